@@ -1,0 +1,81 @@
+# The commands of this project: `make help` lists them. Needs Python 3.11 or newer, make and a package registry.
+
+# Empty: the first of the candidates that is new enough. Or name one: make test PYTHON=/path/to/python3.12
+PYTHON ?=
+CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+
+VENV = .venv
+IN_VENV = $(VENV)/bin/python -m
+SOURCES = src tests benchmarks
+TEXTS = $(SOURCES) docs .ci Makefile pyproject.toml README.md CHANGELOG.md CONTRIBUTING.md
+
+# uv leaves bytecode to the first import, and where this variable is set every process would compile torch anew
+# (12 s each). Compiling all of the packages at set-up instead takes 34 s; most of them are never imported.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PRECIOUS: $(VENV)/.installed-%
+.PHONY: help demo test check format types imports spelling constraints clean
+
+help: ## List these commands.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells and predict a few.
+	@$(VENV)/bin/tellapart demo
+
+test: $(VENV)/.installed-dev ## Set up, then run the whole test suite (all but the tests that need a GPU).
+	@$(IN_VENV) pytest -m "not gpu" $(ARGS)
+
+check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, then `make test`.
+	$(IN_VENV) ruff format --check $(SOURCES)
+	$(IN_VENV) ruff check $(SOURCES)
+	@$(MAKE) --no-print-directory imports spelling types
+	@$(MAKE) --no-print-directory test
+
+format: $(VENV)/.installed-dev ## Format the code and repair what the linter can.
+	$(IN_VENV) ruff check --fix-only --quiet $(SOURCES)
+	$(IN_VENV) ruff format $(SOURCES)
+
+types: $(VENV)/.installed-dev ## Check the types of src.
+	$(IN_VENV) mypy
+
+imports: $(VENV)/.installed-dev ## Check who may import whom (the contracts are in .importlinter).
+	$(VENV)/bin/lint-imports
+
+spelling: $(VENV)/.installed-dev ## Check the spelling of code and documents.
+	$(IN_VENV) codespell_lib $(wildcard $(TEXTS))
+
+constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.toml allows in constraints.txt.
+	@printf 'hatchling>=1.25\neditables>=0.5\n' > $(VENV)/build.in
+	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
+		--no-emit-index-url --extra dev pyproject.toml $(VENV)/build.in --output-file constraints.txt
+
+clean: ## Remove the environment and everything that the tools keep; runs/ stays.
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps go before an installation and come after it. With none left, an installation was cut short, and the
+# environment is made anew rather than trusted. [dev] holds all of [demo], hence both stamps.
+$(VENV)/.installed-%: pyproject.toml constraints.txt
+	@set -e; python=; \
+	if ! ls $(VENV)/.installed-* >/dev/null 2>&1 || ! $(VENV)/bin/uv --version >/dev/null 2>&1; then \
+		for candidate in $(CANDIDATES); do \
+			if "$$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+			then python="$$candidate"; break; fi; \
+		done; \
+		if test -z "$$python"; then \
+			echo "None of these is Python 3.11 or newer with the venv module: $(CANDIDATES)." >&2; \
+			echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; \
+		fi; \
+		echo "Making $(VENV) with $$("$$python" --version) ..."; \
+		"$$python" -m venv --clear $(VENV); \
+		$(IN_VENV) pip install --quiet --constraint constraints.txt uv; \
+	fi; \
+	rm -f $(VENV)/.installed-*; \
+	echo "Installing tellapart[$*] into $(VENV) ..."; \
+	$(VENV)/bin/uv pip install --python $(VENV)/bin/python --quiet \
+		--constraint constraints.txt --build-constraint constraints.txt --editable '.[$*]' \
+	|| { echo "uv could not; trying pip, which may know another package registry ..." >&2; \
+		$(IN_VENV) pip install --quiet --constraint constraints.txt --editable '.[$*]'; }; \
+	touch $(VENV)/.installed-demo $@

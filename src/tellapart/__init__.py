@@ -1,0 +1,94 @@
+"""tellapart: a folder of labelled pictures becomes a trained, honestly tested, deployable image classifier.
+
+    import tellapart
+
+    result = tellapart.train("cats_and_dogs/")
+    print(result.accuracy.value, result.accuracy.low, result.accuracy.high)
+
+    classifier = tellapart.load(result.model)
+    predictions = classifier.predict(["a.jpg", "b.png"])
+    predictions.labels, predictions.probabilities  # names, float32 [N, K]
+
+`load` needs only the bare package; `train`, `evaluate` and `check` need the extra: pip install "tellapart[train]".
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from tellapart.workflows.evaluate import EvaluateResult
+    from tellapart.workflows.predict import Classifier
+    from tellapart.workflows.results import TrainResult
+
+__all__ = ["check", "evaluate", "load", "train"]
+
+_PathLike = str | os.PathLike[str]
+
+
+def train(
+    pictures: _PathLike,
+    *,
+    out: _PathLike = "runs",
+    backbone: str = "tf_efficientnet_lite0",
+    weights: _PathLike | None = None,
+    class_weights: Literal["none", "balanced"] = "none",
+    seed: int = 0,
+    strict: bool = False,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    folds: int = 5,
+) -> TrainResult:
+    """Train, test and write a run, as `tellapart train` does.
+
+    `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group].
+    Raises: a subclass of tellapart.errors.TellapartError whose text says value, rule and remedy.
+    """
+    from tellapart.settings import make_settings
+    from tellapart.workflows.reporter import Silent
+    from tellapart.workflows.train import train as run_training
+
+    settings = make_settings(
+        {
+            "pictures": os.fspath(pictures),
+            "out": os.fspath(out),
+            "backbone": backbone,
+            "weights": None if weights is None else os.fspath(weights),
+            "class_weights": class_weights,
+            "seed": seed,
+            "strict": strict,
+            "device": device,
+            "folds": folds,
+        }
+    )
+    return run_training(settings, reporter=Silent())
+
+
+def load(model: _PathLike) -> Classifier:
+    """Open a model.onnx or a run's folder; `.predict(paths)` gives Predictions, as `tellapart predict` does.
+
+    Raises: ModelFileError when the file is not ours, cut short, altered, or too new.
+    """
+    from tellapart.workflows.predict import load_classifier
+
+    return load_classifier(model)
+
+
+def evaluate(
+    model: _PathLike, pictures: _PathLike, *, split: Literal["train", "validation", "test"] | None = None
+) -> EvaluateResult:
+    """Score a model on labelled pictures, as `tellapart evaluate` does. Raises: DataError, ModelFileError."""
+    from tellapart.workflows.evaluate import evaluate as run_evaluation
+    from tellapart.workflows.reporter import Silent
+
+    return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent())
+
+
+def check(pictures: _PathLike) -> dict[str, Any]:
+    """Audit pictures and return what `tellapart check --json` prints. Raises: DataError, StorageError."""
+    from tellapart.data.audit import audit_json
+    from tellapart.workflows.check import check as run_check
+    from tellapart.workflows.reporter import Silent
+
+    return audit_json(run_check(Path(pictures), reporter=Silent()).audit)

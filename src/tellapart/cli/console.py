@@ -1,0 +1,98 @@
+"""What the screen shows while a command works. In: a workflow's steps. Out: bars or plain lines on stderr. Next: extras.py."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from tellapart.workflows.reporter import Reporter, Silent
+
+_PLAIN_SECONDS = 10.0  # between two lines of a step, where there is no terminal to redraw
+
+
+class PlainReporter:
+    """Plain lines: for logs, pipes and CI."""
+
+    def say(self, text: str) -> None:
+        """One line."""
+        print(text, file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """One line that begins with a mark."""
+        print(f"! {text}", file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A line every ten seconds with the time left, and one at the end."""
+        started = shown = time.monotonic()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, shown
+            done += count
+            now = time.monotonic()
+            if now - shown >= _PLAIN_SECONDS and 0 < done < total:
+                shown = now
+                left = (now - started) / done * (total - done)
+                self.say(f"{title}: {done:,} of {total:,}, about {duration(left)} left")
+
+        yield advance
+        self.say(f"{title}: {done:,} of {total:,} in {duration(time.monotonic() - started)}")
+
+
+class BarReporter:
+    """Progress bars with the time left, in a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._console.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """One line in yellow."""
+        self._console.print(f"! {text}", style="yellow", markup=False)
+
+    @contextlib.contextmanager
+    def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar that stays on the screen when it is full."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description:<28}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console) as progress:
+            task = progress.add_task(title, total=total)
+            yield lambda count: progress.advance(task, count)
+
+
+def make_reporter(*, quiet: bool) -> Reporter:
+    """Bars in a terminal, plain lines elsewhere, nothing when quiet."""
+    if quiet:
+        return Silent()
+    return BarReporter() if sys.stderr.isatty() else PlainReporter()
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that a person reads: 4.2 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min {int(seconds % 60):02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def percent(value: float) -> str:
+    """A share in [0, 1] as 98.9 %."""
+    return f"{100 * value:.1f} %"

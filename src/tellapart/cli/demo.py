@@ -1,0 +1,54 @@
+"""`tellapart demo`. In: nothing. Out: a model of real solar cells, and a few predictions. Next: workflows/demo.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tellapart.workflows.results import TrainResult
+
+_SHOWN = 3  # test cells of each class
+
+
+@click.command("demo", epilog="\b\nExamples:\n  tellapart demo\n  tellapart demo --out /tmp/runs")
+@click.option("--out", default="runs", show_default=True, help="The folder that the run's folder is made in.")
+@click.option("--quiet", is_flag=True, help="No progress and no warnings.")
+def command(out: str, quiet: bool) -> None:
+    """Train on 2,624 real solar cells (functional or defective), test, and predict a few test cells."""
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.extras import require
+
+    require("demo", "train", "demo")
+    from tellapart.cli.train import summary
+    from tellapart.settings import make_settings
+    from tellapart.storage import cache_folder
+    from tellapart.workflows.demo import LICENSE, SOURCE, write_solar_table
+    from tellapart.workflows.train import train
+
+    click.echo("Solar cells, photographed while they glow: functional, or defective (probability of a defect >= 0.5)?")
+    click.echo(f"Pictures: {SOURCE}.\nLicence of the pictures: {LICENSE}.\n")
+    table = write_solar_table(cache_folder() / "demo")
+    result = train(make_settings({"pictures": str(table), "out": out}), reporter=make_reporter(quiet=quiet))
+    click.echo(summary(result))
+    click.echo("\nA few cells of the test split, which the model has never seen:")
+    for line in _predictions(result):
+        click.echo(f"  {line}")
+    click.echo("\nYour own pictures: tellapart train FOLDER, with one folder of pictures for each class.")
+
+
+def _predictions(result: TrainResult) -> list[str]:
+    from tellapart.data.examples_csv import read_examples
+    from tellapart.workflows.predict import load_classifier
+
+    examples = [example for example in read_examples(result.run / "examples.csv") if example.split == "test"]
+    chosen = [
+        example for label in result.classes for example in [one for one in examples if one.label == label][:_SHOWN]
+    ]
+    found = load_classifier(result.model).predict([example.path for example in chosen])
+    return [
+        f"{example.path.name}: {label} ({100 * row.max():.1f} %), "
+        f"{'right' if label == example.label else 'wrong'}: experts say {example.label}"
+        for example, label, row in zip(chosen, found.labels, found.probabilities, strict=True)
+    ]

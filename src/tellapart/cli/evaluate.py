@@ -1,0 +1,58 @@
+"""`tellapart evaluate MODEL PICTURES`. In: a model, labelled pictures. Out: the test's figures. Next: predict.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(
+    "evaluate",
+    epilog="\b\nExamples:\n  tellapart evaluate runs/latest new_pictures/\n  tellapart evaluate model.onnx all/ --split test --json",
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("pictures", type=click.Path(path_type=Path))
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Only this split of the pictures.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool) -> None:
+    """Test MODEL on PICTURES: a folder with one folder a class, or a CSV with path,label."""
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.extras import require
+
+    require("evaluate", "train")
+    from tellapart.workflows.evaluate import evaluate
+
+    result = evaluate(model, pictures, split=split, reporter=make_reporter(quiet=quiet))
+    if as_json:
+        click.echo(json.dumps(result.as_json(), ensure_ascii=False))
+        return
+    click.echo("\n".join(_figures(result.metrics)))
+    if result.unreadable:
+        click.echo(f"! {result.unreadable:,} pictures could not be read and are not counted.")
+    if result.seen:
+        click.echo(f"! {result.seen:,} of these pictures were used to train or tune the model, so the score flatters it.")
+        if result.metrics_unseen is not None:
+            click.echo("\nWithout them:")
+            click.echo("\n".join(_figures(result.metrics_unseen)))
+    elif result.seen is None:
+        click.echo("No examples.csv lies beside the model, so pictures seen in training cannot be told apart.")
+
+
+def _figures(metrics: dict[str, Any]) -> list[str]:
+    from tellapart.cli.console import percent
+
+    lines = [f"{'pictures':<20}{metrics['n']:,}"]
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "top_5", "auroc", "log_loss", "brier"):
+        figure = metrics.get(name)
+        if not isinstance(figure, dict) or figure.get("value") is None:
+            continue
+        share = name not in ("log_loss", "brier", "auroc")
+        show = percent if share else "{:.4f}".format
+        interval = f"  (95 %: {show(figure['low'])} to {show(figure['high'])})" if figure.get("low") is not None else ""
+        lines.append(f"{name.replace('_', ' '):<20}{show(figure['value'])}{interval}")
+    lines.append(metrics["verdict"])
+    return lines

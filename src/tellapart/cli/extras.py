@@ -1,0 +1,22 @@
+"""Commands that need an extra say which. In: a command's name. Out: nothing, or MissingExtra. Next: train.py."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+
+from tellapart.errors import MissingExtra
+
+# extra -> packages by import name; asked with find_spec, so that nothing heavy is imported to find out
+_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "train": ("torch", "torchvision", "timm", "sklearn", "onnx", "safetensors", "imagehash", "tomli_w"),
+    "demo": ("elpv_dataset",),
+}
+
+
+def require(command: str, *extras: str) -> None:
+    """Raise MissingExtra when a package of one of the extras is not installed."""
+    for extra in extras:
+        for module in _PACKAGES[extra]:
+            if importlib.util.find_spec(module) is None:
+                raise MissingExtra(command, extra, module)

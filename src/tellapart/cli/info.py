@@ -1,0 +1,47 @@
+"""`tellapart info MODEL`. In: a model file. Out: its manifest on the screen. Next: models.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tellapart.cli.console import percent
+
+
+@click.command(
+    "info",
+    epilog="\b\nExamples:\n  tellapart info runs/latest\n  tellapart info model.onnx --json | jq .scores",
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the whole manifest as JSON.")
+def command(model: Path, as_json: bool) -> None:
+    """Show what MODEL (a model.onnx or a run's folder) holds: classes, scores, origin, licences."""
+    from tellapart.bundle import read_manifest
+
+    manifest = read_manifest(model)
+    if as_json:
+        click.echo(manifest.model_dump_json(indent=2))
+        return
+    preprocessing, backbone, data = manifest.preprocessing, manifest.backbone, manifest.data
+    classes = ", ".join(manifest.classes[:20]) + (" ..." if len(manifest.classes) > 20 else "")
+    lines = {
+        "classes": f"{len(manifest.classes)}: {classes}",
+        "trained": f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
+        "pictures": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",
+        "data fingerprint": data.fingerprint,
+        "backbone": f"{backbone.name}, embedding of {backbone.embedding:,}",
+        "weights": f"{backbone.weights_source}, licence {backbone.weights_license}",
+        "input": f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
+        f"{preprocessing.interpolation}, crop {preprocessing.crop:g}",
+        "temperature": f"{manifest.temperature:.4g}",
+    }
+    for name, score in manifest.scores.items():
+        shown = f"{score.value:.4f}" if "loss" in name or "brier" in name else percent(score.value)
+        interval = ""
+        if score.low is not None and score.high is not None:
+            interval = f" (95 %: {score.low:.4f} to {score.high:.4f})"
+        lines[f"test {name.replace('_', ' ')}"] = shown + interval
+    lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    for name, value in lines.items():
+        click.echo(f"{name:<24} {value}")

@@ -1,0 +1,111 @@
+"""The command line. In: arguments. Out: an exit code. Next: train.py.
+
+Each command's file is imported only when it is called, so that `--help` answers at once. Every TellapartError is caught
+here, once; anything else that escapes is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from tellapart.errors import TellapartError
+
+# name -> (module, one line for the list); the order is the order of the help
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "train": ("tellapart.cli.train", "Train a classifier on a folder of labelled pictures, and test it honestly."),
+    "predict": ("tellapart.cli.predict", "Classify pictures with a trained model."),
+    "check": ("tellapart.cli.check", "Look for unreadable pictures, copies, leaks and wrong labels."),
+    "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
+    "info": ("tellapart.cli.info", "Show what a model file holds."),
+    "models": ("tellapart.cli.models", "List the pretrained networks to choose from."),
+    "cache": ("tellapart.cli.cache", "Show or clear what is kept to save time."),
+    "demo": ("tellapart.cli.demo", "Train and predict on real solar cells."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when it is called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the closest known name in the message."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else f" The commands are: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        import importlib.metadata
+
+        click.echo(f"tellapart {importlib.metadata.version('tellapart')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: tellapart demo, or: tellapart train PICTURES (a folder with one folder of pictures a class).",
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
+)
+def main() -> None:
+    """A folder of labelled pictures becomes a trained, honestly tested, deployable classifier."""
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 for success, 2 for a user's error, 130 for Ctrl-C."""
+    sys.exit(execute(arguments))
+
+
+def execute(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        code: Any = main.main(args=arguments, prog_name="tellapart", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except TellapartError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; without this, Python complains once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    run()

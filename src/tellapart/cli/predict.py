@@ -1,0 +1,92 @@
+"""`tellapart predict MODEL PATH...`. In: a model, files. Out: one row a picture. Next: workflows/predict.py."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tellapart.workflows.predict import Row
+
+
+@click.command(
+    "predict",
+    epilog="""\b
+Examples:
+  tellapart predict runs/latest cat.jpg
+  tellapart predict model.onnx holiday/ --format csv --out classes.csv
+  tellapart predict model.onnx 'in/**/*.png' --top 3 --format jsonl
+  find . -name '*.jpg' | tellapart predict model.onnx - --format csv""",
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="How many classes a picture.")
+@click.option(
+    "--format", "layout", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True,
+    help="What a row looks like.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen.")
+@click.option("--quiet", is_flag=True, help="No summary on standard error.")
+def command(model: Path, paths: tuple[str, ...], top: int, layout: str, out: Path | None, quiet: bool) -> int:
+    """Classify pictures: files, folders, globs, or - for a list of paths on standard input.
+
+    MODEL is a model.onnx or a run's folder. A picture that cannot be read gets a row with the reason; the exit code is 2
+    only when no picture could be read.
+    """
+    from tellapart.cli.rows import LAYOUTS
+    from tellapart.errors import DataError
+    from tellapart.workflows.predict import expand, load_classifier
+
+    classifier = load_classifier(model)
+    tally = Tally(classifier.stream(expand(_named(paths))))
+    lines = LAYOUTS[layout](tally, classifier.classes, min(top, len(classifier.classes)))
+    if out is None:
+        for line in lines:
+            sys.stdout.write(line)
+    else:
+        _write_lines(out, lines)
+    if tally.total == 0:
+        raise DataError(f"there is no picture in {', '.join(paths)}. Name picture files, or folders that hold some.")
+    if not quiet and (out is not None or tally.failed):
+        where = f"; written to {out}" if out is not None else ""
+        print(f"{tally.total:,} pictures, {tally.failed:,} unreadable{where}", file=sys.stderr)
+    return 2 if tally.failed == tally.total else 0
+
+
+class Tally:
+    """Counts the rows that pass, without keeping them."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = rows
+        self.total = self.failed = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows:
+            self.total += 1
+            self.failed += bool(row.error)
+            yield row
+
+
+def _named(paths: tuple[str, ...]) -> Iterator[str]:
+    for path in paths:
+        if path != "-":
+            yield path
+            continue
+        for line in sys.stdin:
+            if name := line.rstrip("\r\n"):
+                yield name
+
+
+def _write_lines(out: Path, lines: Iterable[str]) -> None:
+    from tellapart.errors import StorageError
+    from tellapart.storage import replacing
+
+    if out.exists():
+        raise StorageError(f"{out} is there already, and nothing is overwritten unasked. Choose another --out or move it.")
+    with replacing(out) as file:
+        for line in lines:
+            file.write(line.encode())

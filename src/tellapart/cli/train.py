@@ -1,0 +1,110 @@
+"""`tellapart train PICTURES`. In: flags. Out: a run's folder and what was found. Next: check.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tellapart.workflows.results import TrainResult
+
+
+@click.command(
+    "train",
+    epilog="""\b
+Examples:
+  tellapart train cats_and_dogs/            one folder of pictures a class
+  tellapart train pictures.csv              columns path,label[,split][,group]
+  tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
+  tellapart train --recipe runs/latest/recipe.toml
+  tellapart train --resume runs/cells-20260101-120000""",
+)
+@click.argument("pictures", required=False)
+@click.option("--out", help="The folder that run folders are made in.  [default: runs]")
+@click.option("--backbone", help="A timm name; `tellapart models` lists some.  [default: tf_efficientnet_lite0]")
+@click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
+@click.option(
+    "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
+)
+@click.option("--seed", type=int, help="Of the split and the cross-validation.  [default: 0]")
+@click.option("--strict", is_flag=True, default=None, help="Stop when a picture cannot be read.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where the network runs.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="Repeat the run of this recipe.toml; other flags win.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with the stopped run in this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+@click.option("--quiet", is_flag=True, help="No progress and no warnings.")
+def command(
+    recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool, **flags: Any
+) -> None:
+    """Train a classifier on PICTURES: a folder with one folder a class, one already split, or a CSV.
+
+    The pictures are audited, split so that copies stay together, run once through a pretrained network, and a classifier
+    is fitted, calibrated and tested. The result is RUN/model.onnx.
+    """
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.extras import require
+    from tellapart.errors import SettingsError
+
+    require("train", "train")
+    given = {name: value for name, value in flags.items() if value is not None}
+    if resume is not None and (given or recipe is not None):
+        raise SettingsError(f"--resume {resume} repeats the run's own settings. Leave out PICTURES and the other flags.")
+    if resume is None and recipe is None and "pictures" not in given:
+        raise SettingsError("no pictures were given. Name a folder with one folder of pictures a class, or a CSV.")
+
+    from tellapart.settings import make_settings, read_recipe
+    from tellapart.workflows.runs import resume_run
+    from tellapart.workflows.train import train
+
+    reporter = make_reporter(quiet=quiet)
+    if resume is not None:
+        run = resume_run(resume)
+        result = train(run.settings, reporter=reporter, run=run)
+    else:
+        result = train(make_settings((read_recipe(recipe) if recipe else {}) | given), reporter=reporter)
+    click.echo(json.dumps(result.as_json(), ensure_ascii=False) if as_json else summary(result))
+
+
+def summary(result: TrainResult) -> str:
+    """What a person wants to know first: how good, on how many, compared with what, and where it is."""
+    from tellapart.cli.console import duration, percent
+
+    test = result.metrics["test"]
+    figure = result.accuracy
+    lines = [
+        "",
+        f"{percent(figure.value)} of {result.n_test:,} test pictures are classified right; with 95 % confidence between "
+        f"{percent(figure.low or 0)} and {percent(figure.high or 0)}.",
+        f"Always saying the most common class would give {percent(test['majority_baseline'])}.",
+        test["verdict"],
+        "",
+        f"{'class':<24}{'test':>6}{'recall':>9}{'precision':>11}{'F1':>8}",
+    ]
+    per_class = list(test["per_class"].items())
+    for name, row in per_class[:20]:
+        cells = [("-" if row[key] is None else percent(row[key])) for key in ("recall", "precision", "f1")]
+        lines.append(f"{name[:23]:<24}{row['support']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>8}")
+    if len(per_class) > 20:
+        lines.append(f"... and {len(per_class) - 20} more classes, in metrics.json")
+    without = result.metrics["test_without_leaked"]
+    if without is not None:
+        clean = without["accuracy"]
+        lines += [
+            "",
+            f"! {result.leaked} test pictures have a copy in train or validation. Without them: {percent(clean['value'])} of "
+            f"{without['n']:,}, between {percent(clean['low'])} and {percent(clean['high'])}.",
+        ]
+    lines += [
+        "",
+        f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test; "
+        f"{result.unreadable:,} unreadable, {result.duplicates:,} exact copies",
+        f"reused    {result.reused:,} embeddings from the cache, computed {result.computed:,}",
+        f"time      {duration(result.seconds)}",
+        f"model     {result.model}",
+        f"results   {result.run}",
+        f"try it    tellapart predict {result.model} PICTURE",
+    ]
+    return "\n".join(lines)

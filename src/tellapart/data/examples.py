@@ -1,0 +1,62 @@
+"""The values that leave the data room. In: nothing. Out: Listing, Inspection, Example. Next: folder.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One file that claims to be a labelled picture; nothing has been opened yet."""
+
+    path: Path  # as reached from the folder or table that the user gave
+    label: str
+    split: Split | None  # None: the user gave no split
+    group: str = ""  # from the `group` column; "" where there is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What a folder or a table names, before any file is opened."""
+
+    source: Path  # the folder or CSV file that the user gave
+    entries: tuple[Entry, ...]  # sorted by path
+    classes: tuple[str, ...]  # sorted union over the splits
+    ignored: Mapping[str, int] = field(default_factory=dict)  # reason -> how many files or folders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What one look at one file tells. A file with a `problem` has no content."""
+
+    file_hash: str  # 64 hex digits, SHA-256 of the bytes; "" if the file cannot be read at all
+    problem: str = ""  # why the picture cannot be used; "" means that it can
+    is_picture: bool = True  # False: neither its content nor its name says picture (text, Thumbs.db)
+    content_hash: str = ""  # 32 hex digits of size and upright RGB pixels
+    perceptual_hash: int = 0  # 64-bit pHash
+    thumbnail: bytes = b""  # uint8 [32, 32] grey, row by row
+    width: int = 0  # pixels, upright
+    height: int = 0
+    format: str = ""  # Pillow's name of the content's type: JPEG, PNG ...
+    mode: str = ""  # Pillow's mode as stored: RGB, L, RGBA, P ...
+    wrong_extension: bool = False  # the name says another type than the content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One file of the data set after audit and split; `problem` set means set aside."""
+
+    path: Path
+    label: str
+    split: Split | None  # None only where `problem` is set
+    group: str  # pictures of one group are never in two splits, unless the user's own splits say so
+    content_hash: str
+    width: int
+    height: int
+    problem: str = ""

@@ -1,0 +1,291 @@
+"""Look at every file once: can it be read, what does it hold. In: paths. Out: list[Inspection]. Next: audit.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from tellapart.data.examples import Inspection
+from tellapart.data.folder import FORMAT_OF_EXTENSION
+from tellapart.errors import PictureError
+from tellapart.preprocessing import MAX_FILE_BYTES, MAX_PIXELS, Decoded, decode
+
+THUMBNAIL_SIDE = 32  # pixels
+
+_TARGET = 224  # pixels; large JPEGs are compared at no less than twice this
+_FILES_PER_TASK = 256
+_BYTES_AT_ONCE = 32 * 1024 * 1024  # read ahead of a look-up, by each worker
+_SMALL_BYTES = 4096
+_STRIP_BYTES = 16 * 1024 * 1024
+_SECONDS_BETWEEN_REPORTS = 0.1
+
+# Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
+_VERSION = f"inspection-1-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}"
+_OUT_OF_MEMORY = "not enough memory to decode it"
+_NO_PICTURE = frozenset(("not a picture in a known format", "empty file"))
+_FAMILY: Mapping[str, str] = {"MPO": "JPEG", "DIB": "BMP"}
+# What is kept of an Inspection, in JSON: all but the hash, which is the key, and what depends on the file's name.
+_REMEMBERED: Mapping[str, type] = {
+    "problem": str,
+    "is_picture": bool,
+    "content_hash": str,
+    "perceptual_hash": int,
+    "thumbnail": str,
+    "width": int,
+    "height": int,
+    "format": str,
+    "mode": str,
+}
+_TEXT_CONTROLS = frozenset(b"\t\n\r\f")
+
+
+class Memory(Protocol):
+    """What was learnt about a file's bytes, kept from run to run; see `inspect_all` for the keys.
+
+    Calls come from the worker threads, one at a time.
+    """
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The values of those keys that are known."""
+
+    def put_many(self, items: Mapping[str, bytes]) -> None:
+        """Keep the values."""
+
+
+def inspect_file(path: Path) -> Inspection:
+    """Read, decode and hash one file. Whatever is wrong with it becomes its `problem`: nothing is raised."""
+    content = _read(path)
+    if isinstance(content, str):
+        return Inspection(file_hash="", problem=content)
+    return _for_path(_look(content, hashlib.sha256(content).hexdigest()), path)
+
+
+def inspect_all(
+    paths: Sequence[Path],
+    *,
+    workers: int,
+    remembered: Memory | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> list[Inspection]:
+    """Inspect files on `workers` threads, in the order of `paths`; no pixels are kept.
+
+    A file whose bytes are `remembered` under the SHA-256 of its bytes and a version is only read and hashed.
+    `advance` is called in the calling thread with the number of files that were finished since its last call.
+    Raises: KeyboardInterrupt at once, after the files that are under way; what `remembered` and `advance` raise.
+    """
+    stop = threading.Event()
+    turn = threading.RLock()
+    # Small enough that a few hundred pictures keep every worker busy.
+    size = max(1, min(_FILES_PER_TASK, len(paths) // (4 * workers)))
+    tasks = [_Task(paths[start : start + size], remembered, turn, stop) for start in range(0, len(paths), size)]
+    executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="inspect")
+    reported = 0
+    try:
+        for future in [executor.submit(task.run) for task in tasks]:
+            while not future.done():
+                wait([future], timeout=_SECONDS_BETWEEN_REPORTS)
+                finished = sum(len(task.found) for task in tasks)
+                if advance is not None and finished > reported:
+                    advance(finished - reported)
+                    reported = finished
+            future.result()
+    finally:
+        stop.set()
+        executor.shutdown(wait=True, cancel_futures=True)
+    found = [inspection for task in tasks for inspection in task.found]
+    if advance is not None and len(found) > reported:
+        advance(len(found) - reported)
+    return found
+
+
+class _Task:
+    """The files that one worker inspects, one after another."""
+
+    def __init__(
+        self, paths: Sequence[Path], remembered: Memory | None, turn: threading.RLock, stop: threading.Event
+    ) -> None:
+        self.found: list[Inspection] = []  # in the order of paths
+        self._paths = paths
+        self._remembered = remembered
+        self._turn = turn  # held by the one worker that uses the memory or looks at small pictures
+        self._stop = stop
+
+    def run(self) -> None:
+        """Read as many files as fit in `_BYTES_AT_ONCE`, look them up together, decode the rest; repeat."""
+        batch: list[tuple[Path, str, bytes | str]] = []
+        held = 0
+        for path in self._paths:
+            if self._stop.is_set():
+                return
+            content = _read(path)
+            file_hash = "" if isinstance(content, str) else hashlib.sha256(content).hexdigest()
+            batch.append((path, file_hash, content))
+            held += len(content)
+            if held > _BYTES_AT_ONCE:
+                self._inspect(batch, held)
+                batch, held = [], 0
+        self._inspect(batch, held)
+
+    def _inspect(self, batch: Sequence[tuple[Path, str, bytes | str]], held: int) -> None:
+        # A small picture's time goes to Python itself, where threads that run at once only slow each other down.
+        with self._turn if held < _SMALL_BYTES * len(batch) else nullcontext():
+            known = self._look_up([file_hash for _, file_hash, _ in batch if file_hash])
+            learnt: dict[str, bytes] = {}
+            for path, file_hash, content in batch:
+                if self._stop.is_set():
+                    break
+                if isinstance(content, str):
+                    self.found.append(Inspection(file_hash="", problem=content))
+                    continue
+                if file_hash not in known:
+                    known[file_hash] = _look(content, file_hash)
+                    if known[file_hash].problem != _OUT_OF_MEMORY:
+                        learnt[_key(file_hash)] = _encode(known[file_hash])
+                self.found.append(_for_path(known[file_hash], path))
+            if self._remembered is not None and learnt:
+                with self._turn:
+                    self._remembered.put_many(learnt)
+
+    def _look_up(self, file_hashes: Sequence[str]) -> dict[str, Inspection]:
+        if self._remembered is None or not file_hashes:
+            return {}
+        with self._turn:
+            values = self._remembered.get_many([_key(file_hash) for file_hash in file_hashes])
+        known = {}
+        for file_hash in file_hashes:
+            value = values.get(_key(file_hash))
+            inspection = None if value is None else _decode(value, file_hash)
+            if inspection is not None:
+                known[file_hash] = inspection
+        return known
+
+
+def _read(path: Path) -> bytes | str:
+    """The bytes of a file, or why it cannot be read."""
+    try:
+        # Opening a pipe waits for its other end, and opening a device may act: neither is ever opened.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return "not a regular file"
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            return _read_open(descriptor)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return "vanished since it was listed"
+    except PermissionError:
+        return "no permission to read it"
+    except MemoryError:
+        return "not enough memory to read it"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def _read_open(descriptor: int) -> bytes | str:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_size > MAX_FILE_BYTES:
+        return f"file of {status.st_size:,} bytes; the limit is {MAX_FILE_BYTES:,}. Store it smaller"
+    data = os.read(descriptor, status.st_size)
+    while 0 < len(data) < status.st_size:
+        more = os.read(descriptor, status.st_size - len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def _look(data: bytes, file_hash: str) -> Inspection:
+    """What the bytes tell, whatever the file is called; `is_picture` says that they claim to be a picture."""
+    try:
+        decoded = decode(data, target=_TARGET)
+    except PictureError as error:
+        problem = str(error)
+        return Inspection(
+            file_hash=file_hash, problem=problem, is_picture=problem not in _NO_PICTURE and not _is_text(data)
+        )
+    from imagehash import phash
+
+    grey = decoded.image.convert("L")
+    # Twice the thumbnail's side is enough for both hashes, and the reduction is the quickest way there.
+    grey = grey.reduce((max(1, grey.width // (2 * THUMBNAIL_SIDE)), max(1, grey.height // (2 * THUMBNAIL_SIDE))))
+    return Inspection(
+        file_hash=file_hash,
+        content_hash=_content_hash(decoded),
+        perceptual_hash=int.from_bytes(np.packbits(phash(grey).hash).tobytes(), "big"),
+        thumbnail=grey.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX).tobytes(),
+        width=decoded.width,
+        height=decoded.height,
+        format=decoded.format,
+        mode=decoded.mode,
+    )
+
+
+def _content_hash(decoded: Decoded) -> str:
+    """32 hex digits of the sizes and the RGB pixels, the same for every file that shows the same picture."""
+    image = decoded.image
+    digest = hashlib.sha256(struct.pack("<4I", *image.size, decoded.width, decoded.height))
+    # In strips: a second copy of 170 million pixels would not stay small.
+    rows = max(1, _STRIP_BYTES // (3 * image.width))
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        strip = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
+        digest.update(strip.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _for_path(inspection: Inspection, path: Path) -> Inspection:
+    """The same with what depends on the name."""
+    named = FORMAT_OF_EXTENSION.get(os.path.splitext(path)[1].lower())
+    if inspection.problem:
+        return replace(inspection, is_picture=inspection.is_picture or named is not None)
+    if named is not None and named != _FAMILY.get(inspection.format, inspection.format):
+        return replace(inspection, wrong_extension=True)
+    return inspection
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether damaged "picture" bytes are words that begin like one: "BMW ..." or "P1 ..."."""
+    head = data[:4096]
+    return not any(byte < 32 and byte not in _TEXT_CONTROLS for byte in head)
+
+
+def _key(file_hash: str) -> str:
+    return f"{file_hash}:{_VERSION}"
+
+
+def _encode(inspection: Inspection) -> bytes:
+    values = {name: getattr(inspection, name) for name in _REMEMBERED}
+    text = json.dumps(values | {"thumbnail": inspection.thumbnail.hex()}).encode()
+    return zlib.crc32(text).to_bytes(4, "big") + text
+
+
+def _decode(value: bytes, file_hash: str) -> Inspection | None:
+    """The inspection that was remembered, or None where the value is not sound: it is then made again."""
+    check, text = value[:4], value[4:]
+    if zlib.crc32(text).to_bytes(4, "big") != check:
+        return None
+    try:
+        values = json.loads(text)
+        if not isinstance(values, dict) or {name: type(value) for name, value in values.items()} != _REMEMBERED:
+            return None
+        values["thumbnail"] = bytes.fromhex(values["thumbnail"])
+    except ValueError:
+        return None
+    return Inspection(file_hash=file_hash, **values)

@@ -1,0 +1,53 @@
+"""Every error that a user can meet, as one tree. In: what went wrong. Out: one sentence for the screen. Next: cli/main.py.
+
+TellapartError            exit code 2, no traceback: value, rule, remedy
+├── PictureError          one picture cannot be used; the run goes on without it
+├── DataError             the folder or table cannot be trained on or evaluated
+├── SettingsError         a flag or a recipe key is wrong
+├── BackboneError         a backbone name is unknown, or its weights cannot be had
+├── ModelFileError        the model file is not ours, damaged, too new or tampered with
+├── MissingExtra          the command needs an extra that is not installed
+└── StorageError          the disk is full, or a folder cannot be read or written
+"""
+
+from __future__ import annotations
+
+
+class TellapartError(Exception):
+    """The root of the tree; the command line catches it once and exits with code 2."""
+
+    exit_code = 2
+
+
+class PictureError(TellapartError):
+    """One picture cannot be used. `str(error)` is the reason, without the path."""
+
+
+class DataError(TellapartError):
+    """The pictures as a whole cannot be used: no folder, no class, too few pictures, a bad table."""
+
+
+class SettingsError(TellapartError):
+    """A setting has an unknown name or a value outside its range."""
+
+
+class BackboneError(TellapartError):
+    """The backbone is unknown, or its weights can be had neither here nor from the hub."""
+
+
+class ModelFileError(TellapartError):
+    """The file is not a tellapart model that this version can run."""
+
+
+class MissingExtra(TellapartError):
+    """A command was called whose extra is not installed."""
+
+    def __init__(self, command: str, extra: str, module: str) -> None:
+        super().__init__(
+            f"`tellapart {command}` needs the package {module!r}, which is not installed. "
+            f'Install the extra with: pip install "tellapart[{extra}]"'
+        )
+
+
+class StorageError(TellapartError):
+    """A file or folder cannot be read or written: disk full, or no permission."""

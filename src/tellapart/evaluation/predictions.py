@@ -1,0 +1,82 @@
+"""What a model says of many pictures, as one table. In: paths, probabilities. Out: Predictions, predictions.csv. Next: metrics.py.
+
+On the way of every prediction, so it needs numpy only.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import StorageError
+
+_PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
+
+
+# Compared by identity: == on arrays gives an array, so a generated __eq__ would raise.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """N pictures and what the model says of each. A picture that could not be read keeps its row."""
+
+    paths: tuple[str, ...]  # N, in the order asked
+    probabilities: NDArray[np.float32]  # [N, K], calibrated, rows sum to 1; NaN where `errors` is set
+    labels: tuple[str, ...]  # N, name of the most probable class; "" where `errors` is set
+    errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
+    classes: tuple[str, ...]  # K, names of the columns of `probabilities`
+
+
+def build_predictions(
+    *, paths: Sequence[str], probabilities: NDArray[np.float32], errors: Sequence[str], classes: Sequence[str]
+) -> Predictions:
+    """Name the most probable class of each row; of equal probabilities the first class wins.
+
+    `probabilities` is [N, K]; its rows where `errors` is not "" are overwritten with NaN in the result.
+    """
+    failed = np.array([bool(error) for error in errors], dtype=bool)
+    rows = np.array(probabilities, dtype=np.float32).reshape(len(paths), len(classes))
+    rows[failed] = np.nan
+    best = np.where(failed, 0, np.argmax(rows, axis=1)) if len(rows) else np.zeros(0, dtype=np.int64)
+    labels = ("" if error else classes[index] for error, index in zip(errors, best.tolist(), strict=True))
+    return Predictions(
+        paths=tuple(paths), probabilities=rows, labels=tuple(labels), errors=tuple(errors), classes=tuple(classes)
+    )
+
+
+def write_predictions(
+    path: Path,
+    *,
+    paths: Sequence[str],
+    true_labels: Sequence[str],
+    probabilities: NDArray[np.float32],
+    classes: Sequence[str],
+) -> None:
+    """Write the test split's predictions as CSV (RFC 4180, UTF-8), whole or not at all.
+
+    Columns: path, label (the true one), predicted, then one of probabilities in [0, 1] per class, under its name.
+    Raises: StorageError when the file cannot be written.
+    """
+    best = np.argmax(probabilities, axis=1).tolist() if len(paths) else []
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+                table = csv.writer(stream)
+                table.writerow(["path", "label", "predicted", *classes])
+                for name, label, index, row in zip(paths, true_labels, best, probabilities.tolist(), strict=True):
+                    table.writerow([name, label, classes[index], *map(_PROBABILITY_FORMAT.format, row)])
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"{path} cannot be written: {reason}. Free some space or choose a folder that you may write to."
+        ) from error

@@ -1,0 +1,159 @@
+"""A backbone made ready to run. In: a timm name. Out: Backbone files in the cache. Next: engine.py.
+
+The export runs in a process of its own (models/export.py) while the audit reads pictures; its result is kept in the
+cache folder, checked by SHA-256, and made again if anything is missing or altered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tellapart import errors
+from tellapart.errors import BackboneError
+from tellapart.models.weights import lookup_key
+from tellapart.preprocessing import Preprocessing
+from tellapart.storage import storage_errors
+
+_FORMAT = 1  # raise it when the files in the folder change their meaning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyBackbone:
+    """An exported backbone on disk."""
+
+    name: str
+    network: Path  # ONNX: uint8 [N, S, S, 3] -> embedding float32 [N, D]
+    weights: Path  # safetensors, timm's names
+    preprocessing: Preprocessing
+    embedding: int  # D
+    weights_source: str
+    weights_license: str
+    fingerprint: str  # SHA-256 of the weights
+    reused: bool
+    seconds: float  # that the export took; 0 when reused
+
+
+class PendingBackbone:
+    """An export that may still be running; `wait` gives its result."""
+
+    def __init__(self, name: str, folder: Path, weights: Path | None) -> None:
+        self._name, self._folder, self._weights = name, folder, weights
+        self._started = time.monotonic()
+        self._ready = _read(folder)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._temporary: Path | None = None
+        if self._ready is None:
+            self._start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the export is still at work."""
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self) -> ReadyBackbone:
+        """Wait for the export. Raises: BackboneError or StorageError with the export's own message."""
+        if self._ready is None:
+            self._ready = self._finish()
+        return self._ready
+
+    def cancel(self) -> None:
+        """Stop a running export and remove what it wrote."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.kill()
+            self._process.communicate()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _start(self) -> None:
+        with storage_errors(self._folder):
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary = Path(tempfile.mkdtemp(dir=self._folder.parent, prefix=".exporting-"))
+        command = [sys.executable, "-m", "tellapart.models.export", self._name, str(self._temporary)]
+        if self._weights is not None:
+            command.append(str(self._weights))
+        # Errors go to a file: a pipe that nobody reads while the audit runs could fill up and stop the export.
+        with (self._temporary / "stderr").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+            )
+
+    def _finish(self) -> ReadyBackbone:
+        if self._process is None or self._temporary is None:
+            raise BackboneError(f"the backbone {self._name} is missing from {self._folder}. Run the command again.")
+        output, _ = self._process.communicate()
+        try:
+            if self._process.returncode != 0:
+                raise _failure(self._name, output, self._temporary / "stderr")
+            with storage_errors(self._folder):
+                shutil.rmtree(self._folder, ignore_errors=True)
+                try:
+                    os.rename(self._temporary, self._folder)
+                except OSError:
+                    # Another process finished the same export first; its result is as good.
+                    if _read(self._folder) is None:
+                        raise
+        finally:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        ready = _read(self._folder, seconds=time.monotonic() - self._started)
+        if ready is None:
+            raise BackboneError(
+                f"the export of {self._name} left no usable file in {self._folder}. Run the command again."
+            )
+        return ready
+
+
+def prepare_backbone(name: str, *, cache: Path, weights: Path | None) -> PendingBackbone:
+    """Find the exported backbone in the cache, or start exporting it. Raises: BackboneError, StorageError."""
+    versions = ":".join(importlib.metadata.version(package) for package in ("timm", "torch"))
+    key = hashlib.sha256(f"{_FORMAT}:{lookup_key(name, weights)}:{versions}".encode()).hexdigest()[:16]
+    safe = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)[:80]
+    return PendingBackbone(name, cache / "backbones" / f"{safe}-{key}", weights)
+
+
+def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:
+    try:
+        record = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
+        for file, key in (("network.onnx", "onnx_sha256"), ("weights.safetensors", "weights_fingerprint")):
+            if hashlib.sha256((folder / file).read_bytes()).hexdigest() != record[key]:
+                return None
+        settings = record["preprocessing"]
+        settings.update(mean=tuple(settings["mean"]), std=tuple(settings["std"]))
+        return ReadyBackbone(
+            name=record["name"],
+            network=folder / "network.onnx",
+            weights=folder / "weights.safetensors",
+            preprocessing=Preprocessing(**settings),
+            embedding=record["embedding"],
+            weights_source=record["weights_source"],
+            weights_license=record["weights_license"],
+            fingerprint=record["weights_fingerprint"],
+            reused=seconds == 0.0,
+            seconds=seconds,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _failure(name: str, output: bytes, log: Path) -> Exception:
+    try:
+        record = json.loads(output.decode().strip().splitlines()[-1])
+        kind = getattr(errors, record["error"])
+        known: Exception = kind(record["message"])
+        return known
+    except (ValueError, LookupError, AttributeError, TypeError):
+        tail = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
+        return BackboneError(
+            f"the export of {name} stopped ({tail[0][:300] if tail else 'no message'}). Check that "
+            '`pip install "tellapart[train]"` is complete and that memory is not full, then run the command again.'
+        )

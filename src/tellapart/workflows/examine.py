@@ -1,0 +1,62 @@
+"""Look at every picture before anything is learned. In: a folder or CSV. Out: Examined. Next: train.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tellapart.data.audit import Audit, build_audit
+from tellapart.data.examples import Inspection, Listing
+from tellapart.data.folder import scan
+from tellapart.data.inspection import inspect_all
+from tellapart.data.table import read_table
+from tellapart.features.cache import Cache
+from tellapart.runtime import cores
+from tellapart.workflows.reporter import Reporter
+
+KIND = "inspection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A listing with one inspection an entry, and the audit over both."""
+
+    listing: Listing
+    inspections: list[Inspection]  # in the order of listing.entries
+    audit: Audit
+
+
+class InspectionMemory:
+    """What earlier audits saw, kept in the cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The stored inspections among `keys`."""
+        return self._cache.get_many(KIND, keys)
+
+    def put_many(self, items: Mapping[str, bytes]) -> None:
+        """Keep inspections for the next audit."""
+        self._cache.put_many(KIND, items)
+
+
+def list_pictures(pictures: Path) -> Listing:
+    """Read a folder or a CSV, by what is there. Raises: DataError, StorageError."""
+    if pictures.is_file() and pictures.suffix.lower() in (".csv", ".tsv", ".txt"):
+        return read_table(pictures)
+    return scan(pictures)
+
+
+def examine(pictures: Path, *, cache: Cache, reporter: Reporter) -> Examined:
+    """List, inspect and audit; no file of the user's is changed. Raises: DataError, StorageError."""
+    listing = list_pictures(pictures)
+    with reporter.step("Checking pictures", len(listing.entries)) as advance:
+        inspections = inspect_all(
+            [entry.path for entry in listing.entries],
+            workers=cores(),
+            remembered=InspectionMemory(cache),
+            advance=advance,
+        )
+    return Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections))

@@ -1,0 +1,225 @@
+"""What a run leaves on disk. In: what was learned. Out: TrainResult; model.onnx, metrics.json ... Next: predict.py.
+
+model.onnx comes last, after it has given the tested probabilities on real pictures of the test split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score
+from tellapart.data.audit import audit_json
+from tellapart.data.examples import Example
+from tellapart.data.examples_csv import write_examples
+from tellapart.evaluation.predictions import write_predictions
+from tellapart.export.assemble import assemble
+from tellapart.export.parity import check_parity
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.extract import Features
+from tellapart.preprocessing import load
+from tellapart.runtime import Session
+from tellapart.storage import write_bytes, write_json
+from tellapart.training.probe import Probe
+from tellapart.workflows.examine import Examined
+from tellapart.workflows.runs import Run, versions
+
+_PROOF = 8  # test pictures that the finished file must classify as tested
+_HEADLINES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """The classifier, its calibration and its test."""
+
+    examples: list[Example]
+    probe: Probe
+    temperature: float
+    counts: dict[str, int]  # pictures by split
+    test_rows: list[int]  # indices into `examples`
+    test_probabilities: NDArray[np.float32]  # [n_test, K]
+    metrics: dict[str, Any]
+    metrics_without_leaked: dict[str, Any] | None
+    leaked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """What `tellapart.train` returns and `tellapart train --json` prints."""
+
+    run: Path  # the run's folder
+    model: Path  # model.onnx
+    accuracy: Score  # on the test split, calibrated model, with its 95 % interval
+    n_train: int
+    n_validation: int
+    n_test: int
+    classes: tuple[str, ...]
+    unreadable: int
+    duplicates: int  # exact copies beyond the first
+    leaked: int  # test pictures with a copy in another of the user's own splits
+    seconds: float
+    computed: int  # pictures that went through the network in this run
+    reused: int  # pictures whose embedding was in the cache
+    metrics: dict[str, Any] = field(repr=False)  # metrics.json
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON-ready object."""
+        return {
+            "run": str(self.run),
+            "model": str(self.model),
+            "accuracy": self.accuracy.model_dump(),
+            "n_train": self.n_train,
+            "n_validation": self.n_validation,
+            "n_test": self.n_test,
+            "classes": list(self.classes),
+            "unreadable": self.unreadable,
+            "duplicates": self.duplicates,
+            "leaked": self.leaked,
+            "seconds": round(self.seconds, 3),
+            "computed": self.computed,
+            "reused": self.reused,
+        }
+
+
+def write_results(
+    run: Run,
+    *,
+    examined: Examined,
+    learned: Learned,
+    backbone: ReadyBackbone,
+    features: Features,
+    seconds: dict[str, float],
+    started: float,
+) -> TrainResult:
+    """Write the run's files, prove the model, write the model, and finish the run. Raises: StorageError, ModelFileError."""
+    folder, classes = run.folder, examined.audit.classes
+    write_examples(folder / "examples.csv", learned.examples)
+    write_json(folder / "audit.json", audit_json(examined.audit))
+    tested = [learned.examples[row] for row in learned.test_rows]
+    write_predictions(
+        folder / "predictions.csv",
+        paths=[str(example.path) for example in tested],
+        true_labels=[example.label for example in tested],
+        probabilities=learned.test_probabilities,
+        classes=classes,
+    )
+    manifest = _manifest(run, examined, learned, backbone)
+    data = assemble(
+        backbone.network,
+        weight=learned.probe.weight,
+        bias=learned.probe.bias,
+        temperature=learned.temperature,
+        manifest=manifest,
+    )
+    difference = _prove(data, tested[:_PROOF], learned.test_probabilities[:_PROOF], backbone)
+    metrics = _metrics(learned, features, seconds | {"whole": time.monotonic() - started}, difference)
+    write_json(folder / "metrics.json", metrics)
+    write_bytes(folder / "weights.safetensors", _weights(backbone, learned.probe))
+    write_bytes(folder / "model.onnx", data)
+    run.log("finished", accuracy=learned.metrics["accuracy"], seconds=metrics["seconds"], computed=features.computed)
+    run.finish()
+    return TrainResult(
+        run=folder,
+        model=folder / "model.onnx",
+        accuracy=manifest.scores["accuracy"],
+        n_train=learned.counts["train"],
+        n_validation=learned.counts["validation"],
+        n_test=learned.counts["test"],
+        classes=classes,
+        unreadable=sum(bool(example.problem) for example in learned.examples),
+        duplicates=examined.audit.duplicates,
+        leaked=learned.leaked,
+        seconds=time.monotonic() - started,
+        computed=features.computed,
+        reused=features.reused,
+        metrics=metrics,
+    )
+
+
+def data_fingerprint(examples: list[Example]) -> str:
+    """SHA-256 over the sorted contents, labels and splits: the same pictures give the same, wherever they lie."""
+    lines = sorted(f"{example.content_hash}\t{example.label}\t{example.split}" for example in examples if example.split)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _manifest(run: Run, examined: Examined, learned: Learned, backbone: ReadyBackbone) -> Manifest:
+    preprocessing = backbone.preprocessing
+    scores = {}
+    for name in _HEADLINES:
+        figure = learned.metrics.get(name)
+        if isinstance(figure, dict) and figure.get("value") is not None:
+            scores[name] = Score(value=figure["value"], low=figure.get("low"), high=figure.get("high"))
+    return Manifest(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        strategy="probe",
+        classes=examined.audit.classes,
+        preprocessing=PreprocessingRecord(
+            size=preprocessing.size,
+            crop=preprocessing.crop,
+            interpolation=preprocessing.interpolation,
+            mean=preprocessing.mean,
+            std=preprocessing.std,
+        ),
+        temperature=learned.temperature,
+        backbone=BackboneRecord(
+            name=backbone.name,
+            embedding=backbone.embedding,
+            weights_source=backbone.weights_source,
+            weights_license=backbone.weights_license,
+            weights_fingerprint=backbone.fingerprint,
+        ),
+        scores=scores,
+        data=DataRecord(
+            name=Path(run.settings.pictures).name,
+            fingerprint=data_fingerprint(learned.examples),
+            n_train=learned.counts["train"],
+            n_validation=learned.counts["validation"],
+            n_test=learned.counts["test"],
+        ),
+        versions=versions(),
+    )
+
+
+def _prove(data: bytes, tested: list[Example], expected: NDArray[np.float32], backbone: ReadyBackbone) -> float:
+    session = Session(data, source="the new model.onnx")
+    images = np.stack([load(example.path.read_bytes(), backbone.preprocessing) for example in tested])
+    (found,) = session.run(images, ["probabilities"])
+    return check_parity(expected, found, what="the new model.onnx")
+
+
+def _metrics(
+    learned: Learned, features: Features, seconds: dict[str, float], difference: float
+) -> dict[str, Any]:
+    return {
+        "test": learned.metrics,
+        "test_without_leaked": learned.metrics_without_leaked,
+        "n_train": learned.counts["train"],
+        "n_validation": learned.counts["validation"],
+        "n_test": learned.counts["test"],
+        "leaked": learned.leaked,
+        "temperature": learned.temperature,
+        "classifier": {
+            "strength": learned.probe.strength,
+            "trials": [{"strength": strength, "log_loss": loss} for strength, loss in learned.probe.trials.items()],
+        },
+        "embeddings": {"computed": features.computed, "reused": features.reused},
+        "onnx_difference": difference,
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def _weights(backbone: ReadyBackbone, probe: Probe) -> bytes:
+    import safetensors.numpy
+
+    tensors = safetensors.numpy.load(backbone.weights.read_bytes())
+    tensors |= {"classifier.weight": probe.weight, "classifier.bias": probe.bias}
+    data: bytes = safetensors.numpy.save(tensors, metadata={"backbone": backbone.name})
+    return data

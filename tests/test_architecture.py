@@ -1,0 +1,45 @@
+"""Predicting needs no PyTorch, and asking for help costs nothing. In: fresh processes. Out: what they imported."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"imagehash", "scipy", "sklearn", "timm", "torch", "torchvision"}
+
+
+def imported_by(*arguments: str | Path) -> set[str]:
+    """The top-level packages that a fresh Python process imports."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_START"}
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert answer.returncode == 0, answer.stderr
+    modules = re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", answer.stderr, re.MULTILINE)
+    return {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize(
+    "module", ["tellapart", "tellapart.preprocessing", "tellapart.runtime", "tellapart.bundle", "tellapart.cli.main"]
+)
+def test_importing_what_predicts_imports_nothing_heavy(module: str) -> None:
+    imported = imported_by("-c", f"import {module}")
+    assert "tellapart" in imported
+    assert imported & HEAVY == set()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    imported = imported_by(Path(sysconfig.get_path("scripts")) / "tellapart", "--help")
+    assert "tellapart" in imported
+    # Help must come at once: not even the engine that predicts, and no numpy.
+    assert imported & {*HEAVY, "numpy", "onnxruntime"} == set()
+
+
+def test_an_import_is_noticed() -> None:
+    assert "colorsys" in imported_by("-c", "import colorsys")
+    assert "colorsys" not in imported_by("-c", "pass")
