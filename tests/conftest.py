@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score
+from tellapart.export.assemble import assemble
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -22,3 +27,75 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("TELLAPART_CACHE", str(folder))
         yield folder
+
+
+SIZE = 16  # pixels, of the tiny network's input
+
+
+@pytest.fixture(scope="session")
+def tiny_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backbone that needs no torch: its embedding is the mean of red, green and blue in [0, 1]."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Mul", ["mean", "scale"], ["embedding"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIZE, SIZE, 3])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 3])],
+        [numpy_helper.from_array(np.array([1 / 255], dtype=np.float32), "scale")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    path = tmp_path_factory.mktemp("tiny") / "network.onnx"
+    save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_manifest() -> Manifest:
+    return Manifest(
+        created="2026-01-01T00:00:00+00:00",
+        strategy="probe",
+        classes=("blue", "green", "红色"),
+        preprocessing=PreprocessingRecord(
+            size=SIZE, crop=1.0, interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
+        ),
+        temperature=0.5,
+        backbone=BackboneRecord(
+            name="tiny", embedding=3, weights_source="made here", weights_license="none", weights_fingerprint="0" * 64
+        ),
+        scores={"accuracy": Score(value=0.9, low=0.8, high=0.95)},
+        data=DataRecord(name="colours", fingerprint="1" * 64, n_train=7, n_validation=1, n_test=2),
+        versions={"tellapart": "0.1.0"},
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
+    """A whole model.onnx: the logit of each class is ten times the mean of its colour."""
+    weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
+    bias = np.array([0.1, 0.2, 0.3], dtype=np.float32)
+    return assemble(tiny_network, weight=weight, bias=bias, temperature=0.5, manifest=tiny_manifest)
+
+
+@pytest.fixture
+def tiny_model(tiny_bytes: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(tiny_bytes)
+    return path
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """A folder of plain pictures: 红色/0.png ... blue/2.png, each a little different."""
+    folder = tmp_path / "colours"
+    for label, colour in (("blue", (0, 0, 250)), ("green", (0, 250, 0)), ("红色", (250, 0, 0))):
+        (folder / label).mkdir(parents=True)
+        for number in range(3):
+            shade = tuple(max(value - 10 * number, 0) for value in colour)
+            Image.new("RGB", (20 + number, 30), shade).save(folder / label / f"{number}.png")
+    return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -17,8 +16,7 @@ HEAVY = {"imagehash", "scipy", "sklearn", "timm", "torch", "torchvision"}
 def imported_by(*arguments: str | Path) -> set[str]:
     """The top-level packages that a fresh Python process imports."""
     command = [sys.executable, "-X", "importtime", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_START"}
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     modules = re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", answer.stderr, re.MULTILINE)
     return {module.partition(".")[0] for module in modules}

@@ -10,11 +10,11 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from tellapart.errors import PictureError
 
@@ -29,6 +29,7 @@ MAX_PIXELS = 170_000_000  # just under the count at which Pillow itself refuses;
 MAX_FILE_BYTES = 512 * 1024 * 1024
 
 _DRAFT_FACTOR = 2
+_STRIP_PIXELS = 4_000_000
 _REDUCING_GAP = 3.0  # Pillow's own figure for "no visible difference from a full resize"
 _COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # loaded with Pillow; the others cost 0.1 s to import once
 # Raster formats only: EPS, PDF and WMF run interpreters, and TGA has no signature, so any bytes may pass for it.
@@ -41,7 +42,8 @@ _RESAMPLING: Mapping[str, Image.Resampling] = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
-_ORIENTATION_TAG = 0x0112
+_BITS_TAG, _PHOTOMETRIC_TAG, _ORIENTATION_TAG = 0x0102, 0x0106, 0x0112
+_WHITE_IS_ZERO = 0
 _UPRIGHT: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -91,7 +93,7 @@ def decode(data: bytes, *, target: int) -> Decoded:
         return _decode(data, target)
     except PictureError:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise PictureError("not a picture in a known format") from None
     except Image.DecompressionBombError:
         raise PictureError(f"more than {MAX_PIXELS:,} pixels, the limit. Store it smaller") from None
@@ -146,7 +148,7 @@ def _decode(data: bytes, target: int) -> Decoded:
 def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=_COMMON)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         Image.init()
         return Image.open(io.BytesIO(data), formats=[name for name in _OTHERS if name in Image.OPEN])
 
@@ -173,26 +175,45 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         if converted is None:
             raise PictureError("the LAB colours cannot be converted")
         return converted
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        with_alpha = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), with_alpha).convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")  # the one way out of La that Pillow has
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa"):
+        with_alpha = image if image.mode == "RGBA" else image.convert("RGBA")
+        on_white = Image.new("RGB", image.size, "white")
+        on_white.paste(with_alpha, mask=with_alpha)
+        return on_white
     return image.convert("RGB")
 
 
 def _scale_deep_grey(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits to mode L: 16 bits are divided by 257; other ranges are stretched to fit 0 to 255."""
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
+    """Grey of more than 8 bits to mode L: 16 bits are divided by 257; other ranges are stretched to fit 0 to 255.
+
+    Pillow leaves two things to us here: white-is-zero of TIFF, and a transparent key.
+    """
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})  # TIFF only
+    stored = np.asarray(image)
+    low, high = float(stored.min()), float(stored.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise PictureError("it holds values that are not numbers")
-    low, high = float(values.min()), float(values.max())
-    if image.mode.startswith("I;16") or (image.mode == "I" and low >= 0 and 255 < high <= 65535):
+    if image.mode.startswith("I;16"):
+        low, high = 0.0, 2.0 ** min(16, *tags.get(_BITS_TAG, (16,))) - 1  # scientific cameras write 12 bits
+    elif image.mode == "I" and (image.format == "PPM" or (low >= 0 and 255 < high <= 65535)):
         low, high = 0.0, 65535.0
     elif low >= 0 and high <= (1.0 if image.mode == "F" else 255.0):
         low, high = 0.0, 1.0 if image.mode == "F" else 255.0
     elif low >= 0 and high <= 255.0:
         low, high = 0.0, 255.0
-    scaled = (values - low) * (255.0 / max(high - low, 1e-12))
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
+    grey = np.empty(stored.shape, dtype=np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)  # whole, the largest picture would take 4 GB in float64
+    for top in range(0, image.height, rows):
+        values = stored[top : top + rows].astype(np.float64)
+        scaled = (values - low) * (255.0 / max(high - low, 1e-12))
+        if tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
+            scaled = 255.0 - scaled
+        if "transparency" in image.info:
+            scaled[values == image.info["transparency"]] = 255.0
+        grey[top : top + rows] = np.rint(scaled)
+    return Image.fromarray(grey)
 
 
 def _one_line(error: Exception) -> str:

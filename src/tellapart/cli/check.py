@@ -75,5 +75,7 @@ def _counts(counts: dict[str, dict[str, int]]) -> list[str]:
 
 def _shown(item: Any) -> str:
     if isinstance(item, dict):
-        return ", ".join(f"{value}" if not isinstance(value, list) else " = ".join(map(str, value)) for value in item.values())
+        return ", ".join(
+            f"{value}" if not isinstance(value, list) else " = ".join(map(str, value)) for value in item.values()
+        )
     return " = ".join(map(str, item)) if isinstance(item, list) else str(item)

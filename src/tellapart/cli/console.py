@@ -61,7 +61,14 @@ class BarReporter:
     @contextlib.contextmanager
     def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """A bar that stays on the screen when it is full."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         columns = (
             TextColumn("{task.description:<28}"),

@@ -11,7 +11,10 @@ import click
 
 @click.command(
     "evaluate",
-    epilog="\b\nExamples:\n  tellapart evaluate runs/latest new_pictures/\n  tellapart evaluate model.onnx all/ --split test --json",
+    epilog="""\b
+Examples:
+  tellapart evaluate runs/latest new_pictures/
+  tellapart evaluate model.onnx pictures/ --split test --json""",
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("pictures", type=click.Path(path_type=Path))
@@ -34,7 +37,9 @@ def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool)
     if result.unreadable:
         click.echo(f"! {result.unreadable:,} pictures could not be read and are not counted.")
     if result.seen:
-        click.echo(f"! {result.seen:,} of these pictures were used to train or tune the model, so the score flatters it.")
+        click.echo(
+            f"! {result.seen:,} of these pictures were used to train or tune the model, so the score flatters it."
+        )
         if result.metrics_unseen is not None:
             click.echo("\nWithout them:")
             click.echo("\n".join(_figures(result.metrics_unseen)))

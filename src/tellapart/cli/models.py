@@ -7,7 +7,9 @@ import json
 import click
 
 
-@click.command("models", epilog="\b\nExamples:\n  tellapart models\n  tellapart train PICTURES --backbone tf_efficientnet_lite2")
+@click.command(
+    "models", epilog="\b\nExamples:\n  tellapart models\n  tellapart train PICTURES --backbone tf_efficientnet_lite2"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(as_json: bool) -> None:
     """List pretrained networks for --backbone. Any other timm name works too where its weights can be had."""

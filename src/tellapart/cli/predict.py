@@ -86,7 +86,9 @@ def _write_lines(out: Path, lines: Iterable[str]) -> None:
     from tellapart.storage import replacing
 
     if out.exists():
-        raise StorageError(f"{out} is there already, and nothing is overwritten unasked. Choose another --out or move it.")
+        raise StorageError(
+            f"{out} is there already, and nothing is overwritten unasked. Choose another --out or move it."
+        )
     with replacing(out) as file:
         for line in lines:
             file.write(line.encode())

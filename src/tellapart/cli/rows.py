@@ -23,7 +23,8 @@ def table(rows: Iterable[Row], classes: tuple[str, ...], top: int) -> Iterator[s
             yield f"{'unreadable':<{top * (width + 8)}} {row.path}  ({row.error})\n"
             continue
         cells = [
-            f"{100 * row.probabilities[index]:5.1f}% {classes[index]:<{width}}" for index in _best(row.probabilities, top)
+            f"{100 * row.probabilities[index]:5.1f}% {classes[index]:<{width}}"
+            for index in _best(row.probabilities, top)
         ]
         yield f"{' '.join(cells)} {row.path}\n"
 

@@ -36,9 +36,7 @@ Examples:
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the stopped run in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
-def command(
-    recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool, **flags: Any
-) -> None:
+def command(recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Train a classifier on PICTURES: a folder with one folder a class, one already split, or a CSV.
 
     The pictures are audited, split so that copies stay together, run once through a pretrained network, and a classifier
@@ -51,7 +49,9 @@ def command(
     require("train", "train")
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None and (given or recipe is not None):
-        raise SettingsError(f"--resume {resume} repeats the run's own settings. Leave out PICTURES and the other flags.")
+        raise SettingsError(
+            f"--resume {resume} repeats the run's own settings. Leave out PICTURES and the other flags."
+        )
     if resume is None and recipe is None and "pictures" not in given:
         raise SettingsError("no pictures were given. Name a folder with one folder of pictures a class, or a CSV.")
 
@@ -70,14 +70,17 @@ def command(
 
 def summary(result: TrainResult) -> str:
     """What a person wants to know first: how good, on how many, compared with what, and where it is."""
+    from tellapart.bundle import Score
     from tellapart.cli.console import duration, percent
+
+    def between(score: Score) -> str:
+        return f"{percent(score.low or 0.0)} to {percent(score.high or 0.0)}"
 
     test = result.metrics["test"]
     figure = result.accuracy
     lines = [
         "",
-        f"{percent(figure.value)} of {result.n_test:,} test pictures are classified right; with 95 % confidence between "
-        f"{percent(figure.low or 0)} and {percent(figure.high or 0)}.",
+        f"{percent(figure.value)} of {result.n_test:,} test pictures are classified right (95 %: {between(figure)}).",
         f"Always saying the most common class would give {percent(test['majority_baseline'])}.",
         test["verdict"],
         "",
@@ -91,16 +94,16 @@ def summary(result: TrainResult) -> str:
         lines.append(f"... and {len(per_class) - 20} more classes, in metrics.json")
     without = result.metrics["test_without_leaked"]
     if without is not None:
-        clean = without["accuracy"]
+        clean = Score(**{key: without["accuracy"][key] for key in ("value", "low", "high")})
         lines += [
             "",
-            f"! {result.leaked} test pictures have a copy in train or validation. Without them: {percent(clean['value'])} of "
-            f"{without['n']:,}, between {percent(clean['low'])} and {percent(clean['high'])}.",
+            f"! {result.leaked} test pictures have a copy in train or validation. Without them:",
+            f"  {percent(clean.value)} of {without['n']:,} test pictures are classified right (95 %: {between(clean)}).",
         ]
     lines += [
         "",
-        f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test; "
-        f"{result.unreadable:,} unreadable, {result.duplicates:,} exact copies",
+        f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
+        f"left out  {result.unreadable:,} unreadable; {result.duplicates:,} exact copies kept in one split",
         f"reused    {result.reused:,} embeddings from the cache, computed {result.computed:,}",
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",

@@ -38,7 +38,9 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
     from scipy.optimize import minimize_scalar
 
     if len(labels) == 0:
-        raise DataError("0 validation pictures; the temperature needs at least 1. Add pictures to the validation split.")
+        raise DataError(
+            "0 validation pictures; the temperature needs at least 1. Add pictures to the validation split."
+        )
     shifted = _shifted(logits)
     margins = shifted - shifted[np.arange(len(labels)), labels][:, None]
 

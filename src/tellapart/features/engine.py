@@ -62,7 +62,8 @@ class TorchEngine:
         self._lock = threading.Lock()
         network = timm.create_model(backbone.name, num_classes=0)
         network.load_state_dict(safetensors.torch.load_file(backbone.weights))
-        self._network = network.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
+        network.eval().requires_grad_(False).to(self._device)
+        self._network = network.to(memory_format=torch.channels_last)
         settings = backbone.preprocessing
         self._scale = torch.tensor([1 / (255 * value) for value in settings.std], device=self._device).view(1, 3, 1, 1)
         self._shift = torch.tensor(

@@ -22,7 +22,7 @@ from tellapart.features.engine import Engine
 from tellapart.preprocessing import Preprocessing, load
 
 KIND = "embedding"
-_WRITE_EVERY = 32  # batches; a kill loses at most that many
+_WRITE_EVERY = 256  # pictures; kill -9 loses at most that many, Ctrl-C none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +77,19 @@ def extract(
     if advance is not None:
         advance(len(pictures) - len(missing))
     problems: dict[int, str] = {}
-    for written in _batched(_run(pictures, missing, engine, preprocessing), _WRITE_EVERY):
-        stored: dict[str, bytes] = {}
-        for done in written:
-            if done.rows:
-                vectors[done.rows] = done.vectors
+    unsaved: dict[str, bytes] = {}
+    try:
+        for done in _run(pictures, missing, engine, preprocessing):
             problems.update(done.problems)
             for row, vector in zip(done.rows, done.vectors, strict=True):
-                stored[tag + pictures[row].content_hash] = vector.tobytes()
+                vectors[row] = vector
+                unsaved[tag + pictures[row].content_hash] = vector.tobytes()
             if advance is not None:
                 advance(len(done.rows) + len(done.problems))
-        if cache is not None:
-            cache.put_many(KIND, stored)
+            if len(unsaved) >= _WRITE_EVERY:
+                _save(cache, unsaved)
+    finally:
+        _save(cache, unsaved)
     for row, picture in enumerate(pictures):
         first = first_row[picture.content_hash]
         if first != row:
@@ -102,6 +103,12 @@ def extract(
         computed=len(missing) - sum(row in problems for row in missing),
         reused=reused,
     )
+
+
+def _save(cache: Cache | None, unsaved: dict[str, bytes]) -> None:
+    if cache is not None:
+        cache.put_many(KIND, unsaved)
+    unsaved.clear()
 
 
 def _from_cache(
@@ -185,14 +192,3 @@ def _load(picture: Picture, preprocessing: Preprocessing) -> NDArray[np.uint8]:
 def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str) -> str:
     text = repr((sorted(asdict(preprocessing).items()), fingerprint, engine))
     return hashlib.sha256(text.encode()).hexdigest()[:16] + ":"
-
-
-def _batched(items: Iterator[_Done], size: int) -> Iterator[list[_Done]]:
-    group: list[_Done] = []
-    for item in items:
-        group.append(item)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group

@@ -71,7 +71,7 @@ def fix_padding(network: nn.Module, sample: Any) -> None:
     network 1.6 times as fast. Source of the rule: TensorFlow's `SAME` padding.
     """
     import torch
-    from timm.layers import Conv2dSame
+    from timm.layers.conv2d_same import Conv2dSame
     from torch import nn
 
     sizes: dict[nn.Module, tuple[int, ...]] = {}
@@ -88,9 +88,15 @@ def fix_padding(network: nn.Module, sample: Any) -> None:
         if module not in sizes:
             continue
         plain = nn.Conv2d(
-            module.in_channels, module.out_channels, module.kernel_size, module.stride, 0, module.dilation,
-            module.groups, module.bias is not None,
-        )  # fmt: skip
+            module.in_channels,
+            module.out_channels,
+            _pair(module.kernel_size),
+            _pair(module.stride),
+            padding=0,
+            dilation=_pair(module.dilation),
+            groups=module.groups,
+            bias=module.bias is not None,
+        )
         plain.load_state_dict(module.state_dict())
         parent, _, child = name.rpartition(".")
         setattr(network.get_submodule(parent), child, nn.Sequential(_zero_padding(module, sizes[module]), plain).eval())
@@ -107,6 +113,11 @@ def _zero_padding(module: nn.Conv2d, size: tuple[int, ...]) -> nn.Module:
     return nn.ZeroPad2d((left, right, top, bottom))
 
 
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    height, width = values
+    return height, width
+
+
 def _with_normalisation(loaded: Loaded) -> nn.Module:
     import torch
     from torch import Tensor, nn
@@ -118,6 +129,8 @@ def _with_normalisation(loaded: Loaded) -> nn.Module:
             super().__init__()
             mean = torch.tensor(loaded.preprocessing.mean, dtype=torch.float64)
             std = torch.tensor(loaded.preprocessing.std, dtype=torch.float64)
+            self.scale: Tensor
+            self.shift: Tensor
             self.register_buffer("scale", (1 / (255 * std)).float().view(1, 3, 1, 1))
             self.register_buffer("shift", (-mean / std).float().view(1, 3, 1, 1))
             self.network = loaded.network

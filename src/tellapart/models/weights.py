@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tellapart.errors import BackboneError
@@ -149,11 +150,12 @@ def _create(name: str, *, pretrained: bool = False) -> nn.Module:
 
 
 def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_name: str) -> Loaded:
-    import timm.data
+    from timm.data.config import resolve_data_config
 
     network.load_state_dict(state)
-    settings = timm.data.resolve_data_config({}, model=network)
-    network.reset_classifier(0)
+    settings: dict[str, Any] = resolve_data_config({}, model=network)
+    reset_classifier: Callable[[int], None] = network.reset_classifier
+    reset_classifier(0)
     network.eval().requires_grad_(False)
     size = int(settings["input_size"][-1])
     preprocessing = Preprocessing(

@@ -43,9 +43,7 @@ class EvaluateResult:
         }
 
 
-def evaluate(
-    model: Path, pictures: Path, *, split: Split | None, reporter: Reporter, seed: int = 0
-) -> EvaluateResult:
+def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Reporter, seed: int = 0) -> EvaluateResult:
     """Score `model` on labelled pictures, or on one split of them.
 
     Raises: DataError when there is nothing to score, or a label is none of the model's classes.
@@ -64,7 +62,9 @@ def evaluate(
     seen = _seen(model, [examined.inspections[chosen[row]].content_hash for row in read])
 
     def measure(rows: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
-        return score(probabilities[rows], None, labels[rows], classes=classifier.classes, groups=groups[rows], seed=seed)
+        return score(
+            probabilities[rows], None, labels[rows], classes=classifier.classes, groups=groups[rows], seed=seed
+        )
 
     some_seen = seen is not None and bool(seen.any()) and not bool(seen.all())
     return EvaluateResult(
@@ -112,5 +112,9 @@ def _seen(model: Path, content_hashes: list[str]) -> np.ndarray[Any, np.dtype[np
     folder = model if model.is_dir() else model.parent
     if not (folder / "examples.csv").is_file():
         return None
-    learned = {example.content_hash for example in read_examples(folder / "examples.csv") if example.split in ("train", "validation")}
+    learned = {
+        example.content_hash
+        for example in read_examples(folder / "examples.csv")
+        if example.split in ("train", "validation")
+    }
     return np.array([content_hash in learned for content_hash in content_hashes], dtype=np.bool_)

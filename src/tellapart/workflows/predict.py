@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest, Model, open_model
 from tellapart.data.folder import FORMAT_OF_EXTENSION
 from tellapart.errors import DataError, PictureError
-from tellapart.evaluation.predictions import Predictions
+from tellapart.evaluation.predictions import Predictions, build_predictions
 from tellapart.preprocessing import MAX_FILE_BYTES, load
 from tellapart.runtime import BATCH, cores
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -68,19 +69,20 @@ class Classifier:
         """
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         rows = list(self.stream(expand(os.fspath(path) for path in several)))
-        empty = np.full(len(self.classes), np.nan, dtype=np.float32)
-        probabilities = [empty if row.probabilities is None else row.probabilities for row in rows]
-        return Predictions(
-            paths=tuple(row.path for row in rows),
-            probabilities=np.stack(probabilities) if rows else np.empty((0, len(self.classes)), dtype=np.float32),
-            labels=tuple(self.classes[int(np.argmax(row.probabilities))] if row.probabilities is not None else "" for row in rows),
-            errors=tuple(row.error for row in rows),
+        unread = np.full(len(self.classes), np.nan, dtype=np.float32)
+        return build_predictions(
+            paths=[row.path for row in rows],
+            probabilities=np.array(
+                [unread if row.probabilities is None else row.probabilities for row in rows], dtype=np.float32
+            ),
+            errors=[row.error for row in rows],
             classes=self.classes,
         )
 
     def stream(self, sources: Iterable[Source]) -> Iterator[Row]:
         """Rows in the order of `sources`, a few batches ahead of the reader and no more."""
-        batches = iter(lambda iterator=iter(sources): list(islice(iterator, BATCH)), [])
+        waiting = iter(sources)
+        batches = iter(lambda: list(islice(waiting, BATCH)), [])
         stop = threading.Event()
         with ThreadPoolExecutor(cores(), thread_name_prefix="predict") as pool:
             under_way: deque[Future[list[Row]]] = deque()
@@ -134,7 +136,9 @@ def expand(paths: Iterable[str]) -> Iterator[Source]:
         else:
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
-                raise DataError(f"no file matches {path!r}. Check the pattern, or quote it so that the shell leaves it alone.")
+                raise DataError(
+                    f"no file matches {path!r}. Check the pattern, or quote it so that the shell leaves it alone."
+                )
             for match in matches:
                 if os.path.isdir(match):
                     yield from _walk(match)

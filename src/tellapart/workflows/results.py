@@ -195,9 +195,7 @@ def _prove(data: bytes, tested: list[Example], expected: NDArray[np.float32], ba
     return check_parity(expected, found, what="the new model.onnx")
 
 
-def _metrics(
-    learned: Learned, features: Features, seconds: dict[str, float], difference: float
-) -> dict[str, Any]:
+def _metrics(learned: Learned, features: Features, seconds: dict[str, float], difference: float) -> dict[str, Any]:
     return {
         "test": learned.metrics,
         "test_without_leaked": learned.metrics_without_leaked,

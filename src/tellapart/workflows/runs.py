@@ -109,7 +109,7 @@ def versions() -> dict[str, str]:
 
 def _safe(name: str) -> str:
     kept = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)
-    return kept.strip("._") [:60] or "pictures"
+    return kept.strip("._")[:60] or "pictures"
 
 
 def _point_latest(folder: Path) -> None:

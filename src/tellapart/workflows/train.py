@@ -139,7 +139,13 @@ def _learn(
     }
     with reporter.step("Writing the model", 1) as advance:
         result = write_results(
-            run, examined=examined, learned=learned, backbone=backbone, features=features, seconds=seconds, started=started
+            run,
+            examined=examined,
+            learned=learned,
+            backbone=backbone,
+            features=features,
+            seconds=seconds,
+            started=started,
         )
         advance(1)
     return result
@@ -148,7 +154,10 @@ def _learn(
 def _extract(
     examined: Examined, examples: list[Example], backbone: ReadyBackbone, device: str, cache: Cache, reporter: Reporter
 ) -> Features:
-    hashes = {entry.path: inspection.file_hash for entry, inspection in zip(examined.listing.entries, examined.inspections, strict=True)}
+    hashes = {
+        entry.path: inspection.file_hash
+        for entry, inspection in zip(examined.listing.entries, examined.inspections, strict=True)
+    }
     pictures = [
         Picture(path=example.path, file_hash=hashes[example.path], content_hash=example.content_hash)
         for example in examples

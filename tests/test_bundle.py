@@ -1,0 +1,139 @@
+"""The one file: it works alone, and it notices when it is not what it was. In: bytes. Out: Model, or ModelFileError."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, Manifest, open_model, read_manifest, seal
+from tellapart.errors import ModelFileError
+
+
+def test_the_probabilities_are_the_formula(tiny_model: Path) -> None:
+    images = np.zeros((2, 16, 16, 3), dtype=np.uint8)
+    images[0, ..., 0] = 255
+    images[1, ..., 2] = 51
+    probabilities, embedding = open_model(tiny_model).run(images)
+    np.testing.assert_allclose(embedding, [[1, 0, 0], [0, 0, 0.2]], atol=1e-6)
+    # By hand: logits (blue, green, red) = 10 x colour + (0.1, 0.2, 0.3), all divided by the temperature 0.5.
+    exponentials = np.exp([[0.2, 0.4, 20.6], [4.2, 0.4, 0.6]])
+    np.testing.assert_allclose(probabilities, exponentials / exponentials.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+def test_the_manifest_comes_back_and_is_plain_onnx_metadata(tiny_model: Path, tiny_manifest: Manifest) -> None:
+    assert read_manifest(tiny_model) == tiny_manifest
+    assert open_model(tiny_model).manifest == tiny_manifest
+    properties = {item.key: item.value for item in onnx.load(tiny_model).metadata_props}
+    assert json.loads(properties[MANIFEST_KEY])["classes"] == ["blue", "green", "红色"]
+
+
+def test_a_runs_folder_stands_for_its_model(tiny_model: Path) -> None:
+    assert read_manifest(tiny_model.parent).classes[0] == "blue"
+
+
+def test_there_is_no_pickle_in_it(tiny_bytes: bytes) -> None:
+    assert b"\x80\x02" not in tiny_bytes[:4]
+    assert all(node.domain == "" for node in onnx.load_from_string(tiny_bytes).graph.node)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.9999])
+def test_a_file_cut_short_is_refused(tiny_bytes: bytes, tmp_path: Path, share: float) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(tiny_bytes[: int(len(tiny_bytes) * share)])
+    with pytest.raises(ModelFileError, match=r"cut short|not a tellapart model|altered"):
+        read_manifest(path)
+
+
+def test_a_file_that_is_cut_short_is_called_so(tiny_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(tiny_bytes[:-100])
+    with pytest.raises(ModelFileError, match="cut short: its end is missing. Copy it again"):
+        open_model(tmp_path / "model.onnx")
+
+
+def test_edited_class_names_are_noticed(tiny_model: Path) -> None:
+    model = onnx.load(tiny_model)
+    for item in model.metadata_props:
+        item.value = item.value.replace('"blue"', '"BLUE"')
+    onnx.save(model, tiny_model)
+    with pytest.raises(ModelFileError, match="altered or damaged after training"):
+        open_model(tiny_model)
+
+
+def test_any_changed_byte_is_noticed(tiny_bytes: bytes, tmp_path: Path) -> None:
+    chance = random.Random(0)
+    path = tmp_path / "model.onnx"
+    for _ in range(300):
+        data = bytearray(tiny_bytes)
+        at = chance.randrange(len(data))
+        data[at] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        with pytest.raises(ModelFileError):
+            open_model(path)
+
+
+def test_a_newer_schema_asks_for_an_upgrade(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, {"schema_version": 2, "new_key": 1}))
+    with pytest.raises(ModelFileError, match="manifest schema 2; this tellapart reads up to 1. Upgrade tellapart"):
+        open_model(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"temperature": -1}, "breaks a rule at temperature"),
+        ({"classes": ["a", "a"]}, "two classes have the same name"),
+        ({"surprise": 1}, "breaks a rule at surprise"),
+        ({"preprocessing": {}}, "breaks a rule at preprocessing"),
+    ],
+)
+def test_a_manifest_that_breaks_a_rule_is_refused(
+    tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, change))
+    with pytest.raises(ModelFileError, match=words):
+        read_manifest(path)
+
+
+def test_a_graph_of_another_shape_is_refused(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, {}))
+    with pytest.raises(ModelFileError, match="a tellapart model takes image"):
+        open_model(path)
+
+
+def test_other_files_are_refused(tiny_network: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="not a tellapart model: it has no manifest. Give a model.onnx of a run"):
+        open_model(tiny_network)
+    with pytest.raises(ModelFileError, match="there is no model at"):
+        open_model(tmp_path / "nothing.onnx")
+    with pytest.raises(ModelFileError, match="there is no model at"):
+        open_model(tmp_path)
+
+
+def test_a_graph_that_onnx_runtime_refuses_is_an_error_with_a_remedy(tmp_path: Path, tiny_manifest: Manifest) -> None:
+    model = onnx.ModelProto(ir_version=8, producer_name="tellapart")
+    model.opset_import.append(onnx.helper.make_opsetid("", 13))
+    model.graph.node.append(onnx.helper.make_node("NoSuchOperator", ["image"], ["probabilities"]))
+    onnx.helper.set_model_props(model, {MANIFEST_KEY: tiny_manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
+    (tmp_path / "model.onnx").write_bytes(seal(model.SerializeToString()))
+    with pytest.raises(ModelFileError, match="cannot be loaded by ONNX Runtime .* Train it again, or upgrade"):
+        open_model(tmp_path / "model.onnx")
+
+
+def test_only_an_unsealed_file_can_be_sealed(tiny_bytes: bytes) -> None:
+    with pytest.raises(ValueError, match="64 zeros"):
+        seal(tiny_bytes)
+
+
+def _with_manifest(network: Path, manifest: Manifest, change: dict[str, object]) -> bytes:
+    model = onnx.load(network)
+    text = json.dumps(manifest.model_dump() | change)
+    onnx.helper.set_model_props(model, {MANIFEST_KEY: text, DIGEST_KEY: "0" * 64})
+    return seal(model.SerializeToString())
