@@ -102,7 +102,7 @@ def flip_bits(data: bytearray, random: Random, other: bytes) -> bytearray:
 
 
 def truncate(data: bytearray, random: Random, other: bytes) -> bytearray:
-    return data[: int(random.integers(1, len(data)))]
+    return data[: int(random.integers(1, max(2, len(data))))]
 
 
 def splice(data: bytearray, random: Random, other: bytes) -> bytearray:

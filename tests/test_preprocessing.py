@@ -187,6 +187,13 @@ def test_every_mode_becomes_the_right_rgb(name: str) -> None:
     assert pixels(data) == expected
 
 
+def test_deep_grey_of_many_rows() -> None:
+    # More than the four million pixels that are scaled at a time.
+    ramp = np.arange(2200, dtype=np.uint16) * 29
+    decoded = decode(encoded(Image.fromarray(np.tile(ramp[:, None], (1, 2000))), "PNG", compress_level=1), target=224)
+    np.testing.assert_array_equal(np.asarray(decoded.image)[:, ::500, 1], np.tile(np.rint(ramp / 257)[:, None], (1, 4)))
+
+
 def test_lab_becomes_srgb() -> None:
     # L* is stored times 255 / 100, a* and b* as signed bytes. Red in Lab of D50, as ICC has it: 54.3, 80.8, 69.9.
     data = tiff(3, 1, (8, 8, 8), 8, bytes([255, 0, 0, 0, 0, 0, 138, 81, 70]))

@@ -96,7 +96,9 @@ def test_the_cache_folder_can_be_chosen(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("text", ["many", "0", "-1", "nan", "1e9"])
 def test_a_senseless_cache_limit_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELLAPART_CACHE_GB", text)
-    with pytest.raises(SettingsError, match=f"TELLAPART_CACHE_GB is '{text}'; it must be a number above 0. Set it to 10"):
+    with pytest.raises(
+        SettingsError, match=f"TELLAPART_CACHE_GB is '{text}'; it must be a number above 0. Set it to 10"
+    ):
         cache_limit_bytes()
 
 

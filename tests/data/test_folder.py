@@ -221,11 +221,12 @@ def test_folders_that_link_to_each_other_are_entered_once_a_class(tmp_path: Path
     }
 
 
-def test_a_real_folder_wins_over_a_link_to_it(tmp_path: Path) -> None:
-    make(tmp_path, "cat/z/a.jpg")
-    (tmp_path / "cat/b").symlink_to(tmp_path / "cat/z")
+@pytest.mark.parametrize("link", ["a", "z"])
+def test_a_real_folder_wins_over_a_link_to_it(tmp_path: Path, link: str) -> None:
+    make(tmp_path, "cat/m/a.jpg")
+    (tmp_path / "cat" / link).symlink_to(tmp_path / "cat/m")
     listing = scan(tmp_path)
-    assert found(listing) == [("cat/z/a.jpg", "cat", None)]
+    assert found(listing) == [("cat/m/a.jpg", "cat", None)]
     assert listing.ignored == {"folder reached twice within a class": 1}
 
 

@@ -91,7 +91,9 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     safetensors.torch.save_file(timm.create_model("resnet10t").state_dict(), path)
-    with pytest.raises(BackboneError, match=r"does not fit resnet18: \d+ of \d+ tensors are missing or have another shape"):
+    with pytest.raises(
+        BackboneError, match=r"does not fit resnet18: \d+ of \d+ tensors are missing or have another shape"
+    ):
         load_backbone("resnet18", path)
 
 

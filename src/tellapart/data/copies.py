@@ -35,14 +35,15 @@ _Found = tuple[Pairs, NDArray[np.float32]]  # with the distance of each pair, in
 
 _BANDS = 8  # of 8 bits; two equal bands are asked for, so that up to 6 differing bits are always found
 _MOST_BITS = 10  # of 64 that may differ between copies; measured: at most 8 but for large crops
-_CROWD = 128  # pictures with two equal bands; more make the work quadratic
+_CROWD = 64  # pictures with two equal bands; more make the work quadratic
 _LEADERS = 32
 _SURELY = 0.5  # tolerances; so near to a leader a picture needs no other partner
 _DEEPEST = 3
 _WINDOW = 16
 _WINDOW_DIRECTIONS = 4
-_SAMPLE = 512
-_TRIALS_PER_PICTURE = 8  # at 30 microseconds; the nearest are tried first
+_SAMPLE = 256
+_TRIALS = 3  # for each picture on either side of a pair, at 30 microseconds
+_QUICK_TRIALS = 8  # the same where the thumbnails need no alignment, at 10 microseconds
 
 _BIT_COUNTS = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
 
@@ -94,9 +95,20 @@ def _near_clusters(pictures: Sequence[Inspection]) -> list[list[int]]:
         return []
     pairs = np.concatenate([pairs for pairs, _ in found])
     distances = np.concatenate([distances for _, distances in found])
-    order = np.argsort(distances, kind="stable")[: _TRIALS_PER_PICTURE * len(pictures)]
-    pairs = np.unique(np.sort(pairs[order], axis=1), axis=0)
+    pairs = np.unique(np.sort(pairs[_nearest(pairs, distances)], axis=1), axis=0)
     return _stars(likeness, pairs[same_picture(likeness, pairs)])
+
+
+def _nearest(pairs: Pairs, distances: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether a pair is among the nearest of one of its two pictures, [P]."""
+    wanted = np.where(distances <= 1.0, _QUICK_TRIALS, _TRIALS)
+    chosen = np.zeros(len(pairs), dtype=np.bool_)
+    for rows in pairs.T:
+        order = np.lexsort((distances, rows))
+        ordered = rows[order]
+        rank = np.arange(len(rows)) - np.searchsorted(ordered, ordered)
+        chosen[order] |= rank < wanted[order]
+    return chosen
 
 
 def _stars(likeness: Likeness, pairs: Pairs) -> list[list[int]]:
@@ -132,7 +144,7 @@ def _candidates(likeness: Likeness, rows: _Rows, keys: _Keys, *, depth: int) -> 
     crowd = rows[crowded]
     if depth == _DEEPEST:
         yield from _window_pairs(likeness, crowd)
-    elif len(crowd):
+    elif crowded.any():
         led = _pairs_with_leaders(likeness, crowd)
         yield _near(likeness, led)
         rest = crowd[~np.isin(crowd, led[:, 1])]
@@ -200,6 +212,8 @@ def _local_coordinates(likeness: Likeness, rows: _Rows, count: int) -> Vectors:
 
 def _window_pairs(likeness: Likeness, crowd: _Rows) -> Iterator[_Found]:
     """What still stands together after re-keying is compared with its neighbours in the order of a few directions."""
+    if not len(crowd):
+        return
     for column in _local_coordinates(likeness, crowd, _WINDOW_DIRECTIONS).T:
         ordered = crowd[np.argsort(column, kind="stable")]
         for offset in range(1, min(_WINDOW + 1, len(ordered))):

@@ -22,14 +22,14 @@ Pairs = NDArray[np.int64]  # [P, 2], rows of the thumbnails
 
 # Measured on ELPV, cats_dogs, sign_digits, brain_tumor, hotdog, raccoon and Fashion-MNIST: copies (JPEG 40-90, sizes
 # 0.5-2, brightness, 2 % crops) stay below these, and pictures of different things begin above.
-_OF_DETAIL = 0.2  # difference allowed, as a share of the picture's own detail
+_OF_DETAIL = 0.22  # difference allowed, as a share of the picture's own detail
 _AT_MOST = 0.12  # and in all, where the set is too varied to have a template
-_FULL_DETAIL = 10.0  # grey levels; plainer pictures must agree better, in proportion
+_FULL_DETAIL = 14.0  # grey levels; plainer pictures must agree better, in proportion
 _LEAST_DETAIL = 1.0  # grey levels; below it rounding and noise are all there is
 _UNKNOWN_DETAIL = 0.25  # share, where the set is too small to tell what its pictures share
 _REACH = 5.0  # a 2 % crop moves a thumbnail this many tolerances away before the shift is undone
 
-_SAMPLE = 512
+_SAMPLE = 256
 _SAMPLE_APART = 0.1  # a picture that is there a hundred times must not become the template
 _SAMPLES_PER_DIRECTION = 16
 _TEMPLATE_DIRECTIONS = 8
@@ -63,7 +63,7 @@ def measure_likeness(thumbnails: Thumbnails) -> Likeness:
         # |x - mean|^2 = 1 - 2 x.mean + |mean|^2, as x has length 1
         squared = 1.0 - 2.0 * project(thumbnails, np.zeros_like(mean), mean[None])[:, 0] + mean @ mean
         own = np.sqrt(np.maximum(0.0, squared - (sketches[:, :shared] ** 2).sum(axis=1)))
-    detail = own * thumbnails.reshape(len(thumbnails), -1).std(axis=1, dtype=np.float32)
+    detail = own * _contrasts(thumbnails)
     tolerance = np.minimum(_AT_MOST, _OF_DETAIL * own * np.minimum(1.0, detail / _FULL_DETAIL))
     tolerance[detail < _LEAST_DETAIL] = 0.0
     return Likeness(thumbnails=thumbnails, tolerance=tolerance.astype(np.float32), sketches=sketches)
@@ -99,9 +99,9 @@ def same_picture(likeness: Likeness, pairs: Pairs) -> NDArray[np.bool_]:
 
 def normalise(thumbnails: Thumbnails) -> Vectors:
     """Thumbnails as vectors of mean 0 and length 1, [N, 1024]; of one without contrast all is 0."""
-    vectors = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    vectors = thumbnails.reshape(len(thumbnails), SIDE * SIDE).astype(np.float32)
     vectors -= vectors.mean(axis=1, keepdims=True)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+    vectors /= np.maximum(np.sqrt(np.einsum("nx,nx->n", vectors, vectors)), 1e-6)[:, None]
     return vectors
 
 
@@ -123,6 +123,13 @@ def project(thumbnails: Thumbnails, mean: Vectors, directions: Vectors) -> Vecto
         rows = normalise(thumbnails[start : start + _ROWS_AT_ONCE])
         coordinates[start : start + _ROWS_AT_ONCE] = rows @ directions.T
     return coordinates - directions @ mean
+
+
+def _contrasts(thumbnails: Thumbnails) -> Vectors:
+    """Standard deviation of each thumbnail in grey levels, [N]."""
+    starts = range(0, len(thumbnails), _ROWS_AT_ONCE)
+    parts = [thumbnails[s : s + _ROWS_AT_ONCE].std(axis=(1, 2), dtype=np.float32) for s in starts]
+    return np.concatenate([np.zeros(0, dtype=np.float32), *parts])
 
 
 def _thinned(vectors: Vectors) -> Vectors:
@@ -152,7 +159,7 @@ def _aligned_distance(first: Vectors, second: Vectors) -> Vectors:
     columns.append(difference[:, inside, inside])
     matrix = np.stack(columns, axis=1).reshape(pairs, len(columns), inner.shape[1] ** 2)
     # Each column to length 1, or the pictures' own scale would decide how stable the solution is.
-    lengths = np.maximum(np.linalg.norm(matrix, axis=2, keepdims=True), 1e-9)
+    lengths = np.sqrt(np.maximum(np.einsum("pcx,pcx->pc", matrix, matrix), 1e-18))[:, :, None]
     matrix /= lengths
     gram = (matrix @ matrix.transpose(0, 2, 1)).astype(np.float64)
     known, wanted = gram[:, :-1, :-1] + 1e-6 * np.eye(len(columns) - 1), gram[:, :-1, -1:]

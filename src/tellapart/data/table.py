@@ -128,7 +128,8 @@ def _columns(path: Path, header: Sequence[str]) -> list[int]:
     if missing:
         found = ", ".join(repr(name) for name in header) or "none"
         raise DataError(
-            f"the table {str(path)!r} lacks the column {' and '.join(map(repr, missing))}; its first row has {found}. "
+            f"the table {str(path)!r} lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
+            f"its first row has {found}. "
             "Its first row must name the columns: path,label and, if wanted, split and group."
         )
     for name in (*_REQUIRED, *_OPTIONAL):
@@ -175,8 +176,8 @@ def _locate(path: Path, rows: Sequence[_Row]) -> list[str]:
     if missing:
         first = ", ".join(f"{row.path!r} (row {row.number})" for row in missing[:3])
         raise DataError(
-            f"{len(missing):,} of the {len(rows):,} files in {str(path)!r} do not exist: {first}"
-            f"{', ...' if len(missing) > 3 else ''}. Paths count from the folder {os.path.abspath(folder)!r}."
+            f"the table {str(path)!r} names files that do not exist, {len(missing):,} of {len(rows):,}: {first}"
+            f"{' and others' if len(missing) > 3 else ''}. Paths count from the folder {os.path.abspath(folder)!r}."
         )
     return located
 

@@ -1,0 +1,258 @@
+"""Softmax regression as a function to minimise. In: vectors, labels, weights. Out: Solution. Next: loop.py.
+
+scikit-learn's LogisticRegression minimises the same function, and the tests compare with it. It knows no preconditioner
+and so passes over the data hundreds of times where this passes over it tens of times.
+
+Shapes: N pictures, D features, K classes; F problems over the same vectors that differ in which pictures count (the
+folds of a cross-validation), solved at once because one matrix product then serves all of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_STRIPS = 8  # fixed, not the number of threads: sums must come out the same on every machine
+_LEAST_ROWS = 256  # in a strip; less is not worth a thread
+_ROWS_AT_ONCE = 1024  # of 1,280 features they stay in the processor's cache between the two products
+_MAX_ITERATIONS = 1000
+_CONSTANT = 1e-6  # a feature whose deviation is below this part of its size never varies
+_LEAST_CURVATURE = 1e-5  # keeps the float32 Cholesky factor positive definite; a preconditioner need not be exact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Solution:
+    """Where a minimisation ended."""
+
+    parameters: Doubles  # [F, K, D + 1], on standardised features; the last one is the bias
+    converged: bool
+    iterations: int
+
+
+@contextmanager
+def worker_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that each run single-threaded matrix products.
+
+    BLAS' own threads spin while they wait for each other, which is ten times slower on a machine that does anything
+    else, and they split sums by their number, which changes the last digits.
+    """
+    # SciPy brings a BLAS of its own, which must be there to be limited.
+    import scipy.linalg  # noqa
+    from threadpoolctl import threadpool_limits
+
+    count = min(_STRIPS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(count) as threads:
+        yield threads
+
+
+class SoftmaxRegression:
+    """F problems of softmax regression over the same vectors, each standardised by the pictures that it counts."""
+
+    def __init__(
+        self,
+        vectors: Floats,
+        labels: Integers,
+        weights: Floats,
+        *,
+        class_count: int,
+        threads: ThreadPoolExecutor,
+        covariance: Floats | None = None,
+    ) -> None:
+        """`vectors` [N, D], `labels` [N], `weights` [F, N] >= 0: how much each picture counts in each problem.
+
+        `covariance` [D, D] of standardised features is found from `vectors` if not given; being close is enough.
+        """
+        self._vectors, self._labels, self._threads = vectors, labels, threads
+        self._weights = weights / weights.sum(axis=1, keepdims=True)
+        self._problems, self._classes = len(weights), class_count
+        self._mean, self._scale = self._standardisation(weights > 0)
+        # With fewer pictures than features plain steps are cheap and few, so that the factors would cost more.
+        precondition = covariance is None and len(vectors) > vectors.shape[1]
+        self.covariance = self._covariance() if precondition else covariance
+
+    def minimise(self, strength: float, *, tolerance: float, start: Doubles | None = None) -> Solution:
+        """Minimise the sum over problems of mean log loss + strength / 2 x sum of squared standardised weights.
+
+        The bias is not penalised. L-BFGS (Liu and Nocedal 1989) in coordinates in which the Hessian at uniform
+        predictions, (1 - 1/K) / K x covariance + strength, is the identity. Ends when half the squared gradient in
+        these coordinates, an estimate of the distance to the minimum in nats, is at most `tolerance`.
+        """
+        from scipy.optimize import minimize
+
+        to_parameters, to_coordinates, pull_back = self._coordinates(strength)
+        distance = np.inf
+
+        def loss_and_gradient(coordinates: Doubles) -> tuple[float, Doubles]:
+            nonlocal distance
+            loss, gradient = self._loss_and_gradient(to_parameters(coordinates), strength)
+            pulled = pull_back(gradient)
+            distance = 0.5 * float(np.square(pulled).sum())
+            return loss, pulled
+
+        def stop_when_converged(_: Doubles) -> None:
+            if distance <= tolerance:
+                raise StopIteration
+
+        shape = (self._problems, self._classes, self._vectors.shape[1] + 1)
+        result = minimize(
+            loss_and_gradient,
+            to_coordinates(np.zeros(shape) if start is None else start),
+            jac=True,
+            method="L-BFGS-B",
+            callback=stop_when_converged,
+            options={"maxiter": _MAX_ITERATIONS, "gtol": 0.0, "ftol": 0.0, "maxls": 50},
+        )
+        # Rounding may end the line search a little before the tolerance is met.
+        return Solution(
+            parameters=to_parameters(result.x), converged=distance <= 10 * tolerance, iterations=int(result.nit)
+        )
+
+    def mean_loss(self, parameters: Doubles, weights: Floats) -> float:
+        """Log loss in nats, averaged by `weights` [F, N] over the pictures of all problems together."""
+        slopes, offsets = self.raw(parameters)
+
+        def piece(rows: slice) -> tuple[Doubles, ...]:
+            scores = self._scores(rows, slopes, offsets)
+            chosen = scores[:, self._labels[rows], np.arange(scores.shape[2])]
+            losses = np.log(np.exp(scores).sum(axis=1)) - chosen
+            return ((losses * weights[:, rows]).sum(axis=1, dtype=np.float64),)
+
+        return float(self._sum(piece)[0].sum() / weights.sum(dtype=np.float64))
+
+    def raw(self, parameters: Doubles) -> tuple[Floats, Floats]:
+        """The same functions on raw vectors: weights [F, K, D] and biases [F, K]."""
+        slopes = (parameters[:, :, :-1] * self._scale[:, None]).astype(np.float32)
+        offsets = parameters[:, :, -1] - np.einsum("fkd,fd->fk", slopes.astype(np.float64), self._mean)
+        return slopes, offsets.astype(np.float32)
+
+    def _loss_and_gradient(self, parameters: Doubles, strength: float) -> tuple[float, Doubles]:
+        slopes, offsets = self.raw(parameters)
+
+        def piece(rows: slice) -> tuple[Doubles | Floats, ...]:
+            residuals = self._scores(rows, slopes, offsets)
+            labels, positions = self._labels[rows], np.arange(residuals.shape[2])
+            weights = self._weights[:, rows]
+            chosen = residuals[:, labels, positions]
+            np.exp(residuals, out=residuals)
+            total = residuals.sum(axis=1)
+            loss = (weights * (np.log(total) - chosen)).sum(axis=1, dtype=np.float64)
+            residuals /= total[:, None]
+            residuals[:, labels, positions] -= 1
+            residuals *= weights[:, None]
+            flat = residuals.reshape(-1, len(labels))
+            return loss, flat @ self._vectors[rows], flat.sum(axis=1)
+
+        losses, by_slope, by_offset = self._sum(piece)
+        by_offset = by_offset.reshape(parameters.shape[:2])
+        gradient = np.empty_like(parameters)
+        gradient[:, :, -1] = by_offset
+        by_slope = by_slope.reshape(slopes.shape) - by_offset[:, :, None] * self._mean[:, None]
+        gradient[:, :, :-1] = by_slope * self._scale[:, None] + strength * parameters[:, :, :-1]
+        return float(losses.sum()) + 0.5 * strength * float(np.square(parameters[:, :, :-1]).sum()), gradient
+
+    def _scores(self, rows: slice, slopes: Floats, offsets: Floats) -> Floats:
+        """Logits [F, K, rows], the highest of each picture moved to 0."""
+        features = slopes.shape[2]
+        scores: Floats = slopes.reshape(-1, features) @ self._vectors[rows].T
+        scores = scores.reshape(*offsets.shape, -1)
+        scores += offsets[:, :, None]
+        scores -= scores.max(axis=1, keepdims=True)
+        return scores
+
+    def _coordinates(
+        self, strength: float
+    ) -> tuple[Callable[[Doubles], Doubles], Callable[[Doubles], Doubles], Callable[[Doubles], Doubles]]:
+        """Coordinates to parameters, the way back, and a gradient by parameters to one by coordinates."""
+        from scipy.linalg import cholesky, solve_triangular
+
+        curvature = (1 - 1 / self._classes) / self._classes
+        bias_factor = np.sqrt(curvature)
+        shape = (self._problems, self._classes, self._vectors.shape[1] + 1)
+        factor: Floats | float = float(np.sqrt(strength))
+        if self.covariance is not None:
+            matrix = self.covariance * np.float32(curvature)
+            matrix[np.diag_indices_from(matrix)] += max(strength, _LEAST_CURVATURE)
+            factor = cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
+
+        def solve(values: Doubles, transposed: bool) -> Doubles:
+            rows = values.reshape(-1, shape[2])
+            solved = np.empty_like(rows)
+            solved[:, -1] = rows[:, -1] / bias_factor
+            if isinstance(factor, float):
+                solved[:, :-1] = rows[:, :-1] / factor
+            else:
+                right = rows[:, :-1].T.astype(np.float32)
+                solved[:, :-1] = solve_triangular(
+                    factor, right, trans=int(transposed), lower=True, check_finite=False
+                ).T
+            return solved
+
+        def to_coordinates(parameters: Doubles) -> Doubles:
+            moved = parameters.copy()
+            moved[:, :, -1] *= bias_factor
+            moved[:, :, :-1] = (
+                parameters[:, :, :-1] @ factor if not isinstance(factor, float) else parameters[:, :, :-1] * factor
+            )
+            return moved.reshape(-1)
+
+        return (
+            lambda coordinates: solve(coordinates, True).reshape(shape),
+            to_coordinates,
+            lambda gradient: solve(gradient, False).reshape(-1),
+        )
+
+    def _standardisation(self, counted: NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
+        """Mean and 1 / standard deviation, each [F, D], over the pictures counted; 0 for features that never vary."""
+        shift = self._vectors[:_ROWS_AT_ONCE].mean(axis=0)
+
+        def piece(rows: slice) -> tuple[Floats, ...]:
+            chosen = counted[:, rows].astype(np.float32)
+            moved = self._vectors[rows] - shift
+            return chosen @ moved, chosen @ np.square(moved)
+
+        sums, squares = (total / counted.sum(axis=1, keepdims=True) for total in self._sum(piece))
+        mean = shift + sums
+        deviation = np.sqrt(np.maximum(squares - np.square(sums), 0.0))
+        varies = deviation > _CONSTANT * np.sqrt(np.square(mean) + np.square(deviation))
+        return mean, np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
+
+    def _covariance(self) -> Floats:
+        """Covariance [D, D] of the features as standardised for the first problem, with a diagonal of ones."""
+        mean, scale = self._mean[0].astype(np.float32), self._scale[0].astype(np.float32)
+
+        def piece(rows: slice) -> tuple[Floats, ...]:
+            standardised = (self._vectors[rows] - mean) * scale
+            return (standardised.T @ standardised,)
+
+        covariance = (self._sum(piece)[0] / len(self._vectors)).astype(np.float32)
+        np.fill_diagonal(covariance, 1.0)
+        return covariance
+
+    def _sum(self, piece: Callable[[slice], tuple[NDArray[np.floating], ...]]) -> list[Doubles]:
+        """Add up what `piece` gives for all rows, in the same order whatever the number of threads."""
+        count = len(self._vectors)
+        edges = np.linspace(0, count, min(_STRIPS, -(-count // _LEAST_ROWS)) + 1).astype(int).tolist()
+
+        def strip(first: int, last: int) -> list[Doubles]:
+            totals: list[Doubles] = []
+            for start in range(first, last, _ROWS_AT_ONCE):
+                parts = piece(slice(start, min(start + _ROWS_AT_ONCE, last)))
+                if totals:
+                    for total, part in zip(totals, parts, strict=True):
+                        total += part
+                else:
+                    totals = [part.astype(np.float64) for part in parts]
+            return totals
+
+        strips = list(self._threads.map(strip, edges[:-1], edges[1:]))
+        return [np.sum(parts, axis=0) for parts in zip(*strips, strict=True)]

@@ -1,0 +1,276 @@
+"""From a folder to a tested model. In: digits. Out: a run on disk whose parts agree with each other."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import accuracy_score, log_loss
+from tellapart.data.examples_csv import read_examples
+
+import tellapart
+from tellapart.bundle import read_manifest
+from tellapart.errors import DataError, SettingsError, StorageError, TellapartError
+from tellapart.workflows.runs import MARKER
+
+COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
+
+
+def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+
+
+def test_the_run_folder_is_complete(trained_run: Any) -> None:
+    names = {path.name for path in trained_run.run.iterdir()}
+    assert names == {
+        "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv", "predictions.csv", "metrics.json", "audit.json",
+        "log.jsonl",
+    }  # fmt: skip
+    assert os.path.realpath(trained_run.run.parent / "latest") == os.path.realpath(trained_run.run)
+
+
+def test_digits_are_told_apart(trained_run: Any) -> None:
+    assert trained_run.result.accuracy.value > 0.9
+    assert trained_run.result.accuracy.low is not None
+    assert trained_run.result.accuracy.low < trained_run.result.accuracy.value <= 1
+
+
+def test_the_metrics_follow_from_the_predictions(trained_run: Any) -> None:
+    with (trained_run.run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    classes = list(trained_run.result.classes)
+    probabilities = np.array([[float(row[name]) for name in classes] for row in rows])
+    labels = [classes.index(row["label"]) for row in rows]
+    metrics = json.loads((trained_run.run / "metrics.json").read_text())
+    assert metrics["n_test"] == len(rows) == trained_run.result.n_test
+    assert metrics["test"]["accuracy"]["value"] == pytest.approx(accuracy_score(labels, probabilities.argmax(axis=1)))
+    assert metrics["test"]["log_loss"]["value"] == pytest.approx(
+        log_loss(labels, probabilities, labels=[0, 1, 2]), abs=1e-4
+    )
+    manifest = read_manifest(trained_run.model)
+    assert manifest.scores["accuracy"].value == metrics["test"]["accuracy"]["value"]
+    assert manifest.temperature == metrics["temperature"]
+
+
+def test_every_file_is_in_examples_csv_and_no_copy_straddles(trained_run: Any) -> None:
+    examples = read_examples(trained_run.run / "examples.csv")
+    assert len(examples) == 120
+    splits_of: dict[str, set[Any]] = {}
+    for example in examples:
+        splits_of.setdefault(example.group, set()).add(example.split)
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    counts = [sum(example.split == split for example in examples) for split in ("train", "validation", "test")]
+    assert counts == pytest.approx([84, 12, 24], abs=3)
+
+
+def test_a_second_training_reuses_everything_and_gives_the_same(trained_run: Any, tmp_path: Path) -> None:
+    again = tellapart.train(trained_run.pictures, out=tmp_path, device="cpu")
+    assert (again.computed, again.reused > 100) == (0, True)
+    assert again.metrics["test"] == trained_run.result.metrics["test"]
+    assert (tmp_path / again.run.name / "predictions.csv").read_bytes() == (
+        trained_run.run / "predictions.csv"
+    ).read_bytes()
+
+
+def test_the_recipe_repeats_the_run(trained_run: Any, tmp_path: Path) -> None:
+    answer = command("train", "--recipe", trained_run.run / "recipe.toml", "--out", tmp_path, "--json", "--quiet")
+    assert answer.returncode == 0, answer.stderr
+    record = json.loads(answer.stdout)
+    assert record["accuracy"]["value"] == trained_run.result.accuracy.value
+    assert Path(record["run"]).parent == tmp_path
+    recipe = tomllib.loads((trained_run.run / "recipe.toml").read_text())
+    assert set(recipe["settings"]) >= {"pictures", "backbone", "seed", "class_weights"}
+    assert recipe["versions"]["onnxruntime"]
+
+
+def test_json_has_the_promised_keys(trained_run: Any, tmp_path: Path) -> None:
+    answer = command("train", trained_run.pictures, "--out", tmp_path, "--json")
+    record = json.loads(answer.stdout)
+    assert set(record) >= {
+        "run", "model", "accuracy", "n_train", "n_validation", "n_test", "classes", "unreadable", "duplicates", "leaked", "seconds",
+    }  # fmt: skip
+    assert set(record["accuracy"]) >= {"value", "low", "high"}
+    assert "Checking pictures" in answer.stderr
+
+
+def test_runs_never_overwrite_each_other(trained_run: Any, tmp_path: Path) -> None:
+    runs = {tellapart.train(trained_run.pictures, out=tmp_path).run for _ in range(3)}
+    assert len(runs) == 3
+    assert all((run / "model.onnx").is_file() for run in runs)
+
+
+def test_the_model_learns_again_after_pictures_move(trained_run: Any, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    for number, path in enumerate(sorted(trained_run.pictures.rglob("*.png"))):
+        target = moved / path.parent.name / f"renamed {997 * number % 1000:03d}.PNG"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    again = tellapart.train(moved, out=tmp_path / "runs")
+    assert again.computed == 0
+    assert read_manifest(again.model).data.fingerprint == read_manifest(trained_run.model).data.fingerprint
+    assert again.accuracy == trained_run.result.accuracy
+
+
+def test_a_bad_picture_is_listed_and_does_not_stop_the_run(trained_run: Any, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    shutil.copytree(trained_run.pictures, pictures)
+    label = sorted(path.name for path in pictures.iterdir())[0]
+    (pictures / label / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    (pictures / label / "notes.txt").write_text("text")
+    result = tellapart.train(pictures, out=tmp_path / "runs")
+    assert result.unreadable == 1
+    (broken,) = [example for example in read_examples(result.run / "examples.csv") if example.problem]
+    assert broken.path.name == "broken.jpg"
+    assert broken.split is None
+    with pytest.raises(DataError, match=r"broken\.jpg"):
+        tellapart.train(pictures, out=tmp_path / "strict", strict=True)
+    assert not (tmp_path / "strict").exists()
+
+
+def test_a_leaking_split_is_told_and_scored_both_ways(trained_run: Any, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    for label in sorted(path.name for path in trained_run.pictures.iterdir()):
+        files = sorted((trained_run.pictures / label).iterdir())
+        for number, path in enumerate(files):
+            split = "test" if number % 4 == 0 else "train"
+            target = pictures / split / label / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+        shutil.copy(files[1], pictures / "test" / label / "leaked.png")
+    answer = command("train", pictures, "--out", tmp_path / "runs", "--json")
+    assert answer.returncode == 0, answer.stderr
+    record = json.loads(answer.stdout)
+    assert record["leaked"] == 3
+    assert "!" in answer.stderr
+    metrics = json.loads((Path(record["run"]) / "metrics.json").read_text())
+    assert metrics["test"]["n"] - metrics["test_without_leaked"]["n"] == 3
+
+
+def test_kill_9_leaves_a_run_that_resumes_to_the_same_result(trained_run: Any, tmp_path: Path) -> None:
+    environment = os.environ | {"TELLAPART_CACHE": str(tmp_path / "cache")}
+    shutil.copytree(Path(os.environ["TELLAPART_CACHE"]) / "backbones", tmp_path / "cache" / "backbones")
+    process = subprocess.Popen(
+        [*COMMAND, "train", str(trained_run.pictures), "--out", str(tmp_path / "runs"), "--quiet"], env=environment
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "runs").glob(f"*/{MARKER}")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    (run,) = (path for path in (tmp_path / "runs").iterdir() if not path.is_symlink())
+    assert not (run / "model.onnx").exists()
+    answer = command("train", "--resume", run, "--json", "--quiet", env=environment)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["run"] == str(run)
+    assert not (run / MARKER).exists()
+    assert (run / "predictions.csv").read_bytes() == (trained_run.run / "predictions.csv").read_bytes()
+    with pytest.raises(SettingsError, match="finished; only a stopped run can be resumed"):
+        from tellapart.workflows.runs import resume_run
+
+        resume_run(run)
+
+
+def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
+    environment = os.environ | {"TELLAPART_CACHE": str(tmp_path / "cache")}
+    shutil.copytree(Path(os.environ["TELLAPART_CACHE"]) / "backbones", tmp_path / "cache" / "backbones")
+    process = subprocess.Popen(
+        [*COMMAND, "train", str(trained_run.pictures), "--out", str(tmp_path / "runs")],
+        env=environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "runs").glob(f"*/{MARKER}")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    (run,) = (path for path in (tmp_path / "runs").iterdir() if not path.is_symlink())
+    assert f"tellapart train --resume {run}" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train"], "no pictures were given. Name a folder"),
+        (["train", "nowhere"], "nowhere"),
+        (["train", "--resume", "nowhere"], "is not the folder of a run: it has no recipe.toml"),
+        (["train", "x", "--resume", "y"], "repeats the run's own settings"),
+        (["train", "--recipe", "nowhere.toml"], "there is no recipe at nowhere.toml"),
+        (["train", "x", "--seed", "-1"], "seed is -1; Input should be greater than or equal to 0"),
+        (["train", "x", "--weights", "w.pth"], "other formats can hold programs and are refused"),
+        (["check", "nowhere"], "nowhere"),
+        (["evaluate", "nowhere", "x"], "there is no model at nowhere"),
+        (["predict", "nowhere", "x"], "there is no model at nowhere"),
+        (["info", "nowhere"], "there is no model at nowhere"),
+        (["trian", "x"], "there is no command 'trian'. Did you mean 'train'?"),
+    ],
+)
+def test_bad_calls_get_one_sentence_and_exit_code_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    answer = command(*arguments, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert words in " ".join(answer.stderr.split())
+    assert "Traceback" not in answer.stderr
+    assert answer.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_and_wrong_settings_are_named(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('[settings]\npictures = "x"\nlearning_rate = 1\n')
+    answer = command("train", "--recipe", tmp_path / "recipe.toml")
+    assert "there is no setting 'learning_rate'. The settings are: pictures, out, backbone" in answer.stderr
+    (tmp_path / "recipe.toml").write_text("[settings\n")
+    assert "is not TOML" in command("train", "--recipe", tmp_path / "recipe.toml").stderr
+    (tmp_path / "recipe.toml").write_text("a = 1\n")
+    assert "has no [settings] table" in command("train", "--recipe", tmp_path / "recipe.toml").stderr
+
+
+def test_data_that_cannot_be_trained_on_leaves_nothing_behind(tmp_path: Path) -> None:
+    def attempt(folder: Path) -> str:
+        with pytest.raises(TellapartError) as caught:
+            tellapart.train(folder, out=tmp_path / "runs")
+        assert not (tmp_path / "runs").exists()
+        return str(caught.value)
+
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert str(empty) in attempt(empty)
+    one = tmp_path / "one"
+    (one / "cat").mkdir(parents=True)
+    for number in range(5):
+        Image.new("RGB", (20, 20), (number * 40, 0, 0)).save(one / "cat" / f"{number}.png")
+    assert "cat" in attempt(one)
+    (one / "dog").mkdir()
+    (one / "dog" / "0.png").write_bytes((one / "cat" / "0.png").read_bytes())
+    assert "dog" in attempt(one)
+    bad = tmp_path / "bad"
+    for label in "ab":
+        (bad / label).mkdir(parents=True)
+        (bad / label / "0.jpg").write_bytes(b"no picture")
+    assert "read" in attempt(bad)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused_before_the_work(trained_run: Any, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    with pytest.raises(StorageError, match="permission is denied"):
+        tellapart.train(trained_run.pictures, out=closed / "runs")
+
+
+def test_a_file_in_the_place_of_the_runs_folder_is_refused(trained_run: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("mine")
+    with pytest.raises(StorageError, match="Choose another path"):
+        tellapart.train(trained_run.pictures, out=tmp_path / "runs")
+    assert (tmp_path / "runs").read_text() == "mine"
