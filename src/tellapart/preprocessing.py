@@ -75,6 +75,7 @@ class Decoded:
     height: int
     format: str  # Pillow's name, from the content: JPEG, PNG ...
     mode: str  # Pillow's mode as stored: RGB, L, RGBA, P ...
+    turned: bool  # EXIF says that the stored pixels do not stand upright
 
 
 def decode(data: bytes, *, target: int) -> Decoded:
@@ -142,7 +143,7 @@ def _decode(data: bytes, target: int) -> Decoded:
         rgb = rgb.transpose(upright)
         if upright in (_UPRIGHT[5], _UPRIGHT[6], _UPRIGHT[7], _UPRIGHT[8]):
             width, height = height, width
-    return Decoded(image=rgb, width=width, height=height, format=format_name, mode=mode)
+    return Decoded(image=rgb, width=width, height=height, format=format_name, mode=mode, turned=upright is not None)
 
 
 def _open(data: bytes) -> Image.Image:

@@ -41,8 +41,7 @@ def command(pictures: Path, strict: bool, as_json: bool, quiet: bool) -> None:
 def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
     from tellapart.data.audit import findings
 
-    lines = _counts(record["counts"])
-    lines.append("")
+    lines = [*_counts(record["counts"]), "", *_sizes(record), ""]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
     for key, title in (
@@ -52,6 +51,7 @@ def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
         ("exact_copies", "Exact copies"),
         ("near_copies", "Near copies"),
         ("wrong_extensions", "Extension of another type"),
+        ("turned", "Stored sideways or mirrored, read upright by EXIF"),
     ):
         found = record.get(key) or []
         if found:
@@ -71,6 +71,20 @@ def _counts(counts: dict[str, dict[str, int]]) -> list[str]:
     ]
     total = f"{'all':<30}" + "".join(f"{sum(counts[split].values()):>12,}" for split in splits)
     return [head, *body, total]
+
+
+def _sizes(record: dict[str, Any]) -> list[str]:
+    sizes = record["sizes"]
+    return [
+        f"width     {sizes['least_width']:,} to {sizes['most_width']:,} pixels, median {sizes['median_width']:,}",
+        f"height    {sizes['least_height']:,} to {sizes['most_height']:,} pixels, median {sizes['median_height']:,}",
+        f"formats   {_tally(record['formats'])}",
+        f"modes     {_tally(record['modes'])}",
+    ]
+
+
+def _tally(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
 
 
 def _shown(item: Any) -> str:

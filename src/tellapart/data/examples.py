@@ -45,6 +45,7 @@ class Inspection:
     height: int = 0
     format: str = ""  # Pillow's name of the content's type: JPEG, PNG ...
     mode: str = ""  # Pillow's mode as stored: RGB, L, RGBA, P ...
+    turned: bool = False  # the file's EXIF turns the stored pixels upright
     wrong_extension: bool = False  # the name says another type than the content
 
 

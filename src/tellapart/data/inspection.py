@@ -35,7 +35,7 @@ _STRIP_BYTES = 16 * 1024 * 1024
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 # Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
-_VERSION = f"inspection-1-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}"
+_VERSION = f"inspection-2-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}"
 _OUT_OF_MEMORY = "not enough memory to decode it"
 _NO_PICTURE = frozenset(("not a picture in a known format", "empty file"))
 _FAMILY: Mapping[str, str] = {"MPO": "JPEG", "DIB": "BMP"}
@@ -50,6 +50,7 @@ _REMEMBERED: Mapping[str, type] = {
     "height": int,
     "format": str,
     "mode": str,
+    "turned": bool,
 }
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
@@ -234,6 +235,7 @@ def _look(data: bytes, file_hash: str) -> Inspection:
         height=decoded.height,
         format=decoded.format,
         mode=decoded.mode,
+        turned=decoded.turned,
     )
 
 

@@ -1,4 +1,4 @@
-"""Make probabilities mean what they say. In: logits [N, K], labels [N]. Out: temperature, calibration error. Next: intervals.py."""
+"""Make probabilities mean what they say. In: logits [N, K], labels [N]. Out: temperature. Next: intervals.py."""
 
 from __future__ import annotations
 

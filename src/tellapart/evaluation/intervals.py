@@ -1,4 +1,4 @@
-"""How far a score can be trusted. In: per-picture contributions, groups. Out: Figure with a 95 % interval. Next: ranking.py."""
+"""How far a score can be trusted. In: contributions, groups. Out: 95 % intervals. Next: ranking.py."""
 
 from __future__ import annotations
 

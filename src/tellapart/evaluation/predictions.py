@@ -1,4 +1,4 @@
-"""What a model says of many pictures, as one table. In: paths, probabilities. Out: Predictions, predictions.csv. Next: metrics.py.
+"""What a model says of many pictures. In: paths, probabilities. Out: Predictions, CSV. Next: metrics.py.
 
 On the way of every prediction, so it needs numpy only.
 """

@@ -68,9 +68,8 @@ class PendingBackbone:
 
     def cancel(self) -> None:
         """Stop a running export and remove what it wrote."""
-        if self._process is not None:
-            if self._process.poll() is None:
-                self._process.kill()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
             self._process.communicate()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)

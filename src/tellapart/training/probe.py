@@ -1,4 +1,4 @@
-"""Fit the classifier on frozen features. In: vectors [N, D], labels [N]. Out: Probe, one linear layer. Next: softmax_regression.py.
+"""Fit the classifier on frozen features. In: vectors [N, D], labels [N]. Out: Probe. Next: softmax_regression.py.
 
 Multinomial logistic regression with an L2 penalty, its strength chosen by cross-validation inside the given vectors.
 """
@@ -69,26 +69,26 @@ def fit_probe(
     Raises: DataError when a class has no picture or a vector holds a value that is not finite.
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    labels = np.asarray(labels, dtype=np.int64)
-    _check(vectors, labels, class_count)
-    weights = _picture_weights(labels, class_count, class_weights)
+    targets: Integers = np.asarray(labels, dtype=np.int64)
+    _check(vectors, targets, class_count)
+    weights = _picture_weights(targets, class_count, class_weights)
     generator = np.random.default_rng(seed)
-    rows = _choose_rows(labels, class_count, generator)
-    fold_count = folds if len(rows) == len(labels) else _SEARCH_FOLDS
-    held_out = _deal(labels[rows], _number(groups, len(labels))[rows], class_count, fold_count, generator)
+    rows = _choose_rows(targets, class_count, generator)
+    fold_count = folds if len(rows) == len(targets) else _SEARCH_FOLDS
+    held_out = _deal(targets[rows], _number(groups, len(targets))[rows], class_count, fold_count, generator)
     held_out = held_out[: max(1, _SEARCH_OUTPUTS // (len(rows) * class_count))]
     path = sorted(set(strengths), reverse=True)
 
     with worker_threads() as threads:
         search = _Search(class_count=class_count, threads=threads, advance=advance or _ignore)
         if len(held_out) and len(path) > 1:
-            chosen = vectors if len(rows) == len(labels) else vectors[rows]
-            search.run(chosen, labels[rows], weights[rows], held_out, path)
+            chosen = vectors if len(rows) == len(targets) else vectors[rows]
+            search.run(chosen, targets[rows], weights[rows], held_out, path)
         strength = min(
             search.trials, key=search.trials.__getitem__, default=path[0] if len(path) == 1 else DEFAULT_STRENGTH
         )
         regression = SoftmaxRegression(
-            vectors, labels, weights[None], class_count=class_count, threads=threads, covariance=search.covariance
+            vectors, targets, weights[None], class_count=class_count, threads=threads, covariance=search.covariance
         )
         solution = regression.minimise(strength, tolerance=_FINAL_TOLERANCE, start=search.best)
         (advance or _ignore)(1)
@@ -162,8 +162,8 @@ def _check(vectors: Floats, labels: Integers, class_count: int) -> None:
     if (counts == 0).any():
         number = int(np.argmin(counts))
         raise DataError(
-            f"class {number} of {class_count} (counted from 0) has 0 pictures to train on; every class needs at least 1. "
-            "Add pictures to it or remove the class."
+            f"class {number} of {class_count} (counted from 0) has 0 pictures to train on; every class needs "
+            "at least 1. Add pictures to it or remove the class."
         )
     if class_count < 2:
         raise DataError(f"{class_count} class to train on; telling apart needs 2. Add a folder of another class.")
@@ -172,8 +172,8 @@ def _check(vectors: Floats, labels: Integers, class_count: int) -> None:
     if not np.isfinite(sums).all():
         row = int(np.argmin(np.isfinite(sums)))
         raise DataError(
-            f"the features of picture {row} (counted from 0) hold a value that is not finite; training needs finite ones. "
-            "Clear the cache with `tellapart cache clear`, or try another backbone."
+            f"the features of picture {row} (counted from 0) hold a value that is not finite; training needs "
+            "finite ones. Clear the cache with `tellapart cache clear`, or try another backbone."
         )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +47,9 @@ def worker_threads() -> Iterator[ThreadPoolExecutor]:
     BLAS' own threads spin while they wait for each other, which is ten times slower on a machine that does anything
     else, and they split sums by their number, which changes the last digits.
     """
-    # SciPy brings a BLAS of its own, which must be there to be limited.
-    import scipy.linalg  # noqa
     from threadpoolctl import threadpool_limits
+
+    import_module("scipy.linalg")  # it brings a BLAS of its own, which must be there to be limited
 
     count = min(_STRIPS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(count) as threads:
@@ -227,7 +228,7 @@ class SoftmaxRegression:
         return mean, np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
 
     def _covariance(self) -> Floats:
-        """Covariance [D, D] of the features as standardised for the first problem, with a diagonal of ones."""
+        """Covariance [D, D] of the features as standardised for the first problem; the diagonal is 1 or more."""
         mean, scale = self._mean[0].astype(np.float32), self._scale[0].astype(np.float32)
 
         def piece(rows: slice) -> tuple[Floats, ...]:
@@ -235,7 +236,8 @@ class SoftmaxRegression:
             return (standardised.T @ standardised,)
 
         covariance = (self._sum(piece)[0] / len(self._vectors)).astype(np.float32)
-        np.fill_diagonal(covariance, 1.0)
+        # Features that never vary here may do so in the vectors that this is passed on to.
+        np.fill_diagonal(covariance, np.maximum(covariance.diagonal(), 1.0))
         return covariance
 
     def _sum(self, piece: Callable[[slice], tuple[NDArray[np.floating], ...]]) -> list[Doubles]:

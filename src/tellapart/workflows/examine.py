@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tellapart.data.audit import Audit, build_audit
 from tellapart.data.examples import Inspection, Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
+from tellapart.data.survey import Audit, build_audit
 from tellapart.data.table import read_table
 from tellapart.features.cache import Cache
 from tellapart.runtime import cores

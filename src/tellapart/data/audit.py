@@ -1,0 +1,228 @@
+"""What is wrong with a data set, in sentences. In: Audit. Out: list[Finding], JSON, or DataError. Next: split.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tellapart.data.examples import SPLITS
+from tellapart.data.survey import Audit, LabelConflict, Leak, Sizes, build_audit
+from tellapart.errors import DataError
+
+__all__ = [
+    "Audit",
+    "Finding",
+    "LabelConflict",
+    "Leak",
+    "Sizes",
+    "audit_json",
+    "build_audit",
+    "check_strict",
+    "check_trainable",
+    "findings",
+]
+
+LEAST_PICTURES = 3  # different ones in a class: one for each split
+FEW_PICTURES = 20  # with fewer, the scores of the class say little
+LARGE_IMBALANCE = 5.0
+
+_NAMED = 5  # paths or classes that one sentence names
+
+Severity = Literal["error", "warning", "note"]
+_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing to know about the data set."""
+
+    severity: Severity
+    message: str  # a sentence or two: value, rule, remedy
+
+
+def audit_json(audit: Audit) -> dict[str, Any]:
+    """Everything in the audit, ready for JSON: full lists, paths as strings, keys that stay the same."""
+    return {
+        "source": str(audit.source),
+        "classes": list(audit.classes),
+        "pictures": audit.pictures,
+        "counts": {split: dict(by_class) for split, by_class in audit.counts.items()},
+        "distinct": dict(audit.distinct),
+        "imbalance": round(audit.imbalance, 3),
+        "sizes": asdict(audit.sizes),
+        "formats": dict(audit.formats),
+        "modes": dict(audit.modes),
+        "wrong_extensions": _strings(audit.wrong_extensions),
+        "turned": _strings(audit.turned),
+        "unreadable": [{"path": str(path), "reason": reason} for path, reason in audit.unreadable],
+        "ignored": dict(audit.ignored),
+        "duplicates": audit.duplicates,
+        "exact_copies": [_strings(cluster) for cluster in audit.exact_copies],
+        "near_copies": [_strings(cluster) for cluster in audit.near_copies],
+        "two_labels": [
+            {"paths": _strings(conflict.paths), "labels": list(conflict.labels), "exact": conflict.exact}
+            for conflict in audit.two_labels
+        ],
+        "leaks": [{"paths": _strings(leak.paths), "splits": list(leak.splits)} for leak in audit.leaks],
+        "leaked": len(audit.leaked_indices),
+        "findings": [{"severity": finding.severity, "message": finding.message} for finding in findings(audit)],
+    }
+
+
+def findings(audit: Audit) -> list[Finding]:
+    """All there is to know, errors first, then warnings, then notes."""
+    found = [
+        *(Finding(severity="error", message=message) for message in _errors(audit)),
+        *(Finding(severity="warning", message=message) for message in _leak_warnings(audit)),
+        *(Finding(severity="warning", message=message) for message in _warnings(audit)),
+        *(Finding(severity="note", message=message) for message in _notes(audit)),
+    ]
+    return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))
+
+
+def check_trainable(audit: Audit) -> None:
+    """Raises: DataError when no picture can be read, or there is one class only, or a class is too small."""
+    for message in _errors(audit):
+        raise DataError(message)
+
+
+def check_strict(audit: Audit) -> None:
+    """Raises: DataError that lists the first unreadable pictures, if there are any."""
+    if audit.unreadable:
+        listed = "".join(f"\n  {path}: {reason}" for path, reason in audit.unreadable[:_NAMED])
+        more = len(audit.unreadable) - _NAMED
+        raise DataError(
+            f"unreadable: {_count(len(audit.unreadable), 'picture')}; --strict allows none. "
+            f"Repair or remove them, or leave --strict out:{listed}"
+            + (f"\n  ... and {more:,} more" if more > 0 else "")
+        )
+
+
+def _errors(audit: Audit) -> Iterator[str]:
+    if not audit.pictures:
+        if audit.unreadable:
+            path, reason = audit.unreadable[0]
+            yield (
+                f"none of the {_count(len(audit.unreadable), 'picture')} in {audit.source} can be read; the first, "
+                f"{path}, because: {reason}. Check that they are pictures in a known format."
+            )
+        else:
+            yield f"{audit.source} holds no picture that can be read. Add pictures as CLASS/picture.jpg."
+        return
+    if len(audit.classes) < 2:
+        yield (
+            f"{audit.source} has only one class, {audit.classes[0]!r}; telling apart needs two. "
+            "Add pictures of another class, in a folder (or with a label) of their own."
+        )
+    small = {label: number for label, number in audit.distinct.items() if number < LEAST_PICTURES}
+    if small:
+        yield (
+            f"{_named_counts(small)}: fewer different pictures than {LEAST_PICTURES}, which train, validation and test "
+            "need (copies count once). Add pictures of these classes, or remove the classes."
+        )
+
+
+def _leak_warnings(audit: Audit) -> Iterator[str]:
+    if audit.leaks:
+        kinds = sorted({_split_names(leak) for leak in audit.leaks})
+        tested = len(audit.leaked_indices)
+        yield (
+            f"LEAK: your own splits separate copies or grouped pictures ({_count(len(audit.leaks), 'cluster')}; "
+            f"{'; '.join(kinds)}), such as {_such_as(audit.leaks[0].paths)}. "
+            + (
+                f"The test score is too good by what is known of {_count(tested, 'test picture')}, so it is reported "
+                "with and without; better move each cluster into one split."
+                if tested
+                else "The validation score becomes too good; move each cluster into one split."
+            )
+        )
+    for exact in (True, False):
+        conflicts = [conflict for conflict in audit.two_labels if conflict.exact == exact]
+        if conflicts:
+            first = conflicts[0]
+            yield (
+                f"TWO LABELS: {'exactly' if exact else 'nearly'} the same picture stands under different labels "
+                f"({_count(len(conflicts), 'cluster')}), such as {_such_as(first.paths)} "
+                f"({', '.join(sorted(set(first.labels)))}). "
+                + ("Only one can be right; correct" if exact else "Check which is right, and correct")
+                + " or remove the others."
+            )
+
+
+def _warnings(audit: Audit) -> Iterator[str]:
+    if audit.unreadable and audit.pictures:
+        path, reason = audit.unreadable[0]
+        yield (
+            f"set aside because unreadable: {_count(len(audit.unreadable), 'picture')}, such as {path} ({reason}). "
+            "Repair or remove them; --strict makes this an error."
+        )
+    few = {label: number for label, number in audit.distinct.items() if LEAST_PICTURES <= number < FEW_PICTURES}
+    if few:
+        yield (
+            f"{_named_counts(few)}: fewer different pictures than {FEW_PICTURES}, so the scores of these classes will be "
+            "uncertain. Add pictures."
+        )
+    if audit.imbalance > LARGE_IMBALANCE:
+        yield (
+            f"the largest class has {audit.imbalance:.1f} times as many pictures as the smallest; over "
+            f"{LARGE_IMBALANCE:.0f} the small ones are easily overlooked. "
+            "Add pictures of them, or train with --class-weights balanced."
+        )
+    for split in SPLITS:
+        missing = [label for label, number in audit.counts.get(split, {}).items() if not number]
+        if missing and audit.pictures:
+            yield (
+                f"your {split} split has no pictures of {_named(map(repr, missing))}; every class should be in it. "
+                "Add some, or give no splits and let tellapart make them."
+            )
+
+
+def _notes(audit: Audit) -> Iterator[str]:
+    if audit.duplicates:
+        yield (
+            f"exact copies of another picture: {audit.duplicates:,}, such as {_such_as(audit.exact_copies[0])}; "
+            "copies are kept in one split, and can be removed."
+        )
+    if audit.near_copies:
+        yield (
+            f"near-copies: {sum(map(len, audit.near_copies)):,} pictures in "
+            f"{_count(len(audit.near_copies), 'cluster')}, such as {_such_as(audit.near_copies[0])}; "
+            "each cluster is kept in one split."
+        )
+    if audit.wrong_extensions:
+        yield (
+            f"extension of another format: {_count(len(audit.wrong_extensions), 'picture')}, such as "
+            f"{audit.wrong_extensions[0]}; the content decides."
+        )
+    if audit.ignored:
+        yield f"left out: {_named(f'{reason} ({number:,})' for reason, number in audit.ignored.items())}."
+
+
+def _split_names(leak: Leak) -> str:
+    return " and ".join(split or "not given" for split in ("", *SPLITS) if split in leak.splits)
+
+
+def _such_as(paths: Sequence[Path]) -> str:
+    return _named((str(path) for path in paths), most=2, joined=" = ")
+
+
+def _named_counts(counts: dict[str, int]) -> str:
+    return f"{'class' if len(counts) == 1 else 'classes'} " + _named(
+        f"{label!r} has {number}" for label, number in sorted(counts.items(), key=lambda item: (item[1], item[0]))
+    )
+
+
+def _named(names: Iterable[str], *, most: int = _NAMED, joined: str = ", ") -> str:
+    listed = list(names)
+    more = len(listed) - most
+    return joined.join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _strings(paths: Iterable[Path]) -> list[str]:
+    return [str(path) for path in paths]

@@ -1,0 +1,78 @@
+"""The record of a data set: examples.csv. In: list[Example]. Out: a file, and back. Next: ../features/extract.py."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from tellapart.data.examples import SPLITS, Example
+from tellapart.errors import DataError
+from tellapart.storage import storage_errors, write_bytes
+
+COLUMNS = ("path", "label", "split", "group", "content_hash", "width", "height", "problem")
+
+_RUN_FOLDER = "Give the examples.csv of a run folder, as `tellapart train` wrote it"
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> None:
+    """Write one row for each example, UTF-8, RFC 4180; an earlier file is replaced only by a whole one.
+
+    Raises: StorageError when the disk is full or the folder refuses.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for example in examples:
+        row = {column: getattr(example, column) for column in COLUMNS}
+        writer.writerow(("" if value is None else value) for value in row.values())
+    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read what `write_examples` wrote. Raises: DataError with the line that is wrong; StorageError without access."""
+    with storage_errors(path):
+        data = path.read_bytes()
+    # No byte order mark is written, but a spreadsheet that saved the file may have put one.
+    text = data.decode("utf-8-sig", "surrogateescape")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    examples: list[Example] = []
+    try:
+        header = next(reader, [])
+        if tuple(header) != COLUMNS:
+            raise DataError(
+                f"{path} has the columns {','.join(header)[:200]!r} instead of {','.join(COLUMNS)!r}. {_RUN_FOLDER}."
+            )
+        for row in reader:
+            examples.append(_example(path, reader.line_num, row))
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: not a CSV table ({error}). {_RUN_FOLDER}.") from None
+    return examples
+
+
+def _example(path: Path, line: int, row: list[str]) -> Example:
+    if len(row) != len(COLUMNS):
+        raise DataError(f"{path}, line {line}: {len(row)} cells instead of {len(COLUMNS)}. {_RUN_FOLDER}.")
+    cells = dict(zip(COLUMNS, row, strict=True))
+    split = next((name for name in SPLITS if name == cells["split"]), None)
+    if split is None and cells["split"]:
+        raise DataError(
+            f"{path}, line {line}: the split is {cells['split']!r}; it must be one of {', '.join(SPLITS)}, or empty. "
+            f"{_RUN_FOLDER}."
+        )
+    for column in ("width", "height"):
+        if not (cells[column].isascii() and cells[column].isdigit()):
+            raise DataError(
+                f"{path}, line {line}: the {column} is {cells[column]!r}; it must be a number of pixels. {_RUN_FOLDER}."
+            )
+    return Example(
+        path=Path(cells["path"]),
+        label=cells["label"],
+        split=split,
+        group=cells["group"],
+        content_hash=cells["content_hash"],
+        width=int(cells["width"]),
+        height=int(cells["height"]),
+        problem=cells["problem"],
+    )

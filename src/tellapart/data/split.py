@@ -1,0 +1,162 @@
+"""Split pictures into train, validation and test. In: labels, hashes, groups, given. Out: list[Split]. Next: audit.py.
+
+Contents decide, never names or order: the groups of a class are ranked by a hash of the seed and of the smallest
+content hash in the group; the front of this order is for test, its end for validation. A new picture moves each border
+by one place at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tellapart.data.examples import SPLITS, Split
+from tellapart.errors import DataError, SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Pictures that stay together."""
+
+    indices: tuple[int, ...]
+    label: str  # the most common one of its pictures
+    rank: str  # 64 hex digits
+    pinned: bool  # some of its pictures were given as validation or test
+
+
+def assign_splits(
+    *,
+    labels: Sequence[str],
+    content_hashes: Sequence[str],
+    groups: Sequence[str],
+    given: Sequence[Split | None],
+    seed: int,
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+) -> list[Split]:
+    """Give every picture its split; the four sequences describe the usable pictures in the same order.
+
+    Given splits are kept. What was given to nobody (validation, test or both) is carved out of the pictures given as
+    `train` or not given, class by class, in whole groups: `fractions` (train, validation, test; above 0, in all 1) of
+    them, without those that need no carving. Every class gets at least one group in each split that is carved and in
+    train. A group that also has pictures in a given validation or test split stays in train: it shall not leak twice.
+    Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
+    """
+    _check_fractions(fractions)
+    shares = _shares(given, dict(zip(SPLITS, fractions, strict=True)))
+    result: list[Split] = [split or "train" for split in given]
+    by_label: defaultdict[str, list[_Group]] = defaultdict(list)
+    for group in _pool(labels, content_hashes, groups, given, seed):
+        by_label[group.label].append(group)
+    pictures = Counter(labels)
+    for label in sorted(pictures) if shares else ():
+        members = sorted(by_label[label], key=lambda group: group.rank)
+        _check_class(label, members, pictures[label], tuple(shares))
+        for split, chosen in _carve(members, shares).items():
+            for group in chosen:
+                for index in group.indices:
+                    result[index] = split
+    _check_train(labels, result)
+    return result
+
+
+def _check_fractions(fractions: tuple[float, float, float]) -> None:
+    if min(fractions) <= 0 or not math.isclose(sum(fractions), 1.0, abs_tol=1e-6):
+        raise SettingsError(
+            f"the split fractions {fractions} must be three numbers above 0 that add up to 1. "
+            "The usual ones are (0.7, 0.1, 0.2)."
+        )
+
+
+def _shares(given: Sequence[Split | None], fractions: Mapping[Split, float]) -> dict[Split, float]:
+    """The splits that must be carved, test first, each with its share of what is carved from."""
+    named = {split for split in given if split is not None}
+    if given and not named.isdisjoint(("validation", "test")) and not ({"train", None} & set(given)):
+        names = " and ".join(repr(split) for split in SPLITS if split in named)
+        raise DataError(
+            f"the pictures were given only as {names}, none as 'train'; training needs some. "
+            "Add a 'train' folder (or 'train' rows), or give no splits at all."
+        )
+    carved: list[Split] = [split for split in ("test", "validation") if split not in named]
+    whole = fractions["train"] + sum(fractions[split] for split in carved)
+    return {split: fractions[split] / whole for split in carved}
+
+
+def _pool(
+    labels: Sequence[str],
+    content_hashes: Sequence[str],
+    groups: Sequence[str],
+    given: Sequence[Split | None],
+    seed: int,
+) -> Iterable[_Group]:
+    """The groups of the pictures that were given as train or not given."""
+    members: defaultdict[str, list[int]] = defaultdict(list)
+    elsewhere: set[str] = set()
+    for index, (group, split) in enumerate(zip(groups, given, strict=True)):
+        if split in (None, "train"):
+            members[group].append(index)
+        else:
+            elsewhere.add(group)
+    for group, indices in members.items():
+        counts = Counter(labels[index] for index in indices)
+        smallest = min(content_hashes[index] for index in indices)
+        yield _Group(
+            indices=tuple(indices),
+            label=min(counts, key=lambda label: (-counts[label], label)),
+            rank=hashlib.sha256(f"{seed}:{smallest}".encode()).hexdigest(),
+            pinned=group in elsewhere,
+        )
+
+
+def _check_class(label: str, members: Sequence[_Group], pictures: int, carved: Sequence[Split]) -> None:
+    free = sum(not group.pinned for group in members)
+    needed = len(carved) + (free == len(members))  # a pinned group already gives train its picture
+    if free < needed:
+        splits = ", ".join(split for split in SPLITS if split == "train" or split in carved)
+        raise DataError(
+            f"class {label!r} has {_count(free, 'different picture')} to split ({pictures} in all; copies and grouped "
+            f"pictures count once, in the class of most of them), but {splits} need {needed}. "
+            f"Add {needed - free} or more different pictures, or remove the class."
+        )
+
+
+def _check_train(labels: Sequence[str], splits: Sequence[Split]) -> None:
+    trained = {label for label, split in zip(labels, splits, strict=True) if split == "train"}
+    for label in sorted(set(labels) - trained):
+        raise DataError(
+            f"class {label!r} has no picture in train, only in validation or test; a class cannot be learnt without. "
+            "Add pictures of it to train, or remove the class."
+        )
+
+
+def _carve(members: Sequence[_Group], shares: Mapping[Split, float]) -> dict[Split, list[_Group]]:
+    """Whole groups for each split that is carved, from one class in the order of its ranks."""
+    total = sum(len(group.indices) for group in members)
+    free = [group for group in members if not group.pinned]
+    pinned = len(free) < len(members)
+    chosen: dict[Split, list[_Group]] = {}
+    for done, (split, share) in enumerate(shares.items(), start=1):
+        # From the end for validation: a shorter stretch at either end moves less than one in the middle.
+        order = free if split == "test" else free[::-1]
+        spare = len(free) - (len(shares) - done) - (not pinned)  # one for each split still to come, one for train
+        chosen[split] = _fill(order, share * total, spare)
+        gone = {group.rank for group in chosen[split]}
+        free = [group for group in free if group.rank not in gone]
+    return chosen
+
+
+def _fill(order: Sequence[_Group], wanted: float, spare: int) -> list[_Group]:
+    """The first groups that bring the number of pictures nearer to `wanted`; the smallest one if none does."""
+    taken: list[_Group] = []
+    pictures = 0
+    for group in order:
+        if len(taken) < spare and abs(pictures + len(group.indices) - wanted) < abs(pictures - wanted):
+            taken.append(group)
+            pictures += len(group.indices)
+    return taken or [min(order, key=lambda group: len(group.indices))]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

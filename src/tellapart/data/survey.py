@@ -1,0 +1,216 @@
+"""What the pictures of a data set are, taken together. In: Listing, list[Inspection]. Out: Audit. Next: audit.py."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tellapart.data.copies import find_copies
+from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Upright sizes of the usable pictures in pixels; all 0 where there is none."""
+
+    least_width: int
+    median_width: int
+    most_width: int
+    least_height: int
+    median_height: int
+    most_height: int
+    distinct: int  # different (width, height)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelConflict:
+    """Copies of one picture under more than one label; `labels` in the order of `paths`."""
+
+    paths: tuple[Path, ...]
+    labels: tuple[str, ...]
+    exact: bool  # two pictures with the very same pixels have different labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """Copies, or pictures of one group, that the user's own splits keep apart; `splits` in the order of `paths`."""
+
+    paths: tuple[Path, ...]
+    splits: tuple[str, ...]  # "" for not given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What a look at every picture found. A picture is usable when it could be decoded."""
+
+    source: Path
+    classes: tuple[str, ...]  # sorted
+    pictures: int  # usable ones
+    counts: Mapping[str, Mapping[str, int]]  # split ("" for not given) -> class -> usable pictures
+    distinct: Mapping[str, int]  # class -> usable pictures, copies counted once
+    sizes: Sizes
+    formats: Mapping[str, int]  # of the contents: JPEG, PNG ...
+    modes: Mapping[str, int]  # as stored: RGB, L, P ...
+    wrong_extensions: tuple[Path, ...]
+    turned: tuple[Path, ...]  # stored sideways or mirrored, read upright as their EXIF says
+    unreadable: tuple[tuple[Path, str], ...]  # path, reason
+    ignored: Mapping[str, int]  # reason -> files or folders that are no pictures of the data set
+    exact_copies: tuple[tuple[Path, ...], ...]
+    near_copies: tuple[tuple[Path, ...], ...]  # clusters with at least two different contents
+    two_labels: tuple[LabelConflict, ...]
+    leaks: tuple[Leak, ...]
+    duplicates: int  # pictures that are exact copies of an earlier one
+    groups: tuple[str, ...]  # for every entry: the smallest content hash of its group; "" where it is not usable
+    leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Usable pictures of each class over all splits."""
+        return {label: sum(by_class[label] for by_class in self.counts.values()) for label in self.classes}
+
+    @property
+    def imbalance(self) -> float:
+        """Usable pictures in the largest class over those in the smallest that has any; 1 where there is none."""
+        totals = [total for total in self.totals.values() if total]
+        return max(totals) / min(totals) if totals else 1.0
+
+
+def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
+    """Audit what was listed; `inspections` in the order of `listing.entries`. 60,000 pictures take seconds."""
+    entries = listing.entries
+    usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
+    stray = sum(bool(inspection.problem) and not inspection.is_picture for inspection in inspections)
+    copies = find_copies(inspections)
+    groups = _groups(entries, inspections, copies.cluster_of)
+    exact = tuple(tuple(entries[index].path for index in cluster) for cluster in copies.exact)
+    leaks, leaked = _leaks(entries, groups)
+    return Audit(
+        source=listing.source,
+        classes=listing.classes,
+        pictures=len(usable),
+        counts=_counts(listing, usable),
+        distinct=_distinct(listing, usable, copies.cluster_of),
+        sizes=_sizes([inspections[index] for index in usable]),
+        formats=_tally(inspections[index].format for index in usable),
+        modes=_tally(inspections[index].mode for index in usable),
+        wrong_extensions=tuple(entries[index].path for index in usable if inspections[index].wrong_extension),
+        turned=tuple(entries[index].path for index in usable if inspections[index].turned),
+        unreadable=tuple(
+            (entry.path, inspection.problem)
+            for entry, inspection in zip(entries, inspections, strict=True)
+            if inspection.problem and inspection.is_picture
+        ),
+        ignored=dict(sorted({**listing.ignored, **({"not a picture": stray} if stray else {})}.items())),
+        exact_copies=exact,
+        near_copies=tuple(tuple(entries[index].path for index in cluster) for cluster in copies.near),
+        two_labels=_two_labels(entries, inspections, copies.cluster_of),
+        leaks=leaks,
+        duplicates=sum(len(cluster) - 1 for cluster in exact),
+        groups=groups,
+        leaked_indices=leaked,
+    )
+
+
+def _counts(listing: Listing, usable: Sequence[int]) -> dict[str, dict[str, int]]:
+    found = Counter((listing.entries[index].split or "", listing.entries[index].label) for index in usable)
+    given = {entry.split or "" for entry in listing.entries}
+    splits = [split for split in ("", *SPLITS) if split in given]
+    return {split: {label: found[split, label] for label in listing.classes} for split in splits}
+
+
+def _distinct(listing: Listing, usable: Sequence[int], cluster_of: Sequence[int]) -> dict[str, int]:
+    found = Counter(label for label, _ in {(listing.entries[index].label, cluster_of[index]) for index in usable})
+    return {label: found[label] for label in listing.classes}
+
+
+def _sizes(inspections: Sequence[Inspection]) -> Sizes:
+    widths = sorted(inspection.width for inspection in inspections) or [0]
+    heights = sorted(inspection.height for inspection in inspections) or [0]
+    return Sizes(
+        least_width=widths[0],
+        median_width=statistics.median_low(widths),
+        most_width=widths[-1],
+        least_height=heights[0],
+        median_height=statistics.median_low(heights),
+        most_height=heights[-1],
+        distinct=len({(inspection.width, inspection.height) for inspection in inspections}),
+    )
+
+
+def _tally(values: Iterable[str]) -> dict[str, int]:
+    """How often each value occurs, the most frequent first."""
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
+
+
+def _groups(entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]) -> tuple[str, ...]:
+    """Connected components of "copy of" and "in the same group", named by their smallest content hash."""
+    parent = list(range(len(entries)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    first: dict[str | int, int] = {}  # by the user's group, or by the number of the cluster
+    for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True)):
+        if not inspection.problem:
+            keys: list[str | int] = [cluster_of[index]]
+            if entry.group:
+                keys.append(entry.group)
+            for key in keys:
+                parent[root(index)] = root(first.setdefault(key, index))
+    names: dict[int, str] = {}
+    for index, inspection in enumerate(inspections):
+        if not inspection.problem:
+            top = root(index)
+            names[top] = min(names.get(top, inspection.content_hash), inspection.content_hash)
+    return tuple("" if inspections[index].problem else names[root(index)] for index in range(len(entries)))
+
+
+def _two_labels(
+    entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]
+) -> tuple[LabelConflict, ...]:
+    clusters: defaultdict[int, list[int]] = defaultdict(list)
+    for index, cluster in enumerate(cluster_of):
+        clusters[cluster].append(index)
+    conflicts = []
+    for members in clusters.values():
+        if len({entries[index].label for index in members}) > 1:
+            labels_of: defaultdict[str, set[str]] = defaultdict(set)
+            for index in members:
+                labels_of[inspections[index].content_hash].add(entries[index].label)
+            conflicts.append(
+                LabelConflict(
+                    paths=tuple(entries[index].path for index in members),
+                    labels=tuple(entries[index].label for index in members),
+                    exact=any(len(labels) > 1 for labels in labels_of.values()),
+                )
+            )
+    return tuple(conflicts)
+
+
+def _leaks(entries: Sequence[Entry], groups: Sequence[str]) -> tuple[tuple[Leak, ...], tuple[int, ...]]:
+    """Groups over several given splits, and the test entries among them."""
+    if all(entry.split is None for entry in entries):
+        return (), ()
+    members: defaultdict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        if group:
+            members[group].append(index)
+    leaks: list[Leak] = []
+    leaked: list[int] = []
+    for indices in members.values():
+        # Where some splits were given, pictures without one are trained on.
+        if len({entries[index].split or "train" for index in indices}) > 1:
+            leaks.append(
+                Leak(
+                    paths=tuple(entries[index].path for index in indices),
+                    splits=tuple(entries[index].split or "" for index in indices),
+                )
+            )
+            leaked += [index for index in indices if entries[index].split == "test"]
+    return tuple(leaks), tuple(sorted(leaked))
