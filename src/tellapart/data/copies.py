@@ -20,8 +20,6 @@ from tellapart.data.likeness import (
     SIDE,
     Likeness,
     Pairs,
-    Vectors,
-    main_directions,
     measure_likeness,
     normalise,
     project,
@@ -40,8 +38,7 @@ _LEADERS = 32
 _SURELY = 0.5  # tolerances; so near to a leader a picture needs no other partner
 _DEEPEST = 3
 _WINDOW = 16
-_WINDOW_DIRECTIONS = 4
-_SAMPLE = 256
+_WINDOW_WAVES = 4
 _TRIALS = 3  # for each picture on either side of a pair, at 30 microseconds
 _QUICK_TRIALS = 8  # the same where the thumbnails need no alignment, at 10 microseconds
 
@@ -183,8 +180,7 @@ def _pairs_of_similar_keys(keys: _Keys, crowded: NDArray[np.bool_]) -> Iterator[
 def _pairs_with_leaders(likeness: Likeness, crowd: _Rows) -> Pairs:
     """(leader, member) for those of a crowd that surely are copies of one of a few of its members."""
     leaders = crowd[:: max(1, len(crowd) // _LEADERS)][:_LEADERS]
-    origin = np.zeros(SIDE * SIDE, dtype=np.float32)
-    products = project(likeness.thumbnails[crowd], origin, normalise(likeness.thumbnails[leaders]))
+    products = project(likeness.thumbnails[crowd], normalise(likeness.thumbnails[leaders]))
     distances = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * products))
     allowed = _SURELY * np.minimum(likeness.tolerance[crowd][:, None], likeness.tolerance[leaders])
     free = np.ones(len(crowd), dtype=np.bool_)
@@ -198,23 +194,15 @@ def _pairs_with_leaders(likeness: Likeness, crowd: _Rows) -> Pairs:
 
 
 def _local_keys(likeness: Likeness, rows: _Rows) -> _Keys:
-    """64 bits that are balanced among these pictures: on which side of their mean, in their main directions."""
-    bits = np.zeros((len(rows), 64), dtype=np.bool_)
-    coordinates = _local_coordinates(likeness, rows, 64)
-    bits[:, : coordinates.shape[1]] = coordinates > 0
+    """Perceptual hashes once more, with bits that are balanced among these pictures: each wave against its median."""
+    waves = likeness.sketches[rows, :64]
+    bits = waves > np.median(waves, axis=0)
     return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
 
 
-def _local_coordinates(likeness: Likeness, rows: _Rows, count: int) -> Vectors:
-    sample = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
-    return project(likeness.thumbnails[rows], *main_directions(normalise(likeness.thumbnails[sample]), count))
-
-
 def _window_pairs(likeness: Likeness, crowd: _Rows) -> Iterator[_Found]:
-    """What still stands together after re-keying is compared with its neighbours in the order of a few directions."""
-    if not len(crowd):
-        return
-    for column in _local_coordinates(likeness, crowd, _WINDOW_DIRECTIONS).T:
-        ordered = crowd[np.argsort(column, kind="stable")]
+    """What no hash separates is compared with its neighbours in the order of a few waves."""
+    for wave in range(_WINDOW_WAVES):
+        ordered = crowd[np.argsort(likeness.sketches[crowd, wave], kind="stable")]
         for offset in range(1, min(_WINDOW + 1, len(ordered))):
             yield _near(likeness, np.stack([ordered[:-offset], ordered[offset:]], axis=1))

@@ -77,12 +77,8 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
 
 
 def _choose(examined: Examined, classifier: Classifier, split: Split | None) -> list[int]:
-    entries, inspections = examined.listing.entries, examined.inspections
-    chosen = [
-        index
-        for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True))
-        if inspection.is_picture and (split is None or entry.split == split)
-    ]
+    entries = examined.listing.entries
+    chosen = [index for index, entry in enumerate(entries) if split is None or entry.split == split]
     if not chosen:
         wanted = f" in its {split} split" if split else ""
         raise DataError(f"{examined.listing.source} holds no picture{wanted}. Give a folder with one folder a class.")

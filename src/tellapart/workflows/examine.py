@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tellapart.data.examples import Inspection, Listing
@@ -59,4 +59,18 @@ def examine(pictures: Path, *, cache: Cache, reporter: Reporter) -> Examined:
             remembered=InspectionMemory(cache),
             advance=advance,
         )
+    listing, inspections = _without_strays(listing, inspections)
     return Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections))
+
+
+def _without_strays(listing: Listing, inspections: list[Inspection]) -> tuple[Listing, list[Inspection]]:
+    """Leave out and count what is no picture by content or name; a folder that holds nothing else is no class."""
+    kept = [index for index, inspection in enumerate(inspections) if inspection.is_picture]
+    if len(kept) == len(inspections):
+        return listing, inspections
+    entries = tuple(listing.entries[index] for index in kept)
+    classes = tuple(sorted({entry.label for entry in entries}))
+    ignored = dict(listing.ignored) | {"not a picture": len(inspections) - len(kept)}
+    if len(classes) < len(listing.classes):
+        ignored["class folder without a picture"] = len(listing.classes) - len(classes)
+    return replace(listing, entries=entries, classes=classes, ignored=ignored), [inspections[index] for index in kept]
