@@ -29,6 +29,7 @@ _LEAST_DETAIL = 1.0  # grey levels; below it rounding and noise are all there is
 _UNKNOWN_DETAIL = 0.25  # share, where the set is too small to tell what its pictures share
 _REACH = 5.0  # a 2 % crop moves a thumbnail this many tolerances away before the shift is undone
 
+_SAMPLED = 1024  # pictures from which the sample is taken
 _SAMPLE = 256
 _SAMPLE_APART = 0.1  # a picture that is there a hundred times must not become the template
 _SAMPLES_PER_DIRECTION = 16
@@ -51,13 +52,13 @@ class Likeness:
 
 
 def measure_likeness(thumbnails: Thumbnails) -> Likeness:
-    """Learn what the pictures share from the first 512, and from that how nearly copies of each must agree.
+    """Learn what the pictures share from the first 1,024, and from that how nearly copies of each must agree.
 
     Sort the rows by content, so that the names of files do not decide the sample.
     """
     sketches = project(thumbnails, _slow_waves(_SKETCH_WAVES))
     own = np.full(len(thumbnails), _UNKNOWN_DETAIL, dtype=np.float32)
-    sample = _thinned(normalise(thumbnails[:_SAMPLE]))
+    sample = _thinned(normalise(thumbnails[:_SAMPLED]))[:_SAMPLE]
     shared = min(_TEMPLATE_DIRECTIONS, len(sample) // _SAMPLES_PER_DIRECTION)
     if shared:
         mean = sample.mean(axis=0)

@@ -28,7 +28,7 @@ class Figure:
     """A score with its 95 % interval."""
 
     value: float
-    low: float | None  # None only where one group leaves nothing to resample and the score has no bounds
+    low: float | None  # None where nothing can be resampled and the score has no bound
     high: float | None
     method: str  # how the interval was found
 
@@ -69,14 +69,15 @@ def group_numbers(groups: Groups | None, count: int) -> NDArray[np.int64]:
     return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64).reshape(count)
 
 
-def sum_by_group(rows: NDArray[np.int64], values: NDArray[np.floating], groups: NDArray[np.int64]) -> csr_array:
-    """Add up what each picture contributes, as a sparse [R, G] matrix M; resample b then totals M @ counts_BG.T.
+def sum_by_group(
+    rows: NDArray[np.integer], values: NDArray[np.floating], groups: NDArray[np.integer], shape: tuple[int, int]
+) -> csr_array:
+    """Add up what each picture contributes, as a sparse matrix M of `shape` [R, G]; resample b totals M @ counts_BG.T.
 
-    Contribution i of `values` goes to row `rows[i]` and column `groups[i]`; a picture may contribute to many rows.
+    Contribution i, `values[i]`, goes to row `rows[i]` and column `groups[i]`; a picture may contribute to many rows.
     """
     from scipy.sparse import coo_array
 
-    shape = (int(rows.max(initial=-1)) + 1, int(groups.max(initial=-1)) + 1)
     return coo_array((values.astype(np.float32), (rows, groups)), shape=shape).tocsr()
 
 

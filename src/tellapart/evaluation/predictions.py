@@ -5,8 +5,8 @@ On the way of every prediction, so it needs numpy only.
 
 from __future__ import annotations
 
+import codecs
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.errors import StorageError
+from tellapart.storage import replacing
 
 _PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
 
@@ -62,21 +62,9 @@ def write_predictions(
     Raises: StorageError when the file cannot be written.
     """
     best = np.argmax(probabilities, axis=1).tolist() if len(paths) else []
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        try:
-            with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-                table = csv.writer(stream)
-                table.writerow(["path", "label", "predicted", *classes])
-                for name, label, index, row in zip(paths, true_labels, best, probabilities.tolist(), strict=True):
-                    table.writerow([name, label, classes[index], *map(_PROBABILITY_FORMAT.format, row)])
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(
-            f"{path} cannot be written: {reason}. Free some space or choose a folder that you may write to."
-        ) from error
+    # Paths that are no valid UTF-8 come as surrogates, and leave as the bytes that they were.
+    with replacing(path) as file:
+        table = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"))
+        table.writerow(["path", "label", "predicted", *classes])
+        for name, label, index, row in zip(paths, true_labels, best, probabilities.tolist(), strict=True):
+            table.writerow([name, label, classes[index], *map(_PROBABILITY_FORMAT.format, row)])

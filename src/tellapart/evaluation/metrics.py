@@ -1,0 +1,292 @@
+"""Everything that a test split tells. In: probabilities, labels, groups. Out: dict, metrics.json. Next: export/assemble.py.
+
+Shapes: N pictures, K classes, G groups, b resamples of the bootstrap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import DataError
+from tellapart.evaluation.calibration import calibration_error
+from tellapart.evaluation.intervals import Counts, Figure, Groups, bootstrap, group_numbers, sum_by_group, wilson
+from tellapart.evaluation.ranking import auroc, auroc_of_resamples
+
+Doubles = NDArray[np.float64]
+
+WIDEST = 0.10  # an interval of the accuracy wider than this tells too little
+FEWEST = 10  # test pictures of a class
+
+_TOP = 5
+_SMALLEST = float(np.finfo(np.float64).eps)  # where scikit-learn's log_loss clips probabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Test:
+    """The test split, checked."""
+
+    probabilities: Doubles  # [N, K], rows sum to 1
+    labels: NDArray[np.int64]  # [N]
+    predicted: NDArray[np.int64]  # [N]
+    groups: NDArray[np.int64]  # [N], from 0
+    group_count: int  # G
+    support: NDArray[np.int64]  # [K], test pictures of each class
+
+
+def evaluate(
+    probabilities: NDArray[np.floating],
+    uncalibrated_probabilities: NDArray[np.floating] | None,
+    labels: NDArray[np.integer],
+    *,
+    classes: Sequence[str],
+    groups: Groups | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Score a test split; ready for JSON, with None where a figure is not defined.
+
+    `probabilities` and `uncalibrated_probabilities` are [N, K], `labels` [N] in 0..K-1, `groups` [N] or None. Figures
+    are {value, low, high, method} with 95 % intervals: Wilson's for the accuracy, else percentile bootstrap, of whole
+    groups where any has two pictures, which then also widens the accuracy's. A class without test pictures is left out of balanced
+    accuracy and macro averages. Brier's score is the sum over classes, in [0, 2], as in Brier 1950, Monthly Weather
+    Review 78:1-3; the calibration error is described in calibration.py, the AUROC in ranking.py.
+    Raises: DataError without pictures.
+    """
+    test = _check(probabilities, labels, groups, classes)
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    numbers = np.arange(len(classes))
+    averages = precision_recall_fscore_support(test.labels, test.predicted, labels=numbers, zero_division=0.0)
+    figures = _figures(test, averages, seed)
+    baseline = float(test.support.max() / len(test.labels))
+    too_small, verdict = judge(figures["accuracy"], test.support, classes)
+    present = test.support > 0
+    return {
+        "n": len(test.labels),
+        "groups": test.group_count,
+        **{name: figure.as_json() for name, figure in figures.items()},
+        "auroc": figures["auroc"].as_json() if "auroc" in figures else None,
+        "auroc_missing": _missing(test.support, classes),
+        "top_5": figures["top_5"].as_json() if "top_5" in figures else None,
+        "macro_precision": float(averages[0][present].mean()),
+        "macro_recall": float(averages[1][present].mean()),
+        "per_class": _per_class(test, averages, classes),
+        "confusion_matrix": confusion_matrix(test.labels, test.predicted, labels=numbers).tolist(),
+        "calibration_error": {
+            "before": None
+            if uncalibrated_probabilities is None
+            else calibration_error(uncalibrated_probabilities, labels),
+            "after": calibration_error(probabilities, labels),
+        },
+        "majority_baseline": baseline,
+        "too_small_to_tell": too_small,
+        "verdict": verdict,
+    }
+
+
+def judge(accuracy: Figure, support: NDArray[np.integer], classes: Sequence[str]) -> tuple[bool, str]:
+    """Whether the test split is too small to tell how good the model is, and a sentence that says so or not.
+
+    It is if the accuracy's interval is wider than 10 points or reaches down to what always answering the most common
+    class would give, or if a class has fewer than 10 test pictures. How many more are needed follows from an
+    interval's width falling with the square root of their number.
+    """
+    count, common = int(support.sum()), int(support.argmax())
+    baseline = float(support[common] / count)
+    low, high = accuracy.low or 0.0, 1.0 if accuracy.high is None else accuracy.high
+    always = f"the {_percent(baseline)} of always answering {classes[common]!r}"
+    reasons = []
+    if high - low > WIDEST:
+        more = _more(count, (high - low) / WIDEST)
+        reasons.append(
+            f"the interval is {100 * (high - low):.0f} points wide (about {more} more test pictures would make it 10)"
+        )
+    if low <= baseline <= high:
+        remedy = "better pictures or labels may help more than a larger test split"
+        if accuracy.value > baseline:
+            remedy = f"about {_more(count, (accuracy.value - low) / (accuracy.value - baseline))} more test pictures would tell"
+        reasons.append(f"it may be no better than {always} ({remedy})")
+    few = [(classes[number], int(support[number])) for number in np.flatnonzero(support < FEWEST).tolist()]
+    reasons += [
+        f"class {name!r} has {size} test picture{'' if size == 1 else 's'} ({FEWEST - size} more would make {FEWEST})"
+        for name, size in few[:3]
+    ]
+    if len(few) > 3:
+        reasons.append(f"{len(few) - 3} more classes have fewer than {FEWEST}")
+    known = f"the accuracy is {_percent(accuracy.value)} (95 %: {_percent(low)} to {_percent(high)})"
+    if reasons:
+        return True, f"Too small a test to tell: {known}; {'; '.join(reasons)}."
+    comparison = "above" if low > baseline else "below"
+    return False, f"The test is large enough: {known}, {comparison} {always}."
+
+
+def _check(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], groups: Groups | None, classes: Sequence[str]
+) -> _Test:
+    if len(labels) == 0:
+        raise DataError("0 test pictures; a test needs at least 1. Add pictures to the test split.")
+    if probabilities.shape != (len(labels), len(classes)):
+        raise ValueError(f"probabilities are {probabilities.shape}; expected ({len(labels)}, {len(classes)})")
+    exact = np.asarray(probabilities, dtype=np.float64)
+    numbers = group_numbers(groups, len(labels))
+    return _Test(
+        probabilities=exact / exact.sum(axis=1, keepdims=True),
+        labels=np.asarray(labels, dtype=np.int64),
+        # Of the probabilities as given: rounding must not decide otherwise here than in predictions.csv.
+        predicted=np.asarray(probabilities.argmax(axis=1), dtype=np.int64),
+        groups=numbers,
+        group_count=int(numbers.max()) + 1,
+        support=np.bincount(labels, minlength=len(classes)),
+    )
+
+
+def _figures(test: _Test, averages: tuple[Doubles, ...], seed: int) -> dict[str, Figure]:
+    """The headline figures with their intervals."""
+    from sklearn.metrics import accuracy_score, log_loss
+
+    present = test.support > 0
+    contributions = _contributions(test)
+    values = {
+        "accuracy": float(accuracy_score(test.labels, test.predicted)),
+        # Not balanced_accuracy_score, which warns about classes without test pictures; otherwise the same.
+        "balanced_accuracy": float(averages[1][present].mean()),
+        "macro_f1": float(averages[2][present].mean()),
+        "log_loss": float(log_loss(test.labels, test.probabilities, labels=np.arange(len(present)))),
+        # scikit-learn has Brier's score of more than two classes from 1.7 on only.
+        **{name: float(contributions[name].mean()) for name in contributions if name != "log_loss"},
+    }
+    areas = None
+    if present.all():
+        values["auroc"] = auroc(test.probabilities, test.labels)
+        areas = auroc_of_resamples(test.probabilities, test.labels, test.groups)
+    intervals = bootstrap(_statistics(test, contributions, areas), group_count=test.group_count, seed=seed)
+    grouped = test.group_count < len(test.labels)
+    figures = {name: _figure(name, value, intervals.get(name), test, grouped) for name, value in values.items()}
+    figures["accuracy"] = _accuracy(figures["accuracy"], len(test.labels), grouped)
+    return figures
+
+
+def _accuracy(figure: Figure, count: int, grouped: bool) -> Figure:
+    """Wilson's interval; of grouped pictures the bootstrap's, which is too narrow for few groups, made no narrower."""
+    low, high = wilson(figure.value * count, count)
+    if not grouped:
+        return Figure(value=figure.value, low=low, high=high, method="wilson")
+    low, high = min(low, figure.low or 0.0), max(high, 1.0 if figure.high is None else figure.high)
+    method = f"{figure.method}, no narrower than wilson" if figure.method.startswith("bootstrap") else figure.method
+    return Figure(value=figure.value, low=low, high=high, method=method)
+
+
+def _contributions(test: _Test) -> dict[str, Doubles]:
+    """What each picture adds to the figures that are plain means, [N] each."""
+    own = np.take_along_axis(test.probabilities, test.labels[:, None], axis=1)
+    contributions = {
+        "log_loss": -np.log(np.clip(own[:, 0], _SMALLEST, 1.0)),
+        "brier": np.square(test.probabilities).sum(axis=1) - 2 * own[:, 0] + 1,
+    }
+    if test.probabilities.shape[1] > _TOP:
+        contributions["top_5"] = ((test.probabilities > own).sum(axis=1) < _TOP).astype(np.float64)
+    return contributions
+
+
+def _statistics(
+    test: _Test, contributions: Mapping[str, Doubles], areas: Callable[[Counts], Doubles] | None
+) -> Callable[[Counts], dict[str, Doubles]]:
+    """A function from counts [b, G] to the figures [b] of each resample, by name."""
+    class_count = len(test.support)
+    rows = [test.labels[test.labels == test.predicted], class_count + test.labels, 2 * class_count + test.predicted]
+    rows += [np.full(len(test.labels), 3 * class_count + index) for index in range(len(contributions))]
+    groups = [test.groups[test.labels == test.predicted], *[test.groups] * (2 + len(contributions))]
+    values = [np.ones(len(rows[0])), *[np.ones(len(test.labels))] * 2, *contributions.values()]
+    shape = (3 * class_count + len(contributions), test.group_count)
+    sums = sum_by_group(np.concatenate(rows), np.concatenate(values), np.concatenate(groups), shape)
+
+    def statistics(counts: Counts) -> dict[str, Doubles]:
+        totals = (sums @ counts.T).astype(np.float64)
+        right, support, predicted = totals[: 3 * class_count].reshape(3, class_count, -1)
+        pictures = support.sum(axis=0)
+        present = support > 0
+        recall = np.divide(right, support, out=np.zeros_like(right), where=present)
+        f1 = np.divide(2 * right, support + predicted, out=np.zeros_like(right), where=present)
+        figures = {
+            "accuracy": right.sum(axis=0) / pictures,
+            "balanced_accuracy": recall.sum(axis=0) / present.sum(axis=0),
+            "macro_f1": f1.sum(axis=0) / present.sum(axis=0),
+        }
+        for name, total in zip(contributions, totals[3 * class_count :], strict=True):
+            figures[name] = total / pictures
+        if areas is not None:
+            figures["auroc"] = areas(counts)
+        return figures
+
+    return statistics
+
+
+def _figure(name: str, value: float, interval: tuple[float, float] | None, test: _Test, grouped: bool) -> Figure:
+    bounded = name not in ("log_loss", "brier")
+    if test.group_count == 1 or interval is None:
+        low, high = (0.0, 1.0) if bounded else (None, None)
+        return Figure(value=value, low=low, high=high, method="none: one group cannot be resampled")
+    low, high = interval
+    if bounded and low == high and value in (0.0, 1.0):
+        # Resampling nothing but successes gives nothing but successes, however few they are.
+        least = _least_when_perfect(name, test)
+        low, high = (least, 1.0) if value == 1.0 else (0.0, 1 - least)
+        return Figure(value=value, low=low, high=high, method="wilson, since all resamples are alike")
+    # Rounding of the resamples' sums must not put the value outside.
+    low, high = min(low, value), max(high, value)
+    return Figure(value=value, low=low, high=high, method="bootstrap of groups" if grouped else "bootstrap")
+
+
+def _least_when_perfect(name: str, test: _Test) -> float:
+    """Low end for a perfect score: Wilson's over groups; of means over classes, those of the classes combined.
+
+    The combination is the method of variance estimates recovery, Zou and Donner 2008, Statistics in Medicine
+    27:1693-1702.
+    """
+    if name in ("accuracy", "top_5"):
+        return wilson(test.group_count, test.group_count)[0]
+    pairs = np.unique(np.stack([test.labels, test.groups]), axis=1)
+    sizes = np.bincount(pairs[0])
+    losses = [1 - wilson(size, size)[0] for size in sizes[sizes > 0].tolist()]
+    return 1 - math.sqrt(sum(loss * loss for loss in losses)) / len(losses)
+
+
+def _per_class(test: _Test, averages: tuple[Doubles, ...], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    predicted = np.bincount(test.predicted, minlength=len(classes))
+    table = {}
+    for number, name in enumerate(classes):
+        precision, recall, f1 = (float(average[number]) for average in averages[:3])
+        support = int(test.support[number])
+        low, high = wilson(recall * support, support)
+        table[name] = {
+            "precision": precision if predicted[number] or support else None,
+            "recall": recall if support else None,
+            "f1": f1 if support else None,
+            "support": support,
+            "recall_interval": {"low": low, "high": high, "method": "wilson"} if support else None,
+        }
+    return table
+
+
+def _missing(support: NDArray[np.int64], classes: Sequence[str]) -> str | None:
+    absent = [classes[number] for number in np.flatnonzero(support == 0).tolist()]
+    if not absent:
+        return None
+    names = ", ".join(repr(name) for name in absent[:5]) + (" ..." if len(absent) > 5 else "")
+    return f"AUROC needs test pictures of every class; there are none of {names}."
+
+
+def _more(count: int, factor: float) -> str:
+    """How many more pictures make an interval narrower by `factor`, to two digits."""
+    more = max(1, math.ceil(count * (factor * factor - 1)))
+    step = 10 ** max(0, len(str(more)) - 2)
+    return f"{math.ceil(more / step) * step:,}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
