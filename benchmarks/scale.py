@@ -34,7 +34,9 @@ def make_pictures(folder: Path, number: int, *, classes: int = 10, side: int = 2
         target.mkdir(parents=True, exist_ok=True)
         if index % 100 != 99:
             coarse = generator.integers(0, 256, (7, 7), dtype=np.uint8)
-            smooth = np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC), dtype=np.float64)
+            smooth = np.asarray(
+                Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC), dtype=np.float64
+            )
             previous = np.clip(smooth * (0.5 + 0.05 * label), 0, 255).astype(np.uint8)
         Image.fromarray(previous).save(target / f"{index:06d}.png")
 
@@ -54,7 +56,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--number", type=int, default=60_000)
-    parser.add_argument("--train", action="store_true", help="train too; computes every embedding, about 13 ms each on two cores")
+    parser.add_argument(
+        "--train", action="store_true", help="train too; computes every embedding, about 13 ms each on two cores"
+    )
     arguments = parser.parse_args()
     pictures = arguments.folder / f"pictures-{arguments.number}"
     if not pictures.exists():

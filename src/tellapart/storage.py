@@ -51,7 +51,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o666 & ~_umask())
+            os.chmod(name, 0o666 & ~current_umask())
             os.replace(name, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -95,7 +95,8 @@ def cache_limit_bytes() -> int:
     return int(gigabytes * 1e9)
 
 
-def _umask() -> int:
+def current_umask() -> int:
+    """The permission bits that new files do not get."""
     # The system only tells the mask by setting it; mkstemp's 0600 would hide results from the user's group.
     mask = os.umask(0o022)
     os.umask(mask)

@@ -134,8 +134,10 @@ def test_unreadable_pictures_are_warned_of_and_stop_a_strict_run() -> None:
     audit = audited([*CLEAN, *bad])
     assert audit.unreadable[6] == (Path("cat/6.jpg"), "damaged (6)")
     assert messages(audit, "warning") == [
-        "set aside because unreadable: 7 pictures, such as cat/0.jpg (damaged (0)). "
-        "Repair or remove them; --strict makes this an error."
+        (
+            "set aside because unreadable: 7 pictures, such as cat/0.jpg (damaged (0)). "
+            "Repair or remove them; --strict makes this an error."
+        )
     ]
     check_trainable(audit)
     with pytest.raises(DataError) as caught:
@@ -167,8 +169,10 @@ def test_exact_copies_are_counted_and_share_a_group() -> None:
     assert audit.totals["cat"] == 28
     assert set(audit.groups[-3:]) == {copies[0][1].content_hash}
     assert messages(audit, "note") == [
-        "exact copies of another picture: 2, such as cat/copy0.jpg = cat/copy1.jpg and 1 more; "
-        "copies are kept in one split, and can be removed."
+        (
+            "exact copies of another picture: 2, such as cat/copy0.jpg = cat/copy1.jpg and 1 more; "
+            "copies are kept in one split, and can be removed."
+        )
     ]
 
 
@@ -203,10 +207,14 @@ def test_one_picture_under_two_labels_is_loud() -> None:
     assert exact.exact
     assert not near.exact
     assert messages(audit, "warning") == [
-        "TWO LABELS: exactly the same picture stands under different labels (1 cluster), such as cat/a.jpg = dog/b.jpg "
-        "(cat, dog). Only one can be right; correct or remove the others.",
-        "TWO LABELS: nearly the same picture stands under different labels (1 cluster), such as cat/bright.jpg = "
-        "dog/dark.jpg (cat, dog). Check which is right, and correct or remove the others.",
+        (
+            "TWO LABELS: exactly the same picture stands under different labels (1 cluster), such as cat/a.jpg = dog/b.jpg "
+            "(cat, dog). Only one can be right; correct or remove the others."
+        ),
+        (
+            "TWO LABELS: nearly the same picture stands under different labels (1 cluster), such as cat/bright.jpg = "
+            "dog/dark.jpg (cat, dog). Check which is right, and correct or remove the others."
+        ),
     ]
 
 
@@ -264,6 +272,8 @@ def test_pictures_without_a_split_count_as_trained_on_beside_given_ones() -> Non
     assert audit.leaked_indices == (61,)
     assert audit.leaks[0].splits == ("", "test")
     assert "(1 cluster; not given and test)" in messages(audit, "warning")[0]
+    trained = [item("a.jpg", "cat", content="same"), item("b.jpg", "cat", content="same", split="train")]
+    assert audited([*GIVEN, *trained]).leaks == ()
 
 
 def test_copies_within_a_split_or_without_splits_do_not_leak() -> None:
@@ -298,8 +308,10 @@ def test_pictures_with_an_empty_group_are_not_grouped() -> None:
 def test_a_split_without_a_class_is_only_warned_of() -> None:
     audit = audited([*many("cat", 25, split="train"), *many("dog", 25, split="train"), *many("cat", 5, split="test")])
     assert messages(audit, "warning") == [
-        "your test split has no pictures of 'dog'; every class should be in it. "
-        "Add some, or give no splits and let tellapart make them."
+        (
+            "your test split has no pictures of 'dog'; every class should be in it. "
+            "Add some, or give no splits and let tellapart make them."
+        )
     ]
     check_trainable(audit)
 
@@ -308,8 +320,10 @@ def test_small_classes_are_warned_of() -> None:
     copies = [item(f"ox/copy{index}.jpg", "ox", content="same") for index in range(18)]
     audit = audited([*CLEAN, *many("ox", 4), *copies, *many("elk", 19), *many("fox", 20)])
     assert messages(audit, "warning") == [
-        "classes 'ox' has 5, 'elk' has 19: fewer different pictures than 20, so the scores of these classes will be "
-        "uncertain. Add pictures."
+        (
+            "classes 'ox' has 5, 'elk' has 19: fewer different pictures than 20, so the scores of these classes will be "
+            "uncertain. Add pictures."
+        )
     ]
     check_trainable(audit)
 
@@ -318,8 +332,10 @@ def test_imbalance_is_warned_of_over_five() -> None:
     assert messages(audited([*many("cat", 20), *many("dog", 100)]), "warning") == []
     audit = audited([*many("cat", 20), *many("dog", 101)])
     assert messages(audit, "warning") == [
-        "the largest class has 5.0 times as many pictures as the smallest; over 5 the small ones are easily overlooked. "
-        "Add pictures of them, or train with --class-weights balanced."
+        (
+            "the largest class has 5.0 times as many pictures as the smallest; over 5 the small ones are easily overlooked. "
+            "Add pictures of them, or train with --class-weights balanced."
+        )
     ]
 
 

@@ -17,7 +17,7 @@ def patches(number: int, *, seed: int = 0) -> NDArray[np.uint8]:
     images = [Image.fromarray(pixels).convert("L") for pixels in sklearn.datasets.load_sample_images().images]
     found = []
     for index in range(number):
-        left, top, side = generator.integers(0, 500), generator.integers(0, 300), generator.integers(60, 120)
+        left, top, side = (int(generator.integers(*bounds)) for bounds in ((0, 500), (0, 300), (60, 120)))
         box = (left, top, left + side, top + side)
         found.append(np.asarray(images[index % 2].resize((32, 32), Image.Resampling.BILINEAR, box=box)))
     return np.stack(found)
@@ -74,11 +74,11 @@ def test_one_picture_is_decided_by_the_distance_after_least_squares() -> None:
     base = patches(300, seed=2)
     generator = np.random.default_rng(3)
     compared = agreed = 0
-    for strength in (2, 4, 6, 8, 10, 12):
-        moved = np.roll(base[:40], 1, axis=2) * 0.5 + base[:40] * 0.5  # half a pixel
+    for strength in (3, 6, 9, 12):
+        moved = np.roll(base[:30], 1, axis=2) * 0.5 + base[:30] * 0.5  # half a pixel
         noisy = np.clip(moved + generator.normal(0, strength, moved.shape), 0, 255).astype(np.uint8)
         likeness = measure_likeness(np.concatenate([base, noisy]))
-        pairs = np.array([[row, 300 + row] for row in range(40)])
+        pairs = np.array([[row, 300 + row] for row in range(30)])
         answers = same_picture(likeness, pairs)
         vectors = normalise(likeness.thumbnails)
         for (left, right), answer in zip(pairs, answers, strict=True):
@@ -89,7 +89,7 @@ def test_one_picture_is_decided_by_the_distance_after_least_squares() -> None:
                 continue
             compared += 1
             agreed += answer == (min(plain, aligned) <= tolerance)
-    assert compared > 100
+    assert compared > 60
     assert agreed == compared
 
 
@@ -100,6 +100,16 @@ def test_small_shifts_are_undone_and_large_ones_are_not(shift: float, expected: 
     first, second = (
         np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR, box=(100 + move, 100, 300 + move, 300)))
         for move in (0.0, step)
+    )
+    assert pair(first, second) is expected
+
+
+@pytest.mark.parametrize(("zoom", "expected"), [(0.98, True), (0.8, False)])
+def test_small_zooms_are_undone_and_large_ones_are_not(zoom: float, expected: bool) -> None:
+    image = Image.fromarray(sklearn.datasets.load_sample_images().images[0]).convert("L")
+    first, second = (
+        np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR, box=(200 - r, 200 - r, 200 + r, 200 + r)))
+        for r in (100.0, 100.0 * zoom)
     )
     assert pair(first, second) is expected
 

@@ -184,6 +184,13 @@ def test_with_three_groups_the_largest_trains(seed: int) -> None:
     assert equal.counts(equal.split(seed=seed)) == (5, 5, 5)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_one_group_is_kept_for_train_however_small_the_others_are(seed: int) -> None:
+    pictures = Pictures().add("cat", 60, group="a").add("cat", 1).add("cat", 1, group="c")
+    assert sorted(pictures.counts(pictures.split(seed=seed))) == [1, 1, 60]
+    assert pictures.split(seed=seed)[0] == "train"
+
+
 def test_three_pictures_of_a_class_are_one_in_each_split() -> None:
     pictures = Pictures().add("cat", 3).add("dog", 4)
     splits = pictures.split()

@@ -101,8 +101,9 @@ def execute(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         print("\nStopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader (`| head`) has gone; without this, Python complains once more while it closes stdout.
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output (`| head`) has gone, which is no error; click exits by itself for it. Without a new
+        # place to write to, Python complains once more while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

@@ -117,20 +117,28 @@ def _stars(likeness: Likeness, pairs: Pairs) -> list[list[int]]:
     for left, right in pairs.tolist():
         neighbours[left].add(right)
         neighbours[right].add(left)
-    clusters: list[list[int]] = []
-    taken: set[int] = set()
-    for centre in sorted(neighbours, key=lambda row: (-len(neighbours[row]), row)):
-        if centre in taken:
+    centre_of: dict[int, int] = {}
+    for row in sorted(neighbours, key=lambda row: (-len(neighbours[row]), row)):
+        if row in centre_of:
             continue
-        members = neighbours[centre] - taken
-        # A copy of a copy may not have been tried against the centre itself.
-        others = sorted(set().union(*(neighbours[row] for row in members)) - members - taken - {centre})
-        tried = np.array([[centre, row] for row in others], dtype=np.int64).reshape(-1, 2)
-        members |= {row for row, same in zip(others, same_picture(likeness, tried), strict=True) if same}
+        # Not every pair was tried, so it may be a copy of the centre that its copies have gone to.
+        joined = _same_as(likeness, row, {centre_of[copy] for copy in neighbours[row] if copy in centre_of})
+        if joined:
+            centre_of[row] = min(joined)
+            continue
+        members = {copy for copy in neighbours[row] if copy not in centre_of}
         if members:
-            clusters.append([centre, *members])
-            taken.update(clusters[-1])
-    return clusters
+            centre_of |= dict.fromkeys((row, *members), row)
+    clusters: defaultdict[int, list[int]] = defaultdict(list)
+    for row, centre in centre_of.items():
+        clusters[centre].append(row)
+    return list(clusters.values())
+
+
+def _same_as(likeness: Likeness, row: int, others: set[int]) -> list[int]:
+    ordered = sorted(others)
+    pairs = np.array([[row, other] for other in ordered], dtype=np.int64).reshape(-1, 2)
+    return [other for other, same in zip(ordered, same_picture(likeness, pairs), strict=True) if same]
 
 
 def _candidates(likeness: Likeness, rows: _Rows, keys: _Keys, *, depth: int) -> Iterator[_Found]:

@@ -1,4 +1,4 @@
-"""What a model says of many pictures. In: paths, probabilities. Out: Predictions, CSV. Next: metrics.py.
+"""What a model says of many pictures. In: paths, probabilities. Out: Predictions, CSV. Next: cli/rows.py.
 
 On the way of every prediction, so it needs numpy only.
 """

@@ -34,7 +34,7 @@ _CARRY_OVER = 0.75  # the best strength falls with this power of the number of p
 _RARE = 20  # so many pictures of each class are among those chosen
 _SEARCH_TOLERANCE = 1e-4  # nats; see SoftmaxRegression.minimise
 _FINAL_TOLERANCE = 1e-6
-_LEAST_GAIN = 1e-4  # nats of held-out loss; less is no reason to go on
+_LEAST_GAIN, _LEAST_SHARE = 1e-4, 0.005  # in nats and of the least loss so far; less is no reason to go on
 _WEAKEST, _STRONGEST = 1e-6, 1e4
 
 
@@ -139,10 +139,10 @@ class _Search:
         for strength in path:
             parameters = regression.minimise(strength, tolerance=_SEARCH_TOLERANCE, start=parameters).parameters
             loss = regression.mean_loss(parameters, scored)
-            least = min(self.trials.values(), default=np.inf)
+            least = min(self.trials.values(), default=1e300)
             if loss < least:
                 self.best = parameters.mean(axis=0, keepdims=True)
-            failures = failures + 1 if loss > least - _LEAST_GAIN else 0
+            failures = failures + 1 if loss > least - max(_LEAST_GAIN, _LEAST_SHARE * least) else 0
             self.trials[strength] = loss
             self._advance(1)
             if failures == 2:
@@ -211,11 +211,11 @@ def _hold_out(
     generator = np.random.default_rng(seed)
     rows = _choose_rows(labels, class_count, generator)
     fold_count = folds if len(rows) == len(labels) else _SEARCH_FOLDS
-    held_out = _deal(labels[rows], groups[rows], class_count, fold_count, generator)
+    held_out = deal_folds(labels[rows], groups[rows], class_count, fold_count, generator)
     return rows, held_out[: max(1, _SEARCH_OUTPUTS // (len(rows) * class_count))]
 
 
-def _deal(
+def deal_folds(
     labels: Integers, groups: Integers, class_count: int, folds: int, generator: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Stratified folds of whole groups: bool [F, N], what each holds out. F is less where a class would be lost.

@@ -1,4 +1,4 @@
-"""Softmax regression as a function to minimise. In: vectors, labels, weights. Out: Solution. Next: loop.py.
+"""Softmax regression as a function to minimise. In: vectors, labels, weights. Out: Solution. Next: evaluation/calibration.py.
 
 scikit-learn's LogisticRegression minimises the same function, and the tests compare with it. It knows no preconditioner
 and so passes over the data hundreds of times where this passes over it tens of times.
@@ -10,7 +10,7 @@ folds of a cross-validation), solved at once because one matrix product then ser
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +76,7 @@ class SoftmaxRegression:
         self._vectors, self._labels, self._threads = vectors, labels, threads
         self._weights = weights / weights.sum(axis=1, keepdims=True)
         self._problems, self._classes = len(weights), class_count
+        self._rarity = _rarity(self._weights, labels, class_count)
         self._mean, self._scale = self._standardisation(weights > 0)
         # With fewer pictures than features plain steps are cheap and few, so that the factors would cost more.
         precondition = covariance is None and len(vectors) > vectors.shape[1]
@@ -86,28 +87,30 @@ class SoftmaxRegression:
 
         The bias is not penalised. L-BFGS (Liu and Nocedal 1989) in coordinates in which the Hessian at uniform
         predictions, (1 - 1/K) / K x covariance + strength, is the identity. Ends when half the squared gradient in
-        these coordinates, an estimate of the distance to the minimum in nats, is at most `tolerance`.
+        these coordinates, each class weighed by how rare it is, is at most `tolerance`: an estimate of the distance to
+        the minimum in nats.
         """
         from scipy.optimize import minimize
 
-        to_parameters, to_coordinates, pull_back = self._coordinates(strength)
-        distance = np.inf
+        shape = (self._problems, self._classes, self._vectors.shape[1] + 1)
+        coordinates = _Coordinates(shape, self.covariance, strength)
+        distance = least = np.inf
 
-        def loss_and_gradient(coordinates: Doubles) -> tuple[float, Doubles]:
-            nonlocal distance
-            loss, gradient = self._loss_and_gradient(to_parameters(coordinates), strength)
-            pulled = pull_back(gradient)
-            distance = 0.5 * float(np.square(pulled).sum())
+        def loss_and_gradient(point: Doubles) -> tuple[float, Doubles]:
+            nonlocal distance, least
+            loss, gradient = self._loss_and_gradient(coordinates.to_parameters(point), strength)
+            pulled = coordinates.pull_back(gradient)
+            distance = 0.5 * float(np.square(pulled.reshape(shape)).sum(axis=2).ravel() @ self._rarity.ravel())
+            least = min(least, distance)
             return loss, pulled
 
         def stop_when_converged(_: Doubles) -> None:
             if distance <= tolerance:
                 raise StopIteration
 
-        shape = (self._problems, self._classes, self._vectors.shape[1] + 1)
         result = minimize(
             loss_and_gradient,
-            to_coordinates(np.zeros(shape) if start is None else start),
+            coordinates.from_parameters(np.zeros(shape) if start is None else start),
             jac=True,
             method="L-BFGS-B",
             callback=stop_when_converged,
@@ -115,7 +118,9 @@ class SoftmaxRegression:
         )
         # Rounding may end the line search a little before the tolerance is met.
         return Solution(
-            parameters=to_parameters(result.x), converged=distance <= 10 * tolerance, iterations=int(result.nit)
+            parameters=coordinates.to_parameters(result.x),
+            converged=least <= 10 * tolerance,
+            iterations=int(result.nit),
         )
 
     def mean_loss(self, parameters: Doubles, weights: Floats) -> float:
@@ -170,46 +175,6 @@ class SoftmaxRegression:
         scores -= scores.max(axis=1, keepdims=True)
         return scores
 
-    def _coordinates(
-        self, strength: float
-    ) -> tuple[Callable[[Doubles], Doubles], Callable[[Doubles], Doubles], Callable[[Doubles], Doubles]]:
-        """Coordinates to parameters, the way back, and a gradient by parameters to one by coordinates."""
-        from scipy.linalg import solve_triangular
-
-        curvature = (1 - 1 / self._classes) / self._classes
-        bias_factor = np.sqrt(curvature)
-        shape = (self._problems, self._classes, self._vectors.shape[1] + 1)
-        factor: Floats | float = float(np.sqrt(strength))
-        if self.covariance is not None:
-            factor = _cholesky(self.covariance * np.float32(curvature), strength)
-
-        def solve(values: Doubles, transposed: bool) -> Doubles:
-            rows = values.reshape(-1, shape[2])
-            solved = np.empty_like(rows)
-            solved[:, -1] = rows[:, -1] / bias_factor
-            if isinstance(factor, float):
-                solved[:, :-1] = rows[:, :-1] / factor
-            else:
-                right = rows[:, :-1].T.astype(np.float32)
-                solved[:, :-1] = solve_triangular(
-                    factor, right, trans=int(transposed), lower=True, check_finite=False
-                ).T
-            return solved
-
-        def to_coordinates(parameters: Doubles) -> Doubles:
-            moved = parameters.copy()
-            moved[:, :, -1] *= bias_factor
-            moved[:, :, :-1] = (
-                parameters[:, :, :-1] @ factor if not isinstance(factor, float) else parameters[:, :, :-1] * factor
-            )
-            return moved.reshape(-1)
-
-        return (
-            lambda coordinates: solve(coordinates, True).reshape(shape),
-            to_coordinates,
-            lambda gradient: solve(gradient, False).reshape(-1),
-        )
-
     def _standardisation(self, counted: NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
         """Mean and 1 / standard deviation, each [F, D], over the pictures counted; 0 for features that never vary.
 
@@ -250,18 +215,73 @@ class SoftmaxRegression:
         edges = np.linspace(0, count, min(_STRIPS, -(-count // _LEAST_ROWS)) + 1).astype(int).tolist()
 
         def strip(first: int, last: int) -> list[Doubles]:
-            totals: list[Doubles] = []
-            for start in range(first, last, _ROWS_AT_ONCE):
-                parts = piece(slice(start, min(start + _ROWS_AT_ONCE, last)))
-                if totals:
-                    for total, part in zip(totals, parts, strict=True):
-                        total += part
-                else:
-                    totals = [part.astype(np.float64) for part in parts]
-            return totals
+            pieces = range(first, last, _ROWS_AT_ONCE)
+            return _add(piece(slice(start, min(start + _ROWS_AT_ONCE, last))) for start in pieces)
 
-        strips = list(self._threads.map(strip, edges[:-1], edges[1:]))
-        return [np.sum(parts, axis=0) for parts in zip(*strips, strict=True)]
+        return _add(self._threads.map(strip, edges[:-1], edges[1:]))
+
+
+def _add(groups: Iterable[Sequence[NDArray[np.floating]]]) -> list[Doubles]:
+    """The sums of the first, the second ... arrays of all groups, in double precision."""
+    totals: list[Doubles] = []
+    for parts in groups:
+        if not totals:
+            totals = [part.astype(np.float64) for part in parts]
+            continue
+        for total, part in zip(totals, parts, strict=True):
+            total += part
+    return totals
+
+
+def _rarity(weights: Floats, labels: Integers, class_count: int) -> Doubles:
+    """How much less the function curves for each class than if all were as frequent, [F, K], never below 1.
+
+    Without it a fit would count as converged while a class of one picture in a thousand had hardly moved.
+    """
+    shares = np.stack([np.bincount(labels, weights=row, minlength=class_count) for row in weights])
+    curvature = np.maximum(shares * (1 - shares), 1 / len(labels))
+    return np.asarray(np.maximum((1 - 1 / class_count) / class_count / curvature, 1.0))
+
+
+class _Coordinates:
+    """Where the Hessian at uniform predictions is the identity: coordinates = parameters x a Cholesky factor of it."""
+
+    def __init__(self, shape: tuple[int, int, int], covariance: Floats | None, strength: float) -> None:
+        """`shape` is that of the parameters, [F, K, D + 1]. Without covariance only the penalty counts."""
+        self._shape = shape
+        curvature = (1 - 1 / shape[1]) / shape[1]
+        self._bias_factor = float(np.sqrt(curvature))
+        self._factor: Floats | float = float(np.sqrt(strength))
+        if covariance is not None:
+            self._factor = _cholesky(covariance * np.float32(curvature), strength)
+
+    def to_parameters(self, coordinates: Doubles) -> Doubles:
+        return self._solve(coordinates, transposed=True).reshape(self._shape)
+
+    def from_parameters(self, parameters: Doubles) -> Doubles:
+        moved = parameters.copy()
+        moved[:, :, -1] *= self._bias_factor
+        slopes = parameters[:, :, :-1]
+        moved[:, :, :-1] = slopes * self._factor if isinstance(self._factor, float) else slopes @ self._factor
+        return moved.reshape(-1)
+
+    def pull_back(self, gradient: Doubles) -> Doubles:
+        """The gradient by parameters to that by coordinates."""
+        return self._solve(gradient, transposed=False).reshape(-1)
+
+    def _solve(self, values: Doubles, *, transposed: bool) -> Doubles:
+        from scipy.linalg import solve_triangular
+
+        rows = values.reshape(-1, self._shape[2])
+        solved = np.empty_like(rows)
+        solved[:, -1] = rows[:, -1] / self._bias_factor
+        if isinstance(self._factor, float):
+            solved[:, :-1] = rows[:, :-1] / self._factor
+        else:
+            right = rows[:, :-1].T.astype(np.float32)
+            solution = solve_triangular(self._factor, right, trans=int(transposed), lower=True, check_finite=False)
+            solved[:, :-1] = solution.T
+        return solved
 
 
 def _cholesky(curvature: Floats, strength: float) -> Floats:

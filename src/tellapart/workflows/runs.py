@@ -12,6 +12,8 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +22,7 @@ from typing import Any
 
 from tellapart.errors import SettingsError
 from tellapart.settings import TrainSettings, make_settings, read_recipe
-from tellapart.storage import storage_errors, write_bytes, write_json
+from tellapart.storage import current_umask, storage_errors, write_bytes, write_json
 
 MARKER = "unfinished.json"
 _PACKAGES = ("tellapart", "numpy", "pillow", "onnxruntime", "onnx", "scikit-learn", "timm", "torch", "torchvision")
@@ -56,19 +58,33 @@ def start_run(settings: TrainSettings) -> Run:
     name = f"{_safe(Path(absolute.pictures).stem)}-{datetime.now():%Y%m%d-%H%M%S}"
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-        folder, number = out / name, 1
-        while True:
-            try:
-                folder.mkdir()
-                break
-            except FileExistsError:
-                number += 1
-                folder = out / f"{name}-{number}"
+        # Filled under another name first: a run's folder that exists at all can be resumed.
+        partial = Path(tempfile.mkdtemp(dir=out, prefix=f".{name}-"))
+        try:
+            os.chmod(partial, 0o777 & ~current_umask())
+            write_bytes(partial / "recipe.toml", recipe_text(absolute).encode())
+            write_json(partial / MARKER, {"process": os.getpid()})
+            folder = _rename_to_free_name(partial, out / name)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
     run = Run(folder=folder, settings=absolute, started=started)
-    write_json(folder / MARKER, {"resume": f"tellapart train --resume {folder}", "process": os.getpid()})
-    write_bytes(folder / "recipe.toml", recipe_text(absolute).encode())
     run.log("started", settings=absolute.model_dump())
     return run
+
+
+def _rename_to_free_name(partial: Path, wanted: Path) -> Path:
+    folder, number = wanted, 1
+    while True:
+        try:
+            # mkdir decides who of two processes gets the name; rename then replaces the empty folder.
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}-{number}")
+            continue
+        os.replace(partial, folder)
+        return folder
 
 
 def resume_run(folder: Path) -> Run:

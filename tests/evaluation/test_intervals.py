@@ -1,0 +1,129 @@
+"""Wilson's interval and the bootstrap, against published and exact numbers. In: made data. Out: verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tellapart.evaluation.intervals import Counts, Figure, bootstrap, group_numbers, sum_by_group, wilson
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [
+        # Newcombe 1998, Statistics in Medicine 17:857-872, table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_gives_the_published_intervals(successes: int, trials: int, low: float, high: float) -> None:
+    assert wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_at_the_ends_by_hand() -> None:
+    # Of n successes in n trials the low end is n / (n + z^2).
+    squared = 1.959963984540054**2
+    assert wilson(10, 10) == (pytest.approx(10 / (10 + squared), abs=1e-12), 1.0)
+    assert wilson(0, 10) == (0.0, pytest.approx(squared / (10 + squared), abs=1e-12))
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_a_higher_confidence_is_wider() -> None:
+    low, high = wilson(50, 100, confidence=0.99)
+    assert low < wilson(50, 100)[0]
+    assert high > wilson(50, 100)[1]
+
+
+def test_groups_are_numbered_and_nameless_ones_stand_alone() -> None:
+    assert group_numbers(None, 3).tolist() == [0, 1, 2]
+    numbers = group_numbers(["b", "", "a", "b", ""], 5)
+    assert numbers[0] == numbers[3]
+    assert len(set(numbers.tolist())) == 4
+    assert sorted(set(numbers.tolist())) == [0, 1, 2, 3]
+    assert group_numbers(np.array([7, 7, -1]), 3).tolist() == [1, 1, 0]
+    assert group_numbers(["1", "", "0"], 3).tolist().count(0) == 1
+
+
+def mean_of(values: NDArray[np.float64], groups: NDArray[np.int64]) -> Callable[[Counts], Mapping[str, NDArray]]:
+    rows = np.repeat([0, 1], len(values))
+    both = np.concatenate([values, np.ones(len(values))])
+    sums = sum_by_group(rows, both, np.concatenate([groups, groups]), (2, int(groups.max()) + 1))
+
+    def statistics(counts: Counts) -> Mapping[str, NDArray]:
+        total, count = sums @ counts.T
+        return {"mean": total / count}
+
+    return statistics
+
+
+def test_sums_by_group_add_up_what_each_picture_gives() -> None:
+    matrix = sum_by_group(np.array([0, 0, 1, 0]), np.array([1.0, 2.0, 5.0, 4.0]), np.array([2, 2, 0, 1]), (2, 4))
+    np.testing.assert_array_equal(matrix.toarray(), [[0, 4, 3, 0], [5, 0, 0, 0]])
+
+
+def test_the_bootstrap_of_a_mean_is_as_wide_as_theory_says() -> None:
+    values = np.random.default_rng(0).normal(size=2000)
+    interval = bootstrap(mean_of(values, np.arange(2000)), group_count=2000, seed=1, resamples=4000)["mean"]
+    assert interval is not None
+    half = 1.96 * values.std() / np.sqrt(2000)
+    assert interval == pytest.approx((values.mean() - half, values.mean() + half), abs=0.1 * half)
+
+
+def test_pictures_of_one_group_count_as_one() -> None:
+    values = np.random.default_rng(0).normal(size=500)
+    single = bootstrap(mean_of(values, np.arange(500)), group_count=500, seed=1)["mean"]
+    # Four copies of each picture hold no more knowledge than one.
+    copies = bootstrap(mean_of(np.repeat(values, 4), np.repeat(np.arange(500), 4)), group_count=500, seed=1)["mean"]
+    ignored = bootstrap(mean_of(np.repeat(values, 4), np.arange(2000)), group_count=2000, seed=1)["mean"]
+    assert single is not None
+    assert ignored is not None
+    assert copies == pytest.approx(single, abs=1e-6)
+    assert (ignored[1] - ignored[0]) / (single[1] - single[0]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_groups_are_drawn_with_replacement_and_equal_chance() -> None:
+    seen: list[Counts] = []
+
+    def record(counts: Counts) -> Mapping[str, NDArray]:
+        seen.append(counts)
+        return {"none": np.full(len(counts), np.nan)}
+
+    # Two groups: of each resample both draws are the first one, or one each, or both the second, by 1 : 2 : 1.
+    assert bootstrap(record, group_count=2, seed=0, resamples=20_000) == {"none": None}
+    counts = np.concatenate(seen)
+    assert counts.shape == (20_000, 2)
+    assert (counts.sum(axis=1) == 2).all()
+    assert np.bincount(counts[:, 0].astype(int)) / 20_000 == pytest.approx([0.25, 0.5, 0.25], abs=0.015)
+
+
+def test_blocks_cover_all_resamples_and_a_seed_repeats_them() -> None:
+    values = np.random.default_rng(0).random(50_000)
+    statistics = mean_of(values, np.arange(50_000))  # more groups than fit one block of 1,000 resamples
+    sizes: list[int] = []
+
+    def counted(counts: Counts) -> Mapping[str, NDArray]:
+        sizes.append(len(counts))
+        return statistics(counts)
+
+    first = bootstrap(counted, group_count=50_000, seed=5, resamples=200)
+    assert sum(sizes) == 200
+    assert len(sizes) > 1
+    assert bootstrap(statistics, group_count=50_000, seed=5, resamples=200) == first
+    assert bootstrap(statistics, group_count=50_000, seed=6, resamples=200) != first
+
+
+def test_resamples_where_a_figure_is_undefined_are_left_out() -> None:
+    interval = bootstrap(
+        lambda counts: {"share": np.where(counts[:, 0] > 0, counts[:, 1] * 0 + 0.5, np.nan)}, group_count=3, seed=0
+    )
+    assert interval == {"share": (0.5, 0.5)}
+
+
+def test_a_figure_as_json() -> None:
+    figure = Figure(value=0.5, low=0.25, high=None, method="wilson")
+    assert figure.as_json() == {"value": 0.5, "low": 0.25, "high": None, "method": "wilson"}

@@ -1,0 +1,84 @@
+"""The area under the ROC curve and its resamples, against scikit-learn's. In: made scores. Out: verdicts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from tellapart.evaluation.intervals import bootstrap
+from tellapart.evaluation.ranking import auroc, auroc_of_resamples
+
+Doubles = NDArray[np.float64]
+
+
+def scores(count: int, classes: int, *, seed: int, digits: int = 2) -> tuple[Doubles, NDArray[np.int64]]:
+    """Probabilities rounded so that many are equal, of classes that can half be told apart."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    logits = generator.normal(size=(count, classes))
+    logits[np.arange(count), labels] += 1
+    exponentials = np.exp(np.round(logits, digits - 1))
+    return exponentials / exponentials.sum(axis=1, keepdims=True), labels
+
+
+def weighted(probabilities: Doubles, labels: NDArray[np.int64], weights: Doubles) -> float:
+    """scikit-learn's area with sample weights: one against the rest, the mean over classes."""
+    numbers = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
+    areas = [roc_auc_score(labels == number, probabilities[:, number], sample_weight=weights) for number in numbers]
+    return float(np.mean(areas))
+
+
+def test_two_classes_by_hand() -> None:
+    # Positives 0.9, 0.4 against negatives 0.4, 0.1: 1 + 1 + 0.5 + 1 of 4 pairs.
+    second = np.array([0.9, 0.4, 0.4, 0.1])
+    assert auroc(np.stack([1 - second, second], axis=1), np.array([1, 1, 0, 0])) == pytest.approx(3.5 / 4)
+
+
+def test_more_classes_are_the_mean_of_each_against_the_rest() -> None:
+    probabilities, labels = scores(90, 3, seed=0)
+    assert auroc(probabilities, labels) == pytest.approx(weighted(probabilities, labels, np.ones(90)))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_every_resample_has_the_area_that_its_weights_give(classes: int) -> None:
+    probabilities, labels = scores(120, classes, seed=1)
+    groups = np.arange(120) // 4
+    counts = np.random.default_rng(2).multinomial(30, np.full(30, 1 / 30), size=20).astype(np.float32)
+    found = auroc_of_resamples(probabilities, labels, groups)(counts)
+    expected = [weighted(probabilities, labels, row[groups]) for row in counts]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_resample_without_a_class_has_no_area() -> None:
+    probabilities, labels = scores(4, 2, seed=3)
+    found = auroc_of_resamples(probabilities, labels, np.arange(4))(np.array([[2, 0, 2, 0], [1, 1, 1, 1]], np.float32))
+    assert np.isnan(found[0])
+    assert found[1] == pytest.approx(auroc(probabilities, labels))
+
+
+@pytest.mark.parametrize("size", [1, 5], ids=["alone", "in groups"])
+def test_the_linear_formula_of_large_tests_is_close_to_the_exact_one(size: int) -> None:
+    probabilities, labels = scores(12_000, 3, seed=4)  # 36 million steps, more than are taken exactly
+    groups = np.arange(12_000) // size
+    generator = np.random.default_rng(5)
+    count = 12_000 // size
+    counts = generator.multinomial(count, np.full(count, 1 / count), size=8).astype(np.float32)
+    found = auroc_of_resamples(probabilities, labels, groups)(counts)
+    expected = np.array([weighted(probabilities, labels, row[groups]) for row in counts])
+    assert expected.std() > 5e-4
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_interval_is_as_wide_as_hanley_and_mcneil_say() -> None:
+    probabilities, labels = scores(400, 2, seed=6, digits=12)
+    areas = auroc_of_resamples(probabilities, labels, np.arange(400))
+    interval = bootstrap(lambda counts: {"auroc": areas(counts)}, group_count=400, seed=0)["auroc"]
+    assert interval is not None
+    area = auroc(probabilities, labels)
+    # Hanley and McNeil 1982, Radiology 143:29-36, equation 1.
+    both_above, both_below = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (area * (1 - area) + 199 * (both_above - area**2) + 199 * (both_below - area**2)) / 200**2
+    assert interval[1] - interval[0] == pytest.approx(2 * 1.96 * np.sqrt(variance), rel=0.15)
+    assert interval[0] < area < interval[1]
