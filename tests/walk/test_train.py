@@ -217,7 +217,7 @@ def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
         (["evaluate", "nowhere", "x"], "there is no model at nowhere"),
         (["predict", "nowhere", "x"], "there is no model at nowhere"),
         (["info", "nowhere"], "there is no model at nowhere"),
-        (["trian", "x"], "there is no command 'trian'. Did you mean 'train'?"),
+        (["trains", "x"], "there is no command 'trains'. Did you mean 'train'?"),
     ],
 )
 def test_bad_calls_get_one_sentence_and_exit_code_2(tmp_path: Path, arguments: list[str], words: str) -> None:

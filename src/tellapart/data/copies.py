@@ -1,4 +1,4 @@
-"""Find copies of pictures without comparing all with all. In: Sequence[Inspection]. Out: Copies. Next: split.py.
+"""Find copies of pictures without comparing all with all. In: Sequence[Inspection]. Out: Copies. Next: survey.py.
 
 Exact copies have the same decoded pixels. Near-copies have perceptual hashes that differ in a few bits, which sorting
 by parts of the hash finds, and thumbnails that show one picture, which `likeness` decides. Where many pictures share

@@ -1,4 +1,4 @@
-"""Split pictures into train, validation and test. In: labels, hashes, groups, given. Out: list[Split]. Next: audit.py.
+"""Split pictures into train, validation and test. In: labels, hashes, groups, given. Out: list[Split]. Next: examples_csv.py.
 
 Contents decide, never names or order: the groups of a class are ranked by a hash of the seed and of the smallest
 content hash in the group; the front of this order is for test, its end for validation. A new picture moves each border

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,8 +153,8 @@ def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_na
 
     network.load_state_dict(state)
     settings: dict[str, Any] = resolve_data_config({}, model=network)
-    reset_classifier: Callable[[int], None] = network.reset_classifier
-    reset_classifier(0)
+    resettable: Any = network  # to the type checker, any attribute of a module may be a tensor
+    resettable.reset_classifier(0)
     network.eval().requires_grad_(False)
     size = int(settings["input_size"][-1])
     preprocessing = Preprocessing(

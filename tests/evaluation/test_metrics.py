@@ -1,0 +1,288 @@
+"""Everything that metrics.json says of a test split, worked by hand. In: made probabilities. Out: verdicts."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score, top_k_accuracy_score
+
+from tellapart.errors import DataError
+from tellapart.evaluation.intervals import Figure, wilson
+from tellapart.evaluation.metrics import evaluate, judge
+
+THREE = ("ant", "bee", "wasp")
+LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+PREDICTED = np.array([0, 0, 0, 1, 1, 1, 2, 2, 0, 0])
+
+
+def certain(predicted: NDArray[np.int64], classes: int, share: float = 0.8) -> NDArray[np.float32]:
+    """Probabilities [N, K] with `share` on the predicted class and the rest spread evenly."""
+    probabilities = np.full((len(predicted), classes), (1 - share) / (classes - 1), dtype=np.float32)
+    probabilities[np.arange(len(predicted)), predicted] = share
+    return probabilities
+
+
+def random_test(count: int, classes: int, *, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, classes, count)
+    logits = generator.normal(size=(count, classes))
+    logits[np.arange(count), labels] += 1.5
+    exponentials = np.exp(logits)
+    return (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def score(
+    probabilities: NDArray[Any],
+    labels: NDArray[Any],
+    classes: int | tuple[str, ...],
+    *,
+    groups: Any = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    names = classes if isinstance(classes, tuple) else tuple(f"c{number}" for number in range(classes))
+    return evaluate(probabilities, None, labels, classes=names, groups=groups, seed=seed)
+
+
+def test_ten_pictures_by_hand() -> None:
+    found = score(certain(PREDICTED, 3), LABELS, THREE)
+    assert found["n"] == found["groups"] == 10
+    assert found["confusion_matrix"] == [[3, 1, 0], [0, 2, 1], [2, 0, 1]]
+    assert found["accuracy"]["value"] == pytest.approx(6 / 10)
+    assert found["balanced_accuracy"]["value"] == pytest.approx((3 / 4 + 2 / 3 + 1 / 3) / 3)
+    assert found["macro_recall"] == pytest.approx((3 / 4 + 2 / 3 + 1 / 3) / 3)
+    assert found["macro_precision"] == pytest.approx((3 / 5 + 2 / 3 + 1 / 2) / 3)
+    assert found["macro_f1"]["value"] == pytest.approx((2 / 3 + 2 / 3 + 2 / 5) / 3)
+    assert found["log_loss"]["value"] == pytest.approx(-(6 * np.log(0.8) + 4 * np.log(0.1)) / 10, rel=1e-6)
+    # Right: 0.2^2 + 2 x 0.1^2 = 0.06. Wrong: 0.8^2 + 0.9^2 + 0.1^2 = 1.46.
+    assert found["brier"]["value"] == pytest.approx((6 * 0.06 + 4 * 1.46) / 10, rel=1e-6)
+    assert found["calibration_error"] == {"before": None, "after": pytest.approx(0.2, rel=1e-6)}
+    assert found["majority_baseline"] == pytest.approx(4 / 10)
+    assert found["top_5"] is None
+    assert list(found["per_class"]) == list(THREE)
+    assert found["per_class"]["wasp"] == {
+        "precision": pytest.approx(1 / 2),
+        "recall": pytest.approx(1 / 3),
+        "f1": pytest.approx(2 / 5),
+        "support": 3,
+        "recall_interval": {"low": wilson(1, 3)[0], "high": wilson(1, 3)[1], "method": "wilson"},
+    }
+
+
+def test_pictures_without_companions_get_wilsons_interval() -> None:
+    found = score(certain(PREDICTED, 3), LABELS, 3)["accuracy"]
+    # Newcombe's method 3 for 6 of 10: 0.3127 to 0.8318.
+    assert (found["low"], found["high"]) == pytest.approx((0.3127, 0.8318), abs=1e-4)
+    assert found["method"] == "wilson"
+    assert score(certain(PREDICTED, 3), LABELS, 3, groups=[""] * 10)["accuracy"] == found
+
+
+@pytest.mark.parametrize("classes", [2, 7])
+def test_the_figures_are_scikit_learns_and_lie_in_their_intervals(classes: int) -> None:
+    probabilities, labels = random_test(400, classes, seed=classes)
+    predicted = probabilities.argmax(axis=1)
+    found = score(probabilities, labels, classes)
+    assert found["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert found["macro_f1"]["value"] == pytest.approx(f1_score(labels, predicted, average="macro"))
+    if classes == 2:
+        expected = roc_auc_score(labels, probabilities[:, 1])
+        assert found["top_5"] is None
+    else:
+        exact = probabilities.astype(np.float64)
+        exact /= exact.sum(axis=1, keepdims=True)
+        expected = roc_auc_score(labels, exact, multi_class="ovr")
+        assert found["top_5"]["value"] == pytest.approx(top_k_accuracy_score(labels, probabilities, k=5))
+    assert found["auroc"]["value"] == pytest.approx(expected)
+    assert found["auroc_missing"] is None
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5"):
+        if found[name] is not None:
+            assert found[name]["low"] < found[name]["value"] < found[name]["high"]
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):  # of even classes all three vary alike
+        width = found[name]["high"] - found[name]["low"]
+        assert width == pytest.approx(found["accuracy"]["high"] - found["accuracy"]["low"], rel=0.25)
+
+
+def test_the_intervals_of_means_are_as_wide_as_theory_says() -> None:
+    probabilities, labels = random_test(900, 3, seed=1)
+    found = score(probabilities, labels, 3)
+    losses = -np.log(probabilities[np.arange(900), labels].astype(np.float64))
+    half = 1.96 * losses.std() / 30
+    assert (found["log_loss"]["low"], found["log_loss"]["high"]) == pytest.approx(
+        (losses.mean() - half, losses.mean() + half), abs=0.2 * half
+    )
+    squares = np.square(probabilities - np.eye(3)[labels]).sum(axis=1)
+    half = 1.96 * squares.std() / 30
+    assert (found["brier"]["low"], found["brier"]["high"]) == pytest.approx(
+        (squares.mean() - half, squares.mean() + half), abs=0.2 * half
+    )
+
+
+def test_copies_make_no_interval_narrower() -> None:
+    probabilities, labels = random_test(200, 3, seed=2)
+    single = score(probabilities, labels, 3)
+    groups = [f"g{number}" for number in range(200)] * 4
+    copied = score(np.tile(probabilities, (4, 1)), np.tile(labels, 4), 3, groups=groups)
+    assert (copied["n"], copied["groups"]) == (800, 200)
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier"):
+        assert copied[name]["value"] == pytest.approx(single[name]["value"])
+        width = copied[name]["high"] - copied[name]["low"]
+        assert width == pytest.approx(single[name]["high"] - single[name]["low"], rel=0.15)
+    assert copied["accuracy"]["method"] == "bootstrap of groups, no narrower than wilson"
+    assert copied["log_loss"]["method"] == "bootstrap of groups"
+
+
+def test_few_groups_make_the_accuracys_interval_no_narrower_than_wilsons() -> None:
+    labels = np.arange(30) % 2
+    predicted = labels.copy()
+    predicted[0] = 1
+    found = score(certain(predicted, 2), labels, 2, groups=np.arange(30) // 2)["accuracy"]
+    assert found["low"] <= wilson(29, 30)[0]
+    assert found["high"] >= wilson(29, 30)[1]
+
+
+def test_a_perfect_score_is_no_proof_of_perfection() -> None:
+    labels = np.arange(40) % 2
+    found = score(certain(labels, 2), labels, 2)
+    squared = 1.959963984540054**2
+    assert found["accuracy"]["low"] == pytest.approx(40 / (40 + squared))
+    # Of each class 20 of 20: each recall may be squared / (20 + squared) lower; the mean of two, sqrt(2) / 2 of that.
+    for name in ("balanced_accuracy", "macro_f1", "auroc"):
+        assert found[name]["value"] == found[name]["high"] == 1.0
+        assert found[name]["low"] == pytest.approx(1 - squared / (20 + squared) / np.sqrt(2))
+    grouped = score(certain(labels, 2), labels, 2, groups=np.arange(40) // 4)
+    assert grouped["accuracy"]["low"] == pytest.approx(10 / (10 + squared))
+
+
+def test_nothing_right_is_no_proof_of_failure() -> None:
+    labels = np.arange(40) % 2
+    found = score(certain(1 - labels, 2), labels, 2)
+    assert found["balanced_accuracy"]["low"] == 0.0
+    assert 0.05 < found["balanced_accuracy"]["high"] < 0.2
+
+
+def test_one_group_alone_tells_nothing() -> None:
+    found = score(certain(PREDICTED, 3), LABELS, 3, groups=["film"] * 10)
+    assert (found["accuracy"]["low"], found["accuracy"]["high"]) == (0.0, 1.0)
+    assert (found["log_loss"]["low"], found["log_loss"]["high"]) == (None, None)
+    assert found["log_loss"]["method"] == "none: one group cannot be resampled"
+    assert found["too_small_to_tell"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_class_without_test_pictures_is_left_out_and_named() -> None:
+    labels = np.array([0, 0, 1, 1, 1, 0] * 4)
+    predicted = np.array([0, 1, 1, 1, 2, 0] * 4)
+    found = score(certain(predicted, 4), labels, ("ant", "bee", "wasp", "fly"))
+    assert found["auroc"] is None
+    assert found["auroc_missing"] == "AUROC needs test pictures of every class; there are none of 'wasp', 'fly'."
+    assert found["balanced_accuracy"]["value"] == pytest.approx(2 / 3)
+    assert found["macro_precision"] == pytest.approx((1 + 2 / 3) / 2)
+    assert found["per_class"]["wasp"] == {
+        "precision": 0.0,  # four times answered, never right
+        "recall": None,
+        "f1": None,
+        "support": 0,
+        "recall_interval": None,
+    }
+    assert found["per_class"]["fly"]["precision"] is None
+    assert np.array(found["confusion_matrix"]).shape == (4, 4)
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_class_that_is_never_answered_has_precision_zero() -> None:
+    labels = np.array([0, 1] * 5)
+    found = score(certain(np.zeros(10, dtype=np.int64), 2), labels, 2)
+    assert found["per_class"]["c1"]["precision"] == found["per_class"]["c1"]["f1"] == 0.0
+    assert found["macro_precision"] == pytest.approx(0.25)
+
+
+def test_a_probability_of_zero_leaves_the_loss_finite() -> None:
+    found = score(np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32), np.array([0, 1, 1, 1]), 2)
+    assert found["log_loss"]["value"] == pytest.approx(-np.log(np.finfo(np.float64).eps) / 4)
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_calibration_error_is_given_before_and_after() -> None:
+    found = evaluate(
+        certain(PREDICTED, 3, share=0.6),
+        certain(PREDICTED, 3, share=0.9),
+        LABELS,
+        classes=THREE,
+        groups=None,
+        seed=0,
+    )
+    assert found["calibration_error"]["before"] == pytest.approx(0.3, rel=1e-5)
+    assert found["calibration_error"]["after"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_seed_repeats_every_number() -> None:
+    probabilities, labels = random_test(100, 3, seed=3)
+    first = score(probabilities, labels, 3)
+    assert score(probabilities, labels, 3) == first
+    assert score(probabilities, labels, 3, seed=1)["log_loss"] != first["log_loss"]
+
+
+def test_an_empty_test_is_refused() -> None:
+    with pytest.raises(DataError, match="0 test pictures; a test needs at least 1. Add pictures to the test split"):
+        score(np.zeros((0, 2)), np.zeros(0, dtype=np.int64), 2)
+    with pytest.raises(ValueError, match=r"probabilities are \(1, 3\); expected \(1, 2\)"):
+        score(np.ones((1, 3)), np.zeros(1, dtype=np.int64), 2)
+
+
+def figure(right: int, count: int) -> Figure:
+    low, high = wilson(right, count)
+    return Figure(value=right / count, low=low, high=high, method="wilson")
+
+
+def test_a_large_test_is_said_to_be_large_enough() -> None:
+    too_small, verdict = judge(figure(930, 1000), np.array([600, 400]), ["cat", "dog"])
+    assert not too_small
+    assert verdict == (
+        "The test is large enough: the accuracy is 93.0 % (95 %: 91.2 % to 94.4 %), "
+        "above the 60.0 % of always answering 'cat'."
+    )
+
+
+def test_a_wide_interval_is_too_small_a_test_and_the_advice_is_about_right() -> None:
+    too_small, verdict = judge(figure(45, 50), np.array([25, 25]), ["hot dog", "other"])
+    assert too_small
+    match = re.search(r"the interval is 17 points wide \(about (\d+) more test pictures would make it 10\)", verdict)
+    assert match is not None
+    with_more = 50 + int(match[1])
+    low, high = wilson(0.9 * with_more, with_more)
+    assert high - low == pytest.approx(0.10, abs=0.01)
+
+
+def test_a_model_that_may_only_guess_the_common_class_is_not_told_apart_yet() -> None:
+    too_small, verdict = judge(figure(620, 1000), np.array([600, 400]), ["cat", "dog"])
+    assert too_small
+    match = re.search(
+        r"it may be no better than the 60\.0 % of always answering 'cat' \(about ([\d,]+) more test pictures would tell\)",
+        verdict,
+    )
+    assert match is not None
+    with_more = 1000 + int(match[1].replace(",", ""))
+    assert wilson(0.62 * with_more, with_more)[0] == pytest.approx(0.60, abs=0.002)
+
+
+def test_a_model_below_the_common_class_is_told_that_more_testing_will_not_help() -> None:
+    too_small, verdict = judge(figure(590, 1000), np.array([600, 400]), ["cat", "dog"])
+    assert too_small
+    assert "better pictures or labels may help more than a larger test split" in verdict
+    too_small, verdict = judge(figure(400, 1000), np.array([600, 400]), ["cat", "dog"])
+    assert not too_small
+    assert verdict.endswith("below the 60.0 % of always answering 'cat'.")
+
+
+def test_classes_of_few_test_pictures_are_named() -> None:
+    support = np.array([500, 9, 1, 0, 3, 4])
+    too_small, verdict = judge(figure(500, 517), support, ["a", "b", "c", "d", "e", "f"])
+    assert too_small
+    assert "class 'b' has 9 test pictures (1 more would make 10)" in verdict
+    assert "class 'c' has 1 test picture (9 more would make 10)" in verdict
+    assert "class 'd' has 0 test pictures (10 more would make 10)" in verdict
+    assert verdict.endswith("2 more classes have fewer than 10.")
