@@ -121,6 +121,18 @@ def test_the_intervals_of_means_are_as_wide_as_theory_says() -> None:
     )
 
 
+def test_the_interval_of_macro_f1_is_that_of_resampling_and_scoring_by_hand() -> None:
+    generator = np.random.default_rng(7)
+    labels = (generator.random(150) < 0.15).astype(np.int64)
+    predicted = np.where(generator.random(150) < 0.3, 1, labels)
+    found = score(certain(predicted, 2), labels, 2)["macro_f1"]
+    scores = []
+    for _ in range(600):
+        rows = generator.integers(150, size=150)
+        scores.append(f1_score(labels[rows], predicted[rows], average="macro"))
+    assert (found["low"], found["high"]) == pytest.approx(tuple(np.percentile(scores, [2.5, 97.5])), abs=0.02)
+
+
 def test_copies_make_no_interval_narrower() -> None:
     probabilities, labels = random_test(200, 3, seed=2)
     single = score(probabilities, labels, 3)

@@ -48,7 +48,7 @@ def test_the_file_names_every_class_and_survives_commas_newlines_and_odd_bytes(t
     file.write_text("an earlier one")
     write_predictions(
         file,
-        paths=["a, b.jpg", "二\n.jpg", "caf\udce9.jpg"],
+        paths=["a, b.jpg", "二\n.jpg", "\udce9t\udce9.jpg"],
         true_labels=["猫", "dog", "dog"],
         probabilities=probabilities,
         classes=["dog", "猫"],
@@ -59,7 +59,7 @@ def test_the_file_names_every_class_and_survives_commas_newlines_and_odd_bytes(t
     assert [row[:3] for row in rows] == [
         ["a, b.jpg", "猫", "猫"],
         ["二\n.jpg", "dog", "猫"],
-        ["caf\udce9.jpg", "dog", "dog"],
+        ["\udce9t\udce9.jpg", "dog", "dog"],
     ]
     np.testing.assert_allclose(np.array([row[3:] for row in rows], dtype=np.float64), probabilities, rtol=1e-6)
     assert rows[0][3:] == ["0.1", "0.9"]

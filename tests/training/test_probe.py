@@ -190,6 +190,13 @@ def test_of_many_pictures_some_choose_the_strength_and_all_are_fitted() -> None:
     np.testing.assert_allclose(found, expected, atol=4e-3)
 
 
+def test_a_rare_class_is_not_lost_among_the_pictures_that_choose_the_strength() -> None:
+    vectors, labels = blobs(20_000, 4, 2, seed=11)
+    labels = np.where(np.arange(20_000) < 2, 2, labels)  # half of two would leave one, and a fold without any
+    probe = fit_probe(vectors.astype(np.float32), labels, groups=np.arange(20_000), class_count=3, seed=0)
+    assert probe.folds == 3
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot restrict a process to one core")
 def test_the_result_is_the_same_on_one_core_and_on_all() -> None:
     vectors, labels = blobs(3000, 30, 4, seed=9)

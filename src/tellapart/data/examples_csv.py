@@ -1,4 +1,4 @@
-"""The record of a data set: examples.csv. In: list[Example]. Out: a file, and back. Next: ../features/extract.py."""
+"""The record of a data set: examples.csv. In: list[Example]. Out: a file, and back. Next: features/extract.py."""
 
 from __future__ import annotations
 

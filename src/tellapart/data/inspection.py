@@ -35,7 +35,7 @@ _STRIP_BYTES = 16 * 1024 * 1024
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 # Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
-_VERSION = f"inspection-2-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}"
+_VERSION = f"inspection-3-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}"
 _OUT_OF_MEMORY = "not enough memory to decode it"
 _NO_PICTURE = frozenset(("not a picture in a known format", "empty file"))
 _FAMILY: Mapping[str, str] = {"MPO": "JPEG", "DIB": "BMP"}
@@ -224,13 +224,13 @@ def _look(data: bytes, file_hash: str) -> Inspection:
     from imagehash import phash
 
     grey = decoded.image.convert("L")
-    # Twice the thumbnail's side is enough for both hashes, and the reduction is the quickest way there.
-    grey = grey.reduce((max(1, grey.width // (2 * THUMBNAIL_SIDE)), max(1, grey.height // (2 * THUMBNAIL_SIDE))))
+    # Bilinear: a box would shift with the picture's size, and copies of another size would look different.
+    grey = grey.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return Inspection(
         file_hash=file_hash,
         content_hash=_content_hash(decoded),
         perceptual_hash=int.from_bytes(np.packbits(phash(grey).hash).tobytes(), "big"),
-        thumbnail=grey.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX).tobytes(),
+        thumbnail=grey.tobytes(),
         width=decoded.width,
         height=decoded.height,
         format=decoded.format,
