@@ -39,14 +39,16 @@ def train(
     strict: bool = False,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     folds: int = 5,
+    progress: bool = False,
 ) -> TrainResult:
     """Train, test and write a run, as `tellapart train` does.
 
     `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group].
+    `progress` shows bars and the audit's findings on standard error.
     Raises: a subclass of tellapart.errors.TellapartError whose text says value, rule and remedy.
     """
+    from tellapart.cli.console import make_reporter
     from tellapart.settings import make_settings
-    from tellapart.workflows.reporter import Silent
     from tellapart.workflows.train import train as run_training
 
     settings = make_settings(
@@ -62,7 +64,7 @@ def train(
             "folds": folds,
         }
     )
-    return run_training(settings, reporter=Silent())
+    return run_training(settings, reporter=make_reporter(quiet=not progress))
 
 
 def load(model: _PathLike) -> Classifier:

@@ -18,5 +18,7 @@ def test_the_largest_difference_is_given() -> None:
 
 @pytest.mark.parametrize("found", [EXPECTED + 2e-4, EXPECTED * np.nan, EXPECTED[:1]])
 def test_a_difference_is_refused(found: np.ndarray) -> None:
-    with pytest.raises(ModelFileError, match=r"it gives other probabilities than the network that was tested.*Clear the cache"):
+    with pytest.raises(
+        ModelFileError, match=r"it gives other probabilities than the network that was tested.*Clear the cache"
+    ):
         check_parity(EXPECTED, found, what="it")

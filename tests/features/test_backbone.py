@@ -99,3 +99,16 @@ def test_the_gpu_gives_nearly_the_same_embedding(exported: ReadyBackbone) -> Non
     on_cpu = open_engine(exported, "cpu").embed(images)
     on_gpu = open_engine(exported, "cuda").embed(images)
     np.testing.assert_allclose(on_gpu, on_cpu, atol=0.02 * float(np.abs(on_cpu).max()))
+
+
+def test_what_a_killed_export_left_is_removed_when_it_is_old(exported: ReadyBackbone, tmp_path: Path) -> None:
+    import os
+    import time
+
+    folder = tmp_path / "backbones"
+    for name, age in ((".exporting-old", 7200), (".exporting-now", 60)):
+        (folder / name).mkdir(parents=True)
+        os.utime(folder / name, (time.time() - age, time.time() - age))
+    pending = prepare_backbone("tf_efficientnet_lite0", cache=tmp_path, weights=None)
+    pending.cancel()
+    assert [path.name for path in folder.iterdir()] == [".exporting-now"]

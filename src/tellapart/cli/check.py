@@ -44,6 +44,7 @@ def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
     lines = [*_counts(record["counts"]), "", *_sizes(record), ""]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
+    inside = f"{record['source']}/"  # paths are shown as seen from the data set
     for key, title in (
         ("unreadable", "Unreadable"),
         ("two_labels", "One picture under two labels"),
@@ -56,7 +57,7 @@ def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
         found = record.get(key) or []
         if found:
             lines += ["", f"{title} ({len(found):,}):"]
-            lines += [f"  {_shown(item)}" for item in found[:_SHOWN]]
+            lines += [f"  {_shown(item).replace(inside, '')}" for item in found[:_SHOWN]]
             if len(found) > _SHOWN:
                 lines.append(f"  ... and {len(found) - _SHOWN:,} more; --json lists all")
     return lines

@@ -81,7 +81,9 @@ def summary(result: TrainResult) -> str:
     lines = [
         "",
         f"{percent(figure.value)} of {result.n_test:,} test pictures are classified right (95 %: {between(figure)}).",
-        test["verdict"],
+        test["verdict"]
+        if test["too_small_to_tell"]
+        else f"Always saying the most common class would give {percent(test['majority_baseline'])}.",
         "",
         f"{'class':<24}{'test':>6}{'recall':>9}{'precision':>11}{'F1':>8}",
     ]

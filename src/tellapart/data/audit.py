@@ -130,7 +130,7 @@ def _leak_warnings(audit: Audit) -> Iterator[str]:
         tested = len(audit.leaked_indices)
         yield (
             f"LEAK: your own splits separate copies or grouped pictures ({_count(len(audit.leaks), 'cluster')}; "
-            f"{'; '.join(kinds)}), such as {_such_as(audit.leaks[0].paths)}. "
+            f"{'; '.join(kinds)}), such as {_such_as(audit, audit.leaks[0].paths)}. "
             + (
                 f"The test score is too good by what is known of {_count(tested, 'test picture')}, so it is reported "
                 "with and without; better move each cluster into one split."
@@ -144,7 +144,7 @@ def _leak_warnings(audit: Audit) -> Iterator[str]:
             first = conflicts[0]
             yield (
                 f"TWO LABELS: {'exactly' if exact else 'nearly'} the same picture stands under different labels "
-                f"({_count(len(conflicts), 'cluster')}), such as {_such_as(first.paths)} "
+                f"({_count(len(conflicts), 'cluster')}), such as {_such_as(audit, first.paths)} "
                 f"({', '.join(sorted(set(first.labels)))}). "
                 + ("Only one can be right; correct" if exact else "Check which is right, and correct")
                 + " or remove the others."
@@ -155,7 +155,7 @@ def _warnings(audit: Audit) -> Iterator[str]:
     if audit.unreadable and audit.pictures:
         path, reason = audit.unreadable[0]
         yield (
-            f"set aside because unreadable: {_count(len(audit.unreadable), 'picture')}, such as {path} ({reason}). "
+            f"set aside because unreadable: {_count(len(audit.unreadable), 'picture')}, such as {_short(audit, path)} ({reason}). "
             "Repair or remove them; --strict makes this an error."
         )
     few = {label: number for label, number in audit.distinct.items() if LEAST_PICTURES <= number < FEW_PICTURES}
@@ -182,19 +182,19 @@ def _warnings(audit: Audit) -> Iterator[str]:
 def _notes(audit: Audit) -> Iterator[str]:
     if audit.duplicates:
         yield (
-            f"exact copies of another picture: {audit.duplicates:,}, such as {_such_as(audit.exact_copies[0])}; "
+            f"exact copies of another picture: {audit.duplicates:,}, such as {_such_as(audit, audit.exact_copies[0])}; "
             "copies are kept in one split, and can be removed."
         )
     if audit.near_copies:
         yield (
             f"near-copies: {sum(map(len, audit.near_copies)):,} pictures in "
-            f"{_count(len(audit.near_copies), 'cluster')}, such as {_such_as(audit.near_copies[0])}; "
+            f"{_count(len(audit.near_copies), 'cluster')}, such as {_such_as(audit, audit.near_copies[0])}; "
             "each cluster is kept in one split."
         )
     if audit.wrong_extensions:
         yield (
             f"extension of another format: {_count(len(audit.wrong_extensions), 'picture')}, such as "
-            f"{audit.wrong_extensions[0]}; the content decides."
+            f"{_short(audit, audit.wrong_extensions[0])}; the content decides."
         )
     if audit.ignored:
         yield f"left out: {_named(f'{reason} ({number:,})' for reason, number in audit.ignored.items())}."
@@ -204,8 +204,16 @@ def _split_names(leak: Leak) -> str:
     return " and ".join(split or "not given" for split in ("", *SPLITS) if split in leak.splits)
 
 
-def _such_as(paths: Sequence[Path]) -> str:
-    return _named((str(path) for path in paths), most=2, joined=" = ")
+def _such_as(audit: Audit, paths: Sequence[Path]) -> str:
+    return _named((_short(audit, path) for path in paths), most=2, joined=" = ")
+
+
+def _short(audit: Audit, path: Path) -> str:
+    """The path as seen from the data set, so that a sentence stays readable; the lists have the whole paths."""
+    for folder in (audit.source, audit.source.parent):
+        if path.is_relative_to(folder):
+            return str(path.relative_to(folder))
+    return str(Path("...", *path.parts[-2:]))
 
 
 def _named_counts(counts: dict[str, int]) -> str:

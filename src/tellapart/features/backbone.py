@@ -6,6 +6,7 @@ cache folder, checked by SHA-256, and made again if anything is missing or alter
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -24,6 +25,8 @@ from tellapart.models.weights import lookup_key
 from tellapart.preprocessing import Preprocessing
 from tellapart.storage import storage_errors
 
+_PARTIAL = ".exporting-"
+_ABANDONED_SECONDS = 3600.0
 _FORMAT = 1  # raise it when the files in the folder change their meaning
 
 
@@ -77,7 +80,8 @@ class PendingBackbone:
     def _start(self) -> None:
         with storage_errors(self._folder):
             self._folder.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary = Path(tempfile.mkdtemp(dir=self._folder.parent, prefix=".exporting-"))
+            _remove_abandoned(self._folder.parent)
+            self._temporary = Path(tempfile.mkdtemp(dir=self._folder.parent, prefix=_PARTIAL))
         command = [sys.executable, "-m", "tellapart.models.export", self._name, str(self._temporary)]
         if self._weights is not None:
             command.append(str(self._weights))
@@ -118,6 +122,14 @@ def prepare_backbone(name: str, *, cache: Path, weights: Path | None) -> Pending
     key = hashlib.sha256(f"{_FORMAT}:{lookup_key(name, weights)}:{versions}".encode()).hexdigest()[:16]
     safe = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)[:80]
     return PendingBackbone(name, cache / "backbones" / f"{safe}-{key}", weights)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what exports left behind that were killed; one that is an hour old is no longer at work."""
+    for path in folder.glob(f"{_PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:

@@ -21,7 +21,7 @@ from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.evaluation.predictions import write_predictions
 from tellapart.export.assemble import assemble
-from tellapart.export.parity import check_parity
+from tellapart.export.parity import HALF_PRECISION_TOLERANCE, TOLERANCE, check_parity
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.extract import Features
 from tellapart.preprocessing import load
@@ -96,6 +96,7 @@ def write_results(
     learned: Learned,
     backbone: ReadyBackbone,
     features: Features,
+    device: str,
     seconds: dict[str, float],
     started: float,
 ) -> TrainResult:
@@ -119,7 +120,7 @@ def write_results(
         temperature=learned.temperature,
         manifest=manifest,
     )
-    difference = _prove(data, tested[:_PROOF], learned.test_probabilities[:_PROOF], backbone)
+    difference = _prove(data, tested[:_PROOF], learned.test_probabilities[:_PROOF], backbone, device)
     metrics = _metrics(learned, features, seconds | {"whole": time.monotonic() - started}, difference)
     write_json(folder / "metrics.json", metrics)
     write_bytes(folder / "weights.safetensors", _weights(backbone, learned.probe))
@@ -188,11 +189,14 @@ def _manifest(run: Run, examined: Examined, learned: Learned, backbone: ReadyBac
     )
 
 
-def _prove(data: bytes, tested: list[Example], expected: NDArray[np.float32], backbone: ReadyBackbone) -> float:
+def _prove(
+    data: bytes, tested: list[Example], expected: NDArray[np.float32], backbone: ReadyBackbone, device: str
+) -> float:
     session = Session(data, source="the new model.onnx")
     images = np.stack([load(example.path.read_bytes(), backbone.preprocessing) for example in tested])
     (found,) = session.run(images, ["probabilities"])
-    return check_parity(expected, found, what="the new model.onnx")
+    tolerance = TOLERANCE if device == "cpu" else HALF_PRECISION_TOLERANCE
+    return check_parity(expected, found, what="the new model.onnx", tolerance=tolerance)
 
 
 def _metrics(learned: Learned, features: Features, seconds: dict[str, float], difference: float) -> dict[str, Any]:

@@ -152,6 +152,7 @@ def _learn(
             learned=learned,
             backbone=backbone,
             features=features,
+            device=device,
             seconds=seconds,
             started=started,
         )
