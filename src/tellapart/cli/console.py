@@ -103,3 +103,13 @@ def duration(seconds: float) -> str:
 def percent(value: float) -> str:
     """A share in [0, 1] as 98.9 %."""
     return f"{100 * value:.1f} %"
+
+
+def figure(name: str, value: float, low: float | None, high: float | None) -> str:
+    """A metric with its interval; shares in percent, losses and areas as they are."""
+    share = name not in ("auroc", "log_loss", "brier")
+
+    def shown(number: float) -> str:
+        return percent(number) if share else f"{number:.4f}"
+
+    return shown(value) if low is None or high is None else f"{shown(value)} (95 %: {shown(low)} to {shown(high)})"

@@ -48,16 +48,12 @@ def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool)
 
 
 def _figures(metrics: dict[str, Any]) -> list[str]:
-    from tellapart.cli.console import percent
+    from tellapart.cli.console import figure
 
     lines = [f"{'pictures':<20}{metrics['n']:,}"]
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "top_5", "auroc", "log_loss", "brier"):
-        figure = metrics.get(name)
-        if not isinstance(figure, dict) or figure.get("value") is None:
-            continue
-        share = name not in ("log_loss", "brier", "auroc")
-        show = percent if share else "{:.4f}".format
-        interval = f"  (95 %: {show(figure['low'])} to {show(figure['high'])})" if figure.get("low") is not None else ""
-        lines.append(f"{name.replace('_', ' '):<20}{show(figure['value'])}{interval}")
+        found = metrics.get(name)
+        if isinstance(found, dict) and found.get("value") is not None:
+            lines.append(f"{name.replace('_', ' '):<20}{figure(name, found['value'], found['low'], found['high'])}")
     lines.append(metrics["verdict"])
     return lines

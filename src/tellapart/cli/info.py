@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tellapart.cli.console import percent
+from tellapart.cli.console import figure
 
 
 @click.command(
@@ -37,11 +37,7 @@ def command(model: Path, as_json: bool) -> None:
         "temperature": f"{manifest.temperature:.4g}",
     }
     for name, score in manifest.scores.items():
-        shown = f"{score.value:.4f}" if "loss" in name or "brier" in name else percent(score.value)
-        interval = ""
-        if score.low is not None and score.high is not None:
-            interval = f" (95 %: {score.low:.4f} to {score.high:.4f})"
-        lines[f"test {name.replace('_', ' ')}"] = shown + interval
+        lines[f"test {name.replace('_', ' ')}"] = figure(name, score.value, score.low, score.high)
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     for name, value in lines.items():
         click.echo(f"{name:<24} {value}")

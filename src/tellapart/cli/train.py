@@ -70,17 +70,13 @@ def command(recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool
 
 def summary(result: TrainResult) -> str:
     """What a person wants to know first: how good, on how many, compared with what, and where it is."""
-    from tellapart.bundle import Score
-    from tellapart.cli.console import duration, percent
-
-    def between(score: Score) -> str:
-        return f"{percent(score.low or 0.0)} to {percent(score.high or 0.0)}"
+    from tellapart.cli.console import duration, figure, percent
 
     test = result.metrics["test"]
-    figure = result.accuracy
+    score = result.accuracy
     lines = [
         "",
-        f"{percent(figure.value)} of {result.n_test:,} test pictures are classified right (95 %: {between(figure)}).",
+        f"Accuracy on {result.n_test:,} test pictures: {figure('accuracy', score.value, score.low, score.high)}.",
         test["verdict"]
         if test["too_small_to_tell"]
         else f"Always saying the most common class would give {percent(test['majority_baseline'])}.",
@@ -95,11 +91,11 @@ def summary(result: TrainResult) -> str:
         lines.append(f"... and {len(per_class) - 20} more classes, in metrics.json")
     without = result.metrics["test_without_leaked"]
     if without is not None:
-        clean = Score(**{key: without["accuracy"][key] for key in ("value", "low", "high")})
+        clean = without["accuracy"]
         lines += [
             "",
             f"! {result.leaked} test pictures have a copy in train or validation. Without them:",
-            f"  {percent(clean.value)} of {without['n']:,} test pictures are classified right (95 %: {between(clean)}).",
+            f"  accuracy on {without['n']:,} test pictures: {figure('accuracy', clean['value'], clean['low'], clean['high'])}.",
         ]
     lines += [
         "",
