@@ -9,7 +9,6 @@ folds of a cross-validation), solved at once because one matrix product then ser
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tellapart.runtime import cores
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -51,7 +52,7 @@ def worker_threads() -> Iterator[ThreadPoolExecutor]:
 
     import_module("scipy.linalg")  # it brings a BLAS of its own, which must be there to be limited
 
-    count = min(_STRIPS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    count = min(_STRIPS, cores())
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(count) as threads:
         yield threads
 
