@@ -23,9 +23,17 @@ if TYPE_CHECKING:
     from tellapart.workflows.predict import Classifier
     from tellapart.workflows.results import TrainResult
 
-__all__ = ["check", "evaluate", "load", "train"]
+__all__ = ["__version__", "check", "evaluate", "load", "train"]
 
 _PathLike = str | os.PathLike[str]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("tellapart")
+    raise AttributeError(f"module 'tellapart' has no attribute {name!r}")
 
 
 def train(

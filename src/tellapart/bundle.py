@@ -69,6 +69,7 @@ class DataRecord(_Part):
     n_train: int
     n_validation: int
     n_test: int
+    leaked: int = 0  # test pictures with a copy or group mate in another of the user's own splits
 
 
 class Manifest(_Part):
@@ -81,7 +82,8 @@ class Manifest(_Part):
     preprocessing: PreprocessingRecord
     temperature: float = Field(gt=0)
     backbone: BackboneRecord
-    scores: dict[str, Score]
+    scores: dict[str, Score]  # on the test split
+    scores_without_leaked: dict[str, Score] | None = None  # where some of it leaked and some did not
     data: DataRecord
     versions: dict[str, str]
 

@@ -39,6 +39,10 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
             raise SettingsError(
                 f"there is no setting {key!r}. The settings are: {', '.join(TrainSettings.model_fields)}."
             ) from None
+        if first["type"] == "string_unicode":
+            raise SettingsError(
+                f"{key} is {first.get('input')!r}, a name that is not UTF-8, which a recipe cannot hold. Rename the folder."
+            ) from None
         raise SettingsError(f"{key} is {first.get('input')!r}; {first['msg']}. Correct it and run again.") from None
 
 

@@ -20,6 +20,7 @@ _EXPLAINED = {
     errno.EPERM: "permission is denied. Choose a folder that you may write to, or change its permissions",
     errno.EROFS: "the file system is read-only. Choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder. Choose another path",
+    errno.ENOENT: "it is not there, or no longer. Check the path, or run the command again",
     errno.EEXIST: "a file of that name is in the way. Choose another path",
     errno.EISDIR: "it is a folder, not a file. Choose another path",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",

@@ -121,12 +121,15 @@ def test_the_cache_is_shown_and_cleared(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "cache").exists()  # asking makes nothing
     assert tellapart("check", colours, "--quiet").returncode == 0
     (tmp_path / "cache" / "mine.txt").write_text("kept")
+    (tmp_path / "cache" / "backbones" / "mine").mkdir(parents=True)
+    (tmp_path / "cache" / "backbones" / "mine" / "notes.txt").write_text("kept too")
     facts = json.loads(tellapart("cache", "info", "--json").stdout)
     assert facts["entries"] == {"inspection": 9}
     assert 0 < facts["size_bytes"] < facts["limit_bytes"] == 10_000_000_000
     assert tellapart("cache", "clear").stdout.startswith("cleared")
     assert json.loads(tellapart("cache", "info", "--json").stdout)["entries"] == {}
     assert (tmp_path / "cache" / "mine.txt").read_text() == "kept"
+    assert (tmp_path / "cache" / "backbones" / "mine" / "notes.txt").read_text() == "kept too"
 
 
 def test_check_changes_no_file_and_prints_one_object(colours: Path) -> None:

@@ -371,7 +371,8 @@ def test_one_class_stops_a_training() -> None:
 def test_a_class_that_is_too_small_stops_a_training() -> None:
     copies = [item(f"ox/copy{index}.jpg", "ox", content="same") for index in range(30)]
     assert refused(audited([*CLEAN, *copies])) == (
-        "class 'ox' has 1: fewer different pictures than 3, which train, validation and test need (copies count once). "
+        "class 'ox' has 1: fewer different pictures than 3, which train, validation and test need (copies, and "
+        "pictures of one group, count once). "
         "Add pictures of these classes, or remove the classes."
     )
     audit = audited([*CLEAN, *many("ox", 2)], classes=("cat", "dog", "elk", "ox"))

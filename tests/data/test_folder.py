@@ -319,3 +319,13 @@ def test_no_permission_to_read(open_folder: Path, which: str) -> None:
     assert text == (
         f"no permission to read the folder '{open_folder / which}'. Change it with chmod, or run as its owner."
     )
+
+
+def test_split_folders_beside_another_folder_are_still_splits(tmp_path: Path) -> None:
+    for name in ("train/cat/1.png", "train/dog/1.png", "test/cat/2.png", "test/dog/2.png", "samples/any/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    listing = scan(tmp_path)
+    assert listing.classes == ("cat", "dog")
+    assert {entry.split for entry in listing.entries} == {"train", "test"}
+    assert listing.ignored["folder beside the split folders"] == 1

@@ -156,14 +156,43 @@ def test_a_group_of_two_labels_counts_under_its_most_common_one() -> None:
     assert mixed == {"train": 42, "validation": 6, "test": 12}
 
 
-def test_equally_common_labels_of_a_group_are_taken_in_order() -> None:
+@pytest.mark.parametrize("seed", range(10))
+def test_groups_that_each_hold_every_class_are_split_whole(seed: int) -> None:
     pictures = Pictures()
-    for number in range(3):
-        pictures.add("b", 1, group=f"{number}").add("a", 1, group=f"{number}")
-    pictures.add("b", 3)
-    assert pictures.counts(pictures.split(), "b") == (2, 2, 2)
-    with pytest.raises(DataError, match="class 'b' has 2 different pictures to split"):
-        Pictures(pictures.labels[:8], pictures.hashes[:8], pictures.groups[:8], pictures.given[:8]).split()
+    for number in range(10):  # ten modules of solar cells, each with sound and defective ones
+        pictures.add("sound", 8, group=f"module {number}").add("defective", 2, group=f"module {number}")
+    splits = pictures.split(seed=seed)
+    assert len(set(zip(pictures.groups, splits, strict=True))) == 10
+    assert pictures.counts(splits, "defective") == (14, 2, 4)
+    assert pictures.counts(splits, "sound") == (56, 8, 16)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_groups_of_as_many_of_two_classes_are_split(seed: int) -> None:
+    pictures = Pictures()
+    for number in range(8):
+        pictures.add("a", 3, group=f"{number}").add("b", 3, group=f"{number}")
+    for label in "ab":
+        assert min(pictures.counts(pictures.split(seed=seed), label)) >= 3
+
+
+def test_a_class_that_only_mixed_groups_hold_reaches_every_split() -> None:
+    pictures = Pictures().add("common", 60).add("rare", 5)
+    for number in range(4):  # the stratum "rarest" has four groups; "rare" counts for itself
+        pictures.add("rarest", 1, group=f"g{number}").add("rare", 1, group=f"g{number}")
+    splits = pictures.split()
+    for label in ("common", "rare", "rarest"):
+        assert min(pictures.counts(splits, label)) >= 1
+
+
+def test_groups_that_cannot_reach_every_split_are_refused_in_words_about_groups() -> None:
+    pictures = Pictures().add("c", 20)
+    for number in range(2):
+        pictures.add("a", 5, group=f"{number}").add("b", 5, group=f"{number}")
+    with pytest.raises(
+        DataError, match="class 'a' has 2 different pictures to split .*pictures of 1 or more other groups"
+    ):
+        pictures.split()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -203,14 +232,16 @@ def test_a_class_with_two_pictures_is_refused() -> None:
     with pytest.raises(DataError) as caught:
         pictures.split()
     assert str(caught.value) == (
-        "class 'ox' has 2 different pictures to split (2 in all; copies and grouped pictures count once, in the class of "
-        "most of them), but train, validation, test need 3. Add 1 or more different pictures, or remove the class."
+        "class 'ox' has 2 different pictures to split (2 in all; copies, and pictures of one group, count once), but train, "
+        "validation, test need 3. Add pictures of 1 or more other groups, or remove the class."
     )
 
 
 def test_copies_count_once() -> None:
     pictures = Pictures().add("cat", 10).add("ox", 9, group="one ox")
-    with pytest.raises(DataError, match=r"class 'ox' has 1 different picture to split \(9 in all.*Add 2 or more"):
+    with pytest.raises(
+        DataError, match=r"class 'ox' has 1 different picture to split \(9 in all.*Add pictures of 2 or more"
+    ):
         pictures.split()
 
 

@@ -13,7 +13,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score, to
 
 from tellapart.errors import DataError
 from tellapart.evaluation.intervals import Figure, wilson
-from tellapart.evaluation.metrics import evaluate, judge
+from tellapart.evaluation.metrics import evaluate
+from tellapart.evaluation.verdict import judge
 
 THREE = ("ant", "bee", "wasp")
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
@@ -298,3 +299,29 @@ def test_classes_of_few_test_pictures_are_named() -> None:
     assert "class 'c' has 1 test picture (9 more would make 10)" in verdict
     assert "class 'd' has 0 test pictures (10 more would make 10)" in verdict
     assert verdict.endswith("2 more classes have fewer than 10.")
+
+
+def test_few_pictures_of_a_class_leave_no_bootstrap_of_it() -> None:
+    """A constant answer on 38 of one class and 2 of the other: Wilson's limits of both recalls, combined by hand."""
+    labels = np.array([0] * 38 + [1] * 2)
+    probabilities = np.tile(np.array([0.9, 0.1]), (40, 1))
+    found = evaluate(probabilities, None, labels, classes=("a", "b"), groups=None, seed=0)
+    balanced = found["balanced_accuracy"]
+    assert balanced["value"] == 0.5
+    assert balanced["method"] == "wilson of each class, combined"
+    # Wilson: 38 of 38 gives [0.9082, 1], 0 of 2 gives [0, 0.6576]; sqrt(0.0918^2) / 2 below, 0.6576 / 2 above.
+    assert balanced["low"] == pytest.approx(0.5 - 0.0918 / 2, abs=1e-3)
+    assert balanced["high"] == pytest.approx(0.5 + 0.6576 / 2, abs=1e-3)
+    assert found["macro_f1"]["low"] is None
+    assert found["macro_f1"]["method"] == "none: a class has 2 test pictures or groups, under 10"
+    assert found["auroc"]["low"] is None
+
+
+def test_one_test_picture_a_class_gives_no_interval_of_the_area() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(300)
+    probabilities = generator.dirichlet(np.ones(300), 300)
+    found = evaluate(probabilities, None, labels, classes=[str(number) for number in labels], groups=None, seed=0)
+    assert 0.4 < found["auroc"]["value"] < 0.6
+    assert found["auroc"]["low"] is None
+    assert found["auroc"]["method"] == "none: a class has 1 test picture or groups, under 5"

@@ -55,7 +55,7 @@ def test_the_file_names_every_class_and_survives_commas_newlines_and_odd_bytes(t
     )
     with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
         header, *rows = csv.reader(stream)
-    assert header == ["path", "label", "predicted", "dog", "猫"]
+    assert header == ["path", "label", "predicted", "probability of dog", "probability of 猫"]
     assert [row[:3] for row in rows] == [
         ["a, b.jpg", "猫", "猫"],
         ["二\n.jpg", "dog", "猫"],
@@ -71,7 +71,7 @@ def test_an_empty_test_gives_a_header_alone(tmp_path: Path) -> None:
     write_predictions(
         file, paths=[], true_labels=[], probabilities=np.zeros((0, 2), dtype=np.float32), classes=["a", "b"]
     )
-    assert file.read_text(encoding="utf-8").split() == ["path,label,predicted,a,b"]
+    assert file.read_text(encoding="utf-8").splitlines() == ["path,label,predicted,probability of a,probability of b"]
 
 
 def test_a_failure_in_the_middle_leaves_the_earlier_file(tmp_path: Path) -> None:

@@ -112,3 +112,11 @@ def test_what_a_killed_export_left_is_removed_when_it_is_old(exported: ReadyBack
     pending = prepare_backbone("tf_efficientnet_lite0", cache=tmp_path, weights=None)
     pending.cancel()
     assert [path.name for path in folder.iterdir()] == [".exporting-now"]
+
+
+def test_of_two_exports_at_once_the_first_stays(exported: ReadyBackbone, tmp_path: Path) -> None:
+    slow = prepare_backbone("tf_efficientnet_lite0", cache=tmp_path, weights=None)
+    folder = tmp_path / "backbones" / exported.network.parent.name
+    shutil.copytree(exported.network.parent, folder)  # what another process finished meanwhile
+    before = (folder / "network.onnx").stat().st_ino
+    assert slow.wait().network.stat().st_ino == before

@@ -130,7 +130,7 @@ def test_the_test_split_is_predicted_as_it_was_tested(trained_run: Any) -> None:
     with (trained_run.run / "predictions.csv").open(encoding="utf-8", newline="") as file:
         tested = list(csv.DictReader(file))
     found = tellapart.load(trained_run.run).predict([row["path"] for row in tested])
-    expected = [[float(row[name]) for name in found.classes] for row in tested]
+    expected = [[float(row[f"probability of {name}"]) for name in found.classes] for row in tested]
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-4)
     assert list(found.labels) == [row["predicted"] for row in tested]
 
@@ -205,6 +205,8 @@ def test_results_stream_while_the_list_still_grows(tiny_model: Path, colours: Pa
 
 def test_out_is_written_whole_and_never_over_something(tiny_model: Path, colours: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "classes.csv"
+    assert "Make it, or choose another --out" in command("predict", tiny_model, colours, "--out", out).stderr
+    out.parent.mkdir()
     answer = command("predict", tiny_model, colours, "--format", "csv", "--out", out)
     assert answer.returncode == 0, answer.stderr
     assert len(rows_of(out.read_text(encoding="utf-8"))) == 9
@@ -219,7 +221,10 @@ def test_nothing_to_predict_is_an_error(tiny_model: Path, tmp_path: Path) -> Non
     (tmp_path / "empty").mkdir()
     answer = command("predict", tiny_model, tmp_path / "empty")
     assert answer.returncode == 2
-    assert "there is no picture in" in answer.stderr
+    assert "there is no picture in the paths given" in answer.stderr
+    answer = command("predict", tiny_model, tmp_path / "empty", "--out", tmp_path / "new.csv")
+    assert answer.returncode == 2
+    assert not (tmp_path / "new.csv").exists()
     with pytest.raises(DataError, match="no file matches"):
         tellapart.load(tiny_model).predict(str(tmp_path / "*.png"))
 
@@ -274,3 +279,22 @@ def test_evaluate_refuses_labels_that_the_model_does_not_know(trained_run: Any, 
         tellapart.evaluate(trained_run.model, colours)
     with pytest.raises(DataError, match="holds no picture in its test split"):
         tellapart.evaluate(trained_run.model, trained_run.pictures, split="test")
+
+
+def test_a_screen_that_lacks_a_character_shows_its_code(tiny_model: Path, colours: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    answer = command("predict", tiny_model, colours / "红色", env=environment)
+    assert answer.returncode == 0, answer.stderr
+    assert "\\u7ea2" in answer.stdout
+
+
+def test_file_names_that_are_not_utf8_can_be_written(tiny_model: Path, colours: Path, tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    with open(odd, "wb") as file:
+        file.write((colours / "blue" / "0.png").read_bytes())
+    out = tmp_path / "out.csv"
+    answer = subprocess.run(
+        [*COMMAND, "predict", str(tiny_model), odd, "--format", "csv", "--out", str(out)], check=False
+    )
+    assert answer.returncode == 0
+    assert b"caf\xe9.png" in out.read_bytes()

@@ -52,7 +52,7 @@ def test_the_metrics_follow_from_the_predictions(trained_run: Any) -> None:
     with (trained_run.run / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     classes = list(trained_run.result.classes)
-    probabilities = np.array([[float(row[name]) for name in classes] for row in rows])
+    probabilities = np.array([[float(row[f"probability of {name}"]) for name in classes] for row in rows])
     probabilities /= probabilities.sum(axis=1, keepdims=True)  # the file has seven digits
     labels = [classes.index(row["label"]) for row in rows]
     metrics = json.loads((trained_run.run / "metrics.json").read_text())
@@ -285,3 +285,78 @@ def test_a_file_in_the_place_of_the_runs_folder_is_refused(trained_run: Any, tmp
     with pytest.raises(StorageError, match="Choose another path"):
         tellapart.train(trained_run.pictures, out=tmp_path / "runs")
     assert (tmp_path / "runs").read_text() == "mine"
+
+
+def test_names_of_files_do_not_change_the_classifier(trained_run: Any, tmp_path: Path) -> None:
+    renamed = tmp_path / "renamed"
+    for number, path in enumerate(sorted(trained_run.pictures.rglob("*.png"))):
+        target = renamed / path.parent.name / f"{997 * number % 1000:03d}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    again = tellapart.train(renamed, out=tmp_path / "runs")
+    assert again.metrics["classifier"] == trained_run.result.metrics["classifier"]
+    assert again.metrics["temperature"] == pytest.approx(trained_run.result.metrics["temperature"], rel=1e-9)
+
+
+def test_a_run_at_work_cannot_be_resumed(trained_run: Any, tmp_path: Path) -> None:
+    from tellapart.settings import make_settings
+    from tellapart.workflows.runs import resume_run, start_run
+
+    run = start_run(make_settings({"pictures": str(trained_run.pictures), "out": str(tmp_path)}))
+    answer = command("train", "--resume", run.folder)
+    assert answer.returncode == 2
+    assert "is at work in another process" in answer.stderr
+    run.release()
+    resume_run(run.folder).release()
+
+
+def test_a_test_that_leaks_wholly_has_no_honest_score(trained_run: Any, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    for number, path in enumerate(sorted(trained_run.pictures.rglob("*.png"))):
+        for split in ("train", "test") if number % 4 == 0 else ("train",):
+            target = pictures / split / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    answer = command("train", pictures, "--out", tmp_path / "runs", "--quiet")
+    assert "! 30 test pictures have a copy or group mate in train or validation" in answer.stdout
+    assert "there is no honest score" in answer.stdout
+    shown = command("info", tmp_path / "runs" / "latest").stdout
+    assert "unknown: no clean test picture" in shown
+
+
+def test_a_log_that_nobody_reads_does_not_stop_the_training(trained_run: Any, tmp_path: Path) -> None:
+    code = f"{' '.join(COMMAND)} train '{trained_run.pictures}' --out {tmp_path} 2>&1 >/dev/null | head -1"
+    subprocess.run(["bash", "-c", code], check=True, capture_output=True)
+    assert (tmp_path / "latest" / "model.onnx").is_file()
+
+
+def test_a_full_standard_output_is_told(trained_run: Any, tmp_path: Path) -> None:
+    answer = subprocess.run(
+        ["bash", "-c", f"{' '.join(COMMAND)} train '{trained_run.pictures}' --out {tmp_path} --quiet > /dev/full"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 2
+    assert "standard output cannot be written: No space left on device" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_disk_that_is_full_leaves_a_run_that_can_be_resumed(trained_run: Any, tmp_path: Path) -> None:
+    limit = "ulimit -f 5000"  # blocks of 1,024 bytes: too little for model.onnx
+    answer = subprocess.run(
+        ["bash", "-c", f"{limit}; trap '' XFSZ; {' '.join(COMMAND)} train '{trained_run.pictures}' --out {tmp_path}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 2
+    (run,) = (path for path in tmp_path.iterdir() if not path.is_symlink())
+    assert f"tellapart train --resume {run}" in answer.stderr
+    assert not (run / "model.onnx").exists()
+    assert not [path.name for path in run.iterdir() if path.name.endswith(".part")]
+    assert command("train", "--resume", run, "--quiet").returncode == 0
+    assert (run / "model.onnx").is_file()
+
+
+def test_class_names_that_cannot_be_shown_are_refused(colours: Path) -> None:
+    (colours / "blue").rename(colours / "bl\x1b[31mue")
+    answer = command("check", colours)
+    assert answer.returncode == 2
+    assert "holds characters that cannot be shown. Rename the folder" in answer.stderr

@@ -25,11 +25,11 @@ def info(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    click.echo(f"folder    {facts['folder']}")
-    click.echo(f"size      {facts['size_bytes'] / 1e6:,.1f} MB of at most {facts['limit_bytes'] / 1e9:,.1f} GB")
+    click.echo(f"folder      {facts['folder']}")
+    click.echo(f"size        {facts['size_bytes'] / 1e6:,.1f} MB of at most {facts['limit_bytes'] / 1e9:,.1f} GB")
     for kind, count in facts["entries"].items():
-        click.echo(f"{kind:<10}{count:,}")
-    click.echo(f"backbones {', '.join(facts['backbones']) or 'none'}")
+        click.echo(f"{kind:<12}{count:,}")
+    click.echo(f"backbones   {', '.join(facts['backbones']) or 'none'}")
 
 
 @command.command("clear", epilog="\b\nExamples:\n  tellapart cache clear")

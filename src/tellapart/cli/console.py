@@ -16,12 +16,13 @@ class PlainReporter:
     """Plain lines: for logs, pipes and CI."""
 
     def say(self, text: str) -> None:
-        """One line."""
-        print(text, file=sys.stderr, flush=True)
+        """One line. That nobody reads it any more must not stop an hour's work."""
+        with contextlib.suppress(BrokenPipeError):
+            print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
         """One line that begins with a mark."""
-        print(f"! {text}", file=sys.stderr, flush=True)
+        self.say(f"! {text}")
 
     @contextlib.contextmanager
     def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:

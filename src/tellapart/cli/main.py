@@ -6,7 +6,9 @@ here, once; anything else that escapes is a bug and shows its traceback.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -88,6 +90,10 @@ def run(arguments: list[str] | None = None) -> None:
 
 def execute(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that lacks a character shows its code instead of ending the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: Any = main.main(args=arguments, prog_name="tellapart", standalone_mode=False)
         sys.stdout.flush()
@@ -101,11 +107,20 @@ def execute(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         print("\nStopped.", file=sys.stderr)
         return 130
-    except (BrokenPipeError, SystemExit):
-        # The reader of our output (`| head`) has gone, which is no error; click exits by itself for it. Without a new
-        # place to write to, Python complains once more while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        return _output_failed(error)
+
+
+def _output_failed(error: OSError) -> int:
+    """Standard output cannot be written; anything else is a bug and goes on upward."""
+    if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
+        raise error
+    # Python complains once more while it closes stdout, unless there is a place to write the rest to.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return 0  # the reader (`| head`) has what it wanted
+    print(f"Error: standard output cannot be written: {error.strerror}. Send it elsewhere.", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ import click
 
 if TYPE_CHECKING:
     from tellapart.workflows.predict import Row
+
+
+NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
 
 
 @click.command(
@@ -45,12 +49,11 @@ def command(model: Path, paths: tuple[str, ...], top: int, layout: str, out: Pat
     tally = Tally(classifier.stream(expand(_named(paths))))
     lines = LAYOUTS[layout](tally, classifier.classes, min(top, len(classifier.classes)))
     if out is None:
-        for line in lines:
-            sys.stdout.write(line)
+        _print_lines(lines)
     else:
-        _write_lines(out, lines)
+        _write_lines(out, lines, tally)
     if tally.total == 0:
-        raise DataError(f"there is no picture in {', '.join(paths)}. Name picture files, or folders that hold some.")
+        raise DataError(NOTHING)
     if not quiet and (out is not None or tally.failed):
         where = f"; written to {out}" if out is not None else ""
         print(f"{tally.total:,} pictures, {tally.failed:,} unreadable{where}", file=sys.stderr)
@@ -81,14 +84,28 @@ def _named(paths: tuple[str, ...]) -> Iterator[str]:
                 yield name
 
 
-def _write_lines(out: Path, lines: Iterable[str]) -> None:
-    from tellapart.errors import StorageError
+def _print_lines(lines: Iterable[str]) -> None:
+    try:
+        for line in lines:
+            sys.stdout.write(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # click would exit with 1; a reader that has seen enough (`| head`) is no failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_lines(out: Path, lines: Iterable[str], tally: Tally) -> None:
+    from tellapart.errors import DataError, StorageError
     from tellapart.storage import replacing
 
     if out.exists():
         raise StorageError(
             f"{out} is there already, and nothing is overwritten unasked. Choose another --out or move it."
         )
+    if not out.parent.is_dir():
+        raise StorageError(f"there is no folder {out.parent} for {out.name}. Make it, or choose another --out.")
     with replacing(out) as file:
         for line in lines:
-            file.write(line.encode())
+            file.write(line.encode("utf-8", "surrogateescape"))
+        if tally.total == 0:
+            raise DataError(NOTHING)

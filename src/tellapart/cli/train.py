@@ -29,6 +29,7 @@ Examples:
 @click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
 )
+@click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
 @click.option("--seed", type=int, help="Of the split and the cross-validation.  [default: 0]")
 @click.option("--strict", is_flag=True, default=None, help="Stop when a picture cannot be read.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where the network runs.")
@@ -90,17 +91,21 @@ def summary(result: TrainResult) -> str:
     if len(per_class) > 20:
         lines.append(f"... and {len(per_class) - 20} more classes, in metrics.json")
     without = result.metrics["test_without_leaked"]
-    if without is not None:
-        clean = without["accuracy"]
+    if result.leaked:
         lines += [
             "",
-            f"! {result.leaked} test pictures have a copy in train or validation. Without them:",
-            f"  accuracy on {without['n']:,} test pictures: {figure('accuracy', clean['value'], clean['low'], clean['high'])}.",
+            f"! {result.leaked:,} test pictures have a copy or group mate in train or validation, which flatters the score.",
         ]
+    if without is not None:
+        clean = without["accuracy"]
+        shown = figure("accuracy", clean["value"], clean["low"], clean["high"])
+        lines.append(f"  Accuracy on the other {without['n']:,}: {shown}.")
+    elif result.leaked:
+        lines.append("  No test picture is free of that, so there is no honest score. Make another split.")
     lines += [
         "",
         f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
-        f"left out  {result.unreadable:,} unreadable; {result.duplicates:,} exact copies kept in one split",
+        f"left out  {result.unreadable:,} unreadable; {result.duplicates:,} exact copies",
         f"reused    {result.reused:,} embeddings from the cache, computed {result.computed:,}",
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",

@@ -120,7 +120,7 @@ def _errors(audit: Audit) -> Iterator[str]:
     if small:
         yield (
             f"{_named_counts(small)}: fewer different pictures than {LEAST_PICTURES}, which train, validation and test "
-            "need (copies count once). Add pictures of these classes, or remove the classes."
+            "need (copies, and pictures of one group, count once). Add pictures of these classes, or remove the classes."
         )
 
 

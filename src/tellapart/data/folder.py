@@ -125,14 +125,23 @@ def _split_folders(root: _Folder, folders: list[_Child]) -> list[_Child]:
     holding = [child for child in folders if any(_has_picture_name(path) for path in _files(root, child))]
     # Where no file at all has a picture's name (downloads often have none), every file counts.
     holding = holding or [child for child in folders if any(True for _ in _files(root, child))]
-    if not holding or any(child not in named for child in holding):
+    splits = [child for child in holding if child in named]
+    with_classes = any(inner.is_folder for child in splits for inner in _children(child.path, Counter()))
+    if not splits or (len(splits) < len(holding) and not _is_split_download(splits, with_classes)):
         return []
-    if not any(inner.is_folder for child in holding for inner in _children(child.path, Counter())):
+    holding = splits
+    if not with_classes:
         raise DataError(
             f"the split folders {_quoted(child.name for child in holding)} in {root.path!r} hold files but no class "
             "folders. Arrange the pictures as FOLDER/train/CLASS/picture.jpg, or as FOLDER/CLASS/picture.jpg."
         )
     return holding
+
+
+def _is_split_download(splits: list[_Child], with_classes: bool) -> bool:
+    """Whether folders called train and test, beside others, are splits rather than classes of those names."""
+    words = {SPLIT_WORDS[child.name.casefold()] for child in splits}
+    return with_classes and "train" in words and len(words) > 1
 
 
 def _files_of_split(root: _Folder, child: _Child, ignored: Counter[str]) -> Iterator[tuple[str, str, Split | None]]:

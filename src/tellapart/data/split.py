@@ -22,7 +22,8 @@ class _Group:
     """Pictures that stay together."""
 
     indices: tuple[int, ...]
-    label: str  # the most common one of its pictures
+    labels: frozenset[str]  # of its pictures; more than one where a patient or a module has several
+    stratum: str  # the rarest of them: the rare classes are those that must reach every split
     rank: str  # 64 hex digits
     pinned: bool  # some of its pictures were given as validation or test
 
@@ -40,24 +41,27 @@ def assign_splits(
 
     Given splits are kept. What was given to nobody (validation, test or both) is carved out of the pictures given as
     `train` or not given, class by class, in whole groups: `fractions` (train, validation, test; above 0, in all 1) of
-    them, without those that need no carving. Every class gets at least one group in each split that is carved and in
-    train. A group that also has pictures in a given validation or test split stays in train: it shall not leak twice.
+    them, without those that need no carving. A group of several classes counts for the rarest of them. Every class
+    gets at least one group in each split that is carved and in train. A group that also has pictures in a given
+    validation or test split stays in train: it shall not leak twice.
     Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
     """
     _check_fractions(fractions)
     shares = _shares(given, dict(zip(SPLITS, fractions, strict=True)))
     result: list[Split] = [split or "train" for split in given]
-    by_label: defaultdict[str, list[_Group]] = defaultdict(list)
-    for group in _pool(labels, content_hashes, groups, given, seed):
-        by_label[group.label].append(group)
+    pool = sorted(_pool(labels, content_hashes, groups, given, seed), key=lambda group: group.rank)
     pictures = Counter(labels)
     for label in sorted(pictures) if shares else ():
-        members = sorted(by_label[label], key=lambda group: group.rank)
-        _check_class(label, members, pictures[label], tuple(shares))
+        _check_class(label, [group for group in pool if label in group.labels], pictures[label], tuple(shares))
+    carved: dict[str, Split] = {}  # rank -> split
+    for stratum in sorted(pictures) if shares else ():
+        members = [group for group in pool if group.stratum == stratum]
         for split, chosen in _carve(members, shares).items():
-            for group in chosen:
-                for index in group.indices:
-                    result[index] = split
+            carved.update((group.rank, split) for group in chosen)
+    _cover(pool, carved, sorted(pictures), tuple(shares))
+    for group in pool:
+        for index in group.indices if group.rank in carved else ():
+            result[index] = carved[group.rank]
     _check_train(labels, result)
     return result
 
@@ -94,17 +98,19 @@ def _pool(
     """The groups of the pictures that were given as train or not given."""
     members: defaultdict[str, list[int]] = defaultdict(list)
     elsewhere: set[str] = set()
+    everywhere = Counter(labels)
     for index, (group, split) in enumerate(zip(groups, given, strict=True)):
         if split in (None, "train"):
             members[group].append(index)
         else:
             elsewhere.add(group)
     for group, indices in members.items():
-        counts = Counter(labels[index] for index in indices)
+        own = {labels[index] for index in indices}
         smallest = min(content_hashes[index] for index in indices)
         yield _Group(
             indices=tuple(indices),
-            label=min(counts, key=lambda label: (-counts[label], label)),
+            labels=frozenset(own),
+            stratum=min(own, key=lambda label: (everywhere[label], label)),
             rank=hashlib.sha256(f"{seed}:{smallest}".encode()).hexdigest(),
             pinned=group in elsewhere,
         )
@@ -116,10 +122,36 @@ def _check_class(label: str, members: Sequence[_Group], pictures: int, carved: S
     if free < needed:
         splits = ", ".join(split for split in SPLITS if split == "train" or split in carved)
         raise DataError(
-            f"class {label!r} has {_count(free, 'different picture')} to split ({pictures} in all; copies and grouped "
-            f"pictures count once, in the class of most of them), but {splits} need {needed}. "
-            f"Add {needed - free} or more different pictures, or remove the class."
+            f"class {label!r} has {_count(free, 'different picture')} to split ({pictures} in all; copies, and pictures "
+            f"of one group, count once), but {splits} need {needed}. "
+            f"Add pictures of {needed - free} or more other groups, or remove the class."
         )
+
+
+def _cover(pool: Sequence[_Group], carved: dict[str, Split], labels: Sequence[str], splits: Sequence[Split]) -> None:
+    """Move a group from train to each carved split that lacks a class; only groups of several classes make that needed.
+
+    Raises: DataError where no group can be spared.
+    """
+    for label in labels:
+        for split in splits:
+            if any(label in group.labels and carved.get(group.rank) == split for group in pool):
+                continue
+            kept = Counter(name for group in pool if group.rank not in carved for name in group.labels)
+            spare = [
+                group
+                for group in pool
+                if label in group.labels
+                and group.rank not in carved
+                and not group.pinned
+                and all(kept[name] > 1 for name in group.labels)
+            ]
+            if not spare:
+                raise DataError(
+                    f"class {label!r} cannot be in {split} and in train at once, since pictures of one group stay "
+                    "together and its groups are needed elsewhere. Add pictures of other groups, or remove the class."
+                )
+            carved[min(spare, key=lambda group: (len(group.indices), group.rank)).rank] = split
 
 
 def _check_train(labels: Sequence[str], splits: Sequence[Split]) -> None:
@@ -133,6 +165,8 @@ def _check_train(labels: Sequence[str], splits: Sequence[Split]) -> None:
 
 def _carve(members: Sequence[_Group], shares: Mapping[Split, float]) -> dict[Split, list[_Group]]:
     """Whole groups for each split that is carved, from one class in the order of its ranks."""
+    if len(members) <= len(shares):
+        return {}  # too few to share out; _cover takes what is needed
     total = sum(len(group.indices) for group in members)
     free = [group for group in members if not group.pinned]
     pinned = len(free) < len(members)

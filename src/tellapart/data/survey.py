@@ -50,7 +50,7 @@ class Audit:
     classes: tuple[str, ...]  # sorted
     pictures: int  # usable ones
     counts: Mapping[str, Mapping[str, int]]  # split ("" for not given) -> class -> usable pictures
-    distinct: Mapping[str, int]  # class -> usable pictures, copies counted once
+    distinct: Mapping[str, int]  # class -> usable pictures, copies and pictures of one group counted once
     sizes: Sizes
     formats: Mapping[str, int]  # of the contents: JPEG, PNG ...
     modes: Mapping[str, int]  # as stored: RGB, L, P ...
@@ -92,7 +92,7 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
         classes=listing.classes,
         pictures=len(usable),
         counts=_counts(listing, usable),
-        distinct=_distinct(listing, usable, copies.cluster_of),
+        distinct=_distinct(listing, usable, groups),
         sizes=_sizes([inspections[index] for index in usable]),
         formats=_tally(inspections[index].format for index in usable),
         modes=_tally(inspections[index].mode for index in usable),
@@ -121,8 +121,8 @@ def _counts(listing: Listing, usable: Sequence[int]) -> dict[str, dict[str, int]
     return {split: {label: found[split, label] for label in listing.classes} for split in splits}
 
 
-def _distinct(listing: Listing, usable: Sequence[int], cluster_of: Sequence[int]) -> dict[str, int]:
-    found = Counter(label for label, _ in {(listing.entries[index].label, cluster_of[index]) for index in usable})
+def _distinct(listing: Listing, usable: Sequence[int], groups: Sequence[str]) -> dict[str, int]:
+    found = Counter(label for label, _ in {(listing.entries[index].label, groups[index]) for index in usable})
     return {label: found[label] for label in listing.classes}
 
 

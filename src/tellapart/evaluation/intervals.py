@@ -54,6 +54,21 @@ def wilson(successes: float, trials: float, confidence: float = CONFIDENCE) -> t
     return low, high
 
 
+def mean_of_proportions(proportions: Sequence[float], trials: Sequence[float]) -> tuple[float, float]:
+    """Interval [low, high] of the mean of independent proportions, sound for few trials of each and for 0 and 1.
+
+    Each proportion's own Wilson limits, combined by the method of variance estimates recovery: Zou and Donner 2008,
+    Statistics in Medicine 27:1693-1702, eq. 3.
+    """
+    below = above = 0.0
+    for proportion, count in zip(proportions, trials, strict=True):
+        low, high = wilson(proportion * count, count)
+        below += (proportion - low) ** 2
+        above += (high - proportion) ** 2
+    middle, number = sum(proportions) / len(proportions), len(proportions)
+    return max(middle - math.sqrt(below) / number, 0.0), min(middle + math.sqrt(above) / number, 1.0)
+
+
 def group_numbers(groups: Groups | None, count: int) -> NDArray[np.int64]:
     """Number the groups of `count` pictures from 0, int64 [N]; without groups each picture is its own.
 

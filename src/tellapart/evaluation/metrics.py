@@ -1,11 +1,10 @@
-"""Everything that a test split tells. In: probabilities, labels, groups. Out: dict, metrics.json. Next: export/assemble.py.
+"""Everything that a test split tells. In: probabilities, labels, groups. Out: dict, metrics.json. Next: verdict.py.
 
 Shapes: N pictures, K classes, G groups, b resamples of the bootstrap.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,22 @@ from numpy.typing import NDArray
 
 from tellapart.errors import DataError
 from tellapart.evaluation.calibration import calibration_error
-from tellapart.evaluation.intervals import Counts, Figure, Groups, bootstrap, group_numbers, sum_by_group, wilson
+from tellapart.evaluation.intervals import (
+    Counts,
+    Figure,
+    Groups,
+    bootstrap,
+    group_numbers,
+    mean_of_proportions,
+    sum_by_group,
+    wilson,
+)
 from tellapart.evaluation.ranking import auroc, auroc_of_resamples
+from tellapart.evaluation.verdict import FEWEST, judge
 
 Doubles = NDArray[np.float64]
 
-WIDEST = 0.10  # an interval of the accuracy wider than this tells too little
-FEWEST = 10  # test pictures of a class
+_FEWEST_RANKED = 5  # the same for AUROC, which compares each with all the others
 
 _TOP = 5
 _SMALLEST = float(np.finfo(np.float64).eps)  # where scikit-learn's log_loss clips probabilities
@@ -89,42 +97,6 @@ def evaluate(
     }
 
 
-def judge(accuracy: Figure, support: NDArray[np.integer], classes: Sequence[str]) -> tuple[bool, str]:
-    """Whether the test split is too small to tell how good the model is, and a sentence that says so or not.
-
-    It is if the accuracy's interval is wider than 10 points or reaches down to what always answering the most common
-    class would give, or if a class has fewer than 10 test pictures. How many more are needed follows from an
-    interval's width falling with the square root of their number.
-    """
-    count, common = int(support.sum()), int(support.argmax())
-    baseline = float(support[common] / count)
-    low, high = accuracy.low or 0.0, 1.0 if accuracy.high is None else accuracy.high
-    always = f"the {_percent(baseline)} of always answering {classes[common]!r}"
-    reasons = []
-    if high - low > WIDEST:
-        more = _more(count, (high - low) / WIDEST)
-        reasons.append(
-            f"the interval is {100 * (high - low):.0f} points wide (about {more} more test pictures would make it 10)"
-        )
-    if low <= baseline <= high:
-        remedy = "better pictures or labels may help more than a larger test split"
-        if accuracy.value > baseline:
-            remedy = f"about {_more(count, (accuracy.value - low) / (accuracy.value - baseline))} more test pictures would tell"
-        reasons.append(f"it may be no better than {always} ({remedy})")
-    few = [(classes[number], int(support[number])) for number in np.flatnonzero(support < FEWEST).tolist()]
-    reasons += [
-        f"class {name!r} has {size} test picture{'' if size == 1 else 's'} ({FEWEST - size} more would make {FEWEST})"
-        for name, size in few[:3]
-    ]
-    if len(few) > 3:
-        reasons.append(f"{len(few) - 3} more classes have fewer than {FEWEST}")
-    known = f"the accuracy is {_percent(accuracy.value)} (95 %: {_percent(low)} to {_percent(high)})"
-    if reasons:
-        return True, f"Too small a test to tell: {known}; {'; '.join(reasons)}."
-    comparison = "above" if low > baseline else "below"
-    return False, f"The test is large enough: {known}, {comparison} {always}."
-
-
 def _check(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], groups: Groups | None, classes: Sequence[str]
 ) -> _Test:
@@ -168,6 +140,9 @@ def _figures(test: _Test, averages: tuple[Doubles, ...], seed: int) -> dict[str,
     grouped = test.group_count < len(test.labels)
     figures = {name: _figure(name, value, intervals.get(name), test, grouped) for name, value in values.items()}
     figures["accuracy"] = _accuracy(figures["accuracy"], len(test.labels), grouped)
+    for name in ("balanced_accuracy", "macro_f1", "auroc"):
+        if name in figures:
+            figures[name] = _with_few(figures[name], name, test, averages[1])
     return figures
 
 
@@ -230,7 +205,8 @@ def _figure(name: str, value: float, interval: tuple[float, float] | None, test:
     bounded = name not in ("log_loss", "brier")
     if test.group_count == 1 or interval is None:
         low, high = (0.0, 1.0) if bounded else (None, None)
-        return Figure(value=value, low=low, high=high, method="none: one group cannot be resampled")
+        reason = "one group cannot be resampled" if test.group_count == 1 else "no resample holds every class"
+        return Figure(value=value, low=low, high=high, method=f"none: {reason}")
     low, high = interval
     if bounded and low == high and value in (0.0, 1.0):
         # Resampling nothing but successes gives nothing but successes, however few they are.
@@ -243,17 +219,35 @@ def _figure(name: str, value: float, interval: tuple[float, float] | None, test:
 
 
 def _least_when_perfect(name: str, test: _Test) -> float:
-    """Low end for a perfect score: Wilson's over groups; of means over classes, those of the classes combined.
-
-    The combination is the method of variance estimates recovery, Zou and Donner 2008, Statistics in Medicine
-    27:1693-1702.
-    """
+    """Low end for a perfect score: Wilson's over groups; of means over classes, those of the classes combined."""
     if name in ("accuracy", "top_5"):
         return wilson(test.group_count, test.group_count)[0]
+    sizes = _groups_of_classes(test)
+    return mean_of_proportions([1.0] * len(sizes), sizes)[0]
+
+
+def _groups_of_classes(test: _Test) -> list[int]:
+    """How many groups the test split has of each class that it has at all."""
     pairs = np.unique(np.stack([test.labels, test.groups]), axis=1)
     sizes = np.bincount(pairs[0])
-    losses = [1 - wilson(size, size)[0] for size in sizes[sizes > 0].tolist()]
-    return 1 - math.sqrt(sum(loss * loss for loss in losses)) / len(losses)
+    return [int(size) for size in sizes if size > 0]
+
+
+def _with_few(figure: Figure, name: str, test: _Test, recalls: Doubles) -> Figure:
+    """The figure with an interval that holds where a class has few test groups, or with none and the reason.
+
+    A resample may then lack the class, or hold one picture of it again and again, and the bootstrap says nonsense.
+    """
+    sizes = _groups_of_classes(test)
+    few = min(sizes)
+    if name == "balanced_accuracy" and few < FEWEST:
+        low, high = mean_of_proportions(recalls[test.support > 0].tolist(), sizes)
+        return Figure(value=figure.value, low=low, high=high, method="wilson of each class, combined")
+    least = FEWEST if name == "macro_f1" else _FEWEST_RANKED
+    if few < least and figure.value not in (0.0, 1.0):
+        reason = f"none: a class has {few} test picture{'' if few == 1 else 's'} or groups, under {least}"
+        return Figure(value=figure.value, low=None, high=None, method=reason)
+    return figure
 
 
 def _per_class(test: _Test, averages: tuple[Doubles, ...], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -279,14 +273,3 @@ def _missing(support: NDArray[np.int64], classes: Sequence[str]) -> str | None:
         return None
     names = ", ".join(repr(name) for name in absent[:5]) + (" ..." if len(absent) > 5 else "")
     return f"AUROC needs test pictures of every class; there are none of {names}."
-
-
-def _more(count: int, factor: float) -> str:
-    """How many more pictures make an interval narrower by `factor`, to two digits."""
-    more = max(1, math.ceil(count * (factor * factor - 1)))
-    step = 10 ** max(0, len(str(more)) - 2)
-    return f"{math.ceil(more / step) * step:,}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

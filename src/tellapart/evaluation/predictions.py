@@ -65,6 +65,6 @@ def write_predictions(
     # Paths that are no valid UTF-8 come as surrogates, and leave as the bytes that they were.
     with replacing(path) as file:
         table = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"))
-        table.writerow(["path", "label", "predicted", *classes])
+        table.writerow(["path", "label", "predicted", *(f"probability of {name}" for name in classes)])
         for name, label, index, row in zip(paths, true_labels, best, probabilities.tolist(), strict=True):
             table.writerow([name, label, classes[index], *map(_PROBABILITY_FORMAT.format, row)])

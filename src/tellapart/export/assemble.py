@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, Manifest, seal
+from tellapart.storage import storage_errors
 
 
 def assemble(
@@ -21,11 +22,13 @@ def assemble(
 
     `network` is ONNX from uint8 [N, S, S, 3] to `embedding` [N, D]; `weight` is [K, D], `bias` [K], and probabilities are
     softmax((embedding @ weight.T + bias) / temperature), Guo et al. 2017, arXiv 1706.04599, section 4.2.
+    Raises: StorageError when `network` cannot be read.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    model = onnx.load(network)
+    with storage_errors(network):
+        model = onnx.load(network)
     graph = model.graph
     size, classes, length = manifest.preprocessing.size, len(weight), weight.shape[1]
     parameters = {

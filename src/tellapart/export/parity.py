@@ -8,21 +8,18 @@ from numpy.typing import NDArray
 from tellapart.errors import ModelFileError
 
 TOLERANCE = 1e-4
-HALF_PRECISION_TOLERANCE = 0.03  # where the embeddings came from a GPU in half precision
 
 
-def check_parity(
-    expected: NDArray[np.float32], found: NDArray[np.float32], *, what: str, tolerance: float = TOLERANCE
-) -> float:
+def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], *, what: str) -> float:
     """The largest absolute difference between two arrays of probabilities [N, K].
 
-    Raises: ModelFileError when it is not below `tolerance`: the exported file must never answer otherwise than the
+    Raises: ModelFileError when it is not below 1e-4: the exported file must never answer otherwise than the
     network that was tested.
     """
     difference = float(np.abs(expected - found).max()) if expected.size else 0.0
-    if expected.shape != found.shape or not difference < tolerance:
+    if expected.shape != found.shape or not difference < TOLERANCE:
         raise ModelFileError(
             f"{what} gives other probabilities than the network that was tested: they differ by {difference:.2g}, and the "
-            f"rule is under {tolerance}. Clear the cache (`tellapart cache clear`) and train again."
+            f"rule is under {TOLERANCE}. Clear the cache (`tellapart cache clear`) and train again."
         )
     return difference

@@ -23,10 +23,11 @@ from tellapart import errors
 from tellapart.errors import BackboneError
 from tellapart.models.weights import lookup_key
 from tellapart.preprocessing import Preprocessing
-from tellapart.storage import storage_errors
+from tellapart.storage import current_umask, storage_errors
 
 _PARTIAL = ".exporting-"
 _ABANDONED_SECONDS = 3600.0
+_RECORD = "backbone.json"
 _FORMAT = 1  # raise it when the files in the folder change their meaning
 
 
@@ -98,14 +99,12 @@ class PendingBackbone:
         try:
             if self._process.returncode != 0:
                 raise _failure(self._name, output, self._temporary / "stderr")
-            with storage_errors(self._folder):
-                shutil.rmtree(self._folder, ignore_errors=True)
-                try:
+            # Another process may have finished the same export first and be at work with it: that one stays.
+            if _read(self._folder) is None:
+                with storage_errors(self._folder):
+                    shutil.rmtree(self._folder, ignore_errors=True)
+                    os.chmod(self._temporary, 0o777 & ~current_umask())
                     os.rename(self._temporary, self._folder)
-                except OSError:
-                    # Another process finished the same export first; its result is as good.
-                    if _read(self._folder) is None:
-                        raise
         finally:
             shutil.rmtree(self._temporary, ignore_errors=True)
         ready = _read(self._folder, seconds=time.monotonic() - self._started)
@@ -124,6 +123,19 @@ def prepare_backbone(name: str, *, cache: Path, weights: Path | None) -> Pending
     return PendingBackbone(name, cache / "backbones" / f"{safe}-{key}", weights)
 
 
+def list_backbones(cache: Path) -> list[Path]:
+    """The folders of exported backbones in a cache folder, by name."""
+    return sorted(record.parent for record in (cache / "backbones").glob(f"*/{_RECORD}"))
+
+
+def remove_backbones(cache: Path) -> None:
+    """Remove exported backbones, whole or abandoned, and nothing else that may lie in the folder."""
+    for folder in [*list_backbones(cache), *(cache / "backbones").glob(f"{_PARTIAL}*")]:
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (cache / "backbones").rmdir()
+
+
 def _remove_abandoned(folder: Path) -> None:
     """Remove what exports left behind that were killed; one that is an hour old is no longer at work."""
     for path in folder.glob(f"{_PARTIAL}*"):
@@ -134,7 +146,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:
     try:
-        record = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
         for file, key in (("network.onnx", "onnx_sha256"), ("weights.safetensors", "weights_fingerprint")):
             if hashlib.sha256((folder / file).read_bytes()).hexdigest() != record[key]:
                 return None

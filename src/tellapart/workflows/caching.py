@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
+from tellapart.features.backbone import list_backbones, remove_backbones
 from tellapart.features.cache import Cache
 from tellapart.storage import cache_folder, cache_limit_bytes, storage_errors
 
@@ -17,7 +17,6 @@ def open_cache() -> Cache:
 def describe_cache() -> dict[str, Any]:
     """Folder, size, limit, entries by kind, and the exported backbones; makes no folder where there is none."""
     folder = cache_folder()
-    backbones = sorted(path.name for path in (folder / "backbones").glob("*") if not path.name.startswith("."))
     entries: dict[str, int] = {}
     if folder.is_dir():
         with open_cache() as cache:
@@ -27,7 +26,7 @@ def describe_cache() -> dict[str, Any]:
         "size_bytes": _size(),
         "limit_bytes": cache_limit_bytes(),
         "entries": entries,
-        "backbones": backbones,
+        "backbones": [path.name for path in list_backbones(folder)],
     }
 
 
@@ -39,11 +38,11 @@ def clear_cache() -> int:
         with open_cache() as cache:
             cache.clear()
         with storage_errors(folder):
-            shutil.rmtree(folder / "backbones", ignore_errors=True)
+            remove_backbones(folder)
     return max(0, before - _size())
 
 
 def _size() -> int:
     folder = cache_folder()
-    files = [*folder.glob("cache.sqlite*"), *(folder / "backbones").glob("**/*")]
+    files = [*folder.glob("cache.sqlite*"), *(file for path in list_backbones(folder) for file in path.iterdir())]
     return sum(file.stat().st_size for file in files if file.is_file())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
 from tellapart.data.survey import Audit, build_audit
 from tellapart.data.table import read_table
+from tellapart.errors import DataError
 from tellapart.features.cache import Cache
 from tellapart.runtime import cores
 from tellapart.workflows.reporter import Reporter
@@ -44,7 +46,7 @@ class InspectionMemory:
 
 def list_pictures(pictures: Path) -> Listing:
     """Read a folder or a CSV, by what is there. Raises: DataError, StorageError."""
-    if pictures.is_file() and pictures.suffix.lower() in (".csv", ".tsv", ".txt"):
+    if pictures.is_file() and pictures.suffix.lower() in (".csv", ".tsv"):
         return read_table(pictures)
     return scan(pictures)
 
@@ -52,6 +54,7 @@ def list_pictures(pictures: Path) -> Listing:
 def examine(pictures: Path, *, cache: Cache, reporter: Reporter) -> Examined:
     """List, inspect and audit; no file of the user's is changed. Raises: DataError, StorageError."""
     listing = list_pictures(pictures)
+    _check_names(listing)
     with reporter.step("Checking pictures", len(listing.entries)) as advance:
         inspections = inspect_all(
             [entry.path for entry in listing.entries],
@@ -61,6 +64,14 @@ def examine(pictures: Path, *, cache: Cache, reporter: Reporter) -> Examined:
         )
     listing, inspections = _without_strays(listing, inspections)
     return Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections))
+
+
+def _check_names(listing: Listing) -> None:
+    for label in listing.classes:
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in label):
+            raise DataError(
+                f"the class name {label!r} holds characters that cannot be shown. Rename the folder, or the label in the table."
+            )
 
 
 def _without_strays(listing: Listing, inspections: list[Inspection]) -> tuple[Listing, list[Inspection]]:

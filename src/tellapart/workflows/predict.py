@@ -65,7 +65,7 @@ class Classifier:
         Returns Predictions: `.probabilities` float32 [N, K] (NaN rows where a picture could not be read),
         `.labels` (the most probable class, "" on error), `.paths`, `.errors` ("" where fine). A folder or glob
         stands for the pictures in it. The results equal those of `tellapart predict`.
-        Raises: DataError when `paths` names nothing.
+        Raises: DataError when a glob matches nothing.
         """
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         rows = list(self.stream(expand(os.fspath(path) for path in several)))

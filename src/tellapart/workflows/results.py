@@ -16,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score
-from tellapart.data.audit import audit_json
+from tellapart.data.audit import audit_json, findings
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.evaluation.predictions import write_predictions
 from tellapart.export.assemble import assemble
-from tellapart.export.parity import HALF_PRECISION_TOLERANCE, TOLERANCE, check_parity
+from tellapart.export.parity import check_parity
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.extract import Features
 from tellapart.preprocessing import load
 from tellapart.runtime import Session
-from tellapart.storage import write_bytes, write_json
+from tellapart.storage import storage_errors, write_bytes, write_json
 from tellapart.training.probe import Probe
 from tellapart.workflows.examine import Examined
 from tellapart.workflows.runs import Run, versions
@@ -57,18 +57,19 @@ class TrainResult:
     run: Path  # the run's folder
     model: Path  # model.onnx
     accuracy: Score  # on the test split, calibrated model, with its 95 % interval
+    accuracy_without_leaked: Score | None  # where part of the test leaked
     n_train: int
     n_validation: int
     n_test: int
     classes: tuple[str, ...]
     unreadable: int
     duplicates: int  # exact copies beyond the first
-    leaked: int  # test pictures with a copy in another of the user's own splits
+    leaked: int  # test pictures with a copy or group mate in another of the user's own splits
     seconds: float
     computed: int  # pictures that went through the network in this run
     reused: int  # pictures whose embedding was in the cache
     metrics: dict[str, Any] = field(repr=False)  # metrics.json
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what the audit found that should not be missed
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -76,6 +77,9 @@ class TrainResult:
             "run": str(self.run),
             "model": str(self.model),
             "accuracy": self.accuracy.model_dump(),
+            "accuracy_without_leaked": None
+            if self.accuracy_without_leaked is None
+            else self.accuracy_without_leaked.model_dump(),
             "n_train": self.n_train,
             "n_validation": self.n_validation,
             "n_test": self.n_test,
@@ -86,6 +90,7 @@ class TrainResult:
             "seconds": round(self.seconds, 3),
             "computed": self.computed,
             "reused": self.reused,
+            "warnings": list(self.warnings),
         }
 
 
@@ -96,7 +101,6 @@ def write_results(
     learned: Learned,
     backbone: ReadyBackbone,
     features: Features,
-    device: str,
     seconds: dict[str, float],
     started: float,
 ) -> TrainResult:
@@ -120,7 +124,7 @@ def write_results(
         temperature=learned.temperature,
         manifest=manifest,
     )
-    difference = _prove(data, tested[:_PROOF], learned.test_probabilities[:_PROOF], backbone, device)
+    difference = _prove(data, tested[:_PROOF], learned.test_probabilities[:_PROOF], backbone)
     metrics = _metrics(learned, features, seconds | {"whole": time.monotonic() - started}, difference)
     write_json(folder / "metrics.json", metrics)
     write_bytes(folder / "weights.safetensors", _weights(backbone, learned.probe))
@@ -131,6 +135,7 @@ def write_results(
         run=folder,
         model=folder / "model.onnx",
         accuracy=manifest.scores["accuracy"],
+        accuracy_without_leaked=(manifest.scores_without_leaked or {}).get("accuracy"),
         n_train=learned.counts["train"],
         n_validation=learned.counts["validation"],
         n_test=learned.counts["test"],
@@ -142,6 +147,7 @@ def write_results(
         computed=features.computed,
         reused=features.reused,
         metrics=metrics,
+        warnings=tuple(finding.message for finding in findings(examined.audit) if finding.severity == "warning"),
     )
 
 
@@ -153,11 +159,7 @@ def data_fingerprint(examples: list[Example]) -> str:
 
 def _manifest(run: Run, examined: Examined, learned: Learned, backbone: ReadyBackbone) -> Manifest:
     preprocessing = backbone.preprocessing
-    scores = {}
-    for name in _HEADLINES:
-        figure = learned.metrics.get(name)
-        if isinstance(figure, dict) and figure.get("value") is not None:
-            scores[name] = Score(value=figure["value"], low=figure.get("low"), high=figure.get("high"))
+    clean = learned.metrics_without_leaked
     return Manifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         strategy="probe",
@@ -177,26 +179,35 @@ def _manifest(run: Run, examined: Examined, learned: Learned, backbone: ReadyBac
             weights_license=backbone.weights_license,
             weights_fingerprint=backbone.fingerprint,
         ),
-        scores=scores,
+        scores=_scores(learned.metrics),
+        scores_without_leaked=None if clean is None else _scores(clean),
         data=DataRecord(
             name=Path(run.settings.pictures).name,
             fingerprint=data_fingerprint(learned.examples),
             n_train=learned.counts["train"],
             n_validation=learned.counts["validation"],
             n_test=learned.counts["test"],
+            leaked=learned.leaked,
         ),
         versions=versions(),
     )
 
 
-def _prove(
-    data: bytes, tested: list[Example], expected: NDArray[np.float32], backbone: ReadyBackbone, device: str
-) -> float:
+def _scores(metrics: dict[str, Any]) -> dict[str, Score]:
+    figures = {name: metrics.get(name) for name in _HEADLINES}
+    return {
+        name: Score(value=figure["value"], low=figure.get("low"), high=figure.get("high"))
+        for name, figure in figures.items()
+        if isinstance(figure, dict) and figure.get("value") is not None
+    }
+
+
+def _prove(data: bytes, tested: list[Example], expected: NDArray[np.float32], backbone: ReadyBackbone) -> float:
     session = Session(data, source="the new model.onnx")
-    images = np.stack([load(example.path.read_bytes(), backbone.preprocessing) for example in tested])
+    with storage_errors(tested[0].path):
+        images = np.stack([load(example.path.read_bytes(), backbone.preprocessing) for example in tested])
     (found,) = session.run(images, ["probabilities"])
-    tolerance = TOLERANCE if device == "cpu" else HALF_PRECISION_TOLERANCE
-    return check_parity(expected, found, what="the new model.onnx", tolerance=tolerance)
+    return check_parity(expected, found, what="the new model.onnx")
 
 
 def _metrics(learned: Learned, features: Features, seconds: dict[str, float], difference: float) -> dict[str, Any]:
@@ -221,7 +232,8 @@ def _metrics(learned: Learned, features: Features, seconds: dict[str, float], di
 def _weights(backbone: ReadyBackbone, probe: Probe) -> bytes:
     import safetensors.numpy
 
-    tensors = safetensors.numpy.load(backbone.weights.read_bytes())
+    with storage_errors(backbone.weights):
+        tensors = safetensors.numpy.load(backbone.weights.read_bytes())
     tensors |= {"classifier.weight": probe.weight, "classifier.bias": probe.bias}
     data: bytes = safetensors.numpy.save(tensors, metadata={"backbone": backbone.name})
     return data

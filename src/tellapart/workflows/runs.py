@@ -14,11 +14,10 @@ import os
 import platform
 import shutil
 import tempfile
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tellapart.errors import SettingsError
 from tellapart.settings import TrainSettings, make_settings, read_recipe
@@ -34,7 +33,7 @@ class Run:
 
     folder: Path
     settings: TrainSettings
-    started: float  # time.monotonic()
+    lock: IO[bytes] | None  # held while the run is at work; None where the system has no such locks
 
     def log(self, event: str, **facts: Any) -> None:
         """Add one line to log.jsonl."""
@@ -46,30 +45,40 @@ class Run:
         """Take the marker away and point `latest` here."""
         with storage_errors(self.folder):
             (self.folder / MARKER).unlink(missing_ok=True)
+        self.release()
         _point_latest(self.folder)
+
+    def release(self) -> None:
+        """Let go of the run: it is finished, or was stopped and may be resumed."""
+        if self.lock is not None:
+            self.lock.close()
+
+
+def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
+    """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
+    weights = None if settings.weights is None else os.path.abspath(settings.weights)
+    return settings.model_copy(update={"pictures": os.path.abspath(settings.pictures), "weights": weights})
 
 
 def start_run(settings: TrainSettings) -> Run:
     """Make a new folder OUT/NAME, NAME being the data set and the time. Raises: StorageError."""
-    started = time.monotonic()
     out = Path(settings.out)
-    # Absolute, so that a run can be resumed from another folder.
-    absolute = settings.model_copy(update={"pictures": os.path.abspath(settings.pictures), "out": str(out.absolute())})
-    name = f"{_safe(Path(absolute.pictures).stem)}-{datetime.now():%Y%m%d-%H%M%S}"
+    settings = with_absolute_inputs(settings).model_copy(update={"out": os.path.abspath(settings.out)})
+    name = f"{_safe(Path(settings.pictures).stem)}-{datetime.now():%Y%m%d-%H%M%S}"
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         # Filled under another name first: a run's folder that exists at all can be resumed.
         partial = Path(tempfile.mkdtemp(dir=out, prefix=f".{name}-"))
         try:
             os.chmod(partial, 0o777 & ~current_umask())
-            write_bytes(partial / "recipe.toml", recipe_text(absolute).encode())
+            write_bytes(partial / "recipe.toml", recipe_text(settings).encode())
             write_json(partial / MARKER, {"process": os.getpid()})
             folder = _rename_to_free_name(partial, out / name)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    run = Run(folder=folder, settings=absolute, started=started)
-    run.log("started", settings=absolute.model_dump())
+    run = Run(folder=folder, settings=settings, lock=_lock(folder))
+    run.log("started", settings=settings.model_dump())
     return run
 
 
@@ -77,14 +86,32 @@ def _rename_to_free_name(partial: Path, wanted: Path) -> Path:
     folder, number = wanted, 1
     while True:
         try:
-            # mkdir decides who of two processes gets the name; rename then replaces the empty folder.
-            folder.mkdir()
-        except FileExistsError:
+            os.rename(partial, folder)  # refused where a folder with something in it has the name already
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
             number += 1
             folder = wanted.with_name(f"{wanted.name}-{number}")
             continue
-        os.replace(partial, folder)
         return folder
+
+
+def _lock(folder: Path) -> IO[bytes] | None:
+    """Hold the run's marker, until this process ends in whatever way, so that nobody else resumes the run."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    with storage_errors(folder):
+        marker = (folder / MARKER).open("rb")
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        marker.close()
+        raise SettingsError(
+            f"the run {folder} is at work in another process; one run is one process's. Wait for it, or stop it first."
+        ) from None
+    return marker
 
 
 def resume_run(folder: Path) -> Run:
@@ -100,7 +127,7 @@ def resume_run(folder: Path) -> Run:
             f"To repeat it: tellapart train --recipe {folder / 'recipe.toml'}"
         )
     settings = make_settings(read_recipe(folder / "recipe.toml"))
-    run = Run(folder=folder, settings=settings, started=time.monotonic())
+    run = Run(folder=folder, settings=settings, lock=_lock(folder))
     run.log("resumed")
     return run
 

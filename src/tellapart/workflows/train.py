@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.examples import SPLITS, Example, Split
 from tellapart.data.split import assign_splits
-from tellapart.errors import DataError
+from tellapart.errors import DataError, TellapartError
 from tellapart.evaluation.calibration import apply_temperature, fit_temperature
 from tellapart.evaluation.metrics import evaluate
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
@@ -32,7 +32,7 @@ from tellapart.workflows.caching import open_cache
 from tellapart.workflows.examine import Examined, examine
 from tellapart.workflows.reporter import Reporter
 from tellapart.workflows.results import Learned, TrainResult, write_results
-from tellapart.workflows.runs import Run, check_writable, start_run
+from tellapart.workflows.runs import Run, check_writable, start_run, with_absolute_inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,7 @@ def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None
     started = time.monotonic()
     device = choose_device(settings.device)
     check_writable(Path(settings.out))
+    settings = with_absolute_inputs(settings)
     weights = Path(settings.weights) if settings.weights else None
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     with open_cache() as cache:
@@ -70,12 +71,14 @@ def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None
             backbone = _wait(pending, reporter)
             run = run or start_run(settings)
             return _learn(run, examined, examples, backbone, device, cache, reporter, started)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, TellapartError):
             if run is not None:
                 reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {run.folder}")
             raise
         finally:
             pending.cancel()
+            if run is not None:
+                run.release()
 
 
 def _import_ahead() -> None:
@@ -139,6 +142,8 @@ def _learn(
     with reporter.step("Fitting the classifier", 1) as advance:
         probe = _fit(run.settings, examined, data)
         advance(1)
+    if device != "cpu":
+        data = _as_deployed(data, examined, backbone, cache, reporter)
     learned = _test(run.settings, examined, data, probe)
     seconds = {
         "audit and export": audited - started,
@@ -152,7 +157,6 @@ def _learn(
             learned=learned,
             backbone=backbone,
             features=features,
-            device=device,
             seconds=seconds,
             started=started,
         )
@@ -184,6 +188,15 @@ def _extract(
         )
 
 
+def _as_deployed(data: _Data, examined: Examined, backbone: ReadyBackbone, cache: Cache, reporter: Reporter) -> _Data:
+    """The same with test vectors from the CPU's engine: half precision on a GPU differs in digits that a test can see."""
+    test = np.flatnonzero(data.splits == "test")
+    features = _extract(examined, [data.examples[data.rows[row]] for row in test], backbone, "cpu", cache, reporter)
+    vectors = data.vectors.copy()
+    vectors[test] = features.vectors
+    return replace(data, vectors=vectors)
+
+
 def _gather(examined: Examined, examples: list[Example], features: Features) -> _Data:
     usable = [index for index, example in enumerate(examples) if not example.problem]
     kept = [row for row in range(len(usable)) if row not in features.problems]
@@ -209,7 +222,10 @@ def _fit(settings: TrainSettings, examined: Examined, data: _Data) -> Probe:
     for split in SPLITS:
         if not (data.splits == split).any():
             raise DataError(f"no picture of the {split} split is left that can be read. Add pictures to it.")
-    chosen = data.splits == "train"
+    chosen = np.flatnonzero(data.splits == "train")
+    # In the order of their contents: the folds, and so the classifier, must not depend on the names of files.
+    contents = [(data.examples[data.rows[row]].content_hash, int(data.labels[row])) for row in chosen]
+    chosen = chosen[sorted(range(len(chosen)), key=contents.__getitem__)]
     return fit_probe(
         data.vectors[chosen],
         data.labels[chosen],
