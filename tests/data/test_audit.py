@@ -171,7 +171,7 @@ def test_exact_copies_are_counted_and_share_a_group() -> None:
     assert messages(audit, "note") == [
         (
             "exact copies of another picture: 2, such as cat/copy0.jpg = cat/copy1.jpg and 1 more; "
-            "copies are kept in one split, and can be removed."
+            "a split that tellapart makes keeps them together; they can be removed."
         )
     ]
 
@@ -194,7 +194,8 @@ def test_near_copies_share_a_group_and_are_noted() -> None:
     assert audit.duplicates == 0
     assert audit.groups[-1] == audit.groups[-2] == min(i.content_hash for _, i in near_copy())
     assert messages(audit, "note") == [
-        "near-copies: 2 pictures in 1 cluster, such as cat/bright.jpg = dog/dark.jpg; each cluster is kept in one split."
+        "near-copies: 2 pictures in 1 cluster, such as cat/bright.jpg = dog/dark.jpg; "
+        "a split that tellapart makes keeps each cluster together."
     ]
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 import tellapart
 from tellapart.bundle import read_manifest
-from tellapart.errors import DataError
+from tellapart.errors import DataError, SettingsError
 from tellapart.preprocessing import Preprocessing, load
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
@@ -274,11 +274,17 @@ def test_evaluate_tells_seen_pictures_apart(trained_run: Any, tmp_path: Path) ->
     assert "the score flatters it" in shown
 
 
-def test_evaluate_refuses_labels_that_the_model_does_not_know(trained_run: Any, colours: Path) -> None:
+def test_evaluate_refuses_what_it_cannot_score(trained_run: Any, colours: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the label 'blue' is none of the model's classes"):
         tellapart.evaluate(trained_run.model, colours)
-    with pytest.raises(DataError, match="holds no picture in its test split"):
-        tellapart.evaluate(trained_run.model, trained_run.pictures, split="test")
+    with pytest.raises(DataError, match="holds no picture of the test split"):
+        alone = tmp_path / "model.onnx"
+        alone.write_bytes(trained_run.model.read_bytes())
+        tellapart.evaluate(alone, trained_run.pictures, split="test")
+    with pytest.raises(SettingsError, match="the split is 'val'; it must be one of train, validation, test"):
+        tellapart.evaluate(trained_run.model, trained_run.pictures, split="val")
+    tested = tellapart.evaluate(trained_run.model, trained_run.pictures, split="test")
+    assert (tested.n, tested.seen) == (trained_run.result.n_test, 0)
 
 
 def test_a_screen_that_lacks_a_character_shows_its_code(tiny_model: Path, colours: Path) -> None:

@@ -18,7 +18,11 @@ Examples:
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("pictures", type=click.Path(path_type=Path))
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Only this split of the pictures.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    help="Only this split: the pictures' own, or the one that the model's run gave them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool) -> None:
@@ -43,6 +47,10 @@ def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool)
         if result.metrics_unseen is not None:
             click.echo("\nWithout them:")
             click.echo("\n".join(_figures(result.metrics_unseen)))
+    elif result.seen == 0:
+        click.echo(
+            "None of these pictures is, pixel for pixel, one that the model was trained on; changed copies are not found."
+        )
     elif result.seen is None:
         click.echo("No examples.csv lies beside the model, so pictures seen in training cannot be told apart.")
 

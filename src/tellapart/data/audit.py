@@ -183,13 +183,13 @@ def _notes(audit: Audit) -> Iterator[str]:
     if audit.duplicates:
         yield (
             f"exact copies of another picture: {audit.duplicates:,}, such as {_such_as(audit, audit.exact_copies[0])}; "
-            "copies are kept in one split, and can be removed."
+            "a split that tellapart makes keeps them together; they can be removed."
         )
     if audit.near_copies:
         yield (
             f"near-copies: {sum(map(len, audit.near_copies)):,} pictures in "
             f"{_count(len(audit.near_copies), 'cluster')}, such as {_such_as(audit, audit.near_copies[0])}; "
-            "each cluster is kept in one split."
+            "a split that tellapart makes keeps each cluster together."
         )
     if audit.wrong_extensions:
         yield (

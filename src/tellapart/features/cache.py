@@ -125,7 +125,10 @@ class Cache:
             if not _is_damage(error):
                 raise self._refusal(error) from error
             self._set_aside()
-            return self._open()
+            try:
+                return self._open()
+            except sqlite3.DatabaseError as again:
+                raise self._refusal(again) from again
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, check_same_thread=False, isolation_level=None)
@@ -151,8 +154,11 @@ class Cache:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.close()
                 self._set_aside()
-                self._connection = self._open()
-                return work()
+                try:
+                    self._connection = self._open()
+                    return work()
+                except sqlite3.DatabaseError as again:
+                    raise self._refusal(again) from again
 
     def _get(self, chunk: Mapping[bytes, str]) -> dict[str, bytes]:
         marks = ",".join("?" * len(chunk))

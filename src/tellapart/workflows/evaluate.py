@@ -1,20 +1,21 @@
 """A trained model against labelled pictures. In: a model, pictures. Out: EvaluateResult. Next: demo.py.
 
 Pictures that the model was trained on would flatter it. Where the run's examples.csv lies beside the model, they are
-recognised by content and counted, and the score is given without them too.
+recognised by their pixels and counted, and the score is given without them too. A changed copy is not recognised.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tellapart.data.examples import Entry, Split
+from tellapart.data.examples import SPLITS, Entry, Split
 from tellapart.data.examples_csv import read_examples
-from tellapart.errors import DataError
+from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.metrics import evaluate as score
 from tellapart.workflows.caching import open_cache
 from tellapart.workflows.examine import Examined, examine
@@ -48,10 +49,13 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
 
     Raises: DataError when there is nothing to score, or a label is none of the model's classes.
     """
+    if split is not None and split not in SPLITS:
+        raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
     classifier = load_classifier(model)
     with open_cache() as cache:
         examined = examine(pictures, cache=cache, reporter=reporter)
-    chosen = _choose(examined, classifier, split)
+    learned = _read_learned(model)
+    chosen = _choose(examined, classifier, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
     probabilities, read = _predict(classifier, entries, reporter)
     if not read:
@@ -59,7 +63,12 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
     number = {label: index for index, label in enumerate(classifier.classes)}
     labels = np.array([number[entries[row].label] for row in read], dtype=np.int64)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
-    seen = _seen(model, [examined.inspections[chosen[row]].content_hash for row in read])
+    seen = None
+    if learned is not None:
+        tuned_on = [
+            learned.get(examined.inspections[chosen[row]].content_hash) in ("train", "validation") for row in read
+        ]
+        seen = np.array(tuned_on, dtype=np.bool_)
 
     def measure(rows: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
         return score(
@@ -76,12 +85,23 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
     )
 
 
-def _choose(examined: Examined, classifier: Classifier, split: Split | None) -> list[int]:
-    entries = examined.listing.entries
-    chosen = [index for index, entry in enumerate(entries) if split is None or entry.split == split]
+def _choose(examined: Examined, classifier: Classifier, split: Split | None, learned: Mapping[str, str]) -> list[int]:
+    """Indices of the entries to score; without splits of their own, pictures have those that the run gave them."""
+    entries, inspections = examined.listing.entries, examined.inspections
+    given = any(entry.split for entry in entries)
+    chosen = [
+        index
+        for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True))
+        if split is None or split == (entry.split if given else learned.get(inspection.content_hash))
+    ]
     if not chosen:
-        wanted = f" in its {split} split" if split else ""
-        raise DataError(f"{examined.listing.source} holds no picture{wanted}. Give a folder with one folder a class.")
+        wanted = f" of the {split} split" if split else ""
+        raise DataError(
+            f"{examined.listing.source} holds no picture{wanted}. Give pictures that are split, or that the model's run split "
+            "(its examples.csv must lie beside the model), or leave --split out."
+            if split
+            else f"{examined.listing.source} holds no picture. Give a folder with one folder a class."
+        )
     unknown = sorted({entries[index].label for index in chosen} - set(classifier.classes))
     if unknown:
         raise DataError(
@@ -104,13 +124,9 @@ def _predict(
     return np.array(rows, dtype=np.float32), read
 
 
-def _seen(model: Path, content_hashes: list[str]) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-    folder = model if model.is_dir() else model.parent
-    if not (folder / "examples.csv").is_file():
+def _read_learned(model: Path) -> dict[str, str] | None:
+    """Content hash -> split, from the run's examples.csv beside the model; None where there is none."""
+    path = (model if model.is_dir() else model.parent) / "examples.csv"
+    if not path.is_file():
         return None
-    learned = {
-        example.content_hash
-        for example in read_examples(folder / "examples.csv")
-        if example.split in ("train", "validation")
-    }
-    return np.array([content_hash in learned for content_hash in content_hashes], dtype=np.bool_)
+    return {example.content_hash: example.split for example in read_examples(path) if example.split}

@@ -51,14 +51,17 @@ def list_pictures(pictures: Path) -> Listing:
     return scan(pictures)
 
 
-def examine(pictures: Path, *, cache: Cache, reporter: Reporter) -> Examined:
-    """List, inspect and audit; no file of the user's is changed. Raises: DataError, StorageError."""
+def examine(pictures: Path, *, cache: Cache, reporter: Reporter, workers: int | None = None) -> Examined:
+    """List, inspect and audit, on `workers` cores or all; no file of the user's is changed.
+
+    Raises: DataError, StorageError.
+    """
     listing = list_pictures(pictures)
     _check_names(listing)
     with reporter.step("Checking pictures", len(listing.entries)) as advance:
         inspections = inspect_all(
             [entry.path for entry in listing.entries],
-            workers=cores(),
+            workers=workers or cores(),
             remembered=InspectionMemory(cache),
             advance=advance,
         )

@@ -25,6 +25,7 @@ from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_
 from tellapart.features.cache import Cache
 from tellapart.features.engine import choose_device, open_engine
 from tellapart.features.extract import Features, Picture, extract
+from tellapart.runtime import cores
 from tellapart.settings import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.training.probe import Probe, fit_probe
@@ -62,7 +63,9 @@ def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None
     with open_cache() as cache:
         pending = prepare_backbone(settings.backbone, cache=cache_folder(), weights=weights)
         try:
-            examined = examine(Path(settings.pictures), cache=cache, reporter=reporter)
+            # An export at work gets a core to itself: everything after the audit waits for it.
+            workers = max(1, cores() - 1) if pending.running else cores()
+            examined = examine(Path(settings.pictures), cache=cache, reporter=reporter, workers=workers)
             _report_findings(examined, reporter)
             check_trainable(examined.audit)
             if settings.strict:
