@@ -194,8 +194,10 @@ def test_near_copies_share_a_group_and_are_noted() -> None:
     assert audit.duplicates == 0
     assert audit.groups[-1] == audit.groups[-2] == min(i.content_hash for _, i in near_copy())
     assert messages(audit, "note") == [
-        "near-copies: 2 pictures in 1 cluster, such as cat/bright.jpg = dog/dark.jpg; "
-        "a split that tellapart makes keeps each cluster together."
+        (
+            "near-copies: 2 pictures in 1 cluster, such as cat/bright.jpg = dog/dark.jpg; "
+            "a split that tellapart makes keeps each cluster together."
+        )
     ]
 
 
