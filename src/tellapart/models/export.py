@@ -7,6 +7,7 @@ audit on the other core, and keeps torch's half gigabyte out of the process that
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import json
 import math
@@ -201,4 +202,9 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # A training waits for this process: neither collecting garbage while torch is imported nor taking torch down
+    # afterwards does it any good.
+    gc.disable()
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)
