@@ -33,6 +33,15 @@ def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProce
     return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
 
 
+def copy_renamed(pictures: Path, target: Path, name: str) -> Path:
+    """Copy pictures under shuffled names, made by `name` from a number below 1,000."""
+    for number, path in enumerate(sorted(pictures.rglob("*.png"))):
+        folder = target / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / name.format(997 * number % 1000))
+    return target
+
+
 def test_the_run_folder_is_complete(trained_run: Any) -> None:
     names = {path.name for path in trained_run.run.iterdir()}
     assert names == {
@@ -114,11 +123,7 @@ def test_runs_never_overwrite_each_other(trained_run: Any, tmp_path: Path) -> No
 
 
 def test_the_model_learns_again_after_pictures_move(trained_run: Any, tmp_path: Path) -> None:
-    moved = tmp_path / "elsewhere"
-    for number, path in enumerate(sorted(trained_run.pictures.rglob("*.png"))):
-        target = moved / path.parent.name / f"renamed {997 * number % 1000:03d}.PNG"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    moved = copy_renamed(trained_run.pictures, tmp_path / "elsewhere", "renamed {:03d}.PNG")
     again = tellapart.train(moved, out=tmp_path / "runs")
     assert again.computed == 0
     assert read_manifest(again.model).data.fingerprint == read_manifest(trained_run.model).data.fingerprint
@@ -288,11 +293,7 @@ def test_a_file_in_the_place_of_the_runs_folder_is_refused(trained_run: Any, tmp
 
 
 def test_names_of_files_do_not_change_the_classifier(trained_run: Any, tmp_path: Path) -> None:
-    renamed = tmp_path / "renamed"
-    for number, path in enumerate(sorted(trained_run.pictures.rglob("*.png"))):
-        target = renamed / path.parent.name / f"{997 * number % 1000:03d}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    renamed = copy_renamed(trained_run.pictures, tmp_path / "renamed", "{:03d}.png")
     again = tellapart.train(renamed, out=tmp_path / "runs")
     assert again.metrics["classifier"] == trained_run.result.metrics["classifier"]
     assert again.metrics["temperature"] == pytest.approx(trained_run.result.metrics["temperature"], rel=1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -82,6 +83,11 @@ class BarReporter:
         with Progress(*columns, console=self._console) as progress:
             task = progress.add_task(title, total=total)
             yield lambda count: progress.advance(task, count)
+
+
+def discard_output() -> None:
+    """Send what is still to be printed to nowhere: its reader has gone, and Python would complain while it closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_reporter(*, quiet: bool) -> Reporter:

@@ -10,7 +10,6 @@ import errno
 import gc
 import importlib
 import io
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -118,8 +117,9 @@ def _output_failed(error: OSError) -> int:
     """Standard output cannot be written; anything else is a bug and goes on upward."""
     if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
         raise error
-    # Python complains once more while it closes stdout, unless there is a place to write the rest to.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from tellapart.cli.console import discard_output
+
+    discard_output()
     if error.errno == errno.EPIPE:
         return 0  # the reader (`| head`) has what it wanted
     print(f"Error: standard output cannot be written: {error.strerror}. Send it elsewhere.", file=sys.stderr)

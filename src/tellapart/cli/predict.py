@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -85,13 +84,15 @@ def _named(paths: tuple[str, ...]) -> Iterator[str]:
 
 
 def _print_lines(lines: Iterable[str]) -> None:
+    from tellapart.cli.console import discard_output
+
     try:
         for line in lines:
             sys.stdout.write(line)
         sys.stdout.flush()
     except BrokenPipeError:
         # click would exit with 1; a reader that has seen enough (`| head`) is no failure.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
 
 
 def _write_lines(out: Path, lines: Iterable[str], tally: Tally) -> None:
