@@ -7,12 +7,22 @@ from pathlib import Path
 import pytest
 
 from tellapart.errors import SettingsError
-from tellapart.settings import TrainSettings, make_settings, read_recipe
+from tellapart.settings import TrainSettings, make_settings, merge, parse_assignment, parse_seconds, read_recipe
 from tellapart.workflows.runs import recipe_text
 
 
 def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) -> None:
-    settings = make_settings({"pictures": '图 "片"', "seed": 7, "class_weights": "balanced"})
+    settings = make_settings(
+        {
+            "pictures": '图 "片"',
+            "seed": 7,
+            "class_weights": "balanced",
+            "budget": "10m",
+            "strategy": "scratch",
+            "network": {"channels": 1, "blocks": [{"filters": 8, "padding": 1}, {}], "dense": [{"units": 16}]},
+            "loop": {"clip": 0, "patience": 3},
+        }
+    )
     (tmp_path / "recipe.toml").write_text(recipe_text(settings), encoding="utf-8")
     assert make_settings(read_recipe(tmp_path / "recipe.toml")) == settings
 
@@ -20,7 +30,28 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"pictures": "x", "sead": 1}, "there is no setting 'sead'. The settings are: pictures, out"),
+        (
+            {"pictures": "x", "sead": 1},
+            "there is no setting 'sead'. Did you mean 'seed'? The settings there are: pictures",
+        ),
+        (
+            {"pictures": "x", "loop": {"epoch": 3}},
+            "there is no setting 'loop.epoch'. Did you mean 'epochs'? The settings there are: epochs, batch_size",
+        ),
+        (
+            {"pictures": "x", "network": {"blocks": [{}, {"filtres": 3}]}},
+            "there is no setting 'network.blocks.1.filtres'. Did you mean 'filters'? The settings there are: filters, kernel",
+        ),
+        ({"pictures": "x", "loop": {"epochs": 0}}, "loop.epochs is 0; Input should be greater than or equal to 1"),
+        (
+            {"pictures": "x", "budget": "ten minutes"},
+            "budget is 'ten minutes'; a time is a number above 0 and s, m or h",
+        ),
+        ({"pictures": "x", "budget": "0s"}, "budget is '0s'; a time is a number above 0"),
+        (
+            {"pictures": "x", "augment": {"rotation": 200}},
+            "augment.rotation is 200; Input should be less than or equal to 180",
+        ),
         ({}, "pictures is {}; Field required"),
         ({"pictures": ""}, "pictures is ''; String should have at least 1 character"),
         ({"pictures": "x", "folds": 1}, "folds is 1; Input should be greater than or equal to 2"),
@@ -33,6 +64,89 @@ def test_wrong_values_are_named(values: dict[str, object], words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90.0), ("10m", 600.0), ("1.5h", 5400.0), ("1h30m", 5400.0), (" 2M ", 120.0)]
+)
+def test_a_budget_is_read_in_seconds(text: str, seconds: float) -> None:
+    assert make_settings({"pictures": "x", "budget": text}).budget_seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-5m", "5 m", "1e3s", "10d"])
+def test_what_is_no_time_counts_as_none(text: str) -> None:
+    assert parse_seconds(text) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"network": {"name": "lenet5"}},
+            "network.name is set, which --strategy auto does not use. Leave it out, or give --strategy scratch.",
+        ),
+        (
+            {"network": {"channels": 1}, "strategy": "finetune"},
+            "network.channels is set, which --strategy finetune does not use.",
+        ),
+        ({"finetune": {"unfreeze": "2"}, "strategy": "probe"}, "Leave it out, or give --strategy finetune."),
+        (
+            {"network": {"crop": 0.9}, "strategy": "scratch"},
+            "network.crop is set, which --strategy scratch does not use.",
+        ),
+    ],
+)
+def test_a_setting_that_would_be_ignored_is_refused(values: dict[str, object], words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        make_settings({"pictures": "x", **values})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "kept"), [(3, "3"), (0.5, "0.5"), ("half", "half")])
+def test_stages_may_be_given_as_numbers(given: object, kept: str) -> None:
+    assert make_settings({"pictures": "x", "finetune": {"unfreeze": given}}).finetune.unfreeze == kept
+
+
+def test_tables_are_laid_over_each_other_key_by_key() -> None:
+    low = {"seed": 1, "loop": {"epochs": 3, "clip": 1.0}}
+    assert merge(low, {"loop": {"epochs": 5}, "out": "x"}) == {
+        "seed": 1,
+        "loop": {"epochs": 5, "clip": 1.0},
+        "out": "x",
+    }
+    assert low == {"seed": 1, "loop": {"epochs": 3, "clip": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("text", "table"),
+    [
+        ("loop.epochs=5", {"loop": {"epochs": 5}}),
+        ("augment.quarter_turns=true", {"augment": {"quarter_turns": True}}),
+        ("network.name=lenet5", {"network": {"name": "lenet5"}}),
+        ("network.blocks=[{filters=8}]", {"network": {"blocks": [{"filters": 8}]}}),
+        ("seed = 3", {"seed": 3}),
+    ],
+)
+def test_an_assignment_is_a_line_of_a_recipe(text: str, table: dict[str, object]) -> None:
+    assert parse_assignment(text) == table
+
+
+@pytest.mark.parametrize("text", ["loop.epochs", "=5"])
+def test_what_is_no_assignment_is_told(text: str) -> None:
+    with pytest.raises(SettingsError, match="is not KEY=VALUE. Give a setting such as loop.epochs=5"):
+        parse_assignment(text)
+
+
+def test_what_training_does_not_depend_on_is_left_out_of_its_fingerprint() -> None:
+    one, other = (make_settings({"pictures": name, "out": name, "budget": "1m"}) for name in ("a", "b"))
+    assert one.trained_by() == other.trained_by()
+    assert one.trained_by() != make_settings({"pictures": "a", "seed": 1}).trained_by()
+
+
 def test_the_defaults_are_the_documented_ones() -> None:
     settings = TrainSettings(pictures="x")
-    assert (settings.out, settings.seed, settings.device, settings.folds) == ("runs", 0, "auto", 5)
+    assert (settings.out, settings.strategy, settings.seed, settings.device, settings.folds) == (
+        "runs",
+        "auto",
+        0,
+        "auto",
+        5,
+    )

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,6 +41,8 @@ def train(
     pictures: _PathLike,
     *,
     out: _PathLike = "runs",
+    strategy: Literal["auto", "probe", "finetune", "scratch"] = "auto",
+    budget: str | None = None,
     backbone: str = "tf_efficientnet_lite0",
     weights: _PathLike | None = None,
     class_weights: Literal["none", "balanced"] = "none",
@@ -47,22 +50,26 @@ def train(
     strict: bool = False,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     folds: int = 5,
+    settings: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> TrainResult:
     """Train, test and write a run, as `tellapart train` does.
 
     `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group].
+    `settings` holds further lines of a recipe, table by table: {"loop": {"epochs": 5}, "augment": {"preset": "medium"}}.
     `progress` shows bars and the audit's findings on standard error.
     Raises: a subclass of tellapart.errors.TellapartError whose text says value, rule and remedy.
     """
     from tellapart.cli.console import make_reporter
-    from tellapart.settings import make_settings
+    from tellapart.settings import make_settings, merge
     from tellapart.workflows.train import train as run_training
 
-    settings = make_settings(
+    chosen = merge(
         {
             "pictures": os.fspath(pictures),
             "out": os.fspath(out),
+            "strategy": strategy,
+            "budget": budget,
             "backbone": backbone,
             "weights": None if weights is None else os.fspath(weights),
             "class_weights": class_weights,
@@ -70,9 +77,10 @@ def train(
             "strict": strict,
             "device": device,
             "folds": folds,
-        }
+        },
+        dict(settings or {}),
     )
-    return run_training(settings, reporter=make_reporter(quiet=not progress))
+    return run_training(make_settings(chosen), reporter=make_reporter(quiet=not progress))
 
 
 def load(model: _PathLike) -> Classifier:

@@ -4,7 +4,9 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 ├── PictureError          one picture cannot be used; the run goes on without it
 ├── DataError             the folder or table cannot be trained on or evaluated
 ├── SettingsError         a flag or a recipe key is wrong
-├── BackboneError         a backbone name is unknown, or its weights cannot be had
+├── BackboneError         a backbone name is unknown, or its weights do not fit
+│   └── BackboneUnavailable   its weights are not here, and no hub can be reached
+├── TrainingError         the training itself went wrong: the loss is no longer a number
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
 ├── MissingExtra          the command needs an extra that is not installed
 └── StorageError          the disk is full, or a folder cannot be read or written
@@ -33,6 +35,14 @@ class SettingsError(TellapartError):
 
 class BackboneError(TellapartError):
     """The backbone is unknown, or its weights can be had neither here nor from the hub."""
+
+
+class BackboneUnavailable(BackboneError):
+    """The weights are neither here nor to be had from the hub; another backbone, or a network, would help."""
+
+
+class TrainingError(TellapartError):
+    """The training itself went wrong: the loss is no longer a finite number, or its checkpoints belong to another."""
 
 
 class ModelFileError(TellapartError):

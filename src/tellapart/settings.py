@@ -1,31 +1,202 @@
-"""Every setting of a training run, in one tree. In: flags or recipe.toml. Out: TrainSettings. Next: workflows/train.py."""
+"""Every setting of a training run, in one tree. In: flags or recipe.toml. Out: TrainSettings. Next: workflows/train.py.
+
+None means: chosen by the strategy, the network or the time budget. What was chosen is written into the run's
+recipe.toml, so that repeating the recipe chooses nothing again.
+"""
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
+import types
+import typing
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tellapart.errors import SettingsError
 from tellapart.storage import storage_errors
 
+Strategy = Literal["auto", "probe", "finetune", "scratch"]
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
-class TrainSettings(BaseModel):
-    """What `tellapart train` can be told; recipe.toml holds the same keys."""
 
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BlockSettings(_Part):
+    """One block of a network of blocks: convolution, batch norm, activation, pooling, dropout."""
+
+    filters: int = Field(32, ge=1, le=8192)
+    kernel: int = Field(3, ge=1, le=31)
+    stride: int = Field(1, ge=1, le=16)
+    padding: int | Literal["same"] = "same"  # pixels
+    activation: str = "relu"
+    pooling: Literal["max", "average", "none"] = "max"
+    pool_size: int = Field(2, ge=1, le=32)
+    batch_norm: bool = True
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class DenseSettings(_Part):
+    """One dense layer between the blocks and the classifier."""
+
+    units: int = Field(128, ge=1, le=65536)
+    activation: str = "relu"
+    batch_norm: bool = False
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class NetworkSettings(_Part):
+    """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
+
+    name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
+    size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
+    crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
+    channels: Literal[1, 3] = 3  # 1: pictures are turned grey
+    blocks: tuple[BlockSettings, ...] = ()
+    dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
+    dropout: float | None = Field(None, ge=0, lt=1)  # before the classifier
+    drop_path: float = Field(0.0, ge=0, lt=1)
+
+
+class FineTuneSettings(_Part):
+    """How much of a pretrained network trains."""
+
+    unfreeze: str | None = None  # head, half, all, a share, or a number of stages
+    views: int | None = Field(
+        None, ge=0, le=64
+    )  # augmented views a picture that are cached; 0: none, every view is new
+    # The statistics of the stages that train. Those of the batch differ from those that the probe was fitted under.
+    batch_norm: Literal["train", "frozen"] = "frozen"
+
+    @field_validator("unfreeze", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+class AugmentSettings(_Part):
+    """How training pictures are varied; what is left out is the preset's."""
+
+    preset: Literal["none", "light", "medium", "strong", "trivial", "randaugment"] = "light"
+    horizontal_flip: float | None = Field(None, ge=0, le=1)  # probability
+    vertical_flip: float | None = Field(None, ge=0, le=1)  # probability
+    quarter_turns: bool | None = None
+    rotation: float | None = Field(None, ge=0, le=180)  # degrees
+    shift: float | None = Field(None, ge=0, le=0.5)  # share of the side
+    shear: float | None = Field(None, ge=0, le=45)  # degrees
+    zoom: float | None = Field(None, ge=0, le=0.9)  # share
+    crop: float | None = Field(None, ge=0.01, le=1)  # least share of the area
+    brightness: float | None = Field(None, ge=0, le=1)
+    contrast: float | None = Field(None, ge=0, le=1)
+    saturation: float | None = Field(None, ge=0, le=1)
+    hue: float | None = Field(None, ge=0, le=0.5)
+    erasing: float | None = Field(None, ge=0, le=1)  # probability
+    fill: Literal["mean", "black", "white", "mirror"] | None = None
+    mixup: float | None = Field(None, ge=0, le=10)  # alpha
+    cutmix: float | None = Field(None, ge=0, le=10)  # alpha
+
+
+class LoopSettings(_Part):
+    """The training loop of fine-tuning and of training from scratch."""
+
+    epochs: int | None = Field(None, ge=1, le=10_000)
+    batch_size: int = Field(32, ge=1, le=65_536)  # of all processes together
+    accumulate: int = Field(1, ge=1, le=1024)  # batches an update
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float | None = Field(None, gt=0, le=10)
+    head_learning_rate: float | None = Field(None, gt=0, le=10)
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.05, ge=0, le=10)
+    l1: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
+    schedule: Literal["cosine", "step", "plateau", "constant"] = "cosine"
+    warmup_epochs: float = Field(1.0, ge=0)
+    decay_epochs: float | None = Field(None, gt=0)
+    decay_rate: float = Field(0.1, gt=0, le=1)
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: float = Field(2.0, ge=0, le=10)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    sampling: Literal["natural", "balanced"] = "natural"
+    clip: float = Field(1.0, ge=0)  # largest norm of the gradient; 0: any
+    average: float = Field(0.0, ge=0, lt=1)  # decay of the moving average of the weights (EMA); 0: none
+    patience: int | None = Field(None, ge=1)  # epochs without a better validation loss before the loop stops
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    channels_last: bool = True
+    compile: bool = False
+    workers: int | None = Field(None, ge=0, le=256)  # processes that read and vary pictures
+
+
+class TrainSettings(_Part):
+    """What `tellapart train` can be told; recipe.toml holds the same keys."""
 
     pictures: str = Field(min_length=1)  # a folder of class folders, or a CSV
     out: str = "runs"  # the folder that run folders are made in
+    strategy: Strategy = "auto"
+    budget: str | None = None  # of the whole run: 90s, 10m, 1.5h
     backbone: str = Field("tf_efficientnet_lite0", min_length=1)
+    fallback_backbone: str | None = Field(None, min_length=1)  # taken where the weights of `backbone` cannot be had
     weights: str | None = None  # a .safetensors file for the backbone
     class_weights: Literal["none", "balanced"] = "none"
     seed: int = Field(0, ge=0, lt=2**32)
     strict: bool = False  # an unreadable picture stops the run
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     folds: int = Field(5, ge=2, le=20)  # of the cross-validation that chooses the classifier's strength
+    network: NetworkSettings = NetworkSettings()
+    finetune: FineTuneSettings = FineTuneSettings()
+    augment: AugmentSettings = AugmentSettings()
+    loop: LoopSettings = LoopSettings()
+
+    @field_validator("budget")
+    @classmethod
+    def _budget_is_a_time(cls, value: str | None) -> str | None:
+        if value is not None and not 0 < parse_seconds(value) < 1e8:
+            raise ValueError("a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h")
+        return value
+
+    @model_validator(mode="after")
+    def _nothing_is_said_in_vain(self) -> TrainSettings:
+        """A setting that the strategy would never look at is a slip: --network without --strategy scratch."""
+        network, plain = self.network, NetworkSettings()
+        idle = {
+            "network.name": network.name != plain.name and self.strategy != "scratch",
+            "network.blocks": network.blocks != plain.blocks and self.strategy != "scratch",
+            "network.channels": network.channels != plain.channels and self.strategy != "scratch",
+            "network.crop": network.crop is not None and self.strategy == "scratch",
+            "network.dense": bool(network.dense) and self.strategy == "probe",
+            "finetune.unfreeze": self.finetune.unfreeze is not None and self.strategy in ("probe", "scratch"),
+            "finetune.views": self.finetune.views is not None and self.strategy in ("probe", "scratch"),
+            "weights": self.weights is not None and self.strategy == "scratch",
+        }
+        for name in (name for name, given in idle.items() if given):
+            other = "scratch" if name.startswith("network.") and self.strategy != "scratch" else "finetune"
+            other = "finetune" if name == "network.dense" else other
+            raise ValueError(
+                f"{name} is set, which --strategy {self.strategy} does not use. Leave it out, or give --strategy {other}"
+            )
+        return self
+
+    def trained_by(self) -> dict[str, Any]:
+        """The settings that a training's result depends on, as JSON values."""
+        return self.model_dump(mode="json", exclude={"pictures", "out", "budget", "strict", "device"})
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The budget in seconds; None where there is none."""
+        return None if self.budget is None else parse_seconds(self.budget)
+
+
+def parse_seconds(text: str) -> float:
+    """`90s`, `10m`, `1.5h` or `1h30m` in seconds; 0 for anything else."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text.strip().lower())
+    if "".join(number + unit for number, unit in parts) != text.strip().lower():
+        return 0.0
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def make_settings(values: dict[str, Any]) -> TrainSettings:
@@ -34,16 +205,21 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
         return TrainSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        where = [str(part) for part in first["loc"]]
         if first["type"] == "extra_forbidden":
-            raise SettingsError(
-                f"there is no setting {key!r}. The settings are: {', '.join(TrainSettings.model_fields)}."
-            ) from None
+            known = _known_keys(where[:-1])
+            raise SettingsError(f"there is no setting {'.'.join(where)!r}.{_near(where[-1], known)}") from None
         if first["type"] == "string_unicode":
             raise SettingsError(
-                f"{key} is {first.get('input')!r}, a name that is not UTF-8, which a recipe cannot hold. Rename the folder."
+                f"{'.'.join(where)} is {first.get('input')!r}, a name that is not UTF-8, which a recipe cannot hold. "
+                "Rename the folder."
             ) from None
-        raise SettingsError(f"{key} is {first.get('input')!r}; {first['msg']}. Correct it and run again.") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        if not where:
+            raise SettingsError(f"{reason}.") from None
+        raise SettingsError(
+            f"{'.'.join(where)} is {first.get('input')!r}; {reason}. Correct it and run again."
+        ) from None
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -60,3 +236,54 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise SettingsError(f"{path} has no [settings] table. Give the recipe.toml of a run.")
     return settings
+
+
+def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` laid over them, table by table."""
+    merged = dict(values)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def parse_assignment(text: str) -> dict[str, Any]:
+    """`loop.epochs=5` as a table of tables; the value is TOML, or else a plain word. Raises: SettingsError."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise SettingsError(
+            f"--set {text!r} is not KEY=VALUE. Give a setting such as loop.epochs=5 or augment.rotation=15."
+        )
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except ValueError:
+        parsed = value.strip()
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    table: dict[str, Any] = parsed
+    return table
+
+
+def _known_keys(where: list[str]) -> list[str]:
+    """The keys of the table at `where`, the numbers of a list left out."""
+    model: Any = TrainSettings
+    for part in where:
+        if part.isdigit():
+            continue
+        model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> Any:
+    if (
+        isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+        and not isinstance(annotation, types.GenericAlias)
+    ):
+        return annotation
+    return next(_model_in(part) for part in typing.get_args(annotation))
+
+
+def _near(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return (f" Did you mean {close[0]!r}?" if close else "") + f" The settings there are: {', '.join(known)}."

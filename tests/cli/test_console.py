@@ -92,7 +92,9 @@ def tellapart(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "check", "evaluate", "info", "models", "cache", "demo"])
+@pytest.mark.parametrize(
+    "command", ["train", "predict", "check", "evaluate", "info", "models", "cache", "demo", "augment"]
+)
 def test_every_help_has_examples(command: str) -> None:
     answer = tellapart(command, "--help")
     assert answer.returncode == 0

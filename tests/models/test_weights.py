@@ -74,9 +74,32 @@ def test_an_unknown_name_is_refused() -> None:
         load_backbone("resnot18", None)
 
 
-def test_a_near_miss_gets_suggestions() -> None:
-    with pytest.raises(BackboneError, match="resnet18"):
-        load_backbone("resnet18x", None)
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("resnet18x", "resnet18"), ("resnot18", "resnet18"), ("resnet-50", "resnet50"), ("ResNet50", "resnet50"),
+        ("tf_efficientnet_light0", "tf_efficientnet_lite0"), ("inceptionv3", "inception_v3"), ("vgg-16", "vgg16"),
+        ("mobilenetv2", "mobilenetv2_100"), ("convnext", "convnext_atto"), ("vit", "vit_base"),
+    ],
+)  # fmt: skip
+def test_a_near_miss_gets_suggestions(name: str, near: str) -> None:
+    with pytest.raises(BackboneError, match=f"timm has no network named '{name}'. .*, or one of: .*{near}"):
+        load_backbone(name, None)
+
+
+def test_a_name_like_no_other_gets_no_suggestions() -> None:
+    with pytest.raises(BackboneError, match=r"Choose one from `tellapart models`, or from timm.list_models\(\).$"):
+        load_backbone("qqqq", None)
+
+
+def test_unknown_weights_of_a_known_network_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    safetensors.torch.save_file(timm.create_model("test_resnet").state_dict(), path)
+    with pytest.raises(
+        BackboneError, match="timm has no weights 'mine' for test_resnet. Choose test_resnet, test_resnet.r160_in1k."
+    ):
+        load_backbone("test_resnet.mine", path)
+    assert load_backbone("test_resnet.r160_in1k", path).preprocessing.size == 160
 
 
 def test_weights_from_a_file(tmp_path: Path) -> None:
@@ -95,6 +118,47 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         BackboneError, match=r"does not fit resnet18: \d+ of \d+ tensors are missing or have another shape"
     ):
         load_backbone("resnet18", path)
+
+
+def test_the_message_says_which_tensors_differ(tmp_path: Path) -> None:
+    state = timm.create_model("test_resnet").state_dict()
+    names = list(state)
+    del state[names[0]]
+    for name in names[1:7]:
+        state[name] = torch.zeros(9)
+    state["module.extra"] = torch.zeros(1)
+    path = tmp_path / "mine.safetensors"
+    safetensors.torch.save_file(state, path)
+    with pytest.raises(BackboneError) as caught:
+        load_backbone("test_resnet", path)
+    # By hand from timm's test_resnet: a deep stem of 16, 32 and 32 filters with batch norm between; fc is not needed.
+    assert str(caught.value) == (
+        f"{path} does not fit test_resnet: 7 of {len(names) - 2} tensors are missing or have another shape: "
+        "conv1.0.weight (wanted [16, 3, 3, 3], missing), conv1.1.weight (wanted [16], found [9]), "
+        "conv1.1.bias (wanted [16], found [9]), conv1.1.running_mean (wanted [16], found [9]), "
+        "conv1.1.running_var (wanted [16], found [9]) and 2 more. It has others instead, such as module.extra. "
+        "Give the weights of test_resnet, saved from timm."
+    )
+
+
+def test_what_only_begins_like_the_classifier_is_needed(tmp_path: Path) -> None:
+    # ConvNeXt's classifier is head.fc; head.norm before it is a part of the embedding.
+    state = timm.create_model("test_convnext", num_classes=7).state_dict()
+    path = tmp_path / "mine.safetensors"
+    del state["head.fc.weight"], state["head.fc.bias"]
+    safetensors.torch.save_file(state, path)
+    assert load_backbone("test_convnext", path).source == "file mine.safetensors"
+    del state["head.norm.weight"]
+    safetensors.torch.save_file(state, path)
+    with pytest.raises(
+        BackboneError, match=r"1 of \d+ tensors are missing .*: head.norm.weight \(wanted \[64\], missing\)"
+    ):
+        load_backbone("test_convnext", path)
+
+
+def test_a_file_that_vanishes_before_it_is_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match="cannot be read: No such file"):
+        load_backbone("test_resnet", tmp_path / "none.safetensors")
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -41,5 +41,5 @@ def save_digits(folder: Path, *, labels: tuple[int, ...] = (0, 1, 4), each: int 
 def trained_run(tmp_path_factory: pytest.TempPathFactory, own_cache: Path) -> TrainedRun:
     folder = tmp_path_factory.mktemp("walk")
     pictures = save_digits(folder / "pictures")
-    result = tellapart.train(pictures, out=folder / "runs", device="cpu")
+    result = tellapart.train(pictures, out=folder / "runs", strategy="probe", device="cpu")
     return TrainedRun(model=result.model, run=result.run, pictures=pictures, result=result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import shutil
@@ -27,6 +28,11 @@ from tellapart.errors import DataError, SettingsError, StorageError, TellapartEr
 from tellapart.workflows.runs import MARKER
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
+
+
+# What these tests are about is the same for every strategy, and the probe takes seconds.
+PROBE = ("--strategy", "probe")
+train = functools.partial(tellapart.train, strategy="probe")
 
 
 def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -87,7 +93,7 @@ def test_every_file_is_in_examples_csv_and_no_copy_straddles(trained_run: Any) -
 
 
 def test_a_second_training_reuses_everything_and_gives_the_same(trained_run: Any, tmp_path: Path) -> None:
-    again = tellapart.train(trained_run.pictures, out=tmp_path, device="cpu")
+    again = train(trained_run.pictures, out=tmp_path, device="cpu")
     assert (again.computed, again.reused > 100) == (0, True)
     assert again.metrics["test"] == trained_run.result.metrics["test"]
     assert (tmp_path / again.run.name / "predictions.csv").read_bytes() == (
@@ -107,7 +113,7 @@ def test_the_recipe_repeats_the_run(trained_run: Any, tmp_path: Path) -> None:
 
 
 def test_json_has_the_promised_keys(trained_run: Any, tmp_path: Path) -> None:
-    answer = command("train", trained_run.pictures, "--out", tmp_path, "--json")
+    answer = command("train", trained_run.pictures, *PROBE, "--out", tmp_path, "--json")
     record = json.loads(answer.stdout)
     assert set(record) >= {
         "run", "model", "accuracy", "n_train", "n_validation", "n_test", "classes", "unreadable", "duplicates", "leaked", "seconds",
@@ -117,14 +123,14 @@ def test_json_has_the_promised_keys(trained_run: Any, tmp_path: Path) -> None:
 
 
 def test_runs_never_overwrite_each_other(trained_run: Any, tmp_path: Path) -> None:
-    runs = {tellapart.train(trained_run.pictures, out=tmp_path).run for _ in range(3)}
+    runs = {train(trained_run.pictures, out=tmp_path).run for _ in range(3)}
     assert len(runs) == 3
     assert all((run / "model.onnx").is_file() for run in runs)
 
 
 def test_the_model_learns_again_after_pictures_move(trained_run: Any, tmp_path: Path) -> None:
     moved = copy_renamed(trained_run.pictures, tmp_path / "elsewhere", "renamed {:03d}.PNG")
-    again = tellapart.train(moved, out=tmp_path / "runs")
+    again = train(moved, out=tmp_path / "runs")
     assert again.computed == 0
     assert read_manifest(again.model).data.fingerprint == read_manifest(trained_run.model).data.fingerprint
     assert again.accuracy == trained_run.result.accuracy
@@ -136,13 +142,13 @@ def test_a_bad_picture_is_listed_and_does_not_stop_the_run(trained_run: Any, tmp
     label = sorted(path.name for path in pictures.iterdir())[0]
     (pictures / label / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
     (pictures / label / "notes.txt").write_text("text")
-    result = tellapart.train(pictures, out=tmp_path / "runs")
+    result = train(pictures, out=tmp_path / "runs")
     assert result.unreadable == 1
     (broken,) = [example for example in read_examples(result.run / "examples.csv") if example.problem]
     assert broken.path.name == "broken.jpg"
     assert broken.split is None
     with pytest.raises(DataError, match=r"broken\.jpg"):
-        tellapart.train(pictures, out=tmp_path / "strict", strict=True)
+        train(pictures, out=tmp_path / "strict", strict=True)
     assert not (tmp_path / "strict").exists()
 
 
@@ -156,7 +162,7 @@ def test_a_leaking_split_is_told_and_scored_both_ways(trained_run: Any, tmp_path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
         shutil.copy(files[1], pictures / "test" / label / "leaked.png")
-    answer = command("train", pictures, "--out", tmp_path / "runs", "--json")
+    answer = command("train", pictures, *PROBE, "--out", tmp_path / "runs", "--json")
     assert answer.returncode == 0, answer.stderr
     record = json.loads(answer.stdout)
     assert record["leaked"] == 3
@@ -169,7 +175,8 @@ def test_kill_9_leaves_a_run_that_resumes_to_the_same_result(trained_run: Any, t
     environment = os.environ | {"TELLAPART_CACHE": str(tmp_path / "cache")}
     shutil.copytree(Path(os.environ["TELLAPART_CACHE"]) / "backbones", tmp_path / "cache" / "backbones")
     process = subprocess.Popen(
-        [*COMMAND, "train", str(trained_run.pictures), "--out", str(tmp_path / "runs"), "--quiet"], env=environment
+        [*COMMAND, "train", str(trained_run.pictures), *PROBE, "--out", str(tmp_path / "runs"), "--quiet"],
+        env=environment,
     )
     deadline = time.monotonic() + 60
     while not list((tmp_path / "runs").glob(f"*/{MARKER}")) and time.monotonic() < deadline:
@@ -193,7 +200,7 @@ def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
     environment = os.environ | {"TELLAPART_CACHE": str(tmp_path / "cache")}
     shutil.copytree(Path(os.environ["TELLAPART_CACHE"]) / "backbones", tmp_path / "cache" / "backbones")
     process = subprocess.Popen(
-        [*COMMAND, "train", str(trained_run.pictures), "--out", str(tmp_path / "runs")],
+        [*COMMAND, "train", str(trained_run.pictures), *PROBE, "--out", str(tmp_path / "runs")],
         env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
@@ -237,7 +244,7 @@ def test_bad_calls_get_one_sentence_and_exit_code_2(tmp_path: Path, arguments: l
 def test_unknown_and_wrong_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text('[settings]\npictures = "x"\nlearning_rate = 1\n')
     answer = command("train", "--recipe", tmp_path / "recipe.toml")
-    assert "there is no setting 'learning_rate'. The settings are: pictures, out, backbone" in answer.stderr
+    assert "there is no setting 'learning_rate'. The settings there are: pictures, out, strategy" in answer.stderr
     (tmp_path / "recipe.toml").write_text("[settings\n")
     assert "is not TOML" in command("train", "--recipe", tmp_path / "recipe.toml").stderr
     (tmp_path / "recipe.toml").write_text("a = 1\n")
@@ -247,7 +254,7 @@ def test_unknown_and_wrong_settings_are_named(tmp_path: Path) -> None:
 def test_data_that_cannot_be_trained_on_leaves_nothing_behind(tmp_path: Path) -> None:
     def attempt(folder: Path) -> str:
         with pytest.raises(TellapartError) as caught:
-            tellapart.train(folder, out=tmp_path / "runs")
+            train(folder, out=tmp_path / "runs")
         assert not (tmp_path / "runs").exists()
         return str(caught.value)
 
@@ -288,14 +295,14 @@ def test_a_folder_without_permission_is_refused_before_the_work() -> None:
 def test_a_file_in_the_place_of_the_runs_folder_is_refused(trained_run: Any, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("mine")
     with pytest.raises(StorageError, match="Choose another path"):
-        tellapart.train(trained_run.pictures, out=tmp_path / "runs")
+        train(trained_run.pictures, out=tmp_path / "runs")
     assert (tmp_path / "runs").read_text() == "mine"
 
 
 def test_names_of_files_do_not_change_the_classifier(trained_run: Any, tmp_path: Path) -> None:
     renamed = copy_renamed(trained_run.pictures, tmp_path / "renamed", "{:03d}.png")
-    again = tellapart.train(renamed, out=tmp_path / "runs")
-    assert again.metrics["classifier"] == trained_run.result.metrics["classifier"]
+    again = train(renamed, out=tmp_path / "runs")
+    assert again.metrics["training"] == trained_run.result.metrics["training"]
     assert again.metrics["temperature"] == pytest.approx(trained_run.result.metrics["temperature"], rel=1e-9)
 
 
@@ -318,7 +325,7 @@ def test_a_test_that_leaks_wholly_has_no_honest_score(trained_run: Any, tmp_path
             target = pictures / split / path.parent.name / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
-    answer = command("train", pictures, "--out", tmp_path / "runs", "--quiet")
+    answer = command("train", pictures, *PROBE, "--out", tmp_path / "runs", "--quiet")
     assert "! 30 test pictures have a copy or group mate in train or validation" in answer.stdout
     assert "there is no honest score" in answer.stdout
     shown = command("info", tmp_path / "runs" / "latest").stdout

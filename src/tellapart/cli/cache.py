@@ -9,7 +9,7 @@ import click
 
 @click.group("cache", epilog="\b\nExamples:\n  tellapart cache info\n  tellapart cache clear")
 def command() -> None:
-    """Show or clear what is kept to save time: embeddings, audits, exported networks.
+    """Show or clear what is kept to save time: embeddings, audits, pictures made small, exported networks.
 
     TELLAPART_CACHE chooses the folder, TELLAPART_CACHE_GB its largest size (default 10).
     """
@@ -29,12 +29,17 @@ def info(as_json: bool) -> None:
     click.echo(f"size        {facts['size_bytes'] / 1e6:,.1f} MB of at most {facts['limit_bytes'] / 1e9:,.1f} GB")
     for kind, count in facts["entries"].items():
         click.echo(f"{kind:<12}{count:,}")
+    rows = facts["row_stores"]
+    click.echo(f"row stores  {rows['count']:,} ({rows['size_bytes'] / 1e6:,.1f} MB: pictures and views for training)")
     click.echo(f"backbones   {', '.join(facts['backbones']) or 'none'}")
 
 
 @command.command("clear", epilog="\b\nExamples:\n  tellapart cache clear")
 def clear() -> None:
     """Empty the cache. No result is lost: what is needed is computed again."""
-    from tellapart.workflows.caching import clear_cache
+    from tellapart.workflows.caching import clear_cache, describe_cache
 
     click.echo(f"cleared {clear_cache() / 1e6:,.1f} MB")
+    staying = describe_cache()["row_stores"]["count"]
+    if staying:
+        click.echo(f"{staying:,} of the row stores stay: a training is using them. Clear again when it has ended.")

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("tellapart.cli.train", "Train a classifier on a folder of labelled pictures, and test it honestly."),
     "predict": ("tellapart.cli.predict", "Classify pictures with a trained model."),
     "check": ("tellapart.cli.check", "Look for unreadable pictures, copies, leaks and wrong labels."),
+    "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
     "info": ("tellapart.cli.info", "Show what a model file holds."),
     "models": ("tellapart.cli.models", "List the pretrained networks to choose from."),

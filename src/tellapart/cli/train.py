@@ -19,36 +19,69 @@ Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
   tellapart train pictures.csv              columns path,label[,split][,group]
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
+  tellapart train cells/ --budget 25m       the best answer that 25 minutes allow
+  tellapart train cells/ --strategy finetune --unfreeze 3 --views 8 --augment medium
+  tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
 )
 @click.argument("pictures", required=False)
 @click.option("--out", help="The folder that run folders are made in.  [default: runs]")
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "probe", "finetune", "scratch"]),
+    help="probe: a classifier on the frozen network. finetune: from the probe on, train its upper stages too. scratch: "
+    "random weights. auto: probe, then fine-tune if time allows, and keep what wins on validation.  [default: auto]",
+)
+@click.option("--budget", help="Of the whole run: 90s, 10m, 1h30m.  [default for auto: 1m, with a GPU 10m]")
 @click.option("--backbone", help="A timm name; `tellapart models` lists some.  [default: tf_efficientnet_lite0]")
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
 @click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
 )
 @click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
-@click.option("--seed", type=int, help="Of the split and the cross-validation.  [default: 0]")
+@click.option("--unfreeze", help="What fine-tuning trains: head, half, all, or a number of stages.  [default: half]")
+@click.option("--views", type=int, help="Augmented views a picture that the frozen stages see once; 0: none cached.")
+@click.option(
+    "--network", help="What scratch trains: a classic such as lenet5 or resnet18, or blocks.  [default: blocks]"
+)
+@click.option("--epochs", type=int, help="[default: as many as the budget allows]")
+@click.option("--batch-size", type=int, help="[default: 32]")
+@click.option("--learning-rate", type=float, help="[default: chosen by strategy and optimizer]")
+@click.option(
+    "--augment",
+    type=click.Choice(["none", "light", "medium", "strong", "trivial", "randaugment"]),
+    help="How training pictures are varied; `tellapart augment` shows it.  [default: light]",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other line of a recipe, such as augment.rotation=15, loop.optimizer=sgd or network.size=96.",
+)
+@click.option("--seed", type=int, help="Of everything that is drawn at random.  [default: 0]")
 @click.option("--strict", is_flag=True, default=None, help="Stop when a picture cannot be read.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where the network runs.")
 @click.option("--recipe", type=click.Path(path_type=Path), help="Repeat the run of this recipe.toml; other flags win.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the stopped run in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
-def command(recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool, **flags: Any) -> None:
+def command(
+    recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool, assignments: tuple[str, ...], **flags: Any
+) -> None:
     """Train a classifier on PICTURES: a folder with one folder a class, one already split, or a CSV.
 
     The pictures are audited, split so that copies stay together, run once through a pretrained network, and a classifier
-    is fitted, calibrated and tested. The result is RUN/model.onnx.
+    is fitted; then the network itself is trained on where that was asked for or time allows. What wins on the validation
+    split is calibrated and tested. The result is RUN/model.onnx.
     """
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
     from tellapart.errors import SettingsError
 
     require("train", "train")
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = _settings(flags, assignments)
     if resume is not None and (given or recipe is not None):
         raise SettingsError(
             f"--resume {resume} repeats the run's own settings. Leave out PICTURES and the other flags."
@@ -56,17 +89,48 @@ def command(recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool
     if resume is None and recipe is None and "pictures" not in given:
         raise SettingsError("no pictures were given. Name a folder with one folder of pictures a class, or a CSV.")
 
-    from tellapart.settings import make_settings, read_recipe
+    from tellapart.settings import make_settings, merge, read_recipe
+    from tellapart.workflows.companions import follow, is_companion
     from tellapart.workflows.runs import resume_run
     from tellapart.workflows.train import train
 
+    if is_companion():
+        recipe = recipe or (resume / "recipe.toml" if resume else None)
+        follow(make_settings(merge(read_recipe(recipe) if recipe else {}, given)))
+        return
     reporter = make_reporter(quiet=quiet)
     if resume is not None:
         run = resume_run(resume)
         result = train(run.settings, reporter=reporter, run=run)
     else:
-        result = train(make_settings((read_recipe(recipe) if recipe else {}) | given), reporter=reporter)
+        result = train(make_settings(merge(read_recipe(recipe) if recipe else {}, given)), reporter=reporter)
     click.echo(json.dumps(result.as_json(), ensure_ascii=False) if as_json else summary(result))
+
+
+# Flags that are not named as the recipe names them.
+_TABLES = {
+    "unfreeze": ("finetune", "unfreeze"),
+    "views": ("finetune", "views"),
+    "network": ("network", "name"),
+    "epochs": ("loop", "epochs"),
+    "batch_size": ("loop", "batch_size"),
+    "learning_rate": ("loop", "learning_rate"),
+    "augment": ("augment", "preset"),
+}
+
+
+def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
+    """Flags and --set as the tables of a recipe; flags that were not given are left out."""
+    from tellapart.settings import merge, parse_assignment
+
+    given: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value is not None:
+            table, key = _TABLES.get(name, (None, name))
+            given = merge(given, {table: {key: value}} if table else {key: value})
+    for text in assignments:
+        given = merge(given, parse_assignment(text))
+    return given
 
 
 def summary(result: TrainResult) -> str:

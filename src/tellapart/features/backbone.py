@@ -18,6 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tellapart import errors
 from tellapart.errors import BackboneError
@@ -50,8 +51,8 @@ class ReadyBackbone:
 class PendingBackbone:
     """An export that may still be running; `wait` gives its result."""
 
-    def __init__(self, name: str, folder: Path, weights: Path | None) -> None:
-        self._name, self._folder, self._weights = name, folder, weights
+    def __init__(self, name: str, folder: Path, settings: dict[str, Any]) -> None:
+        self._name, self._folder, self._settings = name, folder, settings
         self._started = time.monotonic()
         self._ready = _read(folder)
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,9 +84,8 @@ class PendingBackbone:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(self._folder.parent)
             self._temporary = Path(tempfile.mkdtemp(dir=self._folder.parent, prefix=_PARTIAL))
-        command = [sys.executable, "-m", "tellapart.models.export", self._name, str(self._temporary)]
-        if self._weights is not None:
-            command.append(str(self._weights))
+        arguments = [self._name, str(self._temporary), json.dumps(self._settings)]
+        command = [sys.executable, "-m", "tellapart.models.export", *arguments]
         # Errors go to a file: a pipe that nobody reads while the audit runs could fill up and stop the export.
         with (self._temporary / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
@@ -115,12 +115,19 @@ class PendingBackbone:
         return ready
 
 
-def prepare_backbone(name: str, *, cache: Path, weights: Path | None) -> PendingBackbone:
-    """Find the exported backbone in the cache, or start exporting it. Raises: BackboneError, StorageError."""
+def prepare_backbone(
+    name: str, *, cache: Path, weights: Path | None, size: int | None = None, crop: float | None = None
+) -> PendingBackbone:
+    """Find the exported backbone in the cache, or start exporting it. Raises: BackboneError, StorageError.
+
+    `size` is the input's side in pixels, `crop` the share of a picture's shorter side that it shows; None: the weights' own.
+    """
     versions = ":".join(importlib.metadata.version(package) for package in ("timm", "torch"))
-    key = hashlib.sha256(f"{_FORMAT}:{lookup_key(name, weights)}:{versions}".encode()).hexdigest()[:16]
+    key = f"{_FORMAT}:{lookup_key(name, weights)}:{versions}" + (f":{size}:{crop}" if size or crop else "")
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     safe = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)[:80]
-    return PendingBackbone(name, cache / "backbones" / f"{safe}-{key}", weights)
+    settings = {"weights": None if weights is None else str(weights), "size": size, "crop": crop}
+    return PendingBackbone(name, cache / "backbones" / f"{safe}-{digest}", settings)
 
 
 def list_backbones(cache: Path) -> list[Path]:

@@ -7,15 +7,18 @@ records, before torch's restricted reader (`weights_only`) opens it.
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import hashlib
 import os
 import socket
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tellapart.errors import BackboneError
+from tellapart.errors import BackboneError, BackboneUnavailable
 from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, embedded_file
 from tellapart.preprocessing import Interpolation, Preprocessing
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _CONNECT_SECONDS = 5.0
+_NAMED = 5  # tensors or networks that a message names
 _INTERPOLATIONS: dict[str, Interpolation] = {
     "nearest": "nearest",
     "bilinear": "bilinear",
@@ -67,6 +71,72 @@ def load_backbone(name: str, weights: Path | None) -> Loaded:
     return _from_hub(name)
 
 
+def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> nn.Module:
+    """timm's network of this name, with settings of its own such as num_classes=0.
+
+    Raises: BackboneError when timm has no such network; it suggests the nearest names.
+    """
+    import timm
+
+    base, _, tag = name.partition(".")
+    if not timm.is_model(base):
+        known = timm.list_models()
+        family = [other for other in known if other.startswith(base.lower())]
+        close = family[:_NAMED] or difflib.get_close_matches(base.lower(), known, n=_NAMED)
+        raise BackboneError(
+            f"timm has no network named {name!r}. Choose one from `tellapart models`"
+            + (f", or one of: {', '.join(close)}." if close else ", or from timm.list_models().")
+        )
+    tags = [other.partition(".")[2] for other in timm.list_pretrained(f"{base}.*")] if tag else []
+    if tag not in ["", *tags]:
+        others = ", ".join(f"{base}.{other}" for other in tags[:_NAMED])
+        raise BackboneError(
+            f"timm has no weights {tag!r} for {base}. Choose {base}" + (f", {others}." if tags else ".")
+        )
+    network: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)
+    return network
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises: BackboneError when it cannot be read or is damaged."""
+    import safetensors
+    import safetensors.torch
+
+    try:
+        return safetensors.torch.load(path.read_bytes())
+    except OSError as error:
+        raise BackboneError(f"the weights {path} cannot be read: {error.strerror}. Check the path.") from None
+    except safetensors.SafetensorError as error:
+        raise BackboneError(
+            f"{path} cannot be read as safetensors ({error}). Save it again with safetensors."
+        ) from None
+
+
+def check_fit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], *, path: Path, name: str) -> None:
+    """Raises: BackboneError when `found` lacks a tensor of `wanted` or has it in another shape, and lists which."""
+    differences = describe_differences(wanted, found)
+    if differences:
+        raise BackboneError(f"{path} does not fit {name}: {differences} Give the weights of {name}, saved from timm.")
+
+
+def describe_differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """Which tensors are missing or have another shape, the first five by name; empty when all fit."""
+    unlike = [key for key, value in wanted.items() if key not in found or found[key].shape != value.shape]
+    if not unlike:
+        return ""
+    named = [
+        f"{key} (wanted {list(wanted[key].shape)}, "
+        + (f"found {list(found[key].shape)})" if key in found else "missing)")
+        for key in unlike[:_NAMED]
+    ]
+    more = f" and {len(unlike) - _NAMED} more" if len(unlike) > _NAMED else ""
+    surplus = [key for key in found if key not in wanted][:2]
+    instead = f" It has others instead, such as {' and '.join(surplus)}." if surplus else ""
+    return (
+        f"{len(unlike)} of {len(wanted)} tensors are missing or have another shape: {', '.join(named)}{more}.{instead}"
+    )
+
+
 def _from_package(name: str, embedded: EmbeddedWeights) -> Loaded:
     import torch
 
@@ -83,7 +153,7 @@ def _from_package(name: str, embedded: EmbeddedWeights) -> Loaded:
         )
     state = torch.load(path, map_location="cpu", weights_only=True)
     # This port keeps timm's order of tensors under other names, so they are matched by position and checked by shape.
-    network = _create(name)
+    network = create_network(name)
     own = network.state_dict()
     if [tuple(tensor.shape) for tensor in own.values()] != [tuple(tensor.shape) for tensor in state.values()]:
         raise BackboneError(f"the weights in {path} do not fit timm's {name}: the shapes differ. Install timm>=1.0.15.")
@@ -91,61 +161,33 @@ def _from_package(name: str, embedded: EmbeddedWeights) -> Loaded:
 
 
 def _from_file(name: str, path: Path) -> Loaded:
-    import safetensors
-    import safetensors.torch
-
-    network = _create(name)
-    try:
-        state = safetensors.torch.load(path.read_bytes())
-    except safetensors.SafetensorError as error:
-        raise BackboneError(
-            f"{path} cannot be read as safetensors ({error}). Save it again with safetensors."
-        ) from None
+    network = create_network(name)
+    state = read_weights(path)
     own = network.state_dict()
-    unlike = [key for key in own if key in state and state[key].shape != own[key].shape]
-    classifier = getattr(network, "pretrained_cfg", {}).get("classifier", "classifier")
-    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    missing = [key for key in own if (key not in state or key in unlike) and not key.startswith(heads)]
-    if missing:
-        raise BackboneError(
-            f"{path} does not fit {name}: {len(missing)} of {len(own)} tensors are missing or have another shape, "
-            f"the first is {missing[0]}. Give the weights of {name}, saved from timm."
-        )
-    fitting = {key: value for key, value in state.items() if key in own and key not in unlike}
+    classifier = getattr(network, "pretrained_cfg", {}).get("classifier") or "classifier"
+    heads = tuple(f"{head}." for head in ((classifier,) if isinstance(classifier, str) else classifier))
+    wanted = {key: value for key, value in own.items() if not key.startswith(heads)}
+    found = {key: value for key, value in state.items() if not key.startswith(heads)}
+    check_fit(wanted, found, path=path, name=name)
+    fitting = {key: found[key] for key in wanted}
     return _ready(network, {**own, **fitting}, f"file {path.name}", "as given by you")
 
 
 def _from_hub(name: str) -> Loaded:
-    if not _hub_reachable():
-        # Otherwise the hub's client tries for most of a minute. What it has downloaded before still loads.
-        os.environ["HF_HUB_OFFLINE"] = "1"
     try:
-        network = _create(name, pretrained=True)
+        with contextlib.nullcontext() if _hub_reachable() else _hub_offline():
+            network = create_network(name, pretrained=True)
     except BackboneError:
         raise
     # timm, huggingface_hub and the network library below them each raise errors of their own here.
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
-        raise BackboneError(
+        raise BackboneUnavailable(
             f"the weights of {name} cannot be downloaded ({reason}). Connect to the network, choose an embedded "
             f"backbone ({', '.join(EMBEDDED)}), or give the weights with --weights FILE.safetensors."
         ) from None
     license_name = getattr(network, "pretrained_cfg", {}).get("license") or "see the model card"
     return _ready(network, network.state_dict(), "timm's hub", str(license_name))
-
-
-def _create(name: str, *, pretrained: bool = False) -> nn.Module:
-    import timm
-
-    base = name.split(".")[0]
-    if not timm.is_model(base):
-        close = timm.list_models(f"*{base[:6]}*")[:5]
-        raise BackboneError(
-            f"timm has no network named {name!r}. Choose one from `tellapart models`"
-            + (f", or one of: {', '.join(close)}." if close else ", or from timm.list_models().")
-        )
-    network: nn.Module = timm.create_model(name, pretrained=pretrained)
-    return network
 
 
 def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_name: str) -> Loaded:
@@ -182,6 +224,20 @@ def _file_digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise BackboneError(f"the weights {path} cannot be read: {error.strerror}. Check the path.") from None
+
+
+@contextlib.contextmanager
+def _hub_offline() -> Iterator[None]:
+    """Without it the hub's client tries for most of a minute. What it has downloaded before still loads."""
+    from huggingface_hub import constants
+
+    # The client looks at HF_HUB_OFFLINE only when it is imported, and timm imports it.
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _hub_reachable() -> bool:

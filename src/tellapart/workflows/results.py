@@ -23,27 +23,26 @@ from tellapart.evaluation.predictions import write_predictions
 from tellapart.export.assemble import assemble
 from tellapart.export.parity import check_parity
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.features.extract import Features
 from tellapart.preprocessing import load
 from tellapart.runtime import Session
 from tellapart.storage import storage_errors, write_bytes, write_json
-from tellapart.training.probe import Probe
+from tellapart.workflows.candidates import Candidate, Choice, comparison
 from tellapart.workflows.examine import Examined
+from tellapart.workflows.material import Material
 from tellapart.workflows.runs import Run, versions
 
 _PROOF = 4  # test pictures that the finished file must classify as tested
 _HEADLINES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Learned:
-    """The classifier, its calibration and its test."""
+    """The classifier that was kept, and its test."""
 
-    examples: list[Example]
-    probe: Probe
-    temperature: float
+    material: Material
+    choice: Choice
     counts: dict[str, int]  # pictures by split
-    test_rows: list[int]  # indices into `examples`
+    test_rows: list[int]  # indices into the material's examples
     test_probabilities: NDArray[np.float32]  # [n_test, K]
     metrics: dict[str, Any]
     metrics_without_leaked: dict[str, Any] | None
@@ -68,6 +67,8 @@ class TrainResult:
     seconds: float
     computed: int  # pictures that went through the network in this run
     reused: int  # pictures whose embedding was in the cache
+    strategy: str  # that was kept: probe, finetune or scratch
+    choice: str  # why, in a sentence; empty where there was nothing to choose
     metrics: dict[str, Any] = field(repr=False)  # metrics.json
     warnings: tuple[str, ...] = ()  # what the audit found that should not be missed
 
@@ -90,6 +91,8 @@ class TrainResult:
             "seconds": round(self.seconds, 3),
             "computed": self.computed,
             "reused": self.reused,
+            "strategy": self.strategy,
+            "choice": self.choice,
             "warnings": list(self.warnings),
         }
 
@@ -99,16 +102,18 @@ def write_results(
     *,
     examined: Examined,
     learned: Learned,
-    backbone: ReadyBackbone,
-    features: Features,
+    computed: int,
+    reused: int,
     seconds: dict[str, float],
     started: float,
 ) -> TrainResult:
     """Write the run's files, prove the model, write the model, and finish the run. Raises: StorageError, ModelFileError."""
-    folder, classes = run.folder, examined.audit.classes
-    write_examples(folder / "examples.csv", learned.examples)
+    folder, classes, examples = run.folder, examined.audit.classes, learned.material.examples
+    winner = learned.choice.winner
+    candidate, backbone = winner.candidate, winner.candidate.backbone
+    write_examples(folder / "examples.csv", examples)
     write_json(folder / "audit.json", audit_json(examined.audit))
-    tested = [learned.examples[row] for row in learned.test_rows]
+    tested = [examples[row] for row in learned.test_rows]
     write_predictions(
         folder / "predictions.csv",
         paths=[str(example.path) for example in tested],
@@ -116,20 +121,22 @@ def write_results(
         probabilities=learned.test_probabilities,
         classes=classes,
     )
-    manifest = _manifest(run, examined, learned, backbone)
+    manifest = _manifest(run, examined, learned)
     data = assemble(
         backbone.network,
-        weight=learned.probe.weight,
-        bias=learned.probe.bias,
-        temperature=learned.temperature,
+        weight=candidate.weight,
+        bias=candidate.bias,
+        temperature=winner.temperature,
         manifest=manifest,
     )
     difference = _prove(data, tested[:_PROOF], learned.test_probabilities[:_PROOF], backbone)
-    metrics = _metrics(learned, features, seconds | {"whole": time.monotonic() - started}, difference)
+    metrics = _metrics(
+        learned, {"computed": computed, "reused": reused}, seconds | {"whole": time.monotonic() - started}, difference
+    )
     write_json(folder / "metrics.json", metrics)
-    write_bytes(folder / "weights.safetensors", _weights(backbone, learned.probe))
+    write_bytes(folder / "weights.safetensors", _weights(candidate))
     write_bytes(folder / "model.onnx", data)
-    run.log("finished", accuracy=learned.metrics["accuracy"], seconds=metrics["seconds"], computed=features.computed)
+    run.log("finished", accuracy=learned.metrics["accuracy"], seconds=metrics["seconds"], computed=computed)
     run.finish()
     return TrainResult(
         run=folder,
@@ -140,12 +147,14 @@ def write_results(
         n_validation=learned.counts["validation"],
         n_test=learned.counts["test"],
         classes=classes,
-        unreadable=sum(bool(example.problem) for example in learned.examples),
+        unreadable=sum(bool(example.problem) for example in examples),
         duplicates=examined.audit.duplicates,
         leaked=learned.leaked,
         seconds=time.monotonic() - started,
-        computed=features.computed,
-        reused=features.reused,
+        computed=computed,
+        reused=reused,
+        strategy=candidate.strategy,
+        choice=learned.choice.reason,
         metrics=metrics,
         warnings=tuple(finding.message for finding in findings(examined.audit) if finding.severity == "warning"),
     )
@@ -157,12 +166,14 @@ def data_fingerprint(examples: list[Example]) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _manifest(run: Run, examined: Examined, learned: Learned, backbone: ReadyBackbone) -> Manifest:
+def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
+    winner = learned.choice.winner
+    backbone = winner.candidate.backbone
     preprocessing = backbone.preprocessing
     clean = learned.metrics_without_leaked
     return Manifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        strategy="probe",
+        strategy=winner.candidate.strategy,
         classes=examined.audit.classes,
         preprocessing=PreprocessingRecord(
             size=preprocessing.size,
@@ -171,7 +182,7 @@ def _manifest(run: Run, examined: Examined, learned: Learned, backbone: ReadyBac
             mean=preprocessing.mean,
             std=preprocessing.std,
         ),
-        temperature=learned.temperature,
+        temperature=winner.temperature,
         backbone=BackboneRecord(
             name=backbone.name,
             embedding=backbone.embedding,
@@ -183,7 +194,7 @@ def _manifest(run: Run, examined: Examined, learned: Learned, backbone: ReadyBac
         scores_without_leaked=None if clean is None else _scores(clean),
         data=DataRecord(
             name=Path(run.settings.pictures).name,
-            fingerprint=data_fingerprint(learned.examples),
+            fingerprint=data_fingerprint(learned.material.examples),
             n_train=learned.counts["train"],
             n_validation=learned.counts["validation"],
             n_test=learned.counts["test"],
@@ -210,7 +221,10 @@ def _prove(data: bytes, tested: list[Example], expected: NDArray[np.float32], ba
     return check_parity(expected, found, what="the new model.onnx")
 
 
-def _metrics(learned: Learned, features: Features, seconds: dict[str, float], difference: float) -> dict[str, Any]:
+def _metrics(
+    learned: Learned, embeddings: dict[str, int], seconds: dict[str, float], difference: float
+) -> dict[str, Any]:
+    winner = learned.choice.winner
     return {
         "test": learned.metrics,
         "test_without_leaked": learned.metrics_without_leaked,
@@ -218,22 +232,24 @@ def _metrics(learned: Learned, features: Features, seconds: dict[str, float], di
         "n_validation": learned.counts["validation"],
         "n_test": learned.counts["test"],
         "leaked": learned.leaked,
-        "temperature": learned.temperature,
-        "classifier": {
-            "strength": learned.probe.strength,
-            "trials": [{"strength": strength, "log_loss": loss} for strength, loss in learned.probe.trials.items()],
-        },
-        "embeddings": {"computed": features.computed, "reused": features.reused},
+        "temperature": winner.temperature,
+        "strategy": winner.candidate.strategy,
+        "choice": learned.choice.reason,
+        "validation": comparison(learned.choice),
+        "training": {one.candidate.strategy: dict(one.candidate.details) for one in learned.choice.compared},
+        "embeddings": embeddings,
         "onnx_difference": difference,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
 
 
-def _weights(backbone: ReadyBackbone, probe: Probe) -> bytes:
+def _weights(candidate: Candidate) -> bytes:
     import safetensors.numpy
 
-    with storage_errors(backbone.weights):
-        tensors = safetensors.numpy.load(backbone.weights.read_bytes())
-    tensors |= {"classifier.weight": probe.weight, "classifier.bias": probe.bias}
-    data: bytes = safetensors.numpy.save(tensors, metadata={"backbone": backbone.name})
+    path = candidate.backbone.weights
+    with storage_errors(path):
+        tensors = safetensors.numpy.load(path.read_bytes())
+    tensors |= {"classifier.weight": candidate.weight, "classifier.bias": candidate.bias}
+    # One entry: safetensors writes several in an order that changes from run to run.
+    data: bytes = safetensors.numpy.save(tensors, metadata={"backbone": candidate.backbone.name})
     return data

@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +24,19 @@ from tellapart.settings import TrainSettings, make_settings, read_recipe
 from tellapart.storage import current_umask, storage_errors, write_bytes, write_json
 
 MARKER = "unfinished.json"
-_PACKAGES = ("tellapart", "numpy", "pillow", "onnxruntime", "onnx", "scikit-learn", "timm", "torch", "torchvision")
+SCAFFOLD = ("checkpoints", "work")  # folders that a finished run does not need
+_PACKAGES = (
+    "tellapart",
+    "numpy",
+    "pillow",
+    "onnxruntime",
+    "onnx",
+    "scikit-learn",
+    "timm",
+    "torch",
+    "torchvision",
+    "accelerate",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +54,18 @@ class Run:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def finish(self) -> None:
-        """Take the marker away and point `latest` here."""
+        """Take away what only a resumed run needs, then the marker, and point `latest` here."""
+        for name in SCAFFOLD:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
         with storage_errors(self.folder):
             (self.folder / MARKER).unlink(missing_ok=True)
         self.release()
         _point_latest(self.folder)
+
+    def discard(self) -> None:
+        """Remove the run: it ended before anything was learned."""
+        self.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def release(self) -> None:
         """Let go of the run: it is finished, or was stopped and may be resumed."""
@@ -114,6 +133,24 @@ def _lock(folder: Path) -> IO[bytes] | None:
     return marker
 
 
+def replan(
+    run: Run, *, epochs: int, views: int | None = None, unfreeze: str | None = None, size: int | None = None
+) -> Run:
+    """The run with what was planned for it in its settings and its recipe: resumed or repeated, it plans nothing again.
+
+    Raises: StorageError.
+    """
+    settings = run.settings
+    finetune = {name: value for name, value in (("views", views), ("unfreeze", unfreeze)) if value is not None}
+    update: dict[str, Any] = {"loop": settings.loop.model_copy(update={"epochs": epochs})}
+    update["finetune"] = settings.finetune.model_copy(update=finetune)
+    if size is not None:
+        update["network"] = settings.network.model_copy(update={"size": size})
+    settings = settings.model_copy(update=update)
+    write_bytes(run.folder / "recipe.toml", recipe_text(settings).encode())
+    return replace(run, settings=settings)
+
+
 def resume_run(folder: Path) -> Run:
     """Open a stopped run again, with the settings that it was started with.
 
@@ -136,9 +173,16 @@ def recipe_text(settings: TrainSettings) -> str:
     """recipe.toml: every resolved setting, and the versions that ran."""
     import tomli_w
 
-    values = {key: value for key, value in settings.model_dump().items() if value is not None}
+    values = _without_none(settings.model_dump(mode="json"))
     head = "# Repeat this run with: tellapart train --recipe recipe.toml\n"
     return head + tomli_w.dumps({"settings": values, "versions": versions()})
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what was left open is left out."""
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list) else value
 
 
 def versions() -> dict[str, str]:

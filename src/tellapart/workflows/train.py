@@ -1,87 +1,114 @@
-"""The main job: pictures become a tested model. In: TrainSettings. Out: TrainResult, a run's folder. Next: results.py.
+"""The main job: pictures become a tested model. In: TrainSettings. Out: TrainResult, a run's folder. Next: material.py.
 
-Only wires rooms together: audit, split, embeddings, classifier, calibration, test, model.onnx. The test split is
-looked at once, at the end; the classifier's strength is chosen inside train, the temperature on validation.
+Only wires rooms together: audit, split, probe, fine-tuning or training from scratch, choice, test, model.onnx. The
+validation split chooses and calibrates; the test split is looked at once, at the end.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.audit import check_strict, check_trainable, findings
-from tellapart.data.examples import SPLITS, Example, Split
-from tellapart.data.split import assign_splits
-from tellapart.errors import DataError, TellapartError
-from tellapart.evaluation.calibration import apply_temperature, fit_temperature
+from tellapart.data.augment import resolve
+from tellapart.data.examples import SPLITS
+from tellapart.errors import BackboneError, BackboneUnavailable, SettingsError, StorageError
+from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.metrics import evaluate
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
-from tellapart.features.engine import choose_device, open_engine
-from tellapart.features.extract import Features, Picture, extract
+from tellapart.features.engine import choose_device
 from tellapart.runtime import cores
 from tellapart.settings import TrainSettings
 from tellapart.storage import cache_folder
-from tellapart.training.probe import Probe, fit_probe
 from tellapart.workflows.caching import open_cache
+from tellapart.workflows.candidates import Choice
+from tellapart.workflows.companions import is_companion, world_size
 from tellapart.workflows.examine import Examined, examine
+from tellapart.workflows.material import Material, gather
 from tellapart.workflows.reporter import Reporter
 from tellapart.workflows.results import Learned, TrainResult, write_results
 from tellapart.workflows.runs import Run, check_writable, start_run, with_absolute_inputs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Data:
-    """What is left to learn from: one row a usable picture."""
-
-    examples: list[Example]  # every entry, in the listing's order, with problems
-    rows: list[int]  # indices into `examples` that have a vector
-    vectors: NDArray[np.float32]  # [N, D], in the order of `rows`
-    labels: NDArray[np.int64]  # [N]
-    groups: NDArray[np.int64]  # [N]
-    splits: NDArray[np.str_]  # [N]
-    leaked: NDArray[np.bool_]  # [N]
+from tellapart.workflows.strategies import Session, learn, make_clock
 
 
 def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
     """Train, test and write a run; `run` is given when a stopped one is resumed.
 
-    Raises: DataError, SettingsError, BackboneError, StorageError; nothing is written for data that cannot be trained on.
+    Raises: DataError, SettingsError, BackboneError, TrainingError, StorageError; nothing is written for data that
+    cannot be trained on.
     """
-    started = time.monotonic()
+    started, resumed = time.monotonic(), run is not None
+    _check(settings)
+    # Threads that spin while they wait take the cores from those that work; set before torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device = choose_device(settings.device)
     check_writable(Path(settings.out))
     settings = with_absolute_inputs(settings)
-    weights = Path(settings.weights) if settings.weights else None
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     with open_cache() as cache:
-        pending = prepare_backbone(settings.backbone, cache=cache_folder(), weights=weights)
+        pending = None if settings.strategy == "scratch" else _prepare(settings)
         try:
-            # An export at work gets a core to itself: everything after the audit waits for it.
-            workers = max(1, cores() - 1) if pending.running else cores()
-            examined = examine(Path(settings.pictures), cache=cache, reporter=reporter, workers=workers)
-            _report_findings(examined, reporter)
-            check_trainable(examined.audit)
-            if settings.strict:
-                check_strict(examined.audit)
-            examples = split_examples(examined, seed=settings.seed)
-            backbone = _wait(pending, reporter)
+            examined, material = _look(settings, cache, pending, reporter)
+            settings, backbone = _backbone(settings, pending, reporter)
             run = run or start_run(settings)
-            return _learn(run, examined, examples, backbone, device, cache, reporter, started)
-        except (KeyboardInterrupt, TellapartError):
+            session = Session(
+                run=run, examined=examined, device=device, cache=cache, clock=make_clock(settings, device, started),
+                reporter=reporter, started=started,
+            )  # fmt: skip
+            session.seconds["audit and export"] = time.monotonic() - started
+            result = _learn(session, material, backbone)
+            session.leave()
+            return result
+        except (SettingsError, BackboneError):
+            if run is not None and not resumed:
+                run.discard()  # it holds nothing yet that could be gone on with
+            raise
+        except (KeyboardInterrupt, StorageError):
             if run is not None:
                 reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {run.folder}")
             raise
         finally:
-            pending.cancel()
+            if pending is not None:
+                pending.cancel()
             if run is not None:
                 run.release()
+
+
+def _check(settings: TrainSettings) -> None:
+    """Refuse now what would only be found after minutes. Raises: SettingsError."""
+    if is_companion():
+        raise SettingsError(
+            "this process is not the first of its launcher's; only the first trains and tests a run. "
+            "Under torchrun use the command `tellapart train`."
+        )
+    resolve(**settings.augment.model_dump())
+    batch, world = settings.loop.batch_size * settings.loop.accumulate, world_size()
+    if batch % world:
+        raise SettingsError(
+            f"the batch size is {batch}; {world} processes must be able to share it evenly. "
+            f"Set it to {max(1, batch // world) * world}, for example."
+        )
+
+
+def _look(
+    settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, reporter: Reporter
+) -> tuple[Examined, Material]:
+    """Audit and split. Raises: DataError when this cannot be trained on."""
+    # An export at work gets a core to itself: everything after the audit waits for it.
+    workers = max(1, cores() - 1) if pending is not None and pending.running else cores()
+    examined = examine(Path(settings.pictures), cache=cache, reporter=reporter, workers=workers)
+    _report_findings(examined, reporter)
+    check_trainable(examined.audit)
+    if settings.strict:
+        check_strict(examined.audit)
+    return examined, gather(examined, seed=settings.seed)
 
 
 def _import_ahead() -> None:
@@ -90,39 +117,37 @@ def _import_ahead() -> None:
         importlib.import_module(name)
 
 
-def split_examples(examined: Examined, *, seed: int) -> list[Example]:
-    """Every entry as an Example, with its split; entries with a problem have none. Raises: DataError."""
-    entries, inspections, audit = examined.listing.entries, examined.inspections, examined.audit
-    usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
-    splits = assign_splits(
-        labels=[entries[index].label for index in usable],
-        content_hashes=[inspections[index].content_hash for index in usable],
-        groups=[audit.groups[index] for index in usable],
-        given=[entries[index].split for index in usable],
-        seed=seed,
-    )
-    chosen: dict[int, Split] = dict(zip(usable, splits, strict=True))
-    return [
-        Example(
-            path=entry.path,
-            label=entry.label,
-            split=chosen.get(index),
-            group=audit.groups[index] if index in chosen else "",
-            content_hash=inspection.content_hash,
-            width=inspection.width,
-            height=inspection.height,
-            problem=inspection.problem,
-        )
-        for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True))
-    ]
-
-
 def _report_findings(examined: Examined, reporter: Reporter) -> None:
     for finding in findings(examined.audit):
         if finding.severity == "note":
             reporter.say(finding.message)
         elif finding.severity == "warning":  # errors are raised a moment later
             reporter.warn(finding.message)
+
+
+def _prepare(settings: TrainSettings) -> PendingBackbone:
+    network = settings.network
+    weights = Path(settings.weights) if settings.weights else None
+    return prepare_backbone(
+        settings.backbone, cache=cache_folder(), weights=weights, size=network.size, crop=network.crop
+    )
+
+
+def _backbone(
+    settings: TrainSettings, pending: PendingBackbone | None, reporter: Reporter
+) -> tuple[TrainSettings, ReadyBackbone | None]:
+    """The exported backbone, or the recipe's second choice where no hub can be reached. Raises: BackboneError."""
+    if pending is None:
+        return settings, None
+    try:
+        return settings, _wait(pending, reporter)
+    except BackboneUnavailable as error:
+        second = settings.fallback_backbone
+        if second is None or second == settings.backbone:
+            raise
+        reporter.warn(f"{error} Going on with {second}, the recipe's fallback_backbone.")
+        settings = settings.model_copy(update={"backbone": second, "weights": None})
+        return settings, _wait(_prepare(settings), reporter)
 
 
 def _wait(pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
@@ -134,138 +159,49 @@ def _wait(pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
     return ready
 
 
-def _learn(
-    run: Run, examined: Examined, examples: list[Example], backbone: ReadyBackbone, device: str, cache: Cache,
-    reporter: Reporter, started: float,
-) -> TrainResult:  # fmt: skip
-    audited = time.monotonic()
-    features = _extract(examined, examples, backbone, device, cache, reporter)
-    extracted = time.monotonic()
-    data = _gather(examined, examples, features)
-    with reporter.step("Fitting the classifier", 1) as advance:
-        probe = _fit(run.settings, examined, data)
-        advance(1)
-    if device != "cpu":
-        data = _as_deployed(data, examined, backbone, cache, reporter)
-    learned = _test(run.settings, examined, data, probe)
-    seconds = {
-        "audit and export": audited - started,
-        "embeddings": extracted - audited,
-        "classifier and test": time.monotonic() - extracted,
-    }
-    with reporter.step("Writing the model", 1) as advance:
+def _learn(session: Session, material: Material, backbone: ReadyBackbone | None) -> TrainResult:
+    learned = learn(session, material, backbone)
+    if learned.choice.reason:
+        session.reporter.say(learned.choice.reason)
+    session.run.log("chosen", strategy=learned.choice.winner.candidate.strategy, reason=learned.choice.reason)
+    began = time.monotonic()
+    tested = _test(session.run.settings, learned.material, learned.choice)
+    session.seconds["test"] = time.monotonic() - began
+    with session.reporter.step("Writing the model", 1) as advance:
         result = write_results(
-            run,
-            examined=examined,
-            learned=learned,
-            backbone=backbone,
-            features=features,
-            seconds=seconds,
-            started=started,
-        )
+            session.run, examined=session.examined, learned=tested, computed=learned.computed, reused=learned.reused,
+            seconds=session.seconds, started=session.started,
+        )  # fmt: skip
         advance(1)
     return result
 
 
-def _extract(
-    examined: Examined, examples: list[Example], backbone: ReadyBackbone, device: str, cache: Cache, reporter: Reporter
-) -> Features:
-    hashes = {
-        entry.path: inspection.file_hash
-        for entry, inspection in zip(examined.listing.entries, examined.inspections, strict=True)
-    }
-    pictures = [
-        Picture(path=example.path, file_hash=hashes[example.path], content_hash=example.content_hash)
-        for example in examples
-        if not example.problem
-    ]
-    with reporter.step("Computing embeddings", len(pictures)) as advance:
-        return extract(
-            pictures,
-            engine=open_engine(backbone, device),
-            preprocessing=backbone.preprocessing,
-            embedding=backbone.embedding,
-            fingerprint=backbone.fingerprint,
-            cache=cache,
-            advance=advance,
-        )
-
-
-def _as_deployed(data: _Data, examined: Examined, backbone: ReadyBackbone, cache: Cache, reporter: Reporter) -> _Data:
-    """The same with test vectors from the CPU's engine: half precision on a GPU differs in digits that a test can see."""
-    test = np.flatnonzero(data.splits == "test")
-    features = _extract(examined, [data.examples[data.rows[row]] for row in test], backbone, "cpu", cache, reporter)
-    vectors = data.vectors.copy()
-    vectors[test] = features.vectors
-    return replace(data, vectors=vectors)
-
-
-def _gather(examined: Examined, examples: list[Example], features: Features) -> _Data:
-    usable = [index for index, example in enumerate(examples) if not example.problem]
-    kept = [row for row in range(len(usable)) if row not in features.problems]
-    marked = list(examples)
-    for row, problem in features.problems.items():
-        marked[usable[row]] = replace(examples[usable[row]], split=None, problem=problem)
-    rows = [usable[row] for row in kept]
-    number = {label: index for index, label in enumerate(examined.audit.classes)}
-    leaked_paths = {examined.listing.entries[index].path for index in examined.audit.leaked_indices}
-    _, groups = np.unique([marked[row].group for row in rows], return_inverse=True)
-    return _Data(
-        examples=marked,
-        rows=rows,
-        vectors=features.vectors if len(kept) == len(usable) else features.vectors[kept],
-        labels=np.array([number[marked[row].label] for row in rows], dtype=np.int64),
-        groups=groups.astype(np.int64),
-        splits=np.array([marked[row].split or "" for row in rows]),
-        leaked=np.array([marked[row].path in leaked_paths for row in rows], dtype=np.bool_),
-    )
-
-
-def _fit(settings: TrainSettings, examined: Examined, data: _Data) -> Probe:
-    for split in SPLITS:
-        if not (data.splits == split).any():
-            raise DataError(f"no picture of the {split} split is left that can be read. Add pictures to it.")
-    chosen = np.flatnonzero(data.splits == "train")
-    # In the order of their contents: the folds, and so the classifier, must not depend on the names of files.
-    contents = [(data.examples[data.rows[row]].content_hash, int(data.labels[row])) for row in chosen]
-    chosen = chosen[sorted(range(len(chosen)), key=contents.__getitem__)]
-    return fit_probe(
-        data.vectors[chosen],
-        data.labels[chosen],
-        groups=data.groups[chosen],
-        class_count=len(examined.audit.classes),
-        class_weights=settings.class_weights,
-        folds=settings.folds,
-        seed=settings.seed,
-    )
-
-
-def _test(settings: TrainSettings, examined: Examined, data: _Data, probe: Probe) -> Learned:
-    logits_NK = data.vectors @ probe.weight.T + probe.bias
-    validation, test = data.splits == "validation", data.splits == "test"
-    temperature = fit_temperature(logits_NK[validation], data.labels[validation])
-    probabilities = apply_temperature(logits_NK, temperature)
+def _test(settings: TrainSettings, material: Material, choice: Choice) -> Learned:
+    """Score the winner on the test split: the only time that anything looks at it."""
+    winner, rows = choice.winner, material.rows("test")
+    rows = np.sort(rows)  # in the order of the listing, as predictions.csv is read
+    logits_NK = winner.candidate.logits(rows)
+    probabilities = apply_temperature(logits_NK, winner.temperature)
     uncalibrated = apply_temperature(logits_NK, 1.0)
+    labels, groups, leaked = material.labels[rows], material.groups[rows], material.leaked[rows]
 
-    def score(rows: NDArray[np.bool_]) -> dict[str, object]:
+    def score(chosen: NDArray[np.bool_]) -> dict[str, object]:
         return evaluate(
-            probabilities[rows],
-            uncalibrated[rows],
-            data.labels[rows],
-            classes=examined.audit.classes,
-            groups=data.groups[rows],
+            probabilities[chosen],
+            uncalibrated[chosen],
+            labels[chosen],
+            classes=material.classes,
+            groups=groups[chosen],
             seed=settings.seed,
         )
 
-    clean = test & ~data.leaked
     return Learned(
-        examples=data.examples,
-        probe=probe,
-        temperature=temperature,
-        counts={split: int((data.splits == split).sum()) for split in SPLITS},
-        test_rows=[data.rows[row] for row in np.flatnonzero(test)],
-        test_probabilities=probabilities[test],
-        metrics=score(test),
-        metrics_without_leaked=score(clean) if (data.leaked & test).any() and clean.any() else None,
-        leaked=int((data.leaked & test).sum()),
+        material=material,
+        choice=choice,
+        counts={split: int((material.splits == split).sum()) for split in SPLITS},
+        test_rows=[int(index) for index in material.indices[rows]],
+        test_probabilities=probabilities,
+        metrics=score(np.ones(len(rows), dtype=np.bool_)),
+        metrics_without_leaked=score(~leaked) if leaked.any() and not leaked.all() else None,
+        leaked=int(leaked.sum()),
     )

@@ -1,0 +1,98 @@
+"""`tellapart augment PICTURES --out sheet.png`. In: pictures, settings. Out: a contact sheet. Next: evaluate.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+_FLAGS = {
+    "horizontal_flip": "Probability; 0 where left and right tell classes apart (digits, text).",
+    "vertical_flip": "Probability.",
+    "rotation": "Degrees at most, either way, up to 180.",
+    "shift": "Share of the side at most, up to 0.5.",
+    "shear": "Degrees at most, either way, up to 45.",
+    "zoom": "Share at most: 0.2 is 0.8 to 1.2 times as large.",
+    "crop": "Least share of the area that a random crop keeps; 1 is no crop.",
+    "brightness": "Share at most: 0.2 is 0.8 to 1.2 times as bright.",
+    "contrast": "Share at most.",
+    "saturation": "Share at most.",
+    "hue": "Share of the colour circle at most, either way, up to 0.5.",
+    "erasing": "Probability that a rectangle is filled.",
+    "mixup": "Alpha; 0 is off. Mixes two pictures of a batch.",
+    "cutmix": "Alpha; 0 is off. Pastes a piece of one picture into another.",
+}
+
+
+def _settings(command: Any) -> Any:
+    for name, text in reversed(_FLAGS.items()):
+        command = click.option(f"--{name.replace('_', '-')}", name, type=float, help=text)(command)
+    return command
+
+
+@click.command(
+    "augment",
+    epilog="""\b
+Examples:
+  tellapart augment cats_and_dogs/ --out sheet.png
+  tellapart augment digits/ --out sheet.png --preset strong --horizontal-flip 0
+  tellapart augment pictures.csv --out sheet.png --recipe runs/latest/recipe.toml""",
+)
+@click.argument("pictures", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The contact sheet to write, a .png file.")
+@click.option("--preset", help="none, light, medium, strong, trivial or randaugment.  [default: medium]")
+@_settings
+@click.option("--quarter-turns/--no-quarter-turns", default=None, help="Turn by 0, 90, 180 or 270 degrees.")
+@click.option("--fill", help="What a rotation or shift brings in: mirror, mean, black or white.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="Take the settings of a recipe.toml; flags win.")
+@click.option("--size", type=int, help="Side of the network's input in pixels.  [default: the recipe's, or 224]")
+@click.option("--rows", type=int, default=8, show_default=True, help="Pictures, spread over the classes.")
+@click.option("--columns", type=int, default=6, show_default=True, help="Variants of each picture.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample and the variants."
+)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--quiet", is_flag=True, help="No progress and no warnings.")
+def command(
+    pictures: Path, out: Path, recipe: Path | None, size: int | None, rows: int, columns: int, seed: int, force: bool,
+    as_json: bool, quiet: bool, **flags: Any,
+) -> None:  # fmt: skip
+    """Draw what training will see of PICTURES (a folder with one folder a class, or a CSV) under augmentation.
+
+    Each row shows a picture, how validation and test see it, and what training draws from it.
+    """
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.extras import require
+
+    require("augment", "train")
+    from tellapart.data.augment import describe, from_settings
+    from tellapart.workflows.augment import draw_gallery, recipe_settings
+
+    values, recipe_size = recipe_settings(recipe) if recipe else ({"preset": "medium"}, None)
+    augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
+    reporter = make_reporter(quiet=quiet)
+    gallery = draw_gallery(
+        pictures, out=out, augmentation=augmentation, size=size or recipe_size or 224, rows=rows, columns=columns,
+        seed=seed, force=force, reporter=reporter,
+    )  # fmt: skip
+    for path, reason in gallery.unreadable:
+        reporter.warn(f"{path} was passed over: {reason}.")
+    if as_json:
+        record = {
+            "sheet": str(gallery.sheet), "width": gallery.width, "height": gallery.height, "preset": augmentation.preset,
+            "settings": describe(augmentation), "pictures": [str(path) for path in gallery.pictures],
+            "labels": list(gallery.labels), "unreadable": [[str(path), reason] for path, reason in gallery.unreadable],
+        }  # fmt: skip
+        click.echo(json.dumps(record, ensure_ascii=False))
+        return
+    click.echo(
+        f"{gallery.sheet}: {_counted(len(gallery.pictures), 'picture')} with {_counted(columns, 'variant')} each, "
+        f"{gallery.width} x {gallery.height} pixels. Validation and test pictures are never varied."
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

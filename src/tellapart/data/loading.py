@@ -1,0 +1,233 @@
+"""Pictures in batches, the same ones whoever loads them. In: a Source, labels. Out: Batch. Next: models/build.py.
+
+There is no state: which rows make batch (epoch, step), and what they look like, follows from the seed alone, so that a
+resumed training goes on with the very batch that it was stopped before. Shapes: B batch, N rows, S side, C H W.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from tellapart.errors import SettingsError, TellapartError
+
+Sampling = Literal["natural", "balanced"]
+
+_AHEAD = 2  # batches that are made while one is used
+_START_METHOD = "forkserver"  # never fork: threads of ONNX Runtime and torch are running
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one step of training sees."""
+
+    images: Tensor  # uint8 [B, S, S, 3], or float16 [B, C, H, W] from the frozen stages
+    targets: Tensor  # int64 [B]
+    rows: Tensor  # int64 [B], of the source
+
+
+class Source(Protocol):
+    """Pictures or activations by row. `get` is a pure function, called from other threads and processes too."""
+
+    def __len__(self) -> int: ...
+
+    def get(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8] | NDArray[np.float16] | Tensor:
+        """The rows as epoch `epoch` shows them, [B, ...]: a fresh array, which the batch keeps."""
+        ...
+
+
+def epoch_order(labels: NDArray[np.int64], *, sampling: Sampling, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Positions in `labels` in the order of epoch `epoch`, int64 [N]; a pure function.
+
+    `natural` is a permutation. `balanced` draws each class equally often, to within one: small classes repeat, each
+    picture as often as any other of its class, to within one; of large classes every epoch sees another part.
+    """
+    chance = np.random.default_rng((seed, epoch))
+    if sampling == "natural":
+        return chance.permutation(len(labels)).astype(np.int64)
+    if sampling != "balanced":
+        raise SettingsError(f"sampling is {sampling!r}; it must be natural or balanced. Choose natural.")
+    classes = chance.permutation(np.unique(labels))  # whose turn it is to be drawn once more than others
+    drawn = []
+    for place, label in enumerate(classes):
+        members = np.flatnonzero(labels == label)
+        wanted = (len(labels) - place + len(classes) - 1) // len(classes)
+        rounds = [chance.permutation(members) for _ in range(-(-wanted // len(members)))]
+        drawn.append(np.concatenate(rounds)[:wanted])
+    return chance.permutation(np.concatenate(drawn)).astype(np.int64)
+
+
+class TrainingBatches:
+    """The batches of every epoch. Incomplete last batches are dropped where there is another."""
+
+    def __init__(
+        self, source: Source, labels: NDArray[np.int64], *, batch_size: int, seed: int,
+        sampling: Sampling = "natural", workers: int = 0, rows: Sequence[int] | NDArray[np.int64] | None = None,
+        rank: int = 0, world: int = 1,
+    ) -> None:  # fmt: skip
+        """`labels` [N] are those of the source's rows; `rows` names the ones to use (default: all).
+
+        With `world` processes each gets its part of every batch, all of one size. `workers` 0 makes batches in a
+        thread of this process, more in so many processes, which need a script that guards its main part with
+        `if __name__ == "__main__"`. Raises: SettingsError.
+        """
+        self._source = source
+        self._rows = np.arange(len(source)) if rows is None else np.asarray(rows, dtype=np.int64)
+        self._labels = np.asarray(labels, dtype=np.int64)
+        if len(self._labels) != len(source):
+            raise ValueError(f"{len(self._labels)} labels for a source of {len(source)} rows")
+        if batch_size < 1 or batch_size % world:
+            raise SettingsError(
+                f"the batch size is {batch_size}; it must be a whole number above 0 that {world} processes can share "
+                f"evenly. Set it to {max(1, batch_size // world) * world}, for example."
+            )
+        if len(self._rows) < world:
+            raise SettingsError(
+                f"{len(self._rows)} training pictures are left for {world} processes; each needs one. "
+                "Use fewer processes or add pictures."
+            )
+        self._batch = min(batch_size, len(self._rows) // world * world)
+        self.steps = len(self._rows) // self._batch  # an epoch
+        self._seed, self._sampling, self._rank, self._world = seed, sampling, rank, world
+        self._workers = workers
+        self._loader: DataLoader[Any] | None = None
+        self._plan = _Plan()
+
+    def rows_of(self, epoch: int) -> NDArray[np.int64]:
+        """This process's rows of the source, int64 [steps, B]."""
+        order = epoch_order(self._labels[self._rows], sampling=self._sampling, seed=self._seed, epoch=epoch)
+        whole = self._rows[order][: self.steps * self._batch].reshape(self.steps, self._world, -1)
+        return whole[:, self._rank]
+
+    def epoch(self, number: int, start_step: int = 0) -> Generator[Batch, None, None]:
+        """The batches of epoch `number` from step `start_step` on. One epoch at a time: finish or close the last one.
+
+        Raises: what the source raises, as it would without threads and processes.
+        """
+        rows = self.rows_of(number)[start_step:]
+        if self._workers == 0:
+            made = _ahead(_make(self._source, part, number) for part in rows)
+        else:
+            made = self._from_workers([(part, number) for part in rows])
+        try:
+            for part, images in zip(rows, made, strict=True):
+                yield Batch(
+                    images=images, targets=torch.from_numpy(self._labels[part]), rows=torch.from_numpy(part.copy())
+                )
+        finally:
+            made.close()
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._loader = None
+
+    def _from_workers(self, plan: list[tuple[NDArray[np.int64], int]]) -> Generator[Tensor, None, None]:
+        if self._loader is None:
+            self._loader = DataLoader(
+                _Made(self._source),
+                batch_size=None,
+                sampler=self._plan,
+                num_workers=self._workers,
+                prefetch_factor=_AHEAD,
+                persistent_workers=True,
+                multiprocessing_context=_START_METHOD,
+                # Of its own, since the loader draws a number an epoch, and the training's random state is not ours.
+                generator=torch.Generator(),
+            )
+        self._plan.items = plan
+        for made in self._loader:
+            if isinstance(made, TellapartError):
+                raise made
+            yield made
+
+
+def ordered_batches(
+    source: Source, labels: NDArray[np.int64], *, batch_size: int, rows: Sequence[int] | NDArray[np.int64] | None = None
+) -> Generator[Batch, None, None]:
+    """Every row once, in order, as epoch 0 shows it; for validation, with the last batch as small as it comes."""
+    chosen = np.arange(len(source)) if rows is None else np.asarray(rows, dtype=np.int64)
+    parts = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
+    made = _ahead(_make(source, part, 0) for part in parts)
+    try:
+        for part, images in zip(parts, made, strict=True):
+            targets = torch.from_numpy(np.asarray(labels, dtype=np.int64)[part])
+            yield Batch(images=images, targets=targets, rows=torch.from_numpy(part.copy()))
+    finally:
+        made.close()
+
+
+class _Plan(Sampler[Any]):
+    """What the loader is to make next."""
+
+    def __init__(self) -> None:
+        self.items: list[tuple[NDArray[np.int64], int]] = []
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.int64], int]]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class _Made(Dataset[Any]):
+    """A source as torch's loader wants it: an item is a whole batch. Errors come as values, to be raised unchanged."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __getitem__(self, wanted: tuple[NDArray[np.int64], int]) -> Tensor | TellapartError:
+        try:
+            return _make(self._source, *wanted)
+        except TellapartError as error:
+            return error
+
+
+def _make(source: Source, rows: NDArray[np.int64], epoch: int) -> Tensor:
+    return torch.as_tensor(source.get(rows, epoch))
+
+
+def _ahead(items: Iterator[_Item]) -> Generator[_Item, None, None]:
+    """The items, made by one thread a little ahead of their use."""
+    ready: queue.Queue[tuple[bool, Any]] = queue.Queue(_AHEAD)
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            for item in items:
+                ready.put((True, item))
+                if stop.is_set():
+                    return
+            ready.put((False, None))
+        # Raised again where the items are used.
+        except BaseException as error:
+            ready.put((False, error))
+
+    thread = threading.Thread(target=work, name="batches ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = ready.get()
+            if more:
+                yield item
+            elif item is None:
+                return
+            else:
+                raise item
+    finally:
+        stop.set()
+        while thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                ready.get(timeout=0.01)
+        thread.join()

@@ -1,0 +1,247 @@
+"""A torch module becomes an ONNX file that gives the same. In: nn.Module. Out: an ONNX file. Next: export.py.
+
+Shapes: N pictures, S side of the picture, C H W channels, height and width of a stage's output, D embedding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import math
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from timm.layers.conv2d_same import Conv2dSame
+from timm.models.vgg import ConvMlp
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tellapart.errors import BackboneError, ModelFileError
+from tellapart.runtime import Session
+from tellapart.storage import write_bytes
+
+if TYPE_CHECKING:
+    from tellapart.models.staged import StagedNetwork
+
+OPSET = 18
+_TOLERANCE = 1e-3  # relative to the largest value that the module gives
+_HALF_TOLERANCE = 4e-3  # two neighbouring float16 values are up to 1e-3 apart
+_HALF_LARGEST = 65504.0
+
+
+def trace(module: nn.Module, *, size: int, path: Path, output: str, name: str = "network") -> tuple[int, ...]:
+    """Write `module`, which turns uint8 [N, size, size, 3] into [N, ...], as ONNX; returns the shape without N.
+
+    The ONNX input is called `image`, its output `output`. The module itself stays as it is. What ONNX Runtime gives
+    for two pictures is compared with torch before anything is written.
+    Raises: BackboneError when it cannot be exported or the two differ, StorageError.
+    """
+    copied = copy.deepcopy(module).cpu().eval()
+    sample = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8))
+    with torch.inference_mode():
+        expected = copied(sample).numpy()
+    fix_sizes(copied, sample)
+    data = _export(copied, sample, output, name)
+    _check(data, sample.numpy(), expected, output, name)
+    write_bytes(path, data)
+    return tuple(expected.shape[1:])
+
+
+def export_lower(network: StagedNetwork, *, stop: int, size: int, path: Path) -> tuple[int, ...]:
+    """Write the stages below `stop`: uint8 [N, size, size, 3] -> `activations` float16 [N, C, H, W].
+
+    Values beyond float16's range become its largest. Returns (C, H, W); of a transformer (tokens, C).
+    Raises: BackboneError, StorageError.
+    """
+    return trace(_Lower(network, stop), size=size, path=path, output="activations", name=f"network below stage {stop}")
+
+
+def export_embedding(network: StagedNetwork, *, size: int, path: Path) -> int:
+    """Write the network without its classifier: uint8 [N, size, size, 3] -> `embedding` float32 [N, D]. Returns D.
+
+    Raises: BackboneError, StorageError.
+    """
+    (width,) = trace(_Embedding(network), size=size, path=path, output="embedding")
+    return width
+
+
+def fix_sizes(network: nn.Module, sample: Tensor) -> None:
+    """Replace what computes its padding or pooling from its input's size on every call: that size is known here.
+
+    timm's TensorFlow-style convolutions get fixed padding (source of the rule: TensorFlow's `SAME`), which ONNX
+    Runtime fuses into the convolution and so runs the network 1.6 times as fast. timm's VGG stretches what is smaller
+    than its first dense layer's kernel, which the older exporter cannot write.
+    """
+    sizes: dict[nn.Module, tuple[int, int]] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        height, width = inputs[0].shape[-2:]
+        sizes[module] = (height, width)
+
+    named = [(name, module) for name, module in network.named_modules() if isinstance(module, (Conv2dSame, ConvMlp))]
+    hooks = [module.register_forward_pre_hook(note) for _, module in named]
+    with torch.inference_mode():
+        network(sample)
+    for hook in hooks:
+        hook.remove()
+    for name, module in named:
+        if module in sizes:
+            parent, _, child = name.rpartition(".")
+            fixed = _fixed_convolution if isinstance(module, Conv2dSame) else _fixed_pooling
+            setattr(network.get_submodule(parent), child, fixed(module, sizes[module]).eval())
+
+
+class Normalised(nn.Module):
+    """uint8 [N, S, S, 3] -> what `network` makes of (x / 255 - mean) / std, as one multiplication and addition."""
+
+    def __init__(self, network: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        means, stds = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
+        self.scale: Tensor
+        self.shift: Tensor
+        self.register_buffer("scale", (1 / (255 * stds)).float().view(1, 3, 1, 1))
+        self.register_buffer("shift", (-means / stds).float().view(1, 3, 1, 1))
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        images_NCSS = image.permute(0, 3, 1, 2).to(self.scale.dtype)
+        embedding: Tensor = self.network(images_NCSS * self.scale + self.shift)
+        return embedding
+
+
+class _Lower(nn.Module):
+    def __init__(self, network: StagedNetwork, stop: int) -> None:
+        super().__init__()
+        self.network, self.stop = network, stop
+
+    def forward(self, image: Tensor) -> Tensor:
+        activations = self.network.run_stages(image, 0, self.stop)
+        return activations.clamp(-_HALF_LARGEST, _HALF_LARGEST).half()
+
+
+class _Embedding(nn.Module):
+    def __init__(self, network: StagedNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.network.embed(image)
+
+
+class _Pooling(nn.Module):
+    """Adaptive average pooling of [N, C, H, W] from one size to another, as two matrix products."""
+
+    def __init__(self, size: tuple[int, int], wanted: int) -> None:
+        super().__init__()
+        # Pooling the unit matrix gives the weight of each position in each average.
+        height, width = (functional.adaptive_avg_pool1d(torch.eye(length)[None], wanted)[0] for length in size)
+        self.rows: Tensor
+        self.columns: Tensor
+        self.register_buffer("rows", height.T.contiguous())
+        self.register_buffer("columns", width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.rows @ features @ self.columns
+
+
+def _fixed_pooling(module: Any, size: tuple[int, int]) -> nn.Module:
+    wanted: int = module.input_kernel_size
+    return nn.Sequential(_Pooling(size, wanted), module) if min(size) < wanted else module
+
+
+def _fixed_convolution(module: Any, size: tuple[int, int]) -> nn.Module:
+    plain = nn.Conv2d(
+        module.in_channels,
+        module.out_channels,
+        _pair(module.kernel_size),
+        _pair(module.stride),
+        padding=0,
+        dilation=_pair(module.dilation),
+        groups=module.groups,
+        bias=module.bias is not None,
+    )
+    plain.load_state_dict(module.state_dict())
+    sides: list[tuple[int, int]] = []
+    for length, kernel, stride, dilation in zip(size, module.kernel_size, module.stride, module.dilation, strict=True):
+        total = max((math.ceil(length / stride) - 1) * stride + (kernel - 1) * dilation + 1 - length, 0)
+        sides.append((total // 2, total - total // 2))
+    (top, bottom), (left, right) = sides
+    return nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), plain)
+
+
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    height, width = values
+    return height, width
+
+
+def _export(network: nn.Module, sample: Tensor, output: str, name: str) -> bytes:
+    names: dict[str, Any] = {"input_names": ["image"], "output_names": [output], "opset_version": OPSET}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            # The older exporter takes 1 s where the newer takes 12, and ONNX Runtime runs both graphs equally fast.
+            axes = {"image": {0: "N"}, output: {0: "N"}}
+            buffer: Any = io.BytesIO()  # it writes there too, but its types speak of paths only
+            with _silent():
+                torch.onnx.export(network, (sample,), buffer, dynamo=False, dynamic_axes=axes, **names)
+            data: bytes = buffer.getvalue()
+            return data
+        except Exception:
+            # Networks that it cannot trace, or a torch that has dropped it.
+            return _export_newer(network, sample, names, name)
+
+
+def _export_newer(network: nn.Module, sample: Tensor, names: dict[str, Any], name: str) -> bytes:
+    shapes = ({0: torch.export.Dim("N")},)
+    try:
+        program: Any = torch.onnx.export(
+            network, (sample,), None, dynamo=True, dynamic_shapes=shapes, verbose=False, **names
+        )
+        data: bytes = program.model_proto.SerializeToString()
+    # torch.export and the exporter have dozens of ways to refuse a network.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise BackboneError(f"the {name} cannot be exported as ONNX ({reason}). Choose another backbone.") from None
+    return data
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing on standard output: torch's C++ code writes a whole graph there when it cannot export it."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # standard output is closed
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _check(data: bytes, sample: NDArray[np.uint8], expected: NDArray[Any], output: str, name: str) -> None:
+    half = expected.dtype == np.float16
+    tolerance = _HALF_TOLERANCE if half else _TOLERANCE
+    try:
+        (found,) = Session(data, source=f"the exported {name}").run(sample, [output])
+    except ModelFileError as error:
+        raise BackboneError(f"{error} Or choose another backbone.") from None
+    expected = expected.astype(np.float32)
+    difference = float(np.abs(found.astype(np.float32) - expected).max() / max(float(np.abs(expected).max()), 1e-6))
+    if not difference < tolerance:
+        raise BackboneError(
+            f"the exported {name} differs from the torch network by {difference:.2g} of its largest value; "
+            f"the rule is under {tolerance}. Choose another backbone."
+        )

@@ -1,0 +1,93 @@
+"""What a training leaves to look at. In: epochs, pictures. Out: TensorBoard events, log.jsonl. Next: loop.py.
+
+Events are written by tensorboardX's EventsWriter and not by its SummaryWriter, whose queue and thread lose the last
+epochs in a kill and block for ever on a full disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.storage import storage_errors, write_bytes
+from tellapart.training.progress import Epoch
+
+
+class Curves:
+    """TensorBoard's view of a training: scalars of each epoch, sample pictures."""
+
+    def __init__(self, folder: Path, *, resumed_after: int = 0) -> None:
+        """`resumed_after`: epochs that an earlier process has written; later ones of its are hidden. Raises: StorageError."""
+        from tensorboardX.event_file_writer import EventsWriter
+
+        self.folder = folder
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writer: Any = EventsWriter(str(folder / "events"), f".{time.time_ns()}")
+        if resumed_after:
+            self._write(resumed_after + 1, session_log=_restart())
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Write one epoch's scalars, flushed to the file. Raises: StorageError."""
+        from tensorboardX.summary import scalar
+
+        values = {
+            "loss/train": epoch.train_loss, "loss/validation": epoch.validation_loss,
+            "accuracy/train": epoch.train_accuracy, "accuracy/validation": epoch.validation_accuracy,
+            "learning_rate": epoch.learning_rate, "seconds": epoch.seconds,
+            "pictures_per_second": epoch.pictures_per_second,
+        }  # fmt: skip
+        for tag, value in values.items():
+            self._write(epoch.number, summary=scalar(tag, value))
+        with storage_errors(self.folder):
+            self._writer.flush()
+
+    def pictures(self, tag: str, images: NDArray[np.uint8], *, epoch: int = 0) -> None:
+        """Write pictures uint8 [N, S, S, 3] as `tag`/0 ... `tag`/N-1. Raises: StorageError."""
+        from tensorboardX.summary import image
+
+        for number, picture in enumerate(images):
+            self._write(epoch, summary=image(f"{tag}/{number}", picture, dataformats="HWC"))
+        with storage_errors(self.folder):
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file. Raises: StorageError."""
+        with storage_errors(self.folder):
+            self._writer.close()
+
+    def _write(self, step: int, **content: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        with storage_errors(self.folder):
+            self._writer.write_event(Event(step=step, wall_time=time.time(), **content))
+
+
+def _restart() -> Any:
+    """TensorBoard hides what earlier files say of this step and later ones."""
+    from tensorboardX.proto.event_pb2 import SessionLog
+
+    return SessionLog(status=SessionLog.SessionStatus.Value("START"))
+
+
+def write_log(path: Path, history: Sequence[Epoch]) -> None:
+    """Write log.jsonl whole: one epoch a line. So a resumed training leaves no epoch twice. Raises: StorageError."""
+    write_bytes(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history).encode())
+
+
+@contextlib.contextmanager
+def open_curves(folder: Path, *, resumed_after: int = 0) -> Iterator[Curves]:
+    """Curves that are closed whatever happens."""
+    curves = Curves(folder, resumed_after=resumed_after)
+    try:
+        yield curves
+    finally:
+        curves.close()

@@ -1,0 +1,181 @@
+"""One update of the weights from one batch. In: Batch. Out: Sums, the network's new weights. Next: average.py.
+
+A batch is one update. It runs forward and backward in chunks, whose gradients add up to that of the whole batch; where
+memory runs out the chunk is halved and the batch begins again with the same random state. Gradients of several
+processes are added up after that, in one message, so that one process may repeat its part while the others wait.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from tellapart.errors import TrainingError
+from tellapart.training.devices import Devices
+from tellapart.training.loss import add_penalty_gradients
+from tellapart.training.optimizer import trained_parameters
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+# What torch says for the CPU, whose allocator raises a plain RuntimeError, and oneDNN for its own scratch memory.
+_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "could not create a memory object", "out of memory")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sums:
+    """What one update saw, over all processes. The numbers may still be under way on the device until `read`."""
+
+    epoch: int  # from 0
+    step: int  # from 0
+    values: Tensor  # float64 (MPS: float32) [4]: sum of losses, right answers, pictures, votes to stop
+
+    def read(self) -> tuple[float, int, int, bool]:
+        """Sum of losses, right answers, pictures, whether a process votes to stop."""
+        loss, right, pictures, votes = self.values.tolist()
+        return loss, round(right), round(pictures), votes > 0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Updater:
+    """Holds what every update needs. `chunk` is the only thing that changes."""
+
+    network: nn.Module
+    forward: Callable[[Tensor], Tensor]  # images -> logits [B, K]
+    loss: Loss  # logits, targets -> losses [B]
+    optimizer: torch.optim.Optimizer
+    devices: Devices
+    seed: int
+    chunk: int | None = None  # None: the whole batch
+    clip: float | None = None  # the gradient's greatest length
+    mix: Mix | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    report: Callable[[str], None] = print
+    scaler: torch.amp.GradScaler = field(init=False)
+    _parameters: list[nn.Parameter] = field(init=False)
+    _buffers: list[Tensor] = field(init=False)
+    _backup: list[Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scaler = self.devices.scaler()
+        self._parameters = list(trained_parameters(self.optimizer).values())
+        # Batch-norm statistics of a try that ran out of memory must not count. One list a type, for torch's _foreach.
+        self.network.train()
+        buffers = [b for module in self.network.modules() if module.training for b in module.buffers(recurse=False)]
+        self._buffers = sorted(buffers, key=lambda buffer: str(buffer.dtype))
+        self._backup = [buffer.clone() for buffer in self._buffers]
+
+    def run(self, images: Tensor, targets: Tensor, *, epoch: int, step: int, vote: Callable[[], bool]) -> Sums:
+        """One update. Its random draws (dropout, drop path, mixing) are a function of seed, epoch, step and process.
+
+        `vote()`: whether this process wants to stop after the update.
+        Raises: TrainingError when a chunk of one picture does not fit into memory.
+        """
+        seed = step_seed(self.seed, epoch, step, self.devices.rank)
+        images, targets = images.to(self.devices.device, non_blocking=True), targets.to(self.devices.device)
+        if self.mix is not None:
+            images, targets = self.mix(images, targets, seed)
+        _copy(self._backup, self._buffers)
+        sums = self._attempt(images, targets, seed)
+        while sums is None:
+            self._halve(len(images), epoch, step)
+            _copy(self._buffers, self._backup)
+            sums = self._attempt(images, targets, seed)
+        values = torch.cat([sums, sums.new_tensor([len(images), float(vote())])])
+        self._add_up(values, len(images))
+        self._apply()
+        return Sums(epoch=epoch, step=step, values=values)
+
+    def _attempt(self, images: Tensor, targets: Tensor, seed: int) -> Tensor | None:
+        """Leave the gradient of the mean loss in the parameters; None when memory ran out."""
+        torch.manual_seed(seed)
+        self.optimizer.zero_grad()
+        try:
+            return self._backward(images, targets)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside `except`: the error held every tensor of the pass that failed.
+        if self.devices.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _backward(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Sum of losses and right answers [2], over the chunks."""
+        parts = -(-len(images) // min(self.chunk or len(images), len(images)))
+        wide = torch.float32 if self.devices.device.type == "mps" else torch.float64
+        sums = torch.zeros(2, dtype=wide, device=self.devices.device)
+        for some, answers in zip(images.tensor_split(parts), targets.tensor_split(parts), strict=True):
+            with self.devices.autocast():
+                logits = self.forward(self.devices.to_device(some))
+            total = self.loss(logits.float(), answers).sum()
+            self.scaler.scale(total / len(images)).backward()  # type: ignore[no-untyped-call]
+            classes = answers.argmax(1) if answers.dim() == 2 else answers
+            sums += torch.stack([total.detach(), (logits.detach().argmax(1) == classes).sum()])
+        return sums
+
+    def _halve(self, pictures: int, epoch: int, step: int) -> None:
+        chunk = min(self.chunk or pictures, pictures)
+        if chunk == 1:
+            raise TrainingError(
+                f"epoch {epoch + 1}, step {step + 1}: memory does not suffice for 1 picture at a time; training needs "
+                "room for at least 1. Choose smaller pictures or a smaller network, or unfreeze fewer stages."
+            )
+        self.chunk = chunk // 2
+        self.report(
+            f"memory ran out at {chunk} pictures at a time (epoch {epoch + 1}, step {step + 1}); going on with "
+            f"{self.chunk}. The batch stays {pictures * self.devices.world} pictures."
+        )
+
+    def _add_up(self, values: Tensor, pictures: int) -> None:
+        """Make `values`, gradients and statistics those of all processes; each sends one message."""
+        if self.devices.world == 1:
+            return
+        gradients = [weight.grad for weight in self._parameters if weight.grad is not None]
+        # Statistics are process 0's, as in DistributedDataParallel: zeros from the others leave them exact.
+        statistics = [buffer for buffer in self._buffers if buffer.is_floating_point()]
+        first = float(self.devices.main)
+        message = torch.cat(
+            [values.to(torch.float32)]
+            + [gradient.reshape(-1) * pictures for gradient in gradients]
+            + [buffer.reshape(-1) * first for buffer in statistics]
+        )
+        self.devices.add_up(message)
+        values.copy_(message[:4])
+        offset = 4
+        for tensor, scale in [(g, 1 / float(values[2])) for g in gradients] + [(b, 1.0) for b in statistics]:
+            tensor.copy_(message[offset : offset + tensor.numel()].view(tensor.shape)).mul_(scale)
+            offset += tensor.numel()
+
+    def _apply(self) -> None:
+        """Penalties, clipping, the optimizer's step."""
+        if self.l1 or self.l2 or self.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+        add_penalty_gradients(self._parameters, l1=self.l1, l2=self.l2)
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self._parameters, self.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that a device or this machine has no memory left."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _OUT_OF_MEMORY)
+
+
+def step_seed(*numbers: int) -> int:
+    """A seed of 63 bits that is a function of whole numbers, and alike for no two lists of them in practice."""
+    packed = struct.pack(f"<{len(numbers)}q", *numbers)
+    return int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little") >> 1
+
+
+def _copy(into: list[Tensor], source: list[Tensor]) -> None:
+    if into:
+        torch._foreach_copy_(into, source)

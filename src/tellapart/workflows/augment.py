@@ -1,0 +1,175 @@
+"""Show what training will see. In: a folder or CSV, an Augmentation. Out: Gallery, a PNG. Next: contact_sheet.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
+from tellapart.data.examples import Entry, Listing
+from tellapart.errors import DataError, PictureError, SettingsError, StorageError
+from tellapart.preprocessing import MAX_FILE_BYTES, Preprocessing, decode, prepare
+from tellapart.settings import read_recipe
+from tellapart.storage import replacing
+from tellapart.workflows.contact_sheet import Row, draw_sheet
+from tellapart.workflows.examine import list_pictures
+from tellapart.workflows.reporter import Reporter
+
+_LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
+_MIXED = 1  # keeps the seeds of mixing apart from those of single pictures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """A contact sheet on disk and what is on it."""
+
+    sheet: Path
+    width: int  # pixels
+    height: int
+    pictures: tuple[Path, ...]  # row by row
+    labels: tuple[str, ...]
+    unreadable: tuple[tuple[Path, str], ...]  # passed over while looking for pictures: path, reason
+
+
+def recipe_settings(path: Path) -> tuple[dict[str, Any], int | None]:
+    """The augmentation of a recipe, unchecked, and its picture size where it names one. Raises: SettingsError."""
+    settings = read_recipe(path)
+    values, network = settings.get("augment", {}), settings.get("network", {})
+    size = network.get("size") if isinstance(network, dict) else None
+    if not isinstance(values, dict):
+        raise SettingsError(
+            f'augment is {values!r} in {path}; it must be a table. Write [settings.augment] and preset = "medium".'
+        )
+    return values, size if isinstance(size, int) and not isinstance(size, bool) else None
+
+
+def draw_gallery(
+    pictures: Path, *, out: Path, augmentation: Augmentation, size: int, rows: int, columns: int, seed: int, force: bool,
+    reporter: Reporter,
+) -> Gallery:  # fmt: skip
+    """Draw `rows` pictures, spread over the classes: as they are, as validation sees them, and `columns` variants of each.
+
+    `size` is the side of the network's input in pixels. An existing file is replaced only with `force`.
+    Raises: SettingsError, DataError, StorageError.
+    """
+    for name, value in (("size", size), ("rows", rows), ("columns", columns)):
+        least, most, example = _LIMITS[name]
+        if not least <= value <= most:
+            raise SettingsError(
+                f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
+            )
+    _check_out(out, pictures, force=force)
+    listing = list_pictures(pictures)
+    sampled, unreadable = _sample(listing, rows, seed)
+    if not sampled:
+        path, reason = unreadable[0]
+        raise DataError(
+            f"no picture of {str(pictures)!r} can be read; the first, {path}, is: {reason}. Run `tellapart check` on it."
+        )
+    with reporter.step("Drawing variants", len(sampled)) as advance:
+        drawn = []
+        for number, (entry, image) in enumerate(sampled):
+            drawn.append(_row(entry, image, augmentation, size=size, columns=columns, seed=(seed, number)))
+            advance(1)
+    if augmentation.mixup or augmentation.cutmix:
+        drawn = _mixed(drawn, augmentation, seed)
+    changed = "" if augmentation == resolve(augmentation.preset) else ", changed"
+    title = f"Augmentation: {augmentation.preset}{changed}"
+    sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=size)
+    with replacing(out) as file:
+        sheet.save(file, format="PNG")
+    return Gallery(
+        sheet=out, width=sheet.width, height=sheet.height, pictures=tuple(entry.path for entry, _ in sampled),
+        labels=tuple(entry.label for entry, _ in sampled), unreadable=tuple(unreadable),
+    )  # fmt: skip
+
+
+def _check_out(out: Path, pictures: Path, *, force: bool) -> None:
+    if out.suffix.lower() != ".png":
+        raise SettingsError(
+            f"the sheet would be written to {out}, which does not end in .png. Name it sheet.png, for example."
+        )
+    if out.is_dir():
+        raise StorageError(f"{out} is a folder, not a file. Choose another name.")
+    if pictures.is_dir() and pictures.resolve() in out.resolve().parent.parents:
+        raise SettingsError(
+            f"{out} lies inside {pictures}, where it would become one of the pictures. Choose another folder."
+        )
+    if out.exists() and not force:
+        raise StorageError(f"{out} exists already. Choose another name, or give --force to replace it.")
+
+
+def _sample(listing: Listing, count: int, seed: int) -> tuple[list[tuple[Entry, Image.Image]], list[tuple[Path, str]]]:
+    """One readable picture of each class in turn, until there are enough; only of the train split where one is given."""
+    entries = [entry for entry in listing.entries if entry.split in (None, "train")] or list(listing.entries)
+    random = np.random.default_rng(seed)
+    unreadable: list[tuple[Path, str]] = []
+    by_class: dict[str, list[Entry]] = {}
+    for index in random.permutation(len(entries)).tolist():
+        by_class.setdefault(entries[index].label, []).append(entries[index])
+    waiting = [_readable(members, unreadable) for members in by_class.values()]  # in random order
+    found: list[tuple[Entry, Image.Image]] = []
+    while waiting and len(found) < count:
+        readers = waiting[: count - len(found)]
+        taken = [(reader, next(reader, None)) for reader in readers]
+        found += [picture for _, picture in taken if picture is not None]
+        spent = [reader for reader, picture in taken if picture is None]
+        waiting = [reader for reader in waiting if reader not in spent]
+    return sorted(found, key=lambda item: (item[0].label, item[0].path)), unreadable
+
+
+def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]]) -> Iterator[tuple[Entry, Image.Image]]:
+    for entry in entries:
+        try:
+            yield entry, decode(_read(entry.path), target=_LIMITS["size"][1]).image
+        except PictureError as error:
+            unreadable.append((entry.path, str(error)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise PictureError(f"more than {MAX_FILE_BYTES:,} bytes. Store it smaller")
+        return path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"cannot be read: {error.strerror}") from None
+
+
+def _row(
+    entry: Entry, image: Image.Image, augmentation: Augmentation, *, size: int, columns: int, seed: tuple[int, int]
+) -> Row:
+    validation = Preprocessing(size=size)
+    side = max(size, math.floor(size / validation.crop))
+    source = prepare(image, Preprocessing(size=side, crop=1.0))
+    augment = build_augmentation(augmentation, size=size)
+    return Row(
+        label=entry.label, name=entry.path.name, picture=image, validation=prepare(image, validation),
+        variants=[augment(source, (*seed, column)) for column in range(columns)],
+    )  # fmt: skip
+
+
+def _mixed(rows: list[Row], augmentation: Augmentation, seed: int) -> list[Row]:
+    """Every column of variants mixed as one batch, as training mixes its batches."""
+    import torch
+
+    from tellapart.data.mixing import mix
+
+    own = torch.arange(len(rows))  # each row is its own class, so that the targets tell how much of it is left
+    columns: list[list[NDArray[np.uint8]]] = []
+    for column, batch in enumerate(zip(*(row.variants for row in rows), strict=True)):
+        images = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float()
+        mixed, targets = mix(
+            images, own, mixup=augmentation.mixup, cutmix=augmentation.cutmix, class_count=len(rows),
+            seed=(seed, column, _MIXED),
+        )  # fmt: skip
+        pixels = mixed.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        # A picture that is mostly its neighbour's is shown in the neighbour's row.
+        columns.append([pixels[index] for index in targets.argmax(dim=0).tolist()])
+    return [replace(row, variants=[column[number] for column in columns]) for number, row in enumerate(rows)]

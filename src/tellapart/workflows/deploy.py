@@ -1,0 +1,80 @@
+"""A trained network becomes a candidate that answers as its model.onnx will. In: a network. Out: Candidate. Next: candidates.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+
+from tellapart.errors import DataError
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.models.build import network_state
+from tellapart.models.staged import StagedNetwork
+from tellapart.models.tracing import export_embedding
+from tellapart.preprocessing import Preprocessing
+from tellapart.storage import write_bytes
+from tellapart.training.progress import Fitted
+from tellapart.workflows.candidates import Candidate
+from tellapart.workflows.material import Material
+from tellapart.workflows.probing import embed
+from tellapart.workflows.reporter import Reporter
+
+WORK = "work"  # in the run's folder, until the run is finished
+
+
+def deploy(
+    network: StagedNetwork, *, strategy: str, name: str, preprocessing: Preprocessing, source: str, license_name: str,
+    fitted: Fitted, material: Material, folder: Path, reporter: Reporter,
+) -> Candidate:  # fmt: skip
+    """Export a trained network and answer through the exported file alone. Raises: BackboneError, StorageError."""
+    work = folder / WORK
+    with reporter.step("Exporting the network", 1) as advance:
+        tensors = {key: value.detach().contiguous() for key, value in network_state(network).items()}
+        weights = safetensors.torch.save(tensors)
+        write_bytes(work / "weights.safetensors", weights)
+        export_embedding(network, size=preprocessing.size, path=work / "network.onnx")
+        advance(1)
+    backbone = ReadyBackbone(
+        name=name,
+        network=work / "network.onnx",
+        weights=work / "weights.safetensors",
+        preprocessing=preprocessing,
+        embedding=network.embedding,
+        weights_source=source,
+        weights_license=license_name,
+        fingerprint=hashlib.sha256(weights).hexdigest(),
+        reused=False,
+        seconds=0.0,
+    )
+    weight = tensors["classifier.weight"].numpy().astype(np.float32)
+    bias = tensors["classifier.bias"].numpy().astype(np.float32)
+
+    def logits(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        features = embed(material, rows, backbone, "cpu", None, reporter)
+        if features.problems:
+            row, problem = next(iter(features.problems.items()))
+            path = material.pictures(rows[[row]])[0].path
+            raise DataError(f"{path}: {problem}. Scoring needs it; put it back as it was, and resume the run.")
+        return features.vectors @ weight.T + bias
+
+    return Candidate(
+        strategy=strategy,
+        backbone=backbone,
+        weight=weight,
+        bias=bias,
+        logits=logits,
+        details=_details(fitted),
+    )
+
+
+def _details(fitted: Fitted) -> dict[str, object]:
+    return {
+        "best_epoch": fitted.best_epoch,
+        "stopped": fitted.stopped,
+        "messages": list(fitted.messages),
+        "history": [dataclasses.asdict(epoch) for epoch in fitted.history],
+    }

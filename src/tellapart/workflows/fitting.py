@@ -1,0 +1,210 @@
+"""Settings become a training. In: Job, Devices. Out: a trained network, Fitted. Next: training/loop.py.
+
+Every process of a training calls `run_job` with the same Job; process 0 made it and sends it to the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tellapart.data.loading import Source, TrainingBatches, ordered_batches
+from tellapart.data.mixing import mix
+from tellapart.models.freezing import layer_groups
+from tellapart.models.staged import StagedNetwork
+from tellapart.runtime import cores
+from tellapart.settings import LoopSettings
+from tellapart.training.checkpoint import Checkpoints
+from tellapart.training.curves import open_curves
+from tellapart.training.devices import Devices
+from tellapart.training.loop import fit
+from tellapart.training.loss import PictureLoss, balanced_weights
+from tellapart.training.memory import keep_freed_memory
+from tellapart.training.optimizer import build_optimizer
+from tellapart.training.progress import Epoch, Fitted, Progress
+from tellapart.training.schedule import Schedule
+from tellapart.workflows.reporter import Reporter
+
+SAMPLES = 16  # training pictures that TensorBoard shows
+_VALIDATION_BATCH = 64
+_MAIN_THREAD_CORES = 2  # with no more cores than that, worker processes only take turns with the training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """One training, whole: any process that has it can take part."""
+
+    network: StagedNetwork  # with its first weights, and frozen as it should be
+    start: int  # the sources give what stage `start` - 1 gave; 0: pictures
+    train: Source
+    train_labels: NDArray[np.int64]
+    train_rows: NDArray[np.int64]
+    validation: Source
+    validation_labels: NDArray[np.int64]
+    validation_rows: NDArray[np.int64]
+    loop: LoopSettings
+    epochs: int
+    learning_rate: float
+    mixup: float
+    cutmix: float
+    balanced: bool  # rare classes count as much as common ones in the loss
+    seed: int
+    fingerprint: str  # of everything that the result depends on
+    folder: Path  # the run's
+    samples: NDArray[np.uint8]  # [n, S, S, 3], some training pictures as they are varied, for TensorBoard
+    deadline: float | None  # of this process's clock
+    title: str
+
+
+def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., None] | None = None) -> Fitted:
+    """Train `job.network` in place; it ends with the best weights, on the CPU, in evaluation mode.
+
+    `log(event, **facts)` is told of every epoch. Raises: TrainingError, StorageError, SettingsError.
+    """
+    keep_freed_memory()
+    classes = job.network.classifier.out_features
+    loop = job.loop
+    batches = TrainingBatches(
+        job.train, job.train_labels, rows=job.train_rows, batch_size=loop.batch_size * loop.accumulate,
+        seed=job.seed, sampling=loop.sampling, workers=_workers(loop.workers, devices),
+        rank=devices.rank, world=devices.world,
+    )  # fmt: skip
+    optimizer = build_optimizer(
+        layer_groups(job.network), name=loop.optimizer, learning_rate=job.learning_rate,
+        head_learning_rate=loop.head_learning_rate, layer_decay=loop.layer_decay,
+        weight_decay=loop.weight_decay, momentum=loop.momentum,
+    )  # fmt: skip
+    schedule = Schedule(
+        optimizer, name=loop.schedule, epochs=job.epochs, steps=batches.steps,
+        warmup_epochs=min(loop.warmup_epochs, job.epochs / 2), decay_epochs=loop.decay_epochs,
+        decay_rate=loop.decay_rate,
+    )  # fmt: skip
+    mixing = None
+    if job.mixup or job.cutmix:
+        mixing = functools.partial(_mix, mixup=job.mixup, cutmix=job.cutmix, classes=classes)
+    with _screen(job, batches.steps, reporter, log, devices) as screen:
+        fitted = fit(
+            job.network, batches=batches, validate=functools.partial(_validate, job=job, devices=devices),
+            optimizer=optimizer, schedule=schedule, loss=_loss(job, classes), epochs=job.epochs, seed=job.seed,
+            forward=functools.partial(job.network, start=job.start),
+            chunk=loop.batch_size // devices.world if loop.accumulate > 1 else None, clip=loop.clip or None, mix=mixing,
+            l1=loop.l1, l2=loop.l2, average_decay=loop.average or None, patience=loop.patience, devices=devices,
+            checkpoints=Checkpoints(job.folder / "checkpoints", fingerprint=job.fingerprint),
+            deadline=job.deadline, on_epoch=screen.on_epoch, on_step=screen.on_step, on_message=reporter.warn,
+        )  # fmt: skip
+    batches.close()
+    job.network.to("cpu").eval()
+    return fitted
+
+
+def fingerprint(facts: dict[str, Any], *arrays: NDArray[Any]) -> str:
+    """SHA-256 of everything that a training's result depends on: a checkpoint of another training is refused by it."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+class _Screen:
+    """Tells the person who waits, log.jsonl and TensorBoard how the training goes."""
+
+    def __init__(
+        self, job: Job, steps: int, reporter: Reporter, log: Callable[..., None] | None,
+        advance: Callable[[int], None], curves: Callable[[int], Any],
+    ) -> None:  # fmt: skip
+        self._job, self._steps, self._reporter, self._log = job, steps, reporter, log
+        self._advance, self._curves, self._done = advance, curves, 0
+
+    def on_step(self, progress: Progress) -> None:
+        """Move the bar; a resumed training begins in its midst."""
+        done = (progress.epoch - 1) * self._steps + progress.step
+        self._advance(done - self._done)
+        self._done = done
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """One line, one record, one point on each curve."""
+        self._reporter.say(
+            f"epoch {epoch.number} of {self._job.epochs}: "
+            f"train loss {epoch.train_loss:.4f}, accuracy {100 * epoch.train_accuracy:.1f} %; "
+            f"validation loss {epoch.validation_loss:.4f}, accuracy {100 * epoch.validation_accuracy:.1f} %; "
+            f"{epoch.pictures_per_second:.0f} pictures/s"
+        )
+        if self._log is not None:
+            self._log("epoch", **dataclasses.asdict(epoch))
+        self._curves(epoch.number).epoch(epoch)
+
+
+@contextlib.contextmanager
+def _screen(
+    job: Job, steps: int, reporter: Reporter, log: Callable[..., None] | None, devices: Devices
+) -> Iterator[_Screen]:
+    with contextlib.ExitStack() as stack:
+        opened: list[Any] = []
+
+        def curves(number: int) -> Any:
+            # Opened with the first epoch, when it is known whether the training was resumed.
+            if not opened:
+                folder = job.folder / "tensorboard"
+                opened.append(stack.enter_context(open_curves(folder, resumed_after=number - 1)))
+                if number == 1:
+                    opened[0].pictures("training_pictures", job.samples)
+            return opened[0]
+
+        title = job.title if devices.main else "Helping"
+        advance = stack.enter_context(reporter.step(title, job.epochs * steps))
+        yield _Screen(job, steps, reporter, log, advance, curves)
+
+
+def _validate(network: nn.Module, *, job: Job, devices: Devices) -> tuple[float, float]:
+    """Mean cross-entropy in nats and accuracy of the validation pictures."""
+    total, right, count = 0.0, 0, 0
+    network.eval()
+    with torch.inference_mode(), devices.autocast():
+        for batch in ordered_batches(
+            job.validation, job.validation_labels, rows=job.validation_rows, batch_size=_VALIDATION_BATCH
+        ):
+            targets = batch.targets.to(devices.device)
+            logits = network(devices.to_device(batch.images), start=job.start).float()
+            total += float(nn.functional.cross_entropy(logits, targets, reduction="sum"))
+            right += int((logits.argmax(1) == targets).sum())
+            count += len(targets)
+    return total / count, right / count
+
+
+def _loss(job: Job, classes: int) -> PictureLoss:
+    counts = np.bincount(job.train_labels[job.train_rows], minlength=classes)
+    return PictureLoss(
+        label_smoothing=job.loop.label_smoothing,
+        class_weights=balanced_weights(counts.tolist()) if job.balanced else None,
+        focal_gamma=job.loop.focal_gamma if job.loop.loss == "focal" else 0.0,
+    )
+
+
+def _mix(
+    images: Tensor, targets: Tensor, seed: int, *, mixup: float, cutmix: float, classes: int
+) -> tuple[Tensor, Tensor]:
+    pictures = not images.is_floating_point()
+    if pictures:
+        images = images.permute(0, 3, 1, 2).float()
+    images, soft = mix(images.float(), targets, mixup=mixup, cutmix=cutmix, class_count=classes, seed=(seed,))
+    return images.permute(0, 2, 3, 1) if pictures else images, soft
+
+
+def _workers(wanted: int | None, devices: Devices) -> int:
+    if wanted is not None:
+        return wanted
+    if devices.device.type == "cpu" and cores() <= _MAIN_THREAD_CORES:
+        return 0
+    return min(8, max(1, (cores() - 1) // devices.world))

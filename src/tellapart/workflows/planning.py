@@ -1,0 +1,98 @@
+"""What fits into the time that is left. In: seconds a picture, the budget. Out: Plan. Next: finetune.py.
+
+A run with a budget plans its epochs once, from what a few batches took, and writes them into its recipe: resumed or
+repeated, it trains the same epochs. Everything here is arithmetic; what is measured comes in.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+MOST_VIEWS = 8  # augmented views a picture that are cached; more cost time and disk, and gain little
+_CPU_SECONDS, _GPU_SECONDS = 60.0, 600.0  # of a whole run without --budget that is free to choose its strategy
+_MARGIN = 1.15  # what was measured on a few batches is a little kind
+_FEWEST_EPOCHS = 3  # below that fine-tuning from a probe hardly moves; only `auto` cares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Seconds that one picture costs, with everything that the machine does beside it."""
+
+    view: float  # augmenting it and running the frozen stages; 0 where no views are cached
+    train: float  # one training step's share
+    validate: float  # one look at it without gradients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How long to train."""
+
+    epochs: int
+    views: int  # cached views a picture; 0: none
+    seconds: float  # that it should take
+
+
+class Clock:
+    """The time that a run has. Without a budget there is no end, except for a strategy that is free to choose."""
+
+    def __init__(self, seconds: float | None, *, started: float) -> None:
+        """`started` is a time of `time.monotonic`."""
+        self.budget = seconds
+        self._end = None if seconds is None else started + seconds
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left; None where there is no end."""
+        return None if self._end is None else self._end - time.monotonic()
+
+    def deadline(self, reserve: float) -> float | None:
+        """The moment of `time.monotonic` after which only `reserve` seconds are left."""
+        return None if self._end is None else self._end - reserve
+
+
+def default_budget(device: str) -> float:
+    """How long a run may take that was told neither a budget nor to fine-tune: the first answer comes soon."""
+    return _CPU_SECONDS if device == "cpu" else _GPU_SECONDS
+
+
+def reserve_seconds(*, scored: int, seconds_picture: float) -> float:
+    """What must be left after the training: exporting, scoring `scored` pictures, writing."""
+    return 8.0 + 1.2 * scored * seconds_picture
+
+
+def plan(
+    costs: Costs, *, train: int, validation: int, epochs: int | None, views: int | None, default_epochs: int,
+    seconds: float | None,
+) -> Plan | None:  # fmt: skip
+    """The epochs and views that fit into `seconds` (None: no limit), at most `default_epochs` where none are given.
+
+    `train` and `validation` count pictures; given `epochs` and `views` are kept, whatever they take.
+    None where not one epoch fits.
+    """
+
+    def planned(count: int) -> Plan:
+        cached = 0 if costs.view == 0 else min(MOST_VIEWS, count) if views is None else views
+        once = train * cached * costs.view
+        if cached:
+            once += validation * costs.view
+        each = train * costs.train + validation * costs.validate
+        return Plan(epochs=count, views=cached, seconds=_MARGIN * (once + count * each))
+
+    if epochs is not None:
+        return planned(epochs)
+    for count in range(default_epochs, 0, -1):
+        found = planned(count)
+        if seconds is None or found.seconds <= seconds:
+            return found
+    return None
+
+
+def worth_trying(*, train: int, seconds_picture: float, seconds: float, overhead: float = 20.0) -> tuple[bool, float]:
+    """Whether fine-tuning could fit at all, before anything is imported or measured, and the seconds that it needs.
+
+    `seconds_picture` is what embedding one picture took: a view costs a little less, a step of the upper stages about
+    twice that. `overhead` is imports and exports.
+    """
+    needed = overhead + _MARGIN * train * _FEWEST_EPOCHS * 3 * seconds_picture
+    return needed <= seconds, needed

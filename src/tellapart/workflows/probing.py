@@ -1,0 +1,100 @@
+"""The first answer: a classifier on the frozen network. In: Material, a backbone. Out: Probed. Next: candidates.py."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.cache import Cache
+from tellapart.features.engine import open_engine
+from tellapart.features.extract import Features, extract
+from tellapart.settings import TrainSettings
+from tellapart.training.probe import Probe, fit_probe
+from tellapart.workflows.candidates import Candidate
+from tellapart.workflows.material import Material
+from tellapart.workflows.reporter import Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Probed:
+    """The probe and what it cost."""
+
+    candidate: Candidate
+    material: Material  # without the pictures that no embedding could be had of
+    computed: int  # pictures that went through the network
+    reused: int  # pictures whose embedding was in the cache
+    seconds_embedding: float
+
+
+def embed(
+    material: Material, rows: NDArray[np.int64], backbone: ReadyBackbone, device: str, cache: Cache | None, reporter: Reporter
+) -> Features:  # fmt: skip
+    """Embeddings of some rows; `cache` is None for a network that was trained just now."""
+    with reporter.step("Computing embeddings", len(rows)) as advance:
+        return extract(
+            material.pictures(rows),
+            engine=open_engine(backbone, device),
+            preprocessing=backbone.preprocessing,
+            embedding=backbone.embedding,
+            fingerprint=backbone.fingerprint,
+            cache=cache,
+            advance=advance,
+        )
+
+
+def probe(
+    settings: TrainSettings, material: Material, backbone: ReadyBackbone, device: str, cache: Cache, reporter: Reporter
+) -> Probed:
+    """Compute embeddings, each once, and fit the classifier on those of the train split. Raises: DataError."""
+    started = time.monotonic()
+    every = np.arange(len(material.indices))
+    features = embed(material, every, backbone, device, cache, reporter)
+    seconds = time.monotonic() - started
+    material = material.without(features.problems)
+    vectors = (
+        features.vectors if not features.problems else np.delete(features.vectors, list(features.problems), axis=0)
+    )
+    train = material.rows("train")
+    with reporter.step("Fitting the classifier", 1) as advance:
+        fitted = fit_probe(
+            vectors[train],
+            material.labels[train],
+            groups=material.groups[train],
+            class_count=len(material.classes),
+            class_weights=settings.class_weights,
+            folds=settings.folds,
+            seed=settings.seed,
+        )
+        advance(1)
+    if device != "cpu":
+        # Half precision on a GPU differs in digits that a test can see, and model.onnx runs on a CPU.
+        test = material.rows("test")
+        vectors[test] = embed(material, test, backbone, "cpu", cache, reporter).vectors
+    return Probed(
+        candidate=_candidate(backbone, fitted, vectors),
+        material=material,
+        computed=features.computed,
+        reused=features.reused,
+        seconds_embedding=seconds,
+    )
+
+
+def _candidate(backbone: ReadyBackbone, fitted: Probe, vectors: NDArray[np.float32]) -> Candidate:
+    def logits(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return vectors[rows] @ fitted.weight.T + fitted.bias
+
+    return Candidate(
+        strategy="probe",
+        backbone=backbone,
+        weight=fitted.weight,
+        bias=fitted.bias,
+        logits=logits,
+        details={
+            "strength": fitted.strength,
+            "trials": [{"strength": strength, "log_loss": loss} for strength, loss in fitted.trials.items()],
+        },
+    )

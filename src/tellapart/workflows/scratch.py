@@ -1,0 +1,102 @@
+"""Train a network from random weights. In: Material, settings. Out: Candidate. Next: fitting.py."""
+
+from __future__ import annotations
+
+from tellapart.data.augment import build_augmentation, resolve
+from tellapart.errors import SettingsError
+from tellapart.features.shrink import AugmentedPictures
+from tellapart.models.blocks import Block, Dense
+from tellapart.models.build import BuiltNetwork
+from tellapart.models.freezing import freeze
+from tellapart.models.scratch import build_scratch
+from tellapart.settings import BlockSettings, TrainSettings
+from tellapart.training.devices import Devices
+from tellapart.workflows.candidates import Candidate
+from tellapart.workflows.companions import send
+from tellapart.workflows.deploy import deploy
+from tellapart.workflows.fitting import SAMPLES, Job, fingerprint, run_job
+from tellapart.workflows.material import Material
+from tellapart.workflows.planning import Clock, plan, reserve_seconds
+from tellapart.workflows.reporter import Reporter
+from tellapart.workflows.runs import Run, replan
+from tellapart.workflows.squares import shrink_splits
+from tellapart.workflows.timing import measure
+
+EPOCHS = 30  # where neither epochs nor a budget are given
+LEARNING_RATES = {"adamw": 1e-3, "sgd": 5e-2}
+# The network of `--strategy scratch` where no blocks are described: 3 x 3 convolutions, twice the filters a halving.
+BLOCKS = tuple(BlockSettings(filters=filters) for filters in (32, 64, 128, 256))
+
+
+def scratch(
+    run: Run, material: Material, devices: Devices, clock: Clock, reporter: Reporter
+) -> tuple[Run, Candidate]:  # fmt: skip
+    """Train the network that the settings describe. Raises: SettingsError, TrainingError, StorageError."""
+    settings = run.settings
+    with reporter.step("Preparing the network", 1) as advance:
+        built = _build(settings, len(material.classes))
+        size = built.preprocessing.size
+        augment = build_augmentation(resolve(**settings.augment.model_dump()), size=size)
+        speed = measure(
+            built.network, start=0, shape=(size, size, 3), lower=None, augment=augment, devices=devices,
+            batch_size=settings.loop.batch_size, preprocessing=built.preprocessing,
+        )  # fmt: skip
+        advance(1)
+    scored = len(material.rows("validation")) + len(material.rows("test"))
+    reserve = reserve_seconds(scored=scored, seconds_picture=speed.deployed)
+    planned = plan(
+        speed.costs, train=len(material.rows("train")), validation=len(material.rows("validation")),
+        epochs=settings.loop.epochs, views=0, default_epochs=EPOCHS if clock.left is None else 1000,
+        seconds=None if clock.left is None else clock.left - reserve,
+    )  # fmt: skip
+    if planned is None:
+        raise SettingsError(
+            f"--budget {settings.budget} is too short: one epoch would take about "
+            f"{speed.costs.train * len(material.rows('train')):.0f} s, and {max(0.0, clock.left or 0.0):.0f} s are left. "
+            "Give a longer budget, a smaller network or smaller pictures."
+        )
+    run = replan(run, epochs=planned.epochs, size=size)
+    run.log("planned", strategy="scratch", epochs=planned.epochs, seconds=round(planned.seconds, 1))
+    squares = shrink_splits(material, built.preprocessing, reporter)
+    varied = AugmentedPictures(pictures=squares.train, augment=augment, seed=settings.seed)
+    job = Job(
+        network=built.network, start=0, train=varied, samples=varied.get(squares.train_rows[:SAMPLES], 0),
+        train_labels=squares.train_labels, train_rows=squares.train_rows, validation=squares.validation,
+        validation_labels=squares.validation_labels, validation_rows=squares.validation_rows, loop=settings.loop,
+        epochs=planned.epochs, learning_rate=settings.loop.learning_rate or LEARNING_RATES[settings.loop.optimizer],
+        mixup=augment.augmentation.mixup, cutmix=augment.augmentation.cutmix,
+        balanced=settings.class_weights == "balanced", seed=settings.seed,
+        fingerprint=fingerprint(
+            {"settings": run.settings.trained_by(), "contents": squares.contents},
+            squares.train_labels, squares.train_rows, squares.validation_labels, squares.validation_rows,
+        ),
+        folder=run.folder, deadline=clock.deadline(reserve), title=f"Training {built.name}",
+    )  # fmt: skip
+    send(job, devices)
+    fitted = run_job(job, devices, reporter, run.log)
+    if not fitted.best_epoch:
+        raise SettingsError(
+            f"--budget {settings.budget} ended before the first epoch did, so there is nothing to test. Give a longer one."
+        )
+    return run, deploy(
+        built.network, strategy="scratch", name=built.name, preprocessing=built.preprocessing, source=built.source,
+        license_name=built.license, fitted=fitted, material=material, folder=run.folder, reporter=reporter,
+    )  # fmt: skip
+
+
+def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork:
+    network = settings.network
+    blocks = network.blocks or (BLOCKS if network.name == "blocks" else ())
+    built = build_scratch(
+        network.name,
+        class_count=class_count,
+        seed=settings.seed,
+        blocks=[Block(**block.model_dump()) for block in blocks],
+        dense=[Dense(**layer.model_dump()) for layer in network.dense],
+        size=network.size,
+        channels=network.channels,
+        dropout=network.dropout,
+        drop_path=network.drop_path,
+    )
+    freeze(built.network, len(built.network.stages))
+    return built

@@ -1,0 +1,153 @@
+"""Which classifiers a run trains. In: Session, Material. Out: Trained, with the one that is kept. Next: probing.py.
+
+The probe always comes first, unless the network begins at random. Whether fine-tuning follows depends on the strategy,
+the time that is left and on whether the probe makes mistakes at all.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tellapart.errors import TrainingError
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.cache import Cache
+from tellapart.runtime import cores
+from tellapart.settings import TrainSettings
+from tellapart.workflows.candidates import Choice, choose, only, validate
+from tellapart.workflows.companions import send, world_size
+from tellapart.workflows.examine import Examined
+from tellapart.workflows.material import Material
+from tellapart.workflows.planning import Clock, default_budget, worth_trying
+from tellapart.workflows.probing import Probed, probe
+from tellapart.workflows.reporter import Reporter
+from tellapart.workflows.runs import Run
+
+if TYPE_CHECKING:
+    from tellapart.training.devices import Devices
+
+_MOST_RIGHT = 0.9995  # of the validation split; above it nothing is left that fine-tuning could show
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Session:
+    """What every step of one training needs."""
+
+    run: Run
+    examined: Examined
+    device: str
+    cache: Cache
+    clock: Clock
+    reporter: Reporter
+    started: float
+    devices: Devices | None = None  # joined when something is trained with gradients
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def join(self) -> Devices:
+        """The devices that train; under a launcher this waits for the other processes."""
+        from tellapart.training.devices import find_devices
+
+        if self.devices is None:
+            loop = self.run.settings.loop
+            self.devices = find_devices(
+                device=self.device, precision=loop.precision, channels_last=loop.channels_last, compiled=loop.compile
+            )
+        return self.devices
+
+    def leave(self) -> None:
+        """Let the other processes go. After an error their launcher stops them."""
+        if world_size() > 1:
+            from tellapart.training.devices import leave
+
+            send(None, self.join())
+            leave(self.join())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trained:
+    """What was kept, and what it was trained on."""
+
+    material: Material  # without the pictures that turned out to be unusable
+    choice: Choice
+    computed: int  # pictures that went through the frozen network
+    reused: int  # pictures whose embedding was in the cache
+
+
+def make_clock(settings: TrainSettings, device: str, started: float) -> Clock:
+    """The budget; a run that is free to choose and was given none keeps to its device's default."""
+    seconds = settings.budget_seconds
+    if seconds is None and settings.strategy == "auto" and settings.loop.epochs is None:
+        seconds = default_budget(device)
+    return Clock(seconds, started=started)
+
+
+def learn(session: Session, material: Material, backbone: ReadyBackbone | None) -> Trained:
+    """Train what the settings ask for; `backbone` is None for a network from scratch.
+
+    Raises: DataError, SettingsError, TrainingError, StorageError.
+    """
+    if backbone is None:
+        return Trained(material=material, choice=_from_scratch(session, material), computed=0, reused=0)
+    began = time.monotonic()
+    probed = probe(session.run.settings, material, backbone, session.device, session.cache, session.reporter)
+    session.seconds["embeddings"] = probed.seconds_embedding
+    session.seconds["classifier"] = time.monotonic() - began - probed.seconds_embedding
+    choice = _improve(session, probed.material, probed)
+    return Trained(material=probed.material, choice=choice, computed=probed.computed, reused=probed.reused)
+
+
+def _from_scratch(session: Session, material: Material) -> Choice:
+    from tellapart.workflows.scratch import scratch
+
+    began = time.monotonic()
+    session.run, candidate = scratch(session.run, material, session.join(), session.clock, session.reporter)
+    session.seconds["training"] = time.monotonic() - began
+    rows = material.rows("validation")
+    return only(validate(candidate, rows, material.labels[rows]))
+
+
+def _improve(session: Session, material: Material, probed: Probed) -> Choice:
+    """Fine-tune where that was asked for, or may help and fits; keep what wins on validation."""
+    settings = session.run.settings
+    rows = material.rows("validation")
+    first = validate(probed.candidate, rows, material.labels[rows])
+    if settings.strategy == "probe":
+        return only(first)
+    why_not = _why_not(session, material, probed, first.accuracy) if settings.strategy == "auto" else ""
+    if why_not:
+        return only(first, why_not)
+    from tellapart.workflows.finetune import Skipped, finetune
+
+    began = time.monotonic()
+    try:
+        session.run, tuned = finetune(session.run, material, probed, session.join(), session.clock, session.reporter)
+    except TrainingError as error:
+        if settings.strategy != "auto":
+            raise
+        return only(first, f"Kept the classifier on the frozen network: fine-tuning failed, since {error}")
+    session.seconds["fine-tuning"] = time.monotonic() - began
+    if isinstance(tuned, Skipped):
+        return only(first, tuned.reason)
+    second = validate(tuned, rows, material.labels[rows])
+    return choose(first, second) if settings.strategy == "auto" else only(second)
+
+
+def _why_not(session: Session, material: Material, probed: Probed, accuracy: float) -> str:
+    """Why `auto` does not even begin to fine-tune; empty where it does. Nothing heavy is imported to find out."""
+    if accuracy > _MOST_RIGHT:
+        return "Not fine-tuned: the classifier on the frozen network already gets every validation picture right."
+    left = session.clock.left
+    if left is None or session.run.settings.loop.epochs is not None:
+        return ""  # no end, or planned already: a resumed run must not change its mind
+    pace = probed.seconds_embedding / probed.computed if probed.computed else 0.013 / cores()
+    worth, needed = worth_trying(train=len(material.rows("train")), seconds_picture=pace, seconds=left)
+    if worth:
+        return ""
+    budget = session.run.settings.budget
+    given = f"the budget of {budget}" if budget else f"{session.clock.budget:.0f} s, the default without --budget"
+    minutes = max(1, round(2 * needed / 60 + 0.5))
+    return (
+        f"Not fine-tuned: that takes at least {needed:.0f} s here, and {max(0.0, left):.0f} s are left of {given}. "
+        f"It may do better: try --budget {minutes}m."
+    )

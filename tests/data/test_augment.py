@@ -1,0 +1,345 @@
+"""Training pictures are varied. In: pictures made by hand, settings. Out: what each setting does, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import random
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tellapart.data.augment import (
+    FILLS,
+    PRESETS,
+    RANGES,
+    Augment,
+    Augmentation,
+    build_augmentation,
+    describe,
+    from_settings,
+    resolve,
+)
+from tellapart.errors import SettingsError
+
+
+def noise(side: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def middle(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    start = (len(picture) - size) // 2
+    return picture[start : start + size, start : start + size]
+
+
+def only(size: int, **changes: Any) -> Augment:
+    return build_augmentation(resolve("none", **changes), size=size)
+
+
+def variants(augment: Augment, picture: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    return np.stack([augment(picture, (7, number)) for number in range(count)])
+
+
+def geometry_of(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """[2, 3]: where each output point (x, y, 1) comes from, in a source whose red is x and green is y."""
+    rows, columns = np.mgrid[: len(pixels), : len(pixels)] + 0.5
+    points = np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)], axis=1)
+    found, *_ = np.linalg.lstsq(points, pixels[..., :2].reshape(-1, 2) + 0.5, rcond=None)
+    return found.T
+
+
+def compass() -> NDArray[np.uint8]:
+    """Red is x, green is y: from any piece of it one can tell where it comes from."""
+    ramp = np.arange(256, dtype=np.uint8)
+    return np.stack([np.tile(ramp, (256, 1)), np.tile(ramp[:, None], (1, 256)), np.zeros((256, 256), np.uint8)], axis=2)
+
+
+@pytest.mark.parametrize(("side", "size"), [(9, 9), (10, 7), (11, 8), (256, 224), (5, 1)])
+def test_with_everything_off_the_centre_is_cut_out_exactly(side: int, size: int) -> None:
+    picture = noise(side)
+    np.testing.assert_array_equal(only(size)(picture, (0,)), middle(picture, size))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_a_pure_function_of_picture_and_seed(preset: str) -> None:
+    picture, augment = noise(40), build_augmentation(resolve(preset), size=32)
+    before, states = picture.copy(), _random_states()
+    first = [augment(picture, (3, number)) for number in range(40)]
+    assert _random_states() == states
+    np.testing.assert_array_equal(picture, before)
+    assert all(pixels.shape == (32, 32, 3) and pixels.dtype == np.uint8 for pixels in first)
+    assert all(pixels.flags.writeable and pixels.flags.c_contiguous for pixels in first)
+    again = pickle.loads(pickle.dumps(augment))  # as a worker process gets it
+    with ThreadPoolExecutor(4) as pool:
+        second = list(pool.map(lambda number: again(picture, (3, number)), range(40)))
+    np.testing.assert_array_equal(first, second)
+    distinct = len({pixels.tobytes() for pixels in first})
+    assert distinct == 1 if preset == "none" else distinct > 20
+
+
+def _random_states() -> tuple[object, ...]:
+    legacy = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), legacy[1].tobytes(), legacy[2], torch.get_rng_state().numpy().tobytes()  # type: ignore[union-attr]
+
+
+def test_strong_changes_more_than_medium_and_medium_more_than_light() -> None:
+    # A smooth picture: on noise any interpolation at all changes everything.
+    picture = np.kron(noise(6), np.ones((8, 8, 1), dtype=np.uint8))
+    change = {
+        preset: np.abs(
+            variants(build_augmentation(resolve(preset), size=40), picture, 200) - middle(picture, 40).astype(float)
+        ).mean()
+        for preset in ("none", "light", "medium", "strong")
+    }
+    assert change["none"] == 0 < change["light"] < change["medium"] < change["strong"]
+
+
+def test_flips_are_exact() -> None:
+    picture = noise(11)
+    np.testing.assert_array_equal(only(8, horizontal_flip=1)(picture, (0,)), middle(picture, 8)[:, ::-1])
+    np.testing.assert_array_equal(only(8, vertical_flip=1)(picture, (0,)), middle(picture, 8)[::-1])
+    both = only(8, horizontal_flip=1, vertical_flip=1)(picture, (0,))
+    np.testing.assert_array_equal(both, middle(picture, 8)[::-1, ::-1])
+
+
+@pytest.mark.parametrize("name", ["horizontal_flip", "vertical_flip", "erasing"])
+@pytest.mark.parametrize("probability", [0.25, 0.5])
+def test_probabilities_are_kept(name: str, probability: float) -> None:
+    picture = noise(12)
+    changed = variants(only(12, **{name: probability}), picture, 2000) != picture
+    share = changed.any(axis=(1, 2, 3)).mean()
+    assert share == pytest.approx(probability, abs=4 * (probability * (1 - probability) / 2000) ** 0.5)
+
+
+def test_quarter_turns_are_exact_and_equally_likely() -> None:
+    picture = noise(7)
+    turned = [np.rot90(middle(picture, 6), turns).tobytes() for turns in range(4)]
+    counts = [0, 0, 0, 0]
+    for pixels in variants(only(6, quarter_turns=True), picture, 2000):
+        counts[turned.index(pixels.tobytes())] += 1
+    assert all(abs(count - 500) < 80 for count in counts)  # four standard deviations are 77
+
+
+def test_rotation_is_within_its_degrees_both_ways() -> None:
+    found = [geometry_of(pixels) for pixels in variants(only(120, rotation=20), compass(), 200)]
+    angles = np.degrees([np.arctan2(matrix[1, 0], matrix[0, 0]) for matrix in found])
+    assert -20.1 < angles.min() < -18
+    assert 18 < angles.max() < 20.1
+    # A rotation and nothing else: orthogonal, about the middle.
+    for matrix in found:
+        np.testing.assert_allclose(matrix[:, :2] @ matrix[:, :2].T, np.eye(2), atol=0.01)
+        np.testing.assert_allclose(matrix @ (60, 60, 1), (128, 128), atol=0.55)  # Pillow cuts fractions off
+
+
+def test_shift_is_within_its_share_of_the_side() -> None:
+    found = np.array([geometry_of(pixels) for pixels in variants(only(100, shift=0.3), compass(), 200)])
+    np.testing.assert_allclose(found[:, :, :2], np.broadcast_to(np.eye(2), (200, 2, 2)), atol=0.01)
+    moved = found[:, :, 2] - 78
+    for axis in (0, 1):
+        assert -30.1 < moved[:, axis].min() < -27
+        assert 27 < moved[:, axis].max() < 30.1
+
+
+def test_zoom_scales_about_the_middle() -> None:
+    found = np.array([geometry_of(pixels) for pixels in variants(only(120, zoom=0.5), compass(), 200)])
+    factors = 1 / found[:, 0, 0]
+    assert 0.49 < factors.min() < 0.55
+    assert 1.45 < factors.max() < 1.51
+    np.testing.assert_allclose(found[:, 0, 0], found[:, 1, 1], atol=0.01)
+    np.testing.assert_allclose(found @ (60, 60, 1), np.full((200, 2), 128), atol=0.2)
+
+
+def test_shear_leans_along_x_only() -> None:
+    found = np.array([geometry_of(pixels) for pixels in variants(only(100, shear=30), compass(), 200)])
+    angles = np.degrees(np.arctan(-found[:, 0, 1]))
+    assert -30.1 < angles.min() < -27
+    assert 27 < angles.max() < 30.1
+    np.testing.assert_allclose(found[:, 1, :2], np.broadcast_to((0, 1), (200, 2)), atol=0.01)
+
+
+def test_crop_keeps_at_least_its_share_of_the_area_in_shapes_up_to_four_by_three() -> None:
+    found = np.array([geometry_of(pixels) for pixels in variants(only(64, crop=0.25), compass(), 300)])
+    widths, heights = 64 * found[:, 0, 0] / 256, 64 * found[:, 1, 1] / 256
+    areas, aspects = widths * heights, widths / heights
+    assert 0.24 < areas.min() < 0.28
+    assert 0.96 < areas.max() < 1.01
+    assert areas.mean() == pytest.approx(0.625, abs=0.05)  # uniform
+    assert 0.74 < aspects.min() < 0.8
+    assert 1.26 < aspects.max() < 1.35
+    lefts, rights = found[:, 0, 2], found[:, 0, 2] + 256 * widths
+    assert lefts.min() > -1
+    assert rights.max() < 257
+    assert lefts.max() > 90  # they lie all over the picture
+
+
+def test_brightness_scales() -> None:
+    grey = np.full((4, 4, 3), 100, dtype=np.uint8)
+    values = variants(only(4, brightness=0.5), grey, 300)[:, 0, 0, 0]
+    assert 49 <= values.min() <= 55
+    assert 145 <= values.max() <= 151
+
+
+def test_contrast_moves_away_from_the_mean() -> None:
+    halves = np.full((4, 4, 3), 80, dtype=np.uint8)
+    halves[:, 2:] = 120
+    found = variants(only(4, contrast=0.5), halves, 300).astype(int)
+    spread = found[:, 0, 3, 0] - found[:, 0, 0, 0]
+    assert 18 <= spread.min() <= 22
+    assert 58 <= spread.max() <= 62
+    assert np.abs(found.mean(axis=(1, 2, 3)) - 100).max() <= 1
+
+
+def test_saturation_changes_colours_and_leaves_grey() -> None:
+    picture = np.zeros((1, 1, 3), dtype=np.uint8)
+    picture[0, 0] = (140, 100, 100)
+    found = variants(only(1, saturation=0.5), picture, 300)[:, 0, 0].astype(int)
+    spread = found[:, 0] - found[:, 1]
+    assert 19 <= spread.min() <= 22
+    assert 58 <= spread.max() <= 61
+    grey = np.full((1, 1, 3), 77, dtype=np.uint8)
+    assert (variants(only(1, saturation=1, hue=0.5), grey, 50) == 77).all()
+
+
+def test_hue_turns_the_colour_and_keeps_the_luma() -> None:
+    picture = np.zeros((1, 1, 3), dtype=np.uint8)
+    picture[0, 0] = (140, 100, 100)
+    found = variants(only(1, hue=0.5), picture, 300)[:, 0, 0].astype(float)
+    np.testing.assert_allclose(found @ (0.299, 0.587, 0.114), 0.299 * 140 + 0.701 * 100, atol=1)
+    assert {pixel.argmax() for pixel in found} == {0, 1, 2}  # reddish, greenish and bluish
+    slight = variants(only(1, hue=0.02), picture, 100)[:, 0, 0].astype(float)
+    assert np.abs(slight - picture[0, 0]).max() < 10
+
+
+def test_erasing_fills_one_rectangle_of_a_limited_area() -> None:
+    picture = np.full((50, 50, 3), 255, dtype=np.uint8)
+    areas = []
+    for pixels in variants(only(50, erasing=1, fill="black"), picture, 300):
+        rows, columns = np.nonzero((pixels == 0).all(axis=2))
+        inside = pixels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        assert (inside == 0).all()
+        assert (pixels == 0).sum() == inside.size
+        areas.append(inside.size / pixels.size)
+    assert 0.015 < min(areas) < 0.04
+    assert 0.29 < max(areas) < 0.35
+    tinted = np.full((50, 50, 3), 200, dtype=np.uint8)
+    tinted[:, ::2] = 100
+    assert (150, 150, 150) in {tuple(pixel) for pixel in only(50, erasing=1)(tinted, (1,)).reshape(-1, 3).tolist()}
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_what_comes_from_outside_is_filled(fill: str) -> None:
+    picture = np.full((30, 30, 3), (100, 150, 40), dtype=np.uint8)
+    picture[:, 15:] = (120, 170, 60)
+    found = variants(only(30, rotation=180, fill=fill), picture, 20)
+    colours = {tuple(pixel) for pixel in found[:, 0, 0].tolist()}  # of the upper left corner
+    expected = {"black": (0, 0, 0), "white": (255, 255, 255), "mean": (110, 160, 50)}
+    if fill in expected:
+        assert expected[fill] in colours
+        # What lies inside the picture is never filled.
+        assert found[:, 13:17, 13:17, 1].min() >= 149
+        assert found[:, 13:17, 13:17, 1].max() <= 171
+    else:
+        assert found[..., 1].min() >= 149
+        assert found[..., 1].max() <= 171
+
+
+def test_mirrored_edges_continue_the_picture() -> None:
+    ramp = np.zeros((20, 20, 3), dtype=np.uint8)
+    ramp[:] = (np.arange(20) * 10)[None, :, None]
+    augment = only(20, shift=0.5)
+    for number in range(20):
+        row = augment(ramp, (number,))[10, :, 0].astype(int)
+        assert np.abs(np.diff(row)).max() <= 11  # no jump anywhere
+
+
+def test_settings_do_not_disturb_each_other() -> None:
+    picture = compass()
+    plain, coloured = only(100, rotation=20), only(100, rotation=20, erasing=0.3, horizontal_flip=0.0, hue=0.0)
+    same = [np.array_equal(plain(picture, (n,)), coloured(picture, (n,))) for n in range(100)]
+    assert 0.5 < np.mean(same) < 0.9  # where nothing was erased, the rotation is the same
+
+
+@pytest.mark.parametrize("bad", [noise(7), noise(9)[:, :8], noise(9)[..., 0], noise(9).astype(np.float32)])
+def test_other_arrays_are_refused(bad: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected uint8 \[S, S, 3\] with S >= 8"):
+        only(8)(bad, (0,))
+
+
+def test_presets_are_within_the_ranges_and_grow() -> None:
+    for preset, values in PRESETS.items():
+        changes = {name: value for name, value in values.items() if name != "policy"}
+        assert dataclasses.asdict(resolve(preset)) == dataclasses.asdict(resolve(preset, **changes))
+    assert resolve("none") == Augmentation()
+    assert {preset for preset in PRESETS if resolve(preset).policy != "none"} == {"trivial", "randaugment"}
+    light, medium, strong = (resolve(name) for name in ("light", "medium", "strong"))
+    for name in RANGES:
+        if name != "crop":
+            assert getattr(light, name) <= getattr(medium, name) <= getattr(strong, name)
+    assert light.crop == 1 > medium.crop == 0.7 > strong.crop
+    assert (medium.rotation, strong.erasing, strong.mixup) == (15, 0.25, 0.2)
+
+
+def test_changes_win_over_the_preset_and_none_keeps_it() -> None:
+    changed = resolve("medium", rotation=30, crop=None, fill="black", quarter_turns=True)
+    assert (changed.rotation, changed.crop, changed.fill, changed.quarter_turns) == (30, 0.7, "black", True)
+    assert (
+        from_settings({"preset": "medium", "rotation": 30, "crop": None, "fill": "black", "quarter_turns": True})
+        == changed
+    )
+    assert from_settings({}) == resolve("none")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"horizontal_flip": 1.5}, "horizontal_flip is 1.5; it must be from 0 to 1 (a probability). Set it to 0.5, for example."),
+        ({"vertical_flip": -0.1}, "vertical_flip is -0.1; it must be from 0 to 1 (a probability). Set it to 0.5, for example."),
+        ({"erasing": float("nan")}, "erasing is nan; it must be from 0 to 1 (a probability). Set it to 0.5, for example."),
+        ({"rotation": 181}, "rotation is 181; it must be from 0 to 180 (degrees). Set it to 15, for example."),
+        ({"shift": 0.6}, "shift is 0.6; it must be from 0 to 0.5 (a share of the side). Set it to 0.1, for example."),
+        ({"shear": 46}, "shear is 46; it must be from 0 to 45 (degrees). Set it to 5, for example."),
+        ({"zoom": 1}, "zoom is 1; it must be from 0 to 0.9 (a share). Set it to 0.1, for example."),
+        ({"crop": 0}, "crop is 0; it must be from 0.01 to 1 (a share of the area). Set it to 0.7, for example."),
+        ({"crop": 1.01}, "crop is 1.01; it must be from 0.01 to 1 (a share of the area). Set it to 0.7, for example."),
+        ({"brightness": 2}, "brightness is 2; it must be from 0 to 1 (a share). Set it to 0.2, for example."),
+        ({"contrast": "much"}, "contrast is 'much'; it must be from 0 to 1 (a share). Set it to 0.2, for example."),
+        ({"saturation": True}, "saturation is True; it must be from 0 to 1 (a share). Set it to 0.2, for example."),
+        ({"hue": 0.51}, "hue is 0.51; it must be from 0 to 0.5 (a share of the colour circle). Set it to 0.05, for example."),
+        ({"mixup": -1}, "mixup is -1; it must be 0 (off) or from 0.01 to 10 (an alpha). Set it to 0.2, for example."),
+        ({"cutmix": 0.001}, "cutmix is 0.001; it must be 0 (off) or from 0.01 to 10 (an alpha). Set it to 1, for example."),
+        ({"quarter_turns": 1}, "quarter_turns is 1; it is a switch. Set it to true or false."),
+        ({"fill": "pink"}, "fill is 'pink'; it must be one of: mean, black, white, mirror. Choose mirror, for example."),
+    ],
+)  # fmt: skip
+def test_values_outside_their_range_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve("medium", **changes)
+    assert str(caught.value) == message
+
+
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve("meduim")
+    assert str(caught.value) == (
+        "there is no augmentation preset 'meduim'. Did you mean 'medium'? "
+        "The presets are: none, light, medium, strong, trivial, randaugment."
+    )
+    with pytest.raises(SettingsError) as caught:
+        resolve("light", rotate=3)
+    assert str(caught.value).startswith(
+        "there is no augmentation setting 'rotate'. Did you mean 'rotation'? The settings are: preset, horizontal_flip, "
+    )
+    assert str(caught.value).endswith(", cutmix, quarter_turns, fill.")
+
+
+def test_the_words_say_what_is_on() -> None:
+    assert describe(resolve("none")) == ""
+    assert describe(resolve("none", crop=0.5)) == "crop 0.5"
+    assert describe(resolve("light")) == "horizontal flip 0.5, shift 0.05, zoom 0.1, brightness 0.1, fill mirror"
+    assert describe(resolve("trivial", quarter_turns=True, fill="mean")) == (
+        "horizontal flip 0.5, quarter turns, one operation of TrivialAugment, fill mean"
+    )

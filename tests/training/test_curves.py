@@ -1,0 +1,79 @@
+"""TensorBoard events and the log, as TensorBoard's own reader sees them. In: epochs. Out: verdicts. Next: test_devices.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tellapart.errors import StorageError
+from tellapart.training.curves import open_curves, write_log
+from tellapart.training.progress import Epoch
+
+FIRST = Epoch(
+    number=1, train_loss=0.5, train_accuracy=0.75, validation_loss=0.25, validation_accuracy=0.875,
+    learning_rate=0.125, seconds=2.0, pictures_per_second=64.0,
+)  # fmt: skip
+
+
+def _read(folder: Path) -> Any:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(folder))
+    events.Reload()
+    return events
+
+
+@pytest.mark.filterwarnings("ignore")  # of TensorBoard's reader
+def test_scalars_of_each_epoch(tmp_path: Path) -> None:
+    with open_curves(tmp_path) as curves:
+        curves.epoch(FIRST)
+        curves.epoch(dataclasses.replace(FIRST, number=2, train_loss=0.375))
+        events = _read(tmp_path)  # before the file is closed: a kill loses no epoch
+    assert [(event.step, event.value) for event in events.Scalars("loss/train")] == [(1, 0.5), (2, 0.375)]
+    assert {tag: events.Scalars(tag)[0].value for tag in events.Tags()["scalars"]} == {
+        "loss/train": 0.5, "loss/validation": 0.25, "accuracy/train": 0.75, "accuracy/validation": 0.875,
+        "learning_rate": 0.125, "seconds": 2.0, "pictures_per_second": 64.0,
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sample_pictures_come_back_as_they_were(tmp_path: Path) -> None:
+    import io
+
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3), dtype=np.uint8)
+    with open_curves(tmp_path) as curves:
+        curves.pictures("training", images)
+    events = _read(tmp_path)
+    assert sorted(events.Tags()["images"]) == ["training/0", "training/1"]
+    png = events.Images("training/1")[0].encoded_image_string
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png))), images[1])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_after_a_resume_no_epoch_is_there_twice(tmp_path: Path) -> None:
+    with open_curves(tmp_path) as curves:
+        for number in (1, 2, 3):
+            curves.epoch(dataclasses.replace(FIRST, number=number))
+    with open_curves(tmp_path, resumed_after=1) as curves:
+        curves.epoch(dataclasses.replace(FIRST, number=2, train_loss=0.125))
+    assert len(list(tmp_path.iterdir())) == 2
+    found = [(event.step, event.value) for event in _read(tmp_path).Scalars("loss/train")]
+    assert found == [(1, 0.5), (2, 0.125)]
+
+
+def test_log_is_one_epoch_a_line(tmp_path: Path) -> None:
+    write_log(tmp_path / "log.jsonl", [FIRST, dataclasses.replace(FIRST, number=2)])
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["number"] for line in lines] == [1, 2]
+    assert Epoch(**lines[0]) == FIRST
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="a part of the path is a file"), open_curves(tmp_path / "file" / "events"):
+        pass

@@ -1,0 +1,155 @@
+"""Whole trainings: the same again, stopped, broken, killed. In: toy.py. Out: verdicts. Next: test_loop_trouble.py."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tellapart.training.devices import Devices
+
+
+@pytest.mark.parametrize("kind", ["ADAMW", "SGD"])
+def test_same_seed_same_weights_twice(toy: ModuleType, kind: str) -> None:
+    first, second = (toy.train(**getattr(toy, kind)) for _ in range(2))
+    assert toy.digest(first[0]) == toy.digest(second[0])
+    assert toy.curve(first[1]) == toy.curve(second[1])
+
+
+def test_it_learns_and_leaves_the_callers_random_state_and_threads(toy: ModuleType) -> None:
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    network, fitted = toy.train(epochs=6)
+    assert fitted.stopped == "finished"
+    assert fitted.history[-1].train_loss < fitted.history[0].train_loss - 0.1
+    assert fitted.history[-1].validation_accuracy > 0.6
+    assert [epoch.number for epoch in fitted.history] == [1, 2, 3, 4, 5, 6]
+    assert not network.training
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "epochs_run", "best", "stopped"),
+    [
+        ([5, 3, 4, 4, 2, 1], 2, 4, 2, "early"),
+        ([5, 3, 4, 4, 4, 4], None, 6, 2, "finished"),
+        ([5, 4, 4, 3, 4, 4], 3, 6, 4, "finished"),
+        ([5, 5, 5, 5, 5, 5], 1, 2, 1, "early"),
+    ],
+)
+@pytest.mark.parametrize("decay", [None, 0.8])
+def test_best_weights_are_restored_whether_or_not_it_stops_early(
+    toy: ModuleType, losses: list[float], patience: int | None, epochs_run: int, best: int, stopped: str,
+    decay: float | None,
+) -> None:  # fmt: skip
+    validate = toy.one_after_another(losses)
+    network, fitted = toy.train(epochs=6, validate=validate, patience=patience, average_decay=decay)
+    assert (len(fitted.history), fitted.best_epoch, fitted.stopped) == (epochs_run, best, stopped)
+    seen: list[Tensor] = validate.seen  # type: ignore[attr-defined]
+    assert torch.equal(next(iter(network.state_dict().values())), seen[best - 1])
+    assert not torch.equal(seen[best - 1], seen[-1]) or best == epochs_run
+
+
+def test_best_weights_and_patience_survive_a_resume(toy: ModuleType, tmp_path: Path) -> None:
+    losses = [5.0, 3.0, 4.0, 4.0, 4.0]
+    whole, fitted = toy.train(epochs=6, validate=toy.one_after_another(losses), patience=3)
+    again = functools.partial(toy.train, epochs=6, patience=3, folder=tmp_path)
+    with pytest.raises(toy.Killed):
+        again(validate=toy.one_after_another(losses), on_step=toy.killed_at((4, 3)))
+    resumed, fitted_again = again(validate=toy.one_after_another(losses[3:]))
+    assert fitted_again.stopped == fitted.stopped == "early"
+    assert fitted_again.best_epoch == fitted.best_epoch == 2
+    assert toy.curve(fitted_again) == toy.curve(fitted)
+    assert toy.digest(resumed) == toy.digest(whole)
+
+
+def test_a_finished_training_is_loaded_not_repeated(toy: ModuleType, tmp_path: Path) -> None:
+    first, fitted = toy.train(folder=tmp_path)
+    steps: list[Any] = []
+    second, again = toy.train(folder=tmp_path, on_step=steps.append)
+    assert steps == []
+    assert again.stopped == "finished"
+    assert toy.digest(first) == toy.digest(second)
+    assert again.history == fitted.history
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_learns_and_resumes(toy: ModuleType, tmp_path: Path, precision: str) -> None:
+    # float16 on the CPU is only for this: it runs the scaling of the loss that GPUs need.
+    train = functools.partial(toy.train, clip=1.0, devices=Devices(threads=1, precision=precision))
+    whole, fitted = train()
+    plain, _ = toy.train(clip=1.0)
+    assert toy.digest(plain) != toy.digest(whole)
+    with pytest.raises(toy.Killed):
+        train(folder=tmp_path, save_steps=4, on_step=toy.killed_at((2, 6)))
+    resumed, _ = train(folder=tmp_path)
+    assert toy.digest(resumed) == toy.digest(whole)
+    assert fitted.history[-1].validation_loss < fitted.history[0].validation_loss
+    assert next(resumed.parameters()).dtype == torch.float32
+
+
+def _clock() -> Callable[[], float]:
+    """A second goes by each time that it is looked at."""
+    ticks = itertools.count()
+    return lambda: float(next(ticks))
+
+
+def test_a_deadline_stops_at_a_step_and_resuming_goes_on(toy: ModuleType, tmp_path: Path) -> None:
+    whole, fitted = toy.train(epochs=3)
+    steps: list[Any] = []
+    network, cut = toy.train(epochs=3, folder=tmp_path, deadline=80.0, now=_clock(), on_step=steps.append)
+    assert cut.stopped == "budget"
+    assert 1 <= len(cut.history) < 3
+    assert steps[-1].step < 12
+    assert cut.best_epoch == max(epoch.number for epoch in cut.history)
+    assert toy.digest(network) != toy.digest(whole)
+    assert toy.validate(network)[0] == pytest.approx(min(epoch.validation_loss for epoch in cut.history))
+    resumed, again = toy.train(epochs=3, folder=tmp_path)
+    assert again.stopped == "finished"
+    assert toy.digest(resumed) == toy.digest(whole)
+    assert toy.curve(again) == toy.curve(fitted)
+
+
+@pytest.mark.parametrize("deadline", [0.0, 9.0])
+def test_a_deadline_before_the_end_of_the_first_epoch(toy: ModuleType, deadline: float) -> None:
+    _, fitted = toy.train(deadline=deadline, now=_clock())
+    assert (fitted.stopped, fitted.best_epoch, fitted.history) == ("budget", 0, ())
+
+
+def test_progress_tells_the_time_left(toy: ModuleType) -> None:
+    steps: list[Any] = []
+    epochs: list[Any] = []
+    toy.train(epochs=2, on_step=steps.append, on_epoch=epochs.append, now=lambda: float(len(steps)))
+    assert [(p.epoch, p.step) for p in steps] == [(e, s) for e in (1, 2) for s in range(1, 13)]
+    assert steps[3].steps == 12
+    # The clock counts finished steps, and the fourth is only being reported: 3 seconds for 4 steps, 20 to go.
+    assert steps[3].seconds_left == pytest.approx(20 * 3 / 4)
+    assert steps[-1].seconds_left == 0
+    assert [(e.number, e.seconds) for e in epochs] == [(1, 12.0), (2, 12.0)]
+    assert epochs[0].pictures_per_second == pytest.approx(8.0)
+    assert steps[11].train_loss == epochs[0].train_loss
+    assert steps[-1].learning_rate == epochs[-1].learning_rate
+
+
+def test_one_big_batch_and_chunks_of_it_end_alike(toy: ModuleType) -> None:
+    def network() -> nn.Module:
+        return toy.build(batch_norm=False, dropout=0.0)
+
+    whole, fitted = toy.train(network(), optimizer="sgd")
+    chunked, again = toy.train(network(), optimizer="sgd", chunk=2)
+    torch.testing.assert_close(chunked.state_dict(), whole.state_dict(), rtol=0, atol=1e-6)
+    assert torch.tensor(toy.curve(fitted)).allclose(torch.tensor(toy.curve(again)), atol=1e-6)
+
+
+def test_forward_may_be_any_callable(toy: ModuleType) -> None:
+    network = toy.build()
+    by_itself, _ = toy.train()
+    toy.train(network, forward=lambda images: network[1:](toy.Picture()(images)))
+    assert toy.digest(network) == toy.digest(by_itself)

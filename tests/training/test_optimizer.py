@@ -1,0 +1,80 @@
+"""Rates and decay of each layer group. In: named parameters. Out: verdicts. Next: test_schedule.py."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tellapart.errors import SettingsError
+from tellapart.training.optimizer import build_optimizer, trained_parameters
+
+
+def _groups() -> list[list[tuple[str, nn.Parameter]]]:
+    def parameter(*shape: int) -> nn.Parameter:
+        return nn.Parameter(torch.ones(shape))
+
+    return [
+        [("low.weight", parameter(2, 3)), ("low.norm", parameter(2))],
+        [("top.weight", parameter(2, 2))],
+        [("head.weight", parameter(2, 2)), ("head.bias", parameter(2))],
+    ]
+
+
+def test_rates_fall_from_the_head_down() -> None:
+    optimizer = build_optimizer(_groups(), learning_rate=0.1, layer_decay=0.5, weight_decay=0.01)
+    rates = {name: group["lr"] for group in optimizer.param_groups for name in group["param_names"]}
+    assert rates == {
+        "low.weight": 0.025, "low.norm": 0.025, "top.weight": 0.05, "head.weight": 0.1, "head.bias": 0.1,
+    }  # fmt: skip
+
+
+def test_the_head_may_have_a_rate_of_its_own() -> None:
+    optimizer = build_optimizer(_groups(), learning_rate=0.1, layer_decay=0.5, head_learning_rate=0.7)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.025, 0.025, 0.05, 0.7, 0.7]
+
+
+def test_norms_and_biases_do_not_decay() -> None:
+    optimizer = build_optimizer(_groups(), learning_rate=0.1, weight_decay=0.01)
+    spared = [name for g in optimizer.param_groups if not g["weight_decay"] for name in g["param_names"]]
+    assert spared == ["low.norm", "head.bias"]
+    assert {g["weight_decay"] for g in optimizer.param_groups} == {0.0, 0.01}
+
+
+def test_adamw_steps_as_by_hand() -> None:
+    weight = nn.Parameter(torch.full((1, 1), 2.0))
+    optimizer = build_optimizer([[("w", weight)]], learning_rate=0.1, weight_decay=0.5)
+    weight.grad = torch.full((1, 1), 3.0)
+    optimizer.step()
+    # Decoupled decay, then the first step of Adam, which is the rate: 2 x (1 - 0.1 x 0.5) - 0.1.
+    assert weight.item() == pytest.approx(1.8, abs=1e-6)
+
+
+def test_sgd_steps_with_nesterov_momentum_as_by_hand() -> None:
+    weight = nn.Parameter(torch.zeros(1, 1))
+    optimizer = build_optimizer([[("w", weight)]], name="sgd", learning_rate=0.1, momentum=0.5)
+    for _ in range(2):
+        weight.grad = torch.ones(1, 1)
+        optimizer.step()
+    # velocities 1 and 1.5; a step takes gradient + 0.5 x velocity: 1.5, then 1.75
+    assert weight.item() == pytest.approx(-0.325)
+
+
+def test_parameters_by_name() -> None:
+    groups = _groups()
+    named = trained_parameters(build_optimizer(groups, learning_rate=0.1))
+    assert {name: id(parameter) for name, parameter in named.items()} == {
+        name: id(parameter) for group in groups for name, parameter in group
+    }
+
+
+@pytest.mark.parametrize(
+    ("groups", "name", "message"),
+    [
+        (_groups(), "lion", r"optimizer is 'lion'; it must be adamw or sgd\. Choose one of these\."),
+        ([[], []], "sgd", r"0 parameters are to be trained; .* Unfreeze the head or a stage\."),
+    ],
+)
+def test_refusals(groups: list[list[tuple[str, nn.Parameter]]], name: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        build_optimizer(groups, name=name, learning_rate=0.1)

@@ -1,0 +1,68 @@
+"""A training's state, out and in again. In: networks. Out: verdicts. Next: test_checkpoint.py."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+from tellapart.training.average import WeightAverage
+from tellapart.training.devices import Devices
+from tellapart.training.optimizer import build_optimizer
+from tellapart.training.progress import Epoch
+from tellapart.training.schedule import Schedule
+from tellapart.training.state import Parts, Position
+
+
+def _parts(name: str, *, channels_last: bool) -> Parts:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 2, 2))
+    devices = Devices(threads=1, channels_last=channels_last)
+    devices.prepare(network)
+    optimizer = build_optimizer([list(network.named_parameters())], name=name, learning_rate=0.001)
+    return Parts(
+        network=network, optimizer=optimizer, schedule=Schedule(optimizer, epochs=9, steps=9, warmup_epochs=1),
+        scaler=devices.scaler(), average=WeightAverage(network, decay=0.5),
+    )  # fmt: skip
+
+
+def _train(parts: Parts, first: int, last: int) -> None:
+    for update in range(first, last):
+        torch.manual_seed(update)
+        parts.schedule.before_update(update)
+        images = torch.randn(2, 4, 6, 6).contiguous(memory_format=torch.channels_last)
+        parts.optimizer.zero_grad()
+        parts.network(images).square().sum().backward()
+        parts.optimizer.step()
+        assert parts.average is not None
+        parts.average.update(update + 1)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_it_goes_on_bit_by_bit(toy: ModuleType, name: str, channels_last: bool) -> None:
+    whole, first, second = (_parts(name, channels_last=channels_last) for _ in range(3))
+    _train(whole, 0, 8)
+    _train(first, 0, 5)
+    tensors, state = first.gather()
+    second.restore({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, state)
+    _train(second, 5, 8)
+    assert toy.digest(second.judged) == toy.digest(whole.judged)
+    assert toy.digest(second.network) == toy.digest(whole.network)
+    for key, tensor in second.gather()[0].items():
+        assert tensor.isfinite().all()
+        assert torch.equal(tensor, whole.gather()[0][key]), key
+        assert tensor.stride() == whole.gather()[0][key].stride(), key
+
+
+def test_position_as_json_values() -> None:
+    epoch = Epoch(
+        number=1, train_loss=0.1, train_accuracy=0.5, validation_loss=0.3, validation_accuracy=0.5, learning_rate=0.1,
+        seconds=1.0, pictures_per_second=8.0,
+    )  # fmt: skip
+    position = Position(epoch=1, step=3, loss=1.5, right=2, pictures=24, seconds=0.5, history=[epoch])
+    assert Position.restored(position.state()) == position
+    assert position.best_epoch == 1
+    assert Position().best_epoch == 0

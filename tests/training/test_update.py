@@ -1,0 +1,157 @@
+"""One update: chunks, memory that runs out, several processes' sums. In: toy networks. Out: verdicts. Next: test_loop.py."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tellapart.errors import TrainingError
+from tellapart.training.loss import PictureLoss
+from tellapart.training.optimizer import build_optimizer
+from tellapart.training.update import Updater, is_out_of_memory, step_seed
+
+MESSAGES = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:119] err == 0. DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 64 bytes."),
+    RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+    MemoryError(),
+]
+
+
+class Narrow(nn.Module):
+    """Runs out of memory above `room` pictures, once the layers before `at` have run."""
+
+    def __init__(self, network: nn.Sequential, room: int, error: BaseException, at: int = 3) -> None:
+        super().__init__()
+        self.network, self.room, self.error, self.at = network, room, error, at
+        self.seen: list[tuple[int, int]] = []  # pictures, and the random state that they met
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append((len(images), hash(torch.get_rng_state().numpy().tobytes())))
+        middle = self.network[: self.at](images)
+        if len(images) > self.room:
+            raise self.error
+        logits: Tensor = self.network[self.at :](middle)
+        return logits
+
+
+def _updater(toy: ModuleType, network: nn.Module, **options: Any) -> Updater:
+    optimizer = build_optimizer([list(network.named_parameters())], name="sgd", learning_rate=1.0, momentum=0.0)
+    settings: dict[str, Any] = {"loss": PictureLoss(), "devices": toy.ONE_THREAD, "seed": 3, "report": [].append}
+    return Updater(network=network, forward=network, optimizer=optimizer, **{**settings, **options})
+
+
+def _run(updater: Updater, toy: ModuleType, size: int = 8) -> tuple[float, int, int, bool]:
+    batch = toy.pictures(size, 1)
+    return updater.run(batch.images, batch.targets, epoch=1, step=2, vote=lambda: False).read()
+
+
+def _gradients(network: nn.Module) -> dict[str, Tensor]:
+    # A Narrow network's names have a prefix.
+    return {
+        name.removeprefix("network."): p.grad.clone() for name, p in network.named_parameters() if p.grad is not None
+    }
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4, 100])
+def test_chunks_add_up_to_the_whole_batch(toy: ModuleType, chunk: int) -> None:
+    options = {"loss": PictureLoss(class_weights=[0.5, 1.0, 3.0], label_smoothing=0.1), "clip": 0.2, "l2": 0.01}
+    networks = [toy.build(batch_norm=False, dropout=0.0) for _ in range(2)]
+    sums = [_run(_updater(toy, n, chunk=c, **options), toy) for n, c in zip(networks, (None, chunk), strict=True)]
+    assert sums[0] == pytest.approx(sums[1], rel=1e-6)
+    torch.testing.assert_close(_gradients(networks[1]), _gradients(networks[0]), rtol=0, atol=1e-6)
+
+
+def test_the_gradient_is_that_of_the_plain_mean_loss(toy: ModuleType) -> None:
+    network, twin = (toy.build(batch_norm=False, dropout=0.0) for _ in range(2))
+    loss, right, pictures, _ = _run(_updater(toy, network), toy)
+    batch = toy.pictures(8, 1)
+    logits = twin.train()(batch.images)
+    mean = nn.functional.cross_entropy(logits, batch.targets)
+    mean.backward()
+    torch.testing.assert_close(_gradients(network), _gradients(twin))
+    assert (loss / pictures, right) == (pytest.approx(mean.item()), (logits.argmax(1) == batch.targets).sum().item())
+
+
+@pytest.mark.parametrize("error", MESSAGES, ids=lambda error: type(error).__name__)
+def test_out_of_memory_halves_the_chunk_and_keeps_the_batch(toy: ModuleType, error: BaseException) -> None:
+    told: list[str] = []
+    network = toy.build(batch_norm=False, dropout=0.0)
+    narrow = Narrow(toy.build(batch_norm=False, dropout=0.0), 3, error)
+    whole, halved = _updater(toy, network), _updater(toy, narrow, report=told.append)
+    assert _run(whole, toy) == pytest.approx(_run(halved, toy))
+    torch.testing.assert_close(_gradients(narrow), _gradients(network), rtol=0, atol=1e-6)
+    assert halved.chunk == 2
+    assert [size for size, _ in narrow.seen] == [8, 4, 2, 2, 2, 2]
+    assert len({state for size, state in narrow.seen[:3]}) == 1  # each try met the same random state
+    assert told == [
+        "memory ran out at 8 pictures at a time (epoch 2, step 3); going on with 4. The batch stays 8 pictures.",
+        "memory ran out at 4 pictures at a time (epoch 2, step 3); going on with 2. The batch stays 8 pictures.",
+    ]
+
+
+def test_statistics_of_a_failed_try_do_not_count(toy: ModuleType) -> None:
+    narrow = Narrow(toy.build(), 3, MESSAGES[0])
+    chunked = Narrow(toy.build(), 100, MESSAGES[0])
+    _run(_updater(toy, narrow), toy)
+    _run(_updater(toy, chunked, chunk=2), toy)
+    assert toy.digest(narrow) == toy.digest(chunked)
+
+
+def test_one_picture_that_does_not_fit(toy: ModuleType) -> None:
+    narrow = Narrow(toy.build(batch_norm=False), 0, MESSAGES[1])
+    with pytest.raises(TrainingError, match="epoch 2, step 3: memory does not suffice for 1 picture at a time"):
+        _run(_updater(toy, narrow), toy)
+
+
+def test_other_errors_pass(toy: ModuleType) -> None:
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        _run(_updater(toy, Narrow(toy.build(), 3, RuntimeError("shapes differ"))), toy)
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_draws_follow_from_seed_epoch_step_and_process(toy: ModuleType) -> None:
+    states = []
+    for where in ((3, 1, 2), (3, 1, 2), (4, 1, 2), (3, 2, 1)):
+        narrow = Narrow(toy.build(), 100, MESSAGES[0])
+        batch = toy.pictures(8, 1)
+        torch.rand(7)
+        updater = _updater(toy, narrow, seed=where[0])
+        updater.run(batch.images, batch.targets, epoch=where[1], step=where[2], vote=lambda: False)
+        states.append(narrow.seen[0][1])
+    assert states[0] == states[1]
+    assert len(set(states)) == 3
+    assert len({step_seed(a, b) for a in range(50) for b in range(50)}) == 2500
+    assert all(0 <= step_seed(-1, b) < 2**63 for b in range(50))
+
+
+def test_mixed_targets_count_by_their_greater_share(toy: ModuleType) -> None:
+    def swap(images: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        hot = nn.functional.one_hot(targets, toy.CLASSES).float()
+        return toy.Picture()(images), 0.7 * hot + 0.1
+
+    network, twin = (toy.build(batch_norm=False, dropout=0.0) for _ in range(2))
+    mixed, plain = _run(_updater(toy, network, mix=swap), toy), _run(_updater(toy, twin), toy)
+    assert mixed[1] == plain[1]
+    assert mixed[0] != pytest.approx(plain[0])
+
+
+def test_clipping_bounds_the_length_of_the_gradient(toy: ModuleType) -> None:
+    network = toy.build(batch_norm=False)
+    _run(_updater(toy, network, clip=0.01), toy)
+    length = torch.cat([gradient.flatten() for gradient in _gradients(network).values()]).norm()
+    assert length.item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_half_precision_activations_are_widened_on_the_cpu(toy: ModuleType) -> None:
+    network = toy.build(batch_norm=False, dropout=0.0)
+    batch = toy.pictures(8, 1)
+    halves = toy.Picture()(batch.images).half()
+    updater = _updater(toy, network)
+    loss, _, _, _ = updater.run(halves, batch.targets, epoch=0, step=0, vote=lambda: False).read()
+    assert loss == pytest.approx(_run(_updater(toy, toy.build(batch_norm=False, dropout=0.0)), toy)[0], rel=1e-3)

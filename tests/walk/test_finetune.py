@@ -1,0 +1,259 @@
+"""From a folder to a network that was trained on. In: digits. Out: runs whose parts agree, resumed exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import tellapart
+from tellapart.bundle import read_manifest
+from tellapart.errors import SettingsError
+from tellapart.settings import make_settings, read_recipe
+from tellapart.workflows.runs import resume_run
+
+COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
+SHORT: dict[str, Any] = {
+    "finetune": {"unfreeze": "1", "views": 2},
+    "augment": {"preset": "none", "rotation": 10.0},
+    "loop": {"epochs": 2, "learning_rate": 3e-4},
+}
+WITHOUT_BATCH_NORM = "network.blocks=[{filters=8,batch_norm=false},{filters=16,batch_norm=false}]"
+SCRATCH: dict[str, Any] = {
+    "network": {"size": 32, "channels": 1, "blocks": [{"filters": 8}, {"filters": 16}], "dense": [{"units": 16}]},
+    "augment": {"preset": "none", "shift": 0.1},
+    "loop": {"epochs": 3, "batch_size": 16, "average": 0.5},
+}
+
+
+@pytest.fixture(scope="module")
+def tuned(trained_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("tuned")
+    return tellapart.train(trained_run.pictures, out=out, strategy="finetune", device="cpu", settings=SHORT)
+
+
+@pytest.fixture(scope="module")
+def small(trained_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("small")
+    return tellapart.train(trained_run.pictures, out=out, strategy="scratch", device="cpu", settings=SCRATCH)
+
+
+def events(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["tuned", "small"])
+def test_the_run_is_complete_and_holds_no_scaffold(kind: str, request: pytest.FixtureRequest) -> None:
+    run = request.getfixturevalue(kind).run
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv", "predictions.csv", "metrics.json", "audit.json",
+        "log.jsonl", "tensorboard",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "strategy", "epochs"), [("tuned", "finetune", 2), ("small", "scratch", 3)])
+def test_every_epoch_is_told(kind: str, strategy: str, epochs: int, request: pytest.FixtureRequest) -> None:
+    result = request.getfixturevalue(kind)
+    history = result.metrics["training"][strategy]["history"]
+    logged = [event for event in events(result.run) if event["event"] == "epoch"]
+    assert [row["number"] for row in history] == [row["number"] for row in logged] == list(range(1, epochs + 1))
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    best = min(history, key=lambda row: row["validation_loss"])
+    assert result.metrics["training"][strategy]["best_epoch"] == best["number"]
+    assert read_manifest(result.model).strategy == result.strategy == strategy
+
+
+@pytest.mark.parametrize("kind", ["tuned", "small"])
+def test_the_model_file_answers_as_it_was_tested(kind: str, request: pytest.FixtureRequest) -> None:
+    result = request.getfixturevalue(kind)
+    lines = (result.run / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    paths = [line.split(",")[0] for line in lines[1:]]
+    written = np.array([line.split(",")[-3:] for line in lines[1:]], dtype=np.float64)
+    predictions = tellapart.load(result.model).predict(paths)
+    np.testing.assert_allclose(predictions.probabilities, written, atol=1e-5)
+
+
+def test_fine_tuning_starts_from_the_probe_and_moves_the_upper_stages_alone(tuned: Any, trained_run: Any) -> None:
+    before = safetensors.numpy.load_file(trained_run.run / "weights.safetensors")
+    after = safetensors.numpy.load_file(tuned.run / "weights.safetensors")
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved
+    assert all(name.startswith(("blocks.6", "conv_head", "bn2", "classifier")) for name in moved)
+    # The classifier began where the probe ended: it is still far nearer to it than to nothing.
+    distance = np.linalg.norm(after["classifier.weight"] - before["classifier.weight"])
+    assert distance < 0.5 * np.linalg.norm(before["classifier.weight"])
+
+
+def test_the_recipe_repeats_the_run_bit_for_bit(tuned: Any, tmp_path: Path) -> None:
+    recipe = read_recipe(tuned.run / "recipe.toml")
+    assert recipe["loop"]["epochs"] == 2
+    assert recipe["finetune"] == {"unfreeze": "1", "views": 2, "batch_norm": "frozen"}
+    from tellapart.workflows.reporter import Silent
+    from tellapart.workflows.train import train
+
+    again = train(make_settings(recipe | {"out": str(tmp_path)}), reporter=Silent())
+    for name in ("weights.safetensors", "predictions.csv"):
+        assert (again.run / name).read_bytes() == (tuned.run / name).read_bytes()
+
+
+def test_a_budget_too_short_for_one_epoch_keeps_the_probe_and_says_so(trained_run: Any, tmp_path: Path) -> None:
+    settings = {key: value for key, value in SHORT.items() if key != "loop"}
+    result = tellapart.train(
+        trained_run.pictures, out=tmp_path, strategy="finetune", budget="9s", device="cpu", settings=settings
+    )
+    assert result.strategy == "probe"
+    assert result.choice.startswith("Not fine-tuned: one epoch would take about")
+    assert "Give a longer --budget, or unfreeze fewer stages." in result.choice
+
+
+def test_auto_says_why_it_does_not_even_try(trained_run: Any, tmp_path: Path) -> None:
+    result = tellapart.train(trained_run.pictures, out=tmp_path, budget="5s", device="cpu")
+    assert result.strategy == "probe"
+    # All is right on validation, or the time is too short; which of them depends on the digits.
+    assert re.match(
+        r"Not fine-tuned: (the classifier on the frozen network already gets every validation picture right\.$"
+        r"|that takes at least \d+ s here, and \d+ s are left of the budget of 5s\. It may do better: try --budget \d+m\.$)",
+        result.choice,
+    )
+
+
+def test_a_budget_too_short_for_training_from_scratch_is_refused(trained_run: Any, tmp_path: Path) -> None:
+    settings = {"network": {"name": "resnet18", "size": 64}}
+    with pytest.raises(SettingsError, match="--budget 2s is too short: one epoch would take about"):
+        tellapart.train(
+            trained_run.pictures, out=tmp_path, strategy="scratch", budget="2s", device="cpu", settings=settings
+        )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "settings", "words"),
+    [
+        ("finetune", {"finetune": {"unfreeze": "12"}}, "--unfreeze is '12'; this network has 7 stages."),
+        ("scratch", {"network": {"name": "lenet6"}}, "lenet5"),
+        ("scratch", {"network": {"name": "vgg11", "size": 16}}, "vgg11"),
+    ],
+)
+def test_wrong_settings_are_told(
+    strategy: Any, settings: dict[str, Any], words: str, trained_run: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        tellapart.train(trained_run.pictures, out=tmp_path, strategy=strategy, device="cpu", settings=settings)
+    assert words in str(caught.value)
+
+
+@pytest.mark.slow
+def test_where_no_hub_is_reached_the_fallback_is_taken_and_said(trained_run: Any, tmp_path: Path) -> None:
+    arguments = ["--strategy", "probe", "--backbone", "resnet18", "--out", str(tmp_path / "runs"), "--device", "cpu"]
+    direct = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    environment = {**direct, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub")}
+
+    def train(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [*COMMAND, "train", str(trained_run.pictures), *arguments, *more]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+
+    alone = train()
+    assert alone.returncode == 2
+    assert "the weights of resnet18 cannot be downloaded" in alone.stderr
+    fallen = train("--set", "fallback_backbone=tf_efficientnet_lite0", "--json")
+    assert fallen.returncode == 0, fallen.stderr
+    assert "Going on with tf_efficientnet_lite0, the recipe's fallback_backbone." in fallen.stderr
+    assert read_manifest(Path(json.loads(fallen.stdout)["model"])).backbone.name == "tf_efficientnet_lite0"
+
+
+def test_a_pretrained_network_takes_another_size_and_crop(trained_run: Any, tmp_path: Path) -> None:
+    settings = {"network": {"size": 96, "crop": 1.0}}
+    result = tellapart.train(trained_run.pictures, out=tmp_path, strategy="probe", device="cpu", settings=settings)
+    preprocessing = read_manifest(result.model).preprocessing
+    assert (preprocessing.size, preprocessing.crop) == (96, 1.0)
+
+
+def test_dense_layers_train_on_a_frozen_network(trained_run: Any, tmp_path: Path) -> None:
+    settings = {
+        "network": {"dense": [{"units": 24}]},
+        "finetune": {"unfreeze": "head", "views": 1},
+        "augment": {"preset": "none"},
+        "loop": {"epochs": 6, "learning_rate": 3e-3},
+    }
+    result = tellapart.train(trained_run.pictures, out=tmp_path, strategy="finetune", device="cpu", settings=settings)
+    manifest = read_manifest(result.model)
+    assert manifest.backbone.embedding == 24
+    history = result.metrics["training"]["finetune"]["history"]
+    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
+    tensors = safetensors.numpy.load_file(result.run / "weights.safetensors")
+    assert tensors["dense.0.linear.weight"].shape == (24, 1280)
+
+
+def test_a_finished_run_is_not_resumed(small: Any) -> None:
+    with pytest.raises(SettingsError, match="is finished; only a stopped run can be resumed"):
+        resume_run(small.run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moments", [(1,), (2, 3)])
+def test_kill_9_in_the_midst_of_the_epochs_changes_nothing(
+    small: Any, trained_run: Any, tmp_path: Path, moments: tuple[int, ...]
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text((small.run / "recipe.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    arguments: list[str | Path] = ["train", "--recipe", recipe, "--out", tmp_path / "runs", "--json", "--quiet"]
+    for moment in moments:
+        process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            runs = [path for path in (tmp_path / "runs").glob("*-*") if (path / "log.jsonl").exists()]
+            if runs and sum(event["event"] == "epoch" for event in events(runs[0])) >= moment:
+                break
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        run = next((tmp_path / "runs").glob("*-*"))
+        if not (run / "unfinished.json").exists():
+            break  # it was quicker than the signal
+        arguments = ["train", "--resume", run, "--json", "--quiet"]
+    else:
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+    for name in ("weights.safetensors", "predictions.csv"):
+        assert (run / name).read_bytes() == (small.run / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_run(small: Any, trained_run: Any, tmp_path: Path) -> None:
+    settings = make_settings(read_recipe(small.run / "recipe.toml"))
+    assert settings.loop.batch_size % 2 == 0
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    done = subprocess.run(
+        [
+            *launcher, "tellapart.cli.main", "train", "--recipe", str(small.run / "recipe.toml"), "--out",
+            str(tmp_path / "runs"), "--json", "--quiet", "--set", "loop.average=0", "--set", WITHOUT_BATCH_NORM,
+        ],
+        capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.strip().splitlines()[-1])
+    alone = tellapart.train(
+        trained_run.pictures, out=tmp_path / "alone", strategy="scratch", device="cpu",
+        settings={
+            **SCRATCH,
+            "network": {**SCRATCH["network"], "blocks": [{"filters": n, "batch_norm": False} for n in (8, 16)]},
+            "loop": {**SCRATCH["loop"], "average": 0.0},
+        },
+    )  # fmt: skip
+    together = json.loads((Path(result["run"]) / "metrics.json").read_text())["training"]["scratch"]["history"]
+    for one, two in zip(alone.metrics["training"]["scratch"]["history"], together, strict=True):
+        assert one["train_loss"] == pytest.approx(two["train_loss"], abs=1e-4)
+        assert one["validation_loss"] == pytest.approx(two["validation_loss"], abs=1e-4)
