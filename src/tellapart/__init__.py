@@ -57,6 +57,8 @@ def train(
 
     `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group].
     `settings` holds further lines of a recipe, table by table: {"loop": {"epochs": 5}, "augment": {"preset": "medium"}}.
+    More processes than this one read pictures only if you ask: {"loop": {"workers": 4}}, in a script that guards its main
+    part with `if __name__ == "__main__"`.
     `progress` shows bars and the audit's findings on standard error.
     Raises: a subclass of tellapart.errors.TellapartError whose text says value, rule and remedy.
     """
@@ -77,6 +79,8 @@ def train(
             "strict": strict,
             "device": device,
             "folds": folds,
+            # Worker processes would run a plain script that calls this again, from its first line.
+            "loop": {"workers": 0},
         },
         dict(settings or {}),
     )

@@ -1,7 +1,6 @@
 """Every setting of a training run, in one tree. In: flags or recipe.toml. Out: TrainSettings. Next: workflows/train.py.
 
-None means: chosen by the strategy, the network or the time budget. What was chosen is written into the run's
-recipe.toml, so that repeating the recipe chooses nothing again.
+None means: chosen by strategy, network or budget. What was chosen is written into the run's recipe.toml.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BlockSettings(_Part):
@@ -33,12 +32,19 @@ class BlockSettings(_Part):
     filters: int = Field(32, ge=1, le=8192)
     kernel: int = Field(3, ge=1, le=31)
     stride: int = Field(1, ge=1, le=16)
-    padding: int | Literal["same"] = "same"  # pixels
+    padding: int | str = "same"  # pixels
     activation: str = "relu"
     pooling: Literal["max", "average", "none"] = "max"
     pool_size: int = Field(2, ge=1, le=32)
     batch_norm: bool = True
     dropout: float = Field(0.0, ge=0, lt=1)
+
+    @field_validator("padding")
+    @classmethod
+    def _padding_is_known(cls, value: int | str) -> int | str:
+        if value != "same" and not (isinstance(value, int) and 0 <= value <= 64):
+            raise ValueError('padding is "same" or a number of pixels from 0 to 64')
+        return value
 
 
 class DenseSettings(_Part):
@@ -113,11 +119,11 @@ class LoopSettings(_Part):
     layer_decay: float = Field(1.0, gt=0, le=1)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.05, ge=0, le=10)
-    l1: float = Field(0.0, ge=0)
-    l2: float = Field(0.0, ge=0)
+    l1: float = Field(0.0, ge=0, le=1000)
+    l2: float = Field(0.0, ge=0, le=1000)
     schedule: Literal["cosine", "step", "plateau", "constant"] = "cosine"
-    warmup_epochs: float = Field(1.0, ge=0)
-    decay_epochs: float | None = Field(None, gt=0)
+    warmup_epochs: float = Field(1.0, ge=0, le=10_000)
+    decay_epochs: float | None = Field(None, gt=0, le=10_000)
     decay_rate: float = Field(0.1, gt=0, le=1)
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
     focal_gamma: float = Field(2.0, ge=0, le=10)
@@ -152,10 +158,10 @@ class TrainSettings(_Part):
     augment: AugmentSettings = AugmentSettings()
     loop: LoopSettings = LoopSettings()
 
-    @field_validator("budget")
+    @field_validator("budget", mode="before")
     @classmethod
-    def _budget_is_a_time(cls, value: str | None) -> str | None:
-        if value is not None and not 0 < parse_seconds(value) < 1e8:
+    def _budget_is_a_time(cls, value: Any) -> Any:
+        if value is not None and not 0 < parse_seconds(str(value)) < 1e8:
             raise ValueError("a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h")
         return value
 
@@ -172,6 +178,7 @@ class TrainSettings(_Part):
             "finetune.unfreeze": self.finetune.unfreeze is not None and self.strategy in ("probe", "scratch"),
             "finetune.views": self.finetune.views is not None and self.strategy in ("probe", "scratch"),
             "weights": self.weights is not None and self.strategy == "scratch",
+            "budget": self.budget is not None and self.strategy == "probe",
         }
         for name in (name for name, given in idle.items() if given):
             other = "scratch" if name.startswith("network.") and self.strategy != "scratch" else "finetune"
@@ -213,6 +220,10 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
             raise SettingsError(
                 f"{'.'.join(where)} is {first.get('input')!r}, a name that is not UTF-8, which a recipe cannot hold. "
                 "Rename the folder."
+            ) from None
+        if first["type"] == "missing":
+            raise SettingsError(
+                f"no {'.'.join(where)} were given. Name a folder with one folder of pictures a class, or a CSV."
             ) from None
         reason = first["msg"].removeprefix("Value error, ")
         if not where:

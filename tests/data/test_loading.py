@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tellapart.data.loading import Batch, TrainingBatches, epoch_order, ordered_batches
+from tellapart.data.loading import Batch, TrainingBatches, _start_method, epoch_order, ordered_batches
 from tellapart.errors import DataError, SettingsError
 
 LABELS = np.array([0, 1, 1, 2, 1, 1, 1, 0, 1, 1, 1], dtype=np.int64)
@@ -188,6 +189,15 @@ def test_the_batch_size_must_suit_the_processes() -> None:
         batches(rows=[1], batch_size=2, world=2)
     with pytest.raises(ValueError, match="11 labels for a source of 3 rows"):
         batches(Numbers(3))
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [(["fork", "spawn", "forkserver"], "forkserver"), (["spawn"], "spawn"), (["fork", "spawn"], "spawn")],
+)
+def test_worker_processes_never_begin_by_fork(monkeypatch: pytest.MonkeyPatch, there: list[str], taken: str) -> None:
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: there)
+    assert _start_method() == taken
 
 
 @pytest.mark.slow

@@ -29,10 +29,10 @@ def toy() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def run_toy() -> Callable[..., str]:
-    """Run toy.py in a process of its own, after `before` (as a launcher needs); its standard output."""
+    """Run toy.py or another script in a process of its own, after `before` (as a launcher needs); its standard output."""
 
-    def run(*arguments: object, before: tuple[str, ...] = ()) -> str:
-        command = [sys.executable, *before, str(_TOY), *map(str, arguments)]
+    def run(*arguments: object, before: tuple[str, ...] = (), script: str = "toy.py") -> str:
+        command = [sys.executable, *before, str(_TOY.with_name(script)), *map(str, arguments)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
         assert done.returncode == 0, done.stderr[-3000:]

@@ -1,9 +1,8 @@
-"""TensorBoard events and the log, as TensorBoard's own reader sees them. In: epochs. Out: verdicts. Next: test_devices.py."""
+"""TensorBoard events, as TensorBoard's own reader sees them. In: epochs. Out: verdicts. Next: test_devices.py."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tellapart.errors import StorageError
-from tellapart.training.curves import open_curves, write_log
+from tellapart.training.curves import open_curves
 from tellapart.training.progress import Epoch
 
 FIRST = Epoch(
@@ -64,13 +63,6 @@ def test_after_a_resume_no_epoch_is_there_twice(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
     found = [(event.step, event.value) for event in _read(tmp_path).Scalars("loss/train")]
     assert found == [(1, 0.5), (2, 0.125)]
-
-
-def test_log_is_one_epoch_a_line(tmp_path: Path) -> None:
-    write_log(tmp_path / "log.jsonl", [FIRST, dataclasses.replace(FIRST, number=2)])
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["number"] for line in lines] == [1, 2]
-    assert Epoch(**lines[0]) == FIRST
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

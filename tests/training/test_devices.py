@@ -8,7 +8,7 @@ from torch import nn
 
 from tellapart.errors import SettingsError
 from tellapart.runtime import cores
-from tellapart.training.devices import Devices, find_devices, training_threads
+from tellapart.training.devices import Devices, find_devices, thread_advice, training_threads
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,21 @@ def test_what_the_environment_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     found = find_devices()
     assert (found.device.type, found.threads, found.precision) == ("cpu", 3, "bfloat16")
     assert find_devices(precision="float32").precision == "float32"
+
+
+def test_one_thread_a_process_is_told_where_there_are_more_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    two = Devices(world=2, threads=1)
+    assert thread_advice(two, available=9) == (
+        "OMP_NUM_THREADS is 1 (torchrun sets it so), and each of the 2 processes trains on 1 thread; the 9 cores here "
+        "allow 4. For all of them set OMP_NUM_THREADS=4 before torchrun."
+    )
+    assert thread_advice(two, available=3) == ""
+    assert thread_advice(Devices(threads=1), available=9) == ""
+    assert thread_advice(Devices(world=2, threads=1, device=torch.device("cuda")), available=9) == ""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert thread_advice(two, available=9) == ""
 
 
 def test_mixed_precision_on_request() -> None:

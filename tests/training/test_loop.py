@@ -126,7 +126,14 @@ def test_a_deadline_before_the_end_of_the_first_epoch(toy: ModuleType, deadline:
 def test_progress_tells_the_time_left(toy: ModuleType) -> None:
     steps: list[Any] = []
     epochs: list[Any] = []
-    toy.train(epochs=2, on_step=steps.append, on_epoch=epochs.append, now=lambda: float(len(steps)))
+    left: list[float] = []
+
+    def on_epoch(epoch: Any, seconds_left: float) -> None:
+        epochs.append(epoch)
+        left.append(seconds_left)
+
+    train = functools.partial(toy.train, on_step=steps.append, on_epoch=on_epoch, now=lambda: float(len(steps)))
+    train(epochs=2)
     assert [(p.epoch, p.step) for p in steps] == [(e, s) for e in (1, 2) for s in range(1, 13)]
     assert steps[3].steps == 12
     # The clock counts finished steps, and the fourth is only being reported: 3 seconds for 4 steps, 20 to go.
@@ -136,6 +143,23 @@ def test_progress_tells_the_time_left(toy: ModuleType) -> None:
     assert epochs[0].pictures_per_second == pytest.approx(8.0)
     assert steps[11].train_loss == epochs[0].train_loss
     assert steps[-1].learning_rate == epochs[-1].learning_rate
+    assert left == [12.0, 0.0]
+    steps.clear()
+    train(epochs=3, deadline=31.0)
+    assert left[2:] == [19.0, 7.0]  # 24 and 12 without the deadline
+    steps.clear()
+    train(epochs=9, patience=1, validate=toy.one_after_another([1.0, 2.0]))
+    assert left[4:] == [96.0, 0.0]  # the early end is the end
+
+
+def test_a_resumed_training_tells_first_what_was_done_already(toy: ModuleType, tmp_path: Path) -> None:
+    told: list[Any] = []
+    with pytest.raises(toy.Killed):
+        toy.train(folder=tmp_path, save_steps=3, on_start=told.append, on_step=toy.killed_at((2, 8)))
+    toy.train(folder=tmp_path, on_start=told.append, on_step=lambda p: told.append((p.epoch, p.step)))
+    toy.train(folder=tmp_path, on_start=told.append)
+    assert told[:3] == [0, 18, (2, 7)]
+    assert told[-1] == 48
 
 
 def test_one_big_batch_and_chunks_of_it_end_alike(toy: ModuleType) -> None:

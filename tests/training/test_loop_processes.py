@@ -60,10 +60,25 @@ def test_two_processes_train_as_one(toy: ModuleType, run_toy: Callable[..., str]
         assert zero["world"] == one["world"] == 2
         assert zero["stopped"] == one["stopped"] == stopped
         assert zero["digest"] == one["digest"]
+        assert zero["patience"] == one["patience"] == 24 * 3600  # the first may audit for hours
         assert len(zero["moved"]) > 0
         assert one["moved"] == one["seen"] == []  # only the first writes and reports
     assert zero["seen"][-1] == 4
     torch.testing.assert_close(torch.tensor(zero["curve"]), torch.tensor(toy.curve(fitted)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_trouble_in_one_process_stops_both_and_leaves_nothing_open(run_toy: Callable[..., str], tmp_path: Path) -> None:
+    run_toy(tmp_path, before=_TORCHRUN, script="troubled.py")
+    zero, one = (json.loads((tmp_path / f"process-{rank}.json").read_text()) for rank in (0, 1))
+    assert zero["nan"] == one["nan"]
+    assert zero["nan"].startswith("epoch 2, step 4: the training loss is nan")
+    assert zero["memory"].startswith("epoch 1, step 1: 1 of 2 processes could not train on their part of the batch")
+    assert one["memory"].startswith("epoch 1, step 1: memory does not suffice for 1 picture at a time")
+    assert zero["validation"] == "memory does not suffice to validate"
+    assert one["validation"] == "after epoch 1: process 0 could not validate; all stop with it. Mend what it says."
+    assert zero["checkpoints"] == one["checkpoints"]
+    assert zero["checkpoints"].startswith("1 of 2 processes cannot go on from the checkpoints that process 0 finds")
 
 
 @pytest.mark.slow

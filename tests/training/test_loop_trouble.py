@@ -29,15 +29,23 @@ def test_a_resume_on_other_terms_is_told(toy: ModuleType, tmp_path: Path) -> Non
 
 
 class Elsewhere(Devices):
-    """Process 1, on a machine that sees other checkpoints than process 0."""
+    """One of two processes that see other checkpoints than each other."""
 
     def agreed(self, *numbers: float) -> tuple[float, ...]:
         return tuple(number + 1 for number in numbers)
 
+    def share(self, tensor: Tensor) -> None:
+        pass
+
+    def add_up(self, tensor: Tensor) -> None:
+        pass
+
 
 def test_processes_that_see_other_checkpoints(toy: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="process 1 finds other checkpoints than process 0; all must read the same"):
-        toy.train(folder=tmp_path, devices=Elsewhere(rank=1, threads=1))
+    with pytest.raises(
+        TrainingError, match="^1 of 2 processes cannot go on from the checkpoints that process 0 finds; all"
+    ):
+        toy.train(folder=tmp_path, devices=Elsewhere(world=2, rank=1, threads=1))
 
 
 def test_a_foreign_checkpoint_is_refused(toy: ModuleType, tmp_path: Path) -> None:

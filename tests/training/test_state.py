@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import ModuleType
 
 import pytest
@@ -55,6 +56,23 @@ def test_it_goes_on_bit_by_bit(toy: ModuleType, name: str, channels_last: bool) 
         assert tensor.isfinite().all()
         assert torch.equal(tensor, whole.gather()[0][key]), key
         assert tensor.stride() == whole.gather()[0][key].stride(), key
+
+
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_all_of_the_optimizers_state_is_on_the_parameters_device(name: str) -> None:
+    first = _parts(name, channels_last=False)
+    _train(first, 0, 2)
+    network = copy.deepcopy(first.network).to("meta")  # a device that every machine has
+    optimizer = build_optimizer([list(network.named_parameters())], name=name, learning_rate=0.001)
+    second = Parts(
+        network=network, optimizer=optimizer, schedule=Schedule(optimizer, epochs=9, steps=9, warmup_epochs=1),
+        scaler=first.scaler, average=None,
+    )  # fmt: skip
+    second.restore(*first.gather())
+    kept = [value for state in optimizer.state.values() for value in state.values()]
+    assert len(kept) == len(list(network.parameters())) * {"adamw": 3, "sgd": 1}[name]
+    assert {value.device.type for value in kept} == {"meta"}
 
 
 def test_position_as_json_values() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import weakref
 from types import ModuleType
 from typing import Any
 
@@ -10,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.errors import TrainingError
+from tellapart.training.devices import Devices
 from tellapart.training.loss import PictureLoss
 from tellapart.training.optimizer import build_optimizer
-from tellapart.training.update import Updater, is_out_of_memory, step_seed
+from tellapart.training.update import Updater, is_out_of_memory, step_seed, within_memory
 
 MESSAGES = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
@@ -109,9 +112,86 @@ def test_one_picture_that_does_not_fit(toy: ModuleType) -> None:
         _run(_updater(toy, narrow), toy)
 
 
+@pytest.mark.parametrize(
+    ("size", "chunk", "room", "message"),
+    [
+        (
+            8,
+            None,
+            1,
+            "a batch of 8 passes through the network 1 at a time, .* got 1 picture; .* Raise the batch size, or",
+        ),
+        (
+            1,
+            None,
+            9,
+            "a batch of 1 passes through the network 1 at a time, .* it needs at least 2. Raise the batch size",
+        ),
+        (
+            5,
+            2,
+            9,
+            "a batch of 5 passes through the network 2 at a time, .* Set the batch size to an even number for each",
+        ),
+    ],
+)
+def test_one_picture_is_too_few_for_batch_norm(
+    toy: ModuleType, size: int, chunk: int | None, room: int, message: str
+) -> None:
+    layers = [nn.Conv2d(3, 4, toy.SIDE), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, toy.CLASSES)]
+    narrow = Narrow(nn.Sequential(toy.Picture(), *layers), room, MESSAGES[0], at=1)
+    with pytest.raises(TrainingError, match=f"^epoch 2, step 3: {message}"):
+        _run(_updater(toy, narrow, chunk=chunk), toy, size)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Paired(Devices):
+    """One of two processes; the other sends `other`, and what this one sends is noted."""
+
+    other: tuple[float, ...] = (0.0,) * 5
+    sent: list[Tensor] = dataclasses.field(default_factory=list)
+
+    def add_up(self, tensor: Tensor) -> None:
+        self.sent.append(tensor.clone())
+        tensor[: len(self.other)] += torch.tensor(self.other)
+
+
+def test_a_process_in_trouble_still_sends_its_message(toy: ModuleType) -> None:
+    well, ill = Paired(world=2, threads=1), Paired(world=2, rank=1, threads=1)
+    _run(_updater(toy, toy.build(batch_norm=False), devices=well), toy)
+    with pytest.raises(TrainingError, match="memory does not suffice for 1 picture at a time"):
+        _run(_updater(toy, Narrow(toy.build(batch_norm=False), 0, MESSAGES[0]), devices=ill), toy)
+    assert [len(message) for message in well.sent] == [len(message) for message in ill.sent]
+    assert [message[4].item() for message in (*well.sent, *ill.sent)] == [0, 1]
+
+
+def test_another_process_in_trouble_stops_this_one_before_its_weights_change(toy: ModuleType) -> None:
+    network = toy.build(batch_norm=False)
+    before = toy.digest(network)
+    devices = Paired(world=2, threads=1, other=(0, 0, 8, 0, 1))
+    with pytest.raises(TrainingError, match="^epoch 2, step 3: 1 of 2 processes could not train on their part"):
+        _run(_updater(toy, network, devices=devices), toy)
+    assert toy.digest(network) == before
+
+
+def test_what_ran_out_of_memory_is_let_go_of() -> None:
+    def work() -> int:
+        held = torch.zeros(3)
+        kept.append(weakref.ref(held))
+        raise MESSAGES[0]
+
+    kept: list[Any] = []
+    assert within_memory(work, torch.device("cpu")) is None
+    MESSAGES[0].__traceback__ = None  # the list above keeps this error, as torch does not
+    assert kept[0]() is None
+    assert within_memory(lambda: 3, torch.device("cpu")) == 3
+
+
 def test_other_errors_pass(toy: ModuleType) -> None:
     with pytest.raises(RuntimeError, match="shapes differ"):
         _run(_updater(toy, Narrow(toy.build(), 3, RuntimeError("shapes differ"))), toy)
+    with pytest.raises(ValueError, match="targets differ"):
+        _run(_updater(toy, Narrow(toy.build(), 3, ValueError("targets differ"))), toy)
     assert not is_out_of_memory(ValueError("out of memory"))
 
 

@@ -268,12 +268,14 @@ def several(folder: Path, deadline: int) -> None:
     network, fitted = train(
         build(batch_norm=False, dropout=0.0, seed=devices.rank), folder=folder / "run", devices=devices,
         batches=Batches(rank=devices.rank, world=devices.world), optimizer="sgd", clip=1.0, rate=0.2,
-        on_epoch=lambda epoch: seen.append(epoch.number), deadline=float(deadline) or None, **clock,
+        on_epoch=lambda epoch, left: seen.append(epoch.number), deadline=float(deadline) or None, **clock,
     )  # fmt: skip
     path = folder / f"process-{devices.rank}-{deadline}.json"
     _report(path, network, fitted)
     facts = json.loads(path.read_text())
-    path.write_text(json.dumps({**facts, "moved": moved, "seen": seen, "world": devices.world}))
+    group: Any = torch.distributed.group.WORLD
+    patience = group._get_backend(devices.device).options._timeout.total_seconds()
+    path.write_text(json.dumps({**facts, "moved": moved, "seen": seen, "world": devices.world, "patience": patience}))
     leave(devices)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import safetensors.numpy
 
 import tellapart
 from tellapart.bundle import read_manifest
-from tellapart.errors import SettingsError
+from tellapart.errors import SettingsError, TrainingError
 from tellapart.settings import make_settings, read_recipe
 from tellapart.workflows.runs import resume_run
 
@@ -151,6 +152,32 @@ def test_wrong_settings_are_told(
     with pytest.raises(SettingsError) as caught:
         tellapart.train(trained_run.pictures, out=tmp_path, strategy=strategy, device="cpu", settings=settings)
     assert words in str(caught.value)
+    assert list(tmp_path.iterdir()) == []  # nothing was learned, so nothing stays
+
+
+def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_the_checkpoints(trained_run: Any, tmp_path: Path) -> None:
+    loop = {**SCRATCH["loop"], "optimizer": "sgd", "learning_rate": 10.0, "clip": 0, "epochs": 30}
+    blocks = [{"filters": 8, "batch_norm": False}, {"filters": 16, "batch_norm": False}]
+    settings = {**SCRATCH, "network": {**SCRATCH["network"], "blocks": blocks}, "loop": loop}
+    with pytest.raises(TrainingError, match="the training loss is"):
+        tellapart.train(trained_run.pictures, out=tmp_path, strategy="scratch", device="cpu", settings=settings)
+    (run,) = tmp_path.iterdir()
+    assert (run / "recipe.toml").exists()
+
+
+def test_auto_keeps_the_probe_where_fine_tuning_fails(trained_run: Any, tmp_path: Path) -> None:
+    # Three classes whose labels are drawn at random: the probe cannot get them all right, so fine-tuning is tried.
+    mixed = tmp_path / "mixed"
+    for number, path in enumerate(sorted(trained_run.pictures.rglob("*.png"))):
+        (mixed / f"class {number % 3}").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, mixed / f"class {number % 3}" / f"{number}.png")
+    settings = {
+        **SHORT, "loop": {"epochs": 4, "optimizer": "sgd", "learning_rate": 10.0, "clip": 0, "warmup_epochs": 0.0},
+    }  # fmt: skip
+    result = tellapart.train(mixed, out=tmp_path / "runs", device="cpu", settings=settings)
+    assert result.strategy == "probe"
+    assert result.choice.startswith("Kept the classifier on the frozen network")
+    assert result.model.exists()
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from PIL import Image, ImageFont
 from tellapart.cli.main import execute
 from tellapart.data.augment import Augmentation, resolve
 from tellapart.errors import DataError, SettingsError, StorageError
-from tellapart.workflows.augment import Gallery, draw_gallery
+from tellapart.workflows.augment import Gallery, View, draw_gallery, recipe_view
 from tellapart.workflows.contact_sheet import showable
 from tellapart.workflows.reporter import Silent
 
@@ -24,7 +24,7 @@ MARGIN, GAP, DIVIDE, LINE = 28, 8, 32, 22  # pixels of the sheet's layout
 
 
 def gallery(pictures: Path, out: Path, augmentation: Augmentation | None = None, **changes: Any) -> Gallery:
-    options: dict[str, Any] = {"size": 16, "rows": 4, "columns": 3, "seed": 0, "force": False, **changes}
+    options: dict[str, Any] = {"view": View(size=16), "rows": 4, "columns": 3, "seed": 0, "force": False, **changes}
     return draw_gallery(pictures, out=out, augmentation=augmentation or resolve("medium"), reporter=Silent(), **options)
 
 
@@ -140,7 +140,7 @@ def test_a_sheet_never_becomes_a_picture_of_the_data_set(colours: Path, tmp_path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size": 7}, "size is 7; it must be from 8 to 1024. Set it to 224, for example."),
+        ({"view": View(size=7)}, "size is 7; it must be from 8 to 1024. Set it to 224, for example."),
         ({"rows": 0}, "rows is 0; it must be from 1 to 50. Set it to 8, for example."),
         ({"columns": 21}, "columns is 21; it must be from 1 to 20. Set it to 6, for example."),
     ],
@@ -179,9 +179,38 @@ def test_a_recipe_gives_the_settings_and_flags_win(
     assert record["width"] == 2 * MARGIN + 8 * 120 + 6 * GAP + DIVIDE  # 24 pixels, five times enlarged
     assert len(record["pictures"]) == len(record["labels"]) == 8
 
-    recipe.write_text('[settings]\naugment = "light"\n')
+    recipe.write_text("[settings.augment]\nrotate = 30\n")
     assert execute([*arguments, "--force"]) == 2
-    assert 'it must be a table. Write [settings.augment] and preset = "medium".' in capsys.readouterr().err
+    assert "there is no setting 'augment.rotate'. Did you mean 'rotation'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "view", "preset"),
+    [
+        ("[settings.augment]\nrotation = 20\n", View(), "light"),
+        ('[settings]\nstrategy = "finetune"\n[settings.network]\ncrop = 1.0\n', View(crop=1.0), "light"),
+        ('[settings]\nstrategy = "scratch"\n', View(size=64, crop=1.0), "light"),
+        (
+            (
+                '[settings]\nstrategy = "scratch"\n[settings.network]\nname = "lenet5"\nchannels = 1\n'
+                '[settings.augment]\npreset = "none"\n'
+            ),
+            View(size=32, crop=1.0, grey=True),
+            "none",
+        ),
+    ],
+)
+def test_a_recipe_is_drawn_as_its_training_would_see_it(tmp_path: Path, recipe: str, view: View, preset: str) -> None:
+    (tmp_path / "recipe.toml").write_text(recipe)
+    values, found = recipe_view(tmp_path / "recipe.toml")
+    assert found == view
+    assert values["preset"] == preset
+
+
+def test_grey_networks_are_shown_grey_pictures(colours: Path, tmp_path: Path) -> None:
+    drawn = gallery(colours, tmp_path / "sheet.png", resolve("none"), view=View(size=16, crop=1.0, grey=True))
+    pixels = cells(drawn.sheet, 4, 3)[:, 1:].astype(int)
+    assert np.ptp(pixels, axis=-1).max() == 0
 
 
 def test_a_wrong_flag_is_one_sentence(colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,10 +33,13 @@ def test_no_more_views_than_epochs_are_cached() -> None:
     assert planned.views == 3
 
 
-def test_given_epochs_and_views_are_kept_whatever_they_take() -> None:
-    planned = plan(CACHED, train=100, validation=20, epochs=50, views=2, default_epochs=20, seconds=1.0)
-    assert planned is not None
-    assert (planned.epochs, planned.views) == (50, 2)
+@pytest.mark.parametrize(("seconds", "kept"), [(None, True), (6.0, True), (4.0, False)])
+def test_given_epochs_and_views_are_kept_where_the_first_epoch_can_end(seconds: float | None, kept: bool) -> None:
+    # 1.15 x (100 x 2 + 20 views at 0.01 s, and one epoch of 2.1 s) = 4.9 s.
+    planned = plan(CACHED, train=100, validation=20, epochs=50, views=2, default_epochs=20, seconds=seconds)
+    assert (planned is not None) is kept
+    if planned is not None:
+        assert (planned.epochs, planned.views) == (50, 2)
 
 
 def test_without_frozen_stages_no_views_are_cached() -> None:

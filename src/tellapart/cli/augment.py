@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,14 @@ def command(
 
     require("augment", "train")
     from tellapart.data.augment import describe, from_settings
-    from tellapart.workflows.augment import draw_gallery, recipe_settings
+    from tellapart.workflows.augment import View, draw_gallery, recipe_view
 
-    values, recipe_size = recipe_settings(recipe) if recipe else ({"preset": "medium"}, None)
+    values, view = recipe_view(recipe) if recipe else ({"preset": "medium"}, View())
     augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
     reporter = make_reporter(quiet=quiet)
     gallery = draw_gallery(
-        pictures, out=out, augmentation=augmentation, size=size or recipe_size or 224, rows=rows, columns=columns,
-        seed=seed, force=force, reporter=reporter,
+        pictures, out=out, augmentation=augmentation, view=view if size is None else replace(view, size=size),
+        rows=rows, columns=columns, seed=seed, force=force, reporter=reporter,
     )  # fmt: skip
     for path, reason in gallery.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")

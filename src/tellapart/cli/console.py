@@ -29,15 +29,17 @@ class PlainReporter:
     def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """A line every ten seconds with the time left, and one at the end."""
         started = shown = time.monotonic()
-        done = 0
+        done, first = 0, None  # what a stopped run had done comes at once, and says nothing of the pace
 
         def advance(count: int) -> None:
-            nonlocal done, shown
+            nonlocal done, shown, first
             done += count
             now = time.monotonic()
-            if now - shown >= _PLAIN_SECONDS and 0 < done < total:
+            if first is None:
+                first = (now, done) if done > 1 else (started, 0)
+            if now - shown >= _PLAIN_SECONDS and first[1] < done < total:
                 shown = now
-                left = (now - started) / done * (total - done)
+                left = (now - first[0]) / (done - first[1]) * (total - done)
                 self.say(f"{title}: {done:,} of {total:,}, about {duration(left)} left")
 
         yield advance

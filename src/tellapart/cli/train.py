@@ -40,12 +40,19 @@ Examples:
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
 )
 @click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
-@click.option("--unfreeze", help="What fine-tuning trains: head, half, all, or a number of stages.  [default: half]")
+@click.option(
+    "--unfreeze",
+    help="What fine-tuning trains: head, half, all, a share such as 0.25, or a number of stages.  [default: half]",
+)
 @click.option("--views", type=int, help="Augmented views a picture that the frozen stages see once; 0: none cached.")
 @click.option(
     "--network", help="What scratch trains: a classic such as lenet5 or resnet18, or blocks.  [default: blocks]"
 )
-@click.option("--epochs", type=int, help="[default: as many as the budget allows]")
+@click.option(
+    "--epochs",
+    type=int,
+    help="[default: what the budget allows, without one 30 from scratch; finetune 20 at most]",
+)
 @click.option("--batch-size", type=int, help="[default: 32]")
 @click.option("--learning-rate", type=float, help="[default: chosen by strategy and optimizer]")
 @click.option(
@@ -86,8 +93,6 @@ def command(
         raise SettingsError(
             f"--resume {resume} repeats the run's own settings. Leave out PICTURES and the other flags."
         )
-    if resume is None and recipe is None and "pictures" not in given:
-        raise SettingsError("no pictures were given. Name a folder with one folder of pictures a class, or a CSV.")
 
     from tellapart.settings import make_settings, merge, read_recipe
     from tellapart.workflows.companions import follow, is_companion
@@ -133,6 +138,13 @@ def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, 
     return given
 
 
+_KEPT = {
+    "probe": "probe: a classifier on the frozen network",
+    "finetune": "finetune: the network trained on from the probe",
+    "scratch": "scratch: a network trained from random weights",
+}
+
+
 def summary(result: TrainResult) -> str:
     """What a person wants to know first: how good, on how many, compared with what, and where it is."""
     from tellapart.cli.console import duration, figure, percent
@@ -154,6 +166,13 @@ def summary(result: TrainResult) -> str:
         lines.append(f"{name[:23]:<24}{row['support']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>8}")
     if len(per_class) > 20:
         lines.append(f"... and {len(per_class) - 20} more classes, in metrics.json")
+    reused = (
+        []
+        if result.strategy == "scratch"
+        else [f"reused    {result.reused:,} embeddings from the cache, computed {result.computed:,}"]
+    )
+    if result.choice:
+        lines += ["", result.choice]
     without = result.metrics["test_without_leaked"]
     if result.leaked:
         lines += [
@@ -170,7 +189,8 @@ def summary(result: TrainResult) -> str:
         "",
         f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
         f"left out  {result.unreadable:,} unreadable; {result.duplicates:,} exact copies",
-        f"reused    {result.reused:,} embeddings from the cache, computed {result.computed:,}",
+        *reused,
+        f"strategy  {_KEPT[result.strategy]}",
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",
         f"results   {result.run}",

@@ -7,6 +7,7 @@ resumed training goes on with the very batch that it was stopped before. Shapes:
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -24,7 +25,6 @@ from tellapart.errors import SettingsError, TellapartError
 Sampling = Literal["natural", "balanced"]
 
 _AHEAD = 2  # batches that are made while one is used
-_START_METHOD = "forkserver"  # never fork: threads of ONNX Runtime and torch are running
 
 _Item = TypeVar("_Item")
 
@@ -142,7 +142,7 @@ class TrainingBatches:
                 num_workers=self._workers,
                 prefetch_factor=_AHEAD,
                 persistent_workers=True,
-                multiprocessing_context=_START_METHOD,
+                multiprocessing_context=_start_method(),
                 # Of its own, since the loader draws a number an epoch, and the training's random state is not ours.
                 generator=torch.Generator(),
             )
@@ -192,6 +192,11 @@ class _Made(Dataset[Any]):
             return _make(self._source, *wanted)
         except TellapartError as error:
             return error
+
+
+def _start_method() -> str:
+    """How worker processes begin. Never by fork: threads of ONNX Runtime and torch are running."""
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"  # spawn: Windows
 
 
 def _make(source: Source, rows: NDArray[np.int64], epoch: int) -> Tensor:

@@ -13,6 +13,8 @@ from typing import Literal
 
 from tellapart.errors import SettingsError
 
+BLOCKS_SIZE = 64  # pixels; of a network of blocks when no size is given
+
 SMALLEST = 16  # pixels; networks that pad everything would run on a single one, and see nothing but padding
 
 

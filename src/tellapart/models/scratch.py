@@ -21,11 +21,10 @@ from torchvision.models.googlenet import BasicConv2d
 from tellapart.errors import SettingsError
 from tellapart.models.blocks import Block, Dense, blocks_network
 from tellapart.models.build import BuiltNetwork, stage_network
-from tellapart.models.classics import SMALLEST, Classic, classic
+from tellapart.models.classics import BLOCKS_SIZE, SMALLEST, Classic, classic
 from tellapart.preprocessing import Preprocessing
 
 BLOCKS = "blocks"
-BLOCKS_SIZE = 64  # pixels; of a network of blocks when no size is given
 _TIMM_NAMES: Mapping[str, str] = {"xception": "legacy_xception"}
 _DRAWN = "drawn at random"
 

@@ -1,4 +1,4 @@
-"""What a training leaves to look at. In: epochs, pictures. Out: TensorBoard events, log.jsonl. Next: loop.py.
+"""What a training leaves to look at. In: epochs, pictures. Out: TensorBoard events. Next: loop.py.
 
 Events are written by tensorboardX's EventsWriter and not by its SummaryWriter, whose queue and thread lose the last
 epochs in a kill and block for ever on a full disk.
@@ -7,17 +7,15 @@ epochs in a kill and block for ever on a full disk.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.storage import storage_errors, write_bytes
+from tellapart.storage import storage_errors
 from tellapart.training.progress import Epoch
 
 
@@ -76,11 +74,6 @@ def _restart() -> Any:
     from tensorboardX.proto.event_pb2 import SessionLog
 
     return SessionLog(status=SessionLog.SessionStatus.Value("START"))
-
-
-def write_log(path: Path, history: Sequence[Epoch]) -> None:
-    """Write log.jsonl whole: one epoch a line. So a resumed training leaves no epoch twice. Raises: StorageError."""
-    write_bytes(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history).encode())
 
 
 @contextlib.contextmanager

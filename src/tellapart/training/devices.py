@@ -88,6 +88,14 @@ class Devices:
         for tensor in network.state_dict().values():
             self.share(tensor)
 
+    def count(self, holds: bool) -> int:
+        """In how many processes it holds."""
+        if self.world == 1:
+            return int(holds)
+        tensor = torch.tensor([float(holds)], device=self.device)
+        self.add_up(tensor)
+        return round(tensor.item())
+
     def agreed(self, *numbers: float) -> tuple[float, ...]:
         """The numbers of process 0."""
         if self.world == 1:
@@ -138,6 +146,21 @@ def training_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def thread_advice(devices: Devices, *, available: int) -> str:
+    """What to say where a launcher left each process on the CPU with one thread of its share of `available` cores.
+
+    Empty where there is nothing to say. torchrun sets OMP_NUM_THREADS to 1 for every process unless it is set.
+    """
+    share = available // int(os.environ.get("LOCAL_WORLD_SIZE", "1") or 1)
+    alone = devices.world == 1 or devices.device.type != "cpu"
+    if alone or share < 2 or os.environ.get("OMP_NUM_THREADS") != "1":
+        return ""
+    return (
+        f"OMP_NUM_THREADS is 1 (torchrun sets it so), and each of the {devices.world} processes trains on 1 thread; the "
+        f"{available} cores here allow {share}. For all of them set OMP_NUM_THREADS={share} before torchrun."
+    )
+
+
 def leave(devices: Devices) -> None:
     """Close the process group; torch warns at exit when it is left open."""
     if devices.world > 1 and torch.distributed.is_initialized():
@@ -152,7 +175,7 @@ def _join(device: str) -> tuple[torch.device, int, int, int]:
     # Without it Accelerate warns and takes the machine's physical cores, of which we may be allowed fewer.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // local_world)))
     on_cpu = device == "cpu" or os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true"
-    state = PartialState(cpu=on_cpu)
+    state = PartialState(cpu=on_cpu, timeout=_PATIENCE)
     return state.device, state.process_index, state.num_processes, local_world
 
 

@@ -53,7 +53,8 @@ def fit(
     save_steps: int | None = None,
     deadline: float | None = None,
     now: Callable[[], float] = time.monotonic,
-    on_epoch: Callable[[Epoch], None] | None = None,
+    on_start: Callable[[int], None] | None = None,
+    on_epoch: Callable[[Epoch, float], None] | None = None,
     on_step: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> Fitted:
@@ -66,8 +67,10 @@ def fit(
     `patience`: epochs in a row without a lesser validation loss before it stops. `deadline`: a time of `now`.
     With `checkpoints` it goes on from the newest and saves after each epoch and every `save_seconds` (longer where
     saving takes over 5 % of that) or `save_steps`. Under several processes only number 0 validates, writes, reports.
-    Raises: TrainingError when a loss is not finite, memory does not suffice for one picture, or the checkpoints are
-    another training's; StorageError when a checkpoint cannot be written: call again to go on from the one before.
+    `on_start` is told how many updates earlier processes have done, `on_epoch` of the epoch and the seconds left.
+    Raises: TrainingError, in every process after the same update, when a loss is not finite, memory does not suffice
+    for one picture, batch norm gets a single one, or the checkpoints are another training's; StorageError when a
+    checkpoint cannot be written: call again to go on from the one before.
     """
     devices = devices or Devices()
     gpus = [devices.device] if devices.device.type == "cuda" else []
@@ -93,6 +96,8 @@ def fit(
             on_epoch=on_epoch if devices.main else None, on_step=on_step if devices.main else None,
         )  # fmt: skip
         training.resume(checkpoints)
+        if on_start is not None and devices.main:
+            on_start(training.position.epoch * batches.steps + training.position.step)
         return training.run(messages)
 
 
@@ -109,13 +114,29 @@ class _Training:
     devices: Devices
     pace: Pace
     saver: Saver
-    on_epoch: Callable[[Epoch], None] | None
+    on_epoch: Callable[[Epoch, float], None] | None
     on_step: Callable[[Progress], None] | None
     position: Position = field(default_factory=Position)
     best: dict[str, Tensor] | None = None
 
     def resume(self, checkpoints: Checkpoints | None) -> None:
         """Go on from the newest checkpoint, if there is one; every process reads it."""
+        failure: TrainingError | None = None
+        try:
+            self._restore(checkpoints)
+        except TrainingError as error:
+            failure = error
+        here = (float(self.position.epoch), float(self.position.step))
+        troubled = self.devices.count(self.devices.agreed(*here) != here or failure is not None)  # all stop, or none
+        if failure is not None:
+            raise failure
+        if troubled:
+            raise TrainingError(
+                f"{troubled} of {self.devices.world} processes cannot go on from the checkpoints that process 0 finds; all "
+                "must read the same ones. Put the run into a folder that every machine shares."
+            )
+
+    def _restore(self, checkpoints: Checkpoints | None) -> None:
         loaded = checkpoints.load() if checkpoints else None
         for message in checkpoints.messages if checkpoints else []:
             self.updater.report(message)
@@ -125,18 +146,11 @@ class _Training:
             self.updater.chunk = loaded.state["chunk"]
             self.best = dict(loaded.best) if loaded.best else None
             self._compare(loaded.state["machine"])
-        here = (float(self.position.epoch), float(self.position.step))
-        if self.devices.agreed(*here) != here:
-            raise TrainingError(
-                f"process {self.devices.rank} finds other checkpoints than process 0; all must read the same ones. "
-                "Put the run into a folder that every machine shares."
-            )
 
     def _compare(self, before: str) -> None:
-        if before != self.devices.description:
+        if before != (now := self.devices.description):
             self.updater.report(
-                f"begun with {before}, resumed with {self.devices.description}: the result is as good, but not the "
-                "same to the last bit."
+                f"begun with {before}, resumed with {now}: the result is as good, but not the same to the last bit."
             )
 
     def run(self, messages: list[str]) -> Fitted:
@@ -233,16 +247,23 @@ class _Training:
             here.ended = "early"
         here.begin_epoch(epoch.number)
         if self.on_epoch is not None:
-            self.on_epoch(epoch)
+            self.on_epoch(epoch, 0.0 if here.ended else self.pace.seconds_after(epoch))
         self._save()
 
     def _validate(self) -> tuple[float, float]:
         """Loss and accuracy, as process 0 finds them, so that all processes decide alike."""
-        loss, accuracy = 0.0, 0.0
+        loss, accuracy, failure = 0.0, 0.0, None
         if self.devices.main:
-            with torch.no_grad():
-                loss, accuracy = self.validate(self.parts.judged.eval())
-        loss, accuracy = self.devices.agreed(loss, accuracy)
+            try:
+                with torch.no_grad():
+                    loss, accuracy = self.validate(self.parts.judged.eval())
+            except TrainingError as error:
+                failure = error
+        loss, accuracy, failed = self.devices.agreed(loss, accuracy, float(failure is not None))
+        if failed:
+            raise failure or TrainingError(
+                f"after epoch {self.position.epoch + 1}: process 0 could not validate; all stop with it. Mend what it says."
+            )
         if not math.isfinite(loss):
             raise self._diverged("validation", loss, f"after epoch {self.position.epoch + 1}")
         return loss, accuracy

@@ -101,6 +101,11 @@ class Pace:
         """Whether the deadline has passed."""
         return self._deadline is not None and self._now() >= self._deadline
 
+    def seconds_after(self, epoch: Epoch) -> float:
+        """After `epoch`, up to the last one or the deadline, if each takes as long."""
+        left = (self._epochs - epoch.number) * epoch.seconds
+        return left if self._deadline is None else max(0.0, min(left, self._deadline - self._now()))
+
     def seconds_left(self, epoch: int, step: int) -> float:
         """Up to the last epoch or the deadline, from the pace of this epoch; `epoch` from 0, `step` updates done."""
         now = self._now()

@@ -46,7 +46,7 @@ class Schedule:
         self._optimizer, self._steps = optimizer, steps
         common: dict[str, Any] = {"warmup_t": self._warmup, "warmup_prefix": False, "t_in_epochs": False}
         self._plateau: ReduceLROnPlateau | None = None
-        if name == "cosine":
+        if name == "cosine" and updates > 1:  # of one update alone timm says that its cosine has no effect
             self._rates: Any = CosineLRScheduler(optimizer, t_initial=updates, **common)
         else:
             period = math.ceil((decay_epochs or epochs / 3) * steps) if name == "step" else updates + 1

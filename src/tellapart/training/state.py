@@ -90,10 +90,9 @@ class Parts:
             parameter = parameters[name]
             # In the parameter's own memory order: the fused optimizers walk through memory, not through indices.
             like = parameter if tensor.shape == parameter.shape else tensor
-            device = parameter.device if tensor.dim() or parameter.device.type == "cuda" else tensor.device
-            self.optimizer.state[parameter][kind] = torch.empty_like(like, dtype=tensor.dtype, device=device).copy_(
-                tensor
-            )
+            # The fused optimizers have all of their state on the parameter's device, the count of steps too.
+            place = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device)
+            self.optimizer.state[parameter][kind] = place.copy_(tensor)
         self.schedule.restore(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(tensors[_RANDOM])

@@ -7,10 +7,12 @@ processes are added up after that, in one message, so that one process may repea
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,8 @@ from tellapart.training.optimizer import trained_parameters
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+_Result = TypeVar("_Result")
+_ONE_VALUE = "Expected more than 1 value per channel"  # what torch says to batch norm of one picture
 # What torch says for the CPU, whose allocator raises a plain RuntimeError, and oneDNN for its own scratch memory.
 _OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "could not create a memory object", "out of memory")
 
@@ -74,42 +78,55 @@ class Updater:
         """One update. Its random draws (dropout, drop path, mixing) are a function of seed, epoch, step and process.
 
         `vote()`: whether this process wants to stop after the update.
-        Raises: TrainingError when a chunk of one picture does not fit into memory.
+        Raises: TrainingError when a chunk of one picture does not fit into memory, or is too few for batch norm. Every
+        process raises it at this update, whichever of them is in trouble.
         """
         seed = step_seed(self.seed, epoch, step, self.devices.rank)
         images, targets = images.to(self.devices.device, non_blocking=True), targets.to(self.devices.device)
         if self.mix is not None:
             images, targets = self.mix(images, targets, seed)
         _copy(self._backup, self._buffers)
-        sums = self._attempt(images, targets, seed)
-        while sums is None:
-            self._halve(len(images), epoch, step)
-            _copy(self._buffers, self._backup)
-            sums = self._attempt(images, targets, seed)
-        values = torch.cat([sums, sums.new_tensor([len(images), float(vote())])])
-        self._add_up(values, len(images))
-        self._apply()
-        return Sums(epoch=epoch, step=step, values=values)
-
-    def _attempt(self, images: Tensor, targets: Tensor, seed: int) -> Tensor | None:
-        """Leave the gradient of the mean loss in the parameters; None when memory ran out."""
-        torch.manual_seed(seed)
-        self.optimizer.zero_grad()
+        where, failure = f"epoch {epoch + 1}, step {step + 1}", None
         try:
-            return self._backward(images, targets)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
+            sums = self._halve_until_it_fits(images, targets, seed, where)
+        except TrainingError as error:
+            if self.devices.world == 1:
                 raise
-        # Outside `except`: the error held every tensor of the pass that failed.
-        if self.devices.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return None
+            sums, failure = self._zeros(), error  # the others wait for this process's message
+        values = torch.cat([sums, sums.new_tensor([len(images), float(vote()), float(failure is not None)])])
+        self._add_up(values, len(images))
+        if self.devices.world > 1 and float(values[4]):
+            raise failure or TrainingError(
+                f"{where}: {float(values[4]):.0f} of {self.devices.world} processes could not train on their part of the "
+                "batch; all must. Choose smaller pictures or a smaller network, or give each process the same memory."
+            )
+        self._apply()
+        return Sums(epoch=epoch, step=step, values=values[:4])
+
+    def _halve_until_it_fits(self, images: Tensor, targets: Tensor, seed: int, where: str) -> Tensor:
+        """Leave the gradient of the mean loss in the parameters; sum of losses and right answers [2]."""
+        while True:
+            torch.manual_seed(seed)
+            self.optimizer.zero_grad()
+            try:
+                sums = within_memory(functools.partial(self._backward, images, targets), self.devices.device)
+            except ValueError as error:
+                if _ONE_VALUE not in str(error):
+                    raise
+                raise self._too_few(len(images), where) from None
+            if sums is not None:
+                return sums
+            self._halve(len(images), where)
+            _copy(self._buffers, self._backup)
+
+    def _zeros(self) -> Tensor:
+        wide = torch.float32 if self.devices.device.type == "mps" else torch.float64
+        return torch.zeros(2, dtype=wide, device=self.devices.device)
 
     def _backward(self, images: Tensor, targets: Tensor) -> Tensor:
         """Sum of losses and right answers [2], over the chunks."""
         parts = -(-len(images) // min(self.chunk or len(images), len(images)))
-        wide = torch.float32 if self.devices.device.type == "mps" else torch.float64
-        sums = torch.zeros(2, dtype=wide, device=self.devices.device)
+        sums = self._zeros()
         for some, answers in zip(images.tensor_split(parts), targets.tensor_split(parts), strict=True):
             with self.devices.autocast():
                 logits = self.forward(self.devices.to_device(some))
@@ -119,16 +136,26 @@ class Updater:
             sums += torch.stack([total.detach(), (logits.detach().argmax(1) == classes).sum()])
         return sums
 
-    def _halve(self, pictures: int, epoch: int, step: int) -> None:
+    def _too_few(self, pictures: int, where: str) -> TrainingError:
+        chunk = min(self.chunk or pictures, pictures)
+        remedy = "Raise the batch size, or where memory ran out choose smaller pictures or a smaller network."
+        if chunk > 1:  # a batch that cannot be divided evenly leaves one picture
+            remedy = "Set the batch size to an even number for each process."
+        return TrainingError(
+            f"{where}: a batch of {pictures} passes through the network {chunk} at a time, and batch normalisation got 1 "
+            f"picture; it needs at least 2. {remedy}"
+        )
+
+    def _halve(self, pictures: int, where: str) -> None:
         chunk = min(self.chunk or pictures, pictures)
         if chunk == 1:
             raise TrainingError(
-                f"epoch {epoch + 1}, step {step + 1}: memory does not suffice for 1 picture at a time; training needs "
+                f"{where}: memory does not suffice for 1 picture at a time; training needs "
                 "room for at least 1. Choose smaller pictures or a smaller network, or unfreeze fewer stages."
             )
         self.chunk = chunk // 2
         self.report(
-            f"memory ran out at {chunk} pictures at a time (epoch {epoch + 1}, step {step + 1}); going on with "
+            f"memory ran out at {chunk} pictures at a time ({where}); going on with "
             f"{self.chunk}. The batch stays {pictures * self.devices.world} pictures."
         )
 
@@ -136,7 +163,8 @@ class Updater:
         """Make `values`, gradients and statistics those of all processes; each sends one message."""
         if self.devices.world == 1:
             return
-        gradients = [weight.grad for weight in self._parameters if weight.grad is not None]
+        # A process whose pass failed has no gradients, but its message must be as long.
+        gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in self._parameters]
         # Statistics are process 0's, as in DistributedDataParallel: zeros from the others leave them exact.
         statistics = [buffer for buffer in self._buffers if buffer.is_floating_point()]
         first = float(self.devices.main)
@@ -146,8 +174,8 @@ class Updater:
             + [buffer.reshape(-1) * first for buffer in statistics]
         )
         self.devices.add_up(message)
-        values.copy_(message[:4])
-        offset = 4
+        values.copy_(message[:5])
+        offset = 5
         for tensor, scale in [(g, 1 / float(values[2])) for g in gradients] + [(b, 1.0) for b in statistics]:
             tensor.copy_(message[offset : offset + tensor.numel()].view(tensor.shape)).mul_(scale)
             offset += tensor.numel()
@@ -161,6 +189,21 @@ class Updater:
             nn.utils.clip_grad_norm_(self._parameters, self.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+
+
+def within_memory(work: Callable[[], _Result], device: torch.device) -> _Result | None:
+    """What `work` gives; None when memory ran out, which is then free again."""
+    try:
+        return work()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside `except`: the error held every tensor of the pass that failed.
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+    return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

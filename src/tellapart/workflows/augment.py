@@ -15,8 +15,9 @@ from PIL import Image
 from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
+from tellapart.models.classics import BLOCKS_SIZE, classic
 from tellapart.preprocessing import MAX_FILE_BYTES, Preprocessing, decode, prepare
-from tellapart.settings import read_recipe
+from tellapart.settings import make_settings, read_recipe
 from tellapart.storage import replacing
 from tellapart.workflows.contact_sheet import Row, draw_sheet
 from tellapart.workflows.examine import list_pictures
@@ -38,28 +39,39 @@ class Gallery:
     unreadable: tuple[tuple[Path, str], ...]  # passed over while looking for pictures: path, reason
 
 
-def recipe_settings(path: Path) -> tuple[dict[str, Any], int | None]:
-    """The augmentation of a recipe, unchecked, and its picture size where it names one. Raises: SettingsError."""
-    settings = read_recipe(path)
-    values, network = settings.get("augment", {}), settings.get("network", {})
-    size = network.get("size") if isinstance(network, dict) else None
-    if not isinstance(values, dict):
-        raise SettingsError(
-            f'augment is {values!r} in {path}; it must be a table. Write [settings.augment] and preset = "medium".'
-        )
-    return values, size if isinstance(size, int) and not isinstance(size, bool) else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a training's network is shown."""
+
+    size: int = 224  # pixels, side of its input
+    crop: float = 0.875  # share of a picture's shorter side
+    grey: bool = False
+
+
+def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
+    """The augmentation of a recipe, preset included, and what its network is shown. Raises: SettingsError."""
+    settings = make_settings({"pictures": "none", **read_recipe(path)})
+    network, plain = settings.network, View()
+    scratch = settings.strategy == "scratch"
+    own = plain.size
+    if scratch:
+        own = BLOCKS_SIZE if network.name == "blocks" else classic(network.name).size
+    view = View(
+        size=network.size or own, crop=1.0 if scratch else network.crop or plain.crop, grey=network.channels == 1
+    )
+    return settings.augment.model_dump(exclude_none=True), view
 
 
 def draw_gallery(
-    pictures: Path, *, out: Path, augmentation: Augmentation, size: int, rows: int, columns: int, seed: int, force: bool,
+    pictures: Path, *, out: Path, augmentation: Augmentation, view: View, rows: int, columns: int, seed: int, force: bool,
     reporter: Reporter,
 ) -> Gallery:  # fmt: skip
     """Draw `rows` pictures, spread over the classes: as they are, as validation sees them, and `columns` variants of each.
 
-    `size` is the side of the network's input in pixels. An existing file is replaced only with `force`.
+    `view` is what the network would be shown. An existing file is replaced only with `force`.
     Raises: SettingsError, DataError, StorageError.
     """
-    for name, value in (("size", size), ("rows", rows), ("columns", columns)):
+    for name, value in (("size", view.size), ("rows", rows), ("columns", columns)):
         least, most, example = _LIMITS[name]
         if not least <= value <= most:
             raise SettingsError(
@@ -76,13 +88,13 @@ def draw_gallery(
     with reporter.step("Drawing variants", len(sampled)) as advance:
         drawn = []
         for number, (entry, image) in enumerate(sampled):
-            drawn.append(_row(entry, image, augmentation, size=size, columns=columns, seed=(seed, number)))
+            drawn.append(_row(entry, image, augmentation, view, columns=columns, seed=(seed, number)))
             advance(1)
     if augmentation.mixup or augmentation.cutmix:
         drawn = _mixed(drawn, augmentation, seed)
     changed = "" if augmentation == resolve(augmentation.preset) else ", changed"
     title = f"Augmentation: {augmentation.preset}{changed}"
-    sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=size)
+    sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=view.size)
     with replacing(out) as file:
         sheet.save(file, format="PNG")
     return Gallery(
@@ -143,12 +155,14 @@ def _read(path: Path) -> bytes:
 
 
 def _row(
-    entry: Entry, image: Image.Image, augmentation: Augmentation, *, size: int, columns: int, seed: tuple[int, int]
+    entry: Entry, image: Image.Image, augmentation: Augmentation, view: View, *, columns: int, seed: tuple[int, int]
 ) -> Row:
-    validation = Preprocessing(size=size)
-    side = max(size, math.floor(size / validation.crop))
+    validation = Preprocessing(size=view.size, crop=view.crop)
+    side = max(view.size, math.floor(view.size / view.crop))
+    if view.grey:
+        image = image.convert("L").convert("RGB")
     source = prepare(image, Preprocessing(size=side, crop=1.0))
-    augment = build_augmentation(augmentation, size=size)
+    augment = build_augmentation(augmentation, size=view.size)
     return Row(
         label=entry.label, name=entry.path.name, picture=image, validation=prepare(image, validation),
         variants=[augment(source, (*seed, column)) for column in range(columns)],

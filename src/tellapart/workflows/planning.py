@@ -67,20 +67,22 @@ def plan(
 ) -> Plan | None:  # fmt: skip
     """The epochs and views that fit into `seconds` (None: no limit), at most `default_epochs` where none are given.
 
-    `train` and `validation` count pictures; given `epochs` and `views` are kept, whatever they take.
+    `train` and `validation` count pictures; given `epochs` and `views` are kept, even if the deadline will cut the epochs.
     None where not one epoch fits.
     """
 
+    each = train * costs.train + validation * costs.validate
+
     def planned(count: int) -> Plan:
         cached = 0 if costs.view == 0 else min(MOST_VIEWS, count) if views is None else views
-        once = train * cached * costs.view
-        if cached:
-            once += validation * costs.view
-        each = train * costs.train + validation * costs.validate
+        once = (train * cached + validation) * costs.view if cached else 0.0
         return Plan(epochs=count, views=cached, seconds=_MARGIN * (once + count * each))
 
     if epochs is not None:
-        return planned(epochs)
+        whole = planned(epochs)
+        # The deadline cuts a training that is too long; one whose first epoch cannot end is not begun.
+        shortest = whole.seconds - _MARGIN * (epochs - 1) * each
+        return None if seconds is not None and shortest > seconds else whole
     for count in range(default_epochs, 0, -1):
         found = planned(count)
         if seconds is None or found.seconds <= seconds:

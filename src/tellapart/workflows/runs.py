@@ -48,10 +48,16 @@ class Run:
     lock: IO[bytes] | None  # held while the run is at work; None where the system has no such locks
 
     def log(self, event: str, **facts: Any) -> None:
-        """Add one line to log.jsonl."""
+        """Add one line to log.jsonl. An epoch that a killed process has told already is not told again."""
+        path = self.folder / "log.jsonl"
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
-        with storage_errors(self.folder), (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        with storage_errors(path), path.open("a+b") as file:
+            file.seek(0)
+            lines = file.read()
+            if event == "epoch" and _epoch_is_told(lines, facts["number"]):
+                return
+            cut = b"\n" if lines and not lines.endswith(b"\n") else b""  # a kill left half a line
+            file.write(cut + json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
     def finish(self) -> None:
         """Take away what only a resumed run needs, then the marker, and point `latest` here."""
@@ -71,6 +77,15 @@ class Run:
         """Let go of the run: it is finished, or was stopped and may be resumed."""
         if self.lock is not None:
             self.lock.close()
+
+
+def _epoch_is_told(lines: bytes, number: int) -> bool:
+    for line in lines.splitlines():
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if record["event"] == "epoch" and record["number"] == number:
+                return True
+    return False
 
 
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:

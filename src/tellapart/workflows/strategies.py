@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tellapart.errors import TrainingError
+from tellapart.errors import BackboneError, TrainingError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.runtime import cores
@@ -122,7 +122,7 @@ def _improve(session: Session, material: Material, probed: Probed) -> Choice:
     began = time.monotonic()
     try:
         session.run, tuned = finetune(session.run, material, probed, session.join(), session.clock, session.reporter)
-    except TrainingError as error:
+    except (TrainingError, BackboneError) as error:
         if settings.strategy != "auto":
             raise
         return only(first, f"Kept the classifier on the frozen network: fine-tuning failed, since {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +15,22 @@ import torch
 from torch import nn
 
 from tellapart.data.augment import Augment
+from tellapart.errors import TrainingError
 from tellapart.features.shrink import training_square
 from tellapart.models.staged import StagedNetwork
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.training.devices import Devices, training_threads
 from tellapart.training.memory import keep_freed_memory
+from tellapart.training.update import within_memory
+from tellapart.workflows.fitting import default_workers
 from tellapart.workflows.planning import Costs
 
-_AUGMENTED = 8  # pictures that are varied to see how long that takes
+_AUGMENTED = 32  # pictures that are varied to see how long that takes
+_MOST = 128  # pictures in a step that is timed
+_TIMES = 3  # of which the quickest counts: other work on the machine only ever adds
+_DECODING = 0.003  # seconds, of an everyday picture
+_FEWEST = 2  # pictures in a step: batch norm needs two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,24 +43,34 @@ class Speed:
 
 def measure(
     network: StagedNetwork, *, start: int, shape: Sequence[int], lower: Path | None, augment: Augment,
-    devices: Devices, batch_size: int, preprocessing: Preprocessing,
+    devices: Devices, batch_size: int, preprocessing: Preprocessing, workers: int | None = None,
 ) -> Speed:  # fmt: skip
-    """Time one batch of each kind on made pictures; the network is left as it was."""
+    """Time one batch of each kind on made pictures; the network is left as it was.
+
+    `workers`: the processes that vary pictures (None: as many as by default). Raises: TrainingError when memory does not
+    suffice.
+    """
     keep_freed_memory()
     side = training_square(preprocessing).size
     square = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    augment(square, (0, 0))  # the first call of all imports and fills tables
     varied = _seconds(lambda: [augment(square, (0, number)) for number in range(_AUGMENTED)]) / _AUGMENTED
     view = 0.0
     if lower is not None:
         view = varied / cores() + _view_seconds(lower, preprocessing.size)
     train, validate = _step_seconds(network, start, shape, devices, batch_size)
-    # Pictures that are varied anew in each epoch take their turn on the same cores.
-    train += 0.0 if lower is not None else varied / cores() if devices.device.type == "cpu" else 0.0
-    share = len(network.stages) / max(1, len(network.stages) - start)
-    return Speed(
-        costs=Costs(view=view, train=train, validate=validate),
-        deployed=0.003 / cores() + (view or validate * min(share, 2.0)) * 1.5,
-    )
+    if lower is None:  # pictures are varied anew in each epoch
+        train = _with_varying(train, varied, devices, workers)
+    return Speed(costs=Costs(view=view, train=train, validate=validate), deployed=_DECODING / cores() + view + validate)
+
+
+def _with_varying(train: float, varied: float, devices: Devices, workers: int | None) -> float:
+    """Seconds a picture of training, with the varying of it beside: on a GPU the slower of the two is waited for."""
+    if devices.device.type == "cpu":
+        return train + varied / cores()  # both take their turn on the same cores
+    if workers is None:
+        workers = default_workers(devices)
+    return max(train, varied / max(1, workers))
 
 
 def _view_seconds(lower: Path, size: int) -> float:
@@ -70,38 +88,57 @@ def _view_seconds(lower: Path, size: int) -> float:
 def _step_seconds(
     network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, batch_size: int
 ) -> tuple[float, float]:
-    """Seconds a picture of a training step and of a look without gradients."""
-    twin = copy.deepcopy(network)  # batch norm's statistics change in a step
-    count = max(2, min(batch_size, 32))
-    kind = torch.uint8 if start == 0 else torch.float16
+    """Seconds a picture of a training step and of a look without gradients, with as many pictures as memory allows.
+
+    Raises: TrainingError when it does not suffice for the fewest.
+    """
+    count = max(_FEWEST, min(batch_size, _MOST))
     with training_threads(devices.threads):
-        devices.prepare(twin)
-        images = devices.to_device(torch.zeros((count, *shape), dtype=kind))
-        twin.train()
+        while count >= _FEWEST:
+            found = within_memory(functools.partial(_time_step, network, start, shape, devices, count), devices.device)
+            if found is not None:
+                return found
+            count //= 2
+    raise TrainingError(
+        f"memory does not suffice to train on {_FEWEST} pictures at a time; there must be room for {_FEWEST}. "
+        "Choose smaller pictures or a smaller network, or unfreeze fewer stages."
+    )
 
-        def train() -> None:
-            with devices.autocast():
-                loss = nn.functional.cross_entropy(
-                    twin(images, start=start), torch.zeros(count, dtype=torch.int64).to(images.device)
-                )
-            loss.backward()  # type: ignore[no-untyped-call]
-            _settle(devices)
 
-        def look() -> None:
-            with torch.inference_mode(), devices.autocast():
-                twin(images, start=start)
-            _settle(devices)
+def _time_step(
+    network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, count: int
+) -> tuple[float, float]:
+    twin = copy.deepcopy(network)  # batch norm's statistics change in a step
+    devices.prepare(twin)
+    kind = torch.uint8 if start == 0 else torch.float16
+    images = devices.to_device(torch.zeros((count, *shape), dtype=kind))
+    targets = torch.zeros(count, dtype=torch.int64).to(images.device)
 
-        train()
-        trained = min(_seconds(train), _seconds(train))
-        twin.eval()
-        look()
-        return trained / count, _seconds(look) / count
+    def train() -> None:
+        with devices.autocast():
+            loss = nn.functional.cross_entropy(twin(images, start=start), targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        _settle(devices)
+
+    def look() -> None:
+        with torch.inference_mode(), devices.autocast():
+            twin(images, start=start)
+        _settle(devices)
+
+    twin.train()
+    train()
+    trained = min(_seconds(train) for _ in range(_TIMES))
+    twin.eval()
+    look()
+    return trained / count, min(_seconds(look) for _ in range(_TIMES)) / count
 
 
 def _settle(devices: Devices) -> None:
+    """Wait until the device has done what it was given; the CPU does it at once."""
     if devices.device.type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(devices.device)
+    elif devices.device.type == "mps":
+        torch.mps.synchronize()
 
 
 def _seconds(work: Callable[[], object]) -> float:

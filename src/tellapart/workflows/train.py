@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
 from tellapart.data.examples import SPLITS
-from tellapart.errors import BackboneError, BackboneUnavailable, SettingsError, StorageError
+from tellapart.errors import BackboneError, BackboneUnavailable, SettingsError, StorageError, TrainingError
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.metrics import evaluate
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
@@ -67,8 +67,15 @@ def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None
             session.leave()
             return result
         except (SettingsError, BackboneError):
-            if run is not None and not resumed:
-                run.discard()  # it holds nothing yet that could be gone on with
+            if run is not None and not resumed and not (run.folder / "checkpoints").exists():
+                run.discard()  # it holds nothing that could be gone on with
+            raise
+        except TrainingError:
+            if run is not None:
+                reporter.warn(
+                    f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
+                    f"{run.folder / 'checkpoints'}. Train again with other settings."
+                )
             raise
         except (KeyboardInterrupt, StorageError):
             if run is not None:
