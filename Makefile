@@ -24,8 +24,8 @@ help: ## List these commands.
 demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells and predict a few.
 	@$(VENV)/bin/tellapart demo
 
-test: $(VENV)/.installed-dev ## Set up, then run the whole test suite (all but the tests that need a GPU).
-	@$(IN_VENV) pytest -m "not gpu" $(ARGS)
+test: $(VENV)/.installed-dev ## Set up, then run the whole test suite (all but the long ones and those for a GPU).
+	@$(IN_VENV) pytest -m "not gpu and not long" $(ARGS)
 
 check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)

@@ -25,7 +25,12 @@ QUICK = {
     "lenet5", "alexnet", "alexnet_small", "googlenet", "inception_v3", "xception", "resnet18", "resnet50",
     "resnetv2_50", "densenet121", "nasnetamobile", "mobilenetv1_100", "mobilenetv2_100", "mobilenetv3_small_100",
 }  # fmt: skip
-ALL = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CLASSICS]
+# Half a minute each for 130 million weights, and of the same kind as vgg11_bn.
+LONG = {"vgg11", "vgg16", "vgg19", "vgg16_bn", "vgg19_bn"}
+ALL = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.long if name in LONG else pytest.mark.slow)
+    for name in CLASSICS
+]
 STAGES = {"lenet5": 2, "alexnet": 5, "alexnet_small": 5, "googlenet": 4, "resnet18": 4, "resnetv2_50": 4}
 
 
