@@ -227,8 +227,9 @@ def test_a_finished_run_is_not_resumed(small: Any) -> None:
         resume_run(small.run)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("moments", [(1,), (2, 3)])
+@pytest.mark.parametrize(
+    "moments", [pytest.param((2,), marks=pytest.mark.slow), pytest.param((1, 3), marks=pytest.mark.long)]
+)
 def test_kill_9_in_the_midst_of_the_epochs_changes_nothing(
     small: Any, trained_run: Any, tmp_path: Path, moments: tuple[int, ...]
 ) -> None:

@@ -70,7 +70,7 @@ def draw_sheet(rows: Sequence[Row], *, title: str, settings: str, size: int) -> 
 def _head_lines(settings: str, size: int, width: int, font: str) -> list[str]:
     shown = f"{settings[:1].upper()}{settings[1:]}" or "Nothing is varied: training sees what validation sees"
     mixed = " Mixed pictures carry both classes' targets." if "mixup" in settings or "cutmix" in settings else ""
-    text = f"{shown}. Network input {size} x {size}. Every epoch draws anew.{mixed}"
+    text = f"{shown}. Network input {size} x {size}. Drawn at random.{mixed}"
     letter = _font("x", _TEXT, font).getlength("x" * 100) / 100
     return textwrap.wrap(text, max(20, int(width / letter)))
 
