@@ -340,7 +340,7 @@ def test_a_log_that_nobody_reads_does_not_stop_the_training(trained_run: Any, tm
 
 def test_a_full_standard_output_is_told(trained_run: Any, tmp_path: Path) -> None:
     answer = subprocess.run(
-        ["bash", "-c", f"{' '.join(COMMAND)} train '{trained_run.pictures}' --out {tmp_path} --quiet > /dev/full"],
+        ["bash", "-c", f"{' '.join(COMMAND)} train '{trained_run.pictures}' --strategy probe --out {tmp_path} --quiet > /dev/full"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 2

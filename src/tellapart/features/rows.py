@@ -235,7 +235,8 @@ def run_units(
                 if not under_way:
                     return
                 finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in finished:
+                # What was computed is handed on before an error of another unit ends everything.
+                for future in sorted(finished, key=lambda one: one.exception() is not None):
                     yield future.result()
         finally:
             for future in under_way:
