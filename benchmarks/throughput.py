@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 NAME = "tf_efficientnet_lite0"
@@ -58,10 +59,8 @@ def theirs(pictures: Path, steps: int, batch_size: int) -> float:
 
 def ours(pictures: Path, steps: int, batch_size: int) -> float:
     """Pictures a second of the loop that `tellapart train --unfreeze all` runs."""
-    from tellapart.cli.console import make_reporter
     from tellapart.settings import make_settings
-    from tellapart.training.progress import Progress
-    from tellapart.workflows import fitting
+    from tellapart.workflows.reporter import Silent
     from tellapart.workflows.train import train
 
     times: list[float] = []
@@ -69,13 +68,17 @@ def ours(pictures: Path, steps: int, batch_size: int) -> float:
     class Enough(Exception):
         pass
 
-    class Screen(fitting._Screen):
-        def on_step(self, progress: Progress) -> None:
-            times.append(time.perf_counter())
-            if len(times) == steps + SKIPPED:
-                raise Enough
+    class Watch(Silent):
+        @contextlib.contextmanager
+        def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+            yield watch if title == "Fine-tuning" else lambda count: None
 
-    fitting._Screen = Screen  # type: ignore[misc]
+    def watch(count: int) -> None:
+        if count:  # the first call tells how much an earlier process did
+            times.append(time.perf_counter())
+        if len(times) == steps + SKIPPED:
+            raise Enough
+
     with tempfile.TemporaryDirectory() as folder:
         settings = make_settings(
             {
@@ -86,7 +89,7 @@ def ours(pictures: Path, steps: int, batch_size: int) -> float:
             }
         )  # fmt: skip
         with contextlib.suppress(Enough):
-            train(settings, reporter=make_reporter(quiet=True))
+            train(settings, reporter=Watch())
     return steps * batch_size / (times[-1] - times[SKIPPED - 1])
 
 

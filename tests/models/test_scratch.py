@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,15 +31,6 @@ ALL = [
     for name in CLASSICS
 ]
 STAGES = {"lenet5": 2, "alexnet": 5, "alexnet_small": 5, "googlenet": 4, "resnet18": 4, "resnetv2_50": 4}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny pictures gain nothing from more, and where other work runs too, threads that wait for each other lose much."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def pictures(size: int, count: int = 8) -> Tensor:

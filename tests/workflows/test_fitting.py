@@ -28,7 +28,8 @@ from tellapart.runtime import cores
 from tellapart.settings import LoopSettings, make_settings
 from tellapart.training.devices import Devices
 from tellapart.workflows import finetune, fitting
-from tellapart.workflows.fitting import Job, default_workers, fingerprint, run_job
+from tellapart.workflows.fitting import default_workers, run_job
+from tellapart.workflows.job import Job, fingerprint
 from tellapart.workflows.reporter import Silent
 
 SIDE, COUNT = 16, 48
@@ -190,12 +191,10 @@ def test_worker_processes_only_where_they_help(tmp_path: Path) -> None:
         for available in (1, 2, 4, 16, 64)
     }
     assert wanted == {1: [0, 0, 0], 2: [0, 1, 0], 4: [3, 3, 0], 16: [8, 8, 1], 64: [8, 8, 7]}
-    assert default_workers(gpu, processes_allowed=False, available=64) == 0
     one = job(tmp_path)
     assert fitting._workers(one, gpu) == default_workers(gpu)
-    assert fitting._workers(replace(one, processes_allowed=False), gpu) == 0
     asked = one.loop.model_copy(update={"workers": 3})
-    assert fitting._workers(replace(one, processes_allowed=False, loop=asked), gpu) == 3  # asked for is given
+    assert fitting._workers(replace(one, loop=asked), gpu) == 3  # asked for is given
     views: dict[str, Any] = dict.fromkeys(("pictures", "views", "problems", "order", "maker"))
     mapped = CachedViews(**views, store=RowStore.__new__(RowStore))
     assert fitting._workers(replace(one, train=mapped), gpu) == 0

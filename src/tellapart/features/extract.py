@@ -165,7 +165,7 @@ def _embed(
         if stop.is_set():
             break
         try:
-            images.append(_load(pictures[row], preprocessing))
+            images.append(load(read_unchanged(pictures[row]), preprocessing))
             good.append(row)
         except PictureError as error:
             problems[row] = str(error)
@@ -179,14 +179,15 @@ def _embed(
     return _Done(rows=[good[index] for index in keep], vectors=vectors[keep], problems=problems)
 
 
-def _load(picture: Picture, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def read_unchanged(picture: Picture) -> bytes:
+    """The bytes of a file as the audit saw them. Raises: PictureError when it has vanished or changed since."""
     try:
         data = picture.path.read_bytes()
     except OSError as error:
         raise PictureError(f"vanished after the audit: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != picture.file_hash:
         raise PictureError("changed after the audit; train again")
-    return load(data, preprocessing)
+    return data
 
 
 def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str) -> str:

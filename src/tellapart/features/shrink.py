@@ -19,7 +19,7 @@ import PIL
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError, PictureError
-from tellapart.features.extract import Picture
+from tellapart.features.extract import Picture, read_unchanged
 from tellapart.features.rows import Computed, RowStore, fill, run_units
 from tellapart.features.shelf import open_rows, relatives
 from tellapart.preprocessing import Preprocessing, load
@@ -72,7 +72,7 @@ class ShrunkPictures:
 
     def _decode(self, picture: Picture) -> NDArray[np.uint8]:
         try:
-            return load(_read(picture), self.preprocessing)
+            return load(read_unchanged(picture), self.preprocessing)
         except PictureError as error:
             raise DataError(
                 f"{picture.path}: {error}. Training needs it in every epoch; put it back as it was, or train again."
@@ -86,6 +86,11 @@ class AugmentedPictures:
     pictures: ShrunkPictures  # squares of `training_square`
     augment: Augment
     seed: int
+
+    @property
+    def problems(self) -> dict[int, str]:
+        """Row -> why it must not be asked for."""
+        return self.pictures.problems
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -153,7 +158,7 @@ def _compute(copies: Sequence[Picture], preprocessing: Preprocessing, slots: lis
     values, good, problems = [], [], {}
     for slot in slots:
         try:
-            values.append(load(_read(copies[slot]), preprocessing))
+            values.append(load(read_unchanged(copies[slot]), preprocessing))
             good.append(slot)
         except PictureError as error:
             problems[slot] = str(error)
@@ -165,7 +170,7 @@ def _check(pictures: Sequence[Picture], advance: Callable[[int], None] | None) -
 
     def check(row: int) -> tuple[int, str]:
         try:
-            _read(pictures[row])
+            read_unchanged(pictures[row])
         except PictureError as error:
             return row, str(error)
         return row, ""
@@ -177,13 +182,3 @@ def _check(pictures: Sequence[Picture], advance: Callable[[int], None] | None) -
         if advance is not None:
             advance(1)
     return dict(sorted(problems.items()))
-
-
-def _read(picture: Picture) -> bytes:
-    try:
-        data = picture.path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"vanished after the audit: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != picture.file_hash:
-        raise PictureError("changed after the audit; train again")
-    return data

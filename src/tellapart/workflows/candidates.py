@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from tellapart.evaluation.calibration import apply_temperature, fit_temperature
 from tellapart.features.backbone import ReadyBackbone
 
-Strategy = str
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:

@@ -17,7 +17,7 @@ from tellapart.settings import TrainSettings
 
 if TYPE_CHECKING:
     from tellapart.training.devices import Devices
-    from tellapart.workflows.fitting import Job
+    from tellapart.workflows.job import Job
 
 
 def world_size() -> int:
@@ -39,19 +39,25 @@ def send(job: Job | None, devices: Devices) -> None:
         torch.distributed.broadcast_object_list([job], src=0)
 
 
+def join(settings: TrainSettings, device: str) -> Devices:
+    """The devices that train; under a launcher this waits for the other processes."""
+    from tellapart.training.devices import find_devices
+
+    loop = settings.loop
+    return find_devices(
+        device=device, precision=loop.precision, channels_last=loop.channels_last, compiled=loop.compile
+    )
+
+
 def follow(settings: TrainSettings) -> None:
     """Wait for process 0's Job, and help with it until it ends."""
     import torch
 
-    from tellapart.training.devices import find_devices, leave
+    from tellapart.training.devices import leave
     from tellapart.workflows.fitting import run_job
     from tellapart.workflows.reporter import Silent
 
-    loop = settings.loop
-    devices = find_devices(
-        device=choose_device(settings.device), precision=loop.precision, channels_last=loop.channels_last,
-        compiled=loop.compile,
-    )  # fmt: skip
+    devices = join(settings, choose_device(settings.device))
     try:
         while True:
             received: list[Any] = [None]

@@ -1,4 +1,4 @@
-"""Train the upper stages of a pretrained network, from the probe on. In: Probed, settings. Out: Candidate. Next: fitting.py.
+"""Train the upper stages of a pretrained network, from the probe on. In: Probed, settings. Out: Candidate. Next: job.py.
 
 Linear probe first, then fine-tuning from it: Kumar et al. 2022, arXiv 2202.10054. The frozen stages run once a view;
 what they give is cached, and training costs only the stages that train.
@@ -11,12 +11,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from tellapart.data.augment import Augment, build_augmentation, resolve
-from tellapart.data.loading import Source
 from tellapart.errors import ModelFileError, SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.frozen import cache_views
@@ -34,7 +31,8 @@ from tellapart.workflows.caching import row_limit_bytes
 from tellapart.workflows.candidates import Candidate
 from tellapart.workflows.companions import send
 from tellapart.workflows.deploy import deploy
-from tellapart.workflows.fitting import SAMPLES, Job, fingerprint, run_job
+from tellapart.workflows.fitting import run_job
+from tellapart.workflows.job import Usable, make_job
 from tellapart.workflows.material import Material
 from tellapart.workflows.planning import Clock, Plan, plan, reserve_seconds
 from tellapart.workflows.probing import Probed
@@ -84,7 +82,7 @@ def finetune(
     with reporter.step("Timing the machine", 1) as advance:
         speed = measure(
             cut.network, start=cut.start, shape=cut.shape, lower=cut.lower, augment=augment, devices=devices,
-            batch_size=settings.loop.batch_size, preprocessing=backbone.preprocessing,
+            batch_size=settings.loop.batch_size, preprocessing=backbone.preprocessing, workers=settings.loop.workers,
         )  # fmt: skip
         advance(1)
     planned = _plan(settings, material, speed, clock)
@@ -192,18 +190,12 @@ def _train(
     varied = AugmentedPictures(pictures=squares.train, augment=augment, seed=settings.seed)
     train, validation = _sources(settings, squares, varied, cut, planned, reporter)
     scored = len(material.rows("validation")) + len(material.rows("test"))
-    job = Job(
-        network=cut.network, start=cut.start, train=train, train_labels=squares.train_labels,
-        train_rows=without_problems(squares.train_rows, train), validation=validation,
-        validation_labels=squares.validation_labels,
-        validation_rows=without_problems(squares.validation_rows, validation), loop=settings.loop,
-        epochs=planned.epochs, learning_rate=settings.loop.learning_rate or LEARNING_RATES[settings.loop.optimizer],
-        mixup=augment.augmentation.mixup, cutmix=augment.augmentation.cutmix,
-        balanced=settings.class_weights == "balanced", seed=settings.seed,
-        fingerprint=_fingerprint(settings, backbone, squares, cut), folder=run.folder,
-        samples=varied.get(squares.train_rows[:SAMPLES], 0),
-        deadline=clock.deadline(reserve_seconds(scored=scored, seconds_picture=speed.deployed)),
-        title="Fine-tuning",
+    job = make_job(
+        run, squares, augment.augmentation, network=cut.network, start=cut.start, train=train, validation=validation,
+        samples=varied, epochs=planned.epochs, learning_rate=LEARNING_RATES[settings.loop.optimizer],
+        # Not the probe's weights: their last digits differ from machine to machine, and checkpoints hold the classifier.
+        facts={"weights": backbone.fingerprint, "start": cut.start, "trained": cut.trained},
+        deadline=clock.deadline(reserve_seconds(scored=scored, seconds_picture=speed.deployed)), title="Fine-tuning",
     )  # fmt: skip
     send(job, devices)
     fitted = run_job(job, devices, reporter, run.log)
@@ -218,7 +210,7 @@ def _train(
 
 def _sources(
     settings: TrainSettings, squares: Squares, varied: AugmentedPictures, cut: _Cut, planned: Plan, reporter: Reporter
-) -> tuple[Source, Source]:
+) -> tuple[Usable, Usable]:
     if cut.lower is None:
         return varied, squares.validation
     count = len(squares.train) * planned.views + len(squares.validation)
@@ -237,20 +229,3 @@ def _sources(
             "anew. Raise TELLAPART_CACHE_GB, free disk space, or give fewer --views."
         )
     return train, validation
-
-
-def without_problems(rows: NDArray[np.int64], source: Source) -> NDArray[np.int64]:
-    """The rows that the source can give: the frozen stages may overflow on a picture that decodes well."""
-    problems = getattr(source, "problems", {})
-    return np.array([row for row in rows.tolist() if row not in problems], dtype=np.int64)
-
-
-def _fingerprint(settings: TrainSettings, backbone: ReadyBackbone, squares: Squares, cut: _Cut) -> str:
-    # Not the probe's weights: their last digits differ from machine to machine, and the checkpoint has the classifier.
-    facts = {
-        "settings": settings.trained_by(), "weights": backbone.fingerprint, "start": cut.start, "trained": cut.trained,
-        "contents": squares.contents,
-    }  # fmt: skip
-    return fingerprint(
-        facts, squares.train_labels, squares.train_rows, squares.validation_labels, squares.validation_rows
-    )

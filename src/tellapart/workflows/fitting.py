@@ -1,4 +1,4 @@
-"""Settings become a training. In: Job, Devices. Out: a trained network, Fitted. Next: training/loop.py.
+"""A job becomes a training. In: Job, Devices. Out: a trained network, Fitted. Next: training/loop.py.
 
 Every process of a training calls `run_job` with the same Job; process 0 made it and sends it to the others.
 """
@@ -8,26 +8,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tellapart.data.loading import Source, TrainingBatches, ordered_batches
+from tellapart.data.loading import TrainingBatches, ordered_batches
 from tellapart.data.mixing import mix
 from tellapart.errors import TrainingError
 from tellapart.features.frozen import CachedViews
 from tellapart.models.freezing import layer_groups
-from tellapart.models.staged import StagedNetwork
 from tellapart.runtime import cores
-from tellapart.settings import LoopSettings
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.curves import open_curves
 from tellapart.training.devices import Devices, thread_advice
@@ -38,40 +31,11 @@ from tellapart.training.optimizer import build_optimizer
 from tellapart.training.progress import Epoch, Fitted, Progress
 from tellapart.training.schedule import Schedule
 from tellapart.training.update import within_memory
+from tellapart.workflows.job import Job
 from tellapart.workflows.reporter import Reporter
 
-SAMPLES = 16  # training pictures that TensorBoard shows
 _VALIDATION_BATCH = 64
 _MAIN_THREAD_CORES = 2  # with no more cores than that, worker processes only take turns with the training
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
-    """One training, whole: any process that has it can take part."""
-
-    network: StagedNetwork  # with its first weights, and frozen as it should be
-    start: int  # the sources give what stage `start` - 1 gave; 0: pictures
-    train: Source
-    train_labels: NDArray[np.int64]
-    train_rows: NDArray[np.int64]
-    validation: Source
-    validation_labels: NDArray[np.int64]
-    validation_rows: NDArray[np.int64]
-    loop: LoopSettings
-    epochs: int
-    learning_rate: float
-    mixup: float
-    cutmix: float
-    balanced: bool  # rare classes count as much as common ones in the loss
-    seed: int
-    fingerprint: str  # of everything that the result depends on
-    folder: Path  # the run's
-    samples: NDArray[np.uint8]  # [n, S, S, 3], some training pictures as they are varied, for TensorBoard
-    deadline: float | None  # of this process's clock
-    title: str
-    # Worker processes import the script that is running anew, which then begins anew unless it guards its main part.
-    # `tellapart` itself does; whoever calls `tellapart.train` may not.
-    processes_allowed: bool = True
 
 
 def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., None] | None = None) -> Fitted:
@@ -119,14 +83,6 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
         )  # fmt: skip
     job.network.to("cpu").eval()
     return fitted
-
-
-def fingerprint(facts: dict[str, Any], *arrays: NDArray[Any]) -> str:
-    """SHA-256 of everything that a training's result depends on: a checkpoint of another training is refused by it."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 class _Screen:
@@ -241,13 +197,13 @@ def _mix(
     return images.permute(0, 2, 3, 1) if pictures else images, soft
 
 
-def default_workers(devices: Devices, *, processes_allowed: bool = True, available: int | None = None) -> int:
+def default_workers(devices: Devices, *, available: int | None = None) -> int:
     """Processes that read and vary pictures where the settings name no number; 0: a thread. Never more than cores.
 
     `available`: the cores (None: those that this process may use).
     """
     count = cores() if available is None else available
-    if not processes_allowed or (devices.device.type == "cpu" and count <= _MAIN_THREAD_CORES):
+    if devices.device.type == "cpu" and count <= _MAIN_THREAD_CORES:
         return 0
     return min(8, (count - 1) // devices.world)
 
@@ -257,7 +213,7 @@ def _workers(job: Job, devices: Devices) -> int:
         return job.loop.workers
     if isinstance(job.train, CachedViews) and job.train.store is not None:
         return 0  # rows that are memory-mapped are read sooner than they would be sent
-    return default_workers(devices, processes_allowed=job.processes_allowed)
+    return default_workers(devices)
 
 
 def _in_words(seconds: float) -> str:

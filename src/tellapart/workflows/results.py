@@ -138,22 +138,29 @@ def write_results(
     write_bytes(folder / "model.onnx", data)
     run.log("finished", accuracy=learned.metrics["accuracy"], seconds=metrics["seconds"], computed=computed)
     run.finish()
+    return _result(run, manifest, metrics, examined, learned, computed=computed, reused=reused, started=started)
+
+
+def _result(
+    run: Run, manifest: Manifest, metrics: dict[str, Any], examined: Examined, learned: Learned, *, computed: int,
+    reused: int, started: float,
+) -> TrainResult:  # fmt: skip
     return TrainResult(
-        run=folder,
-        model=folder / "model.onnx",
+        run=run.folder,
+        model=run.folder / "model.onnx",
         accuracy=manifest.scores["accuracy"],
         accuracy_without_leaked=(manifest.scores_without_leaked or {}).get("accuracy"),
         n_train=learned.counts["train"],
         n_validation=learned.counts["validation"],
         n_test=learned.counts["test"],
-        classes=classes,
-        unreadable=sum(bool(example.problem) for example in examples),
+        classes=examined.audit.classes,
+        unreadable=sum(bool(example.problem) for example in learned.material.examples),
         duplicates=examined.audit.duplicates,
         leaked=learned.leaked,
         seconds=time.monotonic() - started,
         computed=computed,
         reused=reused,
-        strategy=candidate.strategy,
+        strategy=learned.choice.winner.candidate.strategy,
         choice=learned.choice.reason,
         metrics=metrics,
         warnings=tuple(finding.message for finding in findings(examined.audit) if finding.severity == "warning"),

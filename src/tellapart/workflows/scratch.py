@@ -1,4 +1,4 @@
-"""Train a network from random weights. In: Material, settings. Out: Candidate. Next: fitting.py."""
+"""Train a network from random weights. In: Material, settings. Out: Candidate. Next: job.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tellapart.training.devices import Devices
 from tellapart.workflows.candidates import Candidate
 from tellapart.workflows.companions import send
 from tellapart.workflows.deploy import deploy
-from tellapart.workflows.fitting import SAMPLES, Job, fingerprint, run_job
+from tellapart.workflows.fitting import run_job
+from tellapart.workflows.job import make_job
 from tellapart.workflows.material import Material
 from tellapart.workflows.planning import Clock, plan, reserve_seconds
 from tellapart.workflows.reporter import Reporter
@@ -39,7 +40,7 @@ def scratch(
         augment = build_augmentation(resolve(**settings.augment.model_dump()), size=size)
         speed = measure(
             built.network, start=0, shape=(size, size, 3), lower=None, augment=augment, devices=devices,
-            batch_size=settings.loop.batch_size, preprocessing=built.preprocessing,
+            batch_size=settings.loop.batch_size, preprocessing=built.preprocessing, workers=settings.loop.workers,
         )  # fmt: skip
         advance(1)
     scored = len(material.rows("validation")) + len(material.rows("test"))
@@ -59,18 +60,10 @@ def scratch(
     run.log("planned", strategy="scratch", epochs=planned.epochs, seconds=round(planned.seconds, 1))
     squares = shrink_splits(material, built.preprocessing, reporter)
     varied = AugmentedPictures(pictures=squares.train, augment=augment, seed=settings.seed)
-    job = Job(
-        network=built.network, start=0, train=varied, samples=varied.get(squares.train_rows[:SAMPLES], 0),
-        train_labels=squares.train_labels, train_rows=squares.train_rows, validation=squares.validation,
-        validation_labels=squares.validation_labels, validation_rows=squares.validation_rows, loop=settings.loop,
-        epochs=planned.epochs, learning_rate=settings.loop.learning_rate or LEARNING_RATES[settings.loop.optimizer],
-        mixup=augment.augmentation.mixup, cutmix=augment.augmentation.cutmix,
-        balanced=settings.class_weights == "balanced", seed=settings.seed,
-        fingerprint=fingerprint(
-            {"settings": run.settings.trained_by(), "contents": squares.contents},
-            squares.train_labels, squares.train_rows, squares.validation_labels, squares.validation_rows,
-        ),
-        folder=run.folder, deadline=clock.deadline(reserve), title=f"Training {built.name}",
+    job = make_job(
+        run, squares, augment.augmentation, network=built.network, start=0, train=varied, validation=squares.validation,
+        samples=varied, epochs=planned.epochs, learning_rate=LEARNING_RATES[settings.loop.optimizer], facts={},
+        deadline=clock.deadline(reserve), title=f"Training {built.name}",
     )  # fmt: skip
     send(job, devices)
     fitted = run_job(job, devices, reporter, run.log)

@@ -23,10 +23,8 @@ class Squares:
 
     train: ShrunkPictures  # with a margin around what the network sees, to vary pictures in
     train_labels: NDArray[np.int64]
-    train_rows: NDArray[np.int64]  # those without a problem
     validation: ShrunkPictures  # exactly what the network will see
     validation_labels: NDArray[np.int64]
-    validation_rows: NDArray[np.int64]
 
     @property
     def contents(self) -> str:
@@ -63,12 +61,6 @@ def shrink_splits(material: Material, preprocessing: Preprocessing, reporter: Re
     return Squares(
         train=made[0],
         train_labels=material.labels[train],
-        train_rows=_good(made[0]),
         validation=made[1],
         validation_labels=material.labels[validation],
-        validation_rows=_good(made[1]),
     )
-
-
-def _good(pictures: ShrunkPictures) -> NDArray[np.int64]:
-    return np.array([row for row in range(len(pictures)) if row not in pictures.problems], dtype=np.int64)

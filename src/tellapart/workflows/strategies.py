@@ -16,7 +16,7 @@ from tellapart.features.cache import Cache
 from tellapart.runtime import cores
 from tellapart.settings import TrainSettings
 from tellapart.workflows.candidates import Choice, choose, only, validate
-from tellapart.workflows.companions import send, world_size
+from tellapart.workflows.companions import join, send, world_size
 from tellapart.workflows.examine import Examined
 from tellapart.workflows.material import Material
 from tellapart.workflows.planning import Clock, default_budget, worth_trying
@@ -46,13 +46,8 @@ class Session:
 
     def join(self) -> Devices:
         """The devices that train; under a launcher this waits for the other processes."""
-        from tellapart.training.devices import find_devices
-
         if self.devices is None:
-            loop = self.run.settings.loop
-            self.devices = find_devices(
-                device=self.device, precision=loop.precision, channels_last=loop.channels_last, compiled=loop.compile
-            )
+            self.devices = join(self.run.settings, self.device)
         return self.devices
 
     def leave(self) -> None:

@@ -154,7 +154,11 @@ def _backbone(
             raise
         reporter.warn(f"{error} Going on with {second}, the recipe's fallback_backbone.")
         settings = settings.model_copy(update={"backbone": second, "weights": None})
-        return settings, _wait(_prepare(settings), reporter)
+        again = _prepare(settings)
+        try:
+            return settings, _wait(again, reporter)
+        finally:
+            again.cancel()
 
 
 def _wait(pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
@@ -185,8 +189,8 @@ def _learn(session: Session, material: Material, backbone: ReadyBackbone | None)
 
 def _test(settings: TrainSettings, material: Material, choice: Choice) -> Learned:
     """Score the winner on the test split: the only time that anything looks at it."""
-    winner, rows = choice.winner, material.rows("test")
-    rows = np.sort(rows)  # in the order of the listing, as predictions.csv is read
+    winner = choice.winner
+    rows = np.flatnonzero(material.splits == "test")  # in the order of the listing, as predictions.csv is read
     logits_NK = winner.candidate.logits(rows)
     probabilities = apply_temperature(logits_NK, winner.temperature)
     uncalibrated = apply_temperature(logits_NK, 1.0)
