@@ -10,8 +10,19 @@ import numpy as np
 import onnx
 import pytest
 
-from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, Manifest, open_model, read_manifest, seal
+from tellapart.bundle import (
+    DIGEST_KEY,
+    MANIFEST_KEY,
+    AbstentionRecord,
+    Manifest,
+    Score,
+    open_model,
+    read_manifest,
+    seal,
+)
 from tellapart.errors import ModelFileError
+from tellapart.evaluation.novelty import fit_novelty
+from tellapart.export.assemble import assemble
 
 
 def test_the_probabilities_are_the_formula(tiny_model: Path) -> None:
@@ -78,8 +89,8 @@ def test_any_changed_byte_is_noticed(tiny_bytes: bytes, tmp_path: Path) -> None:
 
 def test_a_newer_schema_asks_for_an_upgrade(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, {"schema_version": 2, "new_key": 1}))
-    with pytest.raises(ModelFileError, match="manifest schema 2; this tellapart reads up to 1. Upgrade tellapart"):
+    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, {"schema_version": 3, "new_key": 1}))
+    with pytest.raises(ModelFileError, match="manifest schema 3; this tellapart reads up to 2. Upgrade tellapart"):
         open_model(path)
 
 
@@ -90,6 +101,8 @@ def test_a_newer_schema_asks_for_an_upgrade(tiny_network: Path, tiny_manifest: M
         ({"classes": ["a", "a"]}, "two classes have the same name"),
         ({"surprise": 1}, "breaks a rule at surprise"),
         ({"preprocessing": {}}, "breaks a rule at preprocessing"),
+        ({"schema_version": 0}, "breaks a rule at schema_version"),
+        ({"abstention": {"coverage": 1.5}}, "breaks a rule at abstention.coverage"),
     ],
 )
 def test_a_manifest_that_breaks_a_rule_is_refused(
@@ -99,6 +112,45 @@ def test_a_manifest_that_breaks_a_rule_is_refused(
     path.write_bytes(_with_manifest(tiny_network, tiny_manifest, change))
     with pytest.raises(ModelFileError, match=words):
         read_manifest(path)
+
+
+def test_a_file_of_schema_1_still_opens(
+    tiny_network: Path, tiny_bytes: bytes, tiny_manifest: Manifest, tmp_path: Path
+) -> None:
+    old = tiny_manifest.model_dump(mode="json") | {"schema_version": 1}
+    del old["abstention"]
+    model = onnx.load_from_string(tiny_bytes)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {MANIFEST_KEY: json.dumps(old), DIGEST_KEY: "0" * 64})
+    path = tmp_path / "model.onnx"
+    path.write_bytes(seal(model.SerializeToString()))
+    opened = open_model(path)
+    assert (opened.manifest.schema_version, opened.manifest.abstention) == (1, None)
+    probabilities, novelty = opened.classify(np.zeros((2, 16, 16, 3), dtype=np.uint8))
+    assert probabilities.shape == (2, 3)
+    assert novelty is None
+
+
+def test_a_file_that_abstains_must_give_the_novelty(
+    tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path
+) -> None:
+    record = AbstentionRecord(
+        coverage=0.9, threshold=0.2, novelty_threshold=1.5, calibrated_on=50, measured_coverage=Score(value=0.91),
+        mean_set_size=1.2, known=Score(value=0.9, low=0.8, high=0.95),
+    )  # fmt: skip
+    manifest = tiny_manifest.model_copy(update={"abstention": record})
+    parts = {"weight": np.eye(3, dtype=np.float32), "bias": np.zeros(3, dtype=np.float32)}
+    path = tmp_path / "model.onnx"
+    path.write_bytes(assemble(tiny_network, **parts, temperature=1.0, manifest=manifest))
+    with pytest.raises(ModelFileError, match="gives probabilities and embedding and novelty. Train it again"):
+        open_model(path)
+    novelty = fit_novelty(np.eye(3), np.arange(3)).arrays()
+    path.write_bytes(assemble(tiny_network, **parts, temperature=1.0, manifest=manifest, novelty=novelty))
+    opened = open_model(path)
+    assert opened.manifest.abstention == record
+    images = np.full((2, 16, 16, 3), 40, dtype=np.uint8)
+    (expected,) = opened.session.run(images, ["novelty"])
+    np.testing.assert_array_equal(opened.classify(images)[1], expected)
 
 
 def test_a_graph_of_another_shape_is_refused(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def __getattr__(name: str) -> str:
 def train(
     pictures: _PathLike,
     *,
+    labels: _PathLike | None = None,
     out: _PathLike = "runs",
     strategy: Literal["auto", "probe", "finetune", "scratch"] = "auto",
     budget: str | None = None,
@@ -50,12 +51,15 @@ def train(
     strict: bool = False,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     folds: int = 5,
+    report: bool = True,
     settings: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> TrainResult:
     """Train, test and write a run, as `tellapart train` does.
 
     `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group].
+    `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
+    `report` writes report.html into the run's folder.
     `settings` holds further lines of a recipe, table by table: {"loop": {"epochs": 5}, "augment": {"preset": "medium"}}.
     More processes than this one read pictures only if you ask: {"loop": {"workers": 4}}, in a script that guards its main
     part with `if __name__ == "__main__"`.
@@ -69,6 +73,7 @@ def train(
     chosen = merge(
         {
             "pictures": os.fspath(pictures),
+            "labels": None if labels is None else os.fspath(labels),
             "out": os.fspath(out),
             "strategy": strategy,
             "budget": budget,
@@ -79,6 +84,7 @@ def train(
             "strict": strict,
             "device": device,
             "folds": folds,
+            "report": report,
             # Worker processes would run a plain script that calls this again, from its first line.
             "loop": {"workers": 0},
         },
@@ -107,10 +113,18 @@ def evaluate(
     return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent())
 
 
-def check(pictures: _PathLike) -> dict[str, Any]:
-    """Audit pictures and return what `tellapart check --json` prints. Raises: DataError, StorageError."""
+def check(pictures: _PathLike, *, labels: bool = False) -> dict[str, Any]:
+    """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
+
+    Raises: DataError, BackboneError, StorageError.
+    """
     from tellapart.data.audit import audit_json
     from tellapart.workflows.check import check as run_check
     from tellapart.workflows.reporter import Silent
 
-    return audit_json(run_check(Path(pictures), reporter=Silent()).audit)
+    if not labels:
+        return audit_json(run_check(Path(pictures), reporter=Silent()).audit)
+    from tellapart.workflows.labels import doubt_labels
+
+    doubtful = doubt_labels(Path(pictures), reporter=Silent())
+    return audit_json(doubtful.examined.audit) | {"labels": doubtful.as_json()}

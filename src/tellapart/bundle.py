@@ -21,7 +21,7 @@ from tellapart.preprocessing import Interpolation, Preprocessing
 from tellapart.runtime import Session
 from tellapart.storage import storage_errors
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: before abstention; such files still open, and know neither sets nor "unknown"
 PRODUCER = "tellapart"
 MANIFEST_KEY = "tellapart.manifest"
 DIGEST_KEY = "tellapart.sha256"
@@ -72,10 +72,24 @@ class DataRecord(_Part):
     leaked: int = 0  # test pictures with a copy or group mate in another of the user's own splits
 
 
+class AbstentionRecord(_Part):
+    """When the model says "one of these" or "none of these", and how that did on the test split."""
+
+    coverage: float = Field(gt=0, lt=1)  # wanted: how often a picture's set of classes holds the true one
+    threshold: float = Field(
+        ge=0, le=1
+    )  # a class at least this probable is in the set; the most probable one always is
+    novelty_threshold: float | None = None  # a picture above it is unknown; None: nothing is
+    calibrated_on: int  # validation pictures
+    measured_coverage: Score  # on the test split
+    mean_set_size: float  # on the test split, in classes
+    known: Score | None = None  # share of the test split that is not called unknown
+
+
 class Manifest(_Part):
     """Everything that must travel with the network: who it is, how to feed it, how good it was, where it came from."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     created: str  # ISO 8601, UTC
     strategy: str
     classes: tuple[str, ...] = Field(min_length=2)  # in the order of the probabilities
@@ -86,6 +100,7 @@ class Manifest(_Part):
     scores_without_leaked: dict[str, Score] | None = None  # where some of it leaked and some did not
     data: DataRecord
     versions: dict[str, str]
+    abstention: AbstentionRecord | None = None
 
     @model_validator(mode="after")
     def _classes_are_distinct(self) -> Manifest:
@@ -107,6 +122,17 @@ class Model:
         """Pictures uint8 [N, size, size, 3] to calibrated probabilities [N, K] and embeddings [N, D]."""
         probabilities, embedding = self.session.run(images, ("probabilities", "embedding"))
         return probabilities, embedding
+
+    def classify(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Pictures uint8 [N, size, size, 3] to calibrated probabilities [N, K] and novelty [N].
+
+        The novelty is about 1 or less for pictures like those of the training, and has no upper limit; None where the file was
+        made by a tellapart that did not measure it.
+        """
+        if "novelty" not in self.session.outputs:
+            return self.session.run(images, ("probabilities",))[0], None
+        probabilities, novelty = self.session.run(images, ("probabilities", "novelty"))
+        return probabilities, novelty
 
 
 def seal(graph_with_placeholder: bytes) -> bytes:
@@ -131,14 +157,13 @@ def open_model(path: Path) -> Model:
     """
     data, manifest = _read(path)
     session = Session(data, source=str(path))
-    size = manifest.preprocessing.size
-    expected = (size, size, 3)
-    if tuple(session.inputs.get("image", ()))[1:] != expected or not {"probabilities", "embedding"} <= set(
-        session.outputs
-    ):
+    size, promised = manifest.preprocessing.size, ["probabilities", "embedding"]
+    if manifest.abstention is not None:
+        promised.append("novelty")
+    if tuple(session.inputs.get("image", ()))[1:] != (size, size, 3) or not set(promised) <= set(session.outputs):
         raise ModelFileError(
             f"{path} has inputs {session.inputs} and outputs {sorted(session.outputs)}; a tellapart model takes "
-            f"image [N, {size}, {size}, 3] and gives probabilities and embedding. Train it again."
+            f"image [N, {size}, {size}, 3] and gives {' and '.join(promised)}. Train it again."
         )
     return Model(
         path=path,

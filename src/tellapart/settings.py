@@ -19,6 +19,8 @@ from tellapart.errors import SettingsError
 from tellapart.storage import storage_errors
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
+# What a training's result does not depend on.
+_LEARNED_WITHOUT = {"pictures", "labels", "out", "budget", "strict", "device", "report", "language", "coverage"}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -142,6 +144,7 @@ class TrainSettings(_Part):
     """What `tellapart train` can be told; recipe.toml holds the same keys."""
 
     pictures: str = Field(min_length=1)  # a folder of class folders, or a CSV
+    labels: str | None = Field(None, min_length=1)  # a CSV with path,label that corrects labels
     out: str = "runs"  # the folder that run folders are made in
     strategy: Strategy = "auto"
     budget: str | None = None  # of the whole run: 90s, 10m, 1.5h
@@ -150,8 +153,11 @@ class TrainSettings(_Part):
     weights: str | None = None  # a .safetensors file for the backbone
     class_weights: Literal["none", "balanced"] = "none"
     seed: int = Field(0, ge=0, lt=2**32)
+    coverage: float = Field(0.95, gt=0.5, lt=1)  # wanted: how often the set of likely classes holds the true one
     strict: bool = False  # an unreadable picture stops the run
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    report: bool = True  # write report.html
+    language: Literal["en", "zh"] | None = None  # of the report; None: the system's
     folds: int = Field(5, ge=2, le=20)  # of the cross-validation that chooses the classifier's strength
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
@@ -190,7 +196,7 @@ class TrainSettings(_Part):
 
     def trained_by(self) -> dict[str, Any]:
         """The settings that a training's result depends on, as JSON values."""
-        return self.model_dump(mode="json", exclude={"pictures", "out", "budget", "strict", "device"})
+        return self.model_dump(mode="json", exclude=_LEARNED_WITHOUT)
 
     @property
     def budget_seconds(self) -> float | None:

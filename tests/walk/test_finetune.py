@@ -25,12 +25,14 @@ from tellapart.workflows.runs import resume_run
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 SHORT: dict[str, Any] = {
+    "report": False,
     "finetune": {"unfreeze": "1", "views": 2},
     "augment": {"preset": "none", "rotation": 10.0},
     "loop": {"epochs": 2, "learning_rate": 3e-4},
 }
 WITHOUT_BATCH_NORM = "network.blocks=[{filters=8,batch_norm=false},{filters=16,batch_norm=false}]"
 SCRATCH: dict[str, Any] = {
+    "report": False,
     "network": {"size": 32, "channels": 1, "blocks": [{"filters": 8}, {"filters": 16}], "dense": [{"units": 16}]},
     "augment": {"preset": "none", "shift": 0.1},
     "loop": {"epochs": 3, "batch_size": 16, "average": 0.5},
@@ -120,7 +122,7 @@ def test_a_budget_too_short_for_one_epoch_keeps_the_probe_and_says_so(trained_ru
 
 
 def test_auto_says_why_it_does_not_even_try(trained_run: Any, tmp_path: Path) -> None:
-    result = tellapart.train(trained_run.pictures, out=tmp_path, budget="5s", device="cpu")
+    result = tellapart.train(trained_run.pictures, out=tmp_path, budget="5s", device="cpu", report=False)
     assert result.strategy == "probe"
     # All is right on validation, or the time is too short; which of them depends on the digits.
     assert re.match(

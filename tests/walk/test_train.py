@@ -31,8 +31,8 @@ COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 
 
 # What these tests are about is the same for every strategy, and the probe takes seconds.
-PROBE = ("--strategy", "probe")
-train = functools.partial(tellapart.train, strategy="probe")
+PROBE = ("--strategy", "probe", "--no-report")  # tests/walk/test_report.py tests that
+train = functools.partial(tellapart.train, strategy="probe", report=False)
 
 
 def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ def test_the_run_folder_is_complete(trained_run: Any) -> None:
     names = {path.name for path in trained_run.run.iterdir()}
     assert names == {
         "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv", "predictions.csv", "metrics.json", "audit.json",
-        "log.jsonl",
+        "log.jsonl", "report.html",
     }  # fmt: skip
     assert os.path.realpath(trained_run.run.parent / "latest") == os.path.realpath(trained_run.run)
 
@@ -244,7 +244,9 @@ def test_bad_calls_get_one_sentence_and_exit_code_2(tmp_path: Path, arguments: l
 def test_unknown_and_wrong_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text('[settings]\npictures = "x"\nlearning_rate = 1\n')
     answer = command("train", "--recipe", tmp_path / "recipe.toml")
-    assert "there is no setting 'learning_rate'. The settings there are: pictures, out, strategy" in answer.stderr
+    assert (
+        "there is no setting 'learning_rate'. The settings there are: pictures, labels, out, strategy" in answer.stderr
+    )
     (tmp_path / "recipe.toml").write_text("[settings\n")
     assert "is not TOML" in command("train", "--recipe", tmp_path / "recipe.toml").stderr
     (tmp_path / "recipe.toml").write_text("a = 1\n")

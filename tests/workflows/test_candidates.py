@@ -28,7 +28,7 @@ def candidate(strategy: str, margins: np.ndarray) -> Candidate:
     )  # fmt: skip
     return Candidate(
         strategy=strategy, backbone=backbone, weight=np.eye(2, dtype=np.float32), bias=np.zeros(2, dtype=np.float32),
-        logits=lambda rows: logits[rows], details={},
+        embeddings=lambda rows: logits[rows], details={},
     )  # fmt: skip
 
 

@@ -6,7 +6,15 @@ import time
 
 import pytest
 
-from tellapart.workflows.planning import Clock, Costs, default_budget, plan, reserve_seconds, worth_trying
+from tellapart.workflows.planning import (
+    Clock,
+    Costs,
+    default_budget,
+    plan,
+    report_seconds,
+    reserve_seconds,
+    worth_trying,
+)
 
 CACHED = Costs(view=0.01, train=0.02, validate=0.005)
 FRESH = Costs(view=0.0, train=0.05, validate=0.02)
@@ -67,6 +75,12 @@ def test_the_clock_counts_down_from_the_start() -> None:
     deadline = clock.deadline(10.0)
     assert deadline is not None
     assert deadline - time.monotonic() == pytest.approx(60.0, abs=1.0)
+
+
+def test_the_report_comes_out_of_the_same_budget() -> None:
+    clock = Clock(100.0, started=time.monotonic(), report=report_seconds(1_000))
+    assert clock.left == pytest.approx(93.0, abs=1.0)
+    assert report_seconds(5_000) == report_seconds(70_000) == 19.0
 
 
 def test_without_a_budget_there_is_no_end() -> None:

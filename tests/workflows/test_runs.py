@@ -56,3 +56,19 @@ def test_a_plan_is_in_the_recipe_that_a_resumed_run_reads(run: Run) -> None:
 def test_a_discarded_run_leaves_nothing(run: Run) -> None:
     run.discard()
     assert list(run.folder.parent.iterdir()) == []
+
+
+def test_paths_in_the_recipe_are_whole_so_that_a_run_resumes_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {"pictures": "pictures", "labels": "fixed.csv", "weights": "own.safetensors", "out": str(tmp_path / "runs")}
+    run = start_run(make_settings(given))
+    run.release()
+    monkeypatch.chdir("/")
+    again = resume_run(run.folder)
+    again.release()
+    settings = again.settings
+    assert settings.labels == str(tmp_path / "fixed.csv")
+    assert (settings.pictures, settings.weights) == (str(tmp_path / "pictures"), str(tmp_path / "own.safetensors"))
+    assert "labels" not in settings.trained_by()  # where the corrections lie changes nothing; what they say does

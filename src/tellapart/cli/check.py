@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,26 +17,90 @@ _SHOWN = 10  # paths or clusters of a kind; --json has them all
 
 @click.command(
     "check",
-    epilog="\b\nExamples:\n  tellapart check cells/\n  tellapart check pictures.csv --json | jq '.unreadable'",
+    epilog="""\b
+Examples:
+  tellapart check cells/
+  tellapart check pictures.csv --json | jq '.unreadable'
+  tellapart check cells/ --labels --out labels.csv      which labels to look at again
+  tellapart train cells/ --labels labels.csv            once its column `label` is corrected
+
+Kinds of doubt: label, it is probably wrong (score: 1 - its probability); outlier, unlike all other pictures (score: the mean
+cosine distance to its ten nearest); ambiguous, two classes are nearly equally probable (score: 1 - their difference). The
+probabilities come from classifiers that did not see the picture, nor any copy of it. Look at each picture before you correct
+its label: suggestions that are taken unseen make the next test agree with the classifier, not with the truth.""",
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
+@click.option("--labels", is_flag=True, help="Also look for wrong labels, outliers and ambiguous pictures.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="With --labels: write all of them to this CSV, most suspicious first.",
+)
+@click.option("--force", is_flag=True, help="Replace the file of --out if it exists.")
+@click.option(
+    "--corrections",
+    type=click.Path(path_type=Path),
+    help="A CSV with path,label that corrects labels first, as `tellapart train --labels` does.",
+)
+@click.option("--backbone", help="With --labels: a timm name.  [default: tf_efficientnet_lite0]")
+@click.option("--weights", type=click.Path(path_type=Path), help="With --labels: a .safetensors file for the backbone.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="With --labels: where the network runs."
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="With --labels: of the folds.  [default: 0]")
 @click.option("--strict", is_flag=True, help="Exit with 2 when a picture cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole audit as one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(pictures: Path, strict: bool, as_json: bool, quiet: bool) -> None:
+def command(
+    pictures: Path,
+    labels: bool,
+    out: Path | None,
+    force: bool,
+    corrections: Path | None,
+    strict: bool,
+    as_json: bool,
+    quiet: bool,
+    **network: Any,
+) -> None:
     """Audit PICTURES without changing any file: counts, unreadable pictures, copies, leaks, doubtful labels."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
+    given = {name: value for name, value in network.items() if value is not None}
+    _check_flags({**given, **({"out": out} if out else {})}, labels=labels)
     require("check", "train")
     from tellapart.data.audit import audit_json, check_strict
     from tellapart.workflows.check import check
 
-    examined = check(pictures, reporter=make_reporter(quiet=quiet))
-    record = audit_json(examined.audit)
-    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(_lines(examined, record)))
+    reporter = make_reporter(quiet=quiet)
+    if labels:
+        from tellapart.workflows.labels import check_out, doubt_labels, write_doubts
+
+        if out is not None:
+            check_out(out, force=force)
+        doubtful = doubt_labels(pictures, corrections=corrections, reporter=reporter, **given)
+        if out is not None:
+            write_doubts(out, doubtful, force=force)
+    else:
+        doubtful = None
+    examined = doubtful.examined if doubtful else check(pictures, corrections=corrections, reporter=reporter)
+    record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
+    lines = (
+        [] if as_json else [*_lines(examined, record), *(_doubts(record["labels"], pictures, out) if doubtful else [])]
+    )
+    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
     if strict:
         check_strict(examined.audit)
+
+
+def _check_flags(given: dict[str, Any], *, labels: bool) -> None:
+    from tellapart.errors import SettingsError
+
+    if given and not labels:
+        name = next(iter(given))
+        raise SettingsError(
+            f"--{name} is {str(given[name])!r}, which only --labels looks at. Add --labels, or leave --{name} out."
+        )
 
 
 def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
@@ -94,3 +159,54 @@ def _shown(item: Any) -> str:
             f"{value}" if not isinstance(value, list) else " = ".join(map(str, value)) for value in item.values()
         )
     return " = ".join(map(str, item)) if isinstance(item, list) else str(item)
+
+
+def _doubts(record: dict[str, Any], pictures: Path, out: Path | None) -> list[str]:
+    """The doubtful labels as a short table, and what to do with them."""
+    from tellapart.cli.console import percent
+
+    lines = ["", f"Labels: {record['judged']:,} judged by classifiers that had not seen them"]
+    if record["agreement"] is not None:
+        lines[-1] += f"; {percent(record['agreement'])} are what these would have said"
+    lines[-1] += "."
+    if record["not_judged"]:
+        lines.append(
+            f"! {record['not_judged']:,} could not be judged: without them and their copies nothing of their class is left."
+        )
+    for key, title in (
+        ("wrong", "Probably wrong labels"),
+        ("outliers", "Outliers, unlike all other pictures"),
+        ("ambiguous", "Ambiguous, two classes nearly equally probable"),
+    ):
+        lines += _table(record[key], title, out)
+    if not any(record[key] for key in ("wrong", "outliers", "ambiguous")):
+        return [*lines, "No label is doubtful."]
+    if out is None:
+        return [*lines, "", "--out labels.csv writes all of them to a table that can be corrected."]
+    return [
+        *lines,
+        "",
+        f"all of them   {out}",
+        "correct it    change its column `label` where it is wrong; empty leaves the picture out",
+        f"then          {shlex.join(['tellapart', 'train', str(pictures), '--labels', str(out)])}",
+    ]
+
+
+def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str]:
+    if not rows:
+        return []
+    lines = ["", f"{title} ({len(rows):,}):", f"  {'picture':<44}{'label':<20}{'looks like':<20}{'score':>7}"]
+    for row in rows[:_SHOWN]:
+        cells = (_cut(row["path"], 43, end=True), _cut(row["label"], 19), _cut(row["suggested"], 19))
+        lines.append(f"  {cells[0]:<44}{cells[1]:<20}{cells[2]:<20}{row['score']:>7.3f}")
+    if len(rows) > _SHOWN:
+        more = f"{out} has all" if out else "--out labels.csv writes all"
+        lines.append(f"  ... and {len(rows) - _SHOWN:,} more; {more}")
+    return lines
+
+
+def _cut(text: str, most: int, *, end: bool = False) -> str:
+    """At most so many characters: of a path the end tells more."""
+    if len(text) <= most:
+        return text
+    return f"...{text[3 - most :]}" if end else f"{text[: most - 3]}..."

@@ -63,5 +63,19 @@ def _figures(metrics: dict[str, Any]) -> list[str]:
         found = metrics.get(name)
         if isinstance(found, dict) and found.get("value") is not None:
             lines.append(f"{name.replace('_', ' '):<20}{figure(name, found['value'], found['low'], found['high'])}")
+    if "abstention" in metrics:
+        lines += _abstention(metrics["abstention"])
     lines.append(metrics["verdict"])
+    return lines
+
+
+def _abstention(measured: dict[str, Any]) -> list[str]:
+    from tellapart.cli.console import figure, percent
+
+    found, known = measured["coverage"], measured["known"]
+    held = figure("coverage", found["value"], found["low"], found["high"])
+    wanted = f"wanted {percent(measured['wanted'])}; {measured['mean_set_size']:.3g} classes a set"
+    lines = [f"{'true class in set':<20}{held}; {wanted}"]
+    if known is not None:
+        lines.append(f"{'not unknown':<20}{figure('known', known['value'], known['low'], known['high'])}")
     return lines

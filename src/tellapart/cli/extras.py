@@ -9,7 +9,20 @@ from tellapart.errors import MissingExtra
 
 # extra -> packages by import name; asked with find_spec, so that nothing heavy is imported to find out
 _PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "train": ("torch", "torchvision", "timm", "sklearn", "onnx", "safetensors", "imagehash", "tomli_w"),
+    "train": (
+        "torch",
+        "torchvision",
+        "timm",
+        "sklearn",
+        "onnx",
+        "safetensors",
+        "imagehash",
+        "tomli_w",
+        "cleanlab",
+        "captum",
+        "matplotlib",
+        "jinja2",
+    ),
     "demo": ("elpv_dataset",),
 }
 

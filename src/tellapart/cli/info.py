@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from tellapart.cli.console import figure
+from tellapart.cli.console import figure, percent
+
+if TYPE_CHECKING:
+    from tellapart.bundle import Manifest
 
 
 @click.command(
@@ -36,6 +40,7 @@ def command(model: Path, as_json: bool) -> None:
         f"{preprocessing.interpolation}, crop {preprocessing.crop:g}",
         "temperature": f"{manifest.temperature:.4g}",
     }
+    lines |= _abstention(manifest)
     for name, score in manifest.scores.items():
         lines[f"test {name.replace('_', ' ')}"] = figure(name, score.value, score.low, score.high)
     if data.leaked:
@@ -49,3 +54,21 @@ def command(model: Path, as_json: bool) -> None:
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     for name, value in lines.items():
         click.echo(f"{name:<24} {value}")
+
+
+def _abstention(manifest: Manifest) -> dict[str, str]:
+    """When the model says "one of these" or "none of these"; nothing for a file older than that."""
+    record = manifest.abstention
+    if record is None:
+        return {}
+    held = figure(
+        "coverage", record.measured_coverage.value, record.measured_coverage.low, record.measured_coverage.high
+    )
+    lines = {
+        "sets": f"every class at least {percent(record.threshold)} probable; {record.mean_set_size:.3g} a test picture",
+        "set holds true class": f"{held} of test pictures; wanted {percent(record.coverage)}",
+    }
+    if record.novelty_threshold is None or record.known is None:
+        return lines | {"unknown": f"nothing: {record.calibrated_on:,} validation pictures are too few to tell"}
+    known = figure("known", record.known.value, record.known.low, record.known.high)
+    return lines | {"unknown": f"a novelty above {record.novelty_threshold:.4g}; {known} of test pictures are known"}

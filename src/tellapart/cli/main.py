@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("tellapart.cli.train", "Train a classifier on a folder of labelled pictures, and test it honestly."),
     "predict": ("tellapart.cli.predict", "Classify pictures with a trained model."),
     "check": ("tellapart.cli.check", "Look for unreadable pictures, copies, leaks and wrong labels."),
+    "explain": ("tellapart.cli.explain", "Show why a model says what it says, and what it sees."),
+    "report": ("tellapart.cli.report", "Make the report of a finished run again."),
     "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
     "info": ("tellapart.cli.info", "Show what a model file holds."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,9 @@ def command(model: Path, paths: tuple[str, ...], top: int, layout: str, out: Pat
 
     MODEL is a model.onnx or a run's folder. A picture that cannot be read gets a row with the reason; the exit code is 2
     only when no picture could be read.
+
+    A picture unlike those trained on is unknown, whatever class comes out; a doubtful one shows all the classes that it
+    may be, as `tellapart info` explains.
     """
     from tellapart.cli.rows import LAYOUTS
     from tellapart.errors import DataError
@@ -46,7 +50,11 @@ def command(model: Path, paths: tuple[str, ...], top: int, layout: str, out: Pat
 
     classifier = load_classifier(model)
     tally = Tally(classifier.stream(expand(_named(paths))))
-    lines = LAYOUTS[layout](tally, classifier.classes, min(top, len(classifier.classes)))
+    abstention = classifier.manifest.abstention
+    # Without a threshold every class is in every set, which says nothing of the picture to a person.
+    idle = layout == "table" and abstention is not None and abstention.threshold == 0
+    rows = (replace(row, members=None) for row in tally) if idle else tally
+    lines = LAYOUTS[layout](rows, classifier.classes, min(top, len(classifier.classes)))
     if out is None:
         _print_lines(lines)
     else:
@@ -55,7 +63,8 @@ def command(model: Path, paths: tuple[str, ...], top: int, layout: str, out: Pat
         raise DataError(NOTHING)
     if not quiet and (out is not None or tally.failed):
         where = f"; written to {out}" if out is not None else ""
-        print(f"{tally.total:,} pictures, {tally.failed:,} unreadable{where}", file=sys.stderr)
+        unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
+        print(f"{tally.total:,} pictures, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
     return 2 if tally.failed == tally.total else 0
 
 
@@ -64,12 +73,13 @@ class Tally:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = rows
-        self.total = self.failed = 0
+        self.total = self.failed = self.unknown = 0
 
     def __iter__(self) -> Iterator[Row]:
         for row in self._rows:
             self.total += 1
             self.failed += bool(row.error)
+            self.unknown += bool(row.unknown)
             yield row
 
 

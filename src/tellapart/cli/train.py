@@ -19,6 +19,7 @@ Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
   tellapart train pictures.csv              columns path,label[,split][,group]
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
+  tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
   tellapart train cells/ --budget 25m       the best answer that 25 minutes allow
   tellapart train cells/ --strategy finetune --unfreeze 3 --views 8 --augment medium
   tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
@@ -27,6 +28,12 @@ Examples:
 )
 @click.argument("pictures", required=False)
 @click.option("--out", help="The folder that run folders are made in.  [default: runs]")
+@click.option(
+    "--labels",
+    type=click.Path(),
+    help="A CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it; an empty label "
+    "leaves the picture out.",
+)
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),
@@ -38,6 +45,12 @@ Examples:
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
 @click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
+)
+@click.option(
+    "--coverage",
+    type=float,
+    help="How often the set of likely classes must hold the true one, and how many pictures like those trained on must "
+    "not be called unknown.  [default: 0.95]",
 )
 @click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
 @click.option(
@@ -70,6 +83,8 @@ Examples:
 @click.option("--seed", type=int, help="Of everything that is drawn at random.  [default: 0]")
 @click.option("--strict", is_flag=True, default=None, help="Stop when a picture cannot be read.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where the network runs.")
+@click.option("--no-report", "report", flag_value=False, default=None, help="Write no report.html.")
+@click.option("--lang", "language", type=click.Choice(["en", "zh"]), help="Of the report.  [default: the system's]")
 @click.option("--recipe", type=click.Path(path_type=Path), help="Repeat the run of this recipe.toml; other flags win.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the stopped run in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
@@ -187,6 +202,7 @@ def summary(result: TrainResult) -> str:
         lines.append("  No test picture is free of that, so there is no honest score. Make another split.")
     lines += [
         "",
+        _sets(result.metrics["abstention"]),
         f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
         f"left out  {result.unreadable:,} unreadable; {result.duplicates:,} exact copies",
         *reused,
@@ -194,6 +210,18 @@ def summary(result: TrainResult) -> str:
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",
         f"results   {result.run}",
+        *([f"report    {result.report}"] if result.report else []),
         f"try it    tellapart predict {result.model} PICTURE",
     ]
     return "\n".join(lines)
+
+
+def _sets(measured: dict[str, Any]) -> str:
+    """How often the set of likely classes held the true one, in a line."""
+    from tellapart.cli.console import figure, percent
+
+    found = measured["coverage"]
+    return (
+        f"sets      hold the true class of {figure('coverage', found['value'], found['low'], found['high'])}; "
+        f"wanted {percent(measured['wanted'])}; {measured['mean_set_size']:.2f} classes a picture on average"
+    )

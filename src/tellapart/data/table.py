@@ -28,7 +28,7 @@ _DELIMITERS = (",", ";", "\t")
 _ENCODINGS = ("utf-8-sig", "gb18030")  # the second is what Chinese Excel writes
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """One row's cells, stripped. `number` counts as a spreadsheet does: the header is row 1."""
 
     number: int
@@ -45,7 +45,7 @@ def read_table(path: Path) -> Listing:
     Raises: DataError with row numbers where the table breaks a rule; StorageError if it cannot be read.
     """
     ignored: Counter[str] = Counter()
-    rows = list(_rows(path, _text(path, _read(path)), ignored))
+    rows = read_rows(path, ignored)
     if not rows:
         raise DataError(f"the table {str(path)!r} has a header but no rows. Add one row for each picture.")
     _check_cells(path, rows)
@@ -61,6 +61,14 @@ def read_table(path: Path) -> Listing:
         classes=tuple(sorted({entry.label for entry in entries})),
         ignored=dict(sorted(ignored.items())),
     )
+
+
+def read_rows(path: Path, ignored: Counter[str]) -> list[Row]:
+    """The rows of any table that has the columns path and label; cells may be empty. Blank rows are counted in `ignored`.
+
+    Raises: DataError, StorageError as `read_table`.
+    """
+    return list(_rows(path, _text(path, _read(path)), ignored))
 
 
 def _read(path: Path) -> bytes:
@@ -94,7 +102,7 @@ def _text(path: Path, data: bytes) -> str:
     raise DataError(f"{str(path)!r} is not a text table in UTF-8 or GB18030. Save it again as CSV (UTF-8).")
 
 
-def _rows(path: Path, text: str, ignored: Counter[str]) -> Iterator[_Row]:
+def _rows(path: Path, text: str, ignored: Counter[str]) -> Iterator[Row]:
     header_line = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header_line.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -114,7 +122,7 @@ def _rows(path: Path, text: str, ignored: Counter[str]) -> Iterator[_Row]:
             file, label, split, group = (
                 cells[column].strip() if 0 <= column < len(cells) else "" for column in columns
             )
-            yield _Row(number, file, unicodedata.normalize("NFC", label), split, group)
+            yield Row(number, file, unicodedata.normalize("NFC", label), split, group)
     except csv.Error as error:
         raise DataError(
             f"line {reader.line_num} of the table {str(path)!r} is not valid CSV: {error}. "
@@ -138,29 +146,29 @@ def _columns(path: Path, header: Sequence[str]) -> list[int]:
     return [header.index(name) if name in header else -1 for name in (*_REQUIRED, *_OPTIONAL)]
 
 
-def _check_cells(path: Path, rows: Sequence[_Row]) -> None:
+def _check_cells(path: Path, rows: Sequence[Row]) -> None:
     table = f"the table {str(path)!r}"
     for name, empty in (
         ("path", [row.number for row in rows if not row.path]),
         ("label", [row.number for row in rows if not row.label]),
     ):
         if empty:
-            raise DataError(f"{table} has no {name} in {_numbers(empty)}. Fill it in, or remove the row.")
+            raise DataError(f"{table} has no {name} in {named_rows(empty)}. Fill it in, or remove the row.")
     unknown = [row for row in rows if row.split and row.split.casefold() not in _SPLITS]
     if unknown:
         raise DataError(
-            f"{table} has an unknown split, {unknown[0].split!r}, in {_numbers([row.number for row in unknown])}. "
+            f"{table} has an unknown split, {unknown[0].split!r}, in {named_rows([row.number for row in unknown])}. "
             "Use train, val or test, or leave the whole column empty."
         )
     without = [row.number for row in rows if not row.split]
     if 0 < len(without) < len(rows):
         raise DataError(
-            f"{table} has no split in {_numbers(without)}, while other rows have one. "
+            f"{table} has no split in {named_rows(without)}, while other rows have one. "
             "Fill it in for every row, or for none."
         )
 
 
-def _locate(path: Path, rows: Sequence[_Row]) -> list[str]:
+def _locate(path: Path, rows: Sequence[Row]) -> list[str]:
     """Each row's file as reached from the table's folder."""
     folder = str(path.parent)
     located, missing = [], []
@@ -191,12 +199,10 @@ def _is_file(file: str) -> bool:
         return False
 
 
-def _distinct(
-    path: Path, rows: Sequence[_Row], located: Sequence[str], ignored: Counter[str]
-) -> list[tuple[str, _Row]]:
+def _distinct(path: Path, rows: Sequence[Row], located: Sequence[str], ignored: Counter[str]) -> list[tuple[str, Row]]:
     """The rows with their files, less those that repeat another; two rows for one file must agree."""
     real_folders: dict[str, str] = {}
-    first: dict[tuple[str, str], _Row] = {}
+    first: dict[tuple[str, str], Row] = {}
     kept = []
     for file, row in zip(located, rows, strict=True):
         folder, name = os.path.split(file)
@@ -221,8 +227,8 @@ def _distinct(
     return kept
 
 
-def _numbers(rows: Sequence[int]) -> str:
-    """As in "row 3", "rows 3 and 4", "12 rows (3, 4, 5, ...)"."""
+def named_rows(rows: Sequence[int]) -> str:
+    """Row numbers in words, as in "row 3", "rows 3 and 4", "12 rows (3, 4, 5, ...)"."""
     if len(rows) == 1:
         return f"row {rows[0]}"
     if len(rows) <= 3:

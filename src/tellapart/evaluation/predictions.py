@@ -29,14 +29,27 @@ class Predictions:
     labels: tuple[str, ...]  # N, name of the most probable class; "" where `errors` is set
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
+    # The three below are None where the model file is older than abstention.
+    # N, the classes that it may be, most probable first: so many that the true one is among them as often as wanted.
+    sets: tuple[tuple[str, ...], ...] | None = None
+    unknown: NDArray[np.bool_] | None = None  # [N], unlike anything trained on; False where `errors` is set
+    novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
 
 
 def build_predictions(
-    *, paths: Sequence[str], probabilities: NDArray[np.float32], errors: Sequence[str], classes: Sequence[str]
+    *,
+    paths: Sequence[str],
+    probabilities: NDArray[np.float32],
+    errors: Sequence[str],
+    classes: Sequence[str],
+    sets: Sequence[Sequence[int]] | None = None,
+    unknown: Sequence[bool] | None = None,
+    novelty: Sequence[float] | None = None,
 ) -> Predictions:
     """Name the most probable class of each row; of equal probabilities the first class wins.
 
-    `probabilities` is [N, K]; its rows where `errors` is not "" are overwritten with NaN in the result.
+    `probabilities` is [N, K]; its rows where `errors` is not "" are overwritten with NaN in the result. `sets` are numbers
+    of classes, empty where `errors` is not "".
     """
     failed = np.array([bool(error) for error in errors], dtype=bool)
     rows = np.array(probabilities, dtype=np.float32).reshape(len(paths), len(classes))
@@ -44,7 +57,14 @@ def build_predictions(
     best = np.where(failed, 0, np.argmax(rows, axis=1)) if len(rows) else np.zeros(0, dtype=np.int64)
     labels = ("" if error else classes[index] for error, index in zip(errors, best.tolist(), strict=True))
     return Predictions(
-        paths=tuple(paths), probabilities=rows, labels=tuple(labels), errors=tuple(errors), classes=tuple(classes)
+        paths=tuple(paths),
+        probabilities=rows,
+        labels=tuple(labels),
+        errors=tuple(errors),
+        classes=tuple(classes),
+        sets=None if sets is None else tuple(tuple(classes[index] for index in members) for members in sets),
+        unknown=None if unknown is None else np.array(unknown, dtype=np.bool_),
+        novelty=None if novelty is None else np.array(novelty, dtype=np.float32),
     )
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import PictureError
-from tellapart.features.cache import Cache
 from tellapart.features.engine import Engine
 from tellapart.preprocessing import Preprocessing, load
 
@@ -30,8 +30,20 @@ class Picture:
     """One file whose embedding is wanted."""
 
     path: Path
-    file_hash: str  # SHA-256 of the bytes, as the audit saw them
+    file_hash: str  # SHA-256 of the bytes, as the audit saw them; "": not known, so that any bytes are taken
     content_hash: str  # of the pixels; equal contents are computed once
+
+
+class Store(Protocol):
+    """Where embeddings are kept: features/cache.py."""
+
+    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """The stored values among `keys`."""
+        ...
+
+    def put_many(self, kind: str, items: Mapping[str, bytes]) -> None:
+        """Keep values."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +71,13 @@ def extract(
     preprocessing: Preprocessing,
     embedding: int,
     fingerprint: str,
-    cache: Cache | None,
+    cache: Store | None,
     advance: Callable[[int], None] | None = None,
 ) -> Features:
     """Embeddings float32 [N, D] of `pictures`, from the cache where it has them.
 
-    `fingerprint` names the weights, `embedding` is D. A picture that can no longer be read, or that has changed since
+    `fingerprint` names the weights, `embedding` is D. A `cache` must not keep what is computed of pictures whose file hash
+    is not known. A picture that can no longer be read, or that has changed since
     the audit, gets a problem instead of a vector. `advance` is told how many pictures are done.
     """
     tag = _tag(preprocessing, fingerprint, engine.name)
@@ -105,14 +118,14 @@ def extract(
     )
 
 
-def _save(cache: Cache | None, unsaved: dict[str, bytes]) -> None:
+def _save(cache: Store | None, unsaved: dict[str, bytes]) -> None:
     if cache is not None:
         cache.put_many(KIND, unsaved)
     unsaved.clear()
 
 
 def _from_cache(
-    pictures: Sequence[Picture], rows: list[int], vectors: NDArray[np.float32], cache: Cache | None, tag: str
+    pictures: Sequence[Picture], rows: list[int], vectors: NDArray[np.float32], cache: Store | None, tag: str
 ) -> list[int]:
     """Fill what the cache knows; return the rows that it does not."""
     if cache is None:
@@ -185,7 +198,7 @@ def read_unchanged(picture: Picture) -> bytes:
         data = picture.path.read_bytes()
     except OSError as error:
         raise PictureError(f"vanished after the audit: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != picture.file_hash:
+    if picture.file_hash and hashlib.sha256(data).hexdigest() != picture.file_hash:
         raise PictureError("changed after the audit; train again")
     return data
 

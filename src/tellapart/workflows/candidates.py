@@ -26,8 +26,13 @@ class Candidate:
     backbone: ReadyBackbone  # its ONNX file gives the embedding
     weight: NDArray[np.float32]  # [K, D]
     bias: NDArray[np.float32]  # [K]
-    logits: Callable[[NDArray[np.int64]], NDArray[np.float32]]  # rows of the material -> [n, K], as model.onnx will say
+    # Rows of the material -> [n, D], as model.onnx will say; each picture is embedded once.
+    embeddings: Callable[[NDArray[np.int64]], NDArray[np.float32]]
     details: Mapping[str, Any]  # for metrics.json
+
+    def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits [n, K] of rows of the material, before the temperature, as model.onnx will say."""
+        return self.embeddings(rows) @ self.weight.T + self.bias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

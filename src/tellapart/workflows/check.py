@@ -1,4 +1,4 @@
-"""The audit alone. In: a folder or CSV. Out: Examined. Next: evaluate.py."""
+"""The audit alone. In: a folder or CSV. Out: Examined. Next: labels.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from tellapart.workflows.examine import Examined, examine
 from tellapart.workflows.reporter import Reporter
 
 
-def check(pictures: Path, *, reporter: Reporter) -> Examined:
-    """Audit pictures; no file of the user's is changed. Raises: DataError, StorageError."""
+def check(pictures: Path, *, corrections: Path | None = None, reporter: Reporter) -> Examined:
+    """Audit pictures, with labels corrected by a CSV if one is given; no file of the user's is changed.
+
+    Raises: DataError, StorageError.
+    """
     with open_cache() as cache:
-        return examine(pictures, cache=cache, reporter=reporter)
+        return examine(pictures, corrections=corrections, cache=cache, reporter=reporter)

@@ -50,25 +50,34 @@ def deploy(
         reused=False,
         seconds=0.0,
     )
-    weight = tensors["classifier.weight"].numpy().astype(np.float32)
-    bias = tensors["classifier.bias"].numpy().astype(np.float32)
-
-    def logits(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        features = embed(material, rows, backbone, "cpu", None, reporter)
-        if features.problems:
-            row, problem = next(iter(features.problems.items()))
-            path = material.pictures(rows[[row]])[0].path
-            raise DataError(f"{path}: {problem}. Scoring needs it; put it back as it was, and resume the run.")
-        return features.vectors @ weight.T + bias
-
     return Candidate(
         strategy=strategy,
         backbone=backbone,
-        weight=weight,
-        bias=bias,
-        logits=logits,
+        weight=tensors["classifier.weight"].numpy().astype(np.float32),
+        bias=tensors["classifier.bias"].numpy().astype(np.float32),
+        embeddings=EmbedOnce(material, backbone, reporter),
         details=_details(fitted),
     )
+
+
+class EmbedOnce:
+    """Embeddings of rows of the material through the exported file; what was asked for once is kept."""
+
+    def __init__(self, material: Material, backbone: ReadyBackbone, reporter: Reporter) -> None:
+        self._material, self._backbone, self._reporter = material, backbone, reporter
+        self._known: dict[int, NDArray[np.float32]] = {}
+
+    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Rows [n] to embeddings [n, D]. Raises: DataError when a picture can no longer be read."""
+        missing = np.array([row for row in rows.tolist() if row not in self._known], dtype=np.int64)
+        if len(missing):
+            features = embed(self._material, missing, self._backbone, "cpu", None, self._reporter)
+            if features.problems:
+                row, problem = next(iter(features.problems.items()))
+                path = self._material.pictures(missing[[row]])[0].path
+                raise DataError(f"{path}: {problem}. Scoring needs it; put it back as it was, and resume the run.")
+            self._known.update(zip(missing.tolist(), features.vectors, strict=True))
+        return np.stack([self._known[row] for row in rows.tolist()])
 
 
 def _details(fitted: Fitted) -> dict[str, object]:

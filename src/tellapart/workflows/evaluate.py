@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.data.examples import SPLITS, Entry, Split
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, SettingsError
+from tellapart.evaluation.abstention import Thresholds, measure_abstention
 from tellapart.evaluation.metrics import evaluate as score
 from tellapart.workflows.caching import open_cache
 from tellapart.workflows.examine import Examined, examine
@@ -57,7 +59,7 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
     learned = _read_learned(model)
     chosen = _choose(examined, classifier, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
-    probabilities, read = _predict(classifier, entries, reporter)
+    probabilities, novelty, read = _predict(classifier, entries, reporter)
     if not read:
         raise DataError(f"none of the {len(entries)} pictures in {pictures} can be read. `tellapart check` says why.")
     number = {label: index for index, label in enumerate(classifier.classes)}
@@ -70,10 +72,18 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
         ]
         seen = np.array(tuned_on, dtype=np.bool_)
 
+    thresholds = _thresholds(classifier)
+
     def measure(rows: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
-        return score(
+        found = score(
             probabilities[rows], None, labels[rows], classes=classifier.classes, groups=groups[rows], seed=seed
         )
+        if thresholds is not None:
+            found["abstention"] = measure_abstention(
+                probabilities[rows], novelty[rows], labels[rows], thresholds, classes=classifier.classes,
+                groups=groups[rows], seed=seed,
+            )  # fmt: skip
+        return found
 
     some_seen = seen is not None and bool(seen.any()) and not bool(seen.all())
     return EvaluateResult(
@@ -111,17 +121,32 @@ def _choose(examined: Examined, classifier: Classifier, split: Split | None, lea
     return chosen
 
 
+def _thresholds(classifier: Classifier) -> Thresholds | None:
+    """What the model was calibrated to; None for a file older than that."""
+    record = classifier.manifest.abstention
+    if record is None:
+        return None
+    return Thresholds(
+        coverage=record.coverage,
+        probability=record.threshold,
+        novelty=record.novelty_threshold,
+        calibrated_on=record.calibrated_on,
+    )
+
+
 def _predict(
     classifier: Classifier, entries: list[Entry], reporter: Reporter
-) -> tuple[np.ndarray[Any, np.dtype[np.float32]], list[int]]:
-    read, rows = [], []
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[int]]:
+    """Probabilities [n, K] and novelty [n] of the n entries that can be read, and their positions."""
+    read, rows, novelty = [], [], []
     with reporter.step("Predicting", len(entries)) as advance:
         for index, row in enumerate(classifier.stream(Source(path=str(entry.path), named=True) for entry in entries)):
             if row.probabilities is not None:
                 read.append(index)
                 rows.append(row.probabilities)
+                novelty.append(np.nan if row.novelty is None else row.novelty)
             advance(1)
-    return np.array(rows, dtype=np.float32), read
+    return np.array(rows, dtype=np.float32), np.array(novelty, dtype=np.float32), read
 
 
 def _read_learned(model: Path) -> dict[str, str] | None:

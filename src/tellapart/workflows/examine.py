@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
@@ -51,12 +52,18 @@ def list_pictures(pictures: Path) -> Listing:
     return scan(pictures)
 
 
-def examine(pictures: Path, *, cache: Cache, reporter: Reporter, workers: int | None = None) -> Examined:
-    """List, inspect and audit, on `workers` cores or all; no file of the user's is changed.
+def examine(
+    pictures: Path, *, corrections: Path | None = None, cache: Cache, reporter: Reporter, workers: int | None = None
+) -> Examined:
+    """List, correct labels by a CSV, inspect and audit, on `workers` cores or all; no file of the user's is changed.
 
     Raises: DataError, StorageError.
     """
     listing = list_pictures(pictures)
+    if corrections is not None:
+        corrected = correct(listing, corrections)
+        reporter.say(corrected.summary)
+        listing = corrected.listing
     _check_names(listing)
     with reporter.step("Checking pictures", len(listing.entries)) as advance:
         inspections = inspect_all(

@@ -27,6 +27,7 @@ from tellapart.runtime import Session
 from tellapart.settings import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.training.devices import Devices
+from tellapart.workflows.abstaining import scored_pictures
 from tellapart.workflows.caching import row_limit_bytes
 from tellapart.workflows.candidates import Candidate
 from tellapart.workflows.companions import send
@@ -159,13 +160,13 @@ def _add_dense(network: StagedNetwork, settings: TrainSettings) -> None:
 
 
 def _plan(settings: TrainSettings, material: Material, speed: Speed, clock: Clock) -> Plan | None:
-    validation, test = len(material.rows("validation")), len(material.rows("test"))
     left = clock.left
     seconds = None
     if left is not None:
-        seconds = left - reserve_seconds(scored=validation + test, seconds_picture=speed.deployed)
+        seconds = left - reserve_seconds(scored=scored_pictures(material), seconds_picture=speed.deployed)
     return plan(
-        speed.costs, train=len(material.rows("train")), validation=validation, epochs=settings.loop.epochs,
+        speed.costs, train=len(material.rows("train")), validation=len(material.rows("validation")),
+        epochs=settings.loop.epochs,
         views=settings.finetune.views, default_epochs=EPOCHS, seconds=seconds,
     )  # fmt: skip
 
@@ -189,7 +190,7 @@ def _train(
     settings, backbone = run.settings, probed.candidate.backbone
     varied = AugmentedPictures(pictures=squares.train, augment=augment, seed=settings.seed)
     train, validation = _sources(settings, squares, varied, cut, planned, reporter)
-    scored = len(material.rows("validation")) + len(material.rows("test"))
+    scored = scored_pictures(material)
     job = make_job(
         run, squares, augment.augmentation, network=cut.network, start=cut.start, train=train, validation=validation,
         samples=varied, epochs=planned.epochs, learning_rate=LEARNING_RATES[settings.loop.optimizer],

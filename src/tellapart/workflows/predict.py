@@ -6,14 +6,16 @@ No torch on this way. Memory does not grow with the number of pictures: a few sm
 from __future__ import annotations
 
 import glob
+import math
 import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest, Model, open_model
 from tellapart.data.folder import FORMAT_OF_EXTENSION
 from tellapart.errors import DataError, PictureError
+from tellapart.evaluation.abstention import prediction_sets
 from tellapart.evaluation.predictions import Predictions, build_predictions
 from tellapart.preprocessing import MAX_FILE_BYTES, load
 from tellapart.runtime import BATCH, cores
@@ -41,6 +44,10 @@ class Row:
     path: str
     probabilities: NDArray[np.float32] | None  # [K]
     error: str = ""
+    # None where there are no probabilities, or the model file is older than abstention.
+    members: tuple[int, ...] | None = None  # classes that it may be, most probable first; the most probable one always
+    unknown: bool | None = None  # unlike the pictures that the model was trained on
+    novelty: float | None = None  # about 1 or less for typical pictures
 
 
 class Classifier:
@@ -63,8 +70,9 @@ class Classifier:
         """Calibrated probabilities of picture files, in the order given.
 
         Returns Predictions: `.probabilities` float32 [N, K] (NaN rows where a picture could not be read),
-        `.labels` (the most probable class, "" on error), `.paths`, `.errors` ("" where fine). A folder or glob
-        stands for the pictures in it. The results equal those of `tellapart predict`.
+        `.labels` (the most probable class, "" on error), `.paths`, `.errors` ("" where fine); `.sets` (the classes that
+        it may be), `.unknown` (like nothing trained on) and `.novelty`, all None for a model file older than these. A folder
+        or glob stands for the pictures in it. The results equal those of `tellapart predict`.
         Raises: DataError when a glob matches nothing.
         """
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -77,7 +85,17 @@ class Classifier:
             ),
             errors=[row.error for row in rows],
             classes=self.classes,
+            **self._abstained(rows),
         )
+
+    def _abstained(self, rows: list[Row]) -> dict[str, Any]:
+        if self.manifest.abstention is None:
+            return {}
+        return {
+            "sets": [row.members or () for row in rows],
+            "unknown": [bool(row.unknown) for row in rows],
+            "novelty": [np.nan if row.novelty is None else row.novelty for row in rows],
+        }
 
     def stream(self, sources: Iterable[Source]) -> Iterator[Row]:
         """Rows in the order of `sources`, a few batches ahead of the reader and no more."""
@@ -105,16 +123,40 @@ class Classifier:
             if stop.is_set():
                 return []
             try:
-                images.append(load(_read(source.path), self._model.preprocessing))
+                images.append(load(read_file(source.path), self._model.preprocessing))
                 outcomes.append((source, ""))
             except PictureError as error:
                 # A text file that lies in a folder of pictures is no news; one that the user named is.
                 if source.named or Path(source.path).suffix.lower() in FORMAT_OF_EXTENSION:
                     outcomes.append((source, str(error)))
-        probabilities = iter(self._model.run(np.stack(images))[0] if images else ())
+        answers = iter(self._answer(images))
         return [
-            Row(path=source.path, probabilities=None if error else next(probabilities), error=error)
+            Row(path=source.path, probabilities=None, error=error)
+            if error
+            else replace(next(answers), path=source.path)
             for source, error in outcomes
+        ]
+
+    def _answer(self, images: list[NDArray[np.uint8]]) -> list[Row]:
+        """A row without its path for each picture."""
+        if not images:
+            return []
+        probabilities, novelty = self._model.classify(np.stack(images))
+        record = self.manifest.abstention
+        if record is None or novelty is None:
+            return [Row(path="", probabilities=row) for row in probabilities]
+        limit = math.inf if record.novelty_threshold is None else record.novelty_threshold
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        sizes = prediction_sets(probabilities, record.threshold).sum(axis=1)
+        return [
+            Row(
+                path="",
+                probabilities=row,
+                members=tuple(ranked[:size].tolist()),
+                unknown=bool(strange > limit),
+                novelty=float(strange),
+            )
+            for row, ranked, size, strange in zip(probabilities, order, sizes, novelty, strict=True)
         ]
 
 
@@ -160,7 +202,8 @@ def _walk(folder: str) -> Iterator[Source]:
                 yield Source(path=os.path.join(parent, name), named=False)
 
 
-def _read(path: str) -> bytes:
+def read_file(path: str) -> bytes:
+    """The bytes of one file that a user named. Raises: PictureError."""
     try:
         if not os.path.isfile(path):
             raise PictureError("no such file" if not os.path.lexists(path) else "not a regular file")

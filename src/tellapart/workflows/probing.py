@@ -84,15 +84,12 @@ def probe(
 
 
 def _candidate(backbone: ReadyBackbone, fitted: Probe, vectors: NDArray[np.float32]) -> Candidate:
-    def logits(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return vectors[rows] @ fitted.weight.T + fitted.bias
-
     return Candidate(
         strategy="probe",
         backbone=backbone,
         weight=fitted.weight,
         bias=fitted.bias,
-        logits=logits,
+        embeddings=lambda rows: vectors[rows],
         details={
             "strength": fitted.strength,
             "trials": [{"strength": strength, "log_loss": loss} for strength, loss in fitted.trials.items()],

@@ -26,12 +26,14 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import load
 from tellapart.runtime import Session
 from tellapart.storage import storage_errors, write_bytes, write_json
+from tellapart.workflows.abstaining import Abstention
 from tellapart.workflows.candidates import Candidate, Choice, comparison
 from tellapart.workflows.examine import Examined
 from tellapart.workflows.material import Material
 from tellapart.workflows.runs import Run, versions
 
 _PROOF = 4  # test pictures that the finished file must classify as tested
+_NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything
 _HEADLINES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
 
 
@@ -47,6 +49,7 @@ class Learned:
     metrics: dict[str, Any]
     metrics_without_leaked: dict[str, Any] | None
     leaked: int
+    abstention: Abstention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,8 @@ class TrainResult:
     strategy: str  # that was kept: probe, finetune or scratch
     choice: str  # why, in a sentence; empty where there was nothing to choose
     metrics: dict[str, Any] = field(repr=False)  # metrics.json
-    warnings: tuple[str, ...] = ()  # what the audit found that should not be missed
+    warnings: tuple[str, ...] = ()  # what the audit and the validation found that should not be missed
+    report: Path | None = None  # report.html; None where none was asked for, or it could not be written
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -94,6 +98,7 @@ class TrainResult:
             "strategy": self.strategy,
             "choice": self.choice,
             "warnings": list(self.warnings),
+            "report": None if self.report is None else str(self.report),
         }
 
 
@@ -128,8 +133,9 @@ def write_results(
         bias=candidate.bias,
         temperature=winner.temperature,
         manifest=manifest,
+        novelty=learned.abstention.novelty.arrays(),
     )
-    difference = _prove(data, tested[:_PROOF], learned.test_probabilities[:_PROOF], backbone)
+    difference = _prove(data, tested[:_PROOF], learned, backbone)
     metrics = _metrics(
         learned, {"computed": computed, "reused": reused}, seconds | {"whole": time.monotonic() - started}, difference
     )
@@ -163,7 +169,10 @@ def _result(
         strategy=learned.choice.winner.candidate.strategy,
         choice=learned.choice.reason,
         metrics=metrics,
-        warnings=tuple(finding.message for finding in findings(examined.audit) if finding.severity == "warning"),
+        warnings=(
+            *(finding.message for finding in findings(examined.audit) if finding.severity == "warning"),
+            *([learned.abstention.warning] if learned.abstention.warning else []),
+        ),
     )
 
 
@@ -208,6 +217,7 @@ def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
             leaked=learned.leaked,
         ),
         versions=versions(),
+        abstention=learned.abstention.record(),
     )
 
 
@@ -220,12 +230,17 @@ def _scores(metrics: dict[str, Any]) -> dict[str, Score]:
     }
 
 
-def _prove(data: bytes, tested: list[Example], expected: NDArray[np.float32], backbone: ReadyBackbone) -> float:
+def _prove(data: bytes, tested: list[Example], learned: Learned, backbone: ReadyBackbone) -> float:
+    """The largest difference between probabilities as tested and as the new file gives them. Raises: ModelFileError."""
     session = Session(data, source="the new model.onnx")
     with storage_errors(tested[0].path):
         images = np.stack([load(example.path.read_bytes(), backbone.preprocessing) for example in tested])
-    (found,) = session.run(images, ["probabilities"])
-    return check_parity(expected, found, what="the new model.onnx")
+    probabilities, embedding, novelty = session.run(images, ["probabilities", "embedding", "novelty"])
+    what, expected = "the new model.onnx", learned.abstention.novelty.score(embedding)
+    scale = np.maximum(expected, 1)
+    relative = (expected / scale).astype(np.float32), (novelty / scale).astype(np.float32)
+    check_parity(*relative, what=what, of="novelty scores", tolerance=_NOVELTY_TOLERANCE)
+    return check_parity(learned.test_probabilities[: len(tested)], probabilities, what=what)
 
 
 def _metrics(
@@ -235,6 +250,7 @@ def _metrics(
     return {
         "test": learned.metrics,
         "test_without_leaked": learned.metrics_without_leaked,
+        "abstention": learned.abstention.measured,
         "n_train": learned.counts["train"],
         "n_validation": learned.counts["validation"],
         "n_test": learned.counts["test"],

@@ -90,8 +90,10 @@ def _epoch_is_told(lines: bytes, number: int) -> bool:
 
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
-    weights = None if settings.weights is None else os.path.abspath(settings.weights)
-    return settings.model_copy(update={"pictures": os.path.abspath(settings.pictures), "weights": weights})
+    given = {"pictures": settings.pictures, "labels": settings.labels, "weights": settings.weights}
+    return settings.model_copy(
+        update={name: None if path is None else os.path.abspath(path) for name, path in given.items()}
+    )
 
 
 def start_run(settings: TrainSettings) -> Run:

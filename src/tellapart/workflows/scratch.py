@@ -11,6 +11,7 @@ from tellapart.models.freezing import freeze
 from tellapart.models.scratch import build_scratch
 from tellapart.settings import BlockSettings, TrainSettings
 from tellapart.training.devices import Devices
+from tellapart.workflows.abstaining import scored_pictures
 from tellapart.workflows.candidates import Candidate
 from tellapart.workflows.companions import send
 from tellapart.workflows.deploy import deploy
@@ -35,7 +36,7 @@ def scratch(
     """Train the network that the settings describe. Raises: SettingsError, TrainingError, StorageError."""
     settings = run.settings
     with reporter.step("Preparing the network", 1) as advance:
-        built = _build(settings, len(material.classes))
+        built = build_network(settings, len(material.classes))
         size = built.preprocessing.size
         augment = build_augmentation(resolve(**settings.augment.model_dump()), size=size)
         speed = measure(
@@ -43,7 +44,7 @@ def scratch(
             batch_size=settings.loop.batch_size, preprocessing=built.preprocessing, workers=settings.loop.workers,
         )  # fmt: skip
         advance(1)
-    scored = len(material.rows("validation")) + len(material.rows("test"))
+    scored = scored_pictures(material)
     reserve = reserve_seconds(scored=scored, seconds_picture=speed.deployed)
     planned = plan(
         speed.costs, train=len(material.rows("train")), validation=len(material.rows("validation")),
@@ -77,7 +78,8 @@ def scratch(
     )  # fmt: skip
 
 
-def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork:
+def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork:
+    """The network that the settings describe, with weights from their seed. Raises: SettingsError."""
     network = settings.network
     blocks = network.blocks or (BLOCKS if network.name == "blocks" else ())
     built = build_scratch(

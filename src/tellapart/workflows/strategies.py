@@ -19,7 +19,7 @@ from tellapart.workflows.candidates import Choice, choose, only, validate
 from tellapart.workflows.companions import join, send, world_size
 from tellapart.workflows.examine import Examined
 from tellapart.workflows.material import Material
-from tellapart.workflows.planning import Clock, default_budget, worth_trying
+from tellapart.workflows.planning import Clock, default_budget, report_seconds, worth_trying
 from tellapart.workflows.probing import Probed, probe
 from tellapart.workflows.reporter import Reporter
 from tellapart.workflows.runs import Run
@@ -69,12 +69,13 @@ class Trained:
     reused: int  # pictures whose embedding was in the cache
 
 
-def make_clock(settings: TrainSettings, device: str, started: float) -> Clock:
+def make_clock(settings: TrainSettings, device: str, started: float, *, pictures: int) -> Clock:
     """The budget; a run that is free to choose and was given none keeps to its device's default."""
+    report = report_seconds(pictures) if settings.report else 0.0
     seconds = settings.budget_seconds
     if seconds is None and settings.strategy == "auto" and settings.loop.epochs is None:
         seconds = default_budget(device)
-    return Clock(seconds, started=started)
+    return Clock(seconds, started=started, report=report)
 
 
 def learn(session: Session, material: Material, backbone: ReadyBackbone | None) -> Trained:

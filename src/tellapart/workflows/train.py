@@ -10,6 +10,7 @@ import importlib
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,14 @@ from numpy.typing import NDArray
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
 from tellapart.data.examples import SPLITS
-from tellapart.errors import BackboneError, BackboneUnavailable, SettingsError, StorageError, TrainingError
+from tellapart.errors import (
+    BackboneError,
+    BackboneUnavailable,
+    SettingsError,
+    StorageError,
+    TellapartError,
+    TrainingError,
+)
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.metrics import evaluate
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
@@ -27,6 +35,7 @@ from tellapart.features.engine import choose_device
 from tellapart.runtime import cores
 from tellapart.settings import TrainSettings
 from tellapart.storage import cache_folder
+from tellapart.workflows.abstaining import learn_to_abstain
 from tellapart.workflows.caching import open_cache
 from tellapart.workflows.candidates import Choice
 from tellapart.workflows.companions import is_companion, world_size
@@ -39,11 +48,30 @@ from tellapart.workflows.strategies import Session, learn, make_clock
 
 
 def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
-    """Train, test and write a run; `run` is given when a stopped one is resumed.
+    """Train, test and write a run with its report; `run` is given when a stopped one is resumed.
 
     Raises: DataError, SettingsError, BackboneError, TrainingError, StorageError; nothing is written for data that
     cannot be trained on.
     """
+    with open_cache() as cache:
+        result = _train(settings, cache, reporter, run)
+        return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
+
+
+def _report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Reporter) -> Path | None:
+    """The run is whole by now: nothing that goes wrong with its report takes it back."""
+    from tellapart.reporting.phrases import language_of
+    from tellapart.workflows.report import write_report
+
+    try:
+        return write_report(folder, language=language_of(settings.language), cache=cache, reporter=reporter).path
+    except (TellapartError, KeyboardInterrupt) as error:
+        reason = str(error) or "it was stopped."
+        reporter.warn(f"The model is whole, but has no report yet: {reason} Make it with: tellapart report {folder}")
+        return None
+
+
+def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run | None) -> TrainResult:
     started, resumed = time.monotonic(), run is not None
     _check(settings)
     # Threads that spin while they wait take the cores from those that work; set before torch is first imported.
@@ -52,40 +80,39 @@ def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None
     check_writable(Path(settings.out))
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
-    with open_cache() as cache:
-        pending = None if settings.strategy == "scratch" else _prepare(settings)
-        try:
-            examined, material = _look(settings, cache, pending, reporter)
-            settings, backbone = _backbone(settings, pending, reporter)
-            run = run or start_run(settings)
-            session = Session(
-                run=run, examined=examined, device=device, cache=cache, clock=make_clock(settings, device, started),
-                reporter=reporter, started=started,
-            )  # fmt: skip
-            session.seconds["audit and export"] = time.monotonic() - started
-            result = _learn(session, material, backbone)
-            session.leave()
-            return result
-        except (SettingsError, BackboneError):
-            if run is not None and not resumed and not (run.folder / "checkpoints").exists():
-                run.discard()  # it holds nothing that could be gone on with
-            raise
-        except TrainingError:
-            if run is not None:
-                reporter.warn(
-                    f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
-                    f"{run.folder / 'checkpoints'}. Train again with other settings."
-                )
-            raise
-        except (KeyboardInterrupt, StorageError):
-            if run is not None:
-                reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {run.folder}")
-            raise
-        finally:
-            if pending is not None:
-                pending.cancel()
-            if run is not None:
-                run.release()
+    pending = None if settings.strategy == "scratch" else _prepare(settings)
+    try:
+        examined, material = _look(settings, cache, pending, reporter)
+        settings, backbone = _backbone(settings, pending, reporter)
+        run = run or start_run(settings)
+        session = Session(
+            run=run, examined=examined, device=device, cache=cache, reporter=reporter, started=started,
+            clock=make_clock(settings, device, started, pictures=len(material.indices)),
+        )  # fmt: skip
+        session.seconds["audit and export"] = time.monotonic() - started
+        result = _learn(session, material, backbone)
+        session.leave()
+        return result
+    except (SettingsError, BackboneError):
+        if run is not None and not resumed and not (run.folder / "checkpoints").exists():
+            run.discard()  # it holds nothing that could be gone on with
+        raise
+    except TrainingError:
+        if run is not None:
+            reporter.warn(
+                f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
+                f"{run.folder / 'checkpoints'}. Train again with other settings."
+            )
+        raise
+    except (KeyboardInterrupt, StorageError):
+        if run is not None:
+            reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {run.folder}")
+        raise
+    finally:
+        if pending is not None:
+            pending.cancel()
+        if run is not None:
+            run.release()
 
 
 def _check(settings: TrainSettings) -> None:
@@ -110,7 +137,10 @@ def _look(
     """Audit and split. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
     workers = max(1, cores() - 1) if pending is not None and pending.running else cores()
-    examined = examine(Path(settings.pictures), cache=cache, reporter=reporter, workers=workers)
+    corrections = None if settings.labels is None else Path(settings.labels)
+    examined = examine(
+        Path(settings.pictures), corrections=corrections, cache=cache, reporter=reporter, workers=workers
+    )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
     if settings.strict:
@@ -177,6 +207,8 @@ def _learn(session: Session, material: Material, backbone: ReadyBackbone | None)
     session.run.log("chosen", strategy=learned.choice.winner.candidate.strategy, reason=learned.choice.reason)
     began = time.monotonic()
     tested = _test(session.run.settings, learned.material, learned.choice)
+    if tested.abstention.warning:
+        session.reporter.warn(tested.abstention.warning)
     session.seconds["test"] = time.monotonic() - began
     with session.reporter.step("Writing the model", 1) as advance:
         result = write_results(
@@ -215,4 +247,5 @@ def _test(settings: TrainSettings, material: Material, choice: Choice) -> Learne
         metrics=score(np.ones(len(rows), dtype=np.bool_)),
         metrics_without_leaked=score(~leaked) if leaked.any() and not leaked.all() else None,
         leaked=int(leaked.sum()),
+        abstention=learn_to_abstain(winner, material, coverage=settings.coverage, seed=settings.seed),
     )

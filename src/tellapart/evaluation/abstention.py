@@ -1,0 +1,143 @@
+"""When to say "one of these" or "none of these". In: validation probabilities, novelty. Out: thresholds. Next: novelty.py.
+
+Split conformal prediction: a threshold on the probabilities of pictures that were not trained on, such that the set of
+all classes above it holds the true one as often as wanted, whatever the network, as long as new pictures are like those.
+The same quantile of a novelty score keeps the wanted share of such pictures, and calls the rest unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.evaluation.intervals import Counts, Figure, Groups, bootstrap, group_numbers, sum_by_group, wilson
+
+_ROUNDING = 1e-9  # 1 - 0.9 is 0.09999999999999998, which must not ask for one picture more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """What turns probabilities into sets, and novelty into "unknown"."""
+
+    coverage: float  # wanted, in (0, 1)
+    probability: float  # a class at least this probable is in the set; 0 where there were too few pictures to tell
+    novelty: float | None  # a picture above it is unknown; None where there were too few pictures to tell
+    calibrated_on: int  # validation pictures
+
+
+def fewest_pictures(coverage: float) -> int:
+    """The fewest validation pictures whose largest score may serve as the threshold: ceil(1 / (1 - coverage)) - 1."""
+    return math.ceil(1 / (1 - coverage) - _ROUNDING) - 1
+
+
+def find_thresholds(
+    probabilities: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    novelty: NDArray[np.floating] | None,
+    *,
+    coverage: float,
+) -> Thresholds:
+    """Thresholds from pictures that the network was not fitted to.
+
+    `probabilities` is [n, K], `labels` [n] in 0..K-1, `novelty` [n], larger for stranger pictures, or None. A class is
+    in a picture's set when its probability is at least 1 - q, where q is the ceil((n + 1) coverage)-th smallest of
+    1 - (the true class's probability): the least ambiguous sets of Sadinle, Lei and Wasserman 2019, JASA 114:223-234,
+    as in Angelopoulos and Bates 2021, arXiv 2107.07511, eq. 1-2. With fewer than `fewest_pictures` no score is large
+    enough: every class is in every set, and nothing is unknown.
+    """
+    own = probabilities[np.arange(len(labels)), labels]
+    # The rank is taken among the probabilities themselves: 1 - p would round, and lose the picture on the threshold.
+    strangest = _quantile(-own, coverage)
+    return Thresholds(
+        coverage=coverage,
+        probability=0.0 if strangest is None else -strangest,
+        novelty=None if novelty is None else _quantile(novelty, coverage),
+        calibrated_on=len(labels),
+    )
+
+
+def prediction_sets(probabilities: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
+    """Which classes are in each picture's set, bool [N, K]; the most probable one always is."""
+    sets = np.asarray(probabilities >= threshold)
+    if len(sets):
+        sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
+    return sets
+
+
+def measure_abstention(
+    probabilities: NDArray[np.floating],
+    novelty: NDArray[np.floating] | None,
+    labels: NDArray[np.integer],
+    thresholds: Thresholds,
+    *,
+    classes: Sequence[str],
+    groups: Groups | None,
+    seed: int,
+) -> dict[str, Any]:
+    """How the thresholds do on other pictures; ready for JSON, with None where a figure is not defined.
+
+    `probabilities` is [N, K], `novelty` [N] or None, `labels` [N] in 0..K-1, `groups` [N] or None; N must not be 0.
+    `coverage` is the share whose set holds the true class, `known` the share that is not called unknown; both have 95 %
+    intervals: Wilson's, and where pictures come in groups no narrower than the bootstrap's over whole groups.
+    """
+    sets = prediction_sets(probabilities, thresholds.probability)
+    held, sizes = sets[np.arange(len(labels)), labels], sets.sum(axis=1)
+    known = None
+    if novelty is not None and thresholds.novelty is not None:
+        known = _share(novelty <= thresholds.novelty, groups, seed).as_json()
+    return {
+        "wanted": thresholds.coverage,
+        "threshold": thresholds.probability,
+        "novelty_threshold": thresholds.novelty,
+        "calibrated_on": thresholds.calibrated_on,
+        "n": len(labels),
+        "coverage": _share(held, groups, seed).as_json(),
+        "mean_set_size": float(sizes.mean()),
+        "set_sizes": {str(size): int(count) for size, count in enumerate(np.bincount(sizes)) if count},
+        "known": known,
+        "per_class": {
+            name: _of_class(held[labels == number], sizes[labels == number]) for number, name in enumerate(classes)
+        },
+    }
+
+
+def _quantile(scores: NDArray[np.floating], coverage: float) -> float | None:
+    """The ceil((n + 1) coverage)-th smallest of n scores; None where n is too small for that."""
+    rank = math.ceil((len(scores) + 1) * coverage - _ROUNDING)
+    return None if rank > len(scores) else float(np.sort(scores)[rank - 1])
+
+
+def _of_class(held: NDArray[np.bool_], sizes: NDArray[np.int64]) -> dict[str, Any]:
+    if len(held) == 0:
+        return {"n": 0, "coverage": None, "mean_set_size": None}
+    low, high = wilson(int(held.sum()), len(held))
+    coverage = Figure(value=float(held.mean()), low=low, high=high, method="wilson")
+    return {"n": len(held), "coverage": coverage.as_json(), "mean_set_size": float(sizes.mean())}
+
+
+def _share(hits: NDArray[np.bool_], groups: Groups | None, seed: int) -> Figure:
+    """The share of hits with its interval."""
+    value, count = float(hits.mean()), len(hits)
+    low, high = wilson(int(hits.sum()), count)
+    numbers = group_numbers(groups, count)
+    group_count = int(numbers.max()) + 1
+    if group_count == count:
+        return Figure(value=value, low=low, high=high, method="wilson")
+    # Row 0 sums the hits of each group, row 1 its pictures.
+    rows = np.concatenate([np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.int64)])
+    values = np.concatenate([hits.astype(np.float64), np.ones(count)])
+    sums = sum_by_group(rows, values, np.concatenate([numbers, numbers]), (2, group_count))
+
+    def share(counts: Counts) -> dict[str, NDArray[np.floating]]:
+        found, pictures = (sums @ counts.T).astype(np.float64)
+        return {"share": found / pictures}
+
+    wide = bootstrap(share, group_count=group_count, seed=seed)["share"] or (low, high)
+    return Figure(
+        value=value, low=min(low, wide[0]), high=max(high, wide[1]), method="bootstrap, no narrower than wilson"
+    )

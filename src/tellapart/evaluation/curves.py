@@ -1,0 +1,100 @@
+"""Curves over a test split. In: probabilities [N, K], labels [N]. Out: points to draw. Next: projection.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.evaluation.intervals import wilson
+
+_POINTS = 200  # of one curve; more cannot be seen
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # x and y, of equal length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """The predictions whose confidence lies in one range."""
+
+    count: int
+    confidence: float  # mean, in [0, 1]
+    accuracy: float  # share that is right
+    low: float  # of its 95 % Wilson interval
+    high: float
+
+
+def reliability(probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = 10) -> list[Bin]:
+    """Confidence against accuracy, in bins of equal width that hold anything; a calibrated model lies on the diagonal.
+
+    `probabilities` is [N, K]. Source: reliability diagrams as in Guo et al. 2017, arXiv 1706.04599, section 2.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.digitize(confidence, np.linspace(0.0, 1.0, bins + 1)[1:-1], right=True)
+    found = []
+    for number in range(bins):
+        inside = bin_of == number
+        if not inside.any():
+            continue
+        low, high = wilson(int(right[inside].sum()), int(inside.sum()))
+        found.append(
+            Bin(
+                count=int(inside.sum()),
+                confidence=float(confidence[inside].mean()),
+                accuracy=float(right[inside].mean()),
+                low=low,
+                high=high,
+            )
+        )
+    return found
+
+
+def confidences(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = 20
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many right and how many wrong predictions fall into each of `bins` ranges of confidence from 0 to 1."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    return np.histogram(confidence[right], edges)[0], np.histogram(confidence[~right], edges)[0]
+
+
+def receiver_operating(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
+    """False positive rate and true positive rate, both rising from 0 to 1. `positive` must hold both values."""
+    from sklearn.metrics import roc_curve
+
+    x, y, _ = roc_curve(positive, scores)
+    return _thinned(x, y)
+
+
+def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
+    """Recall, rising, and the precision at it. `positive` must hold both values."""
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(positive, scores)
+    return _thinned(recall[::-1], precision[::-1])
+
+
+def coverage_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Curve:
+    """Share of pictures that are answered when the least confident are set aside, and the accuracy on them.
+
+    Coverage rises to 1. Of equally confident pictures all are answered or none. Source: risk-coverage curves, El-Yaniv and
+    Wiener 2010, with accuracy for 1 - risk.
+    """
+    confidence = probabilities.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    right = (probabilities.argmax(axis=1) == labels)[order]
+    answered = np.arange(1, len(labels) + 1)
+    last = np.append(np.flatnonzero(np.diff(confidence[order])), len(labels) - 1)
+    return _thinned(answered[last] / len(labels), (np.cumsum(right) / answered)[last])
+
+
+def _thinned(across: NDArray[np.floating], up: NDArray[np.floating]) -> Curve:
+    """At most `_POINTS` points, the ends among them."""
+    x, y = np.asarray(across, dtype=np.float64), np.asarray(up, dtype=np.float64)
+    if len(x) <= _POINTS:
+        return x, y
+    kept = np.unique(np.linspace(0, len(x) - 1, _POINTS).round().astype(np.int64))
+    return x[kept], y[kept]

@@ -1,0 +1,61 @@
+"""What a person should do next. In: figures of a run. Out: phrases, the most useful first. Next: page.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tellapart.reporting.facts import Advice, ClassRow, Figure, Pair
+
+_WIDEST = 0.10  # of an interval that tells enough
+_FEWEST = 10  # test pictures of a class
+_LOWER_BY = 0.05  # a class's recall below the accuracy, from which on more pictures of it come first
+_PAIR_SHARE = 0.2  # of the mistakes
+_OVERFIT = 0.08  # training accuracy above validation accuracy
+_NAMED = 4
+_MOST = 6  # more than that nobody does
+
+
+def advise(
+    *, accuracy: Figure, n_test: int, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int, wrong_labels: int,
+    leaks: int, two_labels: int, unreadable: int, fitted: tuple[float, float] | None,
+) -> list[Advice]:  # fmt: skip
+    """At most six pieces of advice; `fitted` is the accuracy on training and on validation pictures of a trained network.
+
+    `classes` are all classes, `pairs` the most often confused ones, most frequent first.
+    """
+    found: list[Advice] = []
+    if leaks:
+        found.append(("next_leaks", {"n": leaks}))
+    if two_labels:
+        found.append(("next_two_labels", {"n": two_labels}))
+    if wrong_labels:
+        found.append(("next_labels", {"n": wrong_labels}))
+    width = (accuracy.high or accuracy.value) - (accuracy.low or accuracy.value)
+    if width > _WIDEST:
+        more = math.ceil(round(n_test * ((width / _WIDEST) ** 2 - 1), 6))
+        step = 10 ** max(0, len(str(more)) - 2)
+        found.append(("next_test", {"n": math.ceil(more / step) * step}))
+    few = [row.name for row in classes if row.test < _FEWEST]
+    if few:
+        found.append(("next_few", {"names": few[:_NAMED] + (["…"] if len(few) > _NAMED else [])}))
+    found += _about_classes(accuracy, classes, pairs, mistakes)
+    if fitted is not None and fitted[0] - fitted[1] > _OVERFIT:
+        found.append(("next_overfit", {"train": fitted[0], "validation": fitted[1]}))
+    if unreadable:
+        found.append(("next_unreadable", {"n": unreadable}))
+    return found[:_MOST]
+
+
+def _about_classes(accuracy: Figure, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int) -> list[Advice]:
+    found: list[Advice] = []
+    known = [row for row in classes if row.recall is not None and row.test >= _FEWEST]
+    if known:
+        worst = min(known, key=lambda row: (row.recall.value if row.recall else 1.0, row.name))
+        if worst.recall is not None and worst.recall.value < accuracy.value - _LOWER_BY:
+            found.append(("next_class", {"label": worst.name, "recall": worst.recall.value, "n": worst.train}))
+    if len(classes) > 2 and pairs and pairs[0].count >= 2 and pairs[0].count >= _PAIR_SHARE * mistakes:
+        first = pairs[0]
+        values = {"label": first.label, "predicted": first.predicted, "n": first.count, "mistakes": mistakes}
+        found.append(("next_pair", values))
+    return found

@@ -1,0 +1,166 @@
+"""Charts as SVG that follow the page's colours. In: numbers. Out: SVG text. Next: pictures.py.
+
+matplotlib draws with stand-in colours, which become CSS variables: one chart serves light and dark pages and paper. Text
+stays text, in the page's own fonts, so that every script can be read that the reader's device can show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+# What matplotlib draws with -> the CSS variable that takes its place.
+COLOURS: Mapping[str, str] = {
+    "ink": "#010101", "soft": "#020202", "grid": "#030303", "paper": "#040404",
+    **{f"series-{number}": f"#0505{number:02x}" for number in range(1, 9)},
+}  # fmt: skip
+SERIES = 8  # colours that can be told apart
+
+_SIZE = (4.5, 2.9)  # inches of 72 units
+_IDENTIFIER = re.compile(
+    r' id="(?:figure|axes|patch|line2d|text|xtick|ytick|matplotlib\.axis|PathCollection|FillBetween\w*|legend)_\d+"'
+)
+_HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+_FONT = re.compile(r" font-family: [^;\"]*;")  # the page's own
+_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One curve."""
+
+    x: ArrayLike
+    y: ArrayLike
+    colour: int  # 1 to SERIES
+    dashed: bool = False
+    dotted: bool = False  # a mark at each point
+    stepped: bool = False
+
+
+def draw_lines(
+    lines: Sequence[Line], *, x: str, y: str, x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None, diagonal: bool = False, mark: tuple[float, str] | None = None,
+    shares: Literal["", "x", "y", "xy"] = "", logarithmic: bool = False, whole: bool = False,
+) -> str:  # fmt: skip
+    """Curves with axis names `x` and `y`; `mark` is a vertical line and its name; `shares` names axes in per cent."""
+    with _axes() as (figure, axes):
+        if diagonal:
+            axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
+        if mark is not None:
+            axes.axvline(mark[0], color=COLOURS["soft"], linewidth=1, linestyle=(0, (2, 2)))
+            axes.annotate(
+                mark[1], (mark[0], 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points",
+                color=COLOURS["soft"], fontsize=9,
+            )  # fmt: skip
+        for line in lines:
+            axes.plot(
+                line.x, line.y, color=COLOURS[f"series-{line.colour}"], linewidth=2,
+                linestyle=(0, (5, 2)) if line.dashed else "-", marker="o" if line.dotted else None, markersize=5,
+                drawstyle="steps-post" if line.stepped else "default", solid_capstyle="round",
+            )  # fmt: skip
+        if logarithmic:
+            axes.set_xscale("log")
+        _finish(axes, x=x, y=y, x_range=x_range, y_range=y_range, shares=shares, whole=whole)
+        return _svg(figure)
+
+
+def draw_reliability(
+    before: Sequence[tuple[float, float]], after: Sequence[tuple[float, float, float, float]], *, x: str, y: str
+) -> str:
+    """Bins (confidence, accuracy) before calibration, and (confidence, accuracy, low, high) after it, on the diagonal."""
+    with _axes() as (figure, axes):
+        axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot(
+            [point[0] for point in before], [point[1] for point in before], color=COLOURS["series-2"], linewidth=1.5,
+            linestyle=(0, (5, 2)), marker="o", markersize=4, markerfacecolor=COLOURS["paper"],
+        )  # fmt: skip
+        confidence = [point[0] for point in after]
+        axes.vlines(
+            confidence,
+            [point[2] for point in after],
+            [point[3] for point in after],
+            color=COLOURS["series-1"],
+            linewidth=1.5,
+        )
+        axes.plot(
+            confidence, [point[1] for point in after], color=COLOURS["series-1"], linewidth=2, marker="o", markersize=5
+        )
+        _finish(axes, x=x, y=y, x_range=(0, 1), y_range=(0, 1.02), shares="xy", whole=False)
+        return _svg(figure)
+
+
+def draw_confidences(right: ArrayLike, wrong: ArrayLike, *, x: str, y: str) -> str:
+    """Two stacked histograms over equal ranges from 0 to 1: right answers (series 1) and wrong ones (series 4)."""
+    import numpy as np
+
+    counts = np.asarray(right), np.asarray(wrong)
+    width = 1 / len(counts[0])
+    middles = (np.arange(len(counts[0])) + 0.5) * width
+    with _axes() as (figure, axes):
+        axes.bar(middles, counts[0], width * 0.9, color=COLOURS["series-1"])
+        axes.bar(middles, counts[1], width * 0.9, bottom=counts[0], color=COLOURS["series-4"])
+        _finish(axes, x=x, y=y, x_range=(0, 1), y_range=None, shares="x", whole=False)
+        return _svg(figure)
+
+
+@contextlib.contextmanager
+def _axes() -> Iterator[tuple[Any, Any]]:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    style: Any = {
+        "svg.fonttype": "none", "svg.hashsalt": "tellapart", "font.family": "sans-serif", "font.size": 10,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": COLOURS["soft"],
+        "axes.labelcolor": COLOURS["ink"], "xtick.color": COLOURS["soft"], "ytick.color": COLOURS["soft"],
+        "xtick.labelcolor": COLOURS["ink"], "ytick.labelcolor": COLOURS["ink"], "axes.grid": True,
+        "grid.color": COLOURS["grid"], "grid.linewidth": 0.8, "axes.axisbelow": True, "figure.facecolor": "none",
+        "axes.facecolor": "none", "axes.linewidth": 0.8,
+    }  # fmt: skip
+    # The fonts here may lack letters that the reader's have; only the width that is kept free for them is a guess then.
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        yield figure, figure.add_subplot()
+
+
+def _finish(
+    axes: Any, *, x: str, y: str, x_range: tuple[float, float] | None, y_range: tuple[float, float] | None, shares: str, whole: bool
+) -> None:  # fmt: skip
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if x_range is not None:
+        axes.set_xlim(*x_range)
+    if y_range is not None:
+        axes.set_ylim(*y_range)
+    percent = FuncFormatter(lambda value, _: f"{100 * value:.6g} %")
+    for axis in shares:
+        (axes.xaxis if axis == "x" else axes.yaxis).set_major_formatter(percent)
+    if whole:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+
+
+def _svg(figure: Any) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = _METADATA.sub("", _HEAD.sub("", buffer.getvalue()))
+    # Several charts stand on one page, where an identifier may be given once; none of these is referred to.
+    text = _IDENTIFIER.sub("", text)
+    for name, colour in COLOURS.items():
+        text = text.replace(colour, f"var(--{name})")
+    text = _FONT.sub("", text)
+    return _unsized(text)
+
+
+def _unsized(text: str) -> str:
+    """Without a width and height of its own an SVG takes the room that the page gives it."""
+    text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", text, count=1)
+    return re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)

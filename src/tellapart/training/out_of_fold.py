@@ -1,0 +1,88 @@
+"""What a classifier says of pictures it has not seen. In: vectors, labels. Out: probabilities. Next: evaluation/labels.py.
+
+Each fold is judged by a classifier fitted on the other folds, with one strength for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.training.probe import check_vectors, deal, fit_probe, number_groups, picture_weights
+from tellapart.training.softmax_regression import Floats, Integers, SoftmaxRegression, worker_threads
+
+_TOLERANCE = 1e-4  # nats; see SoftmaxRegression.minimise
+_OUTPUTS_AT_ONCE = 500  # folds x classes; the solver keeps twenty copies of the weights of all folds fitted together
+
+
+def out_of_fold(
+    embeddings: Floats,
+    labels: NDArray[np.integer],
+    groups: Sequence[str] | NDArray[np.integer],
+    *,
+    class_count: int,
+    strength: float | None = None,
+    folds: int = 5,
+    seed: int,
+    class_weights: Literal["none", "balanced"] = "none",
+    advance: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Probabilities float32 [N, K] of each picture from a classifier that saw neither it nor its group ("" is no group).
+
+    `embeddings` is float32 [N, D], `labels` [N] in 0..class_count-1. `strength` is lambda as in Probe; None finds it by
+    cross-validation first. A row is NaN where nothing can be held out: all other pictures of its class are in its group, so
+    that the others teach nothing of the class. The same input gives the same result on any number of threads.
+    `advance(1)` follows each fold. Raises: DataError when a class has no picture or a vector is not finite.
+    """
+    vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
+    targets: Integers = np.asarray(labels, dtype=np.int64)
+    check_vectors(vectors, targets, class_count)
+    if strength is None:
+        strength = fit_probe(
+            vectors,
+            targets,
+            groups=groups,
+            class_count=class_count,
+            class_weights=class_weights,
+            folds=folds,
+            seed=seed,
+        ).strength
+    held_out = _hold_out(targets, number_groups(groups, len(targets)), class_count, folds, seed)
+    weights = picture_weights(targets, class_count, class_weights)
+    probabilities = np.full((len(targets), class_count), np.nan, dtype=np.float32)
+    step = max(1, _OUTPUTS_AT_ONCE // class_count)
+    with worker_threads() as threads:
+        covariance = None
+        for first in range(0, len(held_out), step):
+            some = held_out[first : first + step]
+            regression = SoftmaxRegression(
+                vectors, targets, weights * ~some, class_count=class_count, threads=threads, covariance=covariance
+            )
+            covariance = regression.covariance
+            slopes, offsets = regression.raw(regression.minimise(strength, tolerance=_TOLERANCE).parameters)
+            for rows, slope, offset in zip(some, slopes, offsets, strict=True):
+                probabilities[rows] = _softmax(vectors[rows] @ slope.T + offset)
+                if advance is not None:
+                    advance(1)
+    return probabilities
+
+
+def _hold_out(
+    labels: Integers, groups: Integers, class_count: int, folds: int, seed: int
+) -> NDArray[np.bool_]:  # fmt: skip
+    """What each fold holds out, bool [F, N], less the groups without which the rest would lack one of their classes."""
+    fold_of = deal(labels, groups, class_count, folds, np.random.default_rng(seed))
+    held_out: NDArray[np.bool_] = fold_of == np.unique(fold_of)[:, None]
+    for rows in held_out:
+        lost = np.bincount(labels[~rows], minlength=class_count) == 0
+        rows &= ~np.isin(groups, groups[rows & lost[labels]])
+    return held_out[held_out.any(axis=1)]
+
+
+def _softmax(logits: Floats) -> Floats:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities

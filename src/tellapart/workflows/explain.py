@@ -1,0 +1,270 @@
+"""Why a model says what it says of pictures. In: Opened, paths, methods. Out: Explanation, files. Next: explained_model.py."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
+from tellapart.explanation.faithfulness import Faithfulness, chance, faithfulness
+from tellapart.explanation.methods import EXPLAINERS, Subject
+from tellapart.explanation.overlay import overlay
+from tellapart.preprocessing import decode, prepare
+from tellapart.storage import storage_errors, write_bytes
+from tellapart.workflows.explain_files import Files, choose_files
+from tellapart.workflows.explain_sheets import Panel, Thumb, draw_explanation
+from tellapart.workflows.explained_model import Opened
+from tellapart.workflows.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
+from tellapart.workflows.predict import expand, read_file
+from tellapart.workflows.reporter import Reporter
+
+ALL = "all"
+SIDE = 448  # pixels, of an overlay
+NO_BETTER = "No heatmap does better than chance here: do not rely on them."
+_FOOT = (
+    "Deletion: the class's mean probability while the hottest pixels are taken away; low is good. Insertion: while they "
+    "come back over a blurred picture; high is good. {chance}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """One method's heatmap of one picture."""
+
+    method: str
+    overlay: Path  # PNG
+    array: Path  # .npy, float32 [h, w] in [0, 1]
+    faithfulness: Faithfulness
+    seconds: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One picture's explanation, or the reason why there is none."""
+
+    path: str
+    error: str = ""
+    label: str = ""  # the most probable class
+    probability: float = 0.0
+    target: str = ""  # the class that is explained
+    target_probability: float = 0.0
+    drawn: tuple[Drawn, ...] = ()
+    chance: Faithfulness | None = None  # what random heatmaps reach
+    best: str = ""  # the most faithful method; "" where none is better than chance
+    neighbours: tuple[Neighbour, ...] = ()
+    seen: bool = False  # it is one of the training pictures, pixel for pixel
+    sheet: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON-ready object."""
+        if self.error:
+            return {"path": self.path, "error": self.error}
+        heatmaps = [
+            {
+                "method": one.method, "overlay": str(one.overlay), "array": str(one.array),
+                "deletion": round(one.faithfulness.deletion, 4), "insertion": round(one.faithfulness.insertion, 4),
+                "seconds": round(one.seconds, 3), "note": one.note or None,
+            }
+            for one in self.drawn
+        ]  # fmt: skip
+        random = self.chance and {
+            "deletion": round(self.chance.deletion, 4),
+            "insertion": round(self.chance.insertion, 4),
+        }
+        return {
+            "path": self.path, "error": None, "label": self.label, "probability": round(self.probability, 6),
+            "class": self.target, "class_probability": round(self.target_probability, 6), "heatmaps": heatmaps,
+            "chance": random, "most_faithful": self.best or None, "sheet": str(self.sheet), "seen_in_training": self.seen,
+            "neighbours": [
+                {"path": str(one.path), "label": one.label, "similarity": round(one.similarity, 4)}
+                for one in self.neighbours
+            ],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What `tellapart explain` made."""
+
+    folder: Path
+    pictures: tuple[Explained, ...]
+    skipped: dict[str, str]  # method -> why it was left out of `all`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Looking:
+    """What is the same for every picture."""
+
+    opened: Opened
+    subject: Subject
+    methods: tuple[str, ...]
+    every: bool  # methods that cannot be had are left out
+    target: int | None  # None: each picture's most probable class
+    neighbourhood: Neighbourhood | None
+    neighbours: int
+    skipped: dict[str, str]
+
+
+def explain(
+    opened: Opened, pictures: Sequence[str], *, methods: Sequence[str], layer: str | None, class_name: str | None,
+    out: Path | None, neighbours: int, force: bool, reporter: Reporter, tell: Callable[[Explained], None],
+) -> Explanation:  # fmt: skip
+    """Draw heatmaps of `pictures` (files, folders, globs) by `methods` (names of EXPLAINERS, or all; none: what fits).
+
+    `layer` takes the place of the last map for the methods that look at one. `out` is a folder; None is a new one here.
+    An earlier file is replaced only with `force`. A picture that cannot be read is passed over with its reason. `tell`
+    hears of each picture when it is done.
+    Raises: SettingsError, ModelFileError, DataError, StorageError.
+    """
+    target = None if class_name is None else opened.class_index(class_name)
+    chosen = _choose(opened, methods, layer, reporter)
+    sources = list(expand(pictures))
+    if not sources:
+        raise DataError("there is no picture in the paths given. Name picture files, or folders that hold some.")
+    files = choose_files([source.path for source in sources], out, force=force)
+    looking = _Looking(
+        opened=opened, subject=opened.subject(layer), methods=chosen, every=ALL in methods, target=target, skipped={},
+        neighbourhood=open_neighbourhood(opened, reporter) if neighbours else None, neighbours=neighbours,
+    )  # fmt: skip
+    explained = []
+    with reporter.step("Explaining", len(sources)) as advance:
+        for source, place in zip(sources, files, strict=True):
+            try:
+                explained.append(_explain_one(looking, source.path, place))
+            except PictureError as error:
+                explained.append(Explained(path=source.path, error=str(error)))
+            tell(explained[-1])
+            advance(1)
+    return Explanation(folder=files[0].folder, pictures=tuple(explained), skipped=looking.skipped)
+
+
+def _choose(opened: Opened, methods: Sequence[str], layer: str | None, reporter: Reporter) -> tuple[str, ...]:
+    for name in methods:
+        if name not in (*EXPLAINERS, ALL):
+            near = difflib.get_close_matches(name, EXPLAINERS, n=1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise SettingsError(f"there is no method {name!r}. {hint}Choose from {', '.join(EXPLAINERS)}, or all.")
+    chosen = tuple(EXPLAINERS) if ALL in methods else tuple(dict.fromkeys(methods))
+    if layer is not None:
+        chosen = tuple(name for name in chosen or ("gradcam",) if EXPLAINERS[name].looks_at == "map")
+        if not chosen:
+            raise SettingsError(
+                f"--layer {layer} is given, but {' and '.join(methods)} looks at the picture alone. Take gradcam, or leave "
+                "--layer out."
+            )
+    if chosen:
+        return chosen
+    try:
+        opened.activation  # noqa: B018 - asked for to know whether it can be had
+    except (ModelFileError, MissingExtra) as error:
+        reporter.say(f"Occlusion is taken: {error}")
+        return ("occlusion",)
+    return ("gradcam",)
+
+
+def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
+    opened, subject = looking.opened, looking.subject
+    preprocessing = opened.model.preprocessing
+    decoded = decode(read_file(path), target=max(SIDE, preprocessing.size)).image
+    image = prepare(decoded, preprocessing)
+    large = prepare(decoded, replace(preprocessing, size=max(SIDE, preprocessing.size)))
+    probabilities, embeddings = opened.run(image[None])
+    row = probabilities[0]
+    target = int(row.argmax()) if looking.target is None else looking.target
+    drawn, panels = _draw_all(looking, image, large, target, place)
+    random = chance(image, target, predict=subject.predict, background=subject.background)
+    best = max(drawn, key=lambda one: one.faithfulness.score)
+    near, seen = looking.neighbourhood.of(embeddings[0], looking.neighbours) if looking.neighbourhood else ([], False)
+    found = Explained(
+        path=path, label=opened.manifest.classes[int(row.argmax())], probability=float(row.max()),
+        target=opened.manifest.classes[target], target_probability=float(row[target]), drawn=tuple(drawn), chance=random,
+        best=best.method if best.faithfulness.score > random.score else "", neighbours=tuple(near), seen=seen, sheet=place.sheet,
+    )  # fmt: skip
+    _write_sheet(found, large, panels, opened, subject.layer)
+    return found
+
+
+def _draw_all(
+    looking: _Looking, image: NDArray[np.uint8], large: NDArray[np.uint8], target: int, place: Files
+) -> tuple[list[Drawn], list[NDArray[np.uint8]]]:
+    drawn, panels, subject = [], [], looking.subject
+    for name in looking.methods:
+        started = time.monotonic()
+        try:
+            heat = EXPLAINERS[name].explain(subject, image, target)
+        except (BackboneError, ModelFileError, MissingExtra, SettingsError) as error:
+            if not looking.every:
+                raise
+            looking.skipped[name] = str(error)
+            continue
+        seconds = time.monotonic() - started
+        panels.append(overlay(large, heat.heatmap))
+        _write_png(place.overlay(name), panels[-1])
+        buffer = io.BytesIO()
+        np.save(buffer, heat.heatmap, allow_pickle=False)
+        write_bytes(place.array(name), buffer.getvalue())
+        measured = faithfulness(
+            image, heat.heatmap, target, predict=subject.predict, background=subject.background
+        )  # fmt: skip
+        drawn.append(
+            Drawn(
+                method=name, overlay=place.overlay(name), array=place.array(name), faithfulness=measured, seconds=seconds,
+                note=heat.note if heat.heatmap.any() else "nothing in the picture speaks for the class",
+            )
+        )  # fmt: skip
+    return drawn, panels
+
+
+def _write_sheet(
+    found: Explained, large: NDArray[np.uint8], overlays: Sequence[NDArray[np.uint8]], opened: Opened, layer: str | None
+) -> None:
+    panels = [Panel(title="What the network sees", picture=large)]
+    for one, picture in zip(found.drawn, overlays, strict=True):
+        figures = f"deletion {one.faithfulness.deletion:.2f}   insertion {one.faithfulness.insertion:.2f}"
+        best = one.method == found.best
+        mark = "   most faithful" if best and len(found.drawn) > 1 else ""
+        method = EXPLAINERS[one.method]
+        title = f"{method.title}{f' at {layer}' if layer and method.looks_at == 'map' else ''}{mark}"
+        panels.append(Panel(title=title, picture=picture, lines=(figures, one.note), best=bool(mark)))
+    head = [f"Predicted: {found.label}, {100 * found.probability:.1f} %"]
+    if found.target != found.label:
+        head.append(f"Explained: {found.target}, {100 * found.target_probability:.1f} %")
+    if found.seen:
+        head[0] += "; this very picture was trained on"
+    assert found.chance is not None
+    random = f"Random heatmaps reach {found.chance.deletion:.2f} and {found.chance.insertion:.2f} here."
+    if not found.best:
+        random += f" {NO_BETTER}"
+    sheet = draw_explanation(
+        title=Path(found.path).name, head=head, panels=panels, thumbs=[_thumb(one, opened, found) for one in found.neighbours],
+        foot=_FOOT.format(chance=random),
+    )  # fmt: skip
+    assert found.sheet is not None
+    _write_png(found.sheet, np.asarray(sheet))
+
+
+def _thumb(one: Neighbour, opened: Opened, found: Explained) -> Thumb:
+    picture = None
+    with contextlib.suppress(PictureError):
+        picture = Image.fromarray(
+            prepare(decode(read_file(str(one.path)), target=256).image, opened.model.preprocessing)
+        )
+    return Thumb(picture=picture, label=one.label, words=f"similarity {one.similarity:.2f}")
+
+
+def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG", optimize=False)
+    with storage_errors(path):
+        write_bytes(path, buffer.getvalue())

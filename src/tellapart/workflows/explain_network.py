@@ -1,0 +1,125 @@
+"""What a network is and sees. In: Opened, a layer, pictures. Out: layers; PNGs. Next: explanation/layers.py."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tellapart.errors import DataError, PictureError
+from tellapart.explanation.layers import Layer, feature_maps, find_layer, first_filters
+from tellapart.explanation.pictures import MOST_MAPS, filter_tiles, is_signed, map_tiles
+from tellapart.explanation.stages import put_together
+from tellapart.preprocessing import load
+from tellapart.storage import write_bytes
+from tellapart.workflows.explain_files import check_free, choose_files
+from tellapart.workflows.explain_sheets import draw_tiles
+from tellapart.workflows.explained_model import Opened
+from tellapart.workflows.network_diagram import draw_network
+from tellapart.workflows.predict import expand, read_file
+from tellapart.workflows.reporter import Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSheet:
+    """The feature maps of one picture, or the reason why there are none."""
+
+    path: str
+    sheet: Path | None = None
+    channels: tuple[int, ...] = ()  # most active first
+    error: str = ""
+
+
+def network_json(layers: Sequence[Layer]) -> dict[str, Any]:
+    """The table of the network as one JSON-ready object."""
+    return {
+        "parameters": sum(layer.parameters for layer in layers),
+        "multiply_adds": sum(layer.multiply_adds for layer in layers),
+        "layers": [
+            {
+                "name": layer.name, "operators": list(layer.operators), "output": list(layer.output),
+                "parameters": layer.parameters, "multiply_adds": layer.multiply_adds,
+            }
+            for layer in layers
+        ],
+    }  # fmt: skip
+
+
+def write_diagram(opened: Opened, out: Path, *, force: bool) -> Path:
+    """Draw the network, a row a stage, to `out`/network.png. Raises: StorageError."""
+    path = out / "network.png"
+    check_free(path, force=force)
+    size = opened.manifest.preprocessing.size
+    _write(path, draw_network(put_together(opened.layers), name=opened.manifest.backbone.name, size=size))
+    return path
+
+
+def write_filters(opened: Opened, out: Path, *, force: bool) -> Path:
+    """Draw the first layer's filters to `out`/filters.png. Raises: SettingsError, StorageError."""
+    path = out / "filters.png"
+    check_free(path, force=force)
+    kernels = first_filters(opened.graph)
+    count, colours, height, width = kernels.shape
+    seen = "colours" if colours == 3 else "grey"
+    sheet = draw_tiles(
+        filter_tiles(kernels), title=f"First-layer filters of {opened.manifest.backbone.name}",
+        head=f"{count} filters of {height} x {width} pixels that look at {seen}. Each has its own scale: middle grey is "
+        "weight 0, brighter is above, darker below. Batch norm is folded in.",
+        captions=[str(channel) for channel in range(count)],
+    )  # fmt: skip
+    _write(path, sheet)
+    return path
+
+
+def write_features(
+    opened: Opened, layer: str, pictures: Sequence[str], out: Path, *, force: bool, reporter: Reporter
+) -> list[FeatureSheet]:
+    """Draw what `layer` gives for each picture, most active first, to `out`/NAME.LAYER.png.
+
+    Raises: SettingsError when there is no such layer, or it gives no maps; DataError without pictures; StorageError.
+    """
+    chosen = find_layer(opened.layers, layer)
+    sources = list(expand(pictures))
+    if not sources:
+        raise DataError(f"--features {layer} needs a picture to look at. Name at least one.")
+    files = choose_files([source.path for source in sources], out, force=True)
+    sheets = [out / f"{place.stem}.{layer}.png" for place in files]
+    for sheet in sheets:
+        check_free(sheet, force=force)
+    found = []
+    with reporter.step(f"Drawing {layer}", len(sources)) as advance:
+        for source, sheet in zip(sources, sheets, strict=True):
+            try:
+                found.append(_write_one(opened, chosen, source.path, sheet))
+            except PictureError as error:
+                found.append(FeatureSheet(path=source.path, error=str(error)))
+            advance(1)
+    return found
+
+
+def _write_one(opened: Opened, layer: Layer, path: str, sheet: Path) -> FeatureSheet:
+    maps = feature_maps(opened.graph, layer, load(read_file(path), opened.model.preprocessing))
+    tiles = map_tiles(maps)
+    count, height, width = maps.shape
+    silent = int((maps.max((1, 2)) <= 0).sum())
+    shown = f"The {MOST_MAPS} most active of {count:,}" if count > MOST_MAPS else f"All {count:,}"
+    quiet = f" {silent:,} are 0 everywhere." if silent else ""
+    scale = "middle grey is 0, brighter is above, darker below" if is_signed(maps) else "dark is 0, yellow is much"
+    drawing = draw_tiles(
+        tiles, title=f"{Path(path).name} in layer {layer.name}",
+        head=f"{shown} feature maps of {height} x {width}, the most active first, on one scale: "
+        f"{scale}.{quiet} Below each: channel, mean size.",
+        captions=[f"{tile.channel}   {tile.activity:.3g}" for tile in tiles],
+    )  # fmt: skip
+    _write(sheet, drawing)
+    return FeatureSheet(path=path, sheet=sheet, channels=tuple(tile.channel for tile in tiles))
+
+
+def _write(path: Path, picture: Image.Image) -> None:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())

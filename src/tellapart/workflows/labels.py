@@ -1,0 +1,199 @@
+"""Which labels to look at again. In: a folder or CSV. Out: DoubtfulLabels, a CSV. Next: evaluate.py.
+
+The classifier is the probe on cached features, fitted without the pictures that it judges, so that a second look costs seconds.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tellapart.data.corrections import data_folder, path_in
+from tellapart.errors import DataError, StorageError
+from tellapart.evaluation.labels import Doubt, LabelReport, examine_labels
+from tellapart.features.backbone import PendingBackbone, prepare_backbone
+from tellapart.features.cache import Cache
+from tellapart.features.engine import choose_device, open_engine
+from tellapart.features.extract import Features, Picture, extract
+from tellapart.storage import cache_folder, write_bytes
+from tellapart.training.out_of_fold import out_of_fold
+from tellapart.workflows.caching import open_cache
+from tellapart.workflows.examine import Examined, examine
+from tellapart.workflows.reporter import Reporter
+
+COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
+
+_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DoubtfulLabels:
+    """An audit, and the pictures whose labels a person should look at again."""
+
+    examined: Examined
+    indices: tuple[int, ...]  # row of the report -> index into the listing's entries
+    classes: tuple[str, ...]  # class of the report -> name
+    report: LabelReport
+    agreement: float | None  # share of the judged pictures whose label the classifier would have given too
+    backbone: str
+
+    def record(self, doubt: Doubt) -> dict[str, Any]:
+        """One doubt with names, by COLUMNS; probabilities are None where nothing could judge the picture."""
+        listing = self.examined.listing
+        values = (
+            path_in(data_folder(listing.source), listing.entries[self.indices[doubt.row]].path),
+            self.classes[doubt.label],
+            self.classes[doubt.suggested],
+            _number(doubt.probability_of_label),
+            _number(doubt.probability_of_suggested),
+            doubt.kind,
+            _number(doubt.score),
+        )
+        return dict(zip(COLUMNS, values, strict=True))
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON-ready object."""
+        return {
+            "backbone": self.backbone,
+            "judged": self.report.judged,
+            "not_judged": len(self.indices) - self.report.judged,
+            "agreement": _number(self.agreement),
+            "wrong": self._keyed(self.report.wrong),
+            "outliers": self._keyed(self.report.outliers),
+            "ambiguous": self._keyed(self.report.ambiguous),
+        }
+
+    def _keyed(self, doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
+        return [{name.replace(" ", "_"): value for name, value in self.record(doubt).items()} for doubt in doubts]
+
+
+def doubt_labels(
+    pictures: Path,
+    *,
+    corrections: Path | None = None,
+    backbone: str = "tf_efficientnet_lite0",
+    weights: Path | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    seed: int = 0,
+    reporter: Reporter,
+) -> DoubtfulLabels:
+    """Audit pictures and look for labels that are probably wrong, outliers and ambiguous pictures.
+
+    Raises: DataError where there are fewer than two classes; BackboneError, SettingsError, StorageError.
+    """
+    chosen = choose_device(device)
+    pending = prepare_backbone(backbone, cache=cache_folder(), weights=weights)
+    threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
+    try:
+        with open_cache() as cache:
+            examined = examine(pictures, corrections=corrections, cache=cache, reporter=reporter)
+            usable = [index for index, inspection in enumerate(examined.inspections) if not inspection.problem]
+            _check(examined, usable)
+            features = _embed(examined, usable, pending, chosen, cache, reporter)
+            rows = [row for row in range(len(usable)) if row not in features.problems]
+            indices = [usable[row] for row in rows]
+            return _judge(examined, indices, features.vectors[rows], backbone=backbone, seed=seed, reporter=reporter)
+    finally:
+        pending.cancel()
+
+
+def write_doubts(path: Path, doubtful: DoubtfulLabels, *, force: bool) -> None:
+    """Write all doubts as a CSV that a person corrects and `tellapart train --labels` takes back.
+
+    Raises: StorageError when the file exists and `force` is not set, or the folder refuses.
+    """
+    check_out(path, force=force)
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, COLUMNS)
+    table.writeheader()
+    table.writerows(doubtful.record(doubt) for doubt in doubtful.report.doubts)
+    # With a byte order mark: this file is made to be opened in a spreadsheet, and Excel takes it for Latin without one.
+    write_bytes(path, b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def check_out(path: Path, *, force: bool) -> None:
+    """Raises: StorageError when the file exists and `force` is not set: it may hold corrections made by hand."""
+    if path.is_dir():
+        raise StorageError(f"{path} is a folder, not a file. Choose another name.")
+    if path.exists() and not force:
+        raise StorageError(f"{path} exists already. Choose another name, or give --force to replace it.")
+
+
+def _check(examined: Examined, usable: Sequence[int]) -> None:
+    labels = {examined.listing.entries[index].label for index in usable}
+    if len(labels) < 2:
+        raise DataError(
+            f"{examined.listing.source} has {len(labels)} class{'' if len(labels) == 1 else 'es'} with a picture that can be "
+            "read; a label can only be doubted beside another one. Add pictures of a second class, or leave --labels out."
+        )
+
+
+def _embed(
+    examined: Examined, usable: Sequence[int], pending: PendingBackbone, device: str, cache: Cache, reporter: Reporter
+) -> Features:
+    with reporter.step("Preparing the network", 1) as advance:
+        ready = pending.wait()
+        advance(1)
+    pictures = [
+        Picture(
+            path=examined.listing.entries[index].path,
+            file_hash=examined.inspections[index].file_hash,
+            content_hash=examined.inspections[index].content_hash,
+        )
+        for index in usable
+    ]
+    with reporter.step("Computing embeddings", len(pictures)) as advance:
+        return extract(
+            pictures,
+            engine=open_engine(ready, device),
+            preprocessing=ready.preprocessing,
+            embedding=ready.embedding,
+            fingerprint=ready.fingerprint,
+            cache=cache,
+            advance=advance,
+        )
+
+
+def _judge(
+    examined: Examined, indices: list[int], vectors: np.ndarray[Any, np.dtype[np.float32]], *, backbone: str, seed: int,
+    reporter: Reporter,
+) -> DoubtfulLabels:  # fmt: skip
+    names = [examined.listing.entries[index].label for index in indices]
+    classes = sorted(set(names))
+    number = {name: position for position, name in enumerate(classes)}
+    labels = np.array([number[name] for name in names], dtype=np.int64)
+    groups = [examined.audit.groups[index] for index in indices]
+    with reporter.step("Judging labels", _FOLDS) as advance:
+        probabilities = out_of_fold(
+            vectors, labels, groups, class_count=len(classes), folds=_FOLDS, seed=seed, advance=advance
+        )
+        report = examine_labels(probabilities, labels, vectors, groups=groups)
+    judged = np.isfinite(probabilities).all(axis=1)
+    agrees = probabilities[judged].argmax(axis=1) == labels[judged]
+    return DoubtfulLabels(
+        examined=examined,
+        indices=tuple(indices),
+        classes=tuple(classes),
+        report=report,
+        agreement=float(agrees.mean()) if judged.any() else None,
+        backbone=backbone,
+    )
+
+
+def _import_ahead() -> None:
+    """Import what the last step needs while pictures are read: cleanlab brings pandas, which takes a second or two."""
+    for name in ("scipy.optimize", "cleanlab.count"):
+        importlib.import_module(name)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else round(value, 6)

@@ -1,0 +1,165 @@
+"""Labels corrected by a CSV, and every way in which one can be wrong. In: listings. Out: other labels, or a sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tellapart.data.corrections import LEFT_OUT, correct, path_in
+from tellapart.data.examples import Example, Listing
+from tellapart.data.examples_csv import write_examples
+from tellapart.data.folder import scan
+from tellapart.data.table import read_table
+from tellapart.errors import DataError, StorageError
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Listing:
+    for name in ("cat/1.png", "cat/2.png", "cat/é 3.png", "dog/1.png", "dog/2.png", "狗/1.png"):
+        path = tmp_path / "pets" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return scan(tmp_path / "pets")
+
+
+def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "fixed.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def labels_of(listing: Listing) -> dict[str, str]:
+    return {entry.path.relative_to(listing.source).as_posix(): entry.label for entry in listing.entries}
+
+
+def message(listing: Listing, path: Path, error: type[Exception] = DataError) -> str:
+    with pytest.raises(error) as caught:
+        correct(listing, path)
+    return str(caught.value)
+
+
+def test_labels_are_changed_and_pictures_left_out(listing: Listing, tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "path,label,suggested,score\ncat/2.png,dog,dog,0.99\ndog/1.png,,cat,0.9\ncat/1.png,cat,dog,0.8\n"
+    )
+    corrected = correct(listing, path)
+    assert labels_of(corrected.listing) == {
+        "cat/1.png": "cat", "cat/2.png": "dog", "cat/é 3.png": "cat", "dog/2.png": "dog", "狗/1.png": "狗",
+    }  # fmt: skip
+    assert (corrected.changed, corrected.left_out, corrected.unchanged) == (1, 1, 1)
+    assert corrected.listing.ignored[LEFT_OUT] == 1
+    assert corrected.summary == f"{path}: 1 labels corrected, 1 pictures left out, 1 as they were."
+    assert labels_of(listing)["cat/2.png"] == "cat"  # the listing that was given is as it was
+
+
+def test_a_class_without_a_picture_left_is_no_class(listing: Listing, tmp_path: Path) -> None:
+    corrected = correct(listing, write(tmp_path, "path,label\n狗/1.png,dog\n")).listing
+    assert corrected.classes == ("cat", "dog")
+    assert correct(listing, write(tmp_path, "path,label\n狗/1.png,\n")).listing.classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_what_a_spreadsheet_saved(listing: Listing, tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path, "Label;PATH\r\n狗;dog\\2.png\r\n;\r\n dog ; cat/é 3.png \r\n", encoding)
+    found = labels_of(correct(listing, path).listing)
+    assert (found["dog/2.png"], found["cat/é 3.png"]) == ("狗", "dog")
+
+
+def test_whole_paths_and_detours_name_the_same_picture(listing: Listing, tmp_path: Path) -> None:
+    whole = os.path.abspath(listing.source / "cat/1.png")
+    found = labels_of(correct(listing, write(tmp_path, f"path,label\n{whole},dog\ndog/../cat/2.png,dog\n")).listing)
+    assert (found["cat/1.png"], found["cat/2.png"]) == ("dog", "dog")
+
+
+def test_a_run_s_examples_are_corrections(listing: Listing, tmp_path: Path) -> None:
+    path = tmp_path / "examples.csv"
+    examples = [
+        Example(
+            path=Path(os.path.abspath(entry.path)),
+            label="dog",
+            split="train",
+            group="",
+            content_hash="",
+            width=1,
+            height=1,
+        )
+        for entry in listing.entries
+    ]
+    write_examples(path, examples)
+    assert set(labels_of(correct(listing, path).listing).values()) == {"dog"}
+
+
+def test_a_table_s_paths_count_from_its_folder(listing: Listing, tmp_path: Path) -> None:
+    table = tmp_path / "pets" / "pets.csv"
+    table.write_text("path,label,split\ncat/1.png,cat,train\ndog/1.png,dog,test\n", encoding="utf-8")
+    corrected = correct(read_table(table), write(tmp_path, "path,label,split\ncat/1.png,dog,anything\n")).listing
+    assert [(entry.path.parent.name, entry.label, entry.split) for entry in corrected.entries] == [
+        ("cat", "dog", "train"),
+        ("dog", "dog", "test"),
+    ]
+
+
+def test_nothing_to_correct(listing: Listing, tmp_path: Path) -> None:
+    corrected = correct(listing, write(tmp_path, "path,label\n"))
+    assert corrected.listing == listing
+    assert (corrected.changed, corrected.left_out, corrected.unchanged) == (0, 0, 0)
+
+
+def test_a_path_as_a_correction_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert path_in(tmp_path / "pets", tmp_path / "pets" / "cat" / "1.png") == "cat/1.png"
+    monkeypatch.chdir(tmp_path)
+    assert path_in(Path("pets"), Path("elsewhere/1.png")) == (Path.cwd() / "elsewhere/1.png").as_posix()
+
+
+def test_unknown_paths(listing: Listing, tmp_path: Path) -> None:
+    text = message(listing, write(tmp_path, "path,label\ncat/1.png,dog\ncat/é3.png,dog\ncow/2.png,dog\n"))
+    assert "name pictures that" in text
+    assert "does not hold, 2 of 3: 'cat/é3.png' (row 3), 'cow/2.png' (row 4)." in text
+    assert "Did you mean 'cat/é 3.png'?" in text
+    assert f"Paths count from the folder {str(listing.source)!r}." in text
+    assert "Did you mean 'cat/2.png'?" in message(listing, write(tmp_path, "path,label\ncow/2.png,dog\n"))
+    assert "Did you mean" not in message(listing, write(tmp_path, "path,label\nx/y,dog\n"))
+
+
+def test_unknown_classes(listing: Listing, tmp_path: Path) -> None:
+    text = message(listing, write(tmp_path, "path,label\ncat/1.png,dogg\ncat/2.png,dog\ndog/1.png,dogg\n"))
+    assert "give the label 'dogg', in rows 2 and 4, which is none of the classes. Did you mean 'dog'?" in text
+    assert "The classes are: cat, dog, 狗. An empty label leaves the picture out." in text
+
+
+def test_many_classes_are_not_all_named(tmp_path: Path) -> None:
+    for number in range(1000):
+        (tmp_path / "many" / f"c{number:03}").mkdir(parents=True)
+        (tmp_path / "many" / f"c{number:03}" / "1.png").touch()
+    text = message(scan(tmp_path / "many"), write(tmp_path, "path,label\nc001/1.png,zebra\n"))
+    assert "c008, c009 and 990 more." in text
+
+
+def test_a_path_twice(listing: Listing, tmp_path: Path) -> None:
+    text = message(listing, write(tmp_path, "path,label\ncat/1.png,dog\ncat/2.png,dog\ndog/../cat/1.png,cat\n"))
+    assert "'dog/../cat/1.png' stands twice in the corrections" in text
+    assert "in row 2 and row 4. Keep one of the two rows." in text
+
+
+def test_missing_columns_and_paths(listing: Listing, tmp_path: Path) -> None:
+    assert "lacks the column 'label'" in message(listing, write(tmp_path, "path,suggested\ncat/1.png,dog\n"))
+    assert "have no path in row 3. Fill it in" in message(listing, write(tmp_path, "path,label\ncat/1.png,dog\n,dog\n"))
+
+
+def test_everything_left_out(listing: Listing, tmp_path: Path) -> None:
+    rows = "".join(f"{name},\n" for name in labels_of(listing))
+    assert "leave out every picture" in message(listing, write(tmp_path, "path,label\n" + rows))
+
+
+def test_no_such_file(listing: Listing, tmp_path: Path) -> None:
+    assert "there is no table" in message(listing, tmp_path / "nowhere.csv")
+    assert "is not a file" in message(listing, tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(listing: Listing, tmp_path: Path) -> None:
+    path = write(tmp_path, "path,label\n")
+    path.chmod(0)
+    assert "no permission" in message(listing, path, StorageError)

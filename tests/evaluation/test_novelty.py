@@ -1,0 +1,117 @@
+"""How unlike the training pictures. In: made embeddings, digits. Out: scores, beside scikit-learn's and SciPy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import empirical_covariance
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+
+from tellapart.evaluation.novelty import choose_pictures, fit_novelty
+
+
+def blobs(count: int, length: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of `classes` classes that spread further along some directions than along others."""
+    generator = np.random.default_rng(seed)
+    means = np.random.default_rng(99).normal(size=(classes, length)) * 0.3 + 1
+    labels = np.arange(count) % classes
+    spread = np.geomspace(0.6, 0.1, length)
+    return (means[labels] + generator.normal(size=(count, length)) * spread).astype(np.float32), labels
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float64)
+
+
+@pytest.mark.parametrize(("count", "length", "wanted"), [(1000, 128, 64), (150, 400, 50)])
+def test_the_score_is_the_mahalanobis_distance_to_the_nearest_class(count: int, length: int, wanted: int) -> None:
+    classes = 3
+    train, labels = blobs(count, length, classes, seed=0)
+    new = np.concatenate([blobs(6, length, classes, seed=1)[0], np.random.default_rng(2).normal(size=(6, length))])
+    # scikit-learn's noise variance is the mean over the ranks that 150 pictures have, not over all directions.
+    components = PCA(n_components=wanted, svd_solver="full").fit(unit(train))
+    left = np.var(unit(train), axis=0, ddof=1).sum() - components.explained_variance_.sum()
+    noise_variance = left / (length - wanted)
+    along = components.transform(unit(train))
+    within = along - np.stack([along[labels == number].mean(axis=0) for number in range(classes)])[labels]
+    pooled = empirical_covariance(within, assume_centered=True) * count / (count - classes)
+    basis = components.components_
+    covariance = basis.T @ pooled @ basis + noise_variance * (np.eye(length) - basis.T @ basis)
+    inverse = np.linalg.inv(covariance)
+    means = [components.mean_ + along[labels == number].mean(axis=0) @ basis for number in range(classes)]
+    expected = [min(mahalanobis(row, mean, inverse) for mean in means) ** 2 / length for row in unit(new)]
+    np.testing.assert_allclose(fit_novelty(train, labels).score(new), expected, rtol=1e-3)
+
+
+def test_typical_pictures_score_about_one_and_others_more() -> None:
+    train, labels = blobs(600, 128, 4, seed=0)
+    novelty = fit_novelty(train, labels)
+    own, foreign = (
+        novelty.score(blobs(200, 128, 4, seed=1)[0]),
+        novelty.score(1 + np.random.default_rng(3).normal(size=(200, 128))),
+    )
+    assert 0.7 < np.median(own) < 1.5
+    assert roc_auc_score(np.repeat([0, 1], 200), np.concatenate([own, foreign])) > 0.999
+
+
+def test_digits_that_were_not_trained_on_are_stranger() -> None:
+    digits = load_digits()
+    known = digits.target < 5
+    train, test = known.copy(), known.copy()
+    train[1::2], test[::2] = False, False
+    novelty = fit_novelty(digits.data[train], digits.target[train])
+    own, foreign = novelty.score(digits.data[test]), novelty.score(digits.data[~known])
+    area = roc_auc_score(np.repeat([0, 1], [len(own), len(foreign)]), np.concatenate([own, foreign]))
+    assert area > 0.93
+
+
+def test_the_length_of_an_embedding_does_not_count() -> None:
+    train, labels = blobs(100, 16, 2, seed=0)
+    novelty = fit_novelty(train, labels)
+    np.testing.assert_allclose(novelty.score(train * 7), novelty.score(train), rtol=1e-3, atol=1e-5)
+
+
+def test_fitting_twice_gives_the_same() -> None:
+    train, labels = blobs(300, 64, 3, seed=0)
+    first, second = fit_novelty(train, labels), fit_novelty(train, labels)
+    for name, value in first.arrays().items():
+        np.testing.assert_array_equal(value, second.arrays()[name])
+        assert value.dtype == np.float32
+
+
+def test_it_is_small_whatever_the_number_of_classes() -> None:
+    train, labels = blobs(1200, 1280, 300, seed=0)
+    assert sum(value.nbytes for value in fit_novelty(train, labels).arrays().values()) < 500_000
+
+
+@pytest.mark.parametrize(
+    ("train", "labels"),
+    [
+        (np.ones((1, 8)), [0]),
+        (np.ones((2, 1)), [0, 1]),
+        (np.eye(4), [0, 1, 2, 3]),
+        (np.zeros((30, 16)), [0, 1] * 15),
+        (np.repeat(np.eye(2, 16), 15, axis=0), [0] * 15 + [1] * 15),  # every class in one point
+        (np.random.default_rng(0).normal(size=(12, 512)), [0, 7] * 6),  # a class without pictures, few pictures
+    ],
+)
+def test_odd_embeddings_give_finite_scores(train: np.ndarray, labels: list[int]) -> None:
+    novelty = fit_novelty(train.astype(np.float32), np.array(labels))
+    strange = np.random.default_rng(1).normal(size=(5, train.shape[1])).astype(np.float32)
+    for embeddings in (train, strange, np.zeros_like(strange), strange * 1e6):
+        scores = novelty.score(embeddings.astype(np.float32))
+        assert np.isfinite(scores).all()
+        assert (scores >= 0).all()
+
+
+def test_the_pictures_to_fit_on_are_spread_over_the_classes() -> None:
+    labels = np.array([0] * 500 + [1] * 20 + [3] * 5)
+    chosen = choose_pictures(labels, most=45, seed=0)
+    assert np.bincount(labels[chosen]).tolist() == [20, 20, 0, 5]
+    assert (np.diff(chosen) > 0).all()
+    np.testing.assert_array_equal(chosen, choose_pictures(labels, most=45, seed=0))
+    assert set(chosen.tolist()) != set(choose_pictures(labels, most=45, seed=1).tolist())
+    np.testing.assert_array_equal(choose_pictures(labels, most=525, seed=0), np.arange(525))

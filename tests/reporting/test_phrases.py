@@ -1,0 +1,73 @@
+"""Both languages are whole. In: phrases.toml, the page's template. Out: keys and values that match."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from tellapart.reporting.phrases import LANGUAGES, Phrases, language_of, table
+
+SOURCES = Path(__file__).parents[2] / "src" / "tellapart"
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", list(table()))
+def test_every_phrase_is_in_both_languages_with_the_same_values(key: str) -> None:
+    phrase = table()[key]
+    assert set(phrase) == set(LANGUAGES)
+    assert all(text.strip() == text and text for text in phrase.values())
+    assert fields(phrase["en"]) == fields(phrase["zh"])
+
+
+def test_chinese_is_chinese_but_for_names() -> None:
+    plain = {key for key, phrase in table().items() if not re.search(r"[\u4e00-\u9fff]", phrase["zh"])}
+    assert plain == {"auroc", "f1"}
+
+
+def test_every_phrase_is_used_and_every_used_one_is_there() -> None:
+    texts = [
+        path.read_text()
+        for folder in ("reporting", "workflows", "serving")
+        for path in (SOURCES / folder).rglob("*.*")
+        if path.suffix in (".py", ".html")
+    ]
+    used = set(re.findall(r"""["'](\w+)["']""", "\n".join(texts)))
+    assert set(table()) <= used
+    asked = set(re.findall(r"""\bt\(["'](\w+)["']""", "\n".join(texts)))
+    assert asked <= set(table())
+
+
+def test_values_are_written_as_the_language_does() -> None:
+    english, chinese = Phrases("en"), Phrases("zh")
+    assert english("data_lead", n=12345, classes=2, train=1, validation=2, test=3).startswith(
+        "12,345 pictures in 2 classes"
+    )
+    assert (english.percent(0.9876), chinese.percent(0.9876), english.percent(None)) == ("98.8\u00a0%", "98.8%", "–")
+    assert (english.joined(["a", "b"]), chinese.joined(["a", "b"])) == ("a, b", "a、b")
+    assert [english.duration(seconds) for seconds in (9.4, 60, 75, 754)] == ["9 s", "1 min", "1 min 15 s", "12 min"]
+    with pytest.raises(KeyError):
+        english("no such phrase")
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "de_DE.UTF-8"}, "en"), ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
+        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"), ({"LANGUAGE": "zh:en"}, "zh"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_systems_unless_one_is_asked_for(
+    environment: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert language_of(None) == language
+    assert (language_of("zh"), language_of("en")) == ("zh", "en")

@@ -1,0 +1,141 @@
+"""From a finished run to its report. In: a run on digits. Out: report.html, or an error that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
+
+
+def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=180, encoding="utf-8"
+    )
+
+
+@pytest.fixture
+def copied(trained_run: Any, tmp_path: Path) -> Path:
+    return shutil.copytree(trained_run.run, tmp_path / "run")
+
+
+def test_training_ends_with_a_report_of_its_own_figures(trained_run: Any) -> None:
+    result = trained_run.result
+    assert result.report == trained_run.run / "report.html"
+    text = result.report.read_text(encoding="utf-8")
+    accuracy = result.accuracy
+    for value in (accuracy.value, accuracy.low, accuracy.high):
+        assert f"{100 * value:.1f}" in text
+    for name in result.classes:
+        assert name in text
+    assert text.count("data:image/jpeg;base64,") >= 18  # six samples of each class
+    assert '<section id="map">' in text
+    assert '<section id="labels">' in text
+    assert len(text) < 3_000_000
+
+
+def test_a_report_made_again_in_chinese_elsewhere(trained_run: Any, tmp_path: Path) -> None:
+    out = tmp_path / "报告.html"
+    answer = command("report", trained_run.run, "--lang", "zh", "--out", out, "--json", "--quiet")
+    assert answer.returncode == 0, answer.stderr
+    record = json.loads(answer.stdout)
+    assert record == {"report": str(out), "bytes": out.stat().st_size, "missing_pictures": 0}
+    assert "训练报告" in out.read_text(encoding="utf-8")
+    again = command("report", trained_run.run, "--out", out)
+    assert again.returncode == 2
+    assert "is there already, and nothing is overwritten unasked" in again.stderr
+
+
+def test_the_run_s_own_report_is_replaced(copied: Path) -> None:
+    (copied / "report.html").write_text("old")
+    answer = command("report", copied, "--lang", "en")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith(f"{copied / 'report.html'} (")
+    assert "How good it is" in (copied / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_pictures_that_are_gone_are_marked_and_counted(trained_run: Any, copied: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    for name in ("examples.csv", "predictions.csv", "audit.json"):
+        path = copied / name
+        path.write_text(
+            path.read_text(encoding="utf-8").replace(str(trained_run.pictures), str(moved)), encoding="utf-8"
+        )
+    answer = command("report", copied, "--lang", "en")
+    assert answer.returncode == 0, answer.stderr
+    assert "pictures are no longer where they were" in answer.stderr
+    text = (copied / "report.html").read_text(encoding="utf-8")
+    assert '<div class="gone">' in text
+    assert "98" in text  # the figures stay
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda run: (run / "recipe.toml").unlink(), "it has no recipe.toml. Give a folder under runs/."),
+        (
+            lambda run: (run / "unfinished.json").write_text("{}"),
+            "is unfinished; only a finished run has results to show.",
+        ),
+        (lambda run: (run / "predictions.csv").unlink(), "lacks predictions.csv, which a finished run has."),
+        (
+            lambda run: (run / "metrics.json").write_text("[]"),
+            "is not the JSON that `tellapart train` wrote: it lacks 'test'.",
+        ),
+        (lambda run: (run / "predictions.csv").write_text("path,label\nx,y\n"), "not those of the model's 3 classes."),
+    ],
+)
+def test_a_run_that_is_none_or_not_whole_is_told(spoil: Any, words: str, copied: Path) -> None:
+    from tellapart.errors import TellapartError
+    from tellapart.workflows.record import read_run
+
+    before = (copied / "report.html").read_bytes()
+    spoil(copied)
+    with pytest.raises(TellapartError) as caught:
+        read_run(copied)
+    assert words in str(caught.value)
+    assert (copied / "report.html").read_bytes() == before
+
+
+def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
+    from tellapart.errors import DataError
+    from tellapart.workflows.record import read_run
+
+    path = copied / "predictions.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines[:2], lines[2].rsplit(",", 1)[0] + ",high", *lines[3:]]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 3: not a prediction as `tellapart train` writes it"):
+        read_run(copied)
+
+
+def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: Any, copied: Path) -> None:
+    from tellapart.settings import make_settings
+    from tellapart.workflows import train as training
+    from tellapart.workflows.caching import open_cache
+    from tellapart.workflows.reporter import Silent
+
+    class Told(Silent):
+        def __init__(self) -> None:
+            self.warned: list[str] = []
+
+        def warn(self, text: str) -> None:
+            self.warned.append(text)
+
+    told = Told()
+    (copied / "audit.json").unlink()
+    settings = make_settings({"pictures": str(trained_run.pictures)})
+    with open_cache() as cache:
+        assert training._report(settings, copied, cache, told) is None
+    assert told.warned == [
+        (
+            f"The model is whole, but has no report yet: the run {copied} lacks audit.json, which a finished run has. "
+            f"Copy the whole folder, or train again. Make it with: tellapart report {copied}"
+        )
+    ]
