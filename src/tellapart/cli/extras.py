@@ -24,6 +24,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
         "jinja2",
     ),
     "demo": ("elpv_dataset",),
+    "serve": ("starlette", "uvicorn", "httptools", "grpc", "prometheus_client", "python_multipart"),
 }
 
 

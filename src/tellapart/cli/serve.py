@@ -1,0 +1,101 @@
+"""`tellapart serve MODEL...`. In: models, options. Out: a server on two ports. Next: workflows/serve.py."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tellapart.workflows.serve import Ports
+
+_PORT = click.IntRange(0, 65535)
+
+
+@click.command(
+    "serve",
+    epilog="""\b
+Examples:
+  tellapart serve runs/latest
+  tellapart serve cats=runs/cats-1 cells=models/cells --host 0.0.0.0 --api-key-file keys.txt
+  tellapart serve models/ --max-batch 16 --queue 256
+  curl -F file=@cat.jpg http://127.0.0.1:8501/predict
+  curl --data-binary @cat.jpg -H 'Content-Type: image/jpeg' 'http://127.0.0.1:8501/predict?top=3'""",
+)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL_OR_FOLDER...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=_PORT, default=8501, show_default=True, help="For HTTP; 0 takes any free one.")
+@click.option("--grpc-port", type=_PORT, default=8500, show_default=True, help="For gRPC; 0 takes any free one.")
+@click.option("--no-grpc", is_flag=True, help="HTTP only.")
+@click.option("--max-batch", type=click.IntRange(1, 1024), default=8, show_default=True, help="Pictures in a batch.")
+@click.option(
+    "--max-delay-ms",
+    type=click.FloatRange(0, 10_000),
+    default=0.0,
+    show_default=True,
+    help="How long a free core waits for a batch to fill.",
+)
+@click.option("--queue", type=click.IntRange(1), default=128, show_default=True, help="Pictures that may wait.")
+@click.option(
+    "--timeout", type=click.FloatRange(0.01, 3600), default=30.0, show_default=True, help="Seconds a request may take."
+)
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads that classify. [default: one a core]")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--keep", type=click.IntRange(1), default=2, show_default=True, help="Newest versions of a model to serve."
+)
+@click.option(
+    "--poll",
+    type=click.FloatRange(0, 86_400),
+    default=2.0,
+    show_default=True,
+    help="Seconds between two looks for new versions; 0 for never.",
+)
+@click.option("--control", is_flag=True, help="Clients may load and unload models; new versions wait for that.")
+@click.option("--api-key-file", type=click.Path(path_type=Path), help="Ask for one of these keys, one a line.")
+@click.option("--max-body-mb", type=click.IntRange(1, 2048), default=64, show_default=True, help="Megabytes a request.")
+@click.option(
+    "--max-megapixels", type=click.IntRange(1, 170), default=50, show_default=True, help="Million pixels a picture."
+)
+@click.option("--max-requests", type=click.IntRange(1), default=512, show_default=True, help="Requests at a time.")
+@click.option(
+    "--linger",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    show_default=True,
+    help="Seconds to answer on after SIGTERM, while a load balancer notices.",
+)
+@click.option("--no-access-log", is_flag=True, help="No line of JSON for each request on standard error.")
+@click.option("--quiet", is_flag=True, help="Errors only.")
+def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: bool, **options: Any) -> None:
+    """Serve models over HTTP and gRPC.
+
+    A model is a model.onnx, a run's folder, or a folder of numbered versions (MODEL/1/model.onnx); a folder of models serves
+    them all. NAME=PATH names a model. New versions are served as they appear.
+
+    Protocols: POST /predict for people, TensorFlow Serving's REST (/v1), Open Inference Protocol over HTTP (/v2) and gRPC.
+    /openapi.json describes them, /metrics counts.
+    """  # fmt: skip
+    from tellapart.cli.extras import require
+
+    require("serve", "serve")
+    from tellapart.workflows.serve import ServeOptions, serve
+
+    def say(text: str) -> None:
+        if not quiet:
+            with contextlib.suppress(OSError):
+                print(text, file=sys.stderr, flush=True)
+
+    def ready(ports: Ports) -> None:
+        host = f"[{ports.host}]" if ":" in ports.host else ports.host
+        say(f"HTTP on http://{host}:{ports.http}")
+        if ports.grpc is not None:
+            say(f"gRPC on {host}:{ports.grpc}")
+
+    if no_grpc:
+        options["grpc_port"] = None
+    chosen = ServeOptions(models=models, access_log=not (no_access_log or quiet), **options)
+    serve(chosen, say=say, ready=ready)

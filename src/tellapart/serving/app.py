@@ -1,0 +1,102 @@
+"""All HTTP paths in one application. In: Service. Out: an ASGI app. Next: listener.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, ExceptionHandler, Scope
+
+from tellapart.errors import TellapartError
+from tellapart.serving import inference_protocol, metrics, plain, tfserving
+from tellapart.serving.bodies import Limits
+from tellapart.serving.guard import ERRORS, Guard, refused
+from tellapart.serving.keys import Keys
+from tellapart.serving.openapi import describe
+from tellapart.serving.service import Service
+
+
+def build_app(service: Service, *, limits: Limits, keys: Keys, further: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The server's HTTP side. `further` routes come first; a page for people, for example."""
+    parts: Mapping[str, Sequence[BaseRoute]] = {
+        "page": further,
+        "plain": plain.routes(service, limits),
+        "tfserving": tfserving.routes(service, limits),
+        "inference_protocol": inference_protocol.routes(service, limits),
+        "operations": _operations(service),
+    }
+    handlers: dict[Any, ExceptionHandler] = {TellapartError: _refuse, HTTPException: _no_route, Exception: _failed}
+    app = Starlette(routes=[route for routes in parts.values() for route in routes], exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return Guard(
+        app, metrics=service.metrics, keys=keys, most_requests=limits.requests, operation_of=_Operations(parts)
+    )
+
+
+def _operations(service: Service) -> list[Route]:
+    async def metrics_text(request: Request) -> Response:
+        return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(describe(list(service.repository.serving)))
+
+    async def root(request: Request) -> Response:
+        # KServe's clients ask here whether the server lives.
+        return JSONResponse({"status": "alive", "name": "tellapart", "openapi": "/openapi.json"})
+
+    return [Route("/metrics", metrics_text), Route("/openapi.json", openapi), Route("/", root)]
+
+
+class _Operations:
+    """Which protocol and route a request meets: names from our table only, so that metrics stay bounded."""
+
+    def __init__(self, parts: Mapping[str, Sequence[BaseRoute]]) -> None:
+        self._parts = parts
+
+    def __call__(self, scope: Scope) -> tuple[str, str]:
+        if "endpoint" not in scope:  # refused at the door, or no route
+            return self._find(scope)
+        for protocol, routes in self._parts.items():
+            for route in routes:
+                if getattr(route, "endpoint", None) is scope["endpoint"]:
+                    return protocol, _name(route)
+        return "other", "none"
+
+    def _find(self, scope: Scope) -> tuple[str, str]:
+        for protocol, routes in self._parts.items():
+            for route in routes:
+                if route.matches(scope)[0] is Match.FULL:
+                    return protocol, _name(route)
+        return "other", "none"
+
+
+def _name(route: BaseRoute) -> str:
+    return str(getattr(route, "name", "other"))
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    if not isinstance(error, TellapartError):
+        raise error
+    return refused(error)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 405:
+        message = f"{request.method} is not what this path takes. See /openapi.json."
+    else:
+        message = f"there is nothing at {request.url.path[:80]!r}. See /openapi.json."
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return JSONResponse({"error": message}, status_code=status, headers=headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A bug, or no memory left: the client is told no details, the log is."""
+    identity = request.scope.get("state", {}).get("request_id", "")
+    ERRORS.error("request %s failed", identity, exc_info=error)
+    return JSONResponse({"error": f"the server failed. Its log says why, at request {identity}."}, status_code=500)

@@ -1,0 +1,120 @@
+"""A request's body, within its limits. In: Starlette's request. Out: bytes, JSON, files. Next: guard.py."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from tellapart.serving.refusals import Refusal, Slow, TooLarge
+
+MAX_PARTS = 1000  # of a multipart body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the server takes."""
+
+    body_bytes: int = 64 * 1024 * 1024
+    body_seconds: float = 30.0  # for the whole body to arrive
+    requests: int = 512  # under way at a time, in one process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file that was sent."""
+
+    name: str
+    data: bytes
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The whole body. Raises: TooLarge, Slow, Refusal for an encoding."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refusal(
+            f"the body comes with Content-Encoding {request.headers['content-encoding'][:40]!r}. Send it uncompressed: "
+            "pictures are compressed already."
+        )
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limits.body_bytes:
+        raise _too_large(int(announced), limits)
+    parts, length = [], 0
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            async for part in request.stream():
+                parts.append(part)
+                length += len(part)
+                if length > limits.body_bytes:
+                    raise _too_large(length, limits)
+    except TimeoutError:
+        raise Slow(
+            f"the body did not arrive within {limits.body_seconds:g} s. Send less, or over a faster line."
+        ) from None
+    except ClientDisconnect:
+        raise Refusal("the client closed the connection before its body was whole.") from None
+    return b"".join(parts)
+
+
+def read_json(body: bytes | memoryview) -> dict[str, Any]:
+    """A JSON object. Raises: Refusal."""
+    try:
+        value = json.loads(bytes(body), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = str(error)[:120] if isinstance(error, ValueError) else "it is nested too deeply"
+        raise Refusal(f"the body is not JSON ({reason}). Send a JSON object.") from None
+    if not isinstance(value, dict):
+        raise Refusal(f"the body is JSON, but a {type(value).__name__}, not an object. Send an object.")
+    return value
+
+
+async def read_files(body: bytes, request: Request) -> list[File]:
+    """The files of a multipart body, or the body itself as one file. Raises: Refusal."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        raise Refusal(
+            "the body is JSON; /predict takes picture files. Send multipart/form-data or the bytes of one file."
+        )
+    if kind != "multipart/form-data":
+        if not body:
+            raise Refusal("the body is empty. Send multipart/form-data, or the bytes of one picture file.")
+        return [File(name="", data=body)]
+    parser = _Parser(request.headers, _once(body), max_files=MAX_PARTS, max_fields=MAX_PARTS)
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        raise Refusal(f"the multipart body cannot be read ({str(error)[:120]}). Send it again.") from None
+    files = [
+        File(name=part.filename or "", data=await part.read())
+        for _, part in form.multi_items()
+        if isinstance(part, UploadFile)
+    ]
+    await form.close()
+    if not files:
+        raise Refusal("the form holds no file. Send at least one, in a field of any name.")
+    return files
+
+
+class _Parser(MultiPartParser):
+    # The body is in memory already, and bounded; there is nothing to gain from a temporary file on disk.
+    spool_max_size = 0
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes]:
+    yield body
+    yield b""
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _too_large(length: int, limits: Limits) -> TooLarge:
+    return TooLarge(
+        f"the body has {length:,} bytes or more; at most {limits.body_bytes:,} are taken. Send smaller pictures, or fewer."
+    )

@@ -1,0 +1,230 @@
+"""The Open Inference Protocol (v2) over gRPC. In: Service. Out: a server for the loop. Next: listener.py."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from tellapart.errors import TellapartError
+from tellapart.serving import protobuf
+from tellapart.serving.bodies import Limits
+from tellapart.serving.guard import ACCESS, ERRORS
+from tellapart.serving.inference_protocol import (
+    get_version,
+    model_metadata,
+    model_statistics,
+    read_timeout,
+    read_top,
+    server_metadata,
+)
+from tellapart.serving.keys import Keys
+from tellapart.serving.refusals import Refusal, Unknown
+from tellapart.serving.service import Service
+from tellapart.serving.tensors import (
+    Tensor,
+    Wanted,
+    answer_tensors,
+    from_raw,
+    from_values,
+    pictures_of,
+    read_shape,
+    to_raw,
+)
+
+# Where the elements of a datatype are when they do not come as raw bytes.
+_CONTENTS: Mapping[str, str] = {"BYTES": "bytes_contents", "UINT8": "uint_contents"}
+_Method = Callable[[Any, Any], Awaitable[Any]]
+
+
+def build_grpc(
+    service: Service, *, limits: Limits, keys: Keys, address: str, share_port: bool = False
+) -> tuple[grpc.aio.Server, int]:
+    """A server that listens on `address` once it is started, and its port. Raises: RuntimeError when the port is taken."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", limits.body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", int(share_port)),
+        ],
+        maximum_concurrent_rpcs=limits.requests,
+    )
+    inference = _read("open_inference.proto")
+    methods = _Inference(service, inference)
+    for described, target, public in ((inference, methods, frozenset({"ServerLive", "ServerReady"})), _health(service)):
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(
+                _Guarded(name, getattr(target, name), service, Keys() if name in public else keys).answer,
+                request_deserializer=asked.FromString,
+                response_serializer=answered.SerializeToString,
+            )
+            for name, (asked, answered) in described.methods.items()
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(described.name, handlers),))
+    return server, server.add_insecure_port(address)
+
+
+class _Guarded:
+    """A method with key, errors, metrics and access log around it."""
+
+    def __init__(self, name: str, method: _Method, service: Service, keys: Keys) -> None:
+        self._name, self._method, self._keys = name, method, keys
+        self._metrics = service.metrics
+
+    async def answer(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        """Answer one call."""
+        started, code, identity = time.monotonic(), "CANCELLED", uuid.uuid4().hex
+        self._metrics.under_way.inc()
+        try:
+            self._keys.check({key: str(value) for key, value in context.invocation_metadata() or ()})
+            answer = await self._method(request, context)
+            code = "OK"
+            return answer
+        except TellapartError as error:
+            code = error.code if isinstance(error, Refusal) else "INVALID_ARGUMENT"
+            after = error.retry_after if isinstance(error, Refusal) else None
+            trailing = [] if after is None else [("retry-after", str(after)), ("grpc-retry-pushback-ms", f"{after}000")]
+            await context.abort(grpc.StatusCode[code], str(error), trailing_metadata=tuple(trailing))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            code = "INTERNAL"
+            ERRORS.error("request %s failed", identity, exc_info=error)
+            await context.abort(
+                grpc.StatusCode.INTERNAL, f"the server failed. Its log says why, at request {identity}."
+            )
+        finally:
+            seconds = time.monotonic() - started
+            self._metrics.under_way.dec()
+            self._metrics.requests.labels("grpc", self._name, code).inc()
+            self._metrics.seconds.labels("grpc", self._name).observe(seconds)
+            _log(identity, context, self._name, code, seconds)
+
+
+class _Inference:
+    """The methods, under their names in the protocol."""
+
+    def __init__(self, service: Service, described: protobuf.Service) -> None:
+        self._service, self._repository = service, service.repository
+        self._answers = {name: answered for name, (_, answered) in described.methods.items()}
+
+    async def ServerLive(self, request: Any, context: Any) -> Any:
+        return self._answers["ServerLive"](live=True)
+
+    async def ServerReady(self, request: Any, context: Any) -> Any:
+        return self._answers["ServerReady"](ready=self._service.ready)
+
+    async def ModelReady(self, request: Any, context: Any) -> Any:
+        try:
+            get_version(self._repository, request.name, request.version)
+        except Unknown:
+            return self._answers["ModelReady"](ready=False)
+        return self._answers["ModelReady"](ready=True)
+
+    async def ServerMetadata(self, request: Any, context: Any) -> Any:
+        return self._answers["ServerMetadata"](**server_metadata())
+
+    async def ModelMetadata(self, request: Any, context: Any) -> Any:
+        version = get_version(self._repository, request.name, request.version)
+        return self._answers["ModelMetadata"](**model_metadata(self._repository, version))
+
+    async def ModelInfer(self, request: Any, context: Any) -> Any:
+        version = get_version(self._repository, request.model_name, request.model_version)
+        parameters = _parameters(request.parameters)
+        pictures = pictures_of(_inputs(request), prepared=parameters.get("prepared") is True)
+        wanted = [Wanted(name=one.name, top=read_top(_parameters(one.parameters))) for one in request.outputs]
+        timeouts = [read_timeout(parameters.get("timeout")), context.time_remaining()]
+        given = [seconds for seconds in timeouts if seconds is not None]
+        answer = await self._service.classify(version, pictures, timeout=min(given) if given else None)
+        tensors = answer_tensors(answer.whole(), wanted)
+        return self._answers["ModelInfer"](
+            model_name=version.name,
+            model_version=str(version.number),
+            id=request.id,
+            outputs=[{"name": one.name, "datatype": one.datatype, "shape": one.shape} for one in tensors],
+            raw_output_contents=[to_raw(one) for one in tensors],
+        )
+
+    async def ModelStatistics(self, request: Any, context: Any) -> Any:
+        rows = model_statistics(self._repository, name=request.name or None, version=request.version)
+        return self._answers["ModelStatistics"](model_stats=rows)
+
+    async def RepositoryIndex(self, request: Any, context: Any) -> Any:
+        rows = [row for row in self._repository.index() if row["state"] == "READY" or not request.ready]
+        return self._answers["RepositoryIndex"](models=rows)
+
+    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
+        name = request.model_name or request.repository_name
+        await asyncio.to_thread(self._repository.load, name)
+        return self._answers["RepositoryModelLoad"](model_name=name, isLoaded=True)
+
+    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:
+        name = request.model_name or request.repository_name
+        await asyncio.to_thread(self._repository.unload, name)
+        return self._answers["RepositoryModelUnload"](model_name=name, isUnloaded=True)
+
+
+class _Health:
+    """gRPC's own health protocol, for the server as a whole."""
+
+    def __init__(self, service: Service, described: protobuf.Service) -> None:
+        self._service, self._answer = service, described.methods["Check"][1]
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        if request.service not in ("", "inference.GRPCInferenceService"):
+            raise Unknown(f"there is no service {request.service[:60]!r}.")
+        return self._answer(status="SERVING" if self._service.ready else "NOT_SERVING")
+
+
+def _health(service: Service) -> tuple[protobuf.Service, _Health, frozenset[str]]:
+    described = _read("health.proto")
+    return described, _Health(service, described), frozenset({"Check"})
+
+
+def _read(file: str) -> protobuf.Service:
+    text = resources.files("tellapart.serving").joinpath("protocols", file).read_text("utf-8")
+    return protobuf.read_service(text, file=f"tellapart/{file}")
+
+
+def _inputs(request: Any) -> list[Tensor]:
+    raw = request.raw_input_contents
+    if raw and len(raw) != len(request.inputs):
+        raise Refusal(f"{len(raw)} raw contents came for {len(request.inputs)} inputs. Send one for each, or none.")
+    tensors = []
+    for index, one in enumerate(request.inputs):
+        shape = read_shape(list(one.shape), one.name)
+        if raw:
+            tensors.append(from_raw(one.name, one.datatype, shape, raw[index]))
+        else:
+            values: Sequence[Any] = getattr(one.contents, _CONTENTS.get(one.datatype, "bytes_contents"))
+            tensors.append(from_values(one.name, one.datatype, shape, list(values)))
+    return tensors
+
+
+def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in given.items():
+        kind = value.WhichOneof("parameter_choice")
+        found[name] = None if kind is None else getattr(value, kind)
+    return found
+
+
+def _log(identity: str, context: Any, method: str, code: str, seconds: float) -> None:
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "id": identity,
+        "client": context.peer(),
+        "method": "grpc",
+        "path": method,
+        "status": code,
+        "ms": round(seconds * 1000, 2),
+    }
+    ACCESS.info(json.dumps(line, ensure_ascii=False))

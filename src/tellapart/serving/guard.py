@@ -1,0 +1,151 @@
+"""What every HTTP request passes. In: an ASGI app. Out: the same, counted, logged, limited, with headers. Next: app.py."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tellapart.errors import TellapartError
+from tellapart.serving.keys import Keys
+from tellapart.serving.metrics import Metrics
+from tellapart.serving.refusals import Overloaded, Refusal
+
+ACCESS = logging.getLogger("tellapart.access")  # one line of JSON a request
+ERRORS = logging.getLogger("tellapart.errors")
+_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+_OPEN = frozenset({"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"})  # for probes, without a key
+_HEADERS: Mapping[bytes, bytes] = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
+}  # a response may set its own
+
+OperationOf = Callable[[Scope], tuple[str, str]]  # a request -> protocol and operation, from a fixed list
+
+
+def refused(error: TellapartError, *, status: int | None = None) -> Response:
+    """A refusal as the protocols say it: {"error": "..."}."""
+    headers = {}
+    if isinstance(error, Refusal):
+        status = status or error.status
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(error.retry_after)
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        if error.status in (408, 413):  # the rest of the body is not read
+            headers["Connection"] = "close"
+    return JSONResponse({"error": str(error)}, status_code=status or 400, headers=headers)
+
+
+class Guard:
+    """Request id, API key, concurrency limit, security headers, access log and metrics around an ASGI app."""
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, keys: Keys, most_requests: int, operation_of: OperationOf
+    ) -> None:
+        self._app, self._metrics, self._keys = app, metrics, keys
+        self._most, self._operation_of = most_requests, operation_of
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, send)
+        self._under_way += 1
+        self._metrics.under_way.inc()
+        try:
+            await self._admit(scope)(scope, receive, visit.send)
+        except Exception:
+            # Starlette raises again what it has answered with 500 and the app has logged.
+            if not visit.begun:
+                raise
+        finally:
+            self._under_way -= 1
+            self._metrics.under_way.dec()
+            protocol, operation = self._operation_of(scope)
+            self._metrics.requests.labels(protocol, operation, str(visit.status)).inc()
+            self._metrics.seconds.labels(protocol, operation).observe(visit.seconds)
+            visit.log()
+
+    def _admit(self, scope: Scope) -> ASGIApp:
+        """The app, or the refusal in its place."""
+        if scope["path"] in _OPEN:
+            return self._app
+        try:
+            self._keys.check({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]})
+            if self._under_way > self._most:
+                raise Overloaded(
+                    f"{self._most:,} requests are under way, as many as this server takes at a time. Come again later.",
+                    retry_after=1,
+                )
+        except Refusal as error:
+            return refused(error)
+        return self._app
+
+
+class _Visit:
+    """One request from its head to its answer's end."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send, self._started = scope, send, time.monotonic()
+        self.status, self._sent, self.begun = 500, 0, False  # 500: nothing was sent, the app failed
+        self._id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = self._id
+
+    @property
+    def seconds(self) -> float:
+        """Since the request's head came."""
+        return time.monotonic() - self._started
+
+    async def send(self, message: Message) -> None:
+        """Pass the answer on, with headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status, self.begun = message["status"], True
+            headers = list(message.get("headers", []))
+            present = {name.lower() for name, _ in headers}
+            headers += [(name, value) for name, value in _HEADERS.items() if name not in present]
+            headers.append((b"x-request-id", self._id.encode()))
+            message = {**message, "headers": headers}
+        else:
+            self._sent += len(message.get("body", b""))
+        await self._send(message)
+
+    def log(self) -> None:
+        """One line of JSON."""
+        if not ACCESS.isEnabledFor(logging.INFO):
+            return
+        client = self._scope.get("client")
+        line: MutableMapping[str, Any] = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "id": self._id,
+            "client": client[0] if client else None,
+            "method": self._scope["method"],
+            "path": self._scope["path"],
+            "status": self.status,
+            "ms": round(self.seconds * 1000, 2),
+            "bytes": self._sent,
+        }
+        ACCESS.info(json.dumps(line, ensure_ascii=False))
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            if _ID.fullmatch(given):
+                return str(given)
+    return uuid.uuid4().hex

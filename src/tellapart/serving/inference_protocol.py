@@ -1,0 +1,272 @@
+"""The Open Inference Protocol (v2) over HTTP. In: JSON, with binary tensors after it. Out: the same. Next: grpc_service.py.
+
+Source: github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md; Triton's extensions for binary
+tensor data, classification, the model repository and statistics (github.com/triton-inference-server/server, docs/protocol).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tellapart.serving.bodies import Limits, read_body, read_json
+from tellapart.serving.pictures import Picture
+from tellapart.serving.refusals import Refusal, Stopping
+from tellapart.serving.repository import Repository, Version
+from tellapart.serving.service import Service
+from tellapart.serving.tensors import (
+    IMAGE,
+    Tensor,
+    Wanted,
+    answer_tensors,
+    from_raw,
+    from_values,
+    output_names,
+    pictures_of,
+    read_shape,
+    to_raw,
+    to_values,
+)
+
+EXTENSIONS = ("classification", "model_repository", "binary_tensor_data", "statistics")
+PLATFORM = "onnxruntime_onnx"
+HEADER = "Inference-Header-Content-Length"  # bytes of JSON at the body's start, when binary data follows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An inference request, read."""
+
+    pictures: list[Picture]
+    wanted: list[Wanted]  # empty: all outputs
+    binary: bool  # all outputs as binary data, where `wanted` is empty
+    id: str
+    timeout: float | None  # seconds
+
+
+def routes(service: Service, limits: Limits) -> list[Route]:
+    """The protocol's paths."""
+    serve = _Endpoints(service, limits)
+    found = [
+        Route("/v2", serve.server),
+        Route("/v2/health/live", serve.live),
+        Route("/v2/health/ready", serve.ready),
+        Route("/v2/models/stats", serve.statistics),
+        Route("/v2/repository/index", serve.index, methods=["POST"]),
+        Route("/v2/repository/models/{name}/load", serve.load, methods=["POST"]),
+        Route("/v2/repository/models/{name}/unload", serve.unload, methods=["POST"]),
+    ]
+    for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+        found += [
+            Route(model, serve.metadata),
+            Route(f"{model}/ready", serve.model_ready),
+            Route(f"{model}/infer", serve.infer, methods=["POST"]),
+            Route(f"{model}/stats", serve.statistics),
+        ]
+    return found
+
+
+class _Endpoints:
+    def __init__(self, service: Service, limits: Limits) -> None:
+        self._service, self._limits = service, limits
+
+    async def live(self, request: Request) -> Response:
+        return JSONResponse({"live": True})
+
+    async def ready(self, request: Request) -> Response:
+        if not self._service.ready:
+            raise Stopping("the server is not ready.")
+        return JSONResponse({"ready": True})
+
+    async def server(self, request: Request) -> Response:
+        return JSONResponse(server_metadata())
+
+    async def metadata(self, request: Request) -> Response:
+        return JSONResponse(model_metadata(self._service.repository, _version(self._service.repository, request)))
+
+    async def model_ready(self, request: Request) -> Response:
+        version = _version(self._service.repository, request)
+        return JSONResponse({"name": version.name, "ready": True})
+
+    async def infer(self, request: Request) -> Response:
+        version = _version(self._service.repository, request)
+        self._service.admit()
+        asked = read_infer(await read_body(request, self._limits), request.headers.get(HEADER))
+        answer = (await self._service.classify(version, asked.pictures, timeout=asked.timeout)).whole()
+        return write_infer(version, asked, answer_tensors(answer, asked.wanted))
+
+    async def statistics(self, request: Request) -> Response:
+        return JSONResponse({"model_stats": model_statistics(self._service.repository, **_named(request))})
+
+    async def index(self, request: Request) -> Response:
+        body = await read_body(request, self._limits)
+        only_ready = read_json(body).get("ready", False) if body.strip() else False
+        if not isinstance(only_ready, bool):
+            raise Refusal(f"`ready` is {str(only_ready)[:40]!r}; it must be true or false.")
+        return JSONResponse(
+            [row for row in self._service.repository.index() if row["state"] == "READY" or not only_ready]
+        )
+
+    async def load(self, request: Request) -> Response:
+        await read_body(request, self._limits)
+        await asyncio.to_thread(self._service.repository.load, request.path_params["name"])
+        return JSONResponse({})
+
+    async def unload(self, request: Request) -> Response:
+        await read_body(request, self._limits)
+        await asyncio.to_thread(self._service.repository.unload, request.path_params["name"])
+        return JSONResponse({})
+
+
+def server_metadata() -> dict[str, Any]:
+    """Who serves, and with which extensions."""
+    return {"name": "tellapart", "version": importlib.metadata.version("tellapart"), "extensions": list(EXTENSIONS)}
+
+
+def model_metadata(repository: Repository, version: Version) -> dict[str, Any]:
+    """A model's inputs and outputs. `image` may also come as UINT8 [N, H, W, 3], which the protocol cannot say."""
+    return {
+        "name": version.name,
+        "versions": [str(number) for number in sorted(repository.model(version.name).versions)],
+        "platform": PLATFORM,
+        "inputs": [{"name": IMAGE, "datatype": "BYTES", "shape": [-1]}],
+        "outputs": [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in output_names(version)],
+    }
+
+
+def model_statistics(repository: Repository, *, name: str | None = None, version: str = "") -> list[dict[str, Any]]:
+    """Counts of one version, of all of a model, or of all. Raises: Unknown."""
+    if name is None:
+        found = [one for served in repository.serving.values() for one in served.versions.values()]
+    elif version:
+        found = [get_version(repository, name, version)]
+    else:
+        found = list(repository.model(name).versions.values())
+    return [one.statistics.as_json(one.name, one.number) for one in found]
+
+
+def get_version(repository: Repository, name: str, version: str) -> Version:
+    """A version by its text; the latest for "". Raises: Unknown, Refusal."""
+    if version and not (version.isascii() and version.isdigit() and len(version) < 19):
+        raise Refusal(f"{version[:40]!r} is not a version. Versions are whole numbers.")
+    return repository.get(name, version=int(version or 0))
+
+
+def read_infer(body: bytes, header_length: str | None) -> Asked:
+    """An inference request; with binary tensors the JSON ends after `header_length` bytes. Raises: Refusal."""
+    end = len(body)
+    if header_length is not None:
+        end = int(header_length) if header_length.isascii() and header_length.isdigit() else -1
+        if not 0 <= end <= len(body):
+            raise Refusal(
+                f"{HEADER} is {header_length[:20]!r}; it must be the length of the JSON, at most {len(body):,}."
+            )
+    request = read_json(body[:end])
+    inputs = request.get("inputs")
+    if not isinstance(inputs, list) or not all(isinstance(one, dict) for one in inputs):
+        raise Refusal("the request has no list of `inputs`. Send one input, named 'image'.")
+    parameters = _parameters(request)
+    tensors, rest = [], memoryview(body)[end:]
+    for one in inputs:
+        tensor, rest = _read_tensor(one, rest)
+        tensors.append(tensor)
+    if len(rest):
+        raise Refusal(f"{len(rest):,} bytes of binary data belong to no input. Say `binary_data_size` for each.")
+    binary = parameters.get("binary_data_output") is True
+    return Asked(
+        pictures=pictures_of(tensors, prepared=parameters.get("prepared") is True),
+        wanted=_read_outputs(request.get("outputs") or [], binary=binary),
+        binary=binary,
+        id=str(request.get("id", "")),
+        timeout=read_timeout(parameters.get("timeout")),
+    )
+
+
+def write_infer(version: Version, asked: Asked, tensors: Sequence[Tensor]) -> Response:
+    """The answer: JSON, and after it the tensors that are wanted as binary data."""
+    binary = {one.name for one in asked.wanted if one.binary}
+    if asked.binary and not asked.wanted:
+        binary = {tensor.name for tensor in tensors}
+    outputs, raws = [], []
+    for tensor in tensors:
+        one: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
+        if tensor.name in binary:
+            raws.append(to_raw(tensor))
+            one["parameters"] = {"binary_data_size": len(raws[-1])}
+        else:
+            one["data"] = to_values(tensor)
+        outputs.append(one)
+    answer: dict[str, Any] = {"model_name": version.name, "model_version": str(version.number)}
+    if asked.id:
+        answer["id"] = asked.id
+    answer["outputs"] = outputs
+    if not raws:
+        return JSONResponse(answer)
+    head = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    headers = {HEADER: str(len(head))}
+    return Response(head + b"".join(raws), media_type="application/octet-stream", headers=headers)
+
+
+def read_timeout(microseconds: Any) -> float | None:
+    """Triton's request parameter `timeout` in seconds. Raises: Refusal."""
+    if microseconds is None or microseconds == 0:
+        return None
+    if type(microseconds) is not int or microseconds < 0:
+        raise Refusal(f"`timeout` is {str(microseconds)[:40]!r}; it must be a whole number of microseconds.")
+    return microseconds / 1e6
+
+
+def read_top(parameters: Mapping[str, Any]) -> int:
+    """Triton's output parameter `classification`: how many classes to name, 0 for none. Raises: Refusal."""
+    top = parameters.get("classification", 0)
+    if type(top) is not int or top < 0:
+        raise Refusal(f"`classification` is {str(top)[:40]!r}; it must be the number of classes to name.")
+    return top
+
+
+def _read_tensor(one: Mapping[str, Any], rest: memoryview) -> tuple[Tensor, memoryview]:
+    """A tensor, and the binary data that is left."""
+    name, datatype = str(one.get("name", "")), str(one.get("datatype", ""))
+    shape = read_shape(one.get("shape"), name)
+    length = _parameters(one).get("binary_data_size")
+    if length is None:
+        return from_values(name, datatype, shape, one.get("data")), rest
+    if type(length) is not int or not 0 <= length <= len(rest):
+        raise Refusal(
+            f"input {name!r} says `binary_data_size` {str(length)[:20]}; {len(rest):,} bytes of binary data are there."
+        )
+    return from_raw(name, datatype, shape, rest[:length]), rest[length:]
+
+
+def _read_outputs(outputs: Any, *, binary: bool) -> list[Wanted]:
+    if not isinstance(outputs, list) or not all(isinstance(one, dict) for one in outputs):
+        raise Refusal("`outputs` must be a list of objects with a `name`.")
+    wanted = []
+    for one in outputs:
+        parameters = _parameters(one)
+        as_binary = parameters.get("binary_data", binary) is True
+        wanted.append(Wanted(name=str(one.get("name", "")), binary=as_binary, top=read_top(parameters)))
+    return wanted
+
+
+def _parameters(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = one.get("parameters") or {}
+    if not isinstance(found, dict):
+        raise Refusal("`parameters` must be an object.")
+    return found
+
+
+def _named(request: Request) -> dict[str, str]:
+    return {key: value for key, value in request.path_params.items() if key in ("name", "version")}
+
+
+def _version(repository: Repository, request: Request) -> Version:
+    return get_version(repository, request.path_params["name"], request.path_params.get("version", ""))

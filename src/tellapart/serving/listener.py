@@ -1,0 +1,161 @@
+"""Ports open, answer, and close in good order. In: Service, sockets. Out: when it is over. Next: workflows/serve.py.
+
+uvicorn speaks HTTP here with its C parser, which takes heads of any length and waits for them for ever; both are bounded below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tellapart.errors import SettingsError
+from tellapart.serving.service import Service
+
+MAX_HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 10.0  # for a request's head to arrive
+IDLE_SECONDS = 30  # between two requests on one connection
+_BACKLOG = 2048  # connections that the system keeps until they are accepted
+_LATE = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_LARGE = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_LOG = logging.getLogger("tellapart.serving")
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one. Raises: SettingsError when it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        # With the protocol named, which create_server leaves at 0: asyncio turns Nagle's algorithm off for TCP only, and
+        # with it on, every answer waits 40 ms for the client's delayed acknowledgement.
+        opened = socket.socket(family, kind, protocol)
+        try:
+            if os.name == "posix":
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind(address)
+            opened.listen(_BACKLOG)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {reason}. Choose another --host or --port, or end what has it."
+        ) from None
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with a limit on a request's head in bytes and in time."""
+
+    def connection_made(self, transport: Any) -> None:
+        """A client came: its first head must follow."""
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._in_head = True
+        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came; those of a head are counted."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head = True
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def on_headers_complete(self) -> None:
+        """A head is whole."""
+        self._in_head, self._head_bytes = False, 0
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self._refuse(_LATE if self._head_bytes else "")
+
+    def _refuse(self, answer: str) -> None:
+        # In the middle of another answer, a second one would be taken for a part of it.
+        if answer and (self.cycle is None or self.cycle.response_complete):
+            self.transport.write(answer.encode())
+        self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn's server; who runs it looks after signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone: uvicorn would end the process by the signal that it caught."""
+        yield
+
+
+async def listen(
+    service: Service, app: ASGIApp, *, http: socket.socket, grpc: Any | None, grace: float, stop: asyncio.Event,
+    linger: float = 0.0, ready: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Answer until `stop` is set; then finish what was taken, within `grace` seconds.
+
+    `linger` in seconds: so long requests are still taken after `stop`, while readiness already says no.
+    """
+    config = uvicorn.Config(
+        app, http=BoundedProtocol, ws="none", lifespan="off", loop="none", log_config=None, access_log=False,
+        server_header=False, timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=round(grace),
+    )  # fmt: skip
+    server = _HttpServer(config)
+    serving = asyncio.create_task(server.serve(sockets=[http]))
+    try:
+        if grpc is not None:
+            await grpc.start()
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        ready()
+        await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        service.stop_taking()
+        await asyncio.sleep(linger)
+    finally:
+        server.should_exit = True
+        waiting = [serving] if grpc is None else [serving, asyncio.create_task(_stop_grpc(grpc, grace))]
+        await asyncio.gather(*waiting)
+        await service.close()
+
+
+async def keep_fresh(service: Service, *, seconds: float) -> None:
+    """Look for new versions every so many seconds, until cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await asyncio.to_thread(service.repository.refresh)
+        # A disk that fails now may be back at the next look; what serves goes on.
+        except Exception as error:
+            _LOG.warning("the models could not be looked at: %s", error)
+
+
+async def _stop_grpc(grpc: Any, grace: float) -> None:
+    await grpc.stop(grace)

@@ -1,0 +1,189 @@
+"""The description of the HTTP paths, OpenAPI 3.1. In: nothing. Out: a document for /openapi.json. Next: app.py."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Any
+
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}  # 0: the latest
+_NAME: dict[str, Any] = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_VERSION = {"name": "version", "in": "path", "required": True, "schema": _NUMBER}
+_LABEL = {"name": "label", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_ERROR = {"$ref": "#/components/schemas/Error"}
+_OBJECT: dict[str, Any] = {"type": "object"}
+_REFUSALS = {
+    "400": "The request is wrong.",
+    "401": "No key, or not a known one.",
+    "404": "No such model or version.",
+    "408": "The body did not arrive in time.",
+    "409": "The server was not started for this.",
+    "413": "More bytes, pictures or pixels than allowed.",
+    "429": "The queue is full; come again after Retry-After seconds.",
+    "503": "Not ready, or shutting down.",
+    "504": "The answer was not there in time.",
+}
+_QUERY = [
+    {"name": "model", "in": "query", "description": "May be left out where there is one.", "schema": {"type": "string"}},
+    {"name": "version", "in": "query", "description": "0: the latest.", "schema": _NUMBER},
+    {
+        "name": "top", "in": "query", "description": "How many classes a picture.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999999, "default": 5},
+    },
+    {"name": "explain", "in": "query", "description": "Add a heatmap.", "schema": {"type": "boolean", "default": False}},
+]  # fmt: skip
+
+
+def describe(models: Sequence[str] = ()) -> dict[str, Any]:
+    """The document; `models` are those that can be asked now."""
+    name = {**_NAME, "schema": {**_NAME["schema"], "enum": list(models)}} if models else _NAME
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "tellapart",
+            "version": importlib.metadata.version("tellapart"),
+            "description": "Image classification: plain REST, TensorFlow Serving's REST and the Open Inference Protocol (v2).",
+        },
+        "paths": {**_plain(), **_tfserving(name), **_inference_protocol(name), **_operations()},
+        "components": {"schemas": _schemas(), "securitySchemes": _security()},
+        "security": [{}, {"bearer": []}, {"header": []}],
+    }
+
+
+def _plain() -> dict[str, Any]:
+    picture = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+    many = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+    form = {"schema": {"type": "object", "required": ["file"], "properties": {"file": many}}}
+    content = {"multipart/form-data": form, "image/*": picture, "application/octet-stream": picture}
+    predict = _operation("Classify picture files.", "Predicted", _QUERY, content)
+    return {
+        "/predict": {"post": predict},
+        "/models": {"get": _operation("Every model: classes, scores, origin.", None)},
+        "/health/live": {"get": _operation("The process answers.", None)},
+        "/health/ready": {"get": _operation("Every model serves.", None)},
+    }
+
+
+def _tfserving(name: dict[str, Any]) -> dict[str, Any]:
+    paths: dict[str, Any] = {"/v1/models": {"get": _operation("Names of the models.", None)}}
+    variants = (
+        ("/v1/models/{name}", [name]),
+        ("/v1/models/{name}/versions/{version}", [name, _VERSION]),
+        ("/v1/models/{name}/labels/{label}", [name, _LABEL]),
+    )
+    for path, parameters in variants:
+        paths[path] = {"get": _operation("States of the versions.", "Status", parameters)}
+        paths[f"{path}/metadata"] = {"get": _operation("The signatures.", None, parameters)}
+        predict, classify = _json("TfPredict"), _json("TfClassify")
+        paths[f"{path}:predict"] = {"post": _operation("Probabilities.", None, parameters, predict)}
+        paths[f"{path}:classify"] = {"post": _operation("Classes and probabilities.", None, parameters, classify)}
+    return paths
+
+
+def _inference_protocol(name: dict[str, Any]) -> dict[str, Any]:
+    paths: dict[str, Any] = {
+        "/v2": {"get": _operation("Name, version and extensions.", None)},
+        "/v2/health/live": {"get": _operation("The process answers.", None)},
+        "/v2/health/ready": {"get": _operation("Every model serves.", None)},
+        "/v2/models/stats": {"get": _operation("Statistics of all models.", None)},
+        "/v2/repository/index": {
+            "post": _operation("Every model and its state.", None, content=_json("Index"), array=True)
+        },
+        "/v2/repository/models/{name}/load": {"post": _operation("Serve a model.", None, [name])},
+        "/v2/repository/models/{name}/unload": {"post": _operation("Serve it no longer.", None, [name])},
+    }
+    for path, parameters in (
+        ("/v2/models/{name}", [name]),
+        ("/v2/models/{name}/versions/{version}", [name, _VERSION]),
+    ):
+        paths[path] = {"get": _operation("Inputs and outputs.", None, parameters)}
+        paths[f"{path}/ready"] = {"get": _operation("Whether it serves.", None, parameters)}
+        paths[f"{path}/stats"] = {"get": _operation("What it has done so far.", None, parameters)}
+        paths[f"{path}/infer"] = {"post": _operation("Classify.", "Inferred", parameters, _json("Infer"))}
+    return paths
+
+
+def _operations() -> dict[str, Any]:
+    text = {"description": "Prometheus's text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    metrics = _operation("What is counted.", None)
+    metrics["responses"]["200"] = text
+    return {"/metrics": {"get": metrics}, "/openapi.json": {"get": _operation("This document.", None)}}
+
+
+def _operation(
+    summary: str, answer: str | None, parameters: list[dict[str, Any]] | None = None,
+    content: dict[str, Any] | None = None, *, array: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{answer}"} if answer else _OBJECT
+    if array:
+        schema = {"type": "array", "items": _OBJECT}
+    refusals = {
+        status: {"description": why, "content": {"application/json": {"schema": _ERROR}}}
+        for status, why in _REFUSALS.items()
+    }
+    described: dict[str, Any] = {
+        "summary": summary,
+        "responses": {"200": {"description": "Done.", "content": {"application/json": {"schema": schema}}}, **refusals},
+    }
+    if parameters:
+        described["parameters"] = parameters
+    if content:
+        described["requestBody"] = {"required": content != _json("Index"), "content": content}
+    return described
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _security() -> dict[str, Any]:
+    return {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+
+
+def _object(required: list[str], /, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": required, "properties": properties}
+
+
+def _schemas() -> dict[str, Any]:
+    text, number = {"type": "string"}, {"type": "number"}
+    encoded = _object(["b64"], b64={"type": "string", "contentEncoding": "base64"})
+    pixels = {"type": "array", "items": {"type": "array", "items": {"type": "array", "items": _whole(255)}}}
+    picture = {"anyOf": [encoded, pixels]}
+    named = _object(["image"], image=picture)
+    tensor = _object(
+        ["name", "datatype", "shape", "data"], name={"const": "image"}, datatype={"enum": ["BYTES", "UINT8"]},
+        shape={"type": "array", "items": _whole(2**31 - 1)}, data={"type": "array"}, parameters=_OBJECT,
+    )  # fmt: skip
+    predicted = _object(
+        ["file"], file=text, label=text, probability=number, classes={"type": "array", "items": _OBJECT},
+        set={"type": ["array", "null"], "items": text}, unknown={"type": ["boolean", "null"]},
+        novelty={"type": ["number", "null"]}, heatmap=text, error=text,
+    )  # fmt: skip
+    signature = {"enum": ["serving_default", "decisions", "prepared"]}
+    several = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, named]}}
+    column = {"type": "array", "minItems": 1, "items": picture}
+    return {
+        "Error": _object(["error"], error=text),
+        "Predicted": _object(
+            ["model", "version", "predictions"], model=text, version={"type": "integer"},
+            predictions={"type": "array", "items": predicted},
+        ),
+        "Status": _object(["model_version_status"], model_version_status={"type": "array", "items": _OBJECT}),
+        "TfPredict": {
+            "anyOf": [
+                _object(["instances"], instances=several, signature_name=signature),
+                _object(["inputs"], inputs={"anyOf": [column, _object(["image"], image=column)]}, signature_name=signature),
+            ]
+        },
+        "TfClassify": _object(["examples"], examples={"type": "array", "minItems": 1, "items": named}),
+        "Infer": _object(["inputs"], id=text, inputs={"type": "array", "minItems": 1, "maxItems": 1, "items": tensor}),
+        "Inferred": _object(["model_name", "model_version", "outputs"], outputs={"type": "array", "items": _OBJECT}),
+        "Index": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
+    }  # fmt: skip
+
+
+def _whole(most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 0, "maximum": most}

@@ -1,0 +1,150 @@
+"""Plain REST for people: files in, classes out. In: multipart or raw bytes. Out: JSON. Next: app.py."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tellapart.serving.bodies import File, Limits, read_body, read_files
+from tellapart.serving.inference_protocol import get_version
+from tellapart.serving.pictures import Encoded
+from tellapart.serving.refusals import NotAllowed, Refusal, Stopping
+from tellapart.serving.repository import Version
+from tellapart.serving.service import Answer, Service
+
+MOST_EXPLAINED = 16  # pictures of one request: each costs many runs of the network
+_YES, _NO = ("true", "1", "yes"), ("false", "0", "no", "")
+_DIGITS = 7  # a float32 carries seven significant decimal digits
+
+
+def routes(service: Service, limits: Limits) -> list[Route]:
+    """The paths of plain REST and of health."""
+    serve = _Endpoints(service, limits)
+    return [
+        Route("/predict", serve.predict, methods=["POST"]),
+        Route("/models", serve.models),
+        Route("/health/live", serve.live),
+        Route("/health/ready", serve.ready),
+    ]
+
+
+class _Endpoints:
+    def __init__(self, service: Service, limits: Limits) -> None:
+        self._service, self._limits = service, limits
+        self._explaining = asyncio.Semaphore(1)  # heatmaps must not take the cores from everybody else
+
+    async def predict(self, request: Request) -> Response:
+        query = request.query_params
+        version = choose_version(self._service, query.get("model", ""), query.get("version", ""))
+        top, explain = _top(request), _flag(request, "explain")
+        if explain and self._service.explain is None:
+            raise NotAllowed("this server draws no heatmaps. Ask without `explain`.")
+        self._service.admit()
+        files = await read_files(await read_body(request, self._limits), request)
+        if explain and len(files) > MOST_EXPLAINED:
+            raise Refusal(f"{len(files)} pictures to explain; at most {MOST_EXPLAINED} in one request. Send several.")
+        answer = await self._service.classify(version, [Encoded(file.data) for file in files])
+        rows = [describe(answer, row, file.name, top) for row, file in enumerate(files)]
+        if explain:
+            await self._add_heatmaps(version, rows, files)
+        failed = all(answer.errors)
+        body: dict[str, Any] = {"model": version.name, "version": version.number, "predictions": rows}
+        if failed:
+            body["error"] = f"no picture can be used. The first: {answer.errors[0]}."
+        return JSONResponse(body, status_code=400 if failed else 200)
+
+    async def models(self, request: Request) -> Response:
+        found = [served.latest for served in self._service.repository.serving.values()]
+        return JSONResponse({"models": [describe_model(version) for version in found if version is not None]})
+
+    async def live(self, request: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def ready(self, request: Request) -> Response:
+        if not self._service.ready:
+            raise Stopping("the server is not ready.")
+        return JSONResponse({"status": "ready"})
+
+    async def _add_heatmaps(self, version: Version, rows: list[dict[str, Any]], files: list[File]) -> None:
+        explain = self._service.explain
+        if explain is None:
+            return
+        async with self._explaining:
+            for row, file in zip(rows, files, strict=True):
+                if "error" not in row:
+                    target = version.classes.index(row["label"])
+                    png = await asyncio.to_thread(explain, version, file.data, target)
+                    row["heatmap"] = "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def choose_version(service: Service, name: str, version: str) -> Version:
+    """The version that a request names; its model may be left out where there is one only. Raises: Refusal."""
+    if not name:
+        names = list(service.repository.serving)
+        if len(names) != 1:
+            raise Refusal(
+                f"this server has {len(names)} models. Say which: ?model=NAME. Models: {', '.join(names)[:500]}."
+            )
+        name = names[0]
+    return get_version(service.repository, name, version)
+
+
+def describe(answer: Answer, row: int, name: str, top: int) -> dict[str, Any]:
+    """One picture's answer; `set` and `unknown` are null where the model cannot tell."""
+    if answer.errors[row]:
+        return {"file": name, "error": answer.errors[row]}
+    classes, probabilities = answer.version.classes, answer.probabilities[row]
+    ranked = [
+        {"label": classes[index], "probability": _figure(probabilities[index])} for index in answer.ranked(row, top)
+    ]
+    in_set = None
+    if answer.sets is not None:
+        in_set = [classes[index] for index in answer.ranked(row, len(classes)) if answer.sets[row, index]]
+    return {
+        "file": name,
+        "label": ranked[0]["label"],
+        "probability": ranked[0]["probability"],
+        "classes": ranked,
+        "set": in_set,
+        "unknown": None if answer.unknown is None else bool(answer.unknown[row]),
+        "novelty": None if answer.novelty is None else _figure(answer.novelty[row]),
+    }
+
+
+def describe_model(version: Version) -> dict[str, Any]:
+    """What a person wants to know of a model: classes, scores with intervals, where it came from."""
+    manifest = version.model.manifest
+    return {
+        "name": version.name,
+        "version": version.number,
+        "classes": list(manifest.classes),
+        "created": manifest.created,
+        "strategy": manifest.strategy,
+        "backbone": manifest.backbone.model_dump(),
+        "data": manifest.data.model_dump(),
+        "scores": {name: score.model_dump() for name, score in manifest.scores.items()},
+        "abstention": None if manifest.abstention is None else manifest.abstention.model_dump(),
+    }
+
+
+def _top(request: Request) -> int:
+    text = request.query_params.get("top", "5")
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) < 10**6):
+        raise Refusal(f"top is {text[:20]!r}; it must be a whole number of at least 1.")
+    return int(text)
+
+
+def _flag(request: Request, name: str) -> bool:
+    text = request.query_params.get(name, "").lower()
+    if text not in (*_YES, *_NO):
+        raise Refusal(f"{name} is {text[:20]!r}; it must be true or false.")
+    return text in _YES
+
+
+def _figure(value: Any) -> float:
+    return float(f"{float(value):.{_DIGITS}g}")

@@ -1,0 +1,257 @@
+"""The models that are served, and how versions come and go. In: places on disk. Out: opened versions. Next: service.py.
+
+A version is opened, checked and warmed up beside the one that serves; then one assignment switches. What is under way on
+the old version finishes on it. A version that cannot be opened is refused, and the ones that serve go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.bundle import Model, open_model
+from tellapart.errors import ModelFileError, TellapartError
+from tellapart.serving.pictures import Picture, make_ready
+from tellapart.serving.refusals import NotAllowed, Refusal, Unknown
+from tellapart.serving.statistics import Statistics
+from tellapart.serving.versions import Found, Place, Sources, find_versions, read_labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+class Version:
+    """One opened version of a model; a Network for the batcher."""
+
+    name: str
+    number: int
+    model: Model
+    max_pixels: int
+    stamp: tuple[int, int, int]  # of the file that it was opened from
+    statistics: Statistics = field(default_factory=Statistics)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the probabilities."""
+        return self.model.manifest.classes
+
+    def prepare(self, picture: Picture) -> NDArray[np.uint8]:
+        """A picture to the network's input. Raises: PictureError."""
+        return make_ready(picture, self.model.preprocessing, max_pixels=self.max_pixels)
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
+        """Inputs [N, S, S, 3] to probabilities [N, K] and, where the file measures it, novelty [N]."""
+        probabilities, novelty = self.model.classify(images)
+        return (probabilities,) if novelty is None else (probabilities, novelty)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """The versions of one model at one moment."""
+
+    versions: Mapping[int, Version]
+    labels: Mapping[str, int]
+    refused: Mapping[int, tuple[tuple[int, int, int], str]]  # version -> its file's stamp, why it could not be opened
+
+    @property
+    def latest(self) -> Version | None:
+        """The version with the highest number."""
+        return self.versions[max(self.versions)] if self.versions else None
+
+
+class Repository:
+    """Opens and closes versions. Its methods may be called from any thread; `refresh`, `load` and `unload` may take long."""
+
+    def __init__(
+        self, sources: Sources, *, keep: int = 2, max_pixels: int, control: bool = False,
+        say: Callable[[str], None] = lambda text: None, changed: Callable[[Repository], None] = lambda repository: None,
+    ) -> None:  # fmt: skip
+        """`keep` newest versions of a model are served, and those with a label; `control`: clients may load and unload.
+
+        `say` is told of every version that comes, goes or is refused; `changed` is called after each change.
+        """
+        self._sources, self._keep, self._max_pixels, self.control = sources, keep, max_pixels, control
+        self._say, self._changed = say, changed
+        self._serving: Mapping[str, Served] = MappingProxyType({})
+        self._unloaded: set[str] = set()
+        self._one_at_a_time = threading.Lock()
+
+    def start(self) -> None:
+        """Open everything. Raises: ModelFileError when a model that was named, or every model, cannot be served."""
+        self.refresh()
+        named = {place.name for place in self._sources.models}
+        for name, served in self._serving.items():
+            if not served.versions and (name in named or not any(one.versions for one in self._serving.values())):
+                reasons = [reason for _, reason in served.refused.values()] or ["it has no version"]
+                raise ModelFileError(f"model {name!r} cannot be served: {reasons[-1]}")
+
+    @property
+    def serving(self) -> Mapping[str, Served]:
+        """Every model and its versions, as of now; the mapping does not change any more."""
+        return self._serving
+
+    def get(self, name: str, *, version: int | None = None, label: str | None = None) -> Version:
+        """The version to ask; the latest for `version` None or 0. Raises: Unknown, naming what there is."""
+        served = self.model(name)
+        if label is not None:
+            if label not in served.labels:
+                known = ", ".join(sorted(served.labels)) or "it has none"
+                raise Unknown(f"model {name!r} has no version label {_shown(label)}. Its labels: {known}.")
+            version = served.labels[label]
+        if not version:
+            if served.latest is None:
+                raise Unknown(f"model {name!r} has no version that can be served. Ask for its status to see why.")
+            return served.latest
+        if version not in served.versions:
+            known = ", ".join(map(str, served.versions)) or "none"
+            raise Unknown(f"model {name!r} has no version {version}. Versions that serve: {known}.")
+        return served.versions[version]
+
+    def model(self, name: str) -> Served:
+        """A model by name. Raises: Unknown, naming those that there are."""
+        if name not in self._serving:
+            known = ", ".join(list(self._serving)[:20]) or "none"
+            raise Unknown(f"there is no model {_shown(name)}. Models: {known}.")
+        return self._serving[name]
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a model, and each has a version that serves."""
+        return bool(self._serving) and all(served.versions for served in self._serving.values())
+
+    def refresh(self) -> None:
+        """Look at the disk, open what is new, let go of what is gone."""
+        with self._one_at_a_time:
+            places = self._sources.places()
+            for name in list(self._serving):
+                if name not in places:
+                    self._forget(name, f"model {name!r} is gone from the disk: no longer served")
+            for name, place in places.items():
+                if name not in self._unloaded:
+                    self._refresh_model(place)
+
+    def load(self, name: str) -> None:
+        """Serve a model again, or look for its new versions now.
+
+        Raises: NotAllowed without `control`; Unknown; Refusal when its newest version cannot be opened.
+        """
+        self._check_control()
+        with self._one_at_a_time:
+            place = self._sources.places().get(name)
+            if place is None:
+                raise Unknown(f"there is no model {_shown(name)} on disk.")
+            self._unloaded.discard(name)
+            self._refresh_model(place, again=True)
+        refused = self._serving[name].refused
+        if refused:
+            raise Refusal(refused[max(refused)][1])
+
+    def unload(self, name: str) -> None:
+        """Serve a model no longer, until it is loaded. Raises: NotAllowed without `control`; Unknown."""
+        self._check_control()
+        with self._one_at_a_time:
+            self.model(name)
+            self._unloaded.add(name)
+            self._forget(name, f"model {name!r} was unloaded")
+
+    def index(self) -> list[dict[str, str]]:
+        """Every model and version with its state, as Triton's repository index lists them."""
+        rows = [
+            {"name": name, "version": str(number), "state": "READY", "reason": ""}
+            for name, served in self._serving.items()
+            for number in served.versions
+        ]
+        rows += [
+            {"name": name, "version": str(number), "state": "UNAVAILABLE", "reason": reason}
+            for name, served in self._serving.items()
+            for number, (_, reason) in served.refused.items()
+        ]
+        rows += [
+            {"name": name, "version": "", "state": "UNAVAILABLE", "reason": "unloaded"}
+            for name in sorted(self._unloaded)
+        ]
+        return rows
+
+    def _check_control(self) -> None:
+        if not self.control:
+            raise NotAllowed(
+                "this server was started without --control, so models are loaded as they appear on disk. "
+                "Start it with --control to load and unload by request."
+            )
+
+    def _refresh_model(self, place: Place, *, again: bool = False) -> None:
+        before = self._serving.get(place.name, Served(versions={}, labels={}, refused={}))
+        found = find_versions(place)
+        labels, refused = before.labels, {} if again else dict(before.refused)
+        try:
+            labels = read_labels(place)
+        except TellapartError as error:
+            self._say(str(error))
+        versions: dict[int, Version] = {}
+        for number in sorted(found, reverse=True):
+            if len(versions) >= self._keep and number not in labels.values():
+                continue
+            version = self._renew(place, found[number], before.versions.get(number), refused)
+            if version is not None:
+                versions[number] = version
+        if not versions:  # whatever happened to the disk, the last good version keeps serving
+            versions = dict(before.versions)
+        refused = {number: why for number, why in refused.items() if number in found}
+        self._switch(place.name, before, Served(versions=versions, labels=labels, refused=refused))
+
+    def _renew(
+        self, place: Place, found: Found, old: Version | None, refused: dict[int, tuple[tuple[int, int, int], str]]
+    ) -> Version | None:
+        """The version as it is on disk, or the old one where the file is the same or no good."""
+        if old is not None and old.stamp == found.stamp:
+            return old
+        if refused.get(found.number, (None, ""))[0] == found.stamp:
+            return old  # the same file that was refused before
+        try:
+            version = self._open(place.name, found)
+        except TellapartError as error:
+            refused[found.number] = (found.stamp, str(error))
+            kept = "; the old one keeps serving" if old is not None else ""
+            self._say(f"model {place.name!r} version {found.number} is refused{kept}: {error}")
+            return old
+        refused.pop(found.number, None)
+        self._say(f"model {place.name!r} version {found.number} serves")
+        return version
+
+    def _open(self, name: str, found: Found) -> Version:
+        model = open_model(found.file)
+        version = Version(name=name, number=found.number, model=model, max_pixels=self._max_pixels, stamp=found.stamp)
+        _warm_up(version, found.file)
+        return version
+
+    def _switch(self, name: str, before: Served, after: Served) -> None:
+        for number in before.versions.keys() - after.versions.keys():
+            self._say(f"model {name!r} version {number} is no longer served")
+        if before != after or name not in self._serving:
+            self._serving = MappingProxyType({**self._serving, name: after})
+            self._changed(self)
+
+    def _forget(self, name: str, why: str) -> None:
+        self._serving = MappingProxyType({key: one for key, one in self._serving.items() if key != name})
+        self._say(why)
+        self._changed(self)
+
+
+def _warm_up(version: Version, file: Path) -> None:
+    """The first run is slow, and shows whether the network works. Raises: ModelFileError."""
+    size = version.model.preprocessing.size
+    try:
+        probabilities = version.run(np.zeros((1, size, size, 3), dtype=np.uint8))[0]
+    except Exception as error:
+        raise ModelFileError(f"{file} fails on its first picture ({type(error).__name__}). Train it again.") from error
+    if probabilities.shape != (1, len(version.classes)) or not abs(float(probabilities.sum()) - 1) < 1e-3:
+        raise ModelFileError(f"{file} gives no probabilities of its {len(version.classes)} classes. Train it again.")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")

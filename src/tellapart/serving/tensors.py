@@ -1,0 +1,242 @@
+"""The Open Inference Protocol's tensors. In: JSON, raw bytes. Out: Tensor, pictures. Next: inference_protocol.py.
+
+Source: the protocol's REST and gRPC pages (github.com/kserve/open-inference-protocol) and Triton's binary tensor data
+extension (docs/protocol/extension_binary_data.md): little-endian, row-major; each BYTES element after its length in 4 bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
+from tellapart.serving.refusals import Refusal, TooLarge
+from tellapart.serving.repository import Version
+from tellapart.serving.service import Answer
+
+IMAGE = "image"  # the one input
+MAX_PICTURES = 1024  # in one request, whatever the queue allows; a shape costs a client nothing
+_DATATYPES: Mapping[str, str] = {"BOOL": "?", "UINT8": "u1", "FP32": "<f4"}  # all that we send or take, but BYTES
+
+
+# Compared by identity: == on arrays gives an array.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tensor:
+    """A named array; the elements of BYTES are in a list."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: NDArray[Any] | list[bytes]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An output that the client asked for."""
+
+    name: str
+    binary: bool = False
+    top: int = 0  # Triton's classification extension: so many "probability:index:label" instead of numbers
+
+
+def read_shape(shape: Any, name: str) -> tuple[int, ...]:
+    """A tensor's shape. Raises: Refusal."""
+    if not isinstance(shape, Sequence) or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
+        raise Refusal(f"input {name!r} has shape {str(shape)[:80]}; it must be a list of sizes of at least 0.")
+    return tuple(shape)
+
+
+def from_raw(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memoryview) -> Tensor:
+    """A tensor from raw bytes. Raises: Refusal when they are not as many as its shape says."""
+    count = math.prod(shape)
+    if datatype == "BYTES":
+        return Tensor(name=name, datatype=datatype, shape=shape, data=_split(bytes(raw), count, name))
+    kind = _kind(datatype, name)
+    if len(raw) != count * kind.itemsize:
+        raise Refusal(
+            f"input {name!r} of shape {list(shape)} and {datatype} needs {count * kind.itemsize:,} bytes; {len(raw):,} came."
+        )
+    return Tensor(name=name, datatype=datatype, shape=shape, data=np.frombuffer(raw, dtype=kind).reshape(shape))
+
+
+def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any) -> Tensor:
+    """A tensor from JSON or protobuf values, flat or nested. Raises: Refusal."""
+    if not isinstance(values, Sequence) or isinstance(values, str | bytes):
+        raise Refusal(f"input {name!r} has no list of data. Send `data`, flat or nested, or binary data.")
+    if datatype == "BYTES":
+        elements = [_as_bytes(value, name) for value in _flat(values)]
+        if len(elements) != math.prod(shape):
+            raise Refusal(
+                f"input {name!r} of shape {list(shape)} needs {math.prod(shape)} elements; {len(elements)} came."
+            )
+        return Tensor(name=name, datatype=datatype, shape=shape, data=elements)
+    kind = _kind(datatype, name)
+    array = as_numbers(values, name)
+    if array.size != math.prod(shape):
+        raise Refusal(f"input {name!r} of shape {list(shape)} needs {math.prod(shape):,} numbers; {array.size:,} came.")
+    return Tensor(name=name, datatype=datatype, shape=shape, data=array.reshape(shape).astype(kind))
+
+
+def as_numbers(values: Any, name: str) -> NDArray[np.uint8]:
+    """Nested lists of whole numbers in 0 to 255 as uint8. Raises: Refusal."""
+    try:
+        array = np.array(values)
+    except (ValueError, OverflowError):
+        array = np.array(None)
+    if array.size and (array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 255):
+        raise Refusal(
+            f"{name!r} must hold whole numbers from 0 to 255 in lists of equal length: RGB pixels, not scaled."
+        )
+    return array.astype(np.uint8)
+
+
+def to_raw(tensor: Tensor) -> bytes:
+    """The tensor's elements as raw bytes."""
+    if isinstance(tensor.data, list):
+        return b"".join(struct.pack("<I", len(element)) + element for element in tensor.data)
+    return tensor.data.astype(_DATATYPES[tensor.datatype]).tobytes()
+
+
+def to_values(tensor: Tensor) -> list[Any]:
+    """The tensor's elements as a flat list for JSON."""
+    if isinstance(tensor.data, list):
+        return [element.decode() for element in tensor.data]
+    flat: list[Any] = tensor.data.reshape(-1).tolist()
+    return flat
+
+
+def pictures_of(inputs: Sequence[Tensor], *, prepared: bool) -> list[Picture]:
+    """The pictures of a request: its one input `image`, BYTES [N] (files) or UINT8 [N, H, W, 3] (RGB). Raises: Refusal."""
+    if len(inputs) != 1 or inputs[0].name != IMAGE:
+        names = ", ".join(repr(one.name) for one in inputs)[:200] or "none"
+        raise Refusal(f"the inputs are {names}; there must be one, named {IMAGE!r}.")
+    tensor = inputs[0]
+    if tensor.shape and tensor.shape[0] > MAX_PICTURES:
+        raise TooLarge(
+            f"{tensor.shape[0]:,} pictures in one request; at most {MAX_PICTURES:,} are taken. Send several requests."
+        )
+    if isinstance(tensor.data, list):
+        if prepared:
+            raise Refusal("`prepared` is for UINT8 pixels; picture files are prepared by the server.")
+        return [Encoded(element) for element in tensor.data]
+    shape = tensor.data.shape
+    if tensor.datatype != "UINT8" or len(shape) != 4 or shape[3] != 3:
+        raise Refusal(
+            f"input {IMAGE!r} is {tensor.datatype} {list(shape)}; it must be BYTES [N] (picture files) or UINT8 [N, H, W, 3]."
+        )
+    return [Ready(one) if prepared else Pixels(one) for one in tensor.data]
+
+
+def output_names(version: Version) -> list[tuple[str, str, list[int]]]:
+    """Name, datatype and shape of what a version answers; -1 stands for the number of pictures."""
+    count, abstention = len(version.classes), version.model.manifest.abstention
+    names = [("probabilities", "FP32", [-1, count]), ("label", "BYTES", [-1])]
+    if abstention is not None:
+        names.append(("set", "BOOL", [-1, count]))
+        if "novelty" in version.model.session.outputs:
+            names.append(("novelty", "FP32", [-1]))
+            if abstention.novelty_threshold is not None:
+                names.append(("unknown", "BOOL", [-1]))
+    return names
+
+
+def answer_tensors(answer: Answer, wanted: Sequence[Wanted]) -> list[Tensor]:
+    """The outputs asked for, or all. Raises: Refusal for an output that the version does not have."""
+    known = {name: datatype for name, datatype, _ in output_names(answer.version)}
+    tensors: list[Tensor] = []
+    for one in wanted or [Wanted(name=name) for name in known]:
+        if one.name not in known:
+            raise Refusal(f"there is no output {one.name[:60]!r}. Outputs: {', '.join(known)}.")
+        if one.top:
+            tensors.append(_classification(answer, one))
+            continue
+        data = _data(answer, one.name)
+        shape = (len(data),) if isinstance(data, list) else data.shape
+        tensors.append(Tensor(name=one.name, datatype=known[one.name], shape=shape, data=data))
+    return tensors
+
+
+def _data(answer: Answer, name: str) -> NDArray[Any] | list[bytes]:
+    arrays = {
+        "probabilities": answer.probabilities, "set": answer.sets, "novelty": answer.novelty, "unknown": answer.unknown
+    }  # fmt: skip
+    found = arrays.get(name)
+    return [label.encode() for label in answer.labels] if found is None else found
+
+
+def _classification(answer: Answer, wanted: Wanted) -> Tensor:
+    """Triton's classification extension: "value:index:label", the highest first."""
+    if wanted.name != "probabilities":
+        raise Refusal(f"`classification` is for the output 'probabilities', not for {wanted.name!r}.")
+    classes, top = answer.version.classes, min(wanted.top, len(answer.version.classes))
+    data = [
+        f"{answer.probabilities[row, index]:f}:{index}:{classes[index]}".encode()
+        for row in range(len(answer.probabilities))
+        for index in answer.ranked(row, top)
+    ]
+    return Tensor(name=wanted.name, datatype="BYTES", shape=(len(answer.probabilities), top), data=data)
+
+
+def _kind(datatype: str, name: str) -> np.dtype[Any]:
+    if datatype != "UINT8":
+        raise Refusal(
+            f"input {name!r} is {str(datatype)[:20]!r}; pictures come as BYTES (files) or UINT8 (RGB pixels, 0 to 255)."
+        )
+    return np.dtype(_DATATYPES[datatype])
+
+
+def _split(raw: bytes, count: int, name: str) -> list[bytes]:
+    elements, at = [], 0
+    while at < len(raw):
+        length = int.from_bytes(raw[at : at + 4], "little")
+        if at + 4 + length > len(raw):
+            break
+        elements.append(raw[at + 4 : at + 4 + length])
+        at += 4 + length
+    if at != len(raw) or len(elements) != count:
+        raise Refusal(
+            f"input {name!r} must hold {count:,} elements, each after its length in 4 bytes, little-endian; "
+            f"{len(elements):,} are whole, and {len(raw) - at:,} bytes are left."
+        )
+    return elements
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    flat: list[Any] = []
+    for value in values:
+        if isinstance(value, list):
+            flat.extend(_flat(value))
+        else:
+            flat.append(value)
+    return flat
+
+
+def _as_bytes(value: Any, name: str) -> bytes:
+    """A picture file in JSON is base64, since JSON has no bytes."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, dict) and set(value) == {"b64"}:
+        value = value["b64"]
+    if not isinstance(value, str):
+        raise Refusal(f"input {name!r} holds {str(value)[:40]!r}; a picture file in JSON is a string in base64.")
+    return from_base64(value, name)
+
+
+def from_base64(text: Any, name: str) -> bytes:
+    """The bytes of a picture file, from base64 of the common or the URL alphabet. Raises: Refusal."""
+    try:
+        if isinstance(text, str):
+            data = text.encode("ascii").translate(bytes.maketrans(b"-_", b"+/"))
+            return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        pass
+    raise Refusal(f"{name!r} holds a picture that is not base64. Send base64 of the file's bytes, without line breaks.")

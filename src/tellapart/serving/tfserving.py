@@ -1,0 +1,253 @@
+"""TensorFlow Serving's REST protocol. In: JSON of its form. Out: JSON of its form. Next: inference_protocol.py.
+
+Source: tensorflow.org/tfx/serving/api_rest. A picture is {"b64": "..."} or nested lists [H][W][3] of whole numbers 0 to 255.
+The default signature answers with probabilities alone, so that clients of a Keras classifier need no change; the signature
+"decisions" adds the class, the prediction set and the unknown flag, and "prepared" takes pictures that are resized already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tellapart.serving.bodies import Limits, read_body, read_json
+from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
+from tellapart.serving.refusals import Refusal, TooLarge, Unknown
+from tellapart.serving.repository import Served, Version
+from tellapart.serving.service import Answer, Service
+from tellapart.serving.tensors import IMAGE, MAX_PICTURES, answer_tensors, as_numbers, from_base64, output_names
+
+DEFAULT, DECISIONS, PREPARED = "serving_default", "decisions", "prepared"
+SIGNATURES = (DEFAULT, DECISIONS, PREPARED)
+_KEYS = {"signature_name", "instances", "inputs"}
+_TYPES = {"FP32": "DT_FLOAT", "BYTES": "DT_STRING", "BOOL": "DT_BOOL"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A predict request, read."""
+
+    pictures: list[Picture]
+    signature: str
+    columns: bool  # it came as `inputs`, and is answered as `outputs`
+
+
+def routes(service: Service, limits: Limits) -> list[Route]:
+    """The protocol's paths."""
+    serve = _Endpoints(service, limits)
+    found = [Route("/v1/models", serve.models)]
+    for model in ("/v1/models/{name}/versions/{version}", "/v1/models/{name}/labels/{label}", "/v1/models/{name}"):
+        for verb, endpoint in (("predict", serve.predict), ("classify", serve.classify), ("regress", serve.regress)):
+            found.append(Route(f"{model}:{verb}", endpoint, methods=["POST"]))
+        found.append(Route(f"{model}/metadata", serve.metadata))
+        found.append(Route(model, serve.status))
+    return found
+
+
+class _Endpoints:
+    def __init__(self, service: Service, limits: Limits) -> None:
+        self._service, self._limits = service, limits
+
+    async def predict(self, request: Request) -> Response:
+        version = _version(self._service, request)
+        self._service.admit()
+        asked = read_predict(read_json(await read_body(request, self._limits)))
+        answer = (await self._service.classify(version, asked.pictures)).whole()
+        return JSONResponse(write_predict(answer, asked))
+
+    async def classify(self, request: Request) -> Response:
+        version = _version(self._service, request)
+        self._service.admit()
+        pictures = read_classify(read_json(await read_body(request, self._limits)))
+        return JSONResponse(write_classify((await self._service.classify(version, pictures)).whole()))
+
+    async def regress(self, request: Request) -> Response:
+        version = _version(self._service, request)
+        raise Refusal(f"model {version.name!r} is a classifier and cannot regress. Use :predict or :classify.")
+
+    async def status(self, request: Request) -> Response:
+        if ":" in request.url.path.rpartition("/")[2]:  # no name has one: a verb, which comes by POST
+            raise HTTPException(405, headers={"Allow": "POST"})
+        name = request.path_params["name"]
+        served = self._service.repository.model(name)
+        number = _number(request)
+        if "label" in request.path_params:
+            number = self._service.repository.get(name, label=request.path_params["label"]).number
+        return JSONResponse(write_status(name, served, number))
+
+    async def metadata(self, request: Request) -> Response:
+        return JSONResponse(write_metadata(_version(self._service, request)))
+
+    async def models(self, request: Request) -> Response:
+        return JSONResponse({"models": list(self._service.repository.serving)})
+
+
+def read_predict(body: Mapping[str, Any]) -> Asked:
+    """A predict request in row form (`instances`) or column form (`inputs`). Raises: Refusal."""
+    if not set(body) <= _KEYS or ("instances" in body) == ("inputs" in body):
+        raise Refusal(
+            f"the request has the keys {', '.join(sorted(body))[:120] or 'none'}; there must be `instances` or `inputs`, "
+            "and there may be `signature_name`."
+        )
+    signature = body.get("signature_name") or DEFAULT
+    if signature not in SIGNATURES:
+        raise Refusal(f"there is no signature {str(signature)[:60]!r}. Signatures: {', '.join(SIGNATURES)}.")
+    prepared = signature == PREPARED
+    if "instances" in body:
+        rows = body["instances"]
+        if not isinstance(rows, list) or not rows:
+            raise Refusal("`instances` must be a list of at least one picture.")
+        return Asked(pictures=_pictures([_unnamed(row) for row in rows], prepared), signature=signature, columns=False)
+    column = _unnamed(body["inputs"])
+    rows = [column] if _is_one(column) else column
+    if not isinstance(rows, list) or not rows:
+        raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
+    return Asked(pictures=_pictures(rows, prepared), signature=signature, columns=True)
+
+
+def read_classify(body: Mapping[str, Any]) -> list[Picture]:
+    """A classify request: `examples`, each with the feature `image`. Raises: Refusal."""
+    examples = body.get("examples")
+    if not isinstance(examples, list) or not examples or not all(isinstance(one, dict) for one in examples):
+        raise Refusal(f'a classify request holds `examples`: [{{"{IMAGE}": {{"b64": "..."}}}}].')
+    features = []
+    for example in examples:
+        value = {**body.get("context", {}), **example} if isinstance(body.get("context", {}), dict) else example
+        value = _unnamed(value)
+        features.append(value[0] if isinstance(value, list) and len(value) == 1 and _is_one(value[0]) else value)
+    return _pictures(features, prepared=False)
+
+
+def write_predict(answer: Answer, asked: Asked) -> dict[str, Any]:
+    """Row form: `predictions`; column form: `outputs`. One output comes bare, several by name, as TF Serving does."""
+    if asked.signature != DECISIONS:
+        values = answer.probabilities.tolist()
+        return {"outputs": values} if asked.columns else {"predictions": values}
+    outputs = {
+        one.name: [value.decode() for value in one.data] if isinstance(one.data, list) else one.data.tolist()
+        for one in answer_tensors(answer, ())
+    }
+    if asked.columns:
+        return {"outputs": outputs}
+    return {
+        "predictions": [{name: values[row] for name, values in outputs.items()} for row in range(len(asked.pictures))]
+    }
+
+
+def write_classify(answer: Answer) -> dict[str, Any]:
+    """Label and probability of every class, for each example."""
+    classes = answer.version.classes
+    return {"results": [list(map(list, zip(classes, row, strict=True))) for row in answer.probabilities.tolist()]}
+
+
+def write_status(name: str, served: Served, number: int | None) -> dict[str, Any]:
+    """The states of a model's versions, or of one. `name` and `ready` are KServe's form of the same question.
+
+    Raises: Unknown for a version that is neither served nor refused.
+    """
+    rows = [_state(version, "AVAILABLE", "OK", "") for version in sorted(served.versions, reverse=True)]
+    rows += [
+        _state(version, "END", "UNKNOWN", reason)
+        for version, (_, reason) in sorted(served.refused.items(), reverse=True)
+        if version not in served.versions
+    ]
+    if number:
+        rows = [row for row in rows if row["version"] == str(number)]
+        if not rows:
+            raise Unknown(f"model {name!r} has no version {number}.")
+    elif number == 0:
+        rows = rows[:1]
+    ready = any(row["state"] == "AVAILABLE" for row in rows)
+    return {"model_version_status": rows, "name": name, "ready": ready}
+
+
+def write_metadata(version: Version) -> dict[str, Any]:
+    """The signatures of a version, as TF Serving describes a SavedModel."""
+    size = version.model.preprocessing.size
+    encoded = _info("DT_STRING", [-1], IMAGE)
+    outputs = {name: _info(_TYPES[kind], shape, name) for name, kind, shape in output_names(version)}
+    probabilities = {"probabilities": outputs["probabilities"]}
+    signatures = {
+        DEFAULT: _signature({IMAGE: encoded}, probabilities),
+        DECISIONS: _signature({IMAGE: encoded}, outputs),
+        PREPARED: _signature({IMAGE: _info("DT_UINT8", [-1, size, size, 3], IMAGE)}, probabilities),
+    }
+    return {
+        "model_spec": {"name": version.name, "signature_name": "", "version": str(version.number)},
+        "metadata": {"signature_def": {"signature_def": signatures}},
+    }
+
+
+def _pictures(rows: Sequence[Any], prepared: bool) -> list[Picture]:
+    if len(rows) > MAX_PICTURES:
+        raise TooLarge(
+            f"{len(rows):,} pictures in one request; at most {MAX_PICTURES:,} are taken. Send several requests."
+        )
+    return [_picture(row, prepared) for row in rows]
+
+
+def _picture(row: Any, prepared: bool) -> Picture:
+    if isinstance(row, dict) and set(row) == {"b64"}:
+        if prepared:
+            raise Refusal('the signature "prepared" takes pixels; picture files are prepared by the server.')
+        return Encoded(from_base64(row["b64"], "b64"))
+    if isinstance(row, list):
+        array = as_numbers(row, IMAGE)
+        if array.ndim == 3 and array.shape[2] == 3:
+            return Ready(array) if prepared else Pixels(array)
+        raise Refusal(f"a picture has shape {list(array.shape)}; it must be [height][width][3]: RGB, 0 to 255.")
+    raise Refusal(f'a picture is {str(row)[:40]!r}; it must be {{"b64": "..."}} or nested lists [height][width][3].')
+
+
+def _unnamed(value: Any) -> Any:
+    """A named input without its name."""
+    if isinstance(value, dict) and set(value) != {"b64"}:
+        if set(value) != {IMAGE}:
+            raise Refusal(
+                f"the inputs are {', '.join(map(str, value))[:120] or 'none'}; there is one, named {IMAGE!r}."
+            )
+        return value[IMAGE]
+    return value
+
+
+def _is_one(value: Any) -> bool:
+    """Whether this is one picture rather than a list of them."""
+    if isinstance(value, dict):
+        return True
+    depth = 0
+    while isinstance(value, list) and value and depth < 4:
+        value, depth = value[0], depth + 1
+    return depth == 3 and not isinstance(value, list | dict)
+
+
+def _version(service: Service, request: Request) -> Version:
+    parameters = request.path_params
+    return service.repository.get(parameters["name"], version=_number(request), label=parameters.get("label"))
+
+
+def _number(request: Request) -> int | None:
+    text = request.path_params.get("version")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Refusal(f"{text[:40]!r} is not a version. Versions are whole numbers; 0 stands for the latest.")
+    return int(text)
+
+
+def _state(version: int, state: str, code: str, message: str) -> dict[str, Any]:
+    return {"version": str(version), "state": state, "status": {"error_code": code, "error_message": message}}
+
+
+def _info(kind: str, shape: Sequence[int], name: str) -> dict[str, Any]:
+    dimensions = [{"size": str(size), "name": ""} for size in shape]
+    return {"dtype": kind, "tensor_shape": {"dim": dimensions, "unknown_rank": False}, "name": f"{name}:0"}
+
+
+def _signature(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"inputs": inputs, "outputs": outputs, "method_name": "tensorflow/serving/predict"}

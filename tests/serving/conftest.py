@@ -1,0 +1,227 @@
+"""A real server in a thread, and a client that knows nothing of it. In: the tiny model. Out: Running."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tellapart.bundle import AbstentionRecord, Manifest, Model, Score, open_model
+from tellapart.evaluation.abstention import prediction_sets
+from tellapart.export.assemble import assemble
+from tellapart.preprocessing import load
+from tellapart.serving.app import build_app
+from tellapart.serving.bodies import Limits
+from tellapart.serving.grpc_service import build_grpc
+from tellapart.serving.keys import Keys
+from tellapart.serving.listener import listen, open_socket
+from tellapart.serving.repository import Repository, Version
+from tellapart.serving.service import Service
+from tellapart.serving.versions import read_sources
+
+MOST_PIXELS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer as it came over the wire."""
+
+    status: int
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A server that answers."""
+
+    http_port: int
+    grpc_port: int
+    service: Service
+    repository: Repository
+    stop: Callable[[], None]
+    said: list[str] = field(default_factory=list)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        """Send a request; a dict goes as JSON, without a Content-Type."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=20)
+        try:
+            data = json.dumps(body).encode() if isinstance(body, dict) else body
+            connection.request(method, path, data, {name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return Reply(
+                status=answer.status,
+                headers={key.lower(): value for key, value in answer.getheaders()},
+                body=answer.read(),
+            )
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.ask("GET", path, **headers)
+
+    def post(self, path: str, body: Any = b"", **headers: str) -> Reply:
+        return self.ask("POST", path, body, **headers)
+
+
+Start = Callable[..., Running]
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (20, 30)) -> bytes:
+    """A plain picture as a file."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def pixels(data: bytes) -> np.ndarray:
+    """A picture file's pixels, uint8 [H, W, 3]."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def expected(model: Path, files: list[bytes]) -> np.ndarray:
+    """Probabilities [N, K] as `tellapart predict` computes them."""
+    opened: Model = open_model(model)
+    return opened.run(np.stack([load(data, opened.preprocessing) for data in files]))[0]
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[bytes]:
+    """Files of several sizes whose probabilities are far from 0 and 1."""
+    random = np.random.default_rng(3)
+    files = []
+    for width, height in ((16, 16), (40, 25), (17, 60)):
+        array = random.integers(90, 150, (height, width, 3), dtype=np.uint8)
+        array[: height // 2] += random.integers(0, 60, 3, dtype=np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(array).save(file, "PNG")
+        files.append(file.getvalue())
+    return files
+
+
+@pytest.fixture(scope="session")
+def deciding_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
+    """The tiny model with thresholds: sets at 0.2, and novelty that is the squared distance of the colour from grey."""
+    record = AbstentionRecord(
+        coverage=0.9, threshold=0.2, novelty_threshold=1.0, calibrated_on=40,
+        measured_coverage=Score(value=0.9), mean_set_size=1.2, known=Score(value=0.95),
+    )  # fmt: skip
+    novelty = {
+        "least_length": np.array([1e-6], dtype=np.float32),
+        "centre": np.full(3, 3**-0.5, dtype=np.float32),
+        "directions": np.eye(3, dtype=np.float32),
+        "scales": np.full(3, 2.0, dtype=np.float32),
+        "means": np.zeros((1, 3), dtype=np.float32),
+        "residual_scale": np.array([1.0], dtype=np.float32),
+    }
+    weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
+    return assemble(
+        tiny_network, weight=weight, bias=np.zeros(3, dtype=np.float32), temperature=4.0,
+        manifest=tiny_manifest.model_copy(update={"abstention": record}), novelty=novelty,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def models(tmp_path: Path, deciding_bytes: bytes, tiny_bytes: bytes) -> Path:
+    """A repository: `colours` with versions 1 (no thresholds) and 2, labelled; `single`, one file."""
+    return _write_models(tmp_path / "models", deciding_bytes, tiny_bytes)
+
+
+@pytest.fixture(scope="session")
+def shared_models(tmp_path_factory: pytest.TempPathFactory, deciding_bytes: bytes, tiny_bytes: bytes) -> Path:
+    """The same, for tests that change nothing."""
+    return _write_models(tmp_path_factory.mktemp("shared") / "models", deciding_bytes, tiny_bytes)
+
+
+@pytest.fixture(scope="session")
+def shared(shared_models: Path) -> Iterator[Running]:
+    """One server for all tests that change nothing."""
+    one = _start([str(shared_models)], {})
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def start(models: Path) -> Iterator[Start]:
+    """Start servers; all are stopped in the end."""
+    running: list[Running] = []
+
+    def start_one(*sources: str, **options: Any) -> Running:
+        one = _start(list(sources) or [str(models)], options)
+        running.append(one)
+        return one
+
+    yield start_one
+    for one in running:
+        one.stop()
+
+
+@pytest.fixture
+def server(start: Start) -> Running:
+    return start()
+
+
+def _write_models(folder: Path, deciding: bytes, tiny: bytes) -> Path:
+    for number, data in (("1", tiny), ("2", deciding)):
+        (folder / "colours" / number).mkdir(parents=True)
+        (folder / "colours" / number / "model.onnx").write_bytes(data)
+    (folder / "colours" / "labels.json").write_text('{"stable": 1, "canary": 2}')
+    (folder / "single").mkdir()
+    (folder / "single" / "model.onnx").write_bytes(deciding)
+    return folder
+
+
+def _start(sources: list[str], options: dict[str, Any]) -> Running:
+    said: list[str] = []
+    repository = Repository(
+        read_sources(sources), max_pixels=MOST_PIXELS, control=options.get("control", False), say=said.append
+    )
+    repository.start()
+    loop, stop, up = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+    found: dict[str, Any] = {}
+
+    async def main() -> None:
+        service = Service(
+            repository, threads=options.get("threads", 2), max_batch=options.get("max_batch", 4), max_delay=0.0,
+            queue=options.get("queue", 64), timeout=options.get("timeout", 10.0), sets=prediction_sets,
+            explain=options.get("explain"),
+        )  # fmt: skip
+        limits, keys = options.get("limits", Limits()), Keys(options.get("keys", ()))
+        http = open_socket("127.0.0.1", 0)
+        grpc, grpc_port = build_grpc(service, limits=limits, keys=keys, address="127.0.0.1:0")
+        found.update(service=service, http_port=http.getsockname()[1], grpc_port=grpc_port)
+        app = build_app(service, limits=limits, keys=keys)
+        await listen(service, app, http=http, grpc=grpc, grace=5, stop=stop, ready=up.set)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
+    thread.start()
+    assert up.wait(20)
+
+    def end() -> None:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(20)
+            assert not thread.is_alive()
+            loop.close()
+
+    return Running(repository=repository, stop=end, said=said, **found)
+
+
+@pytest.fixture
+def explain() -> Callable[[Version, bytes, int], bytes]:
+    """Stands in for a heatmap: names what it was asked for."""
+    return lambda version, data, target: f"{version.name} {len(data)} {target}".encode()

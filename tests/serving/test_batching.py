@@ -1,0 +1,286 @@
+"""Batches of many requests. In: a network that can be held up. Out: what ran together, and what was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tellapart.errors import PictureError
+from tellapart.serving.batching import Batcher, BatchTimes, Outputs
+from tellapart.serving.refusals import Late, Overloaded, Stopping, TooLarge
+
+
+class Doubling:
+    """Pictures are numbers; the outputs are twice and three times as much. `gate` holds it up."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Semaphore(0)
+        self.ran: list[list[int]] = []
+
+    def prepare(self, picture: Any) -> np.ndarray:
+        if picture == "broken":
+            raise PictureError("not a picture")
+        return np.full((1, 1, 3), picture, dtype=np.uint8)
+
+    def run(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
+        numbers = images[:, 0, 0, 0].astype(int)
+        self.ran.append(numbers.tolist())
+        self.entered.release()
+        assert self.gate.wait(10)
+        if 99 in numbers:
+            raise MemoryError("no memory")
+        return 2 * numbers, np.stack([3 * numbers] * 2, axis=1)
+
+
+@asynccontextmanager
+async def batcher(**options: Any) -> AsyncIterator[Batcher]:
+    one = Batcher(**{"threads": 1, "max_batch": 4, "max_delay": 0.0, "queue": 16, **options})
+    try:
+        yield one
+    finally:
+        await one.close()
+
+
+async def held_up(one: Batcher, network: Doubling) -> asyncio.Task[Outputs]:
+    """The only thread is busy with picture 0 from here on."""
+    network.gate.clear()
+    first = asyncio.create_task(one.submit(network, [0], timeout=10))
+    await asyncio.to_thread(network.entered.acquire)
+    return first
+
+
+def doubles(outputs: Outputs) -> list[Any]:
+    return [None if row is None else int(row[0]) for row in outputs.rows]
+
+
+def test_a_request_is_split_into_batches_and_answered_in_order() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher(threads=3) as one:
+            outputs = await one.submit(network, list(range(10)), timeout=10)
+        assert doubles(outputs) == [2 * number for number in range(10)]
+        assert [row[1].tolist() for row in outputs.rows if row] == [[3 * n, 3 * n] for n in range(10)]
+        assert max(map(len, network.ran)) <= 4
+        assert sorted(number for batch in network.ran for number in batch) == list(range(10))
+
+    asyncio.run(main())
+
+
+def test_requests_that_wait_together_run_together() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher() as one:
+            first = await held_up(one, network)
+            others = [asyncio.create_task(one.submit(network, [n], timeout=10)) for n in range(1, 6)]
+            await asyncio.sleep(0.05)
+            assert one.waiting == 5
+            network.gate.set()
+            answers = [doubles(answer) for answer in await asyncio.gather(first, *others)]
+        assert answers == [[0], [2], [4], [6], [8], [10]]
+        assert network.ran == [[0], [1, 2, 3, 4], [5]]
+
+    asyncio.run(main())
+
+
+def test_free_threads_share_a_request() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher(threads=2, max_batch=8) as one:
+            await asyncio.sleep(0.05)  # both threads are waiting
+            network.gate.clear()
+            asked = asyncio.create_task(one.submit(network, list(range(8)), timeout=10))
+            for _ in range(2):
+                await asyncio.to_thread(network.entered.acquire)
+            assert [len(batch) for batch in network.ran] == [4, 2]  # half, and half of what is left
+            network.gate.set()
+            await asked
+        assert sorted(number for batch in network.ran for number in batch) == list(range(8))
+
+    asyncio.run(main())
+
+
+def test_a_thread_leaves_their_share_to_busy_ones() -> None:
+    async def main() -> None:
+        network, others = Doubling(), Doubling()
+        async with batcher(threads=2, max_batch=8) as one:
+            first = await held_up(one, network)
+            second = await held_up(one, others)
+            waiting = [asyncio.create_task(one.submit(network, [n], timeout=10)) for n in range(1, 7)]
+            await asyncio.sleep(0.05)
+            others.gate.set()
+            await asyncio.to_thread(network.entered.acquire)
+            assert network.ran == [[0], [1, 2, 3]]
+            network.gate.set()
+            await asyncio.gather(first, second, *waiting)
+
+    asyncio.run(main())
+
+
+def test_a_delay_lets_a_batch_fill_and_no_longer_than_that() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher(max_delay=0.2) as one:
+            started = time.monotonic()
+            one_by_one = [asyncio.create_task(one.submit(network, [n], timeout=10)) for n in range(3)]
+            await asyncio.gather(*one_by_one)
+            waited = time.monotonic() - started
+            started = time.monotonic()
+            await one.submit(network, [4, 5, 6, 7], timeout=10)
+            full = time.monotonic() - started
+        assert network.ran == [[0, 1, 2], [4, 5, 6, 7]]
+        assert waited > 0.15
+        assert full < 0.15
+
+    asyncio.run(main())
+
+
+def test_a_full_queue_refuses_at_once_and_keeps_what_it_took() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher(queue=3) as one:
+            first = await held_up(one, network)
+            second = asyncio.create_task(one.submit(network, [1, 2], timeout=10))
+            await asyncio.sleep(0.05)
+            with pytest.raises(
+                Overloaded, match=r"2 pictures are waiting, and at most 3 may\. Send .* later"
+            ) as refusal:
+                await one.submit(network, [3, 4], timeout=10)
+            assert refusal.value.status == 429
+            assert refusal.value.retry_after is not None
+            assert refusal.value.retry_after >= 1
+            third = asyncio.create_task(one.submit(network, [5], timeout=10))
+            await asyncio.sleep(0.05)
+            network.gate.set()
+            assert [doubles(answer) for answer in await asyncio.gather(first, second, third)] == [[0], [2, 4], [10]]
+        assert 3 not in {number for batch in network.ran for number in batch}
+
+    asyncio.run(main())
+
+
+def test_more_pictures_than_the_queue_holds_can_never_be_taken() -> None:
+    async def main() -> None:
+        async with batcher(queue=3) as one:
+            with pytest.raises(TooLarge, match=r"4 pictures in one request; at most 3 are taken\. Send several"):
+                await one.submit(Doubling(), [0] * 4, timeout=10)
+
+    asyncio.run(main())
+
+
+def test_a_deadline_answers_in_time_and_saves_the_work() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher() as one:
+            first = await held_up(one, network)
+            started = time.monotonic()
+            with pytest.raises(Late, match=r"not there within 0\.1 s"):
+                await one.submit(network, [7], timeout=0.1)
+            assert time.monotonic() - started < 1
+            network.gate.set()
+            await first
+            assert doubles(await one.submit(network, [8], timeout=10)) == [16]
+        assert network.ran == [[0], [8]]
+
+    asyncio.run(main())
+
+
+def test_an_unreadable_picture_spoils_nothing_else() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher() as one:
+            first = await held_up(one, network)
+            mixed = asyncio.create_task(one.submit(network, [1, "broken"], timeout=10))
+            whole = asyncio.create_task(one.submit(network, [2], timeout=10))
+            await asyncio.sleep(0.05)
+            network.gate.set()
+            _, answer, other = await asyncio.gather(first, mixed, whole)
+        assert doubles(answer) == [2, None]
+        assert answer.errors == ("", "not a picture")
+        assert doubles(other) == [4]
+        assert network.ran[1] == [1, 2]
+
+    asyncio.run(main())
+
+
+def test_a_network_that_fails_fails_its_requests_and_no_thread() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher() as one:
+            with pytest.raises(MemoryError):
+                await one.submit(network, [99], timeout=10)
+            assert doubles(await one.submit(network, [1], timeout=10)) == [2]
+
+    asyncio.run(main())
+
+
+def test_closing_finishes_what_was_taken_and_takes_no_more() -> None:
+    async def main() -> None:
+        network = Doubling()
+        one = Batcher(threads=1, max_batch=2, max_delay=0.0, queue=16)
+        first = await held_up(one, network)
+        others = [asyncio.create_task(one.submit(network, [n], timeout=10)) for n in range(1, 6)]
+        await asyncio.sleep(0.05)
+        closing = asyncio.create_task(one.close())
+        await asyncio.sleep(0.05)
+        with pytest.raises(Stopping, match=r"shutting down\. Send the request again"):
+            await one.submit(network, [9], timeout=10)
+        network.gate.set()
+        answers = await asyncio.gather(first, *others)
+        assert [doubles(answer) for answer in answers] == [[2 * n] for n in range(6)]
+        await closing
+
+    asyncio.run(main())
+
+
+def test_the_oldest_picture_goes_first_whatever_its_network() -> None:
+    async def main() -> None:
+        order: list[str] = []
+        networks = {name: Doubling() for name in "ab"}
+
+        def observe(network: Any, times: BatchTimes) -> None:
+            order.append("a" if network is networks["a"] else "b")
+
+        async with batcher(observe=observe) as one:
+            first = await held_up(one, networks["a"])
+            later = [asyncio.create_task(one.submit(networks[name], [1], timeout=10)) for name in "bab"]
+            await asyncio.sleep(0.05)
+            networks["a"].gate.set()
+            await asyncio.gather(first, *later)
+        assert order == ["a", "b", "a"]  # both of b in one batch
+
+    asyncio.run(main())
+
+
+def test_times_are_told_of_each_batch() -> None:
+    async def main() -> Sequence[BatchTimes]:
+        told: list[BatchTimes] = []
+        network = Doubling()
+        async with batcher(observe=lambda _, times: told.append(times)) as one:
+            first = await held_up(one, network)
+            second = asyncio.create_task(one.submit(network, [1, "broken"], timeout=10))
+            await asyncio.sleep(0.1)
+            network.gate.set()
+            await asyncio.gather(first, second)
+        return told
+
+    first, second = asyncio.run(main())
+    assert first.running >= 0.1
+    assert second.pictures == 1
+    assert len(second.waited) == 2
+    assert min(second.waited) >= 0.09
+
+
+def test_nothing_asked_is_nothing_answered() -> None:
+    async def main() -> None:
+        async with batcher() as one:
+            assert await one.submit(Doubling(), [], timeout=10) == Outputs(rows=(), errors=())
+
+    asyncio.run(main())

@@ -1,0 +1,177 @@
+"""gRPC. In: messages over a channel. Out: the answers of the protocol, and refusals as gRPC's codes."""
+
+from __future__ import annotations
+
+import struct
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from tellapart.serving.bodies import Limits
+from tellapart.serving.protobuf import read_service
+
+from .conftest import Running, Start, expected, pixels, png
+
+
+class Caller:
+    """Calls methods by name."""
+
+    def __init__(self, port: int, file: str = "open_inference.proto") -> None:
+        text = resources.files("tellapart.serving").joinpath("protocols", file).read_text("utf-8")
+        self._service = read_service(text, file=file)
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+
+    def __call__(self, method: str, /, *, timeout: float = 10, metadata: Any = None, **values: Any) -> Any:
+        asked, answered = self._service.methods[method]
+        call = self._channel.unary_unary(
+            f"/{self._service.name}/{method}", request_serializer=asked.SerializeToString,
+            response_deserializer=answered.FromString,
+        )  # fmt: skip
+        return call(asked(**values), timeout=timeout, metadata=metadata)
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+@pytest.fixture
+def call(shared: Running) -> Any:
+    caller = Caller(shared.grpc_port)
+    yield caller
+    caller.close()
+
+
+def files_tensor(count: int) -> dict[str, Any]:
+    return {"name": "image", "datatype": "BYTES", "shape": [count]}
+
+
+def probabilities(answer: Any) -> np.ndarray:
+    names = [one.name for one in answer.outputs]
+    raw = answer.raw_output_contents[names.index("probabilities")]
+    return np.frombuffer(raw, "<f4").reshape(answer.outputs[names.index("probabilities")].shape)
+
+
+def test_files_and_pixels_raw_and_typed(call: Caller, shared_models: Path, pictures: list[bytes]) -> None:
+    wanted = expected(shared_models / "single" / "model.onnx", pictures)
+    raw = b"".join(struct.pack("<I", len(data)) + data for data in pictures)
+    answer = call("ModelInfer", model_name="single", id="7", inputs=[files_tensor(3)], raw_input_contents=[raw])
+    assert (answer.model_name, answer.model_version, answer.id) == ("single", "1", "7")
+    np.testing.assert_allclose(probabilities(answer), wanted, atol=1e-5)
+    typed = {**files_tensor(3), "contents": {"bytes_contents": pictures}}
+    np.testing.assert_allclose(
+        probabilities(call("ModelInfer", model_name="single", inputs=[typed])), wanted, atol=1e-5
+    )
+    array = pixels(pictures[2])
+    one = {"name": "image", "datatype": "UINT8", "shape": [1, *array.shape]}
+    answer = call("ModelInfer", model_name="single", inputs=[one], raw_input_contents=[array.tobytes()])
+    np.testing.assert_allclose(probabilities(answer), wanted[2:], atol=1e-5)
+    typed = {**one, "contents": {"uint_contents": array.reshape(-1).tolist()}}
+    np.testing.assert_allclose(
+        probabilities(call("ModelInfer", model_name="single", inputs=[typed])), wanted[2:], atol=1e-5
+    )
+
+
+def test_outputs_and_versions_are_chosen(call: Caller, pictures: list[bytes]) -> None:
+    typed = {**files_tensor(1), "contents": {"bytes_contents": pictures[:1]}}
+    top = {"name": "probabilities", "parameters": {"classification": {"int64_param": 2}}}
+    answer = call("ModelInfer", model_name="colours", inputs=[typed], outputs=[{"name": "unknown"}, top])
+    assert [(one.name, one.datatype, list(one.shape)) for one in answer.outputs] == [
+        ("unknown", "BOOL", [1]), ("probabilities", "BYTES", [1, 2])
+    ]  # fmt: skip
+    assert answer.raw_output_contents[0] == b"\x00"
+    assert answer.model_version == "2"
+    answer = call("ModelInfer", model_name="colours", model_version="1", inputs=[typed])
+    assert [one.name for one in answer.outputs] == ["probabilities", "label"]
+
+
+def test_health_metadata_index_and_statistics(call: Caller, shared: Running) -> None:
+    assert call("ServerLive").live
+    assert call("ServerReady").ready
+    assert call("ModelReady", name="single").ready
+    assert not call("ModelReady", name="nobody").ready
+    assert call("ServerMetadata").name == "tellapart"
+    metadata = call("ModelMetadata", name="colours", version="1")
+    assert (list(metadata.versions), metadata.outputs[0].name) == (["1", "2"], "probabilities")
+    assert list(metadata.outputs[0].shape) == [-1, 3]
+    assert [row.state for row in call("RepositoryIndex").models] == ["READY"] * 3
+    assert len(call("ModelStatistics").model_stats) == 3
+    assert call("ModelStatistics", name="single").model_stats[0].name == "single"
+    health = Caller(shared.grpc_port, "health.proto")
+    assert health("Check").status == 1
+    with pytest.raises(grpc.RpcError) as refusal:
+        health("Check", service="x")
+    assert refusal.value.code() is grpc.StatusCode.NOT_FOUND
+    health.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "words"),
+    [
+        ({"model_name": "nobody"}, "NOT_FOUND", "there is no model 'nobody'"),
+        ({"model_name": "single", "model_version": "x"}, "INVALID_ARGUMENT", "'x' is not a version"),
+        ({"model_name": "single"}, "INVALID_ARGUMENT", "the inputs are none"),
+        ({"inputs": [files_tensor(1)]}, "INVALID_ARGUMENT", "of shape [1] needs 1 elements; 0 came"),
+        ({"inputs": [files_tensor(1)], "raw_input_contents": [b"", b""]}, "INVALID_ARGUMENT", "2 raw contents came for 1"),
+        ({"inputs": [files_tensor(1)], "raw_input_contents": [b"\x01"]}, "INVALID_ARGUMENT", "0 are whole"),
+        ({"inputs": [{**files_tensor(-1)}]}, "INVALID_ARGUMENT", "has shape [-1]"),
+        (
+            {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3], "contents": {"uint_contents": [999] * 3}}]},
+            "INVALID_ARGUMENT", "whole numbers from 0 to 255",
+        ),
+        (
+            {"inputs": [{**files_tensor(1), "contents": {"bytes_contents": [b"x"]}}]},
+            "INVALID_ARGUMENT", "picture 1 of 1 cannot be used: not a picture",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(call: Caller, values: dict[str, Any], code: str, words: str) -> None:
+    with pytest.raises(grpc.RpcError) as refusal:
+        call("ModelInfer", **{"model_name": "single", **values})
+    assert refusal.value.code() is grpc.StatusCode[code]
+    assert words in refusal.value.details()
+
+
+def test_deadlines_limits_keys_and_control(start: Start, pictures: list[bytes]) -> None:
+    server = start(keys=("k" * 20,), control=True, limits=Limits(body_bytes=100_000))
+    caller = Caller(server.grpc_port)
+    typed = {**files_tensor(1), "contents": {"bytes_contents": pictures[:1]}}
+    assert caller("ServerLive").live  # for probes, without a key
+    with pytest.raises(grpc.RpcError) as refusal:
+        caller("ModelInfer", model_name="single", inputs=[typed])
+    assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    key = (("authorization", "Bearer " + "k" * 20),)
+    assert caller("ModelInfer", model_name="single", inputs=[typed], metadata=key).model_name == "single"
+    with pytest.raises(grpc.RpcError) as refusal:
+        late = {"timeout": {"int64_param": 1}}
+        caller("ModelInfer", model_name="single", inputs=[typed], parameters=late, metadata=key)
+    assert refusal.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    with pytest.raises(grpc.RpcError) as refusal:
+        large = {**files_tensor(1), "contents": {"bytes_contents": [b"x" * 200_000]}}
+        caller("ModelInfer", model_name="single", inputs=[large], metadata=key)
+    assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    # KServe's clients name the model in field 1, Triton's in field 2.
+    assert caller("RepositoryModelUnload", repository_name="single", metadata=key).isUnloaded
+    assert not caller("ModelReady", name="single", metadata=key).ready
+    assert caller("RepositoryModelLoad", model_name="single", metadata=key).isLoaded
+    assert caller("ModelReady", name="single", metadata=key).ready
+    caller.close()
+
+
+def test_a_full_queue_is_resource_exhausted_with_a_pause(start: Start) -> None:
+    server = start(queue=4, threads=1, max_batch=1)
+    caller = Caller(server.grpc_port)
+    slow = {**files_tensor(4), "contents": {"bytes_contents": [png((1, 2, 3), (1000, 1000))] * 4}}
+    asked, _ = caller._service.methods["ModelInfer"]
+    call = caller._channel.unary_unary(
+        "/inference.GRPCInferenceService/ModelInfer", request_serializer=asked.SerializeToString
+    )
+    futures = [call.future(asked(model_name="single", inputs=[slow]), timeout=20) for _ in range(6)]
+    codes = [future.code() for future in futures]
+    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) >= 1
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    refused = next(future for future in futures if future.code() is grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert dict(refused.trailing_metadata())["retry-after"] == "1"
+    caller.close()

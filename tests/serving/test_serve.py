@@ -1,0 +1,227 @@
+"""The whole server in a process of its own. In: a command. Out: ports, answers, an orderly end."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tellapart.errors import ModelFileError, SettingsError
+from tellapart.serving.keys import read_keys
+from tellapart.workflows.serve import ServeOptions, serve
+
+from .conftest import png
+from .test_plain import form
+
+PROGRAM = """
+import json, sys
+from tellapart.workflows.serve import ServeOptions, serve
+if __name__ == "__main__":
+    def ready(ports):
+        print(f"ready {ports.http} {ports.grpc}", file=sys.stderr, flush=True)
+    serve(ServeOptions(**json.loads(sys.argv[1])), say=lambda text: print(text, file=sys.stderr, flush=True), ready=ready)
+"""
+
+
+@dataclass(slots=True)
+class Process:
+    """A server in a process."""
+
+    process: subprocess.Popen[str]
+    lines: queue.Queue[str] = field(default_factory=queue.Queue)
+    seen: list[str] = field(default_factory=list)
+    port: int = 0
+    reader: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stream:
+            for line in stream:
+                self.lines.put(line.rstrip())
+
+    def wait_for(self, pattern: str, *, seconds: float = 30) -> re.Match[str]:
+        """The next line of standard error that matches."""
+        deadline = time.monotonic() + seconds
+        while True:
+            line = self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
+            self.seen.append(line)
+            if match := re.search(pattern, line):
+                return match
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        kind = answer.getheader("content-type") or ""
+        return answer.status, json.loads(data) if "json" in kind else data.decode()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+Launch = Callable[..., Process]
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    file, running = tmp_path / "server.py", list[Process]()
+    file.write_text(PROGRAM)
+
+    def launch_one(*models: Path, **options: Any) -> Process:
+        chosen = {"models": [str(one) for one in models], "port": 0, "grpc_port": 0, "poll": 0.1, **options}
+        started = subprocess.Popen(
+            [sys.executable, str(file), json.dumps(chosen)], stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        one = Process(started)
+        running.append(one)
+        one.port = int(one.wait_for(r"^ready (\d+)")[1])
+        return one
+
+    yield launch_one
+    for one in running:
+        one.process.kill()
+        one.process.wait()
+        one.reader.join(10)
+
+
+@pytest.mark.slow
+def test_versions_switch_under_load_without_one_failure(
+    launch: Launch, models: Path, tiny_bytes: bytes, pictures: list[bytes]
+) -> None:
+    server = launch(models, keep=1)
+    stop, statuses, versions = threading.Event(), list[int](), set[int]()
+
+    def ask() -> None:
+        while not stop.is_set():
+            status, body = server.ask("POST", "/predict?model=colours", pictures[0])
+            statuses.append(status)
+            versions.add(body.get("version"))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(3, 8):
+        # As an operator would: write beside, then rename. The broken one is written in place.
+        folder = models / "colours" / str(number)
+        if number == 5:
+            folder.mkdir()
+            (folder / "model.onnx").write_bytes(tiny_bytes[:-30])
+            server.wait_for(f"version {number} is refused")
+        else:
+            shutil.copytree(models / "colours" / "1", models / f".{number}")
+            (models / f".{number}").rename(folder)
+            server.wait_for(f"version {number} serves")
+        time.sleep(0.1)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200}
+    assert len(statuses) > 20
+    assert versions >= {3, 4, 6, 7}
+    assert 5 not in versions
+    assert server.end() == 0
+
+
+@pytest.mark.slow
+def test_sigterm_finishes_what_was_taken(launch: Launch, models: Path) -> None:
+    server = launch(models / "single", threads=1)
+    body, kind = form([("a.png", png((1, 2, 3), (2000, 2000)))] * 60)  # each takes some 20 ms to decode
+    answers: list[tuple[int, int]] = []
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.request("POST", "/predict", body, {"Content-Type": kind})
+        answer = connection.getresponse()
+        answers.append((answer.status, len(json.loads(answer.read())["predictions"])))
+        connection.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while "tellapart_requests_under_way 2.0" not in server.ask("GET", "/metrics")[1]:
+        time.sleep(0.01)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    assert answers == []
+    assert server.process.wait(30) == 0
+    thread.join()
+    assert answers == [(200, 60)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="processes share a port on POSIX systems")
+def test_several_processes_serve_and_are_replaced(launch: Launch, models: Path, pictures: list[bytes]) -> None:
+    server = launch(models, workers=2, grpc_port=None)
+    for _ in range(20):
+        assert server.ask("POST", "/predict?model=single", pictures[0])[0] == 200
+    # Wherever it is asked, the sum over both processes comes back.
+    for _ in range(4):
+        text = server.ask("GET", "/metrics")[1]
+        assert 'tellapart_requests_total{operation="predict",protocol="plain",status="200"} 20.0' in text
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    serving = [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    os.kill(serving[0], signal.SIGKILL)
+    server.wait_for(rf"process {serving[0]} ended with -9; another takes its place")
+    time.sleep(0.1)
+    assert server.ask("POST", "/predict?model=single", pictures[0])[0] == 200
+    assert server.end() == 0
+
+
+@pytest.mark.slow
+def test_every_request_is_logged_and_ctrl_c_is_an_end(launch: Launch, models: Path, pictures: list[bytes]) -> None:
+    server = launch(models / "single")
+    server.ask("POST", "/predict", pictures[0])
+    line = json.loads(server.wait_for(r"^\{.*\}$")[0])
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
+    assert server.end(signal.SIGINT) == 0
+
+
+def start(*models: object, **options: Any) -> None:
+    chosen = ServeOptions(models=tuple(map(str, models)), **{"port": 0, "grpc_port": 0, **options})
+    serve(chosen, say=lambda text: None, ready=lambda ports: None)
+
+
+def test_what_cannot_be_served_is_said_before_anything_listens(models: Path, tmp_path: Path, tiny_bytes: bytes) -> None:
+    with pytest.raises(ModelFileError, match="there is no model at"):
+        start(tmp_path / "nowhere")
+    with pytest.raises(SettingsError, match=r"--control and --workers 2 do not go together: .* Use one process"):
+        start(models, control=True, workers=2)
+    with pytest.raises(SettingsError, match=r"--grpc-port 0 with several --workers .* Name the port"):
+        start(models, workers=2)
+    with pytest.raises(SettingsError, match=r"--queue 4 is below --max-batch 8; .* Raise --queue"):
+        start(models, queue=4)
+    (models / "single" / "model.onnx").write_bytes(tiny_bytes[:-20])
+    with pytest.raises(ModelFileError, match="model 'single' cannot be served: .*cut short"):
+        start(models / "single")
+
+
+def test_keys_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "keys.txt"
+    file.write_text("# ours\n\n" + "k" * 16 + "\n")
+    read_keys(file).check({"x-api-key": "k" * 16})
+    file.write_text("# none\n")
+    with pytest.raises(SettingsError, match=r"keys\.txt holds no key, so nobody could ask\. Write one key a line"):
+        read_keys(file)
+    file.write_text("secret\n")
+    with pytest.raises(SettingsError, match=r"a key of fewer than 16 characters, which can be guessed\. Make one with"):
+        read_keys(file)
