@@ -14,7 +14,8 @@ def row(name: str, recall: float | None, *, test: int = 50, train: int = 300) ->
 
 
 FINE: dict[str, Any] = {
-    "accuracy": Figure(value=0.95, low=0.93, high=0.97), "n_test": 400, "classes": [row("cat", 0.95), row("dog", 0.95)],
+    "accuracy": Figure(value=0.95, low=0.93, high=0.97), "n_test": 400, "n_pictures": 2000,
+    "classes": [row("cat", 0.95), row("dog", 0.95)],
     "pairs": [], "mistakes": 20, "wrong_labels": 0, "leaks": 0, "two_labels": 0, "unreadable": 0, "fitted": None,
 }  # fmt: skip
 
@@ -57,7 +58,8 @@ def test_a_pair_that_makes_most_mistakes_is_named_where_there_are_others() -> No
 
 def test_faults_of_the_data_come_first_and_six_are_enough() -> None:
     found = advise(
-        accuracy=Figure(value=0.8, low=0.7, high=0.9), n_test=60, classes=[row("a", 0.9), row("b", 0.5), row("c", 1.0, test=3)],
+        accuracy=Figure(value=0.8, low=0.7, high=0.9), n_test=60, n_pictures=900,
+        classes=[row("a", 0.9), row("b", 0.5), row("c", 1.0, test=3)],
         pairs=[Pair(label="b", predicted="a", count=9, pictures=[])], mistakes=12, wrong_labels=4, leaks=2, two_labels=1,
         unreadable=3, fitted=(0.99, 0.8),
     )  # fmt: skip
@@ -74,3 +76,11 @@ def test_faults_of_the_data_come_first_and_six_are_enough() -> None:
 def test_a_network_that_knows_its_training_pictures_better_is_told() -> None:
     assert advise(**FINE | {"fitted": (0.99, 0.9)}) == [("next_overfit", {"train": 0.99, "validation": 0.9})]
     assert advise(**FINE | {"fitted": (0.95, 0.9)}) == []
+
+
+def test_a_classifier_that_hardly_beats_guessing_is_no_judge_of_labels() -> None:
+    weak = {"accuracy": Figure(value=0.4, low=0.36, high=0.44), "wrong_labels": 20}
+    assert next(key for key, _ in advise(**FINE | weak)) == "next_weak"
+    assert "next_labels" not in dict(advise(**FINE | weak))
+    assert "next_labels" in dict(advise(**FINE | {"wrong_labels": 20}))
+    assert "next_labels" not in dict(advise(**FINE | {"wrong_labels": 400}))  # one in five: rather a weak classifier

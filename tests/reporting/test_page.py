@@ -73,7 +73,7 @@ def report(classes: int = 2, *, image: str | None = None) -> Report:
             n=2, n_all=3, points=[(0, 1000, 0, 0), (500, 3, 1, 2)], names=[TRAP, "b"], classes=names,
             sprites=Sprites(address=PIXEL, side=40, columns=2),
         ),
-        abstention=AbstentionPart(wanted=0.95, measured=figure, size=1.04, unknown=0.05),
+        abstention=AbstentionPart(wanted=0.95, measured=figure, size=1.04, unknown=0.05, calibrated_on=40),
         about=AboutPart(facts=[("backbone", TRAP)], versions=[("numpy", "2")], model=TRAP, missing=1),
     )  # fmt: skip
 
@@ -150,3 +150,30 @@ def test_a_thousand_classes_stay_small() -> None:
     assert len(data["classes"]) == 1000
     assert data["counts"] == {str(1001 * number): 3 for number in range(1000)}
     assert len(text) < 2_000_000
+
+
+def test_thresholds_that_could_not_be_set_are_told() -> None:
+    whole = report()
+    parts = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
+    few = AbstentionPart(
+        wanted=0.95, measured=Figure(value=1.0, low=0.8, high=1.0), size=10.0, unknown=None, calibrated_on=12
+    )
+    assert "12 validation pictures are too few to tell" in render(Report(**parts | {"abstention": few}), Phrases("en"))
+
+
+def test_so_many_doubtful_labels_that_the_classifier_is_doubtful_are_told() -> None:
+    whole = report()
+    parts = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
+    many = LabelsPart(n=10, n_all=10, wrong=[], outliers=[], ambiguous=[], counts=(5, 0, 0))
+    words = "agrees with too few labels"
+    assert words in render(Report(**parts | {"labels": many}), Phrases("en"))
+    assert words not in render(whole, Phrases("en"))
+
+
+def test_a_model_s_path_can_be_pasted_into_a_shell() -> None:
+    whole = report()
+    parts = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
+    about = AboutPart(facts=[], versions=[], model="my runs/model.onnx", missing=0)
+    assert "tellapart predict &#39;my runs/model.onnx&#39; PICTURE" in render(
+        Report(**parts | {"about": about}), Phrases("en")
+    )

@@ -113,6 +113,14 @@ def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
     path.write_text("\n".join([*lines[:2], lines[2].rsplit(",", 1)[0] + ",high", *lines[3:]]), encoding="utf-8")
     with pytest.raises(DataError, match=r"line 3: not a prediction as `tellapart train` writes it"):
         read_run(copied)
+    path.write_text("\n".join([*lines[:2], lines[2].rsplit(",", 1)[0]]), encoding="utf-8")  # cut within a row
+    with pytest.raises(DataError, match=r"line 3: not a prediction as `tellapart train` writes it"):
+        read_run(copied)
+    path.write_text("\n".join(lines[:5]), encoding="utf-8")  # cut between two rows
+    with pytest.raises(
+        DataError, match=r"has 4 rows; metrics\.json tells of \d+ test pictures\. Copy the whole run again"
+    ):
+        read_run(copied)
 
 
 def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: Any, copied: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,7 +212,7 @@ def summary(result: TrainResult) -> str:
         f"model     {result.model}",
         f"results   {result.run}",
         *([f"report    {result.report}"] if result.report else []),
-        f"try it    tellapart predict {result.model} PICTURE",
+        f"try it    tellapart predict {shlex.quote(str(result.model))} PICTURE",
     ]
     return "\n".join(lines)
 

@@ -12,24 +12,28 @@ _FEWEST = 10  # test pictures of a class
 _LOWER_BY = 0.05  # a class's recall below the accuracy, from which on more pictures of it come first
 _PAIR_SHARE = 0.2  # of the mistakes
 _OVERFIT = 0.08  # training accuracy above validation accuracy
+_TRUSTED = 0.6  # accuracy from which on doubts about labels are worth a look
+_MANY = 0.15  # of the pictures; as many wrong labels are rather a weak classifier
 _NAMED = 4
 _MOST = 6  # more than that nobody does
 
 
 def advise(
-    *, accuracy: Figure, n_test: int, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int, wrong_labels: int,
-    leaks: int, two_labels: int, unreadable: int, fitted: tuple[float, float] | None,
+    *, accuracy: Figure, n_test: int, n_pictures: int, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int,
+    wrong_labels: int, leaks: int, two_labels: int, unreadable: int, fitted: tuple[float, float] | None,
 ) -> list[Advice]:  # fmt: skip
-    """At most six pieces of advice; `fitted` is the accuracy on training and on validation pictures of a trained network.
+    """At most six pieces of advice.
 
-    `classes` are all classes, `pairs` the most often confused ones, most frequent first.
+    `n_pictures` are those whose labels were looked at, `classes` all classes, `pairs` the most often confused ones, most
+    frequent first; `fitted` is the accuracy on training and on validation pictures of a trained network.
     """
     found: list[Advice] = []
     if leaks:
         found.append(("next_leaks", {"n": leaks}))
     if two_labels:
         found.append(("next_two_labels", {"n": two_labels}))
-    if wrong_labels:
+    # Where the classifier is hardly better than guessing, what it calls wrong says nothing about the labels.
+    if wrong_labels and accuracy.value >= _TRUSTED and wrong_labels <= _MANY * n_pictures:
         found.append(("next_labels", {"n": wrong_labels}))
     width = (accuracy.high or accuracy.value) - (accuracy.low or accuracy.value)
     if width > _WIDEST:
@@ -39,6 +43,8 @@ def advise(
     few = [row.name for row in classes if row.test < _FEWEST]
     if few:
         found.append(("next_few", {"names": few[:_NAMED] + (["…"] if len(few) > _NAMED else [])}))
+    if accuracy.value < _TRUSTED:
+        found.insert(0, ("next_weak", {"accuracy": accuracy.value}))
     found += _about_classes(accuracy, classes, pairs, mistakes)
     if fitted is not None and fitted[0] - fitted[1] > _OVERFIT:
         found.append(("next_overfit", {"train": fitted[0], "validation": fitted[1]}))

@@ -169,7 +169,8 @@ class AbstentionPart:
     wanted: float
     measured: Figure
     size: float  # classes in a set, mean
-    unknown: float | None  # share of the test pictures
+    unknown: float | None  # share of the test pictures; None where the validation split was too small to tell
+    calibrated_on: int  # validation pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

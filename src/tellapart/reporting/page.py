@@ -7,6 +7,7 @@ lets it load nothing from anywhere.
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,6 +58,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["grouped"] = lambda value: f"{value:,}"
+    environment.filters["quoted"] = shlex.quote
     environment.filters["columns"] = _columns
     environment.filters["sparse"] = _sparse
     return environment

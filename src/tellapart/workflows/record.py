@@ -57,13 +57,18 @@ def read_run(folder: Path) -> RunRecord:
         raise SettingsError(
             f"the run {folder} lacks {', '.join(missing)}, which a finished run has. Copy the whole folder, or train again."
         )
-    manifest = read_manifest(folder / "model.onnx")
+    manifest, metrics = read_manifest(folder / "model.onnx"), _read_json(folder / "metrics.json", "test")
     tested, labels, probabilities = _read_predictions(folder / "predictions.csv", manifest.classes)
+    if len(tested) != metrics["test"].get("n"):
+        raise DataError(
+            f"{folder / 'predictions.csv'} has {len(tested):,} rows; metrics.json tells of {metrics['test'].get('n')} test "
+            "pictures. Copy the whole run again, or train again."
+        )
     return RunRecord(
         folder=folder,
         settings=make_settings(read_recipe(folder / "recipe.toml")),
         manifest=manifest,
-        metrics=_read_json(folder / "metrics.json", "test"),
+        metrics=metrics,
         audit=_read_json(folder / "audit.json", "counts"),
         examples=read_examples(folder / "examples.csv"),
         tested=tested,
@@ -101,7 +106,9 @@ def _read_predictions(
     for cells in reader:
         try:
             labels.append(number[cells[1]])
-            rows.append([float(cell) for cell in cells[3 : 3 + len(classes)]])
+            rows.append([float(cell) for cell in cells[3:]])
+            if len(rows[-1]) != len(classes):
+                raise ValueError
         except (IndexError, KeyError, ValueError):
             raise DataError(
                 f"{path}, line {reader.line_num}: not a prediction as `tellapart train` writes it. Train again."

@@ -54,7 +54,7 @@ def write_report(
     report = _gather(run, Phrases(language), album, cache, reporter)
     data = render(report, Phrases(language)).encode("utf-8", "backslashreplace")
     write_bytes(target, data)
-    return WrittenReport(path=target, size_bytes=len(data), missing=len(album.missing))
+    return WrittenReport(path=target, size_bytes=len(data), missing=report.about.missing)
 
 
 def _gather(run: RunRecord, phrases: Phrases, album: Album, cache: Cache, reporter: Reporter) -> Report:
@@ -79,7 +79,9 @@ def _gather(run: RunRecord, phrases: Phrases, album: Album, cache: Cache, report
         report = Report(
             name=run.manifest.data.name,
             made=run.manifest.created.replace("T", " ")[:16],
-            verdict=verdict(run, rows, results, wrong_labels=wrong),
+            verdict=verdict(
+                run, rows, results, wrong_labels=wrong, examined=0 if embedded is None else len(embedded.examples)
+            ),
             data=data,
             learning=learning_part(run, phrases),
             results=results,
@@ -88,7 +90,7 @@ def _gather(run: RunRecord, phrases: Phrases, album: Album, cache: Cache, report
             labels=labels,
             map=plane,
             abstention=_abstention(run),
-            about=_about(run, phrases, len(album.missing)),
+            about=_about(run, phrases),
         )
         advance(1)
     return report
@@ -127,11 +129,13 @@ def _abstention(run: RunRecord) -> AbstentionPart | None:
         measured=figure(found["coverage"]),
         size=found["mean_set_size"],
         unknown=None if found["known"] is None else 1 - found["known"]["value"],
+        calibrated_on=found["calibrated_on"],
     )
 
 
-def _about(run: RunRecord, phrases: Phrases, missing: int) -> AboutPart:
+def _about(run: RunRecord, phrases: Phrases) -> AboutPart:
     manifest = run.manifest
+    missing = sum(not example.path.exists() for example in run.examples if not example.problem)
     facts = [
         ("strategy", phrases(manifest.strategy)),
         ("backbone", manifest.backbone.name),

@@ -37,15 +37,12 @@ class Album:
 
     def __init__(self) -> None:
         self._addresses: dict[tuple[Path, int], str | None] = {}
-        self.missing: set[Path] = set()
 
     def show(self, asked: Sequence[Asked], *, side: int = SIDE) -> list[Shown]:
         """Pictures as the page shows them; one that is gone keeps its place."""
         new = list(dict.fromkeys(path for path, *_ in asked if (path, side) not in self._addresses))
         for path, image in zip(new, thumbnails(new, side=side), strict=True):
             self._addresses[path, side] = None if image is None else address(image)
-            if image is None:
-                self.missing.add(path)
         return [
             Shown(name=path.name, picture=self._addresses[path, side], label=label, predicted=predicted, probability=chance)
             for path, label, predicted, chance in asked

@@ -220,7 +220,7 @@ def learning_part(run: RunRecord, phrases: Phrases) -> LearningPart:
 
 
 def verdict(
-    run: RunRecord, rows: Sequence[ClassRow], results: ResultsPart, *, wrong_labels: int
+    run: RunRecord, rows: Sequence[ClassRow], results: ResultsPart, *, wrong_labels: int, examined: int
 ) -> Verdict:  # fmt: skip
     """The sentence at the top, what was compared, what to do next."""
     test, clean = run.metrics["test"], run.metrics.get("test_without_leaked")
@@ -242,6 +242,7 @@ def verdict(
         advice=advise(
             accuracy=figure(test["accuracy"]),
             n_test=test["n"],
+            n_pictures=examined,
             classes=rows,
             pairs=results.pairs,
             mistakes=results.mistakes,

@@ -36,7 +36,7 @@
     for (let index = 0; index < xs.length; index++) {
       const [x, y] = place(index);
       pen.globalAlpha = 0.72;
-      pen.fillStyle = labels[index] < colours ? shades[labels[index]] : style.getPropertyValue("--soft").trim();
+      pen.fillStyle = shades[Math.min(labels[index], colours - 1)];
       pen.beginPath(); pen.arc(x, y, radius, 0, 7); pen.fill();
     }
     if (chosen >= 0) {
