@@ -163,3 +163,17 @@ def test_no_permission(listing: Listing, tmp_path: Path) -> None:
     path = write(tmp_path, "path,label\n")
     path.chmod(0)
     assert "no permission" in message(listing, path, StorageError)
+
+
+def test_names_with_spaces_at_their_ends_come_back_from_our_own_csv(tmp_path: Path) -> None:
+    for name in (" cat /1.png", " cat /2.png", "dog/ 1 .png ", "dog/2.png"):
+        path = tmp_path / "pets" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    listing = scan(tmp_path / "pets")
+    entries = {path_in(tmp_path / "pets", entry.path): entry.label for entry in listing.entries}
+    text = "path,label\n" + "".join(f'"{name}","{label}"\n' for name, label in entries.items())
+    same = correct(listing, write(tmp_path, text))
+    assert (same.changed, same.left_out, same.unchanged) == (0, 0, len(entries))
+    moved = correct(listing, write(tmp_path, "path,label\ndog/2.png, cat \n"))
+    assert labels_of(moved.listing)["dog/2.png"] == " cat "

@@ -156,9 +156,9 @@ def _see_pictures(
     result["folder"] = str(found.folder)
     result["pictures"] = [one.as_json() for one in found.pictures]
     result["skipped"] = found.skipped
-    if not as_json:
-        _print_end(found)
     failed = sum(bool(one.error) for one in found.pictures)
+    if not as_json and failed < len(found.pictures):
+        _print_end(found)
     if failed and not as_json:
         print(f"{len(found.pictures):,} pictures, {failed:,} unreadable", file=sys.stderr)
     return 2 if failed == len(found.pictures) else 0

@@ -205,7 +205,9 @@ def summary(result: TrainResult) -> str:
         "",
         _sets(result.metrics["abstention"]),
         f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
-        f"left out  {result.unreadable:,} unreadable; {result.duplicates:,} exact copies",
+        f"left out  {result.unreadable:,} unreadable"
+        + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
+        + f"; {result.duplicates:,} exact copies",
         *reused,
         f"strategy  {_KEPT[result.strategy]}",
         f"time      {duration(result.seconds)}",

@@ -65,6 +65,9 @@ def correct(listing: Listing, path: Path) -> Corrected:
             f"the corrections {str(path)!r} have no path in {named_rows(empty)}. Fill it in, or remove the row."
         )
     found = _find(listing, path, rows)
+    # Cells come without the spaces at their ends, which a folder's name may have.
+    named = {label.strip(): label for label in reversed(listing.classes)}
+    rows = [row._replace(label=named.get(row.label, row.label)) for row in rows]
     _check_labels(listing, path, rows)
     labels = {index: row.label for index, row in zip(found, rows, strict=True)}
     entries = tuple(
@@ -94,6 +97,9 @@ def _find(listing: Listing, path: Path, rows: Sequence[Row]) -> list[int]:
     """The entry that each row names."""
     folder, real_folders = data_folder(listing.source), dict[str, str]()
     index_of = {_key(str(entry.path), real_folders): index for index, entry in enumerate(listing.entries)}
+    for place, entry in enumerate(listing.entries):  # as cells name them, without the spaces at their ends
+        cell = path_in(folder, entry.path).strip()
+        index_of.setdefault(_key(os.path.join(folder, cell), real_folders), place)
     found: list[int] = []
     missing: list[Row] = []
     first: dict[int, Row] = {}

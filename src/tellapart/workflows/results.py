@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score
 from tellapart.data.audit import audit_json, findings
+from tellapart.data.corrections import LEFT_OUT
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.evaluation.predictions import write_predictions
@@ -74,6 +75,7 @@ class TrainResult:
     choice: str  # why, in a sentence; empty where there was nothing to choose
     metrics: dict[str, Any] = field(repr=False)  # metrics.json
     warnings: tuple[str, ...] = ()  # what the audit and the validation found that should not be missed
+    left_out: int = 0  # by the corrections of --labels
     report: Path | None = None  # report.html; None where none was asked for, or it could not be written
 
     def as_json(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class TrainResult:
             "classes": list(self.classes),
             "unreadable": self.unreadable,
             "duplicates": self.duplicates,
+            "left_out": self.left_out,
             "leaked": self.leaked,
             "seconds": round(self.seconds, 3),
             "computed": self.computed,
@@ -162,6 +165,7 @@ def _result(
         classes=examined.audit.classes,
         unreadable=sum(bool(example.problem) for example in learned.material.examples),
         duplicates=examined.audit.duplicates,
+        left_out=examined.listing.ignored.get(LEFT_OUT, 0),
         leaked=learned.leaked,
         seconds=time.monotonic() - started,
         computed=computed,
