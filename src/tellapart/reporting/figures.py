@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 # What matplotlib draws with -> the CSS variable that takes its place.
 COLOURS: Mapping[str, str] = {
@@ -36,7 +37,7 @@ _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 class Line:
     """One curve."""
 
-    x: ArrayLike
+    x: Sequence[float] | NDArray[np.float64]
     y: ArrayLike
     colour: int  # 1 to SERIES
     dashed: bool = False
@@ -55,9 +56,10 @@ def draw_lines(
             axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
         if mark is not None:
             axes.axvline(mark[0], color=COLOURS["soft"], linewidth=1, linestyle=(0, (2, 2)))
+            late = mark[0] > (min(min(line.x) for line in lines) + max(max(line.x) for line in lines)) / 2
             axes.annotate(
-                mark[1], (mark[0], 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points",
-                color=COLOURS["soft"], fontsize=9,
+                mark[1], (mark[0], 1), xycoords=("data", "axes fraction"), xytext=(-4 if late else 4, -10),
+                textcoords="offset points", ha="right" if late else "left", color=COLOURS["soft"], fontsize=9,
             )  # fmt: skip
         for line in lines:
             axes.plot(
@@ -98,8 +100,6 @@ def draw_reliability(
 
 def draw_confidences(right: ArrayLike, wrong: ArrayLike, *, x: str, y: str) -> str:
     """Two stacked histograms over equal ranges from 0 to 1: right answers (series 1) and wrong ones (series 4)."""
-    import numpy as np
-
     counts = np.asarray(right), np.asarray(wrong)
     width = 1 / len(counts[0])
     middles = (np.arange(len(counts[0])) + 0.5) * width
