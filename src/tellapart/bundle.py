@@ -60,6 +60,10 @@ class PreprocessingRecord(_Part):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    def plain(self) -> Preprocessing:
+        """The same as what `preprocessing.load` takes."""
+        return Preprocessing(**self.model_dump())
+
 
 class DataRecord(_Part):
     """What the model was trained and tested on."""
@@ -168,7 +172,7 @@ def open_model(path: Path) -> Model:
     return Model(
         path=path,
         manifest=manifest,
-        preprocessing=Preprocessing(**manifest.preprocessing.model_dump()),
+        preprocessing=manifest.preprocessing.plain(),
         session=session,
     )
 

@@ -168,3 +168,12 @@ def test_progress_counts_every_picture_once(tmp_path: Path, cache: Cache) -> Non
             advance=counted.append,
         )  # fmt: skip
         assert sum(counted) == len(pictures)
+
+
+def test_what_is_computed_of_bytes_that_no_audit_saw_is_not_kept(tmp_path: Path, cache: Cache) -> None:
+    seen = make(tmp_path, [10, 20])
+    unseen = [Picture(path=picture.path, file_hash="", content_hash=picture.content_hash) for picture in seen]
+    assert run(unseen, MeanEngine(), cache).computed == 2
+    assert run(unseen, MeanEngine(), cache).computed == 2  # nothing was kept
+    assert run(seen, MeanEngine(), cache).computed == 2
+    assert run(unseen, MeanEngine(), cache).reused == 2  # what an audit saw is taken

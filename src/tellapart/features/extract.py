@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import PictureError
+from tellapart.features.cache import Cache
 from tellapart.features.engine import Engine
 from tellapart.preprocessing import Preprocessing, load
 
@@ -32,18 +32,6 @@ class Picture:
     path: Path
     file_hash: str  # SHA-256 of the bytes, as the audit saw them; "": not known, so that any bytes are taken
     content_hash: str  # of the pixels; equal contents are computed once
-
-
-class Store(Protocol):
-    """Where embeddings are kept: features/cache.py."""
-
-    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, bytes]:
-        """The stored values among `keys`."""
-        ...
-
-    def put_many(self, kind: str, items: Mapping[str, bytes]) -> None:
-        """Keep values."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +59,13 @@ def extract(
     preprocessing: Preprocessing,
     embedding: int,
     fingerprint: str,
-    cache: Store | None,
+    cache: Cache | None,
     advance: Callable[[int], None] | None = None,
 ) -> Features:
     """Embeddings float32 [N, D] of `pictures`, from the cache where it has them.
 
-    `fingerprint` names the weights, `embedding` is D. A `cache` must not keep what is computed of pictures whose file hash
-    is not known. A picture that can no longer be read, or that has changed since
+    `fingerprint` names the weights, `embedding` is D. Of a picture whose file hash is not known nothing that is
+    computed is kept: its bytes may be another picture's. A picture that can no longer be read, or that has changed since
     the audit, gets a problem instead of a vector. `advance` is told how many pictures are done.
     """
     tag = _tag(preprocessing, fingerprint, engine.name)
@@ -96,7 +84,8 @@ def extract(
             problems.update(done.problems)
             for row, vector in zip(done.rows, done.vectors, strict=True):
                 vectors[row] = vector
-                unsaved[tag + pictures[row].content_hash] = vector.tobytes()
+                if pictures[row].file_hash:
+                    unsaved[tag + pictures[row].content_hash] = vector.tobytes()
             if advance is not None:
                 advance(len(done.rows) + len(done.problems))
             if len(unsaved) >= _WRITE_EVERY:
@@ -118,14 +107,14 @@ def extract(
     )
 
 
-def _save(cache: Store | None, unsaved: dict[str, bytes]) -> None:
+def _save(cache: Cache | None, unsaved: dict[str, bytes]) -> None:
     if cache is not None:
         cache.put_many(KIND, unsaved)
     unsaved.clear()
 
 
 def _from_cache(
-    pictures: Sequence[Picture], rows: list[int], vectors: NDArray[np.float32], cache: Store | None, tag: str
+    pictures: Sequence[Picture], rows: list[int], vectors: NDArray[np.float32], cache: Cache | None, tag: str
 ) -> list[int]:
     """Fill what the cache knows; return the rows that it does not."""
     if cache is None:

@@ -13,7 +13,7 @@ _LOWER_BY = 0.05  # a class's recall below the accuracy, from which on more pict
 _PAIR_SHARE = 0.2  # of the mistakes
 _OVERFIT = 0.08  # training accuracy above validation accuracy
 _TRUSTED = 0.6  # accuracy from which on doubts about labels are worth a look
-_MANY = 0.15  # of the pictures; as many wrong labels are rather a weak classifier
+MANY_WRONG = 0.15  # of the pictures; as many wrong labels are rather a weak classifier
 _NAMED = 4
 _MOST = 6  # more than that nobody does
 
@@ -33,7 +33,7 @@ def advise(
     if two_labels:
         found.append(("next_two_labels", {"n": two_labels}))
     # Where the classifier is hardly better than guessing, what it calls wrong says nothing about the labels.
-    if wrong_labels and accuracy.value >= _TRUSTED and wrong_labels <= _MANY * n_pictures:
+    if wrong_labels and accuracy.value >= _TRUSTED and wrong_labels <= MANY_WRONG * n_pictures:
         found.append(("next_labels", {"n": wrong_labels}))
     width = (accuracy.high or accuracy.value) - (accuracy.low or accuracy.value)
     if width > _WIDEST:

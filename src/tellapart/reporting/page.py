@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from tellapart.reporting.advice import MANY_WRONG
 from tellapart.reporting.facts import Figure, Report
 from tellapart.reporting.figures import SERIES
 from tellapart.reporting.phrases import Phrases
@@ -36,7 +37,7 @@ def render(report: Report, phrases: Phrases) -> str:
 
     text: str = template.render(
         report=report, t=say, percent=phrases.percent, interval=functools.partial(_interval, phrases), language=phrases.language,
-        series=SERIES, few_classes=FEW_CLASSES,
+        series=SERIES, many_wrong=MANY_WRONG,
     )  # fmt: skip
     return text
 

@@ -10,7 +10,6 @@ from tellapart.models.blocks import Dense, dense_layers
 from tellapart.models.build import build_pretrained, load_network_state
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.weights import read_weights
-from tellapart.preprocessing import Preprocessing
 from tellapart.settings import TrainSettings, make_settings, read_recipe
 from tellapart.workflows.scratch import build_network
 
@@ -26,7 +25,7 @@ def rebuild_network(folder: Path, manifest: Manifest) -> StagedNetwork:
         load_network_state(network, read_weights(weights))
         return network.eval()
     network = build_pretrained(
-        manifest.backbone.name, weights=weights, preprocessing=Preprocessing(**manifest.preprocessing.model_dump()),
+        manifest.backbone.name, weights=weights, preprocessing=manifest.preprocessing.plain(),
         class_count=len(manifest.classes),
     )  # fmt: skip
     state = read_weights(weights)

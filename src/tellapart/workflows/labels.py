@@ -22,12 +22,13 @@ from tellapart.errors import DataError, StorageError
 from tellapart.evaluation.labels import Doubt, LabelReport, examine_labels
 from tellapart.features.backbone import PendingBackbone, prepare_backbone
 from tellapart.features.cache import Cache
-from tellapart.features.engine import choose_device, open_engine
-from tellapart.features.extract import Features, Picture, extract
+from tellapart.features.engine import choose_device
+from tellapart.features.extract import Features, Picture
 from tellapart.storage import cache_folder, write_bytes
 from tellapart.training.out_of_fold import out_of_fold
 from tellapart.workflows.caching import open_cache
 from tellapart.workflows.examine import Examined, examine
+from tellapart.workflows.probing import embed_pictures
 from tellapart.workflows.reporter import Reporter
 
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
@@ -151,16 +152,7 @@ def _embed(
         )
         for index in usable
     ]
-    with reporter.step("Computing embeddings", len(pictures)) as advance:
-        return extract(
-            pictures,
-            engine=open_engine(ready, device),
-            preprocessing=ready.preprocessing,
-            embedding=ready.embedding,
-            fingerprint=ready.fingerprint,
-            cache=cache,
-            advance=advance,
-        )
+    return embed_pictures(pictures, ready, device, cache, reporter, title="Computing embeddings")
 
 
 def _judge(

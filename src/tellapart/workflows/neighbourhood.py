@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import read_examples
 from tellapart.explanation.neighbours import nearest
-from tellapart.features.cache import Cache
 from tellapart.features.extract import Picture, extract
 from tellapart.runtime import BATCH, cores
 from tellapart.workflows.caching import open_cache
@@ -84,7 +83,7 @@ def _embed(
     with open_cache() as cache, reporter.step("Looking up training pictures", len(pictures)) as advance:
         features = extract(
             pictures, engine=_FileEngine(opened), preprocessing=opened.model.preprocessing, embedding=record.embedding,
-            fingerprint=record.weights_fingerprint, cache=_ReadOnly(cache) if frozen else cache, advance=advance,
+            fingerprint=record.weights_fingerprint, cache=cache, advance=advance,
         )  # fmt: skip
     kept = [row for row in range(len(examples)) if row not in features.problems]
     return features.vectors, kept
@@ -115,16 +114,3 @@ class _FileEngine:
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         (embedding,) = self._session.run(images, ["embedding"])
         return embedding
-
-
-class _ReadOnly:
-    """The cache without writing: what is computed of a file whose hash was not taken must not be kept."""
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-
-    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, bytes]:
-        return self._cache.get_many(kind, keys)
-
-    def put_many(self, kind: str, items: Mapping[str, bytes]) -> None:
-        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.engine import open_engine
-from tellapart.features.extract import Features, extract
+from tellapart.features.extract import Features, Picture, extract
 from tellapart.settings import TrainSettings
 from tellapart.training.probe import Probe, fit_probe
 from tellapart.workflows.candidates import Candidate
@@ -34,9 +35,16 @@ def embed(
     material: Material, rows: NDArray[np.int64], backbone: ReadyBackbone, device: str, cache: Cache | None, reporter: Reporter
 ) -> Features:  # fmt: skip
     """Embeddings of some rows; `cache` is None for a network that was trained just now."""
-    with reporter.step("Computing embeddings", len(rows)) as advance:
+    return embed_pictures(material.pictures(rows), backbone, device, cache, reporter, title="Computing embeddings")
+
+
+def embed_pictures(
+    pictures: Sequence[Picture], backbone: ReadyBackbone, device: str, cache: Cache | None, reporter: Reporter, *, title: str
+) -> Features:  # fmt: skip
+    """Embeddings of pictures by a backbone, with progress under `title`."""
+    with reporter.step(title, len(pictures)) as advance:
         return extract(
-            material.pictures(rows),
+            pictures,
             engine=open_engine(backbone, device),
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,

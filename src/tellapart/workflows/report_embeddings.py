@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from numpy.typing import NDArray
 from tellapart.data.examples import Example
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
-from tellapart.features.engine import open_engine
-from tellapart.features.extract import Picture, extract
-from tellapart.preprocessing import Preprocessing
+from tellapart.features.extract import Picture
 from tellapart.storage import cache_folder
+from tellapart.workflows.probing import embed_pictures
 from tellapart.workflows.record import RunRecord
 from tellapart.workflows.reporter import Reporter
 
@@ -33,19 +31,6 @@ class Embedded:
     own: bool  # by the run's own network, which has learned the labels
 
 
-class _ReadOnly:
-    """The cache without writing: what is computed here was not looked at by an audit."""
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-
-    def get_many(self, kind: str, keys: Sequence[str]) -> dict[str, bytes]:
-        return self._cache.get_many(kind, keys)
-
-    def put_many(self, kind: str, items: Mapping[str, bytes]) -> None:
-        pass
-
-
 def embed_run(run: RunRecord, cache: Cache, reporter: Reporter) -> Embedded:
     """Embeddings of at most 5,000 pictures by the pretrained network, mostly from the cache.
 
@@ -58,12 +43,10 @@ def embed_run(run: RunRecord, cache: Cache, reporter: Reporter) -> Embedded:
         drawn = np.random.default_rng(run.settings.seed).choice(len(usable), most, replace=False)
         chosen = [usable[row] for row in np.sort(drawn).tolist()]
     backbone = _own(run) if own else _pretrained(run)
-    with reporter.step("Looking up embeddings", len(chosen)) as advance:
-        features = extract(
-            [_picture(example) for example in chosen], engine=open_engine(backbone, "cpu"),
-            preprocessing=backbone.preprocessing, embedding=backbone.embedding, fingerprint=backbone.fingerprint,
-            cache=None if own else _ReadOnly(cache), advance=advance,
-        )  # fmt: skip
+    pictures = [_picture(example) for example in chosen]
+    features = embed_pictures(
+        pictures, backbone, "cpu", None if own else cache, reporter, title="Looking up embeddings"
+    )
     kept = [row for row in range(len(chosen)) if row not in features.problems]
     return Embedded(examples=[chosen[row] for row in kept], vectors=features.vectors[kept], n_all=len(usable), own=own)
 
@@ -86,7 +69,7 @@ def _own(run: RunRecord) -> ReadyBackbone:
     record = run.manifest.backbone
     return ReadyBackbone(
         name=record.name, network=run.folder / "model.onnx", weights=run.folder / "weights.safetensors",
-        preprocessing=Preprocessing(**run.manifest.preprocessing.model_dump()), embedding=record.embedding,
+        preprocessing=run.manifest.preprocessing.plain(), embedding=record.embedding,
         weights_source=record.weights_source, weights_license=record.weights_license,
         fingerprint=record.weights_fingerprint, reused=True, seconds=0.0,
     )  # fmt: skip

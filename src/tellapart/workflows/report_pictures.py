@@ -21,6 +21,7 @@ from tellapart.preprocessing import Preprocessing, load
 from tellapart.reporting.facts import ClassRow, DataPart, LabelsPart, MapPart, Shown
 from tellapart.reporting.pictures import address, sprites, thumbnails
 from tellapart.workflows.record import RunRecord
+from tellapart.workflows.report_results import worst_rows
 
 SIDE, LARGE_SIDE, DOT_SIDE = 96, 160, 40  # pixels
 MAP_PICTURES = 2_000
@@ -88,9 +89,7 @@ def _range(sizes: dict[str, Any], side: str) -> tuple[int, int, int] | None:
 
 def _samples(run: RunRecord, rows: Sequence[ClassRow], album: Album) -> list[tuple[str, Sequence[Shown]]]:
     """A few pictures of each class, or of the worst recognised ones; which, depends on their contents alone."""
-    chosen = list(rows)
-    if len(rows) > _CLASSES:
-        chosen = sorted(rows, key=lambda row: (1.0 if row.recall is None else row.recall.value, row.name))[:_CLASSES]
+    chosen = rows if len(rows) <= _CLASSES else worst_rows(rows, _CLASSES)
     of_class: dict[str, list[Example]] = {row.name: [] for row in chosen}
     for example in run.examples:
         if not example.problem and example.label in of_class:
@@ -123,7 +122,7 @@ def _heats(run: RunRecord, paths: Sequence[Path], classes: NDArray[np.int64]) ->
     """Overlays of Grad-CAM for the predicted class; None for a network that has no map to take it from."""
     if not paths:
         return None
-    preprocessing = Preprocessing(**run.manifest.preprocessing.model_dump())
+    preprocessing = run.manifest.preprocessing.plain()
     images = [_read(path, preprocessing) for path in paths]
     usable = [number for number, image in enumerate(images) if image is not None]
     if not usable:

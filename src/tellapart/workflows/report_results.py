@@ -69,7 +69,7 @@ def results_part(run: RunRecord, rows: Sequence[ClassRow], show: Show, phrases: 
     """Scores, confusion, classes, pairs and charts of the test split."""
     test = run.metrics["test"]
     matrix = np.array(test["confusion_matrix"], dtype=np.int64)
-    chosen = rows if len(rows) <= _MOST_ROWS else _worst(rows, _MOST_ROWS)
+    chosen = rows if len(rows) <= _MOST_ROWS else worst_rows(rows, _MOST_ROWS)
     return ResultsPart(
         scores=[(name, figure(test[name])) for name in _SCORES if isinstance(test.get(name), dict)],
         confusion=_confusion(run.classes, matrix),
@@ -80,7 +80,8 @@ def results_part(run: RunRecord, rows: Sequence[ClassRow], show: Show, phrases: 
     )
 
 
-def _worst(rows: Sequence[ClassRow], count: int) -> list[ClassRow]:
+def worst_rows(rows: Sequence[ClassRow], count: int) -> list[ClassRow]:
+    """The classes with the lowest recall, the lowest first."""
     return sorted(rows, key=lambda row: (1.0 if row.recall is None else row.recall.value, row.name))[:count]
 
 
@@ -158,7 +159,7 @@ def _class_charts(run: RunRecord, rows: Sequence[ClassRow], phrases: Phrases) ->
     """Precision over recall, and ROC: one curve a class, of two classes the first alone."""
     t, number = phrases, {name: index for index, name in enumerate(run.classes)}
     usable = [row for row in rows if 0 < row.test < len(run.labels)]
-    chosen = usable[:1] if len(rows) == 2 else usable if len(usable) <= SERIES else _worst(usable, SERIES)
+    chosen = usable[:1] if len(rows) == 2 else usable if len(usable) <= SERIES else worst_rows(usable, SERIES)
     if not chosen:
         return []
     lines: dict[str, list[Line]] = {"precision_recall": [], "receiver": []}
