@@ -97,6 +97,10 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
         ),
         ({"finetune": {"unfreeze": "2"}, "strategy": "probe"}, "Leave it out, or give --strategy finetune."),
         (
+            {"network": {"test_time_augmentation": "flip"}, "strategy": "probe"},
+            "network.test_time_augmentation is set, which --strategy probe does not use. Leave it out, or give --strategy fin",
+        ),
+        (
             {"network": {"crop": 0.9}, "strategy": "scratch"},
             "network.crop is set, which --strategy scratch does not use.",
         ),
@@ -147,6 +151,9 @@ def test_what_training_does_not_depend_on_is_left_out_of_its_fingerprint() -> No
     one, other = (make_settings({"pictures": name, "out": name, "budget": "1m"}) for name in ("a", "b"))
     assert one.trained_by() == other.trained_by()
     assert one.trained_by() != make_settings({"pictures": "a", "seed": 1}).trained_by()
+    answered = make_settings({"pictures": "a", "budget": "1m", "network": {"test_time_augmentation": "dihedral"}})
+    assert one.trained_by() == answered.trained_by()
+    assert one.trained_by() != make_settings({"pictures": "a", "network": {"size": 64}}).trained_by()
 
 
 def test_the_defaults_are_the_documented_ones() -> None:

@@ -49,6 +49,7 @@ class BackboneRecord(_Part):
     weights_source: str
     weights_license: str
     weights_fingerprint: str  # SHA-256 of the weights
+    test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"  # the views that an answer is the mean over
 
 
 class PreprocessingRecord(_Part):

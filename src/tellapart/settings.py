@@ -69,6 +69,8 @@ class NetworkSettings(_Part):
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
     dropout: float | None = Field(None, ge=0, lt=1)  # before the classifier
     drop_path: float = Field(0.0, ge=0, lt=1)
+    # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
+    test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
 
 
 class FineTuneSettings(_Part):
@@ -181,6 +183,7 @@ class TrainSettings(_Part):
             "network.channels": network.channels != plain.channels and self.strategy != "scratch",
             "network.crop": network.crop is not None and self.strategy == "scratch",
             "network.dense": bool(network.dense) and self.strategy == "probe",
+            "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
             "finetune.unfreeze": self.finetune.unfreeze is not None and self.strategy in ("probe", "scratch"),
             "finetune.views": self.finetune.views is not None and self.strategy in ("probe", "scratch"),
             "weights": self.weights is not None and self.strategy == "scratch",
@@ -188,7 +191,7 @@ class TrainSettings(_Part):
         }
         for name in (name for name, given in idle.items() if given):
             other = "scratch" if name.startswith("network.") and self.strategy != "scratch" else "finetune"
-            other = "finetune" if name == "network.dense" else other
+            other = "finetune" if name in ("network.dense", "network.test_time_augmentation") else other
             raise ValueError(
                 f"{name} is set, which --strategy {self.strategy} does not use. Leave it out, or give --strategy {other}"
             )
@@ -196,7 +199,9 @@ class TrainSettings(_Part):
 
     def trained_by(self) -> dict[str, Any]:
         """The settings that a training's result depends on, as JSON values."""
-        return self.model_dump(mode="json", exclude=_LEARNED_WITHOUT)
+        return self.model_dump(
+            mode="json", exclude={**dict.fromkeys(_LEARNED_WITHOUT, True), "network": {"test_time_augmentation"}}
+        )
 
     @property
     def budget_seconds(self) -> float | None:

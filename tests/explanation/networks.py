@@ -62,12 +62,12 @@ def whole(network: Path, manifest: Manifest, weight: NDArray[np.float32] = WEIGH
     return assemble(network, weight=weight, bias=BIAS, temperature=0.5, manifest=manifest)
 
 
-def staged_model(network: Any, manifest: Manifest, folder: Path, *, size: int) -> bytes:
+def staged_model(network: Any, manifest: Manifest, folder: Path, *, size: int, views: Any = "none") -> bytes:
     """A torch StagedNetwork with three classes as the model.onnx that training would write of it."""
     from tellapart.models.tracing import export_embedding
 
     path = folder / "network.onnx"
-    export_embedding(network, size=size, path=path)
+    export_embedding(network, size=size, path=path, views=views)
     manifest = manifest.model_copy(update={"preprocessing": manifest.preprocessing.model_copy(update={"size": size})})
     classifier = network.classifier
     return assemble(

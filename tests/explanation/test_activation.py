@@ -108,6 +108,44 @@ def test_it_gives_what_captum_gives(
     np.testing.assert_allclose(ClassActivation(model)(images, classes), expected, atol=0.02)
 
 
+@pytest.mark.parametrize("views", ["flip", "dihedral"])
+def test_views_are_turned_back_and_averaged(
+    networks: ModuleType, views: Any, tmp_path: Path, tiny_manifest: Manifest
+) -> None:
+    """By linearity: the sum over channels of weights times the mean of the maps that single runs give, turned back."""
+    from tellapart.models.scratch import build_scratch
+
+    network = build_scratch("resnet18", class_count=3, seed=0, size=64).network.eval()
+    image = np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    single = ClassActivation(networks.staged_model(network, tiny_manifest, tmp_path, size=64))
+    averaged = ClassActivation(networks.staged_model(network, tiny_manifest, tmp_path, size=64, views=views))
+    expected = np.zeros((512, 2, 2))
+    for turns in range(4 if views == "dihedral" else 1):
+        turned = np.rot90(image, turns)
+        expected += np.rot90(single.maps(turned[None].copy())[0][0], -turns, axes=(1, 2))
+        mirrored = single.maps(turned[None, :, ::-1].copy())[0][0]
+        expected += np.rot90(mirrored[..., ::-1], -turns, axes=(1, 2))
+    expected /= 8 if views == "dihedral" else 2
+    maps, probabilities = averaged.maps(np.stack([image, image]))
+    assert averaged.last.averaged
+    assert probabilities.shape == (2, 3)
+    np.testing.assert_allclose(maps, [expected, expected], rtol=1e-3, atol=1e-3 * float(expected.max()))
+    weights = averaged.channel_weights(maps[0], 1)
+    heat = np.maximum(np.tensordot(weights, expected, axes=1), 0)
+    np.testing.assert_allclose(averaged(image[None], np.array([1]))[0], heat / max(heat.max(), 1e-9), atol=1e-3)
+
+
+def test_views_with_layers_after_the_map_are_refused(
+    networks: ModuleType, tmp_path: Path, tiny_manifest: Manifest
+) -> None:
+    from tellapart.models.scratch import build_scratch
+
+    network = build_scratch("lenet5", class_count=3, seed=0, size=32).network.eval()
+    model = networks.staged_model(network, tiny_manifest, tmp_path, size=32, views="flip")
+    with pytest.raises(ModelFileError, match="answers for 2 views of a picture .* Occlusion works"):
+        ClassActivation(model)
+
+
 def test_networks_that_it_cannot_do(
     networks: ModuleType, tiny_bytes: bytes, tmp_path: Path, tiny_manifest: Manifest
 ) -> None:

@@ -25,6 +25,21 @@ def table(networks: ModuleType, manifest: Manifest, folder: Path, name: str, **o
     return read_layers(Graph(networks.staged_model(network, manifest, folder, size=options["size"])))
 
 
+def test_all_views_are_counted_as_work(networks: ModuleType, tiny_manifest: Manifest, tmp_path: Path) -> None:
+    from tellapart.models.scratch import build_scratch
+
+    network = build_scratch("lenet5", class_count=3, seed=0, size=32).network.eval()
+    single, eight = (
+        read_layers(Graph(networks.staged_model(network, tiny_manifest, tmp_path, size=32, views=views)))
+        for views in ("none", "dihedral")
+    )
+    assert [layer.output for layer in eight if layer.multiply_adds] == [
+        layer.output for layer in single if layer.multiply_adds
+    ]
+    assert sum(layer.multiply_adds for layer in eight[:-1]) == 8 * sum(layer.multiply_adds for layer in single[:-1])
+    assert eight[-1].multiply_adds == single[-1].multiply_adds  # one classifier
+
+
 def test_lenet_has_the_paper_s_61706_parameters(networks: ModuleType, tiny_manifest: Manifest, tmp_path: Path) -> None:
     """LeNet-5 with ten classes, one channel and a full C3: 61,706 parameters and 416,520 multiply-adds, by hand."""
     ten = tiny_manifest.model_copy(update={"classes": tuple("0123456789")})

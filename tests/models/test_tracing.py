@@ -67,6 +67,25 @@ def test_the_embedding_is_what_torch_gives_though_its_weights_lie_otherwise_in_m
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_vit"])
+@pytest.mark.parametrize("views", ["flip", "dihedral"])
+def test_the_embedding_is_the_mean_over_views(name: str, views: Any, tmp_path: Path) -> None:
+    size = 160 if name == "test_vit" else 64
+    network, images = staged(name, size).eval(), pictures(size)
+    seen = [images, images[:, :, ::-1]]
+    if views == "dihedral":
+        seen = [np.rot90(view, turns, (1, 2)) for view in seen for turns in range(4)]
+    with torch.inference_mode():
+        expected = np.mean([network.embed(torch.from_numpy(view.copy())).numpy() for view in seen], axis=0)
+    assert export_embedding(network, size=size, path=tmp_path / "network.onnx", views=views) == expected.shape[1]
+    found = run(tmp_path / "network.onnx", images, "embedding")
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * float(np.abs(expected).max()))
+    if views == "dihedral":  # what has no preferred direction answers the same for every view
+        np.testing.assert_allclose(
+            run(tmp_path / "network.onnx", seen[5].copy(), "embedding"), found, rtol=1e-3, atol=1e-3
+        )
+
+
 def test_the_network_stays_in_training_and_as_it_was(tmp_path: Path) -> None:
     network = staged("test_efficientnet", 64).train()
     before = {key: value.clone() for key, value in network.state_dict().items()}

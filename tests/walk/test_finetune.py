@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
+from PIL import Image
 
 import tellapart
 from tellapart.bundle import read_manifest
@@ -26,6 +27,7 @@ from tellapart.workflows.runs import resume_run
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 SHORT: dict[str, Any] = {
     "report": False,
+    "network": {"test_time_augmentation": "dihedral"},
     "finetune": {"unfreeze": "1", "views": 2},
     "augment": {"preset": "none", "rotation": 10.0},
     "loop": {"epochs": 2, "learning_rate": 3e-4},
@@ -85,6 +87,18 @@ def test_the_model_file_answers_as_it_was_tested(kind: str, request: pytest.Fixt
     written = np.array([line.split(",")[-3:] for line in lines[1:]], dtype=np.float64)
     predictions = tellapart.load(result.model).predict(paths)
     np.testing.assert_allclose(predictions.probabilities, written, atol=1e-5)
+
+
+def test_averaged_over_all_views_a_turned_picture_gets_the_same_answer(tuned: Any, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    paths = [tmp_path / f"{turns}.png" for turns in range(4)]
+    for turns, path in enumerate(paths):
+        Image.fromarray(np.rot90(images, turns)).save(path)
+    found = tellapart.load(tuned.model).predict(paths).probabilities
+    np.testing.assert_allclose(found[2:], found[:2], atol=1e-4)
+    np.testing.assert_allclose(found[1], found[0], atol=0.01)  # resizing rounds rows and columns one after the other
+    shown = subprocess.run([*COMMAND, "info", str(tuned.model)], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^answer +the mean over eight turned and flipped views of the picture$", shown, re.MULTILINE)
 
 
 def test_fine_tuning_starts_from_the_probe_and_moves_the_upper_stages_alone(tuned: Any, trained_run: Any) -> None:

@@ -12,6 +12,8 @@ from tellapart.cli.console import figure, percent
 if TYPE_CHECKING:
     from tellapart.bundle import Manifest
 
+_VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned and flipped views of the picture"}
+
 
 @click.command(
     "info",
@@ -40,6 +42,8 @@ def command(model: Path, as_json: bool) -> None:
         f"{preprocessing.interpolation}, crop {preprocessing.crop:g}",
         "temperature": f"{manifest.temperature:.4g}",
     }
+    if backbone.test_time_augmentation != "none":
+        lines["answer"] = f"the mean over {_VIEWS[backbone.test_time_augmentation]}"
     lines |= _abstention(manifest)
     for name, score in manifest.scores.items():
         lines[f"test {name.replace('_', ' ')}"] = figure(name, score.value, score.low, score.high)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import ModelFileError
 from tellapart.explanation.graph import EMBEDDING, IMAGE, LOGITS, Graph, sample_picture
+from tellapart.models.symmetry import mean_of_views
 from tellapart.runtime import BATCH, Session
 
 _LOOKED_AT = 40  # tensors before the embedding among which the last map must be
@@ -79,7 +80,9 @@ class ClassActivation:
     def maps(self, images: NDArray[np.uint8]) -> tuple[Maps, NDArray[np.float32]]:
         """The last map [N, C, H, W] and the probabilities [N, K] of uint8 pictures [N, S, S, 3]."""
         maps, probabilities = self._session.run(images, [self.last.tensor, "probabilities"])
-        return (np.moveaxis(maps, -1, 1) if self.last.channels_last else maps), probabilities
+        maps = np.moveaxis(maps, -1, 1) if self.last.channels_last else maps
+        # Averaged over views of the picture, the answer rests on each view's map alike.
+        return (maps if len(maps) == len(images) else mean_of_views(maps, len(images))), probabilities
 
     def channel_weights(self, one: NDArray[np.float32], target: int) -> NDArray[np.float32]:
         """The mean gradient of class `target`'s logit in each channel of a picture's map [C, H, W]: float32 [C] (eq. 1)."""
@@ -153,7 +156,11 @@ def find_last_map(graph: Graph) -> LastMap:
 def _describe(name: str, found: NDArray[np.float32], embedding: NDArray[np.float32]) -> LastMap:
     # Told by values, not by operators: exporters write the mean in half a dozen ways.
     averaged = {axes: _is_mean(found, axes, embedding) for axes in ((2, 3), (1, 2))}
-    _, first, second, third = found.shape
+    views, first, second, third = found.shape
+    if views > 1 and not any(averaged.values()):
+        raise ModelFileError(
+            f"the model answers for {views} views of a picture and computes further layers on each. {_INSTEAD}."
+        )
     channels_last = averaged[1, 2] or (first == second != third and not averaged[2, 3])
     channels, height, width = (third, first, second) if channels_last else (first, second, third)
     return LastMap(
@@ -163,6 +170,6 @@ def _describe(name: str, found: NDArray[np.float32], embedding: NDArray[np.float
 
 
 def _is_mean(found: NDArray[np.float32], axes: tuple[int, int], embedding: NDArray[np.float32]) -> bool:
-    means = found.mean(axes)
+    means = found.mean(axes).mean(0, keepdims=True)  # of one picture, of all its views
     scale = float(np.abs(means).max())
     return means.shape == embedding.shape and scale > 0 and bool(np.abs(means - embedding).max() < _CLOSE * scale)

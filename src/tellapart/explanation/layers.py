@@ -37,7 +37,7 @@ class Layer:
     operators: tuple[str, ...]  # ONNX's, in order: Conv, Clip
     output: tuple[int, ...]  # shape of what it gives for one picture
     parameters: int
-    multiply_adds: int  # for one picture
+    multiply_adds: int  # for one picture, all its views together
     tensor: str  # its output in the graph
 
 
@@ -121,13 +121,13 @@ def _without_repeats(parts: Iterable[str]) -> list[str]:
 
 
 def _shapes(graph: Graph, nodes: Sequence[Any]) -> dict[str, tuple[int, ...]]:
-    """The shapes, without N, of all that the nodes take and give."""
+    """The shapes, for one picture, of all that the nodes take and give; the first size is the number of its views."""
     wanted = {name for node in nodes for name in (*node.input, *node.output) if name in graph.data and name != IMAGE}
     names = sorted(wanted, key=lambda name: graph.position[name])
     session = graph.open(names)
     picture = sample_picture(session.inputs[IMAGE])
-    shapes: dict[str, tuple[int, ...]] = {IMAGE: picture.shape[1:]}
-    shapes.update({name: array.shape[1:] for name, array in zip(names, session.run(picture, names), strict=True)})
+    shapes: dict[str, tuple[int, ...]] = {IMAGE: picture.shape}
+    shapes.update({name: array.shape for name, array in zip(names, session.run(picture, names), strict=True)})
     return shapes
 
 
@@ -143,7 +143,7 @@ def _describe(
     work = [node.op_type for node in nodes if node.op_type not in _PLUMBING]
     tensor = nodes[-1].output[0]
     return Layer(
-        name=name, operators=tuple(dict.fromkeys(work)), output=shapes[tensor], parameters=parameters,
+        name=name, operators=tuple(dict.fromkeys(work)), output=shapes[tensor][1:], parameters=parameters,
         multiply_adds=sum(_multiply_adds(node, graph, shapes) for node in nodes), tensor=tensor,
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from tellapart import errors
 from tellapart.errors import BackboneError
+from tellapart.models.symmetry import TestTimeAugmentation
 from tellapart.models.weights import lookup_key
 from tellapart.preprocessing import Preprocessing
 from tellapart.storage import current_umask, storage_errors
@@ -46,6 +47,7 @@ class ReadyBackbone:
     fingerprint: str  # SHA-256 of the weights
     reused: bool
     seconds: float  # that the export took; 0 when reused
+    test_time_augmentation: TestTimeAugmentation = "none"  # the views of a picture that an embedding is the mean over
 
 
 class PendingBackbone:

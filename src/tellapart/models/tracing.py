@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tellapart.errors import BackboneError, ModelFileError
+from tellapart.models.symmetry import VIEWS, TestTimeAugmentation
 from tellapart.runtime import Session
 from tellapart.storage import write_bytes
 
@@ -64,12 +65,14 @@ def export_lower(network: StagedNetwork, *, stop: int, size: int, path: Path) ->
     return trace(_Lower(network, stop), size=size, path=path, output="activations", name=f"network below stage {stop}")
 
 
-def export_embedding(network: StagedNetwork, *, size: int, path: Path) -> int:
+def export_embedding(network: StagedNetwork, *, size: int, path: Path, views: TestTimeAugmentation = "none") -> int:
     """Write the network without its classifier: uint8 [N, size, size, 3] -> `embedding` float32 [N, D]. Returns D.
 
-    Raises: BackboneError, StorageError.
+    With `views` the embedding is its mean over these views of the picture, each run through the network; a linear classifier
+    on it gives the mean of the views' logits. Raises: BackboneError, StorageError.
     """
-    (width,) = trace(_Embedding(network), size=size, path=path, output="embedding")
+    module = _Embedding(network) if views == "none" else _MeanEmbedding(network, VIEWS[views])
+    (width,) = trace(module, size=size, path=path, output="embedding")
     return width
 
 
@@ -134,6 +137,28 @@ class _Embedding(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.network.embed(image)
+
+
+class _MeanEmbedding(nn.Module):
+    """The embedding's mean over views. They run as one batch, view by view, the picture itself first."""
+
+    def __init__(self, network: StagedNetwork, views: Sequence[tuple[int, bool]]) -> None:
+        super().__init__()
+        self.network, self.views = network, tuple(views)
+
+    def forward(self, image: Tensor) -> Tensor:
+        # A turn as an exchange of the axes and a flip: the older exporter writes no rot90.
+        turned = [_turn(image, turns, mirrored) for turns, mirrored in self.views]
+        embedding_VD = self.network.embed(torch.cat(turned))
+        return embedding_VD.reshape(len(self.views), -1, embedding_VD.shape[-1]).mean(0)
+
+
+def _turn(images_NSSC: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """`numpy.rot90(images, turns, axes=(1, 2))`, and then left and right exchanged where `mirrored`."""
+    found = images_NSSC.transpose(1, 2) if turns % 2 else images_NSSC
+    # One quarter turn is a transposition and then a flip of the rows; two are both flips; three a flip of the columns.
+    axes = [axis for axis, wanted in ((1, turns in (1, 2)), (2, (turns in (2, 3)) != mirrored)) if wanted]
+    return found.flip(axes) if axes else found
 
 
 class _Pooling(nn.Module):

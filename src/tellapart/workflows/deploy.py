@@ -14,6 +14,7 @@ from tellapart.errors import DataError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.models.build import network_state
 from tellapart.models.staged import StagedNetwork
+from tellapart.models.symmetry import TestTimeAugmentation
 from tellapart.models.tracing import export_embedding
 from tellapart.preprocessing import Preprocessing
 from tellapart.storage import write_bytes
@@ -28,15 +29,18 @@ WORK = "work"  # in the run's folder, until the run is finished
 
 def deploy(
     network: StagedNetwork, *, strategy: str, name: str, preprocessing: Preprocessing, source: str, license_name: str,
-    fitted: Fitted, material: Material, folder: Path, reporter: Reporter,
+    fitted: Fitted, material: Material, folder: Path, reporter: Reporter, views: TestTimeAugmentation,
 ) -> Candidate:  # fmt: skip
-    """Export a trained network and answer through the exported file alone. Raises: BackboneError, StorageError."""
+    """Export a trained network and answer through the exported file alone, for the mean over `views` of a picture.
+
+    Raises: BackboneError, StorageError.
+    """
     work = folder / WORK
     with reporter.step("Exporting the network", 1) as advance:
         tensors = {key: value.detach().contiguous() for key, value in network_state(network).items()}
         weights = safetensors.torch.save(tensors)
         write_bytes(work / "weights.safetensors", weights)
-        export_embedding(network, size=preprocessing.size, path=work / "network.onnx")
+        export_embedding(network, size=preprocessing.size, path=work / "network.onnx", views=views)
         advance(1)
     backbone = ReadyBackbone(
         name=name,
@@ -49,6 +53,7 @@ def deploy(
         fingerprint=hashlib.sha256(weights).hexdigest(),
         reused=False,
         seconds=0.0,
+        test_time_augmentation=views,
     )
     return Candidate(
         strategy=strategy,

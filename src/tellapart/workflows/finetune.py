@@ -84,6 +84,7 @@ def finetune(
         speed = measure(
             cut.network, start=cut.start, shape=cut.shape, lower=cut.lower, augment=augment, devices=devices,
             batch_size=settings.loop.batch_size, preprocessing=backbone.preprocessing, workers=settings.loop.workers,
+            test_time_augmentation=settings.network.test_time_augmentation,
         )  # fmt: skip
         advance(1)
     planned = _plan(settings, material, speed, clock)
@@ -205,7 +206,7 @@ def _train(
     return deploy(
         cut.network, strategy="finetune", name=backbone.name, preprocessing=backbone.preprocessing,
         source=backbone.weights_source, license_name=backbone.weights_license, fitted=fitted, material=material,
-        folder=run.folder, reporter=reporter,
+        folder=run.folder, reporter=reporter, views=settings.network.test_time_augmentation,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tellapart.bundle import Manifest
 from tellapart.errors import BackboneError, DataError, SettingsError, StorageError
 from tellapart.evaluation.labels import LabelReport, examine_labels
 from tellapart.features.cache import Cache
@@ -133,12 +134,18 @@ def _abstention(run: RunRecord) -> AbstentionPart | None:
     )
 
 
+def _views(manifest: Manifest, phrases: Phrases) -> list[tuple[str, str]]:
+    key = {"none": "", "flip": "views_flip", "dihedral": "views_dihedral"}[manifest.backbone.test_time_augmentation]
+    return [("views", phrases(key))] if key else []
+
+
 def _about(run: RunRecord, phrases: Phrases) -> AboutPart:
     manifest = run.manifest
     missing = sum(not example.path.exists() for example in run.examples if not example.problem)
     facts = [
         ("strategy", phrases(manifest.strategy)),
         ("backbone", manifest.backbone.name),
+        *_views(manifest, phrases),
         ("weights", manifest.backbone.weights_source),
         ("license", manifest.backbone.weights_license),
         ("seed", str(run.settings.seed)),

@@ -209,6 +209,7 @@ def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
             weights_source=backbone.weights_source,
             weights_license=backbone.weights_license,
             weights_fingerprint=backbone.fingerprint,
+            test_time_augmentation=backbone.test_time_augmentation,
         ),
         scores=_scores(learned.metrics),
         scores_without_leaked=None if clean is None else _scores(clean),

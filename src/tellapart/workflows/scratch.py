@@ -42,6 +42,7 @@ def scratch(
         speed = measure(
             built.network, start=0, shape=(size, size, 3), lower=None, augment=augment, devices=devices,
             batch_size=settings.loop.batch_size, preprocessing=built.preprocessing, workers=settings.loop.workers,
+            test_time_augmentation=settings.network.test_time_augmentation,
         )  # fmt: skip
         advance(1)
     scored = scored_pictures(material)
@@ -75,6 +76,7 @@ def scratch(
     return run, deploy(
         built.network, strategy="scratch", name=built.name, preprocessing=built.preprocessing, source=built.source,
         license_name=built.license, fitted=fitted, material=material, folder=run.folder, reporter=reporter,
+        views=settings.network.test_time_augmentation,
     )  # fmt: skip
 
 

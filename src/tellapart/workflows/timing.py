@@ -18,6 +18,7 @@ from tellapart.data.augment import Augment
 from tellapart.errors import TrainingError
 from tellapart.features.shrink import training_square
 from tellapart.models.staged import StagedNetwork
+from tellapart.models.symmetry import VIEWS, TestTimeAugmentation
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.training.devices import Devices, training_threads
@@ -44,6 +45,7 @@ class Speed:
 def measure(
     network: StagedNetwork, *, start: int, shape: Sequence[int], lower: Path | None, augment: Augment,
     devices: Devices, batch_size: int, preprocessing: Preprocessing, workers: int | None = None,
+    test_time_augmentation: TestTimeAugmentation = "none",
 ) -> Speed:  # fmt: skip
     """Time one batch of each kind on made pictures; the network is left as it was.
 
@@ -61,7 +63,8 @@ def measure(
     train, validate = _step_seconds(network, start, shape, devices, batch_size)
     if lower is None:  # pictures are varied anew in each epoch
         train = _with_varying(train, varied, devices, workers)
-    return Speed(costs=Costs(view=view, train=train, validate=validate), deployed=_DECODING / cores() + view + validate)
+    deployed = _DECODING / cores() + len(VIEWS[test_time_augmentation]) * (view + validate)
+    return Speed(costs=Costs(view=view, train=train, validate=validate), deployed=deployed)
 
 
 def _with_varying(train: float, varied: float, devices: Devices, workers: int | None) -> float:
