@@ -21,6 +21,7 @@ from tellapart.storage import storage_errors
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
 _LEARNED_WITHOUT = {"pictures", "labels", "out", "budget", "strict", "device", "report", "language", "coverage"}
+CPU_BATCH = 32  # pictures; a CPU computes more at once no quicker
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -115,7 +116,7 @@ class LoopSettings(_Part):
     """The training loop of fine-tuning and of training from scratch."""
 
     epochs: int | None = Field(None, ge=1, le=10_000)
-    batch_size: int = Field(32, ge=1, le=65_536)  # of all processes together
+    batch_size: int | None = Field(None, ge=1, le=65_536)  # of all processes together; None: what suits the machine
     accumulate: int = Field(1, ge=1, le=1024)  # batches an update
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float | None = Field(None, gt=0, le=10)
@@ -140,6 +141,11 @@ class LoopSettings(_Part):
     channels_last: bool = True
     compile: bool = False
     workers: int | None = Field(None, ge=0, le=256)  # processes that read and vary pictures
+
+    @property
+    def pictures_at_once(self) -> int:
+        """The batch size, before it is chosen that of a CPU."""
+        return self.batch_size or CPU_BATCH
 
 
 class TrainSettings(_Part):

@@ -116,6 +116,7 @@ def test_fine_tuning_starts_from_the_probe_and_moves_the_upper_stages_alone(tune
 def test_the_recipe_repeats_the_run_bit_for_bit(tuned: Any, tmp_path: Path) -> None:
     recipe = read_recipe(tuned.run / "recipe.toml")
     assert recipe["loop"]["epochs"] == 2
+    assert recipe["loop"]["batch_size"] == 32  # chosen, and kept
     assert recipe["finetune"] == {"unfreeze": "1", "views": 2, "batch_norm": "frozen"}
     from tellapart.workflows.reporter import Silent
     from tellapart.workflows.train import train

@@ -9,10 +9,12 @@ import pytest
 from tellapart.workflows.planning import (
     Clock,
     Costs,
+    choose_batch_size,
     default_budget,
     plan,
     report_seconds,
     reserve_seconds,
+    scaled_learning_rate,
     worth_trying,
 )
 
@@ -96,3 +98,23 @@ def test_a_gpu_is_given_more_time_than_a_cpu() -> None:
 
 def test_exporting_and_scoring_have_their_time_reserved() -> None:
     assert reserve_seconds(scored=1000, seconds_picture=0.01) == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    ("device", "processes", "train", "expected"),
+    [
+        ("cpu", 1, 10**6, 32), ("cpu", 3, 10**6, 30), ("cpu", 64, 10**6, 64),
+        ("cuda", 1, 3_199, 32), ("cuda", 1, 3_200, 64), ("cuda", 1, 12_800, 256), ("cuda", 1, 10**6, 256),
+        ("cuda", 4, 12_799, 128), ("cuda", 4, 12_800, 256), ("mps", 1, 6_400, 128),
+    ],
+)  # fmt: skip
+def test_a_gpu_gets_larger_batches_while_an_epoch_keeps_fifty_updates(
+    device: str, processes: int, train: int, expected: int
+) -> None:
+    assert choose_batch_size(device, processes=processes, train=train) == expected
+
+
+def test_the_usual_learning_rate_follows_the_batch() -> None:
+    assert scaled_learning_rate(4e-4, batch=32, optimizer="adamw") == 4e-4
+    assert scaled_learning_rate(4e-4, batch=128, optimizer="adamw") == pytest.approx(8e-4)
+    assert scaled_learning_rate(1e-2, batch=128, optimizer="sgd") == pytest.approx(4e-2)

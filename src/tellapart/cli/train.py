@@ -67,7 +67,7 @@ Examples:
     type=int,
     help="[default: what the budget allows, without one 30 from scratch; finetune 20 at most]",
 )
-@click.option("--batch-size", type=int, help="[default: 32]")
+@click.option("--batch-size", type=int, help="[default: 32 on a CPU, up to 256 for each GPU]")
 @click.option("--learning-rate", type=float, help="[default: chosen by strategy and optimizer]")
 @click.option(
     "--augment",

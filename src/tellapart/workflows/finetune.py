@@ -83,7 +83,7 @@ def finetune(
     with reporter.step("Timing the machine", 1) as advance:
         speed = measure(
             cut.network, start=cut.start, shape=cut.shape, lower=cut.lower, augment=augment, devices=devices,
-            batch_size=settings.loop.batch_size, preprocessing=backbone.preprocessing, workers=settings.loop.workers,
+            batch_size=settings.loop.pictures_at_once, preprocessing=backbone.preprocessing, workers=settings.loop.workers,
             test_time_augmentation=settings.network.test_time_augmentation,
         )  # fmt: skip
         advance(1)

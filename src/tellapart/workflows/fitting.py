@@ -53,7 +53,7 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
     classes = job.network.classifier.out_features
     loop = job.loop
     batches = TrainingBatches(
-        job.train, job.train_labels, rows=job.train_rows, batch_size=loop.batch_size * loop.accumulate,
+        job.train, job.train_labels, rows=job.train_rows, batch_size=loop.pictures_at_once * loop.accumulate,
         seed=job.seed, sampling=loop.sampling, workers=_workers(job, devices),
         rank=devices.rank, world=devices.world,
     )  # fmt: skip
@@ -75,7 +75,7 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
             job.network, batches=batches, validate=_Validation(job, devices),
             optimizer=optimizer, schedule=schedule, loss=_loss(job, classes), epochs=job.epochs, seed=job.seed,
             forward=functools.partial(job.network, start=job.start),
-            chunk=loop.batch_size // devices.world if loop.accumulate > 1 else None, clip=loop.clip or None, mix=mixing,
+            chunk=loop.pictures_at_once // devices.world if loop.accumulate > 1 else None, clip=loop.clip or None, mix=mixing,
             l1=loop.l1, l2=loop.l2, average_decay=loop.average or None, patience=loop.patience, devices=devices,
             checkpoints=Checkpoints(job.folder / "checkpoints", fingerprint=job.fingerprint),
             deadline=job.deadline, on_start=screen.on_start, on_epoch=screen.on_epoch, on_step=screen.on_step,

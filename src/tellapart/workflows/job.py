@@ -19,6 +19,7 @@ from tellapart.data.loading import Source
 from tellapart.features.shrink import AugmentedPictures
 from tellapart.models.staged import StagedNetwork
 from tellapart.settings import LoopSettings
+from tellapart.workflows.planning import scaled_learning_rate
 from tellapart.workflows.runs import Run
 from tellapart.workflows.squares import Squares
 
@@ -67,14 +68,16 @@ def make_job(
 ) -> Job:  # fmt: skip
     """The training that the planned run's settings ask for.
 
-    `learning_rate` is taken where they name none; `facts` are what the result depends on besides them.
+    `learning_rate`, which suits batches of 32, is taken where they name none; `facts` are what the result depends on besides them.
     """
     settings = run.settings
     train_rows, validation_rows = _usable_rows(train), _usable_rows(validation)
+    loop = settings.loop
+    usual = scaled_learning_rate(learning_rate, batch=loop.pictures_at_once * loop.accumulate, optimizer=loop.optimizer)
     return Job(
         network=network, start=start, train=train, train_labels=squares.train_labels, train_rows=train_rows,
         validation=validation, validation_labels=squares.validation_labels, validation_rows=validation_rows,
-        loop=settings.loop, epochs=epochs, learning_rate=settings.loop.learning_rate or learning_rate,
+        loop=loop, epochs=epochs, learning_rate=loop.learning_rate or usual,
         mixup=augmentation.mixup, cutmix=augmentation.cutmix, balanced=settings.class_weights == "balanced",
         seed=settings.seed,
         fingerprint=fingerprint(

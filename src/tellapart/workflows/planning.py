@@ -6,11 +6,16 @@ repeated, it trains the same epochs. Everything here is arithmetic; what is meas
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
+from tellapart.settings import CPU_BATCH
+
 MOST_VIEWS = 8  # augmented views a picture that are cached; more cost time and disk, and gain little
 _CPU_SECONDS, _GPU_SECONDS = 60.0, 600.0  # of a whole run without --budget that is free to choose its strategy
+_GPU_BATCH = 256  # pictures at most, for each GPU
+_UPDATES = 50  # an epoch, at least, before a batch is doubled
 _MARGIN = 1.15  # what was measured on a few batches is a little kind
 _FEWEST_EPOCHS = 3  # below that fine-tuning from a probe hardly moves; only `auto` cares
 
@@ -64,6 +69,29 @@ def report_seconds(pictures: int) -> float:
 def reserve_seconds(*, scored: int, seconds_picture: float) -> float:
     """What must be left after the training: exporting, scoring `scored` pictures, writing."""
     return 8.0 + 1.2 * scored * seconds_picture
+
+
+def choose_batch_size(device: str, *, processes: int, train: int) -> int:
+    """Pictures a batch, of all processes together, for `train` training pictures on "cpu", "cuda" or "mps".
+
+    A GPU is kept busy by larger batches than a CPU, as long as an epoch keeps enough updates. Nothing is timed for it:
+    the same command must give the same weights twice. What memory does not hold is computed in parts.
+    """
+    each = CPU_BATCH
+    if device != "cpu":
+        while each < _GPU_BATCH and train >= 2 * each * processes * _UPDATES:
+            each *= 2
+    whole = each if device == "cpu" else each * processes
+    return max(1, whole // processes) * processes
+
+
+def scaled_learning_rate(rate: float, *, batch: int, optimizer: str) -> float:
+    """The default `rate`, which suits 32 pictures an update, for `batch` pictures.
+
+    Linear for SGD (Goyal et al. 2017, arXiv 1706.02677), by the square root for Adam (Malladi et al. 2022, arXiv 2205.10287).
+    """
+    times = batch / CPU_BATCH
+    return rate * (times if optimizer == "sgd" else math.sqrt(times))
 
 
 def plan(

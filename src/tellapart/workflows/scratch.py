@@ -41,7 +41,7 @@ def scratch(
         augment = build_augmentation(resolve(**settings.augment.model_dump()), size=size)
         speed = measure(
             built.network, start=0, shape=(size, size, 3), lower=None, augment=augment, devices=devices,
-            batch_size=settings.loop.batch_size, preprocessing=built.preprocessing, workers=settings.loop.workers,
+            batch_size=settings.loop.pictures_at_once, preprocessing=built.preprocessing, workers=settings.loop.workers,
             test_time_augmentation=settings.network.test_time_augmentation,
         )  # fmt: skip
         advance(1)

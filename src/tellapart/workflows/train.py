@@ -41,6 +41,7 @@ from tellapart.workflows.candidates import Choice
 from tellapart.workflows.companions import is_companion, world_size
 from tellapart.workflows.examine import Examined, examine
 from tellapart.workflows.material import Material, gather
+from tellapart.workflows.planning import choose_batch_size
 from tellapart.workflows.reporter import Reporter
 from tellapart.workflows.results import Learned, TrainResult, write_results
 from tellapart.workflows.runs import Run, check_writable, start_run, with_absolute_inputs
@@ -83,6 +84,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     pending = None if settings.strategy == "scratch" else _prepare(settings)
     try:
         examined, material = _look(settings, cache, pending, reporter)
+        settings = _with_batch_size(settings, material, device)
         settings, backbone = _backbone(settings, pending, reporter)
         run = run or start_run(settings)
         session = Session(
@@ -123,8 +125,8 @@ def _check(settings: TrainSettings) -> None:
             "Under torchrun use the command `tellapart train`."
         )
     resolve(**settings.augment.model_dump())
-    batch, world = settings.loop.batch_size * settings.loop.accumulate, world_size()
-    if batch % world:
+    batch, world = (settings.loop.batch_size or 0) * settings.loop.accumulate, world_size()
+    if batch % world:  # what is chosen for the machine suits the processes
         raise SettingsError(
             f"the batch size is {batch}; {world} processes must be able to share it evenly. "
             f"Set it to {max(1, batch // world) * world}, for example."
@@ -146,6 +148,13 @@ def _look(
     if settings.strict:
         check_strict(examined.audit)
     return examined, gather(examined, seed=settings.seed)
+
+
+def _with_batch_size(settings: TrainSettings, material: Material, device: str) -> TrainSettings:
+    if settings.loop.batch_size is not None or settings.strategy == "probe":
+        return settings
+    chosen = choose_batch_size(device, processes=world_size(), train=len(material.rows("train")))
+    return settings.model_copy(update={"loop": settings.loop.model_copy(update={"batch_size": chosen})})
 
 
 def _import_ahead() -> None:
