@@ -50,7 +50,7 @@ Examples:
 @click.option(
     "--coverage",
     type=float,
-    help="How often the set of likely classes must hold the true one, and how many pictures like those trained on must "
+    help="How often, between 0.5 and 1, the set of likely classes must hold the true one, and how many known pictures must "
     "not be called unknown.  [default: 0.95]",
 )
 @click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
@@ -174,33 +174,12 @@ def summary(result: TrainResult) -> str:
         if test["too_small_to_tell"]
         else f"Always saying the most common class would give {percent(test['majority_baseline'])}.",
         "",
-        f"{'class':<24}{'test':>6}{'recall':>9}{'precision':>11}{'F1':>8}",
+        *_classes(test["per_class"]),
     ]
-    per_class = list(test["per_class"].items())
-    for name, row in per_class[:20]:
-        cells = [("-" if row[key] is None else percent(row[key])) for key in ("recall", "precision", "f1")]
-        lines.append(f"{name[:23]:<24}{row['support']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>8}")
-    if len(per_class) > 20:
-        lines.append(f"... and {len(per_class) - 20} more classes, in metrics.json")
-    reused = (
-        []
-        if result.strategy == "scratch"
-        else [f"reused    {result.reused:,} embeddings from the cache, computed {result.computed:,}"]
-    )
     if result.choice:
         lines += ["", result.choice]
-    without = result.metrics["test_without_leaked"]
-    if result.leaked:
-        lines += [
-            "",
-            f"! {result.leaked:,} test pictures have a copy or group mate in train or validation, which flatters the score.",
-        ]
-    if without is not None:
-        clean = without["accuracy"]
-        shown = figure("accuracy", clean["value"], clean["low"], clean["high"])
-        lines.append(f"  Accuracy on the other {without['n']:,}: {shown}.")
-    elif result.leaked:
-        lines.append("  No test picture is free of that, so there is no honest score. Make another split.")
+    lines += _leaks(result)
+    reused = f"reused    {result.reused:,} embeddings from the cache, computed {result.computed:,}"
     lines += [
         "",
         _sets(result.metrics["abstention"]),
@@ -208,7 +187,7 @@ def summary(result: TrainResult) -> str:
         f"left out  {result.unreadable:,} unreadable"
         + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
         + f"; {result.duplicates:,} exact copies",
-        *reused,
+        *([reused] if result.strategy != "scratch" else []),
         f"strategy  {_KEPT[result.strategy]}",
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",
@@ -217,6 +196,37 @@ def summary(result: TrainResult) -> str:
         f"try it    tellapart predict {shlex.quote(str(result.model))} PICTURE",
     ]
     return "\n".join(lines)
+
+
+def _classes(per_class: dict[str, Any]) -> list[str]:
+    """The table of classes; of many the first twenty."""
+    from tellapart.cli.console import percent
+
+    lines = [f"{'class':<24}{'test':>6}{'recall':>9}{'precision':>11}{'F1':>8}"]
+    for name, row in list(per_class.items())[:20]:
+        cells = [("-" if row[key] is None else percent(row[key])) for key in ("recall", "precision", "f1")]
+        lines.append(f"{name[:23]:<24}{row['support']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>8}")
+    if len(per_class) > 20:
+        lines.append(f"... and {len(per_class) - 20} more classes, in metrics.json")
+    return lines
+
+
+def _leaks(result: TrainResult) -> list[str]:
+    """What pictures that are in two of the user's own splits make of the score; nothing where there are none."""
+    from tellapart.cli.console import figure
+
+    lines = []
+    if result.leaked:
+        told = f"! {result.leaked:,} test pictures have a copy or group mate in train or validation, which flatters the score."
+        lines += ["", told]
+    without = result.metrics["test_without_leaked"]
+    if without is not None:
+        clean = without["accuracy"]
+        shown = figure("accuracy", clean["value"], clean["low"], clean["high"])
+        lines.append(f"  Accuracy on the other {without['n']:,}: {shown}.")
+    elif result.leaked:
+        lines.append("  No test picture is free of that, so there is no honest score. Make another split.")
+    return lines
 
 
 def _sets(measured: dict[str, Any]) -> str:
