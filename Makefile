@@ -5,9 +5,10 @@ PYTHON ?=
 CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
 VENV = .venv
+CLIENTS = .venv-clients
 IN_VENV = $(VENV)/bin/python -m
 SOURCES = src tests benchmarks
-TEXTS = $(SOURCES) docs .ci Makefile pyproject.toml README.md CHANGELOG.md CONTRIBUTING.md
+TEXTS = $(SOURCES) docs deploy .ci Makefile pyproject.toml README.md CHANGELOG.md CONTRIBUTING.md
 
 # uv leaves bytecode to the first import, and where this variable is set every process would compile torch anew
 # (12 s each). Compiling all of the packages at set-up instead takes 34 s; most of them are never imported.
@@ -16,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/.installed-%
-.PHONY: help demo test check format types imports spelling constraints clean
+.PHONY: help demo test check format types imports spelling deployment constraints clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,13 +25,13 @@ help: ## List these commands.
 demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells and predict a few.
 	@$(VENV)/bin/tellapart demo
 
-test: $(VENV)/.installed-dev ## Set up, then run the whole test suite (all but the long ones and those for a GPU).
-	@$(IN_VENV) pytest -m "not gpu and not long" $(ARGS)
+test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU or Triton).
+	@$(IN_VENV) pytest -m "not gpu and not long and not triton" $(ARGS)
 
-check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, then `make test`.
+check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)
 	$(IN_VENV) ruff check $(SOURCES)
-	@$(MAKE) --no-print-directory imports spelling types
+	@$(MAKE) --no-print-directory imports spelling types deployment
 	@$(MAKE) --no-print-directory test
 
 format: $(VENV)/.installed-dev ## Format the code and repair what the linter can.
@@ -46,13 +47,20 @@ imports: $(VENV)/.installed-dev ## Check who may import whom (the contracts are 
 spelling: $(VENV)/.installed-dev ## Check the spelling of code and documents.
 	$(IN_VENV) codespell_lib $(wildcard $(TEXTS))
 
+deployment: $(VENV)/.installed-dev ## Check the Dockerfile and the files for Compose and Kubernetes.
+	$(VENV)/bin/hadolint deploy/Dockerfile
+	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml)
+
 constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.toml allows in constraints.txt.
 	@printf 'hatchling>=1.25\neditables>=0.5\n' > $(VENV)/build.in
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url --extra dev pyproject.toml $(VENV)/build.in --output-file constraints.txt
+	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
+		--no-emit-index-url tests/serving/clients.in --output-file tests/serving/clients.txt
 
 clean: ## Remove the environment and everything that the tools keep; runs/ stays.
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps go before an installation and come after it. With none left, an installation was cut short, and the
@@ -79,3 +87,11 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 	|| { echo "uv could not; trying pip, which may know another package registry ..." >&2; \
 		$(IN_VENV) pip install --quiet --constraint constraints.txt --editable '.[$*]'; }; \
 	touch $(VENV)/.installed-demo $@
+
+# Clients that others wrote want older versions of packages that we use (kserve: protobuf 6), so they live apart.
+$(CLIENTS)/.installed: tests/serving/clients.txt | $(VENV)/.installed-dev
+	@echo "Installing clients that others wrote into $(CLIENTS) ..."
+	@$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(CLIENTS)
+	@$(VENV)/bin/uv pip install --quiet --python $(CLIENTS)/bin/python --requirement tests/serving/clients.txt \
+	|| $(IN_VENV) pip --python $(CLIENTS)/bin/python install --quiet --requirement tests/serving/clients.txt
+	@touch $@

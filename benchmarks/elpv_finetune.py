@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from tellapart.cli.console import make_reporter
-from tellapart.settings import make_settings, merge, parse_assignment, read_recipe
+from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
 from tellapart.storage import cache_folder
 from tellapart.workflows.demo import write_solar_table
 from tellapart.workflows.train import train

@@ -41,3 +41,16 @@ def test_help_imports_nothing_heavy() -> None:
 def test_an_import_is_noticed() -> None:
     assert "colorsys" in imported_by("-c", "import colorsys")
     assert "colorsys" not in imported_by("-c", "pass")
+
+
+@pytest.mark.parametrize(("told", "found"), [(None, "1"), ("0", "0")])
+def test_usage_reports_are_off_before_onnx_runtime_is_loaded(
+    told: str | None, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime reads the variable once, while it is loaded."""
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    if told is not None:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", told)
+    code = "import os, sys, tellapart; print('onnxruntime' in sys.modules, os.environ['ORT_DISABLE_TELEMETRY'])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.stdout.split() == ["False", found], answer.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.settings import make_settings, read_recipe
+from tellapart.settings.reading import make_settings, read_recipe
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tellapart.errors import SettingsError
-from tellapart.settings import TrainSettings, make_settings, merge, parse_assignment, parse_seconds, read_recipe
+from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
+from tellapart.settings.tree import TrainSettings, parse_seconds
 from tellapart.workflows.runs import recipe_text
 
 

@@ -9,7 +9,11 @@
     predictions = classifier.predict(["a.jpg", "b.png"])
     predictions.labels, predictions.probabilities  # names, float32 [N, K]
 
-`load` needs only the bare package; `train`, `evaluate` and `check` need the extra: pip install "tellapart[train]".
+    client = tellapart.Client("http://127.0.0.1:8501")  # of `tellapart serve`; AsyncClient for asyncio
+    client.predict(["a.jpg", "b.png"])
+
+`load` needs only the bare package; `train`, `evaluate` and `check` need the extra: pip install "tellapart[train]"; the
+clients need "tellapart[client]".
 """
 
 from __future__ import annotations
@@ -20,20 +24,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from tellapart.client.asynchronous import AsyncClient
+    from tellapart.client.synchronous import Client
     from tellapart.workflows.evaluate import EvaluateResult
     from tellapart.workflows.predict import Classifier
     from tellapart.workflows.results import TrainResult
 
-__all__ = ["__version__", "check", "evaluate", "load", "train"]
+__all__ = ["AsyncClient", "Client", "__version__", "check", "evaluate", "load", "train"]
+
+# ONNX Runtime's official builds send usage reports to its makers unless this is set when they are loaded. What our users
+# classify is theirs; who wants the reports sets 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PathLike = str | os.PathLike[str]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         import importlib.metadata
 
         return importlib.metadata.version("tellapart")
+    if name == "Client":
+        from tellapart.client.synchronous import Client
+
+        return Client
+    if name == "AsyncClient":
+        from tellapart.client.asynchronous import AsyncClient
+
+        return AsyncClient
     raise AttributeError(f"module 'tellapart' has no attribute {name!r}")
 
 
@@ -67,7 +85,7 @@ def train(
     Raises: a subclass of tellapart.errors.TellapartError whose text says value, rule and remedy.
     """
     from tellapart.cli.console import make_reporter
-    from tellapart.settings import make_settings, merge
+    from tellapart.settings.reading import make_settings, merge
     from tellapart.workflows.train import train as run_training
 
     chosen = merge(

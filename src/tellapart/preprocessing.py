@@ -78,12 +78,13 @@ class Decoded:
     turned: bool  # EXIF says that the stored pixels do not stand upright
 
 
-def decode(data: bytes, *, target: int) -> Decoded:
+def decode(data: bytes, *, target: int, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode the bytes of a picture file to upright RGB.
 
     `target` is the side in pixels that the picture will be resized to: a JPEG may be decoded at a reduced scale,
     never with its shorter side below twice `target`. Alpha is composited on white, 16-bit grey is scaled to 8 bits,
     and of an animation the first frame is taken. Orientation follows EXIF 2.32, tag 274.
+    `max_pixels`, at most MAX_PIXELS, is compared with what the header says, before anything is decoded.
     Raises: PictureError with the reason when the bytes are no picture, damaged, or over the limits.
     """
     if not data:
@@ -91,7 +92,7 @@ def decode(data: bytes, *, target: int) -> Decoded:
     if len(data) > MAX_FILE_BYTES:
         raise PictureError(f"file of {len(data):,} bytes; the limit is {MAX_FILE_BYTES:,}. Store it smaller")
     try:
-        return _decode(data, target)
+        return _decode(data, target, max_pixels)
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -124,16 +125,21 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
     return np.asarray(resized)
 
 
-def load(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def load(data: bytes, preprocessing: Preprocessing, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Bytes of a picture file to the network's input, uint8 [size, size, 3]. Raises: PictureError."""
-    return prepare(decode(data, target=preprocessing.size).image, preprocessing)
+    return prepare(decode(data, target=preprocessing.size, max_pixels=max_pixels).image, preprocessing)
 
 
-def _decode(data: bytes, target: int) -> Decoded:
+def check_pixels(width: int, height: int, *, most: int) -> None:
+    """Raises: PictureError when a picture has more than `most` pixels."""
+    if width * height > most:
+        raise PictureError(f"{width:,} x {height:,} pixels; the limit is {most:,} in all. Store it smaller")
+
+
+def _decode(data: bytes, target: int, max_pixels: int) -> Decoded:
     image = _open(data)
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PictureError(f"{width:,} x {height:,} pixels; the limit is {MAX_PIXELS:,} in all. Store it smaller")
+    check_pixels(width, height, most=max_pixels)
     format_name, mode = str(image.format), image.mode
     image.draft(None, (target * _DRAFT_FACTOR, target * _DRAFT_FACTOR))
     image.load()

@@ -12,6 +12,7 @@ from tellapart.evaluation.calibration import (
     LOWEST_TEMPERATURE,
     apply_temperature,
     calibration_error,
+    fit_class_biases,
     fit_temperature,
     softmax,
 )
@@ -111,3 +112,36 @@ def test_the_right_temperature_lowers_the_calibration_error() -> None:
     after = calibration_error(apply_temperature(logits, fit_temperature(logits, labels)), labels)
     assert before > 0.1
     assert after < 0.03
+
+
+def test_the_biases_that_were_put_in_are_found() -> None:
+    logits, labels = overconfident(20_000, 2.0, seed=3)
+    put_in = np.array([1.2, 0.0, -0.4, -0.8])
+    temperature, biases = fit_class_biases(logits + put_in, labels)
+    assert temperature == pytest.approx(2.0, rel=0.03)
+    np.testing.assert_allclose(biases - biases.mean(), -put_in + put_in.mean(), atol=0.08)
+
+
+def test_biases_minimise_loss_and_priors_together() -> None:
+    """By brute force: two classes of 60 pictures, every temperature and difference of biases on a grid."""
+    generator = np.random.default_rng(4)
+    labels = (generator.random(60) < 0.3).astype(np.int64)
+    logits = np.stack([np.zeros(60), 3 * generator.normal(size=60) + 2 * labels], axis=1)
+    temperature, biases = fit_class_biases(logits, labels)
+    assert biases.sum() == pytest.approx(0, abs=1e-4)
+    best = (np.inf, 0.0, 0.0)
+    for one in np.geomspace(0.5, 8, 300):
+        for bias in np.linspace(-2, 2, 401):  # of the second class; the first has its negative
+            loss = 60 * mean_loss(logits / one + np.array([-bias, bias]), labels, 1.0)
+            best = min(best, (loss + np.log(one) ** 2 / 2 + 2 * bias**2 / 0.5**2 / 2, one, bias))
+    assert temperature == pytest.approx(best[1], rel=0.02)
+    assert biases[1] / temperature == pytest.approx(best[2], abs=0.01)
+
+
+def test_a_few_pictures_or_a_class_without_any_move_little() -> None:
+    temperature, biases = fit_class_biases(np.tile([[1.0, 0.0, 0.0]], (4, 1)), np.array([0, 0, 0, 1]))
+    assert 0.3 < temperature < 3
+    assert np.abs(biases / temperature).max() < 0.6
+    again = fit_class_biases(np.tile([[1.0, 0.0, 0.0]], (4, 1)), np.array([0, 0, 0, 1]))
+    assert again[0] == temperature
+    np.testing.assert_array_equal(again[1], biases)

@@ -1,4 +1,4 @@
-"""Both languages are whole. In: phrases.toml, the page's template. Out: keys and values that match."""
+"""Both languages are whole. In: phrases.toml, the pages' templates and scripts. Out: keys and values that match."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_phrase_is_used_and_every_used_one_is_there() -> None:
         path.read_text()
         for folder in ("reporting", "workflows", "serving")
         for path in (SOURCES / folder).rglob("*.*")
-        if path.suffix in (".py", ".html")
+        if path.suffix in (".py", ".html", ".js")
     ]
     used = set(re.findall(r"""["'](\w+)["']""", "\n".join(texts)))
     assert set(table()) <= used

@@ -204,7 +204,8 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
         http = open_socket("127.0.0.1", 0)
         grpc, grpc_port = build_grpc(service, limits=limits, keys=keys, address="127.0.0.1:0")
         found.update(service=service, http_port=http.getsockname()[1], grpc_port=grpc_port)
-        app = build_app(service, limits=limits, keys=keys)
+        page = {name: options.get(name) for name in ("hosts", "words", "corrections")}
+        app = build_app(service, limits=limits, keys=keys, **page)
         await listen(service, app, http=http, grpc=grpc, grace=5, stop=stop, ready=up.set)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()))

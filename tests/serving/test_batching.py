@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -43,7 +46,8 @@ class Doubling:
 
 @asynccontextmanager
 async def batcher(**options: Any) -> AsyncIterator[Batcher]:
-    one = Batcher(**{"threads": 1, "max_batch": 4, "max_delay": 0.0, "queue": 16, **options})
+    defaults = {"threads": 1, "max_batch": 4, "max_delay": 0.0, "queue": 16, "batch_seconds": math.inf}
+    one = Batcher(**{**defaults, **options})
     try:
         yield one
     finally:
@@ -54,7 +58,7 @@ async def held_up(one: Batcher, network: Doubling) -> asyncio.Task[Outputs]:
     """The only thread is busy with picture 0 from here on."""
     network.gate.clear()
     first = asyncio.create_task(one.submit(network, [0], timeout=10))
-    await asyncio.to_thread(network.entered.acquire)
+    assert await asyncio.to_thread(network.entered.acquire, timeout=5)
     return first
 
 
@@ -99,7 +103,7 @@ def test_free_threads_share_a_request() -> None:
             network.gate.clear()
             asked = asyncio.create_task(one.submit(network, list(range(8)), timeout=10))
             for _ in range(2):
-                await asyncio.to_thread(network.entered.acquire)
+                assert await asyncio.to_thread(network.entered.acquire, timeout=5)
             assert [len(batch) for batch in network.ran] == [4, 2]  # half, and half of what is left
             network.gate.set()
             await asked
@@ -117,7 +121,7 @@ def test_a_thread_leaves_their_share_to_busy_ones() -> None:
             waiting = [asyncio.create_task(one.submit(network, [n], timeout=10)) for n in range(1, 7)]
             await asyncio.sleep(0.05)
             others.gate.set()
-            await asyncio.to_thread(network.entered.acquire)
+            assert await asyncio.to_thread(network.entered.acquire, timeout=5)
             assert network.ran == [[0], [1, 2, 3]]
             network.gate.set()
             await asyncio.gather(first, second, *waiting)
@@ -240,6 +244,125 @@ def test_closing_finishes_what_was_taken_and_takes_no_more() -> None:
     asyncio.run(main())
 
 
+def test_a_batch_takes_no_longer_than_it_saves() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher(batch_seconds=0.2) as one:
+            first = await held_up(one, network)
+            others = [asyncio.create_task(one.submit(network, [n], timeout=10)) for n in range(1, 4)]
+            await asyncio.sleep(0.3)  # the thread learns that a picture takes so long
+            network.gate.set()
+            await asyncio.gather(first, *others)
+            assert network.ran == [[0], [1], [2], [3]]
+            quick = Doubling()
+            await one.submit(quick, [1], timeout=10)
+            await one.submit(quick, [2, 3, 4, 5], timeout=10)
+            assert quick.ran == [[1], [2, 3, 4, 5]]
+
+    asyncio.run(main())
+
+
+def test_one_picture_does_not_wait_for_the_many_of_another_request() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher(batch_seconds=0.0) as one:
+            first = await held_up(one, network)
+            many = asyncio.create_task(one.submit(network, [1, 2, 3], timeout=10))
+            await asyncio.sleep(0.05)
+            single = asyncio.create_task(one.submit(network, [9], timeout=10))
+            await asyncio.sleep(0.05)
+            network.gate.set()
+            assert doubles(await single) == [18]
+            assert doubles(await many) == [2, 4, 6]
+            await first
+        assert network.ran == [[0], [1], [9], [2], [3]]
+
+    asyncio.run(main())
+
+
+def test_a_queue_that_stands_is_kept_short_in_time() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher(batch_seconds=0.0, max_wait=0.2) as one:
+            first = await held_up(one, network)
+            await asyncio.sleep(0.4)
+            network.gate.set()
+            await first  # a picture takes 400 ms here
+            second = await held_up(one, network)
+            burst = [asyncio.create_task(one.submit(network, [n], timeout=10)) for n in (1, 2)]
+            await asyncio.sleep(0.001)
+            assert one.waiting == 2  # a burst is taken
+            await asyncio.sleep(0.25)
+            with pytest.raises(Overloaded, match=r"a picture waits \d+ ms now, and at most 200 ms is allowed\. Send"):
+                one.check_room(1)
+            with pytest.raises(Overloaded):
+                await one.submit(network, [3], timeout=10)
+            network.gate.set()
+            assert [doubles(answer) for answer in await asyncio.gather(second, *burst)] == [[0], [2], [4]]
+            assert doubles(await one.submit(network, [4], timeout=10)) == [8]
+
+    asyncio.run(main())
+
+
+def test_with_a_delay_only_free_threads_share() -> None:
+    async def main() -> None:
+        network, other = Doubling(), Doubling()
+        async with batcher(threads=3, max_batch=8, max_delay=5.0) as one:
+            other.gate.clear()
+            busy = asyncio.create_task(one.submit(other, list(range(8)), timeout=10))
+            for _ in range(3):
+                assert await asyncio.to_thread(other.entered.acquire, timeout=5)
+            asked = asyncio.create_task(one.submit(network, list(range(8)), timeout=10))
+            await asyncio.sleep(0.05)
+            other.gate.set()
+            await asyncio.gather(busy, asked)
+        assert [len(batch) for batch in other.ran] == [3, 3, 2]
+        assert sum(map(len, network.ran)) == 8
+
+    asyncio.run(main())
+
+
+def test_the_time_of_a_batch_is_that_of_its_pictures() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher() as one:
+            network.gate.clear()
+            many = asyncio.create_task(one.submit(network, [1, 2, 3, 4], timeout=10))
+            assert await asyncio.to_thread(network.entered.acquire, timeout=5)
+            await asyncio.sleep(0.3)  # the four of them, or some 75 ms each
+            network.gate.set()
+            await many
+            first = await held_up(one, network)
+            second = asyncio.create_task(one.submit(network, [5], timeout=10))
+            await asyncio.sleep(0)
+            with pytest.raises(Late):  # it was taken
+                await one.submit(network, [6], timeout=0.2)
+            network.gate.set()
+            await asyncio.gather(first, second)
+
+    asyncio.run(main())
+
+
+def test_who_would_be_late_is_told_before_it_is_begun() -> None:
+    async def main() -> None:
+        network = Doubling()
+        async with batcher(batch_seconds=0.0) as one:
+            first = await held_up(one, network)
+            await asyncio.sleep(0.05)
+            network.gate.set()
+            await first
+            first = await held_up(one, network)
+            second = asyncio.create_task(one.submit(network, [1], timeout=10))
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded, match=r"a picture waits \d+ ms now, and this request allows 10 ms"):
+                await one.submit(network, [2], timeout=0.01)
+            network.gate.set()
+            await asyncio.gather(first, second)
+        assert network.ran == [[0], [0], [1]]
+
+    asyncio.run(main())
+
+
 def test_the_oldest_picture_goes_first_whatever_its_network() -> None:
     async def main() -> None:
         order: list[str] = []
@@ -276,6 +399,23 @@ def test_times_are_told_of_each_batch() -> None:
     assert second.pictures == 1
     assert len(second.waited) == 2
     assert min(second.waited) >= 0.09
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness is a thread's on Linux only")
+def test_threads_that_classify_let_the_one_that_talks_go_first() -> None:
+    class Asking(Doubling):
+        def run(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
+            niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().run(images)
+
+    async def main() -> None:
+        async with batcher() as one:
+            await one.submit(Asking(), [1], timeout=10)
+
+    niceness: list[int] = []
+    asyncio.run(main())
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert niceness == [min(19, own + 10)]
 
 
 def test_nothing_asked_is_nothing_answered() -> None:

@@ -174,6 +174,13 @@ def test_a_server_without_control_says_so(shared: Running) -> None:
         ({"inputs": [tensor(["x"], "1")]}, 400, "input 'image' has shape 1; it must be a list of sizes"),
         ({"inputs": [tensor(["x"], [-1])]}, 400, "has shape [-1]; it must be"),
         ({"inputs": [tensor(["eA=="], [2])]}, 400, "of shape [2] needs 2 elements; 1 came"),
+        (
+            {"inputs": [tensor(["eA=="] * 4, [2, 2])]},
+            400,
+            "input 'image' is BYTES [2, 2]; picture files come as BYTES [N].",
+        ),
+        ({"inputs": [tensor(["eA=="], [])]}, 400, "input 'image' is BYTES []; picture files come as BYTES [N]."),
+        ({"inputs": [tensor(["eA=="], [1, 1])]}, 400, "picture 1 of 1 cannot be used"),
         ({"inputs": [tensor(["%"], [1])]}, 400, "a picture that is not base64"),
         ({"inputs": [tensor([5], [1])]}, 400, "holds '5'; a picture file in JSON is a string in base64"),
         ({"inputs": [tensor("x", [1])]}, 400, "input 'image' has no list of data"),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from starlette.routing import Route
-
-from tellapart.serving import inference_protocol, plain, tfserving
+from tellapart.serving import corrections, inference_protocol, plain, tfserving
 from tellapart.serving.bodies import Limits
 
 from .conftest import Running
@@ -19,7 +17,7 @@ def test_every_route_is_described_and_nothing_else(shared: Running) -> None:
         for path, methods in shared.get("/openapi.json").json["paths"].items()
         for method in methods
     }
-    routes: list[Route] = []
+    routes = corrections.routes(shared.service, Limits(), None)
     for protocol in (plain, tfserving, inference_protocol):
         routes += protocol.routes(shared.service, Limits())
     there = {(route.path, method) for route in routes for method in route.methods or () if method != "HEAD"}

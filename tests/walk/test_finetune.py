@@ -21,7 +21,7 @@ from PIL import Image
 import tellapart
 from tellapart.bundle import read_manifest
 from tellapart.errors import SettingsError, TrainingError
-from tellapart.settings import make_settings, read_recipe
+from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.workflows.runs import resume_run
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]

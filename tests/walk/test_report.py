@@ -124,7 +124,7 @@ def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: Any, copied: Path) -> None:
-    from tellapart.settings import make_settings
+    from tellapart.settings.reading import make_settings
     from tellapart.workflows import train as training
     from tellapart.workflows.caching import open_cache
     from tellapart.workflows.reporter import Silent

@@ -309,7 +309,7 @@ def test_names_of_files_do_not_change_the_classifier(trained_run: Any, tmp_path:
 
 
 def test_a_run_at_work_cannot_be_resumed(trained_run: Any, tmp_path: Path) -> None:
-    from tellapart.settings import make_settings
+    from tellapart.settings.reading import make_settings
     from tellapart.workflows.runs import resume_run, start_run
 
     run = start_run(make_settings({"pictures": str(trained_run.pictures), "out": str(tmp_path)}))

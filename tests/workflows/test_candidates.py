@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.metrics import log_loss
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import Preprocessing
-from tellapart.workflows.candidates import Candidate, choose, comparison, only, validate
+from tellapart.workflows.candidates import Candidate, choose, comparison, only, validate, with_class_biases
 
 ROWS = np.arange(200)
 LABELS = np.arange(200) % 2
@@ -91,3 +92,19 @@ def test_the_comparison_names_the_winner_first() -> None:
     assert rows[0]["accuracy"] == pytest.approx(0.95)
     assert comparison(only(probe))[0]["strategy"] == "probe"
     assert only(probe).reason == ""
+
+
+def test_a_class_that_is_named_too_often_is_named_as_often_as_it_occurs() -> None:
+    leaning = candidate("finetune", np.random.default_rng(0).normal(0.8, 1.2, 200))
+    leaning = replace(leaning, bias=np.array([1.5, 0.0], dtype=np.float32))
+    before = only(validate(leaning, ROWS, LABELS))
+    after = with_class_biases(before, ROWS, LABELS)
+    named = [
+        (apply_temperature(one.winner.candidate.logits(ROWS), one.winner.temperature)).mean(axis=0)[0]
+        for one in (before, after)
+    ]
+    assert named[0] > 0.6
+    assert named[1] == pytest.approx(0.5, abs=0.02)
+    assert (after.compared, after.reason) == (before.compared, before.reason)
+    own = apply_temperature(after.winner.candidate.logits(ROWS), after.winner.temperature)[ROWS, LABELS]
+    assert -np.log(own).mean() < before.winner.log_losses.mean()

@@ -19,7 +19,7 @@ from tellapart.export.assemble import assemble
 from tellapart.models.build import network_state
 from tellapart.models.scratch import build_scratch
 from tellapart.models.tracing import export_embedding
-from tellapart.settings import make_settings
+from tellapart.settings.reading import make_settings
 from tellapart.workflows.explain import Explained, Explanation, explain
 from tellapart.workflows.explain_files import choose_files, choose_folder
 from tellapart.workflows.explain_network import write_features

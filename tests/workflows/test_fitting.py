@@ -25,7 +25,8 @@ from tellapart.models.freezing import freeze
 from tellapart.models.scratch import build_scratch
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import cores
-from tellapart.settings import LoopSettings, make_settings
+from tellapart.settings.reading import make_settings
+from tellapart.settings.tree import LoopSettings
 from tellapart.training.devices import Devices
 from tellapart.workflows import finetune, fitting
 from tellapart.workflows.fitting import default_workers, run_job

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.settings import make_settings, read_recipe
+from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.workflows.runs import Run, replan, resume_run, start_run
 
 

@@ -22,7 +22,7 @@ def command(out: str, quiet: bool) -> None:
 
     require("demo", "train", "demo")
     from tellapart.cli.train import summary
-    from tellapart.settings import make_settings
+    from tellapart.settings.reading import make_settings
     from tellapart.storage import cache_folder
     from tellapart.workflows.demo import LICENSE, SOURCE, write_solar_table
     from tellapart.workflows.train import train

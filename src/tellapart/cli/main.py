@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": ("tellapart.cli.explain", "Show why a model says what it says, and what it sees."),
     "report": ("tellapart.cli.report", "Make the report of a finished run again."),
     "serve": ("tellapart.cli.serve", "Serve models over HTTP and gRPC."),
+    "gallery": ("tellapart.cli.gallery", "Ship training pictures with a model, to show beside answers."),
     "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
     "info": ("tellapart.cli.info", "Show what a model file holds."),

@@ -1,20 +1,22 @@
-"""`tellapart predict MODEL PATH...`. In: a model, files. Out: one row a picture. Next: workflows/predict.py."""
+"""`tellapart predict MODEL PATH...`. In: a model or a server, files. Out: one row a picture. Next: workflows/predict.py."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from tellapart.workflows.predict import Row
+    from tellapart.workflows.sources import Row
 
 
 NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
+_RETRIES = 8  # a run over thousands of pictures should not end because others kept the server busy for a while
 
 
 @click.command(
@@ -24,41 +26,46 @@ Examples:
   tellapart predict runs/latest cat.jpg
   tellapart predict model.onnx holiday/ --format csv --out classes.csv
   tellapart predict model.onnx 'in/**/*.png' --top 3 --format jsonl
-  find . -name '*.jpg' | tellapart predict model.onnx - --format csv""",
+  find . -name '*.jpg' | tellapart predict model.onnx - --format csv
+  tellapart predict --server http://127.0.0.1:8501 cat.jpg holiday/""",
 )
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("arguments", nargs=-1, metavar="[MODEL] PATH...")
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="How many classes a picture.")
 @click.option(
     "--format", "layout", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True,
     help="What a row looks like.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen.")
+@click.option("--server", metavar="URL", help="Ask a `tellapart serve` instead of opening a model.")
+@click.option("--model", "name", metavar="NAME", help="Which of the server's models, where it has several.")
+@click.option("--api-key-file", type=click.Path(path_type=Path), help="Holds the key that the server asks for.")
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
-def command(model: Path, paths: tuple[str, ...], top: int, layout: str, out: Path | None, quiet: bool) -> int:
+def command(
+    arguments: tuple[str, ...], top: int, layout: str, out: Path | None, server: str | None, name: str | None,
+    api_key_file: Path | None, quiet: bool,
+) -> int:  # fmt: skip
     """Classify pictures: files, folders, globs, or - for a list of paths on standard input.
 
-    MODEL is a model.onnx or a run's folder. A picture that cannot be read gets a row with the reason; the exit code is 2
-    only when no picture could be read.
+    MODEL is a model.onnx or a run's folder; with --server there is none, and all that is named are pictures. A picture that
+    cannot be read gets a row with the reason; the exit code is 2 only when no picture could be read.
 
     A picture unlike those trained on is unknown, whatever class comes out; a doubtful one shows all the classes that it
     may be, as `tellapart info` explains.
     """
     from tellapart.cli.rows import LAYOUTS
     from tellapart.errors import DataError
-    from tellapart.workflows.predict import expand, load_classifier
 
-    classifier = load_classifier(model)
-    tally = Tally(classifier.stream(expand(_named(paths))))
-    abstention = classifier.manifest.abstention
-    # Without a threshold every class is in every set, which says nothing of the picture to a person.
-    idle = layout == "table" and abstention is not None and abstention.threshold == 0
-    rows = (replace(row, members=None) for row in tally) if idle else tally
-    lines = LAYOUTS[layout](rows, classifier.classes, min(top, len(classifier.classes)))
-    if out is None:
-        _print_lines(lines)
-    else:
-        _write_lines(out, lines, tally)
+    paths = _paths(arguments, server, name, api_key_file)
+    with _open(arguments, server, name, api_key_file) as opened:
+        tally = Tally(opened.stream(_named(paths)))
+        # Without a threshold every class is in every set, which says nothing of the picture to a person.
+        idle = layout == "table" and opened.threshold == 0
+        rows = (replace(row, members=None) for row in tally) if idle else tally
+        lines = LAYOUTS[layout](rows, opened.classes, min(top, len(opened.classes)))
+        if out is None:
+            _print_lines(lines)
+        else:
+            _write_lines(out, lines, tally)
     if tally.total == 0:
         raise DataError(NOTHING)
     if not quiet and (out is not None or tally.failed):
@@ -66,6 +73,15 @@ def command(model: Path, paths: tuple[str, ...], top: int, layout: str, out: Pat
         unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
         print(f"{tally.total:,} pictures, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
     return 2 if tally.failed == tally.total else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What predicts: a model here, or a server."""
+
+    classes: tuple[str, ...]
+    threshold: float | None  # of the prediction sets
+    stream: Callable[[Iterator[str]], Iterator[Row]]  # paths as they were named -> rows
 
 
 class Tally:
@@ -81,6 +97,56 @@ class Tally:
             self.failed += bool(row.error)
             self.unknown += bool(row.unknown)
             yield row
+
+
+def _paths(
+    arguments: tuple[str, ...], server: str | None, name: str | None, api_key_file: Path | None
+) -> tuple[str, ...]:
+    """The pictures among the arguments. Raises: UsageError."""
+    if server is None:
+        if name is not None or api_key_file is not None:
+            raise click.UsageError("--model and --api-key-file are for a server. Name it with --server URL.")
+        if not arguments:
+            raise click.UsageError("Missing argument 'MODEL', or the option '--server URL'.")
+        if len(arguments) == 1:
+            raise click.UsageError("Missing argument 'PATH...'. Name pictures after the model.")
+        return arguments[1:]
+    if not arguments:
+        raise click.UsageError("Missing argument 'PATH...'. Name pictures for the server.")
+    first = Path(arguments[0])
+    if first.suffix == ".onnx" or (first / "model.onnx").is_file():
+        raise click.UsageError(f"{first} is a model, and with --server the server has it. Name pictures only.")
+    return arguments
+
+
+@contextlib.contextmanager
+def _open(
+    arguments: tuple[str, ...], server: str | None, name: str | None, api_key_file: Path | None
+) -> Iterator[Opened]:
+    if server is None:
+        from tellapart.workflows.predict import load_classifier
+        from tellapart.workflows.sources import expand
+
+        classifier = load_classifier(arguments[0])
+        record = classifier.manifest.abstention
+        yield Opened(
+            classes=classifier.classes,
+            threshold=None if record is None else record.threshold,
+            stream=lambda paths: classifier.stream(expand(paths)),
+        )
+        return
+    from tellapart.client.connection import read_key
+    from tellapart.client.synchronous import Client
+    from tellapart.workflows.sources import expand
+
+    key = None if api_key_file is None else read_key(api_key_file)
+    with Client(server, api_key=key, model=name, retries=_RETRIES) as client:
+        served = client.served()
+        yield Opened(
+            classes=served.classes,
+            threshold=served.threshold,
+            stream=lambda paths: client.stream(expand(paths), served),
+        )
 
 
 def _named(paths: tuple[str, ...]) -> Iterator[str]:

@@ -22,6 +22,7 @@ Examples:
   tellapart serve runs/latest
   tellapart serve cats=runs/cats-1 cells=models/cells --host 0.0.0.0 --api-key-file keys.txt
   tellapart serve models/ --max-batch 16 --queue 256
+  tellapart serve runs/latest --corrections corrections/
   curl -F file=@cat.jpg http://127.0.0.1:8501/predict
   curl --data-binary @cat.jpg -H 'Content-Type: image/jpeg' 'http://127.0.0.1:8501/predict?top=3'""",
 )
@@ -30,7 +31,13 @@ Examples:
 @click.option("--port", type=_PORT, default=8501, show_default=True, help="For HTTP; 0 takes any free one.")
 @click.option("--grpc-port", type=_PORT, default=8500, show_default=True, help="For gRPC; 0 takes any free one.")
 @click.option("--no-grpc", is_flag=True, help="HTTP only.")
-@click.option("--max-batch", type=click.IntRange(1, 1024), default=8, show_default=True, help="Pictures in a batch.")
+@click.option(
+    "--max-batch",
+    type=click.IntRange(1, 1024),
+    default=8,
+    show_default=True,
+    help="Pictures in a batch, at most; fewer where that saves nothing.",
+)
 @click.option(
     "--max-delay-ms",
     type=click.FloatRange(0, 10_000),
@@ -39,6 +46,11 @@ Examples:
     help="How long a free core waits for a batch to fill.",
 )
 @click.option("--queue", type=click.IntRange(1), default=128, show_default=True, help="Pictures that may wait.")
+@click.option(
+    "--max-wait-ms",
+    type=click.FloatRange(0, 3_600_000),
+    help="How long a picture may wait where the queue never empties. [default: as long as 4 pictures take, at least 50]",
+)
 @click.option(
     "--timeout", type=click.FloatRange(0.01, 3600), default=30.0, show_default=True, help="Seconds a request may take."
 )
@@ -56,6 +68,21 @@ Examples:
 )
 @click.option("--control", is_flag=True, help="Clients may load and unload models; new versions wait for that.")
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Ask for one of these keys, one a line.")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Answer to this name too, and to no others but localhost. [default: on 127.0.0.1 localhost, elsewhere any]",
+)
+@click.option(
+    "--corrections",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Let people correct answers: pictures and right classes go to FOLDER, which `tellapart train --labels` takes.",
+)
+@click.option(
+    "--corrections-mb", type=click.IntRange(1), default=1000, show_default=True, help="Megabytes that FOLDER may hold."
+)
 @click.option("--max-body-mb", type=click.IntRange(1, 2048), default=64, show_default=True, help="Megabytes a request.")
 @click.option(
     "--max-megapixels", type=click.IntRange(1, 170), default=50, show_default=True, help="Million pixels a picture."
@@ -76,8 +103,8 @@ def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: 
     A model is a model.onnx, a run's folder, or a folder of numbered versions (MODEL/1/model.onnx); a folder of models serves
     them all. NAME=PATH names a model. New versions are served as they appear.
 
-    Protocols: POST /predict for people, TensorFlow Serving's REST (/v1), Open Inference Protocol over HTTP (/v2) and gRPC.
-    /openapi.json describes them, /metrics counts.
+    In a browser the address shows a page to try them. Protocols: POST /predict for people, TensorFlow Serving's REST (/v1),
+    Open Inference Protocol over HTTP (/v2) and gRPC. /openapi.json describes them, /metrics counts.
     """  # fmt: skip
     from tellapart.cli.extras import require
 

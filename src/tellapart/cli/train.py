@@ -21,6 +21,7 @@ Examples:
   tellapart train pictures.csv              columns path,label[,split][,group]
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
   tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
+  tellapart train cells/ --labels corrections/   and what people corrected; see tellapart serve --corrections
   tellapart train cells/ --budget 25m       the best answer that 25 minutes allow
   tellapart train cells/ --strategy finetune --unfreeze 3 --views 8 --augment medium
   tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
@@ -33,7 +34,7 @@ Examples:
     "--labels",
     type=click.Path(),
     help="A CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it; an empty label "
-    "leaves the picture out.",
+    "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
 @click.option(
     "--strategy",
@@ -110,7 +111,7 @@ def command(
             f"--resume {resume} repeats the run's own settings. Leave out PICTURES and the other flags."
         )
 
-    from tellapart.settings import make_settings, merge, read_recipe
+    from tellapart.settings.reading import make_settings, merge, read_recipe
     from tellapart.workflows.companions import follow, is_companion
     from tellapart.workflows.runs import resume_run
     from tellapart.workflows.train import train
@@ -142,7 +143,7 @@ _TABLES = {
 
 def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
     """Flags and --set as the tables of a recipe; flags that were not given are left out."""
-    from tellapart.settings import merge, parse_assignment
+    from tellapart.settings.reading import merge, parse_assignment
 
     given: dict[str, Any] = {}
     for name, value in flags.items():

@@ -19,6 +19,7 @@ class Entry:
     label: str
     split: Split | None  # None: the user gave no split
     group: str = ""  # from the `group` column; "" where there is none
+    added: bool = False  # came from a folder of corrections: for training, never for a test of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

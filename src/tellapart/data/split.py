@@ -36,20 +36,23 @@ def assign_splits(
     given: Sequence[Split | None],
     seed: int,
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    added: Sequence[bool] = (),
 ) -> list[Split]:
-    """Give every picture its split; the four sequences describe the usable pictures in the same order.
+    """Give every picture its split; the sequences describe the usable pictures in the same order.
 
     Given splits are kept. What was given to nobody (validation, test or both) is carved out of the pictures given as
     `train` or not given, class by class, in whole groups: `fractions` (train, validation, test; above 0, in all 1) of
     them, without those that need no carving. A group of several classes counts for the rarest of them. Every class
     gets at least one group in each split that is carved and in train. A group that also has pictures in a given
-    validation or test split stays in train: it shall not leak twice.
+    validation or test split stays in train: it shall not leak twice. Pictures that were `added` (none, where that is left
+    out) are for train, but join those of their group that were not; the others are split as they would be without them.
     Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
     """
     _check_fractions(fractions)
-    shares = _shares(given, dict(zip(SPLITS, fractions, strict=True)))
+    own = [index for index in range(len(labels)) if not (added and added[index])]
+    shares = _shares([given[index] for index in own], dict(zip(SPLITS, fractions, strict=True)))
     result: list[Split] = [split or "train" for split in given]
-    pool = sorted(_pool(labels, content_hashes, groups, given, seed), key=lambda group: group.rank)
+    pool = sorted(_pool(own, labels, content_hashes, groups, given, seed), key=lambda group: group.rank)
     pictures = Counter(labels)
     for label in sorted(pictures) if shares else ():
         _check_class(label, [group for group in pool if label in group.labels], pictures[label], tuple(shares))
@@ -62,6 +65,7 @@ def assign_splits(
     for group in pool:
         for index in group.indices if group.rank in carved else ():
             result[index] = carved[group.rank]
+    _let_join(result, own, groups)
     _check_train(labels, result)
     return result
 
@@ -89,31 +93,44 @@ def _shares(given: Sequence[Split | None], fractions: Mapping[Split, float]) -> 
 
 
 def _pool(
+    own: Sequence[int],
     labels: Sequence[str],
     content_hashes: Sequence[str],
     groups: Sequence[str],
     given: Sequence[Split | None],
     seed: int,
 ) -> Iterable[_Group]:
-    """The groups of the pictures that were given as train or not given."""
+    """The groups of the pictures that are the data set's `own`, and were given as train or not given."""
     members: defaultdict[str, list[int]] = defaultdict(list)
     elsewhere: set[str] = set()
-    everywhere = Counter(labels)
-    for index, (group, split) in enumerate(zip(groups, given, strict=True)):
-        if split in (None, "train"):
-            members[group].append(index)
+    everywhere = Counter(labels[index] for index in own)
+    for index in own:
+        if given[index] in (None, "train"):
+            members[groups[index]].append(index)
         else:
-            elsewhere.add(group)
+            elsewhere.add(groups[index])
     for group, indices in members.items():
-        own = {labels[index] for index in indices}
+        names = {labels[index] for index in indices}
         smallest = min(content_hashes[index] for index in indices)
         yield _Group(
             indices=tuple(indices),
-            labels=frozenset(own),
-            stratum=min(own, key=lambda label: (everywhere[label], label)),
+            labels=frozenset(names),
+            stratum=min(names, key=lambda label: (everywhere[label], label)),
             rank=hashlib.sha256(f"{seed}:{smallest}".encode()).hexdigest(),
             pinned=group in elsewhere,
         )
+
+
+def _let_join(splits: list[Split], own: Sequence[int], groups: Sequence[str]) -> None:
+    """Put each picture that was added beside those of its group, in validation or test where one of them is."""
+    if len(own) == len(splits):
+        return
+    split_of: dict[str, Split] = {}
+    for index in own:
+        if splits[index] != "train":
+            split_of[groups[index]] = splits[index]
+    for index in set(range(len(splits))) - set(own):
+        splits[index] = split_of.get(groups[index], "train")
 
 
 def _check_class(label: str, members: Sequence[_Group], pictures: int, carved: Sequence[Split]) -> None:

@@ -199,7 +199,7 @@ def _leaks(entries: Sequence[Entry], groups: Sequence[str]) -> tuple[tuple[Leak,
         return (), ()
     members: defaultdict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
-        if group:
+        if group and not entries[index].added:  # what was added joins the split of its group
             members[group].append(index)
     leaks: list[Leak] = []
     leaked: list[int] = []

@@ -13,18 +13,29 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, ExceptionHandler, Scope
 
 from tellapart.errors import TellapartError
-from tellapart.serving import inference_protocol, metrics, plain, tfserving
+from tellapart.serving import corrections as correcting
+from tellapart.serving import inference_protocol, metrics, page, plain, tfserving
 from tellapart.serving.bodies import Limits
+from tellapart.serving.corrections import Corrections
 from tellapart.serving.guard import ERRORS, Guard, refused
+from tellapart.serving.hosts import Hosts
 from tellapart.serving.keys import Keys
 from tellapart.serving.openapi import describe
+from tellapart.serving.page import Words
 from tellapart.serving.service import Service
 
 
-def build_app(service: Service, *, limits: Limits, keys: Keys, further: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The server's HTTP side. `further` routes come first; a page for people, for example."""
+def build_app(
+    service: Service, *, limits: Limits, keys: Keys, hosts: Hosts | None = None, words: Words | None = None,
+    corrections: Corrections | None = None,
+) -> ASGIApp:  # fmt: skip
+    """The server's HTTP side. Without `words` there is no page for people at /."""
+    settings = {
+        "corrections": corrections is not None, "heatmaps": service.explain is not None, "body_bytes": limits.body_bytes,
+    }  # fmt: skip
     parts: Mapping[str, Sequence[BaseRoute]] = {
-        "page": further,
+        "page": page.routes(words, settings),
+        "corrections": correcting.routes(service, limits, corrections),
         "plain": plain.routes(service, limits),
         "tfserving": tfserving.routes(service, limits),
         "inference_protocol": inference_protocol.routes(service, limits),
@@ -34,8 +45,9 @@ def build_app(service: Service, *, limits: Limits, keys: Keys, further: Sequence
     app = Starlette(routes=[route for routes in parts.values() for route in routes], exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guard(
-        app, metrics=service.metrics, keys=keys, most_requests=limits.requests, operation_of=_Operations(parts)
-    )
+        app, metrics=service.metrics, keys=keys, hosts=hosts or Hosts(), most_requests=limits.requests,
+        operation_of=_Operations(parts),
+    )  # fmt: skip
 
 
 def _operations(service: Service) -> list[Route]:
@@ -45,11 +57,7 @@ def _operations(service: Service) -> list[Route]:
     async def openapi(request: Request) -> Response:
         return JSONResponse(describe(list(service.repository.serving)))
 
-    async def root(request: Request) -> Response:
-        # KServe's clients ask here whether the server lives.
-        return JSONResponse({"status": "alive", "name": "tellapart", "openapi": "/openapi.json"})
-
-    return [Route("/metrics", metrics_text), Route("/openapi.json", openapi), Route("/", root)]
+    return [Route("/metrics", metrics_text), Route("/openapi.json", openapi)]
 
 
 class _Operations:

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from tellapart.serving.refusals import Refusal, Slow, TooLarge
 
 MAX_PARTS = 1000  # of a multipart body
+_SWALLOWED = 8  # times the limit: so much of a body that is too large is read all the same, and forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +42,30 @@ async def read_body(request: Request, limits: Limits) -> bytes:
             f"the body comes with Content-Encoding {request.headers['content-encoding'][:40]!r}. Send it uncompressed: "
             "pictures are compressed already."
         )
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limits.body_bytes:
-        raise _too_large(int(announced), limits)
+    announced = int(text) if (text := request.headers.get("content-length", "")).isdigit() else 0
+    if announced > limits.body_bytes * _SWALLOWED or (announced > limits.body_bytes and "expect" in request.headers):
+        raise _too_large(announced, limits)
     parts, length = [], 0
     try:
         async with asyncio.timeout(limits.body_seconds):
             async for part in request.stream():
-                parts.append(part)
                 length += len(part)
-                if length > limits.body_bytes:
-                    raise _too_large(length, limits)
+                if max(length, announced) <= limits.body_bytes:
+                    parts.append(part)
+                    continue
+                # To answer and close at once would reset the connection, and with it the answer on its way to a client
+                # that still sends.
+                parts.clear()
+                if length > limits.body_bytes * _SWALLOWED:
+                    break
     except TimeoutError:
         raise Slow(
             f"the body did not arrive within {limits.body_seconds:g} s. Send less, or over a faster line."
         ) from None
     except ClientDisconnect:
         raise Refusal("the client closed the connection before its body was whole.") from None
+    if max(length, announced) > limits.body_bytes:
+        raise _too_large(max(length, announced), limits)
     return b"".join(parts)
 
 
@@ -84,20 +92,28 @@ async def read_files(body: bytes, request: Request) -> list[File]:
         if not body:
             raise Refusal("the body is empty. Send multipart/form-data, or the bytes of one picture file.")
         return [File(name="", data=body)]
+    files, _ = await read_form(body, request)
+    if not files:
+        raise Refusal("the form holds no file. Send at least one, in a field of any name.")
+    return files
+
+
+async def read_form(body: bytes, request: Request) -> tuple[list[File], dict[str, str]]:
+    """The files of a multipart body, and its fields by name, of equal names the last. Raises: Refusal."""
     parser = _Parser(request.headers, _once(body), max_files=MAX_PARTS, max_fields=MAX_PARTS)
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
         raise Refusal(f"the multipart body cannot be read ({str(error)[:120]}). Send it again.") from None
-    files = [
-        File(name=part.filename or "", data=await part.read())
-        for _, part in form.multi_items()
-        if isinstance(part, UploadFile)
-    ]
+    files: list[File] = []
+    fields: dict[str, str] = {}
+    for name, part in form.multi_items():
+        if isinstance(part, UploadFile):
+            files.append(File(name=part.filename or "", data=await part.read()))
+        else:
+            fields[name] = part
     await form.close()
-    if not files:
-        raise Refusal("the form holds no file. Send at least one, in a field of any name.")
-    return files
+    return files, fields
 
 
 class _Parser(MultiPartParser):

@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from tellapart.errors import TellapartError
 from tellapart.serving import protobuf
@@ -62,8 +63,9 @@ def build_grpc(
     for described, target, public in ((inference, methods, frozenset({"ServerLive", "ServerReady"})), _health(service)):
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
-                _Guarded(name, getattr(target, name), service, Keys() if name in public else keys).answer,
-                request_deserializer=asked.FromString,
+                _Guarded(
+                    name, asked.FromString, getattr(target, name), service, Keys() if name in public else keys
+                ).answer,
                 response_serializer=answered.SerializeToString,
             )
             for name, (asked, answered) in described.methods.items()
@@ -75,17 +77,17 @@ def build_grpc(
 class _Guarded:
     """A method with key, errors, metrics and access log around it."""
 
-    def __init__(self, name: str, method: _Method, service: Service, keys: Keys) -> None:
-        self._name, self._method, self._keys = name, method, keys
+    def __init__(self, name: str, parse: Callable[[bytes], Any], method: _Method, service: Service, keys: Keys) -> None:
+        self._name, self._parse, self._method, self._keys = name, parse, method, keys
         self._metrics = service.metrics
 
-    async def answer(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        """Answer one call."""
+    async def answer(self, request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        """Answer one call. Read here and not by grpc, which logs a traceback and says UNKNOWN where bytes are no message."""
         started, code, identity = time.monotonic(), "CANCELLED", uuid.uuid4().hex
         self._metrics.under_way.inc()
         try:
             self._keys.check({key: str(value) for key, value in context.invocation_metadata() or ()})
-            answer = await self._method(request, context)
+            answer = await self._method(self._read(request), context)
             code = "OK"
             return answer
         except TellapartError as error:
@@ -107,6 +109,14 @@ class _Guarded:
             self._metrics.requests.labels("grpc", self._name, code).inc()
             self._metrics.seconds.labels("grpc", self._name).observe(seconds)
             _log(identity, context, self._name, code, seconds)
+
+    def _read(self, request: bytes) -> Any:
+        try:
+            return self._parse(request)
+        except DecodeError as error:
+            raise Refusal(
+                f"the bytes are no request of {self._name} ({str(error)[:120]}). Send what the protocol's definition says."
+            ) from None
 
 
 class _Inference:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tellapart.errors import TellapartError
+from tellapart.serving.hosts import Hosts
 from tellapart.serving.keys import Keys
 from tellapart.serving.metrics import Metrics
 from tellapart.serving.refusals import Overloaded, Refusal
@@ -23,6 +24,7 @@ ACCESS = logging.getLogger("tellapart.access")  # one line of JSON a request
 ERRORS = logging.getLogger("tellapart.errors")
 _ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _OPEN = frozenset({"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"})  # for probes, without a key
+_PAGE = "/page/"  # what the page at / is made of; it asks for the key itself
 _HEADERS: Mapping[bytes, bytes] = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
@@ -50,12 +52,12 @@ def refused(error: TellapartError, *, status: int | None = None) -> Response:
 
 
 class Guard:
-    """Request id, API key, concurrency limit, security headers, access log and metrics around an ASGI app."""
+    """Request id, host, API key, concurrency limit, security headers, access log and metrics around an ASGI app."""
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, keys: Keys, most_requests: int, operation_of: OperationOf
+        self, app: ASGIApp, *, metrics: Metrics, keys: Keys, hosts: Hosts, most_requests: int, operation_of: OperationOf
     ) -> None:
-        self._app, self._metrics, self._keys = app, metrics, keys
+        self._app, self._metrics, self._keys, self._hosts = app, metrics, keys, hosts
         self._most, self._operation_of = most_requests, operation_of
         self._under_way = 0
 
@@ -86,7 +88,10 @@ class Guard:
         if scope["path"] in _OPEN:
             return self._app
         try:
-            self._keys.check({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]})
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            self._hosts.check(headers, scope["method"])
+            if scope["path"] != "/" and not scope["path"].startswith(_PAGE):
+                self._keys.check(headers)
             if self._under_way > self._most:
                 raise Overloaded(
                     f"{self._most:,} requests are under way, as many as this server takes at a time. Come again later.",

@@ -15,6 +15,7 @@ _OBJECT: dict[str, Any] = {"type": "object"}
 _REFUSALS = {
     "400": "The request is wrong.",
     "401": "No key, or not a known one.",
+    "403": "For another host, or from a page of another site.",
     "404": "No such model or version.",
     "408": "The body did not arrive in time.",
     "409": "The server was not started for this.",
@@ -22,6 +23,7 @@ _REFUSALS = {
     "429": "The queue is full; come again after Retry-After seconds.",
     "503": "Not ready, or shutting down.",
     "504": "The answer was not there in time.",
+    "507": "What should be kept has no place on the disk.",
 }
 _QUERY = [
     {"name": "model", "in": "query", "description": "May be left out where there is one.", "schema": {"type": "string"}},
@@ -31,6 +33,10 @@ _QUERY = [
         "schema": {"type": "integer", "minimum": 1, "maximum": 999999, "default": 5},
     },
     {"name": "explain", "in": "query", "description": "Add a heatmap.", "schema": {"type": "boolean", "default": False}},
+    {
+        "name": "neighbours", "in": "query", "description": "Add so many training pictures that look alike, where shipped.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 50, "default": 0},
+    },
 ]  # fmt: skip
 
 
@@ -56,8 +62,14 @@ def _plain() -> dict[str, Any]:
     form = {"schema": {"type": "object", "required": ["file"], "properties": {"file": many}}}
     content = {"multipart/form-data": form, "image/*": picture, "application/octet-stream": picture}
     predict = _operation("Classify picture files.", "Predicted", _QUERY, content)
+    text = {"type": "string"}
+    fields = {"file": {**text, "format": "binary"}, "label": text, "model": text, "version": text}
+    correction = {
+        "multipart/form-data": {"schema": {"type": "object", "required": ["file", "label"], "properties": fields}}
+    }
     return {
         "/predict": {"post": predict},
+        "/corrections": {"post": _operation("Keep a picture and its right class.", "Corrected", content=correction)},
         "/models": {"get": _operation("Every model: classes, scores, origin.", None)},
         "/health/live": {"get": _operation("The process answers.", None)},
         "/health/ready": {"get": _operation("Every model serves.", None)},
@@ -161,12 +173,14 @@ def _schemas() -> dict[str, Any]:
         ["file"], file=text, label=text, probability=number, classes={"type": "array", "items": _OBJECT},
         set={"type": ["array", "null"], "items": text}, unknown={"type": ["boolean", "null"]},
         novelty={"type": ["number", "null"]}, heatmap=text, error=text,
+        neighbours={"type": "array", "items": _OBJECT},
     )  # fmt: skip
     signature = {"enum": ["serving_default", "decisions", "prepared"]}
     several = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, named]}}
     column = {"type": "array", "minItems": 1, "items": picture}
     return {
         "Error": _object(["error"], error=text),
+        "Corrected": _object(["path", "label", "replaced"], path=text, label=text, replaced={"type": "boolean"}),
         "Predicted": _object(
             ["model", "version", "predictions"], model=text, version={"type": "integer"},
             predictions={"type": "array", "items": predicted},

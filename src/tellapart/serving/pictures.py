@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.errors import PictureError
-from tellapart.preprocessing import MAX_PIXELS, Preprocessing, load, prepare
+from tellapart.preprocessing import MAX_PIXELS, Preprocessing, check_pixels, load, prepare
 
 
 # Compared by identity: == on arrays gives an array.
@@ -41,8 +40,7 @@ Picture = Encoded | Pixels | Ready
 def make_ready(picture: Picture, preprocessing: Preprocessing, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """The network's input, uint8 [S, S, 3]. Raises: PictureError, also for more than `max_pixels` pixels."""
     if isinstance(picture, Encoded):
-        _check_pixels(*_measure(picture.data), max_pixels)
-        return load(picture.data, preprocessing)
+        return load(picture.data, preprocessing, max_pixels=max_pixels)
     height, width, channels = picture.array.shape
     size = preprocessing.size
     if channels != 3 or min(height, width) == 0:
@@ -54,19 +52,5 @@ def make_ready(picture: Picture, preprocessing: Preprocessing, *, max_pixels: in
                 "Send it without `prepared`, and the server resizes it"
             )
         return picture.array
-    _check_pixels(width, height, max_pixels)
+    check_pixels(width, height, most=max_pixels)
     return prepare(Image.fromarray(np.ascontiguousarray(picture.array)), preprocessing)
-
-
-def _check_pixels(width: int, height: int, most: int) -> None:
-    if width * height > most:
-        raise PictureError(f"{width:,} x {height:,} pixels; this server takes {most:,} in all. Send it smaller")
-
-
-def _measure(data: bytes) -> tuple[int, int]:
-    """Width and height as the file's header says; 0 x 0 where `load` will say better what is wrong."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.size
-    except Exception:
-        return 0, 0

@@ -17,6 +17,7 @@ from tellapart.serving.refusals import NotAllowed, Refusal, Stopping
 from tellapart.serving.repository import Version
 from tellapart.serving.service import Answer, Service
 
+MOST_NEIGHBOURS = 50
 MOST_EXPLAINED = 16  # pictures of one request: each costs many runs of the network
 _YES, _NO = ("true", "1", "yes"), ("false", "0", "no", "")
 _DIGITS = 7  # a float32 carries seven significant decimal digits
@@ -41,15 +42,22 @@ class _Endpoints:
     async def predict(self, request: Request) -> Response:
         query = request.query_params
         version = choose_version(self._service, query.get("model", ""), query.get("version", ""))
-        top, explain = _top(request), _flag(request, "explain")
+        top, explain, neighbours = _top(request), _flag(request, "explain"), _neighbours(request)
         if explain and self._service.explain is None:
             raise NotAllowed("this server draws no heatmaps. Ask without `explain`.")
+        if neighbours and version.gallery is None:
+            raise NotAllowed(
+                f"model {version.name!r} was shipped without training pictures. Ask without `neighbours`, or have its operator "
+                "make them: tellapart gallery RUN."
+            )
         self._service.admit()
         files = await read_files(await read_body(request, self._limits), request)
         if explain and len(files) > MOST_EXPLAINED:
             raise Refusal(f"{len(files)} pictures to explain; at most {MOST_EXPLAINED} in one request. Send several.")
         answer = await self._service.classify(version, [Encoded(file.data) for file in files])
         rows = [describe(answer, row, file.name, top) for row, file in enumerate(files)]
+        if neighbours:
+            await asyncio.to_thread(_add_neighbours, answer, rows, neighbours)
         if explain:
             await self._add_heatmaps(version, rows, files)
         failed = all(answer.errors)
@@ -79,7 +87,21 @@ class _Endpoints:
                 if "error" not in row:
                     target = version.classes.index(row["label"])
                     png = await asyncio.to_thread(explain, version, file.data, target)
-                    row["heatmap"] = "data:image/png;base64," + base64.b64encode(png).decode()
+                    row["heatmap"] = _data_address("image/png", png)
+
+
+def _add_neighbours(answer: Answer, rows: list[dict[str, Any]], count: int) -> None:
+    gallery = answer.version.gallery
+    for row, embedding in zip(rows, answer.embeddings, strict=True):
+        if gallery is not None and embedding is not None:
+            row["neighbours"] = [
+                {
+                    "label": answer.version.classes[one.label],
+                    "similarity": _figure(one.similarity),
+                    "thumbnail": _data_address("image/jpeg", one.jpeg),
+                }
+                for one in gallery.nearest(embedding, count)
+            ]
 
 
 def choose_version(service: Service, name: str, version: str) -> Version:
@@ -129,6 +151,7 @@ def describe_model(version: Version) -> dict[str, Any]:
         "data": manifest.data.model_dump(),
         "scores": {name: score.model_dump() for name, score in manifest.scores.items()},
         "abstention": None if manifest.abstention is None else manifest.abstention.model_dump(),
+        "gallery": None if version.gallery is None else len(version.gallery),
     }
 
 
@@ -136,6 +159,13 @@ def _top(request: Request) -> int:
     text = request.query_params.get("top", "5")
     if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) < 10**6):
         raise Refusal(f"top is {text[:20]!r}; it must be a whole number of at least 1.")
+    return int(text)
+
+
+def _neighbours(request: Request) -> int:
+    text = request.query_params.get("neighbours", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= MOST_NEIGHBOURS):
+        raise Refusal(f"neighbours is {text[:20]!r}; it must be a whole number of at most {MOST_NEIGHBOURS}.")
     return int(text)
 
 
@@ -148,3 +178,7 @@ def _flag(request: Request, name: str) -> bool:
 
 def _figure(value: Any) -> float:
     return float(f"{float(value):.{_DIGITS}g}")
+
+
+def _data_address(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,14 +1,16 @@
-"""What the server refuses, and how each protocol says so. In: a reason. Out: a status and a sentence. Next: batching.py.
+"""What the server refuses, and how each protocol says so. In: a reason. Out: a status and a sentence. Next: waiting.py.
 
 Refusal                400  INVALID_ARGUMENT      the request is wrong
 ├── Unauthorized       401  UNAUTHENTICATED       no key, or not a known one
+├── Forbidden          403  PERMISSION_DENIED     for a host that is not this one, or from a page of another site
 ├── Unknown            404  NOT_FOUND             no such model, version or path
 ├── Slow               408  DEADLINE_EXCEEDED     the body did not arrive in time
 ├── NotAllowed         409  FAILED_PRECONDITION   the server was not started for this
 ├── TooLarge           413  INVALID_ARGUMENT      more bytes, pictures or pixels than allowed
 ├── Overloaded         429  RESOURCE_EXHAUSTED    the queue is full; Retry-After says when to come again
 ├── Stopping           503  UNAVAILABLE           the server shuts down, or is not ready yet
-└── Late               504  DEADLINE_EXCEEDED     the deadline passed before the answer was there
+├── Late               504  DEADLINE_EXCEEDED     the deadline passed before the answer was there
+└── Full               507  RESOURCE_EXHAUSTED    what should be kept has no place on the disk
 """
 
 from __future__ import annotations
@@ -28,6 +30,12 @@ class Unauthorized(Refusal):
     """No API key came with the request, or one that the server does not know."""
 
     status, code = 401, "UNAUTHENTICATED"
+
+
+class Forbidden(Refusal):
+    """The request names another host than this, or a page of another site sent it."""
+
+    status, code = 403, "PERMISSION_DENIED"
 
 
 class Unknown(Refusal):
@@ -74,3 +82,9 @@ class Late(Refusal):
     """The request's deadline passed before its answer was there."""
 
     status, code = 504, "DEADLINE_EXCEEDED"
+
+
+class Full(Refusal):
+    """What the request asks to keep has no place: the folder's limit, or the disk, is reached."""
+
+    status, code = 507, "RESOURCE_EXHAUSTED"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import Model, open_model
 from tellapart.errors import ModelFileError, TellapartError
+from tellapart.serving.gallery import NAME, Gallery, read_gallery
 from tellapart.serving.pictures import Picture, make_ready
 from tellapart.serving.refusals import NotAllowed, Refusal, Unknown
 from tellapart.serving.statistics import Statistics
@@ -33,6 +34,7 @@ class Version:
     model: Model
     max_pixels: int
     stamp: tuple[int, int, int]  # of the file that it was opened from
+    gallery: Gallery | None = None  # training pictures to show beside an answer, where it was shipped with some
     statistics: Statistics = field(default_factory=Statistics)
 
     @property
@@ -45,9 +47,14 @@ class Version:
         return make_ready(picture, self.model.preprocessing, max_pixels=self.max_pixels)
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        """Inputs [N, S, S, 3] to probabilities [N, K] and, where the file measures it, novelty [N]."""
-        probabilities, novelty = self.model.classify(images)
-        return (probabilities,) if novelty is None else (probabilities, novelty)
+        """Inputs [N, S, S, 3] to one array for each of `outputs`: probabilities [N, K], novelty [N], embedding [N, D]."""
+        return tuple(self.model.session.run(images, self.outputs))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What `run` gives: novelty where the file measures it, embedding where there is a gallery to compare it with."""
+        there = ("novelty",) if "novelty" in self.model.session.outputs else ()
+        return ("probabilities", *there, *(("embedding",) if self.gallery is not None else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,9 +232,25 @@ class Repository:
 
     def _open(self, name: str, found: Found) -> Version:
         model = open_model(found.file)
-        version = Version(name=name, number=found.number, model=model, max_pixels=self._max_pixels, stamp=found.stamp)
+        version = Version(
+            name=name, number=found.number, model=model, max_pixels=self._max_pixels, stamp=found.stamp,
+            gallery=self._open_gallery(model),
+        )  # fmt: skip
         _warm_up(version, found.file)
         return version
+
+    def _open_gallery(self, model: Model) -> Gallery | None:
+        """The gallery beside a model, if it has a fitting one; a wrong one is no reason not to serve."""
+        path = model.path.parent / NAME
+        if not path.exists():
+            return None
+        try:
+            return read_gallery(
+                path, model=model.path, classes=len(model.manifest.classes), length=model.manifest.backbone.embedding
+            )
+        except TellapartError as error:
+            self._say(f"no training pictures are shown: {error}")
+            return None
 
     def _switch(self, name: str, before: Served, after: Served) -> None:
         for number in before.versions.keys() - after.versions.keys():

@@ -30,6 +30,7 @@ class Answer:
     sets: NDArray[np.bool_] | None  # [N, K], which classes are in the prediction set; None where it has no threshold
     unknown: NDArray[np.bool_] | None  # [N], unlike the training pictures; None where the model cannot tell
     errors: tuple[str, ...]  # N, why a picture could not be read; "" where it could
+    embeddings: tuple[NDArray[np.float32] | None, ...]  # N of [D]; None without a gallery to compare them with
 
     @property
     def best(self) -> list[int]:
@@ -60,12 +61,17 @@ class Service:
 
     def __init__(
         self, repository: Repository, *, threads: int, max_batch: int, max_delay: float, queue: int, timeout: float,
-        sets: Sets, explain: Explain | None = None,
+        max_wait: float | None = None, sets: Sets, explain: Explain | None = None,
     ) -> None:  # fmt: skip
-        """`timeout` in seconds: the longest that a request may take; `max_delay` in seconds; `queue` in pictures."""
+        """`timeout` in seconds: the longest that a request may take; `max_delay` and `max_wait` in seconds; `queue` in pictures."""
         self.repository, self.timeout, self._sets, self.explain = repository, timeout, sets, explain
         self.batcher = Batcher(
-            threads=threads, max_batch=max_batch, max_delay=max_delay, queue=queue, observe=self._observe
+            threads=threads,
+            max_batch=max_batch,
+            max_delay=max_delay,
+            queue=queue,
+            max_wait=max_wait,
+            observe=self._observe,
         )
         self.metrics = Metrics(waiting=lambda: self.batcher.waiting)
         self.metrics.show_models(repository)
@@ -109,12 +115,15 @@ class Service:
         abstention, count = version.model.manifest.abstention, len(outputs.rows)
         probabilities = np.full((count, len(version.classes)), np.nan, dtype=np.float32)
         novelty = np.full(count, np.nan, dtype=np.float32)
-        measured = True
+        embeddings: list[NDArray[np.float32] | None] = [None] * count
+        given = version.outputs
+        measured = "novelty" in given
         for index, row in enumerate(outputs.rows):
             if row is not None:
-                probabilities[index] = row[0]
-                measured = len(row) > 1
-                novelty[index] = row[1] if measured else np.nan
+                named = dict(zip(given, row, strict=True))
+                probabilities[index] = named["probabilities"]
+                novelty[index] = named.get("novelty", np.nan)
+                embeddings[index] = named.get("embedding")
         sets = unknown = None
         if abstention is not None:
             sets = self._sets(probabilities, abstention.threshold)
@@ -122,7 +131,7 @@ class Service:
                 unknown = novelty > abstention.novelty_threshold
         return Answer(
             version=version, probabilities=probabilities, novelty=novelty if measured else None,
-            sets=sets, unknown=unknown, errors=outputs.errors,
+            sets=sets, unknown=unknown, errors=outputs.errors, embeddings=tuple(embeddings),
         )  # fmt: skip
 
     def _count(self, answer: Answer) -> None:

@@ -127,6 +127,8 @@ def pictures_of(inputs: Sequence[Tensor], *, prepared: bool) -> list[Picture]:
     if isinstance(tensor.data, list):
         if prepared:
             raise Refusal("`prepared` is for UINT8 pixels; picture files are prepared by the server.")
+        if tensor.shape[1:] not in ((), (1,)) or not tensor.shape:  # [N, 1] is how batching models of Triton have it
+            raise Refusal(f"input {IMAGE!r} is BYTES {list(tensor.shape)}; picture files come as BYTES [N].")
         return [Encoded(element) for element in tensor.data]
     shape = tensor.data.shape
     if tensor.datatype != "UINT8" or len(shape) != 4 or shape[3] != 3:

@@ -17,7 +17,7 @@ from tellapart.data.examples import Entry, Listing
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.models.classics import BLOCKS_SIZE, classic
 from tellapart.preprocessing import MAX_FILE_BYTES, Preprocessing, decode, prepare
-from tellapart.settings import make_settings, read_recipe
+from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.storage import replacing
 from tellapart.workflows.contact_sheet import Row, draw_sheet
 from tellapart.workflows.examine import list_pictures

@@ -8,13 +8,13 @@ difference, picture by picture.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.calibration import apply_temperature, fit_temperature
+from tellapart.evaluation.calibration import apply_temperature, fit_class_biases, fit_temperature
 from tellapart.features.backbone import ReadyBackbone
 
 
@@ -94,6 +94,17 @@ def choose(simpler: Validated, other: Validated) -> Choice:
 def only(validated: Validated, reason: str = "") -> Choice:
     """There is nothing to compare with."""
     return Choice(winner=validated, reason=reason, compared=(validated,))
+
+
+def with_class_biases(choice: Choice, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Choice:
+    """The same choice; the biases of the winner's classes are set by the validation rows, together with its temperature.
+
+    They were not chosen by: what was compared had its temperature alone.
+    """
+    candidate = choice.winner.candidate
+    temperature, biases = fit_class_biases(candidate.logits(rows), labels)
+    corrected = replace(candidate, bias=(candidate.bias + biases).astype(np.float32))
+    return replace(choice, winner=replace(choice.winner, candidate=corrected, temperature=temperature))
 
 
 def comparison(choice: Choice) -> Sequence[dict[str, Any]]:

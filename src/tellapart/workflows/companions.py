@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tellapart.errors import TrainingError
 from tellapart.features.engine import choose_device
-from tellapart.settings import TrainSettings
+from tellapart.settings.tree import TrainSettings
 
 if TYPE_CHECKING:
     from tellapart.training.devices import Devices

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tellapart.data.additions import add_pictures, settle
 from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing
 from tellapart.data.folder import scan
@@ -55,12 +56,15 @@ def list_pictures(pictures: Path) -> Listing:
 def examine(
     pictures: Path, *, corrections: Path | None = None, cache: Cache, reporter: Reporter, workers: int | None = None
 ) -> Examined:
-    """List, correct labels by a CSV, inspect and audit, on `workers` cores or all; no file of the user's is changed.
+    """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
+    It works on `workers` cores or all.
     Raises: DataError, StorageError.
     """
     listing = list_pictures(pictures)
-    if corrections is not None:
+    if corrections is not None and corrections.is_dir():
+        listing = add_pictures(listing, corrections)
+    elif corrections is not None:
         corrected = correct(listing, corrections)
         reporter.say(corrected.summary)
         listing = corrected.listing
@@ -73,6 +77,10 @@ def examine(
             advance=advance,
         )
     listing, inspections = _without_strays(listing, inspections)
+    if any(entry.added for entry in listing.entries):
+        settled = settle(listing, inspections)
+        reporter.say(f"{corrections}: {settled.summary}")
+        listing, inspections = settled.listing, settled.inspections
     return Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections))
 
 

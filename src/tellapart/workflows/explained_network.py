@@ -10,7 +10,8 @@ from tellapart.models.blocks import Dense, dense_layers
 from tellapart.models.build import build_pretrained, load_network_state
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.weights import read_weights
-from tellapart.settings import TrainSettings, make_settings, read_recipe
+from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.scratch import build_network
 
 

@@ -24,7 +24,7 @@ from tellapart.models.freezing import freeze, parse_unfreeze
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_lower
 from tellapart.runtime import Session
-from tellapart.settings import TrainSettings
+from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.training.devices import Devices
 from tellapart.workflows.abstaining import scored_pictures

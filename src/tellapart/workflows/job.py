@@ -18,7 +18,7 @@ from tellapart.data.augment import Augmentation
 from tellapart.data.loading import Source
 from tellapart.features.shrink import AugmentedPictures
 from tellapart.models.staged import StagedNetwork
-from tellapart.settings import LoopSettings
+from tellapart.settings.tree import LoopSettings
 from tellapart.workflows.planning import scaled_learning_rate
 from tellapart.workflows.runs import Run
 from tellapart.workflows.squares import Squares

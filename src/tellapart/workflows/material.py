@@ -97,6 +97,7 @@ def split_examples(examined: Examined, *, seed: int) -> list[Example]:
         content_hashes=[inspections[index].content_hash for index in usable],
         groups=[audit.groups[index] for index in usable],
         given=[entries[index].split for index in usable],
+        added=[entries[index].added for index in usable],
         seed=seed,
     )
     chosen: dict[int, Split] = dict(zip(usable, splits, strict=True))

@@ -69,13 +69,14 @@ def open_neighbourhood(opened: Opened, reporter: Reporter) -> Neighbourhood | No
         reporter.warn(f"{len(train) - len(there):,} of {len(train):,} training pictures are no longer where they were.")
     if not there:
         return None
-    vectors, kept = _embed(opened, there, reporter)
+    vectors, kept = embed_examples(opened, there, reporter)
     return Neighbourhood(examples=[there[row] for row in kept], vectors=vectors[kept])
 
 
-def _embed(
+def embed_examples(
     opened: Opened, examples: Sequence[Example], reporter: Reporter
 ) -> tuple[NDArray[np.float32], list[int]]:  # fmt: skip
+    """Embeddings [n, D] of pictures, mostly by looking them up, and the rows of those that can be read."""
     # Training has kept a frozen network's embeddings by the pixels' hash, which does not say what the file holds today.
     frozen = opened.manifest.strategy == "probe"
     pictures = [_known(example) if frozen else _as_it_is(example) for example in examples]

@@ -13,7 +13,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.engine import open_engine
 from tellapart.features.extract import Features, Picture, extract
-from tellapart.settings import TrainSettings
+from tellapart.settings.tree import TrainSettings
 from tellapart.training.probe import Probe, fit_probe
 from tellapart.workflows.candidates import Candidate
 from tellapart.workflows.material import Material

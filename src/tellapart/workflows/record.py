@@ -16,7 +16,8 @@ from tellapart.bundle import Manifest, read_manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, SettingsError
-from tellapart.settings import TrainSettings, make_settings, read_recipe
+from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.settings.tree import TrainSettings
 from tellapart.storage import storage_errors
 from tellapart.workflows.runs import MARKER
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from tellapart.errors import SettingsError
-from tellapart.settings import TrainSettings, make_settings, read_recipe
+from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.settings.tree import TrainSettings
 from tellapart.storage import current_umask, storage_errors, write_bytes, write_json
 
 MARKER = "unfinished.json"

@@ -9,7 +9,7 @@ from tellapart.models.blocks import Block, Dense
 from tellapart.models.build import BuiltNetwork
 from tellapart.models.freezing import freeze
 from tellapart.models.scratch import build_scratch
-from tellapart.settings import BlockSettings, TrainSettings
+from tellapart.settings.tree import BlockSettings, TrainSettings
 from tellapart.training.devices import Devices
 from tellapart.workflows.abstaining import scored_pictures
 from tellapart.workflows.candidates import Candidate

@@ -12,11 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.types import ASGIApp
+
 from tellapart.errors import SettingsError
 from tellapart.evaluation.abstention import prediction_sets
+from tellapart.reporting.phrases import table
 from tellapart.runtime import BATCH, cores
 from tellapart.serving.app import build_app
 from tellapart.serving.bodies import Limits
+from tellapart.serving.corrections import Corrections
+from tellapart.serving.hosts import hosts_for
 from tellapart.serving.keys import Keys, read_keys
 from tellapart.serving.listener import keep_fresh, listen, open_socket
 from tellapart.serving.repository import Repository
@@ -31,6 +36,7 @@ _LEVELS = {
     "python_multipart": logging.CRITICAL,
     "grpc": logging.ERROR,
 }
+_PAGE = "page_"  # how the keys of the page's phrases begin
 _GRACE_SECONDS = 5.0  # beyond the longest that a request may take
 
 
@@ -45,6 +51,7 @@ class ServeOptions:
     max_batch: int = BATCH
     max_delay_ms: float = 0.0
     queue: int = 128  # pictures
+    max_wait_ms: float | None = None  # of a queue that stands; None: as long as four pictures take, and 50
     timeout: float = 30.0  # seconds, the longest that a request may take
     max_body_mb: int = 64
     max_megapixels: int = 50
@@ -53,6 +60,9 @@ class ServeOptions:
     poll: float = 2.0  # seconds between two looks at the disk; 0: never
     control: bool = False  # clients may load and unload
     api_key_file: Path | None = None
+    allow_host: tuple[str, ...] = ()  # names that the server answers to, beside its own
+    corrections: Path | None = None  # the folder for what people correct; None: they cannot
+    corrections_mb: int = 1000  # at most in that folder
     threads: int | None = None  # that classify; None: one a core
     workers: int = 1  # processes
     linger: float = 0.0  # seconds
@@ -75,6 +85,7 @@ def serve(options: ServeOptions, *, say: Callable[[str], None], ready: Callable[
     """
     _check(options)
     keys = read_keys(options.api_key_file) if options.api_key_file is not None else Keys()
+    hosts_for(options.host, options.allow_host)
     read_sources(options.models)
     with contextlib.closing(open_socket(options.host, options.port)) as http:
         if options.workers == 1:
@@ -106,7 +117,8 @@ async def _serve(
     threads = options.threads or max(1, cores() // options.workers)
     service = Service(
         repository, threads=threads, max_batch=options.max_batch, max_delay=options.max_delay_ms / 1000,
-        queue=options.queue, timeout=options.timeout, sets=prediction_sets, explain=make_explainer(),
+        queue=options.queue, max_wait=None if options.max_wait_ms is None else options.max_wait_ms / 1000,
+        timeout=options.timeout, sets=prediction_sets, explain=make_explainer(),
     )  # fmt: skip
     limits = Limits(
         body_bytes=options.max_body_mb * 1024 * 1024, body_seconds=options.timeout, requests=options.max_requests
@@ -119,12 +131,21 @@ async def _serve(
     looking = asyncio.create_task(keep_fresh(service, seconds=options.poll)) if _polls(options) else None
     try:
         await listen(
-            service, build_app(service, limits=limits, keys=keys), http=http, grpc=grpc,
+            service, _app(options, service, limits, keys), http=http, grpc=grpc,
             grace=options.timeout + _GRACE_SECONDS, stop=stop, linger=options.linger, ready=lambda: ready(ports),
         )  # fmt: skip
     finally:
         if looking is not None:
             looking.cancel()
+
+
+def _app(options: ServeOptions, service: Service, limits: Limits, keys: Keys) -> ASGIApp:
+    words = {key: phrase for key, phrase in table().items() if key.startswith(_PAGE)}
+    corrections = None
+    if options.corrections is not None:
+        corrections = Corrections(options.corrections, most_bytes=options.corrections_mb * 1_000_000)
+    hosts = hosts_for(options.host, options.allow_host)
+    return build_app(service, limits=limits, keys=keys, hosts=hosts, words=words, corrections=corrections)
 
 
 def _open_grpc(options: ServeOptions, service: Service, limits: Limits, keys: Keys) -> tuple[object, int]:

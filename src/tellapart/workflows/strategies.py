@@ -14,8 +14,8 @@ from tellapart.errors import BackboneError, TrainingError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.runtime import cores
-from tellapart.settings import TrainSettings
-from tellapart.workflows.candidates import Choice, choose, only, validate
+from tellapart.settings.tree import TrainSettings
+from tellapart.workflows.candidates import Choice, choose, only, validate, with_class_biases
 from tellapart.workflows.companions import join, send, world_size
 from tellapart.workflows.examine import Examined
 from tellapart.workflows.material import Material
@@ -84,12 +84,13 @@ def learn(session: Session, material: Material, backbone: ReadyBackbone | None) 
     Raises: DataError, SettingsError, TrainingError, StorageError.
     """
     if backbone is None:
-        return Trained(material=material, choice=_from_scratch(session, material), computed=0, reused=0)
+        choice = _corrected(session, material, _from_scratch(session, material))
+        return Trained(material=material, choice=choice, computed=0, reused=0)
     began = time.monotonic()
     probed = probe(session.run.settings, material, backbone, session.device, session.cache, session.reporter)
     session.seconds["embeddings"] = probed.seconds_embedding
     session.seconds["classifier"] = time.monotonic() - began - probed.seconds_embedding
-    choice = _improve(session, probed.material, probed)
+    choice = _corrected(session, probed.material, _improve(session, probed.material, probed))
     return Trained(material=probed.material, choice=choice, computed=probed.computed, reused=probed.reused)
 
 
@@ -127,6 +128,23 @@ def _improve(session: Session, material: Material, probed: Probed) -> Choice:
         return only(first, tuned.reason)
     second = validate(tuned, rows, material.labels[rows])
     return choose(first, second) if settings.strategy == "auto" else only(second)
+
+
+def _corrected(session: Session, material: Material, choice: Choice) -> Choice:
+    """The biases of a trained network's classes set on validation, unless it was asked to favour rare classes.
+
+    The probe's need it not: its maximum likelihood on the training pictures names each class as often as it occurs.
+    """
+    settings = session.run.settings
+    favoured = (settings.class_weights, settings.loop.sampling, settings.loop.loss) != (
+        "none",
+        "natural",
+        "cross_entropy",
+    )
+    if choice.winner.candidate.strategy == "probe" or favoured:
+        return choice
+    rows = material.rows("validation")
+    return with_class_biases(choice, rows, material.labels[rows])
 
 
 def _why_not(session: Session, material: Material, probed: Probed, accuracy: float) -> str:

@@ -33,7 +33,7 @@ from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_
 from tellapart.features.cache import Cache
 from tellapart.features.engine import choose_device
 from tellapart.runtime import cores
-from tellapart.settings import TrainSettings
+from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.workflows.abstaining import learn_to_abstain
 from tellapart.workflows.caching import open_cache

@@ -1,0 +1,129 @@
+"""The same client for asyncio. In: pictures. Out: Predictions. Next: cli/predict.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from tellapart.client.answers import (
+    Answered,
+    RemotePredictions,
+    Served,
+    ServerError,
+    build,
+    choose,
+    read_models,
+    read_rows,
+    too_large,
+    unsent,
+)
+from tellapart.client.connection import CONCURRENCY, Connection, failure
+from tellapart.client.pictures import MOST_PICTURES, Item, Picture, gather, group
+from tellapart.client.retries import policy
+from tellapart.errors import TellapartError
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class AsyncClient:
+    """As `tellapart.Client`, with methods to await; a few requests are under way at a time.
+
+    async with tellapart.AsyncClient("http://127.0.0.1:8501") as client:
+        predictions = await client.predict(["a.jpg", "b.png"])
+    """
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, timeout: float = 30.0, retries: int = 4, model: str | None = None
+    ) -> None:
+        """As for `tellapart.Client`."""
+        self._connection = Connection(
+            url=url.rstrip("/"), api_key=api_key, timeout=timeout, retries=retries, model=model
+        )
+        import httpx2
+
+        self._http = httpx2.AsyncClient(**self._connection.settings())
+
+    async def predict(self, pictures: Picture | Sequence[Picture], *, explain: bool = False) -> RemotePredictions:
+        """As `tellapart.Client.predict`. Raises: DataError, SettingsError for a model that is not there, ServerError."""
+        served = choose(await self.models(), self._connection)
+        groups = group(gather(pictures), most=1 if explain else MOST_PICTURES)
+        answers: dict[int, list[Answered]] = {}
+        turn = asyncio.Lock()  # a generator serves one at a time
+
+        async def work() -> None:
+            while True:
+                async with turn:  # files are read and pictures encoded beside the loop
+                    number, items = len(answers), await asyncio.to_thread(_following, groups)
+                    if items is None:
+                        return
+                    answers[number] = []
+                answers[number] = await self._ask(items, served, explain)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(CONCURRENCY):
+                    tasks.create_task(work())
+        except* TellapartError as several:
+            raise several.exceptions[0] from None
+        return build([one for number in sorted(answers) for one in answers[number]], served, explain=explain)
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Every model that the server has: name, version, classes, scores with intervals, origin."""
+        return read_models(await self._send(method="GET", url="models"), self._connection)
+
+    async def ready(self) -> bool:
+        """Whether the server is there and takes requests. Asked once, without retries."""
+        import httpx2
+
+        try:
+            return (await self._http.get("health/ready")).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    async def close(self) -> None:
+        """Close the connections; the client is of no use afterwards."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _ask(self, items: list[Item], served: Served, explain: bool) -> list[Answered]:
+        answers = iter(await self._classify([item for item in items if not item.error], served, explain))
+        return [unsent(item) if item.error else next(answers) for item in items]
+
+    async def _classify(self, items: list[Item], served: Served, explain: bool) -> list[Answered]:
+        if not items:
+            return []
+        response = await self._send(**self._connection.request(served.name, items, explain=explain))
+        if response.status_code != 413:
+            return read_rows(response, items, served, self._connection)
+        if len(items) == 1:
+            return [too_large(response, items[0])]
+        half = len(items) // 2
+        first = await self._classify(items[:half], served, explain)
+        return first + await self._classify(items[half:], served, explain)
+
+    async def _send(self, **request: Any) -> httpx2.Response:
+        """The last answer that came. Raises: ServerError where none did."""
+        import httpx2
+        import tenacity
+
+        try:
+            response: httpx2.Response = await tenacity.AsyncRetrying(**policy(self._connection.retries))(
+                self._http.request, **request
+            )
+        except httpx2.HTTPError as error:
+            raise ServerError(failure(error, self._connection)) from None
+        return response
+
+
+def _following(groups: Iterator[list[Item]]) -> list[Item] | None:
+    return next(groups, None)

@@ -1,0 +1,155 @@
+"""A client of `tellapart serve`. In: pictures. Out: Predictions. Next: asynchronous.py."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from tellapart.client.answers import (
+    Answered,
+    RemotePredictions,
+    Served,
+    ServerError,
+    build,
+    choose,
+    read_models,
+    read_rows,
+    too_large,
+    unsent,
+)
+from tellapart.client.connection import CONCURRENCY, Connection, failure
+from tellapart.client.pictures import MOST_PICTURES, Item, Picture, gather, group, read
+from tellapart.client.retries import policy
+from tellapart.workflows.sources import Row, Source
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class Client:
+    """A client of a server that `tellapart serve` started; safe to use from several threads.
+
+        with tellapart.Client("http://127.0.0.1:8501") as client:
+            predictions = client.predict(["a.jpg", "b.png"])
+            predictions.labels, predictions.probabilities
+
+    Where the server is busy (429, 503) or starting, a request is sent again, up to `retries` times, after the time that the
+    server asks for; other refusals raise at once.
+    """
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, timeout: float = 30.0, retries: int = 4, model: str | None = None
+    ) -> None:
+        """`url` is like http://127.0.0.1:8501; `timeout` in seconds, for one try; `model` if the server has several.
+
+        Raises: SettingsError for what cannot be; MissingExtra without the extra [client]. Nothing is sent yet.
+        """
+        self._connection = Connection(
+            url=url.rstrip("/"), api_key=api_key, timeout=timeout, retries=retries, model=model
+        )
+        import httpx2
+
+        self._http = httpx2.Client(**self._connection.settings())
+
+    def predict(self, pictures: Picture | Sequence[Picture], *, explain: bool = False) -> RemotePredictions:
+        """What `tellapart.load(...).predict` says of the same pictures, within 1e-5; from the server's newest version.
+
+        A picture is a path (a folder or glob stands for those in it), the bytes of a picture file, a PIL image, or an array
+        uint8 [H, W, 3], [H, W, 4] or [H, W]; an array [N, H, W, 3] is N pictures. Many pictures go in several requests. One
+        that cannot be used has its reason in `.errors`; `.paths` is "" for a picture that is no file. With `explain`,
+        `.heatmaps` are PNG files, slow to draw.
+        Raises: DataError, SettingsError for a model that is not there, ServerError.
+        """
+        served = self.served()
+        answered = list(self._stream(gather(pictures), served, explain=explain))
+        return build(answered, served, explain=explain)
+
+    def stream(self, sources: Iterable[Source], served: Served) -> Iterator[Row]:
+        """Rows in the order of `sources`, a few requests ahead of the reader and no more."""
+        for answered in self._stream(map(read, sources), served, explain=False):
+            yield answered.row
+
+    def models(self) -> list[dict[str, Any]]:
+        """Every model that the server has: name, version, classes, scores with intervals, origin."""
+        return read_models(self._send(method="GET", url="models"), self._connection)
+
+    def served(self) -> Served:
+        """The model that `predict` asks. Raises: SettingsError when it is not there, or not clear."""
+        return choose(self.models(), self._connection)
+
+    def ready(self) -> bool:
+        """Whether the server is there and takes requests. Asked once, without retries."""
+        import httpx2
+
+        try:
+            return self._http.get("health/ready").status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def close(self) -> None:
+        """Close the connections; the client is of no use afterwards."""
+        self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _stream(self, items: Iterable[Item], served: Served, *, explain: bool) -> Iterator[Answered]:
+        stop = threading.Event()
+        # A heatmap takes many runs of the network, so that one picture is enough for a request.
+        groups = group(items, most=1 if explain else MOST_PICTURES)
+        with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="client") as pool:
+            under_way: deque[Future[list[Answered]]] = deque()
+            try:
+                for each in groups:
+                    under_way.append(pool.submit(self._ask, each, served, explain, stop))
+                    if len(under_way) > CONCURRENCY * 2:
+                        yield from under_way.popleft().result()
+                while under_way:
+                    yield from under_way.popleft().result()
+            finally:
+                stop.set()
+                for future in under_way:
+                    future.cancel()
+
+    def _ask(self, items: list[Item], served: Served, explain: bool, stop: threading.Event) -> list[Answered]:
+        if stop.is_set():
+            return []
+        sent = [item for item in items if not item.error]
+        answers = iter(self._classify(sent, served, explain, stop))
+        return [unsent(item) if item.error else next(answers) for item in items]
+
+    def _classify(self, items: list[Item], served: Served, explain: bool, stop: threading.Event) -> list[Answered]:
+        if not items:
+            return []
+        response = self._send(stop, **self._connection.request(served.name, items, explain=explain))
+        if response.status_code != 413:
+            return read_rows(response, items, served, self._connection)
+        if len(items) == 1:
+            return [too_large(response, items[0])]
+        half = len(items) // 2
+        first = self._classify(items[:half], served, explain, stop)
+        return first + self._classify(items[half:], served, explain, stop)
+
+    def _send(self, stop: threading.Event | None = None, **request: Any) -> httpx2.Response:
+        """The last answer that came. Raises: ServerError where none did."""
+        import httpx2
+        import tenacity
+
+        rules = dict(policy(self._connection.retries))
+        if stop is not None:  # nobody waits for the answer any more
+            rules["stop"] = tenacity.stop_any(rules["stop"], tenacity.stop_when_event_set(stop))
+            rules["sleep"] = tenacity.sleep_using_event(stop)
+        try:
+            response: httpx2.Response = tenacity.Retrying(**rules)(self._http.request, **request)
+        except httpx2.HTTPError as error:
+            raise ServerError(failure(error, self._connection)) from None
+        return response

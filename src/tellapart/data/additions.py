@@ -1,0 +1,90 @@
+"""Pictures that people corrected join the training. In: Listing, a folder of corrections. Out: Settled. Next: corrections.py.
+
+`tellapart serve --corrections` fills such a folder: labels.csv with path,label, and the pictures beside it. They were chosen for
+being wrong, so they are trained on and never tested on; one that the data set has already gives its label to the one there.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tellapart.data.examples import Inspection, Listing
+from tellapart.data.table import read_table
+from tellapart.errors import DataError
+
+TABLE = "labels.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A listing with what was added, each picture once."""
+
+    listing: Listing
+    inspections: list[Inspection]  # in the order of listing.entries
+    added: int  # pictures that the data set did not have
+    relabelled: int  # pictures of the data set that have another label now
+    unchanged: int  # corrections that say what was so already
+
+    @property
+    def summary(self) -> str:
+        """One sentence for the screen."""
+        return (
+            f"{self.added:,} corrected pictures are trained on as well, {self.relabelled:,} labels of the data set were "
+            f"corrected, {self.unchanged:,} corrections say what was so already."
+        )
+
+
+def add_pictures(listing: Listing, folder: Path) -> Listing:
+    """Add the pictures of a folder of corrections, marked as added.
+
+    Raises: DataError where its table is missing or breaks a rule, or names a class that the data set does not have.
+    """
+    table = folder / TABLE
+    if not table.is_file():
+        raise DataError(
+            f"{str(folder)!r} is no folder of corrections: it has no {TABLE}. Give the folder of `tellapart serve "
+            "--corrections`, or a CSV with path,label."
+        )
+    named = {label.strip(): label for label in reversed(listing.classes)}  # cells come without the spaces at their ends
+    found = read_table(table).entries
+    unknown = sorted({entry.label for entry in found} - set(named))
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], list(named), n=1)
+        raise DataError(
+            f"the corrections {str(table)!r} give the label {unknown[0]!r}, which is none of the classes of {listing.source}."
+            f"{f' Did you mean {near[0]!r}?' if near else ''} Change it there, or remove the row."
+        )
+    added = [replace(entry, label=named[entry.label], split=None, added=True) for entry in found]
+    # At the end: who counts the data set's own entries finds them where they were.
+    return replace(listing, entries=(*listing.entries, *added))
+
+
+def settle(listing: Listing, inspections: Sequence[Inspection]) -> Settled:
+    """Give the label of an added picture to those of the data set with the same pixels, and keep these."""
+    rows: dict[str, list[int]] = {}  # content -> own entries
+    for index, (entry, inspection) in enumerate(zip(listing.entries, inspections, strict=True)):
+        if not entry.added and inspection.content_hash:
+            rows.setdefault(inspection.content_hash, []).append(index)
+    labels: dict[int, str] = {}
+    gone: set[int] = set()
+    unchanged = 0
+    for index, (entry, inspection) in enumerate(zip(listing.entries, inspections, strict=True)):
+        same = rows.get(inspection.content_hash, []) if entry.added else []
+        if same:
+            gone.add(index)
+            unchanged += all(listing.entries[own].label == entry.label for own in same)
+            labels.update(dict.fromkeys(same, entry.label))
+    kept = [index for index in range(len(listing.entries)) if index not in gone]
+    entries = tuple(
+        replace(listing.entries[index], label=labels.get(index, listing.entries[index].label)) for index in kept
+    )
+    return Settled(
+        listing=replace(listing, entries=entries, classes=tuple(sorted({entry.label for entry in entries}))),
+        inspections=[inspections[index] for index in kept],
+        added=sum(entry.added for entry in entries),
+        relabelled=sum(listing.entries[index].label != label for index, label in labels.items()),
+        unchanged=unchanged,
+    )

@@ -1,0 +1,196 @@
+"""Pictures that people say are something else. In: a picture file, its right class. Out: a folder to train on. Next: hosts.py.
+
+FOLDER/labels.csv has one row a picture, path,label and where it came from; the pictures lie beside it, named by the SHA-256 of
+their bytes, so that the same picture is there once and no client chooses a name. `tellapart train PICTURES --labels FOLDER` adds
+them to what is trained on. Several processes may write: whoever does holds FOLDER/.lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import difflib
+import hashlib
+import io
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tellapart.errors import PictureError, StorageError
+from tellapart.preprocessing import decode
+from tellapart.serving.bodies import Limits, read_body, read_form
+from tellapart.serving.plain import choose_version
+from tellapart.serving.refusals import Full, NotAllowed, Refusal
+from tellapart.serving.repository import Version
+from tellapart.serving.service import Service
+from tellapart.storage import storage_errors, write_bytes
+
+TABLE = "labels.csv"
+_COLUMNS = ("path", "label", "model", "version", "saved")
+_EXTENSIONS: Mapping[str, str] = {"JPEG": "jpg", "MPO": "jpg", "JPEG2000": "jp2", "TIFF": "tif", "PPM": "ppm"}
+_LOOKED_AT = 64  # pixels, the side at which a picture is decoded to see that it can be
+_NAMED = 10  # classes that a message lists
+_LOG = logging.getLogger("tellapart.errors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What was kept."""
+
+    path: str  # in the folder
+    label: str
+    replaced: bool  # the picture was there already; its row says `label` now
+
+
+class Corrections:
+    """The folder, and the limit on its size."""
+
+    def __init__(self, folder: Path, *, most_bytes: int) -> None:
+        """Raises: StorageError when the folder cannot be made or written; NotAllowed when its table is another's."""
+        self._folder, self._most, self._one_at_a_time = folder, most_bytes, threading.Lock()
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self._read()
+
+    def save(self, data: bytes, label: str, version: Version) -> Saved:
+        """Keep a picture and its right class; one that is there already gets the class.
+
+        Raises: Refusal for an unknown class or what is no picture; Full when the folder's limit or the disk is reached.
+        """
+        _check_label(label, version)
+        try:
+            found = decode(data, target=_LOOKED_AT, max_pixels=version.max_pixels)
+        except PictureError as error:
+            raise Refusal(f"the picture cannot be used: {error}.") from None
+        name = f"{hashlib.sha256(data).hexdigest()}.{_EXTENSIONS.get(found.format, found.format.lower())}"
+        row = {
+            "path": name, "label": label, "model": version.name, "version": str(version.number),
+            "saved": datetime.now(UTC).isoformat(timespec="seconds"),
+        }  # fmt: skip
+        try:
+            with self._locked():
+                return self._keep(name, data, row)
+        except StorageError as error:
+            # Where the folder lies is for the operator, not for whoever asks.
+            _LOG.error("a correction was lost: %s", error)
+            reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else "it refuses"
+            raise Full(
+                f"the correction could not be kept, nothing was written: {reason}. Tell the server's operator."
+            ) from None
+
+    def _keep(self, name: str, data: bytes, row: dict[str, str]) -> Saved:
+        columns, rows = self._read()
+        others = [one for one in rows if one["path"] != name]
+        fresh = not (self._folder / name).exists()
+        if fresh:
+            self._check_room(len(data))
+            write_bytes(self._folder / name, data)
+        try:
+            self._write([*columns, *(one for one in _COLUMNS if one not in columns)], [*others, row])
+        except BaseException:
+            if fresh:
+                with contextlib.suppress(OSError):
+                    (self._folder / name).unlink()
+            raise
+        return Saved(path=name, label=row["label"], replaced=len(others) < len(rows))
+
+    def _check_room(self, more: int) -> None:
+        with storage_errors(self._folder), os.scandir(self._folder) as entries:
+            used = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+        if used + more > self._most:
+            raise Full(
+                f"the folder of corrections holds {used:,} bytes and may hold {self._most:,}; this picture has {more:,}. Tell the "
+                "server's operator, who can train on them, move them away, or raise --corrections-mb."
+            )
+
+    def _read(self) -> tuple[list[str], list[dict[str, str]]]:
+        """The table's columns and rows, those that a person has added too. Raises: NotAllowed, StorageError."""
+        try:
+            with storage_errors(self._folder / TABLE):
+                text = (self._folder / TABLE).read_bytes().decode("utf-8-sig")
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return list(_COLUMNS), []
+            raise
+        except UnicodeDecodeError:
+            text = ""
+        columns, rows = _parse(text)
+        if not {"path", "label"} <= set(columns):
+            raise NotAllowed(
+                f"{TABLE} in the folder of corrections is no longer a table in UTF-8 with the columns path and label, separated "
+                "by commas. Its operator must mend it, or move it away; it is left as it is."
+            )
+        return columns, rows
+
+    def _write(self, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_bytes(self._folder / TABLE, text.getvalue().encode())
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Among the threads of this process, and the processes that serve."""
+        with self._one_at_a_time, contextlib.ExitStack() as stack:
+            with storage_errors(self._folder):
+                file = stack.enter_context(open(self._folder / ".lock", "ab"))
+            with contextlib.suppress(ImportError, OSError):  # Windows; file systems without locks
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def routes(service: Service, limits: Limits, corrections: Corrections | None) -> list[Route]:
+    """POST /corrections; without a folder it says that there is none."""
+    one_at_a_time = asyncio.Semaphore(1)  # a picture is decoded whole, which must not take the cores from predictions
+
+    async def correct(request: Request) -> Response:
+        if corrections is None:
+            raise NotAllowed("this server keeps no corrections. Its operator can start it with --corrections FOLDER.")
+        body = await read_body(request, limits)
+        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            raise Refusal("a correction is a form. Send multipart/form-data with a file and the field `label`.")
+        files, fields = await read_form(body, request)
+        if len(files) != 1:
+            raise Refusal(f"the form holds {len(files)} files; a correction is about one picture. Send one.")
+        version = choose_version(service, fields.get("model", ""), fields.get("version", ""))
+        async with one_at_a_time:
+            saved = await asyncio.to_thread(corrections.save, files[0].data, fields.get("label", ""), version)
+        return JSONResponse({"path": saved.path, "label": saved.label, "replaced": saved.replaced})
+
+    return [Route("/corrections", correct, methods=["POST"])]
+
+
+def _parse(text: str) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows; no column where it is no table."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="", strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error:
+        return [], []
+    # A row with more cells than the header has them under None.
+    return ([], []) if any(None in row for row in rows) else (list(reader.fieldnames or ()), rows)
+
+
+def _check_label(label: str, version: Version) -> None:
+    if label in version.classes:
+        return
+    near = difflib.get_close_matches(label[:200], version.classes, n=1)
+    more = len(version.classes) - _NAMED
+    raise Refusal(
+        f"label is {label[:100]!r}, which is none of the classes of {version.name!r}."
+        f"{f' Did you mean {near[0]!r}?' if near else ''} They are: {', '.join(version.classes[:_NAMED])}"
+        f"{f' and {more:,} more' if more > 0 else ''}."
+    )

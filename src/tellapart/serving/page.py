@@ -1,0 +1,131 @@
+"""The page for people, at /. In: words in two languages, what the server can do. Out: routes. Next: app.py.
+
+Plain files of pages/ without a build step. The page is made once a language when the server starts: elements say by data-t which
+phrase they hold, and the script has both languages, so that switching needs no request. Nothing of a model is in it, so it comes
+without a key and asks for one where the server wants it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import importlib.resources
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tellapart.serving.refusals import Unknown
+
+Words = Mapping[str, Mapping[str, str]]  # key -> language -> phrase
+
+_KINDS: Mapping[str, str] = {
+    "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
+}  # fmt: skip
+_LANGUAGES = {"en": "en", "zh": "zh-CN"}  # ours -> BCP 47
+_THEMES = ("light", "dark")
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": _POLICY,
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Vary": "Accept, Accept-Language, Cookie",
+}
+# Kept by the browser, but asked for again each time: after an upgrade of the server no old script meets a new page.
+_CACHED = {"Cache-Control": "no-cache"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    body: bytes
+    kind: str
+    tag: str  # ETag
+
+
+def routes(words: Words | None, settings: Mapping[str, Any]) -> list[Route]:
+    """`/`, to browsers the page and to others JSON, and the files under /page. `settings`: what the server can do."""
+    if words is None:
+        return [Route("/", _alive)]
+    pages = {language: _render(words, settings, language) for language in _LANGUAGES}
+    files = _read_files()
+
+    async def page(request: Request) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return await _alive(request)
+        language = request.cookies.get("tellapart_language", "")
+        if language not in _LANGUAGES:
+            language = preferred(request.headers.get("accept-language", ""))
+        theme = request.cookies.get("tellapart_theme", "")
+        text = pages[language]
+        if theme in _THEMES:
+            text = text.replace("<html ", f'<html data-theme="{theme}" ', 1)
+        return _answer(request, _file(text.encode(), "text/html; charset=utf-8"), _HEADERS)
+
+    async def asset(request: Request) -> Response:
+        file = files.get(request.path_params["name"])
+        if file is None:
+            raise Unknown(f"the page has no file {request.path_params['name'][:60]!r}.")
+        return _answer(request, file, {})
+
+    return [Route("/", page), Route("/page/{name}", asset)]
+
+
+def preferred(accepted: str) -> str:
+    """The language of ours that a browser likes best, by its Accept-Language; English where it names neither."""
+    best, liking = "en", 0.0
+    for part in accepted.split(","):
+        name, _, weight = part.strip().partition(";")
+        language = name.partition("-")[0].lower()
+        found = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", weight)
+        quality = float(found[1]) if found else 1.0
+        if language in _LANGUAGES and quality > liking:
+            best, liking = language, quality
+    return best
+
+
+async def _alive(request: Request) -> Response:
+    # KServe's clients ask here whether the server lives.
+    return JSONResponse(
+        {"status": "alive", "name": "tellapart", "openapi": "/openapi.json"}, headers={"Vary": "Accept"}
+    )
+
+
+def _render(words: Words, settings: Mapping[str, Any], language: str) -> str:
+    """The page in one language. A phrase that is missing raises KeyError at the start of the server, not later."""
+    template = importlib.resources.files("tellapart.serving").joinpath("pages/page.html").read_text(encoding="utf-8")
+    text = re.sub(r'data-t="(\w+)">', lambda found: found[0] + html.escape(words[found[1]][language]), template)
+    text = re.sub(
+        r'data-t-([\w-]+)="(\w+)"',
+        lambda found: f'{found[0]} {found[1]}="{html.escape(words[found[2]][language])}"',
+        text,
+    )
+    given = json.dumps({**settings, "words": words}, ensure_ascii=False)
+    # In a script element only "<" could end or change what it is.
+    return text.replace("{{settings}}", given.replace("<", "\\u003c")).replace("{{language}}", _LANGUAGES[language])
+
+
+def _read_files() -> dict[str, _File]:
+    folder = importlib.resources.files("tellapart.serving").joinpath("pages")
+    return {
+        file.name: _file(file.read_bytes(), _KINDS[file.name.rpartition(".")[2]])
+        for file in folder.iterdir()
+        if file.name.rpartition(".")[2] in _KINDS
+    }
+
+
+def _file(body: bytes, kind: str) -> _File:
+    return _File(body=body, kind=kind, tag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def _answer(request: Request, file: _File, headers: Mapping[str, str]) -> Response:
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    status, body = (304, b"") if file.tag in known else (200, file.body)
+    return Response(body, status, {**headers, **_CACHED, "ETag": file.tag}, file.kind)

@@ -1,0 +1,62 @@
+// The model card. In: a model as /models describes it. Out: the element about it. Next: camera.js
+
+import { date, el, percent, t } from "./words.js";
+
+const NAMED = 12; // classes; more are folded away
+
+/** Show a model, or nothing. */
+export function about(model) {
+  document.getElementById("about").hidden = !model;
+  if (!model) return;
+  const { accuracy } = model.scores;
+  const rows = [
+    ["page_trained", date(model.created)],
+    ["page_trained_on", t("page_trained_pictures", { n: model.data.n_train, name: model.data.name })],
+    ["page_network", model.backbone.name],
+    ["page_version", String(model.version)],
+    model.gallery && ["page_gallery", t("page_gallery_pictures", { n: model.gallery })],
+    ["page_n_classes", classes(model.classes)],
+  ];
+  document.getElementById("about-body").replaceChildren(
+    el("p", { class: "model-name" }, model.name),
+    ...(accuracy ? score(accuracy, model.data) : []),
+    el("dl", {}, rows.filter(Boolean).map(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)])),
+    scores(model.scores),
+  );
+}
+
+function score({ value, low, high }, data) {
+  const bar = el("div", { class: "interval", "aria-hidden": "true" });
+  if (low !== null && high !== null) {
+    const range = el("span", { class: "range" });
+    range.style.left = `${100 * low}%`;
+    range.style.width = `${100 * (high - low)}%`;
+    bar.append(range);
+  }
+  const dot = el("span", { class: "dot" });
+  dot.style.left = `${100 * value}%`;
+  bar.append(dot);
+  return [
+    el("p", { class: "accuracy" }, t("page_accuracy", { share: percent(value), n: data.n_test })),
+    bar,
+    low !== null && high !== null && el("p", { class: "soft small" }, t("page_interval", { low: percent(low), high: percent(high) })),
+    data.leaked > 0 && el("p", { class: "notice small" }, t("page_leaked", { n: data.leaked })),
+  ].filter(Boolean);
+}
+
+function classes(names) {
+  // A list that scrolls must be reachable by the keyboard.
+  const chips = (more) => el("span", { class: "chips", ...more }, names.map((name) => el("span", {}, name)));
+  if (names.length <= NAMED) return chips({});
+  return el("details", {}, el("summary", {}, t("page_all_classes", { n: names.length })),
+    chips({ tabindex: "0", role: "group", "aria-label": t("page_n_classes") }));
+}
+
+function scores(found) {
+  const rows = Object.entries(found).map(([name, { value, low, high }]) =>
+    el("tr", {}, el("th", { scope: "row", lang: "en" }, name.replaceAll("_", " ")), el("td", {}, value.toFixed(3)),
+      el("td", {}, low === null || high === null ? "–" : `${low.toFixed(3)} – ${high.toFixed(3)}`)));
+  return el("details", {}, el("summary", {}, t("page_scores")),
+    el("table", {}, el("thead", {}, el("tr", {}, ["page_score", "page_value", "page_interval_head"].map((key) => el("th", { scope: "col" }, t(key))))),
+      el("tbody", {}, rows)));
+}

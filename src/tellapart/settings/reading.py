@@ -1,0 +1,110 @@
+"""Settings from flags or a recipe. In: tables. Out: TrainSettings, or what is wrong. Next: workflows/train.py."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tellapart.errors import SettingsError
+from tellapart.settings.tree import TrainSettings
+from tellapart.storage import storage_errors
+
+
+def make_settings(values: dict[str, Any]) -> TrainSettings:
+    """Check values from flags or a file. Raises: SettingsError naming the key, the rule and the known keys."""
+    try:
+        return TrainSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = [str(part) for part in first["loc"]]
+        if first["type"] == "extra_forbidden":
+            known = _known_keys(where[:-1])
+            raise SettingsError(f"there is no setting {'.'.join(where)!r}.{_near(where[-1], known)}") from None
+        if first["type"] == "string_unicode":
+            raise SettingsError(
+                f"{'.'.join(where)} is {first.get('input')!r}, a name that is not UTF-8, which a recipe cannot hold. "
+                "Rename the folder."
+            ) from None
+        if first["type"] == "missing":
+            raise SettingsError(
+                f"no {'.'.join(where)} were given. Name a folder with one folder of pictures a class, or a CSV."
+            ) from None
+        reason = first["msg"].removeprefix("Value error, ")
+        if not where:
+            raise SettingsError(f"{reason}.") from None
+        raise SettingsError(
+            f"{'.'.join(where)} is {first.get('input')!r}; {reason}. Correct it and run again."
+        ) from None
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The settings of a recipe.toml, unchecked. Raises: SettingsError when it cannot be read or is not TOML."""
+    if not path.is_file():
+        raise SettingsError(f"there is no recipe at {path}. Give the recipe.toml of a run.")
+    with storage_errors(path):
+        data = path.read_bytes()
+    try:
+        values = tomllib.loads(data.decode("utf-8"))
+    except ValueError as error:
+        raise SettingsError(f"{path} is not TOML: {error}. Correct that line.") from None
+    settings = values.get("settings")
+    if not isinstance(settings, dict):
+        raise SettingsError(f"{path} has no [settings] table. Give the recipe.toml of a run.")
+    return settings
+
+
+def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` laid over them, table by table."""
+    merged = dict(values)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def parse_assignment(text: str) -> dict[str, Any]:
+    """`loop.epochs=5` as a table of tables; the value is TOML, or else a plain word. Raises: SettingsError."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise SettingsError(
+            f"--set {text!r} is not KEY=VALUE. Give a setting such as loop.epochs=5 or augment.rotation=15."
+        )
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except ValueError:
+        parsed = value.strip()
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    table: dict[str, Any] = parsed
+    return table
+
+
+def _known_keys(where: list[str]) -> list[str]:
+    """The keys of the table at `where`, the numbers of a list left out."""
+    model: Any = TrainSettings
+    for part in where:
+        if part.isdigit():
+            continue
+        model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> Any:
+    if (
+        isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+        and not isinstance(annotation, types.GenericAlias)
+    ):
+        return annotation
+    return next(_model_in(part) for part in typing.get_args(annotation))
+
+
+def _near(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return (f" Did you mean {close[0]!r}?" if close else "") + f" The settings there are: {', '.join(known)}."

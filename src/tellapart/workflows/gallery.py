@@ -1,0 +1,105 @@
+"""Small copies of training pictures to ship with a model. In: a run, how many. Out: gallery.npz. Next: serving/gallery.py."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tellapart.data.examples import Example
+from tellapart.data.examples_csv import read_examples
+from tellapart.errors import DataError, PictureError
+from tellapart.preprocessing import Preprocessing, load
+from tellapart.serving.gallery import NAME, write_gallery
+from tellapart.workflows.explained_model import Opened
+from tellapart.workflows.neighbourhood import embed_examples
+from tellapart.workflows.reporter import Reporter
+
+_QUALITY = 80  # of the JPEG files: some 3 kB each at 96 pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was made."""
+
+    path: Path
+    pictures: int
+    of: int  # different training pictures that there are
+    classes: int  # with at least one picture
+    size_bytes: int
+
+
+def make_gallery(
+    source: Path, *, out: Path | None = None, pictures: int = 2000, side: int = 96, seed: int = 0, reporter: Reporter
+) -> Written:
+    """Write the gallery of a run's model, by default beside it. `side` in pixels.
+
+    Raises: ModelFileError, SettingsError; DataError when there are no training pictures to be had; StorageError.
+    """
+    opened = Opened(source)
+    every = _training_pictures(opened)
+    chosen = spread([example.label for example in every], pictures, seed=seed)
+    vectors, kept = embed_examples(opened, [every[row] for row in chosen], reporter)
+    examples = [every[chosen[row]] for row in kept]
+    small = replace(opened.model.preprocessing, size=side)
+    jpegs: dict[int, bytes] = {}
+    with reporter.step("Making small copies", len(examples)) as advance:
+        for row, example in enumerate(examples):
+            jpeg = _small_copy(example.path, small)
+            if jpeg is not None:
+                jpegs[row] = jpeg
+            advance(1)
+    if not jpegs:
+        raise DataError(f"none of the training pictures of {opened.folder} can be read any more. Put them back.")
+    number = {label: index for index, label in enumerate(opened.manifest.classes)}
+    labels = [number[examples[row].label] for row in jpegs]
+    path = out or opened.folder / NAME
+    size = write_gallery(
+        path, model=opened.file, embeddings=vectors[kept][list(jpegs)], labels=labels, jpegs=list(jpegs.values())
+    )
+    return Written(path=path, pictures=len(jpegs), of=len(every), classes=len(set(labels)), size_bytes=size)
+
+
+def spread(labels: Sequence[str], count: int, *, seed: int) -> list[int]:
+    """`count` rows drawn at random, as evenly over the labels as their numbers allow; in the order of the rows."""
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row in np.random.default_rng(seed).permutation(len(labels)).tolist():
+        rows[labels[row]].append(row)
+    # The first of every class, then the second of every class that has one, and so on.
+    rounds = sorted((turn, label, row) for label, own in rows.items() for turn, row in enumerate(own))
+    return sorted(row for _, _, row in rounds[:count])
+
+
+def _training_pictures(opened: Opened) -> list[Example]:
+    """Those that are where they were and of the model's classes, of copies one."""
+    path = opened.folder / "examples.csv"
+    if not path.is_file():
+        raise DataError(f"{path} is not there, which lists the training pictures. Give the run's folder.")
+    different = {
+        example.content_hash: example
+        for example in reversed(read_examples(path))
+        if example.split == "train" and not example.problem and example.label in opened.manifest.classes
+    }
+    there = [example for example in reversed(different.values()) if example.path.is_file()]
+    if not there:
+        raise DataError(
+            f"none of the {len(different):,} training pictures that {path} lists is where it was. Put them back, such as "
+            f"{next(iter(different.values())).path if different else 'the first of them'}."
+        )
+    return there
+
+
+def _small_copy(path: Path, preprocessing: Preprocessing) -> bytes | None:
+    """The part that the network sees, without what a camera writes beside it; None where it cannot be read any more."""
+    try:
+        image = load(path.read_bytes(), preprocessing)
+    except (PictureError, OSError):
+        return None
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()

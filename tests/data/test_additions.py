@@ -1,0 +1,179 @@
+"""A folder of corrections joins the training and no test. In: listings, folders. Out: labels, splits, or a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tellapart.data.additions import Settled, add_pictures, settle
+from tellapart.data.examples import Listing
+from tellapart.data.folder import scan
+from tellapart.data.inspection import inspect_all
+from tellapart.data.split import assign_splits
+from tellapart.errors import DataError
+from tellapart.features.cache import Cache
+from tellapart.workflows.caching import open_cache
+from tellapart.workflows.examine import examine
+from tellapart.workflows.material import split_examples
+
+
+class Heard:
+    """A Reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def step(self, title: str, total: int) -> object:
+        import contextlib
+
+        return contextlib.nullcontext(lambda count: None)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
+
+def noise(path: Path, seed: int, size: int = 40) -> Path:
+    """A picture that is like no other."""
+    import numpy as np
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    coarse.resize((size, size), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    for number in range(12):
+        noise(tmp_path / "pets" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
+    return tmp_path / "pets"
+
+
+def corrections(folder: Path, rows: dict[str, str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "labels.csv").write_text(
+        "path,label,model\n" + "".join(f"{path},{label},m\n" for path, label in rows.items())
+    )
+    return folder
+
+
+def settled(pets: Path, folder: Path) -> Settled:
+    listing = add_pictures(scan(pets), folder)
+    return settle(listing, inspect_all([entry.path for entry in listing.entries], workers=1))
+
+
+def labels(listing: Listing) -> dict[str, str]:
+    return {entry.path.name: entry.label for entry in listing.entries}
+
+
+def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "corrections"
+    noise(folder / "new.png", 100)
+    Image.open(pets / "cat" / "1.png").save(folder / "known.bmp")  # the same pixels in another file
+    Image.open(pets / "dog" / "2.png").save(folder / "right.png")
+    found = settled(pets, corrections(folder, {"new.png": "dog", "known.bmp": "dog", "right.png": "dog"}))
+    assert labels(found.listing) == labels(scan(pets)) | {"new.png": "dog", "1.png": "dog"}
+    assert [entry.path.name for entry in found.listing.entries if entry.added] == ["new.png"]
+    assert len(found.inspections) == len(found.listing.entries)
+    assert found.summary == (
+        "1 corrected pictures are trained on as well, 1 labels of the data set were corrected, "
+        "1 corrections say what was so already."
+    )
+
+
+def test_the_table_is_checked(pets: Path, tmp_path: Path) -> None:
+    def message(folder: Path) -> str:
+        with pytest.raises(DataError) as caught:
+            add_pictures(scan(pets), folder)
+        return str(caught.value)
+
+    (tmp_path / "empty").mkdir()
+    assert message(tmp_path / "empty") == (
+        f"'{tmp_path / 'empty'}' is no folder of corrections: it has no labels.csv. Give the folder of `tellapart serve "
+        "--corrections`, or a CSV with path,label."
+    )
+    folder = tmp_path / "corrections"
+    noise(folder / "new.png", 100)
+    assert message(corrections(folder, {"new.png": "dogs"})) == (
+        f"the corrections '{folder / 'labels.csv'}' give the label 'dogs', which is none of the classes of {pets}. Did you mean "
+        "'dog'? Change it there, or remove the row."
+    )
+    assert "names files that do not exist" in message(corrections(folder, {"gone.png": "dog"}))
+
+
+def split_of(
+    count: int, added: int, *, groups: list[str] | None = None, given: list[str | None] | None = None
+) -> list[str]:
+    total = count + added
+    names = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(total)]
+    return list(
+        assign_splits(
+            labels=["cat" if number % 2 else "dog" for number in range(total)], content_hashes=names, groups=groups or names,
+            given=given or [None] * total, seed=3, added=[number >= count for number in range(total)],  # type: ignore[arg-type]
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("added", [1, 7, 200])
+def test_the_data_set_is_split_as_without_corrections(added: int) -> None:
+    with_them = split_of(60, added)
+    assert with_them[:60] == split_of(60, 0)
+    assert set(with_them[60:]) == {"train"}
+
+
+def test_a_copy_of_a_test_picture_is_not_trained_on() -> None:
+    names = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(60)]
+    without = split_of(60, 0)
+    tested, trained = without.index("test"), without.index("train")
+    found = split_of(60, 2, groups=[*names, names[tested], names[trained]])
+    assert found[60:] == ["test", "train"]
+    assert found[:60] == without
+    given: list[str | None] = ["train"] * 50 + ["validation"] * 5 + ["test"] * 5
+    found = split_of(60, 3, groups=[*names, names[52], names[57], names[3]], given=[*given, None, None, None])
+    assert found == [*given, "validation", "test", "train"]
+
+
+def test_corrections_alone_are_no_training_set() -> None:
+    with pytest.raises(DataError) as caught:
+        split_of(4, 4, given=["validation", "test"] * 2 + [None] * 4)
+    assert "none as 'train'" in str(caught.value)
+
+
+def test_the_way_of_train(pets: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "corrections"
+    noise(folder / "new.png", 100)
+    heard = Heard()
+    with open_cache() as cache:
+        assert isinstance(cache, Cache)
+        examined = examine(
+            pets, corrections=corrections(folder, {"new.png": "dog"}), cache=cache, reporter=heard, workers=1
+        )
+    assert f"{folder}: 1 corrected pictures are trained on as well, 0 labels of the data set" in heard.said[0]
+    examples = split_examples(examined, seed=0)
+    assert [example.split for example in examples if example.path.name == "new.png"] == ["train"]
+    assert {example.split for example in examples} == {"train", "validation", "test"}
+
+
+def test_what_was_added_is_no_leak_of_given_splits(tmp_path: Path) -> None:
+    for number in range(12):
+        split = ("train", "val", "test")[number % 3]
+        noise(tmp_path / "pets" / split / ("cat" if number < 6 else "dog") / f"{number}.png", number)
+    folder = tmp_path / "corrections"
+    noise(folder / "copy.png", 2, size=44)  # nearly the same as a test picture
+    with open_cache() as cache:
+        examined = examine(
+            tmp_path / "pets",
+            corrections=corrections(folder, {"copy.png": "dog"}),
+            cache=cache,
+            reporter=Heard(),
+            workers=1,
+        )
+    (added,) = [one for one in split_examples(examined, seed=0) if one.path.name == "copy.png"]
+    assert added.split == "test"
+    assert (examined.audit.leaks, examined.audit.leaked_indices) == ((), ())
