@@ -335,7 +335,7 @@ def test_a_test_that_leaks_wholly_has_no_honest_score(trained_run: Any, tmp_path
 
 
 def test_a_log_that_nobody_reads_does_not_stop_the_training(trained_run: Any, tmp_path: Path) -> None:
-    code = f"{' '.join(COMMAND)} train '{trained_run.pictures}' --out {tmp_path} 2>&1 >/dev/null | head -1"
+    code = f"{' '.join(COMMAND)} train '{trained_run.pictures}' --strategy probe --out {tmp_path} 2>&1 >/dev/null | head -1"
     subprocess.run(["bash", "-c", code], check=True, capture_output=True)
     assert (tmp_path / "latest" / "model.onnx").is_file()
 
@@ -351,11 +351,9 @@ def test_a_full_standard_output_is_told(trained_run: Any, tmp_path: Path) -> Non
 
 
 def test_a_disk_that_is_full_leaves_a_run_that_can_be_resumed(trained_run: Any, tmp_path: Path) -> None:
-    limit = "ulimit -f 5000"  # blocks of 1,024 bytes: too little for model.onnx
-    answer = subprocess.run(
-        ["bash", "-c", f"{limit}; trap '' XFSZ; {' '.join(COMMAND)} train '{trained_run.pictures}' --out {tmp_path}"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    limit = "ulimit -f 5000; trap '' XFSZ"  # blocks of 1,024 bytes: too little for model.onnx
+    train = f"{' '.join(COMMAND)} train '{trained_run.pictures}' --strategy probe --out {tmp_path}"
+    answer = subprocess.run(["bash", "-c", f"{limit}; {train}"], capture_output=True, text=True, check=False)
     assert answer.returncode == 2
     (run,) = (path for path in tmp_path.iterdir() if not path.is_symlink())
     assert f"tellapart train --resume {run}" in answer.stderr
