@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -110,7 +111,9 @@ def started(server: Server, folder: Path) -> Iterator[float]:
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **server.environment}
     with log.open("wb") as output:
         begun = time.perf_counter()
-        process = subprocess.Popen(server.command, stdout=output, stderr=output, env=environment, cwd=folder)
+        process = subprocess.Popen(
+            server.command, stdout=output, stderr=output, env=environment, cwd=folder, start_new_session=True
+        )
         try:
             while not answers(f"http://127.0.0.1:{server.port}{server.ready}"):
                 if process.poll() is not None or time.perf_counter() - begun > READY_SECONDS:
@@ -119,11 +122,12 @@ def started(server: Server, folder: Path) -> Iterator[float]:
             yield round(time.perf_counter() - begun, 2)
         finally:
             process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            # LitServe leaves its workers behind, which would spin beside everything that is measured after it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def answers(address: str) -> bool:
