@@ -17,7 +17,7 @@ import pytest
 import tellapart
 from tellapart.client import retries
 from tellapart.client.answers import ServerError
-from tellapart.client.retries import retry_after, wait
+from tellapart.client.retries import Progress, policy, retry_after, wait
 from tellapart.errors import SettingsError
 
 from ..serving.conftest import png  # noqa: TID252
@@ -104,10 +104,42 @@ def test_other_refusals_come_at_once_in_the_servers_words(script: Script, ask: A
 @both
 def test_tries_end(script: Script, ask: Ask) -> None:
     server = script(BUSY)
-    with pytest.raises(ServerError, match="still was at the last of 3 tries: 128 pictures are waiting.") as refused:
-        ask(server.url, retries=2)
+    started = time.monotonic()
+    with pytest.raises(ServerError, match=r"still was at the last try: 128 pictures are waiting\.") as refused:
+        ask(server.url, retries=2, timeout=0.5)
     assert refused.value.status == 429
+    assert 0.5 <= time.monotonic() - started < 5
+    assert len(server.asked) > 3
+
+
+@both
+def test_tries_of_what_is_gone_are_counted(script: Script, ask: Ask) -> None:
+    server = script(answer({"error": "it starts"}, 503, Retry_After="0"))
+    with pytest.raises(ServerError, match="still was at the last try: it starts"):
+        ask(server.url, retries=2)
     assert len(server.asked) == 3
+
+
+@both
+def test_without_retries_a_busy_server_is_asked_once(script: Script, ask: Ask) -> None:
+    server = script(BUSY)
+    with pytest.raises(ServerError, match="128 pictures are waiting"):
+        ask(server.url, retries=0)
+    assert len(server.asked) == 1
+
+
+def test_an_answer_to_one_request_gives_the_others_time() -> None:
+    progress = Progress()
+    rules = policy(1, patience=0.5, progress=progress)
+    busy = SimpleNamespace(status_code=429, headers={})
+    state = SimpleNamespace(
+        attempt_number=9, start_time=time.monotonic() - 10, outcome=SimpleNamespace(failed=False, result=lambda: busy)
+    )
+    assert rules["stop"](state)
+    progress.note(429)
+    assert rules["stop"](state)
+    progress.note(200)
+    assert not rules["stop"](state)
 
 
 @both

@@ -78,12 +78,13 @@ def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: 
     Image.open(pets / "cat" / "1.png").save(folder / "known.bmp")  # the same pixels in another file
     Image.open(pets / "dog" / "2.png").save(folder / "right.png")
     found = settled(pets, corrections(folder, {"new.png": "dog", "known.bmp": "dog", "right.png": "dog"}))
-    assert labels(found.listing) == labels(scan(pets)) | {"new.png": "dog", "1.png": "dog"}
+    assert labels(found.listing) == labels(scan(pets)) | {"new.png": "dog"}
+    assert {entry.path.name: entry.said for entry in found.listing.entries if entry.said} == {"1.png": "dog"}
     assert [entry.path.name for entry in found.listing.entries if entry.added] == ["new.png"]
     assert len(found.inspections) == len(found.listing.entries)
     assert found.summary == (
-        "1 corrected pictures are trained on as well, 1 labels of the data set were corrected, "
-        "1 corrections say what was so already."
+        "1 corrected picture to train on as well; 1 correction of what was so already. 1 label of the data set corrected for "
+        f"training ({pets / 'cat' / '1.png'}); in validation and test they stay as the data set has them."
     )
 
 
@@ -154,7 +155,7 @@ def test_the_way_of_train(pets: Path, tmp_path: Path) -> None:
         examined = examine(
             pets, corrections=corrections(folder, {"new.png": "dog"}), cache=cache, reporter=heard, workers=1
         )
-    assert f"{folder}: 1 corrected pictures are trained on as well, 0 labels of the data set" in heard.said[0]
+    assert f"{folder}: 1 corrected picture to train on as well; 0 corrections" in heard.said[0]
     examples = split_examples(examined, seed=0)
     assert [example.split for example in examples if example.path.name == "new.png"] == ["train"]
     assert {example.split for example in examples} == {"train", "validation", "test"}
@@ -175,5 +176,34 @@ def test_what_was_added_is_no_leak_of_given_splits(tmp_path: Path) -> None:
             workers=1,
         )
     (added,) = [one for one in split_examples(examined, seed=0) if one.path.name == "copy.png"]
-    assert added.split == "test"
+    assert (added.split, added.problem) == (None, "corrected, and alike to a picture of test")
     assert (examined.audit.leaks, examined.audit.leaked_indices) == ((), ())
+
+
+def test_a_label_is_corrected_for_training_only(pets: Path, tmp_path: Path) -> None:
+    def examples(*rows: Path) -> dict[str, tuple[str, str | None]]:
+        wrong = {str(path): "cat" if path.parent.name == "dog" else "dog" for path in rows}
+        folder = corrections(tmp_path / "corrections", wrong) if rows else None
+        with open_cache() as cache:
+            examined = examine(pets, corrections=folder, cache=cache, reporter=Heard(), workers=1)
+        return {one.path.name: (one.label, one.split) for one in split_examples(examined, seed=0)}
+
+    before = examples()
+    chosen = {
+        split: next(name for name, one in before.items() if one[1] == split)
+        for split in ("train", "validation", "test")
+    }
+    files = {split: next(pets.glob(f"*/{name}")) for split, name in chosen.items()}
+    after = examples(*files.values())
+    assert {name: split for name, (_, split) in after.items()} == {name: split for name, (_, split) in before.items()}
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {chosen["train"]}
+
+
+def test_no_class_is_corrected_away(pets: Path, tmp_path: Path) -> None:
+    folder = corrections(tmp_path / "corrections", {str(path): "dog" for path in (pets / "cat").iterdir()})
+    with open_cache() as cache:
+        examined = examine(pets, corrections=folder, cache=cache, reporter=Heard(), workers=1)
+    with pytest.raises(DataError) as caught:
+        split_examples(examined, seed=0)
+    assert "class 'cat' has no picture in train" in str(caught.value)

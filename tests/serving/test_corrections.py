@@ -18,7 +18,7 @@ from tellapart.data.examples import Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
 from tellapart.data.table import read_table
-from tellapart.errors import StorageError
+from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.refusals import Full, NotAllowed, Refusal
 from tellapart.serving.repository import Version
@@ -47,7 +47,7 @@ def version(shared: Running) -> Version:
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    with open(folder / "labels.csv", encoding="utf-8", newline="") as file:
+    with open(folder / "single" / "labels.csv", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -68,13 +68,14 @@ def test_a_correction_is_kept_under_a_name_of_ours(server: Running, folder: Path
     data = png((200, 10, 10))
     answer = correct(server, [data], label="红色", model="single")
     name = f"{hashlib.sha256(data).hexdigest()}.png"
-    assert (answer.status, answer.json) == (200, {"path": name, "label": "红色", "replaced": False})
-    assert (folder / name).read_bytes() == data
+    assert (answer.status, answer.json) == (200, {"path": f"single/{name}", "label": "红色", "replaced": False})
+    assert (folder / "single" / name).read_bytes() == data
     (row,) = rows(folder)
     assert {key: row[key] for key in ("path", "label", "model", "version")} == {
         "path": name, "label": "红色", "model": "single", "version": "1",
     }  # fmt: skip
-    assert sorted(path.name for path in folder.iterdir()) == sorted([".lock", "labels.csv", name])
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "single"]
+    assert sorted(path.name for path in (folder / "single").iterdir()) == sorted(["labels.csv", name])
 
 
 def test_the_same_picture_again_changes_its_row(server: Running, folder: Path) -> None:
@@ -89,16 +90,16 @@ def test_training_takes_the_folder_as_a_table_and_as_corrections(server: Running
     known = (colours / "blue" / "0.png").read_bytes()
     for data, label in ((png((199, 10, 10)), "红色"), (known, "green")):
         assert correct(server, [data], label=label, model="single").status == 200
-    assert [entry.label for entry in read_table(folder / "labels.csv").entries]
+    assert [entry.label for entry in read_table(folder / "single" / "labels.csv").entries]
     listing = add_pictures(scan(colours), folder)
     settled = settle(listing, inspect_all([entry.path for entry in listing.entries], workers=1))
     labels = {
-        entry.path.name if entry.added else f"{entry.path.parent.name}/{entry.path.name}": entry.label
+        entry.path.name if entry.added else f"{entry.path.parent.name}/{entry.path.name}": entry.said or entry.label
         for entry in settled.listing.entries
     }
     assert labels["blue/0.png"] == "green"
     assert labels[f"{hashlib.sha256(png((199, 10, 10))).hexdigest()}.png"] == "红色"
-    assert (settled.added, settled.relabelled, len(labels)) == (1, 1, 10)
+    assert (settled.added, len(settled.relabelled), len(labels)) == (1, 1, 10)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_a_full_disk_leaves_nothing_half_written(
     folder: Path, kept: Corrections, version: Version, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept.save(png((9, 9, 9)), "blue", version)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in (folder / "single").iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     large = png((1, 2, 3), (20, 20)) + bytes(30_000)  # bytes after a PNG's end do not matter
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
@@ -192,14 +193,15 @@ def test_a_full_disk_leaves_nothing_half_written(
         "the correction could not be kept, nothing was written: File too large. Tell the server's operator."
     )
     assert str(folder) in caplog.text  # for the operator only
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (folder / "single").iterdir()} == before
 
 
 def test_a_table_that_cannot_be_written_takes_its_picture_along(
     folder: Path, kept: Corrections, version: Version
 ) -> None:
     rows_of_text = "path,label\n" + "".join(f"{n:06}.png,blue\n" for n in range(2000))
-    (folder / "labels.csv").write_text(rows_of_text)
+    (folder / "single").mkdir()
+    (folder / "single" / "labels.csv").write_text(rows_of_text)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
@@ -207,12 +209,15 @@ def test_a_table_that_cannot_be_written_takes_its_picture_along(
             kept.save(png((1, 2, 3)), "blue", version)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", "labels.csv"]
-    assert (folder / "labels.csv").read_text() == rows_of_text
+    assert [path.name for path in (folder / "single").iterdir()] == ["labels.csv"]
+    assert (folder / "single" / "labels.csv").read_text() == rows_of_text
 
 
 def test_what_the_operator_wrote_stays(folder: Path, kept: Corrections, version: Version) -> None:
-    (folder / "labels.csv").write_text('\ufefflabel,seen by,path\ngreen,"Ann, Bob",old.png\n', encoding="utf-8")
+    (folder / "single").mkdir()
+    (folder / "single" / "labels.csv").write_text(
+        '\ufefflabel,seen by,path\ngreen,"Ann, Bob",old.png\n', encoding="utf-8"
+    )
     kept.save(png((1, 2, 3)), "blue", version)
     first, second = rows(folder)
     assert (first["label"], first["seen by"], first["path"], first["model"]) == ("green", "Ann, Bob", "old.png", "")
@@ -232,13 +237,20 @@ def test_what_the_operator_wrote_stays(folder: Path, kept: Corrections, version:
 def test_a_table_that_is_none_any_more_is_left_alone(
     folder: Path, kept: Corrections, version: Version, content: bytes
 ) -> None:
-    (folder / "labels.csv").write_bytes(content)
-    for attempt in (lambda: kept.save(png((1, 2, 3)), "blue", version), lambda: Corrections(folder, most_bytes=10**6)):
-        with pytest.raises(NotAllowed) as caught:
-            attempt()
-        assert "is no longer a table in UTF-8 with the columns path and label" in str(caught.value)
-    assert (folder / "labels.csv").read_bytes() == content
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", "labels.csv"]
+    (folder / "single").mkdir()
+    (folder / "single" / "labels.csv").write_bytes(content)
+    said = (
+        "single/labels.csv in the folder of corrections is no table in UTF-8 with the columns path and label, separated by "
+        "commas. Its operator must mend it, or move it away; it is left as it is."
+    )
+    with pytest.raises(NotAllowed) as refused:
+        kept.save(png((1, 2, 3)), "blue", version)
+    assert str(refused.value) == said
+    with pytest.raises(SettingsError) as caught:
+        Corrections(folder, most_bytes=10**6)
+    assert str(caught.value) == f"--corrections {folder}: {said}"
+    assert (folder / "single" / "labels.csv").read_bytes() == content
+    assert [path.name for path in (folder / "single").iterdir()] == ["labels.csv"]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -265,3 +277,36 @@ def test_a_class_is_asked_for_before_anything_is_decoded(kept: Corrections, vers
     with pytest.raises(Refusal) as caught:
         kept.save(b"no picture", "x" * 300, version)
     assert str(caught.value).startswith(f"label is {'x' * 100!r}, which is none")
+
+
+def test_each_model_has_its_own(start: Start, kept: Corrections, folder: Path, colours: Path) -> None:
+    server, data = start(corrections=kept), png((200, 10, 10))
+    assert correct(server, [data], label="blue", model="single").json["path"].startswith("single/")
+    assert correct(server, [data], label="green", model="colours", version="1").json["replaced"] is False
+    assert [row["label"] for row in rows(folder)] == ["blue"]
+    with pytest.raises(DataError) as caught:
+        add_pictures(scan(colours), folder)
+    assert str(caught.value) == (
+        f"{str(folder)!r} holds corrections of 2 models. Give the folder of the one that learns from these pictures, such as "
+        f"{str(folder / 'colours')!r}."
+    )
+    (added,) = [entry for entry in add_pictures(scan(colours), folder / "colours").entries if entry.added]
+    assert added.label == "green"
+
+
+def test_the_model_may_be_named_in_the_address(server: Running, folder: Path) -> None:
+    boundary = "b0undary"
+    part = f'--{boundary}\r\nContent-Disposition: form-data; name="label"\r\n\r\nblue\r\n--{boundary}\r\n'
+    head = f'{part}Content-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    body = head.encode() + png((1, 2, 3)) + f"\r\n--{boundary}--\r\n".encode()
+    kind = f"multipart/form-data; boundary={boundary}"
+    assert "Say which: ?model=NAME" in server.post("/corrections", body, Content_Type=kind).json["error"]
+    assert server.post("/corrections?model=single", body, Content_Type=kind).status == 200
+    assert [row["label"] for row in rows(folder)] == ["blue"]
+
+
+def test_a_folder_that_was_moved_away_is_made_again(folder: Path, kept: Corrections, version: Version) -> None:
+    kept.save(png((1, 2, 3)), "blue", version)
+    folder.rename(folder.with_name("taken"))
+    kept.save(png((3, 2, 1)), "green", version)
+    assert [row["label"] for row in rows(folder)] == ["green"]

@@ -9,6 +9,7 @@ import queue
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tellapart.errors import ModelFileError, SettingsError
 from tellapart.serving.keys import read_keys
@@ -188,6 +190,30 @@ def test_several_processes_serve_and_are_replaced(launch: Launch, models: Path, 
 
 
 @pytest.mark.slow
+def test_several_processes_end_with_the_one_that_started_them(launch: Launch, models: Path) -> None:
+    server = launch(models, workers=2, grpc_port=None)
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    server.process.kill()
+    server.process.wait()
+    deadline = time.monotonic() + 15
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+def test_several_processes_take_no_port_that_another_server_has(models: Path) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(
+            SettingsError, match=rf"cannot listen on 127\.0\.0\.1:{port} for gRPC\. Choose another --grpc-port"
+        ):
+            start(models, workers=2, grpc_port=port)
+
+
+@pytest.mark.slow
 def test_every_request_is_logged_and_ctrl_c_is_an_end(launch: Launch, models: Path, pictures: list[bytes]) -> None:
     server = launch(models / "single")
     server.ask("POST", "/predict", pictures[0])
@@ -208,6 +234,8 @@ def test_what_cannot_be_served_is_said_before_anything_listens(models: Path, tmp
         start(models, control=True, workers=2)
     with pytest.raises(SettingsError, match=r"--grpc-port 0 with several --workers .* Name the port"):
         start(models, workers=2)
+    with pytest.raises(SettingsError, match=r"--max-delay-ms 1000 is not below --timeout 1 s; .* Lower the delay"):
+        start(models, max_delay_ms=1000.0, timeout=1.0)
     with pytest.raises(SettingsError, match=r"--queue 4 is below --max-batch 8; .* Raise --queue"):
         start(models, queue=4)
     (models / "single" / "model.onnx").write_bytes(tiny_bytes[:-20])
@@ -222,6 +250,23 @@ def test_keys_come_from_a_file(tmp_path: Path) -> None:
     file.write_text("# none\n")
     with pytest.raises(SettingsError, match=r"keys\.txt holds no key, so nobody could ask\. Write one key a line"):
         read_keys(file)
+    for wrong in ("k" * 16 + " # alice", "schlüssel-der-passt", "k" * 16 + "\u200b"):
+        file.write_text(wrong + "\n", encoding="utf-8")
+        with pytest.raises(
+            SettingsError, match=r"a key with blanks or signs outside ASCII, of \d+ characters\. Write the"
+        ):
+            read_keys(file)
+    file.write_bytes(b"\xef\xbb\xbf" + b"k" * 16)  # as Windows' editor writes it
+    read_keys(file).check({"x-api-key": "k" * 16})
     file.write_text("secret\n")
     with pytest.raises(SettingsError, match=r"a key of fewer than 16 characters, which can be guessed\. Make one with"):
         read_keys(file)
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--max-delay-ms", "--max-wait-ms", "--poll", "--linger"])
+def test_what_is_no_number_is_refused(option: str) -> None:
+    from tellapart.cli.serve import command
+
+    answer = CliRunner().invoke(command, ["nowhere", option, "nan"])
+    assert answer.exit_code == 2
+    assert re.search(rf"Invalid value for '{option}': 'nan' is not a number of ", answer.output)

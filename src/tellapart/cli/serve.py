@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 _PORT = click.IntRange(0, 65535)
 
 
+class _Number(click.FloatRange):
+    """A number in a range; click's lets nan pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. Raises: BadParameter."""
+        if (number := super().convert(value, param, ctx)) != number:
+            self.fail(f"{value!r} is not a number of {self._describe_range()}.", param, ctx)
+        return number
+
+
 @click.command(
     "serve",
     epilog="""\b
@@ -40,7 +50,7 @@ Examples:
 )
 @click.option(
     "--max-delay-ms",
-    type=click.FloatRange(0, 10_000),
+    type=_Number(0, 10_000),
     default=0.0,
     show_default=True,
     help="How long a free core waits for a batch to fill.",
@@ -48,11 +58,11 @@ Examples:
 @click.option("--queue", type=click.IntRange(1), default=128, show_default=True, help="Pictures that may wait.")
 @click.option(
     "--max-wait-ms",
-    type=click.FloatRange(0, 3_600_000),
+    type=_Number(0, 3_600_000),
     help="How long a picture may wait where the queue never empties. [default: as long as 4 pictures take, at least 50]",
 )
 @click.option(
-    "--timeout", type=click.FloatRange(0.01, 3600), default=30.0, show_default=True, help="Seconds a request may take."
+    "--timeout", type=_Number(0.01, 3600), default=30.0, show_default=True, help="Seconds a request may take."
 )
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads that classify. [default: one a core]")
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
@@ -61,7 +71,7 @@ Examples:
 )
 @click.option(
     "--poll",
-    type=click.FloatRange(0, 86_400),
+    type=_Number(0, 86_400),
     default=2.0,
     show_default=True,
     help="Seconds between two looks for new versions; 0 for never.",
@@ -78,7 +88,7 @@ Examples:
     "--corrections",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Let people correct answers: pictures and right classes go to FOLDER, which `tellapart train --labels` takes.",
+    help="Let people correct answers: pictures and right classes go to FOLDER/MODEL, which `tellapart train --labels` takes.",
 )
 @click.option(
     "--corrections-mb", type=click.IntRange(1), default=1000, show_default=True, help="Megabytes that FOLDER may hold."
@@ -90,13 +100,13 @@ Examples:
 @click.option("--max-requests", type=click.IntRange(1), default=512, show_default=True, help="Requests at a time.")
 @click.option(
     "--linger",
-    type=click.FloatRange(0, 3600),
+    type=_Number(0, 3600),
     default=0.0,
     show_default=True,
     help="Seconds to answer on after SIGTERM, while a load balancer notices.",
 )
 @click.option("--no-access-log", is_flag=True, help="No line of JSON for each request on standard error.")
-@click.option("--quiet", is_flag=True, help="Errors only.")
+@click.option("--quiet", is_flag=True, help="Say only why it ends; /metrics counts the rest.")
 def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: bool, **options: Any) -> None:
     """Serve models over HTTP and gRPC.
 
@@ -124,5 +134,5 @@ def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: 
 
     if no_grpc:
         options["grpc_port"] = None
-    chosen = ServeOptions(models=models, access_log=not (no_access_log or quiet), **options)
+    chosen = ServeOptions(models=models, access_log=not (no_access_log or quiet), quiet=quiet, **options)
     serve(chosen, say=say, ready=ready)

@@ -150,8 +150,7 @@ def refusal(response: httpx2.Response, connection: Connection) -> ServerError:
     elif status == 401:
         text = f"the server at {connection.url} refuses: {said} Give it in api_key, or --api-key-file."
     elif status in (429, 503):
-        tries = connection.retries + 1
-        text = f"the server at {connection.url} is busy or stopping, and still was at the last of {tries} tries: {said}"
+        text = f"the server at {connection.url} is busy or stopping, and still was at the last try: {said}"
     elif status >= 500:
         text = f"the server at {connection.url} failed with status {status}: {said}"
     else:

@@ -21,7 +21,7 @@ from tellapart.client.answers import (
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
 from tellapart.client.pictures import MOST_PICTURES, Item, Picture, gather, group
-from tellapart.client.retries import policy
+from tellapart.client.retries import Progress, policy
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class AsyncClient:
         self._connection = Connection(
             url=url.rstrip("/"), api_key=api_key, timeout=timeout, retries=retries, model=model
         )
+        self._progress = Progress()
         import httpx2
 
         self._http = httpx2.AsyncClient(**self._connection.settings())
@@ -117,11 +118,11 @@ class AsyncClient:
         import tenacity
 
         try:
-            response: httpx2.Response = await tenacity.AsyncRetrying(**policy(self._connection.retries))(
-                self._http.request, **request
-            )
+            rules = policy(self._connection.retries, patience=self._connection.timeout, progress=self._progress)
+            response: httpx2.Response = await tenacity.AsyncRetrying(**rules)(self._http.request, **request)
         except httpx2.HTTPError as error:
             raise ServerError(failure(error, self._connection)) from None
+        self._progress.note(response.status_code)
         return response
 
 

@@ -85,7 +85,7 @@ def _check_url(url: str) -> None:
     except ValueError:
         good = False
     if not good:
-        guess = url if "://" not in url and url else "127.0.0.1:8501"
+        guess = url if url and ":/" not in url else "127.0.0.1:8501"
         raise SettingsError(f"{url[:100]!r} is not the address of a server. Write it like http://{guess[:100]}.")
     if parts.username or parts.query or parts.fragment:
         raise SettingsError(

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 
 MOST_PICTURES = 8  # of one request: as many as the server runs at once
-MOST_BYTES = (
-    16 * 1024 * 1024
-)  # of one request, unless one picture alone has more; the server takes 64 MiB if not told else
+MOST_BYTES = 16 * 1024 * 1024  # of one request, unless one picture alone has more; the server takes 64 MiB by default
 _AS_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # whole and lossless
 _AS_TIFF = ("CMYK", "YCbCr", "LAB", "F", "I", "PA")
 _CONVERT = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB"}  # what no format holds as it is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,24 @@ LONGEST_WAIT = 60.0  # seconds; a server that wants more is not waited for
 _FIRST, _LAST = 0.25, 8.0  # seconds before the second try, and at most before any
 
 
-def policy(retries: int) -> Mapping[str, Any]:
-    """What `tenacity.Retrying` and `AsyncRetrying` need. When all tries are used, the last outcome stands as it is."""
+@dataclass(slots=True)
+class Progress:
+    """When the server last answered one of this client's requests."""
+
+    last: float = 0.0  # time.monotonic()
+
+    def note(self, status: int) -> None:
+        """An answer came."""
+        if status == 200:
+            self.last = time.monotonic()
+
+
+def policy(retries: int, *, patience: float, progress: Progress) -> Mapping[str, Any]:
+    """What `tenacity.Retrying` and `AsyncRetrying` need. When all tries are used, the last outcome stands as it is.
+
+    A server that is gone or starting is asked `retries` times more. One that is busy (429) is at work, perhaps on other
+    requests of this very client, so it is asked until `patience` seconds have passed without any answer as well.
+    """
     import httpx2
     import tenacity
 
@@ -34,7 +51,10 @@ def policy(retries: int) -> Mapping[str, Any]:
     return {
         "retry": tenacity.retry_if_exception_type(broken)
         | tenacity.retry_if_result(lambda response: response.status_code in AGAIN),
-        "stop": lambda state: state.attempt_number > retries or _asked(state) > LONGEST_WAIT,
+        "stop": lambda state: (
+            _asked(state) > LONGEST_WAIT
+            or (state.attempt_number > retries and not (retries and _is_busy(state, patience, progress)))
+        ),
         "wait": wait,
         "retry_error_callback": _last_outcome,
     }
@@ -57,6 +77,12 @@ def retry_after(text: str) -> float:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, OverflowError):
         return 0.0
+
+
+def _is_busy(state: RetryCallState, patience: float, progress: Progress) -> bool:
+    if state.outcome is None or state.outcome.failed or state.outcome.result().status_code != 429:
+        return False
+    return time.monotonic() - max(state.start_time, progress.last) < patience
 
 
 def _asked(state: RetryCallState) -> float:

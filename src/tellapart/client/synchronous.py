@@ -23,7 +23,7 @@ from tellapart.client.answers import (
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
 from tellapart.client.pictures import MOST_PICTURES, Item, Picture, gather, group, read
-from tellapart.client.retries import policy
+from tellapart.client.retries import Progress, policy
 from tellapart.workflows.sources import Row, Source
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ class Client:
             predictions = client.predict(["a.jpg", "b.png"])
             predictions.labels, predictions.probabilities
 
-    Where the server is busy (429, 503) or starting, a request is sent again, up to `retries` times, after the time that the
-    server asks for; other refusals raise at once.
+    Where the server is starting or stopping (502, 503, no connection), a request is sent again, up to `retries` times; where it is
+    busy (429), after the time that it asks for, until nothing has been answered for `timeout` seconds. Other refusals raise
+    at once; with `retries=0` all do.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Client:
         self._connection = Connection(
             url=url.rstrip("/"), api_key=api_key, timeout=timeout, retries=retries, model=model
         )
+        self._progress = Progress()
         import httpx2
 
         self._http = httpx2.Client(**self._connection.settings())
@@ -144,7 +146,7 @@ class Client:
         import httpx2
         import tenacity
 
-        rules = dict(policy(self._connection.retries))
+        rules = dict(policy(self._connection.retries, patience=self._connection.timeout, progress=self._progress))
         if stop is not None:  # nobody waits for the answer any more
             rules["stop"] = tenacity.stop_any(rules["stop"], tenacity.stop_when_event_set(stop))
             rules["sleep"] = tenacity.sleep_using_event(stop)
@@ -152,4 +154,5 @@ class Client:
             response: httpx2.Response = tenacity.Retrying(**rules)(self._http.request, **request)
         except httpx2.HTTPError as error:
             raise ServerError(failure(error, self._connection)) from None
+        self._progress.note(response.status_code)
         return response

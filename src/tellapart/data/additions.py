@@ -1,7 +1,8 @@
 """Pictures that people corrected join the training. In: Listing, a folder of corrections. Out: Settled. Next: corrections.py.
 
-`tellapart serve --corrections` fills such a folder: labels.csv with path,label, and the pictures beside it. They were chosen for
-being wrong, so they are trained on and never tested on; one that the data set has already gives its label to the one there.
+`tellapart serve --corrections` fills such a folder for each model: labels.csv with path,label, and the pictures beside it. They
+were chosen for being wrong, and by whoever may ask the server: so they are trained on, never tested on, and no label that a test
+goes by is changed by them. One that the data set has already gives its label to the one there, if that is trained on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tellapart.data.table import read_table
 from tellapart.errors import DataError
 
 TABLE = "labels.csv"
+_NAMED = 3  # pictures that a message names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +27,19 @@ class Settled:
     listing: Listing
     inspections: list[Inspection]  # in the order of listing.entries
     added: int  # pictures that the data set did not have
-    relabelled: int  # pictures of the data set that have another label now
+    relabelled: tuple[Path, ...]  # pictures of the data set that are called something else
     unchanged: int  # corrections that say what was so already
 
     @property
     def summary(self) -> str:
-        """One sentence for the screen."""
+        """Two sentences for the screen."""
+        named = ", ".join(map(str, self.relabelled[:_NAMED]))
+        more = len(self.relabelled) - _NAMED
+        which = f" ({named}{f' and {more:,} more' if more > 0 else ''})" if named else ""
         return (
-            f"{self.added:,} corrected pictures are trained on as well, {self.relabelled:,} labels of the data set were "
-            f"corrected, {self.unchanged:,} corrections say what was so already."
+            f"{_count(self.added, 'corrected picture')} to train on as well; {_count(self.unchanged, 'correction')} of what was so "
+            f"already. {_count(len(self.relabelled), 'label')} of the data set corrected for training{which}; in validation and "
+            "test they stay as the data set has them."
         )
 
 
@@ -42,12 +48,7 @@ def add_pictures(listing: Listing, folder: Path) -> Listing:
 
     Raises: DataError where its table is missing or breaks a rule, or names a class that the data set does not have.
     """
-    table = folder / TABLE
-    if not table.is_file():
-        raise DataError(
-            f"{str(folder)!r} is no folder of corrections: it has no {TABLE}. Give the folder of `tellapart serve "
-            "--corrections`, or a CSV with path,label."
-        )
+    table = _find_table(folder)
     named = {label.strip(): label for label in reversed(listing.classes)}  # cells come without the spaces at their ends
     found = read_table(table).entries
     unknown = sorted({entry.label for entry in found} - set(named))
@@ -63,7 +64,7 @@ def add_pictures(listing: Listing, folder: Path) -> Listing:
 
 
 def settle(listing: Listing, inspections: Sequence[Inspection]) -> Settled:
-    """Give the label of an added picture to those of the data set with the same pixels, and keep these."""
+    """Say the label of an added picture of those of the data set with the same pixels, and keep these."""
     rows: dict[str, list[int]] = {}  # content -> own entries
     for index, (entry, inspection) in enumerate(zip(listing.entries, inspections, strict=True)):
         if not entry.added and inspection.content_hash:
@@ -79,12 +80,37 @@ def settle(listing: Listing, inspections: Sequence[Inspection]) -> Settled:
             labels.update(dict.fromkeys(same, entry.label))
     kept = [index for index in range(len(listing.entries)) if index not in gone]
     entries = tuple(
-        replace(listing.entries[index], label=labels.get(index, listing.entries[index].label)) for index in kept
+        replace(listing.entries[index], said=label)
+        if (label := labels.get(index, listing.entries[index].label)) != listing.entries[index].label
+        else listing.entries[index]
+        for index in kept
     )
     return Settled(
-        listing=replace(listing, entries=entries, classes=tuple(sorted({entry.label for entry in entries}))),
+        listing=replace(listing, entries=entries),
         inspections=[inspections[index] for index in kept],
         added=sum(entry.added for entry in entries),
-        relabelled=sum(listing.entries[index].label != label for index, label in labels.items()),
+        relabelled=tuple(entry.path for entry in entries if entry.said),
         unchanged=unchanged,
     )
+
+
+def _find_table(folder: Path) -> Path:
+    """The table of the folder, or of the only model in it."""
+    if (folder / TABLE).is_file():
+        return folder / TABLE
+    found = sorted(folder.glob(f"*/{TABLE}"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DataError(
+            f"{str(folder)!r} holds corrections of {len(found)} models. Give the folder of the one that learns from these "
+            f"pictures, such as {str(found[0].parent)!r}."
+        )
+    raise DataError(
+        f"{str(folder)!r} is no folder of corrections: it has no {TABLE}. Give the folder of `tellapart serve "
+        "--corrections`, or a CSV with path,label."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

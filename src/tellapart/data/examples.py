@@ -19,7 +19,10 @@ class Entry:
     label: str
     split: Split | None  # None: the user gave no split
     group: str = ""  # from the `group` column; "" where there is none
-    added: bool = False  # came from a folder of corrections: for training, never for a test of its own
+    added: bool = False  # came from a folder of corrections: for training, never for a test
+    said: str = (
+        ""  # what the corrections of a picture with the same pixels call it: for training; "" where nothing else
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ def assign_splits(
         for index in group.indices if group.rank in carved else ():
             result[index] = carved[group.rank]
     _let_join(result, own, groups)
-    _check_train(labels, result)
+    check_train(labels, result)
     return result
 
 
@@ -171,7 +171,8 @@ def _cover(pool: Sequence[_Group], carved: dict[str, Split], labels: Sequence[st
             carved[min(spare, key=lambda group: (len(group.indices), group.rank)).rank] = split
 
 
-def _check_train(labels: Sequence[str], splits: Sequence[Split]) -> None:
+def check_train(labels: Sequence[str], splits: Sequence[Split | None]) -> None:
+    """Raises: DataError for a class without a picture in train."""
     trained = {label for label, split in zip(labels, splits, strict=True) if split == "train"}
     for label in sorted(set(labels) - trained):
         raise DataError(

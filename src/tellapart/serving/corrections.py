@@ -1,8 +1,8 @@
 """Pictures that people say are something else. In: a picture file, its right class. Out: a folder to train on. Next: hosts.py.
 
-FOLDER/labels.csv has one row a picture, path,label and where it came from; the pictures lie beside it, named by the SHA-256 of
-their bytes, so that the same picture is there once and no client chooses a name. `tellapart train PICTURES --labels FOLDER` adds
-them to what is trained on. Several processes may write: whoever does holds FOLDER/.lock.
+FOLDER/MODEL/labels.csv has one row a picture, path,label and where it came from; the pictures lie beside it, named by the SHA-256
+of their bytes, so that the same picture is there once and no client chooses a name. `tellapart train PICTURES --labels
+FOLDER/MODEL` adds them to what is trained on. Several processes may write: whoever does holds FOLDER/.lock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tellapart.errors import PictureError, StorageError
+from tellapart.errors import PictureError, SettingsError, StorageError
 from tellapart.preprocessing import decode
 from tellapart.serving.bodies import Limits, read_body, read_form
 from tellapart.serving.plain import choose_version
@@ -46,24 +46,26 @@ _LOG = logging.getLogger("tellapart.errors")
 class Saved:
     """What was kept."""
 
-    path: str  # in the folder
+    path: str  # in the folder: the model's name, /, the picture's
     label: str
     replaced: bool  # the picture was there already; its row says `label` now
 
 
 class Corrections:
-    """The folder, and the limit on its size."""
+    """The folder, one in it for each model, and the limit on its size."""
 
     def __init__(self, folder: Path, *, most_bytes: int) -> None:
-        """Raises: StorageError when the folder cannot be made or written; NotAllowed when its table is another's."""
+        """Raises: StorageError when the folder cannot be made or written; SettingsError when a table in it is another's."""
         self._folder, self._most, self._one_at_a_time = folder, most_bytes, threading.Lock()
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            self._read()
+            for own in (path for path in folder.iterdir() if path.is_dir()):
+                try:
+                    _read(own)
+                except NotAllowed as error:
+                    raise SettingsError(f"--corrections {folder}: {error}") from None
 
     def save(self, data: bytes, label: str, version: Version) -> Saved:
-        """Keep a picture and its right class; one that is there already gets the class.
+        """Keep a picture and its right class for a model; one that is there already gets the class.
 
         Raises: Refusal for an unknown class or what is no picture; Full when the folder's limit or the disk is reached.
         """
@@ -79,7 +81,10 @@ class Corrections:
         }  # fmt: skip
         try:
             with self._locked():
-                return self._keep(name, data, row)
+                return self._keep(self._folder / version.name, data, row)
+        except Full as error:
+            _LOG.warning("a correction was refused: %s", error)
+            raise
         except StorageError as error:
             # Where the folder lies is for the operator, not for whoever asks.
             _LOG.error("a correction was lost: %s", error)
@@ -88,62 +93,41 @@ class Corrections:
                 f"the correction could not be kept, nothing was written: {reason}. Tell the server's operator."
             ) from None
 
-    def _keep(self, name: str, data: bytes, row: dict[str, str]) -> Saved:
-        columns, rows = self._read()
-        others = [one for one in rows if one["path"] != name]
-        fresh = not (self._folder / name).exists()
+    def _keep(self, own: Path, data: bytes, row: dict[str, str]) -> Saved:
+        columns, rows = _read(own)
+        picture = own / row["path"]
+        others = [one for one in rows if one["path"] != row["path"]]
+        fresh = not picture.exists()
         if fresh:
             self._check_room(len(data))
-            write_bytes(self._folder / name, data)
+            with storage_errors(own):
+                own.mkdir(exist_ok=True)
+            write_bytes(picture, data)
         try:
-            self._write([*columns, *(one for one in _COLUMNS if one not in columns)], [*others, row])
+            _write(own, [*columns, *(one for one in _COLUMNS if one not in columns)], [*others, row])
         except BaseException:
             if fresh:
                 with contextlib.suppress(OSError):
-                    (self._folder / name).unlink()
+                    picture.unlink()
             raise
-        return Saved(path=name, label=row["label"], replaced=len(others) < len(rows))
+        return Saved(path=f"{own.name}/{row['path']}", label=row["label"], replaced=len(others) < len(rows))
 
     def _check_room(self, more: int) -> None:
-        with storage_errors(self._folder), os.scandir(self._folder) as entries:
-            used = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+        with storage_errors(self._folder):
+            inside = [path for path in self._folder.iterdir() if path.is_dir()]
+            used = sum(entry.stat(follow_symlinks=False).st_size for own in inside for entry in os.scandir(own))
         if used + more > self._most:
             raise Full(
                 f"the folder of corrections holds {used:,} bytes and may hold {self._most:,}; this picture has {more:,}. Tell the "
                 "server's operator, who can train on them, move them away, or raise --corrections-mb."
             )
 
-    def _read(self) -> tuple[list[str], list[dict[str, str]]]:
-        """The table's columns and rows, those that a person has added too. Raises: NotAllowed, StorageError."""
-        try:
-            with storage_errors(self._folder / TABLE):
-                text = (self._folder / TABLE).read_bytes().decode("utf-8-sig")
-        except StorageError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return list(_COLUMNS), []
-            raise
-        except UnicodeDecodeError:
-            text = ""
-        columns, rows = _parse(text)
-        if not {"path", "label"} <= set(columns):
-            raise NotAllowed(
-                f"{TABLE} in the folder of corrections is no longer a table in UTF-8 with the columns path and label, separated "
-                "by commas. Its operator must mend it, or move it away; it is left as it is."
-            )
-        return columns, rows
-
-    def _write(self, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_bytes(self._folder / TABLE, text.getvalue().encode())
-
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Among the threads of this process, and the processes that serve."""
         with self._one_at_a_time, contextlib.ExitStack() as stack:
-            with storage_errors(self._folder):
+            with storage_errors(self._folder):  # made again where it was moved away
+                self._folder.mkdir(parents=True, exist_ok=True)
                 file = stack.enter_context(open(self._folder / ".lock", "ab"))
             with contextlib.suppress(ImportError, OSError):  # Windows; file systems without locks
                 import fcntl
@@ -165,12 +149,41 @@ def routes(service: Service, limits: Limits, corrections: Corrections | None) ->
         files, fields = await read_form(body, request)
         if len(files) != 1:
             raise Refusal(f"the form holds {len(files)} files; a correction is about one picture. Send one.")
-        version = choose_version(service, fields.get("model", ""), fields.get("version", ""))
+        given = {**request.query_params, **fields}  # as for /predict, or in the form
+        version = choose_version(service, given.get("model", ""), given.get("version", ""))
         async with one_at_a_time:
             saved = await asyncio.to_thread(corrections.save, files[0].data, fields.get("label", ""), version)
         return JSONResponse({"path": saved.path, "label": saved.label, "replaced": saved.replaced})
 
     return [Route("/corrections", correct, methods=["POST"])]
+
+
+def _read(own: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns and rows of a model's table, those that a person has added too. Raises: NotAllowed, StorageError."""
+    try:
+        with storage_errors(own / TABLE):
+            text = (own / TABLE).read_bytes().decode("utf-8-sig")
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return list(_COLUMNS), []
+        raise
+    except UnicodeDecodeError:
+        text = ""
+    columns, rows = _parse(text)
+    if not {"path", "label"} <= set(columns):
+        raise NotAllowed(
+            f"{own.name}/{TABLE} in the folder of corrections is no table in UTF-8 with the columns path and label, separated by "
+            "commas. Its operator must mend it, or move it away; it is left as it is."
+        )
+    return columns, rows
+
+
+def _write(own: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(own / TABLE, text.getvalue().encode())
 
 
 def _parse(text: str) -> tuple[list[str], list[dict[str, str]]]:

@@ -39,7 +39,7 @@ class Keys:
 def read_keys(path: Path) -> Keys:
     """Keys from a file, one a line; empty lines and those after # do not count. Raises: SettingsError, StorageError."""
     with storage_errors(path):
-        lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines()
+        lines = path.read_bytes().decode("utf-8-sig", "replace").splitlines()
     keys = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not keys:
         raise SettingsError(f"{path} holds no key, so nobody could ask. Write one key a line.")
@@ -48,6 +48,13 @@ def read_keys(path: Path) -> Keys:
             f"{path} holds a key of fewer than {_SHORTEST} characters, which can be guessed. "
             "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
+    for key in keys:
+        # What a client could never send in a header would lock everybody out without a word.
+        if not all("!" <= sign <= "~" for sign in key):
+            raise SettingsError(
+                f"{path} holds a key with blanks or signs outside ASCII, of {len(key)} characters. Write the key alone on its "
+                "line; what is said about it goes on a line that begins with #."
+            )
     return Keys(keys)
 
 

@@ -16,6 +16,7 @@ from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, PictureError
 from tellapart.preprocessing import Preprocessing, load
 from tellapart.serving.gallery import NAME, write_gallery
+from tellapart.settings.reading import read_recipe
 from tellapart.workflows.explained_model import Opened
 from tellapart.workflows.neighbourhood import embed_examples
 from tellapart.workflows.reporter import Reporter
@@ -80,10 +81,14 @@ def _training_pictures(opened: Opened) -> list[Example]:
     path = opened.folder / "examples.csv"
     if not path.is_file():
         raise DataError(f"{path} is not there, which lists the training pictures. Give the run's folder.")
+    visitors = _corrections(opened.folder)
     different = {
         example.content_hash: example
         for example in reversed(read_examples(path))
-        if example.split == "train" and not example.problem and example.label in opened.manifest.classes
+        if example.split == "train"
+        and not example.problem
+        and example.label in opened.manifest.classes
+        and not (visitors and example.path.is_relative_to(visitors))
     }
     there = [example for example in reversed(different.values()) if example.path.is_file()]
     if not there:
@@ -92,6 +97,14 @@ def _training_pictures(opened: Opened) -> list[Example]:
             f"{next(iter(different.values())).path if different else 'the first of them'}."
         )
     return there
+
+
+def _corrections(run: Path) -> Path | None:
+    """The folder of pictures that visitors of the server sent: they allowed training on them, not showing them to others."""
+    if not (run / "recipe.toml").is_file():
+        return None
+    labels = read_recipe(run / "recipe.toml").get("labels")
+    return Path(labels) if isinstance(labels, str) and not labels.endswith(".csv") else None
 
 
 def _small_copy(path: Path, preprocessing: Preprocessing) -> bytes | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import SPLITS, Example, Split
-from tellapart.data.split import assign_splits
+from tellapart.data.split import assign_splits, check_train
 from tellapart.errors import DataError
 from tellapart.features.extract import Picture
 from tellapart.workflows.examine import Examined
@@ -89,7 +89,10 @@ def gather(examined: Examined, *, seed: int) -> Material:
 
 
 def split_examples(examined: Examined, *, seed: int) -> list[Example]:
-    """Every entry as an Example, with its split; entries with a problem have none. Raises: DataError."""
+    """Every entry as an Example, with its split; entries with a problem have none. Raises: DataError.
+
+    Corrections of what is tested on are set aside: a test that its own users can change proves nothing.
+    """
     entries, inspections, audit = examined.listing.entries, examined.inspections, examined.audit
     usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
     splits = assign_splits(
@@ -101,16 +104,21 @@ def split_examples(examined: Examined, *, seed: int) -> list[Example]:
         seed=seed,
     )
     chosen: dict[int, Split] = dict(zip(usable, splits, strict=True))
-    return [
+    beside = {index: split for index, split in chosen.items() if entries[index].added and split != "train"}
+    for index in beside:
+        del chosen[index]
+    examples = [
         Example(
             path=entry.path,
-            label=entry.label,
+            label=entry.said if entry.said and chosen.get(index) == "train" else entry.label,
             split=chosen.get(index),
             group=audit.groups[index] if index in chosen else "",
             content_hash=inspection.content_hash,
             width=inspection.width,
             height=inspection.height,
-            problem=inspection.problem,
+            problem=f"corrected, and alike to a picture of {beside[index]}" if index in beside else inspection.problem,
         )
         for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True))
     ]
+    check_train([example.label for example in examples], [example.split for example in examples])
+    return examples

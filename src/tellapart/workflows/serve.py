@@ -67,6 +67,7 @@ class ServeOptions:
     workers: int = 1  # processes
     linger: float = 0.0  # seconds
     access_log: bool = True
+    quiet: bool = False  # several processes say nothing of the versions that they serve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,12 @@ def serve(options: ServeOptions, *, say: Callable[[str], None], ready: Callable[
     hosts_for(options.host, options.allow_host)
     read_sources(options.models)
     with contextlib.closing(open_socket(options.host, options.port)) as http:
+        if options.workers > 1 and options.grpc_port is not None:
+            # The processes share this port, and would share it with a server that runs already.
+            try:
+                open_socket(options.host, options.grpc_port).close()
+            except SettingsError:
+                raise _grpc_taken(options) from None
         if options.workers == 1:
             asyncio.run(_serve(options, keys, http, say, ready))
             return
@@ -156,9 +163,14 @@ def _open_grpc(options: ServeOptions, service: Service, limits: Limits, keys: Ke
     try:
         return build_grpc(service, limits=limits, keys=keys, address=address, share_port=options.workers > 1)
     except RuntimeError:
-        raise SettingsError(
-            f"cannot listen on {address} for gRPC. Choose another --grpc-port, or --no-grpc, or end what has it."
-        ) from None
+        raise _grpc_taken(options) from None
+
+
+def _grpc_taken(options: ServeOptions) -> SettingsError:
+    return SettingsError(
+        f"cannot listen on {options.host}:{options.grpc_port} for gRPC. Choose another --grpc-port, or --no-grpc, or end what "
+        "has it."
+    )
 
 
 def _polls(options: ServeOptions) -> bool:
@@ -173,6 +185,11 @@ def _check(options: ServeOptions) -> None:
         )
     if options.workers > 1 and options.grpc_port == 0:
         raise SettingsError("--grpc-port 0 with several --workers would give each another port. Name the port.")
+    if options.max_delay_ms >= 1000 * options.timeout:
+        raise SettingsError(
+            f"--max-delay-ms {options.max_delay_ms:g} is not below --timeout {options.timeout:g} s; a lone picture would never be "
+            "answered. Lower the delay."
+        )
     if options.queue < options.max_batch:
         raise SettingsError(
             f"--queue {options.queue} is below --max-batch {options.max_batch}; a batch could not fill. Raise --queue."

@@ -1,7 +1,7 @@
 """Several processes on one port. In: options, an open socket. Out: when all have ended. Next: serve.py.
 
 The parent opens the HTTP port and hands it on; the system spreads connections. For gRPC every process opens the same port.
-A process that dies is replaced; one that cannot start ends them all.
+A process that dies is replaced; one that cannot start ends them all. When the parent is killed, they end too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -95,12 +96,24 @@ def _run(options: ServeOptions, http: socket.socket, tell: Connection) -> None:
     """The child's whole life."""
     from tellapart.workflows.serve import serve_here
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        serve_here(options, http, _say, tell.send)
+        serve_here(options, http, _silent if options.quiet else _say, tell.send)
     except TellapartError as error:
         with contextlib.suppress(OSError):
             tell.send(str(error))
         sys.exit(error.exit_code)
+
+
+def _end_with_parent() -> None:
+    """Without it nobody would stop this process, and it would hold the ports."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _silent(text: str) -> None:
+    pass
 
 
 def _say(text: str) -> None:
