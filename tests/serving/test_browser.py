@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,93 +13,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.reporting.phrases import table
 from tellapart.serving.bodies import Limits
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.hosts import hosts_for
 from tellapart.workflows.heatmaps import make_explainer
 
+from .browser import MARKS, WORDS, Page, browser
 from .conftest import Running, Start, png
 
-WORDS = {key: phrase for key, phrase in table().items() if key.startswith("page_")}
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream "
-    "--window-size=1200,900"
-)
-KEY = "a key of twenty letters"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        BROWSER is None or DRIVER is None, reason="Debian's packages chromium and chromium-driver are not installed"
-    ),
-    pytest.mark.skipif(
-        importlib.util.find_spec("selenium") is None, reason="selenium is not installed: the dev extra has it"
-    ),
-    # Selenium leaves the closing of its sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+KEY = "a-key-of-twenty-letters"
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(BROWSER)
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}", "--lang=en-GB"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    driver.set_script_timeout(20)
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """What a person does and sees."""
-
-    def __init__(self, driver: Any, server: Running) -> None:
-        self.driver, self.address = driver, f"http://localhost:{server.http_port}/"
-        driver.get(self.address)
-        driver.delete_all_cookies()
-        driver.execute_script("sessionStorage.clear()")
-        driver.get(self.address)
-        driver.get_log("browser")
-
-    def find(self, selector: str) -> Any:
-        return self.driver.find_element("css selector", selector)
-
-    def texts(self, selector: str) -> list[str]:
-        return [one.text for one in self.driver.find_elements("css selector", selector)]
-
-    def wait(self, ready: Callable[[], Any]) -> Any:
-        from selenium.common.exceptions import WebDriverException
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        return WebDriverWait(self.driver, 15, 0.05, [WebDriverException]).until(lambda _: ready())
-
-    def give(self, *files: Path) -> None:
-        self.find("#files").send_keys("\n".join(map(str, files)))
-
-    def answers(self, count: int) -> list[str]:
-        self.wait(lambda: len(self.driver.find_elements("css selector", "article[aria-busy=false]")) == count)
-        return self.texts("article h3")
-
-    def click(self, selector: str) -> None:
-        self.find(selector).click()
-
-    def choose(self, selector: str, value: str) -> None:
-        from selenium.webdriver.support.ui import Select
-
-        Select(self.find(selector)).select_by_value(value)
-
-    def complaints(self) -> list[str]:
-        """What the browser's console holds against the page: policies, exceptions; not the statuses of requests."""
-        return [line["message"] for line in self.driver.get_log("browser") if line["source"] != "network"]
+    with browser(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -182,6 +110,8 @@ def test_language_and_colours_stay(page: Page, files: dict[str, Path]) -> None:
         assert page.find("html").get_attribute("data-theme") == "dark"
         assert page.find("h1").text == page.driver.title == "试用分类器"
         assert page.find("#language").text == "English"
+        page.wait(lambda: page.find("#about tbody th").get_attribute("textContent") == "准确率")
+        assert page.find("footer").text == "程序接口\uff1a/openapi.json"
         if page.texts("article"):
             assert page.texts("article h3") == [
                 WORDS["page_nearest"]["zh"].format(label="红色"), "无法使用此文件",
@@ -203,18 +133,19 @@ def test_a_correction(page: Page, files: dict[str, Path], kept: Path) -> None:
     page.click("[data-key=wrong]")
     assert page.driver.switch_to.active_element.get_attribute("data-key") == "class"
     page.click("[data-key=save]")  # without a class nothing happens
-    assert not (kept / "labels.csv").exists()
+    assert not (kept / "single" / "labels.csv").exists()
     for label in ("blue", "红色"):
         page.choose("[data-key=class]", label)
         page.click("[data-key=save]")
         page.wait(lambda label=label: f"Saved as “{label}”" in page.find("article").text)
-        with open(kept / "labels.csv", encoding="utf-8", newline="") as file:
+        with open(kept / "single" / "labels.csv", encoding="utf-8", newline="") as file:
             (row,) = csv.DictReader(file)
         assert (row["label"], row["model"]) == (label, "single")
         page.click("[data-key=wrong]")
-    assert (kept / row["path"]).read_bytes() == files["green.png"].read_bytes()
+    assert (kept / "single" / row["path"]).read_bytes() == files["green.png"].read_bytes()
     page.click("[data-key=cancel]")
     shutil.rmtree(kept)
+    kept.write_text("a file, no folder")
     page.click("[data-key=wrong]")
     page.choose("[data-key=class]", "blue")
     page.click("[data-key=save]")
@@ -274,7 +205,7 @@ def test_a_server_that_wants_a_key(chromium: Any, start: Start, files: dict[str,
     page.click("#key-cancel")
     page.wait(lambda: page.texts(".complaint h3") == ["This server wants a key"])
     page.click(".complaint button")
-    for key, wrong in (("a wrong key of 21 chars", True), (KEY, False)):
+    for key, wrong in (("a-wrong-key-of-21-char", True), (KEY, False)):
         page.wait(lambda: page.find("#key-box").is_displayed())
         page.find("#key").send_keys(key + "\n")
         page.wait(lambda wrong=wrong: page.find("#key-wrong").is_displayed() is wrong)
@@ -297,18 +228,11 @@ def test_busy(page: Page, server: Running, files: dict[str, Path]) -> None:
 
 
 def test_gone_and_there_again(page: Page, files: dict[str, Path]) -> None:
-    def connected(yes: bool) -> None:
-        page.driver.execute_cdp_cmd(
-            "Network.emulateNetworkConditions",
-            {"offline": not yes, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
-        )
-
     page.wait(lambda: page.find("#about").is_displayed())
-    page.driver.execute_cdp_cmd("Network.enable", {})
-    connected(False)
+    page.connect(offline=True)
     page.give(files["green.png"])
     assert page.answers(1) == ["The server does not answer"]
-    connected(True)
+    page.connect()
     page.click("[data-key=retry]")
     page.wait(lambda: page.texts("article h3")[0].startswith("green "))
 
@@ -330,14 +254,8 @@ def test_what_is_over_the_limit_is_sent_smaller(chromium: Any, start: Start, mod
 def test_nothing_is_wider_than_the_screen(page: Page, files: dict[str, Path], tmp_path: Path, width: int) -> None:
     name = tmp_path / ("a_name_without_any_place_to_break_" * 4 + ".png")
     os.link(files["green.png"], name)
-    page.driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600},
-    )
-    try:
+    with page.sized(width):
         page.give(name, files["odd.png"], files["bad.jpg"])
         page.answers(3)
         page.click("article:first-child [data-key=wrong]")
         assert page.driver.execute_script("return document.documentElement.scrollWidth") <= width
-    finally:
-        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

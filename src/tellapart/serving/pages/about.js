@@ -3,6 +3,10 @@
 import { date, el, percent, t } from "./words.js";
 
 const NAMED = 12; // classes; more are folded away
+const SCORES = {
+  accuracy: "page_score_accuracy", balanced_accuracy: "page_score_balanced_accuracy", macro_f1: "page_score_macro_f1", auroc: "page_score_auroc",
+  log_loss: "page_score_log_loss", brier: "page_score_brier", top_5: "page_score_top_5",
+};
 
 /** Show a model, or nothing. */
 export function about(model) {
@@ -40,7 +44,7 @@ function score({ value, low, high }, data) {
     el("p", { class: "accuracy" }, t("page_accuracy", { share: percent(value), n: data.n_test })),
     bar,
     low !== null && high !== null && el("p", { class: "soft small" }, t("page_interval", { low: percent(low), high: percent(high) })),
-    data.leaked > 0 && el("p", { class: "notice small" }, t("page_leaked", { n: data.leaked })),
+    data.leaked > 0 && el("p", { class: "notice small" }, data.leaked === 1 ? t("page_leaked_one") : t("page_leaked", { n: data.leaked })),
   ].filter(Boolean);
 }
 
@@ -54,7 +58,7 @@ function classes(names) {
 
 function scores(found) {
   const rows = Object.entries(found).map(([name, { value, low, high }]) =>
-    el("tr", {}, el("th", { scope: "row", lang: "en" }, name.replaceAll("_", " ")), el("td", {}, value.toFixed(3)),
+    el("tr", {}, SCORES[name] ? el("th", { scope: "row" }, t(SCORES[name])) : el("th", { scope: "row", lang: "en" }, name.replaceAll("_", " ")), el("td", {}, value.toFixed(3)),
       el("td", {}, low === null || high === null ? "–" : `${low.toFixed(3)} – ${high.toFixed(3)}`)));
   return el("details", {}, el("summary", {}, t("page_scores")),
     el("table", {}, el("thead", {}, el("tr", {}, ["page_score", "page_value", "page_interval_head"].map((key) => el("th", { scope: "col" }, t(key))))),

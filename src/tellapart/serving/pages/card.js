@@ -1,52 +1,101 @@
-// One picture and what the model says of it. In: a file, a model. Out: an element that looks after itself. Next: history.js
+// One picture and what the model says of it. In: a file, a model. Out: an element that looks after itself. Next: answer.js
 
-import { Problem, correct, fit, inTurn, predict } from "./server.js";
-import { el, joined, percent, settings, size, speak, t } from "./words.js";
+import { complaint, likely, similar, smaller } from "./answer.js";
+import * as models from "./models.js";
+import { Cancelled, Problem, correct, fit, inTurn, predict, withFewer } from "./server.js";
+import { el, percent, settings, speak, t } from "./words.js";
 
 const SHOWN = 5; // classes
 const ASKED = 1000;
+const RENEW = [404, 409]; // no such model; one without training pictures to show
 const NEIGHBOURS = 5;
-const NAMED = 6; // classes of a set that a sentence names
 
 export class Card {
-  /** `model` as /models describes it, one of `several` or not; `answered(card)` is called when there is an answer, `removed(card)` to let go. */
-  constructor(file, model, { several, answered, removed }) {
-    Object.assign(this, { file, model, several, answered, removed });
+  /** `model` as /models describes it; `answered(card)` is called when there is an answer, `removed(card)` to let go. */
+  constructor(file, model, { answered, removed }) {
+    Object.assign(this, { file, model, answered, removed });
     this.name = file.name || "picture";
     this.url = URL.createObjectURL(file);
-    this.state = "waiting"; // working, done, failed
-    this.all = this.showsHeat = this.previewFailed = false;
-    this.heat = this.heatProblem = this.answer = this.problem = this.shrunk = null;
-    this.correction = { state: "none", label: "" }; // open, saving, saved, failed
+    this.gone = new AbortController();
+    this.previewFailed = false;
+    this.#forget();
     this.element = el("article", { class: "card result", tabindex: "-1", "aria-label": this.name });
     this.image = el("img", { src: this.url, alt: this.name, onerror: () => ((this.previewFailed = true), this.render()) });
     this.render();
   }
 
-  /** Ask the server; never raises. */
+  /** Ask the server; never raises. Nothing more happens once the card was let go. */
   async classify() {
-    this.state = "waiting";
+    // The model that is gone is not waited for: what the picker shows now is asked.
+    if (this.problem?.kind === "page_model_gone") this.model = models.named(this.model.name) ?? models.chosen();
+    this.#forget();
     this.render();
-    await inTurn(async () => {
-      this.state = "working";
-      this.render();
-      try {
-        const { file, width, height } = await fit(this.file);
-        this.sent = file;
-        this.shrunk = width ? { width, height } : null;
-        const neighbours = this.model.gallery ? { neighbours: Math.min(NEIGHBOURS, this.model.gallery) } : {};
-        const top = Math.min(ASKED, this.model.classes.length);
-        this.answer = await predict(file, this.model.name, { top, ...neighbours });
-        this.state = "done";
-      } catch (error) {
-        if (!(error instanceof Problem)) console.error(error);
-        this.problem = error instanceof Problem ? error : new Problem("page_failed", { detail: String(error), retry: true });
-        this.state = "failed";
-      }
-    });
+    await inTurn(() => this.#answer(), this.gone.signal);
+    if (this.gone.signal.aborted) return;
     this.render();
     speak(this.sentence());
     if (this.state === "done") this.answered(this);
+  }
+
+  #forget() {
+    this.state = "waiting"; // working, done, failed
+    this.all = this.showsHeat = this.outdated = false;
+    this.heat = this.heatProblem = this.answer = this.problem = this.shrunk = null;
+    this.correction = { state: "none", label: "" }; // open, saving, saved, failed
+  }
+
+  async #answer() {
+    this.state = "working";
+    this.render();
+    try {
+      const { file, width, height } = await fit(this.file);
+      this.sent = file;
+      this.shrunk = width ? { width, height } : null;
+      this.model = models.named(this.model.name) ?? this.model; // other cards may have seen that it changed
+      this.answer = await this.#ask();
+      this.state = "done";
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Cancelled)) console.error(error);
+      this.problem = error instanceof Problem ? error : new Problem("page_failed", { detail: String(error), retry: true });
+      this.state = "failed";
+    }
+  }
+
+  /** The answer of the model as it is now: where it is no longer what we know of it, the page looks at all models again. */
+  async #ask(again = true) {
+    const neighbours = this.model.gallery ? { neighbours: Math.min(NEIGHBOURS, this.model.gallery) } : {};
+    let answer;
+    try {
+      answer = await predict(this.sent, this.model.name, { top: ASKED, ...neighbours }, this.gone.signal);
+    } catch (error) {
+      if (error.pixels && !this.shrunk?.pixels) return this.#askSmaller(error);
+      if (!again || !RENEW.includes(error.status)) throw error;
+      await this.#renew();
+      return this.#ask(false);
+    }
+    const knows = ({ version, classes }) => version === answer.version && answer.classes.every(({ label }) => classes.includes(label));
+    if (knows(this.model)) return answer;
+    await models.look().catch(() => {}); // the answer is there all the same
+    this.model = models.named(this.model.name) ?? this.model;
+    if (again && this.model.gallery && !answer.neighbours) return this.#ask(false);
+    // Two servers behind one address may be at different versions: what the answer itself says of its model goes first.
+    if (!knows(this.model)) this.model = { ...this.model, version: answer.version, classes: answer.classes.map(({ label }) => label) };
+    return answer;
+  }
+
+  async #askSmaller(problem) {
+    const found = await withFewer(this.file, problem.pixels);
+    if (!found) throw problem;
+    this.sent = found.file;
+    this.shrunk = { ...found, pixels: problem.pixels };
+    return this.#ask();
+  }
+
+  async #renew() {
+    const known = await models.look();
+    const found = models.named(this.model.name) ?? (known.length === 1 ? known[0] : null);
+    if (!found) throw new Problem("page_model_gone", { more: ["page_model_gone_more", { name: this.model.name }], retry: true });
+    this.model = found;
   }
 
   /** The answer in one sentence. */
@@ -70,14 +119,15 @@ export class Card {
     this.element.classList.toggle("failed", this.state === "failed");
     this.element.replaceChildren(
       this.#picture(),
-      el("div", { class: "says" }, el("div", { class: "file" }, el("span", {}, this.name, this.several && ` · ${this.model.name}`), remove), parts[this.state]()),
+      el("div", { class: "says" }, el("div", { class: "file" }, el("span", {}, this.name, models.several() && ` · ${this.model.name}`), remove), parts[this.state]()),
     );
     // What had the focus may be gone for now: the card itself keeps its place.
-    if (inside) (this.element.querySelector(`[data-key="${this.focused}"]`) ?? this.element).focus({ preventScroll: true });
+    if (inside) (this.element.querySelector(`[data-key="${this.focused}"]:enabled`) ?? this.element).focus({ preventScroll: true });
   }
 
-  /** Give back the memory of the picture. */
+  /** Let go: wait for nothing more, give back the memory of the picture. */
   free() {
+    this.gone.abort();
     URL.revokeObjectURL(this.url);
   }
 
@@ -98,13 +148,7 @@ export class Card {
   }
 
   #failed() {
-    const { kind, more, detail, retry } = this.problem;
-    return [
-      el("h3", {}, t(kind)),
-      more && el("p", {}, t(...more)),
-      detail && el("p", { class: "soft small", lang: "en" }, detail),
-      retry && el("p", { class: "buttons" }, this.#button("retry", t("page_retry"), () => this.classify())),
-    ];
+    return complaint(this.problem, this.problem.retry && this.#button("retry", t("page_retry"), () => this.classify()));
   }
 
   #done() {
@@ -115,11 +159,12 @@ export class Card {
         ? el("h3", { class: "unsure" }, t("page_nearest", { label: answer.label }))
         : el("h3", {}, answer.label, " ", el("span", { class: "sure" }, t("page_sure", { share: percent(answer.probability) }))),
       this.#bars(),
-      this.#set(),
-      this.shrunk && el("p", { class: "soft small" }, t("page_shrunk", { ...this.shrunk, size: size(settings.body_bytes) })),
-      this.#similar(),
+      likely(answer, this.model),
+      smaller(this.shrunk),
+      similar(answer),
       this.heatProblem && el("p", { class: "small", role: "alert" }, t("page_heat_failed", { reason: this.heatProblem })),
-      this.#actions(),
+      this.outdated && el("div", { class: "notice", role: "alert" }, el("p", {}, t("page_outdated"))),
+      this.outdated ? el("p", { class: "buttons" }, this.#button("again", t("page_again"), () => this.classify())) : this.#actions(),
     ];
   }
 
@@ -140,27 +185,6 @@ export class Card {
         this.render();
       }, "quiet")),
     ];
-  }
-
-  #set() {
-    const names = this.answer.set;
-    if (!names || this.answer.unknown) return null; // a set of known classes says nothing of what is none of them
-    const coverage = percent(this.model.abstention.coverage).replace(".0", "");
-    const text = names.length === 1 ? t("page_set_one")
-      : names.length > NAMED ? t("page_set_many", { n: names.length, coverage })
-      : t("page_set_more", { names: joined(names), coverage });
-    return el("p", { class: "soft small" }, text);
-  }
-
-  #similar() {
-    const { neighbours } = this.answer;
-    if (!neighbours?.length) return null;
-    return el("div", { class: "similar" },
-      el("h4", {}, t("page_similar")),
-      el("ul", {}, neighbours.map(({ label, similarity, thumbnail }) =>
-        el("li", { class: label === this.answer.label || this.answer.unknown ? null : "other" },
-          el("img", { src: thumbnail, alt: t("page_similar_alt", { label, share: percent(similarity) }) }),
-          el("span", { "aria-hidden": "true" }, label)))));
   }
 
   #actions() {
@@ -207,17 +231,18 @@ export class Card {
   }
 
   async #save(label) {
+    // Not cancelled with the card: who let it go has said what it is.
     this.correction = { state: "saving", label };
     this.render();
     try {
-      await correct(this.sent, this.model.name, label);
+      await correct(this.sent, this.model.name, this.answer.version, label);
       this.correction = { state: "saved", label };
       speak(t("page_saved", { label }));
     } catch (problem) {
+      this.outdated = problem.status === 404;
       this.correction = { state: "failed", label, reason: problem.detail || t(problem.kind) };
     }
-    this.render();
-    this.element.querySelector(`[data-key="${this.correction.state === "saved" ? "wrong" : "save"}"]`).focus();
+    this.#renderAt(this.outdated ? "again" : this.correction.state === "saved" ? "wrong" : "save");
   }
 
   async #toggleHeat() {
@@ -229,14 +254,26 @@ export class Card {
     }
     Object.assign(this, { heat: "working", heatProblem: null });
     this.render();
+    const { label, version } = this.answer;
     try {
-      this.heat = (await predict(this.sent, this.model.name, { top: 1, explain: true })).heatmap;
-      this.showsHeat = true;
-      speak(t("page_heat_alt", { name: this.name, label: this.answer.label }));
+      const found = await predict(this.sent, this.model.name, { version, top: 1, explain: true }, this.gone.signal);
+      // Another answer to the same picture: another model stands there now under the same number.
+      if (found.label !== label) throw new Problem("page_outdated", { status: 404 });
+      Object.assign(this, { heat: found.heatmap, showsHeat: true });
+      speak(t("page_heat_alt", { name: this.name, label }));
     } catch (problem) {
-      Object.assign(this, { heat: null, heatProblem: problem.detail || t(problem.kind) });
+      this.outdated = problem.status === 404;
+      Object.assign(this, { heat: null, heatProblem: this.outdated ? null : problem.detail || t(problem.kind) });
     }
+    this.#renderAt(this.outdated ? "again" : "heat");
+  }
+
+  /** Draw again; who is still in this card goes on at the button of that key, who left it is left alone. */
+  #renderAt(key) {
+    if (this.gone.signal.aborted) return;
+    const inside = this.element.contains(document.activeElement);
     this.render();
+    if (inside) this.element.querySelector(`[data-key="${key}"]`)?.focus();
   }
 
   #button(key, text, onclick, kind = "") {

@@ -1,26 +1,22 @@
 // The page: files come in, cards go up. In: what people do. Out: cards, history, the model card. Next: words.js
 
-import { about } from "./about.js";
 import * as camera from "./camera.js";
 import { Card } from "./card.js";
 import * as history from "./history.js";
-import { Problem, models, onKeyWanted } from "./server.js";
+import * as models from "./models.js";
+import { Problem, onKeyWanted, sendable } from "./server.js";
 import { el, isDark, settings, switchLanguage, switchTheme, t, translate } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
-let known = []; // models
-let loading = null; // the first look at them
 let cards = [];
-
-const chosen = () => known.find((model) => model.name === $("model").value) ?? known[0];
 
 function relabel() {
   translate();
   $("theme").setAttribute("aria-label", t(isDark() ? "page_to_light" : "page_to_dark"));
   $("theme").title = $("theme").getAttribute("aria-label");
   $("privacy").textContent = t(settings.corrections ? "page_privacy_corrections" : "page_privacy");
-  about(chosen());
+  models.show();
   history.render();
   for (const card of cards) card.render();
 }
@@ -28,13 +24,12 @@ function relabel() {
 async function take(files) {
   if (!files.length) return;
   try {
-    await (loading ??= load());
+    await models.ready();
   } catch (error) {
-    loading = null;
     return complain(error, () => take(files));
   }
   $("cards").querySelector(".complaint")?.remove();
-  const fresh = files.map((file) => new Card(file, chosen(), { several: known.length > 1, answered: history.add, removed: remove }));
+  const fresh = files.map((file) => new Card(file, models.chosen(), { answered: history.add, removed: remove }));
   cards = [...fresh, ...cards];
   $("cards").prepend(...fresh.map((card) => card.element));
   count();
@@ -72,20 +67,8 @@ function complain(error, again) {
   count();
 }
 
-async function load() {
-  known = await models();
-  if (!known.length) throw new Problem("page_busy", { more: ["page_busy_more"], retry: true });
-  $("model").replaceChildren(...known.map((model) => el("option", { value: model.name }, model.name)));
-  $("model-choice").hidden = known.length < 2;
-  about(chosen());
-}
-
 function begin() {
-  loading = load();
-  loading.catch((error) => {
-    loading = null;
-    complain(error, begin);
-  });
+  models.look().catch((error) => complain(error, begin));
 }
 
 function wireFiles() {
@@ -112,6 +95,12 @@ function wireFiles() {
   });
 }
 
+function sayOfKey(why) {
+  $("key-wrong").hidden = why === null;
+  if (why) $("key-wrong").dataset.t = why; // for a switch of the language
+  if (why) $("key-wrong").textContent = t(why);
+}
+
 function wireKey() {
   let settle = null;
   const finish = (key) => {
@@ -121,14 +110,16 @@ function wireKey() {
   };
   onKeyWanted((wrong) => new Promise((resolve) => {
     settle = resolve;
-    $("key-wrong").hidden = !wrong;
+    sayOfKey(wrong ? "page_key_wrong" : null);
     $("key").value = "";
     $("key-box").showModal();
     $("key").focus();
   }));
   $("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    if ($("key").value.trim()) finish($("key").value.trim());
+    const key = $("key").value.trim();
+    if (sendable(key)) finish(key);
+    else if (key) sayOfKey("page_key_letters");
   });
   $("key-cancel").addEventListener("click", () => finish(null));
   $("key-box").addEventListener("close", () => finish(null)); // Escape
@@ -143,7 +134,7 @@ $("theme").addEventListener("click", () => {
   relabel();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", relabel);
-$("model").addEventListener("change", () => about(chosen()));
+$("model").addEventListener("change", models.show);
 $("clear-results").addEventListener("click", () => {
   for (const card of cards) card.free();
   cards = [];

@@ -1,21 +1,53 @@
-// What is asked of the server. In: files. Out: answers, or a Problem that says which phrase fits. Next: card.js
+// What is asked of the server. In: files. Out: answers, or a Problem that says which phrase fits. Next: models.js
 
 import { settings, size } from "./words.js";
 
 const KEY = "tellapart_key";
 const AT_A_TIME = 2;
 const FORM_BYTES = 4096; // of a form around a file
+const PATIENCE = 60_000; // milliseconds for an answer
+const LONG_PATIENCE = 120_000; // for a heatmap
+const SLOWEST = 50; // bytes a millisecond on their way there, below which it is the connection that hangs
+const SENDABLE = /^[\x21-\x7e]+$/; // printable ASCII without blanks: what the server takes for a key
+const SIDE = 4096; // pixels of the longer side of what is sent smaller
+const LEAST_PIXELS = 1_000_000; // every server takes these
 
-/** What went wrong, for people: a phrase, a longer one with its values, the server's own words; `retry` where asking again may help. */
+/** What went wrong, for people: a phrase, a longer one with its values, the server's own words; `retry` where asking again may help.
+ * For us: the HTTP `status`, and `pixels`, how many the server takes where the picture had more. */
 export class Problem extends Error {
-  constructor(kind, { more = null, detail = "", retry = false } = {}) {
+  constructor(kind, { more = null, detail = "", retry = false, status = 0, pixels = 0 } = {}) {
     super(kind);
-    Object.assign(this, { kind, more, detail, retry });
+    Object.assign(this, { kind, more, detail, retry, status, pixels });
   }
 }
 
+/** Nobody waits for the answer any more. */
+export class Cancelled extends Error {}
+
 let askForKey = async () => null;
 let asking = null; // one dialog for all requests that wait for a key
+
+// One that cannot be sent, or that an earlier page kept, must not lock the tab.
+function kept() {
+  try {
+    const found = sessionStorage.getItem(KEY);
+    return found && sendable(found) ? found : null;
+  } catch {
+    return null; // no storage here
+  }
+}
+
+// Only one that the server took.
+function keep(accepted) {
+  try {
+    sessionStorage.setItem(KEY, accepted);
+  } catch {
+    // It is asked for again on the next visit.
+  }
+}
+
+/** Whether a key can be the server's at all. */
+export const sendable = (text) => SENDABLE.test(text);
 
 /** `ask(wrong)` shows the dialog and gives the key, or null. */
 export function onKeyWanted(ask) {
@@ -27,51 +59,71 @@ export async function models() {
   return (await request("models")).models;
 }
 
-/** Classes of a picture. `more`: further parameters, such as explain. */
-export async function predict(file, model, more) {
+/** Classes of a picture, and the `version` that they came from. `more`: further parameters, such as explain. */
+export async function predict(file, model, more, signal) {
   const query = new URLSearchParams({ model, ...more });
-  const answer = await request(`predict?${query}`, { method: "POST", body: form({ file }) });
+  const patience = (more.explain ? LONG_PATIENCE : PATIENCE) + file.size / SLOWEST;
+  const answer = await request(`predict?${query}`, { method: "POST", body: form({ file }), signal, patience });
   return { ...answer.predictions[0], version: answer.version };
 }
 
-/** Keep a picture and its right class. */
-export function correct(file, model, label) {
-  return request("corrections", { method: "POST", body: form({ file, model, label }) });
+/** Keep a picture and its right class, which is one of that version of the model. */
+export function correct(file, model, version, label) {
+  const patience = PATIENCE + file.size / SLOWEST;
+  return request("corrections", { method: "POST", body: form({ file, model, version, label }), patience });
 }
 
 /** The file as it is, or where the server takes no such body a smaller JPEG: {file, width, height}. */
 export async function fit(file) {
   const most = settings.body_bytes - FORM_BYTES;
   if (file.size <= most) return { file };
-  const tooLarge = new Problem("page_too_large", { more: ["page_too_large_more", { size: size(most) }] });
+  const found = await shrink(file, most, SIDE * SIDE);
+  if (!found) throw new Problem("page_too_large", { more: ["page_too_large_more", { size: size(most) }] });
+  return found;
+}
+
+/** The same picture with at most so many pixels, or null where this browser cannot make it. */
+export const withFewer = (file, pixels) => shrink(file, settings.body_bytes - FORM_BYTES, pixels);
+
+async function shrink(file, bytes, pixels) {
   let picture;
   try {
     picture = await createImageBitmap(file);
   } catch {
-    throw tooLarge;
+    return null;
   }
-  for (let side = 4096; side >= 512; side /= 2) {
-    const scale = Math.min(1, side / Math.max(picture.width, picture.height));
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.round(picture.width * scale);
-    canvas.height = Math.round(picture.height * scale);
-    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
-    if (blob && blob.size <= most) {
-      picture.close();
-      return { file: new File([blob], file.name, { type: "image/jpeg" }), width: canvas.width, height: canvas.height };
+  const { width, height } = picture;
+  const canvas = document.createElement("canvas");
+  try {
+    for (let side = SIDE; side >= 512; side /= 2) {
+      const scale = Math.min(1, side / Math.max(width, height), Math.sqrt(pixels / (width * height)));
+      canvas.width = Math.max(1, Math.floor(width * scale));
+      canvas.height = Math.max(1, Math.floor(height * scale));
+      canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+      const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+      if (blob && blob.size <= bytes) {
+        return { file: new File([blob], file.name, { type: "image/jpeg" }), width: canvas.width, height: canvas.height };
+      }
     }
+  } finally {
+    picture.close();
   }
-  throw tooLarge;
+  return null;
 }
 
+let key = kept();
 const queue = [];
 let running = 0;
 
-/** Run a task when fewer than two others are under way: the server's queue is for everybody. */
-export function inTurn(task) {
+/** Run a task when fewer than two others are under way: the server's queue is for everybody. Once cancelled, it is not begun. */
+export function inTurn(task, signal) {
   return new Promise((resolve) => {
-    queue.push(() => task().finally(() => (running -= 1, next())).then(resolve));
+    const turn = () => task().finally(() => (running -= 1, next())).then(resolve);
+    queue.push(turn);
+    signal.addEventListener("abort", () => {
+      if (queue.includes(turn)) queue.splice(queue.indexOf(turn), 1);
+      resolve();
+    });
     next();
   });
 }
@@ -92,40 +144,66 @@ function form(fields) {
   return data;
 }
 
-async function request(path, options = {}) {
+async function request(path, { signal, ...options } = {}) {
   for (let wrong = false; ; wrong = true) {
-    const key = sessionStorage.getItem(KEY);
-    const answer = await send(path, { ...options, headers: key ? { "X-API-Key": key } : {} });
-    if (answer.status !== 401) return read(answer);
-    if (sessionStorage.getItem(KEY) === key) { // another request may have asked meanwhile
-      asking ??= askForKey(wrong || key !== null).finally(() => (asking = null));
+    if (signal?.aborted) throw new Cancelled();
+    const sent = key;
+    const answer = await send(path, { ...options, signal, headers: sent ? { "X-API-Key": sent } : {} });
+    if (answer.status !== 401) {
+      if (sent && answer.ok) keep(sent);
+      return read(answer);
+    }
+    if (key === sent) { // another request may have asked meanwhile
+      asking ??= askForKey(wrong || sent !== null).finally(() => (asking = null));
       const given = await asking;
       if (given === null) throw new Problem("page_refused", { retry: true });
-      sessionStorage.setItem(KEY, given);
+      key = given;
     }
   }
 }
 
-async function send(path, options) {
+/** {status, ok, body}; the body {} where it is no JSON. Raises: Cancelled; Problem when none comes, or not in time. */
+async function send(path, { signal, patience = PATIENCE, ...options }) {
+  const own = new AbortController();
+  const cancel = () => own.abort();
+  let late = false;
+  const timer = setTimeout(() => ((late = true), own.abort()), patience);
+  signal?.addEventListener("abort", cancel);
   try {
-    return await fetch(path, options);
+    const answer = await fetch(path, { ...options, signal: own.signal });
+    const text = await answer.text();
+    return { status: answer.status, ok: answer.ok, body: parse(text) };
   } catch {
+    if (signal?.aborted) throw new Cancelled();
+    if (late) throw new Problem("page_late", { more: ["page_late_more"], retry: true });
     throw new Problem("page_offline", { more: ["page_offline_more"], retry: true });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancel);
   }
 }
 
-async function read(answer) {
-  let body = {};
+function parse(text) {
   try {
-    body = await answer.json();
+    const body = JSON.parse(text);
+    return body && typeof body === "object" ? body : {};
   } catch {
-    // A proxy's own page of HTML, or nothing.
+    return {}; // a proxy's own page of HTML, or nothing
   }
-  if (answer.ok && body && typeof body === "object") return body;
-  const detail = body.error || `HTTP ${answer.status}`;
+}
+
+function read({ status, ok, body }) {
+  if (ok) return body;
+  const detail = body.error || `HTTP ${status}`;
   const unreadable = body.predictions?.[0]?.error;
-  if (answer.status === 400 && unreadable) throw new Problem("page_bad_file", { more: ["page_bad_file_more"], detail: unreadable });
-  if (answer.status === 413) throw new Problem("page_too_large", { detail });
-  if (answer.status === 429 || answer.status === 503) throw new Problem("page_busy", { more: ["page_busy_more"], retry: true });
-  throw new Problem("page_failed", { detail, retry: true });
+  if (status === 400 && unreadable) throw badPicture(unreadable);
+  if (status === 413) throw new Problem("page_too_large", { detail });
+  if (status === 429 || status === 503) throw new Problem("page_busy", { more: ["page_busy_more"], retry: true });
+  throw new Problem("page_failed", { detail, retry: true, status });
+}
+
+function badPicture(detail) {
+  if (!/pixels.*\blimit\b/.test(detail)) return new Problem("page_bad_file", { more: ["page_bad_file_more"], detail });
+  const limit = Number(/limit is ([\d,]+)/.exec(detail)?.[1].replaceAll(",", ""));
+  return new Problem("page_too_many_pixels", { detail, pixels: limit || LEAST_PIXELS });
 }
