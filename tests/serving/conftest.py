@@ -206,7 +206,7 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
         found.update(service=service, http_port=http.getsockname()[1], grpc_port=grpc_port)
         page = {name: options.get(name) for name in ("hosts", "words", "corrections")}
         app = build_app(service, limits=limits, keys=keys, **page)
-        await listen(service, app, http=http, grpc=grpc, grace=5, stop=stop, ready=up.set)
+        await listen(service, app, http=http, grpc=grpc, grace=options.get("grace", 5), stop=stop, ready=up.set)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
     thread.start()

@@ -209,7 +209,7 @@ def test_curl(shared: Running, shared_models: Path, pictures: list[bytes], tmp_p
         same([one["probability"] for one in row["classes"]], wanted)
 
 
-EXAMPLE = re.compile(r"^curl (?:.*\\\n)*.*$", re.MULTILINE)
+EXAMPLE = re.compile(r"^curl (?:.*<<END\n(?:.*\n)*?END|(?:.*\\\n)*.*)$", re.MULTILINE)
 
 
 @pytest.mark.slow

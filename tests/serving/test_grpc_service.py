@@ -175,3 +175,20 @@ def test_a_full_queue_is_resource_exhausted_with_a_pause(start: Start) -> None:
     refused = next(future for future in futures if future.code() is grpc.StatusCode.RESOURCE_EXHAUSTED)
     assert dict(refused.trailing_metadata())["retry-after"] == "1"
     caller.close()
+
+
+def test_what_is_made_to_stop_the_server_is_refused(call: Caller) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"outputs": [{"name": "set"}] * 17}, "`outputs` names 17; no model here has more than 16"),
+        ({"outputs": [{"name": "set"}] * 2}, "the output 'set' is asked for twice"),
+        ({"inputs": [files_tensor(1)] * 3}, "the inputs are 'image', 'image', 'image'; there must be one"),
+        (
+            {"inputs": [{**files_tensor(1), "datatype": "UINT8", "contents": {"uint_contents": [1] * 4_000_001}}]},
+            "holds 4,000,001 values; at most 4,000,000 are taken one by one. Send them as raw_input_contents.",
+        ),
+    ]
+    for values, words in cases:
+        with pytest.raises(grpc.RpcError) as refused:
+            call("ModelInfer", model_name="single", **{"inputs": [files_tensor(1)], "raw_input_contents": [], **values})
+        assert refused.value.code().name == "INVALID_ARGUMENT"
+        assert words in refused.value.details()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import json
 import socket
 import statistics
 import threading
@@ -52,6 +53,40 @@ def test_a_head_without_end_is_cut_off(shared: Running, head: bytes) -> None:
     answer = raw(shared, head)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
     assert alive(shared)
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["first", "second"])
+@pytest.mark.parametrize(("length", "status"), [(65_000, 404), (66_000, 431), (130_000, 431)])
+def test_a_head_has_64_kib_at_most(shared: Running, before: int, length: int, status: int) -> None:
+    head = b"GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: " + b"x" * length + b"\r\n\r\n"
+    answer = raw(shared, b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n" * before + head)
+    # In the middle of another answer the connection is closed without a second one.
+    assert f"HTTP/1.1 {status} ".encode() in answer or (before == 1 and status == 431)
+    assert b"HTTP/1.1 404 " not in answer or status == 404
+
+
+def test_a_long_body_is_no_long_head(shared: Running) -> None:
+    head = b"POST /predict?model=single HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 150000\r\n\r\n"
+    assert b"not a picture in a known format" in raw(shared, head + b"x" * 150_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [
+        (b"GET / HT", "408 Request Timeout", "head did not arrive within"),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 90_000 + b"\r\n\r\n", "431 Request Header Fields Too Large", "65,536 bytes"),
+        (b"GARBAGE\r\n\r\n", "400 Bad Request", "are no HTTP/1.1 request"),
+    ],
+    ids=["late", "large", "garbage"],
+)
+def test_the_ports_own_refusals_are_json(
+    shared: Running, data: bytes, status: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.2)
+    head, _, body = raw(shared, data).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n".encode())
+    assert f"content-length: {len(body)}".encode() in head
+    assert words in json.loads(body)["error"]
 
 
 @pytest.mark.parametrize("bytes_sent", [b"", b"GET / HT"], ids=["nothing", "half a head"])

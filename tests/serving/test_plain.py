@@ -109,7 +109,13 @@ def test_a_heatmap_comes_when_asked_for(
         ("/predict?model=x", b"x", "image/png", 404, "there is no model 'x'"),
         ("/predict?model=single&version=x", b"x", "image/png", 400, "'x' is not a version"),
         ("/predict?model=single&version=9", b"x", "image/png", 404, "no version 9"),
-        ("/predict?model=single&top=0", b"x", "image/png", 400, "top is '0'; it must be a whole number of at least 1."),
+        (
+            "/predict?model=single&top=0",
+            b"x",
+            "image/png",
+            400,
+            "top is '0'; it must be a whole number from 1 to 999,999.",
+        ),
         (
             "/predict?model=single&explain=maybe",
             b"x",

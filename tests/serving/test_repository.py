@@ -16,7 +16,7 @@ from tellapart.serving.refusals import NotAllowed, Refusal, Unknown
 from tellapart.serving.repository import Repository
 from tellapart.serving.versions import read_sources
 
-from .conftest import png
+from .conftest import Start, png
 
 Open = Callable[..., tuple[Repository, list[str]]]
 
@@ -114,9 +114,56 @@ def test_a_vanished_version_leaves_the_last_good_one(opened: Open, models: Path)
     repository.refresh()
     assert repository.get("colours").number == 1
     shutil.rmtree(models / "colours" / "1")
+    for _ in range(3):
+        repository.refresh()
+    assert repository.get("colours").number == 1
+
+
+def test_a_model_is_taken_away_with_its_folder_at_two_looks(opened: Open, models: Path) -> None:
+    repository, said = opened()
+    (models / "single").rename(models.parent / "single")
+    repository.refresh()
+    (models.parent / "single").rename(models / "single")  # it was away for a moment
+    repository.refresh()
     shutil.rmtree(models / "single")
     repository.refresh()
-    assert list(repository.serving) == []  # in a repository, a folder without models is a model taken away
+    assert "single" in repository.serving
+    repository.refresh()
+    assert list(repository.serving) == ["colours"]
+    assert said[-1] == "model 'single' is gone from the disk: no longer served"
+
+
+def test_models_serve_on_while_their_folder_cannot_be_listed(opened: Open, models: Path) -> None:
+    repository, _ = opened()
+    models.rename(models.parent / "aside")
+    for _ in range(3):
+        repository.refresh()
+    assert sorted(repository.serving) == ["colours", "single"]
+    assert repository.ready
+
+
+def test_wrong_labels_are_told_once(opened: Open, models: Path) -> None:
+    repository, said = opened()
+    labels = models / "colours" / "labels.json"
+    right = labels.read_text()
+    for _ in range(2):
+        labels.write_text("[]")
+        for _ in range(3):
+            repository.refresh()
+        assert repository.get("colours", label="stable").number == 1
+        labels.write_text(right)
+        repository.refresh()
+    assert len([line for line in said if "must hold names and version numbers" in line]) == 2  # once a change
+
+
+def test_loading_asks_of_the_newest_version_only(opened: Open, models: Path) -> None:
+    (models / "colours" / "1" / "model.onnx").write_bytes(b"broken")
+    repository, _ = opened(control=True)
+    repository.load("colours")
+    shutil.copytree(models / "colours" / "1", models / "colours" / "3")
+    with pytest.raises(Refusal, match="not a tellapart model"):
+        repository.load("colours")
+    assert repository.get("colours").number == 2
 
 
 def test_a_named_model_that_vanishes_keeps_serving(opened: Open, models: Path) -> None:
@@ -162,13 +209,35 @@ def test_a_server_does_not_start_on_a_broken_model(opened: Open, models: Path, t
 
 def test_changes_are_told(opened: Open, models: Path) -> None:
     changes: list[list[str]] = []
-    repository, _ = opened(changed=lambda one: changes.append(sorted(one.serving)))
-    before = len(changes)
+    repository, _ = opened()
+    repository.watch(lambda one: changes.append(sorted(one.serving)))
     repository.refresh()
-    assert len(changes) == before
+    assert changes == [["colours", "single"]]
     shutil.rmtree(models / "single")
     repository.refresh()
-    assert changes[-1] == ["colours"]
+    repository.refresh()
+    assert changes[1:] == [["colours"]]
+
+
+def test_metrics_follow_what_serves(start: Start, models: Path) -> None:
+    server = start(control=True)
+
+    def shown(name: str) -> tuple[str | None, str | None]:
+        lines = dict(line.rsplit(" ", 1) for line in server.get("/metrics").body.decode().splitlines())
+        return tuple(lines.get(f'tellapart_model_{kind}{{model="{name}"}}') for kind in ("version", "versions_refused"))
+
+    assert shown("colours") == ("2.0", "0.0")
+    shutil.copytree(models / "single", models / "colours" / "3")
+    (models / "colours" / "4").mkdir()
+    (models / "colours" / "4" / "model.onnx").write_bytes(b"broken")
+    shutil.copytree(models / "single", models / "later")
+    server.repository.refresh()
+    assert shown("colours") == ("3.0", "1.0")
+    assert shown("later") == ("1.0", "0.0")
+    assert server.post("/v2/repository/models/single/unload").status == 200
+    assert shown("single") == ("0.0", "0.0")
+    assert server.post("/v2/repository/models/single/load").status == 200
+    assert shown("single") == ("1.0", "0.0")
 
 
 def test_pixels_are_treated_as_their_file_would_be(opened: Open, pictures: list[bytes]) -> None:

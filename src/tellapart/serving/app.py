@@ -16,6 +16,7 @@ from tellapart.errors import TellapartError
 from tellapart.serving import corrections as correcting
 from tellapart.serving import inference_protocol, metrics, page, plain, tfserving
 from tellapart.serving.bodies import Limits
+from tellapart.serving.budget import Room
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.guard import ERRORS, Guard, refused
 from tellapart.serving.hosts import Hosts
@@ -44,10 +45,10 @@ def build_app(
     handlers: dict[Any, ExceptionHandler] = {TellapartError: _refuse, HTTPException: _no_route, Exception: _failed}
     app = Starlette(routes=[route for routes in parts.values() for route in routes], exception_handlers=handlers)
     app.router.redirect_slashes = False
+    room = Room(requests=limits.requests, body_bytes=limits.body_bytes)
     return Guard(
-        app, metrics=service.metrics, keys=keys, hosts=hosts or Hosts(), most_requests=limits.requests,
-        operation_of=_Operations(parts),
-    )  # fmt: skip
+        app, metrics=service.metrics, keys=keys, hosts=hosts or Hosts(), room=room, operation_of=_Operations(parts)
+    )
 
 
 def _operations(service: Service) -> list[Route]:

@@ -159,7 +159,8 @@ class Batcher:
         count, now = len(pictures), time.monotonic()
         if count > self.limit:
             raise TooLarge(
-                f"{count:,} pictures in one request; at most {self.limit:,} are taken. Send several requests."
+                f"{count:,} pictures in one request; at most {self.limit:,} are taken, as many as may wait (--queue). Send several "
+                "requests."
             )
         loop = asyncio.get_running_loop()
         request = _Request(

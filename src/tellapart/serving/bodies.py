@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+import reprlib
+from collections.abc import AsyncGenerator, Callable, Sized
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
 
 from tellapart.serving.refusals import Refusal, Slow, TooLarge
 
 MAX_PARTS = 1000  # of a multipart body
+# Of a JSON body. json makes 8 to 100 bytes of each, and nothing else of the process runs while it does.
+MAX_VALUES = 4_000_000
 _SWALLOWED = 8  # times the limit: so much of a body that is too large is read all the same, and forgotten
+_LARGE = 2**20  # bytes; more are not read where everybody else waits
+# One thread: large bodies take turns, as their lists would together need more memory than there is.
+_READER = ThreadPoolExecutor(1, "read")
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +79,55 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     return b"".join(parts)
 
 
+class SafeJSON(JSONResponse):
+    """An answer that may repeat half of a surrogate pair, which JSON can say and UTF-8 cannot: \\ud800."""
+
+    def render(self, content: Any) -> bytes:
+        """As JSON, in UTF-8."""
+        return to_json(content)
+
+
+def to_json(content: Any) -> bytes:
+    """JSON in UTF-8, without spaces."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace")
+
+
+def shown(value: Any) -> str:
+    """A client's value for a message: short, in one line, however large or deep it is."""
+    found = _SHORT.repr(value)
+    return found[1:-1] if isinstance(value, str) else found
+
+
+async def read_aside(read: Callable[..., Answer], body: Sized, *further: Any) -> Answer:
+    """`read(body, *further)`, of a large body in another thread."""
+    if len(body) <= _LARGE:
+        return read(body, *further)
+    return await asyncio.get_running_loop().run_in_executor(_READER, read, body, *further)
+
+
 def read_json(body: bytes | memoryview) -> dict[str, Any]:
-    """A JSON object. Raises: Refusal."""
+    """A JSON object. Raises: Refusal; TooLarge for more values than are read in some tenths of a second."""
+    text = bytes(body)
+    values = text.count(b",") + text.count(b"[") + text.count(b"{")
+    if values > MAX_VALUES:
+        raise TooLarge(
+            f"the JSON holds {values:,} numbers and lists; at most {MAX_VALUES:,} are read, some 20 pictures of 224 x 224. Send "
+            "picture files in base64 or as binary tensors, or fewer pictures."
+        )
     try:
-        value = json.loads(bytes(body), parse_constant=_no_constant)
+        # Not as json decodes bytes, which lets halves of surrogate pairs through.
+        value = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = str(error)[:120] if isinstance(error, ValueError) else "it is nested too deeply"
         raise Refusal(f"the body is not JSON ({reason}). Send a JSON object.") from None
     if not isinstance(value, dict):
         raise Refusal(f"the body is JSON, but a {type(value).__name__}, not an object. Send an object.")
     return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 async def read_files(body: bytes, request: Request) -> list[File]:
@@ -100,10 +149,21 @@ async def read_files(body: bytes, request: Request) -> list[File]:
 
 async def read_form(body: bytes, request: Request) -> tuple[list[File], dict[str, str]]:
     """The files of a multipart body, and its fields by name, of equal names the last. Raises: Refusal."""
+    if len(body) <= _LARGE:
+        return await _read_form(body, request)
+    # Nothing in it waits, as all of the body is here; it needs a loop only by name.
+    return await read_aside(lambda one: asyncio.run(_read_form(one, request)), body)
+
+
+async def _read_form(body: bytes, request: Request) -> tuple[list[File], dict[str, str]]:
     parser = _Parser(request.headers, _once(body), max_files=MAX_PARTS, max_fields=MAX_PARTS)
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
+        if str(error).startswith("Too many"):
+            raise Refusal(
+                f"the form has more than {MAX_PARTS:,} files or fields, as many as are taken. Send several requests."
+            ) from None
         raise Refusal(f"the multipart body cannot be read ({str(error)[:120]}). Send it again.") from None
     files: list[File] = []
     fields: dict[str, str] = {}
@@ -116,6 +176,16 @@ async def read_form(body: bytes, request: Request) -> tuple[list[File], dict[str
     return files, fields
 
 
+def _short() -> reprlib.Repr:
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxlong, short.maxother = 3, 80, 40, 80
+    short.maxlist = short.maxdict = short.maxtuple = 8
+    return short
+
+
+_SHORT = _short()
+
+
 class _Parser(MultiPartParser):
     # The body is in memory already, and bounded; there is nothing to gain from a temporary file on disk.
     spool_max_size = 0
@@ -124,10 +194,6 @@ class _Parser(MultiPartParser):
 async def _once(body: bytes) -> AsyncGenerator[bytes]:
     yield body
     yield b""
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _too_large(length: int, limits: Limits) -> TooLarge:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import time
-import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError
 
-from tellapart.errors import TellapartError
 from tellapart.serving import protobuf
-from tellapart.serving.bodies import Limits
-from tellapart.serving.guard import ACCESS, ERRORS
+from tellapart.serving.bodies import MAX_VALUES, Limits, shown
+from tellapart.serving.budget import Room
+from tellapart.serving.grpc_guard import GuardedMethod
 from tellapart.serving.inference_protocol import (
+    check_number,
     get_version,
     model_metadata,
     model_statistics,
@@ -28,12 +24,15 @@ from tellapart.serving.inference_protocol import (
     server_metadata,
 )
 from tellapart.serving.keys import Keys
-from tellapart.serving.refusals import Refusal, Unknown
+from tellapart.serving.refusals import Refusal, TooLarge, Unknown
 from tellapart.serving.service import Service
 from tellapart.serving.tensors import (
+    MAX_DIMENSIONS,
     Tensor,
     Wanted,
     answer_tensors,
+    check_inputs,
+    check_outputs,
     from_raw,
     from_values,
     pictures_of,
@@ -43,7 +42,7 @@ from tellapart.serving.tensors import (
 
 # Where the elements of a datatype are when they do not come as raw bytes.
 _CONTENTS: Mapping[str, str] = {"BYTES": "bytes_contents", "UINT8": "uint_contents"}
-_Method = Callable[[Any, Any], Awaitable[Any]]
+_SPARE_STREAMS = 100
 
 
 def build_grpc(
@@ -55,16 +54,25 @@ def build_grpc(
             ("grpc.max_receive_message_length", limits.body_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", int(share_port)),
-        ],
-        maximum_concurrent_rpcs=limits.requests,
+            # More than may be at work, so that one connection still hears of refusals and of health.
+            ("grpc.max_concurrent_streams", limits.requests + _SPARE_STREAMS),
+        ]
     )
+    room = Room(requests=limits.requests, body_bytes=limits.body_bytes)
     inference = _read("open_inference.proto")
     methods = _Inference(service, inference)
     for described, target, public in ((inference, methods, frozenset({"ServerLive", "ServerReady"})), _health(service)):
         handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
-                _Guarded(
-                    name, asked.FromString, getattr(target, name), service, Keys() if name in public else keys
+            # On the wire a stream of one message is a unary call; so declared, it reaches us before its message does.
+            name: grpc.stream_unary_rpc_method_handler(
+                GuardedMethod(
+                    name,
+                    asked.FromString,
+                    getattr(target, name),
+                    service,
+                    seconds=limits.body_seconds,
+                    keys=Keys() if name in public else keys,
+                    room=None if name in public else room,
                 ).answer,
                 response_serializer=answered.SerializeToString,
             )
@@ -72,51 +80,6 @@ def build_grpc(
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(described.name, handlers),))
     return server, server.add_insecure_port(address)
-
-
-class _Guarded:
-    """A method with key, errors, metrics and access log around it."""
-
-    def __init__(self, name: str, parse: Callable[[bytes], Any], method: _Method, service: Service, keys: Keys) -> None:
-        self._name, self._parse, self._method, self._keys = name, parse, method, keys
-        self._metrics = service.metrics
-
-    async def answer(self, request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        """Answer one call. Read here and not by grpc, which logs a traceback and says UNKNOWN where bytes are no message."""
-        started, code, identity = time.monotonic(), "CANCELLED", uuid.uuid4().hex
-        self._metrics.under_way.inc()
-        try:
-            self._keys.check({key: str(value) for key, value in context.invocation_metadata() or ()})
-            answer = await self._method(self._read(request), context)
-            code = "OK"
-            return answer
-        except TellapartError as error:
-            code = error.code if isinstance(error, Refusal) else "INVALID_ARGUMENT"
-            after = error.retry_after if isinstance(error, Refusal) else None
-            trailing = [] if after is None else [("retry-after", str(after)), ("grpc-retry-pushback-ms", f"{after}000")]
-            await context.abort(grpc.StatusCode[code], str(error), trailing_metadata=tuple(trailing))
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            code = "INTERNAL"
-            ERRORS.error("request %s failed", identity, exc_info=error)
-            await context.abort(
-                grpc.StatusCode.INTERNAL, f"the server failed. Its log says why, at request {identity}."
-            )
-        finally:
-            seconds = time.monotonic() - started
-            self._metrics.under_way.dec()
-            self._metrics.requests.labels("grpc", self._name, code).inc()
-            self._metrics.seconds.labels("grpc", self._name).observe(seconds)
-            _log(identity, context, self._name, code, seconds)
-
-    def _read(self, request: bytes) -> Any:
-        try:
-            return self._parse(request)
-        except DecodeError as error:
-            raise Refusal(
-                f"the bytes are no request of {self._name} ({str(error)[:120]}). Send what the protocol's definition says."
-            ) from None
 
 
 class _Inference:
@@ -149,8 +112,10 @@ class _Inference:
     async def ModelInfer(self, request: Any, context: Any) -> Any:
         version = get_version(self._repository, request.model_name, request.model_version)
         parameters = _parameters(request.parameters)
-        pictures = pictures_of(_inputs(request), prepared=parameters.get("prepared") is True)
+        check_number(request.outputs)
         wanted = [Wanted(name=one.name, top=read_top(_parameters(one.parameters))) for one in request.outputs]
+        check_outputs(version, wanted)
+        pictures = pictures_of(_inputs(request), prepared=parameters.get("prepared") is True)
         timeouts = [read_timeout(parameters.get("timeout")), context.time_remaining()]
         given = [seconds for seconds in timeouts if seconds is not None]
         answer = await self._service.classify(version, pictures, timeout=min(given) if given else None)
@@ -208,13 +173,19 @@ def _inputs(request: Any) -> list[Tensor]:
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
         raise Refusal(f"{len(raw)} raw contents came for {len(request.inputs)} inputs. Send one for each, or none.")
+    check_inputs([one.name for one in request.inputs])
     tensors = []
     for index, one in enumerate(request.inputs):
-        shape = read_shape(list(one.shape), one.name)
+        shape = read_shape(list(one.shape[: MAX_DIMENSIONS + 1]), one.name)
         if raw:
             tensors.append(from_raw(one.name, one.datatype, shape, raw[index]))
         else:
             values: Sequence[Any] = getattr(one.contents, _CONTENTS.get(one.datatype, "bytes_contents"))
+            if len(values) > MAX_VALUES:
+                raise TooLarge(
+                    f"input {shown(one.name)!r} holds {len(values):,} values; at most {MAX_VALUES:,} are taken one by one. Send "
+                    "them as raw_input_contents."
+                )
             tensors.append(from_values(one.name, one.datatype, shape, list(values)))
     return tensors
 
@@ -225,16 +196,3 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
         kind = value.WhichOneof("parameter_choice")
         found[name] = None if kind is None else getattr(value, kind)
     return found
-
-
-def _log(identity: str, context: Any, method: str, code: str, seconds: float) -> None:
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "id": identity,
-        "client": context.peer(),
-        "method": "grpc",
-        "path": method,
-        "status": code,
-        "ms": round(seconds * 1000, 2),
-    }
-    ACCESS.info(json.dumps(line, ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -15,10 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tellapart.errors import TellapartError
+from tellapart.serving.budget import Place, Room
 from tellapart.serving.hosts import Hosts
 from tellapart.serving.keys import Keys
 from tellapart.serving.metrics import Metrics
-from tellapart.serving.refusals import Overloaded, Refusal
+from tellapart.serving.refusals import Refusal, Stopping
 
 ACCESS = logging.getLogger("tellapart.access")  # one line of JSON a request
 ERRORS = logging.getLogger("tellapart.errors")
@@ -55,48 +57,47 @@ class Guard:
     """Request id, host, API key, concurrency limit, security headers, access log and metrics around an ASGI app."""
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, keys: Keys, hosts: Hosts, most_requests: int, operation_of: OperationOf
+        self, app: ASGIApp, *, metrics: Metrics, keys: Keys, hosts: Hosts, room: Room, operation_of: OperationOf
     ) -> None:
         self._app, self._metrics, self._keys, self._hosts = app, metrics, keys, hosts
-        self._most, self._operation_of = most_requests, operation_of
-        self._under_way = 0
+        self._room, self._operation_of = room, operation_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, send)
-        self._under_way += 1
+        visit = _Visit(scope, receive, send)
         self._metrics.under_way.inc()
         try:
-            await self._admit(scope)(scope, receive, visit.send)
+            await self._admit(scope, visit)(scope, visit.receive, visit.send)
+        except asyncio.CancelledError:
+            # The server stops and waited long enough; raised again, uvicorn would log it with its traceback.
+            if not visit.begun:
+                await refused(Stopping("the server shuts down. Ask another."))(scope, receive, visit.send)
         except Exception:
             # Starlette raises again what it has answered with 500 and the app has logged.
             if not visit.begun:
                 raise
         finally:
-            self._under_way -= 1
+            visit.leave()
             self._metrics.under_way.dec()
             protocol, operation = self._operation_of(scope)
             self._metrics.requests.labels(protocol, operation, str(visit.status)).inc()
             self._metrics.seconds.labels(protocol, operation).observe(visit.seconds)
             visit.log()
 
-    def _admit(self, scope: Scope) -> ASGIApp:
+    def _admit(self, scope: Scope, visit: _Visit) -> ASGIApp:
         """The app, or the refusal in its place."""
         if scope["path"] in _OPEN:
             return self._app
         try:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
             self._hosts.check(headers, scope["method"])
+            # The page's files need no work, so they take no place from what does.
             if scope["path"] != "/" and not scope["path"].startswith(_PAGE):
                 self._keys.check(headers)
-            if self._under_way > self._most:
-                raise Overloaded(
-                    f"{self._most:,} requests are under way, as many as this server takes at a time. Come again later.",
-                    retry_after=1,
-                )
+                visit.place = self._room.enter()
         except Refusal as error:
             return refused(error)
         return self._app
@@ -105,8 +106,9 @@ class Guard:
 class _Visit:
     """One request from its head to its answer's end."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope, self._send, self._started = scope, send, time.monotonic()
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send, self._started = scope, receive, send, time.monotonic()
+        self.place: Place | None = None  # what an admitted request holds while it is at work
         self.status, self._sent, self.begun = 500, 0, False  # 500: nothing was sent, the app failed
         self._id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = self._id
@@ -116,9 +118,22 @@ class _Visit:
         """Since the request's head came."""
         return time.monotonic() - self._started
 
+    async def receive(self) -> Message:
+        """Pass the body on, counted. Raises: Overloaded."""
+        message = await self._receive()
+        if self.place is not None:
+            self.place.add(len(message.get("body", b"")))
+        return message
+
+    def leave(self) -> None:
+        """The work is done."""
+        if self.place is not None:
+            self.place.leave()
+
     async def send(self, message: Message) -> None:
         """Pass the answer on, with headers that every answer has."""
         if message["type"] == "http.response.start":
+            self.leave()  # an answer that nobody reads must not keep others out
             self.status, self.begun = message["status"], True
             headers = list(message.get("headers", []))
             present = {name.lower() for name, _ in headers}

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from tellapart.serving.bodies import Limits, read_body, read_json
+from tellapart.serving.bodies import Limits, SafeJSON, read_aside, read_body, read_json, shown, to_json
 from tellapart.serving.pictures import Picture
 from tellapart.serving.refusals import Refusal, Stopping
 from tellapart.serving.repository import Repository, Version
@@ -27,6 +26,8 @@ from tellapart.serving.tensors import (
     Tensor,
     Wanted,
     answer_tensors,
+    check_inputs,
+    check_outputs,
     from_raw,
     from_values,
     output_names,
@@ -39,6 +40,7 @@ from tellapart.serving.tensors import (
 EXTENSIONS = ("classification", "model_repository", "binary_tensor_data", "statistics")
 PLATFORM = "onnxruntime_onnx"
 HEADER = "Inference-Header-Content-Length"  # bytes of JSON at the body's start, when binary data follows
+_MOST_OUTPUTS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,51 +81,50 @@ class _Endpoints:
         self._service, self._limits = service, limits
 
     async def live(self, request: Request) -> Response:
-        return JSONResponse({"live": True})
+        return SafeJSON({"live": True})
 
     async def ready(self, request: Request) -> Response:
         if not self._service.ready:
             raise Stopping("the server is not ready.")
-        return JSONResponse({"ready": True})
+        return SafeJSON({"ready": True})
 
     async def server(self, request: Request) -> Response:
-        return JSONResponse(server_metadata())
+        return SafeJSON(server_metadata())
 
     async def metadata(self, request: Request) -> Response:
-        return JSONResponse(model_metadata(self._service.repository, _version(self._service.repository, request)))
+        return SafeJSON(model_metadata(self._service.repository, _version(self._service.repository, request)))
 
     async def model_ready(self, request: Request) -> Response:
         version = _version(self._service.repository, request)
-        return JSONResponse({"name": version.name, "ready": True})
+        return SafeJSON({"name": version.name, "ready": True})
 
     async def infer(self, request: Request) -> Response:
         version = _version(self._service.repository, request)
         self._service.admit()
-        asked = read_infer(await read_body(request, self._limits), request.headers.get(HEADER))
+        asked = await read_aside(read_infer, await read_body(request, self._limits), request.headers.get(HEADER))
+        check_outputs(version, asked.wanted)
         answer = (await self._service.classify(version, asked.pictures, timeout=asked.timeout)).whole()
         return write_infer(version, asked, answer_tensors(answer, asked.wanted))
 
     async def statistics(self, request: Request) -> Response:
-        return JSONResponse({"model_stats": model_statistics(self._service.repository, **_named(request))})
+        return SafeJSON({"model_stats": model_statistics(self._service.repository, **_named(request))})
 
     async def index(self, request: Request) -> Response:
         body = await read_body(request, self._limits)
-        only_ready = read_json(body).get("ready", False) if body.strip() else False
+        only_ready = (await read_aside(read_json, body)).get("ready", False) if body.strip() else False
         if not isinstance(only_ready, bool):
-            raise Refusal(f"`ready` is {str(only_ready)[:40]!r}; it must be true or false.")
-        return JSONResponse(
-            [row for row in self._service.repository.index() if row["state"] == "READY" or not only_ready]
-        )
+            raise Refusal(f"`ready` is {shown(only_ready)[:40]!r}; it must be true or false.")
+        return SafeJSON([row for row in self._service.repository.index() if row["state"] == "READY" or not only_ready])
 
     async def load(self, request: Request) -> Response:
         await read_body(request, self._limits)
         await asyncio.to_thread(self._service.repository.load, request.path_params["name"])
-        return JSONResponse({})
+        return SafeJSON({})
 
     async def unload(self, request: Request) -> Response:
         await read_body(request, self._limits)
         await asyncio.to_thread(self._service.repository.unload, request.path_params["name"])
-        return JSONResponse({})
+        return SafeJSON({})
 
 
 def server_metadata() -> dict[str, Any]:
@@ -164,7 +165,8 @@ def read_infer(body: bytes, header_length: str | None) -> Asked:
     """An inference request; with binary tensors the JSON ends after `header_length` bytes. Raises: Refusal."""
     end = len(body)
     if header_length is not None:
-        end = int(header_length) if header_length.isascii() and header_length.isdigit() else -1
+        fits = header_length.isascii() and header_length.isdigit() and len(header_length) < 19
+        end = int(header_length) if fits else -1
         if not 0 <= end <= len(body):
             raise Refusal(
                 f"{HEADER} is {header_length[:20]!r}; it must be the length of the JSON, at most {len(body):,}."
@@ -173,6 +175,7 @@ def read_infer(body: bytes, header_length: str | None) -> Asked:
     inputs = request.get("inputs")
     if not isinstance(inputs, list) or not all(isinstance(one, dict) for one in inputs):
         raise Refusal("the request has no list of `inputs`. Send one input, named 'image'.")
+    check_inputs([one.get("name") for one in inputs])
     parameters = _parameters(request)
     tensors, rest = [], memoryview(body)[end:]
     for one in inputs:
@@ -185,7 +188,7 @@ def read_infer(body: bytes, header_length: str | None) -> Asked:
         pictures=pictures_of(tensors, prepared=parameters.get("prepared") is True),
         wanted=_read_outputs(request.get("outputs") or [], binary=binary),
         binary=binary,
-        id=str(request.get("id", "")),
+        id=_text(request, "id"),
         timeout=read_timeout(parameters.get("timeout")),
     )
 
@@ -209,8 +212,8 @@ def write_infer(version: Version, asked: Asked, tensors: Sequence[Tensor]) -> Re
         answer["id"] = asked.id
     answer["outputs"] = outputs
     if not raws:
-        return JSONResponse(answer)
-    head = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return SafeJSON(answer)
+    head = to_json(answer)
     headers = {HEADER: str(len(head))}
     return Response(head + b"".join(raws), media_type="application/octet-stream", headers=headers)
 
@@ -219,8 +222,10 @@ def read_timeout(microseconds: Any) -> float | None:
     """Triton's request parameter `timeout` in seconds. Raises: Refusal."""
     if microseconds is None or microseconds == 0:
         return None
-    if type(microseconds) is not int or microseconds < 0:
-        raise Refusal(f"`timeout` is {str(microseconds)[:40]!r}; it must be a whole number of microseconds.")
+    if type(microseconds) is not int or not 0 < microseconds < 2**63:
+        raise Refusal(
+            f"`timeout` is {shown(microseconds)[:40]!r}; it must be a whole number of microseconds, at least 0 and below 2**63."
+        )
     return microseconds / 1e6
 
 
@@ -228,20 +233,20 @@ def read_top(parameters: Mapping[str, Any]) -> int:
     """Triton's output parameter `classification`: how many classes to name, 0 for none. Raises: Refusal."""
     top = parameters.get("classification", 0)
     if type(top) is not int or top < 0:
-        raise Refusal(f"`classification` is {str(top)[:40]!r}; it must be the number of classes to name.")
+        raise Refusal(f"`classification` is {shown(top)[:40]!r}; it must be the number of classes to name.")
     return top
 
 
 def _read_tensor(one: Mapping[str, Any], rest: memoryview) -> tuple[Tensor, memoryview]:
     """A tensor, and the binary data that is left."""
-    name, datatype = str(one.get("name", "")), str(one.get("datatype", ""))
+    name, datatype = _text(one, "name"), _text(one, "datatype")
     shape = read_shape(one.get("shape"), name)
     length = _parameters(one).get("binary_data_size")
     if length is None:
         return from_values(name, datatype, shape, one.get("data")), rest
     if type(length) is not int or not 0 <= length <= len(rest):
         raise Refusal(
-            f"input {name!r} says `binary_data_size` {str(length)[:20]}; {len(rest):,} bytes of binary data are there."
+            f"input {shown(name)!r} says `binary_data_size` {shown(length)[:20]}; {len(rest):,} bytes of binary data are there."
         )
     return from_raw(name, datatype, shape, rest[:length]), rest[length:]
 
@@ -249,12 +254,27 @@ def _read_tensor(one: Mapping[str, Any], rest: memoryview) -> tuple[Tensor, memo
 def _read_outputs(outputs: Any, *, binary: bool) -> list[Wanted]:
     if not isinstance(outputs, list) or not all(isinstance(one, dict) for one in outputs):
         raise Refusal("`outputs` must be a list of objects with a `name`.")
+    check_number(outputs)
     wanted = []
     for one in outputs:
         parameters = _parameters(one)
         as_binary = parameters.get("binary_data", binary) is True
-        wanted.append(Wanted(name=str(one.get("name", "")), binary=as_binary, top=read_top(parameters)))
+        wanted.append(Wanted(name=_text(one, "name"), binary=as_binary, top=read_top(parameters)))
     return wanted
+
+
+def check_number(outputs: Sized) -> None:
+    """Raises: Refusal for more outputs than any model has, before each is looked at."""
+    if len(outputs) > _MOST_OUTPUTS:
+        raise Refusal(f"`outputs` names {len(outputs):,}; no model here has more than {_MOST_OUTPUTS}. Name each once.")
+
+
+def _text(one: Mapping[str, Any], key: str) -> str:
+    """A name or the like. Numbers are taken as well, as Triton takes them for an id."""
+    found = one.get(key, "")
+    if type(found) not in (str, int):
+        raise Refusal(f"`{key}` is {shown(found)}; it must be a string.")
+    return str(found)
 
 
 def _parameters(one: Mapping[str, Any]) -> Mapping[str, Any]:

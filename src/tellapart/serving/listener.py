@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import socket
@@ -24,9 +25,25 @@ MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0  # for a request's head to arrive
 IDLE_SECONDS = 30  # between two requests on one connection
 _BACKLOG = 2048  # connections that the system keeps until they are accepted
-_LATE = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_LARGE = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+WRITE_SECONDS = 30.0  # in which a client must read some of what waits for it
+_LAST_SECONDS = 0.5  # for a last word to clients whose requests are given up
+_LEAST_READ = 16 * 1024  # bytes in that time
 _LOG = logging.getLogger("tellapart.serving")
+
+
+def _answer(status: str, error: str) -> bytes:
+    body = json.dumps({"error": error})
+    return (
+        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n{body}"
+    ).encode()
+
+
+_LATE = _answer("408 Request Timeout", f"the request's head did not arrive within {HEAD_SECONDS:g} s. Send it at once.")
+_LARGE = _answer(
+    "431 Request Header Fields Too Large",
+    f"the request's head has more than {MAX_HEAD_BYTES:,} bytes. Send fewer or shorter headers.",
+)
+_GARBAGE = _answer("400 Bad Request", "the bytes are no HTTP/1.1 request. Send one; for gRPC use its own port.")
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -55,24 +72,43 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with a limit on a request's head in bytes and in time."""
+    """uvicorn's protocol, with limits on a request's head in bytes and in time, and on the time that an answer waits."""
 
     def connection_made(self, transport: Any) -> None:
         """A client came: its first head must follow."""
         super().connection_made(transport)
-        self._head_bytes = 0
+        # Paused while anything waits for the client, so that the timer sees even the last bytes of a closed connection.
+        transport.set_write_buffer_limits(high=0)
+        self._write_timer: asyncio.TimerHandle | None = None
+        # Of the head that is under way: bytes for certain its own, bytes at most, where it began in the middle of a chunk.
+        self._head_bytes = self._head_most = self._chunk = 0
+        self._head_is_large = False
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._stop_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """What was written waits for the client to read it."""
+        super().pause_writing()
+        if self._write_timer is None:
+            self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """The client has read all."""
+        self._stop_write_timer()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; those of a head are counted."""
+        self._chunk = len(data)
         if self._in_head:
             self._head_bytes += len(data)
+            self._head_most += len(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(_LARGE)
@@ -80,25 +116,51 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._in_head = True
+        self._in_head, self._head_most = True, self._chunk
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
+        # A chunk may hold a body too, so where there could be too many bytes, the parts of the head are added up.
+        if self._head_most > MAX_HEAD_BYTES:
+            length = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if length > MAX_HEAD_BYTES:
+                self._head_is_large = True
+                raise ValueError("the head is too large")  # the parser stops and uvicorn calls send_400_response
         self._in_head, self._head_bytes = False, 0
         self._stop_timer()
         super().on_headers_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """The parser has stopped."""
+        if not self.transport.is_closing():
+            self._refuse(_LARGE if self._head_is_large else _GARBAGE)
+
     def _head_is_late(self) -> None:
         self._head_timer = None
         if not self.transport.is_closing():
-            self._refuse(_LATE if self._head_bytes else "")
+            self._refuse(_LATE if self._head_most else b"")
 
-    def _refuse(self, answer: str) -> None:
+    def _wait_for_reader(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._write_timer = self.loop.call_later(WRITE_SECONDS, self._check_reader, waiting)
+
+    def _check_reader(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() > before - _LEAST_READ:
+            self.transport.abort()
+        else:
+            self._wait_for_reader()
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _refuse(self, answer: bytes) -> None:
         # In the middle of another answer, a second one would be taken for a part of it.
         if answer and (self.cycle is None or self.cycle.response_complete):
-            self.transport.write(answer.encode())
+            self.transport.write(answer)
         self.transport.close()
 
     def _stop_timer(self) -> None:
@@ -114,6 +176,22 @@ class _HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave them alone: uvicorn would end the process by the signal that it caught."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish; let go of clients that do not read."""
+        grace = float(self.config.timeout_graceful_shutdown or 0)
+        asyncio.get_running_loop().call_later(max(0.0, grace - _LAST_SECONDS), self._let_go)
+        await super().shutdown(sockets)
+        if self.server_state.tasks:  # what outlasted the grace period was cancelled just now, and tells its client
+            await asyncio.wait(tuple(self.server_state.tasks), timeout=_LAST_SECONDS)
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
+    def _let_go(self) -> None:
+        for connection in tuple(self.server_state.connections):
+            if connection.transport.get_write_buffer_size():
+                connection.transport.abort()
 
 
 async def listen(

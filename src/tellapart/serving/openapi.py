@@ -167,7 +167,7 @@ def _schemas() -> dict[str, Any]:
     named = _object(["image"], image=picture)
     tensor = _object(
         ["name", "datatype", "shape", "data"], name={"const": "image"}, datatype={"enum": ["BYTES", "UINT8"]},
-        shape={"type": "array", "items": _whole(2**31 - 1)}, data={"type": "array"}, parameters=_OBJECT,
+        shape={"type": "array", "maxItems": 4, "items": _whole(2**31 - 1)}, data={"type": "array"}, parameters=_OBJECT,
     )  # fmt: skip
     predicted = _object(
         ["file"], file=text, label=text, probability=number, classes={"type": "array", "items": _OBJECT},

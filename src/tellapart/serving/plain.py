@@ -7,13 +7,13 @@ import base64
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from tellapart.serving.bodies import File, Limits, read_body, read_files
+from tellapart.serving.bodies import File, Limits, SafeJSON, read_body, read_files
 from tellapart.serving.inference_protocol import get_version
 from tellapart.serving.pictures import Encoded
-from tellapart.serving.refusals import NotAllowed, Refusal, Stopping
+from tellapart.serving.refusals import NotAllowed, Refusal, Stopping, TooLarge
 from tellapart.serving.repository import Version
 from tellapart.serving.service import Answer, Service
 
@@ -52,6 +52,12 @@ class _Endpoints:
             )
         self._service.admit()
         files = await read_files(await read_body(request, self._limits), request)
+        most = self._service.batcher.limit
+        if len(files) > most:  # all of a request waits in the queue, or nothing
+            raise TooLarge(
+                f"{len(files):,} files in one request; at most {most:,} are taken, as many as may wait (--queue). Send "
+                "several requests."
+            )
         if explain and len(files) > MOST_EXPLAINED:
             raise Refusal(f"{len(files)} pictures to explain; at most {MOST_EXPLAINED} in one request. Send several.")
         answer = await self._service.classify(version, [Encoded(file.data) for file in files])
@@ -64,19 +70,19 @@ class _Endpoints:
         body: dict[str, Any] = {"model": version.name, "version": version.number, "predictions": rows}
         if failed:
             body["error"] = f"no picture can be used. The first: {answer.errors[0]}."
-        return JSONResponse(body, status_code=400 if failed else 200)
+        return SafeJSON(body, status_code=400 if failed else 200)
 
     async def models(self, request: Request) -> Response:
         found = [served.latest for served in self._service.repository.serving.values()]
-        return JSONResponse({"models": [describe_model(version) for version in found if version is not None]})
+        return SafeJSON({"models": [describe_model(version) for version in found if version is not None]})
 
     async def live(self, request: Request) -> Response:
-        return JSONResponse({"status": "alive"})
+        return SafeJSON({"status": "alive"})
 
     async def ready(self, request: Request) -> Response:
         if not self._service.ready:
             raise Stopping("the server is not ready.")
-        return JSONResponse({"status": "ready"})
+        return SafeJSON({"status": "ready"})
 
     async def _add_heatmaps(self, version: Version, rows: list[dict[str, Any]], files: list[File]) -> None:
         explain = self._service.explain
@@ -157,8 +163,8 @@ def describe_model(version: Version) -> dict[str, Any]:
 
 def _top(request: Request) -> int:
     text = request.query_params.get("top", "5")
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) < 10**6):
-        raise Refusal(f"top is {text[:20]!r}; it must be a whole number of at least 1.")
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text)):
+        raise Refusal(f"top is {text[:20]!r}; it must be a whole number from 1 to 999,999.")
     return int(text)
 
 

@@ -6,6 +6,7 @@ the old version finishes on it. A version that cannot be opened is refused, and 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -76,17 +77,26 @@ class Repository:
 
     def __init__(
         self, sources: Sources, *, keep: int = 2, max_pixels: int, control: bool = False,
-        say: Callable[[str], None] = lambda text: None, changed: Callable[[Repository], None] = lambda repository: None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:  # fmt: skip
         """`keep` newest versions of a model are served, and those with a label; `control`: clients may load and unload.
 
-        `say` is told of every version that comes, goes or is refused; `changed` is called after each change.
+        `say` is told of every version that comes, goes or is refused.
         """
-        self._sources, self._keep, self._max_pixels, self.control = sources, keep, max_pixels, control
-        self._say, self._changed = say, changed
+        self._sources, self._keep, self._max_pixels, self.control, self._say = sources, keep, max_pixels, control, say
+        self._changed: Callable[[Repository], None] = lambda repository: None
         self._serving: Mapping[str, Served] = MappingProxyType({})
         self._unloaded: set[str] = set()
+        self._folders: dict[str, Path] = {}  # of every model that was ever found
+        self._absent: set[str] = set()  # models whose folder was not there at the last look
+        self._wrong_labels: dict[str, str] = {}  # what was said of them: not again at every look
         self._one_at_a_time = threading.Lock()
+
+    def watch(self, changed: Callable[[Repository], None]) -> None:
+        """Call `changed` now and after each change, from the thread that made it."""
+        with self._one_at_a_time:
+            self._changed = changed
+            changed(self)
 
     def start(self) -> None:
         """Open everything. Raises: ModelFileError when a model that was named, or every model, cannot be served."""
@@ -135,8 +145,10 @@ class Repository:
         """Look at the disk, open what is new, let go of what is gone."""
         with self._one_at_a_time:
             places = self._sources.places()
-            for name in list(self._serving):
-                if name not in places:
+            self._folders.update({name: place.path for name, place in places.items()})
+            self._absent -= places.keys()
+            for name in self._serving.keys() - places.keys():
+                if self._is_gone(name):
                     self._forget(name, f"model {name!r} is gone from the disk: no longer served")
             for name, place in places.items():
                 if name not in self._unloaded:
@@ -154,8 +166,9 @@ class Repository:
                 raise Unknown(f"there is no model {_shown(name)} on disk.")
             self._unloaded.discard(name)
             self._refresh_model(place, again=True)
-        refused = self._serving[name].refused
-        if refused:
+        served = self._serving[name]
+        refused = served.refused
+        if refused and max(refused) >= max(served.versions, default=0):
             raise Refusal(refused[max(refused)][1])
 
     def unload(self, name: str) -> None:
@@ -168,21 +181,12 @@ class Repository:
 
     def index(self) -> list[dict[str, str]]:
         """Every model and version with its state, as Triton's repository index lists them."""
-        rows = [
-            {"name": name, "version": str(number), "state": "READY", "reason": ""}
-            for name, served in self._serving.items()
-            for number in served.versions
-        ]
-        rows += [
-            {"name": name, "version": str(number), "state": "UNAVAILABLE", "reason": reason}
-            for name, served in self._serving.items()
-            for number, (_, reason) in served.refused.items()
-        ]
-        rows += [
-            {"name": name, "version": "", "state": "UNAVAILABLE", "reason": "unloaded"}
-            for name in sorted(self._unloaded)
-        ]
-        return rows
+        models = self._serving.items()
+        rows = [(name, str(number), "READY", "") for name, served in models for number in served.versions]
+        for name, served in models:
+            rows += [(name, str(number), "UNAVAILABLE", reason) for number, (_, reason) in served.refused.items()]
+        rows += [(name, "", "UNAVAILABLE", "unloaded") for name in sorted(self._unloaded)]
+        return [dict(zip(("name", "version", "state", "reason"), row, strict=True)) for row in rows]
 
     def _check_control(self) -> None:
         if not self.control:
@@ -197,8 +201,11 @@ class Repository:
         labels, refused = before.labels, {} if again else dict(before.refused)
         try:
             labels = read_labels(place)
+            self._wrong_labels.pop(place.name, None)
         except TellapartError as error:
-            self._say(str(error))
+            if self._wrong_labels.get(place.name) != str(error):
+                self._wrong_labels[place.name] = str(error)
+                self._say(str(error))
         versions: dict[int, Version] = {}
         for number in sorted(found, reverse=True):
             if len(versions) >= self._keep and number not in labels.values():
@@ -210,6 +217,16 @@ class Repository:
             versions = dict(before.versions)
         refused = {number: why for number, why in refused.items() if number in found}
         self._switch(place.name, before, Served(versions=versions, labels=labels, refused=refused))
+
+    def _is_gone(self, name: str) -> bool:
+        """Whether a model's folder was not there at two looks in a row, in a folder of models that can be listed."""
+        folder = self._folders[name]
+        # What is renamed, mounted or filled anew is away for a moment only.
+        if os.path.exists(folder) or not os.access(folder.parent, os.R_OK | os.X_OK):
+            self._absent.discard(name)
+            return False
+        self._absent ^= {name}  # in at the first look, out at the second
+        return name not in self._absent
 
     def _renew(
         self, place: Place, found: Found, old: Version | None, refused: dict[int, tuple[tuple[int, int, int], str]]

@@ -74,7 +74,7 @@ class Service:
             observe=self._observe,
         )
         self.metrics = Metrics(waiting=lambda: self.batcher.waiting)
-        self.metrics.show_models(repository)
+        repository.watch(self.metrics.show_models)
         self.stopping = False
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import math
 import struct
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.serving.bodies import shown
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal, TooLarge
 from tellapart.serving.repository import Version
@@ -24,6 +26,8 @@ from tellapart.serving.service import Answer
 
 IMAGE = "image"  # the one input
 MAX_PICTURES = 1024  # in one request, whatever the queue allows; a shape costs a client nothing
+MAX_DIMENSIONS = 4
+_PIECE = 2**18  # numbers or characters that are converted at a time; meanwhile nothing else of the process runs
 _DATATYPES: Mapping[str, str] = {"BOOL": "?", "UINT8": "u1", "FP32": "<f4"}  # all that we send or take, but BYTES
 
 
@@ -50,8 +54,12 @@ class Wanted:
 
 def read_shape(shape: Any, name: str) -> tuple[int, ...]:
     """A tensor's shape. Raises: Refusal."""
-    if not isinstance(shape, Sequence) or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
-        raise Refusal(f"input {name!r} has shape {str(shape)[:80]}; it must be a list of sizes of at least 0.")
+    fits = isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS
+    if not fits or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
+        raise Refusal(
+            f"input {shown(name)!r} has shape {shown(shape)}; it must be a list of sizes of at least 0, "
+            f"at most {MAX_DIMENSIONS}, each below 2,147,483,648."
+        )
     return tuple(shape)
 
 
@@ -59,11 +67,12 @@ def from_raw(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memo
     """A tensor from raw bytes. Raises: Refusal when they are not as many as its shape says."""
     count = math.prod(shape)
     if datatype == "BYTES":
+        check_count(count)
         return Tensor(name=name, datatype=datatype, shape=shape, data=_split(bytes(raw), count, name))
     kind = _kind(datatype, name)
     if len(raw) != count * kind.itemsize:
         raise Refusal(
-            f"input {name!r} of shape {list(shape)} and {datatype} needs {count * kind.itemsize:,} bytes; {len(raw):,} came."
+            f"input {shown(name)!r} of shape {list(shape)} and {datatype} needs {count * kind.itemsize:,} bytes; {len(raw):,} came."
         )
     return Tensor(name=name, datatype=datatype, shape=shape, data=np.frombuffer(raw, dtype=kind).reshape(shape))
 
@@ -71,32 +80,54 @@ def from_raw(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memo
 def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any) -> Tensor:
     """A tensor from JSON or protobuf values, flat or nested. Raises: Refusal."""
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):
-        raise Refusal(f"input {name!r} has no list of data. Send `data`, flat or nested, or binary data.")
+        raise Refusal(f"input {shown(name)!r} has no list of data. Send `data`, flat or nested, or binary data.")
+    count = math.prod(shape)
     if datatype == "BYTES":
-        elements = [_as_bytes(value, name) for value in _flat(values)]
-        if len(elements) != math.prod(shape):
-            raise Refusal(
-                f"input {name!r} of shape {list(shape)} needs {math.prod(shape)} elements; {len(elements)} came."
-            )
-        return Tensor(name=name, datatype=datatype, shape=shape, data=elements)
+        check_count(count)
+        flat = _flat(values, name)
+        if len(flat) != count:
+            raise Refusal(f"input {shown(name)!r} of shape {list(shape)} needs {count:,} elements; {len(flat):,} came.")
+        return Tensor(name=name, datatype=datatype, shape=shape, data=[_as_bytes(value, name) for value in flat])
     kind = _kind(datatype, name)
     array = as_numbers(values, name)
-    if array.size != math.prod(shape):
-        raise Refusal(f"input {name!r} of shape {list(shape)} needs {math.prod(shape):,} numbers; {array.size:,} came.")
-    return Tensor(name=name, datatype=datatype, shape=shape, data=array.reshape(shape).astype(kind))
+    if array.size != count:
+        raise Refusal(f"input {shown(name)!r} of shape {list(shape)} needs {count:,} numbers; {array.size:,} came.")
+    return Tensor(name=name, datatype=datatype, shape=shape, data=array.reshape(shape).astype(kind, copy=False))
 
 
-def as_numbers(values: Any, name: str) -> NDArray[np.uint8]:
+def as_numbers(values: Sequence[Any], name: str) -> NDArray[np.uint8]:
     """Nested lists of whole numbers in 0 to 255 as uint8. Raises: Refusal."""
-    try:
-        array = np.array(values)
-    except (ValueError, OverflowError):
-        array = np.array(None)
-    if array.size and (array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 255):
+    array = _as_array(values)
+    if array is None:
         raise Refusal(
-            f"{name!r} must hold whole numbers from 0 to 255 in lists of equal length: RGB pixels, not scaled."
+            f"{shown(name)!r} must hold whole numbers from 0 to 255 in lists of equal length, at most {MAX_DIMENSIONS} deep: RGB "
+            "pixels, not scaled."
         )
-    return array.astype(np.uint8)
+    return array
+
+
+def _as_array(values: Sequence[Any]) -> NDArray[np.uint8] | None:
+    """None where it is no array of 0 to 255. Types are looked at first: one long text makes all of NumPy's elements as long."""
+    shape = [len(values)]
+    while type(values[:1]) is list and values and isinstance(values[0], list):
+        lengths = {len(one) if isinstance(one, list) else -1 for one in values}
+        if len(lengths) != 1 or len(shape) == MAX_DIMENSIONS:
+            return None
+        shape.append(lengths.pop())
+        values = list(itertools.chain.from_iterable(values))
+    pieces = []
+    for start in range(0, len(values), _PIECE):
+        piece = list(values[start : start + _PIECE])
+        if set(map(type, piece)) != {int} or min(piece) < 0 or max(piece) > 255:
+            return None
+        pieces.append(bytes(piece))
+    return np.frombuffer(b"".join(pieces), dtype=np.uint8).reshape(shape)
+
+
+def check_count(count: int) -> None:
+    """Raises: TooLarge when a request has more pictures than it may."""
+    if count > MAX_PICTURES:
+        raise TooLarge(f"{count:,} pictures in one request; at most {MAX_PICTURES:,} are taken. Send several requests.")
 
 
 def to_raw(tensor: Tensor) -> bytes:
@@ -116,14 +147,10 @@ def to_values(tensor: Tensor) -> list[Any]:
 
 def pictures_of(inputs: Sequence[Tensor], *, prepared: bool) -> list[Picture]:
     """The pictures of a request: its one input `image`, BYTES [N] (files) or UINT8 [N, H, W, 3] (RGB). Raises: Refusal."""
-    if len(inputs) != 1 or inputs[0].name != IMAGE:
-        names = ", ".join(repr(one.name) for one in inputs)[:200] or "none"
-        raise Refusal(f"the inputs are {names}; there must be one, named {IMAGE!r}.")
+    check_inputs([one.name for one in inputs])
     tensor = inputs[0]
-    if tensor.shape and tensor.shape[0] > MAX_PICTURES:
-        raise TooLarge(
-            f"{tensor.shape[0]:,} pictures in one request; at most {MAX_PICTURES:,} are taken. Send several requests."
-        )
+    if tensor.shape:
+        check_count(tensor.shape[0])
     if isinstance(tensor.data, list):
         if prepared:
             raise Refusal("`prepared` is for UINT8 pixels; picture files are prepared by the server.")
@@ -136,6 +163,25 @@ def pictures_of(inputs: Sequence[Tensor], *, prepared: bool) -> list[Picture]:
             f"input {IMAGE!r} is {tensor.datatype} {list(shape)}; it must be BYTES [N] (picture files) or UINT8 [N, H, W, 3]."
         )
     return [Ready(one) if prepared else Pixels(one) for one in tensor.data]
+
+
+def check_inputs(names: Sequence[Any]) -> None:
+    """Raises: Refusal when they are other than the one that there is."""
+    if len(names) != 1 or names[0] != IMAGE:
+        listed = ", ".join(repr(shown(name)) for name in names[:10])[:200] or "none"
+        raise Refusal(f"the inputs are {listed}; there must be one, named {IMAGE!r}.")
+
+
+def check_outputs(version: Version, wanted: Sequence[Wanted]) -> None:
+    """Raises: Refusal for an output that the version does not have, or one that is asked for twice."""
+    known = [name for name, _, _ in output_names(version)]
+    asked: set[str] = set()
+    for one in wanted:
+        if one.name not in known:
+            raise Refusal(f"there is no output {one.name[:60]!r}. Outputs: {', '.join(known)}.")
+        if one.name in asked:
+            raise Refusal(f"the output {one.name!r} is asked for twice; once is enough. Outputs: {', '.join(known)}.")
+        asked.add(one.name)
 
 
 def output_names(version: Version) -> list[tuple[str, str, list[int]]]:
@@ -152,12 +198,10 @@ def output_names(version: Version) -> list[tuple[str, str, list[int]]]:
 
 
 def answer_tensors(answer: Answer, wanted: Sequence[Wanted]) -> list[Tensor]:
-    """The outputs asked for, or all. Raises: Refusal for an output that the version does not have."""
-    known = {name: datatype for name, datatype, _ in output_names(answer.version)}
-    tensors: list[Tensor] = []
+    """The outputs asked for, or all. Raises: Refusal as `check_outputs` does."""
+    check_outputs(answer.version, wanted)
+    known, tensors = {name: datatype for name, datatype, _ in output_names(answer.version)}, list[Tensor]()
     for one in wanted or [Wanted(name=name) for name in known]:
-        if one.name not in known:
-            raise Refusal(f"there is no output {one.name[:60]!r}. Outputs: {', '.join(known)}.")
         if one.top:
             tensors.append(_classification(answer, one))
             continue
@@ -191,14 +235,15 @@ def _classification(answer: Answer, wanted: Wanted) -> Tensor:
 def _kind(datatype: str, name: str) -> np.dtype[Any]:
     if datatype != "UINT8":
         raise Refusal(
-            f"input {name!r} is {str(datatype)[:20]!r}; pictures come as BYTES (files) or UINT8 (RGB pixels, 0 to 255)."
+            f"input {shown(name)!r} is {shown(datatype)[:20]!r}; pictures come as BYTES (files) or UINT8 (RGB pixels, 0 to 255)."
         )
     return np.dtype(_DATATYPES[datatype])
 
 
 def _split(raw: bytes, count: int, name: str) -> list[bytes]:
-    elements, at = [], 0
-    while at < len(raw):
+    elements: list[bytes] = []
+    at = 0
+    while len(elements) < count and at + 4 <= len(raw):
         length = int.from_bytes(raw[at : at + 4], "little")
         if at + 4 + length > len(raw):
             break
@@ -206,20 +251,21 @@ def _split(raw: bytes, count: int, name: str) -> list[bytes]:
         at += 4 + length
     if at != len(raw) or len(elements) != count:
         raise Refusal(
-            f"input {name!r} must hold {count:,} elements, each after its length in 4 bytes, little-endian; "
+            f"input {shown(name)!r} must hold {count:,} elements, each after its length in 4 bytes, little-endian; "
             f"{len(elements):,} are whole, and {len(raw) - at:,} bytes are left."
         )
     return elements
 
 
-def _flat(values: Sequence[Any]) -> list[Any]:
-    flat: list[Any] = []
-    for value in values:
-        if isinstance(value, list):
-            flat.extend(_flat(value))
-        else:
-            flat.append(value)
-    return flat
+def _flat(values: Sequence[Any], name: str) -> list[Any]:
+    flat = list(values)
+    for _ in range(MAX_DIMENSIONS):
+        if list not in set(map(type, flat)):
+            return flat
+        flat = [inner for value in flat for inner in (value if isinstance(value, list) else (value,))]
+    raise Refusal(
+        f"input {shown(name)!r} has lists in more than {MAX_DIMENSIONS} others; data is nested as its shape is. Send it flat."
+    )
 
 
 def _as_bytes(value: Any, name: str) -> bytes:
@@ -229,16 +275,24 @@ def _as_bytes(value: Any, name: str) -> bytes:
     if isinstance(value, dict) and set(value) == {"b64"}:
         value = value["b64"]
     if not isinstance(value, str):
-        raise Refusal(f"input {name!r} holds {str(value)[:40]!r}; a picture file in JSON is a string in base64.")
+        raise Refusal(
+            f"input {shown(name)!r} holds {shown(value)[:40]!r}; a picture file in JSON is a string in base64."
+        )
     return from_base64(value, name)
 
 
 def from_base64(text: Any, name: str) -> bytes:
     """The bytes of a picture file, from base64 of the common or the URL alphabet. Raises: Refusal."""
     try:
-        if isinstance(text, str):
-            data = text.encode("ascii").translate(bytes.maketrans(b"-_", b"+/"))
-            return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+        if isinstance(text, str) and "=" not in text[:-2]:  # which would end a piece, not the whole
+            text += "=" * (-len(text) % 4)
+            return b"".join([_piece(text[start : start + _PIECE]) for start in range(0, len(text), _PIECE)])
     except (UnicodeEncodeError, binascii.Error):
         pass
-    raise Refusal(f"{name!r} holds a picture that is not base64. Send base64 of the file's bytes, without line breaks.")
+    raise Refusal(
+        f"{shown(name)!r} holds a picture that is not base64. Send base64 of the file's bytes, without line breaks."
+    )
+
+
+def _piece(text: str) -> bytes:
+    return base64.b64decode(text.encode("ascii").translate(bytes.maketrans(b"-_", b"+/")), validate=True)

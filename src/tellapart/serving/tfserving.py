@@ -13,15 +13,15 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from tellapart.serving.bodies import Limits, read_body, read_json
+from tellapart.serving.bodies import Limits, SafeJSON, read_aside, read_body, read_json, shown
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
-from tellapart.serving.refusals import Refusal, TooLarge, Unknown
+from tellapart.serving.refusals import Refusal, Unknown
 from tellapart.serving.repository import Served, Version
 from tellapart.serving.service import Answer, Service
-from tellapart.serving.tensors import IMAGE, MAX_PICTURES, answer_tensors, as_numbers, from_base64, output_names
+from tellapart.serving.tensors import IMAGE, answer_tensors, as_numbers, check_count, from_base64, output_names
 
 DEFAULT, DECISIONS, PREPARED = "serving_default", "decisions", "prepared"
 SIGNATURES = (DEFAULT, DECISIONS, PREPARED)
@@ -57,15 +57,15 @@ class _Endpoints:
     async def predict(self, request: Request) -> Response:
         version = _version(self._service, request)
         self._service.admit()
-        asked = read_predict(read_json(await read_body(request, self._limits)))
+        asked = await read_aside(lambda body: read_predict(read_json(body)), await read_body(request, self._limits))
         answer = (await self._service.classify(version, asked.pictures)).whole()
-        return JSONResponse(write_predict(answer, asked))
+        return SafeJSON(write_predict(answer, asked))
 
     async def classify(self, request: Request) -> Response:
         version = _version(self._service, request)
         self._service.admit()
-        pictures = read_classify(read_json(await read_body(request, self._limits)))
-        return JSONResponse(write_classify((await self._service.classify(version, pictures)).whole()))
+        pictures = await read_aside(lambda body: read_classify(read_json(body)), await read_body(request, self._limits))
+        return SafeJSON(write_classify((await self._service.classify(version, pictures)).whole()))
 
     async def regress(self, request: Request) -> Response:
         version = _version(self._service, request)
@@ -79,34 +79,34 @@ class _Endpoints:
         number = _number(request)
         if "label" in request.path_params:
             number = self._service.repository.get(name, label=request.path_params["label"]).number
-        return JSONResponse(write_status(name, served, number))
+        return SafeJSON(write_status(name, served, number))
 
     async def metadata(self, request: Request) -> Response:
-        return JSONResponse(write_metadata(_version(self._service, request)))
+        return SafeJSON(write_metadata(_version(self._service, request)))
 
     async def models(self, request: Request) -> Response:
-        return JSONResponse({"models": list(self._service.repository.serving)})
+        return SafeJSON({"models": list(self._service.repository.serving)})
 
 
 def read_predict(body: Mapping[str, Any]) -> Asked:
     """A predict request in row form (`instances`) or column form (`inputs`). Raises: Refusal."""
     if not set(body) <= _KEYS or ("instances" in body) == ("inputs" in body):
         raise Refusal(
-            f"the request has the keys {', '.join(sorted(body))[:120] or 'none'}; there must be `instances` or `inputs`, "
+            f"the request has the keys {_listed(body)}; there must be `instances` or `inputs`, "
             "and there may be `signature_name`."
         )
     signature = body.get("signature_name") or DEFAULT
     if signature not in SIGNATURES:
-        raise Refusal(f"there is no signature {str(signature)[:60]!r}. Signatures: {', '.join(SIGNATURES)}.")
+        raise Refusal(f"there is no signature {shown(signature)[:60]!r}. Signatures: {', '.join(SIGNATURES)}.")
     prepared = signature == PREPARED
     if "instances" in body:
-        rows = body["instances"]
-        if not isinstance(rows, list) or not rows:
+        rows = _rows(body["instances"])
+        if not rows:
             raise Refusal("`instances` must be a list of at least one picture.")
         return Asked(pictures=_pictures([_unnamed(row) for row in rows], prepared), signature=signature, columns=False)
     column = _unnamed(body["inputs"])
-    rows = [column] if _is_one(column) else column
-    if not isinstance(rows, list) or not rows:
+    rows = [column] if _is_one(column) else _rows(column)
+    if not rows:
         raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
     return Asked(pictures=_pictures(rows, prepared), signature=signature, columns=True)
 
@@ -116,11 +116,18 @@ def read_classify(body: Mapping[str, Any]) -> list[Picture]:
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples or not all(isinstance(one, dict) for one in examples):
         raise Refusal(f'a classify request holds `examples`: [{{"{IMAGE}": {{"b64": "..."}}}}].')
+    check_count(len(examples))
+    context = body.get("context", {})
+    if isinstance(context, dict) and context and len(examples) > 1:
+        raise Refusal(
+            f"`context` holds {_listed(context)} for {len(examples):,} examples; each has a picture of its own."
+        )
     features = []
     for example in examples:
-        value = {**body.get("context", {}), **example} if isinstance(body.get("context", {}), dict) else example
+        value = {**context, **example} if isinstance(context, dict) else example
         value = _unnamed(value)
-        features.append(value[0] if isinstance(value, list) and len(value) == 1 and _is_one(value[0]) else value)
+        alone = isinstance(value, list) and not _is_one(value) and len(rows := _rows(value)) == 1
+        features.append(rows[0] if alone and _is_one(rows[0]) else value)
     return _pictures(features, prepared=False)
 
 
@@ -184,11 +191,15 @@ def write_metadata(version: Version) -> dict[str, Any]:
     }
 
 
+def _rows(value: Any) -> list[Any]:
+    """What a list holds; nothing where it is no list. Raises: TooLarge."""
+    if not isinstance(value, list):
+        return []
+    check_count(len(value))
+    return value
+
+
 def _pictures(rows: Sequence[Any], prepared: bool) -> list[Picture]:
-    if len(rows) > MAX_PICTURES:
-        raise TooLarge(
-            f"{len(rows):,} pictures in one request; at most {MAX_PICTURES:,} are taken. Send several requests."
-        )
     return [_picture(row, prepared) for row in rows]
 
 
@@ -202,16 +213,18 @@ def _picture(row: Any, prepared: bool) -> Picture:
         if array.ndim == 3 and array.shape[2] == 3:
             return Ready(array) if prepared else Pixels(array)
         raise Refusal(f"a picture has shape {list(array.shape)}; it must be [height][width][3]: RGB, 0 to 255.")
-    raise Refusal(f'a picture is {str(row)[:40]!r}; it must be {{"b64": "..."}} or nested lists [height][width][3].')
+    raise Refusal(f'a picture is {shown(row)[:40]!r}; it must be {{"b64": "..."}} or nested lists [height][width][3].')
+
+
+def _listed(keys: Mapping[str, Any]) -> str:
+    return ", ".join(shown(key) for key in sorted(keys)[:10])[:120] or "none"
 
 
 def _unnamed(value: Any) -> Any:
     """A named input without its name."""
     if isinstance(value, dict) and set(value) != {"b64"}:
         if set(value) != {IMAGE}:
-            raise Refusal(
-                f"the inputs are {', '.join(map(str, value))[:120] or 'none'}; there is one, named {IMAGE!r}."
-            )
+            raise Refusal(f"the inputs are {_listed(value)}; there is one, named {IMAGE!r}.")
         return value[IMAGE]
     return value
 
