@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import threading
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +245,38 @@ def test_a_model_that_alone_is_served_need_not_be_named(start: Start, models: Pa
     server = start(str(models / "single"))
     assert server.post("/predict", pictures[0]).json["model"] == "single"
     assert np.isfinite(server.post("/predict", pictures[0]).json["predictions"][0]["probability"])
+
+
+def test_no_more_requests_wait_for_heatmaps_than_are_drawn_soon(start: Start, pictures: list[bytes]) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(version: object, data: bytes, target: int) -> bytes:
+        begun.release()
+        go_on.wait(20)
+        return b"heat"
+
+    server = start(explain=slow)
+
+    def ask() -> Reply:
+        return server.post("/predict?model=single&explain=true", pictures[0])
+
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [pool.submit(ask) for _ in range(16)]
+        assert begun.acquire(timeout=20)
+        deadline = time.monotonic() + 20
+        while (reply := ask_without_waiting(server, pictures[0])) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert reply is not None
+        assert (reply.status, reply.headers["retry-after"]) == (429, "5")
+        assert reply.json["error"].startswith("16 requests wait for heatmaps, which are drawn one at a time.")
+        go_on.set()
+        assert {one.result().status for one in waiting} == {200}
+
+
+def ask_without_waiting(server: Running, picture: bytes) -> Reply | None:
+    """The refusal, once all the others wait; until then nothing is asked for that would be drawn."""
+    text = server.get("/metrics").body.decode()
+    under_way = next(line for line in text.splitlines() if line.startswith("tellapart_requests_under_way"))
+    if float(under_way.split()[1]) < 17:  # with this look
+        return None
+    return server.post("/predict?model=single&explain=true", picture)

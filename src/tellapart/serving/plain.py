@@ -13,12 +13,13 @@ from starlette.routing import Route
 from tellapart.serving.bodies import File, Limits, SafeJSON, read_body, read_files
 from tellapart.serving.inference_protocol import get_version
 from tellapart.serving.pictures import Encoded
-from tellapart.serving.refusals import NotAllowed, Refusal, Stopping, TooLarge
+from tellapart.serving.refusals import NotAllowed, Overloaded, Refusal, Stopping, TooLarge
 from tellapart.serving.repository import Version
 from tellapart.serving.service import Answer, Service
 
 MOST_NEIGHBOURS = 50
 MOST_EXPLAINED = 16  # pictures of one request: each costs many runs of the network
+_MOST_WAITING = 16  # requests that wait for heatmaps
 _YES, _NO = ("true", "1", "yes"), ("false", "0", "no", "")
 _DIGITS = 7  # a float32 carries seven significant decimal digits
 
@@ -38,13 +39,29 @@ class _Endpoints:
     def __init__(self, service: Service, limits: Limits) -> None:
         self._service, self._limits = service, limits
         self._explaining = asyncio.Semaphore(1)  # heatmaps must not take the cores from everybody else
+        self._to_explain = 0  # requests that have heatmaps drawn, or wait for that
 
     async def predict(self, request: Request) -> Response:
+        if not _flag(request, "explain"):
+            return await self._predict(request, explain=False)
+        if self._service.explain is None:
+            raise NotAllowed("this server draws no heatmaps. Ask without `explain`.")
+        if self._to_explain >= _MOST_WAITING:
+            raise Overloaded(
+                f"{self._to_explain} requests wait for heatmaps, which are drawn one at a time. Send it again later, or ask "
+                "without `explain`.",
+                retry_after=5,
+            )
+        self._to_explain += 1
+        try:
+            return await self._predict(request, explain=True)
+        finally:
+            self._to_explain -= 1
+
+    async def _predict(self, request: Request, *, explain: bool) -> Response:
         query = request.query_params
         version = choose_version(self._service, query.get("model", ""), query.get("version", ""))
-        top, explain, neighbours = _top(request), _flag(request, "explain"), _neighbours(request)
-        if explain and self._service.explain is None:
-            raise NotAllowed("this server draws no heatmaps. Ask without `explain`.")
+        top, neighbours = _top(request), _neighbours(request)
         if neighbours and version.gallery is None:
             raise NotAllowed(
                 f"model {version.name!r} was shipped without training pictures. Ask without `neighbours`, or have its operator "
