@@ -222,6 +222,17 @@ def test_every_request_is_logged_and_ctrl_c_is_an_end(launch: Launch, models: Pa
     assert server.end(signal.SIGINT) == 0
 
 
+@pytest.mark.slow
+def test_ctrl_c_twice_does_not_linger(launch: Launch, models: Path) -> None:
+    server = launch(models / "single", linger=60.0)
+    server.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert server.process.poll() is None
+    started = time.monotonic()
+    server.end(signal.SIGINT)
+    assert time.monotonic() - started < 10
+
+
 def start(*models: object, **options: Any) -> None:
     chosen = ServeOptions(models=tuple(map(str, models)), **{"port": 0, "grpc_port": 0, **options})
     serve(chosen, say=lambda text: None, ready=lambda ports: None)

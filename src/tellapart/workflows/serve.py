@@ -198,9 +198,14 @@ def _check(options: ServeOptions) -> None:
 
 def _stop_on_signals() -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def told() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)  # who presses Ctrl-C again wants no more waiting
+
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, told)
     return stop
 
 
