@@ -4,6 +4,9 @@
 PYTHON ?=
 CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
+# As many test files run at once: most tests keep one core busy. Of more, those that measure time would notice.
+WORKERS ?= 2
+
 VENV = .venv
 CLIENTS = .venv-clients
 IN_VENV = $(VENV)/bin/python -m
@@ -26,7 +29,7 @@ demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells
 	@$(VENV)/bin/tellapart demo
 
 test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU or Triton).
-	@$(IN_VENV) pytest -m "not gpu and not long and not triton" $(ARGS)
+	@$(IN_VENV) pytest -m "not gpu and not long and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)

@@ -67,7 +67,10 @@ class Page:
         return self.driver.find_element("css selector", selector)
 
     def texts(self, selector: str) -> list[str]:
-        return [one.text for one in self.driver.find_elements("css selector", selector)]
+        # In one step: element by element, one may be drawn anew in between.
+        script = "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText.trim())"
+        texts: list[str] = self.driver.execute_script(script, selector)
+        return texts
 
     def wait(self, ready: Callable[[], Any]) -> Any:
         from selenium.common.exceptions import WebDriverException

@@ -150,7 +150,8 @@ def _run(pictures: Sequence[Picture], rows: list[int], engine: Engine, preproces
                 if not under_way:
                     return
                 finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in finished:
+                # What was computed is handed on before an error of another batch ends everything.
+                for future in sorted(finished, key=lambda one: one.exception() is not None):
                     yield future.result()
         finally:
             # Reached on Ctrl-C too: what has not begun must not be begun.

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import threading
 import time
 import weakref
 import zlib
@@ -198,24 +199,33 @@ def _settle(
 ) -> Generator[tuple[int, dict[int, str]], None, None]:
     """Compute and write the units, and flag their rows now and then; how many rows and which problems each gave."""
 
-    def work(part: list[int]) -> tuple[dict[int, int], dict[int, str]]:
-        computed = compute(part)
-        return store.write(computed.rows, computed.values), computed.problems
+    written: dict[int, int] = {}
+    written_lock = threading.Lock()
 
-    pending: dict[int, int] = {}
+    def work(part: list[int]) -> tuple[int, dict[int, str]]:
+        computed = compute(part)
+        checksums = store.write(computed.rows, computed.values)
+        with written_lock:
+            written.update(checksums)
+        return len(checksums), computed.problems
+
+    def commit() -> None:
+        with written_lock:
+            checksums = dict(written)
+            written.clear()
+        store.flag(checksums)
+
     committed = time.monotonic()
-    with contextlib.closing(run_units(units, work, workers=workers)) as finished:
-        try:
-            for checksums, problems in finished:
-                pending.update(checksums)
+    try:
+        with contextlib.closing(run_units(units, work, workers=workers)) as finished:
+            for result in finished:
                 due = time.monotonic() - committed > _COMMIT_SECONDS
-                if due or len(pending) * store.row_bytes > commit_bytes:
-                    store.flag(pending)
-                    pending.clear()
+                if due or len(written) * store.row_bytes > commit_bytes:
+                    commit()
                     committed = time.monotonic()
-                yield len(checksums), problems
-        finally:
-            store.flag(pending)
+                yield result
+    finally:  # on Ctrl-C too, once the threads have ended
+        commit()
 
 
 def run_units(
