@@ -38,6 +38,16 @@ def test_help_imports_nothing_heavy() -> None:
     assert imported & {*HEAVY, "numpy", "onnxruntime"} == set()
 
 
+def test_the_package_is_the_command() -> None:
+    answers = [
+        subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+        for command in ([sys.executable, "-m", "tellapart"], [Path(sysconfig.get_path("scripts")) / "tellapart"])
+    ]
+    assert [answer.returncode for answer in answers] == [0, 0]
+    assert answers[0].stdout.startswith("Usage: tellapart ")
+    assert answers[0].stdout == answers[1].stdout
+
+
 def test_an_import_is_noticed() -> None:
     assert "colorsys" in imported_by("-c", "import colorsys")
     assert "colorsys" not in imported_by("-c", "pass")

@@ -261,8 +261,9 @@ def test_names_of_files_stay_here(script: Script, tmp_path: Any) -> None:
         ({"url": "http://a?b=c"}, "the address of a holds more than a host, a port and a path"),
         ({"api_key": "a\r\nb"}, "the API key is empty, or has blanks, line ends"),
         ({"api_key": ""}, "the API key is empty"),
-        ({"timeout": 0}, "the timeout is 0 s; it must be a positive number"),
-        ({"timeout": float("nan")}, "the timeout is nan s"),
+        ({"timeout": 0}, "the timeout is 0; it must be a positive number"),
+        ({"timeout": float("nan")}, "the timeout is nan"),
+        ({"timeout": "5"}, "the timeout is '5'; it must be a positive number"),
         ({"retries": -1}, "retries is -1; it must be 0 or more"),
     ],
 )

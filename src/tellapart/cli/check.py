@@ -40,7 +40,8 @@ its label: suggestions that are taken unseen make the next test agree with the c
 @click.option(
     "--corrections",
     type=click.Path(path_type=Path),
-    help="A CSV with path,label that corrects labels first, as `tellapart train --labels` does.",
+    help="A CSV with path,label that corrects labels first, or a folder of `tellapart serve --corrections`, as for "
+    "`tellapart train --labels`.",
 )
 @click.option("--backbone", help="With --labels: a timm name.  [default: tf_efficientnet_lite0]")
 @click.option("--weights", type=click.Path(path_type=Path), help="With --labels: a .safetensors file for the backbone.")

@@ -38,8 +38,9 @@ class Connection:
             raise SettingsError(
                 "the API key is empty, or has blanks, line ends or signs outside ASCII. Give the key alone, as one line."
             )
-        if not 0 < self.timeout < float("inf"):
-            raise SettingsError(f"the timeout is {self.timeout} s; it must be a positive number of seconds.")
+        # A setting read from the environment is text, and text is not compared with numbers.
+        if not isinstance(self.timeout, int | float) or not 0 < self.timeout < float("inf"):
+            raise SettingsError(f"the timeout is {self.timeout!r}; it must be a positive number of seconds.")
         if self.retries < 0:
             raise SettingsError(f"retries is {self.retries}; it must be 0 or more.")
         _require()

@@ -28,7 +28,7 @@ from tellapart.errors import PictureError
 from tellapart.serving.refusals import Late, Stopping, TooLarge
 from tellapart.serving.waiting import WaitingLine
 
-BATCH_SECONDS = 0.03  # for which a thread takes pictures at a time, where nobody asked for a delay
+BATCH_SECONDS = 0.036  # for which a thread takes pictures at a time, where nobody asked for a delay
 _NICENESS = 10  # of the threads that classify, above that of the one that talks
 
 
