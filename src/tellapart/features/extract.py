@@ -77,6 +77,27 @@ def extract(
     reused = len(first_row) - len(missing)
     if advance is not None:
         advance(len(pictures) - len(missing))
+    problems = _compute(pictures, missing, vectors, engine, preprocessing, cache, tag, advance)
+    for row, picture in enumerate(pictures):
+        first = first_row[picture.content_hash]
+        if first != row:
+            vectors[row] = vectors[first]
+            if first in problems:
+                problems[row] = problems[first]
+    return Features(
+        vectors=vectors,
+        content_hashes=tuple(picture.content_hash for picture in pictures),
+        problems=problems,
+        computed=len(missing) - sum(row in problems for row in missing),
+        reused=reused,
+    )
+
+
+def _compute(
+    pictures: Sequence[Picture], missing: list[int], vectors: NDArray[np.float32], engine: Engine,
+    preprocessing: Preprocessing, cache: Cache | None, tag: str, advance: Callable[[int], None] | None,
+) -> dict[int, str]:  # fmt: skip
+    """Fill the missing rows of `vectors` [N, D], and the cache; row -> problem of the rest."""
     problems: dict[int, str] = {}
     unsaved: dict[str, bytes] = {}
     try:
@@ -92,19 +113,7 @@ def extract(
                 _save(cache, unsaved)
     finally:
         _save(cache, unsaved)
-    for row, picture in enumerate(pictures):
-        first = first_row[picture.content_hash]
-        if first != row:
-            vectors[row] = vectors[first]
-            if first in problems:
-                problems[row] = problems[first]
-    return Features(
-        vectors=vectors,
-        content_hashes=tuple(picture.content_hash for picture in pictures),
-        problems=problems,
-        computed=len(missing) - sum(row in problems for row in missing),
-        reused=reused,
-    )
+    return problems
 
 
 def _save(cache: Cache | None, unsaved: dict[str, bytes]) -> None:

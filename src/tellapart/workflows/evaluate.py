@@ -72,18 +72,8 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
         ]
         seen = np.array(tuned_on, dtype=np.bool_)
 
-    thresholds = _thresholds(classifier)
-
-    def measure(rows: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
-        found = score(
-            probabilities[rows], None, labels[rows], classes=classifier.classes, groups=groups[rows], seed=seed
-        )
-        if thresholds is not None:
-            found["abstention"] = measure_abstention(
-                probabilities[rows], novelty[rows], labels[rows], thresholds, classes=classifier.classes,
-                groups=groups[rows], seed=seed,
-            )  # fmt: skip
-        return found
+    def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
+        return _measure(classifier, probabilities[rows], novelty[rows], labels[rows], groups=groups[rows], seed=seed)
 
     some_seen = seen is not None and bool(seen.any()) and not bool(seen.all())
     return EvaluateResult(
@@ -93,6 +83,20 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
         metrics=measure(np.ones(len(read), dtype=np.bool_)),
         metrics_unseen=measure(~seen) if some_seen and seen is not None else None,
     )
+
+
+def _measure(
+    classifier: Classifier, probabilities: NDArray[np.float32], novelty: NDArray[np.float32], labels: NDArray[np.int64],
+    *, groups: NDArray[Any], seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    """The metrics of n pictures: probabilities [n, K], the others [n]."""
+    found = score(probabilities, None, labels, classes=classifier.classes, groups=groups, seed=seed)
+    thresholds = _thresholds(classifier)
+    if thresholds is not None:
+        found["abstention"] = measure_abstention(
+            probabilities, novelty, labels, thresholds, classes=classifier.classes, groups=groups, seed=seed
+        )
+    return found
 
 
 def _choose(examined: Examined, classifier: Classifier, split: Split | None, learned: Mapping[str, str]) -> list[int]:

@@ -18,11 +18,11 @@ from tellapart.workflows.deploy import deploy
 from tellapart.workflows.fitting import run_job
 from tellapart.workflows.job import make_job
 from tellapart.workflows.material import Material
-from tellapart.workflows.planning import Clock, plan, reserve_seconds
+from tellapart.workflows.planning import Clock, Plan, plan, reserve_seconds
 from tellapart.workflows.reporter import Reporter
 from tellapart.workflows.runs import Run, replan
 from tellapart.workflows.squares import shrink_splits
-from tellapart.workflows.timing import measure
+from tellapart.workflows.timing import Speed, measure
 
 EPOCHS = 30  # where neither epochs nor a budget are given
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 5e-2}
@@ -45,19 +45,8 @@ def scratch(
             test_time_augmentation=settings.network.test_time_augmentation,
         )  # fmt: skip
         advance(1)
-    scored = scored_pictures(material)
-    reserve = reserve_seconds(scored=scored, seconds_picture=speed.deployed)
-    planned = plan(
-        speed.costs, train=len(material.rows("train")), validation=len(material.rows("validation")),
-        epochs=settings.loop.epochs, views=0, default_epochs=EPOCHS if clock.left is None else 1000,
-        seconds=None if clock.left is None else clock.left - reserve,
-    )  # fmt: skip
-    if planned is None:
-        raise SettingsError(
-            f"--budget {settings.budget} is too short: one epoch would take about "
-            f"{speed.costs.train * len(material.rows('train')):.0f} s, and {max(0.0, clock.left or 0.0):.0f} s are left. "
-            "Give a longer budget, a smaller network or smaller pictures."
-        )
+    reserve = reserve_seconds(scored=scored_pictures(material), seconds_picture=speed.deployed)
+    planned = _plan(settings, material, speed, clock, reserve)
     run = replan(run, epochs=planned.epochs, size=size)
     run.log("planned", strategy="scratch", epochs=planned.epochs, seconds=round(planned.seconds, 1))
     squares = shrink_splits(material, built.preprocessing, reporter)
@@ -78,6 +67,22 @@ def scratch(
         license_name=built.license, fitted=fitted, material=material, folder=run.folder, reporter=reporter,
         views=settings.network.test_time_augmentation,
     )  # fmt: skip
+
+
+def _plan(settings: TrainSettings, material: Material, speed: Speed, clock: Clock, reserve: float) -> Plan:
+    """How many epochs; `reserve` seconds stay for what comes after them. Raises: SettingsError when there is time for none."""
+    train = len(material.rows("train"))
+    planned = plan(
+        speed.costs, train=train, validation=len(material.rows("validation")), epochs=settings.loop.epochs, views=0,
+        default_epochs=EPOCHS if clock.left is None else 1000,
+        seconds=None if clock.left is None else clock.left - reserve,
+    )  # fmt: skip
+    if planned is None:
+        raise SettingsError(
+            f"--budget {settings.budget} is too short: one epoch would take about {speed.costs.train * train:.0f} s, and "
+            f"{max(0.0, clock.left or 0.0):.0f} s are left. Give a longer budget, a smaller network or smaller pictures."
+        )
+    return planned
 
 
 def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork:
