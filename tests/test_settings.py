@@ -102,6 +102,19 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
             "network.test_time_augmentation is set, which --strategy probe does not use. Leave it out, or give --strategy fin",
         ),
         (
+            {"augment": {"rotation": 0.1}, "strategy": "probe"},
+            "augment.rotation is set, which --strategy probe does not use.",
+        ),
+        ({"loop": {"epochs": 3}, "strategy": "probe"}, "loop.epochs is set, which --strategy probe does not use."),
+        (
+            {"finetune": {"batch_norm": "train"}, "strategy": "scratch"},
+            "finetune.batch_norm is set, which --strategy scratch",
+        ),
+        (
+            {"backbone": "resnet18", "strategy": "scratch"},
+            "backbone is set, which --strategy scratch does not use. Leave it out, or name the network with --network instead",
+        ),
+        (
             {"network": {"crop": 0.9}, "strategy": "scratch"},
             "network.crop is set, which --strategy scratch does not use.",
         ),

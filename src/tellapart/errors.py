@@ -7,6 +7,7 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 ├── BackboneError         a backbone name is unknown, or its weights do not fit
 │   └── BackboneUnavailable   its weights are not here, and no hub can be reached
 ├── TrainingError         the training itself went wrong: the loss is no longer a number
+│   └── ForeignCheckpoint     its checkpoints belong to another training
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
 ├── MissingExtra          the command needs an extra that is not installed
 └── StorageError          the disk is full, or a folder cannot be read or written
@@ -42,7 +43,11 @@ class BackboneUnavailable(BackboneError):
 
 
 class TrainingError(TellapartError):
-    """The training itself went wrong: the loss is no longer a finite number, or its checkpoints belong to another."""
+    """The training itself went wrong: the loss is no longer a finite number."""
+
+
+class ForeignCheckpoint(TrainingError):
+    """The checkpoints in a run's folder belong to another training, of other settings or pictures."""
 
 
 class ModelFileError(TellapartError):

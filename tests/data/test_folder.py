@@ -201,7 +201,7 @@ def test_loops_at_the_root_and_in_a_split(tmp_path: Path) -> None:
     (tmp_path / "train/dog").symlink_to(tmp_path / "train")
     listing = scan(tmp_path)
     assert listing.classes == ("cat",)
-    assert listing.ignored == {"folder beside the split folders": 1, "link loop": 1}
+    assert listing.ignored == {"split folder without pictures": 1, "link loop": 1}
 
 
 def test_folders_that_link_to_each_other_are_entered_once_a_class(tmp_path: Path) -> None:
@@ -319,6 +319,12 @@ def test_no_permission_to_read(open_folder: Path, which: str) -> None:
     assert text == (
         f"no permission to read the folder '{open_folder / which}'. Change it with chmod, or run as its owner."
     )
+
+
+def test_a_split_folder_without_pictures_is_called_so(tmp_path: Path) -> None:
+    make(tmp_path, "train/cat/a.jpg", "test/cat/b.jpg", "samples/any/.hidden")
+    (tmp_path / "val" / "cat").mkdir(parents=True)
+    assert scan(tmp_path).ignored == {"folder beside the split folders": 1, "split folder without pictures": 1}
 
 
 def test_split_folders_beside_another_folder_are_still_splits(tmp_path: Path) -> None:

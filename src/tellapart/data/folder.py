@@ -86,7 +86,10 @@ def scan(folder: Path) -> Listing:
     ignored["loose file outside a class folder"] += len(children) - len(folders)
     split_folders = _split_folders(root, folders)
     if split_folders:
-        ignored["folder beside the split folders"] += len(folders) - len(split_folders)
+        others = [child for child in folders if child not in split_folders]
+        empty = sum(child.name.casefold() in SPLIT_WORDS for child in others)
+        ignored["split folder without pictures"] += empty
+        ignored["folder beside the split folders"] += len(others) - empty
         files = [file for child in split_folders for file in _files_of_split(root, child, ignored)]
     else:
         files = [file for child in folders for file in _files_of_class(root, child, None, ignored)]

@@ -182,16 +182,20 @@ class TrainSettings(_Part):
             "network.crop": network.crop is not None and self.strategy == "scratch",
             "network.dense": bool(network.dense) and self.strategy == "probe",
             "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
-            "finetune.unfreeze": self.finetune.unfreeze is not None and self.strategy in ("probe", "scratch"),
-            "finetune.views": self.finetune.views is not None and self.strategy in ("probe", "scratch"),
+            **{f"finetune.{key}": self.strategy in ("probe", "scratch") for key in _changed(self.finetune)},
+            **{f"augment.{key}": self.strategy == "probe" for key in _changed(self.augment)},
+            # How many processes read is the machine's affair, and the Python API always says it.
+            **{f"loop.{key}": self.strategy == "probe" for key in _changed(self.loop) if key != "workers"},
+            "backbone": "backbone" in _changed(self) and self.strategy == "scratch",
             "weights": self.weights is not None and self.strategy == "scratch",
             "budget": self.budget is not None and self.strategy == "probe",
         }
         for name in (name for name, given in idle.items() if given):
             other = "scratch" if name.startswith("network.") and self.strategy != "scratch" else "finetune"
             other = "finetune" if name in ("network.dense", "network.test_time_augmentation") else other
+            named = ", or name the network with --network instead" if name == "backbone" else ""
             raise ValueError(
-                f"{name} is set, which --strategy {self.strategy} does not use. Leave it out, or give --strategy {other}"
+                f"{name} is set, which --strategy {self.strategy} does not use. Leave it out{named}, or give --strategy {other}"
             )
         return self
 
@@ -205,6 +209,12 @@ class TrainSettings(_Part):
     def budget_seconds(self) -> float | None:
         """The budget in seconds; None where there is none."""
         return None if self.budget is None else parse_seconds(self.budget)
+
+
+def _changed(part: _Part) -> list[str]:
+    """The keys whose values are not those that they have unless somebody says otherwise."""
+    fields = type(part).model_fields
+    return [key for key, field in fields.items() if getattr(part, key) != field.get_default(call_default_factory=True)]
 
 
 def parse_seconds(text: str) -> float:

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tellapart.errors import TrainingError
+from tellapart.errors import ForeignCheckpoint, TrainingError
 from tellapart.storage import current_umask, storage_errors
 
 _VERSION = "1"
@@ -114,9 +114,10 @@ class Checkpoints:
 
     def _check(self, path: Path, head: Mapping[str, Any]) -> None:
         if head["fingerprint"] != self.fingerprint:
-            raise TrainingError(
+            raise ForeignCheckpoint(
                 f"{path} belongs to another training: its fingerprint is {head['fingerprint'][:12]}, this one's is "
-                f"{self.fingerprint[:12]}. Resume with the settings and pictures it began with, or train into a new folder."
+                f"{self.fingerprint[:12]}. Pictures, labels or settings have changed since it began: bring them back to resume it, "
+                "or train into a new folder."
             )
 
 

@@ -269,10 +269,9 @@ class _Training:
         return loss, accuracy
 
     def _diverged(self, which: str, loss: float, when: str) -> TrainingError:
-        kept = f" The best weights so far, of epoch {self.position.best_epoch}, are kept." if self.best else ""
         return TrainingError(
             f"{when}: the {which} loss is {loss}; it must stay finite. Lower the learning rate (try a tenth), warm up "
-            f"for longer, or clip the gradient at 1.{kept}"
+            f"for longer, or clip the gradient at 1."
         )
 
     def _save(self) -> None:

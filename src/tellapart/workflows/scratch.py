@@ -78,9 +78,10 @@ def _plan(settings: TrainSettings, material: Material, speed: Speed, clock: Cloc
         seconds=None if clock.left is None else clock.left - reserve,
     )  # fmt: skip
     if planned is None:
+        needed, left = speed.costs.train * train, max(0.0, clock.left or 0.0)
         raise SettingsError(
-            f"--budget {settings.budget} is too short: one epoch would take about {speed.costs.train * train:.0f} s, and "
-            f"{max(0.0, clock.left or 0.0):.0f} s are left. Give a longer budget, a smaller network or smaller pictures."
+            f"--budget {settings.budget} is too short: one epoch would take about {max(0.1, needed):.1f} s, and {left:.1f} s are "
+            "left after preparing. Give a longer budget, a smaller network or smaller pictures."
         )
     return planned
 

@@ -22,6 +22,7 @@ from tellapart.data.examples import SPLITS
 from tellapart.errors import (
     BackboneError,
     BackboneUnavailable,
+    ForeignCheckpoint,
     SettingsError,
     StorageError,
     TellapartError,
@@ -99,6 +100,8 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
         if run is not None and not resumed and not (run.folder / "checkpoints").exists():
             run.discard()  # it holds nothing that could be gone on with
         raise
+    except ForeignCheckpoint:
+        raise  # with its pictures back as they were, the run can go on
     except TrainingError:
         if run is not None:
             reporter.warn(
