@@ -55,6 +55,26 @@ def timed(one: nn.Module, **changes: Any) -> Speed:
     return measure(one, **{**settings, **changes})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("patience", "tried"), [(None, {16}), (0.0, {2}), (1000.0, {2, 16})])
+def test_little_time_is_not_spent_on_measuring(patience: float | None, tried: set[int]) -> None:
+    room = Room(100)
+    assert min(_step_seconds(network(room), 0, (SIDE, SIDE, 3), ONE, 16, patience)) > 0
+    assert set(room.tried) == tried
+
+
+def test_a_fifth_of_what_is_left_goes_into_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+
+    def steps(*arguments: Any) -> tuple[float, float]:
+        given.append(arguments[-1])
+        return 1.0, 1.0
+
+    monkeypatch.setattr("tellapart.workflows.timing._step_seconds", steps)
+    for left in (None, 50.0, -3.0):
+        timed(network(), left=left)
+    assert given == [None, 10.0, 0.0]
+
+
 def test_every_cost_is_found_and_the_network_stays_as_it_was() -> None:
     one = network()
     before = {name: tensor.clone() for name, tensor in one.state_dict().items()}

@@ -84,7 +84,7 @@ def finetune(
         speed = measure(
             cut.network, start=cut.start, shape=cut.shape, lower=cut.lower, augment=augment, devices=devices,
             batch_size=settings.loop.pictures_at_once, preprocessing=backbone.preprocessing, workers=settings.loop.workers,
-            test_time_augmentation=settings.network.test_time_augmentation,
+            test_time_augmentation=settings.network.test_time_augmentation, left=clock.left,
         )  # fmt: skip
         advance(1)
     planned = _plan(settings, material, speed, clock)

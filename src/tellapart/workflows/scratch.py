@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from tellapart.data.augment import build_augmentation, resolve
 from tellapart.errors import SettingsError
 from tellapart.features.shrink import AugmentedPictures
@@ -42,7 +44,7 @@ def scratch(
         speed = measure(
             built.network, start=0, shape=(size, size, 3), lower=None, augment=augment, devices=devices,
             batch_size=settings.loop.pictures_at_once, preprocessing=built.preprocessing, workers=settings.loop.workers,
-            test_time_augmentation=settings.network.test_time_augmentation,
+            test_time_augmentation=settings.network.test_time_augmentation, left=clock.left,
         )  # fmt: skip
         advance(1)
     reserve = reserve_seconds(scored=scored_pictures(material), seconds_picture=speed.deployed)
@@ -71,17 +73,17 @@ def scratch(
 
 def _plan(settings: TrainSettings, material: Material, speed: Speed, clock: Clock, reserve: float) -> Plan:
     """How many epochs; `reserve` seconds stay for what comes after them. Raises: SettingsError when there is time for none."""
-    train = len(material.rows("train"))
-    planned = plan(
-        speed.costs, train=train, validation=len(material.rows("validation")), epochs=settings.loop.epochs, views=0,
-        default_epochs=EPOCHS if clock.left is None else 1000,
-        seconds=None if clock.left is None else clock.left - reserve,
-    )  # fmt: skip
+    fit = functools.partial(
+        plan, speed.costs, train=len(material.rows("train")), validation=len(material.rows("validation")), views=0
+    )
+    left = None if clock.left is None else clock.left - reserve
+    planned = fit(epochs=settings.loop.epochs, default_epochs=EPOCHS if left is None else 1000, seconds=left)
     if planned is None:
-        needed, left = speed.costs.train * train, max(0.0, clock.left or 0.0)
+        one = fit(epochs=1, default_epochs=1, seconds=None)
         raise SettingsError(
-            f"--budget {settings.budget} is too short: one epoch would take about {max(0.1, needed):.1f} s, and {left:.1f} s are "
-            "left after preparing. Give a longer budget, a smaller network or smaller pictures."
+            f"--budget {settings.budget} is too short: one epoch would take about {one.seconds if one else 0.0:.1f} s, and "
+            f"{max(0.0, left or 0.0):.1f} s are left between preparing and testing. Give a longer budget, a smaller network or "
+            "smaller pictures."
         )
     return planned
 

@@ -32,6 +32,7 @@ _MOST = 128  # pictures in a step that is timed
 _TIMES = 3  # of which the quickest counts: other work on the machine only ever adds
 _DECODING = 0.003  # seconds, of an everyday picture
 _FEWEST = 2  # pictures in a step: batch norm needs two
+_SHARE = 0.2  # of the time left, for finding out how it is best spent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +46,12 @@ class Speed:
 def measure(
     network: StagedNetwork, *, start: int, shape: Sequence[int], lower: Path | None, augment: Augment,
     devices: Devices, batch_size: int, preprocessing: Preprocessing, workers: int | None = None,
-    test_time_augmentation: TestTimeAugmentation = "none",
+    test_time_augmentation: TestTimeAugmentation = "none", left: float | None = None,
 ) -> Speed:  # fmt: skip
     """Time one batch of each kind on made pictures; the network is left as it was.
 
-    `workers`: the processes that vary pictures (None: as many as by default). Raises: TrainingError when memory does not
-    suffice.
+    `workers`: the processes that vary pictures (None: as many as by default). `left`: the seconds that the run has; a fifth
+    of them goes into fewer pictures where a whole batch would take longer. Raises: TrainingError when memory does not suffice.
     """
     keep_freed_memory()
     side = training_square(preprocessing).size
@@ -60,7 +61,8 @@ def measure(
     view = 0.0
     if lower is not None:
         view = varied / cores() + _view_seconds(lower, preprocessing.size)
-    train, validate = _step_seconds(network, start, shape, devices, batch_size)
+    patience = None if left is None else _SHARE * max(0.0, left)
+    train, validate = _step_seconds(network, start, shape, devices, batch_size, patience)
     if lower is None:  # pictures are varied anew in each epoch
         train = _with_varying(train, varied, devices, workers)
     deployed = _DECODING / cores() + len(VIEWS[test_time_augmentation]) * (view + validate)
@@ -89,14 +91,19 @@ def _view_seconds(lower: Path, size: int) -> float:
 
 
 def _step_seconds(
-    network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, batch_size: int
-) -> tuple[float, float]:
+    network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, batch_size: int,
+    patience: float | None = None,
+) -> tuple[float, float]:  # fmt: skip
     """Seconds a picture of a training step and of a look without gradients, with as many pictures as memory allows.
 
-    Raises: TrainingError when it does not suffice for the fewest.
+    With `patience`, in so many seconds or with the fewest pictures. Raises: TrainingError when memory does not suffice for them.
     """
     count = max(_FEWEST, min(batch_size, _MOST))
     with training_threads(devices.threads):
+        if patience is not None and count > _FEWEST:
+            once = functools.partial(_time_step, network, start, shape, devices, _FEWEST, times=1)
+            if (found := within_memory(once, devices.device)) is not None:
+                count = max(_FEWEST, min(count, int(patience / ((_TIMES + 1) * sum(found)))))
         while count >= _FEWEST:
             found = within_memory(functools.partial(_time_step, network, start, shape, devices, count), devices.device)
             if found is not None:
@@ -109,7 +116,7 @@ def _step_seconds(
 
 
 def _time_step(
-    network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, count: int
+    network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, count: int, *, times: int = _TIMES
 ) -> tuple[float, float]:
     twin = copy.deepcopy(network)  # batch norm's statistics change in a step
     devices.prepare(twin)
@@ -130,10 +137,10 @@ def _time_step(
 
     twin.train()
     train()
-    trained = min(_seconds(train) for _ in range(_TIMES))
+    trained = min(_seconds(train) for _ in range(times))
     twin.eval()
     look()
-    return trained / count, min(_seconds(look) for _ in range(_TIMES)) / count
+    return trained / count, min(_seconds(look) for _ in range(times)) / count
 
 
 def _settle(devices: Devices) -> None:
