@@ -226,3 +226,18 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
 def explain() -> Callable[[Version, bytes, int], bytes]:
     """Stands in for a heatmap: names what it was asked for."""
     return lambda version, data, target: f"{version.name} {len(data)} {target}".encode()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from .browser import browser
+
+    with browser(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def green(tmp_path: Path) -> Path:
+    path = tmp_path / "green.png"
+    path.write_bytes(png((90, 140, 90)))
+    return path

@@ -18,17 +18,11 @@ from tellapart.serving.corrections import Corrections
 from tellapart.serving.hosts import hosts_for
 from tellapart.workflows.heatmaps import make_explainer
 
-from .browser import MARKS, WORDS, Page, browser
+from .browser import MARKS, WORDS, Page
 from .conftest import Running, Start, png
 
 KEY = "a-key-of-twenty-letters"
 pytestmark = MARKS
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with browser(tmp_path_factory.mktemp("chromium")) as driver:
-        yield driver
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tellapart.export.assemble import assemble
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.repository import Version
 
-from .browser import MARKS, WORDS, Page, browser
+from .browser import MARKS, WORDS, Page
 from .conftest import Start, png
 
 LONG = "Corn_(maize)___Cercospora_leaf_spot_Gray_leaf_spot" * 3
@@ -23,19 +23,6 @@ LONG = "Corn_(maize)___Cercospora_leaf_spot_Gray_leaf_spot" * 3
 pytestmark = MARKS
 
 Make = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with browser(tmp_path_factory.mktemp("chromium")) as driver:
-        yield driver
-
-
-@pytest.fixture
-def green(tmp_path: Path) -> Path:
-    path = tmp_path / "green.png"
-    path.write_bytes(png((90, 140, 90)))
-    return path
 
 
 @pytest.fixture

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.repository import Version
 
-from .browser import MARKS, WORDS, Page, browser
+from .browser import MARKS, WORDS, Page
 from .conftest import MOST_PIXELS, Running, Start, png
 
 KEY = "a-key-of-twenty-letters"
 WIDE_A = "\uff41"  # as Chinese keyboards write it
 
 pytestmark = MARKS
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with browser(tmp_path_factory.mktemp("chromium")) as driver:
-        yield driver
-
-
-@pytest.fixture
-def green(tmp_path: Path) -> Path:
-    path = tmp_path / "green.png"
-    path.write_bytes(png((90, 140, 90)))
-    return path
 
 
 def asked(server: Running, name: str) -> int:

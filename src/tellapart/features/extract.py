@@ -6,10 +6,10 @@ both let go of Python's lock, so decoding overlaps the network with no queue bet
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tellapart.errors import PictureError
 from tellapart.features.cache import Cache
 from tellapart.features.engine import Engine
+from tellapart.features.rows import run_units
 from tellapart.preprocessing import Preprocessing, load
 
 KIND = "embedding"
@@ -101,16 +102,17 @@ def _compute(
     problems: dict[int, str] = {}
     unsaved: dict[str, bytes] = {}
     try:
-        for done in _run(pictures, missing, engine, preprocessing):
-            problems.update(done.problems)
-            for row, vector in zip(done.rows, done.vectors, strict=True):
-                vectors[row] = vector
-                if pictures[row].file_hash:
-                    unsaved[tag + pictures[row].content_hash] = vector.tobytes()
-            if advance is not None:
-                advance(len(done.rows) + len(done.problems))
-            if len(unsaved) >= _WRITE_EVERY:
-                _save(cache, unsaved)
+        with contextlib.closing(_run(pictures, missing, engine, preprocessing)) as finished:
+            for done in finished:
+                problems.update(done.problems)
+                for row, vector in zip(done.rows, done.vectors, strict=True):
+                    vectors[row] = vector
+                    if pictures[row].file_hash:
+                        unsaved[tag + pictures[row].content_hash] = vector.tobytes()
+                if advance is not None:
+                    advance(len(done.rows) + len(done.problems))
+                if len(unsaved) >= _WRITE_EVERY:
+                    _save(cache, unsaved)
     finally:
         _save(cache, unsaved)
     return problems
@@ -142,31 +144,17 @@ def _from_cache(
     return missing
 
 
-def _run(pictures: Sequence[Picture], rows: list[int], engine: Engine, preprocessing: Preprocessing) -> Iterator[_Done]:
-    """Yield finished batches as they come, with at most two batches a worker under way."""
-    batches = iter([rows[start : start + engine.batch] for start in range(0, len(rows), engine.batch)])
+def _run(
+    pictures: Sequence[Picture], rows: list[int], engine: Engine, preprocessing: Preprocessing
+) -> Generator[_Done, None, None]:
+    """Yield finished batches as they come."""
     stop = threading.Event()
 
     def work(batch: list[int]) -> _Done:
         return _embed(pictures, batch, engine, preprocessing, stop)
 
-    with ThreadPoolExecutor(engine.workers, thread_name_prefix="extract") as pool:
-        under_way: set[Future[_Done]] = set()
-        try:
-            while True:
-                while len(under_way) < engine.workers * 2 and (batch := next(batches, None)) is not None:
-                    under_way.add(pool.submit(work, batch))
-                if not under_way:
-                    return
-                finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                # What was computed is handed on before an error of another batch ends everything.
-                for future in sorted(finished, key=lambda one: one.exception() is not None):
-                    yield future.result()
-        finally:
-            # Reached on Ctrl-C too: what has not begun must not be begun.
-            stop.set()
-            for future in under_way:
-                future.cancel()
+    batches = [rows[start : start + engine.batch] for start in range(0, len(rows), engine.batch)]
+    return run_units(batches, work, workers=engine.workers, stop=stop)
 
 
 def _embed(

@@ -229,9 +229,12 @@ def _settle(
 
 
 def run_units(
-    units: Iterable[_Unit], work: Callable[[_Unit], _Result], *, workers: int
+    units: Iterable[_Unit], work: Callable[[_Unit], _Result], *, workers: int, stop: threading.Event | None = None
 ) -> Generator[_Result, None, None]:
-    """Yield the results of `work` as they come, from `workers` threads; what has not begun on Ctrl-C never begins."""
+    """Yield the results of `work` as they come, from `workers` threads; what has not begun on Ctrl-C never begins.
+
+    `stop` is set at the end, before the threads are waited for: `work` may look at it to end sooner.
+    """
     remaining = iter(units)
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="rows") as pool:
         under_way: set[Future[_Result]] = set()
@@ -249,6 +252,8 @@ def run_units(
                 for future in sorted(finished, key=lambda one: one.exception() is not None):
                     yield future.result()
         finally:
+            if stop is not None:
+                stop.set()
             for future in under_way:
                 future.cancel()
 

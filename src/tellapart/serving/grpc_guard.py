@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -17,7 +15,7 @@ from google.protobuf.message import DecodeError
 from tellapart.errors import TellapartError
 from tellapart.serving.bodies import read_aside
 from tellapart.serving.budget import Room
-from tellapart.serving.guard import ACCESS, ERRORS
+from tellapart.serving.guard import ERRORS, log_access
 from tellapart.serving.keys import Keys
 from tellapart.serving.refusals import Refusal, Slow
 from tellapart.serving.service import Service
@@ -68,7 +66,7 @@ class GuardedMethod:
             self._metrics.under_way.dec()
             self._metrics.requests.labels("grpc", self._name, code).inc()
             self._metrics.seconds.labels("grpc", self._name).observe(seconds)
-            _log(identity, context, self._name, code, seconds)
+            log_access(identity, client=context.peer(), method="grpc", path=self._name, status=code, seconds=seconds)
 
     async def _message(self, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         """The call's message. Raises: Refusal where there is none; AbortError when it did not come in time."""
@@ -110,16 +108,3 @@ class GuardedMethod:
             raise Refusal(
                 f"the bytes are no request of {self._name} ({str(error)[:120]}). Send what the protocol's definition says."
             ) from None
-
-
-def _log(identity: str, context: Any, method: str, code: str, seconds: float) -> None:
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "id": identity,
-        "client": context.peer(),
-        "method": "grpc",
-        "path": method,
-        "status": code,
-        "ms": round(seconds * 1000, 2),
-    }
-    ACCESS.info(json.dumps(line, ensure_ascii=False))

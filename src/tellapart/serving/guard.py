@@ -8,7 +8,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -146,20 +146,30 @@ class _Visit:
 
     def log(self) -> None:
         """One line of JSON."""
-        if not ACCESS.isEnabledFor(logging.INFO):
-            return
         client = self._scope.get("client")
-        line: MutableMapping[str, Any] = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "id": self._id,
-            "client": client[0] if client else None,
-            "method": self._scope["method"],
-            "path": self._scope["path"],
-            "status": self.status,
-            "ms": round(self.seconds * 1000, 2),
-            "bytes": self._sent,
-        }
-        ACCESS.info(json.dumps(line, ensure_ascii=False))
+        log_access(
+            self._id, client=client[0] if client else None, method=self._scope["method"], path=self._scope["path"],
+            status=self.status, seconds=self.seconds, bytes=self._sent,
+        )  # fmt: skip
+
+
+def log_access(
+    identity: str, *, client: str | None, method: str, path: str, status: int | str, seconds: float, **further: int
+) -> None:
+    """One line of JSON for one request."""
+    if not ACCESS.isEnabledFor(logging.INFO):
+        return
+    line: dict[str, Any] = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "id": identity,
+        "client": client,
+        "method": method,
+        "path": path,
+        "status": status,
+        "ms": round(seconds * 1000, 2),
+        **further,
+    }
+    ACCESS.info(json.dumps(line, ensure_ascii=False))
 
 
 def _request_id(scope: Scope) -> str:
