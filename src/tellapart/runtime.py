@@ -6,6 +6,9 @@ core keeps its own small batch in its cache (175 against 100 pictures a second o
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +23,45 @@ BATCH = 8  # pictures; larger batches fall out of the core's cache and run slowe
 
 
 def cores() -> int:
-    """How many cores this process may use; at least 1. Containers and `taskset` often allow fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+    """How many cores this process may use, at least 1: `taskset` and containers often allow fewer than there are.
+
+    A limit on processor time counts too (`docker run --cpus`, Kubernetes' limits.cpu), rounded up: with more threads than that,
+    all of them stand still together for part of each period.
+    """
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = time_limit(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
+    return max(1, min(there, math.ceil(limit)) if math.isfinite(limit) else there)
+
+
+@functools.cache
+def time_limit(membership: Path, groups: Path) -> float:
+    """Cores' worth of time that Linux's control groups allow, the smallest of our group and those above; inf without a limit.
+
+    Source: cpu.max of docs.kernel.org/admin-guide/cgroup-v2.html, and cpu.cfs_quota_us of cgroup v1 (scheduler/sched-bwc).
+    """
+    limits = [math.inf]
+    with contextlib.suppress(OSError):
+        for line in membership.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "cpu" not in controllers.split(","):
+                continue
+            folder = groups / "cpu" if controllers else groups
+            inner = folder / path.lstrip("/")
+            # A container may see its own group as the root, under a path that is only there outside.
+            limits += [_limit_of(one) for one in (inner, *inner.parents) if one.is_relative_to(folder)]
+    return min(limits)
+
+
+def _limit_of(group: Path) -> float:
+    """Of one group, in cores."""
+    try:
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else math.inf
+    except (OSError, ValueError, ZeroDivisionError):  # no limit: "max", or no such file
+        return math.inf
 
 
 class Session:

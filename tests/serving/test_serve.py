@@ -201,6 +201,19 @@ def test_several_processes_end_with_the_one_that_started_them(launch: Launch, mo
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="one core, or none of a thread's own"
+)
+def test_as_many_threads_as_cores_keep_to_one_each(launch: Launch, models: Path) -> None:
+    count = len(os.sched_getaffinity(0))
+    for threads, wanted in ((count, count), (count + 1, 0)):
+        tasks = Path(f"/proc/{launch(models / 'single', threads=threads).process.pid}/task")
+        may = [re.search(r"Cpus_allowed_list:\s*(\S+)", (task / "status").read_text()) for task in tasks.iterdir()]
+        kept = [one[1] for one in may if one is not None and one[1].isdigit()]
+        assert len(set(kept)) == len(kept) == wanted
+
+
 def test_several_processes_take_no_port_that_another_server_has(models: Path) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

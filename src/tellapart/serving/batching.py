@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -25,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import PictureError
+from tellapart.serving.own_core import OwnCore, yield_to_others
 from tellapart.serving.refusals import Late, Stopping, TooLarge
 from tellapart.serving.waiting import WaitingLine
 
 BATCH_SECONDS = 0.036  # for which a thread takes pictures at a time, where nobody asked for a delay
-_NICENESS = 10  # of the threads that classify, above that of the one that talks
 
 
 class Network(Protocol):
@@ -95,12 +93,12 @@ class Batcher:
 
     def __init__(
         self, *, threads: int, max_batch: int, max_delay: float, queue: int, max_wait: float | None = None,
-        batch_seconds: float = BATCH_SECONDS, observe: Observer | None = None,
+        batch_seconds: float = BATCH_SECONDS, observe: Observer | None = None, cores: Sequence[int] = (),
     ) -> None:  # fmt: skip
         """`max_delay` in seconds: how long a free thread waits for a batch to fill; `queue` in pictures that wait.
 
         `max_wait` in seconds: how long a queue that stands may be; None: what waiting.py says. A batch takes `batch_seconds`
-        at most, if more than one picture, unless there is a `max_delay`.
+        at most, if more than one picture, unless there is a `max_delay`. `cores`: what own_core.py allots to the threads.
         """
         self._delayed, self._batch_seconds, self.limit = max_delay > 0, batch_seconds, queue
         self._observe = observe
@@ -110,7 +108,11 @@ class Batcher:
         )
         self._free = 0
         self._closing = False
-        self._threads = [threading.Thread(target=self._work, name=f"serve-{n}", daemon=True) for n in range(threads)]
+        kept = [*cores, *[None] * threads][:threads]
+        self._threads = [
+            threading.Thread(target=self._work, args=(core,), name=f"serve-{n}", daemon=True)
+            for n, core in enumerate(kept)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -178,10 +180,12 @@ class Batcher:
             raise Stopping("the server is shutting down. Send the request again, to another one.")
         self._line.check(count, now=now, patience=patience)
 
-    def _work(self) -> None:
-        _yield_to_others()
+    def _work(self, core: int | None) -> None:
+        yield_to_others()
+        own = OwnCore(core)
         while (taken := self._take()) is not None:
-            self._process(taken)
+            with own.working():
+                self._process(taken)
             if taken.finished:
                 self._tell(taken.finished)
 
@@ -278,11 +282,3 @@ def _answer(requests: list[_Request]) -> None:
             request.answer.set_exception(request.failure)
         else:
             request.answer.set_result(Outputs(rows=tuple(request.rows), errors=tuple(request.errors)))
-
-
-def _yield_to_others() -> None:
-    """Let the thread that talks to clients go first: it needs little, and on full cores it would wait for its turn to say no."""
-    if sys.platform == "linux":  # where niceness is a thread's, not a process's
-        own = threading.get_native_id()
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + _NICENESS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from google.protobuf.message import DecodeError
 from tellapart.errors import TellapartError
 from tellapart.serving.bodies import read_aside
 from tellapart.serving.budget import Room
-from tellapart.serving.guard import ERRORS, log_access
+from tellapart.serving.guard import ERRORS, log_access, new_request_id
 from tellapart.serving.keys import Keys
 from tellapart.serving.refusals import Refusal, Slow
 from tellapart.serving.service import Service
@@ -38,7 +37,7 @@ class GuardedMethod:
 
     async def answer(self, messages: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         """Answer one call. Read here and not by grpc, which logs a traceback and says UNKNOWN where bytes are no message."""
-        started, code, identity = time.monotonic(), "CANCELLED", uuid.uuid4().hex
+        started, code, identity = time.monotonic(), "CANCELLED", new_request_id()
         self._metrics.under_way.inc()
         try:
             self._keys.check({key: str(value) for key, value in context.invocation_metadata() or ()})

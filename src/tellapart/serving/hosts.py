@@ -18,6 +18,7 @@ from tellapart.serving.refusals import Forbidden
 
 _SAFE = ("GET", "HEAD", "OPTIONS")  # RFC 9110, section 9.2.1
 _NAME = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?|[\da-fA-F:.]+")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # the usual ones, told without a parser
 _OWN = ("same-origin", "none")  # none: typed into the address bar
 
 
@@ -86,7 +87,7 @@ def _host(text: str) -> str:
 
 
 def _is_loopback(name: str) -> bool:
-    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, section 6.3
+    if name in _LOOPBACK or name.endswith(".localhost"):  # RFC 6761, section 6.3
         return True
     try:
         return ipaddress.ip_address(name).is_loopback

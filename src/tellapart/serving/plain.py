@@ -144,12 +144,11 @@ def describe(answer: Answer, row: int, name: str, top: int) -> dict[str, Any]:
     if answer.errors[row]:
         return {"file": name, "error": answer.errors[row]}
     classes, probabilities = answer.version.classes, answer.probabilities[row]
-    ranked = [
-        {"label": classes[index], "probability": _figure(probabilities[index])} for index in answer.ranked(row, top)
-    ]
+    order = answer.ranked(row, len(classes))
+    ranked = [{"label": classes[index], "probability": _figure(probabilities[index])} for index in order[:top]]
     in_set = None
     if answer.sets is not None:
-        in_set = [classes[index] for index in answer.ranked(row, len(classes)) if answer.sets[row, index]]
+        in_set = [classes[index] for index in order if answer.sets[row, index]]
     return {
         "file": name,
         "label": ranked[0]["label"],

@@ -61,9 +61,12 @@ class Service:
 
     def __init__(
         self, repository: Repository, *, threads: int, max_batch: int, max_delay: float, queue: int, timeout: float,
-        max_wait: float | None = None, sets: Sets, explain: Explain | None = None,
+        max_wait: float | None = None, sets: Sets, explain: Explain | None = None, cores: Sequence[int] = (),
     ) -> None:  # fmt: skip
-        """`timeout` in seconds: the longest that a request may take; `max_delay` and `max_wait` in seconds; `queue` in pictures."""
+        """`timeout` in seconds: the longest that a request may take; `max_delay` and `max_wait` in seconds; `queue` in pictures.
+
+        `cores`: what own_core.py allots to the threads.
+        """
         self.repository, self.timeout, self._sets, self.explain = repository, timeout, sets, explain
         self.batcher = Batcher(
             threads=threads,
@@ -72,6 +75,7 @@ class Service:
             queue=queue,
             max_wait=max_wait,
             observe=self._observe,
+            cores=cores,
         )
         self.metrics = Metrics(waiting=lambda: self.batcher.waiting)
         repository.watch(self.metrics.show_models)

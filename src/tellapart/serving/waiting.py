@@ -31,7 +31,7 @@ Request = TypeVar("Request")
 Network = object
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Lane:
     """What is known of one network."""
 
@@ -64,6 +64,7 @@ class WaitingLine(Generic[Request]):
         self._max_batch, self._max_delay = max_batch, max_delay
         self._line: deque[_Waiting[Request]] = deque()
         self._lanes: WeakKeyDictionary[Network, _Lane] = WeakKeyDictionary()  # versions come and go
+        self._busy: set[_Lane] = set()  # those in which requests wait: looked at for every request
         self._standing_since: float | None = None  # when it was last empty; None: it is
         self.pictures = 0  # that wait
 
@@ -83,6 +84,7 @@ class WaitingLine(Generic[Request]):
     def join(self, request: Request, network: Network, count: int, *, now: float) -> None:
         """A request takes its place behind all others."""
         lane = self._lanes.setdefault(network, _Lane())
+        self._busy.add(lane)
         lane.requests += 1
         lane.pictures += count
         self.pictures += count
@@ -120,6 +122,8 @@ class WaitingLine(Generic[Request]):
                 self._line.append(one)
             else:
                 lane.requests -= 1
+        if not lane.requests:
+            self._busy.discard(lane)
         self._line.extendleft(reversed(passed))
         lane.pictures -= len(taken)
         self.pictures -= len(taken)
@@ -135,7 +139,7 @@ class WaitingLine(Generic[Request]):
 
     def estimate(self) -> float:
         """Seconds until the turn of a request that would join now: a picture of each that waits."""
-        return sum(lane.requests * lane.pace for lane in self._lanes.values()) / self._threads
+        return sum(lane.requests * lane.pace for lane in self._busy) / self._threads
 
     def __bool__(self) -> bool:
         """Whether somebody waits."""
@@ -144,12 +148,12 @@ class WaitingLine(Generic[Request]):
     def _longest_wait(self) -> float:
         if self._max_wait is not None:
             return self._max_wait
-        pace = max((lane.pace for lane in self._lanes.values() if lane.requests), default=0.0)
+        pace = max((lane.pace for lane in self._busy), default=0.0)
         full = self._max_delay + self._max_batch * pace if self._max_delay else 0.0
         return max(_LEAST_WAIT, _PICTURES_A_THREAD * pace, full)
 
     def _refuse(self, why: str) -> None:
-        seconds = sum(lane.pictures * lane.pace for lane in self._lanes.values()) / self._threads
+        seconds = sum(lane.pictures * lane.pace for lane in self._busy) / self._threads
         raise Overloaded(
             f"{why}. Send the request again later.", retry_after=min(_MOST_RETRY_AFTER, max(1, math.ceil(seconds)))
         )

@@ -24,6 +24,7 @@ from tellapart.serving.corrections import Corrections
 from tellapart.serving.hosts import hosts_for
 from tellapart.serving.keys import Keys, read_keys
 from tellapart.serving.listener import keep_fresh, listen, open_socket
+from tellapart.serving.own_core import allot
 from tellapart.serving.repository import Repository
 from tellapart.serving.service import Service
 from tellapart.serving.versions import read_sources
@@ -96,7 +97,7 @@ def serve(options: ServeOptions, *, say: Callable[[str], None], ready: Callable[
             except SettingsError:
                 raise _grpc_taken(options) from None
         if options.workers == 1:
-            asyncio.run(_serve(options, keys, http, say, ready))
+            asyncio.run(_serve(options, keys, http, 0, say, ready))
             return
         from tellapart.workflows.serve_processes import supervise
 
@@ -104,16 +105,17 @@ def serve(options: ServeOptions, *, say: Callable[[str], None], ready: Callable[
 
 
 def serve_here(
-    options: ServeOptions, http: socket.socket, say: Callable[[str], None], ready: Callable[[Ports], None]
+    options: ServeOptions, http: socket.socket, worker: int, say: Callable[[str], None], ready: Callable[[Ports], None]
 ) -> None:
-    """One of several processes: serve on a socket that is open already."""
+    """Process `worker` of several, counted from 0: serve on a socket that is open already."""
     keys = read_keys(options.api_key_file) if options.api_key_file is not None else Keys()
-    asyncio.run(_serve(options, keys, http, say, ready))
+    asyncio.run(_serve(options, keys, http, worker, say, ready))
 
 
 async def _serve(
-    options: ServeOptions, keys: Keys, http: socket.socket, say: Callable[[str], None], ready: Callable[[Ports], None]
-) -> None:
+    options: ServeOptions, keys: Keys, http: socket.socket, worker: int,
+    say: Callable[[str], None], ready: Callable[[Ports], None],
+) -> None:  # fmt: skip
     _log_to_standard_error(access=options.access_log)
     _allow_many_connections()
     repository = Repository(
@@ -126,6 +128,7 @@ async def _serve(
         repository, threads=threads, max_batch=options.max_batch, max_delay=options.max_delay_ms / 1000,
         queue=options.queue, max_wait=None if options.max_wait_ms is None else options.max_wait_ms / 1000,
         timeout=options.timeout, sets=prediction_sets, explain=make_explainer(),
+        cores=allot(threads=threads, worker=worker, workers=options.workers),
     )  # fmt: skip
     limits = Limits(
         body_bytes=options.max_body_mb * 1024 * 1024, body_seconds=options.timeout, requests=options.max_requests

@@ -37,7 +37,7 @@ def supervise(
     with tempfile.TemporaryDirectory(prefix="tellapart-metrics-") as folder, _signals() as stopped:
         # Read by prometheus_client when the children import it: their counters are files here, added up on /metrics.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        workers = [_Worker(options, http) for _ in range(options.workers)]
+        workers = [_Worker(options, http, number) for number in range(options.workers)]
         try:
             ports = [worker.wait() for worker in workers]
             ready(ports[0])
@@ -57,10 +57,10 @@ def supervise(
 class _Worker:
     """A process that serves."""
 
-    def __init__(self, options: ServeOptions, http: socket.socket) -> None:
+    def __init__(self, options: ServeOptions, http: socket.socket, number: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._told, tell = context.Pipe(duplex=False)
-        self.process = context.Process(target=_run, args=(options, http, tell), name="tellapart-serve")
+        self.process = context.Process(target=_run, args=(options, http, number, tell), name="tellapart-serve")
         self.process.start()
         tell.close()
 
@@ -89,16 +89,16 @@ def _replace_dead(
             mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
             say(f"process {worker.process.pid} ended with {worker.process.exitcode}; another takes its place")
             time.sleep(_RESTART_SECONDS)
-            workers[index] = _Worker(options, http)
+            workers[index] = _Worker(options, http, index)
 
 
-def _run(options: ServeOptions, http: socket.socket, tell: Connection) -> None:
+def _run(options: ServeOptions, http: socket.socket, number: int, tell: Connection) -> None:
     """The child's whole life."""
     from tellapart.workflows.serve import serve_here
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        serve_here(options, http, _silent if options.quiet else _say, tell.send)
+        serve_here(options, http, number, _silent if options.quiet else _say, tell.send)
     except TellapartError as error:
         with contextlib.suppress(OSError):
             tell.send(str(error))
