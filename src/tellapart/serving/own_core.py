@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterator
 
 _NICENESS = 10  # of the threads that classify, above that of the one that talks
-_LEAST_SHARE = 0.6  # of a batch's time that a thread must have had its core, to stay; undisturbed it has 0.9
+_LEAST_SHARE = 0.5  # of its time that a thread must have had its core, to stay; undisturbed it has 0.9
+_NEWEST_WEIGHT = 0.4  # of a batch in the running mean of that: two bad ones in a row, not one
 _AWAY_SECONDS = 10.0  # until it tries again
 
 
@@ -48,7 +49,7 @@ class OwnCore:
 
     def __init__(self, core: int | None) -> None:
         """`core` as `allot` gives it; None: wherever the kernel likes."""
-        self._core, self._back_at = core, 0.0
+        self._core, self._back_at, self._share = core, 0.0, 1.0
         if core is not None:
             self._everywhere = os.sched_getaffinity(0)
             self._bind({core})
@@ -70,9 +71,11 @@ class OwnCore:
     def _judge(self, *, share: float, now: float) -> None:
         if self._back_at:
             if now >= self._back_at:
-                self._back_at = 0.0
+                self._back_at, self._share = 0.0, 1.0
                 self._bind({self._core} if self._core is not None else self._everywhere)
-        elif share < _LEAST_SHARE:
+            return
+        self._share += _NEWEST_WEIGHT * (share - self._share)
+        if self._share < _LEAST_SHARE:
             self._back_at = now + _AWAY_SECONDS
             self._bind(self._everywhere)
 
