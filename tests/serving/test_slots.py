@@ -215,3 +215,23 @@ def test_a_call_that_ends_without_a_message_is_refused(shared: Running) -> None:
             channel.stream_unary(INFER)(iter(()), timeout=5)
         assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert refusal.value.details() == "ModelInfer was called without a message. Send one."
+
+
+def test_where_the_queue_is_full_a_message_is_not_waited_for(start: Start) -> None:
+    server, ended = start(), threading.Event()
+
+    def full(count: int) -> None:
+        raise Overloaded("128 pictures are waiting.", retry_after=3)
+
+    def never() -> Iterator[bytes]:
+        ended.wait(10)
+        yield b""
+
+    server.service.batcher.check_room = full  # type: ignore[method-assign]
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        with pytest.raises(grpc.RpcError) as refusal:
+            channel.stream_unary(INFER)(never(), timeout=5)
+        assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert dict(refusal.value.trailing_metadata())["retry-after"] == "3"
+        assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
+        ended.set()

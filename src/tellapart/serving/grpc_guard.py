@@ -27,12 +27,12 @@ class GuardedMethod:
 
     def __init__(
         self, name: str, parse: Callable[[bytes], Any], method: _Method, service: Service, *, seconds: float, keys: Keys,
-        room: Room | None,
+        room: Room | None, queued: bool = False,
     ) -> None:  # fmt: skip
-        """`seconds`: in which the message must come; without `room` a call is always taken."""
+        """`seconds`: in which the message must come; without `room` a call is always taken; `queued`: its pictures must wait."""
         self._name, self._parse, self._method, self._keys = name, parse, method, keys
         self._seconds, self._room = seconds, room
-        self._metrics = service.metrics
+        self._queued, self._service, self._metrics = queued, service, service.metrics
         self._ending: set[asyncio.Future[Any]] = set()  # keeps them alive
 
     async def answer(self, messages: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -41,6 +41,8 @@ class GuardedMethod:
         self._metrics.under_way.inc()
         try:
             self._keys.check({key: str(value) for key, value in context.invocation_metadata() or ()})
+            if self._queued:
+                self._service.admit()  # before a message is read for nothing
             answer = await self._work(await self._message(context), context)
             code = "OK"
             return answer

@@ -73,6 +73,7 @@ def build_grpc(
                     seconds=limits.body_seconds,
                     keys=Keys() if name in public else keys,
                     room=None if name in public else room,
+                    queued=name == "ModelInfer",
                 ).answer,
                 response_serializer=answered.SerializeToString,
             )
