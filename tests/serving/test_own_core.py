@@ -65,22 +65,40 @@ def test_a_thread_keeps_to_its_core_while_it_runs_there(cores: set[int]) -> None
     assert os.sched_getaffinity(0) == {max(cores)}
 
 
+def starve(own: OwnCore, *, now: float) -> None:
+    """Two bad batches in a row."""
+    own._judge(share=0.0, now=now)
+    assert own.kept  # one is no neighbour
+    own._judge(share=0.3, now=now)
+    assert not own.kept
+
+
 def test_a_thread_that_hardly_runs_lets_go_and_comes_back(cores: set[int]) -> None:
     own = OwnCore(max(cores))
-    own._judge(share=0.0, now=99.0)
-    assert own.kept  # one bad batch is no neighbour
-    own._judge(share=0.3, now=100.0)
+    starve(own, now=100.0)
+    assert os.sched_getaffinity(0) == cores
+    own._judge(share=1.0, now=100.9)
     assert not own.kept
     assert os.sched_getaffinity(0) == cores
-    own._judge(share=1.0, now=109.9)
-    assert not own.kept
-    assert os.sched_getaffinity(0) == cores
-    own._judge(share=1.0, now=110.0)
+    own._judge(share=1.0, now=101.0)
     assert own.kept
     assert os.sched_getaffinity(0) == {max(cores)}
-    for _ in range(2):
-        own._judge(share=0.1, now=110.1)
-    assert not own.kept
+
+
+def test_tries_in_vain_become_rare_and_a_good_one_makes_them_often_again(cores: set[int]) -> None:
+    own, now, away = OwnCore(max(cores)), 100.0, []
+    for _ in range(7):
+        starve(own, now=now)
+        begun = now
+        while not own.kept:
+            now += 0.25
+            own._judge(share=1.0, now=now)
+        away.append(now - begun)
+        now += 0.25
+    assert away == [1, 2, 4, 8, 16, 30, 30]
+    starve(own, now=now + 30.0)
+    own._judge(share=1.0, now=now + 31.0)
+    assert own.kept
 
 
 @pytest.mark.parametrize(("ran", "kept"), [(0.49, False), (0.51, True)])

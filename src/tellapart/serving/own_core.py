@@ -19,7 +19,7 @@ from collections.abc import Iterator
 _NICENESS = 10  # of the threads that classify, above that of the one that talks
 _LEAST_SHARE = 0.5  # of its time that a thread must have had its core, to stay; undisturbed it has 0.9
 _NEWEST_WEIGHT = 0.4  # of a batch in the running mean of that: two bad ones in a row, not one
-_AWAY_SECONDS = 10.0  # until it tries again
+_AWAY_SECONDS = (1.0, 30.0)  # until it tries again: at first, and at most where each try has been in vain
 
 
 def yield_to_others() -> None:
@@ -49,7 +49,12 @@ class OwnCore:
 
     def __init__(self, core: int | None) -> None:
         """`core` as `allot` gives it; None: wherever the kernel likes."""
-        self._core, self._back_at, self._share = core, 0.0, 1.0
+        self._core, self._share = core, 1.0
+        self._since, self._back_at, self._away = (
+            time.monotonic(),
+            0.0,
+            0.0,
+        )  # came to its core, comes back, stays away for
         if core is not None:
             self._everywhere = os.sched_getaffinity(0)
             self._bind({core})
@@ -70,13 +75,16 @@ class OwnCore:
 
     def _judge(self, *, share: float, now: float) -> None:
         if self._back_at:
-            if now >= self._back_at:
-                self._back_at, self._share = 0.0, 1.0
-                self._bind({self._core} if self._core is not None else self._everywhere)
+            if now >= self._back_at and self._core is not None:
+                self._since, self._back_at, self._share = now, 0.0, 1.0
+                self._bind({self._core})
             return
         self._share += _NEWEST_WEIGHT * (share - self._share)
         if self._share < _LEAST_SHARE:
-            self._back_at = now + _AWAY_SECONDS
+            first, most = _AWAY_SECONDS
+            in_vain = self._away > 0 and now - self._since < self._away
+            self._away = min(most, 2 * self._away) if in_vain else first
+            self._back_at = now + self._away
             self._bind(self._everywhere)
 
     def _bind(self, cores: set[int]) -> None:
