@@ -31,17 +31,7 @@ class Answer:
     unknown: NDArray[np.bool_] | None  # [N], unlike the training pictures; None where the model cannot tell
     errors: tuple[str, ...]  # N, why a picture could not be read; "" where it could
     embeddings: tuple[NDArray[np.float32] | None, ...]  # N of [D]; None without a gallery to compare them with
-
-    @property
-    def best(self) -> list[int]:
-        """The most probable class of each picture; of equal ones the first. 0 where it could not be read."""
-        found: list[int] = np.argmax(self.probabilities, axis=1).tolist()
-        return found
-
-    @property
-    def labels(self) -> list[str]:
-        """The name of the most probable class of each picture."""
-        return [self.version.classes[index] for index in self.best]
+    labels: tuple[str, ...]  # N, the most probable class; of equal ones, and where it could not be read, the first
 
     def ranked(self, row: int, top: int) -> list[int]:
         """The `top` most probable classes of one picture, best first."""
@@ -133,9 +123,10 @@ class Service:
             sets = self._sets(probabilities, abstention.threshold)
             if measured and abstention.novelty_threshold is not None:
                 unknown = novelty > abstention.novelty_threshold
+        labels = tuple(version.classes[index] for index in probabilities.argmax(axis=1).tolist())
         return Answer(
             version=version, probabilities=probabilities, novelty=novelty if measured else None,
-            sets=sets, unknown=unknown, errors=outputs.errors, embeddings=tuple(embeddings),
+            sets=sets, unknown=unknown, errors=outputs.errors, embeddings=tuple(embeddings), labels=labels,
         )  # fmt: skip
 
     def _count(self, answer: Answer) -> None:
