@@ -153,3 +153,21 @@ def test_too_many_pixels(chromium: Any, start: Start, models: Path, tmp_path: Pa
     assert "2,000 x 1,500 pixels; the limit is 1,000,000 in all" in page.find("article.failed").text
     assert "AVIF" not in page.find("article.failed").text
     assert page.complaints() == []
+
+
+def test_what_is_wrong_with_a_file_is_said_in_the_visitors_language(
+    chromium: Any, start: Start, green: Path, tmp_path: Path
+) -> None:
+    page = Page(chromium, start(words=WORDS))
+    cut, other = tmp_path / "cut.png", tmp_path / "other.jpg"
+    cut.write_bytes(green.read_bytes()[:60])
+    other.write_bytes(b"no picture at all")
+    for language in ("en", "zh"):
+        page.give(cut, other)
+        page.answers(2)
+        for article, why in zip(page.texts("article"), ("page_bad_file_damaged", "page_bad_file_more"), strict=True):
+            assert WORDS["page_bad_file"][language] in article
+            assert WORDS[why][language] in article
+        page.click("#clear-results")
+        page.click("#language")
+    assert page.complaints() == []

@@ -202,8 +202,17 @@ function read({ status, ok, body }) {
   throw new Problem("page_failed", { detail, retry: true, status });
 }
 
+// How the server's reasons begin, and what the page says to them in the visitor's language.
+const REASONS = [
+  ["empty file", "page_bad_file_empty"],
+  ["damaged or truncated", "page_bad_file_damaged"],
+];
+
 function badPicture(detail) {
-  if (!/pixels.*\blimit\b/.test(detail)) return new Problem("page_bad_file", { more: ["page_bad_file_more"], detail });
+  if (!/pixels.*\blimit\b/.test(detail)) {
+    const [, more = "page_bad_file_more"] = REASONS.find(([reason]) => detail.startsWith(reason)) ?? [];
+    return new Problem("page_bad_file", { more: [more], detail });
+  }
   const limit = Number(/limit is ([\d,]+)/.exec(detail)?.[1].replaceAll(",", ""));
   return new Problem("page_too_many_pixels", { detail, pixels: limit || LEAST_PIXELS });
 }
