@@ -62,6 +62,20 @@ def test_what_is_no_limit_is_none(membership: Path, groups: Path, quota: str, pe
     assert time_limit(membership, groups) == math.inf
 
 
+def test_the_folder_of_two_controllers_counts(membership: Path, groups: Path) -> None:
+    write(membership, "3:cpu,cpuacct:/d\n")
+    write(groups / "cpu,cpuacct/d/cpu.cfs_quota_us", "100000")
+    write(groups / "cpu,cpuacct/d/cpu.cfs_period_us", "100000")
+    assert time_limit(membership, groups) == 1.0
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"a\x0bb", "a\u2028b".encode(), b"a:b", b"no colons"])
+def test_groups_may_have_any_name(membership: Path, groups: Path, name: bytes) -> None:
+    membership.write_bytes(b"strange\n0::/" + name + b"\n")
+    write(groups / os.fsdecode(name) / "cpu.max", "100000 50000")
+    assert time_limit(membership, groups) == 2.0
+
+
 def test_without_control_groups_there_is_no_limit(membership: Path, groups: Path) -> None:
     assert time_limit(membership, groups) == math.inf
     write(membership, "0::/a\n")

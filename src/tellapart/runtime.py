@@ -6,7 +6,6 @@ core keeps its own small batch in its cache (175 against 100 pictures a second o
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import os
@@ -40,12 +39,16 @@ def time_limit(membership: Path, groups: Path) -> float:
     Source: cpu.max of docs.kernel.org/admin-guide/cgroup-v2.html, and cpu.cfs_quota_us of cgroup v1 (scheduler/sched-bwc).
     """
     limits = [math.inf]
-    with contextlib.suppress(OSError):
-        for line in membership.read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers and "cpu" not in controllers.split(","):
-                continue
-            folder = groups / "cpu" if controllers else groups
+    try:
+        lines = membership.read_text(errors="surrogateescape").split("\n")
+    except OSError:
+        return math.inf
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for folder in {groups / "cpu", groups / controllers} if controllers else {groups}:
             inner = folder / path.lstrip("/")
             # A container may see its own group as the root, under a path that is only there outside.
             limits += [_limit_of(one) for one in (inner, *inner.parents) if one.is_relative_to(folder)]

@@ -124,10 +124,30 @@ def test_without_a_core_nothing_is_set(cores: set[int]) -> None:
     assert os.sched_getaffinity(0) == cores
 
 
-def test_a_core_that_was_taken_away_is_no_failure(cores: set[int]) -> None:
+def test_a_core_that_is_not_there_is_no_failure(cores: set[int]) -> None:
     own = OwnCore(max(cores) + 1000)
-    own._judge(share=0.9, now=1.0)
+    starve_quietly(own)
+    assert not own.kept
     assert os.sched_getaffinity(0) == cores
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core leaves no choice")
+@pytest.mark.parametrize("away", [False, True])
+def test_where_the_owner_of_the_machine_has_chosen_since_that_counts(cores: set[int], away: bool) -> None:
+    own = OwnCore(max(cores))
+    if away:
+        starve(own, now=100.0)
+    chosen = {min(cores)}
+    os.sched_setaffinity(0, chosen)  # as `taskset -ap` does from outside
+    for now in (200.0, 300.0, 400.0):
+        starve_quietly(own, now=now)
+        assert not own.kept
+        assert os.sched_getaffinity(0) == chosen
+
+
+def starve_quietly(own: OwnCore, now: float = 100.0) -> None:
+    for _ in range(3):
+        own._judge(share=0.0, now=now)
 
 
 def test_beside_somebody_busy_a_thread_lets_go(cores: set[int]) -> None:

@@ -56,7 +56,7 @@ class OwnCore:
             0.0,
         )  # came to its core, comes back, stays away for
         if core is not None:
-            self._everywhere = os.sched_getaffinity(0)
+            self._everywhere = self._bound = os.sched_getaffinity(0)
             self._bind({core})
 
     @property
@@ -88,6 +88,11 @@ class OwnCore:
             self._bind(self._everywhere)
 
     def _bind(self, cores: set[int]) -> None:
-        # The machine's owner may have moved the process since; then it is his choice that counts.
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, cores)
+        try:
+            if os.sched_getaffinity(0) == self._bound:
+                os.sched_setaffinity(0, cores)
+                self._bound = cores
+                return
+        except OSError:
+            pass
+        self._core = None  # the machine's owner has chosen since, by `taskset` or a cpuset, and his choice counts
