@@ -73,6 +73,11 @@ def starve(own: OwnCore, *, now: float) -> None:
     assert not own.kept
 
 
+def starve_quietly(own: OwnCore, now: float = 100.0) -> None:
+    for _ in range(3):
+        own._judge(share=0.0, now=now)
+
+
 def test_a_thread_that_hardly_runs_lets_go_and_comes_back(cores: set[int]) -> None:
     own = OwnCore(max(cores))
     starve(own, now=100.0)
@@ -131,7 +136,7 @@ def test_a_core_that_is_not_there_is_no_failure(cores: set[int]) -> None:
     assert os.sched_getaffinity(0) == cores
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core leaves no choice")
+@pytest.mark.skipif(sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="one core leaves no choice")
 @pytest.mark.parametrize("away", [False, True])
 def test_where_the_owner_of_the_machine_has_chosen_since_that_counts(cores: set[int], away: bool) -> None:
     own = OwnCore(max(cores))
@@ -143,11 +148,6 @@ def test_where_the_owner_of_the_machine_has_chosen_since_that_counts(cores: set[
         starve_quietly(own, now=now)
         assert not own.kept
         assert os.sched_getaffinity(0) == chosen
-
-
-def starve_quietly(own: OwnCore, now: float = 100.0) -> None:
-    for _ in range(3):
-        own._judge(share=0.0, now=now)
 
 
 def test_beside_somebody_busy_a_thread_lets_go(cores: set[int]) -> None:

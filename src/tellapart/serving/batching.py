@@ -108,10 +108,9 @@ class Batcher:
         )
         self._free = 0
         self._closing = False
-        kept = [*cores, *[None] * threads][:threads]
         self._threads = [
             threading.Thread(target=self._work, args=(core,), name=f"serve-{n}", daemon=True)
-            for n, core in enumerate(kept)
+            for n, core in enumerate(cores or [None] * threads)
         ]
         for thread in self._threads:
             thread.start()

@@ -50,11 +50,8 @@ class OwnCore:
     def __init__(self, core: int | None) -> None:
         """`core` as `allot` gives it; None: wherever the kernel likes."""
         self._core, self._share = core, 1.0
-        self._since, self._back_at, self._away = (
-            time.monotonic(),
-            0.0,
-            0.0,
-        )  # came to its core, comes back, stays away for
+        self._away, self._back_at = 0.0, 0.0  # how long it stays away, and until when; 0: it is there
+        self._since = 0.0  # when it last came back
         if core is not None:
             self._everywhere = self._bound = os.sched_getaffinity(0)
             self._bind({core})
@@ -82,7 +79,7 @@ class OwnCore:
         self._share += _NEWEST_WEIGHT * (share - self._share)
         if self._share < _LEAST_SHARE:
             first, most = _AWAY_SECONDS
-            in_vain = self._away > 0 and now - self._since < self._away
+            in_vain = now - self._since < self._away
             self._away = min(most, 2 * self._away) if in_vain else first
             self._back_at = now + self._away
             self._bind(self._everywhere)
