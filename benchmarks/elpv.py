@@ -40,9 +40,12 @@ def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 Picture(path=entry.path, file_hash=one.file_hash, content_hash=one.content_hash)
                 for entry, one in zip(entries, seen, strict=True)
             ],
-            engine=open_engine(backbone, "cpu"), preprocessing=backbone.preprocessing, embedding=backbone.embedding,
-            fingerprint=backbone.fingerprint, cache=cache,
-        )  # fmt: skip
+            engine=open_engine(backbone, "cpu"),
+            preprocessing=backbone.preprocessing,
+            embedding=backbone.embedding,
+            fingerprint=backbone.fingerprint,
+            cache=cache,
+        )
     labels = np.array([entry.label == "defective" for entry in entries], dtype=np.int64)
     return features.vectors, labels, np.array([examined.audit.groups[index] for index in range(len(entries))])
 

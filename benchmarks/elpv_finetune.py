@@ -61,13 +61,18 @@ def main() -> None:
         print(
             json.dumps(
                 {
-                    "seed": seed, "accuracy": result.accuracy.value, "low": result.accuracy.low,
-                    "high": result.accuracy.high, "n": result.n_test, "minutes": round(result.seconds / 60, 2),
-                    "validation": result.metrics["validation"], "run": str(result.run),
+                    "seed": seed,
+                    "accuracy": result.accuracy.value,
+                    "low": result.accuracy.low,
+                    "high": result.accuracy.high,
+                    "n": result.n_test,
+                    "minutes": round(result.seconds / 60, 2),
+                    "validation": result.metrics["validation"],
+                    "run": str(result.run),
                 }
             ),
             flush=True,
-        )  # fmt: skip
+        )
     deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
     print(json.dumps({"mean": float(np.mean(scores)), "deviation": deviation, "published_cnn": 0.8842}))
 

@@ -51,9 +51,13 @@ def main() -> None:
     network = (time.process_time() - started) / len(sample)
     wall_started, cpu_started = time.perf_counter(), time.process_time()
     extract(
-        pictures, engine=engine, preprocessing=backbone.preprocessing, embedding=backbone.embedding,
-        fingerprint=backbone.fingerprint, cache=None,
-    )  # fmt: skip
+        pictures,
+        engine=engine,
+        preprocessing=backbone.preprocessing,
+        embedding=backbone.embedding,
+        fingerprint=backbone.fingerprint,
+        cache=None,
+    )
     wall, cpu = time.perf_counter() - wall_started, time.process_time() - cpu_started
     ideal = (decoding + network) * len(pictures) / cores()
     record = {

@@ -41,9 +41,12 @@ def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndar
             Picture(path=entries[index].path, file_hash=seen[index].file_hash, content_hash=seen[index].content_hash)
             for index in usable
         ],
-        engine=open_engine(backbone, "cpu"), preprocessing=backbone.preprocessing, embedding=backbone.embedding,
-        fingerprint=backbone.fingerprint, cache=cache,
-    )  # fmt: skip
+        engine=open_engine(backbone, "cpu"),
+        preprocessing=backbone.preprocessing,
+        embedding=backbone.embedding,
+        fingerprint=backbone.fingerprint,
+        cache=cache,
+    )
     classes = sorted({entries[index].label for index in usable})
     labels = np.array([classes.index(entries[index].label) for index in usable], dtype=np.int64)
     return features.vectors, labels, [examined.audit.groups[index] for index in usable]

@@ -73,12 +73,21 @@ def measure(own: str, foreign: Sequence[str], *, coverage: float, seed: int, fol
         flagged = int((strange > limit).sum())
         low, high = wilson(flagged, len(strange))
         line = {
-            "own": Path(own).name, "foreign": "/".join(Path(source).parts[-2:]), "seed": seed, **area(tested, strange),
-            "flagged": flagged / len(strange), "flagged_low": low, "flagged_high": high, "n_foreign": len(strange),
-            "kept": float((tested <= limit).mean()), "n_own": len(tested), "accuracy": result.accuracy.value,
+            "own": Path(own).name,
+            "foreign": "/".join(Path(source).parts[-2:]),
+            "seed": seed,
+            **area(tested, strange),
+            "flagged": flagged / len(strange),
+            "flagged_low": low,
+            "flagged_high": high,
+            "n_foreign": len(strange),
+            "kept": float((tested <= limit).mean()),
+            "n_own": len(tested),
+            "accuracy": result.accuracy.value,
             "covered": result.metrics["abstention"]["coverage"]["value"],
-            "mean_set_size": result.metrics["abstention"]["mean_set_size"], "machine_cores": cores(),
-        }  # fmt: skip
+            "mean_set_size": result.metrics["abstention"]["mean_set_size"],
+            "machine_cores": cores(),
+        }
         print(json.dumps(line), flush=True)
 
 

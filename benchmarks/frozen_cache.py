@@ -34,9 +34,15 @@ def ours(arguments: argparse.Namespace, folder: str, views: int) -> tuple[dict[s
         "loop": {"epochs": arguments.epochs, "batch_size": BATCH},
     }
     result = tellapart.train(
-        arguments.pictures, out=f"{folder}/runs", strategy="finetune", seed=arguments.seed, device="cpu",
-        settings=settings, report=False, progress=True,
-    )  # fmt: skip
+        arguments.pictures,
+        out=f"{folder}/runs",
+        strategy="finetune",
+        seed=arguments.seed,
+        device="cpu",
+        settings=settings,
+        report=False,
+        progress=True,
+    )
     history = result.metrics["training"]["finetune"]["history"]
     best = min(history, key=lambda epoch: epoch["validation_loss"])
     return {
@@ -44,8 +50,9 @@ def ours(arguments: argparse.Namespace, folder: str, views: int) -> tuple[dict[s
         "seconds": result.metrics["seconds"]["fine-tuning"],
         "seconds_an_epoch": sum(epoch["seconds"] for epoch in history) / len(history),
         "validation_loss": best["validation_loss"],
-        "test_accuracy": result.accuracy.value, "n_test": result.n_test,
-    }, result.run  # fmt: skip
+        "test_accuracy": result.accuracy.value,
+        "n_test": result.n_test,
+    }, result.run
 
 
 def plain(arguments: argparse.Namespace, run: Path, weights: Path, count: int) -> dict[str, Any]:
@@ -106,9 +113,12 @@ def plain(arguments: argparse.Namespace, run: Path, weights: Path, count: int) -
     with torch.inference_mode():
         right = sum(int((network(images).argmax(1) == targets).sum()) for images, targets in test)
     return {
-        "loop": f"torch and timm, {count} epochs", "seconds": seconds, "seconds_an_epoch": sum(epochs) / len(epochs),
-        "test_accuracy": right / len(test.dataset), "n_test": len(test.dataset),
-    }  # fmt: skip
+        "loop": f"torch and timm, {count} epochs",
+        "seconds": seconds,
+        "seconds_an_epoch": sum(epochs) / len(epochs),
+        "test_accuracy": right / len(test.dataset),
+        "n_test": len(test.dataset),
+    }
 
 
 def main() -> None:

@@ -148,10 +148,14 @@ def measure(plan: dict[str, Any], seconds: float, *, seed: int, overload: bool) 
     busy = {**plan, "clients": 2, "warm_up": 0.5, "settle": 1.0, "seed": seed}
     loaded = generate({**busy, "rate": LOAD * capacity, "seconds": 2 * seconds})
     found = {
-        "capacity": capacity, "single_p50_ms": single["ok_p50_ms"], "at_70_p99_ms": loaded.get("ok_p99_ms"),
+        "capacity": capacity,
+        "single_p50_ms": single["ok_p50_ms"],
+        "at_70_p99_ms": loaded.get("ok_p99_ms"),
         "at_70_times_single": ratio(loaded.get("ok_p99_ms"), single["ok_p50_ms"]),
-        "single": single, "clients": closed, "at_70": loaded,
-    }  # fmt: skip
+        "single": single,
+        "clients": closed,
+        "at_70": loaded,
+    }
     if overload:
         flooded = generate({**busy, "rate": OVERLOAD * capacity, "seconds": seconds})
         found["overload"] = flooded
@@ -210,19 +214,36 @@ def tell(row: dict[str, Any]) -> None:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """For people."""
     head = (
-        "server", "way", "ready s", "pictures/s", "of alone", "single p50 ms", "p99 at 70 %", "x single",
-        "p99 at 3x", "refused", "refused in p99 ms",
-    )  # fmt: skip
+        "server",
+        "way",
+        "ready s",
+        "pictures/s",
+        "of alone",
+        "single p50 ms",
+        "p99 at 70 %",
+        "x single",
+        "p99 at 3x",
+        "refused",
+        "refused in p99 ms",
+    )
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for row in rows:
         over = row.get("overload", {})
         counts = over.get("outcomes", {})
         refused = f"{counts.get('refused', 0) / max(1, sum(counts.values())):.0%}" if over else ""
         cells = (
-            row["server"], row["way"], row["ready_seconds"], row["capacity"], f"{row['share_of_alone']:.0%}",
-            row["single_p50_ms"], row["at_70_p99_ms"], row["at_70_times_single"],
-            over.get("ok_p99_ms", ""), refused, over.get("refused_p99_ms", ""),
-        )  # fmt: skip
+            row["server"],
+            row["way"],
+            row["ready_seconds"],
+            row["capacity"],
+            f"{row['share_of_alone']:.0%}",
+            row["single_p50_ms"],
+            row["at_70_p99_ms"],
+            row["at_70_times_single"],
+            over.get("ok_p99_ms", ""),
+            refused,
+            over.get("refused_p99_ms", ""),
+        )
         lines.append(" | ".join(map(str, cells)))
     return "\n".join(f"| {line} |" for line in lines)
 

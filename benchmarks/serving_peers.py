@@ -133,19 +133,26 @@ def triton(model: Path, environment: Path, folder: Path, *, batch: int, cores: i
     return Server(
         name=f"Triton, batch {batch}",
         command=(
-            str(parts / "bin" / "tritonserver"), f"--model-repository={repository.parent}",
-            f"--backend-directory={backend.parent}", "--backend-config=python,shm-default-byte-size=1048576",
-            f"--http-port={http}", f"--grpc-port={grpc}", "--allow-metrics=false",
-            "--http-address=127.0.0.1", "--grpc-address=127.0.0.1",
+            str(parts / "bin" / "tritonserver"),
+            f"--model-repository={repository.parent}",
+            f"--backend-directory={backend.parent}",
+            "--backend-config=python,shm-default-byte-size=1048576",
+            f"--http-port={http}",
+            f"--grpc-port={grpc}",
+            "--allow-metrics=false",
+            "--http-address=127.0.0.1",
+            "--grpc-address=127.0.0.1",
         ),
         environment={
-            "PATH": f"{environment / 'bin'}:/usr/bin:/bin", "VIRTUAL_ENV": str(environment),
-            "PYTHONPATH": str(packages), "LD_LIBRARY_PATH": str(packages / "nvidia_pytriton.libs"),
+            "PATH": f"{environment / 'bin'}:/usr/bin:/bin",
+            "VIRTUAL_ENV": str(environment),
+            "PYTHONPATH": str(packages),
+            "LD_LIBRARY_PATH": str(packages / "nvidia_pytriton.libs"),
         },
         port=http,
         ready="/v2/health/ready",
         ways={"v2 binary": {"port": http, **v2}, "v2 gRPC": {"port": grpc, **v2, "encoding": "grpc", "model": "m"}},
-    )  # fmt: skip
+    )
 
 
 def make_environment(environment: Path) -> None:

@@ -34,10 +34,19 @@ def theirs(pictures: Path, steps: int, batch_size: int) -> float:
     network = timm.create_model(NAME, num_classes=len(dataset.reader.class_to_idx))
     config = resolve_data_config({}, model=network)
     loader = create_loader(
-        dataset, input_size=config["input_size"], batch_size=batch_size, is_training=True, mean=config["mean"],
-        std=config["std"], interpolation=config["interpolation"], num_workers=2, use_prefetcher=False,
-        hflip=0.5, color_jitter=None, device=torch.device("cpu"),
-    )  # fmt: skip
+        dataset,
+        input_size=config["input_size"],
+        batch_size=batch_size,
+        is_training=True,
+        mean=config["mean"],
+        std=config["std"],
+        interpolation=config["interpolation"],
+        num_workers=2,
+        use_prefetcher=False,
+        hflip=0.5,
+        color_jitter=None,
+        device=torch.device("cpu"),
+    )
     optimizer = create_optimizer_v2(network, opt="adamw", lr=1e-4, weight_decay=0.05)
     loss_function = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
     network.train()
@@ -82,12 +91,15 @@ def ours(pictures: Path, steps: int, batch_size: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         settings = make_settings(
             {
-                "pictures": str(pictures), "out": folder, "strategy": "finetune", "device": "cpu",
+                "pictures": str(pictures),
+                "out": folder,
+                "strategy": "finetune",
+                "device": "cpu",
                 "finetune": {"unfreeze": "all"},
                 "augment": {"preset": "none", "horizontal_flip": 0.5, "crop": 0.1},
                 "loop": {"epochs": 100, "batch_size": batch_size},
             }
-        )  # fmt: skip
+        )
         with contextlib.suppress(Enough):
             train(settings, reporter=Watch())
     return steps * batch_size / (times[-1] - times[SKIPPED - 1])

@@ -135,9 +135,14 @@ def test_a_file_that_abstains_must_give_the_novelty(
     tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path
 ) -> None:
     record = AbstentionRecord(
-        coverage=0.9, threshold=0.2, novelty_threshold=1.5, calibrated_on=50, measured_coverage=Score(value=0.91),
-        mean_set_size=1.2, known=Score(value=0.9, low=0.8, high=0.95),
-    )  # fmt: skip
+        coverage=0.9,
+        threshold=0.2,
+        novelty_threshold=1.5,
+        calibrated_on=50,
+        measured_coverage=Score(value=0.91),
+        mean_set_size=1.2,
+        known=Score(value=0.9, low=0.8, high=0.95),
+    )
     manifest = tiny_manifest.model_copy(update={"abstention": record})
     parts = {"weight": np.eye(3, dtype=np.float32), "bias": np.zeros(3, dtype=np.float32)}
     path = tmp_path / "model.onnx"

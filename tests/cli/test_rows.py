@@ -44,8 +44,16 @@ def test_a_large_set_is_cut_in_the_table() -> None:
 def test_the_csv_appends_the_set() -> None:
     rows = list(csv.DictReader("".join(as_csv([SURE, TORN, STRANGE, FAILED, OLD], CLASSES, 2)).splitlines()))
     assert list(rows[0]) == [
-        "path", "label", "probability", "label_2", "probability_2", "error", "set", "unknown", "novelty",
-    ]  # fmt: skip
+        "path",
+        "label",
+        "probability",
+        "label_2",
+        "probability_2",
+        "error",
+        "set",
+        "unknown",
+        "novelty",
+    ]
     assert [(row["set"], row["unknown"], row["novelty"]) for row in rows] == [
         ("cat", "false", "0.8"),
         ("犬, big|cat", "false", "1.25"),

@@ -178,8 +178,10 @@ def test_heatmaps(start: Start, models: Path, pictures: list[bytes], explain: An
         found = one.predict([pictures[0], b"no picture", pictures[1]], explain=True)
     best = found.probabilities.argmax(1)
     assert found.heatmaps == (
-        f"single {len(pictures[0])} {best[0]}".encode(), None, f"single {len(pictures[1])} {best[2]}".encode(),
-    )  # fmt: skip
+        f"single {len(pictures[0])} {best[0]}".encode(),
+        None,
+        f"single {len(pictures[1])} {best[2]}".encode(),
+    )
     with (
         tellapart.Client(url(start(str(models / "single")))) as one,
         pytest.raises(ServerError, match="status 409: this server draws no heatmaps"),

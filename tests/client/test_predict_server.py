@@ -69,12 +69,15 @@ def test_a_key_a_list_and_a_file(start: Start, models: Path, colours: Path, tmp_
         ([], "Missing argument 'MODEL', or the option '--server URL'"),
         (["model.onnx"], "Missing argument 'PATH...'. Name pictures after the model"),
         (["--server", "http://127.0.0.1:9"], "Missing argument 'PATH...'. Name pictures for the server"),
-        (["--server", "http://127.0.0.1:9", "model.onnx", "a.png"], "model.onnx is a model, and with --server the server has it"),
+        (
+            ["--server", "http://127.0.0.1:9", "model.onnx", "a.png"],
+            "model.onnx is a model, and with --server the server has it",
+        ),
         (["model.onnx", "a.png", "--model", "b"], "--model and --api-key-file are for a server. Name it with --server"),
         (["--server", "127.0.0.1:9", "a.png"], "Write it like http://127.0.0.1:9"),
         (["--server", "http://127.0.0.1:9", "--api-key-file", "none.txt", "a.png"], "cannot use none.txt"),
     ],
-)  # fmt: skip
+)
 def test_arguments_that_cannot_be(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     from tellapart.cli.main import execute
 
@@ -89,8 +92,11 @@ def test_ctrl_c_stops_it_also_while_it_waits(start: Start, models: Path, colours
     server.service.stop_taking()
     process = subprocess.Popen(
         [*COMMAND, "--server", at(server), "-", "--format", "jsonl"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdin is not None
     process.stdin.write(f"{next(colours.rglob('*.png'))}\n" * 20)
     process.stdin.flush()

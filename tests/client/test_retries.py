@@ -25,9 +25,13 @@ from .conftest import Script
 
 MODELS = {"models": [{"name": "one", "version": 1, "classes": ["a", "b"], "abstention": None}]}
 ROW = {
-    "label": "b", "probability": 0.75, "set": None, "unknown": None, "novelty": None,
+    "label": "b",
+    "probability": 0.75,
+    "set": None,
+    "unknown": None,
+    "novelty": None,
     "classes": [{"label": "b", "probability": 0.75}, {"label": "a", "probability": 0.25}],
-}  # fmt: skip
+}
 Answer = tuple[int, dict[str, str], bytes]
 
 

@@ -115,10 +115,14 @@ def split_of(
     names = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(total)]
     return list(
         assign_splits(
-            labels=["cat" if number % 2 else "dog" for number in range(total)], content_hashes=names, groups=groups or names,
-            given=given or [None] * total, seed=3, added=[number >= count for number in range(total)],  # type: ignore[arg-type]
+            labels=["cat" if number % 2 else "dog" for number in range(total)],
+            content_hashes=names,
+            groups=groups or names,
+            given=given or [None] * total,
+            seed=3,
+            added=[number >= count for number in range(total)],  # type: ignore[arg-type]
         )
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("added", [1, 7, 200])

@@ -402,10 +402,27 @@ def test_the_audit_as_json_is_whole() -> None:
     items += [item(f"test/cat/{index}.jpg", "cat", content="same", split="test") for index in range(20)]
     record = json.loads(json.dumps(audit_json(audited(items, ignored={"hidden file": 2}))))
     assert list(record) == [
-        "source", "classes", "pictures", "counts", "distinct", "imbalance", "sizes", "formats", "modes",
-        "wrong_extensions", "turned", "unreadable", "ignored", "duplicates", "exact_copies", "near_copies", "two_labels", "leaks",
-        "leaked", "findings",
-    ]  # fmt: skip
+        "source",
+        "classes",
+        "pictures",
+        "counts",
+        "distinct",
+        "imbalance",
+        "sizes",
+        "formats",
+        "modes",
+        "wrong_extensions",
+        "turned",
+        "unreadable",
+        "ignored",
+        "duplicates",
+        "exact_copies",
+        "near_copies",
+        "two_labels",
+        "leaks",
+        "leaked",
+        "findings",
+    ]
     assert record["source"] == "pictures"
     assert record["counts"]["train"] == {"cat": 26, "dog": 26}
     assert record["unreadable"] == [{"path": "猫/破 损.jpg", "reason": "damaged"}]

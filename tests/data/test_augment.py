@@ -296,9 +296,18 @@ def test_changes_win_over_the_preset_and_none_keeps_it() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"horizontal_flip": 1.5}, "horizontal_flip is 1.5; it must be from 0 to 1 (a probability). Set it to 0.5, for example."),
-        ({"vertical_flip": -0.1}, "vertical_flip is -0.1; it must be from 0 to 1 (a probability). Set it to 0.5, for example."),
-        ({"erasing": float("nan")}, "erasing is nan; it must be from 0 to 1 (a probability). Set it to 0.5, for example."),
+        (
+            {"horizontal_flip": 1.5},
+            "horizontal_flip is 1.5; it must be from 0 to 1 (a probability). Set it to 0.5, for example.",
+        ),
+        (
+            {"vertical_flip": -0.1},
+            "vertical_flip is -0.1; it must be from 0 to 1 (a probability). Set it to 0.5, for example.",
+        ),
+        (
+            {"erasing": float("nan")},
+            "erasing is nan; it must be from 0 to 1 (a probability). Set it to 0.5, for example.",
+        ),
         ({"rotation": 181}, "rotation is 181; it must be from 0 to 180 (degrees). Set it to 15, for example."),
         ({"shift": 0.6}, "shift is 0.6; it must be from 0 to 0.5 (a share of the side). Set it to 0.1, for example."),
         ({"shear": 46}, "shear is 46; it must be from 0 to 45 (degrees). Set it to 5, for example."),
@@ -308,13 +317,22 @@ def test_changes_win_over_the_preset_and_none_keeps_it() -> None:
         ({"brightness": 2}, "brightness is 2; it must be from 0 to 1 (a share). Set it to 0.2, for example."),
         ({"contrast": "much"}, "contrast is 'much'; it must be from 0 to 1 (a share). Set it to 0.2, for example."),
         ({"saturation": True}, "saturation is True; it must be from 0 to 1 (a share). Set it to 0.2, for example."),
-        ({"hue": 0.51}, "hue is 0.51; it must be from 0 to 0.5 (a share of the colour circle). Set it to 0.05, for example."),
+        (
+            {"hue": 0.51},
+            "hue is 0.51; it must be from 0 to 0.5 (a share of the colour circle). Set it to 0.05, for example.",
+        ),
         ({"mixup": -1}, "mixup is -1; it must be 0 (off) or from 0.01 to 10 (an alpha). Set it to 0.2, for example."),
-        ({"cutmix": 0.001}, "cutmix is 0.001; it must be 0 (off) or from 0.01 to 10 (an alpha). Set it to 1, for example."),
+        (
+            {"cutmix": 0.001},
+            "cutmix is 0.001; it must be 0 (off) or from 0.01 to 10 (an alpha). Set it to 1, for example.",
+        ),
         ({"quarter_turns": 1}, "quarter_turns is 1; it is a switch. Set it to true or false."),
-        ({"fill": "pink"}, "fill is 'pink'; it must be one of: mean, black, white, mirror. Choose mirror, for example."),
+        (
+            {"fill": "pink"},
+            "fill is 'pink'; it must be one of: mean, black, white, mirror. Choose mirror, for example.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_values_outside_their_range_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve("medium", **changes)

@@ -46,8 +46,12 @@ def test_labels_are_changed_and_pictures_left_out(listing: Listing, tmp_path: Pa
     )
     corrected = correct(listing, path)
     assert labels_of(corrected.listing) == {
-        "cat/1.png": "cat", "cat/2.png": "dog", "cat/é 3.png": "cat", "dog/2.png": "dog", "狗/1.png": "狗",
-    }  # fmt: skip
+        "cat/1.png": "cat",
+        "cat/2.png": "dog",
+        "cat/é 3.png": "cat",
+        "dog/2.png": "dog",
+        "狗/1.png": "狗",
+    }
     assert (corrected.changed, corrected.left_out, corrected.unchanged) == (1, 1, 1)
     assert corrected.listing.ignored[LEFT_OUT] == 1
     assert corrected.summary == f"{path}: 1 labels corrected, 1 pictures left out, 1 as they were."

@@ -109,9 +109,10 @@ def test_an_epoch_shows_each_row_once_and_drops_the_incomplete_batch() -> None:
     assert [len(part) for part in rows] == [4, 4]
     expected = epoch_order(LABELS, sampling="natural", seed=1, epoch=3)[:8]
     assert flat(rows) == expected.tolist()
-    assert shown(list(batches(batch_size=50).epoch(0)))[0] == epoch_order(
-        LABELS, sampling="natural", seed=1, epoch=0
-    ).tolist()  # fmt: skip
+    assert (
+        shown(list(batches(batch_size=50).epoch(0)))[0]
+        == epoch_order(LABELS, sampling="natural", seed=1, epoch=0).tolist()
+    )
 
 
 def test_the_epoch_reaches_the_source() -> None:

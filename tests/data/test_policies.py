@@ -17,10 +17,21 @@ from tellapart.data.transforms import Geometry
 
 # ours -> torchvision's
 NAMES = {
-    "identity": "Identity", "shear_x": "ShearX", "shear_y": "ShearY", "shift_x": "TranslateX", "shift_y": "TranslateY",
-    "rotate": "Rotate", "brightness": "Brightness", "colour": "Color", "contrast": "Contrast", "sharpness": "Sharpness",
-    "posterize": "Posterize", "solarize": "Solarize", "autocontrast": "AutoContrast", "equalize": "Equalize",
-}  # fmt: skip
+    "identity": "Identity",
+    "shear_x": "ShearX",
+    "shear_y": "ShearY",
+    "shift_x": "TranslateX",
+    "shift_y": "TranslateY",
+    "rotate": "Rotate",
+    "brightness": "Brightness",
+    "colour": "Color",
+    "contrast": "Contrast",
+    "sharpness": "Sharpness",
+    "posterize": "Posterize",
+    "solarize": "Solarize",
+    "autocontrast": "AutoContrast",
+    "equalize": "Equalize",
+}
 SPACES: Mapping[Policy, Any] = {
     "trivial": v2.TrivialAugmentWide._AUGMENTATION_SPACE,
     "randaugment": v2.RandAugment._AUGMENTATION_SPACE,

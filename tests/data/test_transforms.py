@@ -29,9 +29,14 @@ def test_the_geometry_is_that_of_torchvision(
 ) -> None:
     picture = smooth(64)
     expected: Any = functional.affine(
-        Image.fromarray(picture), angle=degrees, translate=[round(right), round(down)], scale=scale, shear=[shear, 0.0],
-        interpolation=InterpolationMode.BILINEAR, fill=[0.0, 0.0, 0.0],
-    )  # fmt: skip
+        Image.fromarray(picture),
+        angle=degrees,
+        translate=[round(right), round(down)],
+        scale=scale,
+        shear=[shear, 0.0],
+        interpolation=InterpolationMode.BILINEAR,
+        fill=[0.0, 0.0, 0.0],
+    )
     # Its shear of s degrees moves x by -tan(s) y.
     leaning = (1.0, -math.tan(math.radians(shear)), 0.0, 1.0)
     matrix = multiply((scale, 0.0, 0.0, scale), multiply(rotation(degrees), leaning))

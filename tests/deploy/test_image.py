@@ -43,9 +43,15 @@ def environment(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     made = folder / "tellapart"
     _run(uv.find_uv_bin(), "venv", "--python", sys.executable, made)
     _run(
-        uv.find_uv_bin(), "pip", "install", "--python", made / "bin" / "python",
-        "--constraint", constraints, f"{wheel}[serve]",
-    )  # fmt: skip
+        uv.find_uv_bin(),
+        "pip",
+        "install",
+        "--python",
+        made / "bin" / "python",
+        "--constraint",
+        constraints,
+        f"{wheel}[serve]",
+    )
     for tests in [path for path in made.rglob("tests") if path.is_dir()]:
         shutil.rmtree(tests, ignore_errors=True)
     for imports in re.findall(r'-c "(import .+)"', (repository / "deploy" / "Dockerfile").read_text()):
@@ -61,9 +67,12 @@ def served(environment: Path, tiny_bytes: bytes) -> Iterator[tuple[subprocess.Po
     (models / "model.onnx").write_bytes(tiny_bytes)
     command = ["serve", "--host", "0.0.0.0", "--port", "0", "--no-grpc", models.parent]
     process = subprocess.Popen(
-        [environment / "bin" / "tellapart", *command], stderr=subprocess.PIPE, text=True, cwd="/",
+        [environment / "bin" / "tellapart", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
         env={"PATH": f"{environment}/bin:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+    )
     assert process.stderr is not None
     said = ""
     while not (found := re.search(r"HTTP on http://0\.0\.0\.0:(\d+)", said)):
@@ -94,8 +103,9 @@ def test_its_health_is_asked_without_curl_and_it_ends_in_time(
     _run(environment / "bin" / "python", "-c", program)
     refused = subprocess.run(
         [environment / "bin" / "python", "-c", program.replace(address, "http://127.0.0.1:9")],
-        capture_output=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        check=False,
+    )
     assert refused.returncode != 0
     with urllib.request.urlopen(f"{address}/models") as answer:
         assert json.load(answer)["models"][0]["name"] == "colours"

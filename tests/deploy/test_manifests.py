@@ -237,9 +237,13 @@ def test_kserve_knows_every_field(deploy: Path, repository: Path) -> None:
     unknown = {**runtime, "spec": {**runtime["spec"], "multimodel": True}}
     missing = {**runtime, "spec": {"multiModel": False}}
     done = subprocess.run(
-        [python, "-c", KSERVE], input=json.dumps([*documents, unknown, missing]), capture_output=True, text=True,
-        check=False, timeout=120,
-    )  # fmt: skip
+        [python, "-c", KSERVE],
+        input=json.dumps([*documents, unknown, missing]),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     *fine, first, second = done.stdout.splitlines()
     assert fine == ["InferenceService", "ServingRuntime", "ServingRuntime"]

@@ -101,9 +101,14 @@ def test_what_is_measured_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1, 0.0], [0.6, 0.3, 0.1], [0.2, 0.35, 0.45], [0.1, 0.2, 0.7]], dtype=np.float32)
     labels = np.array([0, 1, 0, 2])
     found = measure_abstention(
-        probabilities, np.array([1, 2, 3, 4]), labels, thresholds(0.3, novelty=3.0), classes=["a", "b", "c", "d"][:3],
-        groups=None, seed=0,
-    )  # fmt: skip
+        probabilities,
+        np.array([1, 2, 3, 4]),
+        labels,
+        thresholds(0.3, novelty=3.0),
+        classes=["a", "b", "c", "d"][:3],
+        groups=None,
+        seed=0,
+    )
     # Sets: {a}, {a, b}, {b, c}, {c}; the third misses its a.
     assert found["coverage"]["value"] == 0.75
     assert (found["coverage"]["low"], found["coverage"]["high"]) == wilson(3, 4)
@@ -122,8 +127,14 @@ def test_what_is_measured_by_hand() -> None:
 
 def test_what_cannot_be_measured_is_none() -> None:
     found = measure_abstention(
-        of_two([0.9, 0.8]), np.array([1.0, 2.0]), np.array([0, 0]), thresholds(0.0), classes=["a", "b"], groups=None, seed=0
-    )  # fmt: skip
+        of_two([0.9, 0.8]),
+        np.array([1.0, 2.0]),
+        np.array([0, 0]),
+        thresholds(0.0),
+        classes=["a", "b"],
+        groups=None,
+        seed=0,
+    )
     assert found["known"] is None
     assert found["mean_set_size"] == 2.0
     assert found["per_class"]["b"] == {"n": 0, "coverage": None, "mean_set_size": None}

@@ -30,21 +30,27 @@ def colour_map_network(path: Path, tail: Tail, **parameters: NDArray[Any]) -> Pa
         helper.make_node("Mul", ["planes", "scale"], ["scaled"], name="/Mul"),
         helper.make_node("Conv", ["scaled", "kernel"], ["colours"], name="/network/stem/conv/Conv"),
         helper.make_node(
-            "AveragePool", ["colours"], ["map"], name="/network/pool/AveragePool", kernel_shape=[CELL] * 2,
+            "AveragePool",
+            ["colours"],
+            ["map"],
+            name="/network/pool/AveragePool",
+            kernel_shape=[CELL] * 2,
             strides=[CELL] * 2,
         ),
         *tail(helper),
-    ]  # fmt: skip
+    ]
     values = {
         "scale": np.array([1 / 255], dtype=np.float32),
         "kernel": np.eye(3, dtype=np.float32)[..., None, None],
         **parameters,
     }
     graph = helper.make_graph(
-        nodes, "colours", [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIZE, SIZE, 3])],
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIZE, SIZE, 3])],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 3])],
         [numpy_helper.from_array(value, name) for name, value in values.items()],
-    )  # fmt: skip
+    )
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)
     return path
 
@@ -71,6 +77,9 @@ def staged_model(network: Any, manifest: Manifest, folder: Path, *, size: int, v
     manifest = manifest.model_copy(update={"preprocessing": manifest.preprocessing.model_copy(update={"size": size})})
     classifier = network.classifier
     return assemble(
-        path, weight=classifier.weight.detach().numpy(), bias=classifier.bias.detach().numpy(), temperature=0.5,
+        path,
+        weight=classifier.weight.detach().numpy(),
+        bias=classifier.bias.detach().numpy(),
+        temperature=0.5,
         manifest=manifest,
-    )  # fmt: skip
+    )

@@ -35,7 +35,7 @@ def test_areas_are_those_worked_by_hand(bright_square: NDArray[np.uint8]) -> Non
     def measure(place: slice) -> Faithfulness:
         return faithfulness(
             bright_square, heat(place), 1, predict=square_is_bright, background=BACKGROUND, steps=16, seed=0
-        )  # fmt: skip
+        )
 
     right, wrong = measure(SQUARE), measure(slice(30, 40))
     # Of 16 steps the first takes the whole square: the probability falls from 1 to 0 within it, half a step's area.

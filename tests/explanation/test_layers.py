@@ -57,7 +57,7 @@ def test_lenet_has_the_paper_s_61706_parameters(networks: ModuleType, tiny_manif
 
 def test_resnet_18_has_its_published_size(networks: ModuleType, tiny_manifest: Manifest, tmp_path: Path) -> None:
     """11,689,512 parameters of which 513,000 classify and 4,800 go when batch norm is folded; 1.814 thousand million
-    multiply-adds at 224 pixels, of which 512,000 classify (torchvision's page of ResNet-18)."""  # fmt: skip
+    multiply-adds at 224 pixels, of which 512,000 classify (torchvision's page of ResNet-18)."""
     layers = table(networks, tiny_manifest, tmp_path, "resnet18", class_count=3, size=64)
     trunk = [layer for layer in layers if layer.name != "classifier"]
     assert sum(layer.parameters for layer in trunk) == 11_689_512 - 513_000 - 4_800
@@ -65,8 +65,15 @@ def test_resnet_18_has_its_published_size(networks: ModuleType, tiny_manifest: M
     assert work + 512_000 == pytest.approx(1.814e9, rel=1e-3)
     rows = put_together(layers)
     assert [row.name for row in rows] == [
-        "conv1", "maxpool", "layer1", "layer2", "layer3", "layer4", "global_pool", "classifier"
-    ]  # fmt: skip
+        "conv1",
+        "maxpool",
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+        "global_pool",
+        "classifier",
+    ]
     assert [row.output for row in rows][-4:] == [(256, 4, 4), (512, 2, 2), (512, 1, 1), (3,)]
     assert sum(row.multiply_adds for row in rows) == sum(layer.multiply_adds for layer in layers)
     assert sum(row.layers for row in rows) == len(layers) - 1  # all but the input

@@ -61,9 +61,14 @@ def red_network(networks: ModuleType, tiny_manifest: Manifest) -> Any:
 def subject(colour_model: bytes, red_network: Any) -> Subject:
     activation = ClassActivation(colour_model)
     return Subject(
-        predict=lambda images: activation.maps(images)[1], background=BLACK, activation=lambda: activation,
-        network=lambda: red_network, has_run=True, layer=None, layer_maps=None,
-    )  # fmt: skip
+        predict=lambda images: activation.maps(images)[1],
+        background=BLACK,
+        activation=lambda: activation,
+        network=lambda: red_network,
+        has_run=True,
+        layer=None,
+        layer_maps=None,
+    )
 
 
 @pytest.mark.parametrize("name", EXPLAINERS)

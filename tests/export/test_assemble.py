@@ -35,9 +35,13 @@ def test_the_graph_scores_as_numpy_does(
     tiny_network: Path, tiny_manifest: Manifest, novelty: Novelty, tmp_path: Path, opset: int
 ) -> None:
     data = assemble(
-        in_opset(tiny_network, opset, tmp_path), weight=WEIGHT, bias=BIAS, temperature=1.0, manifest=tiny_manifest,
+        in_opset(tiny_network, opset, tmp_path),
+        weight=WEIGHT,
+        bias=BIAS,
+        temperature=1.0,
+        manifest=tiny_manifest,
         novelty=novelty.arrays(),
-    )  # fmt: skip
+    )
     images = np.random.default_rng(1).integers(0, 256, size=(20, 16, 16, 3), dtype=np.uint8)
     images[0] = 0  # its embedding is zero, and has no direction
     images[1:4] = 255 * np.eye(3, dtype=np.uint8)[:, None, None, :]  # pure colours, as fitted

@@ -106,9 +106,13 @@ def test_other_weights_or_other_preprocessing_reuse_nothing(tmp_path: Path, cach
     run(pictures, MeanEngine(), cache)
     assert run(pictures, MeanEngine(), cache, fingerprint="other").computed == 2
     other = extract(
-        pictures, engine=MeanEngine(), preprocessing=Preprocessing(size=8, crop=0.5), embedding=3, fingerprint="w",
+        pictures,
+        engine=MeanEngine(),
+        preprocessing=Preprocessing(size=8, crop=0.5),
+        embedding=3,
+        fingerprint="w",
         cache=cache,
-    )  # fmt: skip
+    )
     assert other.computed == 2
 
 
@@ -164,9 +168,14 @@ def test_progress_counts_every_picture_once(tmp_path: Path, cache: Cache) -> Non
     for _ in range(2):
         counted.clear()
         extract(
-            pictures, engine=MeanEngine(), preprocessing=PREPROCESSING, embedding=3, fingerprint="w", cache=cache,
+            pictures,
+            engine=MeanEngine(),
+            preprocessing=PREPROCESSING,
+            embedding=3,
+            fingerprint="w",
+            cache=cache,
             advance=counted.append,
-        )  # fmt: skip
+        )
         assert sum(counted) == len(pictures)
 
 

@@ -84,9 +84,15 @@ def make(folder: Path, *, backward: bool = False, preprocessing: Preprocessing =
 def run(pictures: ShrunkPictures, folder: Path, lower: Any, **changes: Any) -> CachedViews:
     counted: list[int] = []
     settings: dict[str, Any] = {
-        "shape": SHAPE, "views": VIEWS, "augment": crop, "seed": 5, "limit_bytes": LIMIT,
-        "fingerprint": "w", "workers": 2, **changes,
-    }  # fmt: skip
+        "shape": SHAPE,
+        "views": VIEWS,
+        "augment": crop,
+        "seed": 5,
+        "limit_bytes": LIMIT,
+        "fingerprint": "w",
+        "workers": 2,
+        **changes,
+    }
     views = cache_views(pictures, lower=lower, folder=folder / "cache", advance=counted.append, **settings)
     assert sum(counted) == len(pictures) * settings["views"]
     return views
@@ -164,9 +170,7 @@ def test_problems_of_pictures_stay_problems(tmp_path: Path, lower: Path) -> None
     for path in (good.pictures[2].path, *(tmp_path / "cache" / "rows").iterdir()):
         if path.is_file():
             path.unlink()
-    shrunk = shrink(
-        list(good.pictures), preprocessing=SQUARE, folder=tmp_path / "fresh", limit_bytes=LIMIT
-    )  # fmt: skip
+    shrunk = shrink(list(good.pictures), preprocessing=SQUARE, folder=tmp_path / "fresh", limit_bytes=LIMIT)
     assert list(shrunk.problems) == [2, 7]
     views = run(shrunk, tmp_path / "fresh", lower)
     assert list(views.problems) == [2, 7]

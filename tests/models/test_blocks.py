@@ -29,10 +29,20 @@ def test_a_network_is_what_torchs_layers_give() -> None:
     )
     # 20 -> 20 -> 10 by pooling; (10 - 3) // 2 + 1 = 4, of which pooling of 3 leaves 1.
     by_hand = nn.Sequential(
-        nn.Conv2d(3, 6, 5, padding=2, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 8, 3, stride=2), nn.SiLU(), nn.AvgPool2d(3), nn.Flatten(),
-        nn.Linear(8, 7, bias=False), nn.BatchNorm1d(7), nn.Tanh(), nn.Linear(7, 5), nn.ELU(),
-    )  # fmt: skip
+        nn.Conv2d(3, 6, 5, padding=2, bias=False),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 8, 3, stride=2),
+        nn.SiLU(),
+        nn.AvgPool2d(3),
+        nn.Flatten(),
+        nn.Linear(8, 7, bias=False),
+        nn.BatchNorm1d(7),
+        nn.Tanh(),
+        nn.Linear(7, 5),
+        nn.ELU(),
+    )
     for own, other in zip(network.state_dict().values(), by_hand.state_dict().values(), strict=True):
         other.copy_(own)
     pictures = torch.randn(4, 3, 20, 20)
@@ -65,10 +75,16 @@ def test_same_is_tensorflows_padding(kernel: int, stride: int, size: int) -> Non
 
 @pytest.mark.parametrize(
     ("name", "function"),
-    [("relu", functional.relu), ("leaky_relu", lambda x: torch.where(x > 0, x, 0.01 * x)), ("elu", functional.elu),
-     ("gelu", functional.gelu), ("silu", lambda x: x / (1 + (-x).exp())), ("tanh", torch.tanh),
-     ("sigmoid", lambda x: 1 / (1 + (-x).exp()))],
-)  # fmt: skip
+    [
+        ("relu", functional.relu),
+        ("leaky_relu", lambda x: torch.where(x > 0, x, 0.01 * x)),
+        ("elu", functional.elu),
+        ("gelu", functional.gelu),
+        ("silu", lambda x: x / (1 + (-x).exp())),
+        ("tanh", torch.tanh),
+        ("sigmoid", lambda x: 1 / (1 + (-x).exp())),
+    ],
+)
 def test_each_activation(name: str, function: Any) -> None:
     network = blocks_network([Block(filters=4, kernel=1, activation=name, **PLAIN)], size=3)
     picture = torch.randn(2, 3, 3, 3)

@@ -34,9 +34,7 @@ def save(path: Path, state: dict[str, Tensor]) -> Path:
 
 
 def build(weights: Path, name: str = NAME, class_count: int = 3, **settings: Any) -> StagedNetwork:
-    return build_pretrained(
-        name, weights=weights, preprocessing=PREPROCESSING, class_count=class_count, **settings
-    )  # fmt: skip
+    return build_pretrained(name, weights=weights, preprocessing=PREPROCESSING, class_count=class_count, **settings)
 
 
 def test_the_embedding_is_the_one_of_the_weights(weights: Path) -> None:

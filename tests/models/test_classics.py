@@ -20,22 +20,43 @@ from tellapart.models.scratch import create_trunk
 # leave out has 3,326,696), Keras's summaries less the non-trainable ones (NASNet, MobileNet v1, Xception), Caffe's
 # model zoo for the grouped AlexNet. LeNet-5 and the small AlexNet, at 10 classes, are worked out below.
 PUBLISHED = {
-    "lenet5": 61_706, "alexnet": 60_965_224, "alexnet_small": 23_272_266,
-    "vgg11": 132_863_336, "vgg16": 138_357_544, "vgg19": 143_667_240,
-    "vgg11_bn": 132_868_840, "vgg16_bn": 138_365_992, "vgg19_bn": 143_678_248,
-    "googlenet": 6_624_904, "inception_v3": 27_161_264 - 3_326_696, "xception": 22_910_480 - 54_528,
-    "resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032, "resnet101": 44_549_160,
+    "lenet5": 61_706,
+    "alexnet": 60_965_224,
+    "alexnet_small": 23_272_266,
+    "vgg11": 132_863_336,
+    "vgg16": 138_357_544,
+    "vgg19": 143_667_240,
+    "vgg11_bn": 132_868_840,
+    "vgg16_bn": 138_365_992,
+    "vgg19_bn": 143_678_248,
+    "googlenet": 6_624_904,
+    "inception_v3": 27_161_264 - 3_326_696,
+    "xception": 22_910_480 - 54_528,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
     "resnet152": 60_192_808,
-    "densenet121": 7_978_856, "densenet161": 28_681_000, "densenet169": 14_149_480, "densenet201": 20_013_928,
-    "nasnetalarge": 88_949_818 - 196_668, "nasnetamobile": 5_326_716 - 36_738,
-    "mobilenetv1_100": 4_253_864 - 21_888, "mobilenetv2_100": 3_504_872,
-    "mobilenetv3_small_100": 2_542_856, "mobilenetv3_large_100": 5_483_032,
-}  # fmt: skip
+    "densenet121": 7_978_856,
+    "densenet161": 28_681_000,
+    "densenet169": 14_149_480,
+    "densenet201": 20_013_928,
+    "nasnetalarge": 88_949_818 - 196_668,
+    "nasnetamobile": 5_326_716 - 36_738,
+    "mobilenetv1_100": 4_253_864 - 21_888,
+    "mobilenetv2_100": 3_504_872,
+    "mobilenetv3_small_100": 2_542_856,
+    "mobilenetv3_large_100": 5_483_032,
+}
 # Version 2 moves batch norm to the front of each block: one more in all, and the first layer's and each stage's first
 # shortcut lose theirs. Millions, from timm's table of results.
 ROUNDED = {
-    "resnetv2_18": 11.69, "resnetv2_34": 21.80, "resnetv2_50": 25.55, "resnetv2_101": 44.54, "resnetv2_152": 60.19
-}  # fmt: skip
+    "resnetv2_18": 11.69,
+    "resnetv2_34": 21.80,
+    "resnetv2_50": 25.55,
+    "resnetv2_101": 44.54,
+    "resnetv2_152": 60.19,
+}
 TEN_CLASSES = {"lenet5": 1, "alexnet_small": 3}  # channels
 DEEP = ("101", "152", "161", "169", "201")  # layers; a second each
 
@@ -97,9 +118,16 @@ def test_the_smallest_size_is_not_larger_than_needed(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("ResNet50", "resnet50"), ("resnet-50", "resnet50"), ("legacy_xception", "xception"), ("lenet", "lenet5"),
-     ("mobilenet_v2", "mobilenetv2_100"), ("block", "blocks"), ("vgg-16", "vgg16")],
-)  # fmt: skip
+    [
+        ("ResNet50", "resnet50"),
+        ("resnet-50", "resnet50"),
+        ("legacy_xception", "xception"),
+        ("lenet", "lenet5"),
+        ("mobilenet_v2", "mobilenetv2_100"),
+        ("block", "blocks"),
+        ("vgg-16", "vgg16"),
+    ],
+)
 def test_an_unknown_name_is_told_what_is_near(name: str, near: str) -> None:
     with pytest.raises(SettingsError, match=rf"called '{name}'.*Did you mean .*\b{near}\b.*\?.*All of them: lenet5, "):
         classic(name)

@@ -21,10 +21,21 @@ def staged(name: str = "test_resnet", size: int = 64) -> StagedNetwork:
 @pytest.mark.parametrize(
     ("text", "count", "expected"),
     [
-        ("head", 7, 0), ("half", 7, 4), ("half", 4, 2), ("half", 1, 1), ("all", 7, 7), ("all", 1, 1),
-        ("0", 7, 0), ("2", 7, 2), ("7", 7, 7), ("0.25", 7, 2), ("0.01", 7, 1), (" Half ", 3, 2), ("1.0", 7, 1),
+        ("head", 7, 0),
+        ("half", 7, 4),
+        ("half", 4, 2),
+        ("half", 1, 1),
+        ("all", 7, 7),
+        ("all", 1, 1),
+        ("0", 7, 0),
+        ("2", 7, 2),
+        ("7", 7, 7),
+        ("0.25", 7, 2),
+        ("0.01", 7, 1),
+        (" Half ", 3, 2),
+        ("1.0", 7, 1),
     ],
-)  # fmt: skip
+)
 def test_words_shares_and_numbers(text: str, count: int, expected: int) -> None:
     assert parse_unfreeze(text, count) == expected
 

@@ -21,9 +21,21 @@ from tellapart.preprocessing import Preprocessing
 BLOCKS: dict[str, Any] = {"blocks": [Block(filters=16), Block(filters=32)], "dense": [Dense(units=24)]}
 # One of each kind; the others take seconds each, or a gigabyte.
 QUICK = {
-    "lenet5", "alexnet", "alexnet_small", "googlenet", "inception_v3", "xception", "resnet18", "resnet50",
-    "resnetv2_50", "densenet121", "nasnetamobile", "mobilenetv1_100", "mobilenetv2_100", "mobilenetv3_small_100",
-}  # fmt: skip
+    "lenet5",
+    "alexnet",
+    "alexnet_small",
+    "googlenet",
+    "inception_v3",
+    "xception",
+    "resnet18",
+    "resnet50",
+    "resnetv2_50",
+    "densenet121",
+    "nasnetamobile",
+    "mobilenetv1_100",
+    "mobilenetv2_100",
+    "mobilenetv3_small_100",
+}
 # Half a minute each for 130 million weights, and of the same kind as vgg11_bn.
 LONG = {"vgg11", "vgg16", "vgg19", "vgg16_bn", "vgg19_bn"}
 ALL = [
@@ -135,8 +147,18 @@ def test_nasnet_mobile_has_four_cells_a_third() -> None:
         features = trunk.forward_features(torch.randn(1, 3, 224, 224))
     assert features.shape == (1, 1056, 7, 7)
     thirds = [["cell_0", "cell_1", "cell_2", "cell_3"], ["cell_6", "cell_7", "cell_8", "cell_9"]]
-    assert calls == ["cell_stem_0", "cell_stem_1", *thirds[0], "reduction_cell_0", *thirds[1], "reduction_cell_1",
-                     "cell_12", "cell_13", "cell_14", "cell_15"]  # fmt: skip
+    assert calls == [
+        "cell_stem_0",
+        "cell_stem_1",
+        *thirds[0],
+        "reduction_cell_0",
+        *thirds[1],
+        "reduction_cell_1",
+        "cell_12",
+        "cell_13",
+        "cell_14",
+        "cell_15",
+    ]
 
 
 def dropouts(name: str, dropout: float | None) -> list[float]:

@@ -227,9 +227,7 @@ def test_pictures_are_normalised_by_mean_and_standard_deviation() -> None:
 
 def test_a_network_of_one_channel_sees_what_pillow_calls_grey() -> None:
     trunk = timm.create_model("test_resnet", num_classes=0, in_chans=1)
-    network = stage_network(
-        trunk, name="test", preprocessing=Preprocessing(size=SIZE), class_count=2, channels=1
-    )  # fmt: skip
+    network = stage_network(trunk, name="test", preprocessing=Preprocessing(size=SIZE), class_count=2, channels=1)
     images = pictures(1)
     grey = np.asarray(Image.fromarray(images[0].numpy()).convert("L"), dtype=np.float32)
     found = network.run_stages(images, 0, 0)[0, 0].numpy()

@@ -39,10 +39,13 @@ def run(path: Path, images: NDArray[np.uint8], output: str) -> NDArray[Any]:
 @pytest.mark.parametrize(
     ("name", "size", "stop"),
     [
-        ("tf_efficientnet_lite0", 64, 5), ("tf_efficientnet_lite0", 65, 2), ("test_resnet", 64, 1),
-        ("test_resnet", 64, 4), ("test_vit", 160, 3),
+        ("tf_efficientnet_lite0", 64, 5),
+        ("tf_efficientnet_lite0", 65, 2),
+        ("test_resnet", 64, 1),
+        ("test_resnet", 64, 4),
+        ("test_vit", 160, 3),
     ],
-)  # fmt: skip
+)
 def test_the_lower_stages_give_what_torch_gives(name: str, size: int, stop: int, tmp_path: Path) -> None:
     network = staged(name, size)
     shape = export_lower(network, stop=stop, size=size, path=tmp_path / "lower.onnx")

@@ -77,11 +77,18 @@ def test_an_unknown_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "near"),
     [
-        ("resnet18x", "resnet18"), ("resnot18", "resnet18"), ("resnet-50", "resnet50"), ("ResNet50", "resnet50"),
-        ("tf_efficientnet_light0", "tf_efficientnet_lite0"), ("inceptionv3", "inception_v3"), ("vgg-16", "vgg16"),
-        ("mobilenetv2", "mobilenetv2_100"), ("convnext", "convnext_atto"), ("vit", "vit_base"),
+        ("resnet18x", "resnet18"),
+        ("resnot18", "resnet18"),
+        ("resnet-50", "resnet50"),
+        ("ResNet50", "resnet50"),
+        ("tf_efficientnet_light0", "tf_efficientnet_lite0"),
+        ("inceptionv3", "inception_v3"),
+        ("vgg-16", "vgg16"),
+        ("mobilenetv2", "mobilenetv2_100"),
+        ("convnext", "convnext_atto"),
+        ("vit", "vit_base"),
     ],
-)  # fmt: skip
+)
 def test_a_near_miss_gets_suggestions(name: str, near: str) -> None:
     with pytest.raises(BackboneError, match=f"timm has no network named '{name}'. .*, or one of: .*{near}"):
         load_backbone(name, None)

@@ -14,10 +14,18 @@ def row(name: str, recall: float | None, *, test: int = 50, train: int = 300) ->
 
 
 FINE: dict[str, Any] = {
-    "accuracy": Figure(value=0.95, low=0.93, high=0.97), "n_test": 400, "n_pictures": 2000,
+    "accuracy": Figure(value=0.95, low=0.93, high=0.97),
+    "n_test": 400,
+    "n_pictures": 2000,
     "classes": [row("cat", 0.95), row("dog", 0.95)],
-    "pairs": [], "mistakes": 20, "wrong_labels": 0, "leaks": 0, "two_labels": 0, "unreadable": 0, "fitted": None,
-}  # fmt: skip
+    "pairs": [],
+    "mistakes": 20,
+    "wrong_labels": 0,
+    "leaks": 0,
+    "two_labels": 0,
+    "unreadable": 0,
+    "fitted": None,
+}
 
 
 def test_where_nothing_stands_out_there_is_no_advice() -> None:
@@ -58,11 +66,18 @@ def test_a_pair_that_makes_most_mistakes_is_named_where_there_are_others() -> No
 
 def test_faults_of_the_data_come_first_and_six_are_enough() -> None:
     found = advise(
-        accuracy=Figure(value=0.8, low=0.7, high=0.9), n_test=60, n_pictures=900,
+        accuracy=Figure(value=0.8, low=0.7, high=0.9),
+        n_test=60,
+        n_pictures=900,
         classes=[row("a", 0.9), row("b", 0.5), row("c", 1.0, test=3)],
-        pairs=[Pair(label="b", predicted="a", count=9, pictures=[])], mistakes=12, wrong_labels=4, leaks=2, two_labels=1,
-        unreadable=3, fitted=(0.99, 0.8),
-    )  # fmt: skip
+        pairs=[Pair(label="b", predicted="a", count=9, pictures=[])],
+        mistakes=12,
+        wrong_labels=4,
+        leaks=2,
+        two_labels=1,
+        unreadable=3,
+        fitted=(0.99, 0.8),
+    )
     assert [key for key, _ in found] == [
         "next_leaks",
         "next_two_labels",

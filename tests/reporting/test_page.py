@@ -25,7 +25,7 @@ from tellapart.reporting.facts import (
     ResultsPart,
     Shown,
     Verdict,
-)  # fmt: skip
+)
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.pictures import Sprites
@@ -47,35 +47,64 @@ def report(classes: int = 2, *, image: str | None = None) -> Report:
     counts = [[3 if row == column else 0 for column in range(classes)] for row in range(classes)]
     rates = [[float(row == column) for column in range(classes)] for row in range(classes)]
     return Report(
-        name=TRAP, made="2026-01-01 00:00",
+        name=TRAP,
+        made="2026-01-01 00:00",
         verdict=Verdict(
-            accuracy=figure, n_test=280, baseline=0.5, baseline_label=TRAP, too_small=True, leaked=3, clean=figure, n_clean=277,
+            accuracy=figure,
+            n_test=280,
+            baseline=0.5,
+            baseline_label=TRAP,
+            too_small=True,
+            leaked=3,
+            clean=figure,
+            n_clean=277,
             compared=[("finetune", 0.1, 0.99), ("probe", 0.2, 0.98)],
             advice=[("next_class", {"label": TRAP, "recall": 0.7, "n": 12}), ("next_few", {"names": [TRAP, "…"]})],
         ),
         data=DataPart(
-            n=1000, n_classes=classes, splits=(600, 120, 280), samples=[(name, [shown, gone]) for name in names[:3]],
-            widths=(10, 20, 15), heights=(10, 20, 15), formats=[("PNG", 1000)], unreadable=[(TRAP, "cut short")],
-            n_unreadable=3, n_exact=2, n_near=1, copies=[[shown, gone]], leaks=[[shown, shown]], n_leaks=4, two_labels=[[shown]],
+            n=1000,
+            n_classes=classes,
+            splits=(600, 120, 280),
+            samples=[(name, [shown, gone]) for name in names[:3]],
+            widths=(10, 20, 15),
+            heights=(10, 20, 15),
+            formats=[("PNG", 1000)],
+            unreadable=[(TRAP, "cut short")],
+            n_unreadable=3,
+            n_exact=2,
+            n_near=1,
+            copies=[[shown, gone]],
+            leaks=[[shown, shown]],
+            n_leaks=4,
+            two_labels=[[shown]],
             n_two_labels=1,
         ),
-        learning=LearningPart(strategy="finetune", epochs=3, best_epoch=2, charts=[("loss", "<svg></svg>", [(TRAP, 1, True)])]),
+        learning=LearningPart(
+            strategy="finetune", epochs=3, best_epoch=2, charts=[("loss", "<svg></svg>", [(TRAP, 1, True)])]
+        ),
         results=ResultsPart(
-            scores=[("accuracy", figure), ("log_loss", figure)], classes=rows,
+            scores=[("accuracy", figure), ("log_loss", figure)],
+            classes=rows,
             confusion=Confusion(classes=names, counts=counts, rates=rates, image=image),
-            pairs=[Pair(label=TRAP, predicted=names[1], count=2, pictures=[shown])], mistakes=2,
+            pairs=[Pair(label=TRAP, predicted=names[1], count=2, pictures=[shown])],
+            mistakes=2,
             charts=[Chart(title="receiver", svg="<svg></svg>", legend=[(TRAP, 1, False)], lead=LEAD)],
         ),
-        mistakes=[shown], heated=True,
+        mistakes=[shown],
+        heated=True,
         labels=LabelsPart(n=10, n_all=20, wrong=[shown], outliers=[gone], ambiguous=[shown], counts=(1, 1, 1)),
         map=MapPart(
             own=False,
-            n=2, n_all=3, points=[(0, 1000, 0, 0), (500, 3, 1, 2)], names=[TRAP, "b"], classes=names,
+            n=2,
+            n_all=3,
+            points=[(0, 1000, 0, 0), (500, 3, 1, 2)],
+            names=[TRAP, "b"],
+            classes=names,
             sprites=Sprites(address=PIXEL, side=40, columns=2),
         ),
         abstention=AbstentionPart(wanted=0.95, measured=figure, size=1.04, unknown=0.05, calibrated_on=40),
         about=AboutPart(facts=[("backbone", TRAP)], versions=[("numpy", "2")], model=TRAP, missing=1),
-    )  # fmt: skip
+    )
 
 
 class Reader(HTMLParser):

@@ -58,10 +58,13 @@ def test_values_are_written_as_the_language_does() -> None:
 @pytest.mark.parametrize(
     ("environment", "language"),
     [
-        ({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "de_DE.UTF-8"}, "en"), ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
-        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"), ({"LANGUAGE": "zh:en"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
+        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"),
+        ({"LANGUAGE": "zh:en"}, "zh"),
     ],
-)  # fmt: skip
+)
 def test_the_language_is_the_systems_unless_one_is_asked_for(
     environment: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,9 +117,14 @@ def pictures() -> list[bytes]:
 def deciding_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
     """The tiny model with thresholds: sets at 0.2, and novelty that is the squared distance of the colour from grey."""
     record = AbstentionRecord(
-        coverage=0.9, threshold=0.2, novelty_threshold=1.0, calibrated_on=40,
-        measured_coverage=Score(value=0.9), mean_set_size=1.2, known=Score(value=0.95),
-    )  # fmt: skip
+        coverage=0.9,
+        threshold=0.2,
+        novelty_threshold=1.0,
+        calibrated_on=40,
+        measured_coverage=Score(value=0.9),
+        mean_set_size=1.2,
+        known=Score(value=0.95),
+    )
     novelty = {
         "least_length": np.array([1e-6], dtype=np.float32),
         "centre": np.full(3, 3**-0.5, dtype=np.float32),
@@ -130,9 +135,13 @@ def deciding_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
     }
     weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
     return assemble(
-        tiny_network, weight=weight, bias=np.zeros(3, dtype=np.float32), temperature=4.0,
-        manifest=tiny_manifest.model_copy(update={"abstention": record}), novelty=novelty,
-    )  # fmt: skip
+        tiny_network,
+        weight=weight,
+        bias=np.zeros(3, dtype=np.float32),
+        temperature=4.0,
+        manifest=tiny_manifest.model_copy(update={"abstention": record}),
+        novelty=novelty,
+    )
 
 
 @pytest.fixture
@@ -196,10 +205,15 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
 
     async def main() -> None:
         service = Service(
-            repository, threads=options.get("threads", 2), max_batch=options.get("max_batch", 4), max_delay=0.0,
-            queue=options.get("queue", 64), timeout=options.get("timeout", 10.0), sets=prediction_sets,
+            repository,
+            threads=options.get("threads", 2),
+            max_batch=options.get("max_batch", 4),
+            max_delay=0.0,
+            queue=options.get("queue", 64),
+            timeout=options.get("timeout", 10.0),
+            sets=prediction_sets,
             explain=options.get("explain"),
-        )  # fmt: skip
+        )
         limits, keys = options.get("limits", Limits()), Keys(options.get("keys", ()))
         http = open_socket("127.0.0.1", 0)
         grpc, grpc_port = build_grpc(service, limits=limits, keys=keys, address="127.0.0.1:0")

@@ -46,9 +46,12 @@ def kept(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(start: Start, models: Path, kept: Path) -> Running:
     return start(
-        f"single={models / 'single'}", words=WORDS, explain=make_explainer(), corrections=Corrections(kept, most_bytes=10**7),
+        f"single={models / 'single'}",
+        words=WORDS,
+        explain=make_explainer(),
+        corrections=Corrections(kept, most_bytes=10**7),
         hosts=hosts_for("127.0.0.1", ()),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -108,8 +111,9 @@ def test_language_and_colours_stay(page: Page, files: dict[str, Path]) -> None:
         assert page.find("footer").text == "程序接口\uff1a/openapi.json"
         if page.texts("article"):
             assert page.texts("article h3") == [
-                WORDS["page_nearest"]["zh"].format(label="红色"), "无法使用此文件",
-            ]  # fmt: skip
+                WORDS["page_nearest"]["zh"].format(label="红色"),
+                "无法使用此文件",
+            ]
             page.driver.refresh()
     page.wait(lambda: page.texts("#history-list li"))  # it outlives a reload; the results do not
     assert "与训练图片不符" in page.find("#history-list").text

@@ -42,9 +42,13 @@ def make(tmp_path: Path, tiny_network: Path, models: Path) -> Make:
     def write(*classes: str, name: str = "leaves", number: int = 1) -> Path:
         sets = known.abstention.model_copy(update={"novelty_threshold": 1e9})  # nothing is unknown to it
         data = assemble(
-            tiny_network, weight=np.eye(3, dtype=np.float32)[::-1].copy() * 10, bias=np.zeros(3, dtype=np.float32), temperature=4.0,
-            manifest=known.model_copy(update={"classes": classes, "abstention": sets}), novelty=novelty,
-        )  # fmt: skip
+            tiny_network,
+            weight=np.eye(3, dtype=np.float32)[::-1].copy() * 10,
+            bias=np.zeros(3, dtype=np.float32),
+            temperature=4.0,
+            manifest=known.model_copy(update={"classes": classes, "abstention": sets}),
+            novelty=novelty,
+        )
         folder = tmp_path / "served" / name / str(number)
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(data)
@@ -163,9 +167,11 @@ def test_long_names_stay_on_a_phones_screen(
     chromium: Any, start: Start, make: Make, tmp_path: Path, green: Path
 ) -> None:
     server = start(
-        str(make("a" * 150, LONG, "x" * 150)), words=WORDS, explain=lambda version, data, target: png((1, 2, 3)),
+        str(make("a" * 150, LONG, "x" * 150)),
+        words=WORDS,
+        explain=lambda version, data, target: png((1, 2, 3)),
         corrections=Corrections(tmp_path / "corrections", most_bytes=10**7),
-    )  # fmt: skip
+    )
     page = Page(chromium, server)
     (tmp_path / "grey.png").write_bytes(png((100, 100, 100)))
 

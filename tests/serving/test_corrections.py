@@ -72,8 +72,11 @@ def test_a_correction_is_kept_under_a_name_of_ours(server: Running, folder: Path
     assert (folder / "single" / name).read_bytes() == data
     (row,) = rows(folder)
     assert {key: row[key] for key in ("path", "label", "model", "version")} == {
-        "path": name, "label": "红色", "model": "single", "version": "1",
-    }  # fmt: skip
+        "path": name,
+        "label": "红色",
+        "model": "single",
+        "version": "1",
+    }
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "single"]
     assert sorted(path.name for path in (folder / "single").iterdir()) == sorted(["labels.csv", name])
 
@@ -103,8 +106,9 @@ def test_training_takes_the_folder_as_a_table_and_as_corrections(server: Running
 
 
 @pytest.mark.parametrize(
-    ("kind", "extension"), [("JPEG", "jpg"), ("PNG", "png"), ("WEBP", "webp"), ("TIFF", "tif"), ("BMP", "bmp"), ("GIF", "gif")]
-)  # fmt: skip
+    ("kind", "extension"),
+    [("JPEG", "jpg"), ("PNG", "png"), ("WEBP", "webp"), ("TIFF", "tif"), ("BMP", "bmp"), ("GIF", "gif")],
+)
 def test_the_extension_is_that_of_the_content(
     kept: Corrections, version: Version, folder: Path, kind: str, extension: str
 ) -> None:
@@ -131,14 +135,26 @@ def scan_of_two(folder: Path) -> Listing:
         ([png((1, 2, 3))[:60]], {"label": "blue"}, "the picture cannot be used: damaged or truncated"),
         ([b""], {"label": "blue"}, "the picture cannot be used: empty file."),
         ([png((1, 2, 3), (2000, 2000))], {"label": "blue"}, "the limit is 1,000,000 in all"),
-        ([png((1, 2, 3))], {"label": "blu"}, "label is 'blu', which is none of the classes of 'single'. Did you mean 'blue'?"),
-        ([png((1, 2, 3))], {"label": "x"}, "label is 'x', which is none of the classes of 'single'. They are: blue, green, 红色."),
+        (
+            [png((1, 2, 3))],
+            {"label": "blu"},
+            "label is 'blu', which is none of the classes of 'single'. Did you mean 'blue'?",
+        ),
+        (
+            [png((1, 2, 3))],
+            {"label": "x"},
+            "label is 'x', which is none of the classes of 'single'. They are: blue, green, 红色.",
+        ),
         ([png((1, 2, 3))], {}, "label is '', which is none of the classes"),
         ([], {"label": "blue"}, "the form holds 0 files; a correction is about one picture. Send one."),
-        ([png((1, 2, 3))] * 2, {"label": "blue"}, "the form holds 2 files; a correction is about one picture. Send one."),
+        (
+            [png((1, 2, 3))] * 2,
+            {"label": "blue"},
+            "the form holds 2 files; a correction is about one picture. Send one.",
+        ),
         ([png((1, 2, 3))], {"label": "blue", "model": "nobody"}, "there is no model 'nobody'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_leaves_nothing(
     server: Running, folder: Path, files: list[bytes], fields: dict[str, str], message: str
 ) -> None:

@@ -34,9 +34,29 @@ from .conftest import Running, Start, png
 
 PNG = png((1, 2, 3))
 WORDS = st.sampled_from(
-    ["image", "b64", "instances", "inputs", "examples", "signature_name", "prepared", "name", "shape", "data", "datatype",
-     "BYTES", "UINT8", "parameters", "binary_data_size", "outputs", "timeout", "classification", "aGFsbG8=", ""]
-)  # fmt: skip
+    [
+        "image",
+        "b64",
+        "instances",
+        "inputs",
+        "examples",
+        "signature_name",
+        "prepared",
+        "name",
+        "shape",
+        "data",
+        "datatype",
+        "BYTES",
+        "UINT8",
+        "parameters",
+        "binary_data_size",
+        "outputs",
+        "timeout",
+        "classification",
+        "aGFsbG8=",
+        "",
+    ]
+)
 LEAVES = WORDS | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 VALUES: st.SearchStrategy[Any] = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=20
@@ -138,13 +158,15 @@ BOMBS = {
         9, 9, zlib.compress(bytes(9 * 28)), (b"iCCP", b"a\0\0" + zlib.compress(bytes(200_000_000), 9))
     ),
     "a wide strip": lambda: _saved("PNG", (900_000, 2)),
-    "a GIF larger than its canvas": lambda: _saved("GIF", (9, 9))[:6] + b"\xff\xff\xff\xff" + _saved("GIF", (9, 9))[10:],
+    "a GIF larger than its canvas": lambda: (
+        _saved("GIF", (9, 9))[:6] + b"\xff\xff\xff\xff" + _saved("GIF", (9, 9))[10:]
+    ),
     "a TIFF that points at itself": lambda: b"II*\0" + struct.pack("<IH", 8, 60_000) + b"\x00\x01\x04\x00" * 9000,
     "a JPEG cut in the middle": lambda: _saved("JPEG", (900, 900))[:3000],
     "a JPEG with 60 thousand lines": lambda: re.sub(
         rb"(\xff\xc0...)....", lambda found: found[1] + b"\xff" * 4, _saved("JPEG", (9, 9)), count=1, flags=re.DOTALL
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
@@ -161,9 +183,24 @@ def test_bombs(shared: Running, bomb: str) -> None:
 
 
 NAMES = [
-    "..", "../single", "..%2fsingle", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e%2fsingle", "single%00", "single%2f..", "/etc/passwd",
-    "single\\..", "%252e%252e", "nobody" * 500, "%c0%ae%c0%ae", "\u202e", "single;x", "~root", "$(id)", "' OR 1=1 --",
-]  # fmt: skip
+    "..",
+    "../single",
+    "..%2fsingle",
+    "..%2f..%2f..%2fetc%2fpasswd",
+    "%2e%2e%2fsingle",
+    "single%00",
+    "single%2f..",
+    "/etc/passwd",
+    "single\\..",
+    "%252e%252e",
+    "nobody" * 500,
+    "%c0%ae%c0%ae",
+    "\u202e",
+    "single;x",
+    "~root",
+    "$(id)",
+    "' OR 1=1 --",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

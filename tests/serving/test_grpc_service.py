@@ -28,9 +28,10 @@ class Caller:
     def __call__(self, method: str, /, *, timeout: float = 10, metadata: Any = None, **values: Any) -> Any:
         asked, answered = self._service.methods[method]
         call = self._channel.unary_unary(
-            f"/{self._service.name}/{method}", request_serializer=asked.SerializeToString,
+            f"/{self._service.name}/{method}",
+            request_serializer=asked.SerializeToString,
             response_deserializer=answered.FromString,
-        )  # fmt: skip
+        )
         return call(asked(**values), timeout=timeout, metadata=metadata)
 
     def close(self) -> None:
@@ -79,8 +80,9 @@ def test_outputs_and_versions_are_chosen(call: Caller, pictures: list[bytes]) ->
     top = {"name": "probabilities", "parameters": {"classification": {"int64_param": 2}}}
     answer = call("ModelInfer", model_name="colours", inputs=[typed], outputs=[{"name": "unknown"}, top])
     assert [(one.name, one.datatype, list(one.shape)) for one in answer.outputs] == [
-        ("unknown", "BOOL", [1]), ("probabilities", "BYTES", [1, 2])
-    ]  # fmt: skip
+        ("unknown", "BOOL", [1]),
+        ("probabilities", "BYTES", [1, 2]),
+    ]
     assert answer.raw_output_contents[0] == b"\x00"
     assert answer.model_version == "2"
     answer = call("ModelInfer", model_name="colours", model_version="1", inputs=[typed])
@@ -114,19 +116,34 @@ def test_health_metadata_index_and_statistics(call: Caller, shared: Running) -> 
         ({"model_name": "single", "model_version": "x"}, "INVALID_ARGUMENT", "'x' is not a version"),
         ({"model_name": "single"}, "INVALID_ARGUMENT", "the inputs are none"),
         ({"inputs": [files_tensor(1)]}, "INVALID_ARGUMENT", "of shape [1] needs 1 elements; 0 came"),
-        ({"inputs": [files_tensor(1)], "raw_input_contents": [b"", b""]}, "INVALID_ARGUMENT", "2 raw contents came for 1"),
+        (
+            {"inputs": [files_tensor(1)], "raw_input_contents": [b"", b""]},
+            "INVALID_ARGUMENT",
+            "2 raw contents came for 1",
+        ),
         ({"inputs": [files_tensor(1)], "raw_input_contents": [b"\x01"]}, "INVALID_ARGUMENT", "0 are whole"),
         ({"inputs": [{**files_tensor(-1)}]}, "INVALID_ARGUMENT", "has shape [-1]"),
         (
-            {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3], "contents": {"uint_contents": [999] * 3}}]},
-            "INVALID_ARGUMENT", "whole numbers from 0 to 255",
+            {
+                "inputs": [
+                    {
+                        "name": "image",
+                        "datatype": "UINT8",
+                        "shape": [1, 1, 1, 3],
+                        "contents": {"uint_contents": [999] * 3},
+                    }
+                ]
+            },
+            "INVALID_ARGUMENT",
+            "whole numbers from 0 to 255",
         ),
         (
             {"inputs": [{**files_tensor(1), "contents": {"bytes_contents": [b"x"]}}]},
-            "INVALID_ARGUMENT", "picture 1 of 1 cannot be used: not a picture",
+            "INVALID_ARGUMENT",
+            "picture 1 of 1 cannot be used: not a picture",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said(call: Caller, values: dict[str, Any], code: str, words: str) -> None:
     with pytest.raises(grpc.RpcError) as refusal:
         call("ModelInfer", **{"model_name": "single", **values})

@@ -48,14 +48,32 @@ def zeros(count: int) -> bytes:
 
 # Path, body, status, what is said.
 HOSTILE: dict[str, tuple[str, Callable[[], bytes], int, str]] = {
-    "60,000 dimensions": (INFER, lambda: tensor(shape=[2**31 - 1] * 60_000), 400, "at most 4, each below 2,147,483,648"),
+    "60,000 dimensions": (
+        INFER,
+        lambda: tensor(shape=[2**31 - 1] * 60_000),
+        400,
+        "at most 4, each below 2,147,483,648",
+    ),
     "70 dimensions": (INFER, lambda: tensor(shape=[1] * 70), 400, "at most 4, each below"),
     "a size too large": (INFER, lambda: tensor(shape=[2**31]), 400, "has shape [2147483648]; it must be a list of"),
-    "one long text among numbers": (INFER, lambda: tensor(data=["x" * 1500, *[1] * 100_000]), 400, "whole numbers from 0"),
-    "the same as v1": (
-        PREDICT, lambda: json.dumps({"instances": [["x" * 1500, *[1] * 100_000]]}).encode(), 400, "whole numbers from 0",
+    "one long text among numbers": (
+        INFER,
+        lambda: tensor(data=["x" * 1500, *[1] * 100_000]),
+        400,
+        "whole numbers from 0",
     ),
-    "many equal outputs": (INFER, lambda: infer(outputs=[{"name": "set"}] * 300_000), 400, "`outputs` names 300,000; no model"),
+    "the same as v1": (
+        PREDICT,
+        lambda: json.dumps({"instances": [["x" * 1500, *[1] * 100_000]]}).encode(),
+        400,
+        "whole numbers from 0",
+    ),
+    "many equal outputs": (
+        INFER,
+        lambda: infer(outputs=[{"name": "set"}] * 300_000),
+        400,
+        "`outputs` names 300,000; no model",
+    ),
     "17 outputs": (INFER, lambda: infer(outputs=[{"name": "set"}] * 17), 400, "no model here has more than 16"),
     "an output twice": (INFER, lambda: infer(outputs=[{"name": "set"}] * 2), 400, "'set' is asked for twice"),
     "an endless time limit": (INFER, lambda: infer(parameters={"timeout": 10**400}), 400, "below 2**63"),
@@ -64,16 +82,32 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], int, str]] = {
     "lists 9,000 deep": (INFER, lambda: nested(9000), 400, "nested"),
     "an id that is a list": (INFER, lambda: infer(id=[[["x"]]]), 400, "`id` is [[['x']]]; it must be a string."),
     "half a pair in a key": (PREDICT, lambda: b'{"\\ud800": 1}', 400, "has the keys \\ud800; there must be"),
-    "half a pair in an instance": (PREDICT, lambda: b'{"instances": [{"\\udfff": 1}]}', 400, "the inputs are \\udfff; there"),
+    "half a pair in an instance": (
+        PREDICT,
+        lambda: b'{"instances": [{"\\udfff": 1}]}',
+        400,
+        "the inputs are \\udfff; there",
+    ),
     "half a pair as bytes": (PREDICT, lambda: b'{"\xed\xa0\x80": 1}', 400, "the body is not JSON ('utf-8' codec"),
-    "many empty lists": (PREDICT, lambda: b'{"instances": [' + b"[]," * 5_000_000 + b"[]]}", 413, "numbers and lists; at most"),
-    "many empty objects": (PREDICT, lambda: b'{"instances": [' + b"{}," * 5_000_000 + b"{}]}", 413, "Send picture files"),
+    "many empty lists": (
+        PREDICT,
+        lambda: b'{"instances": [' + b"[]," * 5_000_000 + b"[]]}",
+        413,
+        "numbers and lists; at most",
+    ),
+    "many empty objects": (
+        PREDICT,
+        lambda: b'{"instances": [' + b"{}," * 5_000_000 + b"{}]}",
+        413,
+        "Send picture files",
+    ),
     "one picture for many": (
         "/v1/models/single:classify",
         lambda: json.dumps({"context": {"image": {"b64": "aa"}}, "examples": [{}] * 1000}).encode(),
-        400, "`context` holds image for 1,000 examples",
+        400,
+        "`context` holds image for 1,000 examples",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -149,9 +183,11 @@ def test_large_pixels_are_what_was_sent() -> None:
     same = random.integers(0, 256, (2, 90, 70, 3), dtype=np.uint8)
     sizes = [random.integers(0, 256, (height, 200, 3), dtype=np.uint8) for height in (40, 1, 300)]
     shown: list[tuple[Any, list[np.ndarray]]] = [
-        (same.tolist(), list(same)), ([one.tolist() for one in sizes], sizes), ([sizes[2].tolist()], sizes[2:]),
+        (same.tolist(), list(same)),
+        ([one.tolist() for one in sizes], sizes),
+        ([sizes[2].tolist()], sizes[2:]),
         ([{"image": one.tolist()} for one in sizes], sizes),
-    ]  # fmt: skip
+    ]
     for value, wanted in shown:
         for indent in (None, 1):
             found = read_predict(read_json(large({"instances": value}, indent))).pictures
@@ -173,8 +209,9 @@ def test_large_texts_are_what_was_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", '{"a": NaN}', '{"a": Infinity}', '{"a": "x}', '{"a": [1,]}', '{"a" [1]}', "[" * 3000, '{"a": [01]}', "NaN"]
-)  # fmt: skip
+    "text",
+    ["{", '{"a": NaN}', '{"a": Infinity}', '{"a": "x}', '{"a": [1,]}', '{"a" [1]}', "[" * 3000, '{"a": [01]}', "NaN"],
+)
 def test_large_bodies_that_are_not_json_are_refused(text: str) -> None:
     for body in (
         text + " " * COARSE,

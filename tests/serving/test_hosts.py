@@ -22,20 +22,31 @@ def allowed(hosts: Hosts, host: str) -> bool:
 @pytest.mark.parametrize(
     ("bound", "named", "host", "answered"),
     [
-        ("127.0.0.1", (), "127.0.0.1:8501", True), ("127.0.0.1", (), "localhost", True), ("127.0.0.1", (), "LOCALHOST.:1", True),
-        ("127.0.0.1", (), "[::1]:8501", True), ("::1", (), "127.0.0.2", True), ("127.0.0.1", (), "page.localhost:1", True),
-        ("127.0.0.1", (), "evil.com", False), ("127.0.0.1", (), "evil.com:8501", False),
+        ("127.0.0.1", (), "127.0.0.1:8501", True),
+        ("127.0.0.1", (), "localhost", True),
+        ("127.0.0.1", (), "LOCALHOST.:1", True),
+        ("127.0.0.1", (), "[::1]:8501", True),
+        ("::1", (), "127.0.0.2", True),
+        ("127.0.0.1", (), "page.localhost:1", True),
+        ("127.0.0.1", (), "evil.com", False),
+        ("127.0.0.1", (), "evil.com:8501", False),
         ("127.0.0.1", (), "127.0.0.1.evil.com", False),
-        ("localhost", (), "10.0.0.7", False), ("127.0.0.1", (), "localhost.evil.com", False),
+        ("localhost", (), "10.0.0.7", False),
+        ("127.0.0.1", (), "localhost.evil.com", False),
         ("127.0.0.1", ("Cats.example.com",), "cats.example.com:443", True),
         ("127.0.0.1", ("cats.example.com:443",), "cats.example.com", True),
-        ("127.0.0.1", ("cats.example.com",), "dogs.example.com", False), ("127.0.0.1", ("cats.example.com",), "localhost", True),
-        ("0.0.0.0", (), "whatever.example", True), ("::", (), "whatever.example", True), ("10.0.0.7", (), "cells.local", True),
-        ("0.0.0.0", ("cats.example.com",), "cats.example.com", True), ("0.0.0.0", ("cats.example.com",), "evil.com", False),
-        ("10.0.0.7", ("cats.example.com",), "10.0.0.7:8501", True), ("0.0.0.0", ("::ffff",), "[::ffff]:1", True),
+        ("127.0.0.1", ("cats.example.com",), "dogs.example.com", False),
+        ("127.0.0.1", ("cats.example.com",), "localhost", True),
+        ("0.0.0.0", (), "whatever.example", True),
+        ("::", (), "whatever.example", True),
+        ("10.0.0.7", (), "cells.local", True),
+        ("0.0.0.0", ("cats.example.com",), "cats.example.com", True),
+        ("0.0.0.0", ("cats.example.com",), "evil.com", False),
+        ("10.0.0.7", ("cats.example.com",), "10.0.0.7:8501", True),
+        ("0.0.0.0", ("::ffff",), "[::ffff]:1", True),
         ("127.0.0.1", (), "", True),  # HTTP/1.0 needs no Host, and no browser speaks that
     ],
-)  # fmt: skip
+)
 def test_names(bound: str, named: tuple[str, ...], host: str, answered: bool) -> None:
     assert allowed(hosts_for(bound, named), host) is answered
 
@@ -61,12 +72,18 @@ def test_what_cannot_be_a_name(name: str) -> None:
     [
         ({}, True),  # curl
         ({"sec-fetch-site": "same-origin", "origin": "http://proxy.example"}, True),  # a proxy may have changed Host
-        ({"sec-fetch-site": "none"}, True), ({"sec-fetch-site": "cross-site"}, False), ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "none"}, True),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "same-site"}, False),
         ({"sec-fetch-site": "cross-site", "origin": "http://localhost:8501"}, False),
-        ({"origin": "http://localhost:8501"}, True), ({"origin": "http://localhost:3000"}, False), ({"origin": "null"}, False),
-        ({"origin": "https://evil.com"}, False), ({"origin": "https://cats.example.com"}, True), ({"origin": ""}, False),
+        ({"origin": "http://localhost:8501"}, True),
+        ({"origin": "http://localhost:3000"}, False),
+        ({"origin": "null"}, False),
+        ({"origin": "https://evil.com"}, False),
+        ({"origin": "https://cats.example.com"}, True),
+        ({"origin": ""}, False),
     ],
-)  # fmt: skip
+)
 def test_senders(headers: dict[str, str], taken: bool) -> None:
     hosts = Hosts(["cats.example.com"])
     given = {"host": "localhost:8501", **headers}

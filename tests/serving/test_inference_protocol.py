@@ -44,8 +44,10 @@ def test_json_files_and_pixels_give_the_probabilities_of_predict(
     reply = shared.post("/v2/models/single/infer", {"id": "q1", "inputs": [tensor(files, [3])]})
     assert reply.status == 200
     assert {key: reply.json[key] for key in ("id", "model_name", "model_version")} == {
-        "id": "q1", "model_name": "single", "model_version": "1"
-    }  # fmt: skip
+        "id": "q1",
+        "model_name": "single",
+        "model_version": "1",
+    }
     found = outputs(reply)
     assert list(found) == ["probabilities", "label", "set", "novelty", "unknown"]
     assert (found["probabilities"]["datatype"], found["probabilities"]["shape"]) == ("FP32", [3, 3])

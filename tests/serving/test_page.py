@@ -60,11 +60,13 @@ def test_the_page_comes_without_a_key_and_what_it_asks_for_does_not(server: Runn
 @pytest.mark.parametrize(
     ("headers", "language"),
     [
-        ({}, "en"), ({"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}, "zh-CN"), ({"Accept-Language": "de,en;q=0.5,zh;q=0.3"}, "en"),
+        ({}, "en"),
+        ({"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}, "zh-CN"),
+        ({"Accept-Language": "de,en;q=0.5,zh;q=0.3"}, "en"),
         ({"Accept-Language": "en", "Cookie": "tellapart_language=zh"}, "zh-CN"),
         ({"Accept-Language": "zh", "Cookie": "tellapart_language=<b>"}, "zh-CN"),
     ],
-)  # fmt: skip
+)
 def test_language(server: Running, headers: dict[str, str], language: str) -> None:
     text = server.get("/", **BROWSER, **headers).body.decode()
     assert f'<html lang="{language}">' in text
@@ -77,10 +79,18 @@ def test_language(server: Running, headers: dict[str, str], language: str) -> No
 @pytest.mark.parametrize(
     ("accepted", "language"),
     [
-        ("", "en"), ("*", "en"), ("fr", "en"), ("zh", "zh"), ("ZH-tw", "zh"), ("en;q=0.2, zh;q=0.7", "zh"), ("zh;q=0", "en"),
-        ("zh;q=oops, en;q=0.5", "zh"), ("en,zh", "en"), (";;,;q", "en"),
+        ("", "en"),
+        ("*", "en"),
+        ("fr", "en"),
+        ("zh", "zh"),
+        ("ZH-tw", "zh"),
+        ("en;q=0.2, zh;q=0.7", "zh"),
+        ("zh;q=0", "en"),
+        ("zh;q=oops, en;q=0.5", "zh"),
+        ("en,zh", "en"),
+        (";;,;q", "en"),
     ],
-)  # fmt: skip
+)
 def test_preferred(accepted: str, language: str) -> None:
     assert preferred(accepted) == language
 
@@ -97,10 +107,17 @@ def test_the_page_may_load_nothing_from_elsewhere(server: Running) -> None:
     headers = server.get("/", **BROWSER).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     assert policy == {
-        "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self' data: blob:",
-        "connect-src": "'self'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'",
-        "require-trusted-types-for": "'script'", "trusted-types": "'none'",
-    }  # fmt: skip
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data: blob:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["permissions-policy"].startswith("camera=(self)")
@@ -167,9 +184,22 @@ def test_words_cannot_end_the_script(start: Start) -> None:
 def test_the_command_hands_it_all_on(models: Path, tmp_path: Path) -> None:
     folder = tmp_path / "corrections"
     command = [
-        sys.executable, "-m", "tellapart.cli.main", "serve", str(models / "single"), "--port", "0", "--no-grpc", "--no-access-log",
-        "--corrections", str(folder), "--corrections-mb", "1", "--allow-host", "cats.example.com",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "tellapart.cli.main",
+        "serve",
+        str(models / "single"),
+        "--port",
+        "0",
+        "--no-grpc",
+        "--no-access-log",
+        "--corrections",
+        str(folder),
+        "--corrections-mb",
+        "1",
+        "--allow-host",
+        "cats.example.com",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None

@@ -57,9 +57,11 @@ def test_names_and_numbers_are_those_of_tritons_client() -> None:
 def test_messages_survive_the_wire() -> None:
     asked, _ = read_service(text("open_inference.proto"), file="y").methods["ModelInfer"]
     message = asked(
-        model_name="m", inputs=[{"name": "image", "shape": [1], "parameters": {"x": {"int64_param": 5}}}],
-        raw_input_contents=[b"ab"], parameters={"prepared": {"bool_param": True}},
-    )  # fmt: skip
+        model_name="m",
+        inputs=[{"name": "image", "shape": [1], "parameters": {"x": {"int64_param": 5}}}],
+        raw_input_contents=[b"ab"],
+        parameters={"prepared": {"bool_param": True}},
+    )
     back = asked.FromString(message.SerializeToString())
     assert back == message
     assert back.inputs[0].parameters["x"].WhichOneof("parameter_choice") == "int64_param"

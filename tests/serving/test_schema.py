@@ -46,9 +46,12 @@ def _try(cases: Any, base: str, session: requests.Session) -> set[int]:
 
     @hypothesis.seed(5)
     @hypothesis.settings(
-        max_examples=EXAMPLES, deadline=None, database=None,
-        suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate],
-    )  # fmt: skip
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=[hypothesis.Phase.generate],
+    )
     @hypothesis.given(case=cases)
     def ask(case: Any) -> None:
         response = case.call(base_url=base, session=session)

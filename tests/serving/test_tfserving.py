@@ -54,8 +54,9 @@ def test_prepared_pixels_go_in_as_they_are(shared: Running) -> None:
     body = {"instances": [image[:, :15].tolist()], "signature_name": "prepared"}
     reply = shared.post("/v1/models/colours:predict", body)
     assert (reply.status, reply.json["error"][:60]) == (
-        400, "picture 1 of 1 cannot be used: a prepared picture of 15 x 16",
-    )  # fmt: skip
+        400,
+        "picture 1 of 1 cannot be used: a prepared picture of 15 x 16",
+    )
 
 
 def test_decisions_name_class_set_and_unknown(shared: Running) -> None:
@@ -76,10 +77,16 @@ def test_versions_labels_latest_and_an_encoded_colon(shared: Running, pictures: 
     answers = {
         path: shared.post(f"/v1/models/colours{path}", body).json["predictions"][0]
         for path in (
-            ":predict", "/versions/0:predict", "/versions/2:predict", "/labels/canary:predict", "%3Apredict",
-            "/versions/0%3Apredict", "/versions/1:predict", "/labels/stable:predict",
+            ":predict",
+            "/versions/0:predict",
+            "/versions/2:predict",
+            "/labels/canary:predict",
+            "%3Apredict",
+            "/versions/0%3Apredict",
+            "/versions/1:predict",
+            "/labels/stable:predict",
         )
-    }  # fmt: skip
+    }
     first, second = answers["/versions/1:predict"], answers[":predict"]
     assert first != second
     assert answers["/labels/stable:predict"] == first

@@ -65,8 +65,9 @@ OTHERWISE = {
     "load",  # 503 where it is not allowed, which a client would try again; ours is 409
     "server",  # its own name
     "index",  # its own models
-    "metadata", "statistics",  # compared below, without what is theirs
-}  # fmt: skip
+    "metadata",
+    "statistics",  # compared below, without what is theirs
+}
 
 
 @pytest.mark.parametrize("kind", ["http", "grpc"])

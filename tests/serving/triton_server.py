@@ -94,14 +94,21 @@ def running_triton(environment: Path, model: Path, folder: Path) -> Iterator[Add
         (folder / "models" / name / "1" / "model.py").write_text(program)
     ports = Address(http=free_port(), grpc=free_port())
     command = [
-        parts / "bin" / "tritonserver", f"--model-repository={folder / 'models'}",
-        f"--backend-directory={backend.parent}", "--backend-config=python,shm-default-byte-size=1048576",
-        f"--http-port={ports.http}", f"--grpc-port={ports.grpc}", "--allow-metrics=false",
-    ]  # fmt: skip
+        parts / "bin" / "tritonserver",
+        f"--model-repository={folder / 'models'}",
+        f"--backend-directory={backend.parent}",
+        "--backend-config=python,shm-default-byte-size=1048576",
+        f"--http-port={ports.http}",
+        f"--grpc-port={ports.grpc}",
+        "--allow-metrics=false",
+    ]
     variables = {
-        **os.environ, "PATH": f"{environment / 'bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": str(environment),
-        "PYTHONPATH": str(packages), "LD_LIBRARY_PATH": str(packages / "nvidia_pytriton.libs"),
-    }  # fmt: skip
+        **os.environ,
+        "PATH": f"{environment / 'bin'}:{os.environ['PATH']}",
+        "VIRTUAL_ENV": str(environment),
+        "PYTHONPATH": str(packages),
+        "LD_LIBRARY_PATH": str(packages / "nvidia_pytriton.libs"),
+    }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=variables)
         try:

@@ -84,9 +84,11 @@ def test_two_are_kept_with_the_best_weights_that_they_name(folder: Path) -> None
     for epoch, best in ((1, 1), (2, 2), (3, 2), (4, 4)):
         _save(checkpoints, epoch, best=best)
     assert _names(folder) == [
-        "best-00002.safetensors", "best-00004.safetensors",
-        "checkpoint-00003-0000000.safetensors", "checkpoint-00004-0000000.safetensors",
-    ]  # fmt: skip
+        "best-00002.safetensors",
+        "best-00004.safetensors",
+        "checkpoint-00003-0000000.safetensors",
+        "checkpoint-00004-0000000.safetensors",
+    ]
 
 
 def test_what_a_kill_left_and_what_is_not_ours(folder: Path) -> None:
@@ -98,8 +100,10 @@ def test_what_a_kill_left_and_what_is_not_ours(folder: Path) -> None:
     assert checkpoints.load() is not None
     _save(checkpoints, 2)
     assert _names(folder) == [
-        "checkpoint-00001-0000000.safetensors", "checkpoint-00002-0000000.safetensors", "notes.txt"
-    ]  # fmt: skip
+        "checkpoint-00001-0000000.safetensors",
+        "checkpoint-00002-0000000.safetensors",
+        "notes.txt",
+    ]
 
 
 def _cut(path: Path) -> None:

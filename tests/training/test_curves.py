@@ -15,9 +15,15 @@ from tellapart.training.curves import open_curves
 from tellapart.training.progress import Epoch
 
 FIRST = Epoch(
-    number=1, train_loss=0.5, train_accuracy=0.75, validation_loss=0.25, validation_accuracy=0.875,
-    learning_rate=0.125, seconds=2.0, pictures_per_second=64.0,
-)  # fmt: skip
+    number=1,
+    train_loss=0.5,
+    train_accuracy=0.75,
+    validation_loss=0.25,
+    validation_accuracy=0.875,
+    learning_rate=0.125,
+    seconds=2.0,
+    pictures_per_second=64.0,
+)
 
 
 def _read(folder: Path) -> Any:
@@ -35,9 +41,14 @@ def test_scalars_of_each_epoch(tmp_path: Path) -> None:
         events = _read(tmp_path)  # before the file is closed: a kill loses no epoch
     assert [(event.step, event.value) for event in events.Scalars("loss/train")] == [(1, 0.5), (2, 0.375)]
     assert {tag: events.Scalars(tag)[0].value for tag in events.Tags()["scalars"]} == {
-        "loss/train": 0.5, "loss/validation": 0.25, "accuracy/train": 0.75, "accuracy/validation": 0.875,
-        "learning_rate": 0.125, "seconds": 2.0, "pictures_per_second": 64.0,
-    }  # fmt: skip
+        "loss/train": 0.5,
+        "loss/validation": 0.25,
+        "accuracy/train": 0.75,
+        "accuracy/validation": 0.875,
+        "learning_rate": 0.125,
+        "seconds": 2.0,
+        "pictures_per_second": 64.0,
+    }
 
 
 @pytest.mark.filterwarnings("ignore")

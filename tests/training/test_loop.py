@@ -46,9 +46,14 @@ def test_it_learns_and_leaves_the_callers_random_state_and_threads(toy: ModuleTy
 )
 @pytest.mark.parametrize("decay", [None, 0.8])
 def test_best_weights_are_restored_whether_or_not_it_stops_early(
-    toy: ModuleType, losses: list[float], patience: int | None, epochs_run: int, best: int, stopped: str,
+    toy: ModuleType,
+    losses: list[float],
+    patience: int | None,
+    epochs_run: int,
+    best: int,
+    stopped: str,
     decay: float | None,
-) -> None:  # fmt: skip
+) -> None:
     validate = toy.one_after_another(losses)
     network, fitted = toy.train(epochs=6, validate=validate, patience=patience, average_decay=decay)
     assert (len(fitted.history), fitted.best_epoch, fitted.stopped) == (epochs_run, best, stopped)

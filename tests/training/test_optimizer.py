@@ -25,8 +25,12 @@ def test_rates_fall_from_the_head_down() -> None:
     optimizer = build_optimizer(_groups(), learning_rate=0.1, layer_decay=0.5, weight_decay=0.01)
     rates = {name: group["lr"] for group in optimizer.param_groups for name in group["param_names"]}
     assert rates == {
-        "low.weight": 0.025, "low.norm": 0.025, "top.weight": 0.05, "head.weight": 0.1, "head.bias": 0.1,
-    }  # fmt: skip
+        "low.weight": 0.025,
+        "low.norm": 0.025,
+        "top.weight": 0.05,
+        "head.weight": 0.1,
+        "head.bias": 0.1,
+    }
 
 
 def test_the_head_may_have_a_rate_of_its_own() -> None:

@@ -24,9 +24,12 @@ def _parts(name: str, *, channels_last: bool) -> Parts:
     devices.prepare(network)
     optimizer = build_optimizer([list(network.named_parameters())], name=name, learning_rate=0.001)
     return Parts(
-        network=network, optimizer=optimizer, schedule=Schedule(optimizer, epochs=9, steps=9, warmup_epochs=1),
-        scaler=devices.scaler(), average=WeightAverage(network, decay=0.5),
-    )  # fmt: skip
+        network=network,
+        optimizer=optimizer,
+        schedule=Schedule(optimizer, epochs=9, steps=9, warmup_epochs=1),
+        scaler=devices.scaler(),
+        average=WeightAverage(network, decay=0.5),
+    )
 
 
 def _train(parts: Parts, first: int, last: int) -> None:
@@ -66,9 +69,12 @@ def test_all_of_the_optimizers_state_is_on_the_parameters_device(name: str) -> N
     network = copy.deepcopy(first.network).to("meta")  # a device that every machine has
     optimizer = build_optimizer([list(network.named_parameters())], name=name, learning_rate=0.001)
     second = Parts(
-        network=network, optimizer=optimizer, schedule=Schedule(optimizer, epochs=9, steps=9, warmup_epochs=1),
-        scaler=first.scaler, average=None,
-    )  # fmt: skip
+        network=network,
+        optimizer=optimizer,
+        schedule=Schedule(optimizer, epochs=9, steps=9, warmup_epochs=1),
+        scaler=first.scaler,
+        average=None,
+    )
     second.restore(*first.gather())
     kept = [value for state in optimizer.state.values() for value in state.values()]
     assert len(kept) == len(list(network.parameters())) * {"adamw": 3, "sgd": 1}[name]
@@ -77,9 +83,15 @@ def test_all_of_the_optimizers_state_is_on_the_parameters_device(name: str) -> N
 
 def test_position_as_json_values() -> None:
     epoch = Epoch(
-        number=1, train_loss=0.1, train_accuracy=0.5, validation_loss=0.3, validation_accuracy=0.5, learning_rate=0.1,
-        seconds=1.0, pictures_per_second=8.0,
-    )  # fmt: skip
+        number=1,
+        train_loss=0.1,
+        train_accuracy=0.5,
+        validation_loss=0.3,
+        validation_accuracy=0.5,
+        learning_rate=0.1,
+        seconds=1.0,
+        pictures_per_second=8.0,
+    )
     position = Position(epoch=1, step=3, loss=1.5, right=2, pictures=24, seconds=0.5, history=[epoch])
     assert Position.restored(position.state()) == position
     assert position.best_epoch == 1

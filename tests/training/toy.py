@@ -138,9 +138,15 @@ def train(
     defaults: dict[str, Any] = {"validate": validate, "loss": PictureLoss(label_smoothing=0.1), "devices": ONE_THREAD}
     checkpoints = Checkpoints(folder, fingerprint=fingerprint) if folder else None
     fitted = fit(
-        network, batches=batches, optimizer=built, schedule=rates, epochs=epochs, seed=5, checkpoints=checkpoints,
+        network,
+        batches=batches,
+        optimizer=built,
+        schedule=rates,
+        epochs=epochs,
+        seed=5,
+        checkpoints=checkpoints,
         **{**defaults, **options},
-    )  # fmt: skip
+    )
     return network, fitted
 
 
@@ -266,10 +272,17 @@ def several(folder: Path, deadline: int) -> None:
     clock = {"now": lambda: float(next(ticks))} if deadline else {}
     seen: list[int] = []
     network, fitted = train(
-        build(batch_norm=False, dropout=0.0, seed=devices.rank), folder=folder / "run", devices=devices,
-        batches=Batches(rank=devices.rank, world=devices.world), optimizer="sgd", clip=1.0, rate=0.2,
-        on_epoch=lambda epoch, left: seen.append(epoch.number), deadline=float(deadline) or None, **clock,
-    )  # fmt: skip
+        build(batch_norm=False, dropout=0.0, seed=devices.rank),
+        folder=folder / "run",
+        devices=devices,
+        batches=Batches(rank=devices.rank, world=devices.world),
+        optimizer="sgd",
+        clip=1.0,
+        rate=0.2,
+        on_epoch=lambda epoch, left: seen.append(epoch.number),
+        deadline=float(deadline) or None,
+        **clock,
+    )
     path = folder / f"process-{devices.rank}-{deadline}.json"
     _report(path, network, fitted)
     facts = json.loads(path.read_text())

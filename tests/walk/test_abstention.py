@@ -37,9 +37,12 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
 def abstaining(trained_run: Any, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
     """The same pictures at a coverage that twelve validation pictures are enough for."""
     return tellapart.train(
-        trained_run.pictures, out=tmp_path_factory.mktemp("abstaining"), strategy="probe", device="cpu",
+        trained_run.pictures,
+        out=tmp_path_factory.mktemp("abstaining"),
+        strategy="probe",
+        device="cpu",
         settings={"coverage": 0.8, "report": False},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")

@@ -62,9 +62,16 @@ def test_the_run_is_complete_and_holds_no_scaffold(kind: str, request: pytest.Fi
     run = request.getfixturevalue(kind).run
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv", "predictions.csv", "metrics.json", "audit.json",
-        "log.jsonl", "tensorboard",
-    }  # fmt: skip
+        "model.onnx",
+        "weights.safetensors",
+        "recipe.toml",
+        "examples.csv",
+        "predictions.csv",
+        "metrics.json",
+        "audit.json",
+        "log.jsonl",
+        "tensorboard",
+    }
 
 
 @pytest.mark.parametrize(("kind", "strategy", "epochs"), [("tuned", "finetune", 2), ("small", "scratch", 3)])
@@ -189,8 +196,9 @@ def test_auto_keeps_the_probe_where_fine_tuning_fails(trained_run: Any, tmp_path
         (mixed / f"class {number % 3}").mkdir(parents=True, exist_ok=True)
         shutil.copy(path, mixed / f"class {number % 3}" / f"{number}.png")
     settings = {
-        **SHORT, "loop": {"epochs": 4, "optimizer": "sgd", "learning_rate": 10.0, "clip": 0, "warmup_epochs": 0.0},
-    }  # fmt: skip
+        **SHORT,
+        "loop": {"epochs": 4, "optimizer": "sgd", "learning_rate": 10.0, "clip": 0, "warmup_epochs": 0.0},
+    }
     result = tellapart.train(mixed, out=tmp_path / "runs", device="cpu", settings=settings)
     assert result.strategy == "probe"
     assert result.choice.startswith("Kept the classifier on the frozen network")
@@ -283,21 +291,39 @@ def test_two_processes_train_one_run(small: Any, trained_run: Any, tmp_path: Pat
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
     done = subprocess.run(
         [
-            *launcher, "tellapart.cli.main", "train", "--recipe", str(small.run / "recipe.toml"), "--out",
-            str(tmp_path / "runs"), "--json", "--quiet", "--set", "loop.average=0", "--set", WITHOUT_BATCH_NORM,
+            *launcher,
+            "tellapart.cli.main",
+            "train",
+            "--recipe",
+            str(small.run / "recipe.toml"),
+            "--out",
+            str(tmp_path / "runs"),
+            "--json",
+            "--quiet",
+            "--set",
+            "loop.average=0",
+            "--set",
+            WITHOUT_BATCH_NORM,
         ],
-        capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.strip().splitlines()[-1])
     alone = tellapart.train(
-        trained_run.pictures, out=tmp_path / "alone", strategy="scratch", device="cpu",
+        trained_run.pictures,
+        out=tmp_path / "alone",
+        strategy="scratch",
+        device="cpu",
         settings={
             **SCRATCH,
             "network": {**SCRATCH["network"], "blocks": [{"filters": n, "batch_norm": False} for n in (8, 16)]},
             "loop": {**SCRATCH["loop"], "average": 0.0},
         },
-    )  # fmt: skip
+    )
     together = json.loads((Path(result["run"]) / "metrics.json").read_text())["training"]["scratch"]["history"]
     for one, two in zip(alone.metrics["training"]["scratch"]["history"], together, strict=True):
         assert one["train_loss"] == pytest.approx(two["train_loss"], abs=1e-4)

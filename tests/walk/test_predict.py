@@ -188,9 +188,12 @@ def test_a_list_on_standard_input(tiny_model: Path, colours: Path) -> None:
 
 def test_results_stream_while_the_list_still_grows(tiny_model: Path, colours: Path) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "predict", str(tiny_model), "-", "--format", "jsonl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+        [*COMMAND, "predict", str(tiny_model), "-", "--format", "jsonl"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     picture = next(colours.rglob("*.png"))

@@ -51,9 +51,16 @@ def copy_renamed(pictures: Path, target: Path, name: str) -> Path:
 def test_the_run_folder_is_complete(trained_run: Any) -> None:
     names = {path.name for path in trained_run.run.iterdir()}
     assert names == {
-        "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv", "predictions.csv", "metrics.json", "audit.json",
-        "log.jsonl", "report.html",
-    }  # fmt: skip
+        "model.onnx",
+        "weights.safetensors",
+        "recipe.toml",
+        "examples.csv",
+        "predictions.csv",
+        "metrics.json",
+        "audit.json",
+        "log.jsonl",
+        "report.html",
+    }
     assert os.path.realpath(trained_run.run.parent / "latest") == os.path.realpath(trained_run.run)
 
 
@@ -116,8 +123,18 @@ def test_json_has_the_promised_keys(trained_run: Any, tmp_path: Path) -> None:
     answer = command("train", trained_run.pictures, *PROBE, "--out", tmp_path, "--json")
     record = json.loads(answer.stdout)
     assert set(record) >= {
-        "run", "model", "accuracy", "n_train", "n_validation", "n_test", "classes", "unreadable", "duplicates", "leaked", "seconds",
-    }  # fmt: skip
+        "run",
+        "model",
+        "accuracy",
+        "n_train",
+        "n_validation",
+        "n_test",
+        "classes",
+        "unreadable",
+        "duplicates",
+        "leaked",
+        "seconds",
+    }
     assert set(record["accuracy"]) >= {"value", "low", "high"}
     assert "Checking pictures" in answer.stderr
 
@@ -201,8 +218,10 @@ def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
     shutil.copytree(Path(os.environ["TELLAPART_CACHE"]) / "backbones", tmp_path / "cache" / "backbones")
     process = subprocess.Popen(
         [*COMMAND, "train", str(trained_run.pictures), *PROBE, "--out", str(tmp_path / "runs")],
-        env=environment, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.monotonic() + 60
     while not list((tmp_path / "runs").glob(f"*/{MARKER}")) and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -342,9 +361,15 @@ def test_a_log_that_nobody_reads_does_not_stop_the_training(trained_run: Any, tm
 
 def test_a_full_standard_output_is_told(trained_run: Any, tmp_path: Path) -> None:
     answer = subprocess.run(
-        ["bash", "-c", f"{' '.join(COMMAND)} train '{trained_run.pictures}' --strategy probe --out {tmp_path} --quiet > /dev/full"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            "bash",
+            "-c",
+            f"{' '.join(COMMAND)} train '{trained_run.pictures}' --strategy probe --out {tmp_path} --quiet > /dev/full",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert answer.returncode == 2
     assert "standard output cannot be written: No space left on device" in answer.stderr
     assert "Traceback" not in answer.stderr

@@ -28,23 +28,47 @@ def made(count: int = 200, leaked: tuple[int, ...] = ()) -> tuple[Material, Vali
     splits = np.array(SPLITS)[np.arange(count) % 5]
     examples = [
         Example(
-            path=Path(f"{row}.png"), label="abc"[labels[row]], split=splits[row], group=str(row),
-            content_hash=f"{generator.integers(10**9):09}", width=8, height=8, problem="",
+            path=Path(f"{row}.png"),
+            label="abc"[labels[row]],
+            split=splits[row],
+            group=str(row),
+            content_hash=f"{generator.integers(10**9):09}",
+            width=8,
+            height=8,
+            problem="",
         )
         for row in range(count)
-    ]  # fmt: skip
+    ]
     material = Material(
-        classes=("a", "b", "c"), examples=examples, indices=np.arange(count), labels=labels, groups=np.arange(count),
-        splits=splits, leaked=np.isin(np.arange(count), leaked), file_hashes={},
-    )  # fmt: skip
+        classes=("a", "b", "c"),
+        examples=examples,
+        indices=np.arange(count),
+        labels=labels,
+        groups=np.arange(count),
+        splits=splits,
+        leaked=np.isin(np.arange(count), leaked),
+        file_hashes={},
+    )
     backbone = ReadyBackbone(
-        name="tiny", network=Path("n"), weights=Path("w"), preprocessing=Preprocessing(size=8), embedding=8,
-        weights_source="", weights_license="", fingerprint="", reused=False, seconds=0.0,
-    )  # fmt: skip
+        name="tiny",
+        network=Path("n"),
+        weights=Path("w"),
+        preprocessing=Preprocessing(size=8),
+        embedding=8,
+        weights_source="",
+        weights_license="",
+        fingerprint="",
+        reused=False,
+        seconds=0.0,
+    )
     candidate = Candidate(
-        strategy="probe", backbone=backbone, weight=WEIGHT, bias=np.zeros(3, dtype=np.float32),
-        embeddings=lambda rows: embeddings[rows], details={},
-    )  # fmt: skip
+        strategy="probe",
+        backbone=backbone,
+        weight=WEIGHT,
+        bias=np.zeros(3, dtype=np.float32),
+        embeddings=lambda rows: embeddings[rows],
+        details={},
+    )
     return material, Validated(candidate=candidate, temperature=TEMPERATURE, log_losses=np.zeros(1), accuracy=0.0)
 
 

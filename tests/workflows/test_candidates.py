@@ -23,14 +23,25 @@ def candidate(strategy: str, margins: np.ndarray) -> Candidate:
     logits = np.zeros((200, 2), dtype=np.float32)
     logits[ROWS, LABELS] = margins
     backbone = ReadyBackbone(
-        name="tiny", network=Path("network.onnx"), weights=Path("weights.safetensors"),
-        preprocessing=Preprocessing(size=8), embedding=2, weights_source="", weights_license="", fingerprint="",
-        reused=False, seconds=0.0,
-    )  # fmt: skip
+        name="tiny",
+        network=Path("network.onnx"),
+        weights=Path("weights.safetensors"),
+        preprocessing=Preprocessing(size=8),
+        embedding=2,
+        weights_source="",
+        weights_license="",
+        fingerprint="",
+        reused=False,
+        seconds=0.0,
+    )
     return Candidate(
-        strategy=strategy, backbone=backbone, weight=np.eye(2, dtype=np.float32), bias=np.zeros(2, dtype=np.float32),
-        embeddings=lambda rows: logits[rows], details={},
-    )  # fmt: skip
+        strategy=strategy,
+        backbone=backbone,
+        weight=np.eye(2, dtype=np.float32),
+        bias=np.zeros(2, dtype=np.float32),
+        embeddings=lambda rows: logits[rows],
+        details={},
+    )
 
 
 def margins(wrong: int, size: float = 2.0) -> np.ndarray:

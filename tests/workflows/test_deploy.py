@@ -41,9 +41,17 @@ def material(colours: Path) -> Material:
 @pytest.fixture
 def backbone(tiny_network: Path) -> ReadyBackbone:
     return ReadyBackbone(
-        name="tiny", network=tiny_network, weights=tiny_network, preprocessing=Preprocessing(size=16), embedding=3,
-        weights_source="", weights_license="", fingerprint="", reused=False, seconds=0.0,
-    )  # fmt: skip
+        name="tiny",
+        network=tiny_network,
+        weights=tiny_network,
+        preprocessing=Preprocessing(size=16),
+        embedding=3,
+        weights_source="",
+        weights_license="",
+        fingerprint="",
+        reused=False,
+        seconds=0.0,
+    )
 
 
 def test_each_picture_is_embedded_once(material: Material, backbone: ReadyBackbone) -> None:

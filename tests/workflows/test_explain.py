@@ -84,8 +84,13 @@ def picture(tmp_path: Path) -> Path:
 
 def look(model: Path, *pictures: Path, out: Path, reporter: Silent | None = None, **changes: Any) -> Explanation:
     options: dict[str, Any] = {
-        "methods": (), "layer": None, "class_name": None, "neighbours": 0, "force": False, "tell": lambda one: None
-    }  # fmt: skip
+        "methods": (),
+        "layer": None,
+        "class_name": None,
+        "neighbours": 0,
+        "force": False,
+        "tell": lambda one: None,
+    }
     given = [str(path) for path in pictures]
     return explain(Opened(model), given, out=out, reporter=reporter or Silent(), **{**options, **changes})
 
@@ -220,9 +225,17 @@ def test_neighbours_leave_the_picture_itself_out(tiny_model: Path, colours: Path
     assert "examples.csv is not there" in listener.said[-1]
     paths = sorted(colours.rglob("*.png"))
     examples = [
-        Example(path=path, label=path.parent.name, split="train", group="", content_hash=f"{number:032x}", width=20, height=30)
+        Example(
+            path=path,
+            label=path.parent.name,
+            split="train",
+            group="",
+            content_hash=f"{number:032x}",
+            width=20,
+            height=30,
+        )
         for number, path in enumerate([*paths, tmp_path / "gone.png"])
-    ]  # fmt: skip
+    ]
     write_examples(tiny_model.parent / "examples.csv", examples)
     red = colours / "红色" / "1.png"
     turned = tmp_path / "between.png"
@@ -241,9 +254,7 @@ def test_feature_maps_of_a_layer(run: Path, picture: Path, tmp_path: Path) -> No
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"text")
     out = tmp_path / "out"
-    found = write_features(
-        opened, "stages.0.activation", [str(picture), str(bad)], out, force=False, reporter=Silent()
-    )  # fmt: skip
+    found = write_features(opened, "stages.0.activation", [str(picture), str(bad)], out, force=False, reporter=Silent())
     assert sorted(found[0].channels) == list(range(6))
     assert found[1].error == "not a picture in a known format"
     assert found[0].sheet == out / "noise.stages.0.activation.png"

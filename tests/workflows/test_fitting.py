@@ -52,11 +52,27 @@ def job(folder: Path, **changes: Any) -> Job:
     freeze(built.network, 1)
     labels = (np.arange(COUNT) % 2).astype(np.int64)
     whole = Job(
-        network=built.network, start=0, train=Bright(), train_labels=labels, train_rows=np.arange(32),
-        validation=Bright(), validation_labels=labels, validation_rows=np.arange(32, COUNT),
-        loop=LoopSettings(batch_size=8, epochs=4), epochs=4, learning_rate=0.02, mixup=0.0, cutmix=0.0, balanced=False,
-        seed=0, fingerprint="one", folder=folder, samples=Bright().get(np.arange(2), 0), deadline=None, title="Training",
-    )  # fmt: skip
+        network=built.network,
+        start=0,
+        train=Bright(),
+        train_labels=labels,
+        train_rows=np.arange(32),
+        validation=Bright(),
+        validation_labels=labels,
+        validation_rows=np.arange(32, COUNT),
+        loop=LoopSettings(batch_size=8, epochs=4),
+        epochs=4,
+        learning_rate=0.02,
+        mixup=0.0,
+        cutmix=0.0,
+        balanced=False,
+        seed=0,
+        fingerprint="one",
+        folder=folder,
+        samples=Bright().get(np.arange(2), 0),
+        deadline=None,
+        title="Training",
+    )
     return replace(whole, **changes)
 
 
@@ -280,9 +296,17 @@ def test_cutmix_on_stages_that_give_no_maps_is_refused(tmp_path: Path) -> None:
         network=job(tmp_path).network, trained=1, start=1, lower=tmp_path / "lower.onnx", shape=(197, 192)
     )
     backbone = ReadyBackbone(
-        name="vit_tiny_patch16_224", network=tmp_path, weights=tmp_path, preprocessing=Preprocessing(size=SIDE),
-        embedding=4, weights_source="", weights_license="", fingerprint="", reused=False, seconds=0.0,
-    )  # fmt: skip
+        name="vit_tiny_patch16_224",
+        network=tmp_path,
+        weights=tmp_path,
+        preprocessing=Preprocessing(size=SIDE),
+        embedding=4,
+        weights_source="",
+        weights_license="",
+        fingerprint="",
+        reused=False,
+        seconds=0.0,
+    )
     with pytest.raises(
         SettingsError, match=r"the frozen stages of vit_tiny_patch16_224 give no maps that could be cut"
     ):

@@ -103,11 +103,18 @@ def test_exporting_and_scoring_have_their_time_reserved() -> None:
 @pytest.mark.parametrize(
     ("device", "processes", "train", "expected"),
     [
-        ("cpu", 1, 10**6, 32), ("cpu", 3, 10**6, 30), ("cpu", 64, 10**6, 64),
-        ("cuda", 1, 3_199, 32), ("cuda", 1, 3_200, 64), ("cuda", 1, 12_800, 256), ("cuda", 1, 10**6, 256),
-        ("cuda", 4, 12_799, 128), ("cuda", 4, 12_800, 256), ("mps", 1, 6_400, 128),
+        ("cpu", 1, 10**6, 32),
+        ("cpu", 3, 10**6, 30),
+        ("cpu", 64, 10**6, 64),
+        ("cuda", 1, 3_199, 32),
+        ("cuda", 1, 3_200, 64),
+        ("cuda", 1, 12_800, 256),
+        ("cuda", 1, 10**6, 256),
+        ("cuda", 4, 12_799, 128),
+        ("cuda", 4, 12_800, 256),
+        ("mps", 1, 6_400, 128),
     ],
-)  # fmt: skip
+)
 def test_a_gpu_gets_larger_batches_while_an_epoch_keeps_fifty_updates(
     device: str, processes: int, train: int, expected: int
 ) -> None:

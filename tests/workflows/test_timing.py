@@ -49,9 +49,14 @@ def network(room: Room | None = None) -> Any:
 
 def timed(one: nn.Module, **changes: Any) -> Speed:
     settings: dict[str, Any] = {
-        "start": 0, "shape": (SIDE, SIDE, 3), "lower": None, "devices": ONE, "batch_size": 8,
-        "augment": build_augmentation(resolve("light"), size=SIDE), "preprocessing": Preprocessing(size=SIDE),
-    }  # fmt: skip
+        "start": 0,
+        "shape": (SIDE, SIDE, 3),
+        "lower": None,
+        "devices": ONE,
+        "batch_size": 8,
+        "augment": build_augmentation(resolve("light"), size=SIDE),
+        "preprocessing": Preprocessing(size=SIDE),
+    }
     return measure(one, **{**settings, **changes})  # type: ignore[arg-type]
 
 

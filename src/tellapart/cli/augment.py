@@ -58,9 +58,18 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
 def command(
-    pictures: Path, out: Path, recipe: Path | None, size: int | None, rows: int, columns: int, seed: int, force: bool,
-    as_json: bool, quiet: bool, **flags: Any,
-) -> None:  # fmt: skip
+    pictures: Path,
+    out: Path,
+    recipe: Path | None,
+    size: int | None,
+    rows: int,
+    columns: int,
+    seed: int,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
+) -> None:
     """Draw what training will see of PICTURES (a folder with one folder a class, or a CSV) under augmentation.
 
     Each row shows a picture, how validation and test see it, and what training draws from it.
@@ -76,17 +85,29 @@ def command(
     augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
     reporter = make_reporter(quiet=quiet)
     gallery = draw_gallery(
-        pictures, out=out, augmentation=augmentation, view=view if size is None else replace(view, size=size),
-        rows=rows, columns=columns, seed=seed, force=force, reporter=reporter,
-    )  # fmt: skip
+        pictures,
+        out=out,
+        augmentation=augmentation,
+        view=view if size is None else replace(view, size=size),
+        rows=rows,
+        columns=columns,
+        seed=seed,
+        force=force,
+        reporter=reporter,
+    )
     for path, reason in gallery.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")
     if as_json:
         record = {
-            "sheet": str(gallery.sheet), "width": gallery.width, "height": gallery.height, "preset": augmentation.preset,
-            "settings": describe(augmentation), "pictures": [str(path) for path in gallery.pictures],
-            "labels": list(gallery.labels), "unreadable": [[str(path), reason] for path, reason in gallery.unreadable],
-        }  # fmt: skip
+            "sheet": str(gallery.sheet),
+            "width": gallery.width,
+            "height": gallery.height,
+            "preset": augmentation.preset,
+            "settings": describe(augmentation),
+            "pictures": [str(path) for path in gallery.pictures],
+            "labels": list(gallery.labels),
+            "unreadable": [[str(path), reason] for path, reason in gallery.unreadable],
+        }
         click.echo(json.dumps(record, ensure_ascii=False))
         return
     click.echo(

@@ -39,9 +39,12 @@ Examples:
     "--out", type=click.Path(path_type=Path), help="Folder for what is drawn.  [default: a new ./explanations]"
 )
 @click.option(
-    "--neighbours", type=click.IntRange(min=0, max=12), default=6, show_default=True,
+    "--neighbours",
+    type=click.IntRange(min=0, max=12),
+    default=6,
+    show_default=True,
     help="Training pictures that look most alike to the network.",
-)  # fmt: skip
+)
 @click.option("--no-neighbours", is_flag=True, help="The same as --neighbours 0.")
 @click.option("--layers", "list_layers", is_flag=True, help="List the names of the layers, and stop.")
 @click.option("--network", is_flag=True, help="Table of the layers; with --out a diagram too.")
@@ -51,9 +54,16 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
 def command(
-    model: Path, pictures: tuple[str, ...], list_layers: bool, network: bool, filters: bool, features: str | None,
-    quiet: bool, as_json: bool, **options: Any,
-) -> int:  # fmt: skip
+    model: Path,
+    pictures: tuple[str, ...],
+    list_layers: bool,
+    network: bool,
+    filters: bool,
+    features: str | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Show why MODEL (a model.onnx or a run's folder) says what it says of PICTURES, and what it sees.
 
     Each picture gets a sheet with heatmaps, each with its faithfulness, and the training pictures that look most alike;
@@ -120,9 +130,14 @@ def _see_network(
 
 
 def _see_features(
-    opened: Opened, layer: str, pictures: tuple[str, ...], reporter: Reporter, as_json: bool, options: dict[str, Any],
+    opened: Opened,
+    layer: str,
+    pictures: tuple[str, ...],
+    reporter: Reporter,
+    as_json: bool,
+    options: dict[str, Any],
     result: dict[str, Any],
-) -> int:  # fmt: skip
+) -> int:
     from tellapart.workflows.explain_files import choose_folder
     from tellapart.workflows.explain_network import write_features
 
@@ -130,9 +145,14 @@ def _see_features(
         opened, layer, pictures, choose_folder(options["out"]), force=options["force"], reporter=reporter
     )
     result["features"] = [
-        {"path": one.path, "error": one.error or None, "sheet": str(one.sheet) if one.sheet else None, "channels": one.channels}
+        {
+            "path": one.path,
+            "error": one.error or None,
+            "sheet": str(one.sheet) if one.sheet else None,
+            "channels": one.channels,
+        }
         for one in sheets
-    ]  # fmt: skip
+    ]
     if not as_json:
         for one in sheets:
             click.echo(f"{one.path}  ({one.error})" if one.error else str(one.sheet))
@@ -140,17 +160,29 @@ def _see_features(
 
 
 def _see_pictures(
-    opened: Opened, pictures: tuple[str, ...], reporter: Reporter, as_json: bool, options: dict[str, Any],
+    opened: Opened,
+    pictures: tuple[str, ...],
+    reporter: Reporter,
+    as_json: bool,
+    options: dict[str, Any],
     result: dict[str, Any],
-) -> int:  # fmt: skip
+) -> int:
     from tellapart.workflows.explain import explain
 
     neighbours = 0 if options["no_neighbours"] else options["neighbours"]
     tell = _ignore if as_json else _print_one
     found = explain(
-        opened, pictures, methods=options["methods"], layer=options["layer"], class_name=options["class_name"],
-        out=options["out"], neighbours=neighbours, force=options["force"], reporter=reporter, tell=tell,
-    )  # fmt: skip
+        opened,
+        pictures,
+        methods=options["methods"],
+        layer=options["layer"],
+        class_name=options["class_name"],
+        out=options["out"],
+        neighbours=neighbours,
+        force=options["force"],
+        reporter=reporter,
+        tell=tell,
+    )
     for method, reason in found.skipped.items():
         reporter.say(f"{method} was left out: {reason}")
     result["folder"] = str(found.folder)

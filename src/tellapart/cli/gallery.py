@@ -25,9 +25,7 @@ Examples:
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the choice.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
-def command(
-    run: Path, pictures: int, side: int, out: Path | None, seed: int, as_json: bool, quiet: bool
-) -> None:  # fmt: skip
+def command(run: Path, pictures: int, side: int, out: Path | None, seed: int, as_json: bool, quiet: bool) -> None:
     """Ship training pictures with the model of RUN, so that a server can show those nearest to what it is asked.
 
     Small copies go into gallery.npz beside model.onnx, spread over the classes. WHOEVER MAY ASK THE SERVER CAN SEE THEM: do
@@ -43,9 +41,12 @@ def command(
     written = make_gallery(run, out=out, pictures=pictures, side=side, seed=seed, reporter=make_reporter(quiet=quiet))
     if as_json:
         record = {
-            "gallery": str(written.path), "pictures": written.pictures, "of": written.of, "classes": written.classes,
+            "gallery": str(written.path),
+            "pictures": written.pictures,
+            "of": written.of,
+            "classes": written.classes,
             "bytes": written.size_bytes,
-        }  # fmt: skip
+        }
         click.echo(json.dumps(record, ensure_ascii=False))
         return
     click.echo(

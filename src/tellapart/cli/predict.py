@@ -32,18 +32,28 @@ Examples:
 @click.argument("arguments", nargs=-1, metavar="[MODEL] PATH...")
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="How many classes a picture.")
 @click.option(
-    "--format", "layout", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True,
+    "--format",
+    "layout",
+    type=click.Choice(["table", "csv", "jsonl"]),
+    default="table",
+    show_default=True,
     help="What a row looks like.",
-)  # fmt: skip
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen.")
 @click.option("--server", metavar="URL", help="Ask a `tellapart serve` instead of opening a model.")
 @click.option("--model", "name", metavar="NAME", help="Which of the server's models, where it has several.")
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Holds the key that the server asks for.")
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
 def command(
-    arguments: tuple[str, ...], top: int, layout: str, out: Path | None, server: str | None, name: str | None,
-    api_key_file: Path | None, quiet: bool,
-) -> int:  # fmt: skip
+    arguments: tuple[str, ...],
+    top: int,
+    layout: str,
+    out: Path | None,
+    server: str | None,
+    name: str | None,
+    api_key_file: Path | None,
+    quiet: bool,
+) -> int:
     """Classify pictures: files, folders, globs, or - for a list of paths on standard input.
 
     MODEL is a model.onnx or a run's folder; with --server there is none, and all that is named are pictures. A picture that

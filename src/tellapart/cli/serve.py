@@ -115,7 +115,7 @@ def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: 
 
     In a browser the address shows a page to try them. Protocols: POST /predict for people, TensorFlow Serving's REST (/v1),
     Open Inference Protocol over HTTP (/v2) and gRPC. /openapi.json describes them, /metrics counts.
-    """  # fmt: skip
+    """
     from tellapart.cli.extras import require
 
     require("serve", "serve")

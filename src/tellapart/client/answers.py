@@ -131,14 +131,24 @@ def build(answered: Sequence[Answered], served: Served, *, explain: bool) -> Rem
             "novelty": [np.nan if row.novelty is None else row.novelty for row in rows],
         }
     built = build_predictions(
-        paths=[row.path for row in rows], probabilities=np.array(probabilities, dtype=np.float32),
-        errors=[row.error for row in rows], classes=served.classes, **abstained,
-    )  # fmt: skip
+        paths=[row.path for row in rows],
+        probabilities=np.array(probabilities, dtype=np.float32),
+        errors=[row.error for row in rows],
+        classes=served.classes,
+        **abstained,
+    )
     heatmaps = tuple(one.heatmap for one in answered) if explain else None
     return RemotePredictions(
-        paths=built.paths, probabilities=built.probabilities, labels=built.labels, errors=built.errors,
-        classes=built.classes, sets=built.sets, unknown=built.unknown, novelty=built.novelty, heatmaps=heatmaps,
-    )  # fmt: skip
+        paths=built.paths,
+        probabilities=built.probabilities,
+        labels=built.labels,
+        errors=built.errors,
+        classes=built.classes,
+        sets=built.sets,
+        unknown=built.unknown,
+        novelty=built.novelty,
+        heatmaps=heatmaps,
+    )
 
 
 def refusal(response: httpx2.Response, connection: Connection) -> ServerError:
@@ -175,12 +185,15 @@ def _read_row(row: Mapping[str, Any], item: Item, served: Served) -> Answered:
     drawn = row.get("heatmap")
     return Answered(
         row=Row(
-            path=item.name, probabilities=probabilities, members=members, novelty=novelty,
+            path=item.name,
+            probabilities=probabilities,
+            members=members,
+            novelty=novelty,
             # As for a model opened here: what has no threshold finds nothing unknown.
             unknown=None if novelty is None else bool(row["unknown"]),
         ),
         heatmap=None if drawn is None else base64.b64decode(drawn.partition(",")[2], validate=True),
-    )  # fmt: skip
+    )
 
 
 def _message(response: httpx2.Response) -> str:

@@ -98,15 +98,31 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
     "light": _LIGHT,
     "medium": {
-        **_LIGHT, "rotation": 15.0, "shear": 5.0, "crop": 0.7, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2,
+        **_LIGHT,
+        "rotation": 15.0,
+        "shear": 5.0,
+        "crop": 0.7,
+        "brightness": 0.2,
+        "contrast": 0.2,
+        "saturation": 0.2,
     },
     "strong": {
-        "horizontal_flip": 0.5, "shift": 0.1, "zoom": 0.2, "rotation": 30.0, "shear": 10.0, "crop": 0.5,
-        "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.05, "erasing": 0.25, "mixup": 0.2,
+        "horizontal_flip": 0.5,
+        "shift": 0.1,
+        "zoom": 0.2,
+        "rotation": 30.0,
+        "shear": 10.0,
+        "crop": 0.5,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.4,
+        "hue": 0.05,
+        "erasing": 0.25,
+        "mixup": 0.2,
     },
     "trivial": {"policy": "trivial", "horizontal_flip": 0.5},  # Müller and Hutter 2021, arXiv 2103.10158: one operation
     "randaugment": {"policy": "randaugment", "horizontal_flip": 0.5},  # Cubuk et al. 2019, arXiv 1909.13719
-}  # fmt: skip
+}
 
 
 def resolve(preset: str, **changes: Any) -> Augmentation:

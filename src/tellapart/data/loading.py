@@ -73,10 +73,18 @@ class TrainingBatches:
     """The batches of every epoch. Incomplete last batches are dropped where there is another."""
 
     def __init__(
-        self, source: Source, labels: NDArray[np.int64], *, batch_size: int, seed: int,
-        sampling: Sampling = "natural", workers: int = 0, rows: Sequence[int] | NDArray[np.int64] | None = None,
-        rank: int = 0, world: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        source: Source,
+        labels: NDArray[np.int64],
+        *,
+        batch_size: int,
+        seed: int,
+        sampling: Sampling = "natural",
+        workers: int = 0,
+        rows: Sequence[int] | NDArray[np.int64] | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
         """`labels` [N] are those of the source's rows; `rows` names the ones to use (default: all).
 
         With `world` processes each gets its part of every batch, all of one size. `workers` 0 makes batches in a

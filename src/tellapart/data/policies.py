@@ -13,9 +13,21 @@ from tellapart.data.transforms import Geometry, Matrix, multiply, recolour, rota
 Policy = Literal["none", "trivial", "randaugment"]
 
 OPERATIONS = (
-    "identity", "shear_x", "shear_y", "shift_x", "shift_y", "rotate", "brightness", "colour", "contrast", "sharpness",
-    "posterize", "solarize", "autocontrast", "equalize",
-)  # fmt: skip
+    "identity",
+    "shear_x",
+    "shear_y",
+    "shift_x",
+    "shift_y",
+    "rotate",
+    "brightness",
+    "colour",
+    "contrast",
+    "sharpness",
+    "posterize",
+    "solarize",
+    "autocontrast",
+    "equalize",
+)
 
 # name -> what it does at a strength; brightness, colour, contrast and sharpness are factors less 1
 PIXEL_OPERATIONS: Mapping[str, Callable[[Image.Image, float], Image.Image]] = {

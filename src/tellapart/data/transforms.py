@@ -134,9 +134,13 @@ def _inverse(geometry: Geometry, side: int, size: int) -> tuple[float, float, fl
     linear = (d * across, -b * across, -c * down, a * down)
     x, y = (size / 2 + share * size for share in geometry.shift)
     return (
-        linear[0], linear[1], left + width / 2 - linear[0] * x - linear[1] * y,
-        linear[2], linear[3], top + height / 2 - linear[2] * x - linear[3] * y,
-    )  # fmt: skip
+        linear[0],
+        linear[1],
+        left + width / 2 - linear[0] * x - linear[1] * y,
+        linear[2],
+        linear[3],
+        top + height / 2 - linear[2] * x - linear[3] * y,
+    )
 
 
 def _sample(
@@ -163,9 +167,12 @@ def _sample(
         c, f = c + margin, f + margin
     image = Image.fromarray(picture)
     return image.transform(
-        (size, size), Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR,
+        (size, size),
+        Image.Transform.AFFINE,
+        (a, b, c, d, e, f),
+        Image.Resampling.BILINEAR,
         fillcolor=_colour(image, fill) if outside > 0 and fill != "mirror" else None,
-    )  # fmt: skip
+    )
 
 
 def _colour(image: Image.Image, fill: Fill) -> Colour:

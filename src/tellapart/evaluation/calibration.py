@@ -79,10 +79,12 @@ def fit_class_biases(logits: NDArray[np.floating], labels: NDArray[np.integer]) 
         loss = float((np.log(sums[:, 0]) - scores[every, labels]).sum())
         prior = 0.5 * ((parameters[0] / _PRIOR_DEVIATION) ** 2 + float((biases**2).sum()) / _BIAS_DEVIATION**2)
         excess = (probabilities * shifted).sum() - shifted[every, labels].sum()
-        gradient = np.concatenate([
-            [-scale * excess + parameters[0] / _PRIOR_DEVIATION**2],
-            probabilities.sum(axis=0) - counts + biases / _BIAS_DEVIATION**2,
-        ])  # fmt: skip
+        gradient = np.concatenate(
+            [
+                [-scale * excess + parameters[0] / _PRIOR_DEVIATION**2],
+                probabilities.sum(axis=0) - counts + biases / _BIAS_DEVIATION**2,
+            ]
+        )
         return loss + prior, gradient
 
     limits = [(math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE)), *[(None, None)] * classes]

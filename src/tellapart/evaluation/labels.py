@@ -121,9 +121,13 @@ def neighbour_distance(
 
 
 def _doubts(
-    kind: Kind, named: NDArray[np.bool_], chances: NDArray[np.float64], given: NDArray[np.int64],
-    suggested: NDArray[np.int64], score: NDArray[np.float64],
-) -> tuple[Doubt, ...]:  # fmt: skip
+    kind: Kind,
+    named: NDArray[np.bool_],
+    chances: NDArray[np.float64],
+    given: NDArray[np.int64],
+    suggested: NDArray[np.int64],
+    score: NDArray[np.float64],
+) -> tuple[Doubt, ...]:
     """The pictures that are `named` [N], the highest `score` [N] first."""
     rows = np.flatnonzero(named)
     return tuple(

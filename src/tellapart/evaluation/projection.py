@@ -35,9 +35,11 @@ def project(vectors: NDArray[np.floating], *, seed: int) -> NDArray[np.float64]:
     solver: Literal["randomized", "full"] = "randomized" if kept < min(values.shape) // 2 else "full"
     values = PCA(kept, svd_solver=solver, random_state=seed).fit_transform(values)
     method = TSNE(
-        perplexity=min(_PERPLEXITY, (count - 1) / 3), init="pca" if values.shape[1] > 1 else "random",
-        max_iter=_STEPS, random_state=seed,
-    )  # fmt: skip
+        perplexity=min(_PERPLEXITY, (count - 1) / 3),
+        init="pca" if values.shape[1] > 1 else "random",
+        max_iter=_STEPS,
+        random_state=seed,
+    )
     points = method.fit_transform(values).astype(np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
     spread: NDArray[np.float64] = (points - low) / np.maximum(high - low, 1e-9)

@@ -164,9 +164,13 @@ def _describe(name: str, found: NDArray[np.float32], embedding: NDArray[np.float
     channels_last = averaged[1, 2] or (first == second != third and not averaged[2, 3])
     channels, height, width = (third, first, second) if channels_last else (first, second, third)
     return LastMap(
-        tensor=name, channels=channels, height=height, width=width, channels_last=channels_last,
+        tensor=name,
+        channels=channels,
+        height=height,
+        width=width,
+        channels_last=channels_last,
         averaged=any(averaged.values()),
-    )  # fmt: skip
+    )
 
 
 def _is_mean(found: NDArray[np.float32], axes: tuple[int, int], embedding: NDArray[np.float32]) -> bool:

@@ -38,9 +38,15 @@ class Faithfulness:
 
 
 def faithfulness(
-    image: NDArray[np.uint8], heatmap: NDArray[np.floating], target: int, *, predict: Predict,
-    background: NDArray[np.uint8], steps: int = STEPS, seed: int = 0,
-) -> Faithfulness:  # fmt: skip
+    image: NDArray[np.uint8],
+    heatmap: NDArray[np.floating],
+    target: int,
+    *,
+    predict: Predict,
+    background: NDArray[np.uint8],
+    steps: int = STEPS,
+    seed: int = 0,
+) -> Faithfulness:
     """Deletion and insertion areas of a heatmap [h, w] for class `target` on a picture uint8 [S, S, 3].
 
     `background` is a colour uint8 [3]: the mean that the network was normalised with, as in the authors' programme.
@@ -54,17 +60,28 @@ def faithfulness(
 
 
 def chance(
-    image: NDArray[np.uint8], target: int, *, predict: Predict, background: NDArray[np.uint8], steps: int = STEPS,
+    image: NDArray[np.uint8],
+    target: int,
+    *,
+    predict: Predict,
+    background: NDArray[np.uint8],
+    steps: int = STEPS,
     seed: int = 0,
-) -> Faithfulness:  # fmt: skip
+) -> Faithfulness:
     """What random heatmaps reach on the same picture: a method that does no better tells nothing here."""
     random = np.random.default_rng(seed)
     found = [
         faithfulness(
-            image, random.random((_COARSE, _COARSE)), target, predict=predict, background=background, steps=steps, seed=seed
+            image,
+            random.random((_COARSE, _COARSE)),
+            target,
+            predict=predict,
+            background=background,
+            steps=steps,
+            seed=seed,
         )
         for _ in range(_CHANCE)
-    ]  # fmt: skip
+    ]
     return Faithfulness(
         deletion=float(np.mean([one.deletion for one in found])),
         insertion=float(np.mean([one.insertion for one in found])),

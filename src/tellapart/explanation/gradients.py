@@ -107,9 +107,12 @@ def integrated_gradients(
     forward: Callable[..., Any] = network
     plain = np.broadcast_to(background, image.shape).astype(np.float32)
     found = IntegratedGradients(forward).attribute(
-        torch.from_numpy(image.astype(np.float32))[None], baselines=torch.from_numpy(plain)[None], target=target,
-        n_steps=_PATH_STEPS, internal_batch_size=BATCH,
-    )  # fmt: skip
+        torch.from_numpy(image.astype(np.float32))[None],
+        baselines=torch.from_numpy(plain)[None],
+        target=target,
+        n_steps=_PATH_STEPS,
+        internal_batch_size=BATCH,
+    )
     parts = found[0].detach().numpy().sum(-1).astype(np.float32)
     positive = np.maximum(gaussian_filter(parts, _SMOOTH * len(image)), 0)
     return scaled(np.minimum(positive, np.percentile(positive, _HOTTEST)))

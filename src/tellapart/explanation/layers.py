@@ -22,10 +22,24 @@ CLASSIFIER, INPUT = "classifier", "input"
 _ROOTS = ("network", "trunk")  # modules that wrap the network while it is exported
 _SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's newer exporter keeps the modules
 # Operators that move numbers about; a module of nothing else is no layer.
-_PLUMBING = frozenset({
-    "Cast", "Constant", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Shape", "Slice", "Split",
-    "Squeeze", "Transpose", "Unsqueeze",
-})  # fmt: skip
+_PLUMBING = frozenset(
+    {
+        "Cast",
+        "Constant",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "Identity",
+        "Pad",
+        "Reshape",
+        "Shape",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Transpose",
+        "Unsqueeze",
+    }
+)
 _NEAR = 5
 
 
@@ -143,9 +157,13 @@ def _describe(
     work = [node.op_type for node in nodes if node.op_type not in _PLUMBING]
     tensor = nodes[-1].output[0]
     return Layer(
-        name=name, operators=tuple(dict.fromkeys(work)), output=shapes[tensor][1:], parameters=parameters,
-        multiply_adds=sum(_multiply_adds(node, graph, shapes) for node in nodes), tensor=tensor,
-    )  # fmt: skip
+        name=name,
+        operators=tuple(dict.fromkeys(work)),
+        output=shapes[tensor][1:],
+        parameters=parameters,
+        multiply_adds=sum(_multiply_adds(node, graph, shapes) for node in nodes),
+        tensor=tensor,
+    )
 
 
 def _multiply_adds(node: Any, graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> int:

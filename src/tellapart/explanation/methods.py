@@ -66,7 +66,7 @@ def gradcam(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
 
 def gradcam_plus_plus(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
     """Grad-CAM++: gradients above 0 count, those that stand out in their channel more (eq. 19 for the exponential of the
-    logit, and eq. 5). Raises: ModelFileError, SettingsError."""  # fmt: skip
+    logit, and eq. 5). Raises: ModelFileError, SettingsError."""
     maps, gradients = _gradients(subject, image, target)
     total = maps.sum((1, 2), keepdims=True)
     square = gradients**2
@@ -97,24 +97,41 @@ def integrate(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
 
 EXPLAINERS: Mapping[str, Method] = {
     "gradcam": Method(
-        title="Grad-CAM", source="Selvaraju et al. 2017, arXiv 1610.02391", looks_at="map", needs_run=False, explain=gradcam
+        title="Grad-CAM",
+        source="Selvaraju et al. 2017, arXiv 1610.02391",
+        looks_at="map",
+        needs_run=False,
+        explain=gradcam,
     ),
     "gradcam++": Method(
-        title="Grad-CAM++", source="Chattopadhyay et al. 2018, arXiv 1710.11063", looks_at="map", needs_run=False,
+        title="Grad-CAM++",
+        source="Chattopadhyay et al. 2018, arXiv 1710.11063",
+        looks_at="map",
+        needs_run=False,
         explain=gradcam_plus_plus,
     ),
     "scorecam": Method(
-        title="Score-CAM", source="Wang et al. 2020, arXiv 1910.01279", looks_at="map", needs_run=False, explain=scorecam
+        title="Score-CAM",
+        source="Wang et al. 2020, arXiv 1910.01279",
+        looks_at="map",
+        needs_run=False,
+        explain=scorecam,
     ),
     "occlusion": Method(
-        title="Occlusion", source="Zeiler and Fergus 2013, arXiv 1311.2901", looks_at="picture", needs_run=False,
+        title="Occlusion",
+        source="Zeiler and Fergus 2013, arXiv 1311.2901",
+        looks_at="picture",
+        needs_run=False,
         explain=occlude,
     ),
     "integrated_gradients": Method(
-        title="Integrated gradients", source="Sundararajan et al. 2017, arXiv 1703.01365", looks_at="picture",
-        needs_run=True, explain=integrate,
+        title="Integrated gradients",
+        source="Sundararajan et al. 2017, arXiv 1703.01365",
+        looks_at="picture",
+        needs_run=True,
+        explain=integrate,
     ),
-}  # fmt: skip
+}
 
 
 def _gradients(

@@ -13,11 +13,20 @@ from PIL import Image
 # twice the heat looks twice as bright, on a screen, in grey print and to colour-blind eyes.
 _INFERNO = np.array(
     [
-        (0, 0, 4), (22, 11, 57), (66, 10, 104), (106, 23, 110), (147, 38, 103), (188, 55, 84),
-        (221, 81, 58), (243, 120, 25), (252, 165, 10), (246, 215, 70), (252, 255, 164),
+        (0, 0, 4),
+        (22, 11, 57),
+        (66, 10, 104),
+        (106, 23, 110),
+        (147, 38, 103),
+        (188, 55, 84),
+        (221, 81, 58),
+        (243, 120, 25),
+        (252, 165, 10),
+        (246, 215, 70),
+        (252, 255, 164),
     ],
     dtype=np.float32,
-)  # fmt: skip
+)
 _LUMA = np.array((0.299, 0.587, 0.114), dtype=np.float32)  # ITU-R BT.601
 _GREYED = 0.8  # share of the picture's own colour that is taken away: colour tells heat
 _HOTTEST = 0.92  # of the scale; its end is so pale that it would vanish on a white background

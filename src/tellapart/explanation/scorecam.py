@@ -17,9 +17,14 @@ MOST_CHANNELS = 128  # that are tried; one pass of the network each
 
 
 def score_cam(
-    image: NDArray[np.uint8], maps: NDArray[np.float32], target: int, *, predict: Predict, background: NDArray[np.uint8],
+    image: NDArray[np.uint8],
+    maps: NDArray[np.float32],
+    target: int,
+    *,
+    predict: Predict,
+    background: NDArray[np.uint8],
     most_channels: int = MOST_CHANNELS,
-) -> NDArray[np.float32]:  # fmt: skip
+) -> NDArray[np.float32]:
     """Maps [C, H, W] of a picture uint8 [S, S, 3], weighted by how much class `target` gains under each as a mask.
 
     Returns float32 [H, W] in [0, 1]. Each channel, stretched to [0, 1], uncovers the picture on a plain `background`;

@@ -12,9 +12,15 @@ Kind = Literal["convolution", "attention", "dense", "pooling", "other"]
 
 MOST_ROWS = 24  # more cannot be taken in at a glance
 _KINDS: tuple[tuple[str, Kind], ...] = (
-    ("Softmax", "attention"), ("Conv", "convolution"), ("MatMul", "dense"), ("Gemm", "dense"),
-    ("GlobalAveragePool", "pooling"), ("AveragePool", "pooling"), ("MaxPool", "pooling"), ("ReduceMean", "pooling"),
-)  # fmt: skip
+    ("Softmax", "attention"),
+    ("Conv", "convolution"),
+    ("MatMul", "dense"),
+    ("Gemm", "dense"),
+    ("GlobalAveragePool", "pooling"),
+    ("AveragePool", "pooling"),
+    ("MaxPool", "pooling"),
+    ("ReduceMean", "pooling"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

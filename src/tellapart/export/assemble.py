@@ -23,9 +23,14 @@ _AXES_ARE_AN_INPUT = 18  # of these reductions from this opset on; before, they 
 
 
 def assemble(
-    network: Path, *, weight: NDArray[np.float32], bias: NDArray[np.float32], temperature: float, manifest: Manifest,
+    network: Path,
+    *,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    temperature: float,
+    manifest: Manifest,
     novelty: Mapping[str, NDArray[np.float32]] | None = None,
-) -> bytes:  # fmt: skip
+) -> bytes:
     """The bytes of model.onnx.
 
     `network` is ONNX from uint8 [N, S, S, 3] to `embedding` [N, D]; `weight` is [K, D], `bias` [K], and probabilities are

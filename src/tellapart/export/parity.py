@@ -11,9 +11,13 @@ TOLERANCE = 1e-4
 
 
 def check_parity(
-    expected: NDArray[np.float32], found: NDArray[np.float32], *, what: str, of: str = "probabilities",
+    expected: NDArray[np.float32],
+    found: NDArray[np.float32],
+    *,
+    what: str,
+    of: str = "probabilities",
     tolerance: float = TOLERANCE,
-) -> float:  # fmt: skip
+) -> float:
     """The largest absolute difference between two arrays `of` one kind, such as probabilities [N, K].
 
     Raises: ModelFileError when it is not below `tolerance`: the exported file must never answer otherwise than the

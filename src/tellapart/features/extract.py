@@ -95,9 +95,15 @@ def extract(
 
 
 def _compute(
-    pictures: Sequence[Picture], missing: list[int], vectors: NDArray[np.float32], engine: Engine,
-    preprocessing: Preprocessing, cache: Cache | None, tag: str, advance: Callable[[int], None] | None,
-) -> dict[int, str]:  # fmt: skip
+    pictures: Sequence[Picture],
+    missing: list[int],
+    vectors: NDArray[np.float32],
+    engine: Engine,
+    preprocessing: Preprocessing,
+    cache: Cache | None,
+    tag: str,
+    advance: Callable[[int], None] | None,
+) -> dict[int, str]:
     """Fill the missing rows of `vectors` [N, D], and the cache; row -> problem of the rest."""
     problems: dict[int, str] = {}
     unsaved: dict[str, bytes] = {}

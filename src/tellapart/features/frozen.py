@@ -63,9 +63,16 @@ class ViewMaker:
     """Makes views: square, augmentation, frozen stages. May be called from several threads, and pickled."""
 
     def __init__(
-        self, pictures: ShrunkPictures, lower: Path | Lower, augment: Augment | None, *, views: int, seed: int,
-        batch: int, workers: int,
-    ) -> None:  # fmt: skip
+        self,
+        pictures: ShrunkPictures,
+        lower: Path | Lower,
+        augment: Augment | None,
+        *,
+        views: int,
+        seed: int,
+        batch: int,
+        workers: int,
+    ) -> None:
         self._pictures, self._lower, self._augment = pictures, lower, augment
         self._views, self._seed = views, seed
         self.batch, self.workers = batch, workers
@@ -116,10 +123,20 @@ class ViewMaker:
 
 
 def cache_views(
-    pictures: ShrunkPictures, *, lower: Path | Lower, shape: Sequence[int], views: int, augment: Augment | None,
-    seed: int, folder: Path, limit_bytes: int, fingerprint: str = "", batch: int = BATCH, workers: int | None = None,
+    pictures: ShrunkPictures,
+    *,
+    lower: Path | Lower,
+    shape: Sequence[int],
+    views: int,
+    augment: Augment | None,
+    seed: int,
+    folder: Path,
+    limit_bytes: int,
+    fingerprint: str = "",
+    batch: int = BATCH,
+    workers: int | None = None,
     advance: Callable[[int], None] | None = None,
-) -> CachedViews:  # fmt: skip
+) -> CachedViews:
     """The output of the frozen stages for `views` variants of each picture, kept in the cache folder `folder`.
 
     `lower` is the ONNX file that `models.tracing.export_lower` writes, or a callable on another device, which then
@@ -135,9 +152,7 @@ def cache_views(
     maker = ViewMaker(pictures, lower, augment, views=views, seed=seed, batch=batch, workers=workers or cores())
     names = [pictures.pictures[row].content_hash for row in pictures.first]
     version = (_VERSION, PIL.__version__)
-    settings = repr(
-        ("views", version, pictures.preprocessing, fingerprint, _identity(lower), views, augment, seed)
-    )  # fmt: skip
+    settings = repr(("views", version, pictures.preprocessing, fingerprint, _identity(lower), views, augment, seed))
     store = open_rows(folder, settings, names, shape=shape, dtype=np.float16, limit_bytes=limit_bytes, parts=views)
     problems = dict(pictures.problems)
     if store is not None:

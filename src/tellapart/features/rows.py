@@ -145,9 +145,10 @@ class RowStore:
 
     def _damaged(self, rows: NDArray[np.int64]) -> list[int]:
         return [
-            int(row) for row in rows if zlib.crc32(self._data[row].reshape(-1).view(np.uint8).data) | _WHOLE
-            != int(self._flags[row])
-        ]  # fmt: skip
+            int(row)
+            for row in rows
+            if zlib.crc32(self._data[row].reshape(-1).view(np.uint8).data) | _WHOLE != int(self._flags[row])
+        ]
 
 
 def attach(path: Path) -> RowStore:
@@ -159,10 +160,16 @@ def attach(path: Path) -> RowStore:
 
 
 def fill(
-    store: RowStore, rows: Sequence[int], compute: Callable[[list[int]], Computed], *, unit: int, workers: int,
-    others: Iterable[RowStore] = (), advance: Callable[[int], None] | None = None,
+    store: RowStore,
+    rows: Sequence[int],
+    compute: Callable[[list[int]], Computed],
+    *,
+    unit: int,
+    workers: int,
+    others: Iterable[RowStore] = (),
+    advance: Callable[[int], None] | None = None,
     commit_bytes: int = 64_000_000,
-) -> dict[int, str]:  # fmt: skip
+) -> dict[int, str]:
     """Compute those of `rows` that are missing, `unit` at a time, in `workers` threads; row -> problem of the rest.
 
     `others` are stores of the same settings: rows of contents that they hold are copied. `advance` is told how many

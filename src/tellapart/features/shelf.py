@@ -38,9 +38,15 @@ class RowsInfo:
 
 
 def open_rows(
-    folder: Path, settings: str, contents: Sequence[str], *, shape: Sequence[int], dtype: DTypeLike, limit_bytes: int,
+    folder: Path,
+    settings: str,
+    contents: Sequence[str],
+    *,
+    shape: Sequence[int],
+    dtype: DTypeLike,
+    limit_bytes: int,
     parts: int = 1,
-) -> RowStore | None:  # fmt: skip
+) -> RowStore | None:
     """The store of these contents in the cache folder `folder`, `parts` rows a content, made empty where there is none.
 
     `settings` says everything besides the contents that the rows depend on: other settings, another store. Rows that
@@ -50,9 +56,13 @@ def open_rows(
     rows, kind = len(contents) * parts, np.dtype(dtype)
     size = rows * int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     meta = {
-        "format": _FORMAT, "settings": settings, "rows": rows, "parts": parts,
-        "shape": [int(length) for length in shape], "dtype": kind.str,
-    }  # fmt: skip
+        "format": _FORMAT,
+        "settings": settings,
+        "rows": rows,
+        "parts": parts,
+        "shape": [int(length) for length in shape],
+        "dtype": kind.str,
+    }
     family = _digest(json.dumps({name: meta[name] for name in ("format", "settings", "parts", "shape", "dtype")}))
     listing = "".join(f"{content}\n" for content in contents)
     path = folder / _FOLDER / f"{family}-{_digest(listing)}"

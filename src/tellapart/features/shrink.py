@@ -112,9 +112,13 @@ def training_square(preprocessing: Preprocessing) -> Preprocessing:
 
 
 def shrink(
-    pictures: Sequence[Picture], *, preprocessing: Preprocessing, folder: Path, limit_bytes: int,
+    pictures: Sequence[Picture],
+    *,
+    preprocessing: Preprocessing,
+    folder: Path,
+    limit_bytes: int,
     advance: Callable[[int], None] | None = None,
-) -> ShrunkPictures:  # fmt: skip
+) -> ShrunkPictures:
     """Every picture once through `preprocessing.load`, kept in the cache folder `folder`.
 
     For validation give the network's own preprocessing, for training that of `training_square`. A picture that can no

@@ -103,9 +103,14 @@ def dense_layers(dense: Sequence[Dense], *, width: int) -> list[nn.Module]:
 def _block(block: Block, channels: int) -> nn.Module:
     # A bias before batch norm has no effect. timm pads "same" as TensorFlow does, for strides and even kernels too.
     convolution = create_conv2d(
-        channels, block.filters, block.kernel, stride=block.stride, bias=not block.batch_norm, groups=block.groups,
+        channels,
+        block.filters,
+        block.kernel,
+        stride=block.stride,
+        bias=not block.batch_norm,
+        groups=block.groups,
         padding="same" if block.padding == "same" else int(block.padding),
-    )  # fmt: skip
+    )
     _initialise(convolution, block.activation)
     layers = nn.Sequential()
     layers.add_module("convolution", convolution)
@@ -171,8 +176,14 @@ def _pool_stride(block: Block) -> int:
 
 
 def _check_block(block: Block, place: str, channels: int) -> None:
-    whole = {"filters": block.filters, "kernel": block.kernel, "stride": block.stride, "groups": block.groups,
-             "pool_size": block.pool_size, "pool_stride": _pool_stride(block)}  # fmt: skip
+    whole = {
+        "filters": block.filters,
+        "kernel": block.kernel,
+        "stride": block.stride,
+        "groups": block.groups,
+        "pool_size": block.pool_size,
+        "pool_stride": _pool_stride(block),
+    }
     for name, value in whole.items():
         _check_whole(value, place, name)
     if block.padding != "same" and not (_is_whole(block.padding) and 0 <= int(block.padding) < block.kernel):

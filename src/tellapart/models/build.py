@@ -30,9 +30,14 @@ class BuiltNetwork:
 
 
 def build_pretrained(
-    name: str, *, weights: Path, preprocessing: Preprocessing, class_count: int, dropout: float = 0.0,
+    name: str,
+    *,
+    weights: Path,
+    preprocessing: Preprocessing,
+    class_count: int,
+    dropout: float = 0.0,
     drop_path: float = 0.0,
-) -> StagedNetwork:  # fmt: skip
+) -> StagedNetwork:
     """timm's network `name`, filled from a safetensors file, cut into stages, with a classifier of `class_count`.
 
     The file has timm's names. Its `classifier.weight` [K, D] and `classifier.bias` [K] are taken where they fit;
@@ -47,9 +52,7 @@ def build_pretrained(
     own = trunk.state_dict()
     check_fit(own, state, path=weights, name=name)
     trunk.load_state_dict({key: state[key] for key in own})
-    network = stage_network(
-        trunk, name=name, preprocessing=preprocessing, class_count=class_count, dropout=dropout
-    )  # fmt: skip
+    network = stage_network(trunk, name=name, preprocessing=preprocessing, class_count=class_count, dropout=dropout)
     with torch.no_grad():
         for key, parameter in network.classifier.named_parameters():
             found = state.get(f"classifier.{key}")
@@ -59,9 +62,14 @@ def build_pretrained(
 
 
 def stage_network(
-    trunk: nn.Module, *, name: str, preprocessing: Preprocessing, class_count: int, channels: Literal[1, 3] = 3,
+    trunk: nn.Module,
+    *,
+    name: str,
+    preprocessing: Preprocessing,
+    class_count: int,
+    channels: Literal[1, 3] = 3,
     dropout: float = 0.0,
-) -> StagedNetwork:  # fmt: skip
+) -> StagedNetwork:
     """A network without classifier, cut into its stages, with a classifier that torch has initialised.
 
     `trunk` takes float32 [B, channels, S, S] and has timm's `forward_features` and `forward_head`; S is the
@@ -90,9 +98,14 @@ def stage_network(
             f"{name} gives {tuple(embedding.shape[1:])}, not one vector a picture. Choose another backbone."
         )
     return StagedNetwork(
-        trunk, stages=find_stages(trunk, sample), embedding=embedding.shape[1], class_count=class_count,
-        preprocessing=preprocessing, channels=channels, dropout=dropout,
-    )  # fmt: skip
+        trunk,
+        stages=find_stages(trunk, sample),
+        embedding=embedding.shape[1],
+        class_count=class_count,
+        preprocessing=preprocessing,
+        channels=channels,
+        dropout=dropout,
+    )
 
 
 def network_state(network: StagedNetwork) -> dict[str, Tensor]:

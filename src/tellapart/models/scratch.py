@@ -30,10 +30,18 @@ _DRAWN = "drawn at random"
 
 
 def build_scratch(
-    name: str, *, class_count: int, seed: int, blocks: Sequence[Block] = (), dense: Sequence[Dense] = (),
-    size: int | None = None, channels: Literal[1, 3] = 3, dropout: float | None = None, drop_path: float = 0.0,
+    name: str,
+    *,
+    class_count: int,
+    seed: int,
+    blocks: Sequence[Block] = (),
+    dense: Sequence[Dense] = (),
+    size: int | None = None,
+    channels: Literal[1, 3] = 3,
+    dropout: float | None = None,
+    drop_path: float = 0.0,
     flatten: bool | None = None,
-) -> BuiltNetwork:  # fmt: skip
+) -> BuiltNetwork:
     """The classic of this name, or with `blocks` a network out of `blocks` and `dense`, with random weights.
 
     The weights are a function of `seed` (and of the network) alone; torch's global generator is left as it was.
@@ -44,9 +52,15 @@ def build_scratch(
     """
     if name == BLOCKS:
         entry = Classic(
-            name=name, library="own", size=BLOCKS_SIZE, minimum_size=1, year=0, paper="", blocks=tuple(blocks),
+            name=name,
+            library="own",
+            size=BLOCKS_SIZE,
+            minimum_size=1,
+            year=0,
+            paper="",
+            blocks=tuple(blocks),
             dense=tuple(dense),
-        )  # fmt: skip
+        )
     else:
         entry = classic(name)
         if blocks or dense:
@@ -67,9 +81,14 @@ def build_scratch(
 
 
 def create_trunk(
-    entry: Classic, *, size: int, channels: int = 3, dropout: float = 0.0, drop_path: float = 0.0,
+    entry: Classic,
+    *,
+    size: int,
+    channels: int = 3,
+    dropout: float = 0.0,
+    drop_path: float = 0.0,
     flatten: bool | None = None,
-) -> nn.Module:  # fmt: skip
+) -> nn.Module:
     """A network without its classifier, float [B, channels, size, size] -> embedding [B, D], in timm's protocol.
 
     Its weights come from torch's global generator. Raises: SettingsError.

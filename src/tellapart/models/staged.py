@@ -37,9 +37,16 @@ class StagedNetwork(nn.Module):
     """
 
     def __init__(
-        self, trunk: nn.Module, *, stages: Sequence[Sequence[str]], embedding: int, class_count: int,
-        preprocessing: Preprocessing, channels: Literal[1, 3] = 3, dropout: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        trunk: nn.Module,
+        *,
+        stages: Sequence[Sequence[str]],
+        embedding: int,
+        class_count: int,
+        preprocessing: Preprocessing,
+        channels: Literal[1, 3] = 3,
+        dropout: float = 0.0,
+    ) -> None:
         """`stages` lists the paths of the trunk's modules, stage by stage; `find_stages` finds them."""
         super().__init__()
         self.trunk = trunk

@@ -19,9 +19,19 @@ _MOST = 6  # more than that nobody does
 
 
 def advise(
-    *, accuracy: Figure, n_test: int, n_pictures: int, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int,
-    wrong_labels: int, leaks: int, two_labels: int, unreadable: int, fitted: tuple[float, float] | None,
-) -> list[Advice]:  # fmt: skip
+    *,
+    accuracy: Figure,
+    n_test: int,
+    n_pictures: int,
+    classes: Sequence[ClassRow],
+    pairs: Sequence[Pair],
+    mistakes: int,
+    wrong_labels: int,
+    leaks: int,
+    two_labels: int,
+    unreadable: int,
+    fitted: tuple[float, float] | None,
+) -> list[Advice]:
     """At most six pieces of advice.
 
     `n_pictures` are those whose labels were looked at, `classes` all classes, `pairs` the most often confused ones, most

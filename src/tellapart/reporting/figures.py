@@ -19,9 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 
 # What matplotlib draws with -> the CSS variable that takes its place.
 COLOURS: Mapping[str, str] = {
-    "ink": "#010101", "soft": "#020202", "grid": "#030303", "paper": "#040404",
+    "ink": "#010101",
+    "soft": "#020202",
+    "grid": "#030303",
+    "paper": "#040404",
     **{f"series-{number}": f"#0505{number:02x}" for number in range(1, 9)},
-}  # fmt: skip
+}
 SERIES = 8  # colours that can be told apart
 
 _SIZE = (4.5, 2.9)  # inches of 72 units
@@ -46,10 +49,18 @@ class Line:
 
 
 def draw_lines(
-    lines: Sequence[Line], *, x: str, y: str, x_range: tuple[float, float] | None = None,
-    y_range: tuple[float, float] | None = None, diagonal: bool = False, mark: tuple[float, str] | None = None,
-    shares: Literal["", "x", "y", "xy"] = "", logarithmic: bool = False, whole: bool = False,
-) -> str:  # fmt: skip
+    lines: Sequence[Line],
+    *,
+    x: str,
+    y: str,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    diagonal: bool = False,
+    mark: tuple[float, str] | None = None,
+    shares: Literal["", "x", "y", "xy"] = "",
+    logarithmic: bool = False,
+    whole: bool = False,
+) -> str:
     """Curves with axis names `x` and `y`; `mark` is a vertical line and its name; `shares` names axes in per cent."""
     with _axes() as (figure, axes):
         if diagonal:
@@ -58,15 +69,27 @@ def draw_lines(
             axes.axvline(mark[0], color=COLOURS["soft"], linewidth=1, linestyle=(0, (2, 2)))
             late = mark[0] > (min(min(line.x) for line in lines) + max(max(line.x) for line in lines)) / 2
             axes.annotate(
-                mark[1], (mark[0], 1), xycoords=("data", "axes fraction"), xytext=(-4 if late else 4, -10),
-                textcoords="offset points", ha="right" if late else "left", color=COLOURS["soft"], fontsize=9,
-            )  # fmt: skip
+                mark[1],
+                (mark[0], 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(-4 if late else 4, -10),
+                textcoords="offset points",
+                ha="right" if late else "left",
+                color=COLOURS["soft"],
+                fontsize=9,
+            )
         for line in lines:
             axes.plot(
-                line.x, line.y, color=COLOURS[f"series-{line.colour}"], linewidth=2,
-                linestyle=(0, (5, 2)) if line.dashed else "-", marker="o" if line.dotted else None, markersize=5,
-                drawstyle="steps-post" if line.stepped else "default", solid_capstyle="round",
-            )  # fmt: skip
+                line.x,
+                line.y,
+                color=COLOURS[f"series-{line.colour}"],
+                linewidth=2,
+                linestyle=(0, (5, 2)) if line.dashed else "-",
+                marker="o" if line.dotted else None,
+                markersize=5,
+                drawstyle="steps-post" if line.stepped else "default",
+                solid_capstyle="round",
+            )
         if logarithmic:
             axes.set_xscale("log")
         _finish(axes, x=x, y=y, x_range=x_range, y_range=y_range, shares=shares, whole=whole)
@@ -80,9 +103,15 @@ def draw_reliability(
     with _axes() as (figure, axes):
         axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(
-            [point[0] for point in before], [point[1] for point in before], color=COLOURS["series-2"], linewidth=1.5,
-            linestyle=(0, (5, 2)), marker="o", markersize=4, markerfacecolor=COLOURS["paper"],
-        )  # fmt: skip
+            [point[0] for point in before],
+            [point[1] for point in before],
+            color=COLOURS["series-2"],
+            linewidth=1.5,
+            linestyle=(0, (5, 2)),
+            marker="o",
+            markersize=4,
+            markerfacecolor=COLOURS["paper"],
+        )
         confidence = [point[0] for point in after]
         axes.vlines(
             confidence,
@@ -116,13 +145,26 @@ def _axes() -> Iterator[tuple[Any, Any]]:
     from matplotlib.figure import Figure
 
     style: Any = {
-        "svg.fonttype": "none", "svg.hashsalt": "tellapart", "font.family": "sans-serif", "font.size": 10,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": COLOURS["soft"],
-        "axes.labelcolor": COLOURS["ink"], "xtick.color": COLOURS["soft"], "ytick.color": COLOURS["soft"],
-        "xtick.labelcolor": COLOURS["ink"], "ytick.labelcolor": COLOURS["ink"], "axes.grid": True,
-        "grid.color": COLOURS["grid"], "grid.linewidth": 0.8, "axes.axisbelow": True, "figure.facecolor": "none",
-        "axes.facecolor": "none", "axes.linewidth": 0.8,
-    }  # fmt: skip
+        "svg.fonttype": "none",
+        "svg.hashsalt": "tellapart",
+        "font.family": "sans-serif",
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": COLOURS["soft"],
+        "axes.labelcolor": COLOURS["ink"],
+        "xtick.color": COLOURS["soft"],
+        "ytick.color": COLOURS["soft"],
+        "xtick.labelcolor": COLOURS["ink"],
+        "ytick.labelcolor": COLOURS["ink"],
+        "axes.grid": True,
+        "grid.color": COLOURS["grid"],
+        "grid.linewidth": 0.8,
+        "axes.axisbelow": True,
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
+        "axes.linewidth": 0.8,
+    }
     # The fonts here may lack letters that the reader's have; only the width that is kept free for them is a guess then.
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -131,8 +173,15 @@ def _axes() -> Iterator[tuple[Any, Any]]:
 
 
 def _finish(
-    axes: Any, *, x: str, y: str, x_range: tuple[float, float] | None, y_range: tuple[float, float] | None, shares: str, whole: bool
-) -> None:  # fmt: skip
+    axes: Any,
+    *,
+    x: str,
+    y: str,
+    x_range: tuple[float, float] | None,
+    y_range: tuple[float, float] | None,
+    shares: str,
+    whole: bool,
+) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_xlabel(x)

@@ -36,9 +36,14 @@ def render(report: Report, phrases: Phrases) -> str:
         return phrases(key, **shown)
 
     text: str = template.render(
-        report=report, t=say, percent=phrases.percent, interval=functools.partial(_interval, phrases), language=phrases.language,
-        series=SERIES, many_wrong=MANY_WRONG,
-    )  # fmt: skip
+        report=report,
+        t=say,
+        percent=phrases.percent,
+        interval=functools.partial(_interval, phrases),
+        language=phrases.language,
+        series=SERIES,
+        many_wrong=MANY_WRONG,
+    )
     return text
 
 
@@ -55,9 +60,12 @@ def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("tellapart", "reporting/templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("tellapart", "reporting/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     environment.filters["grouped"] = lambda value: f"{value:,}"
     environment.filters["quoted"] = shlex.quote
     environment.filters["columns"] = _columns

@@ -27,13 +27,20 @@ from tellapart.serving.service import Service
 
 
 def build_app(
-    service: Service, *, limits: Limits, keys: Keys, hosts: Hosts | None = None, words: Words | None = None,
+    service: Service,
+    *,
+    limits: Limits,
+    keys: Keys,
+    hosts: Hosts | None = None,
+    words: Words | None = None,
     corrections: Corrections | None = None,
-) -> ASGIApp:  # fmt: skip
+) -> ASGIApp:
     """The server's HTTP side. Without `words` there is no page for people at /."""
     settings = {
-        "corrections": corrections is not None, "heatmaps": service.explain is not None, "body_bytes": limits.body_bytes,
-    }  # fmt: skip
+        "corrections": corrections is not None,
+        "heatmaps": service.explain is not None,
+        "body_bytes": limits.body_bytes,
+    }
     parts: Mapping[str, Sequence[BaseRoute]] = {
         "page": page.routes(words, settings),
         "corrections": correcting.routes(service, limits, corrections),

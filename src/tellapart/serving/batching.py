@@ -92,9 +92,17 @@ class Batcher:
     """The queue, bounded, and the threads behind it. Close it with `close`, which finishes what was taken."""
 
     def __init__(
-        self, *, threads: int, max_batch: int, max_delay: float, queue: int, max_wait: float | None = None,
-        batch_seconds: float = BATCH_SECONDS, observe: Observer | None = None, cores: Sequence[int] = (),
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        threads: int,
+        max_batch: int,
+        max_delay: float,
+        queue: int,
+        max_wait: float | None = None,
+        batch_seconds: float = BATCH_SECONDS,
+        observe: Observer | None = None,
+        cores: Sequence[int] = (),
+    ) -> None:
         """`max_delay` in seconds: how long a free thread waits for a batch to fill; `queue` in pictures that wait.
 
         `max_wait` in seconds: how long a queue that stands may be; None: what waiting.py says. A batch takes `batch_seconds`
@@ -165,9 +173,16 @@ class Batcher:
             )
         loop = asyncio.get_running_loop()
         request = _Request(
-            network=network, pictures=pictures, deadline=now + timeout, entered=now, loop=loop,
-            answer=loop.create_future(), rows=[None] * count, errors=[""] * count, missing=count,
-        )  # fmt: skip
+            network=network,
+            pictures=pictures,
+            deadline=now + timeout,
+            entered=now,
+            loop=loop,
+            answer=loop.create_future(),
+            rows=[None] * count,
+            errors=[""] * count,
+            missing=count,
+        )
         with self._changed:
             self._check(count, now=now, patience=timeout)
             self._line.join(request, network, count, now=now)

@@ -76,9 +76,12 @@ class Corrections:
             raise Refusal(f"the picture cannot be used: {error}.") from None
         name = f"{hashlib.sha256(data).hexdigest()}.{_EXTENSIONS.get(found.format, found.format.lower())}"
         row = {
-            "path": name, "label": label, "model": version.name, "version": str(version.number),
+            "path": name,
+            "label": label,
+            "model": version.name,
+            "version": str(version.number),
             "saved": datetime.now(UTC).isoformat(timespec="seconds"),
-        }  # fmt: skip
+        }
         try:
             with self._locked():
                 return self._keep(self._folder / version.name, data, row)

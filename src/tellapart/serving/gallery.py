@@ -110,9 +110,11 @@ def read_gallery(path: Path, *, model: Path, classes: int, length: int) -> Galle
     if not whole:
         raise ModelFileError(f"{path} holds arrays that do not fit together, or not this model. {again}")
     return Gallery(
-        vectors=embeddings.astype(np.float32), labels=labels.astype(np.int64), pictures=found["pictures"].tobytes(),
+        vectors=embeddings.astype(np.float32),
+        labels=labels.astype(np.int64),
+        pictures=found["pictures"].tobytes(),
         ends=ends.astype(np.int64),
-    )  # fmt: skip
+    )
 
 
 def fingerprint(model: Path) -> str:

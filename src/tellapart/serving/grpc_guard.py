@@ -26,9 +26,17 @@ class GuardedMethod:
     """A method of a service, guarded."""
 
     def __init__(
-        self, name: str, parse: Callable[[bytes], Any], method: _Method, service: Service, *, seconds: float, keys: Keys,
-        room: Room | None, queued: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        parse: Callable[[bytes], Any],
+        method: _Method,
+        service: Service,
+        *,
+        seconds: float,
+        keys: Keys,
+        room: Room | None,
+        queued: bool = False,
+    ) -> None:
         """`seconds`: in which the message must come; without `room` a call is always taken; `queued`: its pictures must wait."""
         self._name, self._parse, self._method, self._keys = name, parse, method, keys
         self._seconds, self._room = seconds, room

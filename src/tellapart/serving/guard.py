@@ -149,9 +149,14 @@ class _Visit:
         """One line of JSON."""
         client = self._scope.get("client")
         log_access(
-            self._id, client=client[0] if client else None, method=self._scope["method"], path=self._scope["path"],
-            status=self.status, seconds=self.seconds, bytes=self._sent,
-        )  # fmt: skip
+            self._id,
+            client=client[0] if client else None,
+            method=self._scope["method"],
+            path=self._scope["path"],
+            status=self.status,
+            seconds=self.seconds,
+            bytes=self._sent,
+        )
 
 
 def log_access(

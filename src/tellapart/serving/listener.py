@@ -195,17 +195,32 @@ class _HttpServer(uvicorn.Server):
 
 
 async def listen(
-    service: Service, app: ASGIApp, *, http: socket.socket, grpc: Any | None, grace: float, stop: asyncio.Event,
-    linger: float = 0.0, ready: Callable[[], None] = lambda: None,
-) -> None:  # fmt: skip
+    service: Service,
+    app: ASGIApp,
+    *,
+    http: socket.socket,
+    grpc: Any | None,
+    grace: float,
+    stop: asyncio.Event,
+    linger: float = 0.0,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
     """Answer until `stop` is set; then finish what was taken, within `grace` seconds.
 
     `linger` in seconds: so long requests are still taken after `stop`, while readiness already says no.
     """
     config = uvicorn.Config(
-        app, http=BoundedProtocol, ws="none", lifespan="off", loop="none", log_config=None, access_log=False,
-        server_header=False, timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=round(grace),
-    )  # fmt: skip
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=round(grace),
+    )
     server = _HttpServer(config)
     serving = asyncio.create_task(server.serve(sockets=[http]))
     try:

@@ -32,16 +32,22 @@ class Metrics:
             "tellapart_requests", "Requests answered.", ["protocol", "operation", "status"], registry=registry
         )
         self.seconds = Histogram(
-            "tellapart_request_seconds", "From the request's head to its answer's end.", ["protocol", "operation"],
-            buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
+            "tellapart_request_seconds",
+            "From the request's head to its answer's end.",
+            ["protocol", "operation"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.under_way = Gauge(
             "tellapart_requests_under_way", "Requests being answered.", registry=registry, multiprocess_mode="livesum"
         )
         self.stage = Histogram(
-            "tellapart_stage_seconds", "Queue: a picture; decoding and network: a batch.", ["stage"],
-            buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
+            "tellapart_stage_seconds",
+            "Queue: a picture; decoding and network: a batch.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.batch = Histogram("tellapart_batch_pictures", "Pictures in a batch.", buckets=_SIZES, registry=registry)
         self.queue = Gauge(
             "tellapart_queue_pictures", "Pictures that wait.", registry=registry, multiprocess_mode="livesum"
@@ -67,13 +73,19 @@ class Metrics:
             "tellapart_unknown", "Pictures unlike those of the training.", ["model"], registry=registry
         )
         self.version = Gauge(
-            "tellapart_model_version", "The newest version that serves; 0: none.", ["model"], registry=registry,
+            "tellapart_model_version",
+            "The newest version that serves; 0: none.",
+            ["model"],
+            registry=registry,
             multiprocess_mode="livemin",
-        )  # fmt: skip
+        )
         self.refused = Gauge(
-            "tellapart_model_versions_refused", "Versions on disk that cannot be opened.", ["model"], registry=registry,
+            "tellapart_model_versions_refused",
+            "Versions on disk that cannot be opened.",
+            ["model"],
+            registry=registry,
             multiprocess_mode="livemax",
-        )  # fmt: skip
+        )
 
     def add_batch(self, network: Network, times: BatchTimes) -> None:
         """A batch has run; called from the worker threads."""

@@ -26,18 +26,32 @@ _REFUSALS = {
     "507": "What should be kept has no place on the disk.",
 }
 _QUERY = [
-    {"name": "model", "in": "query", "description": "May be left out where there is one.", "schema": {"type": "string"}},
+    {
+        "name": "model",
+        "in": "query",
+        "description": "May be left out where there is one.",
+        "schema": {"type": "string"},
+    },
     {"name": "version", "in": "query", "description": "0: the latest.", "schema": _NUMBER},
     {
-        "name": "top", "in": "query", "description": "How many classes a picture.",
+        "name": "top",
+        "in": "query",
+        "description": "How many classes a picture.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 999999, "default": 5},
     },
-    {"name": "explain", "in": "query", "description": "Add a heatmap.", "schema": {"type": "boolean", "default": False}},
     {
-        "name": "neighbours", "in": "query", "description": "Add so many training pictures that look alike, where shipped.",
+        "name": "explain",
+        "in": "query",
+        "description": "Add a heatmap.",
+        "schema": {"type": "boolean", "default": False},
+    },
+    {
+        "name": "neighbours",
+        "in": "query",
+        "description": "Add so many training pictures that look alike, where shipped.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 50, "default": 0},
     },
-]  # fmt: skip
+]
 
 
 def describe(models: Sequence[str] = ()) -> dict[str, Any]:
@@ -123,9 +137,13 @@ def _operations() -> dict[str, Any]:
 
 
 def _operation(
-    summary: str, answer: str | None, parameters: list[dict[str, Any]] | None = None,
-    content: dict[str, Any] | None = None, *, array: bool = False,
-) -> dict[str, Any]:  # fmt: skip
+    summary: str,
+    answer: str | None,
+    parameters: list[dict[str, Any]] | None = None,
+    content: dict[str, Any] | None = None,
+    *,
+    array: bool = False,
+) -> dict[str, Any]:
     schema: dict[str, Any] = {"$ref": f"#/components/schemas/{answer}"} if answer else _OBJECT
     if array:
         schema = {"type": "array", "items": _OBJECT}
@@ -166,15 +184,26 @@ def _schemas() -> dict[str, Any]:
     picture = {"anyOf": [encoded, pixels]}
     named = _object(["image"], image=picture)
     tensor = _object(
-        ["name", "datatype", "shape", "data"], name={"const": "image"}, datatype={"enum": ["BYTES", "UINT8"]},
-        shape={"type": "array", "maxItems": 4, "items": _whole(2**31 - 1)}, data={"type": "array"}, parameters=_OBJECT,
-    )  # fmt: skip
+        ["name", "datatype", "shape", "data"],
+        name={"const": "image"},
+        datatype={"enum": ["BYTES", "UINT8"]},
+        shape={"type": "array", "maxItems": 4, "items": _whole(2**31 - 1)},
+        data={"type": "array"},
+        parameters=_OBJECT,
+    )
     predicted = _object(
-        ["file"], file=text, label=text, probability=number, classes={"type": "array", "items": _OBJECT},
-        set={"type": ["array", "null"], "items": text}, unknown={"type": ["boolean", "null"]},
-        novelty={"type": ["number", "null"]}, heatmap=text, error=text,
+        ["file"],
+        file=text,
+        label=text,
+        probability=number,
+        classes={"type": "array", "items": _OBJECT},
+        set={"type": ["array", "null"], "items": text},
+        unknown={"type": ["boolean", "null"]},
+        novelty={"type": ["number", "null"]},
+        heatmap=text,
+        error=text,
         neighbours={"type": "array", "items": _OBJECT},
-    )  # fmt: skip
+    )
     signature = {"enum": ["serving_default", "decisions", "prepared"]}
     several = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, named]}}
     column = {"type": "array", "minItems": 1, "items": picture}
@@ -182,21 +211,25 @@ def _schemas() -> dict[str, Any]:
         "Error": _object(["error"], error=text),
         "Corrected": _object(["path", "label", "replaced"], path=text, label=text, replaced={"type": "boolean"}),
         "Predicted": _object(
-            ["model", "version", "predictions"], model=text, version={"type": "integer"},
+            ["model", "version", "predictions"],
+            model=text,
+            version={"type": "integer"},
             predictions={"type": "array", "items": predicted},
         ),
         "Status": _object(["model_version_status"], model_version_status={"type": "array", "items": _OBJECT}),
         "TfPredict": {
             "anyOf": [
                 _object(["instances"], instances=several, signature_name=signature),
-                _object(["inputs"], inputs={"anyOf": [column, _object(["image"], image=column)]}, signature_name=signature),
+                _object(
+                    ["inputs"], inputs={"anyOf": [column, _object(["image"], image=column)]}, signature_name=signature
+                ),
             ]
         },
         "TfClassify": _object(["examples"], examples={"type": "array", "minItems": 1, "items": named}),
         "Infer": _object(["inputs"], id=text, inputs={"type": "array", "minItems": 1, "maxItems": 1, "items": tensor}),
         "Inferred": _object(["model_name", "model_version", "outputs"], outputs={"type": "array", "items": _OBJECT}),
         "Index": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
-    }  # fmt: skip
+    }
 
 
 def _whole(most: int) -> dict[str, Any]:

@@ -25,8 +25,10 @@ from tellapart.serving.refusals import Unknown
 Words = Mapping[str, Mapping[str, str]]  # key -> language -> phrase
 
 _KINDS: Mapping[str, str] = {
-    "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
-}  # fmt: skip
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 _LANGUAGES = {"en": "en", "zh": "zh-CN"}  # ours -> BCP 47
 _THEMES = ("light", "dark")
 _POLICY = (

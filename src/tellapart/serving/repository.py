@@ -76,9 +76,14 @@ class Repository:
     """Opens and closes versions. Its methods may be called from any thread; `refresh`, `load` and `unload` may take long."""
 
     def __init__(
-        self, sources: Sources, *, keep: int = 2, max_pixels: int, control: bool = False,
+        self,
+        sources: Sources,
+        *,
+        keep: int = 2,
+        max_pixels: int,
+        control: bool = False,
         say: Callable[[str], None] = lambda text: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`keep` newest versions of a model are served, and those with a label; `control`: clients may load and unload.
 
         `say` is told of every version that comes, goes or is refused.
@@ -250,9 +255,13 @@ class Repository:
     def _open(self, name: str, found: Found) -> Version:
         model = open_model(found.file)
         version = Version(
-            name=name, number=found.number, model=model, max_pixels=self._max_pixels, stamp=found.stamp,
+            name=name,
+            number=found.number,
+            model=model,
+            max_pixels=self._max_pixels,
+            stamp=found.stamp,
             gallery=self._open_gallery(model),
-        )  # fmt: skip
+        )
         _warm_up(version, found.file)
         return version
 

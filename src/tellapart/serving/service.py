@@ -50,9 +50,19 @@ class Service:
     """The repository and the queue together, and what is counted on the way."""
 
     def __init__(
-        self, repository: Repository, *, threads: int, max_batch: int, max_delay: float, queue: int, timeout: float,
-        max_wait: float | None = None, sets: Sets, explain: Explain | None = None, cores: Sequence[int] = (),
-    ) -> None:  # fmt: skip
+        self,
+        repository: Repository,
+        *,
+        threads: int,
+        max_batch: int,
+        max_delay: float,
+        queue: int,
+        timeout: float,
+        max_wait: float | None = None,
+        sets: Sets,
+        explain: Explain | None = None,
+        cores: Sequence[int] = (),
+    ) -> None:
         """`timeout` in seconds: the longest that a request may take; `max_delay` and `max_wait` in seconds; `queue` in pictures.
 
         `cores`: what own_core.py allots to the threads.
@@ -125,18 +135,25 @@ class Service:
                 unknown = novelty > abstention.novelty_threshold
         labels = tuple(version.classes[index] for index in probabilities.argmax(axis=1).tolist())
         return Answer(
-            version=version, probabilities=probabilities, novelty=novelty if measured else None,
-            sets=sets, unknown=unknown, errors=outputs.errors, embeddings=tuple(embeddings), labels=labels,
-        )  # fmt: skip
+            version=version,
+            probabilities=probabilities,
+            novelty=novelty if measured else None,
+            sets=sets,
+            unknown=unknown,
+            errors=outputs.errors,
+            embeddings=tuple(embeddings),
+            labels=labels,
+        )
 
     def _count(self, answer: Answer) -> None:
         version = answer.version
         self.metrics.add_predictions(
-            version.name, version.number,
+            version.name,
+            version.number,
             labels=[label for label, error in zip(answer.labels, answer.errors, strict=True) if not error],
             unknown=0 if answer.unknown is None else int(answer.unknown.sum()),
             unreadable=sum(map(bool, answer.errors)),
-        )  # fmt: skip
+        )
 
     def _observe(self, network: Network, times: BatchTimes) -> None:
         if isinstance(network, Version):

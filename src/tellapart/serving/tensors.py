@@ -212,8 +212,11 @@ def answer_tensors(answer: Answer, wanted: Sequence[Wanted]) -> list[Tensor]:
 
 def _data(answer: Answer, name: str) -> NDArray[Any] | list[bytes]:
     arrays = {
-        "probabilities": answer.probabilities, "set": answer.sets, "novelty": answer.novelty, "unknown": answer.unknown
-    }  # fmt: skip
+        "probabilities": answer.probabilities,
+        "set": answer.sets,
+        "novelty": answer.novelty,
+        "unknown": answer.unknown,
+    }
     found = arrays.get(name)
     return [label.encode() for label in answer.labels] if found is None else found
 

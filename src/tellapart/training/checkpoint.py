@@ -63,9 +63,7 @@ class Checkpoints:
         Raises: StorageError when the disk is full or the folder refuses; the checkpoints before are untouched.
         """
         path = self.folder / f"checkpoint-{epoch:05d}-{step:07d}.safetensors"
-        head = {
-            "fingerprint": self.fingerprint, "epoch": epoch, "step": step, "best_epoch": best_epoch, "state": state
-        }  # fmt: skip
+        head = {"fingerprint": self.fingerprint, "epoch": epoch, "step": step, "best_epoch": best_epoch, "state": state}
         _write(path, tensors, json.dumps(head))
         kept = [(path, best_epoch)] + ([self._before] if self._before else [])
         self._before = (path, best_epoch)

@@ -38,11 +38,14 @@ class Curves:
         from tensorboardX.summary import scalar
 
         values = {
-            "loss/train": epoch.train_loss, "loss/validation": epoch.validation_loss,
-            "accuracy/train": epoch.train_accuracy, "accuracy/validation": epoch.validation_accuracy,
-            "learning_rate": epoch.learning_rate, "seconds": epoch.seconds,
+            "loss/train": epoch.train_loss,
+            "loss/validation": epoch.validation_loss,
+            "accuracy/train": epoch.train_accuracy,
+            "accuracy/validation": epoch.validation_accuracy,
+            "learning_rate": epoch.learning_rate,
+            "seconds": epoch.seconds,
             "pictures_per_second": epoch.pictures_per_second,
-        }  # fmt: skip
+        }
         for tag, value in values.items():
             self._write(epoch.number, summary=scalar(tag, value))
         with storage_errors(self.folder):

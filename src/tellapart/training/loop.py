@@ -81,20 +81,34 @@ def fit(
             loss.to(devices.device)
         messages: list[str] = []
         updater = Updater(
-            network=network, forward=_compiled(forward or network, devices), loss=loss, optimizer=optimizer,
-            devices=devices, seed=seed, chunk=chunk, clip=clip, mix=mix, l1=l1, l2=l2,
+            network=network,
+            forward=_compiled(forward or network, devices),
+            loss=loss,
+            optimizer=optimizer,
+            devices=devices,
+            seed=seed,
+            chunk=chunk,
+            clip=clip,
+            mix=mix,
+            l1=l1,
+            l2=l2,
             report=_reporter(messages, on_message if devices.main else None),
-        )  # fmt: skip
+        )
         average = None if average_decay is None else WeightAverage(network, decay=average_decay)
-        parts = Parts(
-            network=network, optimizer=optimizer, schedule=schedule, scaler=updater.scaler, average=average
-        )  # fmt: skip
+        parts = Parts(network=network, optimizer=optimizer, schedule=schedule, scaler=updater.scaler, average=average)
         training = _Training(
-            parts=parts, updater=updater, batches=batches, validate=validate, epochs=epochs, patience=patience,
-            devices=devices, pace=Pace(steps=batches.steps, epochs=epochs, deadline=deadline, now=now),
+            parts=parts,
+            updater=updater,
+            batches=batches,
+            validate=validate,
+            epochs=epochs,
+            patience=patience,
+            devices=devices,
+            pace=Pace(steps=batches.steps, epochs=epochs, deadline=deadline, now=now),
             saver=Saver(checkpoints if devices.main else None, seconds=save_seconds, steps=save_steps, now=now),
-            on_epoch=on_epoch if devices.main else None, on_step=on_step if devices.main else None,
-        )  # fmt: skip
+            on_epoch=on_epoch if devices.main else None,
+            on_step=on_step if devices.main else None,
+        )
         training.resume(checkpoints)
         if on_start is not None and devices.main:
             on_start(training.position.epoch * batches.steps + training.position.step)
@@ -166,9 +180,12 @@ class _Training:
             self.parts.network.load_state_dict(self.best)
         self.parts.network.eval()
         return Fitted(
-            history=tuple(self.position.history), best_epoch=self.position.best_epoch, stopped=stopped,
-            chunk=self.updater.chunk, messages=tuple(messages),
-        )  # fmt: skip
+            history=tuple(self.position.history),
+            best_epoch=self.position.best_epoch,
+            stopped=stopped,
+            chunk=self.updater.chunk,
+            messages=tuple(messages),
+        )
 
     def _train_epoch(self) -> bool:
         """Run the rest of the epoch; False when the deadline stops it."""
@@ -218,11 +235,15 @@ class _Training:
             if self.on_step is not None:
                 self.on_step(
                     Progress(
-                        epoch=here.epoch + 1, epochs=self.epochs, step=sums.step + 1, steps=self.batches.steps,
-                        train_loss=here.loss / here.pictures, learning_rate=self.parts.schedule.learning_rate,
+                        epoch=here.epoch + 1,
+                        epochs=self.epochs,
+                        step=sums.step + 1,
+                        steps=self.batches.steps,
+                        train_loss=here.loss / here.pictures,
+                        learning_rate=self.parts.schedule.learning_rate,
                         seconds_left=self.pace.seconds_left(here.epoch, sums.step + 1),
                     )
-                )  # fmt: skip
+                )
         return stop
 
     def _end_epoch(self) -> None:
@@ -230,10 +251,15 @@ class _Training:
         here, trained = self.position, self.pace.elapsed()
         loss, accuracy = self._validate()
         epoch = Epoch(
-            number=here.epoch + 1, train_loss=here.loss / here.pictures, train_accuracy=here.right / here.pictures,
-            validation_loss=loss, validation_accuracy=accuracy, learning_rate=self.parts.schedule.learning_rate,
-            seconds=self.pace.elapsed(), pictures_per_second=here.pictures / max(trained, 1e-9),
-        )  # fmt: skip
+            number=here.epoch + 1,
+            train_loss=here.loss / here.pictures,
+            train_accuracy=here.right / here.pictures,
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            learning_rate=self.parts.schedule.learning_rate,
+            seconds=self.pace.elapsed(),
+            pictures_per_second=here.pictures / max(trained, 1e-9),
+        )
         self.pace.validated(epoch.seconds - trained)
         here.history.append(epoch)
         if here.best_epoch == epoch.number:

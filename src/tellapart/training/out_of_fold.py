@@ -70,9 +70,7 @@ def out_of_fold(
     return probabilities
 
 
-def _hold_out(
-    labels: Integers, groups: Integers, class_count: int, folds: int, seed: int
-) -> NDArray[np.bool_]:  # fmt: skip
+def _hold_out(labels: Integers, groups: Integers, class_count: int, folds: int, seed: int) -> NDArray[np.bool_]:
     """What each fold holds out, bool [F, N], less the groups without which the rest would lack one of their classes."""
     fold_of = deal(labels, groups, class_count, folds, np.random.default_rng(seed))
     held_out: NDArray[np.bool_] = fold_of == np.unique(fold_of)[:, None]

@@ -228,9 +228,7 @@ def deal_folds(
     return np.asarray(fold_of == np.flatnonzero(usable)[:, None])
 
 
-def deal(
-    labels: Integers, groups: Integers, class_count: int, folds: int, generator: np.random.Generator
-) -> Integers:  # fmt: skip
+def deal(labels: Integers, groups: Integers, class_count: int, folds: int, generator: np.random.Generator) -> Integers:
     """The fold of each picture, int64 [N] in 0..folds-1: whole groups, the classes spread evenly.
 
     Greedy, like scikit-learn's StratifiedGroupKFold, which takes 0.3 s for 1,000 pictures, a third of the time of

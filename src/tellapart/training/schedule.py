@@ -23,9 +23,17 @@ class Schedule:
     """Sets the rate of every group before each update: `factor` x the group's own rate."""
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, *, name: ScheduleName = "cosine", epochs: int, steps: int,
-        warmup_epochs: float = 0.0, decay_epochs: float | None = None, decay_rate: float = 0.1, plateau_patience: int = 3,
-    ) -> None:  # fmt: skip
+        self,
+        optimizer: torch.optim.Optimizer,
+        *,
+        name: ScheduleName = "cosine",
+        epochs: int,
+        steps: int,
+        warmup_epochs: float = 0.0,
+        decay_epochs: float | None = None,
+        decay_rate: float = 0.1,
+        plateau_patience: int = 3,
+    ) -> None:
         """`steps`: updates an epoch. All four begin with a linear warm-up over `warmup_epochs` of the epochs.
 
         cosine: to 0 at the end of the last epoch (Loshchilov & Hutter 2017, arXiv 1608.03983, eq. 5, one cycle).

@@ -63,9 +63,17 @@ def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
 
 
 def draw_gallery(
-    pictures: Path, *, out: Path, augmentation: Augmentation, view: View, rows: int, columns: int, seed: int, force: bool,
+    pictures: Path,
+    *,
+    out: Path,
+    augmentation: Augmentation,
+    view: View,
+    rows: int,
+    columns: int,
+    seed: int,
+    force: bool,
     reporter: Reporter,
-) -> Gallery:  # fmt: skip
+) -> Gallery:
     """Draw `rows` pictures, spread over the classes: as they are, as validation sees them, and `columns` variants of each.
 
     `view` is what the network would be shown. An existing file is replaced only with `force`.
@@ -98,9 +106,13 @@ def draw_gallery(
     with replacing(out) as file:
         sheet.save(file, format="PNG")
     return Gallery(
-        sheet=out, width=sheet.width, height=sheet.height, pictures=tuple(entry.path for entry, _ in sampled),
-        labels=tuple(entry.label for entry, _ in sampled), unreadable=tuple(unreadable),
-    )  # fmt: skip
+        sheet=out,
+        width=sheet.width,
+        height=sheet.height,
+        pictures=tuple(entry.path for entry, _ in sampled),
+        labels=tuple(entry.label for entry, _ in sampled),
+        unreadable=tuple(unreadable),
+    )
 
 
 def _check_out(out: Path, pictures: Path, *, force: bool) -> None:
@@ -164,9 +176,12 @@ def _row(
     source = prepare(image, Preprocessing(size=side, crop=1.0))
     augment = build_augmentation(augmentation, size=view.size)
     return Row(
-        label=entry.label, name=entry.path.name, picture=image, validation=prepare(image, validation),
+        label=entry.label,
+        name=entry.path.name,
+        picture=image,
+        validation=prepare(image, validation),
         variants=[augment(source, (*seed, column)) for column in range(columns)],
-    )  # fmt: skip
+    )
 
 
 def _mixed(rows: list[Row], augmentation: Augmentation, seed: int) -> list[Row]:
@@ -180,9 +195,13 @@ def _mixed(rows: list[Row], augmentation: Augmentation, seed: int) -> list[Row]:
     for column, batch in enumerate(zip(*(row.variants for row in rows), strict=True)):
         images = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float()
         mixed, targets = mix(
-            images, own, mixup=augmentation.mixup, cutmix=augmentation.cutmix, class_count=len(rows),
+            images,
+            own,
+            mixup=augmentation.mixup,
+            cutmix=augmentation.cutmix,
+            class_count=len(rows),
             seed=(seed, column, _MIXED),
-        )  # fmt: skip
+        )
         pixels = mixed.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
         # A picture that is mostly its neighbour's is shown in the neighbour's row.
         columns.append([pixels[index] for index in targets.argmax(dim=0).tolist()])

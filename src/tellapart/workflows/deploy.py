@@ -28,9 +28,19 @@ WORK = "work"  # in the run's folder, until the run is finished
 
 
 def deploy(
-    network: StagedNetwork, *, strategy: str, name: str, preprocessing: Preprocessing, source: str, license_name: str,
-    fitted: Fitted, material: Material, folder: Path, reporter: Reporter, views: TestTimeAugmentation,
-) -> Candidate:  # fmt: skip
+    network: StagedNetwork,
+    *,
+    strategy: str,
+    name: str,
+    preprocessing: Preprocessing,
+    source: str,
+    license_name: str,
+    fitted: Fitted,
+    material: Material,
+    folder: Path,
+    reporter: Reporter,
+    views: TestTimeAugmentation,
+) -> Candidate:
     """Export a trained network and answer through the exported file alone, for the mean over `views` of a picture.
 
     Raises: BackboneError, StorageError.

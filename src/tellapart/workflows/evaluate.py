@@ -86,9 +86,14 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
 
 
 def _measure(
-    classifier: Classifier, probabilities: NDArray[np.float32], novelty: NDArray[np.float32], labels: NDArray[np.int64],
-    *, groups: NDArray[Any], seed: int,
-) -> dict[str, Any]:  # fmt: skip
+    classifier: Classifier,
+    probabilities: NDArray[np.float32],
+    novelty: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    groups: NDArray[Any],
+    seed: int,
+) -> dict[str, Any]:
     """The metrics of n pictures: probabilities [n, K], the others [n]."""
     found = score(probabilities, None, labels, classes=classifier.classes, groups=groups, seed=seed)
     thresholds = _thresholds(classifier)

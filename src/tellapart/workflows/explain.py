@@ -72,25 +72,37 @@ class Explained:
             return {"path": self.path, "error": self.error}
         heatmaps = [
             {
-                "method": one.method, "overlay": str(one.overlay), "array": str(one.array),
-                "deletion": round(one.faithfulness.deletion, 4), "insertion": round(one.faithfulness.insertion, 4),
-                "seconds": round(one.seconds, 3), "note": one.note or None,
+                "method": one.method,
+                "overlay": str(one.overlay),
+                "array": str(one.array),
+                "deletion": round(one.faithfulness.deletion, 4),
+                "insertion": round(one.faithfulness.insertion, 4),
+                "seconds": round(one.seconds, 3),
+                "note": one.note or None,
             }
             for one in self.drawn
-        ]  # fmt: skip
+        ]
         random = self.chance and {
             "deletion": round(self.chance.deletion, 4),
             "insertion": round(self.chance.insertion, 4),
         }
         return {
-            "path": self.path, "error": None, "label": self.label, "probability": round(self.probability, 6),
-            "class": self.target, "class_probability": round(self.target_probability, 6), "heatmaps": heatmaps,
-            "chance": random, "most_faithful": self.best or None, "sheet": str(self.sheet), "seen_in_training": self.seen,
+            "path": self.path,
+            "error": None,
+            "label": self.label,
+            "probability": round(self.probability, 6),
+            "class": self.target,
+            "class_probability": round(self.target_probability, 6),
+            "heatmaps": heatmaps,
+            "chance": random,
+            "most_faithful": self.best or None,
+            "sheet": str(self.sheet),
+            "seen_in_training": self.seen,
             "neighbours": [
                 {"path": str(one.path), "label": one.label, "similarity": round(one.similarity, 4)}
                 for one in self.neighbours
             ],
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +129,18 @@ class _Looking:
 
 
 def explain(
-    opened: Opened, pictures: Sequence[str], *, methods: Sequence[str], layer: str | None, class_name: str | None,
-    out: Path | None, neighbours: int, force: bool, reporter: Reporter, tell: Callable[[Explained], None],
-) -> Explanation:  # fmt: skip
+    opened: Opened,
+    pictures: Sequence[str],
+    *,
+    methods: Sequence[str],
+    layer: str | None,
+    class_name: str | None,
+    out: Path | None,
+    neighbours: int,
+    force: bool,
+    reporter: Reporter,
+    tell: Callable[[Explained], None],
+) -> Explanation:
     """Draw heatmaps of `pictures` (files, folders, globs) by `methods` (names of EXPLAINERS, or all; none: what fits).
 
     `layer` takes the place of the last map for the methods that look at one. `out` is a folder; None is a new one here.
@@ -134,9 +155,15 @@ def explain(
         raise DataError("there is no picture in the paths given. Name picture files, or folders that hold some.")
     files = choose_files([source.path for source in sources], out, force=force)
     looking = _Looking(
-        opened=opened, subject=opened.subject(layer), methods=chosen, every=ALL in methods, target=target, skipped={},
-        neighbourhood=open_neighbourhood(opened, reporter) if neighbours else None, neighbours=neighbours,
-    )  # fmt: skip
+        opened=opened,
+        subject=opened.subject(layer),
+        methods=chosen,
+        every=ALL in methods,
+        target=target,
+        skipped={},
+        neighbourhood=open_neighbourhood(opened, reporter) if neighbours else None,
+        neighbours=neighbours,
+    )
     explained = []
     with reporter.step("Explaining", len(sources)) as advance:
         for source, place in zip(sources, files, strict=True):
@@ -187,10 +214,18 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
     best = max(drawn, key=lambda one: one.faithfulness.score)
     near, seen = looking.neighbourhood.of(embeddings[0], looking.neighbours) if looking.neighbourhood else ([], False)
     found = Explained(
-        path=path, label=opened.manifest.classes[int(row.argmax())], probability=float(row.max()),
-        target=opened.manifest.classes[target], target_probability=float(row[target]), drawn=tuple(drawn), chance=random,
-        best=best.method if best.faithfulness.score > random.score else "", neighbours=tuple(near), seen=seen, sheet=place.sheet,
-    )  # fmt: skip
+        path=path,
+        label=opened.manifest.classes[int(row.argmax())],
+        probability=float(row.max()),
+        target=opened.manifest.classes[target],
+        target_probability=float(row[target]),
+        drawn=tuple(drawn),
+        chance=random,
+        best=best.method if best.faithfulness.score > random.score else "",
+        neighbours=tuple(near),
+        seen=seen,
+        sheet=place.sheet,
+    )
     _write_sheet(found, large, panels, opened, subject.layer)
     return found
 
@@ -214,15 +249,17 @@ def _draw_all(
         buffer = io.BytesIO()
         np.save(buffer, heat.heatmap, allow_pickle=False)
         write_bytes(place.array(name), buffer.getvalue())
-        measured = faithfulness(
-            image, heat.heatmap, target, predict=subject.predict, background=subject.background
-        )  # fmt: skip
+        measured = faithfulness(image, heat.heatmap, target, predict=subject.predict, background=subject.background)
         drawn.append(
             Drawn(
-                method=name, overlay=place.overlay(name), array=place.array(name), faithfulness=measured, seconds=seconds,
+                method=name,
+                overlay=place.overlay(name),
+                array=place.array(name),
+                faithfulness=measured,
+                seconds=seconds,
                 note=heat.note if heat.heatmap.any() else "nothing in the picture speaks for the class",
             )
-        )  # fmt: skip
+        )
     return drawn, panels
 
 
@@ -247,9 +284,12 @@ def _write_sheet(
     if not found.best:
         random += f" {NO_BETTER}"
     sheet = draw_explanation(
-        title=Path(found.path).name, head=head, panels=panels, thumbs=[_thumb(one, opened, found) for one in found.neighbours],
+        title=Path(found.path).name,
+        head=head,
+        panels=panels,
+        thumbs=[_thumb(one, opened, found) for one in found.neighbours],
         foot=_FOOT.format(chance=random),
-    )  # fmt: skip
+    )
     assert found.sheet is not None
     _write_png(found.sheet, np.asarray(sheet))
 

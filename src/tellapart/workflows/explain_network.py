@@ -41,12 +41,15 @@ def network_json(layers: Sequence[Layer]) -> dict[str, Any]:
         "multiply_adds": sum(layer.multiply_adds for layer in layers),
         "layers": [
             {
-                "name": layer.name, "operators": list(layer.operators), "output": list(layer.output),
-                "parameters": layer.parameters, "multiply_adds": layer.multiply_adds,
+                "name": layer.name,
+                "operators": list(layer.operators),
+                "output": list(layer.output),
+                "parameters": layer.parameters,
+                "multiply_adds": layer.multiply_adds,
             }
             for layer in layers
         ],
-    }  # fmt: skip
+    }
 
 
 def write_diagram(opened: Opened, out: Path, *, force: bool) -> Path:
@@ -66,11 +69,12 @@ def write_filters(opened: Opened, out: Path, *, force: bool) -> Path:
     count, colours, height, width = kernels.shape
     seen = "colours" if colours == 3 else "grey"
     sheet = draw_tiles(
-        filter_tiles(kernels), title=f"First-layer filters of {opened.manifest.backbone.name}",
+        filter_tiles(kernels),
+        title=f"First-layer filters of {opened.manifest.backbone.name}",
         head=f"{count} filters of {height} x {width} pixels that look at {seen}. Each has its own scale: middle grey is "
         "weight 0, brighter is above, darker below. Batch norm is folded in.",
         captions=[str(channel) for channel in range(count)],
-    )  # fmt: skip
+    )
     _write(path, sheet)
     return path
 
@@ -110,11 +114,12 @@ def _write_one(opened: Opened, layer: Layer, path: str, sheet: Path) -> FeatureS
     quiet = f" {silent:,} are 0 everywhere." if silent else ""
     scale = "middle grey is 0, brighter is above, darker below" if is_signed(maps) else "dark is 0, yellow is much"
     drawing = draw_tiles(
-        tiles, title=f"{Path(path).name} in layer {layer.name}",
+        tiles,
+        title=f"{Path(path).name} in layer {layer.name}",
         head=f"{shown} feature maps of {height} x {width}, the most active first, on one scale: "
         f"{scale}.{quiet} Below each: channel, mean size.",
         captions=[f"{tile.channel}   {tile.activity:.3g}" for tile in tiles],
-    )  # fmt: skip
+    )
     _write(sheet, drawing)
     return FeatureSheet(path=path, sheet=sheet, channels=tuple(tile.channel for tile in tiles))
 

@@ -110,10 +110,14 @@ class Opened:
         if chosen is not None and chosen.tensor == self._last_tensor():
             chosen = None
         return Subject(
-            predict=self.predict, background=self.background, activation=lambda: self.activation,
-            network=lambda: self.network, has_run=self.has_run, layer=None if chosen is None else chosen.name,
+            predict=self.predict,
+            background=self.background,
+            activation=lambda: self.activation,
+            network=lambda: self.network,
+            has_run=self.has_run,
+            layer=None if chosen is None else chosen.name,
             layer_maps=None if chosen is None else lambda image: feature_maps(self.graph, chosen, image),
-        )  # fmt: skip
+        )
 
     def _last_tensor(self) -> str | None:
         try:

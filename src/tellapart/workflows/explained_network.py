@@ -26,9 +26,11 @@ def rebuild_network(folder: Path, manifest: Manifest) -> StagedNetwork:
         load_network_state(network, read_weights(weights))
         return network.eval()
     network = build_pretrained(
-        manifest.backbone.name, weights=weights, preprocessing=manifest.preprocessing.plain(),
+        manifest.backbone.name,
+        weights=weights,
+        preprocessing=manifest.preprocessing.plain(),
         class_count=len(manifest.classes),
-    )  # fmt: skip
+    )
     state = read_weights(weights)
     if any(name.startswith("dense.") for name in state):
         dense = [Dense(**layer.model_dump()) for layer in _settings(folder).network.dense]

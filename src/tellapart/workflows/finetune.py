@@ -82,10 +82,18 @@ def finetune(
     squares = shrink_splits(material, backbone.preprocessing, reporter)
     with reporter.step("Timing the machine", 1) as advance:
         speed = measure(
-            cut.network, start=cut.start, shape=cut.shape, lower=cut.lower, augment=augment, devices=devices,
-            batch_size=settings.loop.pictures_at_once, preprocessing=backbone.preprocessing, workers=settings.loop.workers,
-            test_time_augmentation=settings.network.test_time_augmentation, left=clock.left,
-        )  # fmt: skip
+            cut.network,
+            start=cut.start,
+            shape=cut.shape,
+            lower=cut.lower,
+            augment=augment,
+            devices=devices,
+            batch_size=settings.loop.pictures_at_once,
+            preprocessing=backbone.preprocessing,
+            workers=settings.loop.workers,
+            test_time_augmentation=settings.network.test_time_augmentation,
+            left=clock.left,
+        )
         advance(1)
     planned = _plan(settings, material, speed, clock)
     if planned is None:
@@ -107,10 +115,13 @@ def _cut(settings: TrainSettings, material: Material, probed: Probed, devices: D
     backbone, probe = probed.candidate.backbone, probed.candidate
     dropout = settings.network.dropout
     network = build_pretrained(
-        backbone.name, weights=backbone.weights, preprocessing=backbone.preprocessing,
-        class_count=len(material.classes), dropout=DROPOUT if dropout is None else dropout,
+        backbone.name,
+        weights=backbone.weights,
+        preprocessing=backbone.preprocessing,
+        class_count=len(material.classes),
+        dropout=DROPOUT if dropout is None else dropout,
         drop_path=settings.network.drop_path,
-    )  # fmt: skip
+    )
     if settings.network.dense:
         _add_dense(network, settings)
     else:
@@ -166,17 +177,26 @@ def _plan(settings: TrainSettings, material: Material, speed: Speed, clock: Cloc
     if left is not None:
         seconds = left - reserve_seconds(scored=scored_pictures(material), seconds_picture=speed.deployed)
     return plan(
-        speed.costs, train=len(material.rows("train")), validation=len(material.rows("validation")),
+        speed.costs,
+        train=len(material.rows("train")),
+        validation=len(material.rows("validation")),
         epochs=settings.loop.epochs,
-        views=settings.finetune.views, default_epochs=EPOCHS, seconds=seconds,
-    )  # fmt: skip
+        views=settings.finetune.views,
+        default_epochs=EPOCHS,
+        seconds=seconds,
+    )
 
 
 def _too_short(settings: TrainSettings, material: Material, speed: Speed, left: float) -> str:
     needed = plan(
-        speed.costs, train=len(material.rows("train")), validation=len(material.rows("validation")), epochs=1,
-        views=settings.finetune.views, default_epochs=1, seconds=None,
-    )  # fmt: skip
+        speed.costs,
+        train=len(material.rows("train")),
+        validation=len(material.rows("validation")),
+        epochs=1,
+        views=settings.finetune.views,
+        default_epochs=1,
+        seconds=None,
+    )
     seconds = needed.seconds if needed else 0.0
     return (
         f"Not fine-tuned: one epoch would take about {seconds:.0f} s, and {max(0.0, left):.0f} s of the budget are left. "
@@ -185,29 +205,55 @@ def _too_short(settings: TrainSettings, material: Material, speed: Speed, left: 
 
 
 def _train(
-    run: Run, material: Material, squares: Squares, probed: Probed, cut: _Cut, planned: Plan, augment: Augment,
-    speed: Speed, devices: Devices, clock: Clock, reporter: Reporter,
-) -> Candidate | None:  # fmt: skip
+    run: Run,
+    material: Material,
+    squares: Squares,
+    probed: Probed,
+    cut: _Cut,
+    planned: Plan,
+    augment: Augment,
+    speed: Speed,
+    devices: Devices,
+    clock: Clock,
+    reporter: Reporter,
+) -> Candidate | None:
     settings, backbone = run.settings, probed.candidate.backbone
     varied = AugmentedPictures(pictures=squares.train, augment=augment, seed=settings.seed)
     train, validation = _sources(settings, squares, varied, cut, planned, reporter)
     scored = scored_pictures(material)
     job = make_job(
-        run, squares, augment.augmentation, network=cut.network, start=cut.start, train=train, validation=validation,
-        samples=varied, epochs=planned.epochs, learning_rate=LEARNING_RATES[settings.loop.optimizer],
+        run,
+        squares,
+        augment.augmentation,
+        network=cut.network,
+        start=cut.start,
+        train=train,
+        validation=validation,
+        samples=varied,
+        epochs=planned.epochs,
+        learning_rate=LEARNING_RATES[settings.loop.optimizer],
         # Not the probe's weights: their last digits differ from machine to machine, and checkpoints hold the classifier.
         facts={"weights": backbone.fingerprint, "start": cut.start, "trained": cut.trained},
-        deadline=clock.deadline(reserve_seconds(scored=scored, seconds_picture=speed.deployed)), title="Fine-tuning",
-    )  # fmt: skip
+        deadline=clock.deadline(reserve_seconds(scored=scored, seconds_picture=speed.deployed)),
+        title="Fine-tuning",
+    )
     send(job, devices)
     fitted = run_job(job, devices, reporter, run.log)
     if not fitted.best_epoch:
         return None
     return deploy(
-        cut.network, strategy="finetune", name=backbone.name, preprocessing=backbone.preprocessing,
-        source=backbone.weights_source, license_name=backbone.weights_license, fitted=fitted, material=material,
-        folder=run.folder, reporter=reporter, views=settings.network.test_time_augmentation,
-    )  # fmt: skip
+        cut.network,
+        strategy="finetune",
+        name=backbone.name,
+        preprocessing=backbone.preprocessing,
+        source=backbone.weights_source,
+        license_name=backbone.weights_license,
+        fitted=fitted,
+        material=material,
+        folder=run.folder,
+        reporter=reporter,
+        views=settings.network.test_time_augmentation,
+    )
 
 
 def _sources(
@@ -218,13 +264,27 @@ def _sources(
     count = len(squares.train) * planned.views + len(squares.validation)
     with reporter.step("Running the frozen stages", count) as advance:
         train = cache_views(
-            squares.train, lower=cut.lower, shape=cut.shape, views=planned.views, augment=varied.augment, seed=settings.seed,
-            folder=cache_folder(), limit_bytes=row_limit_bytes(), advance=advance,
-        )  # fmt: skip
+            squares.train,
+            lower=cut.lower,
+            shape=cut.shape,
+            views=planned.views,
+            augment=varied.augment,
+            seed=settings.seed,
+            folder=cache_folder(),
+            limit_bytes=row_limit_bytes(),
+            advance=advance,
+        )
         validation = cache_views(
-            squares.validation, lower=cut.lower, shape=cut.shape, views=1, augment=None, seed=settings.seed,
-            folder=cache_folder(), limit_bytes=row_limit_bytes(), advance=advance,
-        )  # fmt: skip
+            squares.validation,
+            lower=cut.lower,
+            shape=cut.shape,
+            views=1,
+            augment=None,
+            seed=settings.seed,
+            folder=cache_folder(),
+            limit_bytes=row_limit_bytes(),
+            advance=advance,
+        )
     if train.store is None:
         reporter.warn(
             f"{planned.views} views of {len(squares.train):,} pictures do not fit into the cache, so each epoch computes them "

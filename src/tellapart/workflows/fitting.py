@@ -53,34 +53,63 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
     classes = job.network.classifier.out_features
     loop = job.loop
     batches = TrainingBatches(
-        job.train, job.train_labels, rows=job.train_rows, batch_size=loop.pictures_at_once * loop.accumulate,
-        seed=job.seed, sampling=loop.sampling, workers=_workers(job, devices),
-        rank=devices.rank, world=devices.world,
-    )  # fmt: skip
+        job.train,
+        job.train_labels,
+        rows=job.train_rows,
+        batch_size=loop.pictures_at_once * loop.accumulate,
+        seed=job.seed,
+        sampling=loop.sampling,
+        workers=_workers(job, devices),
+        rank=devices.rank,
+        world=devices.world,
+    )
     optimizer = build_optimizer(
-        layer_groups(job.network), name=loop.optimizer, learning_rate=job.learning_rate,
-        head_learning_rate=loop.head_learning_rate, layer_decay=loop.layer_decay,
-        weight_decay=loop.weight_decay, momentum=loop.momentum,
-    )  # fmt: skip
+        layer_groups(job.network),
+        name=loop.optimizer,
+        learning_rate=job.learning_rate,
+        head_learning_rate=loop.head_learning_rate,
+        layer_decay=loop.layer_decay,
+        weight_decay=loop.weight_decay,
+        momentum=loop.momentum,
+    )
     schedule = Schedule(
-        optimizer, name=loop.schedule, epochs=job.epochs, steps=batches.steps,
-        warmup_epochs=min(loop.warmup_epochs, job.epochs / 2), decay_epochs=loop.decay_epochs,
+        optimizer,
+        name=loop.schedule,
+        epochs=job.epochs,
+        steps=batches.steps,
+        warmup_epochs=min(loop.warmup_epochs, job.epochs / 2),
+        decay_epochs=loop.decay_epochs,
         decay_rate=loop.decay_rate,
-    )  # fmt: skip
+    )
     mixing = None
     if job.mixup or job.cutmix:
         mixing = functools.partial(_mix, mixup=job.mixup, cutmix=job.cutmix, classes=classes)
     with contextlib.closing(batches), _screen(job, batches.steps, reporter, log, devices) as screen:
         fitted = fit(
-            job.network, batches=batches, validate=_Validation(job, devices),
-            optimizer=optimizer, schedule=schedule, loss=_loss(job, classes), epochs=job.epochs, seed=job.seed,
+            job.network,
+            batches=batches,
+            validate=_Validation(job, devices),
+            optimizer=optimizer,
+            schedule=schedule,
+            loss=_loss(job, classes),
+            epochs=job.epochs,
+            seed=job.seed,
             forward=functools.partial(job.network, start=job.start),
-            chunk=loop.pictures_at_once // devices.world if loop.accumulate > 1 else None, clip=loop.clip or None, mix=mixing,
-            l1=loop.l1, l2=loop.l2, average_decay=loop.average or None, patience=loop.patience, devices=devices,
+            chunk=loop.pictures_at_once // devices.world if loop.accumulate > 1 else None,
+            clip=loop.clip or None,
+            mix=mixing,
+            l1=loop.l1,
+            l2=loop.l2,
+            average_decay=loop.average or None,
+            patience=loop.patience,
+            devices=devices,
             checkpoints=Checkpoints(job.folder / "checkpoints", fingerprint=job.fingerprint),
-            deadline=job.deadline, on_start=screen.on_start, on_epoch=screen.on_epoch, on_step=screen.on_step,
+            deadline=job.deadline,
+            on_start=screen.on_start,
+            on_epoch=screen.on_epoch,
+            on_step=screen.on_step,
             on_message=reporter.warn,
-        )  # fmt: skip
+        )
     job.network.to("cpu").eval()
     return fitted
 
@@ -89,9 +118,14 @@ class _Screen:
     """Tells the person who waits, log.jsonl and TensorBoard how the training goes."""
 
     def __init__(
-        self, job: Job, steps: int, reporter: Reporter, log: Callable[..., None] | None,
-        advance: Callable[[int], None], curves: Callable[[int], Any],
-    ) -> None:  # fmt: skip
+        self,
+        job: Job,
+        steps: int,
+        reporter: Reporter,
+        log: Callable[..., None] | None,
+        advance: Callable[[int], None],
+        curves: Callable[[int], Any],
+    ) -> None:
         self._job, self._steps, self._reporter, self._log = job, steps, reporter, log
         self._advance, self._curves, self._done = advance, curves, 0
 

@@ -62,10 +62,21 @@ class Usable(Source, Protocol):
 
 
 def make_job(
-    run: Run, squares: Squares, augmentation: Augmentation, *, network: StagedNetwork, start: int, train: Usable,
-    validation: Usable, samples: AugmentedPictures, epochs: int, learning_rate: float, facts: dict[str, Any],
-    deadline: float | None, title: str,
-) -> Job:  # fmt: skip
+    run: Run,
+    squares: Squares,
+    augmentation: Augmentation,
+    *,
+    network: StagedNetwork,
+    start: int,
+    train: Usable,
+    validation: Usable,
+    samples: AugmentedPictures,
+    epochs: int,
+    learning_rate: float,
+    facts: dict[str, Any],
+    deadline: float | None,
+    title: str,
+) -> Job:
     """The training that the planned run's settings ask for.
 
     `learning_rate`, which suits batches of 32, is taken where they name none; `facts` are what the result depends on besides them.
@@ -75,17 +86,33 @@ def make_job(
     loop = settings.loop
     usual = scaled_learning_rate(learning_rate, batch=loop.pictures_at_once * loop.accumulate, optimizer=loop.optimizer)
     return Job(
-        network=network, start=start, train=train, train_labels=squares.train_labels, train_rows=train_rows,
-        validation=validation, validation_labels=squares.validation_labels, validation_rows=validation_rows,
-        loop=loop, epochs=epochs, learning_rate=loop.learning_rate or usual,
-        mixup=augmentation.mixup, cutmix=augmentation.cutmix, balanced=settings.class_weights == "balanced",
+        network=network,
+        start=start,
+        train=train,
+        train_labels=squares.train_labels,
+        train_rows=train_rows,
+        validation=validation,
+        validation_labels=squares.validation_labels,
+        validation_rows=validation_rows,
+        loop=loop,
+        epochs=epochs,
+        learning_rate=loop.learning_rate or usual,
+        mixup=augmentation.mixup,
+        cutmix=augmentation.cutmix,
+        balanced=settings.class_weights == "balanced",
         seed=settings.seed,
         fingerprint=fingerprint(
             {**facts, "settings": settings.trained_by(), "contents": squares.contents},
-            squares.train_labels, train_rows, squares.validation_labels, validation_rows,
+            squares.train_labels,
+            train_rows,
+            squares.validation_labels,
+            validation_rows,
         ),
-        folder=run.folder, samples=samples.get(_usable_rows(samples)[:_SAMPLES], 0), deadline=deadline, title=title,
-    )  # fmt: skip
+        folder=run.folder,
+        samples=samples.get(_usable_rows(samples)[:_SAMPLES], 0),
+        deadline=deadline,
+        title=title,
+    )
 
 
 def _usable_rows(source: Usable) -> NDArray[np.int64]:

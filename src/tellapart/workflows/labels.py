@@ -156,9 +156,14 @@ def _embed(
 
 
 def _judge(
-    examined: Examined, indices: list[int], vectors: np.ndarray[Any, np.dtype[np.float32]], *, backbone: str, seed: int,
+    examined: Examined,
+    indices: list[int],
+    vectors: np.ndarray[Any, np.dtype[np.float32]],
+    *,
+    backbone: str,
+    seed: int,
     reporter: Reporter,
-) -> DoubtfulLabels:  # fmt: skip
+) -> DoubtfulLabels:
     names = [examined.listing.entries[index].label for index in indices]
     classes = sorted(set(names))
     number = {name: position for position, name in enumerate(classes)}

@@ -75,7 +75,7 @@ def open_neighbourhood(opened: Opened, reporter: Reporter) -> Neighbourhood | No
 
 def embed_examples(
     opened: Opened, examples: Sequence[Example], reporter: Reporter
-) -> tuple[NDArray[np.float32], list[int]]:  # fmt: skip
+) -> tuple[NDArray[np.float32], list[int]]:
     """Embeddings [n, D] of pictures, mostly by looking them up, and the rows of those that can be read."""
     # Training has kept a frozen network's embeddings by the pixels' hash, which does not say what the file holds today.
     frozen = opened.manifest.strategy == "probe"
@@ -83,9 +83,14 @@ def embed_examples(
     record = opened.manifest.backbone
     with open_cache() as cache, reporter.step("Looking up training pictures", len(pictures)) as advance:
         features = extract(
-            pictures, engine=_FileEngine(opened), preprocessing=opened.model.preprocessing, embedding=record.embedding,
-            fingerprint=record.weights_fingerprint, cache=cache, advance=advance,
-        )  # fmt: skip
+            pictures,
+            engine=_FileEngine(opened),
+            preprocessing=opened.model.preprocessing,
+            embedding=record.embedding,
+            fingerprint=record.weights_fingerprint,
+            cache=cache,
+            advance=advance,
+        )
     kept = [row for row in range(len(examples)) if row not in features.problems]
     return features.vectors, kept
 

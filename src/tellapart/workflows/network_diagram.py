@@ -12,9 +12,12 @@ from tellapart.workflows.lettering import Pen, common_font
 
 _PAPER, _INK, _GREY, _RULE = (250, 250, 248), (28, 30, 34), (104, 108, 114), (222, 222, 218)
 _COLOURS: Mapping[Kind, tuple[int, int, int]] = {
-    "convolution": (74, 111, 165), "attention": (130, 88, 159), "dense": (193, 123, 46), "pooling": (120, 124, 130),
+    "convolution": (74, 111, 165),
+    "attention": (130, 88, 159),
+    "dense": (193, 123, 46),
+    "pooling": (120, 124, 130),
     "other": (176, 180, 184),
-}  # fmt: skip
+}
 _MARGIN, _ROW, _BOX = 28, 40, 28  # pixels
 _NAME, _SHAPE, _WIDEST, _BAR = 190, 150, 240, 150  # widths of the columns
 _TITLE, _TEXT, _SMALL = 24, 15, 13
@@ -76,9 +79,7 @@ def _draw_row(pen: Pen, row: Row, top: int, columns: Mapping[str, int], size: in
             pen.write((columns[left] + max(length, 1) + 8, top + 12), words, _SMALL, _GREY, 82)
 
 
-def _draw_box(
-    draw: ImageDraw.ImageDraw, left: int, top: int, share: float, colour: tuple[int, int, int]
-) -> None:  # fmt: skip
+def _draw_box(draw: ImageDraw.ImageDraw, left: int, top: int, share: float, colour: tuple[int, int, int]) -> None:
     width = max(6, round(share * _WIDEST))
     middle = left + _WIDEST // 2
     draw.rounded_rectangle(

@@ -95,9 +95,15 @@ def scaled_learning_rate(rate: float, *, batch: int, optimizer: str) -> float:
 
 
 def plan(
-    costs: Costs, *, train: int, validation: int, epochs: int | None, views: int | None, default_epochs: int,
+    costs: Costs,
+    *,
+    train: int,
+    validation: int,
+    epochs: int | None,
+    views: int | None,
+    default_epochs: int,
     seconds: float | None,
-) -> Plan | None:  # fmt: skip
+) -> Plan | None:
     """The epochs and views that fit into `seconds` (None: no limit), at most `default_epochs` where none are given.
 
     `train` and `validation` count pictures; given `epochs` and `views` are kept, even if the deadline will cut the epochs.

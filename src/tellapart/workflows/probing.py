@@ -32,15 +32,26 @@ class Probed:
 
 
 def embed(
-    material: Material, rows: NDArray[np.int64], backbone: ReadyBackbone, device: str, cache: Cache | None, reporter: Reporter
-) -> Features:  # fmt: skip
+    material: Material,
+    rows: NDArray[np.int64],
+    backbone: ReadyBackbone,
+    device: str,
+    cache: Cache | None,
+    reporter: Reporter,
+) -> Features:
     """Embeddings of some rows; `cache` is None for a network that was trained just now."""
     return embed_pictures(material.pictures(rows), backbone, device, cache, reporter, title="Computing embeddings")
 
 
 def embed_pictures(
-    pictures: Sequence[Picture], backbone: ReadyBackbone, device: str, cache: Cache | None, reporter: Reporter, *, title: str
-) -> Features:  # fmt: skip
+    pictures: Sequence[Picture],
+    backbone: ReadyBackbone,
+    device: str,
+    cache: Cache | None,
+    reporter: Reporter,
+    *,
+    title: str,
+) -> Features:
     """Embeddings of pictures by a backbone, with progress under `title`."""
     with reporter.step(title, len(pictures)) as advance:
         return extract(

@@ -113,9 +113,14 @@ def _examine(run: RunRecord, embedded: Embedded) -> LabelReport | None:
     strength = (run.metrics["training"].get("probe") or {}).get("strength")
     try:
         chances = out_of_fold(
-            embedded.vectors, np.array(labels), groups, class_count=len(run.classes), strength=strength,
-            seed=run.settings.seed, class_weights=run.settings.class_weights,
-        )  # fmt: skip
+            embedded.vectors,
+            np.array(labels),
+            groups,
+            class_count=len(run.classes),
+            strength=strength,
+            seed=run.settings.seed,
+            class_weights=run.settings.class_weights,
+        )
     except DataError:
         return None  # of a thousand classes, a sample may miss one
     return examine_labels(chances, np.array(labels), embedded.vectors, groups=groups)

@@ -68,11 +68,17 @@ def _own(run: RunRecord) -> ReadyBackbone:
     """The run's model as a backbone: it gives its embedding, too."""
     record = run.manifest.backbone
     return ReadyBackbone(
-        name=record.name, network=run.folder / "model.onnx", weights=run.folder / "weights.safetensors",
-        preprocessing=run.manifest.preprocessing.plain(), embedding=record.embedding,
-        weights_source=record.weights_source, weights_license=record.weights_license,
-        fingerprint=record.weights_fingerprint, reused=True, seconds=0.0,
-    )  # fmt: skip
+        name=record.name,
+        network=run.folder / "model.onnx",
+        weights=run.folder / "weights.safetensors",
+        preprocessing=run.manifest.preprocessing.plain(),
+        embedding=record.embedding,
+        weights_source=record.weights_source,
+        weights_license=record.weights_license,
+        fingerprint=record.weights_fingerprint,
+        reused=True,
+        seconds=0.0,
+    )
 
 
 def _picture(example: Example) -> Picture:

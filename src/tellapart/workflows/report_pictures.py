@@ -45,9 +45,15 @@ class Album:
         for path, image in zip(new, thumbnails(new, side=side), strict=True):
             self._addresses[path, side] = None if image is None else address(image)
         return [
-            Shown(name=path.name, picture=self._addresses[path, side], label=label, predicted=predicted, probability=chance)
+            Shown(
+                name=path.name,
+                picture=self._addresses[path, side],
+                label=label,
+                predicted=predicted,
+                probability=chance,
+            )
             for path, label, predicted, chance in asked
-        ]  # fmt: skip
+        ]
 
 
 def data_part(run: RunRecord, rows: Sequence[ClassRow], album: Album) -> DataPart:
@@ -151,9 +157,13 @@ def _read(path: Path, preprocessing: Preprocessing) -> NDArray[np.uint8] | None:
 
 def _with_heat(shown: Shown, heat: str | None) -> Shown:
     return Shown(
-        name=shown.name, picture=shown.picture, label=shown.label, predicted=shown.predicted,
-        probability=shown.probability, heat=heat,
-    )  # fmt: skip
+        name=shown.name,
+        picture=shown.picture,
+        label=shown.label,
+        predicted=shown.predicted,
+        probability=shown.probability,
+        heat=heat,
+    )
 
 
 def labels_part(

@@ -58,10 +58,15 @@ def class_rows(run: RunRecord) -> list[ClassRow]:
             recall = Figure(value=row["recall"], low=interval.get("low"), high=interval.get("high"))
         rows.append(
             ClassRow(
-                name=name, train=counts["train"][name], validation=counts["validation"][name], test=row["support"],
-                recall=recall, precision=row["precision"], f1=row["f1"],
+                name=name,
+                train=counts["train"][name],
+                validation=counts["validation"][name],
+                test=row["support"],
+                recall=recall,
+                precision=row["precision"],
+                f1=row["f1"],
             )
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -130,13 +135,17 @@ def _charts(run: RunRecord, rows: Sequence[ClassRow], phrases: Phrases) -> list[
         Chart(
             title="coverage_accuracy",
             svg=draw_lines(
-                [Line(x=x, y=y, colour=1)], x=t("coverage"), y=t("accuracy"), x_range=(0, 1),
-                y_range=(max(0.0, float(y.min()) - 0.03), 1.005), shares="xy",
+                [Line(x=x, y=y, colour=1)],
+                x=t("coverage"),
+                y=t("accuracy"),
+                x_range=(0, 1),
+                y_range=(max(0.0, float(y.min()) - 0.03), 1.005),
+                shares="xy",
             ),
             lead=("coverage_lead", {"share": float(x[at]), "accuracy": float(y[at])}),
         ),
         *_class_charts(run, rows, phrases),
-    ]  # fmt: skip
+    ]
 
 
 def _reliability(run: RunRecord, phrases: Phrases) -> Chart:
@@ -147,12 +156,16 @@ def _reliability(run: RunRecord, phrases: Phrases) -> Chart:
         title="reliability",
         svg=draw_reliability(
             [(one.confidence, one.accuracy) for one in curves.reliability(raw, run.labels)],
-            [(one.confidence, one.accuracy, one.low, one.high) for one in curves.reliability(run.probabilities, run.labels)],
-            x=phrases("confidence"), y=phrases("accuracy"),
+            [
+                (one.confidence, one.accuracy, one.low, one.high)
+                for one in curves.reliability(run.probabilities, run.labels)
+            ],
+            x=phrases("confidence"),
+            y=phrases("accuracy"),
         ),
         legend=[(phrases("after"), 1, False), (phrases("before"), 2, True)],
         lead=("reliability_lead", {"before": f"{error['before']:.3f}", "after": f"{error['after']:.3f}"}),
-    )  # fmt: skip
+    )
 
 
 def _class_charts(run: RunRecord, rows: Sequence[ClassRow], phrases: Phrases) -> list[Chart]:
@@ -211,18 +224,20 @@ def learning_part(run: RunRecord, phrases: Phrases) -> LearningPart:
     legend = [(t("validation"), 1, False), (t("train"), 2, True)]
     rate = Line(x=x, y=[epoch["learning_rate"] for epoch in history], colour=3, dotted=len(x) < 40)
     return LearningPart(
-        strategy=strategy, epochs=len(history), best_epoch=best,
+        strategy=strategy,
+        epochs=len(history),
+        best_epoch=best,
         charts=[
             ("loss", both("loss"), legend),
             ("accuracy", both("accuracy", shares="y"), legend),
             ("learning_rate", draw_lines([rate], x=t("epoch"), y=t("learning_rate"), mark=mark, whole=True), []),
         ],
-    )  # fmt: skip
+    )
 
 
 def verdict(
     run: RunRecord, rows: Sequence[ClassRow], results: ResultsPart, *, wrong_labels: int, examined: int
-) -> Verdict:  # fmt: skip
+) -> Verdict:
     """The sentence at the top, what was compared, what to do next."""
     test, clean = run.metrics["test"], run.metrics.get("test_without_leaked")
     common = max(rows, key=lambda row: row.test)

@@ -151,9 +151,16 @@ def write_results(
 
 
 def _result(
-    run: Run, manifest: Manifest, metrics: dict[str, Any], examined: Examined, learned: Learned, *, computed: int,
-    reused: int, started: float,
-) -> TrainResult:  # fmt: skip
+    run: Run,
+    manifest: Manifest,
+    metrics: dict[str, Any],
+    examined: Examined,
+    learned: Learned,
+    *,
+    computed: int,
+    reused: int,
+    started: float,
+) -> TrainResult:
     return TrainResult(
         run=run.folder,
         model=run.folder / "model.onnx",

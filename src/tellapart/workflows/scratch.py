@@ -32,9 +32,7 @@ LEARNING_RATES = {"adamw": 1e-3, "sgd": 5e-2}
 BLOCKS = tuple(BlockSettings(filters=filters) for filters in (32, 64, 128, 256))
 
 
-def scratch(
-    run: Run, material: Material, devices: Devices, clock: Clock, reporter: Reporter
-) -> tuple[Run, Candidate]:  # fmt: skip
+def scratch(run: Run, material: Material, devices: Devices, clock: Clock, reporter: Reporter) -> tuple[Run, Candidate]:
     """Train the network that the settings describe. Raises: SettingsError, TrainingError, StorageError."""
     settings = run.settings
     with reporter.step("Preparing the network", 1) as advance:
@@ -42,10 +40,18 @@ def scratch(
         size = built.preprocessing.size
         augment = build_augmentation(resolve(**settings.augment.model_dump()), size=size)
         speed = measure(
-            built.network, start=0, shape=(size, size, 3), lower=None, augment=augment, devices=devices,
-            batch_size=settings.loop.pictures_at_once, preprocessing=built.preprocessing, workers=settings.loop.workers,
-            test_time_augmentation=settings.network.test_time_augmentation, left=clock.left,
-        )  # fmt: skip
+            built.network,
+            start=0,
+            shape=(size, size, 3),
+            lower=None,
+            augment=augment,
+            devices=devices,
+            batch_size=settings.loop.pictures_at_once,
+            preprocessing=built.preprocessing,
+            workers=settings.loop.workers,
+            test_time_augmentation=settings.network.test_time_augmentation,
+            left=clock.left,
+        )
         advance(1)
     reserve = reserve_seconds(scored=scored_pictures(material), seconds_picture=speed.deployed)
     planned = _plan(settings, material, speed, clock, reserve)
@@ -54,10 +60,20 @@ def scratch(
     squares = shrink_splits(material, built.preprocessing, reporter)
     varied = AugmentedPictures(pictures=squares.train, augment=augment, seed=settings.seed)
     job = make_job(
-        run, squares, augment.augmentation, network=built.network, start=0, train=varied, validation=squares.validation,
-        samples=varied, epochs=planned.epochs, learning_rate=LEARNING_RATES[settings.loop.optimizer], facts={},
-        deadline=clock.deadline(reserve), title=f"Training {built.name}",
-    )  # fmt: skip
+        run,
+        squares,
+        augment.augmentation,
+        network=built.network,
+        start=0,
+        train=varied,
+        validation=squares.validation,
+        samples=varied,
+        epochs=planned.epochs,
+        learning_rate=LEARNING_RATES[settings.loop.optimizer],
+        facts={},
+        deadline=clock.deadline(reserve),
+        title=f"Training {built.name}",
+    )
     send(job, devices)
     fitted = run_job(job, devices, reporter, run.log)
     if not fitted.best_epoch:
@@ -65,10 +81,18 @@ def scratch(
             f"--budget {settings.budget} ended before the first epoch did, so there is nothing to test. Give a longer one."
         )
     return run, deploy(
-        built.network, strategy="scratch", name=built.name, preprocessing=built.preprocessing, source=built.source,
-        license_name=built.license, fitted=fitted, material=material, folder=run.folder, reporter=reporter,
+        built.network,
+        strategy="scratch",
+        name=built.name,
+        preprocessing=built.preprocessing,
+        source=built.source,
+        license_name=built.license,
+        fitted=fitted,
+        material=material,
+        folder=run.folder,
+        reporter=reporter,
         views=settings.network.test_time_augmentation,
-    )  # fmt: skip
+    )
 
 
 def _plan(settings: TrainSettings, material: Material, speed: Speed, clock: Clock, reserve: float) -> Plan:

@@ -113,23 +113,36 @@ def serve_here(
 
 
 async def _serve(
-    options: ServeOptions, keys: Keys, http: socket.socket, worker: int,
-    say: Callable[[str], None], ready: Callable[[Ports], None],
-) -> None:  # fmt: skip
+    options: ServeOptions,
+    keys: Keys,
+    http: socket.socket,
+    worker: int,
+    say: Callable[[str], None],
+    ready: Callable[[Ports], None],
+) -> None:
     _log_to_standard_error(access=options.access_log)
     _allow_many_connections()
     repository = Repository(
-        read_sources(options.models), keep=options.keep, max_pixels=options.max_megapixels * 1_000_000,
-        control=options.control, say=say,
-    )  # fmt: skip
+        read_sources(options.models),
+        keep=options.keep,
+        max_pixels=options.max_megapixels * 1_000_000,
+        control=options.control,
+        say=say,
+    )
     repository.start()
     threads = options.threads or max(1, cores() // options.workers)
     service = Service(
-        repository, threads=threads, max_batch=options.max_batch, max_delay=options.max_delay_ms / 1000,
-        queue=options.queue, max_wait=None if options.max_wait_ms is None else options.max_wait_ms / 1000,
-        timeout=options.timeout, sets=prediction_sets, explain=make_explainer(),
+        repository,
+        threads=threads,
+        max_batch=options.max_batch,
+        max_delay=options.max_delay_ms / 1000,
+        queue=options.queue,
+        max_wait=None if options.max_wait_ms is None else options.max_wait_ms / 1000,
+        timeout=options.timeout,
+        sets=prediction_sets,
+        explain=make_explainer(),
         cores=allot(threads=threads, worker=worker, workers=options.workers),
-    )  # fmt: skip
+    )
     limits = Limits(
         body_bytes=options.max_body_mb * 1024 * 1024, body_seconds=options.timeout, requests=options.max_requests
     )
@@ -141,9 +154,15 @@ async def _serve(
     looking = asyncio.create_task(keep_fresh(service, seconds=options.poll)) if _polls(options) else None
     try:
         await listen(
-            service, _app(options, service, limits, keys), http=http, grpc=grpc,
-            grace=options.timeout + _GRACE_SECONDS, stop=stop, linger=options.linger, ready=lambda: ready(ports),
-        )  # fmt: skip
+            service,
+            _app(options, service, limits, keys),
+            http=http,
+            grpc=grpc,
+            grace=options.timeout + _GRACE_SECONDS,
+            stop=stop,
+            linger=options.linger,
+            ready=lambda: ready(ports),
+        )
     finally:
         if looking is not None:
             looking.cancel()

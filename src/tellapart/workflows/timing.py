@@ -44,10 +44,19 @@ class Speed:
 
 
 def measure(
-    network: StagedNetwork, *, start: int, shape: Sequence[int], lower: Path | None, augment: Augment,
-    devices: Devices, batch_size: int, preprocessing: Preprocessing, workers: int | None = None,
-    test_time_augmentation: TestTimeAugmentation = "none", left: float | None = None,
-) -> Speed:  # fmt: skip
+    network: StagedNetwork,
+    *,
+    start: int,
+    shape: Sequence[int],
+    lower: Path | None,
+    augment: Augment,
+    devices: Devices,
+    batch_size: int,
+    preprocessing: Preprocessing,
+    workers: int | None = None,
+    test_time_augmentation: TestTimeAugmentation = "none",
+    left: float | None = None,
+) -> Speed:
     """Time one batch of each kind on made pictures; the network is left as it was.
 
     `workers`: the processes that vary pictures (None: as many as by default). `left`: the seconds that the run has; a fifth
@@ -91,9 +100,13 @@ def _view_seconds(lower: Path, size: int) -> float:
 
 
 def _step_seconds(
-    network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, batch_size: int,
+    network: StagedNetwork,
+    start: int,
+    shape: Sequence[int],
+    devices: Devices,
+    batch_size: int,
     patience: float | None = None,
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     """Seconds a picture of a training step and of a look without gradients, with as many pictures as memory allows.
 
     With `patience`, in so many seconds or with the fewest pictures. Raises: TrainingError when memory does not suffice for them.

@@ -89,9 +89,14 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
         settings, backbone = _backbone(settings, pending, reporter)
         run = run or start_run(settings)
         session = Session(
-            run=run, examined=examined, device=device, cache=cache, reporter=reporter, started=started,
+            run=run,
+            examined=examined,
+            device=device,
+            cache=cache,
+            reporter=reporter,
+            started=started,
             clock=make_clock(settings, device, started, pictures=len(material.indices)),
-        )  # fmt: skip
+        )
         session.seconds["audit and export"] = time.monotonic() - started
         result = _learn(session, material, backbone)
         session.leave()
@@ -224,9 +229,14 @@ def _learn(session: Session, material: Material, backbone: ReadyBackbone | None)
     session.seconds["test"] = time.monotonic() - began
     with session.reporter.step("Writing the model", 1) as advance:
         result = write_results(
-            session.run, examined=session.examined, learned=tested, computed=learned.computed, reused=learned.reused,
-            seconds=session.seconds, started=session.started,
-        )  # fmt: skip
+            session.run,
+            examined=session.examined,
+            learned=tested,
+            computed=learned.computed,
+            reused=learned.reused,
+            seconds=session.seconds,
+            started=session.started,
+        )
         advance(1)
     return result
 
