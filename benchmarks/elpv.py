@@ -18,14 +18,14 @@ from sklearn.model_selection import train_test_split
 from tellapart.cli.console import make_reporter
 from tellapart.evaluation.intervals import wilson
 from tellapart.features.backbone import prepare_backbone
+from tellapart.features.caching import open_cache
 from tellapart.features.engine import open_engine
-from tellapart.features.extract import Picture, extract
+from tellapart.features.extract import PictureFile, extract
 from tellapart.runtime import cores
 from tellapart.storage import cache_folder
 from tellapart.training.probe import fit_probe
-from tellapart.workflows.caching import open_cache
 from tellapart.workflows.demo import write_solar_table
-from tellapart.workflows.examine import examine
+from tellapart.workflows.learning.examine import examine
 
 
 def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -37,7 +37,7 @@ def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         entries, seen = examined.listing.entries, examined.inspections
         features = extract(
             [
-                Picture(path=entry.path, file_hash=one.file_hash, content_hash=one.content_hash)
+                PictureFile(path=entry.path, file_hash=one.file_hash, content_hash=one.content_hash)
                 for entry, one in zip(entries, seen, strict=True)
             ],
             engine=open_engine(backbone, "cpu"),

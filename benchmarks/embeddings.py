@@ -19,7 +19,7 @@ from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
 from tellapart.features.backbone import prepare_backbone
 from tellapart.features.engine import open_engine
-from tellapart.features.extract import Picture, extract
+from tellapart.features.extract import PictureFile, extract
 from tellapart.preprocessing import load
 from tellapart.runtime import BATCH, cores
 from tellapart.storage import cache_folder
@@ -36,7 +36,7 @@ def main() -> None:
     paths = [entry.path for entry in scan(arguments.pictures).entries]
     inspections = inspect_all(paths, workers=cores())
     pictures = [
-        Picture(path=path, file_hash=inspection.file_hash, content_hash=str(index))
+        PictureFile(path=path, file_hash=inspection.file_hash, content_hash=str(index))
         for index, (path, inspection) in enumerate(zip(paths, inspections, strict=True))
         if not inspection.problem
     ]

@@ -22,13 +22,13 @@ from tellapart.cli.console import make_reporter
 from tellapart.evaluation.labels import LabelReport, examine_labels
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
+from tellapart.features.caching import open_cache
 from tellapart.features.engine import open_engine
-from tellapart.features.extract import Picture, extract
+from tellapart.features.extract import PictureFile, extract
 from tellapart.storage import cache_folder
 from tellapart.training.out_of_fold import out_of_fold
-from tellapart.workflows.caching import open_cache
 from tellapart.workflows.demo import write_solar_table
-from tellapart.workflows.examine import examine
+from tellapart.workflows.learning.examine import examine
 
 
 def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -38,7 +38,9 @@ def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndar
     usable = [index for index, inspection in enumerate(seen) if not inspection.problem]
     features = extract(
         [
-            Picture(path=entries[index].path, file_hash=seen[index].file_hash, content_hash=seen[index].content_hash)
+            PictureFile(
+                path=entries[index].path, file_hash=seen[index].file_hash, content_hash=seen[index].content_hash
+            )
             for index in usable
         ],
         engine=open_engine(backbone, "cpu"),

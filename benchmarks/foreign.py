@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tellapart
+from tellapart.answers.predictor import Classifier
 from tellapart.evaluation.intervals import bootstrap, wilson
 from tellapart.evaluation.ranking import auroc, auroc_of_resamples
 from tellapart.runtime import cores
 from tellapart.storage import cache_folder
 from tellapart.workflows.demo import write_solar_table
-from tellapart.workflows.predict import Classifier
 
 
 def area(own: NDArray[np.float32], foreign: NDArray[np.float32]) -> dict[str, float | None]:

@@ -68,8 +68,8 @@ def theirs(pictures: Path, steps: int, batch_size: int) -> float:
 
 def ours(pictures: Path, steps: int, batch_size: int) -> float:
     """Pictures a second of the loop that `tellapart train --unfreeze all` runs."""
+    from tellapart.reporter import Silent
     from tellapart.settings.reading import make_settings
-    from tellapart.workflows.reporter import Silent
     from tellapart.workflows.train import train
 
     times: list[float] = []

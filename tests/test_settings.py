@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tellapart.errors import SettingsError
+from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
 from tellapart.settings.tree import TrainSettings, parse_seconds
-from tellapart.workflows.runs import recipe_text
 
 
 def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) -> None:

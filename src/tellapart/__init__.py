@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from tellapart.answers.predictor import Classifier
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
+    from tellapart.runs.writing import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
-    from tellapart.workflows.predict import Classifier
-    from tellapart.workflows.results import TrainResult
 
 __all__ = ["AsyncClient", "Client", "__version__", "check", "evaluate", "load", "train"]
 
@@ -116,7 +116,7 @@ def load(model: _PathLike) -> Classifier:
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or too new.
     """
-    from tellapart.workflows.predict import load_classifier
+    from tellapart.answers.predictor import load_classifier
 
     return load_classifier(model)
 
@@ -125,8 +125,8 @@ def evaluate(
     model: _PathLike, pictures: _PathLike, *, split: Literal["train", "validation", "test"] | None = None
 ) -> EvaluateResult:
     """Score a model on labelled pictures, as `tellapart evaluate` does. Raises: DataError, ModelFileError."""
+    from tellapart.reporter import Silent
     from tellapart.workflows.evaluate import evaluate as run_evaluation
-    from tellapart.workflows.reporter import Silent
 
     return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent())
 
@@ -137,8 +137,8 @@ def check(pictures: _PathLike, *, labels: bool = False) -> dict[str, Any]:
     Raises: DataError, BackboneError, StorageError.
     """
     from tellapart.data.audit import audit_json
+    from tellapart.reporter import Silent
     from tellapart.workflows.check import check as run_check
-    from tellapart.workflows.reporter import Silent
 
     if not labels:
         return audit_json(run_check(Path(pictures), reporter=Silent()).audit)

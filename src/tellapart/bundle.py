@@ -1,4 +1,4 @@
-"""model.onnx and the manifest inside it. In: a path. Out: Model (manifest, session). Next: workflows/predict.py.
+"""model.onnx and the manifest inside it. In: a path. Out: Model (manifest, session). Next: answers/predictor.py.
 
 The manifest is JSON in the ONNX metadata, beside a SHA-256 of the whole file (taken with the digest's own place
 zeroed). So the file works in any ONNX tool, and tellapart notices when it was cut short or edited.

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from tellapart.cli.cache import command
+from tellapart.features.row_folder import open_rows
 from tellapart.features.rows import RowStore
-from tellapart.features.shelf import open_rows
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from tellapart.cli.console import PlainReporter, duration, make_reporter, percent
 from tellapart.errors import MissingExtra
-from tellapart.workflows.reporter import Silent
+from tellapart.reporter import Silent
 
 
 def test_plain_lines_go_to_standard_error_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from tellapart.answers.predictor import Row
 from tellapart.cli.rows import as_csv, as_jsonl, table
-from tellapart.workflows.predict import Row
 
 CLASSES = ("cat", "dog", "犬, big")
 SURE = Row(

@@ -15,16 +15,16 @@ from tellapart.data.inspection import inspect_all
 from tellapart.data.split import assign_splits
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
-from tellapart.workflows.caching import open_cache
-from tellapart.workflows.examine import examine
-from tellapart.workflows.material import split_examples
+from tellapart.features.caching import open_cache
+from tellapart.workflows.learning.dataset import split_examples
+from tellapart.workflows.learning.examine import examine
 
 
 class Heard:
     """A Reporter that remembers."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.train_label: list[str] = []
 
     def step(self, title: str, total: int) -> object:
         import contextlib
@@ -32,10 +32,10 @@ class Heard:
         return contextlib.nullcontext(lambda count: None)
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.train_label.append(text)
 
     def warn(self, text: str) -> None:
-        self.said.append(text)
+        self.train_label.append(text)
 
 
 def noise(path: Path, seed: int, size: int = 40) -> Path:
@@ -79,7 +79,9 @@ def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: 
     Image.open(pets / "dog" / "2.png").save(folder / "right.png")
     found = settled(pets, corrections(folder, {"new.png": "dog", "known.bmp": "dog", "right.png": "dog"}))
     assert labels(found.listing) == labels(scan(pets)) | {"new.png": "dog"}
-    assert {entry.path.name: entry.said for entry in found.listing.entries if entry.said} == {"1.png": "dog"}
+    assert {entry.path.name: entry.train_label for entry in found.listing.entries if entry.train_label} == {
+        "1.png": "dog"
+    }
     assert [entry.path.name for entry in found.listing.entries if entry.added] == ["new.png"]
     assert len(found.inspections) == len(found.listing.entries)
     assert found.summary == (
@@ -159,7 +161,7 @@ def test_the_way_of_train(pets: Path, tmp_path: Path) -> None:
         examined = examine(
             pets, corrections=corrections(folder, {"new.png": "dog"}), cache=cache, reporter=heard, workers=1
         )
-    assert f"{folder}: 1 corrected picture to train on as well; 0 corrections" in heard.said[0]
+    assert f"{folder}: 1 corrected picture to train on as well; 0 corrections" in heard.train_label[0]
     examples = split_examples(examined, seed=0)
     assert [example.split for example in examples if example.path.name == "new.png"] == ["train"]
     assert {example.split for example in examples} == {"train", "validation", "test"}

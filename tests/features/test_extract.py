@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.features.cache import Cache
-from tellapart.features.extract import Features, Picture, extract
+from tellapart.features.extract import Features, PictureFile, extract
 from tellapart.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(size=8, crop=1.0)
@@ -56,17 +56,17 @@ class OverflowingEngine(MeanEngine):
         return vectors
 
 
-def make(folder: Path, colours: list[int]) -> list[Picture]:
+def make(folder: Path, colours: list[int]) -> list[PictureFile]:
     pictures = []
     for number, colour in enumerate(colours):
         path = folder / f"{number}.png"
         Image.new("RGB", (8, 8), (colour, 0, 0)).save(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        pictures.append(Picture(path=path, file_hash=digest, content_hash=f"content {colour}"))
+        pictures.append(PictureFile(path=path, file_hash=digest, content_hash=f"content {colour}"))
     return pictures
 
 
-def run(pictures: list[Picture], engine: MeanEngine, cache: Cache | None, *, fingerprint: str = "w") -> Features:
+def run(pictures: list[PictureFile], engine: MeanEngine, cache: Cache | None, *, fingerprint: str = "w") -> Features:
     return extract(
         pictures, engine=engine, preprocessing=PREPROCESSING, embedding=3, fingerprint=fingerprint, cache=cache
     )
@@ -138,7 +138,7 @@ def test_numbers_that_are_not_finite_are_set_aside(tmp_path: Path) -> None:
     pictures = make(tmp_path, [10, 20])
     Image.new("RGB", (8, 8), "white").save(pictures[0].path)
     digest = hashlib.sha256(pictures[0].path.read_bytes()).hexdigest()
-    white = Picture(path=pictures[0].path, file_hash=digest, content_hash="white")
+    white = PictureFile(path=pictures[0].path, file_hash=digest, content_hash="white")
     features = run([white, pictures[1]], OverflowingEngine(), None)
     assert features.problems == {0: "the network gives no finite numbers for it"}
 
@@ -181,7 +181,7 @@ def test_progress_counts_every_picture_once(tmp_path: Path, cache: Cache) -> Non
 
 def test_what_is_computed_of_bytes_that_no_audit_saw_is_not_kept(tmp_path: Path, cache: Cache) -> None:
     seen = make(tmp_path, [10, 20])
-    unseen = [Picture(path=picture.path, file_hash="", content_hash=picture.content_hash) for picture in seen]
+    unseen = [PictureFile(path=picture.path, file_hash="", content_hash=picture.content_hash) for picture in seen]
     assert run(unseen, MeanEngine(), cache).computed == 2
     assert run(unseen, MeanEngine(), cache).computed == 2  # nothing was kept
     assert run(seen, MeanEngine(), cache).computed == 2

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.errors import ModelFileError
-from tellapart.features.extract import Picture
+from tellapart.features.extract import PictureFile
 from tellapart.features.frozen import CachedViews, cache_views, view_order
 from tellapart.features.shrink import ShrunkPictures, content_number, shrink, training_square
 from tellapart.preprocessing import Preprocessing
@@ -75,7 +75,7 @@ def make(folder: Path, *, backward: bool = False, preprocessing: Preprocessing =
         path = folder / f"{number}.png"
         Image.fromarray(chance.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        pictures.append(Picture(path=path, file_hash=digest, content_hash=digest))
+        pictures.append(PictureFile(path=path, file_hash=digest, content_hash=digest))
     pictures.append(pictures[2])  # a copy
     pictures = pictures[::-1] if backward else pictures
     return shrink(pictures, preprocessing=preprocessing, folder=folder / "cache", limit_bytes=LIMIT)

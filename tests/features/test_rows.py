@@ -17,8 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tellapart.errors import StorageError
+from tellapart.features.row_folder import open_rows
 from tellapart.features.rows import DATA, FLAGS, Computed, RowStore, attach, fill
-from tellapart.features.shelf import open_rows
 
 ROWS, SHAPE = 40, (64, 64)
 
@@ -28,7 +28,7 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from tellapart.features.rows import Computed, fill
-from tellapart.features.shelf import open_rows
+from tellapart.features.row_folder import open_rows
 
 store = open_rows(Path(sys.argv[1]), "s", [f"c{n}" for n in range(40)], shape=(64, 64), dtype=np.int64, limit_bytes=10**9)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.errors import DataError
-from tellapart.features.extract import Picture
+from tellapart.features.extract import PictureFile
 from tellapart.features.shrink import AugmentedPictures, ShrunkPictures, content_number, shrink, training_square
 from tellapart.preprocessing import Preprocessing, load
 
@@ -20,7 +20,7 @@ PREPROCESSING = Preprocessing(size=12, crop=0.875, interpolation="bilinear")
 LIMIT = 10**8
 
 
-def make(folder: Path, count: int = 6) -> list[Picture]:
+def make(folder: Path, count: int = 6) -> list[PictureFile]:
     chance = np.random.default_rng(0)
     pictures = []
     for number in range(count):
@@ -30,13 +30,15 @@ def make(folder: Path, count: int = 6) -> list[Picture]:
     return pictures
 
 
-def describe(path: Path) -> Picture:
+def describe(path: Path) -> PictureFile:
     data = path.read_bytes()
-    return Picture(path=path, file_hash=hashlib.sha256(data).hexdigest(), content_hash=hashlib.sha1(data).hexdigest())
+    return PictureFile(
+        path=path, file_hash=hashlib.sha256(data).hexdigest(), content_hash=hashlib.sha1(data).hexdigest()
+    )
 
 
 def run(
-    pictures: list[Picture], folder: Path, *, preprocessing: Preprocessing = PREPROCESSING, limit: int = LIMIT
+    pictures: list[PictureFile], folder: Path, *, preprocessing: Preprocessing = PREPROCESSING, limit: int = LIMIT
 ) -> ShrunkPictures:
     counted: list[int] = []
     shrunk = shrink(

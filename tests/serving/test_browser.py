@@ -16,7 +16,7 @@ from PIL import Image
 from tellapart.serving.bodies import Limits
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.hosts import hosts_for
-from tellapart.workflows.heatmaps import make_explainer
+from tellapart.workflows.serving.heatmaps import make_explainer
 
 from .browser import MARKS, WORDS, Page
 from .conftest import Running, Start, png

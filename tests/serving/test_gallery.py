@@ -19,9 +19,9 @@ from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.errors import DataError, ModelFileError
 from tellapart.preprocessing import load
+from tellapart.reporter import Silent
 from tellapart.serving.gallery import read_gallery, write_gallery
 from tellapart.workflows.gallery import make_gallery, spread
-from tellapart.workflows.reporter import Silent
 
 from .conftest import Start, png
 

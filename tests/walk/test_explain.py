@@ -62,9 +62,9 @@ def test_gradcam_from_the_file_is_captum_s(trained_run: Any, tmp_path: Path) -> 
     from captum.attr import LayerGradCam
 
     from tellapart.preprocessing import load
-    from tellapart.workflows.explained_model import Opened
+    from tellapart.runs.opened import OpenRun
 
-    opened = Opened(trained_run.run)
+    opened = OpenRun(trained_run.run)
     picture = load(Path(rows_of(trained_run, "test")[0]["path"]).read_bytes(), opened.model.preprocessing)
     import torch
 

@@ -21,8 +21,8 @@ from PIL import Image
 import tellapart
 from tellapart.bundle import read_manifest
 from tellapart.errors import SettingsError, TrainingError
+from tellapart.runs.run import resume_run
 from tellapart.settings.reading import make_settings, read_recipe
-from tellapart.workflows.runs import resume_run
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 SHORT: dict[str, Any] = {
@@ -125,7 +125,7 @@ def test_the_recipe_repeats_the_run_bit_for_bit(tuned: Any, tmp_path: Path) -> N
     assert recipe["loop"]["epochs"] == 2
     assert recipe["loop"]["batch_size"] == 32  # chosen, and kept
     assert recipe["finetune"] == {"unfreeze": "1", "views": 2, "batch_norm": "frozen"}
-    from tellapart.workflows.reporter import Silent
+    from tellapart.reporter import Silent
     from tellapart.workflows.train import train
 
     again = train(make_settings(recipe | {"out": str(tmp_path)}), reporter=Silent())

@@ -94,7 +94,7 @@ def test_pictures_that_are_gone_are_marked_and_counted(trained_run: Any, copied:
 )
 def test_a_run_that_is_none_or_not_whole_is_told(spoil: Any, words: str, copied: Path) -> None:
     from tellapart.errors import TellapartError
-    from tellapart.workflows.record import read_run
+    from tellapart.runs.record import read_run
 
     before = (copied / "report.html").read_bytes()
     spoil(copied)
@@ -106,7 +106,7 @@ def test_a_run_that_is_none_or_not_whole_is_told(spoil: Any, words: str, copied:
 
 def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
     from tellapart.errors import DataError
-    from tellapart.workflows.record import read_run
+    from tellapart.runs.record import read_run
 
     path = copied / "predictions.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -124,10 +124,10 @@ def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: Any, copied: Path) -> None:
+    from tellapart.features.caching import open_cache
+    from tellapart.reporter import Silent
     from tellapart.settings.reading import make_settings
     from tellapart.workflows import train as training
-    from tellapart.workflows.caching import open_cache
-    from tellapart.workflows.reporter import Silent
 
     class Told(Silent):
         def __init__(self) -> None:

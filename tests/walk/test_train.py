@@ -25,7 +25,7 @@ import tellapart
 from tellapart.bundle import read_manifest
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, SettingsError, StorageError, TellapartError
-from tellapart.workflows.runs import MARKER
+from tellapart.runs.run import MARKER
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 
@@ -208,7 +208,7 @@ def test_kill_9_leaves_a_run_that_resumes_to_the_same_result(trained_run: Any, t
     assert not (run / MARKER).exists()
     assert (run / "predictions.csv").read_bytes() == (trained_run.run / "predictions.csv").read_bytes()
     with pytest.raises(SettingsError, match="finished; only a stopped run can be resumed"):
-        from tellapart.workflows.runs import resume_run
+        from tellapart.runs.run import resume_run
 
         resume_run(run)
 
@@ -300,7 +300,7 @@ def test_data_that_cannot_be_trained_on_leaves_nothing_behind(tmp_path: Path) ->
 def test_a_folder_without_permission_is_refused_before_the_work() -> None:
     # In a process that is nobody, since root may write everywhere; what it imports is imported while it still may read.
     code = (
-        "import os, sys; from pathlib import Path; from tellapart.workflows.runs import check_writable\n"
+        "import os, sys; from pathlib import Path; from tellapart.runs.run import check_writable\n"
         "import tellapart.errors, errno\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
         "try: check_writable(Path(sys.argv[1]) / 'runs')\n"
@@ -328,8 +328,8 @@ def test_names_of_files_do_not_change_the_classifier(trained_run: Any, tmp_path:
 
 
 def test_a_run_at_work_cannot_be_resumed(trained_run: Any, tmp_path: Path) -> None:
+    from tellapart.runs.run import resume_run, start_run
     from tellapart.settings.reading import make_settings
-    from tellapart.workflows.runs import resume_run, start_run
 
     run = start_run(make_settings({"pictures": str(trained_run.pictures), "out": str(tmp_path)}))
     answer = command("train", "--resume", run.folder)

@@ -15,10 +15,10 @@ from PIL import Image, ImageFont
 
 from tellapart.cli.main import execute
 from tellapart.data.augment import Augmentation, resolve
+from tellapart.drawing.lettering import showable
 from tellapart.errors import DataError, SettingsError, StorageError
+from tellapart.reporter import Silent
 from tellapart.workflows.augment import Gallery, View, draw_gallery, recipe_view
-from tellapart.workflows.lettering import showable
-from tellapart.workflows.reporter import Silent
 
 MARGIN, GAP, DIVIDE, LINE = 28, 8, 32, 22  # pixels of the sheet's layout
 

@@ -14,19 +14,19 @@ from tellapart.bundle import Manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.errors import DataError, ModelFileError, SettingsError, StorageError
+from tellapart.explanation.files import choose_files, choose_folder
 from tellapart.explanation.methods import EXPLAINERS
 from tellapart.export.assemble import assemble
 from tellapart.models.build import network_state
 from tellapart.models.scratch import build_scratch
 from tellapart.models.tracing import export_embedding
+from tellapart.reporter import Silent
+from tellapart.runs.neighbourhood import open_neighbourhood
+from tellapart.runs.opened import OpenRun
+from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.explain import Explained, Explanation, explain
-from tellapart.workflows.explain_files import choose_files, choose_folder
 from tellapart.workflows.explain_network import write_features
-from tellapart.workflows.explained_model import Opened
-from tellapart.workflows.neighbourhood import open_neighbourhood
-from tellapart.workflows.reporter import Silent
-from tellapart.workflows.runs import recipe_text
 
 SIZE = 32
 
@@ -35,13 +35,13 @@ class Listener(Silent):
     """Keeps what is said."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.train_label: list[str] = []
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.train_label.append(text)
 
     def warn(self, text: str) -> None:
-        self.said.append(text)
+        self.train_label.append(text)
 
 
 def settings_of(name: str, **network: Any) -> Any:
@@ -92,7 +92,7 @@ def look(model: Path, *pictures: Path, out: Path, reporter: Silent | None = None
         "tell": lambda one: None,
     }
     given = [str(path) for path in pictures]
-    return explain(Opened(model), given, out=out, reporter=reporter or Silent(), **{**options, **changes})
+    return explain(OpenRun(model), given, out=out, reporter=reporter or Silent(), **{**options, **changes})
 
 
 def test_all_methods_of_a_run(run: Path, picture: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_network_without_convolutions_is_covered(tiny_model: Path, colours: Pa
     red = colours / "红色" / "0.png"
     found = look(tiny_model, red, out=tmp_path / "out", reporter=listener, class_name="红色")
     assert [drawn.method for drawn in found.pictures[0].drawn] == ["occlusion"]
-    assert any("Occlusion is taken" in text and "no convolutions" in text for text in listener.said)
+    assert any("Occlusion is taken" in text and "no convolutions" in text for text in listener.train_label)
     with pytest.raises(ModelFileError, match="no convolutions, so no map .* Occlusion works with every network"):
         look(tiny_model, red, out=tmp_path / "other", methods=("gradcam",))
     every = look(tiny_model, red, out=tmp_path / "all", methods=("all",))
@@ -183,14 +183,14 @@ def test_a_run_that_is_not_whole(run: Path, picture: Path, tmp_path: Path, tiny_
     unfinished.mkdir()
     (unfinished / "unfinished.json").write_text("{}")
     with pytest.raises(SettingsError, match="unfinished and has no model yet. Go on with it: tellapart train --resume"):
-        Opened(unfinished)
+        OpenRun(unfinished)
     other = write_run(tmp_path / "other", tiny_manifest, seed=1)
     (other / "model.onnx").write_bytes((run / "model.onnx").read_bytes())
     with pytest.raises(ModelFileError, match="probabilities that differ by .* The two are not of one run"):
-        Opened(other).network  # noqa: B018
+        OpenRun(other).network  # noqa: B018
     (other / "recipe.toml").unlink()
     with pytest.raises(SettingsError, match="recipe.toml is not there; it tells how the network is built"):
-        Opened(other).network  # noqa: B018
+        OpenRun(other).network  # noqa: B018
 
 
 def test_nothing_is_overwritten_unasked(run: Path, picture: Path, tmp_path: Path) -> None:
@@ -220,9 +220,9 @@ def test_files_have_names_of_their_own(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_neighbours_leave_the_picture_itself_out(tiny_model: Path, colours: Path, tmp_path: Path) -> None:
     listener = Listener()
-    opened = Opened(tiny_model)
+    opened = OpenRun(tiny_model)
     assert open_neighbourhood(opened, listener) is None
-    assert "examples.csv is not there" in listener.said[-1]
+    assert "examples.csv is not there" in listener.train_label[-1]
     paths = sorted(colours.rglob("*.png"))
     examples = [
         Example(
@@ -241,7 +241,7 @@ def test_neighbours_leave_the_picture_itself_out(tiny_model: Path, colours: Path
     turned = tmp_path / "between.png"
     Image.new("RGB", (20, 30), (200, 0, 20)).save(turned)
     found = look(tiny_model, red, turned, out=tmp_path / "out", neighbours=2, reporter=listener)
-    assert "1 of 10 training pictures are no longer where they were." in listener.said
+    assert "1 of 10 training pictures are no longer where they were." in listener.train_label
     itself, between = found.pictures
     assert (itself.seen, between.seen) == (True, False)
     assert red not in [near.path for near in itself.neighbours]
@@ -250,7 +250,7 @@ def test_neighbours_leave_the_picture_itself_out(tiny_model: Path, colours: Path
 
 
 def test_feature_maps_of_a_layer(run: Path, picture: Path, tmp_path: Path) -> None:
-    opened = Opened(run)
+    opened = OpenRun(run)
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"text")
     out = tmp_path / "out"

@@ -18,8 +18,8 @@ import tellapart
 from tellapart.cli.check import command as command_check
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, StorageError
+from tellapart.reporter import Silent
 from tellapart.workflows.labels import COLUMNS, doubt_labels, write_doubts
-from tellapart.workflows.reporter import Silent
 
 FLIPPED = ("one/zero 7.png", "one/zero 23.png", "zero/one 11.png", "zero/one 30.png")
 

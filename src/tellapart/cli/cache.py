@@ -19,7 +19,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def info(as_json: bool) -> None:
     """Show where the cache is, how large, and what is in it."""
-    from tellapart.workflows.caching import describe_cache
+    from tellapart.features.caching import describe_cache
 
     facts = describe_cache()
     if as_json:
@@ -37,7 +37,7 @@ def info(as_json: bool) -> None:
 @command.command("clear", epilog="\b\nExamples:\n  tellapart cache clear")
 def clear() -> None:
     """Empty the cache. No result is lost: what is needed is computed again."""
-    from tellapart.workflows.caching import clear_cache, describe_cache
+    from tellapart.features.caching import clear_cache, describe_cache
 
     click.echo(f"cleared {clear_cache() / 1e6:,.1f} MB")
     staying = describe_cache()["row_stores"]["count"]

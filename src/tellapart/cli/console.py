@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from tellapart.workflows.reporter import Reporter, Silent
+from tellapart.reporter import Reporter, Silent
 
 _PLAIN_SECONDS = 10.0  # between two lines of a step, where there is no terminal to redraw
 

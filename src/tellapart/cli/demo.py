@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tellapart.workflows.results import TrainResult
+    from tellapart.runs.writing import TrainResult
 
 _SHOWN = 3  # test cells of each class
 
@@ -39,8 +39,8 @@ def command(out: str, quiet: bool) -> None:
 
 
 def _predictions(result: TrainResult) -> list[str]:
+    from tellapart.answers.predictor import load_classifier
     from tellapart.data.examples_csv import read_examples
-    from tellapart.workflows.predict import load_classifier
 
     examples = [example for example in read_examples(result.run / "examples.csv") if example.split == "test"]
     chosen = [

@@ -11,9 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from tellapart.explanation.layers import Layer
+    from tellapart.reporter import Reporter
+    from tellapart.runs.opened import OpenRun
     from tellapart.workflows.explain import Explained, Explanation
-    from tellapart.workflows.explained_model import Opened
-    from tellapart.workflows.reporter import Reporter
 
 _METHODS = "gradcam, gradcam++, scorecam, occlusion, integrated_gradients or all"
 
@@ -72,9 +72,9 @@ def command(
     """
     from tellapart.cli.console import make_reporter
     from tellapart.errors import SettingsError
-    from tellapart.workflows.explained_model import Opened
+    from tellapart.runs.opened import OpenRun
 
-    opened = Opened(model)
+    opened = OpenRun(model)
     if list_layers:
         _list_layers(opened, as_json)
         return 0
@@ -95,7 +95,7 @@ def command(
     return code
 
 
-def _list_layers(opened: Opened, as_json: bool) -> None:
+def _list_layers(opened: OpenRun, as_json: bool) -> None:
     from tellapart.workflows.explain_network import network_json
 
     if as_json:
@@ -106,9 +106,9 @@ def _list_layers(opened: Opened, as_json: bool) -> None:
 
 
 def _see_network(
-    opened: Opened, network: bool, filters: bool, as_json: bool, options: dict[str, Any]
+    opened: OpenRun, network: bool, filters: bool, as_json: bool, options: dict[str, Any]
 ) -> dict[str, Any]:
-    from tellapart.workflows.explain_files import choose_folder
+    from tellapart.explanation.files import choose_folder
     from tellapart.workflows.explain_network import network_json, write_diagram, write_filters
 
     out, force = options["out"], options["force"]
@@ -130,7 +130,7 @@ def _see_network(
 
 
 def _see_features(
-    opened: Opened,
+    opened: OpenRun,
     layer: str,
     pictures: tuple[str, ...],
     reporter: Reporter,
@@ -138,7 +138,7 @@ def _see_features(
     options: dict[str, Any],
     result: dict[str, Any],
 ) -> int:
-    from tellapart.workflows.explain_files import choose_folder
+    from tellapart.explanation.files import choose_folder
     from tellapart.workflows.explain_network import write_features
 
     sheets = write_features(
@@ -160,7 +160,7 @@ def _see_features(
 
 
 def _see_pictures(
-    opened: Opened,
+    opened: OpenRun,
     pictures: tuple[str, ...],
     reporter: Reporter,
     as_json: bool,

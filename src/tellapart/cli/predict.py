@@ -1,4 +1,4 @@
-"""`tellapart predict MODEL PATH...`. In: a model or a server, files. Out: one row a picture. Next: workflows/predict.py."""
+"""`tellapart predict MODEL PATH...`. In: a model or a server, files. Out: one row a picture. Next: answers/predictor.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tellapart.workflows.sources import Row
+    from tellapart.answers.items import Row
 
 
 NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
@@ -86,7 +86,7 @@ def command(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenRun:
     """What predicts: a model here, or a server."""
 
     classes: tuple[str, ...]
@@ -132,27 +132,27 @@ def _paths(
 @contextlib.contextmanager
 def _open(
     arguments: tuple[str, ...], server: str | None, name: str | None, api_key_file: Path | None
-) -> Iterator[Opened]:
+) -> Iterator[OpenRun]:
     if server is None:
-        from tellapart.workflows.predict import load_classifier
-        from tellapart.workflows.sources import expand
+        from tellapart.answers.items import expand
+        from tellapart.answers.predictor import load_classifier
 
         classifier = load_classifier(arguments[0])
         record = classifier.manifest.abstention
-        yield Opened(
+        yield OpenRun(
             classes=classifier.classes,
             threshold=None if record is None else record.threshold,
             stream=lambda paths: classifier.stream(expand(paths)),
         )
         return
+    from tellapart.answers.items import expand
     from tellapart.client.connection import read_key
     from tellapart.client.synchronous import Client
-    from tellapart.workflows.sources import expand
 
     key = None if api_key_file is None else read_key(api_key_file)
     with Client(server, api_key=key, model=name, retries=_RETRIES) as client:
         served = client.served()
-        yield Opened(
+        yield OpenRun(
             classes=served.classes,
             threshold=served.threshold,
             stream=lambda paths: client.stream(expand(paths), served),

@@ -23,8 +23,8 @@ def command(run: Path, language: str | None, out: Path | None, as_json: bool, qu
     from tellapart.cli.extras import require
 
     require("report", "train")
+    from tellapart.features.caching import open_cache
     from tellapart.reporting.phrases import language_of
-    from tellapart.workflows.caching import open_cache
     from tellapart.workflows.report import write_report
 
     with open_cache() as cache:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.workflows.predict import Row
+from tellapart.answers.predictor import Row
 
 Layout = Callable[[Iterable[Row], tuple[str, ...], int], Iterator[str]]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tellapart.workflows.results import TrainResult
+    from tellapart.runs.writing import TrainResult
 
 
 @click.command(
@@ -111,12 +111,12 @@ def command(
             f"--resume {resume} repeats the run's own settings. Leave out PICTURES and the other flags."
         )
 
+    from tellapart.runs.run import resume_run
     from tellapart.settings.reading import make_settings, merge, read_recipe
-    from tellapart.workflows.companions import follow, is_companion
-    from tellapart.workflows.runs import resume_run
+    from tellapart.workflows.learning.processes import follow, is_helper
     from tellapart.workflows.train import train
 
-    if is_companion():
+    if is_helper():
         recipe = recipe or (resume / "recipe.toml" if resume else None)
         follow(make_settings(merge(read_recipe(recipe) if recipe else {}, given)))
         return

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.items import Row
+from tellapart.answers.predictions import Predictions, build_predictions
 from tellapart.client.connection import Connection
 from tellapart.client.pictures import Item
 from tellapart.errors import SettingsError, TellapartError
-from tellapart.evaluation.predictions import Predictions, build_predictions
-from tellapart.workflows.sources import Row
 
 if TYPE_CHECKING:
     import httpx2

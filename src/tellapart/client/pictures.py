@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.items import PathItem, expand, read_file
 from tellapart.data.folder import FORMAT_OF_EXTENSION
 from tellapart.errors import DataError, PictureError
-from tellapart.workflows.sources import Source, expand, read_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,7 +55,7 @@ def gather(pictures: Picture | Sequence[Picture]) -> Iterator[Item]:
             yield _encode_image(picture, number)
 
 
-def read(source: Source) -> Item:
+def read(source: PathItem) -> Item:
     """The file behind a path, as `tellapart predict` reads it."""
     try:
         data = read_file(source.path)
@@ -92,7 +92,7 @@ def _several(pictures: Any) -> Sequence[Any]:
     return [pictures]
 
 
-def _unasked(source: Source) -> bool:
+def _unasked(source: PathItem) -> bool:
     # A text file that lies in a folder of pictures is no news; one that the user named is.
     return not source.named and Path(source.path).suffix.lower() not in FORMAT_OF_EXTENSION
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tellapart.answers.items import PathItem, Row
 from tellapart.client.answers import (
     Answered,
     RemotePredictions,
@@ -24,7 +25,6 @@ from tellapart.client.answers import (
 from tellapart.client.connection import CONCURRENCY, Connection, failure
 from tellapart.client.pictures import MOST_PICTURES, Item, Picture, gather, group, read
 from tellapart.client.retries import Progress, policy
-from tellapart.workflows.sources import Row, Source
 
 if TYPE_CHECKING:
     import httpx2
@@ -70,7 +70,7 @@ class Client:
         answered = list(self._stream(gather(pictures), served, explain=explain))
         return build(answered, served, explain=explain)
 
-    def stream(self, sources: Iterable[Source], served: Served) -> Iterator[Row]:
+    def stream(self, sources: Iterable[PathItem], served: Served) -> Iterator[Row]:
         """Rows in the order of `sources`, a few requests ahead of the reader and no more."""
         for answered in self._stream(map(read, sources), served, explain=False):
             yield answered.row

@@ -80,7 +80,7 @@ def settle(listing: Listing, inspections: Sequence[Inspection]) -> Settled:
             labels.update(dict.fromkeys(same, entry.label))
     kept = [index for index in range(len(listing.entries)) if index not in gone]
     entries = tuple(
-        replace(listing.entries[index], said=label)
+        replace(listing.entries[index], train_label=label)
         if (label := labels.get(index, listing.entries[index].label)) != listing.entries[index].label
         else listing.entries[index]
         for index in kept
@@ -89,7 +89,7 @@ def settle(listing: Listing, inspections: Sequence[Inspection]) -> Settled:
         listing=replace(listing, entries=entries),
         inspections=[inspections[index] for index in kept],
         added=sum(entry.added for entry in entries),
-        relabelled=tuple(entry.path for entry in entries if entry.said),
+        relabelled=tuple(entry.path for entry in entries if entry.train_label),
         unchanged=unchanged,
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tellapart.data.examples import Entry, Listing
-from tellapart.data.table import Row, named_rows, read_rows
+from tellapart.data.table import TableRow, named_rows, read_rows
 from tellapart.errors import DataError
 
 LEFT_OUT = "left out by a correction"  # the reason that Listing.ignored counts
@@ -93,7 +93,7 @@ def correct(listing: Listing, path: Path) -> Corrected:
     )
 
 
-def _find(listing: Listing, path: Path, rows: Sequence[Row]) -> list[int]:
+def _find(listing: Listing, path: Path, rows: Sequence[TableRow]) -> list[int]:
     """The entry that each row names."""
     folder, real_folders = data_folder(listing.source), dict[str, str]()
     index_of = {_key(str(entry.path), real_folders): index for index, entry in enumerate(listing.entries)}
@@ -101,8 +101,8 @@ def _find(listing: Listing, path: Path, rows: Sequence[Row]) -> list[int]:
         cell = path_in(folder, entry.path).strip()
         index_of.setdefault(_key(os.path.join(folder, cell), real_folders), place)
     found: list[int] = []
-    missing: list[Row] = []
-    first: dict[int, Row] = {}
+    missing: list[TableRow] = []
+    first: dict[int, TableRow] = {}
     for row in rows:
         index = _look_up(index_of, os.path.join(folder, row.path), real_folders)
         if index is None:
@@ -140,7 +140,7 @@ def _key(file: str, real_folders: dict[str, str]) -> _Key:
     return real_folders[folder], name
 
 
-def _check_labels(listing: Listing, path: Path, rows: Sequence[Row]) -> None:
+def _check_labels(listing: Listing, path: Path, rows: Sequence[TableRow]) -> None:
     known = set(listing.classes)
     unknown = [row for row in rows if row.label and row.label not in known]
     if not unknown:

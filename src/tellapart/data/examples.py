@@ -20,7 +20,7 @@ class Entry:
     split: Split | None  # None: the user gave no split
     group: str = ""  # from the `group` column; "" where there is none
     added: bool = False  # came from a folder of corrections: for training, never for a test
-    said: str = (
+    train_label: str = (
         ""  # what the corrections of a picture with the same pixels call it: for training; "" where nothing else
     )
 

@@ -1,4 +1,4 @@
-"""Pictures in batches, the same ones whoever loads them. In: a Source, labels. Out: Batch. Next: models/build.py.
+"""Pictures in batches, the same ones whoever loads them. In: a RowSource, labels. Out: Batch. Next: models/build.py.
 
 There is no state: which rows make batch (epoch, step), and what they look like, follows from the seed alone, so that a
 resumed training goes on with the very batch that it was stopped before. Shapes: B batch, N rows, S side, C H W.
@@ -38,7 +38,7 @@ class Batch:
     rows: Tensor  # int64 [B], of the source
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """Pictures or activations by row. `get` is a pure function, called from other threads and processes too."""
 
     def __len__(self) -> int: ...
@@ -74,7 +74,7 @@ class TrainingBatches:
 
     def __init__(
         self,
-        source: Source,
+        source: RowSource,
         labels: NDArray[np.int64],
         *,
         batch_size: int,
@@ -162,7 +162,11 @@ class TrainingBatches:
 
 
 def ordered_batches(
-    source: Source, labels: NDArray[np.int64], *, batch_size: int, rows: Sequence[int] | NDArray[np.int64] | None = None
+    source: RowSource,
+    labels: NDArray[np.int64],
+    *,
+    batch_size: int,
+    rows: Sequence[int] | NDArray[np.int64] | None = None,
 ) -> Generator[Batch, None, None]:
     """Every row once, in order, as epoch 0 shows it; for validation, with the last batch as small as it comes."""
     chosen = np.arange(len(source)) if rows is None else np.asarray(rows, dtype=np.int64)
@@ -192,7 +196,7 @@ class _Plan(Sampler[Any]):
 class _Made(Dataset[Any]):
     """A source as torch's loader wants it: an item is a whole batch. Errors come as values, to be raised unchanged."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RowSource) -> None:
         self._source = source
 
     def __getitem__(self, wanted: tuple[NDArray[np.int64], int]) -> Tensor | TellapartError:
@@ -207,7 +211,7 @@ def _start_method() -> str:
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"  # spawn: Windows
 
 
-def _make(source: Source, rows: NDArray[np.int64], epoch: int) -> Tensor:
+def _make(source: RowSource, rows: NDArray[np.int64], epoch: int) -> Tensor:
     return torch.as_tensor(source.get(rows, epoch))
 
 

@@ -28,7 +28,7 @@ _DELIMITERS = (",", ";", "\t")
 _ENCODINGS = ("utf-8-sig", "gb18030")  # the second is what Chinese Excel writes
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One row's cells, stripped. `number` counts as a spreadsheet does: the header is row 1."""
 
     number: int
@@ -63,7 +63,7 @@ def read_table(path: Path) -> Listing:
     )
 
 
-def read_rows(path: Path, ignored: Counter[str]) -> list[Row]:
+def read_rows(path: Path, ignored: Counter[str]) -> list[TableRow]:
     """The rows of any table that has the columns path and label; cells may be empty. Blank rows are counted in `ignored`.
 
     Raises: DataError, StorageError as `read_table`.
@@ -102,7 +102,7 @@ def _text(path: Path, data: bytes) -> str:
     raise DataError(f"{str(path)!r} is not a text table in UTF-8 or GB18030. Save it again as CSV (UTF-8).")
 
 
-def _rows(path: Path, text: str, ignored: Counter[str]) -> Iterator[Row]:
+def _rows(path: Path, text: str, ignored: Counter[str]) -> Iterator[TableRow]:
     header_line = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header_line.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -122,7 +122,7 @@ def _rows(path: Path, text: str, ignored: Counter[str]) -> Iterator[Row]:
             file, label, split, group = (
                 cells[column].strip() if 0 <= column < len(cells) else "" for column in columns
             )
-            yield Row(number, file, unicodedata.normalize("NFC", label), split, group)
+            yield TableRow(number, file, unicodedata.normalize("NFC", label), split, group)
     except csv.Error as error:
         raise DataError(
             f"line {reader.line_num} of the table {str(path)!r} is not valid CSV: {error}. "
@@ -146,7 +146,7 @@ def _columns(path: Path, header: Sequence[str]) -> list[int]:
     return [header.index(name) if name in header else -1 for name in (*_REQUIRED, *_OPTIONAL)]
 
 
-def _check_cells(path: Path, rows: Sequence[Row]) -> None:
+def _check_cells(path: Path, rows: Sequence[TableRow]) -> None:
     table = f"the table {str(path)!r}"
     for name, empty in (
         ("path", [row.number for row in rows if not row.path]),
@@ -168,7 +168,7 @@ def _check_cells(path: Path, rows: Sequence[Row]) -> None:
         )
 
 
-def _locate(path: Path, rows: Sequence[Row]) -> list[str]:
+def _locate(path: Path, rows: Sequence[TableRow]) -> list[str]:
     """Each row's file as reached from the table's folder."""
     folder = str(path.parent)
     located, missing = [], []
@@ -199,10 +199,12 @@ def _is_file(file: str) -> bool:
         return False
 
 
-def _distinct(path: Path, rows: Sequence[Row], located: Sequence[str], ignored: Counter[str]) -> list[tuple[str, Row]]:
+def _distinct(
+    path: Path, rows: Sequence[TableRow], located: Sequence[str], ignored: Counter[str]
+) -> list[tuple[str, TableRow]]:
     """The rows with their files, less those that repeat another; two rows for one file must agree."""
     real_folders: dict[str, str] = {}
-    first: dict[tuple[str, str], Row] = {}
+    first: dict[tuple[str, str], TableRow] = {}
     kept = []
     for file, row in zip(located, rows, strict=True):
         folder, name = os.path.split(file)
@@ -228,7 +230,7 @@ def _distinct(path: Path, rows: Sequence[Row], located: Sequence[str], ignored: 
 
 
 def named_rows(rows: Sequence[int]) -> str:
-    """Row numbers in words, as in "row 3", "rows 3 and 4", "12 rows (3, 4, 5, ...)"."""
+    """TableRow numbers in words, as in "row 3", "rows 3 and 4", "12 rows (3, 4, 5, ...)"."""
     if len(rows) == 1:
         return f"row {rows[0]}"
     if len(rows) <= 3:

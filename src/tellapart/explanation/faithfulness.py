@@ -1,4 +1,4 @@
-"""How far a heatmap can be believed. In: a picture, a heatmap. Out: Faithfulness. Next: workflows/neighbourhood.py.
+"""How far a heatmap can be believed. In: a picture, a heatmap. Out: Faithfulness. Next: runs/neighbourhood.py.
 
 Where a heatmap is right, taking its hottest pixels away makes the class fall at once, and putting them alone back
 makes it rise at once. Shapes: N pictures, S side of the picture, K classes, h w a heatmap's height and width.

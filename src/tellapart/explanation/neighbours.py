@@ -1,4 +1,4 @@
-"""The training pictures that look most alike to the network. In: embeddings. Out: rows. Next: workflows/explain_sheets.py.
+"""The training pictures that look most alike to the network. In: embeddings. Out: rows. Next: drawing/explain_sheet.py.
 
 Shapes: n known pictures, D embedding.
 """

@@ -1,4 +1,4 @@
-"""Filters and feature maps as small pictures. In: kernels, maps. Out: list[Tile]. Next: workflows/network_diagram.py.
+"""Filters and feature maps as small pictures. In: kernels, maps. Out: list[Tile]. Next: drawing/network_diagram.py.
 
 Shapes: F filters, C H W channels, height and width.
 """

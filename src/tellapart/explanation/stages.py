@@ -1,4 +1,4 @@
-"""The layers put together to a few rows for a drawing. In: list[Layer]. Out: list[Row]. Next: pictures.py."""
+"""The layers put together to a few rows for a drawing. In: list[Layer]. Out: list[StageRow]. Next: pictures.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class StageRow:
     """One or several layers that follow each other."""
 
     name: str
@@ -35,7 +35,7 @@ class Row:
     multiply_adds: int
 
 
-def put_together(layers: Sequence[Layer], *, most: int = MOST_ROWS) -> list[Row]:
+def put_together(layers: Sequence[Layer], *, most: int = MOST_ROWS) -> list[StageRow]:
     """One row for each stage; where those are more than `most`, for each run of layers of the same resolution."""
     shown = [layer for layer in layers if layer.name != INPUT]
     by_stage = _without_activations(_runs(shown, lambda layer: _stage(layer.name)))
@@ -51,7 +51,7 @@ def _stage(name: str) -> str:
     return ".".join(parts[: numbered + 1])
 
 
-def _runs(layers: Sequence[Layer], key: Callable[[Layer], object]) -> list[Row]:
+def _runs(layers: Sequence[Layer], key: Callable[[Layer], object]) -> list[StageRow]:
     runs: list[list[Layer]] = []
     for layer in layers:
         if runs and key(runs[-1][-1]) == key(layer):
@@ -61,9 +61,9 @@ def _runs(layers: Sequence[Layer], key: Callable[[Layer], object]) -> list[Row]:
     return [_row(run) for run in runs]
 
 
-def _without_activations(rows: Sequence[Row]) -> list[Row]:
+def _without_activations(rows: Sequence[StageRow]) -> list[StageRow]:
     """A row that only changes each number for itself belongs to the row before it."""
-    kept: list[Row] = []
+    kept: list[StageRow] = []
     for row in rows:
         if kept and row.kind == "other" and not row.parameters and row.output == kept[-1].output:
             kept[-1] = replace(kept[-1], layers=kept[-1].layers + row.layers)
@@ -72,10 +72,10 @@ def _without_activations(rows: Sequence[Row]) -> list[Row]:
     return kept
 
 
-def _row(run: Sequence[Layer]) -> Row:
+def _row(run: Sequence[Layer]) -> StageRow:
     operators = {operator for layer in run for operator in layer.operators}
     first, last = _stage(run[0].name), _stage(run[-1].name)
-    return Row(
+    return StageRow(
         name=first if first == last else f"{first} to {last}",
         kind=next((kind for operator, kind in _KINDS if operator in operators), "other"),
         layers=len(run),

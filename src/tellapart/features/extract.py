@@ -27,7 +27,7 @@ _WRITE_EVERY = 256  # pictures; kill -9 loses at most that many, Ctrl-C none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class PictureFile:
     """One file whose embedding is wanted."""
 
     path: Path
@@ -54,7 +54,7 @@ class _Done:
 
 
 def extract(
-    pictures: Sequence[Picture],
+    pictures: Sequence[PictureFile],
     *,
     engine: Engine,
     preprocessing: Preprocessing,
@@ -95,7 +95,7 @@ def extract(
 
 
 def _compute(
-    pictures: Sequence[Picture],
+    pictures: Sequence[PictureFile],
     missing: list[int],
     vectors: NDArray[np.float32],
     engine: Engine,
@@ -131,7 +131,7 @@ def _save(cache: Cache | None, unsaved: dict[str, bytes]) -> None:
 
 
 def _from_cache(
-    pictures: Sequence[Picture], rows: list[int], vectors: NDArray[np.float32], cache: Cache | None, tag: str
+    pictures: Sequence[PictureFile], rows: list[int], vectors: NDArray[np.float32], cache: Cache | None, tag: str
 ) -> list[int]:
     """Fill what the cache knows; return the rows that it does not."""
     if cache is None:
@@ -151,7 +151,7 @@ def _from_cache(
 
 
 def _run(
-    pictures: Sequence[Picture], rows: list[int], engine: Engine, preprocessing: Preprocessing
+    pictures: Sequence[PictureFile], rows: list[int], engine: Engine, preprocessing: Preprocessing
 ) -> Generator[_Done, None, None]:
     """Yield finished batches as they come."""
     stop = threading.Event()
@@ -164,7 +164,11 @@ def _run(
 
 
 def _embed(
-    pictures: Sequence[Picture], rows: list[int], engine: Engine, preprocessing: Preprocessing, stop: threading.Event
+    pictures: Sequence[PictureFile],
+    rows: list[int],
+    engine: Engine,
+    preprocessing: Preprocessing,
+    stop: threading.Event,
 ) -> _Done:
     images, good, problems = [], [], {}
     for row in rows:
@@ -185,7 +189,7 @@ def _embed(
     return _Done(rows=[good[index] for index in keep], vectors=vectors[keep], problems=problems)
 
 
-def read_unchanged(picture: Picture) -> bytes:
+def read_unchanged(picture: PictureFile) -> bytes:
     """The bytes of a file as the audit saw them. Raises: PictureError when it has vanished or changed since."""
     try:
         data = picture.path.read_bytes()

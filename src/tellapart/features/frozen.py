@@ -19,9 +19,9 @@ import onnxruntime
 import PIL
 from numpy.typing import NDArray
 
+from tellapart.features.row_folder import open_rows, relatives
 from tellapart.features.rows import Computed, RowStore, fill
-from tellapart.features.shelf import open_rows, relatives
-from tellapart.features.shrink import Augment, ShrunkPictures
+from tellapart.features.shrink import AugmentFunction, ShrunkPictures
 from tellapart.runtime import BATCH, Session, cores
 
 Lower = Callable[[NDArray[np.uint8]], NDArray[np.float16]]  # [B, S, S, 3] -> [B, C, H, W]; from several threads
@@ -66,7 +66,7 @@ class ViewMaker:
         self,
         pictures: ShrunkPictures,
         lower: Path | Lower,
-        augment: Augment | None,
+        augment: AugmentFunction | None,
         *,
         views: int,
         seed: int,
@@ -128,7 +128,7 @@ def cache_views(
     lower: Path | Lower,
     shape: Sequence[int],
     views: int,
-    augment: Augment | None,
+    augment: AugmentFunction | None,
     seed: int,
     folder: Path,
     limit_bytes: int,

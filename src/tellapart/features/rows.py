@@ -1,4 +1,4 @@
-"""Large rows kept on disk and mapped into memory. In: a store's folder. Out: RowStore, filled once. Next: shelf.py.
+"""Large rows kept on disk and mapped into memory. In: a store's folder. Out: RowStore, filled once. Next: row_folder.py.
 
 A store is a folder: `data.bin` [rows, *shape], `flags.bin` with one number a row, `meta.json`, `contents.txt`. A row's
 flag holds its checksum and is set only after its data are on disk, so that kill -9 or a power cut leaves rows that are

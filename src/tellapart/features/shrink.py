@@ -19,13 +19,15 @@ import PIL
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError, PictureError
-from tellapart.features.extract import Picture, read_unchanged
+from tellapart.features.extract import PictureFile, read_unchanged
+from tellapart.features.row_folder import open_rows, relatives
 from tellapart.features.rows import Computed, RowStore, fill, run_units
-from tellapart.features.shelf import open_rows, relatives
 from tellapart.preprocessing import Preprocessing, load
 from tellapart.runtime import cores
 
-Augment = Callable[[NDArray[np.uint8], tuple[int, ...]], NDArray[np.uint8]]  # data/augment.py; pure, in any thread
+AugmentFunction = Callable[
+    [NDArray[np.uint8], tuple[int, ...]], NDArray[np.uint8]
+]  # data/augment.py; pure, in any thread
 
 _VERSION = 1  # raise it when the same file gives other pixels
 
@@ -34,7 +36,7 @@ _VERSION = 1  # raise it when the same file gives other pixels
 class ShrunkPictures:
     """Pictures as squares of one size, by row. A source of batches for data/loading.py; cheap to pickle."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[PictureFile, ...]
     preprocessing: Preprocessing
     problems: dict[int, str]  # row -> why there is no square; such a row must not be asked for
     store: RowStore | None  # None where it did not fit: then every access decodes the file
@@ -51,7 +53,7 @@ class ShrunkPictures:
         return len(self.pictures)
 
     def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Squares uint8 [B, S, S, 3]. Raises: DataError where a file has to be read and is gone or has changed."""
+        """ShrunkSplits uint8 [B, S, S, 3]. Raises: DataError where a file has to be read and is gone or has changed."""
         return self.read_contents(self.slots[np.asarray(rows, dtype=np.int64)])
 
     def read_contents(self, slots: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -70,7 +72,7 @@ class ShrunkPictures:
         """The squares as they are, in every epoch: what validation sees."""
         return self.read(rows)
 
-    def _decode(self, picture: Picture) -> NDArray[np.uint8]:
+    def _decode(self, picture: PictureFile) -> NDArray[np.uint8]:
         try:
             return load(read_unchanged(picture), self.preprocessing)
         except PictureError as error:
@@ -84,7 +86,7 @@ class AugmentedPictures:
     """Training pictures, varied anew in every epoch. A source of batches for data/loading.py."""
 
     pictures: ShrunkPictures  # squares of `training_square`
-    augment: Augment
+    augment: AugmentFunction
     seed: int
 
     @property
@@ -97,11 +99,11 @@ class AugmentedPictures:
 
     def get(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
         """Variants uint8 [B, S, S, 3]; a function of seed, picture and epoch alone."""
-        squares, seeds = self.pictures.read(rows), self.pictures.seeds[self.pictures.slots[rows]]
+        shrunk, seeds = self.pictures.read(rows), self.pictures.seeds[self.pictures.slots[rows]]
         return np.stack(
             [
                 self.augment(square, (self.seed, number, epoch))
-                for square, number in zip(squares, seeds.tolist(), strict=True)
+                for square, number in zip(shrunk, seeds.tolist(), strict=True)
             ]
         )
 
@@ -112,7 +114,7 @@ def training_square(preprocessing: Preprocessing) -> Preprocessing:
 
 
 def shrink(
-    pictures: Sequence[Picture],
+    pictures: Sequence[PictureFile],
     *,
     preprocessing: Preprocessing,
     folder: Path,
@@ -158,7 +160,7 @@ def content_number(content_hash: str) -> int:
     return int.from_bytes(hashlib.blake2b(content_hash.encode(), digest_size=8).digest(), "little")
 
 
-def _compute(copies: Sequence[Picture], preprocessing: Preprocessing, slots: list[int]) -> Computed:
+def _compute(copies: Sequence[PictureFile], preprocessing: Preprocessing, slots: list[int]) -> Computed:
     values, good, problems = [], [], {}
     for slot in slots:
         try:
@@ -169,7 +171,7 @@ def _compute(copies: Sequence[Picture], preprocessing: Preprocessing, slots: lis
     return Computed(rows=good, values=np.array(values), problems=problems)
 
 
-def _check(pictures: Sequence[Picture], advance: Callable[[int], None] | None) -> dict[int, str]:
+def _check(pictures: Sequence[PictureFile], advance: Callable[[int], None] | None) -> dict[int, str]:
     """What is wrong with which files, told before training rather than in the midst of it."""
 
     def check(row: int) -> tuple[int, str]:

@@ -36,7 +36,7 @@ _INTERPOLATIONS: dict[str, Interpolation] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedWeights:
     """A backbone without its classifier, in evaluation mode, with its weights in place."""
 
     network: nn.Module  # float32 [B, 3, size, size] -> [B, D]
@@ -58,7 +58,7 @@ def lookup_key(name: str, weights: Path | None) -> str:
     return f"{name}:hub"
 
 
-def load_backbone(name: str, weights: Path | None) -> Loaded:
+def load_backbone(name: str, weights: Path | None) -> LoadedWeights:
     """Build timm's network of this name and fill it.
 
     Raises: BackboneError when the name is unknown, the weights do not fit, or no network reaches the hub.
@@ -137,7 +137,7 @@ def describe_differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tenso
     )
 
 
-def _from_package(name: str, embedded: EmbeddedWeights) -> Loaded:
+def _from_package(name: str, embedded: EmbeddedWeights) -> LoadedWeights:
     import torch
 
     path = embedded_file(embedded)
@@ -160,7 +160,7 @@ def _from_package(name: str, embedded: EmbeddedWeights) -> Loaded:
     return _ready(network, dict(zip(own, state.values(), strict=True)), f"package {embedded.package}", embedded.license)
 
 
-def _from_file(name: str, path: Path) -> Loaded:
+def _from_file(name: str, path: Path) -> LoadedWeights:
     network = create_network(name)
     state = read_weights(path)
     own = network.state_dict()
@@ -173,7 +173,7 @@ def _from_file(name: str, path: Path) -> Loaded:
     return _ready(network, {**own, **fitting}, f"file {path.name}", "as given by you")
 
 
-def _from_hub(name: str) -> Loaded:
+def _from_hub(name: str) -> LoadedWeights:
     try:
         with contextlib.nullcontext() if _hub_reachable() else _hub_offline():
             network = create_network(name, pretrained=True)
@@ -190,7 +190,7 @@ def _from_hub(name: str) -> Loaded:
     return _ready(network, network.state_dict(), "timm's hub", str(license_name))
 
 
-def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_name: str) -> Loaded:
+def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_name: str) -> LoadedWeights:
     from timm.data.config import resolve_data_config
 
     network.load_state_dict(state)
@@ -206,7 +206,7 @@ def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_na
         mean=_three(settings["mean"]),
         std=_three(settings["std"]),
     )
-    return Loaded(network=network, preprocessing=preprocessing, source=source, license=license_name)
+    return LoadedWeights(network=network, preprocessing=preprocessing, source=source, license=license_name)
 
 
 def _three(values: tuple[float, ...]) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill at any moment. In: tensors, JSON values. Out: files, Loaded. Next: state.py.
+"""Checkpoints that survive a kill at any moment. In: tensors, JSON values. Out: files, LoadedCheckpoint. Next: state.py.
 
 RUN/checkpoints/ holds at most two `checkpoint-EPOCH-STEP.safetensors` (the newest and the one before) and the
 `best-EPOCH.safetensors` that those two name. Each is written beside its place and moved there whole. Its metadata are
@@ -36,7 +36,7 @@ class _Damaged(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Loaded:
+class LoadedCheckpoint:
     """A whole checkpoint, as it was saved."""
 
     tensors: Mapping[str, Tensor]
@@ -78,7 +78,7 @@ class Checkpoints:
         head = {"fingerprint": self.fingerprint, "epoch": epoch}
         _write(self.folder / _best_name(epoch), tensors, json.dumps(head))
 
-    def load(self) -> Loaded | None:
+    def load(self) -> LoadedCheckpoint | None:
         """The newest whole checkpoint, or None when there is none. What was damaged is told in `messages`.
 
         Raises: TrainingError when the checkpoint belongs to another training, StorageError when it cannot be read.
@@ -100,14 +100,16 @@ class Checkpoints:
             self.messages.append(f"none of the {len(paths)} checkpoints in {self.folder} is whole; started over.")
         return None
 
-    def _read(self, path: Path) -> tuple[Loaded, int]:
+    def _read(self, path: Path) -> tuple[LoadedCheckpoint, int]:
         tensors, head = _read(path)
         self._check(path, head)
         best = None
         if head["best_epoch"]:
             best, best_head = _read(self.folder / _best_name(head["best_epoch"]))
             self._check(self.folder / _best_name(head["best_epoch"]), best_head)
-        loaded = Loaded(tensors=tensors, state=head["state"], epoch=head["epoch"], step=head["step"], best=best)
+        loaded = LoadedCheckpoint(
+            tensors=tensors, state=head["state"], epoch=head["epoch"], step=head["step"], best=best
+        )
         return loaded, head["best_epoch"]
 
     def _check(self, path: Path, head: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Show what training will see. In: a folder or CSV, an Augmentation. Out: Gallery, a PNG. Next: contact_sheet.py."""
+"""Show what training will see. In: a folder or CSV, an Augmentation. Out: Gallery, a PNG. Next: drawing/contact_sheet.py."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from PIL import Image
 
 from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing
+from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.models.classics import BLOCKS_SIZE, classic
 from tellapart.preprocessing import MAX_FILE_BYTES, Preprocessing, decode, prepare
+from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.storage import replacing
-from tellapart.workflows.contact_sheet import Row, draw_sheet
-from tellapart.workflows.examine import list_pictures
-from tellapart.workflows.reporter import Reporter
+from tellapart.workflows.learning.examine import list_pictures
 
 _LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
 _MIXED = 1  # keeps the seeds of mixing apart from those of single pictures
@@ -168,14 +168,14 @@ def _read(path: Path) -> bytes:
 
 def _row(
     entry: Entry, image: Image.Image, augmentation: Augmentation, view: View, *, columns: int, seed: tuple[int, int]
-) -> Row:
+) -> SheetRow:
     validation = Preprocessing(size=view.size, crop=view.crop)
     side = max(view.size, math.floor(view.size / view.crop))
     if view.grey:
         image = image.convert("L").convert("RGB")
     source = prepare(image, Preprocessing(size=side, crop=1.0))
     augment = build_augmentation(augmentation, size=view.size)
-    return Row(
+    return SheetRow(
         label=entry.label,
         name=entry.path.name,
         picture=image,
@@ -184,7 +184,7 @@ def _row(
     )
 
 
-def _mixed(rows: list[Row], augmentation: Augmentation, seed: int) -> list[Row]:
+def _mixed(rows: list[SheetRow], augmentation: Augmentation, seed: int) -> list[SheetRow]:
     """Every column of variants mixed as one batch, as training mixes its batches."""
     import torch
 

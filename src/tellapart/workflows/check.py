@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tellapart.workflows.caching import open_cache
-from tellapart.workflows.examine import Examined, examine
-from tellapart.workflows.reporter import Reporter
+from tellapart.features.caching import open_cache
+from tellapart.reporter import Reporter
+from tellapart.workflows.learning.examine import Examined, examine
 
 
 def check(pictures: Path, *, corrections: Path | None = None, reporter: Reporter) -> Examined:

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.items import PathItem
+from tellapart.answers.predictor import Classifier, load_classifier
 from tellapart.data.examples import SPLITS, Entry, Split
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
 from tellapart.evaluation.metrics import evaluate as score
-from tellapart.workflows.caching import open_cache
-from tellapart.workflows.examine import Examined, examine
-from tellapart.workflows.predict import Classifier, Source, load_classifier
-from tellapart.workflows.reporter import Reporter
+from tellapart.features.caching import open_cache
+from tellapart.reporter import Reporter
+from tellapart.workflows.learning.examine import Examined, examine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ def _predict(
     """Probabilities [n, K] and novelty [n] of the n entries that can be read, and their positions."""
     read, rows, novelty = [], [], []
     with reporter.step("Predicting", len(entries)) as advance:
-        for index, row in enumerate(classifier.stream(Source(path=str(entry.path), named=True) for entry in entries)):
+        for index, row in enumerate(classifier.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
             if row.probabilities is not None:
                 read.append(index)
                 rows.append(row.probabilities)

@@ -1,4 +1,4 @@
-"""Why a model says what it says of pictures. In: Opened, paths, methods. Out: Explanation, files. Next: explained_model.py."""
+"""Why a model says what it says of pictures. In: OpenRun, paths, methods. Out: Explanation, files. Next: runs/opened.py."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.answers.predictor import expand, read_file
+from tellapart.drawing.explain_sheet import Panel, Thumb, draw_explanation
 from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
 from tellapart.explanation.faithfulness import Faithfulness, chance, faithfulness
+from tellapart.explanation.files import Files, choose_files
 from tellapart.explanation.methods import EXPLAINERS, Subject
 from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import decode, prepare
+from tellapart.reporter import Reporter
+from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
+from tellapart.runs.opened import OpenRun
 from tellapart.storage import storage_errors, write_bytes
-from tellapart.workflows.explain_files import Files, choose_files
-from tellapart.workflows.explain_sheets import Panel, Thumb, draw_explanation
-from tellapart.workflows.explained_model import Opened
-from tellapart.workflows.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
-from tellapart.workflows.predict import expand, read_file
-from tellapart.workflows.reporter import Reporter
 
 ALL = "all"
 SIDE = 448  # pixels, of an overlay
@@ -118,7 +118,7 @@ class Explanation:
 class _Looking:
     """What is the same for every picture."""
 
-    opened: Opened
+    opened: OpenRun
     subject: Subject
     methods: tuple[str, ...]
     every: bool  # methods that cannot be had are left out
@@ -129,7 +129,7 @@ class _Looking:
 
 
 def explain(
-    opened: Opened,
+    opened: OpenRun,
     pictures: Sequence[str],
     *,
     methods: Sequence[str],
@@ -176,7 +176,7 @@ def explain(
     return Explanation(folder=files[0].folder, pictures=tuple(explained), skipped=looking.skipped)
 
 
-def _choose(opened: Opened, methods: Sequence[str], layer: str | None, reporter: Reporter) -> tuple[str, ...]:
+def _choose(opened: OpenRun, methods: Sequence[str], layer: str | None, reporter: Reporter) -> tuple[str, ...]:
     for name in methods:
         if name not in (*EXPLAINERS, ALL):
             near = difflib.get_close_matches(name, EXPLAINERS, n=1)
@@ -264,7 +264,11 @@ def _draw_all(
 
 
 def _write_sheet(
-    found: Explained, large: NDArray[np.uint8], overlays: Sequence[NDArray[np.uint8]], opened: Opened, layer: str | None
+    found: Explained,
+    large: NDArray[np.uint8],
+    overlays: Sequence[NDArray[np.uint8]],
+    opened: OpenRun,
+    layer: str | None,
 ) -> None:
     panels = [Panel(title="What the network sees", picture=large)]
     for one, picture in zip(found.drawn, overlays, strict=True):
@@ -294,7 +298,7 @@ def _write_sheet(
     _write_png(found.sheet, np.asarray(sheet))
 
 
-def _thumb(one: Neighbour, opened: Opened, found: Explained) -> Thumb:
+def _thumb(one: Neighbour, opened: OpenRun, found: Explained) -> Thumb:
     picture = None
     with contextlib.suppress(PictureError):
         picture = Image.fromarray(

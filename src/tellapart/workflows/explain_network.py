@@ -1,4 +1,4 @@
-"""What a network is and sees. In: Opened, a layer, pictures. Out: layers; PNGs. Next: explanation/layers.py."""
+"""What a network is and sees. In: OpenRun, a layer, pictures. Out: layers; PNGs. Next: explanation/layers.py."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 from PIL import Image
 
+from tellapart.answers.predictor import expand, read_file
+from tellapart.drawing.explain_sheet import draw_tiles
+from tellapart.drawing.network_diagram import draw_network
 from tellapart.errors import DataError, PictureError
+from tellapart.explanation.files import check_free, choose_files
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, first_filters
 from tellapart.explanation.pictures import MOST_MAPS, filter_tiles, is_signed, map_tiles
 from tellapart.explanation.stages import put_together
 from tellapart.preprocessing import load
+from tellapart.reporter import Reporter
+from tellapart.runs.opened import OpenRun
 from tellapart.storage import write_bytes
-from tellapart.workflows.explain_files import check_free, choose_files
-from tellapart.workflows.explain_sheets import draw_tiles
-from tellapart.workflows.explained_model import Opened
-from tellapart.workflows.network_diagram import draw_network
-from tellapart.workflows.predict import expand, read_file
-from tellapart.workflows.reporter import Reporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def network_json(layers: Sequence[Layer]) -> dict[str, Any]:
     }
 
 
-def write_diagram(opened: Opened, out: Path, *, force: bool) -> Path:
+def write_diagram(opened: OpenRun, out: Path, *, force: bool) -> Path:
     """Draw the network, a row a stage, to `out`/network.png. Raises: StorageError."""
     path = out / "network.png"
     check_free(path, force=force)
@@ -61,7 +61,7 @@ def write_diagram(opened: Opened, out: Path, *, force: bool) -> Path:
     return path
 
 
-def write_filters(opened: Opened, out: Path, *, force: bool) -> Path:
+def write_filters(opened: OpenRun, out: Path, *, force: bool) -> Path:
     """Draw the first layer's filters to `out`/filters.png. Raises: SettingsError, StorageError."""
     path = out / "filters.png"
     check_free(path, force=force)
@@ -80,7 +80,7 @@ def write_filters(opened: Opened, out: Path, *, force: bool) -> Path:
 
 
 def write_features(
-    opened: Opened, layer: str, pictures: Sequence[str], out: Path, *, force: bool, reporter: Reporter
+    opened: OpenRun, layer: str, pictures: Sequence[str], out: Path, *, force: bool, reporter: Reporter
 ) -> list[FeatureSheet]:
     """Draw what `layer` gives for each picture, most active first, to `out`/NAME.LAYER.png.
 
@@ -105,7 +105,7 @@ def write_features(
     return found
 
 
-def _write_one(opened: Opened, layer: Layer, path: str, sheet: Path) -> FeatureSheet:
+def _write_one(opened: OpenRun, layer: Layer, path: str, sheet: Path) -> FeatureSheet:
     maps = feature_maps(opened.graph, layer, load(read_file(path), opened.model.preprocessing))
     tiles = map_tiles(maps)
     count, height, width = maps.shape

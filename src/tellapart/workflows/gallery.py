@@ -15,11 +15,11 @@ from tellapart.data.examples import Example
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, PictureError
 from tellapart.preprocessing import Preprocessing, load
+from tellapart.reporter import Reporter
+from tellapart.runs.neighbourhood import embed_examples
+from tellapart.runs.opened import OpenRun
 from tellapart.serving.gallery import NAME, write_gallery
 from tellapart.settings.reading import read_recipe
-from tellapart.workflows.explained_model import Opened
-from tellapart.workflows.neighbourhood import embed_examples
-from tellapart.workflows.reporter import Reporter
 
 _QUALITY = 80  # of the JPEG files: some 3 kB each at 96 pixels
 
@@ -42,7 +42,7 @@ def make_gallery(
 
     Raises: ModelFileError, SettingsError; DataError when there are no training pictures to be had; StorageError.
     """
-    opened = Opened(source)
+    opened = OpenRun(source)
     every = _training_pictures(opened)
     chosen = spread([example.label for example in every], pictures, seed=seed)
     vectors, kept = embed_examples(opened, [every[row] for row in chosen], reporter)
@@ -76,7 +76,7 @@ def spread(labels: Sequence[str], count: int, *, seed: int) -> list[int]:
     return sorted(row for _, _, row in rounds[:count])
 
 
-def _training_pictures(opened: Opened) -> list[Example]:
+def _training_pictures(opened: OpenRun) -> list[Example]:
     """Those that are where they were and of the model's classes, of copies one."""
     path = opened.folder / "examples.csv"
     if not path.is_file():

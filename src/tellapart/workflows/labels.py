@@ -22,14 +22,14 @@ from tellapart.errors import DataError, StorageError
 from tellapart.evaluation.labels import Doubt, LabelReport, examine_labels
 from tellapart.features.backbone import PendingBackbone, prepare_backbone
 from tellapart.features.cache import Cache
+from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device
-from tellapart.features.extract import Features, Picture
+from tellapart.features.extract import Features, PictureFile
+from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder, write_bytes
+from tellapart.tasks.classification.probing import embed_pictures
 from tellapart.training.out_of_fold import out_of_fold
-from tellapart.workflows.caching import open_cache
-from tellapart.workflows.examine import Examined, examine
-from tellapart.workflows.probing import embed_pictures
-from tellapart.workflows.reporter import Reporter
+from tellapart.workflows.learning.examine import Examined, examine
 
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
 
@@ -145,7 +145,7 @@ def _embed(
         ready = pending.wait()
         advance(1)
     pictures = [
-        Picture(
+        PictureFile(
             path=examined.listing.entries[index].path,
             file_hash=examined.inspections[index].file_hash,
             content_hash=examined.inspections[index].content_hash,

@@ -1,4 +1,4 @@
-"""report.html of a run. In: a run's folder. Out: one file that needs no network. Next: record.py.
+"""report.html of a run. In: a run's folder. Out: one file that needs no network. Next: runs/record.py.
 
 Everything is read back from the folder, so that a report made later is the one that training made, but for pictures
 that are gone.
@@ -15,16 +15,16 @@ from tellapart.bundle import Manifest
 from tellapart.errors import BackboneError, DataError, SettingsError, StorageError
 from tellapart.evaluation.labels import LabelReport, examine_labels
 from tellapart.features.cache import Cache
+from tellapart.reporter import Reporter
 from tellapart.reporting.facts import AboutPart, AbstentionPart, Report
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
+from tellapart.runs.embeddings import Embedded, embed_run
+from tellapart.runs.record import RunRecord, read_run
 from tellapart.storage import write_bytes
+from tellapart.tasks.classification.pictures import Album, data_part, labels_part, map_part, worst_mistakes
+from tellapart.tasks.classification.results import class_rows, figure, learning_part, results_part, verdict
 from tellapart.training.out_of_fold import out_of_fold
-from tellapart.workflows.record import RunRecord, read_run
-from tellapart.workflows.report_embeddings import Embedded, embed_run
-from tellapart.workflows.report_pictures import Album, data_part, labels_part, map_part, worst_mistakes
-from tellapart.workflows.report_results import class_rows, figure, learning_part, results_part, verdict
-from tellapart.workflows.reporter import Reporter
 
 NAME = "report.html"
 

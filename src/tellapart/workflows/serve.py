@@ -28,7 +28,7 @@ from tellapart.serving.own_core import allot
 from tellapart.serving.repository import Repository
 from tellapart.serving.service import Service
 from tellapart.serving.versions import read_sources
-from tellapart.workflows.heatmaps import make_explainer
+from tellapart.workflows.serving.heatmaps import make_explainer
 
 # What a client does wrong is in the access log; it must not fill the log with lines of other libraries as well.
 _LEVELS = {
@@ -99,7 +99,7 @@ def serve(options: ServeOptions, *, say: Callable[[str], None], ready: Callable[
         if options.workers == 1:
             asyncio.run(_serve(options, keys, http, 0, say, ready))
             return
-        from tellapart.workflows.serve_processes import supervise
+        from tellapart.workflows.serving.processes import supervise
 
         supervise(options, http, say=say, ready=ready)
 

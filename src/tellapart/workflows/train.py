@@ -1,4 +1,4 @@
-"""The main job: pictures become a tested model. In: TrainSettings. Out: TrainResult, a run's folder. Next: material.py.
+"""The main job: pictures become a tested model. In: TrainSettings. Out: TrainResult, a run's folder. Next: workflows/learning/dataset.py.
 
 Only wires rooms together: audit, split, probe, fine-tuning or training from scratch, choice, test, model.onnx. The
 validation split chooses and calibrates; the test split is looked at once, at the end.
@@ -32,21 +32,21 @@ from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.metrics import evaluate
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
+from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device
+from tellapart.reporter import Reporter
+from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
+from tellapart.runs.writing import Learned, TrainResult, write_results
 from tellapart.runtime import cores
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
-from tellapart.workflows.abstaining import learn_to_abstain
-from tellapart.workflows.caching import open_cache
-from tellapart.workflows.candidates import Choice
-from tellapart.workflows.companions import is_companion, world_size
-from tellapart.workflows.examine import Examined, examine
-from tellapart.workflows.material import Material, gather
-from tellapart.workflows.planning import choose_batch_size
-from tellapart.workflows.reporter import Reporter
-from tellapart.workflows.results import Learned, TrainResult, write_results
-from tellapart.workflows.runs import Run, check_writable, start_run, with_absolute_inputs
-from tellapart.workflows.strategies import Session, learn, make_clock
+from tellapart.tasks.candidates import Choice
+from tellapart.tasks.classification.abstaining import learn_to_abstain
+from tellapart.training.planning import choose_batch_size
+from tellapart.workflows.learning.dataset import Dataset, gather
+from tellapart.workflows.learning.examine import Examined, examine
+from tellapart.workflows.learning.processes import is_helper, world_size
+from tellapart.workflows.learning.strategies import TrainingSession, learn, make_clock
 
 
 def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
@@ -84,21 +84,21 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     pending = None if settings.strategy == "scratch" else _prepare(settings)
     try:
-        examined, material = _look(settings, cache, pending, reporter)
-        settings = _with_batch_size(settings, material, device)
+        examined, dataset = _look(settings, cache, pending, reporter)
+        settings = _with_batch_size(settings, dataset, device)
         settings, backbone = _backbone(settings, pending, reporter)
         run = run or start_run(settings)
-        session = Session(
+        session = TrainingSession(
             run=run,
             examined=examined,
             device=device,
             cache=cache,
             reporter=reporter,
             started=started,
-            clock=make_clock(settings, device, started, pictures=len(material.indices)),
+            clock=make_clock(settings, device, started, pictures=len(dataset.indices)),
         )
         session.seconds["audit and export"] = time.monotonic() - started
-        result = _learn(session, material, backbone)
+        result = _learn(session, dataset, backbone)
         session.leave()
         return result
     except (SettingsError, BackboneError):
@@ -127,7 +127,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
 
 def _check(settings: TrainSettings) -> None:
     """Refuse now what would only be found after minutes. Raises: SettingsError."""
-    if is_companion():
+    if is_helper():
         raise SettingsError(
             "this process is not the first of its launcher's; only the first trains and tests a run. "
             "Under torchrun use the command `tellapart train`."
@@ -143,7 +143,7 @@ def _check(settings: TrainSettings) -> None:
 
 def _look(
     settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, reporter: Reporter
-) -> tuple[Examined, Material]:
+) -> tuple[Examined, Dataset]:
     """Audit and split. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
     workers = max(1, cores() - 1) if pending is not None and pending.running else cores()
@@ -158,10 +158,10 @@ def _look(
     return examined, gather(examined, seed=settings.seed)
 
 
-def _with_batch_size(settings: TrainSettings, material: Material, device: str) -> TrainSettings:
+def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> TrainSettings:
     if settings.loop.batch_size is not None or settings.strategy == "probe":
         return settings
-    chosen = choose_batch_size(device, processes=world_size(), train=len(material.rows("train")))
+    chosen = choose_batch_size(device, processes=world_size(), train=len(dataset.rows("train")))
     return settings.model_copy(update={"loop": settings.loop.model_copy(update={"batch_size": chosen})})
 
 
@@ -217,13 +217,13 @@ def _wait(pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
     return ready
 
 
-def _learn(session: Session, material: Material, backbone: ReadyBackbone | None) -> TrainResult:
-    learned = learn(session, material, backbone)
+def _learn(session: TrainingSession, dataset: Dataset, backbone: ReadyBackbone | None) -> TrainResult:
+    learned = learn(session, dataset, backbone)
     if learned.choice.reason:
         session.reporter.say(learned.choice.reason)
     session.run.log("chosen", strategy=learned.choice.winner.candidate.strategy, reason=learned.choice.reason)
     began = time.monotonic()
-    tested = _test(session.run.settings, learned.material, learned.choice)
+    tested = _test(session.run.settings, learned.dataset, learned.choice)
     if tested.abstention.warning:
         session.reporter.warn(tested.abstention.warning)
     session.seconds["test"] = time.monotonic() - began
@@ -241,33 +241,33 @@ def _learn(session: Session, material: Material, backbone: ReadyBackbone | None)
     return result
 
 
-def _test(settings: TrainSettings, material: Material, choice: Choice) -> Learned:
+def _test(settings: TrainSettings, dataset: Dataset, choice: Choice) -> Learned:
     """Score the winner on the test split: the only time that anything looks at it."""
     winner = choice.winner
-    rows = np.flatnonzero(material.splits == "test")  # in the order of the listing, as predictions.csv is read
+    rows = np.flatnonzero(dataset.splits == "test")  # in the order of the listing, as predictions.csv is read
     logits_NK = winner.candidate.logits(rows)
     probabilities = apply_temperature(logits_NK, winner.temperature)
     uncalibrated = apply_temperature(logits_NK, 1.0)
-    labels, groups, leaked = material.labels[rows], material.groups[rows], material.leaked[rows]
+    labels, groups, leaked = dataset.labels[rows], dataset.groups[rows], dataset.leaked[rows]
 
     def score(chosen: NDArray[np.bool_]) -> dict[str, object]:
         return evaluate(
             probabilities[chosen],
             uncalibrated[chosen],
             labels[chosen],
-            classes=material.classes,
+            classes=dataset.classes,
             groups=groups[chosen],
             seed=settings.seed,
         )
 
     return Learned(
-        material=material,
+        dataset=dataset,
         choice=choice,
-        counts={split: int((material.splits == split).sum()) for split in SPLITS},
-        test_rows=[int(index) for index in material.indices[rows]],
+        counts={split: int((dataset.splits == split).sum()) for split in SPLITS},
+        test_rows=[int(index) for index in dataset.indices[rows]],
         test_probabilities=probabilities,
         metrics=score(np.ones(len(rows), dtype=np.bool_)),
         metrics_without_leaked=score(~leaked) if leaked.any() and not leaked.all() else None,
         leaked=int(leaked.sum()),
-        abstention=learn_to_abstain(winner, material, coverage=settings.coverage, seed=settings.seed),
+        abstention=learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed),
     )

@@ -1,0 +1,83 @@
+"""A contact sheet: a row for each picture, its variants side by side. In: list[SheetRow]. Out: a Pillow picture. Next: workflows/evaluate.py."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from tellapart.drawing.lettering import Pen, common_font, font_for
+
+_PAPER, _INK, _GREY, _RULE = (250, 250, 248), (28, 30, 34), (112, 116, 122), (208, 208, 204)
+_MARGIN, _GAP, _DIVIDE = 28, 8, 32  # pixels; _DIVIDE between what is and what training draws
+_LEAST_CELL, _MOST_CELL = 112, 224  # smaller pictures are enlarged by whole pixels, larger ones reduced
+_TITLE, _TEXT = 24, 15  # letter heights in pixels
+_LINE = 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetRow:
+    """One picture and what becomes of it."""
+
+    label: str
+    name: str  # of the file
+    picture: Image.Image  # RGB, of any shape
+    validation: NDArray[np.uint8]  # [S, S, 3]
+    variants: list[NDArray[np.uint8]]  # each [S, S, 3]
+
+
+def draw_sheet(rows: Sequence[SheetRow], *, title: str, settings: str, size: int) -> Image.Image:
+    """Draw rows of equal length; `settings` says in words what is switched on, `size` is S in pixels."""
+    cell = min(_MOST_CELL, size * math.ceil(_LEAST_CELL / size))
+    columns = len(rows[0].variants)
+    width = 2 * _MARGIN + (2 + columns) * cell + columns * _GAP + _DIVIDE
+    training = _MARGIN + 2 * cell + _GAP + _DIVIDE
+    lefts = [_MARGIN, _MARGIN + cell + _GAP, *(training + number * (cell + _GAP) for number in range(columns))]
+    font = common_font([text for row in rows for text in (row.label, row.name)])
+    inner = width - 2 * _MARGIN
+    head = _head_lines(settings, size, inner, font)
+    top = _MARGIN + _TITLE + 14 + len(head) * _LINE + 14
+    first_row = top + _LINE + 10
+    pitch = _LINE + cell + 14
+    sheet = Image.new("RGB", (width, first_row + len(rows) * pitch - 14 + _MARGIN), _PAPER)
+    pen = Pen(draw=ImageDraw.Draw(sheet), font=font)
+    pen.write((_MARGIN, _MARGIN), title, _TITLE, _INK, inner)
+    for number, line in enumerate(head):
+        pen.write((_MARGIN, _MARGIN + _TITLE + 14 + number * _LINE), line, _TEXT, _INK, inner)
+    for left, text in zip(lefts, ("the picture", "validation and test", "training"), strict=False):
+        pen.write((left, top), text, _TEXT, _GREY, cell + _GAP)
+    for number, row in enumerate(rows):
+        _draw_row(sheet, pen, row, first_row + number * pitch, lefts, cell)
+    return sheet
+
+
+def _head_lines(settings: str, size: int, width: int, font: str) -> list[str]:
+    shown = f"{settings[:1].upper()}{settings[1:]}" or "Nothing is varied: training sees what validation sees"
+    mixed = " Mixed pictures carry both classes' targets." if "mixup" in settings or "cutmix" in settings else ""
+    text = f"{shown}. Network input {size} x {size}. Drawn at random.{mixed}"
+    letter = font_for("x", _TEXT, font).getlength("x" * 100) / 100
+    return textwrap.wrap(text, max(20, int(width / letter)))
+
+
+def _draw_row(sheet: Image.Image, pen: Pen, row: SheetRow, top: int, lefts: Sequence[int], cell: int) -> None:
+    used = pen.write((lefts[0], top), row.label, _TEXT, _INK, lefts[2] - lefts[0] - _DIVIDE) + 12
+    pen.write((lefts[0] + used, top), row.name, _TEXT, _GREY, sheet.width - _MARGIN - lefts[0] - used)
+    top += _LINE
+    middle = lefts[2] - _DIVIDE // 2
+    pen.draw.line([(middle, top), (middle, top + cell - 1)], fill=_RULE)
+    whole = row.picture.copy()
+    whole.thumbnail((cell, cell), Image.Resampling.LANCZOS)
+    if max(whole.size) < cell:
+        factor = cell / max(whole.size)
+        size = (max(1, round(whole.width * factor)), max(1, round(whole.height * factor)))
+        whole = whole.resize(size, Image.Resampling.NEAREST if factor >= 2 else Image.Resampling.LANCZOS)
+    sheet.paste(whole, (lefts[0] + (cell - whole.width) // 2, top + (cell - whole.height) // 2))
+    for left, pixels in zip(lefts[1:], [row.validation, *row.variants], strict=True):
+        image = Image.fromarray(pixels)
+        way = Image.Resampling.NEAREST if image.width < cell else Image.Resampling.LANCZOS
+        sheet.paste(image if image.width == cell else image.resize((cell, cell), way), (left, top))

@@ -1,0 +1,131 @@
+"""What an explanation looks like on one sheet. In: panels, neighbours, tiles. Out: a Pillow picture. Next: workflows/explain_network.py."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from tellapart.drawing.lettering import Pen, common_font, font_for
+from tellapart.explanation.pictures import Tile
+
+_PAPER, _INK, _GREY, _RULE, _BEST = (250, 250, 248), (28, 30, 34), (104, 108, 114), (208, 208, 204), (20, 108, 67)
+_MARGIN, _GAP, _LINE = 28, 16, 22  # pixels
+_TITLE, _TEXT, _SMALL = 24, 15, 13  # letter heights in pixels
+_CELL, _COLUMNS = 280, 3  # of a panel, and how many stand in a row
+_THUMB = 132
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A square picture with a title above and a few words below."""
+
+    title: str
+    picture: NDArray[np.uint8]  # [s, s, 3]
+    lines: tuple[str, ...] = ()
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thumb:
+    """A training picture on a sheet."""
+
+    picture: Image.Image | None  # None: it cannot be read any more
+    label: str
+    words: str
+
+
+def draw_explanation(
+    *, title: str, head: Sequence[str], panels: Sequence[Panel], thumbs: Sequence[Thumb], foot: str
+) -> Image.Image:
+    """One picture's sheet: panels three in a row, then the training pictures that look alike, then what the figures mean."""
+    columns = min(_COLUMNS, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    inner = max(columns * (_CELL + _GAP) - _GAP, (len(thumbs) * (_THUMB + _GAP) - _GAP) if thumbs else 0)
+    texts = _wrapped(foot, inner, _SMALL)
+    captions = max(len(panel.lines) for panel in panels)
+    pitch = _LINE + _CELL + 8 + captions * _LINE + _GAP
+    first = _MARGIN + _TITLE + 12 + len(head) * _LINE + _GAP
+    strip = first + rows * pitch
+    below = strip + ((_LINE + 10 + _THUMB + 2 * _LINE + _GAP) if thumbs else 0)
+    sheet = Image.new("RGB", (inner + 2 * _MARGIN, below + len(texts) * 19 + _MARGIN), _PAPER)
+    pen = _pen(sheet, [title, *head, *(thumb.label for thumb in thumbs)])
+    pen.write((_MARGIN, _MARGIN), title, _TITLE, _INK, inner)
+    for number, line in enumerate(head):
+        pen.write((_MARGIN, _MARGIN + _TITLE + 12 + number * _LINE), line, _TEXT, _INK, inner)
+    for number, panel in enumerate(panels):
+        left = _MARGIN + number % columns * (_CELL + _GAP)
+        _draw_panel(sheet, pen, panel, left, first + number // columns * pitch)
+    if thumbs:
+        pen.draw.line([(_MARGIN, strip), (_MARGIN + inner - 1, strip)], fill=_RULE)
+        pen.write((_MARGIN, strip + 10), "Training pictures that look most alike to the network", _TEXT, _INK, inner)
+        for number, thumb in enumerate(thumbs):
+            _draw_thumb(sheet, pen, thumb, _MARGIN + number * (_THUMB + _GAP), strip + 10 + _LINE + 6)
+    for number, line in enumerate(texts):
+        pen.write((_MARGIN, below + 4 + number * 19), line, _SMALL, _GREY, inner)
+    return sheet
+
+
+def draw_tiles(tiles: Sequence[Tile], *, title: str, head: str, captions: Sequence[str]) -> Image.Image:
+    """Filters or feature maps in a grid, each with its caption; small ones are enlarged by whole pixels."""
+    height, width = tiles[0].picture.shape[:2]
+    factor = max(1, math.ceil(64 / max(height, width)))
+    cell = min(160, factor * max(height, width))
+    columns = min(8, max(4, math.ceil(math.sqrt(len(tiles)))))
+    inner = columns * (cell + 12) - 12
+    inner, texts = max(inner, 420), _wrapped(head, max(inner, 420), _TEXT)
+    first = _MARGIN + _TITLE + 12 + len(texts) * _LINE + 12
+    pitch = cell + 18 + 12
+    rows = math.ceil(len(tiles) / columns)
+    sheet = Image.new("RGB", (inner + 2 * _MARGIN, first + rows * pitch - 12 + _MARGIN), _PAPER)
+    pen = _pen(sheet, [title, head])
+    pen.write((_MARGIN, _MARGIN), title, _TITLE, _INK, inner)
+    for number, line in enumerate(texts):
+        pen.write((_MARGIN, _MARGIN + _TITLE + 12 + number * _LINE), line, _TEXT, _GREY, inner)
+    for number, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
+        left = _MARGIN + number % columns * (cell + 12)
+        top = first + number // columns * pitch
+        sheet.paste(_fitted(Image.fromarray(tile.picture), cell), (left, top))
+        pen.write((left, top + cell + 3), caption, _SMALL, _GREY, cell + 10)
+    return sheet
+
+
+def _draw_panel(sheet: Image.Image, pen: Pen, panel: Panel, left: int, top: int) -> None:
+    pen.write((left, top), panel.title, _TEXT, _BEST if panel.best else _INK, _CELL)
+    sheet.paste(Image.fromarray(panel.picture).resize((_CELL, _CELL), Image.Resampling.LANCZOS), (left, top + _LINE))
+    for number, line in enumerate(panel.lines):
+        colour = _BEST if panel.best else _GREY
+        pen.write((left, top + _LINE + _CELL + 8 + number * _LINE), line, _TEXT, colour, _CELL)
+
+
+def _draw_thumb(sheet: Image.Image, pen: Pen, thumb: Thumb, left: int, top: int) -> None:
+    if thumb.picture is None:
+        pen.draw.rectangle([left, top, left + _THUMB - 1, top + _THUMB - 1], outline=_RULE)
+    else:
+        small = thumb.picture.resize((_THUMB, _THUMB), Image.Resampling.LANCZOS)
+        sheet.paste(small, (left, top))
+    pen.write((left, top + _THUMB + 5), thumb.label, _TEXT, _INK, _THUMB)
+    pen.write((left, top + _THUMB + 5 + 19), thumb.words, _SMALL, _GREY, _THUMB)
+
+
+def _fitted(picture: Image.Image, cell: int) -> Image.Image:
+    factor = cell / max(picture.size)
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    fitted = picture.resize(size, Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.LANCZOS)
+    square = Image.new("RGB", (cell, cell), _PAPER)
+    square.paste(fitted, ((cell - fitted.width) // 2, (cell - fitted.height) // 2))
+    return square
+
+
+def _pen(sheet: Image.Image, texts: Sequence[str]) -> Pen:
+    return Pen(draw=ImageDraw.Draw(sheet), font=common_font(texts))
+
+
+def _wrapped(text: str, width: int, height: int) -> list[str]:
+    letter = font_for("x", height, "").getlength("The mean of letters") / len("The mean of letters")
+    return textwrap.wrap(text, max(20, int(width / letter)))

@@ -1,0 +1,48 @@
+"""A run's network in torch again. In: the run's folder. Out: StagedNetwork. Next: explanation/files.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tellapart.bundle import Manifest
+from tellapart.errors import SettingsError
+from tellapart.models.blocks import Dense, dense_layers
+from tellapart.models.build import build_pretrained, load_network_state
+from tellapart.models.staged import StagedNetwork
+from tellapart.models.weights import read_weights
+from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.settings.tree import TrainSettings
+from tellapart.workflows.learning.scratch import build_network
+
+
+def rebuild_network(folder: Path, manifest: Manifest) -> StagedNetwork:
+    """The network that `manifest` tells of, filled from the folder's weights.safetensors, in evaluation mode.
+
+    Raises: SettingsError without a recipe where one is needed; BackboneError when the weights do not fit.
+    """
+    weights = folder / "weights.safetensors"
+    if manifest.strategy == "scratch":
+        network = build_network(_settings(folder), len(manifest.classes)).network
+        load_network_state(network, read_weights(weights))
+        return network.eval()
+    network = build_pretrained(
+        manifest.backbone.name,
+        weights=weights,
+        preprocessing=manifest.preprocessing.plain(),
+        class_count=len(manifest.classes),
+    )
+    state = read_weights(weights)
+    if any(name.startswith("dense.") for name in state):
+        dense = [Dense(**layer.model_dump()) for layer in _settings(folder).network.dense]
+        network.add_dense(dense_layers(dense, width=network.embedding), embedding=dense[-1].units)
+        load_network_state(network, state)
+    return network.eval()
+
+
+def _settings(folder: Path) -> TrainSettings:
+    path = folder / "recipe.toml"
+    if not path.is_file():
+        raise SettingsError(
+            f"{path} is not there; it tells how the network is built. Give the run's folder with all its files."
+        )
+    return make_settings(read_recipe(path))

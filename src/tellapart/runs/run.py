@@ -1,0 +1,239 @@
+"""A run on disk. In: settings. Out: Run, a folder that is never overwritten. Next: workflows/train.py.
+
+A folder with `unfinished.json` is a run that was stopped; `tellapart train --resume FOLDER` goes on with it. The marker
+goes away last, after model.onnx is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from tellapart.errors import SettingsError
+from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.settings.tree import TrainSettings
+from tellapart.storage import current_umask, storage_errors, write_bytes, write_json
+
+MARKER = "unfinished.json"
+SCAFFOLD = ("checkpoints", "work")  # folders that a finished run does not need
+_PACKAGES = (
+    "tellapart",
+    "numpy",
+    "pillow",
+    "onnxruntime",
+    "onnx",
+    "scikit-learn",
+    "timm",
+    "torch",
+    "torchvision",
+    "accelerate",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run's folder and settings."""
+
+    folder: Path
+    settings: TrainSettings
+    lock: IO[bytes] | None  # held while the run is at work; None where the system has no such locks
+
+    def log(self, event: str, **facts: Any) -> None:
+        """Add one line to log.jsonl. An epoch that a killed process has told already is not told again."""
+        path = self.folder / "log.jsonl"
+        record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
+        with storage_errors(path), path.open("a+b") as file:
+            file.seek(0)
+            lines = file.read()
+            if event == "epoch" and _epoch_is_told(lines, facts["number"]):
+                return
+            cut = b"\n" if lines and not lines.endswith(b"\n") else b""  # a kill left half a line
+            file.write(cut + json.dumps(record, ensure_ascii=False).encode() + b"\n")
+
+    def finish(self) -> None:
+        """Take away what only a resumed run needs, then the marker, and point `latest` here."""
+        for name in SCAFFOLD:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        with storage_errors(self.folder):
+            (self.folder / MARKER).unlink(missing_ok=True)
+        self.release()
+        _point_latest(self.folder)
+
+    def discard(self) -> None:
+        """Remove the run: it ended before anything was learned."""
+        self.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def release(self) -> None:
+        """Let go of the run: it is finished, or was stopped and may be resumed."""
+        if self.lock is not None:
+            self.lock.close()
+
+
+def _epoch_is_told(lines: bytes, number: int) -> bool:
+    for line in lines.splitlines():
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if record["event"] == "epoch" and record["number"] == number:
+                return True
+    return False
+
+
+def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
+    """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
+    given = {"pictures": settings.pictures, "labels": settings.labels, "weights": settings.weights}
+    return settings.model_copy(
+        update={name: None if path is None else os.path.abspath(path) for name, path in given.items()}
+    )
+
+
+def start_run(settings: TrainSettings) -> Run:
+    """Make a new folder OUT/NAME, NAME being the data set and the time. Raises: StorageError."""
+    out = Path(settings.out)
+    settings = with_absolute_inputs(settings).model_copy(update={"out": os.path.abspath(settings.out)})
+    name = f"{_safe(Path(settings.pictures).stem)}-{datetime.now():%Y%m%d-%H%M%S}"
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        # Filled under another name first: a run's folder that exists at all can be resumed.
+        partial = Path(tempfile.mkdtemp(dir=out, prefix=f".{name}-"))
+        try:
+            os.chmod(partial, 0o777 & ~current_umask())
+            write_bytes(partial / "recipe.toml", recipe_text(settings).encode())
+            write_json(partial / MARKER, {"process": os.getpid()})
+            folder = _rename_to_free_name(partial, out / name)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    run = Run(folder=folder, settings=settings, lock=_lock(folder))
+    run.log("started", settings=settings.model_dump())
+    return run
+
+
+def _rename_to_free_name(partial: Path, wanted: Path) -> Path:
+    folder, number = wanted, 1
+    while True:
+        try:
+            os.rename(partial, folder)  # refused where a folder with something in it has the name already
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}-{number}")
+            continue
+        return folder
+
+
+def _lock(folder: Path) -> IO[bytes] | None:
+    """Hold the run's marker, until this process ends in whatever way, so that nobody else resumes the run."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    with storage_errors(folder):
+        marker = (folder / MARKER).open("rb")
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        marker.close()
+        raise SettingsError(
+            f"the run {folder} is at work in another process; one run is one process's. Wait for it, or stop it first."
+        ) from None
+    return marker
+
+
+def replan(
+    run: Run, *, epochs: int, views: int | None = None, unfreeze: str | None = None, size: int | None = None
+) -> Run:
+    """The run with what was planned for it in its settings and its recipe: resumed or repeated, it plans nothing again.
+
+    Raises: StorageError.
+    """
+    settings = run.settings
+    finetune = {name: value for name, value in (("views", views), ("unfreeze", unfreeze)) if value is not None}
+    update: dict[str, Any] = {"loop": settings.loop.model_copy(update={"epochs": epochs})}
+    update["finetune"] = settings.finetune.model_copy(update=finetune)
+    if size is not None:
+        update["network"] = settings.network.model_copy(update={"size": size})
+    settings = settings.model_copy(update=update)
+    write_bytes(run.folder / "recipe.toml", recipe_text(settings).encode())
+    return replace(run, settings=settings)
+
+
+def resume_run(folder: Path) -> Run:
+    """Open a stopped run again, with the settings that it was started with.
+
+    Raises: SettingsError when the folder is no run, or the run is finished.
+    """
+    if not (folder / "recipe.toml").is_file():
+        raise SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. Give a folder under runs/.")
+    if not (folder / MARKER).exists():
+        raise SettingsError(
+            f"the run {folder} is finished; only a stopped run can be resumed. "
+            f"To repeat it: tellapart train --recipe {folder / 'recipe.toml'}"
+        )
+    settings = make_settings(read_recipe(folder / "recipe.toml"))
+    run = Run(folder=folder, settings=settings, lock=_lock(folder))
+    run.log("resumed")
+    return run
+
+
+def recipe_text(settings: TrainSettings) -> str:
+    """recipe.toml: every resolved setting, and the versions that ran."""
+    import tomli_w
+
+    values = _without_none(settings.model_dump(mode="json"))
+    head = "# Repeat this run with: tellapart train --recipe recipe.toml\n"
+    return head + tomli_w.dumps({"settings": values, "versions": versions()})
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what was left open is left out."""
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list) else value
+
+
+def versions() -> dict[str, str]:
+    """What computed the result: Python and the packages that matter."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def _safe(name: str) -> str:
+    kept = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)
+    return kept.strip("._")[:60] or "pictures"
+
+
+def _point_latest(folder: Path) -> None:
+    link = folder.parent / "latest"
+    if link.exists() and not link.is_symlink():
+        return  # the user's own file or folder of that name stays
+    temporary = folder.parent / f".latest-{os.getpid()}"
+    # Some file systems have no symbolic links; the run is complete without it.
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(folder.name)
+        os.replace(temporary, link)
+
+
+def check_writable(out: Path) -> None:
+    """Refuse before an hour's work, not after it. Raises: StorageError when no run folder could be made in `out`."""
+    existing = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    with storage_errors(out):
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(existing))
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "no permission", str(existing))

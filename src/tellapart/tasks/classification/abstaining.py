@@ -1,0 +1,86 @@
+"""When the kept model says "one of these" or "none of these". In: Choice, Dataset. Out: Abstention. Next: results.py.
+
+The novelty score is fitted on training pictures, both thresholds are set on the validation split, and what they keep is
+measured on the test split, less the pictures that have a copy in another split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tellapart.bundle import AbstentionRecord, Score
+from tellapart.evaluation.abstention import Thresholds, fewest_pictures, find_thresholds, measure_abstention
+from tellapart.evaluation.calibration import apply_temperature
+from tellapart.evaluation.novelty import FIT_PICTURES, Novelty, choose_pictures, fit_novelty
+from tellapart.tasks.candidates import Validated
+from tellapart.workflows.learning.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Abstention:
+    """How the kept model abstains, and how that does on the test split."""
+
+    novelty: Novelty
+    thresholds: Thresholds
+    measured: dict[str, Any]  # "abstention" in metrics.json
+
+    @property
+    def warning(self) -> str:
+        """What a person should know; empty where all is well."""
+        found, needed = self.thresholds.calibrated_on, fewest_pictures(self.thresholds.coverage)
+        if found >= needed:
+            return ""
+        return (
+            f"The validation split has {found:,} pictures; it takes {needed:,} to tell which classes to name so that the "
+            f"true one is among them {100 * self.thresholds.coverage:g} % of the time. Until then every class is, and no "
+            "picture is called unknown. Add pictures, or give a lower --coverage."
+        )
+
+    def record(self) -> AbstentionRecord:
+        """The same for the manifest."""
+        return AbstentionRecord(
+            coverage=self.thresholds.coverage,
+            threshold=self.thresholds.probability,
+            novelty_threshold=self.thresholds.novelty,
+            calibrated_on=self.thresholds.calibrated_on,
+            measured_coverage=_score(self.measured["coverage"]),
+            mean_set_size=self.measured["mean_set_size"],
+            known=None if self.measured["known"] is None else _score(self.measured["known"]),
+        )
+
+
+def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, seed: int) -> Abstention:
+    """Fit, calibrate and measure. `coverage` is in (0, 1). Raises: DataError when a picture can no longer be read."""
+    candidate = winner.candidate
+    train, validation, test = (dataset.rows(split) for split in ("train", "validation", "test"))
+    clean = test[~dataset.leaked[test]]
+    test = clean if len(clean) else test
+    train = train[choose_pictures(dataset.labels[train], seed=seed)]
+    novelty = fit_novelty(candidate.embeddings(train), dataset.labels[train])
+    thresholds = find_thresholds(
+        apply_temperature(candidate.logits(validation), winner.temperature),
+        dataset.labels[validation],
+        novelty.score(candidate.embeddings(validation)),
+        coverage=coverage,
+    )
+    measured = measure_abstention(
+        apply_temperature(candidate.logits(test), winner.temperature),
+        novelty.score(candidate.embeddings(test)),
+        dataset.labels[test],
+        thresholds,
+        classes=dataset.classes,
+        groups=dataset.groups[test],
+        seed=seed,
+    )
+    return Abstention(novelty=novelty, thresholds=thresholds, measured=measured)
+
+
+def scored_pictures(dataset: Dataset) -> int:
+    """How many pictures a network that was just trained must still look at: validation, test, those that novelty is fitted to."""
+    train, validation, test = (len(dataset.rows(split)) for split in ("train", "validation", "test"))
+    return validation + test + min(train, FIT_PICTURES)
+
+
+def _score(figure: dict[str, Any]) -> Score:
+    return Score(value=figure["value"], low=figure["low"], high=figure["high"])

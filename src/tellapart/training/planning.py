@@ -1,0 +1,139 @@
+"""What fits into the time that is left. In: seconds a picture, the budget. Out: Plan. Next: workflows/learning/finetune.py.
+
+A run with a budget plans its epochs once, from what a few batches took, and writes them into its recipe: resumed or
+repeated, it trains the same epochs. Everything here is arithmetic; what is measured comes in.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from tellapart.settings.tree import CPU_BATCH
+
+MOST_VIEWS = 8  # augmented views a picture that are cached; more cost time and disk, and gain little
+_CPU_SECONDS, _GPU_SECONDS = 60.0, 600.0  # of a whole run without --budget that is free to choose its strategy
+_GPU_BATCH = 256  # pictures at most, for each GPU
+_UPDATES = 50  # an epoch, at least, before a batch is doubled
+_MARGIN = 1.15  # what was measured on a few batches is a little kind
+_FEWEST_EPOCHS = 3  # below that fine-tuning from a probe hardly moves; only `auto` cares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Seconds that one picture costs, with everything that the machine does beside it."""
+
+    view: float  # augmenting it and running the frozen stages; 0 where no views are cached
+    train: float  # one training step's share
+    validate: float  # one look at it without gradients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How long to train."""
+
+    epochs: int
+    views: int  # cached views a picture; 0: none
+    seconds: float  # that it should take
+
+
+class Clock:
+    """The time that a run has. Without a budget there is no end, except for a strategy that is free to choose."""
+
+    def __init__(self, seconds: float | None, *, started: float, report: float = 0.0) -> None:
+        """`started` is a time of `time.monotonic`; `report` the seconds that the report will take at the end."""
+        self.budget = seconds
+        self._end = None if seconds is None else started + seconds - report
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left; None where there is no end."""
+        return None if self._end is None else self._end - time.monotonic()
+
+    def deadline(self, reserve: float) -> float | None:
+        """The moment of `time.monotonic` after which only `reserve` seconds are left."""
+        return None if self._end is None else self._end - reserve
+
+
+def default_budget(device: str) -> float:
+    """How long a run may take that was told neither a budget nor to fine-tune: the first answer comes soon."""
+    return _CPU_SECONDS if device == "cpu" else _GPU_SECONDS
+
+
+def report_seconds(pictures: int) -> float:
+    """What the report of so many pictures takes: most of it the map and the label doctor, which see 5,000 at most."""
+    return 4.0 + 0.003 * min(pictures, 5_000)
+
+
+def reserve_seconds(*, scored: int, seconds_picture: float) -> float:
+    """What must be left after the training: exporting, scoring `scored` pictures, writing."""
+    return 8.0 + 1.2 * scored * seconds_picture
+
+
+def choose_batch_size(device: str, *, processes: int, train: int) -> int:
+    """Pictures a batch, of all processes together, for `train` training pictures on "cpu", "cuda" or "mps".
+
+    A GPU is kept busy by larger batches than a CPU, as long as an epoch keeps enough updates. Nothing is timed for it:
+    the same command must give the same weights twice. What memory does not hold is computed in parts.
+    """
+    each = CPU_BATCH
+    if device != "cpu":
+        while each < _GPU_BATCH and train >= 2 * each * processes * _UPDATES:
+            each *= 2
+    whole = each if device == "cpu" else each * processes
+    return max(1, whole // processes) * processes
+
+
+def scaled_learning_rate(rate: float, *, batch: int, optimizer: str) -> float:
+    """The default `rate`, which suits 32 pictures an update, for `batch` pictures.
+
+    Linear for SGD (Goyal et al. 2017, arXiv 1706.02677), by the square root for Adam (Malladi et al. 2022, arXiv 2205.10287).
+    """
+    times = batch / CPU_BATCH
+    return rate * (times if optimizer == "sgd" else math.sqrt(times))
+
+
+def plan(
+    costs: Costs,
+    *,
+    train: int,
+    validation: int,
+    epochs: int | None,
+    views: int | None,
+    default_epochs: int,
+    seconds: float | None,
+) -> Plan | None:
+    """The epochs and views that fit into `seconds` (None: no limit), at most `default_epochs` where none are given.
+
+    `train` and `validation` count pictures; given `epochs` and `views` are kept, even if the deadline will cut the epochs.
+    None where not one epoch fits.
+    """
+
+    each = train * costs.train + validation * costs.validate
+
+    def planned(count: int) -> Plan:
+        cached = 0 if costs.view == 0 else min(MOST_VIEWS, count) if views is None else views
+        once = (train * cached + validation) * costs.view if cached else 0.0
+        return Plan(epochs=count, views=cached, seconds=_MARGIN * (once + count * each))
+
+    if epochs is not None:
+        whole = planned(epochs)
+        # The deadline cuts a training that is too long; one whose first epoch cannot end is not begun.
+        shortest = whole.seconds - _MARGIN * (epochs - 1) * each
+        return None if seconds is not None and shortest > seconds else whole
+    for count in range(default_epochs, 0, -1):
+        found = planned(count)
+        if seconds is None or found.seconds <= seconds:
+            return found
+    return None
+
+
+def worth_trying(*, train: int, seconds_picture: float, seconds: float, overhead: float = 20.0) -> tuple[bool, float]:
+    """Whether fine-tuning could fit at all, before anything is imported or measured, and the seconds that it needs.
+
+    `seconds_picture` is what embedding one picture took: a view costs a little less, a step of the upper stages about
+    twice that. `overhead` is imports and exports.
+    """
+    needed = overhead + _MARGIN * train * _FEWEST_EPOCHS * 3 * seconds_picture
+    return needed <= seconds, needed

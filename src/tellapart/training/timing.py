@@ -1,0 +1,170 @@
+"""How long a picture takes here. In: a network, an augmentation. Out: Speed. Next: planning.py."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from tellapart.data.augment import Augment
+from tellapart.errors import TrainingError
+from tellapart.features.shrink import training_square
+from tellapart.models.staged import StagedNetwork
+from tellapart.models.symmetry import VIEWS, TestTimeAugmentation
+from tellapart.preprocessing import Preprocessing
+from tellapart.runtime import BATCH, Session, cores
+from tellapart.training.devices import Devices, training_threads
+from tellapart.training.memory import keep_freed_memory
+from tellapart.training.planning import Costs
+from tellapart.training.update import within_memory
+from tellapart.workflows.learning.fitting import default_workers
+
+_AUGMENTED = 32  # pictures that are varied to see how long that takes
+_MOST = 128  # pictures in a step that is timed
+_TIMES = 3  # of which the quickest counts: other work on the machine only ever adds
+_DECODING = 0.003  # seconds, of an everyday picture
+_FEWEST = 2  # pictures in a step: batch norm needs two
+_SHARE = 0.2  # of the time left, for finding out how it is best spent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """Seconds a picture."""
+
+    costs: Costs
+    deployed: float  # the finished network, decoding included, on all cores
+
+
+def measure(
+    network: StagedNetwork,
+    *,
+    start: int,
+    shape: Sequence[int],
+    lower: Path | None,
+    augment: Augment,
+    devices: Devices,
+    batch_size: int,
+    preprocessing: Preprocessing,
+    workers: int | None = None,
+    test_time_augmentation: TestTimeAugmentation = "none",
+    left: float | None = None,
+) -> Speed:
+    """Time one batch of each kind on made pictures; the network is left as it was.
+
+    `workers`: the processes that vary pictures (None: as many as by default). `left`: the seconds that the run has; a fifth
+    of them goes into fewer pictures where a whole batch would take longer. Raises: TrainingError when memory does not suffice.
+    """
+    keep_freed_memory()
+    side = training_square(preprocessing).size
+    square = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    augment(square, (0, 0))  # the first call of all imports and fills tables
+    varied = _seconds(lambda: [augment(square, (0, number)) for number in range(_AUGMENTED)]) / _AUGMENTED
+    view = 0.0
+    if lower is not None:
+        view = varied / cores() + _view_seconds(lower, preprocessing.size)
+    patience = None if left is None else _SHARE * max(0.0, left)
+    train, validate = _step_seconds(network, start, shape, devices, batch_size, patience)
+    if lower is None:  # pictures are varied anew in each epoch
+        train = _with_varying(train, varied, devices, workers)
+    deployed = _DECODING / cores() + len(VIEWS[test_time_augmentation]) * (view + validate)
+    return Speed(costs=Costs(view=view, train=train, validate=validate), deployed=deployed)
+
+
+def _with_varying(train: float, varied: float, devices: Devices, workers: int | None) -> float:
+    """Seconds a picture of training, with the varying of it beside: on a GPU the slower of the two is waited for."""
+    if devices.device.type == "cpu":
+        return train + varied / cores()  # both take their turn on the same cores
+    if workers is None:
+        workers = default_workers(devices)
+    return max(train, varied / max(1, workers))
+
+
+def _view_seconds(lower: Path, size: int) -> float:
+    session = Session(lower, source=f"the frozen stages in {lower}")
+    images = np.zeros((BATCH, size, size, 3), dtype=np.uint8)
+
+    def run() -> None:
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(lambda _: session.run(images, ["activations"]), range(cores())))
+
+    run()
+    return _seconds(run) / (BATCH * cores())
+
+
+def _step_seconds(
+    network: StagedNetwork,
+    start: int,
+    shape: Sequence[int],
+    devices: Devices,
+    batch_size: int,
+    patience: float | None = None,
+) -> tuple[float, float]:
+    """Seconds a picture of a training step and of a look without gradients, with as many pictures as memory allows.
+
+    With `patience`, in so many seconds or with the fewest pictures. Raises: TrainingError when memory does not suffice for them.
+    """
+    count = max(_FEWEST, min(batch_size, _MOST))
+    with training_threads(devices.threads):
+        if patience is not None and count > _FEWEST:
+            once = functools.partial(_time_step, network, start, shape, devices, _FEWEST, times=1)
+            if (found := within_memory(once, devices.device)) is not None:
+                count = max(_FEWEST, min(count, int(patience / ((_TIMES + 1) * sum(found)))))
+        while count >= _FEWEST:
+            found = within_memory(functools.partial(_time_step, network, start, shape, devices, count), devices.device)
+            if found is not None:
+                return found
+            count //= 2
+    raise TrainingError(
+        f"memory does not suffice to train on {_FEWEST} pictures at a time; there must be room for {_FEWEST}. "
+        "Choose smaller pictures or a smaller network, or unfreeze fewer stages."
+    )
+
+
+def _time_step(
+    network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, count: int, *, times: int = _TIMES
+) -> tuple[float, float]:
+    twin = copy.deepcopy(network)  # batch norm's statistics change in a step
+    devices.prepare(twin)
+    kind = torch.uint8 if start == 0 else torch.float16
+    images = devices.to_device(torch.zeros((count, *shape), dtype=kind))
+    targets = torch.zeros(count, dtype=torch.int64).to(images.device)
+
+    def train() -> None:
+        with devices.autocast():
+            loss = nn.functional.cross_entropy(twin(images, start=start), targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        _settle(devices)
+
+    def look() -> None:
+        with torch.inference_mode(), devices.autocast():
+            twin(images, start=start)
+        _settle(devices)
+
+    twin.train()
+    train()
+    trained = min(_seconds(train) for _ in range(times))
+    twin.eval()
+    look()
+    return trained / count, min(_seconds(look) for _ in range(times)) / count
+
+
+def _settle(devices: Devices) -> None:
+    """Wait until the device has done what it was given; the CPU does it at once."""
+    if devices.device.type == "cuda":
+        torch.cuda.synchronize(devices.device)
+    elif devices.device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

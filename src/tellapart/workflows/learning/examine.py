@@ -1,0 +1,105 @@
+"""Look at every picture before anything is learned. In: a folder or CSV. Out: Examined. Next: workflows/train.py."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tellapart.data.additions import add_pictures, settle
+from tellapart.data.corrections import correct
+from tellapart.data.examples import Inspection, Listing
+from tellapart.data.folder import scan
+from tellapart.data.inspection import inspect_all
+from tellapart.data.survey import Audit, build_audit
+from tellapart.data.table import read_table
+from tellapart.errors import DataError
+from tellapart.features.cache import Cache
+from tellapart.reporter import Reporter
+from tellapart.runtime import cores
+
+KIND = "inspection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A listing with one inspection an entry, and the audit over both."""
+
+    listing: Listing
+    inspections: list[Inspection]  # in the order of listing.entries
+    audit: Audit
+
+
+class InspectionMemory:
+    """What earlier audits saw, kept in the cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The stored inspections among `keys`."""
+        return self._cache.get_many(KIND, keys)
+
+    def put_many(self, items: Mapping[str, bytes]) -> None:
+        """Keep inspections for the next audit."""
+        self._cache.put_many(KIND, items)
+
+
+def list_pictures(pictures: Path) -> Listing:
+    """Read a folder or a CSV, by what is there. Raises: DataError, StorageError."""
+    if pictures.is_file() and pictures.suffix.lower() in (".csv", ".tsv"):
+        return read_table(pictures)
+    return scan(pictures)
+
+
+def examine(
+    pictures: Path, *, corrections: Path | None = None, cache: Cache, reporter: Reporter, workers: int | None = None
+) -> Examined:
+    """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
+
+    It works on `workers` cores or all.
+    Raises: DataError, StorageError.
+    """
+    listing = list_pictures(pictures)
+    if corrections is not None and corrections.is_dir():
+        listing = add_pictures(listing, corrections)
+    elif corrections is not None:
+        corrected = correct(listing, corrections)
+        reporter.say(corrected.summary)
+        listing = corrected.listing
+    _check_names(listing)
+    with reporter.step("Checking pictures", len(listing.entries)) as advance:
+        inspections = inspect_all(
+            [entry.path for entry in listing.entries],
+            workers=workers or cores(),
+            remembered=InspectionMemory(cache),
+            advance=advance,
+        )
+    listing, inspections = _without_strays(listing, inspections)
+    if any(entry.added for entry in listing.entries):
+        settled = settle(listing, inspections)
+        reporter.say(f"{corrections}: {settled.summary}")
+        listing, inspections = settled.listing, settled.inspections
+    return Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections))
+
+
+def _check_names(listing: Listing) -> None:
+    for label in listing.classes:
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in label):
+            raise DataError(
+                f"the class name {label!r} holds characters that cannot be shown. Rename the folder, or the label in the table."
+            )
+
+
+def _without_strays(listing: Listing, inspections: list[Inspection]) -> tuple[Listing, list[Inspection]]:
+    """Leave out and count what is no picture by content or name; a folder that holds nothing else is no class."""
+    kept = [index for index, inspection in enumerate(inspections) if inspection.is_picture]
+    if len(kept) == len(inspections):
+        return listing, inspections
+    entries = tuple(listing.entries[index] for index in kept)
+    classes = tuple(sorted({entry.label for entry in entries}))
+    ignored = dict(listing.ignored) | {"not a picture": len(inspections) - len(kept)}
+    if len(classes) < len(listing.classes):
+        ignored["class folder without a picture"] = len(listing.classes) - len(classes)
+    return replace(listing, entries=entries, classes=classes, ignored=ignored), [inspections[index] for index in kept]

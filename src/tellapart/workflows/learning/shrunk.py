@@ -1,0 +1,66 @@
+"""The pictures of a training as small squares, decoded once. In: Dataset. Out: ShrunkSplits. Next: finetune.py."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import DataError
+from tellapart.features.caching import row_limit_bytes
+from tellapart.features.shrink import ShrunkPictures, shrink, training_square
+from tellapart.preprocessing import Preprocessing
+from tellapart.reporter import Reporter
+from tellapart.storage import cache_folder
+from tellapart.workflows.learning.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShrunkSplits:
+    """Train and validation pictures; rows are in the order of the pictures' contents."""
+
+    train: ShrunkPictures  # with a margin around what the network sees, to vary pictures in
+    train_labels: NDArray[np.int64]
+    validation: ShrunkPictures  # exactly what the network will see
+    validation_labels: NDArray[np.int64]
+
+    @property
+    def contents(self) -> str:
+        """SHA-256 over what is in them, in order."""
+        digest = hashlib.sha256()
+        for picture in (*self.train.pictures, *self.validation.pictures):
+            digest.update(picture.content_hash.encode())
+        return digest.hexdigest()
+
+
+def shrink_splits(dataset: Dataset, preprocessing: Preprocessing, reporter: Reporter) -> ShrunkSplits:
+    """Decode each train and validation picture once. Raises: DataError when a whole split has vanished; StorageError."""
+    train, validation = dataset.rows("train"), dataset.rows("validation")
+    folder, limit = cache_folder(), row_limit_bytes()
+    with reporter.step("Shrinking the pictures", len(train) + len(validation)) as advance:
+        made = [
+            shrink(dataset.pictures(rows), preprocessing=chosen, folder=folder, limit_bytes=limit, advance=advance)
+            for rows, chosen in ((train, training_square(preprocessing)), (validation, preprocessing))
+        ]
+    for pictures, split in zip(made, ("train", "validation"), strict=True):
+        if pictures.problems:
+            row, problem = next(iter(pictures.problems.items()))
+            reporter.warn(
+                f"{len(pictures.problems):,} {split} pictures are left out of the training; "
+                f"{pictures.pictures[row].path}: {problem}"
+            )
+        if len(pictures.problems) == len(pictures):
+            raise DataError(f"no picture of the {split} split is left that can be read. Add pictures to it.")
+    if made[0].store is None:
+        reporter.warn(
+            f"{len(made[0]):,} training pictures do not fit into the cache, so each epoch decodes the files anew. "
+            "Raise TELLAPART_CACHE_GB, or free disk space."
+        )
+    return ShrunkSplits(
+        train=made[0],
+        train_labels=dataset.labels[train],
+        validation=made[1],
+        validation_labels=dataset.labels[validation],
+    )

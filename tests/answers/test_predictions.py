@@ -1,0 +1,125 @@
+"""The table of predictions and its file. In: made probabilities. Out: verdicts."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tellapart.answers.predictions import build_predictions, write_predictions
+from tellapart.errors import StorageError
+
+
+def test_each_row_is_named_by_its_most_probable_class_and_failed_rows_stay() -> None:
+    given = np.array([[0.2, 0.8], [0.9, 0.1], [0.5, 0.5]], dtype=np.float32)
+    predictions = build_predictions(
+        paths=["a.jpg", "b.jpg", "c.jpg"], probabilities=given, errors=["", "empty file", ""], classes=["cat", "犬"]
+    )
+    assert predictions.paths == ("a.jpg", "b.jpg", "c.jpg")
+    assert predictions.labels == ("犬", "", "cat")
+    assert predictions.errors == ("", "empty file", "")
+    assert predictions.classes == ("cat", "犬")
+    assert predictions.probabilities.dtype == np.float32
+    assert np.isnan(predictions.probabilities[1]).all()
+    np.testing.assert_array_equal(predictions.probabilities[[0, 2]], given[[0, 2]])
+    assert given[1, 0] == np.float32(0.9), "the caller's array was changed"
+
+
+def test_rows_that_failed_may_come_as_nan() -> None:
+    given = np.array([[np.nan, np.nan], [0.1, 0.9]], dtype=np.float32)
+    predictions = build_predictions(paths=["a", "b"], probabilities=given, errors=["gone", ""], classes=["x", "y"])
+    assert predictions.labels == ("", "y")
+
+
+def test_sets_and_unknown_pictures_are_named() -> None:
+    given = np.array([[0.2, 0.5, 0.3], [0, 0, 0], [0.9, 0.05, 0.05]], dtype=np.float32)
+    names = {"paths": ["a", "b", "c"], "probabilities": given, "errors": ["", "gone", ""], "classes": ["x", "y", "z"]}
+    found = build_predictions(
+        **names, sets=[(1, 2), (), (0,)], unknown=[False, False, True], novelty=[0.9, np.nan, 5.0]
+    )
+    assert found.sets == (("y", "z"), (), ("x",))
+    assert found.unknown is not None
+    assert found.unknown.tolist() == [False, False, True]
+    assert found.novelty is not None
+    np.testing.assert_array_equal(found.novelty, np.array([0.9, np.nan, 5.0], dtype=np.float32))
+    older = build_predictions(**names)
+    assert (older.sets, older.unknown, older.novelty) == (None, None, None)
+
+
+def test_no_pictures_give_an_empty_table() -> None:
+    predictions = build_predictions(
+        paths=[], probabilities=np.zeros((0, 2), dtype=np.float32), errors=[], classes=["x", "y"]
+    )
+    assert (predictions.paths, predictions.labels, predictions.probabilities.shape) == ((), (), (0, 2))
+
+
+def test_the_file_names_every_class_and_survives_commas_newlines_and_odd_bytes(tmp_path: Path) -> None:
+    probabilities = np.array([[0.1, 0.9], [1 / 3, 2 / 3], [1.0, 1.2e-8]], dtype=np.float32)
+    file = tmp_path / "predictions.csv"
+    file.write_text("an earlier one")
+    write_predictions(
+        file,
+        paths=["a, b.jpg", "二\n.jpg", "\udce9t\udce9.jpg"],
+        true_labels=["猫", "dog", "dog"],
+        probabilities=probabilities,
+        classes=["dog", "猫"],
+    )
+    with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert header == ["path", "label", "predicted", "probability of dog", "probability of 猫"]
+    assert [row[:3] for row in rows] == [
+        ["a, b.jpg", "猫", "猫"],
+        ["二\n.jpg", "dog", "猫"],
+        ["\udce9t\udce9.jpg", "dog", "dog"],
+    ]
+    np.testing.assert_allclose(np.array([row[3:] for row in rows], dtype=np.float64), probabilities, rtol=1e-6)
+    assert rows[0][3:] == ["0.1", "0.9"]
+    assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
+
+
+def test_an_empty_test_gives_a_header_alone(tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    write_predictions(
+        file, paths=[], true_labels=[], probabilities=np.zeros((0, 2), dtype=np.float32), classes=["a", "b"]
+    )
+    assert file.read_text(encoding="utf-8").splitlines() == ["path,label,predicted,probability of a,probability of b"]
+
+
+def test_a_failure_in_the_middle_leaves_the_earlier_file(tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text("an earlier one")
+    with pytest.raises(ValueError, match="shorter"):
+        write_predictions(
+            file,
+            paths=["a", "b"],
+            true_labels=["x"],
+            probabilities=np.full((2, 1), 1, dtype=np.float32),
+            classes=["x"],
+        )
+    assert file.read_text() == "an earlier one"
+    assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot use .*file.*Choose another path"):
+        write_predictions(
+            tmp_path / "file" / "predictions.csv",
+            paths=["a"],
+            true_labels=["x"],
+            probabilities=np.ones((1, 1), dtype=np.float32),
+            classes=["x"],
+        )
+
+
+def test_importing_it_brings_none_of_the_heavy_packages() -> None:
+    code = (
+        "import sys, tellapart.answers.predictions; "
+        "print(sorted({'torch', 'sklearn', 'scipy', 'timm'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,63 @@
+"""What is kept is counted and cleared as a whole. In: a cache folder. Out: facts, then nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tellapart.errors import SettingsError
+from tellapart.features.caching import clear_cache, describe_cache, open_cache, row_limit_bytes
+from tellapart.features.row_folder import open_rows
+from tellapart.features.rows import RowStore
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TELLAPART_CACHE_GB", "0.01")
+    return tmp_path / "cache"
+
+
+def store(folder: Path) -> RowStore:
+    found = open_rows(folder, "s", ["a"], shape=(1_000_000,), dtype=np.uint8, limit_bytes=10**8)
+    assert found is not None
+    return found
+
+
+def test_row_stores_are_counted_and_cleared(folder: Path) -> None:
+    store(folder).close()
+    facts = describe_cache()
+    assert facts["row_stores"]["count"] == 1
+    assert 1_000_000 < facts["row_stores"]["size_bytes"] < 1_010_000
+    assert facts["size_bytes"] >= facts["row_stores"]["size_bytes"] + (folder / "cache.sqlite").stat().st_size
+    assert clear_cache() >= 1_000_000
+    assert describe_cache()["row_stores"] == {"count": 0, "size_bytes": 0}
+    assert not (folder / "rows").exists()
+
+
+def test_a_store_in_use_is_not_counted_as_cleared(folder: Path) -> None:
+    used = store(folder)
+    assert clear_cache() < 1_000_000
+    assert describe_cache()["row_stores"]["count"] == 1
+    used.close()
+
+
+def test_rows_may_take_what_the_others_leave_of_the_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert row_limit_bytes() == 10_000_000
+    store(folder).close()  # rows make room for rows
+    with open_cache() as cache:
+        cache.put_many("embedding", {"a": bytes(3_000_000)})
+        assert 6_000_000 < row_limit_bytes() < 7_000_000
+    monkeypatch.setenv("TELLAPART_CACHE_GB", "0.0001")
+    assert row_limit_bytes() == 0
+    monkeypatch.setenv("TELLAPART_CACHE_GB", "much")
+    with pytest.raises(SettingsError, match="TELLAPART_CACHE_GB is 'much'"):
+        row_limit_bytes()
+
+
+def test_describing_makes_no_folder(folder: Path) -> None:
+    assert describe_cache()["row_stores"]["count"] == 0
+    assert clear_cache() == 0
+    assert not folder.exists()

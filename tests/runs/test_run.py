@@ -1,0 +1,74 @@
+"""A run's folder. In: settings. Out: what is told in it, planned in it, and when it goes away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tellapart.runs.run import Run, replan, resume_run, start_run
+from tellapart.settings.reading import make_settings, read_recipe
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    started = start_run(make_settings({"pictures": str(tmp_path / "pictures"), "out": str(tmp_path / "runs")}))
+    yield started
+    started.release()
+
+
+def told(run: Run) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (run.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_an_epoch_is_told_once_however_often_it_is_trained(run: Run) -> None:
+    for number in (1, 2, 2, 3):
+        run.log("epoch", number=number, train_loss=1 / number)
+    assert [event["number"] for event in told(run) if event["event"] == "epoch"] == [1, 2, 3]
+    run.log("resumed")
+    run.log("resumed")
+    assert [event["event"] for event in told(run)].count("resumed") == 2
+
+
+def test_half_a_line_is_not_glued_to_the_next(run: Run) -> None:
+    with (run.folder / "log.jsonl").open("a") as file:
+        file.write('{"event": "epo')
+    run.log("resumed")
+    lines = (run.folder / "log.jsonl").read_text().splitlines()
+    assert lines[-2] == '{"event": "epo'
+    assert json.loads(lines[-1])["event"] == "resumed"
+    run.log("epoch", number=1)
+    assert json.loads((run.folder / "log.jsonl").read_text().splitlines()[-1])["number"] == 1
+
+
+def test_a_plan_is_in_the_recipe_that_a_resumed_run_reads(run: Run) -> None:
+    planned = replan(run, epochs=7, views=3, unfreeze="2")
+    run.release()
+    again = resume_run(run.folder)
+    assert again.settings == planned.settings
+    assert (again.settings.loop.epochs, again.settings.finetune.views, again.settings.finetune.unfreeze) == (7, 3, "2")
+    assert read_recipe(run.folder / "recipe.toml")["loop"]["epochs"] == 7
+    again.release()
+
+
+def test_a_discarded_run_leaves_nothing(run: Run) -> None:
+    run.discard()
+    assert list(run.folder.parent.iterdir()) == []
+
+
+def test_paths_in_the_recipe_are_whole_so_that_a_run_resumes_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {"pictures": "pictures", "labels": "fixed.csv", "weights": "own.safetensors", "out": str(tmp_path / "runs")}
+    run = start_run(make_settings(given))
+    run.release()
+    monkeypatch.chdir("/")
+    again = resume_run(run.folder)
+    again.release()
+    settings = again.settings
+    assert settings.labels == str(tmp_path / "fixed.csv")
+    assert (settings.pictures, settings.weights) == (str(tmp_path / "pictures"), str(tmp_path / "own.safetensors"))
+    assert "labels" not in settings.trained_by()  # where the corrections lie changes nothing; what they say does

@@ -1,0 +1,121 @@
+"""Which classifier is kept. In: logits on a validation split. Out: the choice and its reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from tellapart.evaluation.calibration import apply_temperature
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.preprocessing import Preprocessing
+from tellapart.tasks.candidates import Candidate, choose, comparison, only, validate, with_class_biases
+
+ROWS = np.arange(200)
+LABELS = np.arange(200) % 2
+
+
+def candidate(strategy: str, margins: np.ndarray) -> Candidate:
+    """A classifier of two classes whose logit for the right one is larger by `margins` [200]."""
+    logits = np.zeros((200, 2), dtype=np.float32)
+    logits[ROWS, LABELS] = margins
+    backbone = ReadyBackbone(
+        name="tiny",
+        network=Path("network.onnx"),
+        weights=Path("weights.safetensors"),
+        preprocessing=Preprocessing(size=8),
+        embedding=2,
+        weights_source="",
+        weights_license="",
+        fingerprint="",
+        reused=False,
+        seconds=0.0,
+    )
+    return Candidate(
+        strategy=strategy,
+        backbone=backbone,
+        weight=np.eye(2, dtype=np.float32),
+        bias=np.zeros(2, dtype=np.float32),
+        embeddings=lambda rows: logits[rows],
+        details={},
+    )
+
+
+def margins(wrong: int, size: float = 2.0) -> np.ndarray:
+    """The first `wrong` of 200 pictures are on the wrong side."""
+    found = np.full(200, size)
+    found[:wrong] = -size
+    return found
+
+
+def test_the_log_loss_is_that_of_the_calibrated_probabilities() -> None:
+    found = validate(candidate("probe", margins(20)), ROWS, LABELS)
+    logits = candidate("probe", margins(20)).logits(ROWS)
+    expected = log_loss(LABELS, apply_temperature(logits, found.temperature).astype(np.float64))
+    assert found.log_losses.mean() == pytest.approx(expected, rel=1e-5)
+    assert found.accuracy == pytest.approx(0.9)
+
+
+def test_a_clearly_better_one_wins() -> None:
+    probe, tuned = (
+        validate(candidate(*one), ROWS, LABELS) for one in (("probe", margins(40)), ("finetune", margins(10)))
+    )
+    choice = choose(probe, tuned)
+    assert choice.winner is tuned
+    assert choice.reason == (
+        "Kept the fine-tuned network: on 200 validation pictures the fine-tuned network is better "
+        f"(log loss {tuned.log_losses.mean():.3f} against {probe.log_losses.mean():.3f}, "
+        "accuracy 95.0 % against 80.0 %)."
+    )
+
+
+def test_a_worse_one_loses() -> None:
+    probe, tuned = (
+        validate(candidate(*one), ROWS, LABELS) for one in (("probe", margins(10)), ("finetune", margins(40)))
+    )
+    choice = choose(probe, tuned)
+    assert choice.winner is probe
+    assert "Kept the classifier on the frozen network" in choice.reason
+    assert "the fine-tuned network is no better" in choice.reason
+
+
+def test_a_gain_that_may_be_chance_does_not_count() -> None:
+    # One picture of 200 changes sides: the difference is about its own standard error.
+    mixed = margins(20)
+    mixed[19], mixed[20:24] = 2.0, 1.5
+    probe, tuned = (validate(candidate(*one), ROWS, LABELS) for one in (("probe", margins(20)), ("finetune", mixed)))
+    gains = probe.log_losses - tuned.log_losses
+    assert 0 < gains.mean() < gains.std(ddof=1) / np.sqrt(200)
+    choice = choose(probe, tuned)
+    assert choice.winner is probe
+    assert "the fine-tuned network is better by no more than chance" in choice.reason
+
+
+def test_the_comparison_names_the_winner_first() -> None:
+    probe, tuned = (
+        validate(candidate(*one), ROWS, LABELS) for one in (("probe", margins(40)), ("finetune", margins(10)))
+    )
+    rows = comparison(choose(probe, tuned))
+    assert [row["strategy"] for row in rows] == ["finetune", "probe"]
+    assert rows[0]["accuracy"] == pytest.approx(0.95)
+    assert comparison(only(probe))[0]["strategy"] == "probe"
+    assert only(probe).reason == ""
+
+
+def test_a_class_that_is_named_too_often_is_named_as_often_as_it_occurs() -> None:
+    leaning = candidate("finetune", np.random.default_rng(0).normal(0.8, 1.2, 200))
+    leaning = replace(leaning, bias=np.array([1.5, 0.0], dtype=np.float32))
+    before = only(validate(leaning, ROWS, LABELS))
+    after = with_class_biases(before, ROWS, LABELS)
+    named = [
+        (apply_temperature(one.winner.candidate.logits(ROWS), one.winner.temperature)).mean(axis=0)[0]
+        for one in (before, after)
+    ]
+    assert named[0] > 0.6
+    assert named[1] == pytest.approx(0.5, abs=0.02)
+    assert (after.compared, after.reason) == (before.compared, before.reason)
+    own = apply_temperature(after.winner.candidate.logits(ROWS), after.winner.temperature)[ROWS, LABELS]
+    assert -np.log(own).mean() < before.winner.log_losses.mean()

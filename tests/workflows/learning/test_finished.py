@@ -1,0 +1,72 @@
+"""A trained network answers through its exported file. In: a tiny network, colours. Out: embeddings, each once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tellapart.errors import DataError
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.caching import open_cache
+from tellapart.preprocessing import Preprocessing
+from tellapart.reporter import Silent
+from tellapart.workflows.learning.dataset import Dataset, gather
+from tellapart.workflows.learning.examine import examine
+from tellapart.workflows.learning.finished import EmbedOnce
+
+
+class Counting(Silent):
+    """Says nothing, and remembers how many things each step was to do."""
+
+    def __init__(self) -> None:
+        self.totals: list[int] = []
+
+    @contextlib.contextmanager
+    def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        self.totals.append(total)
+        with super().step(title, total) as advance:
+            yield advance
+
+
+@pytest.fixture
+def dataset(colours: Path) -> Dataset:
+    with open_cache() as cache:
+        return gather(examine(colours, cache=cache, reporter=Silent()), seed=0)
+
+
+@pytest.fixture
+def backbone(tiny_network: Path) -> ReadyBackbone:
+    return ReadyBackbone(
+        name="tiny",
+        network=tiny_network,
+        weights=tiny_network,
+        preprocessing=Preprocessing(size=16),
+        embedding=3,
+        weights_source="",
+        weights_license="",
+        fingerprint="",
+        reused=False,
+        seconds=0.0,
+    )
+
+
+def test_each_picture_is_embedded_once(dataset: Dataset, backbone: ReadyBackbone) -> None:
+    reporter = Counting()
+    embeddings = EmbedOnce(dataset, backbone, reporter)
+    first = embeddings(np.array([4, 0, 8]))
+    np.testing.assert_allclose(first, [[0, 240 / 255, 0], [0, 0, 250 / 255], [230 / 255, 0, 0]], atol=0.01)
+    np.testing.assert_array_equal(embeddings(np.array([0, 8, 1, 4]))[[3, 0, 1]], first)
+    embeddings(np.array([1, 4]))
+    assert reporter.totals == [3, 1]
+
+
+def test_a_picture_that_is_gone_stops_the_scoring(dataset: Dataset, backbone: ReadyBackbone) -> None:
+    embeddings = EmbedOnce(dataset, backbone, Silent())
+    path = dataset.pictures(np.array([2]))[0].path
+    path.unlink()
+    with pytest.raises(DataError, match=r"2\.png: .* put it back as it was, and resume the run"):
+        embeddings(np.array([1, 2]))
