@@ -16,11 +16,12 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from tellapart.cli.console import make_reporter
+from tellapart.data.examples import PictureFile
 from tellapart.evaluation.intervals import wilson
 from tellapart.features.backbone import prepare_backbone
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import open_engine
-from tellapart.features.extract import PictureFile, extract
+from tellapart.features.extract import extract
 from tellapart.runtime import cores
 from tellapart.storage import cache_folder
 from tellapart.training.probe import fit_probe

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tellapart.data.examples import PictureFile
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
 from tellapart.features.backbone import prepare_backbone
 from tellapart.features.engine import open_engine
-from tellapart.features.extract import PictureFile, extract
+from tellapart.features.extract import extract
 from tellapart.preprocessing import load
 from tellapart.runtime import BATCH, cores
 from tellapart.storage import cache_folder

@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from tellapart.cli.console import make_reporter
+from tellapart.data.examples import PictureFile
 from tellapart.evaluation.labels import LabelReport, examine_labels
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import open_engine
-from tellapart.features.extract import PictureFile, extract
+from tellapart.features.extract import extract
 from tellapart.storage import cache_folder
 from tellapart.training.out_of_fold import out_of_fold
 from tellapart.workflows.demo import write_solar_table

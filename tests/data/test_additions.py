@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tellapart.data.additions import Settled, add_pictures, settle
+from tellapart.data.dataset import split_examples
 from tellapart.data.examples import Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
@@ -16,7 +17,6 @@ from tellapart.data.split import assign_splits
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
-from tellapart.workflows.learning.dataset import split_examples
 from tellapart.workflows.learning.examine import examine
 
 

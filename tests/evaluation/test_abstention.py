@@ -8,13 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from tellapart.evaluation.abstention import (
-    Thresholds,
-    fewest_pictures,
-    find_thresholds,
-    measure_abstention,
-    prediction_sets,
-)
+from tellapart.answers.deciding import prediction_sets
+from tellapart.evaluation.abstention import Thresholds, fewest_pictures, find_thresholds, measure_abstention
 from tellapart.evaluation.intervals import wilson
 
 

@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.data.examples import PictureFile
 from tellapart.features.cache import Cache
-from tellapart.features.extract import Features, PictureFile, extract
+from tellapart.features.extract import Features, extract
 from tellapart.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(size=8, crop=1.0)

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.data.examples import PictureFile
 from tellapart.errors import ModelFileError
-from tellapart.features.extract import PictureFile
 from tellapart.features.frozen import CachedViews, cache_views, view_order
 from tellapart.features.shrink import ShrunkPictures, content_number, shrink, training_square
 from tellapart.preprocessing import Preprocessing

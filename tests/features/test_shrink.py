@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.data.examples import PictureFile
 from tellapart.errors import DataError
-from tellapart.features.extract import PictureFile
 from tellapart.features.shrink import AugmentedPictures, ShrunkPictures, content_number, shrink, training_square
 from tellapart.preprocessing import Preprocessing, load
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.answers.deciding import prediction_sets
 from tellapart.bundle import AbstentionRecord, Manifest, Model, Score, open_model
-from tellapart.evaluation.abstention import prediction_sets
 from tellapart.export.assemble import assemble
 from tellapart.preprocessing import load
 from tellapart.serving.app import build_app

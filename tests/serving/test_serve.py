@@ -24,14 +24,16 @@ from click.testing import CliRunner
 
 from tellapart.errors import ModelFileError, SettingsError
 from tellapart.serving.keys import read_keys
-from tellapart.workflows.serve import ServeOptions, serve
+from tellapart.workflows.serve import serve
+from tellapart.workflows.serving.options import ServeOptions
 
 from .conftest import png
 from .test_plain import form
 
 PROGRAM = """
 import json, sys
-from tellapart.workflows.serve import ServeOptions, serve
+from tellapart.workflows.serving.options import ServeOptions
+from tellapart.workflows.serve import serve
 if __name__ == "__main__":
     def ready(ports):
         print(f"ready {ports.http} {ports.grpc}", file=sys.stderr, flush=True)

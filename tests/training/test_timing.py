@@ -14,9 +14,8 @@ from tellapart.models.blocks import Block
 from tellapart.models.scratch import build_scratch
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import cores
-from tellapart.training.devices import Devices
+from tellapart.training.devices import Devices, default_workers
 from tellapart.training.timing import Speed, _settle, _step_seconds, _with_varying, measure
-from tellapart.workflows.learning.fitting import default_workers
 
 SIDE = 16
 ONE = Devices(threads=1)

@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.deciding import prediction_sets
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.items import PathItem, Row, expand, read_file
 from tellapart.answers.predictions import Predictions, build_predictions
 from tellapart.bundle import Manifest, Model, open_model
-from tellapart.data.folder import FORMAT_OF_EXTENSION
 from tellapart.errors import PictureError
-from tellapart.evaluation.abstention import prediction_sets
 from tellapart.preprocessing import load
 from tellapart.runtime import BATCH, cores
 
-__all__ = ["Classifier", "Row", "Source", "expand", "load_classifier", "read_file"]
+__all__ = ["Classifier", "PathItem", "Row", "expand", "load_classifier", "read_file"]
 
 
 class Classifier:

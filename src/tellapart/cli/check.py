@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tellapart.workflows.learning.examine import Examined
+    from tellapart.data.survey import Examined
 
 _SHOWN = 10  # paths or clusters of a kind; --json has them all
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tellapart.workflows.serve import Ports
+    from tellapart.workflows.serving.options import Ports
 
 _PORT = click.IntRange(0, 65535)
 
@@ -119,7 +119,8 @@ def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: 
     from tellapart.cli.extras import require
 
     require("serve", "serve")
-    from tellapart.workflows.serve import ServeOptions, serve
+    from tellapart.workflows.serve import serve
+    from tellapart.workflows.serving.options import ServeOptions
 
     def say(text: str) -> None:
         if not quiet:

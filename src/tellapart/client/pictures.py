@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.items import PathItem, expand, read_file
-from tellapart.data.folder import FORMAT_OF_EXTENSION
 from tellapart.errors import DataError, PictureError
 
 if TYPE_CHECKING:

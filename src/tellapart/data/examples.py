@@ -65,3 +65,12 @@ class Example:
     width: int
     height: int
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFile:
+    """One file whose embedding is wanted."""
+
+    path: Path
+    file_hash: str  # SHA-256 of the bytes, as the audit saw them; "": not known, so that any bytes are taken
+    content_hash: str  # of the pixels; equal contents are computed once

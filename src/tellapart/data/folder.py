@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.examples import Entry, Listing, Split
 from tellapart.errors import DataError, StorageError
 
@@ -25,28 +26,6 @@ SPLIT_WORDS: Mapping[str, Split] = {
     "validation": "validation",
     "test": "test",
     "testing": "test",
-}
-
-# Content decides later what a file is. Here the extension only helps to tell what stands beside the split folders
-# (annotations/, docs/) from class folders, so formats that we cannot read belong in it too.
-_EXTENSIONS: Mapping[str, str] = {
-    "JPEG": ".jpg .jpeg .jpe .jfif .mpo",
-    "PNG": ".png .apng",
-    "GIF": ".gif",
-    "BMP": ".bmp .dib",
-    "TIFF": ".tif .tiff",
-    "WEBP": ".webp",
-    "AVIF": ".avif .avifs",
-    "JPEG2000": ".jp2 .j2k .j2c .jpc .jpf .jpx",
-    "PPM": ".ppm .pgm .pbm .pnm .pfm",
-    "ICO": ".ico",
-    "PCX": ".pcx",
-    "SGI": ".sgi .rgb .rgba .bw",
-    "QOI": ".qoi",
-    "unreadable": ".heic .heif .hif .jxl .psd .tga .svg .eps .dng .cr2 .cr3 .nef .arw .raw .dcm",
-}
-FORMAT_OF_EXTENSION: Mapping[str, str] = {
-    extension: name for name, extensions in _EXTENSIONS.items() for extension in extensions.split()
 }
 
 _SYSTEM_NAMES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin"))

@@ -20,8 +20,8 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.examples import Inspection
-from tellapart.data.folder import FORMAT_OF_EXTENSION
 from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_FILE_BYTES, MAX_PIXELS, Decoded, decode
 

@@ -214,3 +214,12 @@ def _leaks(entries: Sequence[Entry], groups: Sequence[str]) -> tuple[tuple[Leak,
             )
             leaked += [index for index in indices if entries[index].split == "test"]
     return tuple(leaks), tuple(sorted(leaked))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A listing with one inspection an entry, and the audit over both."""
+
+    listing: Listing
+    inspections: list[Inspection]  # in the order of listing.entries
+    audit: Audit

@@ -1,4 +1,4 @@
-"""A contact sheet: a row for each picture, its variants side by side. In: list[SheetRow]. Out: a Pillow picture. Next: workflows/evaluate.py."""
+"""A contact sheet: a row a picture, its variants side by side. In: list[SheetRow]. Out: a Pillow picture. Next: lettering.py."""
 
 from __future__ import annotations
 

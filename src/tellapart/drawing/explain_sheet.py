@@ -1,4 +1,4 @@
-"""What an explanation looks like on one sheet. In: panels, neighbours, tiles. Out: a Pillow picture. Next: workflows/explain_network.py."""
+"""What an explanation looks like on one sheet. In: panels, neighbours, tiles. Out: a Pillow picture. Next: lettering.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from tellapart.drawing.lettering import Pen, common_font, font_for
-from tellapart.explanation.pictures import Tile
+from tellapart.drawing.tiles import Tile
 
 _PAPER, _INK, _GREY, _RULE, _BEST = (250, 250, 248), (28, 30, 34), (104, 108, 114), (208, 208, 204), (20, 108, 67)
 _MARGIN, _GAP, _LINE = 28, 16, 22  # pixels

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from PIL import Image, ImageDraw
 
 from tellapart.drawing.lettering import Pen, common_font
-from tellapart.explanation.stages import Kind, StageRow
+from tellapart.drawing.tiles import Kind, StageRow
 
 _PAPER, _INK, _GREY, _RULE = (250, 250, 248), (28, 30, 34), (104, 108, 114), (222, 222, 218)
 _COLOURS: Mapping[Kind, tuple[int, int, int]] = {

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.deciding import prediction_sets
 from tellapart.evaluation.intervals import Counts, Figure, Groups, bootstrap, group_numbers, sum_by_group, wilson
 
 _ROUNDING = 1e-9  # 1 - 0.9 is 0.09999999999999998, which must not ask for one picture more
@@ -59,14 +60,6 @@ def find_thresholds(
         novelty=None if novelty is None else _quantile(novelty, coverage),
         calibrated_on=len(labels),
     )
-
-
-def prediction_sets(probabilities: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
-    """Which classes are in each picture's set, bool [N, K]; the most probable one always is."""
-    sets = np.asarray(probabilities >= threshold)
-    if len(sets):
-        sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
-    return sets
 
 
 def measure_abstention(

@@ -1,4 +1,4 @@
-"""How unlike the training pictures a picture is. In: training embeddings, labels. Out: Novelty. Next: tasks/classification/abstaining.py.
+"""How unlike the training pictures a picture is. In: training embeddings, labels. Out: Novelty. Next: intervals.py.
 
 The score is the distance to the nearest class in units of how far the training pictures of a class lie apart: Lee et al.
 2018, arXiv 1807.03888, eq. 2 (Mahalanobis, one covariance for all classes), with embeddings scaled to length one and the

@@ -5,23 +5,13 @@ Shapes: F filters, C H W channels, height and width.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.drawing.tiles import Tile
 from tellapart.explanation.overlay import colour
 
 MOST_MAPS = 64  # that are drawn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    """One channel."""
-
-    channel: int
-    picture: NDArray[np.uint8]  # [h, w, 3]
-    activity: float  # mean size of a map's values; of a filter's weights the root mean square
 
 
 def filter_tiles(kernels: NDArray[np.float32]) -> list[Tile]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
+from tellapart.drawing.tiles import Kind, StageRow
 from tellapart.explanation.layers import CLASSIFIER, INPUT, Layer
-
-Kind = Literal["convolution", "attention", "dense", "pooling", "other"]
 
 MOST_ROWS = 24  # more cannot be taken in at a glance
 _KINDS: tuple[tuple[str, Kind], ...] = (
@@ -21,18 +19,6 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
     ("MaxPool", "pooling"),
     ("ReduceMean", "pooling"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageRow:
-    """One or several layers that follow each other."""
-
-    name: str
-    kind: Kind
-    layers: int
-    output: tuple[int, ...]  # of the last, for one picture
-    parameters: int
-    multiply_adds: int
 
 
 def put_together(layers: Sequence[Layer], *, most: int = MOST_ROWS) -> list[StageRow]:

@@ -1,4 +1,4 @@
-"""The cache as a whole: stored values, rows, exported backbones. In: nothing. Out: Cache, facts. Next: workflows/learning/examine.py."""
+"""The cache as a whole: stored values, rows, exported backbones. In: nothing. Out: Cache, facts. Next: cache.py."""
 
 from __future__ import annotations
 

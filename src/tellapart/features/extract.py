@@ -11,11 +11,11 @@ import hashlib
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.examples import PictureFile
 from tellapart.errors import PictureError
 from tellapart.features.cache import Cache
 from tellapart.features.engine import Engine
@@ -24,15 +24,6 @@ from tellapart.preprocessing import Preprocessing, load
 
 KIND = "embedding"
 _WRITE_EVERY = 256  # pictures; kill -9 loses at most that many, Ctrl-C none
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureFile:
-    """One file whose embedding is wanted."""
-
-    path: Path
-    file_hash: str  # SHA-256 of the bytes, as the audit saw them; "": not known, so that any bytes are taken
-    content_hash: str  # of the pixels; equal contents are computed once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

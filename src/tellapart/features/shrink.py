@@ -18,8 +18,9 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from tellapart.data.examples import PictureFile
 from tellapart.errors import DataError, PictureError
-from tellapart.features.extract import PictureFile, read_unchanged
+from tellapart.features.extract import read_unchanged
 from tellapart.features.row_folder import open_rows, relatives
 from tellapart.features.rows import Computed, RowStore, fill, run_units
 from tellapart.preprocessing import Preprocessing, load

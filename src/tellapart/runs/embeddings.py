@@ -1,4 +1,4 @@
-"""Embeddings of a run's pictures, for its map and its label doctor. In: RunRecord. Out: Embedded. Next: tasks/classification/pictures.py."""
+"""Embeddings of a run's pictures, for its map and its label doctor. In: RunRecord. Out: Embedded. Next: record.py."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.examples import Example
+from tellapart.data.examples import Example, PictureFile
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
-from tellapart.features.extract import PictureFile
+from tellapart.features.embedding import embed_pictures
 from tellapart.reporter import Reporter
 from tellapart.runs.record import RunRecord
 from tellapart.storage import cache_folder
-from tellapart.tasks.classification.probing import embed_pictures
 
 MOST_PICTURES = 5_000  # more are drawn from
 MOST_OWN = 2_000  # of a network whose embeddings are in no cache

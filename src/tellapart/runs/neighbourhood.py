@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.examples import Example
+from tellapart.data.examples import Example, PictureFile
 from tellapart.data.examples_csv import read_examples
 from tellapart.explanation.neighbours import nearest
 from tellapart.features.caching import open_cache
-from tellapart.features.extract import PictureFile, extract
+from tellapart.features.extract import extract
 from tellapart.reporter import Reporter
 from tellapart.runs.opened import OpenRun
 from tellapart.runtime import BATCH, cores

@@ -6,13 +6,36 @@ from pathlib import Path
 
 from tellapart.bundle import Manifest
 from tellapart.errors import SettingsError
-from tellapart.models.blocks import Dense, dense_layers
-from tellapart.models.build import build_pretrained, load_network_state
+from tellapart.models.blocks import Block, Dense, dense_layers
+from tellapart.models.build import BuiltNetwork, build_pretrained, load_network_state
+from tellapart.models.freezing import freeze
+from tellapart.models.scratch import build_scratch
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.weights import read_weights
 from tellapart.settings.reading import make_settings, read_recipe
-from tellapart.settings.tree import TrainSettings
-from tellapart.workflows.learning.scratch import build_network
+from tellapart.settings.tree import BlockSettings, TrainSettings
+
+# The network of `--strategy scratch` where no blocks are described: 3 x 3 convolutions, twice the filters a halving.
+BLOCKS = tuple(BlockSettings(filters=filters) for filters in (32, 64, 128, 256))
+
+
+def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork:
+    """The network that the settings describe, with weights from their seed. Raises: SettingsError."""
+    network = settings.network
+    blocks = network.blocks or (BLOCKS if network.name == "blocks" else ())
+    built = build_scratch(
+        network.name,
+        class_count=class_count,
+        seed=settings.seed,
+        blocks=[Block(**block.model_dump()) for block in blocks],
+        dense=[Dense(**layer.model_dump()) for layer in network.dense],
+        size=network.size,
+        channels=network.channels,
+        dropout=network.dropout,
+        drop_path=network.drop_path,
+    )
+    freeze(built.network, len(built.network.stages))
+    return built
 
 
 def rebuild_network(folder: Path, manifest: Manifest) -> StagedNetwork:

@@ -19,8 +19,11 @@ from tellapart.answers.predictions import write_predictions
 from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score
 from tellapart.data.audit import audit_json, findings
 from tellapart.data.corrections import LEFT_OUT
+from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
+from tellapart.data.survey import Examined
+from tellapart.evaluation.choosing import Candidate, Choice, comparison
 from tellapart.export.assemble import assemble
 from tellapart.export.parity import check_parity
 from tellapart.features.backbone import ReadyBackbone
@@ -28,10 +31,7 @@ from tellapart.preprocessing import load
 from tellapart.runs.run import Run, versions
 from tellapart.runtime import Session
 from tellapart.storage import storage_errors, write_bytes, write_json
-from tellapart.tasks.candidates import Candidate, Choice, comparison
 from tellapart.tasks.classification.abstaining import Abstention
-from tellapart.workflows.learning.dataset import Dataset
-from tellapart.workflows.learning.examine import Examined
 
 _PROOF = 4  # test pictures that the finished file must classify as tested
 _NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tellapart.training.planning import CPU_BATCH
+
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
 _LEARNED_WITHOUT = {"pictures", "labels", "out", "budget", "strict", "device", "report", "language", "coverage"}
-CPU_BATCH = 32  # pictures; a CPU computes more at once no quicker
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 

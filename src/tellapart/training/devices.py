@@ -23,6 +23,7 @@ from tellapart.runtime import cores
 Precision = Literal["float32", "bfloat16", "float16"]
 _PATIENCE = timedelta(hours=24)  # the first process may audit and embed for hours before the others are needed
 _LAUNCHED = {"bf16": "bfloat16", "fp16": "float16"}  # what `accelerate launch --mixed_precision` calls them
+_MAIN_THREAD_CORES = 2  # with no more cores than that, worker processes only take turns with the training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,3 +213,14 @@ def _precision(device: torch.device, precision: str) -> Precision:
             f"precision is {precision!r}; it must be auto, float32, bfloat16 or float16. Choose one of these."
         )
     return precision  # type: ignore[return-value]
+
+
+def default_workers(devices: Devices, *, available: int | None = None) -> int:
+    """Processes that read and vary pictures where the settings name no number; 0: a thread. Never more than cores.
+
+    `available`: the cores (None: those that this process may use).
+    """
+    count = cores() if available is None else available
+    if devices.device.type == "cpu" and count <= _MAIN_THREAD_CORES:
+        return 0
+    return min(8, (count - 1) // devices.world)

@@ -10,7 +10,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from tellapart.settings.tree import CPU_BATCH
+CPU_BATCH = 32  # pictures; a CPU computes more at once no quicker
 
 MOST_VIEWS = 8  # augmented views a picture that are cached; more cost time and disk, and gain little
 _CPU_SECONDS, _GPU_SECONDS = 60.0, 600.0  # of a whole run without --budget that is free to choose its strategy

@@ -21,11 +21,10 @@ from tellapart.models.staged import StagedNetwork
 from tellapart.models.symmetry import VIEWS, TestTimeAugmentation
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import BATCH, Session, cores
-from tellapart.training.devices import Devices, training_threads
+from tellapart.training.devices import Devices, default_workers, training_threads
 from tellapart.training.memory import keep_freed_memory
 from tellapart.training.planning import Costs
 from tellapart.training.update import within_memory
-from tellapart.workflows.learning.fitting import default_workers
 
 _AUGMENTED = 32  # pictures that are varied to see how long that takes
 _MOST = 128  # pictures in a step that is timed

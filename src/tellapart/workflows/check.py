@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tellapart.data.survey import Examined
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
-from tellapart.workflows.learning.examine import Examined, examine
+from tellapart.workflows.learning.examine import examine
 
 
 def check(pictures: Path, *, corrections: Path | None = None, reporter: Reporter) -> Examined:

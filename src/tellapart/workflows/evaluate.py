@@ -18,12 +18,13 @@ from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Classifier, load_classifier
 from tellapart.data.examples import SPLITS, Entry, Split
 from tellapart.data.examples_csv import read_examples
+from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
 from tellapart.evaluation.metrics import evaluate as score
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
-from tellapart.workflows.learning.examine import Examined, examine
+from tellapart.workflows.learning.examine import examine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,18 +18,20 @@ from typing import Any, Literal
 import numpy as np
 
 from tellapart.data.corrections import data_folder, path_in
+from tellapart.data.examples import PictureFile
+from tellapart.data.survey import Examined
 from tellapart.errors import DataError, StorageError
 from tellapart.evaluation.labels import Doubt, LabelReport, examine_labels
 from tellapart.features.backbone import PendingBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
+from tellapart.features.embedding import embed_pictures
 from tellapart.features.engine import choose_device
-from tellapart.features.extract import Features, PictureFile
+from tellapart.features.extract import Features
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder, write_bytes
-from tellapart.tasks.classification.probing import embed_pictures
 from tellapart.training.out_of_fold import out_of_fold
-from tellapart.workflows.learning.examine import Examined, examine
+from tellapart.workflows.learning.examine import examine
 
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
 

@@ -1,4 +1,4 @@
-"""The main job: pictures become a tested model. In: TrainSettings. Out: TrainResult, a run's folder. Next: workflows/learning/dataset.py.
+"""The main job: pictures become a tested model. In: TrainSettings. Out: TrainResult, a run's folder. Next: data/dataset.py.
 
 Only wires rooms together: audit, split, probe, fine-tuning or training from scratch, choice, test, model.onnx. The
 validation split chooses and calibrates; the test split is looked at once, at the end.
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
+from tellapart.data.dataset import Dataset, gather
 from tellapart.data.examples import SPLITS
+from tellapart.data.survey import Examined
 from tellapart.errors import (
     BackboneError,
     BackboneUnavailable,
@@ -29,6 +31,7 @@ from tellapart.errors import (
     TrainingError,
 )
 from tellapart.evaluation.calibration import apply_temperature
+from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.metrics import evaluate
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
@@ -40,11 +43,9 @@ from tellapart.runs.writing import Learned, TrainResult, write_results
 from tellapart.runtime import cores
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
-from tellapart.tasks.candidates import Choice
 from tellapart.tasks.classification.abstaining import learn_to_abstain
 from tellapart.training.planning import choose_batch_size
-from tellapart.workflows.learning.dataset import Dataset, gather
-from tellapart.workflows.learning.examine import Examined, examine
+from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.processes import is_helper, world_size
 from tellapart.workflows.learning.strategies import TrainingSession, learn, make_clock
 

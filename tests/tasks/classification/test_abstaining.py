@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.evaluation.calibration import softmax
+from tellapart.evaluation.choosing import Candidate, Validated
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import Preprocessing
-from tellapart.tasks.candidates import Candidate, Validated
 from tellapart.tasks.classification.abstaining import learn_to_abstain, scored_pictures
-from tellapart.workflows.learning.dataset import Dataset
 
 TEMPERATURE = 2.0
 WEIGHT = np.random.default_rng(5).normal(size=(3, 8)).astype(np.float32)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tellapart.data.dataset import Dataset, gather
 from tellapart.errors import DataError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Silent
-from tellapart.workflows.learning.dataset import Dataset, gather
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.finished import EmbedOnce
 

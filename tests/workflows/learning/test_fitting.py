@@ -28,9 +28,9 @@ from tellapart.reporter import Silent
 from tellapart.runtime import cores
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import LoopSettings
-from tellapart.training.devices import Devices
+from tellapart.training.devices import Devices, default_workers
 from tellapart.workflows.learning import finetune, fitting
-from tellapart.workflows.learning.fitting import default_workers, run_job
+from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.job import Job, fingerprint
 
 SIDE, COUNT = 16, 48

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tellapart.bundle import AbstentionRecord, Score
+from tellapart.data.dataset import Dataset
 from tellapart.evaluation.abstention import Thresholds, fewest_pictures, find_thresholds, measure_abstention
 from tellapart.evaluation.calibration import apply_temperature
+from tellapart.evaluation.choosing import Validated
 from tellapart.evaluation.novelty import FIT_PICTURES, Novelty, choose_pictures, fit_novelty
-from tellapart.tasks.candidates import Validated
-from tellapart.workflows.learning.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

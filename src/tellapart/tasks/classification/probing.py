@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.dataset import Dataset
+from tellapart.evaluation.choosing import Candidate
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
-from tellapart.features.engine import open_engine
-from tellapart.features.extract import Features, PictureFile, extract
+from tellapart.features.embedding import embed
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.candidates import Candidate
 from tellapart.training.probe import Probe, fit_probe
-from tellapart.workflows.learning.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,40 +27,6 @@ class Probed:
     computed: int  # pictures that went through the network
     reused: int  # pictures whose embedding was in the cache
     seconds_embedding: float
-
-
-def embed(
-    dataset: Dataset,
-    rows: NDArray[np.int64],
-    backbone: ReadyBackbone,
-    device: str,
-    cache: Cache | None,
-    reporter: Reporter,
-) -> Features:
-    """Embeddings of some rows; `cache` is None for a network that was trained just now."""
-    return embed_pictures(dataset.pictures(rows), backbone, device, cache, reporter, title="Computing embeddings")
-
-
-def embed_pictures(
-    pictures: Sequence[PictureFile],
-    backbone: ReadyBackbone,
-    device: str,
-    cache: Cache | None,
-    reporter: Reporter,
-    *,
-    title: str,
-) -> Features:
-    """Embeddings of pictures by a backbone, with progress under `title`."""
-    with reporter.step(title, len(pictures)) as advance:
-        return extract(
-            pictures,
-            engine=open_engine(backbone, device),
-            preprocessing=backbone.preprocessing,
-            embedding=backbone.embedding,
-            fingerprint=backbone.fingerprint,
-            cache=cache,
-            advance=advance,
-        )
 
 
 def probe(

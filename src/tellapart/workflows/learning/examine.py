@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tellapart.data.additions import add_pictures, settle
@@ -12,7 +12,7 @@ from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
-from tellapart.data.survey import Audit, build_audit
+from tellapart.data.survey import Examined, build_audit
 from tellapart.data.table import read_table
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
@@ -20,15 +20,6 @@ from tellapart.reporter import Reporter
 from tellapart.runtime import cores
 
 KIND = "inspection"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """A listing with one inspection an entry, and the audit over both."""
-
-    listing: Listing
-    inspections: list[Inspection]  # in the order of listing.entries
-    audit: Audit
 
 
 class InspectionMemory:

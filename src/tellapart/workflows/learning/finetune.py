@@ -14,7 +14,9 @@ from pathlib import Path
 import torch
 
 from tellapart.data.augment import Augment, build_augmentation, resolve
+from tellapart.data.dataset import Dataset
 from tellapart.errors import ModelFileError, SettingsError
+from tellapart.evaluation.choosing import Candidate
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import row_limit_bytes
 from tellapart.features.frozen import cache_views
@@ -29,13 +31,11 @@ from tellapart.runs.run import Run, replan
 from tellapart.runtime import Session
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
-from tellapart.tasks.candidates import Candidate
 from tellapart.tasks.classification.abstaining import scored_pictures
 from tellapart.tasks.classification.probing import Probed
 from tellapart.training.devices import Devices
 from tellapart.training.planning import Clock, Plan, plan, reserve_seconds
 from tellapart.training.timing import Speed, measure
-from tellapart.workflows.learning.dataset import Dataset
 from tellapart.workflows.learning.finished import finish_network
 from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.job import Usable, make_job

@@ -1,4 +1,4 @@
-"""A trained network becomes a candidate that answers as its model.onnx will. In: a network. Out: Candidate. Next: tasks/candidates.py."""
+"""A trained network becomes a candidate that answers as its model.onnx will. In: a network. Out: Candidate. Next: strategies.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy as np
 import safetensors.torch
 from numpy.typing import NDArray
 
+from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
+from tellapart.evaluation.choosing import Candidate
 from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.embedding import embed
 from tellapart.models.build import network_state
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.symmetry import TestTimeAugmentation
@@ -19,10 +22,7 @@ from tellapart.models.tracing import export_embedding
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Reporter
 from tellapart.storage import write_bytes
-from tellapart.tasks.candidates import Candidate
-from tellapart.tasks.classification.probing import embed
 from tellapart.training.progress import Fitted
-from tellapart.workflows.learning.dataset import Dataset
 
 WORK = "work"  # in the run's folder, until the run is finished
 

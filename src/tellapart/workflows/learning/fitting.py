@@ -24,7 +24,7 @@ from tellapart.reporter import Reporter
 from tellapart.runtime import cores
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.curves import open_curves
-from tellapart.training.devices import Devices, thread_advice
+from tellapart.training.devices import Devices, default_workers, thread_advice
 from tellapart.training.loop import fit
 from tellapart.training.loss import PictureLoss, balanced_weights
 from tellapart.training.memory import keep_freed_memory
@@ -35,7 +35,6 @@ from tellapart.training.update import within_memory
 from tellapart.workflows.learning.job import Job
 
 _VALIDATION_BATCH = 64
-_MAIN_THREAD_CORES = 2  # with no more cores than that, worker processes only take turns with the training
 
 
 def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., None] | None = None) -> Fitted:
@@ -229,17 +228,6 @@ def _mix(
         images = images.permute(0, 3, 1, 2).float()
     images, soft = mix(images.float(), targets, mixup=mixup, cutmix=cutmix, class_count=classes, seed=(seed,))
     return images.permute(0, 2, 3, 1) if pictures else images, soft
-
-
-def default_workers(devices: Devices, *, available: int | None = None) -> int:
-    """Processes that read and vary pictures where the settings name no number; 0: a thread. Never more than cores.
-
-    `available`: the cores (None: those that this process may use).
-    """
-    count = cores() if available is None else available
-    if devices.device.type == "cpu" and count <= _MAIN_THREAD_CORES:
-        return 0
-    return min(8, (count - 1) // devices.world)
 
 
 def _workers(job: Job, devices: Devices) -> int:

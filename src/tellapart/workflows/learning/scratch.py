@@ -5,21 +5,18 @@ from __future__ import annotations
 import functools
 
 from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.dataset import Dataset
 from tellapart.errors import SettingsError
+from tellapart.evaluation.choosing import Candidate
 from tellapart.features.shrink import AugmentedPictures
-from tellapart.models.blocks import Block, Dense
-from tellapart.models.build import BuiltNetwork
-from tellapart.models.freezing import freeze
-from tellapart.models.scratch import build_scratch
 from tellapart.reporter import Reporter
+from tellapart.runs.network import build_network
 from tellapart.runs.run import Run, replan
-from tellapart.settings.tree import BlockSettings, TrainSettings
-from tellapart.tasks.candidates import Candidate
+from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.classification.abstaining import scored_pictures
 from tellapart.training.devices import Devices
 from tellapart.training.planning import Clock, Plan, plan, reserve_seconds
 from tellapart.training.timing import Speed, measure
-from tellapart.workflows.learning.dataset import Dataset
 from tellapart.workflows.learning.finished import finish_network
 from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.job import make_job
@@ -28,8 +25,6 @@ from tellapart.workflows.learning.shrunk import shrink_splits
 
 EPOCHS = 30  # where neither epochs nor a budget are given
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 5e-2}
-# The network of `--strategy scratch` where no blocks are described: 3 x 3 convolutions, twice the filters a halving.
-BLOCKS = tuple(BlockSettings(filters=filters) for filters in (32, 64, 128, 256))
 
 
 def scratch(run: Run, dataset: Dataset, devices: Devices, clock: Clock, reporter: Reporter) -> tuple[Run, Candidate]:
@@ -110,22 +105,3 @@ def _plan(settings: TrainSettings, dataset: Dataset, speed: Speed, clock: Clock,
             "smaller pictures."
         )
     return planned
-
-
-def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork:
-    """The network that the settings describe, with weights from their seed. Raises: SettingsError."""
-    network = settings.network
-    blocks = network.blocks or (BLOCKS if network.name == "blocks" else ())
-    built = build_scratch(
-        network.name,
-        class_count=class_count,
-        seed=settings.seed,
-        blocks=[Block(**block.model_dump()) for block in blocks],
-        dense=[Dense(**layer.model_dump()) for layer in network.dense],
-        size=network.size,
-        channels=network.channels,
-        dropout=network.dropout,
-        drop_path=network.drop_path,
-    )
-    freeze(built.network, len(built.network.stages))
-    return built

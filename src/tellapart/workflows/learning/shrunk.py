@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
 from tellapart.features.caching import row_limit_bytes
 from tellapart.features.shrink import ShrunkPictures, shrink, training_square
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder
-from tellapart.workflows.learning.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""Which classifiers a run trains. In: TrainingSession, Dataset. Out: Trained, with the one that is kept. Next: tasks/classification/probing.py.
+"""Which classifiers a run trains. In: TrainingSession, Dataset. Out: Trained, with the one that is kept. Next: finetune.py.
 
 The probe always comes first, unless the network begins at random. Whether fine-tuning follows depends on the strategy,
 the time that is left and on whether the probe makes mistakes at all.
@@ -10,18 +10,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tellapart.data.dataset import Dataset
+from tellapart.data.survey import Examined
 from tellapart.errors import BackboneError, TrainingError
+from tellapart.evaluation.choosing import Choice, choose, only, validate, with_class_biases
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
 from tellapart.runtime import cores
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.candidates import Choice, choose, only, validate, with_class_biases
 from tellapart.tasks.classification.probing import Probed, probe
 from tellapart.training.planning import Clock, default_budget, report_seconds, worth_trying
-from tellapart.workflows.learning.dataset import Dataset
-from tellapart.workflows.learning.examine import Examined
 from tellapart.workflows.learning.processes import join, send, world_size
 
 if TYPE_CHECKING:

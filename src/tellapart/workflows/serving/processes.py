@@ -23,7 +23,7 @@ from tellapart.errors import SettingsError, TellapartError
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from tellapart.workflows.serve import Ports, ServeOptions
+    from tellapart.workflows.serving.options import Ports, ServeOptions
 
 _START_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
@@ -94,7 +94,7 @@ def _replace_dead(
 
 def _run(options: ServeOptions, http: socket.socket, number: int, tell: Connection) -> None:
     """The child's whole life."""
-    from tellapart.workflows.serve import serve_here
+    from tellapart.workflows.serving.process import serve_here
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

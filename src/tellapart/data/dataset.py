@@ -1,4 +1,4 @@
-"""What there is to learn from: one row a usable picture. In: Examined, Examples. Out: Dataset. Next: tasks/classification/probing.py."""
+"""What there is to learn from: one row a usable picture. In: Examined, Examples. Out: Dataset. Next: split.py."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.examples import SPLITS, Example, Split
+from tellapart.data.examples import SPLITS, Example, PictureFile, Split
 from tellapart.data.split import assign_splits, check_train
+from tellapart.data.survey import Examined
 from tellapart.errors import DataError
-from tellapart.features.extract import PictureFile
-from tellapart.workflows.learning.examine import Examined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,9 +10,9 @@ import pytest
 from sklearn.metrics import log_loss
 
 from tellapart.evaluation.calibration import apply_temperature
+from tellapart.evaluation.choosing import Candidate, choose, comparison, only, validate, with_class_biases
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import Preprocessing
-from tellapart.tasks.candidates import Candidate, choose, comparison, only, validate, with_class_biases
 
 ROWS = np.arange(200)
 LABELS = np.arange(200) % 2
