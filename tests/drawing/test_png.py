@@ -44,5 +44,5 @@ def test_a_file_takes_the_place_of_an_earlier_one_whatever_its_name(tmp_path: Pa
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError, match="a part of the path is a file, not a folder"):
+    with pytest.raises(StorageError, match="in the way|not a folder"):
         write_png(tmp_path / "file" / "sheet.png", PIXELS)
