@@ -44,9 +44,9 @@ class Abstention:
             threshold=self.thresholds.probability,
             novelty_threshold=self.thresholds.novelty,
             calibrated_on=self.thresholds.calibrated_on,
-            measured_coverage=_score(self.measured["coverage"]),
+            measured_coverage=Score.of(self.measured["coverage"]),
             mean_set_size=self.measured["mean_set_size"],
-            known=None if self.measured["known"] is None else _score(self.measured["known"]),
+            known=None if self.measured["known"] is None else Score.of(self.measured["known"]),
         )
 
 
@@ -80,7 +80,3 @@ def scored_pictures(dataset: Dataset) -> int:
     """How many pictures a network that was just trained must still look at: validation, test, those that novelty is fitted to."""
     train, validation, test = (len(dataset.rows(split)) for split in ("train", "validation", "test"))
     return validation + test + min(train, FIT_PICTURES)
-
-
-def _score(figure: dict[str, Any]) -> Score:
-    return Score(value=figure["value"], low=figure["low"], high=figure["high"])
