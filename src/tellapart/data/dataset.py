@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ class Dataset:
     classes: tuple[str, ...]
     examples: list[Example]  # every entry, in the listing's order, with problems
     indices: NDArray[np.int64]  # [N], into `examples`
-    labels: NDArray[np.int64]  # [N]
+    targets: NDArray[Any]  # [N, ...], as the task's learner takes them
     groups: NDArray[np.int64]  # [N]
     splits: NDArray[np.str_]  # [N]
     leaked: NDArray[np.bool_]  # [N]
@@ -30,13 +31,15 @@ class Dataset:
     def rows(self, split: Split) -> NDArray[np.int64]:
         """The rows of a split, in the order of their contents, so that nothing learned depends on names of files."""
         chosen = np.flatnonzero(self.splits == split)
-        keys = [(self.examples[self.indices[row]].content_hash, int(self.labels[row])) for row in chosen]
+        told = np.nan_to_num(np.asarray(self.targets[chosen], dtype=np.float64), nan=-1).tolist()
+        hashes = [self.examples[index].content_hash for index in self.indices[chosen].tolist()]
+        keys = list(zip(hashes, told, strict=True))
         return chosen[sorted(range(len(chosen)), key=keys.__getitem__)]
 
-    def pictures(self, rows: NDArray[np.int64]) -> list[PictureFile]:
-        """The files of some rows."""
+    def pictures(self, rows: NDArray[np.int64] | None = None) -> list[PictureFile]:
+        """The files of some rows, or of all."""
         found = []
-        for index in self.indices[rows]:
+        for index in self.indices if rows is None else self.indices[rows]:
             example = self.examples[index]
             found.append(
                 PictureFile(
@@ -59,7 +62,7 @@ class Dataset:
             self,
             examples=examples,
             indices=self.indices[kept],
-            labels=self.labels[kept],
+            targets=self.targets[kept],
             groups=self.groups[kept],
             splits=self.splits[kept],
             leaked=self.leaked[kept],
@@ -81,7 +84,7 @@ def gather(examined: Examined, *, seed: int) -> Dataset:
         classes=examined.audit.classes,
         examples=examples,
         indices=np.array(usable, dtype=np.int64),
-        labels=np.array([number[examples[index].label] for index in usable], dtype=np.int64),
+        targets=np.array([number[examples[index].label] for index in usable], dtype=np.int64),
         groups=groups.astype(np.int64),
         splits=np.array([examples[index].split or "" for index in usable]),
         leaked=np.array([examples[index].path in leaked for index in usable], dtype=np.bool_),
