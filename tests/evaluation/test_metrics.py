@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score, top_k_accuracy_score
 
+from tellapart.bundle import Score
 from tellapart.errors import DataError
-from tellapart.evaluation.intervals import Figure, wilson
+from tellapart.evaluation.intervals import wilson
 from tellapart.evaluation.metrics import evaluate
 from tellapart.evaluation.verdict import judge
 
@@ -246,9 +247,9 @@ def test_an_empty_test_is_refused() -> None:
         score(np.ones((1, 3)), np.zeros(1, dtype=np.int64), 2)
 
 
-def figure(right: int, count: int) -> Figure:
+def figure(right: int, count: int) -> Score:
     low, high = wilson(right, count)
-    return Figure(value=right / count, low=low, high=high, method="wilson")
+    return Score(value=right / count, low=low, high=high, method="wilson")
 
 
 def test_a_large_test_is_said_to_be_large_enough() -> None:

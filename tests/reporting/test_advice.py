@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from tellapart.bundle import Score
 from tellapart.reporting.advice import advise
-from tellapart.reporting.facts import ClassRow, Figure, Pair
+from tellapart.reporting.facts import ClassRow, Pair
 
 
 def row(name: str, recall: float | None, *, test: int = 50, train: int = 300) -> ClassRow:
-    figure = None if recall is None else Figure(value=recall, low=None, high=None)
+    figure = None if recall is None else Score(value=recall, low=None, high=None)
     return ClassRow(name=name, train=train, validation=40, test=test, recall=figure, precision=0.9, f1=0.9)
 
 
 FINE: dict[str, Any] = {
-    "accuracy": Figure(value=0.95, low=0.93, high=0.97),
+    "accuracy": Score(value=0.95, low=0.93, high=0.97),
     "n_test": 400,
     "n_pictures": 2000,
     "classes": [row("cat", 0.95), row("dog", 0.95)],
@@ -34,7 +35,7 @@ def test_where_nothing_stands_out_there_is_no_advice() -> None:
 
 def test_a_wide_interval_asks_for_more_test_pictures() -> None:
     # 14 points wide on 100 pictures: (1.4^2 - 1) x 100 = 96 more make it 10.
-    found = advise(**FINE | {"accuracy": Figure(value=0.9, low=0.82, high=0.96), "n_test": 100})
+    found = advise(**FINE | {"accuracy": Score(value=0.9, low=0.82, high=0.96), "n_test": 100})
     assert found == [("next_test", {"n": 96})]
 
 
@@ -66,7 +67,7 @@ def test_a_pair_that_makes_most_mistakes_is_named_where_there_are_others() -> No
 
 def test_faults_of_the_data_come_first_and_six_are_enough() -> None:
     found = advise(
-        accuracy=Figure(value=0.8, low=0.7, high=0.9),
+        accuracy=Score(value=0.8, low=0.7, high=0.9),
         n_test=60,
         n_pictures=900,
         classes=[row("a", 0.9), row("b", 0.5), row("c", 1.0, test=3)],
@@ -94,7 +95,7 @@ def test_a_network_that_knows_its_training_pictures_better_is_told() -> None:
 
 
 def test_a_classifier_that_hardly_beats_guessing_is_no_judge_of_labels() -> None:
-    weak = {"accuracy": Figure(value=0.4, low=0.36, high=0.44), "wrong_labels": 20}
+    weak = {"accuracy": Score(value=0.4, low=0.36, high=0.44), "wrong_labels": 20}
     assert next(key for key, _ in advise(**FINE | weak)) == "next_weak"
     assert "next_labels" not in dict(advise(**FINE | weak))
     assert "next_labels" in dict(advise(**FINE | {"wrong_labels": 20}))

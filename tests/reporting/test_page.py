@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tellapart.bundle import Score
 from tellapart.reporting.facts import (
     AboutPart,
     AbstentionPart,
@@ -16,7 +17,6 @@ from tellapart.reporting.facts import (
     ClassRow,
     Confusion,
     DataPart,
-    Figure,
     LabelsPart,
     LearningPart,
     MapPart,
@@ -37,7 +37,7 @@ PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 def report(classes: int = 2, *, image: str | None = None) -> Report:
     names = [TRAP, *(f"class {number}" for number in range(1, classes))]
-    figure = Figure(value=0.989, low=0.97, high=0.996)
+    figure = Score(value=0.989, low=0.97, high=0.996)
     shown = Shown(name=TRAP, picture=PIXEL, label=TRAP, predicted=names[1], probability=0.93, heat=PIXEL)
     gone = Shown(name="gone.png", picture=None, label=names[1])
     rows = [
@@ -185,7 +185,7 @@ def test_thresholds_that_could_not_be_set_are_told() -> None:
     whole = report()
     parts = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
     few = AbstentionPart(
-        wanted=0.95, measured=Figure(value=1.0, low=0.8, high=1.0), size=10.0, unknown=None, calibrated_on=12
+        wanted=0.95, measured=Score(value=1.0, low=0.8, high=1.0), size=10.0, unknown=None, calibrated_on=12
     )
     assert "12 validation pictures are too few to tell" in render(Report(**parts | {"abstention": few}), Phrases("en"))
 

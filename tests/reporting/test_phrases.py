@@ -33,7 +33,7 @@ def test_chinese_is_chinese_but_for_names() -> None:
 def test_every_phrase_is_used_and_every_used_one_is_there() -> None:
     texts = [
         path.read_text()
-        for folder in ("reporting", "workflows", "serving")
+        for folder in ("reporting", "tasks", "workflows", "serving")
         for path in (SOURCES / folder).rglob("*.*")
         if path.suffix in (".py", ".html", ".js")
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tellapart.reporting.facts import Advice, ClassRow, Figure, Pair
+from tellapart.bundle import Score
+from tellapart.reporting.facts import Advice, ClassRow, Pair
 
 _WIDEST = 0.10  # of an interval that tells enough
 _FEWEST = 10  # test pictures of a class
@@ -20,7 +21,7 @@ _MOST = 6  # more than that nobody does
 
 def advise(
     *,
-    accuracy: Figure,
+    accuracy: Score,
     n_test: int,
     n_pictures: int,
     classes: Sequence[ClassRow],
@@ -63,7 +64,7 @@ def advise(
     return found[:_MOST]
 
 
-def _about_classes(accuracy: Figure, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int) -> list[Advice]:
+def _about_classes(accuracy: Score, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int) -> list[Advice]:
     found: list[Advice] = []
     known = [row for row in classes if row.recall is not None and row.test >= _FEWEST]
     if known:

@@ -6,18 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tellapart.bundle import Score
 from tellapart.reporting.pictures import Sprites
 
 Advice = tuple[str, dict[str, Any]]  # a phrase's key and its values
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A score with its 95 % interval; the ends are None where none can be had."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +28,13 @@ class Shown:
 class Verdict:
     """The answer in one sentence, and what belongs to it."""
 
-    accuracy: Figure
+    accuracy: Score
     n_test: int
     baseline: float  # share of the most common class
     baseline_label: str
     too_small: bool
     leaked: int  # test pictures with a copy in another split
-    clean: Figure | None  # the accuracy on the others
+    clean: Score | None  # the accuracy on the others
     n_clean: int
     compared: Sequence[tuple[str, float, float]]  # strategy, log loss, accuracy; the one that is kept first
     advice: Sequence[Advice]
@@ -56,7 +48,7 @@ class ClassRow:
     train: int
     validation: int
     test: int
-    recall: Figure | None
+    recall: Score | None
     precision: float | None
     f1: float | None
 
@@ -129,7 +121,7 @@ class Chart:
 class ResultsPart:
     """How good it is."""
 
-    scores: Sequence[tuple[str, Figure]]  # phrase key and figure
+    scores: Sequence[tuple[str, Score]]  # phrase key and figure
     confusion: Confusion
     classes: Sequence[ClassRow]  # at most as many as a person reads; the worst first where some are left out
     pairs: Sequence[Pair]
@@ -167,7 +159,7 @@ class AbstentionPart:
     """Sets of classes, and pictures that are called unknown."""
 
     wanted: float
-    measured: Figure
+    measured: Score
     size: float  # classes in a set, mean
     unknown: float | None  # share of the test pictures; None where the validation split was too small to tell
     calibrated_on: int  # validation pictures

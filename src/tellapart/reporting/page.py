@@ -11,8 +11,9 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from tellapart.bundle import Score
 from tellapart.reporting.advice import MANY_WRONG
-from tellapart.reporting.facts import Figure, Report
+from tellapart.reporting.facts import Report
 from tellapart.reporting.figures import SERIES
 from tellapart.reporting.phrases import Phrases
 
@@ -47,7 +48,7 @@ def render(report: Report, phrases: Phrases) -> str:
     return text
 
 
-def _interval(phrases: Phrases, figure: Figure, *, share: bool = True) -> str:
+def _interval(phrases: Phrases, figure: Score, *, share: bool = True) -> str:
     if figure.low is None or figure.high is None:
         return "–"
     if share:

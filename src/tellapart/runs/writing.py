@@ -187,7 +187,7 @@ def scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Sco
     """The figures of `names` that a test has, as a manifest keeps them."""
     figures = {name: metrics.get(name) for name in names}
     return {
-        name: Score(value=figure["value"], low=figure.get("low"), high=figure.get("high"))
+        name: Score.of(figure)
         for name, figure in figures.items()
         if isinstance(figure, dict) and figure.get("value") is not None
     }

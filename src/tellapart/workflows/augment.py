@@ -15,12 +15,12 @@ from PIL import Image
 from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
+from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.models.classics import BLOCKS_SIZE, classic
 from tellapart.preprocessing import MAX_FILE_BYTES, Preprocessing, decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
-from tellapart.storage import replacing
 from tellapart.workflows.learning.examine import list_pictures
 
 _LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
@@ -103,8 +103,7 @@ def draw_gallery(
     changed = "" if augmentation == resolve(augmentation.preset) else ", changed"
     title = f"Augmentation: {augmentation.preset}{changed}"
     sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=view.size)
-    with replacing(out) as file:
-        sheet.save(file, format="PNG")
+    write_png(out, sheet)
     return Gallery(
         sheet=out,
         width=sheet.width,

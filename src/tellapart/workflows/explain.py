@@ -17,6 +17,7 @@ from PIL import Image
 
 from tellapart.answers.predictor import expand, read_file
 from tellapart.drawing.explain_sheet import Panel, Thumb, draw_explanation
+from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
 from tellapart.explanation.faithfulness import Faithfulness, chance, faithfulness
 from tellapart.explanation.files import Files, choose_files
@@ -26,7 +27,7 @@ from tellapart.preprocessing import decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.opened import OpenRun
-from tellapart.storage import storage_errors, write_bytes
+from tellapart.storage import write_bytes
 
 ALL = "all"
 SIDE = 448  # pixels, of an overlay
@@ -245,7 +246,7 @@ def _draw_all(
             continue
         seconds = time.monotonic() - started
         panels.append(overlay(large, heat.heatmap))
-        _write_png(place.overlay(name), panels[-1])
+        write_png(place.overlay(name), panels[-1])
         buffer = io.BytesIO()
         np.save(buffer, heat.heatmap, allow_pickle=False)
         write_bytes(place.array(name), buffer.getvalue())
@@ -295,7 +296,7 @@ def _write_sheet(
         foot=_FOOT.format(chance=random),
     )
     assert found.sheet is not None
-    _write_png(found.sheet, np.asarray(sheet))
+    write_png(found.sheet, sheet)
 
 
 def _thumb(one: Neighbour, opened: OpenRun, found: Explained) -> Thumb:
@@ -305,10 +306,3 @@ def _thumb(one: Neighbour, opened: OpenRun, found: Explained) -> Thumb:
             prepare(decode(read_file(str(one.path)), target=256).image, opened.model.preprocessing)
         )
     return Thumb(picture=picture, label=one.label, words=f"similarity {one.similarity:.2f}")
-
-
-def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG", optimize=False)
-    with storage_errors(path):
-        write_bytes(path, buffer.getvalue())

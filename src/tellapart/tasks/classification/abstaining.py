@@ -44,9 +44,9 @@ class Abstention:
             threshold=self.thresholds.probability,
             novelty_threshold=self.thresholds.novelty,
             calibrated_on=self.thresholds.calibrated_on,
-            measured_coverage=_score(self.measured["coverage"]),
+            measured_coverage=Score.of(self.measured["coverage"]),
             mean_set_size=self.measured["mean_set_size"],
-            known=None if self.measured["known"] is None else _score(self.measured["known"]),
+            known=None if self.measured["known"] is None else Score.of(self.measured["known"]),
         )
 
 
@@ -74,7 +74,3 @@ def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, se
         seed=seed,
     )
     return Abstention(novelty=novelty, thresholds=thresholds, measured=measured)
-
-
-def _score(figure: dict[str, Any]) -> Score:
-    return Score(value=figure["value"], low=figure["low"], high=figure["high"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.bundle import Score
 from tellapart.evaluation import curves
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.reporting.advice import advise
@@ -16,7 +17,6 @@ from tellapart.reporting.facts import (
     Chart,
     ClassRow,
     Confusion,
-    Figure,
     LearningPart,
     Pair,
     ResultsPart,
@@ -37,9 +37,9 @@ _SURE = 0.8  # coverage that a sentence tells of
 Show = Callable[[Sequence[tuple[Path, str, str, float | None]]], list[Shown]]  # path, label, predicted, probability
 
 
-def figure(record: dict[str, Any]) -> Figure:
+def figure(record: dict[str, Any]) -> Score:
     """A figure of metrics.json."""
-    return Figure(value=record["value"], low=record.get("low"), high=record.get("high"))
+    return Score.of(record)
 
 
 def class_rows(run: RunRecord) -> list[ClassRow]:
@@ -55,7 +55,7 @@ def class_rows(run: RunRecord) -> list[ClassRow]:
         interval = row.get("recall_interval") or {}
         recall = None
         if row["recall"] is not None:
-            recall = Figure(value=row["recall"], low=interval.get("low"), high=interval.get("high"))
+            recall = Score(value=row["recall"], low=interval.get("low"), high=interval.get("high"))
         rows.append(
             ClassRow(
                 name=name,

@@ -7,14 +7,13 @@ with ONNX Runtime alone and some 170 runs, elsewhere.
 from __future__ import annotations
 
 import importlib.util
-import io
 import threading
 import weakref
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from tellapart.drawing.png import encode_png
 from tellapart.errors import ModelFileError
 from tellapart.explanation.activation import ClassActivation
 from tellapart.explanation.occlusion import occlusion
@@ -42,7 +41,7 @@ def make_explainer() -> Explain:
         else:
             background = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
             heat = occlusion(image, target, predict=lambda images: _predict(version, images), background=background)
-        return _png(overlay(image, heat))
+        return encode_png(overlay(image, heat))
 
     return explain
 
@@ -62,9 +61,3 @@ def _open(version: Version) -> ClassActivation | None:
 def _predict(version: Version, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     parts = [version.model.classify(images[start : start + BATCH])[0] for start in range(0, len(images), BATCH)]
     return np.concatenate(parts)
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
