@@ -119,3 +119,33 @@ def test_a_class_that_is_named_too_often_is_named_as_often_as_it_occurs() -> Non
     assert (after.compared, after.reason) == (before.compared, before.reason)
     own = apply_temperature(after.winner.candidate.logits(ROWS), after.winner.temperature)[ROWS, LABELS]
     assert -np.log(own).mean() < before.winner.log_losses.mean()
+
+
+def scored(strategy: str, log_losses: list[float], accuracy: float = 0.9) -> Validated:
+    """A classifier with these log losses on the validation split."""
+    return Validated(
+        candidate=candidate(strategy, margins(0)), temperature=1.0, log_losses=np.array(log_losses), accuracy=accuracy
+    )
+
+
+@pytest.mark.parametrize(
+    ("gains", "accuracy", "wins", "because"),
+    [
+        ([0.0, 2.0], 0.9, False, "is better by no more than chance"),  # a mean of 1 and a standard error of 1
+        ([0.001, 2.0], 0.9, True, "is better"),
+        ([0.001, 2.0], 0.8999, False, "is no better"),  # less loss, but more mistakes
+        ([1.0, 1.0], 0.9, True, "is better"),
+        ([0.0, 0.0], 0.9, False, "is no better"),
+        ([0.0, 0.0], 0.95, False, "is no better"),
+        ([-1.0, -1.0], 0.95, False, "is no better"),
+        ([3.0], 0.95, False, "is better by no more than chance"),  # one picture has no standard error
+    ],
+)
+def test_more_than_one_standard_error_and_no_more_mistakes(
+    gains: list[float], accuracy: float, wins: bool, because: str
+) -> None:
+    simpler, other = scored("probe", [4.0] * len(gains)), scored("finetune", [4.0 - gain for gain in gains], accuracy)
+    choice = choose(simpler, other)
+    assert choice.winner is (other if wins else simpler)
+    assert choice.compared == ((other, simpler) if wins else (simpler, other))
+    assert f"validation pictures the fine-tuned network {because} (log loss " in choice.reason
