@@ -14,6 +14,7 @@ from tellapart.data.examples import Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
 from tellapart.data.split import assign_splits
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -24,7 +25,7 @@ class Heard:
     """A Reporter that remembers."""
 
     def __init__(self) -> None:
-        self.train_label: list[str] = []
+        self.said: list[str] = []
 
     def step(self, title: str, total: int) -> object:
         import contextlib
@@ -32,10 +33,10 @@ class Heard:
         return contextlib.nullcontext(lambda count: None)
 
     def say(self, text: str) -> None:
-        self.train_label.append(text)
+        self.said.append(text)
 
     def warn(self, text: str) -> None:
-        self.train_label.append(text)
+        self.said.append(text)
 
 
 def noise(path: Path, seed: int, size: int = 40) -> Path:
@@ -69,7 +70,7 @@ def settled(pets: Path, folder: Path) -> Settled:
 
 
 def labels(listing: Listing) -> dict[str, str]:
-    return {entry.path.name: entry.label for entry in listing.entries}
+    return {entry.path.name: entry.target.text for entry in listing.entries}
 
 
 def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: Path) -> None:
@@ -79,9 +80,8 @@ def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: 
     Image.open(pets / "dog" / "2.png").save(folder / "right.png")
     found = settled(pets, corrections(folder, {"new.png": "dog", "known.bmp": "dog", "right.png": "dog"}))
     assert labels(found.listing) == labels(scan(pets)) | {"new.png": "dog"}
-    assert {entry.path.name: entry.train_label for entry in found.listing.entries if entry.train_label} == {
-        "1.png": "dog"
-    }
+    said = {entry.path.name: entry.train_target for entry in found.listing.entries if entry.train_target}
+    assert said == {"1.png": ClassName("dog")}
     assert [entry.path.name for entry in found.listing.entries if entry.added] == ["new.png"]
     assert len(found.inspections) == len(found.listing.entries)
     assert found.summary == (
@@ -117,12 +117,12 @@ def split_of(
     names = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(total)]
     return list(
         assign_splits(
-            labels=["cat" if number % 2 else "dog" for number in range(total)],
+            targets=[ClassName("cat" if number % 2 else "dog") for number in range(total)],
             content_hashes=names,
             groups=groups or names,
             given=given or [None] * total,
             seed=3,
-            added=[number >= count for number in range(total)],  # type: ignore[arg-type]
+            added=[number >= count for number in range(total)],
         )
     )
 
@@ -161,7 +161,7 @@ def test_the_way_of_train(pets: Path, tmp_path: Path) -> None:
         examined = examine(
             pets, corrections=corrections(folder, {"new.png": "dog"}), cache=cache, reporter=heard, workers=1
         )
-    assert f"{folder}: 1 corrected picture to train on as well; 0 corrections" in heard.train_label[0]
+    assert f"{folder}: 1 corrected picture to train on as well; 0 corrections" in heard.said[0]
     examples = split_examples(examined, seed=0)
     assert [example.split for example in examples if example.path.name == "new.png"] == ["train"]
     assert {example.split for example in examples} == {"train", "validation", "test"}
@@ -192,7 +192,7 @@ def test_a_label_is_corrected_for_training_only(pets: Path, tmp_path: Path) -> N
         folder = corrections(tmp_path / "corrections", wrong) if rows else None
         with open_cache() as cache:
             examined = examine(pets, corrections=folder, cache=cache, reporter=Heard(), workers=1)
-        return {one.path.name: (one.label, one.split) for one in split_examples(examined, seed=0)}
+        return {one.path.name: (one.target.text, one.split) for one in split_examples(examined, seed=0)}
 
     before = examples()
     chosen = {

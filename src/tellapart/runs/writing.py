@@ -125,7 +125,7 @@ def write_results(
     write_predictions(
         folder / "predictions.csv",
         paths=[str(example.path) for example in tested],
-        true_labels=[example.label for example in tested],
+        true_labels=[example.target.text for example in tested],
         probabilities=learned.test_probabilities,
         classes=classes,
     )
@@ -189,7 +189,9 @@ def _result(
 
 def data_fingerprint(examples: list[Example]) -> str:
     """SHA-256 over the sorted contents, labels and splits: the same pictures give the same, wherever they lie."""
-    lines = sorted(f"{example.content_hash}\t{example.label}\t{example.split}" for example in examples if example.split)
+    lines = sorted(
+        f"{example.content_hash}\t{example.target.text}\t{example.split}" for example in examples if example.split
+    )
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 

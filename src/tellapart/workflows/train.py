@@ -249,7 +249,7 @@ def _test(settings: TrainSettings, dataset: Dataset, choice: Choice) -> Learned:
     logits_NK = winner.candidate.logits(rows)
     probabilities = apply_temperature(logits_NK, winner.temperature)
     uncalibrated = apply_temperature(logits_NK, 1.0)
-    labels, groups, leaked = dataset.labels[rows], dataset.groups[rows], dataset.leaked[rows]
+    labels, groups, leaked = dataset.targets[rows], dataset.groups[rows], dataset.leaked[rows]
 
     def score(chosen: NDArray[np.bool_]) -> dict[str, object]:
         return evaluate(

@@ -56,18 +56,18 @@ def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, se
     train, validation, test = (dataset.rows(split) for split in ("train", "validation", "test"))
     clean = test[~dataset.leaked[test]]
     test = clean if len(clean) else test
-    train = train[choose_pictures(dataset.labels[train], seed=seed)]
-    novelty = fit_novelty(candidate.embeddings(train), dataset.labels[train])
+    train = train[choose_pictures(dataset.targets[train], seed=seed)]
+    novelty = fit_novelty(candidate.embeddings(train), dataset.targets[train])
     thresholds = find_thresholds(
         apply_temperature(candidate.logits(validation), winner.temperature),
-        dataset.labels[validation],
+        dataset.targets[validation],
         novelty.score(candidate.embeddings(validation)),
         coverage=coverage,
     )
     measured = measure_abstention(
         apply_temperature(candidate.logits(test), winner.temperature),
         novelty.score(candidate.embeddings(test)),
-        dataset.labels[test],
+        dataset.targets[test],
         thresholds,
         classes=dataset.classes,
         groups=dataset.groups[test],

@@ -45,7 +45,7 @@ def probe(
     with reporter.step("Fitting the classifier", 1) as advance:
         fitted = fit_probe(
             vectors[train],
-            dataset.labels[train],
+            dataset.targets[train],
             groups=dataset.groups[train],
             class_count=len(dataset.classes),
             class_weights=settings.class_weights,

@@ -60,7 +60,7 @@ def shrink_splits(dataset: Dataset, preprocessing: Preprocessing, reporter: Repo
         )
     return ShrunkSplits(
         train=made[0],
-        train_labels=dataset.labels[train],
+        train_labels=dataset.targets[train],
         validation=made[1],
-        validation_labels=dataset.labels[validation],
+        validation_labels=dataset.targets[validation],
     )

@@ -101,14 +101,14 @@ def _from_scratch(session: TrainingSession, dataset: Dataset) -> Choice:
     session.run, candidate = scratch(session.run, dataset, session.join(), session.clock, session.reporter)
     session.seconds["training"] = time.monotonic() - began
     rows = dataset.rows("validation")
-    return only(validate(candidate, rows, dataset.labels[rows]))
+    return only(validate(candidate, rows, dataset.targets[rows]))
 
 
 def _improve(session: TrainingSession, dataset: Dataset, probed: Probed) -> Choice:
     """Fine-tune where that was asked for, or may help and fits; keep what wins on validation."""
     settings = session.run.settings
     rows = dataset.rows("validation")
-    first = validate(probed.candidate, rows, dataset.labels[rows])
+    first = validate(probed.candidate, rows, dataset.targets[rows])
     if settings.strategy == "probe":
         return only(first)
     why_not = _why_not(session, dataset, probed, first.accuracy) if settings.strategy == "auto" else ""
@@ -126,7 +126,7 @@ def _improve(session: TrainingSession, dataset: Dataset, probed: Probed) -> Choi
     session.seconds["fine-tuning"] = time.monotonic() - began
     if isinstance(tuned, Skipped):
         return only(first, tuned.reason)
-    second = validate(tuned, rows, dataset.labels[rows])
+    second = validate(tuned, rows, dataset.targets[rows])
     return choose(first, second) if settings.strategy == "auto" else only(second)
 
 
@@ -144,7 +144,7 @@ def _corrected(session: TrainingSession, dataset: Dataset, choice: Choice) -> Ch
     if choice.winner.candidate.strategy == "probe" or favoured:
         return choice
     rows = dataset.rows("validation")
-    return with_class_biases(choice, rows, dataset.labels[rows])
+    return with_class_biases(choice, rows, dataset.targets[rows])
 
 
 def _why_not(session: TrainingSession, dataset: Dataset, probed: Probed, accuracy: float) -> str:
