@@ -15,6 +15,7 @@ from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
 from tellapart.data.split import assign_splits
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -70,7 +71,7 @@ def settled(pets: Path, folder: Path) -> Settled:
 
 
 def labels(listing: Listing) -> dict[str, str]:
-    return {entry.path.name: entry.label for entry in listing.entries}
+    return {entry.path.name: entry.target.text for entry in listing.entries}
 
 
 def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: Path) -> None:
@@ -80,9 +81,8 @@ def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: 
     Image.open(pets / "dog" / "2.png").save(folder / "right.png")
     found = settled(pets, corrections(folder, {"new.png": "dog", "known.bmp": "dog", "right.png": "dog"}))
     assert labels(found.listing) == labels(scan(pets)) | {"new.png": "dog"}
-    assert {entry.path.name: entry.train_label for entry in found.listing.entries if entry.train_label} == {
-        "1.png": "dog"
-    }
+    said = {entry.path.name: entry.train_target for entry in found.listing.entries if entry.train_target}
+    assert said == {"1.png": ClassName("dog")}
     assert [entry.path.name for entry in found.listing.entries if entry.added] == ["new.png"]
     assert len(found.inspections) == len(found.listing.entries)
     assert found.summary == (
@@ -118,12 +118,12 @@ def split_of(
     names = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(total)]
     return list(
         assign_splits(
-            labels=["cat" if number % 2 else "dog" for number in range(total)],
+            targets=[ClassName("cat" if number % 2 else "dog") for number in range(total)],
             content_hashes=names,
             groups=groups or names,
             given=given or [None] * total,
             seed=3,
-            added=[number >= count for number in range(total)],  # type: ignore[arg-type]
+            added=[number >= count for number in range(total)],
         )
     )
 
@@ -193,7 +193,7 @@ def test_a_label_is_corrected_for_training_only(pets: Path, tmp_path: Path) -> N
         folder = corrections(tmp_path / "corrections", wrong) if rows else None
         with open_cache() as cache:
             examined = examine(pets, corrections=folder, cache=cache, reporter=Heard(), workers=1)
-        return {one.path.name: (one.label, one.split) for one in split_examples(examined, seed=0)}
+        return {one.path.name: (one.target.text, one.split) for one in split_examples(examined, seed=0)}
 
     before = examples()
     chosen = {

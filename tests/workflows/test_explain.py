@@ -13,6 +13,7 @@ from PIL import Image
 from tellapart.bundle import Manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, ModelFileError, SettingsError, StorageError
 from tellapart.explanation.files import choose_files, choose_folder
 from tellapart.explanation.methods import EXPLAINERS
@@ -227,7 +228,7 @@ def test_neighbours_leave_the_picture_itself_out(tiny_model: Path, colours: Path
     examples = [
         Example(
             path=path,
-            label=path.parent.name,
+            target=ClassName(path.parent.name),
             split="train",
             group="",
             content_hash=f"{number:032x}",

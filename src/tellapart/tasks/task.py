@@ -7,7 +7,7 @@ heavy when they are called, so that the table costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,8 +20,7 @@ from tellapart.runs.writing import Tested
 
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
-    from tellapart.data.dataset import Dataset
-    from tellapart.data.split import SplitFunction
+    from tellapart.data.dataset import AssignSplits, Dataset, Encode
     from tellapart.data.targets import Target
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
@@ -57,10 +56,10 @@ class Task:
     answering: Answering  # what its models say, without torch
     kind: type[Target]  # what a target is; examples.csv is read back as such
     # Targets and classes -> the array that the learner takes: int64 [N], float32 [N, K] ...
-    encode: Callable[[Sequence[Target], tuple[str, ...]], NDArray[Any]]
+    encode: Encode
     # That array -> int64 [N]: what `loop.sampling = balanced` draws equally often.
     strata: Callable[[NDArray[Any]], NDArray[np.int64]]
-    split: SplitFunction  # copies and groups together, what matters for the task balanced
+    split: AssignSplits  # copies and groups together, what matters for the task balanced
     quick: Callable[[TrainSettings, Dataset, Embedded], Candidate] | None  # the answer without gradients (the probe)
     build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
     learner: Callable[[Any, Devices], Learner]  # of a workflows/learning/job.py Job; in every process

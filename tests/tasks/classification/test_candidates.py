@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
-from tellapart.data.targets import ClassName
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
+from tellapart.data.targets import ClassName
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Candidate, only
 from tellapart.features.backbone import ReadyBackbone

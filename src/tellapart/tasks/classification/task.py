@@ -5,7 +5,6 @@ Every function imports its part when it is called: the table of tasks must cost 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.classification import ClassificationAnswering
 from tellapart.data.split import assign_splits
-from tellapart.data.targets import ClassName, Target
+from tellapart.data.targets import ClassName, class_numbers
 from tellapart.tasks.classification import telling
 from tellapart.tasks.task import Task
 
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
-
-
-def _encode(targets: Sequence[Target], classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """Numbers of classes, int64 [N]."""
-    number = {name: index for index, name in enumerate(classes)}
-    return np.array([number[target.classes[0]] for target in targets], dtype=np.int64)
 
 
 def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
@@ -98,7 +91,7 @@ CLASSIFICATION = Task(
     headline="accuracy",
     answering=ClassificationAnswering(),
     kind=ClassName,
-    encode=_encode,
+    encode=class_numbers,
     strata=_strata,
     split=assign_splits,
     quick=_quick,
