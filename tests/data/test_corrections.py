@@ -12,6 +12,7 @@ from tellapart.data.examples import Example, Listing
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.folder import scan
 from tellapart.data.table import read_table
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, StorageError
 
 
@@ -31,7 +32,7 @@ def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
 
 
 def labels_of(listing: Listing) -> dict[str, str]:
-    return {entry.path.relative_to(listing.source).as_posix(): entry.label for entry in listing.entries}
+    return {entry.path.relative_to(listing.source).as_posix(): entry.target.text for entry in listing.entries}
 
 
 def message(listing: Listing, path: Path, error: type[Exception] = DataError) -> str:
@@ -82,7 +83,7 @@ def test_a_run_s_examples_are_corrections(listing: Listing, tmp_path: Path) -> N
     examples = [
         Example(
             path=Path(os.path.abspath(entry.path)),
-            label="dog",
+            target=ClassName("dog"),
             split="train",
             group="",
             content_hash="",
@@ -99,7 +100,7 @@ def test_a_table_s_paths_count_from_its_folder(listing: Listing, tmp_path: Path)
     table = tmp_path / "pets" / "pets.csv"
     table.write_text("path,label,split\ncat/1.png,cat,train\ndog/1.png,dog,test\n", encoding="utf-8")
     corrected = correct(read_table(table), write(tmp_path, "path,label,split\ncat/1.png,dog,anything\n")).listing
-    assert [(entry.path.parent.name, entry.label, entry.split) for entry in corrected.entries] == [
+    assert [(entry.path.parent.name, entry.target.text, entry.split) for entry in corrected.entries] == [
         ("cat", "dog", "train"),
         ("dog", "dog", "test"),
     ]
@@ -175,7 +176,7 @@ def test_names_with_spaces_at_their_ends_come_back_from_our_own_csv(tmp_path: Pa
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
     listing = scan(tmp_path / "pets")
-    entries = {path_in(tmp_path / "pets", entry.path): entry.label for entry in listing.entries}
+    entries = {path_in(tmp_path / "pets", entry.path): entry.target.text for entry in listing.entries}
     text = "path,label\n" + "".join(f'"{name}","{label}"\n' for name, label in entries.items())
     same = correct(listing, write(tmp_path, text))
     assert (same.changed, same.left_out, same.unchanged) == (0, 0, len(entries))

@@ -30,7 +30,9 @@ def write(folder: Path, text: str, *files: str, encoding: str = "utf-8") -> Path
 
 def found(listing: Listing) -> list[tuple[str, str, Split | None, str]]:
     folder = listing.source.parent
-    return [(str(entry.path.relative_to(folder)), entry.label, entry.split, entry.group) for entry in listing.entries]
+    return [
+        (str(entry.path.relative_to(folder)), entry.target.text, entry.split, entry.group) for entry in listing.entries
+    ]
 
 
 def message(path: Path, error: type[Exception] = DataError) -> str:

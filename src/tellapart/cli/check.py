@@ -164,7 +164,7 @@ def _shown(item: Any) -> str:
 
 def _doubts(record: dict[str, Any], pictures: Path, out: Path | None) -> list[str]:
     """The doubtful labels as a short table, and what to do with them."""
-    from tellapart.cli.console import percent
+    from tellapart.reporter import percent
 
     lines = ["", f"Labels: {record['judged']:,} judged by classifiers that had not seen them"]
     if record["agreement"] is not None:

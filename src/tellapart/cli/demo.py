@@ -44,11 +44,13 @@ def _predictions(result: TrainResult) -> list[str]:
 
     examples = [example for example in read_examples(result.run / "examples.csv") if example.split == "test"]
     chosen = [
-        example for label in result.classes for example in [one for one in examples if one.label == label][:_SHOWN]
+        example
+        for label in result.classes
+        for example in [one for one in examples if one.target.text == label][:_SHOWN]
     ]
     found = load_classifier(result.model).predict([example.path for example in chosen])
     return [
         f"{example.path.name}: {label} ({100 * row.max():.1f} %), "
-        f"{'right' if label == example.label else 'wrong'}: experts say {example.label}"
+        f"{'right' if label == example.target.text else 'wrong'}: experts say {example.target.text}"
         for example, label, row in zip(chosen, found.labels, found.probabilities, strict=True)
     ]

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tellapart.data.examples import Entry, Listing
+from tellapart.data.examples import Entry, Listing, classes_left
 from tellapart.data.table import TableRow, named_rows, read_rows
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError
 
 LEFT_OUT = "left out by a correction"  # the reason that Listing.ignored counts
@@ -69,27 +70,27 @@ def correct(listing: Listing, path: Path) -> Corrected:
     named = {label.strip(): label for label in reversed(listing.classes)}
     rows = [row._replace(label=named.get(row.label, row.label)) for row in rows]
     _check_labels(listing, path, rows)
-    labels = {index: row.label for index, row in zip(found, rows, strict=True)}
+    targets = {index: ClassName(row.label) if row.label else None for index, row in zip(found, rows, strict=True)}
     entries = tuple(
-        replace(entry, label=labels.get(index, entry.label))
+        replace(entry, target=target)
         for index, entry in enumerate(listing.entries)
-        if labels.get(index) != ""
+        if (target := targets.get(index, entry.target)) is not None
     )
     if listing.entries and not entries:
         raise DataError(f"the corrections {str(path)!r} leave out every picture of {listing.source}. Keep some labels.")
     left_out = len(listing.entries) - len(entries)
-    changed = sum(label not in ("", listing.entries[index].label) for index, label in labels.items())
+    changed = sum(target not in (None, listing.entries[index].target) for index, target in targets.items())
     return Corrected(
         listing=replace(
             listing,
             entries=entries,
-            classes=tuple(sorted({entry.label for entry in entries})),
+            classes=classes_left(listing, entries),
             ignored=dict(listing.ignored) | ({LEFT_OUT: left_out} if left_out else {}),
         ),
         source=path,
         changed=changed,
         left_out=left_out,
-        unchanged=len(labels) - changed - left_out,
+        unchanged=len(targets) - changed - left_out,
     )
 
 

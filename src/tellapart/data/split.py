@@ -1,4 +1,4 @@
-"""Split pictures into train, validation and test. In: labels, hashes, groups, given. Out: list[Split]. Next: examples_csv.py.
+"""Split pictures into train, validation and test. In: targets, hashes, groups, given. Out: list[Split]. Next: examples_csv.py.
 
 Contents decide, never names or order: the groups of a class are ranked by a hash of the seed and of the smallest
 content hash in the group; the front of this order is for test, its end for validation. A new picture moves each border
@@ -13,7 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tellapart.data.examples import SPLITS, Split
+from tellapart.data.examples import SPLITS, Split, named_classes
+from tellapart.data.targets import Target
 from tellapart.errors import DataError, SettingsError
 
 
@@ -30,7 +31,7 @@ class _Group:
 
 def assign_splits(
     *,
-    labels: Sequence[str],
+    targets: Sequence[Target],
     content_hashes: Sequence[str],
     groups: Sequence[str],
     given: Sequence[Split | None],
@@ -38,7 +39,7 @@ def assign_splits(
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
     added: Sequence[bool] = (),
 ) -> list[Split]:
-    """Give every picture its split; the sequences describe the usable pictures in the same order.
+    """Give every picture of one class its split; the sequences describe the usable pictures in the same order.
 
     Given splits are kept. What was given to nobody (validation, test or both) is carved out of the pictures given as
     `train` or not given, class by class, in whole groups: `fractions` (train, validation, test; above 0, in all 1) of
@@ -49,6 +50,7 @@ def assign_splits(
     Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
     """
     _check_fractions(fractions)
+    labels = [target.text for target in targets]
     own = [index for index in range(len(labels)) if not (added and added[index])]
     shares = _shares([given[index] for index in own], dict(zip(SPLITS, fractions, strict=True)))
     result: list[Split] = [split or "train" for split in given]
@@ -66,7 +68,7 @@ def assign_splits(
         for index in group.indices if group.rank in carved else ():
             result[index] = carved[group.rank]
     _let_join(result, own, groups)
-    check_train(labels, result)
+    check_train(targets, result)
     return result
 
 
@@ -171,10 +173,10 @@ def _cover(pool: Sequence[_Group], carved: dict[str, Split], labels: Sequence[st
             carved[min(spare, key=lambda group: (len(group.indices), group.rank)).rank] = split
 
 
-def check_train(labels: Sequence[str], splits: Sequence[Split | None]) -> None:
-    """Raises: DataError for a class without a picture in train."""
-    trained = {label for label, split in zip(labels, splits, strict=True) if split == "train"}
-    for label in sorted(set(labels) - trained):
+def check_train(targets: Sequence[Target], splits: Sequence[Split | None]) -> None:
+    """Raises: DataError for a class that is named, but by no picture in train."""
+    trained = named_classes(target for target, split in zip(targets, splits, strict=True) if split == "train")
+    for label in sorted(named_classes(targets) - trained):
         raise DataError(
             f"class {label!r} has no picture in train, only in validation or test; a class cannot be learnt without. "
             "Add pictures of it to train, or remove the class."

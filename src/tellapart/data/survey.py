@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tellapart.data.copies import find_copies
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
+from tellapart.data.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelConflict:
-    """Copies of one picture under more than one label; `labels` in the order of `paths`."""
+    """Copies of one picture with different targets; `labels`, the targets' texts, in the order of `paths`."""
 
     paths: tuple[Path, ...]
     labels: tuple[str, ...]
@@ -115,14 +116,17 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
 
 
 def _counts(listing: Listing, usable: Sequence[int]) -> dict[str, dict[str, int]]:
-    found = Counter((listing.entries[index].split or "", listing.entries[index].label) for index in usable)
+    found = Counter(
+        (listing.entries[index].split or "", name) for index in usable for name in listing.entries[index].target.classes
+    )
     given = {entry.split or "" for entry in listing.entries}
     splits = [split for split in ("", *SPLITS) if split in given]
     return {split: {label: found[split, label] for label in listing.classes} for split in splits}
 
 
 def _distinct(listing: Listing, usable: Sequence[int], groups: Sequence[str]) -> dict[str, int]:
-    found = Counter(label for label, _ in {(listing.entries[index].label, groups[index]) for index in usable})
+    pairs = {(name, groups[index]) for index in usable for name in listing.entries[index].target.classes}
+    found = Counter(name for name, _ in pairs)
     return {label: found[label] for label in listing.classes}
 
 
@@ -179,15 +183,15 @@ def _two_labels(
         clusters[cluster].append(index)
     conflicts = []
     for members in clusters.values():
-        if len({entries[index].label for index in members}) > 1:
-            labels_of: defaultdict[str, set[str]] = defaultdict(set)
+        if len({entries[index].target for index in members}) > 1:
+            targets_of: defaultdict[str, set[Target]] = defaultdict(set)
             for index in members:
-                labels_of[inspections[index].content_hash].add(entries[index].label)
+                targets_of[inspections[index].content_hash].add(entries[index].target)
             conflicts.append(
                 LabelConflict(
                     paths=tuple(entries[index].path for index in members),
-                    labels=tuple(entries[index].label for index in members),
-                    exact=any(len(labels) > 1 for labels in labels_of.values()),
+                    labels=tuple(entries[index].target.text for index in members),
+                    exact=any(len(targets) > 1 for targets in targets_of.values()),
                 )
             )
     return tuple(conflicts)

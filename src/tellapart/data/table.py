@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from tellapart.data.examples import Entry, Listing, Split
 from tellapart.data.folder import SPLIT_WORDS
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, StorageError
 
 MAX_TABLE_BYTES = 1024**3  # a table of pictures is text of some megabytes: a video called .csv should not fill memory
@@ -51,14 +52,19 @@ def read_table(path: Path) -> Listing:
     _check_cells(path, rows)
     kept = _distinct(path, rows, _locate(path, rows), ignored)
     entries = [
-        Entry(path=Path(file), label=row.label, split=_SPLITS.get(row.split.casefold()), group=row.group)
+        Entry(
+            path=Path(file),
+            target=ClassName(row.label),
+            split=_SPLITS.get(row.split.casefold()),
+            group=row.group,
+        )
         for file, row in kept
     ]
     entries.sort(key=lambda entry: entry.path)
     return Listing(
         source=path,
         entries=tuple(entries),
-        classes=tuple(sorted({entry.label for entry in entries})),
+        classes=tuple(sorted({row.label for _, row in kept})),
         ignored=dict(sorted(ignored.items())),
     )
 
@@ -108,6 +114,8 @@ def _rows(path: Path, text: str, ignored: Counter[str]) -> Iterator[TableRow]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [cell.strip().casefold() for cell in next(reader, [])]
+        if "label" not in header:  # a run's examples.csv is a table, too
+            header = ["label" if name == "target" else name for name in header]
         columns = _columns(path, header)
         for number, cells in enumerate(reader, start=2):
             if not any(cell.strip() for cell in cells):

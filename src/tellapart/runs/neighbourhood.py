@@ -44,7 +44,7 @@ class Neighbourhood:
         found = []
         for row, similarity in nearest(embedding, self.vectors[others], count):
             example = self.examples[others[row]]
-            found.append(Neighbour(path=example.path, label=example.label, similarity=similarity))
+            found.append(Neighbour(path=example.path, label=example.target.text, similarity=similarity))
         return found, len(others) < len(apart)
 
 

@@ -109,7 +109,7 @@ def draw_gallery(
         width=sheet.width,
         height=sheet.height,
         pictures=tuple(entry.path for entry, _ in sampled),
-        labels=tuple(entry.label for entry, _ in sampled),
+        labels=tuple(entry.target.text for entry, _ in sampled),
         unreadable=tuple(unreadable),
     )
 
@@ -136,7 +136,7 @@ def _sample(listing: Listing, count: int, seed: int) -> tuple[list[tuple[Entry, 
     unreadable: list[tuple[Path, str]] = []
     by_class: dict[str, list[Entry]] = {}
     for index in random.permutation(len(entries)).tolist():
-        by_class.setdefault(entries[index].label, []).append(entries[index])
+        by_class.setdefault(entries[index].target.text, []).append(entries[index])
     waiting = [_readable(members, unreadable) for members in by_class.values()]  # in random order
     found: list[tuple[Entry, Image.Image]] = []
     while waiting and len(found) < count:
@@ -145,7 +145,7 @@ def _sample(listing: Listing, count: int, seed: int) -> tuple[list[tuple[Entry, 
         found += [picture for _, picture in taken if picture is not None]
         spent = [reader for reader, picture in taken if picture is None]
         waiting = [reader for reader in waiting if reader not in spent]
-    return sorted(found, key=lambda item: (item[0].label, item[0].path)), unreadable
+    return sorted(found, key=lambda item: (item[0].target.text, item[0].path)), unreadable
 
 
 def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]]) -> Iterator[tuple[Entry, Image.Image]]:
@@ -175,7 +175,7 @@ def _row(
     source = prepare(image, Preprocessing(size=side, crop=1.0))
     augment = build_augmentation(augmentation, size=view.size)
     return SheetRow(
-        label=entry.label,
+        label=entry.target.text,
         name=entry.path.name,
         picture=image,
         validation=prepare(image, validation),

@@ -65,7 +65,7 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
     if not read:
         raise DataError(f"none of the {len(entries)} pictures in {pictures} can be read. `tellapart check` says why.")
     number = {label: index for index, label in enumerate(classifier.classes)}
-    labels = np.array([number[entries[row].label] for row in read], dtype=np.int64)
+    labels = np.array([number[entries[row].target.text] for row in read], dtype=np.int64)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None
     if learned is not None:
@@ -123,7 +123,7 @@ def _choose(examined: Examined, classifier: Classifier, split: Split | None, lea
             if split
             else f"{examined.listing.source} holds no picture. Give a folder with one folder a class."
         )
-    unknown = sorted({entries[index].label for index in chosen} - set(classifier.classes))
+    unknown = sorted({entries[index].target.text for index in chosen} - set(classifier.classes))
     if unknown:
         raise DataError(
             f"the label {unknown[0]!r} is none of the model's classes ({', '.join(classifier.classes[:10])}). "

@@ -44,7 +44,7 @@ def make_gallery(
     """
     opened = OpenRun(source)
     every = _training_pictures(opened)
-    chosen = spread([example.label for example in every], pictures, seed=seed)
+    chosen = spread([example.target.text for example in every], pictures, seed=seed)
     vectors, kept = embed_examples(opened, [every[row] for row in chosen], reporter)
     examples = [every[chosen[row]] for row in kept]
     small = replace(opened.model.preprocessing, size=side)
@@ -58,7 +58,7 @@ def make_gallery(
     if not jpegs:
         raise DataError(f"none of the training pictures of {opened.folder} can be read any more. Put them back.")
     number = {label: index for index, label in enumerate(opened.manifest.classes)}
-    labels = [number[examples[row].label] for row in jpegs]
+    labels = [number[examples[row].target.text] for row in jpegs]
     path = out or opened.folder / NAME
     size = write_gallery(
         path, model=opened.file, embeddings=vectors[kept][list(jpegs)], labels=labels, jpegs=list(jpegs.values())
@@ -87,7 +87,7 @@ def _training_pictures(opened: OpenRun) -> list[Example]:
         for example in reversed(read_examples(path))
         if example.split == "train"
         and not example.problem
-        and example.label in opened.manifest.classes
+        and example.target.text in opened.manifest.classes
         and not (visitors and example.path.is_relative_to(visitors))
     }
     there = [example for example in reversed(different.values()) if example.path.is_file()]

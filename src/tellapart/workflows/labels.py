@@ -132,7 +132,7 @@ def check_out(path: Path, *, force: bool) -> None:
 
 
 def _check(examined: Examined, usable: Sequence[int]) -> None:
-    labels = {examined.listing.entries[index].label for index in usable}
+    labels = {examined.listing.entries[index].target.text for index in usable}
     if len(labels) < 2:
         raise DataError(
             f"{examined.listing.source} has {len(labels)} class{'' if len(labels) == 1 else 'es'} with a picture that can be "
@@ -166,7 +166,7 @@ def _judge(
     seed: int,
     reporter: Reporter,
 ) -> DoubtfulLabels:
-    names = [examined.listing.entries[index].label for index in indices]
+    names = [examined.listing.entries[index].target.text for index in indices]
     classes = sorted(set(names))
     number = {name: position for position, name in enumerate(classes)}
     labels = np.array([number[name] for name in names], dtype=np.int64)

@@ -108,7 +108,7 @@ def _embedded(run: RunRecord, cache: Cache, reporter: Reporter) -> Embedded | No
 
 def _examine(run: RunRecord, embedded: Embedded) -> LabelReport | None:
     number = {name: index for index, name in enumerate(run.classes)}
-    labels = [number[example.label] for example in embedded.examples]
+    labels = [number[example.target.text] for example in embedded.examples]
     groups = [example.group for example in embedded.examples]
     strength = (run.metrics["training"].get("probe") or {}).get("strength")
     try:

@@ -59,7 +59,7 @@ class Album:
 def data_part(run: RunRecord, rows: Sequence[ClassRow], album: Album) -> DataPart:
     """Counts, samples, sizes, what could not be read, copies."""
     audit, sizes = run.audit, run.audit["sizes"]
-    label_of = {str(example.path): example.label for example in run.examples}
+    label_of = {str(example.path): example.target.text for example in run.examples}
 
     def clusters(groups: Sequence[Sequence[str]]) -> list[list[Shown]]:
         return [
@@ -98,8 +98,8 @@ def _samples(run: RunRecord, rows: Sequence[ClassRow], album: Album) -> list[tup
     chosen = rows if len(rows) <= _CLASSES else worst_rows(rows, _CLASSES)
     of_class: dict[str, list[Example]] = {row.name: [] for row in chosen}
     for example in run.examples:
-        if not example.problem and example.label in of_class:
-            of_class[example.label].append(example)
+        if not example.problem and example.target.text in of_class:
+            of_class[example.target.text].append(example)
     samples: list[tuple[str, Sequence[Shown]]] = []
     for name, examples in of_class.items():
         drawn = sorted(examples, key=lambda example: zlib.crc32(example.content_hash.encode()))[:_SAMPLES]
@@ -209,7 +209,7 @@ def map_part(
         n=len(kept),
         n_all=n_all,
         points=[
-            (int(x), int(y), number[example.label], SPLITS.index(example.split or "train"))
+            (int(x), int(y), number[example.target.text], SPLITS.index(example.split or "train"))
             for (x, y), example in zip(places.tolist(), kept, strict=True)
         ],
         names=[example.path.name for example in kept],

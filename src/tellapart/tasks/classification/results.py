@@ -47,8 +47,8 @@ def class_rows(run: RunRecord) -> list[ClassRow]:
     per_class = run.metrics["test"]["per_class"]
     counts = {split: dict.fromkeys(run.classes, 0) for split in ("train", "validation", "test")}
     for example in run.examples:
-        if example.split is not None and example.label in counts[example.split]:
-            counts[example.split][example.label] += 1
+        if example.split is not None and example.target.text in counts[example.split]:
+            counts[example.split][example.target.text] += 1
     rows = []
     for name in run.classes:
         row = per_class[name]

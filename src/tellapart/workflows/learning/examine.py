@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.corrections import correct
-from tellapart.data.examples import Inspection, Listing
+from tellapart.data.examples import Inspection, Listing, classes_left
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
 from tellapart.data.survey import Examined, build_audit
@@ -89,7 +89,7 @@ def _without_strays(listing: Listing, inspections: list[Inspection]) -> tuple[Li
     if len(kept) == len(inspections):
         return listing, inspections
     entries = tuple(listing.entries[index] for index in kept)
-    classes = tuple(sorted({entry.label for entry in entries}))
+    classes = classes_left(listing, entries)
     ignored = dict(listing.ignored) | {"not a picture": len(inspections) - len(kept)}
     if len(classes) < len(listing.classes):
         ignored["class folder without a picture"] = len(listing.classes) - len(classes)
