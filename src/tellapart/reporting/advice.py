@@ -35,7 +35,9 @@ def advise(
     # Where the classifier is hardly better than guessing, what it calls wrong says nothing about the labels.
     if wrong_labels and accuracy.value >= _TRUSTED and wrong_labels <= MANY_WRONG * n_pictures:
         found.append(("next_labels", {"n": wrong_labels}))
-    width = (accuracy.high or accuracy.value) - (accuracy.low or accuracy.value)
+    # An end of 0.0 is one.
+    low, high = (accuracy.value if end is None else end for end in (accuracy.low, accuracy.high))
+    width = high - low
     if width > _WIDEST:
         more = math.ceil(round(n_test * ((width / _WIDEST) ** 2 - 1), 6))
         step = 10 ** max(0, len(str(more)) - 2)
