@@ -41,7 +41,9 @@ class Drawn:
         self.root = ElementTree.fromstring(svg)
         self.x_range, self.y_range = x_range, y_range
         room = next(self.root.iter(f"{NAMESPACE}rect"))
-        self.left, self.top, self.width, self.height = (float(room.get(key, "")) for key in ("x", "y", "width", "height"))
+        self.left, self.top, self.width, self.height = (
+            float(room.get(key, "")) for key in ("x", "y", "width", "height")
+        )
         self.strokes = [
             Stroke(
                 points=[(float(x), float(y)) for x, y in re.findall(r"[ML] (\S+) (\S+)", path.get("d", ""))],
@@ -53,11 +55,15 @@ class Drawn:
         ]
         self.words = [
             Word(
-                text=text.text or "", x=float(text.get("x", 0)), y=float(text.get("y", 0)), style=_style(text),
-                anchor=_style(text).get("text-anchor", ""), turned=text.get("transform", "").startswith("rotate(-90"),
+                text=text.text or "",
+                x=float(text.get("x", 0)),
+                y=float(text.get("y", 0)),
+                style=_style(text),
+                anchor=_style(text).get("text-anchor", ""),
+                turned=text.get("transform", "").startswith("rotate(-90"),
             )
             for text in self.root.iter(f"{NAMESPACE}text")
-        ]  # fmt: skip
+        ]
 
     def place(self, point: tuple[float, float]) -> tuple[float, float]:
         """A point of the picture in the axes' units."""
@@ -67,12 +73,16 @@ class Drawn:
 
     def lines(self, colour: str) -> list[Points]:
         """The curves of one colour."""
-        found = [stroke for stroke in self.strokes if stroke.clipped and stroke.style.get("stroke") == f"var(--{colour})"]
+        found = [
+            stroke for stroke in self.strokes if stroke.clipped and stroke.style.get("stroke") == f"var(--{colour})"
+        ]
         return [[self.place(point) for point in stroke.points] for stroke in found]
 
     def dashes(self, colour: str) -> list[bool]:
         """Whether each curve of one colour is dashed."""
-        found = [stroke for stroke in self.strokes if stroke.clipped and stroke.style.get("stroke") == f"var(--{colour})"]
+        found = [
+            stroke for stroke in self.strokes if stroke.clipped and stroke.style.get("stroke") == f"var(--{colour})"
+        ]
         return ["stroke-dasharray" in stroke.style for stroke in found]
 
     def marks(self, colour: str) -> Points:

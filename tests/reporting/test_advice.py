@@ -93,7 +93,9 @@ def test_an_interval_of_ten_points_is_narrow_enough() -> None:
     exactly = {"accuracy": Figure(value=0.05, low=0.0, high=0.1), "n_test": 100}
     assert "next_test" not in dict(advise(**FINE | exactly))
     # 20 points wide: four times as many pictures, which is three times as many more, make it 10.
-    assert ("next_test", {"n": 300}) in advise(**FINE | {"accuracy": Figure(value=0.05, low=0.0, high=0.2), "n_test": 100})
+    assert ("next_test", {"n": 300}) in advise(
+        **FINE | {"accuracy": Figure(value=0.05, low=0.0, high=0.2), "n_test": 100}
+    )
     # From 40 to 100 %, 60 points wide: 35 times as many more.
     assert ("next_test", {"n": 70}) in advise(**FINE | {"accuracy": Figure(value=0.9, low=0.4, high=1.0), "n_test": 2})
 

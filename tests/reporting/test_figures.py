@@ -173,7 +173,8 @@ def test_reliability_is_drawn_before_and_after() -> None:
     assert chart.marks("series-1") == [(0.6, 0.5), (0.9, 0.95)]
     assert [chart.dashes(colour) for colour in ("soft", "series-2", "series-1")] == [[True], [True], [False] * 3]
     # Marks from before are hollow.
-    fills = {re.search(r"fill: (\S+?);", use.get("style", ""))[1] for use in chart.root.iter(f"{NAMESPACE}use")}  # type: ignore[index]
+    uses = [use.get("style", "") for use in chart.root.iter(f"{NAMESPACE}use")]
+    fills = {colour for style in uses for colour in re.findall(r"fill: (\S+?);", style)}
     assert fills == {"var(--soft)", "var(--paper)", "var(--series-1)"}
     assert chart.ticks("x")[-1] == chart.ticks("y")[-1] == "100 %"
 
@@ -214,7 +215,9 @@ def test_a_chart_is_framed_at_the_left_and_below(drawn: dict[str, str]) -> None:
 
 def test_words_are_in_ink_and_marks_of_axes_are_soft(drawn: dict[str, str]) -> None:
     chart = Drawn(drawn["lines"])
-    assert {word.text: word.style["fill"] for word in chart.words if word.text in ("轮次", "损失 <b>", "1", "最佳")} == {
+    assert {
+        word.text: word.style["fill"] for word in chart.words if word.text in ("轮次", "损失 <b>", "1", "最佳")
+    } == {
         "轮次": "var(--ink)",
         "损失 <b>": "var(--ink)",
         "1": "var(--ink)",
