@@ -105,18 +105,22 @@ def run_of(
     tested_paths: Sequence[Path] | None = None,
     strategy: str = "probe",
     temperature: float = 2.0,
+    told: Manifest | None = None,
     metrics: dict[str, Any] | None = None,
     test: dict[str, Any] | None = None,
     audit: dict[str, Any] | None = None,
     **settings: Any,
 ) -> RunRecord:
-    """A run whose test pictures are called 0.png, 1.png ...; `metrics`, `test` and `audit` replace what they name."""
+    """A run whose test pictures are called 0.png, 1.png ...
+
+    `metrics`, `test` (of the test split) and `audit` replace what they name; `told` is another manifest.
+    """
     labels = [label for label, _ in answers]
     probabilities = np.array([chances for _, chances in answers], dtype=np.float32)
     return RunRecord(
         folder=folder,
         settings=make_settings({"pictures": "/nowhere/animals", **settings}),
-        manifest=manifest(classes, strategy=strategy, temperature=temperature),
+        manifest=told or manifest(classes, strategy=strategy, temperature=temperature),
         metrics={
             "test": tested(classes, labels, probabilities.argmax(axis=1).tolist()) | (test or {}),
             "test_without_leaked": None,
