@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import re
 import string
 from pathlib import Path
@@ -55,14 +56,57 @@ def test_values_are_written_as_the_language_does() -> None:
         english("no such phrase")
 
 
+def test_whole_numbers_are_grouped_and_words_are_put_as_they_are() -> None:
+    english = Phrases("en")
+    assert english("times", n=1234567) == "1,234,567 times"
+    assert english("next_weak", accuracy="1234567").startswith("The model is weak: 1234567 right.")
+    assert english("abstention_novelty", share=1234.5).endswith("1234.5 of the test pictures are.")
+    assert Phrases("zh")("times", n=1234567) == "1,234,567 次"
+    assert (english.language, Phrases("zh").language) == ("en", "zh")
+
+
+def test_a_share_has_as_many_digits_as_asked_for() -> None:
+    english, chinese = Phrases("en"), Phrases("zh")
+    assert [english.percent(0.98765, digits) for digits in (0, 1, 2)] == ["99\u00a0%", "98.8\u00a0%", "98.77\u00a0%"]
+    assert [chinese.percent(share) for share in (0.0, 0.5, 1.0)] == ["0.0%", "50.0%", "100.0%"]
+    assert chinese.percent(None) == "–"
+
+
+def test_names_in_a_row() -> None:
+    for phrases, separator in ((Phrases("en"), ", "), (Phrases("zh"), "、")):
+        assert phrases.joined([]) == ""
+        assert phrases.joined(["猫"]) == "猫"
+        assert phrases.joined(["b", "a", "c"]) == separator.join("bac")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (61, "1 min 1 s"),
+        (119, "1 min 59 s"),
+        (120, "2 min"),
+        (599, "9 min 59 s"),
+        (600, "10 min"),
+        (659, "10 min"),
+        (3660, "61 min"),
+    ],
+)
+def test_a_time_is_told_in_seconds_up_to_ten_minutes(seconds: float, said: str) -> None:
+    assert Phrases("en").duration(seconds) == said
+    chinese = said.replace(" min", " 分钟").replace(" s", " 秒").replace("分钟 ", "分 ")
+    assert Phrases("zh").duration(seconds) == chinese
+
+
 @pytest.mark.parametrize(
     ("environment", "language"),
     [
-        ({"LANG": "zh_CN.UTF-8"}, "zh"),
-        ({"LANG": "de_DE.UTF-8"}, "en"),
-        ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
-        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"),
-        ({"LANGUAGE": "zh:en"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "de_DE.UTF-8"}, "en"), ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
+        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"), ({"LANGUAGE": "zh:en"}, "zh"), ({"LANG": "ZH"}, "zh"),
+        ({"LANG": "en_ZH"}, "en"), ({"LC_ALL": "", "LANG": "zh_CN"}, "zh"), ({"LANGUAGE": "en", "LANG": "zh_CN"}, "en"),
+        ({"LC_MESSAGES": "de_DE", "LANGUAGE": "zh"}, "en"), ({"LC_ALL": "en_GB", "LC_MESSAGES": "zh_TW"}, "en"),
     ],
 )
 def test_the_language_is_the_systems_unless_one_is_asked_for(
@@ -74,3 +118,22 @@ def test_the_language_is_the_systems_unless_one_is_asked_for(
         monkeypatch.setenv(name, value)
     assert language_of(None) == language
     assert (language_of("zh"), language_of("en")) == ("zh", "en")
+
+
+@pytest.mark.parametrize(
+    ("system", "language"),
+    [
+        (("zh_CN", "UTF-8"), "zh"),
+        (("Chinese (Simplified)_China", "936"), "zh"),  # as Windows says it
+        (("de_DE", "UTF-8"), "en"),
+        ((None, None), "en"),
+    ],
+)
+def test_where_no_variable_tells_the_system_s_locale_does(
+    system: tuple[str | None, str | None], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(locale, "getlocale", lambda: system)
+    assert language_of(None) == language
+    assert language_of("en") == "en"
