@@ -103,10 +103,17 @@ def test_a_time_is_told_in_seconds_up_to_ten_minutes(seconds: float, said: str) 
 @pytest.mark.parametrize(
     ("environment", "language"),
     [
-        ({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "de_DE.UTF-8"}, "en"), ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
-        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"), ({"LANGUAGE": "zh:en"}, "zh"), ({"LANG": "ZH"}, "zh"),
-        ({"LANG": "en_ZH"}, "en"), ({"LC_ALL": "", "LANG": "zh_CN"}, "zh"), ({"LANGUAGE": "en", "LANG": "zh_CN"}, "en"),
-        ({"LC_MESSAGES": "de_DE", "LANGUAGE": "zh"}, "en"), ({"LC_ALL": "en_GB", "LC_MESSAGES": "zh_TW"}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
+        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"),
+        ({"LANGUAGE": "zh:en"}, "zh"),
+        ({"LANG": "ZH"}, "zh"),
+        ({"LANG": "en_ZH"}, "en"),
+        ({"LC_ALL": "", "LANG": "zh_CN"}, "zh"),
+        ({"LANGUAGE": "en", "LANG": "zh_CN"}, "en"),
+        ({"LC_MESSAGES": "de_DE", "LANGUAGE": "zh"}, "en"),
+        ({"LC_ALL": "en_GB", "LC_MESSAGES": "zh_TW"}, "en"),
     ],
 )
 def test_the_language_is_the_systems_unless_one_is_asked_for(

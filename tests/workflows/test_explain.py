@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 from PIL import Image
+from tellapart.runs.opened import OpenRun
 
 from tellapart.bundle import Manifest
 from tellapart.data.examples import Example
@@ -23,7 +24,6 @@ from tellapart.models.scratch import build_scratch
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Silent
 from tellapart.runs.neighbourhood import open_neighbourhood
-from tellapart.runs.opened import OpenRun
 from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.explain import Explained, Explanation, explain

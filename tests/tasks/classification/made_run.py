@@ -24,6 +24,7 @@ from tellapart.runs.reading import PredictionTable
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
 
+
 class MadeRun(OpenRun):
     """A run whose parts are given, not read."""
 

@@ -13,9 +13,10 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from tellapart.reporting.facts import Chart
 from tellapart.reporting.figures import Line, draw_confidences, draw_lines, draw_reliability
 from tellapart.reporting.phrases import Phrases
-from tellapart.tasks.classification.results import class_rows, learning_part, results_part
+from tellapart.runs.parts import learning_part
+from tellapart.tasks.classification.results import class_rows, results_part, true_labels
 
-from .made_run import ANSWERS, ANT, BEE, CAT, many, run_of
+from .made_run import ANSWERS, ANT, BEE, CAT, MadeRun, many, run_of
 
 ENGLISH = Phrases("en")
 
@@ -198,7 +199,7 @@ def test_epochs_are_drawn_with_the_best_one_marked(epochs: int, best: int, dotte
     details = {"history": history(epochs), "best_epoch": best}
     training = {"finetune": details, "probe": {"trials": [{"strength": 1.0, "log_loss": 0.5}]}}
     part = learning_part(run_of(strategy="finetune", metrics={"training": training}), ENGLISH)
-    assert (part.strategy, part.epochs, part.best_epoch) == ("finetune", epochs, best)
+    assert (part.epochs, part.best_epoch) == (epochs, best)
     numbers = list(range(1, epochs + 1))
     options: dict[str, Any] = {"x": "epoch", "mark": (best, "best epoch"), "whole": True}
 
@@ -214,20 +215,20 @@ def test_epochs_are_drawn_with_the_best_one_marked(epochs: int, best: int, dotte
         ("learning_rate", draw_lines([line("learning_rate", 3)], y="learning rate", **options)),
     ]
     legend = [("validation", 1, False), ("train", 2, True)]
-    assert [title for title, _, _ in part.charts] == [title for title, _ in expected]
-    for (_, svg, _), (_, drawn) in zip(part.charts, expected, strict=True):
-        assert_same_chart(svg, drawn)
-    assert [items for _, _, items in part.charts] == [legend, legend, []]
+    assert [chart.title for chart in part.charts] == [title for title, _ in expected]
+    for chart, (_, drawn) in zip(part.charts, expected, strict=True):
+        assert_same_chart(chart.svg, drawn)
+    assert [list(chart.legend) for chart in part.charts] == [legend, legend, []]
 
 
 def test_the_cross_validation_of_a_probe_is_drawn_from_weak_to_strong() -> None:
     trials = [{"strength": strength, "log_loss": loss} for strength, loss in ((1.0, 0.3), (0.01, 0.5), (100.0, 0.4))]
     part = learning_part(run_of(metrics={"training": {"probe": {"trials": trials}}}), ENGLISH)
-    assert (part.strategy, part.epochs, part.best_epoch) == ("probe", 0, 0)
-    ((title, svg, legend),) = part.charts
-    assert (title, legend) == ("cross_validation", [])
+    assert (part.epochs, part.best_epoch) == (0, 0)
+    (chart,) = part.charts
+    assert (chart.title, chart.legend) == ("cross_validation", ())
     line = Line(x=[0.01, 1.0, 100.0], y=[0.5, 0.3, 0.4], colour=1, dotted=True)
-    assert_same_chart(svg, draw_lines([line], x="strength of the penalty", y="log loss", logarithmic=True))
+    assert_same_chart(chart.svg, draw_lines([line], x="strength of the penalty", y="log loss", logarithmic=True))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

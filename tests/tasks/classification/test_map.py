@@ -10,7 +10,9 @@ from PIL import Image
 
 from tellapart.data.examples import SPLITS
 from tellapart.evaluation.labels import Doubt, LabelReport
-from tellapart.tasks.classification.pictures import Album, labels_part, map_part
+from tellapart.reporting.album import Album
+from tellapart.runs.parts import map_part
+from tellapart.tasks.classification.pictures import labels_part
 
 from .made_run import ANT, BEE, CAT, CLASSES, HUES, example, pixels, run_of
 

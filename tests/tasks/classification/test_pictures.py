@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.bundle import Manifest
-from tellapart.reporting.facts import ClassRow, Score, Shown
-from tellapart.tasks.classification.pictures import Album, data_part, worst_mistakes
+from tellapart.bundle import Manifest, Score
+from tellapart.reporting.album import Album
+from tellapart.reporting.facts import ClassRow, Shown
+from tellapart.runs.parts import data_part
+from tellapart.tasks.classification.pictures import sampled, worst_mistakes
 from tellapart.tasks.classification.results import class_rows
 
 from .made_run import ANT, BEE, CAT, HUES, colour_model, example, pixels, run_of
@@ -81,26 +83,28 @@ def rows_of(count: int, recalls: Sequence[float]) -> list[ClassRow]:
 
 def test_the_data_is_counted_by_split() -> None:
     examples = [example(f"{number}.png", "ant", "train" if number < 3 else "validation") for number in range(4)]
-    run = run_of(examples=[*examples, example("x", "bee", "train"), example("y", "bee", problem="cut short")])
-    part = data_part(run, class_rows(run), Album())
+    tested = [example(f"test {number}", "cat", "test") for number in range(12)]
+    rest = [example("x", "bee", "train"), example("y", "bee", problem="cut short")]
+    run = run_of(examples=[*examples, *rest, *tested])
+    part = data_part(run, sampled(class_rows(run)), Album())
     assert part.splits == (4, 1, 12)
     assert (part.n, part.n_classes) == (17, 3)
 
 
 def test_sizes_and_formats_are_the_audit_s() -> None:
     run = run_of(audit={"formats": {"PNG": 3, "WEBP": 1, "JPEG": 20}})
-    part = data_part(run, class_rows(run), Album())
+    part = data_part(run, sampled(class_rows(run)), Album())
     assert (part.widths, part.heights) == ((10, 40, 20), (11, 41, 21))
     assert part.formats == [("JPEG", 20), ("PNG", 3), ("WEBP", 1)]
     for sizes in ({}, {"least_width": 0, "least_height": 0}):
-        part = data_part(run_of(audit={"sizes": sizes}), class_rows(run), Album())
+        part = data_part(run_of(audit={"sizes": sizes}), sampled(class_rows(run)), Album())
         assert (part.widths, part.heights) == (None, None)
 
 
 def test_twenty_unreadable_files_are_listed_and_all_are_counted() -> None:
     unreadable = [{"path": f"{number}.png", "reason": f"reason {number}"} for number in range(21)]
     run = run_of(audit={"unreadable": unreadable})
-    part = data_part(run, class_rows(run), Album())
+    part = data_part(run, sampled(class_rows(run)), Album())
     assert part.unreadable == [(f"{number}.png", f"reason {number}") for number in range(20)]
     assert part.n_unreadable == 21
 
@@ -114,7 +118,7 @@ def test_copies_are_shown_by_cluster_with_the_labels_that_they_stand_under() -> 
         "two_labels": [{"paths": ["/nowhere/c.png", "/nowhere/a.png"], "labels": ["cat", "ant"]}] * 4,
     }
     run = run_of(examples=examples, audit=audit)
-    part = data_part(run, class_rows(run), Album())
+    part = data_part(run, sampled(class_rows(run)), Album())
     assert [[(one.name, one.label) for one in group] for group in part.copies] == [
         [("a.png", "ant"), ("b.png", "bee")],
         [("c.png", "cat"), ("unknown.png", "")],
@@ -128,7 +132,7 @@ def test_copies_are_shown_by_cluster_with_the_labels_that_they_stand_under() -> 
 def test_six_clusters_are_shown_and_four_pictures_of_each() -> None:
     clusters = [[f"{cluster}{letter}" for letter in "abcde"] for cluster in range(7)]
     run = run_of(audit={"near_copies": clusters})
-    part = data_part(run, class_rows(run), Album())
+    part = data_part(run, sampled(class_rows(run)), Album())
     assert [names(group) for group in part.copies] == [
         [f"{cluster}{letter}" for letter in "abcd"] for cluster in range(6)
     ]
@@ -139,7 +143,7 @@ def test_eight_samples_of_each_class_are_drawn_by_their_contents() -> None:
     contents = [f"content {number}" for number in range(12)]
     examples = [example(f"{content}.png", "bee", content=content) for content in contents]
     run = run_of(examples=[*examples, example("spoilt", "bee", content="", problem="cut short"), example("x", "dog")])
-    samples = data_part(run, class_rows(run), Album()).samples
+    samples = data_part(run, sampled(class_rows(run)), Album()).samples
     assert [name for name, _ in samples] == ["ant", "bee", "cat"]
     bees = samples[1][1]
     assert names(bees) == [
@@ -152,9 +156,9 @@ def test_eight_samples_of_each_class_are_drawn_by_their_contents() -> None:
 def test_of_many_classes_the_24_worst_are_sampled() -> None:
     recalls = [0.9] * 24 + [0.1]
     run = run_of()
-    samples = data_part(run, rows_of(24, recalls[:24]), Album()).samples
+    samples = data_part(run, sampled(rows_of(24, recalls[:24])), Album()).samples
     assert [name for name, _ in samples] == [f"class {number:02}" for number in range(24)]
-    samples = data_part(run, rows_of(25, recalls), Album()).samples
+    samples = data_part(run, sampled(rows_of(25, recalls)), Album()).samples
     assert [name for name, _ in samples] == ["class 24", *(f"class {number:02}" for number in range(23))]
 
 

@@ -12,11 +12,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.reporting.facts import ClassRow, Score, ResultsPart, Shown, Verdict
+from tellapart.bundle import Score
+from tellapart.reporting.facts import ClassRow, Shown
 from tellapart.reporting.phrases import Phrases
-from tellapart.tasks.classification.results import class_rows, figure, results_part, verdict, worst_rows
+from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
+from tellapart.tasks.classification.results import (
+    abstention_part,
+    class_rows,
+    figure,
+    results_part,
+    verdict,
+    worst_rows,
+)
 
-from .made_run import ANSWERS, CAT, MATRIX, example, many, run_of
+from .made_run import ANSWERS, CAT, MATRIX, MadeRun, example, many, run_of
 
 ENGLISH = Phrases("en")
 
@@ -195,7 +204,7 @@ EPOCHS = [
 ]
 
 
-def judged(run: MadeRun, part: ResultsPart, *, wrong: int = 0, examined: int = 100) -> Verdict:
+def judged(run: MadeRun, part: ResultsPart, *, wrong: int = 0, examined: int = 100) -> VerdictPart:
     return verdict(run, class_rows(run), part, wrong_labels=wrong, examined=examined)
 
 
@@ -252,3 +261,26 @@ def test_overfitting_is_judged_by_the_best_epoch(part: ResultsPart) -> None:
 @pytest.mark.parametrize("training", [{}, {"probe": None}, {"probe": {}}, {"probe": {"history": None}}])
 def test_what_was_not_trained_by_epochs_is_not_overfitted(training: dict[str, Any], part: ResultsPart) -> None:
     assert "next_overfit" not in dict(judged(run_of(metrics={"training": training}), part).advice)
+
+
+ABSTENTION: dict[str, Any] = {
+    "wanted": 0.9,
+    "coverage": {"value": 0.97, "low": 0.91, "high": 0.99, "method": "wilson"},
+    "mean_set_size": 1.25,
+    "known": {"value": 0.96, "low": 0.9, "high": 1.0, "method": "wilson"},
+    "calibrated_on": 40,
+}
+
+
+def test_what_is_unknown_is_the_rest_of_what_is_known() -> None:
+    measured = Score(value=0.97, low=0.91, high=0.99)
+    found = abstention_part(run_of(metrics={"abstention": ABSTENTION}))
+    assert found == AbstentionPart(
+        wanted=0.9, measured=measured, size=1.25, unknown=pytest.approx(0.04), calibrated_on=40
+    )
+    found = abstention_part(run_of(metrics={"abstention": ABSTENTION | {"known": None}}))
+    assert found == AbstentionPart(wanted=0.9, measured=measured, size=1.25, unknown=None, calibrated_on=40)
+    assert abstention_part(run_of()) is None
+    run = run_of()
+    del run.metrics["abstention"]  # a run of before there was any
+    assert abstention_part(run) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import re
 from collections.abc import Callable, Iterator
@@ -15,17 +16,14 @@ from PIL import Image
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.errors import StorageError
-from tellapart.evaluation.predictions import write_predictions
 from tellapart.features.cache import Cache
-from tellapart.reporting.facts import AbstentionPart, Score
-from tellapart.reporting.phrases import Phrases
+from tellapart.reporter import Silent
+from tellapart.runs.embeddings import embed_run
+from tellapart.runs.run import recipe_text
 from tellapart.storage import write_json
-from tellapart.workflows.report import _about, _abstention, _examine, write_report
-from tellapart.workflows.report_embeddings import Embedded, embed_run
-from tellapart.workflows.reporter import Silent
-from tellapart.workflows.runs import recipe_text
+from tellapart.workflows.report import write_report
 
-from ..tasks.classification.made_run import CLASSES, colour_model, example, manifest, run_of
+from .made_run import CLASSES, MadeRun, colour_model, example, run_of
 
 ABSTENTION: dict[str, Any] = {
     "wanted": 0.9,
@@ -56,13 +54,11 @@ def write_run(run: MadeRun) -> Path:
     write_json(folder / "metrics.json", run.metrics)
     write_json(folder / "audit.json", run.audit)
     write_examples(folder / "examples.csv", run.examples)
-    write_predictions(
-        folder / "predictions.csv",
-        paths=[str(path) for path in run.tested],
-        true_labels=[CLASSES[label] for label in true_labels(run)],
-        probabilities=run.predictions.probabilities,
-        classes=CLASSES,
-    )
+    table = run.predictions
+    with (folder / "predictions.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "predicted", *(f"probability of {name}" for name in CLASSES)])
+        writer.writerows(zip(table.paths, table.targets, table.answers, *table.probabilities.T.tolist(), strict=True))
     (folder / "model.onnx").write_bytes(colour_model(folder, run.manifest))
     return folder
 
@@ -131,89 +127,3 @@ def test_the_pictures_of_a_map_are_those_that_can_be_read(scratch: Callable[...,
     # The network's embedding is the mean of red, green and blue.
     np.testing.assert_allclose(embedded.vectors[:2] * 255, [[0, 0, 200], [0, 199, 0]], atol=0.1)
     assert len(embedded.vectors) == 17
-
-
-def test_what_is_unknown_is_the_rest_of_what_is_known() -> None:
-    measured = Score(value=0.97, low=0.91, high=0.99)
-    found = _abstention(run_of(metrics={"abstention": ABSTENTION}))
-    assert found == AbstentionPart(
-        wanted=0.9, measured=measured, size=1.25, unknown=pytest.approx(0.04), calibrated_on=40
-    )
-    found = _abstention(run_of(metrics={"abstention": ABSTENTION | {"known": None}}))
-    assert found == AbstentionPart(wanted=0.9, measured=measured, size=1.25, unknown=None, calibrated_on=40)
-    assert _abstention(run_of()) is None
-    run = run_of()
-    del run.metrics["abstention"]  # a run of before there was any
-    assert _abstention(run) is None
-
-
-def test_a_run_is_described(tmp_path: Path) -> None:
-    (tmp_path / "there.png").touch()
-    examples = [
-        example(tmp_path / "there.png", "ant"),
-        example(tmp_path / "gone.png", "bee"),
-        example(tmp_path / "spoilt.png", "bee", problem="cut short"),
-    ]
-    part = _about(run_of(examples=examples, folder=tmp_path, seed=7), Phrases("en"))
-    assert part.facts == [
-        ("strategy", "classifier on the frozen network"),
-        ("backbone", "tiny"),
-        ("weights", "made here"),
-        ("license", "none"),
-        ("seed", "7"),
-        ("time", "1 min 15 s"),
-        ("made", "2026-03-04T05:06:07+00:00"),
-    ]
-    assert part.versions == [("numpy", "2.0"), ("tellapart", "0.1.0")]
-    assert (part.model, part.missing) == (str(tmp_path / "model.onnx"), 1)
-
-
-@pytest.mark.parametrize(
-    ("views", "said"),
-    [
-        ("flip", "mean over the picture and its mirror image"),
-        ("dihedral", "mean over eight turned and flipped views of the picture"),
-    ],
-)
-def test_a_model_that_answers_for_several_views_is_described_so(views: Any, said: str) -> None:
-    told = manifest(CLASSES)
-    told = told.model_copy(update={"backbone": told.backbone.model_copy(update={"test_time_augmentation": views})})
-    assert _about(run_of(told=told), Phrases("en")).facts[2] == ("views", said)
-
-
-def clouds(seed: int = 0) -> tuple[np.ndarray, list[int]]:
-    """Sixty vectors in three clouds far apart, twenty each, and the class of each."""
-    numbers = [number for number in range(3) for _ in range(20)]
-    noise = np.random.default_rng(seed).normal(size=(60, 8)) * 0.1
-    return (3 * np.eye(8)[numbers] + noise).astype(np.float32), numbers
-
-
-def test_a_label_that_its_neighbours_contradict_is_found() -> None:
-    vectors, numbers = clouds()
-    examples = [example(f"{row}.png", CLASSES[number]) for row, number in enumerate(numbers)]
-    examples[25] = example("25.png", "cat")  # lies among bees
-    embedded = Embedded(examples=examples, vectors=vectors, n_all=60, own=False)
-    found = _examine(run_of(metrics={"training": {"probe": {"strength": 0.01}}}), embedded)
-    assert found is not None
-    assert [(doubt.row, doubt.label, doubt.suggested) for doubt in found.wrong] == [(25, 2, 1)]
-    assert found.judged == 60
-
-
-def test_copies_do_not_vouch_for_each_other() -> None:
-    vectors, numbers = clouds()
-    vectors[[25, 26]] = 0.0
-    vectors[[25, 26], 7] = 3.0  # two copies of one picture, unlike any other
-    copied = [example(f"{row}.png", CLASSES[number]) for row, number in enumerate(numbers)]
-    for row in (25, 26):
-        copied[row] = example(f"{row}.png", "bee", group="copy")
-    embedded = Embedded(examples=copied, vectors=vectors, n_all=60, own=False)
-    found = _examine(run_of(), embedded)
-    assert found is not None
-    assert {25, 26} <= {doubt.row for doubt in found.doubts}
-
-
-def test_where_a_sample_lacks_a_class_no_label_is_judged() -> None:
-    vectors, numbers = clouds()
-    examples = [example(f"{row}.png", CLASSES[number]) for row, number in enumerate(numbers[:40])]
-    embedded = Embedded(examples=examples, vectors=vectors[:40], n_all=60, own=False)
-    assert _examine(run_of(), embedded) is None
