@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tellapart.bundle import Score
 from tellapart.reporting.phrases import LANGUAGES, Phrases, language_of, table
 
 SOURCES = Path(__file__).parents[2] / "src" / "tellapart"
@@ -34,7 +35,7 @@ def test_chinese_is_chinese_but_for_names() -> None:
 def test_every_phrase_is_used_and_every_used_one_is_there() -> None:
     texts = [
         path.read_text()
-        for folder in ("reporting", "tasks", "workflows", "serving")
+        for folder in ("reporting", "runs", "serving", "tasks", "workflows")
         for path in (SOURCES / folder).rglob("*.*")
         if path.suffix in (".py", ".html", ".js")
     ]
@@ -60,7 +61,27 @@ def test_whole_numbers_are_grouped_and_words_are_put_as_they_are() -> None:
     english = Phrases("en")
     assert english("times", n=1234567) == "1,234,567 times"
     assert english("next_weak", accuracy="1234567").startswith("The model is weak: 1234567 right.")
-    assert english("abstention_novelty", share=1234.5).endswith("1234.5 of the test pictures are.")
+    assert english("seconds", n=1234.5) == "1234.5 s"
+
+
+def test_shares_are_percentages_and_names_stand_in_a_row() -> None:
+    english, chinese = Phrases("en"), Phrases("zh")
+    assert english("abstention_novelty", share=0.0456).endswith("called unknown; 4.6\u00a0% of the test pictures are.")
+    assert chinese("abstention_novelty", share=0.0456).endswith("测试图片中有 4.6% 如此。")
+    assert chinese("next_few", names=["猫", "狗"]).startswith("为 猫、狗 增加测试图片")
+    assert english("curves_some", n=2, classes=3) == "The 2 classes with the lowest recall of 3."
+
+
+def test_sentences_and_intervals_stand_as_the_language_puts_them() -> None:
+    english, chinese = Phrases("en"), Phrases("zh")
+    assert english.sentences("One.", "", "Two.") == "One. Two."
+    assert chinese.sentences("一。", "", "二。") == "一。二。"
+    score = Score(value=0.5, low=0.25, high=0.625)
+    assert english.interval(score) == "25.0\u00a0% – 62.5\u00a0%"
+    assert english.interval(score, share=False) == "0.250 – 0.625"
+    assert [english.interval(one) for one in (None, Score(value=1), Score(value=1, low=0.5))] == ["–", "–", "–"]
+    assert (english.name("log_loss"), chinese.name("log_loss")) == ("log loss", "对数损失")
+    assert chinese.name("mean_of_all") == "mean of all"
     assert Phrases("zh")("times", n=1234567) == "1,234,567 次"
     assert (english.language, Phrases("zh").language) == ("en", "zh")
 
