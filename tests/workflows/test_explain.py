@@ -46,7 +46,7 @@ class Listener(Silent):
 
 
 def settings_of(name: str, **network: Any) -> Any:
-    return make_settings({"pictures": "/nowhere", "strategy": "scratch", "network": {"name": name, **network}})
+    return make_settings({"data": "/nowhere", "strategy": "scratch", "network": {"name": name, **network}})
 
 
 def write_run(folder: Path, manifest: Manifest, *, name: str = "lenet5", seed: int = 0) -> Path:

@@ -223,7 +223,7 @@ def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
         scores=_scores(learned.metrics),
         scores_without_leaked=None if clean is None else _scores(clean),
         data=DataRecord(
-            name=Path(run.settings.pictures).name,
+            name=Path(run.settings.data).name,
             fingerprint=data_fingerprint(learned.dataset.examples),
             n_train=learned.counts["train"],
             n_validation=learned.counts["validation"],
