@@ -117,7 +117,7 @@ def _check_flags(given: dict[str, Any], *, labels: bool) -> None:
 def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
     from tellapart.data.audit import findings
 
-    lines = [*_counts(record["counts"]), "", *_sizes(record), ""]
+    lines = [*_counts(record["counts"], record.get("sets")), "", *_sizes(record), ""]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
     inside = f"{record['source']}/"  # paths are shown as seen from the data set
@@ -139,14 +139,16 @@ def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _counts(counts: dict[str, dict[str, int]]) -> list[str]:
+def _counts(counts: dict[str, dict[str, int]], sets: dict[str, Any] | None) -> list[str]:
     splits = list(counts)
     labels = sorted({label for by_label in counts.values() for label in by_label})
     head = f"{'class':<30}" + "".join(f"{split or 'pictures':>12}" for split in splits)
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels
     ]
-    total = f"{'all':<30}" + "".join(f"{sum(counts[split].values()):>12,}" for split in splits)
+    # A picture with a set of classes stands in the lines of all of them.
+    pictures = sets["pictures"] if sets else {split: sum(counts[split].values()) for split in splits}
+    total = f"{'all':<30}" + "".join(f"{pictures.get(split, 0):>12,}" for split in splits)
     return [head, *body, total]
 
 
