@@ -93,8 +93,9 @@ def test_pictures_that_are_gone_are_marked_and_counted(trained_run: Any, copied:
     ],
 )
 def test_a_run_that_is_none_or_not_whole_is_told(spoil: Any, words: str, copied: Path) -> None:
-    from tellapart.errors import TellapartError
     from tellapart.runs.record import read_run
+
+    from tellapart.errors import TellapartError
 
     before = (copied / "report.html").read_bytes()
     spoil(copied)
@@ -105,8 +106,9 @@ def test_a_run_that_is_none_or_not_whole_is_told(spoil: Any, words: str, copied:
 
 
 def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
-    from tellapart.errors import DataError
     from tellapart.runs.record import read_run
+
+    from tellapart.errors import DataError
 
     path = copied / "predictions.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -138,7 +140,7 @@ def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: An
 
     told = Told()
     (copied / "audit.json").unlink()
-    settings = make_settings({"pictures": str(trained_run.pictures)})
+    settings = make_settings({"data": str(trained_run.pictures)})
     with open_cache() as cache:
         assert training._report(settings, copied, cache, told) is None
     assert told.warned == [
