@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
-    from tellapart.runs.writing import TrainResult
+    from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
 
 __all__ = ["AsyncClient", "Client", "__version__", "check", "evaluate", "load", "train"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tellapart.runs.writing import TrainResult
+    from tellapart.runs.result import TrainResult
 
 _SHOWN = 3  # test cells of each class
 

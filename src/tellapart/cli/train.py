@@ -12,7 +12,7 @@ import click
 from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
 
 if TYPE_CHECKING:
-    from tellapart.runs.writing import TrainResult
+    from tellapart.runs.result import TrainResult
 
 
 @click.command(
