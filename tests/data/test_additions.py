@@ -14,8 +14,9 @@ from tellapart.data.dataset import split_examples
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
+from tellapart.data.multilabel_table import read_label_sets
 from tellapart.data.split import assign_splits
-from tellapart.data.targets import ClassName
+from tellapart.data.targets import ClassName, ClassNames
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -313,3 +314,22 @@ def test_a_class_whose_name_ends_in_a_space_is_meant_by_cells_without_it(tmp_pat
     with pytest.raises(DataError) as caught:
         add_pictures(scan(tmp_path / "pets"), corrections(folder, {"new.png": "zebra"}))
     assert "Did you mean" not in str(caught.value)
+
+
+def test_sets_of_classes_are_added_and_correct_whole_sets(tmp_path: Path) -> None:
+    for number in range(4):
+        noise(tmp_path / "data" / f"{number}.png", number)
+    table = tmp_path / "data" / "table.csv"
+    table.write_text("path,labels\n0.png,a|b\n1.png,a\n2.png,\n3.png,b\n")
+    folder = tmp_path / "corrections"
+    noise(folder / "new.png", 100)
+    Image.open(tmp_path / "data" / "1.png").save(folder / "known.bmp")
+    Image.open(tmp_path / "data" / "0.png").save(folder / "right.png")
+    corrections(folder, {"new.png": "", "known.bmp": "b", "right.png": "b|a"})
+    listing = add_pictures(read_label_sets(table), folder)
+    found = settle(listing, inspect_all([entry.path for entry in listing.entries], workers=1))
+    assert labels(found.listing) == {"0.png": "a|b", "1.png": "a", "2.png": "", "3.png": "b", "new.png": ""}
+    assert found.listing.entries[1].train_target == ClassNames(("b",))
+    assert (found.added, found.unchanged, found.relabelled) == (1, 1, (tmp_path / "data" / "1.png",))
+    with pytest.raises(DataError, match="give the label 'c', which is none of the classes"):
+        add_pictures(read_label_sets(table), corrections(folder, {"new.png": "a|?c"}))

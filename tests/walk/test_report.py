@@ -138,7 +138,7 @@ def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: An
 
     told = Told()
     (copied / "audit.json").unlink()
-    settings = make_settings({"pictures": str(trained_run.pictures)})
+    settings = make_settings({"data": str(trained_run.pictures)})
     with open_cache() as cache:
         assert training._report(settings, copied, cache, told) is None
     assert told.warned == [

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 from PIL import Image
-from tellapart.runs.open import OpenRun
 
 from tellapart.bundle import Manifest
 from tellapart.data.examples import Example
@@ -24,6 +23,7 @@ from tellapart.models.scratch import build_scratch
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Silent
 from tellapart.runs.neighbourhood import open_neighbourhood
+from tellapart.runs.open import OpenRun
 from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.explain import Explained, Explanation, explain
@@ -46,7 +46,7 @@ class Listener(Silent):
 
 
 def settings_of(name: str, **network: Any) -> Any:
-    return make_settings({"pictures": "/nowhere", "strategy": "scratch", "network": {"name": name, **network}})
+    return make_settings({"data": "/nowhere", "strategy": "scratch", "network": {"name": name, **network}})
 
 
 def write_run(folder: Path, manifest: Manifest, *, name: str = "lenet5", seed: int = 0) -> Path:

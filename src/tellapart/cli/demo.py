@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tellapart.runs.writing import TrainResult
+    from tellapart.runs.result import TrainResult
 
 _SHOWN = 3  # test cells of each class
 
@@ -30,7 +30,7 @@ def command(out: str, quiet: bool) -> None:
     click.echo("Solar cells, photographed while they glow: functional, or defective (probability of a defect >= 0.5)?")
     click.echo(f"Pictures: {SOURCE}.\nLicence of the pictures: {LICENSE}.\n")
     table = write_solar_table(cache_folder() / "demo")
-    result = train(make_settings({"pictures": str(table), "out": out}), reporter=make_reporter(quiet=quiet))
+    result = train(make_settings({"data": str(table), "out": out}), reporter=make_reporter(quiet=quiet))
     click.echo(summary(result))
     click.echo("\nA few cells of the test split, which the model has never seen:")
     for line in _predictions(result):

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS
+
 
 @click.command(
     "evaluate",
@@ -23,18 +25,21 @@ Examples:
     type=click.Choice(["train", "validation", "test"]),
     help="Only this split: the pictures' own, or the one that the model's run gave them.",
 )
+@click.option("--label-separator", type=click.Choice(SEPARATORS), help=SEPARATOR_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool) -> None:
+def command(model: Path, pictures: Path, split: Any, label_separator: str | None, as_json: bool, quiet: bool) -> None:
     """Test MODEL on PICTURES: a folder with one folder a class, or a CSV with path,label."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
     require("evaluate", "train")
+    from tellapart.data.examples import ReadOptions
     from tellapart.tasks.table import TASKS
     from tellapart.workflows.evaluate import evaluate
 
-    result = evaluate(model, pictures, split=split, reporter=make_reporter(quiet=quiet))
+    options = ReadOptions(separator=label_separator)
+    result = evaluate(model, pictures, split=split, reporter=make_reporter(quiet=quiet), options=options)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))
         return

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+
 if TYPE_CHECKING:
-    from tellapart.runs.writing import TrainResult
+    from tellapart.runs.result import TrainResult
 
 
 @click.command(
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
   tellapart train pictures.csv              columns path,label[,split][,group]
+  tellapart train scenes.csv                columns path,labels such as cat|dog, or a column of 0 and 1 for each class
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
   tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
   tellapart train cells/ --labels corrections/   and what people corrected; see tellapart serve --corrections
@@ -28,7 +31,7 @@ Examples:
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
 )
-@click.argument("pictures", required=False)
+@click.argument("data", metavar="[PICTURES]", required=False)
 @click.option("--out", help="The folder that run folders are made in.  [default: runs]")
 @click.option(
     "--labels",
@@ -36,6 +39,8 @@ Examples:
     help="A CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it; an empty label "
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
+@click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
+@click.option("--label-separator", type=click.Choice(SEPARATORS), help=SEPARATOR_HELP)
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),
@@ -143,16 +148,17 @@ _TABLES = {
 
 def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
     """Flags and --set as the tables of a recipe; flags that were not given are left out."""
-    from tellapart.settings.reading import merge, parse_assignment
+    from tellapart.settings.reading import merge, parse_assignment, renamed
 
+    told: dict[str, Any] = {}
+    for text in assignments:
+        told = merge(told, parse_assignment(text))
     given: dict[str, Any] = {}
     for name, value in flags.items():
         if value is not None:
             table, key = _TABLES.get(name, (None, name))
             given = merge(given, {table: {key: value}} if table else {key: value})
-    for text in assignments:
-        given = merge(given, parse_assignment(text))
-    return given
+    return merge(given, renamed(told))
 
 
 _KEPT = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from tellapart.bundle import TaskName
-from tellapart.data.targets import Target
+from tellapart.data.targets import ClassNames, Target
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -35,6 +35,15 @@ class Listing:
     classes: tuple[str, ...]  # sorted union over the splits
     task: TaskName = "classification"  # found from what is there, or told
     ignored: Mapping[str, int] = field(default_factory=dict)  # reason -> how many files or folders
+    notes: tuple[str, ...] = ()  # what was found in the source and why it is read so, in sentences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What a user told about a data set, beside where it is; None: found from what is there."""
+
+    task: TaskName | None = None
+    separator: str | None = None  # between the names in one cell: | ; , or a space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +90,14 @@ class PictureFile:
 def named_classes(targets: Iterable[Target]) -> set[str]:
     """The classes that at least one of the targets names."""
     return {name for target in targets for name in target.classes}
+
+
+def known_classes(targets: Iterable[Target]) -> set[str]:
+    """Those, and the classes of which a target says that nothing is known."""
+    listed = list(targets)
+    return named_classes(listed) | {
+        name for target in listed if isinstance(target, ClassNames) for name in target.unknown
+    }
 
 
 def classes_left(listing: Listing, entries: Iterable[Entry]) -> tuple[str, ...]:

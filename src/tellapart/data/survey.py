@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tellapart.data.copies import find_copies
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
-from tellapart.data.targets import Target
+from tellapart.data.label_sets import SetCounts, count_sets, disagree
+from tellapart.data.targets import ClassNames, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,7 @@ class Audit:
     duplicates: int  # pictures that are exact copies of an earlier one
     groups: tuple[str, ...]  # for every entry: the smallest content hash of its group; "" where it is not usable
     leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
+    sets: SetCounts | None = None  # where a picture has a set of classes
 
     @property
     def totals(self) -> dict[str, int]:
@@ -112,6 +114,20 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
         duplicates=sum(len(cluster) - 1 for cluster in exact),
         groups=groups,
         leaked_indices=leaked,
+        sets=_sets(listing, usable, groups),
+    )
+
+
+def _sets(listing: Listing, usable: Sequence[int], groups: Sequence[str]) -> SetCounts | None:
+    if listing.task != "multilabel":
+        return None
+    targets = [(index, listing.entries[index].target) for index in usable]
+    own = [(index, target) for index, target in targets if isinstance(target, ClassNames)]
+    return count_sets(
+        [target for _, target in own],
+        [groups[index] for index, _ in own],
+        [listing.entries[index].split or "" for index, _ in own],
+        listing.classes,
     )
 
 
@@ -183,7 +199,7 @@ def _two_labels(
         clusters[cluster].append(index)
     conflicts = []
     for members in clusters.values():
-        if len({entries[index].target for index in members}) > 1:
+        if disagree(entries[index].target for index in members):
             targets_of: defaultdict[str, set[Target]] = defaultdict(set)
             for index in members:
                 targets_of[inspections[index].content_hash].add(entries[index].target)
@@ -191,7 +207,7 @@ def _two_labels(
                 LabelConflict(
                     paths=tuple(entries[index].path for index in members),
                     labels=tuple(entries[index].target.text for index in members),
-                    exact=any(len(targets) > 1 for targets in targets_of.values()),
+                    exact=any(disagree(targets) for targets in targets_of.values()),
                 )
             )
     return tuple(conflicts)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing
+from tellapart.data.listing import read_listing
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
@@ -21,7 +22,6 @@ from tellapart.models.classics import BLOCKS_SIZE, classic
 from tellapart.preprocessing import MAX_FILE_BYTES, Preprocessing, decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
-from tellapart.workflows.learning.examine import list_pictures
 
 _LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
 _MIXED = 1  # keeps the seeds of mixing apart from those of single pictures
@@ -50,7 +50,7 @@ class View:
 
 def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
     """The augmentation of a recipe, preset included, and what its network is shown. Raises: SettingsError."""
-    settings = make_settings({"pictures": "none", **read_recipe(path)})
+    settings = make_settings({"data": "none", **read_recipe(path)})
     network, plain = settings.network, View()
     scratch = settings.strategy == "scratch"
     own = plain.size
@@ -86,7 +86,7 @@ def draw_gallery(
                 f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
             )
     _check_out(out, pictures, force=force)
-    listing = list_pictures(pictures)
+    listing = read_listing(pictures)
     sampled, unreadable = _sample(listing, rows, seed)
     if not sampled:
         path, reason = unreadable[0]

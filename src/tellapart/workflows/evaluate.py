@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Classifier, load_classifier
-from tellapart.data.examples import SPLITS, Entry, Split
+from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
@@ -25,6 +25,8 @@ from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
 from tellapart.runs.open import OpenRun
 from tellapart.workflows.learning.examine import examine
+
+_FOUND = ReadOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,15 @@ class EvaluateResult:
         }
 
 
-def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Reporter, seed: int = 0) -> EvaluateResult:
+def evaluate(
+    model: Path,
+    pictures: Path,
+    *,
+    split: Split | None,
+    reporter: Reporter,
+    seed: int = 0,
+    options: ReadOptions = _FOUND,
+) -> EvaluateResult:
     """Score `model` on labelled pictures, or on one split of them.
 
     Raises: DataError when there is nothing to score, or a label is none of the model's classes.
@@ -57,7 +67,7 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
         raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
     classifier = load_classifier(model)
     with open_cache() as cache:
-        examined = examine(pictures, cache=cache, reporter=reporter)
+        examined = examine(pictures, cache=cache, reporter=reporter, options=options)
     learned = _learned(OpenRun(model))
     chosen = _choose(examined, classifier, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]

@@ -19,6 +19,7 @@ from typing import Self
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
 from tellapart.data.dataset import Dataset, gather
+from tellapart.data.examples import ReadOptions
 from tellapart.data.survey import Examined
 from tellapart.errors import (
     BackboneError,
@@ -159,7 +160,12 @@ def _look(
     workers = max(1, cores() - 1) if pending is not None and pending.running else cores()
     corrections = None if settings.labels is None else Path(settings.labels)
     examined = examine(
-        Path(settings.pictures), corrections=corrections, cache=cache, reporter=reporter, workers=workers
+        Path(settings.data),
+        corrections=corrections,
+        cache=cache,
+        reporter=reporter,
+        workers=workers,
+        options=ReadOptions(task=settings.task, separator=settings.label_separator),
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
