@@ -173,7 +173,8 @@ def test_reliability_is_drawn_before_and_after() -> None:
     assert chart.marks("series-1") == [(0.6, 0.5), (0.9, 0.95)]
     assert [chart.dashes(colour) for colour in ("soft", "series-2", "series-1")] == [[True], [True], [False] * 3]
     # Marks from before are hollow.
-    fills = {re.search(r"fill: (\S+?);", use.get("style", ""))[1] for use in chart.root.iter(f"{NAMESPACE}use")}  # type: ignore[index]
+    uses = [use.get("style", "") for use in chart.root.iter(f"{NAMESPACE}use")]
+    fills = {colour for style in uses for colour in re.findall(r"fill: (\S+?);", style)}
     assert fills == {"var(--soft)", "var(--paper)", "var(--series-1)"}
     assert chart.ticks("x")[-1] == chart.ticks("y")[-1] == "100 %"
 

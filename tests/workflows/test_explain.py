@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 from PIL import Image
-from tellapart.runs.opened import OpenRun
 
 from tellapart.bundle import Manifest
 from tellapart.data.examples import Example
@@ -24,6 +23,7 @@ from tellapart.models.scratch import build_scratch
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Silent
 from tellapart.runs.neighbourhood import open_neighbourhood
+from tellapart.runs.open import OpenRun
 from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.explain import Explained, Explanation, explain
@@ -187,7 +187,7 @@ def test_a_run_that_is_not_whole(run: Path, picture: Path, tmp_path: Path, tiny_
         OpenRun(unfinished)
     other = write_run(tmp_path / "other", tiny_manifest, seed=1)
     (other / "model.onnx").write_bytes((run / "model.onnx").read_bytes())
-    with pytest.raises(ModelFileError, match="probabilities that differ by .* The two are not of one run"):
+    with pytest.raises(ModelFileError, match="logits that differ by .* The two are not of one run"):
         OpenRun(other).network  # noqa: B018
     (other / "recipe.toml").unlink()
     with pytest.raises(SettingsError, match="recipe.toml is not there; it tells how the network is built"):

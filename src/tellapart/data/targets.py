@@ -7,12 +7,14 @@ has a text that tables and sheets show and that reads back as the same target.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tellapart.bundle import TaskName
 
 SEPARATOR = "|"  # between the names of a set
 _ESCAPE = "\\"  # before a separator or a backslash that belongs to a name, and before a name's own "?" at its front
@@ -142,6 +144,15 @@ class Boxes:
 
 
 Target = ClassName | ClassNames | MaskFile | Boxes
+
+# What a target is, by task: how examples.csv of its runs is read back.
+KINDS: Mapping[TaskName, type[Target]] = {
+    "classification": ClassName,
+    "multilabel": ClassNames,
+    "segmentation": MaskFile,
+    "detection": Boxes,
+    "text": ClassName,
+}
 
 
 def split_names(text: str, separator: str) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tellapart.bundle import Score
-from tellapart.reporting.facts import Advice, ClassRow, Pair
+from tellapart.reporting.facts import ClassRow, Pair, Said
 
 _WIDEST = 0.10  # of an interval that tells enough
 _FEWEST = 10  # test pictures of a class
@@ -32,13 +32,13 @@ def advise(
     two_labels: int,
     unreadable: int,
     fitted: tuple[float, float] | None,
-) -> list[Advice]:
+) -> list[Said]:
     """At most six pieces of advice.
 
     `n_pictures` are those whose labels were looked at, `classes` all classes, `pairs` the most often confused ones, most
     frequent first; `fitted` is the accuracy on training and on validation pictures of a trained network.
     """
-    found: list[Advice] = []
+    found: list[Said] = []
     if leaks:
         found.append(("next_leaks", {"n": leaks}))
     if two_labels:
@@ -66,8 +66,8 @@ def advise(
     return found[:_MOST]
 
 
-def _about_classes(accuracy: Score, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int) -> list[Advice]:
-    found: list[Advice] = []
+def _about_classes(accuracy: Score, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int) -> list[Said]:
+    found: list[Said] = []
     known = [row for row in classes if row.recall is not None and row.test >= _FEWEST]
     if known:
         worst = min(known, key=lambda row: (row.recall.value if row.recall else 1.0, row.name))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import Example, PictureFile
+from tellapart.errors import BackboneError, SettingsError
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import embed_pictures
@@ -49,6 +50,16 @@ def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> Embedded:
         chosen, backbone, frozen=not own, cache=cache, reporter=reporter, title="Looking up embeddings"
     )
     return Embedded(examples=[chosen[row] for row in kept], vectors=vectors, n_all=len(usable), own=own)
+
+
+def try_to_embed(run: OpenRun, cache: Cache, reporter: Reporter) -> Embedded | None:
+    """The same for a report; None, and a word of why, where the network cannot be had, or there are no two pictures."""
+    try:
+        embedded = embed_run(run, cache, reporter)
+    except (BackboneError, SettingsError) as error:
+        reporter.warn(f"The report has no map and no label doctor: {error}")
+        return None
+    return embedded if len(embedded.examples) >= 2 else None
 
 
 def embed_by_own(

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest, Model, open_model, read_manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import read_examples
+from tellapart.data.targets import KINDS
 from tellapart.errors import DataError, MissingExtra, ModelFileError, SettingsError
 from tellapart.explanation.activation import ClassActivation
-from tellapart.explanation.graph import Graph
+from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
 from tellapart.runs.reading import PredictionTable, read_json, read_predictions
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 MODEL, WEIGHTS, RECIPE, EXAMPLES = "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv"
 _FILES = (RECIPE, "metrics.json", "audit.json", EXAMPLES, "predictions.csv", MODEL)  # of every finished run
 _NAMED = 10  # classes that a message lists
-_ALIKE = 0.01  # of a probability; more means that the weights are another network's
+_ALIKE = 0.01  # of the largest logit; more means that the weights are another network's
 _INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam and occlusion"
 
 
@@ -92,7 +93,12 @@ class OpenRun:
         path = self.folder / EXAMPLES
         if not self.lists_examples:
             raise DataError(f"{path} is not there, which lists the training pictures. Give the run's folder.")
-        return read_examples(path)
+        return read_examples(path, KINDS[self.manifest.task])
+
+    @property
+    def missing(self) -> int:
+        """How many pictures are no longer where they were."""
+        return sum(not example.path.exists() for example in self.examples if not example.problem)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -130,10 +136,12 @@ class OpenRun:
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities [N, K] and embeddings [N, D] of uint8 pictures [N, S, S, 3], on all cores."""
+        names = ("probabilities", "embedding")
         parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
         with ThreadPoolExecutor(cores(), thread_name_prefix="explain") as pool:
-            found = list(pool.map(self.model.run, parts))
-        return np.concatenate([one[0] for one in found]), np.concatenate([one[1] for one in found])
+            found = list(pool.map(lambda part: self.model.compute(part, names), parts))
+        probabilities, embeddings = (np.concatenate([one[name] for one in found]) for name in names)
+        return probabilities, embeddings
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities [N, K] of uint8 pictures [N, S, S, 3], on all cores."""
@@ -198,12 +206,13 @@ class OpenRun:
         size = self.preprocessing.size
         image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
         with torch.inference_mode():
-            logits = network.eval()(torch.from_numpy(image)) / self.manifest.temperature
-        difference = float(np.abs(torch.softmax(logits, 1).numpy() - self.model.run(image)[0]).max())
+            given = network.eval()(torch.from_numpy(image)).numpy()
+        (expected,) = self.graph.open([LOGITS]).run(image, [LOGITS])
+        difference = float(np.abs(given - expected).max() / max(1.0, np.abs(expected).max()))
         if not difference < _ALIKE:
             raise ModelFileError(
-                f"{self.folder / WEIGHTS} gives probabilities that differ by {difference:.2g} from those of {self.file.name}; "
-                f"the rule is under {_ALIKE:g}. The two are not of one run: copy both from it again."
+                f"{self.folder / WEIGHTS} gives logits that differ by {100 * difference:.2g} % from those of {self.file.name}; "
+                f"the rule is under {100 * _ALIKE:g} %. The two are not of one run: copy both from it again."
             )
 
 

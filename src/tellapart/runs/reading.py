@@ -1,4 +1,4 @@
-"""What a run's files say, as values. In: metrics.json, audit.json, predictions.csv. Out: dicts, PredictionTable. Next: network.py."""
+"""What a run's files say, as values. In: JSON, predictions.csv. Out: dicts, PredictionTable. Next: network.py."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Classifier, load_classifier
 from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split
-from tellapart.data.examples_csv import read_examples
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
 from tellapart.evaluation.metrics import evaluate as score
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
+from tellapart.runs.open import OpenRun
 from tellapart.workflows.learning.examine import examine
 
 _FOUND = ReadOptions()
@@ -68,7 +68,7 @@ def evaluate(
     classifier = load_classifier(model)
     with open_cache() as cache:
         examined = examine(pictures, cache=cache, reporter=reporter, options=options)
-    learned = _read_learned(model)
+    learned = _learned(OpenRun(model))
     chosen = _choose(examined, classifier, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
     probabilities, novelty, read = _predict(classifier, entries, reporter)
@@ -170,9 +170,8 @@ def _predict(
     return np.array(rows, dtype=np.float32), np.array(novelty, dtype=np.float32), read
 
 
-def _read_learned(model: Path) -> dict[str, str] | None:
-    """Content hash -> split, from the run's examples.csv beside the model; None where there is none."""
-    path = (model if model.is_dir() else model.parent) / "examples.csv"
-    if not path.is_file():
+def _learned(run: OpenRun) -> dict[str, str] | None:
+    """Content hash -> split, from the run's list of pictures beside the model; None where there is none."""
+    if not run.lists_examples:
         return None
-    return {example.content_hash: example.split for example in read_examples(path) if example.split}
+    return {example.content_hash: example.split for example in run.examples if example.split}

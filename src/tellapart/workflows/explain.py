@@ -1,4 +1,4 @@
-"""Why a model says what it says of pictures. In: OpenRun, paths, methods. Out: Explanation, files. Next: runs/opened.py."""
+"""Why a model says what it says of pictures. In: OpenRun, paths, methods. Out: Explanation, files. Next: runs/open.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
-from tellapart.runs.opened import OpenRun
+from tellapart.runs.open import OpenRun
 from tellapart.storage import write_bytes
 
 ALL = "all"
@@ -203,7 +203,7 @@ def _choose(opened: OpenRun, methods: Sequence[str], layer: str | None, reporter
 
 def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
     opened, subject = looking.opened, looking.subject
-    preprocessing = opened.model.preprocessing
+    preprocessing = opened.preprocessing
     decoded = decode(read_file(path), target=max(SIDE, preprocessing.size)).image
     image = prepare(decoded, preprocessing)
     large = prepare(decoded, replace(preprocessing, size=max(SIDE, preprocessing.size)))
@@ -302,7 +302,5 @@ def _write_sheet(
 def _thumb(one: Neighbour, opened: OpenRun, found: Explained) -> Thumb:
     picture = None
     with contextlib.suppress(PictureError):
-        picture = Image.fromarray(
-            prepare(decode(read_file(str(one.path)), target=256).image, opened.model.preprocessing)
-        )
+        picture = Image.fromarray(prepare(decode(read_file(str(one.path)), target=256).image, opened.preprocessing))
     return Thumb(picture=picture, label=one.label, words=f"similarity {one.similarity:.2f}")

@@ -18,7 +18,7 @@ from tellapart.explanation.pictures import MOST_MAPS, filter_tiles, is_signed, m
 from tellapart.explanation.stages import put_together
 from tellapart.preprocessing import load
 from tellapart.reporter import Reporter
-from tellapart.runs.opened import OpenRun
+from tellapart.runs.open import OpenRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def write_features(
 
 
 def _write_one(opened: OpenRun, layer: Layer, path: str, sheet: Path) -> FeatureSheet:
-    maps = feature_maps(opened.graph, layer, load(read_file(path), opened.model.preprocessing))
+    maps = feature_maps(opened.graph, layer, load(read_file(path), opened.preprocessing))
     tiles = map_tiles(maps)
     count, height, width = maps.shape
     silent = int((maps.max((1, 2)) <= 0).sum())

@@ -6,7 +6,6 @@ with ONNX Runtime alone and some 170 runs, elsewhere.
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 import weakref
 
@@ -14,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.drawing.png import encode_png
-from tellapart.errors import ModelFileError
+from tellapart.errors import MissingExtra, ModelFileError
 from tellapart.explanation.activation import ClassActivation
 from tellapart.explanation.occlusion import occlusion
 from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import load
+from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH
 from tellapart.serving.repository import Version
 from tellapart.serving.service import Explain
@@ -50,11 +50,11 @@ def _open(version: Version) -> ClassActivation | None:
     status = version.model.path.stat() if version.model.path.exists() else None
     # The file may be another by now than the one that serves; its heatmap would be of another network.
     same = status is not None and (status.st_mtime_ns, status.st_size, status.st_ino) == version.stamp
-    if not same or importlib.util.find_spec("onnx") is None:
+    if not same:
         return None
     try:
-        return ClassActivation(version.model.path)
-    except ModelFileError:
+        return OpenRun(version.model.path).activation
+    except (MissingExtra, ModelFileError):
         return None
 
 
