@@ -153,7 +153,7 @@ def by_the_paper(
 @pytest.mark.parametrize("seed", range(5))
 def test_single_pictures_are_split_as_by_the_paper(seed: int) -> None:
     """The same as the paper's algorithm when it takes examples in our order and lets the same hash decide."""
-    pictures = drawn(seed, 300, rarest=0.08)  # a class of few would be forced into each split
+    pictures = drawn(seed, 300, rarest=0.08)  # a class of few is moved to where it is missing
     rank = [hashlib.sha256(f"{seed}:{digest(str(index))}".encode()).hexdigest() for index in range(300)]
     order = sorted(range(300), key=lambda index: rank[index])
 
@@ -219,7 +219,11 @@ def test_what_is_not_known_counts_neither_way() -> None:
     known = Pictures().add("a", 20).add("b", 20)
     vague = Pictures().add("a|?b", 20).add("b|?a", 20)
     assert known.split() == vague.split()
-    # All that is without a is unknown or shows it, but for one: that is no reason to fail.
+    # Of three pictures alone is it known that they do not show a: one goes to each split.
+    pictures = Pictures().add("a|b", 20).add("b|?a", 20).add("b", 3)
+    for seed in range(5):
+        assert sorted(pictures.split(seed=seed)[-3:]) == sorted(SPLITS)
+    # And where there is but one, that is no reason to fail.
     Pictures().add("a|b", 20).add("b|?a", 20).add("b").split()
 
 
@@ -282,6 +286,12 @@ def test_a_group_with_pictures_in_a_given_test_split_stays_in_train() -> None:
         splits = pictures.split(seed=seed)
         assert splits[3:13] == ["train"] * 10
         assert Counter(splits[13:])["validation"] == 4  # an eighth of the 30 that were not given
+    # Validation wants 2 of 16, train the rest: all three groups of five go to train, and one has to leave it again.
+    pictures = Pictures().add("a|b", group="patient", given="test").add("a|b", group="patient")
+    pictures.add("a|b", 5, group="one").add("a|b", 5, group="two").add("a|b", 5, group="three")
+    splits = pictures.split()
+    assert splits[:2] == ["test", "train"]
+    assert Counter(splits[2:]) == {"train": 10, "validation": 5}
 
 
 @pytest.mark.parametrize("added", [1, 30])

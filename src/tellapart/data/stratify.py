@@ -60,8 +60,12 @@ def assign_label_sets(
     if carved:
         pool = groups_to_split(own, targets, content_hashes, groups, given, seed)
         pictures = Counter(name for target in targets for name in target.classes)
+        with_class: defaultdict[str, list[Group]] = defaultdict(list)
+        for group in pool:
+            for name in group.labels:
+                with_class[name].append(group)
         for name in sorted(pictures):
-            check_class(name, [group for group in pool if name in group.labels], pictures[name], tuple(carved))
+            check_class(name, with_class[name], pictures[name], tuple(carved))
         classes = known_classes(targets)
         items = [_item(group, targets, classes) for group in pool]
         chosen = share_out(items, {"train": 1 - sum(carved.values()), **carved})
@@ -86,7 +90,7 @@ def _item(group: Group, targets: Sequence[Target], classes: set[str]) -> _Item:
 
 
 class _Wanted:
-    """How many pictures each split still wants, in all and of each class, and which splits have one of a class."""
+    """How many pictures each split still wants, in all and of each class."""
 
     def __init__(self, items: Sequence[_Item], shares: Mapping[Split, float]) -> None:
         shown: Counter[str] = Counter()
@@ -96,8 +100,6 @@ class _Wanted:
         self.pictures = {split: share * total for split, share in shares.items()}
         self.of = {name: {split: share * number for split, share in shares.items()} for name, number in shown.items()}
         self.left = shown  # class -> pictures not yet shared out
-        self.waiting = Counter(name for item in items for name in item.shown)  # class -> groups not yet shared out
-        self.lacking = {name: set(shares) for name in shown}
 
     def take(self, item: _Item, split: Split) -> None:
         """Count a group to a split."""
@@ -105,17 +107,12 @@ class _Wanted:
         for name, number in item.shown.items():
             self.of[name][split] -= number
             self.left[name] -= number
-            self.waiting[name] -= 1
-            self.lacking[name].discard(split)
 
     def choose(self, item: _Item, name: str) -> Split:
         """The split that wants most of a class ("": of any); among equals most pictures; among those the hash decides."""
-        splits: Iterable[Split] = self.pictures
-        if name and self.waiting[name] <= len(self.lacking[name]):
-            splits = self.lacking[name]  # each of the last ones is needed where the class is still missing
         own = self.of.get(name, self.pictures)
         # Rounded: 0.7 x 10 - 6 and 0.1 x 10 are equal wishes.
-        return max(splits, key=lambda split: (round(own[split], 9), round(self.pictures[split], 9), _draw(item, split)))
+        return max(own, key=lambda split: (round(own[split], 9), round(self.pictures[split], 9), _draw(item, split)))
 
 
 def share_out(items: Sequence[_Item], shares: Mapping[Split, float]) -> dict[str, Split]:
