@@ -22,6 +22,7 @@ from tellapart.runtime import Session
 from tellapart.storage import storage_errors
 
 SCHEMA_VERSION = 2  # 1: before abstention; such files still open, and know neither sets nor "unknown"
+TaskName = Literal["classification", "multilabel", "segmentation", "detection", "text"]
 PRODUCER = "tellapart"
 MANIFEST_KEY = "tellapart.manifest"
 DIGEST_KEY = "tellapart.sha256"

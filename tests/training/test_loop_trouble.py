@@ -77,10 +77,10 @@ class Poison:
     step: int
 
     def __call__(self, epoch: int, step: int, batch: Any) -> Any:
-        images = self.toy.Picture()(batch.images)
+        images = self.toy.Picture()(batch.inputs)
         if (epoch, step) == (self.epoch, self.step):
             images = images * float("nan")
-        return dataclasses.replace(batch, images=images)
+        return dataclasses.replace(batch, inputs=images)
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(toy: ModuleType, tmp_path: Path) -> None:

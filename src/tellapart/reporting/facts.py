@@ -92,7 +92,7 @@ class LearningPart:
     best_epoch: int
     charts: Sequence[
         tuple[str, str, Sequence[tuple[str, int, bool]]]
-    ]  # phrase key, SVG, legend (phrase key, colour, dashed)
+    ]  # phrase key or a figure's own name, SVG, legend (text, colour, dashed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

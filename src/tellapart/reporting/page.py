@@ -38,6 +38,7 @@ def render(report: Report, phrases: Phrases) -> str:
     text: str = template.render(
         report=report,
         t=say,
+        named=phrases.named,
         percent=phrases.percent,
         interval=functools.partial(_interval, phrases),
         language=phrases.language,

@@ -30,6 +30,10 @@ class Phrases:
         shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
         return self._table[key][self.language].format(**shown)
 
+    def named(self, name: str) -> str:
+        """A figure's name in the language, or as its task gave it."""
+        return self(name) if name in self._table else name
+
     def percent(self, share: float | None, digits: int = 1) -> str:
         """A share in [0, 1] as a percentage; a dash where there is none."""
         if share is None:

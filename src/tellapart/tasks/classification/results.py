@@ -212,27 +212,35 @@ def learning_part(run: RunRecord, phrases: Phrases) -> LearningPart:
     x = [epoch["number"] for epoch in history]
     mark = (best, t("best_epoch"))
 
-    def both(what: str, **options: Any) -> str:
+    def curves_of(what: str, **options: Any) -> tuple[str, str, list[tuple[str, int, bool]]]:
+        """One curve for each split that has the figure."""
+        splits = [one for one in (("validation", 1, False), ("train", 2, True)) if f"{one[0]}_{what}" in history[0]]
         lines = [
             Line(
                 x=x, y=[epoch[f"{split}_{what}"] for epoch in history], colour=colour, dashed=dashed, dotted=len(x) < 40
             )
-            for split, colour, dashed in (("train", 2, True), ("validation", 1, False))
+            for split, colour, dashed in reversed(splits)
         ]
-        return draw_lines(lines, x=t("epoch"), y=t(what), mark=mark, whole=True, **options)
+        svg = draw_lines(lines, x=t("epoch"), y=t.named(what), mark=mark, whole=True, **options)
+        return what, svg, [(t(split), colour, dashed) for split, colour, dashed in splits]
 
-    legend = [(t("validation"), 1, False), (t("train"), 2, True)]
     rate = Line(x=x, y=[epoch["learning_rate"] for epoch in history], colour=3, dotted=len(x) < 40)
     return LearningPart(
         strategy=strategy,
         epochs=len(history),
         best_epoch=best,
         charts=[
-            ("loss", both("loss"), legend),
-            ("accuracy", both("accuracy", shares="y"), legend),
+            curves_of("loss"),
+            *(curves_of(name, shares="" if name.endswith("loss") else "y") for name in _figures(history[0])),
             ("learning_rate", draw_lines([rate], x=t("epoch"), y=t("learning_rate"), mark=mark, whole=True), []),
         ],
     )
+
+
+def _figures(epoch: dict[str, Any]) -> list[str]:
+    """The names of what the learner told of an epoch beside the loss; the same in runs from before figures had names."""
+    names = (key.removeprefix(split) for split in ("validation_", "train_") for key in epoch if key.startswith(split))
+    return list(dict.fromkeys(name for name in names if name != "loss"))
 
 
 def verdict(

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.bundle import TaskName
 from tellapart.data.augment import Augmentation
 from tellapart.data.loading import RowSource
 from tellapart.features.shrink import AugmentedPictures
@@ -30,13 +31,15 @@ _SAMPLES = 16  # training pictures that TensorBoard shows
 class Job:
     """One training, whole: any process that has it can take part."""
 
+    task: TaskName  # whose learner it is for
     network: StagedNetwork  # with its first weights, and frozen as it should be
     start: int  # the sources give what stage `start` - 1 gave; 0: pictures
     train: RowSource
-    train_labels: NDArray[np.int64]
+    train_targets: NDArray[Any]  # as the task's learner takes them: int64 [N] classes, float32 [N, K] sets ...
+    train_strata: NDArray[np.int64]  # [N], what `loop.sampling` balances
     train_rows: NDArray[np.int64]
     validation: RowSource
-    validation_labels: NDArray[np.int64]
+    validation_targets: NDArray[Any]
     validation_rows: NDArray[np.int64]
     loop: LoopSettings
     epochs: int
@@ -50,6 +53,11 @@ class Job:
     samples: NDArray[np.uint8]  # [n, S, S, 3], some training pictures as they are varied, for TensorBoard
     deadline: float | None  # of this process's clock
     title: str
+
+    @property
+    def class_count(self) -> int:
+        """K, of what the network gives."""
+        return self.network.classifier.out_features
 
 
 class Usable(RowSource, Protocol):
@@ -86,13 +94,15 @@ def make_job(
     loop = settings.loop
     usual = scaled_learning_rate(learning_rate, batch=loop.pictures_at_once * loop.accumulate, optimizer=loop.optimizer)
     return Job(
+        task="classification",
         network=network,
         start=start,
         train=train,
-        train_labels=shrunk.train_labels,
+        train_targets=shrunk.train_labels,
+        train_strata=shrunk.train_labels,
         train_rows=train_rows,
         validation=validation,
-        validation_labels=shrunk.validation_labels,
+        validation_targets=shrunk.validation_labels,
         validation_rows=validation_rows,
         loop=loop,
         epochs=epochs,
