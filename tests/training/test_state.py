@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import replace
 from types import ModuleType
 
@@ -16,6 +17,7 @@ from tellapart.training.optimizer import build_optimizer
 from tellapart.training.progress import Epoch
 from tellapart.training.schedule import Schedule
 from tellapart.training.state import Parts, Position
+from tellapart.training.update import Seen
 
 
 def _parts(name: str, *, channels_last: bool) -> Parts:
@@ -86,16 +88,44 @@ def test_position_as_json_values() -> None:
     epoch = Epoch(
         number=1,
         train_loss=0.1,
-        train_accuracy=0.5,
         validation_loss=0.3,
-        validation_accuracy=0.5,
+        train={"accuracy": 0.5},
+        validation={"mAP": 0.5},
+        rank=-0.3,
         learning_rate=0.1,
         seconds=1.0,
         pictures_per_second=8.0,
     )
-    position = Position(epoch=1, step=3, loss=1.5, right=2, pictures=24, seconds=0.5, history=[epoch])
-    assert Position.restored(position.state()) == position
-    assert position.best_epoch == 1
+    position = Position(epoch=1, step=3, loss=1.5, parts={"accuracy": 2.0}, items=24, seconds=0.5, history=[epoch])
+    assert Position.restored(json.loads(json.dumps(position.state()))) == position
+
+
+def test_what_updates_saw_is_summed_up_and_forgotten_with_the_epoch() -> None:
+    position = Position()
+    for number in (1, 2):
+        position.add(Seen(loss=0.5 * number, parts={"accuracy": 3.0, "box loss": 0.25}, items=4, stop=False))
+    assert (position.loss, position.parts, position.items) == (1.5, {"accuracy": 6.0, "box loss": 0.5}, 8)
+    position.begin_epoch(1)
+    assert position == Position(epoch=1)
+
+
+def test_the_best_epoch_is_the_first_of_the_highest_rank() -> None:
+    ranks = [(1, -3.0, 0.1), (2, -1.0, 0.9), (3, -2.0, 0.05), (4, -1.0, 0.01)]  # the least loss is not what counts
+    history = [
+        Epoch(
+            number=number,
+            train_loss=1.0,
+            validation_loss=loss,
+            train={},
+            validation={},
+            rank=rank,
+            learning_rate=0.1,
+            seconds=1.0,
+            pictures_per_second=1.0,
+        )
+        for number, rank, loss in ranks
+    ]
+    assert Position(history=history).best_epoch == 2
     assert Position().best_epoch == 0
 
 

@@ -34,7 +34,7 @@ its label: suggestions that are taken unseen make the next test agree with the c
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), help=SEPARATOR_HELP)
+@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
 @click.option("--labels", is_flag=True, help="Also look for wrong labels, outliers and ambiguous pictures.")
 @click.option(
     "--out",

@@ -25,7 +25,7 @@ Examples:
     type=click.Choice(["train", "validation", "test"]),
     help="Only this split: the pictures' own, or the one that the model's run gave them.",
 )
-@click.option("--label-separator", type=click.Choice(SEPARATORS), help=SEPARATOR_HELP)
+@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(model: Path, pictures: Path, split: Any, label_separator: str | None, as_json: bool, quiet: bool) -> None:

@@ -8,4 +8,4 @@ TASK_HELP = (
     "for each class.  [default: found from the data]"
 )
 SEPARATORS = ("|", ";", ",", " ")
-SEPARATOR_HELP = "Between the labels of one cell of the column labels.  [default: |]"
+SEPARATOR_HELP = "What stands between the labels of one cell: | ; , or a space.  [default: |]"

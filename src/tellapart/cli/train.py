@@ -40,7 +40,7 @@ Examples:
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), help=SEPARATOR_HELP)
+@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import SPLITS, Example, PictureFile, Split
-from tellapart.data.split import assign_splits, check_train
+from tellapart.data.grouping import check_train
+from tellapart.data.split import assign_splits
 from tellapart.data.survey import Examined
 from tellapart.data.targets import Target, class_numbers
 from tellapart.errors import DataError

@@ -119,7 +119,7 @@ class LoopSettings(Part):
     warmup_epochs: float = Field(1.0, ge=0, le=10_000)
     decay_epochs: float | None = Field(None, gt=0, le=10_000)
     decay_rate: float = Field(0.1, gt=0, le=1)
-    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    loss: Literal["cross_entropy", "focal", "asymmetric"] = "cross_entropy"  # asymmetric: several classes a picture
     focal_gamma: float = Field(2.0, ge=0, le=10)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     sampling: Literal["natural", "balanced"] = "natural"

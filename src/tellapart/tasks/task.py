@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.lesson import Lesson
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
 
@@ -62,7 +63,7 @@ class Task:
     split: AssignSplits  # copies and groups together, what matters for the task balanced
     quick: Callable[[TrainSettings, Dataset, Embedded], Candidate] | None  # the answer without gradients (the probe)
     build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
-    learner: Callable[[Any, Devices], Learner]  # of a workflows/learning/job.py Job; in every process
+    learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
     validate: Callable[[Candidate, Dataset], Validated]
     correct: Callable[[TrainSettings, Choice, Dataset], Choice]  # what the validation split still mends, once chosen
     test: Callable[[TrainSettings, Choice, Dataset], Tested]  # the only look at the test split

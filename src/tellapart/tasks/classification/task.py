@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tellapart.models.build import BuiltNetwork
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.lesson import Lesson
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
 
@@ -44,10 +45,10 @@ def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork:
     return build_network(settings, class_count)
 
 
-def _learner(job: Any, devices: Devices) -> Learner:
+def _learner(lesson: Lesson, devices: Devices) -> Learner:
     from tellapart.tasks.classification.learner import make_learner
 
-    return make_learner(job, devices)
+    return make_learner(lesson, devices)
 
 
 def _validate(candidate: Candidate, dataset: Dataset) -> Validated:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 
 import numpy as np
@@ -85,5 +84,5 @@ def _details(fitted: Fitted) -> dict[str, object]:
         "best_epoch": fitted.best_epoch,
         "stopped": fitted.stopped,
         "messages": list(fitted.messages),
-        "history": [dataclasses.asdict(epoch) for epoch in fitted.history],
+        "history": [epoch.record() for epoch in fitted.history],
     }
