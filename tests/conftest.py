@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score
+from tellapart.bundle import (
+    BackboneRecord,
+    ClassificationRecord,
+    DataRecord,
+    Manifest,
+    PreprocessingRecord,
+    Score,
+)
 from tellapart.export.assemble import assemble
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -58,19 +65,20 @@ def tiny_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_manifest() -> Manifest:
     return Manifest(
+        task="classification",
         created="2026-01-01T00:00:00+00:00",
         strategy="probe",
         classes=("blue", "green", "红色"),
         preprocessing=PreprocessingRecord(
             size=SIZE, crop=1.0, interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
         ),
-        temperature=0.5,
         backbone=BackboneRecord(
             name="tiny", embedding=3, weights_source="made here", weights_license="none", weights_fingerprint="0" * 64
         ),
         scores={"accuracy": Score(value=0.9, low=0.8, high=0.95)},
         data=DataRecord(name="colours", fingerprint="1" * 64, n_train=7, n_validation=1, n_test=2),
         versions={"tellapart": "0.1.0"},
+        record=ClassificationRecord(temperature=0.5),
     )
 
 

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.answers.deciding import prediction_sets
-from tellapart.bundle import AbstentionRecord, Manifest, Model, Score, open_model
+from tellapart.bundle import AbstentionRecord, ClassificationRecord, Manifest, Model, Score, open_model
 from tellapart.export.assemble import assemble
 from tellapart.preprocessing import load
 from tellapart.serving.app import build_app
@@ -25,7 +24,8 @@ from tellapart.serving.bodies import Limits
 from tellapart.serving.grpc_service import build_grpc
 from tellapart.serving.keys import Keys
 from tellapart.serving.listener import listen, open_socket
-from tellapart.serving.repository import Repository, Version
+from tellapart.serving.opened import Version
+from tellapart.serving.repository import Repository
 from tellapart.serving.service import Service
 from tellapart.serving.versions import read_sources
 
@@ -139,7 +139,7 @@ def deciding_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
         weight=weight,
         bias=np.zeros(3, dtype=np.float32),
         temperature=4.0,
-        manifest=tiny_manifest.model_copy(update={"abstention": record}),
+        manifest=tiny_manifest.model_copy(update={"record": ClassificationRecord(temperature=4.0, abstention=record)}),
         novelty=novelty,
     )
 
@@ -211,7 +211,6 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
             max_delay=0.0,
             queue=options.get("queue", 64),
             timeout=options.get("timeout", 10.0),
-            sets=prediction_sets,
             explain=options.get("explain"),
         )
         limits, keys = options.get("limits", Limits()), Keys(options.get("keys", ()))

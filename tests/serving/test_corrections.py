@@ -20,8 +20,8 @@ from tellapart.data.inspection import inspect_all
 from tellapart.data.table import read_table
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.serving.corrections import Corrections
+from tellapart.serving.opened import Version
 from tellapart.serving.refusals import Full, NotAllowed, Refusal
-from tellapart.serving.repository import Version
 
 from .conftest import Reply, Running, Start, png
 
@@ -97,7 +97,8 @@ def test_training_takes_the_folder_as_a_table_and_as_corrections(server: Running
     listing = add_pictures(scan(colours), folder)
     settled = settle(listing, inspect_all([entry.path for entry in listing.entries], workers=1))
     labels = {
-        entry.path.name if entry.added else f"{entry.path.parent.name}/{entry.path.name}": entry.said or entry.label
+        entry.path.name if entry.added else f"{entry.path.parent.name}/{entry.path.name}": entry.train_label
+        or entry.label
         for entry in settled.listing.entries
     }
     assert labels["blue/0.png"] == "green"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,33 @@ class Predictions:
     labels: tuple[str, ...]  # N, name of the most probable class; "" where `errors` is set
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
-    # The three below are None where the model file is older than abstention.
+    # The three below are None where the model file is older than abstention, and `unknown` where it cannot tell.
     # N, the classes that it may be, most probable first: so many that the true one is among them as often as wanted.
     sets: tuple[tuple[str, ...], ...] | None = None
     unknown: NDArray[np.bool_] | None = None  # [N], unlike anything trained on; False where `errors` is set
     novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
+    heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MultilabelPredictions:
+    """N pictures and the set of classes that the model sees in each. A picture that could not be read keeps its row."""
+
+    paths: tuple[str, ...]  # N, in the order asked
+    probabilities: NDArray[np.float32]  # [N, K], calibrated, each class for itself; NaN where `errors` is set
+    label_sets: tuple[
+        tuple[str, ...], ...
+    ]  # N, the classes at least as probable as their thresholds; () on error as well
+    errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
+    classes: tuple[str, ...]  # K, names of the columns of `probabilities`
+    unknown: NDArray[np.bool_] | None = None  # [N], unlike anything trained on; None where the model cannot tell
+    novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
+    heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
+
+
+def joined(names: Iterable[str]) -> str:
+    """Names in one cell, separated by |, with a backslash before | and backslash in a name."""
+    return "|".join(name.replace("\\", "\\\\").replace("|", "\\|") for name in names)
 
 
 def build_predictions(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import open_model
+from tellapart.bundle import ClassificationRecord, open_model
 from tellapart.errors import MissingExtra, ModelFileError, SettingsError
 from tellapart.explanation.activation import ClassActivation
 from tellapart.explanation.graph import Graph
@@ -130,9 +130,10 @@ class OpenRun:
         import torch
 
         size = self.model.preprocessing.size
+        temperature = self.manifest.record_of(ClassificationRecord).temperature
         image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
         with torch.inference_mode():
-            logits = network.eval()(torch.from_numpy(image)) / self.manifest.temperature
+            logits = network.eval()(torch.from_numpy(image)) / temperature
         difference = float(np.abs(torch.softmax(logits, 1).numpy() - self.model.run(image)[0]).max())
         if not difference < _ALIKE:
             raise ModelFileError(

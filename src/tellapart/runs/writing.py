@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.predictions import write_predictions
-from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score
+from tellapart.bundle import (
+    BackboneRecord,
+    ClassificationRecord,
+    DataRecord,
+    Manifest,
+    PreprocessingRecord,
+    Score,
+)
 from tellapart.data.audit import audit_json, findings
 from tellapart.data.corrections import LEFT_OUT
 from tellapart.data.dataset import Dataset
@@ -199,6 +206,7 @@ def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
     preprocessing = backbone.preprocessing
     clean = learned.metrics_without_leaked
     return Manifest(
+        task="classification",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         strategy=winner.candidate.strategy,
         classes=examined.audit.classes,
@@ -209,7 +217,6 @@ def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
             mean=preprocessing.mean,
             std=preprocessing.std,
         ),
-        temperature=winner.temperature,
         backbone=BackboneRecord(
             name=backbone.name,
             embedding=backbone.embedding,
@@ -229,7 +236,7 @@ def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
             leaked=learned.leaked,
         ),
         versions=versions(),
-        abstention=learned.abstention.record(),
+        record=ClassificationRecord(temperature=winner.temperature, abstention=learned.abstention.record()),
     )
 
 

@@ -28,9 +28,9 @@ from starlette.routing import Route
 from tellapart.errors import PictureError, SettingsError, StorageError
 from tellapart.preprocessing import decode
 from tellapart.serving.bodies import Limits, read_body, read_form
+from tellapart.serving.opened import Version
 from tellapart.serving.plain import choose_version
 from tellapart.serving.refusals import Full, NotAllowed, Refusal
-from tellapart.serving.repository import Version
 from tellapart.serving.service import Service
 from tellapart.storage import storage_errors, write_bytes
 

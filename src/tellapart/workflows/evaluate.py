@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem
-from tellapart.answers.predictor import Classifier, load_classifier
+from tellapart.answers.predictor import Predictor, load_predictor
+from tellapart.bundle import ClassificationRecord
 from tellapart.data.examples import SPLITS, Entry, Split
 from tellapart.data.examples_csv import read_examples
 from tellapart.data.survey import Examined
@@ -55,16 +56,16 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
     """
     if split is not None and split not in SPLITS:
         raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
-    classifier = load_classifier(model)
+    predictor = load_predictor(model)
     with open_cache() as cache:
         examined = examine(pictures, cache=cache, reporter=reporter)
     learned = _read_learned(model)
-    chosen = _choose(examined, classifier, split, learned or {})
+    chosen = _choose(examined, predictor, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
-    probabilities, novelty, read = _predict(classifier, entries, reporter)
+    probabilities, novelty, read = _predict(predictor, entries, reporter)
     if not read:
         raise DataError(f"none of the {len(entries)} pictures in {pictures} can be read. `tellapart check` says why.")
-    number = {label: index for index, label in enumerate(classifier.classes)}
+    number = {label: index for index, label in enumerate(predictor.classes)}
     labels = np.array([number[entries[row].label] for row in read], dtype=np.int64)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None
@@ -75,7 +76,7 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
         seen = np.array(tuned_on, dtype=np.bool_)
 
     def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
-        return _measure(classifier, probabilities[rows], novelty[rows], labels[rows], groups=groups[rows], seed=seed)
+        return _measure(predictor, probabilities[rows], novelty[rows], labels[rows], groups=groups[rows], seed=seed)
 
     some_seen = seen is not None and bool(seen.any()) and not bool(seen.all())
     return EvaluateResult(
@@ -88,7 +89,7 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
 
 
 def _measure(
-    classifier: Classifier,
+    predictor: Predictor,
     probabilities: NDArray[np.float32],
     novelty: NDArray[np.float32],
     labels: NDArray[np.int64],
@@ -97,16 +98,16 @@ def _measure(
     seed: int,
 ) -> dict[str, Any]:
     """The metrics of n pictures: probabilities [n, K], the others [n]."""
-    found = score(probabilities, None, labels, classes=classifier.classes, groups=groups, seed=seed)
-    thresholds = _thresholds(classifier)
+    found = score(probabilities, None, labels, classes=predictor.classes, groups=groups, seed=seed)
+    thresholds = _thresholds(predictor)
     if thresholds is not None:
         found["abstention"] = measure_abstention(
-            probabilities, novelty, labels, thresholds, classes=classifier.classes, groups=groups, seed=seed
+            probabilities, novelty, labels, thresholds, classes=predictor.classes, groups=groups, seed=seed
         )
     return found
 
 
-def _choose(examined: Examined, classifier: Classifier, split: Split | None, learned: Mapping[str, str]) -> list[int]:
+def _choose(examined: Examined, predictor: Predictor, split: Split | None, learned: Mapping[str, str]) -> list[int]:
     """Indices of the entries to score; without splits of their own, pictures have those that the run gave them."""
     entries, inspections = examined.listing.entries, examined.inspections
     given = any(entry.split for entry in entries)
@@ -123,18 +124,18 @@ def _choose(examined: Examined, classifier: Classifier, split: Split | None, lea
             if split
             else f"{examined.listing.source} holds no picture. Give a folder with one folder a class."
         )
-    unknown = sorted({entries[index].label for index in chosen} - set(classifier.classes))
+    unknown = sorted({entries[index].label for index in chosen} - set(predictor.classes))
     if unknown:
         raise DataError(
-            f"the label {unknown[0]!r} is none of the model's classes ({', '.join(classifier.classes[:10])}). "
+            f"the label {unknown[0]!r} is none of the model's classes ({', '.join(predictor.classes[:10])}). "
             "Rename the folder, or leave those pictures out."
         )
     return chosen
 
 
-def _thresholds(classifier: Classifier) -> Thresholds | None:
+def _thresholds(predictor: Predictor) -> Thresholds | None:
     """What the model was calibrated to; None for a file older than that."""
-    record = classifier.manifest.abstention
+    record = predictor.manifest.record_of(ClassificationRecord).abstention
     if record is None:
         return None
     return Thresholds(
@@ -146,12 +147,12 @@ def _thresholds(classifier: Classifier) -> Thresholds | None:
 
 
 def _predict(
-    classifier: Classifier, entries: list[Entry], reporter: Reporter
+    predictor: Predictor, entries: list[Entry], reporter: Reporter
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[int]]:
     """Probabilities [n, K] and novelty [n] of the n entries that can be read, and their positions."""
     read, rows, novelty = [], [], []
     with reporter.step("Predicting", len(entries)) as advance:
-        for index, row in enumerate(classifier.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
+        for index, row in enumerate(predictor.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
             if row.probabilities is not None:
                 read.append(index)
                 rows.append(row.probabilities)

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from tellapart.answers.predictor import expand, read_file
+from tellapart.answers.items import expand, read_file
 from tellapart.drawing.explain_sheet import draw_tiles
 from tellapart.drawing.network_diagram import draw_network
 from tellapart.errors import DataError, PictureError

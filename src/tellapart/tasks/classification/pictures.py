@@ -30,7 +30,7 @@ _CLUSTERS, _IN_CLUSTER = 6, 4
 _LISTED = 20
 _MISTAKES, _WRONG, _OTHERS = 12, 18, 8
 
-Asked = tuple[Path, str, str, float | None]  # path, label, predicted, probability
+Captioned = tuple[Path, str, str, float | None]  # path, label, predicted, probability
 
 
 class Album:
@@ -39,7 +39,7 @@ class Album:
     def __init__(self) -> None:
         self._addresses: dict[tuple[Path, int], str | None] = {}
 
-    def show(self, asked: Sequence[Asked], *, side: int = SIDE) -> list[Shown]:
+    def show(self, asked: Sequence[Captioned], *, side: int = SIDE) -> list[Shown]:
         """Pictures as the page shows them; one that is gone keeps its place."""
         new = list(dict.fromkeys(path for path, *_ in asked if (path, side) not in self._addresses))
         for path, image in zip(new, thumbnails(new, side=side), strict=True):
@@ -113,7 +113,7 @@ def worst_mistakes(run: RunRecord, album: Album) -> tuple[list[Shown], bool]:
     sure = run.probabilities.max(axis=1)
     rows = np.flatnonzero(predicted != run.labels)
     rows = rows[np.argsort(-sure[rows], kind="stable")][:_MISTAKES]
-    asked: list[Asked] = [
+    asked: list[Captioned] = [
         (run.tested[row], run.classes[run.labels[row]], run.classes[predicted[row]], float(sure[row]))
         for row in rows.tolist()
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.bundle import ClassificationRecord
 from tellapart.evaluation import curves
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.reporting.advice import advise
@@ -150,7 +151,10 @@ def _charts(run: RunRecord, rows: Sequence[ClassRow], phrases: Phrases) -> list[
 
 def _reliability(run: RunRecord, phrases: Phrases) -> Chart:
     # What the temperature did is undone: the logits before it, up to a constant, which softmax ignores.
-    logits = np.log(np.maximum(run.probabilities.astype(np.float64), 1e-12)) * run.manifest.temperature
+    logits = (
+        np.log(np.maximum(run.probabilities.astype(np.float64), 1e-12))
+        * run.manifest.record_of(ClassificationRecord).temperature
+    )
     raw, error = apply_temperature(logits, 1.0), run.metrics["test"]["calibration_error"]
     return Chart(
         title="reliability",

@@ -21,7 +21,7 @@ from tellapart.explanation.occlusion import occlusion
 from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import load
 from tellapart.runtime import BATCH
-from tellapart.serving.repository import Version
+from tellapart.serving.opened import Version
 from tellapart.serving.service import Explain
 
 
@@ -60,8 +60,8 @@ def _open(version: Version) -> ClassActivation | None:
 
 
 def _predict(version: Version, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = [version.model.classify(images[start : start + BATCH])[0] for start in range(0, len(images), BATCH)]
-    return np.concatenate(parts)
+    parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+    return np.concatenate([version.model.compute(part, ("probabilities",))["probabilities"] for part in parts])
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
