@@ -87,7 +87,7 @@ def tiny_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
     """A whole model.onnx: the logit of each class is ten times the mean of its colour."""
     weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
     bias = np.array([0.1, 0.2, 0.3], dtype=np.float32)
-    return assemble(tiny_network, weight=weight, bias=bias, temperature=0.5, manifest=tiny_manifest)
+    return assemble(tiny_network, weight=weight, bias=bias, manifest=tiny_manifest)
 
 
 @pytest.fixture

@@ -166,11 +166,11 @@ def test_a_file_that_abstains_must_give_the_novelty(
     manifest = tiny_manifest.model_copy(update={"record": ClassificationRecord(temperature=1.0, abstention=record)})
     parts = {"weight": np.eye(3, dtype=np.float32), "bias": np.zeros(3, dtype=np.float32)}
     path = tmp_path / "model.onnx"
-    path.write_bytes(assemble(tiny_network, **parts, temperature=1.0, manifest=manifest))
+    path.write_bytes(assemble(tiny_network, **parts, manifest=manifest))
     with pytest.raises(ModelFileError, match="gives probabilities and embedding and novelty. Train it again"):
         open_model(path)
     novelty = fit_novelty(np.eye(3), np.arange(3)).arrays()
-    path.write_bytes(assemble(tiny_network, **parts, temperature=1.0, manifest=manifest, novelty=novelty))
+    path.write_bytes(assemble(tiny_network, **parts, manifest=manifest, novelty=novelty))
     opened = open_model(path)
     assert opened.manifest.record_of(ClassificationRecord).abstention == record
     images = np.full((2, 16, 16, 3), 40, dtype=np.uint8)

@@ -138,7 +138,6 @@ def deciding_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
         tiny_network,
         weight=weight,
         bias=np.zeros(3, dtype=np.float32),
-        temperature=4.0,
         manifest=tiny_manifest.model_copy(update={"record": ClassificationRecord(temperature=4.0, abstention=record)}),
         novelty=novelty,
     )

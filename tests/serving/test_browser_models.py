@@ -46,7 +46,6 @@ def make(tmp_path: Path, tiny_network: Path, models: Path) -> Make:
             tiny_network,
             weight=np.eye(3, dtype=np.float32)[::-1].copy() * 10,
             bias=np.zeros(3, dtype=np.float32),
-            temperature=4.0,
             manifest=known.model_copy(
                 update={"classes": classes, "record": ClassificationRecord(temperature=4.0, abstention=sets)}
             ),

@@ -66,7 +66,7 @@ def write_run(folder: Path, manifest: Manifest, *, name: str = "lenet5", seed: i
         }
     )
     weight, bias = (value.detach().numpy() for value in (network.classifier.weight, network.classifier.bias))
-    data = assemble(folder / "network.onnx", weight=weight, bias=bias, temperature=0.1, manifest=told)
+    data = assemble(folder / "network.onnx", weight=weight, bias=bias, manifest=told)
     (folder / "model.onnx").write_bytes(data)
     tensors = {key: value.detach().contiguous() for key, value in network_state(network).items()}
     (folder / "weights.safetensors").write_bytes(safetensors.torch.save(tensors))

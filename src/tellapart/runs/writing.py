@@ -141,7 +141,6 @@ def write_results(
         backbone.network,
         weight=candidate.weight,
         bias=candidate.bias,
-        temperature=winner.temperature,
         manifest=manifest,
         novelty=learned.abstention.novelty.arrays(),
     )
