@@ -22,6 +22,7 @@ from tellapart.answers.answering import (
     Placement,
     Tally,
     Told,
+    Truth,
 )
 from tellapart.answers.deciding import prediction_sets, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
@@ -248,6 +249,11 @@ class Classification:
         if answer.ranking is None:
             raise ValueError("there is no class to show of a picture that could not be read")
         return int(answer.ranking[0])
+
+    def read_truth(self, fields: Mapping[str, str]) -> Truth:
+        """One class, in the field `label`."""
+        label = fields.get("label", "")
+        return Truth("label", label, (label,))
 
 
 def _best(answer: ClassAnswer, top: int) -> list[int]:

@@ -22,10 +22,11 @@ from tellapart.answers.answering import (
     Placement,
     Tally,
     Told,
+    Truth,
 )
 from tellapart.answers.deciding import chosen_classes, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
-from tellapart.answers.predictions import MultilabelPredictions, joined
+from tellapart.answers.predictions import MultilabelPredictions, joined, parted
 from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -223,3 +224,12 @@ class Multilabel:
         if answer.probabilities is None:
             raise ValueError("there is no class to show of a picture that could not be read")
         return int(answer.probabilities.argmax())
+
+    def read_truth(self, fields: Mapping[str, str]) -> Truth:
+        """Any number of classes, joined in the field `labels`; "" for none. Raises: ValueError where the field is missing."""
+        if "labels" not in fields:
+            raise ValueError(
+                "the form has no field `labels`. Send the names of the classes joined by |, nothing for none"
+            )
+        names = tuple(sorted(set(parted(fields["labels"]))))
+        return Truth("labels", joined(names), names)

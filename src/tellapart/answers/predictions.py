@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +44,7 @@ class MultilabelPredictions:
 
     paths: tuple[str, ...]  # N, in the order asked
     probabilities: NDArray[np.float32]  # [N, K], calibrated, each class for itself; NaN where `errors` is set
-    label_sets: tuple[
-        tuple[str, ...], ...
-    ]  # N, the classes at least as probable as their thresholds; () on error as well
+    label_sets: tuple[tuple[str, ...], ...]  # N, classes at least as probable as their thresholds; () on error too
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
     unknown: NDArray[np.bool_] | None = None  # [N], unlike anything trained on; None where the model cannot tell
@@ -54,8 +53,14 @@ class MultilabelPredictions:
 
 
 def joined(names: Iterable[str]) -> str:
-    """Names in one cell, separated by |, with a backslash before | and backslash in a name."""
-    return "|".join(name.replace("\\", "\\\\").replace("|", "\\|") for name in names)
+    r"""Names in one cell as a table of sets has them: separated by `|`, with `\` before a name's `|`, `\` and leading `?`."""
+    return "|".join(re.sub(r"[\\|]|^\?", r"\\\g<0>", name) for name in names)
+
+
+def parted(cell: str) -> list[str]:
+    """The names in a cell that `joined` may have made, in its order; none in an empty one, and no empty one."""
+    parts = re.findall(r"(?:\\[\\|]|[^|])+", cell)
+    return [re.sub(r"\\([\\|?])", r"\1", part) for part in parts]
 
 
 def build_predictions(
