@@ -85,7 +85,7 @@ def test_the_metrics_follow_from_the_predictions(trained_run: Any) -> None:
     )
     manifest = read_manifest(trained_run.model)
     assert manifest.scores["accuracy"].value == metrics["test"]["accuracy"]["value"]
-    assert manifest.temperature == metrics["temperature"]
+    assert manifest.record.temperature == metrics["temperature"]
 
 
 def test_every_file_is_in_examples_csv_and_no_copy_straddles(trained_run: Any) -> None:

@@ -39,7 +39,7 @@ def command(out: str, quiet: bool) -> None:
 
 
 def _predictions(result: TrainResult) -> list[str]:
-    from tellapart.answers.predictor import load_classifier
+    from tellapart.answers.predictor import load_predictor
     from tellapart.data.examples_csv import read_examples
 
     examples = [example for example in read_examples(result.run / "examples.csv") if example.split == "test"]
@@ -48,7 +48,7 @@ def _predictions(result: TrainResult) -> list[str]:
         for label in result.classes
         for example in [one for one in examples if one.target.text == label][:_SHOWN]
     ]
-    found = load_classifier(result.model).predict([example.path for example in chosen])
+    found = load_predictor(result.model).predict([example.path for example in chosen])
     return [
         f"{example.path.name}: {label} ({100 * row.max():.1f} %), "
         f"{'right' if label == example.target.text else 'wrong'}: experts say {example.target.text}"

@@ -119,8 +119,8 @@ class _Inference:
         pictures = pictures_of(_inputs(request), prepared=parameters.get("prepared") is True)
         timeouts = [read_timeout(parameters.get("timeout")), context.time_remaining()]
         given = [seconds for seconds in timeouts if seconds is not None]
-        answer = await self._service.classify(version, pictures, timeout=min(given) if given else None)
-        tensors = answer_tensors(answer.whole(), wanted)
+        reply = await self._service.predict(version, pictures, timeout=min(given) if given else None)
+        tensors = answer_tensors(reply, wanted)
         return self._answers["ModelInfer"](
             model_name=version.name,
             model_version=str(version.number),
