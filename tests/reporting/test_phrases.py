@@ -80,8 +80,8 @@ def test_sentences_and_intervals_stand_as_the_language_puts_them() -> None:
     assert english.interval(score) == "25.0\u00a0% – 62.5\u00a0%"
     assert english.interval(score, share=False) == "0.250 – 0.625"
     assert [english.interval(one) for one in (None, Score(value=1), Score(value=1, low=0.5))] == ["–", "–", "–"]
-    assert (english.name("log_loss"), chinese.name("log_loss")) == ("log loss", "对数损失")
-    assert chinese.name("mean_of_all") == "mean of all"
+    assert (english.named("log_loss"), chinese.named("log_loss")) == ("log loss", "对数损失")
+    assert chinese.named("mean_of_all") == "mean of all"
     assert Phrases("zh")("times", n=1234567) == "1,234,567 次"
     assert (english.language, Phrases("zh").language) == ("en", "zh")
 

@@ -52,7 +52,7 @@ class Phrases:
         shown = {name: self._shown(name, value) for name, value in values.items()}
         return self._table[key][self.language].format(**shown)
 
-    def name(self, key: str) -> str:
+    def named(self, key: str) -> str:
         """What a figure is called; one that has no phrase has the words of its key."""
         return self(key) if key in self._table else key.replace("_", " ")
 

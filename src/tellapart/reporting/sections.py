@@ -116,7 +116,7 @@ def charts_block(charts: Sequence[Chart], phrases: Phrases) -> Charts:
     return Charts(
         charts=[
             DrawnChart(
-                title=phrases.name(chart.title),
+                title=phrases.named(chart.title),
                 svg=chart.svg,
                 legend=chart.legend,
                 note=phrases(chart.lead[0], **chart.lead[1]) if chart.lead else "",

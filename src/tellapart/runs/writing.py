@@ -1,4 +1,4 @@
-"""What a run leaves on disk. In: what was learned and tested. Out: TrainResult; model.onnx, metrics.json ... Next: record.py.
+"""What a run leaves on disk. In: what was learned and tested. Out: TrainResult; model.onnx, metrics.json ... Next: reading.py.
 
 model.onnx comes last, after it has given what was tested on real pictures of the test split.
 """
