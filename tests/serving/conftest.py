@@ -233,7 +233,7 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
             assert not thread.is_alive()
             loop.close()
 
-    return Running(repository=repository, stop=end, train_label=said, **found)
+    return Running(repository=repository, stop=end, said=said, **found)
 
 
 @pytest.fixture
