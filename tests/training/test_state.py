@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -126,3 +127,76 @@ def test_the_best_epoch_is_the_first_of_the_highest_rank() -> None:
     ]
     assert Position(history=history).best_epoch == 2
     assert Position().best_epoch == 0
+
+
+def test_what_is_drawn_next_comes_back() -> None:
+    """Validation and callbacks draw from torch's own numbers, beside the steps, which seed anew."""
+    parts = _parts("adamw", channels_last=False)
+    _train(parts, 0, 2)
+    torch.manual_seed(7)
+    torch.rand(3)
+    tensors, state = parts.gather()
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    drawn = torch.rand(5)
+    torch.manual_seed(1)
+    parts.restore(tensors, state)
+    assert torch.equal(torch.rand(5), drawn)
+
+
+def test_the_scale_of_the_loss_comes_back() -> None:
+    """Half precision multiplies the loss by a number that grows and shrinks as training goes on."""
+    first, second = (_parts("sgd", channels_last=False) for _ in range(2))
+    first, second = (
+        replace(parts, scaler=torch.amp.GradScaler("cpu", init_scale=2.0**10)) for parts in (first, second)
+    )
+    for finite in (True, True, False):
+        loss = first.network(torch.ones(1, 4, 6, 6)).sum() * (1.0 if finite else torch.inf)
+        first.optimizer.zero_grad()
+        first.scaler.scale(loss).backward()
+        first.scaler.step(first.optimizer)
+        first.scaler.update()
+    assert first.scaler.get_scale() == 2.0**9  # halved once
+    second.restore(*first.gather())
+    second.scaler.scale(torch.ones(1))
+    assert second.scaler.state_dict() == first.scaler.state_dict()
+    assert second.scaler.get_scale() == 2.0**9
+
+
+def test_the_learning_rate_comes_back() -> None:
+    first, second = (_parts("sgd", channels_last=False) for _ in range(2))
+    _train(first, 0, 5)
+    rate = first.optimizer.param_groups[0]["lr"]
+    assert second.optimizer.param_groups[0]["lr"] != rate
+    second.restore(*first.gather())
+    assert second.schedule.state() == first.schedule.state()
+
+
+def test_without_an_average_the_network_itself_is_judged_and_kept() -> None:
+    parts = replace(_parts("sgd", channels_last=False), average=None)
+    assert parts.judged is parts.network
+    assert {name.split(".")[0] for name in parts.gather()[0]} == {"network", "random"}
+    parts = _parts("adamw", channels_last=False)
+    assert parts.average is not None
+    assert parts.judged is parts.average.network
+    _train(parts, 0, 1)
+    assert {name.split(".")[0] for name in parts.gather()[0]} == {"network", "average", "optimizer", "random"}
+
+
+def test_the_best_epoch_is_the_first_with_the_least_loss_and_an_epoch_begins_at_nothing() -> None:
+    epochs = [
+        Epoch(
+            number=number,
+            train_loss=0.1,
+            train_accuracy=0.5,
+            validation_loss=loss,
+            validation_accuracy=0.5,
+            learning_rate=0.1,
+            seconds=1.0,
+            pictures_per_second=8.0,
+        )
+        for number, loss in enumerate((0.4, 0.2, 0.3, 0.2), start=1)
+    ]
+    position = Position(epoch=3, step=2, loss=1.0, right=3, pictures=8, seconds=2.0, ended="early", history=epochs)
+    assert position.best_epoch == 2
+    position.begin_epoch(4)
+    assert position == Position(epoch=4, ended="early", history=epochs)

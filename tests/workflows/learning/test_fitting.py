@@ -265,7 +265,7 @@ def test_a_training_that_fails_ends_its_worker_processes(tmp_path: Path, monkeyp
     ],
 )
 def test_every_part_of_the_loop_can_be_chosen(tmp_path: Path, loop: dict[str, Any]) -> None:
-    settings = make_settings({"pictures": "x", "loop": {"batch_size": 8, **loop}}).loop
+    settings = make_settings({"data": "x", "loop": {"batch_size": 8, **loop}}).loop
     fitted = run_job(job(tmp_path, loop=settings, balanced=True), Devices(threads=1), Silent())
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss
 

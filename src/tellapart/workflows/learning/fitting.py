@@ -6,17 +6,15 @@ Every process of a training calls `run_job` with the same Job; process 0 made it
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from tellapart.bundle import TaskName
 from tellapart.data.loading import TrainingBatches
 from tellapart.features.frozen import CachedViews
 from tellapart.models.freezing import layer_groups
 from tellapart.reporter import Reporter
 from tellapart.runtime import cores
-from tellapart.tasks.classification.learner import make_learner as make_classification
-from tellapart.tasks.multilabel.learner import make_learner as make_multilabel
+from tellapart.tasks.table import task_of
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.curves import open_curves
 from tellapart.training.devices import Devices, default_workers, thread_advice
@@ -28,11 +26,6 @@ from tellapart.training.progress import Epoch, Fitted, Progress
 from tellapart.training.schedule import Schedule
 from tellapart.training.terms import Limits, Listeners, Saving, Trainee
 from tellapart.workflows.learning.job import Job
-
-LEARNERS: Mapping[TaskName, Callable[[Job, Devices], Learner]] = {
-    "classification": make_classification,
-    "multilabel": make_multilabel,
-}
 
 
 def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., None] | None = None) -> Fitted:
@@ -47,7 +40,7 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
     advice = thread_advice(devices, available=cores())
     if advice and devices.main:
         reporter.warn(advice)
-    learner = LEARNERS[job.task](job, devices)
+    learner = task_of(job.task).learner(job, devices)
     with (
         contextlib.closing(_batches(job, devices)) as batches,
         _screen(job, batches.steps, reporter, log, devices) as screen,

@@ -21,6 +21,7 @@ from tellapart.features.shrink import AugmentedPictures
 from tellapart.models.staged import StagedNetwork
 from tellapart.runs.run import Run
 from tellapart.settings.tree import LoopSettings
+from tellapart.tasks.task import Task
 from tellapart.training.planning import scaled_learning_rate
 from tellapart.workflows.learning.shrunk import ShrunkSplits
 
@@ -71,6 +72,7 @@ class Usable(RowSource, Protocol):
 
 def make_job(
     run: Run,
+    task: Task,
     shrunk: ShrunkSplits,
     augmentation: Augmentation,
     *,
@@ -94,15 +96,15 @@ def make_job(
     loop = settings.loop
     usual = scaled_learning_rate(learning_rate, batch=loop.pictures_at_once * loop.accumulate, optimizer=loop.optimizer)
     return Job(
-        task="classification",
+        task=task.name,
         network=network,
         start=start,
         train=train,
-        train_targets=shrunk.train_labels,
-        train_strata=shrunk.train_labels,
+        train_targets=shrunk.train_targets,
+        train_strata=task.strata(shrunk.train_targets),
         train_rows=train_rows,
         validation=validation,
-        validation_targets=shrunk.validation_labels,
+        validation_targets=shrunk.validation_targets,
         validation_rows=validation_rows,
         loop=loop,
         epochs=epochs,
@@ -113,9 +115,9 @@ def make_job(
         seed=settings.seed,
         fingerprint=fingerprint(
             {**facts, "settings": settings.trained_by(), "contents": shrunk.contents},
-            shrunk.train_labels,
+            shrunk.train_targets,
             train_rows,
-            shrunk.validation_labels,
+            shrunk.validation_targets,
             validation_rows,
         ),
         folder=run.folder,
