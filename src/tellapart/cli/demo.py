@@ -40,9 +40,9 @@ def command(out: str, quiet: bool) -> None:
 
 def _predictions(result: TrainResult) -> list[str]:
     from tellapart.answers.predictor import load_predictor
-    from tellapart.data.examples_csv import read_examples
+    from tellapart.runs.open import OpenRun
 
-    examples = [example for example in read_examples(result.run / "examples.csv") if example.split == "test"]
+    examples = [example for example in OpenRun(result.run).examples if example.split == "test"]
     chosen = [
         example
         for label in result.classes
