@@ -113,11 +113,11 @@ def test_a_start_near_the_minimum_ends_at_the_same_place() -> None:
         regressions = LogisticRegressions(coordinates, signed, threads)
         first = regressions.minimise(np.full(3, 0.05), tolerance=1e-14)
         again = regressions.minimise(np.full(3, 0.05), tolerance=1e-13, start=first.parameters)
-        losses = sum_of_losses(coordinates, signed, first.parameters, threads)
+        losses = sum_of_losses(coordinates, 2 * signed, first.parameters, threads)
     assert again.rounds == 0 < first.rounds
     assert (again.parameters == first.parameters).all()
     margins = (2 * targets - 1) * (coordinates.astype(np.float64) @ first.parameters.T)
-    np.testing.assert_allclose(losses, np.log1p(np.exp(-margins)).sum(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(losses, 2 * np.log1p(np.exp(-margins)).sum(axis=0), rtol=1e-9)
 
 
 def test_a_tolerance_below_rounding_is_not_met_and_says_so() -> None:

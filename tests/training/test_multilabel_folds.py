@@ -54,3 +54,11 @@ def test_both_sides_must_be_known() -> None:
     counted = np.array([[True, True, False, False], [False, False, True, True], [True, True, True, True]])
     expected = [[True, False, False], [False, True, False], [True, True, True]]
     assert sides(targets, counted).tolist() == expected
+
+
+def test_large_groups_are_dealt_before_small_ones_can_fill_the_folds() -> None:
+    groups = np.array([0] * 5 + [1, 2, 3, 4, 5])
+    for seed in range(5):
+        for targets in (np.ones((10, 1)), np.zeros((10, 1))):
+            fold_of = deal_label_sets(targets, groups, 2, np.random.default_rng(seed))
+            assert np.bincount(fold_of).tolist() == [5, 5]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from tellapart.errors import DataError
-from tellapart.training.multilabel_probe import MultilabelProbe, fit_multilabel_probe
+from tellapart.training.multilabel_probe import MultilabelProbe, choose_rows, fit_multilabel_probe
 from tellapart.training.strengths import DEFAULT_STRENGTH
 
 Floats = NDArray[np.float64]
@@ -112,19 +112,36 @@ def test_without_anything_to_hold_out_the_default_strength_is_taken() -> None:
     assert (probe.strength, probe.trials, probe.folds) == (DEFAULT_STRENGTH, {}, 0)
 
 
-def test_of_many_pictures_some_choose_the_strength_and_rare_classes_are_among_them() -> None:
+def test_the_pictures_that_choose_the_strength_hold_what_is_rare() -> None:
+    targets = np.zeros((40_000, 3))
+    targets[::2, 0] = 1
+    targets[5:40_000:1000, 1] = 1  # 40 pictures have it, of which a quarter would be 10
+    targets[:, 2] = 1
+    targets[[3, 39_999], 2] = 0
+    rows = choose_rows(targets, np.random.default_rng(0))
+    assert (np.diff(rows) > 0).all()
+    assert 10_000 <= len(rows) <= 10_025
+    assert targets[rows, 1].sum() >= 20
+    assert (targets[rows, 2] == 0).sum() == 2
+    assert targets[rows, 0].mean() == pytest.approx(0.5, abs=0.02)
+    assert choose_rows(targets[:10_000], np.random.default_rng(0)).tolist() == list(range(10_000))
+
+
+def test_of_many_pictures_some_choose_the_strength_and_all_are_fitted() -> None:
     vectors, targets = made(21_000, 4, 2, seed=7, noise=3.0)
-    rare = np.zeros((21_000, 1))
-    rare[[11, 20_000, 20_500]] = 1
-    targets = np.hstack([targets, rare])
     seen: list[int] = []
     probe = fit(vectors, targets, np.arange(21_000), advance=seen.append)
     best = min(probe.trials, key=probe.trials.__getitem__)
     assert probe.folds == 3
-    # A few more than 10,000 pictures, since all that have the rare class are among them.
     assert probe.strength == pytest.approx(best * (10_000 / 21_000) ** 0.75, rel=0.01)
     assert seen == [1] * (len(probe.trials) + 1)
     assert probe.converged
+    inputs = standardised(vectors)
+    model = LogisticRegression(C=1 / (21_000 * probe.strength), solver="newton-cg", tol=1e-10).fit(
+        inputs, targets[:, 0]
+    )
+    found = sigmoid(vectors @ probe.weight[0].astype(np.float64) + probe.bias[0])
+    np.testing.assert_allclose(found, model.predict_proba(inputs)[:, 1], atol=1e-6, rtol=0)
 
 
 def test_the_same_input_gives_the_same_probe() -> None:

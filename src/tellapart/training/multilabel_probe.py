@@ -81,7 +81,7 @@ def fit_multilabel_probe(
     signed = sign(targets, positive_weights)
     report = advance or _ignore
     generator = np.random.default_rng(seed)
-    rows = _choose_rows(targets, generator)
+    rows = choose_rows(targets, generator)
     fold_count = folds if len(rows) == len(targets) else SEARCH_FOLDS
     fold_of = deal_label_sets(targets[rows], number_groups(groups, len(targets))[rows], fold_count, generator)
     held_out = (fold_of == np.unique(fold_of)[:, None])[: max(1, SEARCH_OUTPUTS // (len(rows) * len(classes)))]
@@ -199,7 +199,7 @@ def _shares(problems: int, pictures: int) -> Iterator[slice]:
         yield slice(start, min(start + step, problems))
 
 
-def _choose_rows(targets: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.int64]:
+def choose_rows(targets: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.int64]:
     """About 10,000 rows at most, ascending: drawn at random, with up to 20 that have and 20 that lack each class."""
     count = len(targets)
     if count <= SEARCH_ROWS:
