@@ -77,7 +77,7 @@ def _ways(probabilities: Doubles, present: NDArray[np.bool_]) -> tuple[Doubles, 
     """Every line between pictures, the lowest first; how many above it have the class, and how many there are, [L] each."""
     levels, level_of = np.unique(probabilities, return_inverse=True)
     named = np.cumsum(np.bincount(level_of)[::-1])[::-1].astype(np.float64)
-    right: Doubles = np.cumsum(np.bincount(level_of, weights=present.astype(np.float64))[::-1])[::-1]
+    right = np.cumsum(np.bincount(level_of[present], minlength=len(levels))[::-1])[::-1].astype(np.float64)
     lines = (np.concatenate([[0.0], levels[:-1]]) + levels) / 2
     return lines, right, named
 
