@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from tellapart.errors import ModelFileError
 from tellapart.preprocessing import Interpolation, Preprocessing
@@ -22,6 +31,7 @@ from tellapart.runtime import Session
 from tellapart.storage import storage_errors
 
 SCHEMA_VERSION = 2  # 1: before abstention; such files still open, and know neither sets nor "unknown"
+TaskName = Literal["classification", "multilabel", "segmentation", "detection", "text"]
 PRODUCER = "tellapart"
 MANIFEST_KEY = "tellapart.manifest"
 DIGEST_KEY = "tellapart.sha256"
@@ -34,11 +44,21 @@ class _Part(BaseModel):
 
 
 class Score(_Part):
-    """A figure on the test split and its 95 % interval; `low` and `high` are None where none can be had."""
+    """A figure with its 95 % interval, as it is measured, shown and kept; `low` and `high` are None where none can be had."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    method: str = ""  # how the interval was found; left out of the JSON where it is not told, as in a manifest
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Score:
+        """A figure of metrics.json as a manifest keeps it, without how its interval was found."""
+        return cls(value=record["value"], low=record.get("low"), high=record.get("high"))
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "method" or value}
 
 
 class BackboneRecord(_Part):

@@ -115,7 +115,7 @@ def test_the_recipe_repeats_the_run(trained_run: Any, tmp_path: Path) -> None:
     assert record["accuracy"]["value"] == trained_run.result.accuracy.value
     assert Path(record["run"]).parent == tmp_path
     recipe = tomllib.loads((trained_run.run / "recipe.toml").read_text())
-    assert set(recipe["settings"]) >= {"pictures", "backbone", "seed", "class_weights"}
+    assert set(recipe["settings"]) >= {"data", "backbone", "seed", "class_weights"}
     assert recipe["versions"]["onnxruntime"]
 
 
@@ -331,7 +331,7 @@ def test_a_run_at_work_cannot_be_resumed(trained_run: Any, tmp_path: Path) -> No
     from tellapart.runs.run import resume_run, start_run
     from tellapart.settings.reading import make_settings
 
-    run = start_run(make_settings({"pictures": str(trained_run.pictures), "out": str(tmp_path)}))
+    run = start_run(make_settings({"data": str(trained_run.pictures), "out": str(tmp_path)}))
     answer = command("train", "--resume", run.folder)
     assert answer.returncode == 2
     assert "is at work in another process" in answer.stderr

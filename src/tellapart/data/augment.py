@@ -164,6 +164,11 @@ class Augment:
         `seed` holds whole numbers of 0 and more, such as (run's seed, epoch, row). With everything off the result is the
         centre [S, S]. Mixup and cutmix are not applied here: they mix a batch.
         """
+        pixels, _ = self.vary(picture, seed)
+        return pixels
+
+    def vary(self, picture: NDArray[np.uint8], seed: tuple[int, ...]) -> tuple[NDArray[np.uint8], Geometry]:
+        """The same, and what happened to its shape: `motion.motion_of` moves masks and boxes by it."""
         settings, size = self.augmentation, self.size
         if picture.dtype != np.uint8 or picture.shape != (len(picture), len(picture), 3) or len(picture) < size:
             raise ValueError(f"expected uint8 [S, S, 3] with S >= {size}, got {picture.dtype} {picture.shape}")
@@ -177,7 +182,7 @@ class Augment:
         pixels = np.array(image)
         if eraser.pop("chance") < settings.erasing:
             erase(pixels, fill=settings.fill, **eraser)
-        return pixels
+        return pixels, geometry
 
 
 def describe(augmentation: Augmentation) -> str:

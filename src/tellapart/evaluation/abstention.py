@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.deciding import prediction_sets
-from tellapart.evaluation.intervals import Counts, Figure, Groups, bootstrap, group_numbers, sum_by_group, wilson
+from tellapart.bundle import Score
+from tellapart.evaluation.intervals import Counts, Groups, bootstrap, group_numbers, sum_by_group, wilson
 
 _ROUNDING = 1e-9  # 1 - 0.9 is 0.09999999999999998, which must not ask for one picture more
 
@@ -82,14 +83,14 @@ def measure_abstention(
     held, sizes = sets[np.arange(len(labels)), labels], sets.sum(axis=1)
     known = None
     if novelty is not None and thresholds.novelty is not None:
-        known = _share(novelty <= thresholds.novelty, groups, seed).as_json()
+        known = _share(novelty <= thresholds.novelty, groups, seed).model_dump()
     return {
         "wanted": thresholds.coverage,
         "threshold": thresholds.probability,
         "novelty_threshold": thresholds.novelty,
         "calibrated_on": thresholds.calibrated_on,
         "n": len(labels),
-        "coverage": _share(held, groups, seed).as_json(),
+        "coverage": _share(held, groups, seed).model_dump(),
         "mean_set_size": float(sizes.mean()),
         "set_sizes": {str(size): int(count) for size, count in enumerate(np.bincount(sizes)) if count},
         "known": known,
@@ -109,18 +110,18 @@ def _of_class(held: NDArray[np.bool_], sizes: NDArray[np.int64]) -> dict[str, An
     if len(held) == 0:
         return {"n": 0, "coverage": None, "mean_set_size": None}
     low, high = wilson(int(held.sum()), len(held))
-    coverage = Figure(value=float(held.mean()), low=low, high=high, method="wilson")
-    return {"n": len(held), "coverage": coverage.as_json(), "mean_set_size": float(sizes.mean())}
+    coverage = Score(value=float(held.mean()), low=low, high=high, method="wilson")
+    return {"n": len(held), "coverage": coverage.model_dump(), "mean_set_size": float(sizes.mean())}
 
 
-def _share(hits: NDArray[np.bool_], groups: Groups | None, seed: int) -> Figure:
+def _share(hits: NDArray[np.bool_], groups: Groups | None, seed: int) -> Score:
     """The share of hits with its interval."""
     value, count = float(hits.mean()), len(hits)
     low, high = wilson(int(hits.sum()), count)
     numbers = group_numbers(groups, count)
     group_count = int(numbers.max()) + 1
     if group_count == count:
-        return Figure(value=value, low=low, high=high, method="wilson")
+        return Score(value=value, low=low, high=high, method="wilson")
     # Row 0 sums the hits of each group, row 1 its pictures.
     rows = np.concatenate([np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.int64)])
     values = np.concatenate([hits.astype(np.float64), np.ones(count)])
@@ -131,6 +132,6 @@ def _share(hits: NDArray[np.bool_], groups: Groups | None, seed: int) -> Figure:
         return {"share": found / pictures}
 
     wide = bootstrap(share, group_count=group_count, seed=seed)["share"] or (low, high)
-    return Figure(
+    return Score(
         value=value, low=min(low, wide[0]), high=max(high, wide[1]), method="bootstrap, no narrower than wilson"
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tellapart.reporting.facts import Advice, ClassRow, Figure, Pair
+from tellapart.bundle import Score
+from tellapart.reporting.facts import ClassRow, Pair, Said
 
 _WIDEST = 0.10  # of an interval that tells enough
 _FEWEST = 10  # test pictures of a class
@@ -20,7 +21,7 @@ _MOST = 6  # more than that nobody does
 
 def advise(
     *,
-    accuracy: Figure,
+    accuracy: Score,
     n_test: int,
     n_pictures: int,
     classes: Sequence[ClassRow],
@@ -31,13 +32,13 @@ def advise(
     two_labels: int,
     unreadable: int,
     fitted: tuple[float, float] | None,
-) -> list[Advice]:
+) -> list[Said]:
     """At most six pieces of advice.
 
     `n_pictures` are those whose labels were looked at, `classes` all classes, `pairs` the most often confused ones, most
     frequent first; `fitted` is the accuracy on training and on validation pictures of a trained network.
     """
-    found: list[Advice] = []
+    found: list[Said] = []
     if leaks:
         found.append(("next_leaks", {"n": leaks}))
     if two_labels:
@@ -45,7 +46,9 @@ def advise(
     # Where the classifier is hardly better than guessing, what it calls wrong says nothing about the labels.
     if wrong_labels and accuracy.value >= _TRUSTED and wrong_labels <= MANY_WRONG * n_pictures:
         found.append(("next_labels", {"n": wrong_labels}))
-    width = (accuracy.high or accuracy.value) - (accuracy.low or accuracy.value)
+    # An end of 0.0 is one.
+    low, high = (accuracy.value if end is None else end for end in (accuracy.low, accuracy.high))
+    width = high - low
     if width > _WIDEST:
         more = math.ceil(round(n_test * ((width / _WIDEST) ** 2 - 1), 6))
         step = 10 ** max(0, len(str(more)) - 2)
@@ -63,8 +66,8 @@ def advise(
     return found[:_MOST]
 
 
-def _about_classes(accuracy: Figure, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int) -> list[Advice]:
-    found: list[Advice] = []
+def _about_classes(accuracy: Score, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int) -> list[Said]:
+    found: list[Said] = []
     known = [row for row in classes if row.recall is not None and row.test >= _FEWEST]
     if known:
         worst = min(known, key=lambda row: (row.recall.value if row.recall else 1.0, row.name))

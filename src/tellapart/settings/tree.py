@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tellapart.bundle import TaskName
 from tellapart.training.planning import CPU_BATCH
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
-_LEARNED_WITHOUT = {"pictures", "labels", "out", "budget", "strict", "device", "report", "language", "coverage"}
+_LEARNED_WITHOUT = {"data", "labels", "out", "budget", "strict", "device", "report", "language", "coverage"}
+_LEARNED_WITHOUT |= {"task", "label_separator"}  # what is read by them counts, not what was told
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -123,7 +125,7 @@ class LoopSettings(_Part):
     warmup_epochs: float = Field(1.0, ge=0, le=10_000)
     decay_epochs: float | None = Field(None, gt=0, le=10_000)
     decay_rate: float = Field(0.1, gt=0, le=1)
-    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    loss: Literal["cross_entropy", "focal", "asymmetric"] = "cross_entropy"  # asymmetric: several classes a picture
     focal_gamma: float = Field(2.0, ge=0, le=10)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     sampling: Literal["natural", "balanced"] = "natural"
@@ -144,7 +146,9 @@ class LoopSettings(_Part):
 class TrainSettings(_Part):
     """What `tellapart train` can be told; recipe.toml holds the same keys."""
 
-    pictures: str = Field(min_length=1)  # a folder of class folders, or a CSV
+    data: str = Field(min_length=1)  # a folder of class folders, or a CSV; in older recipes `pictures`
+    task: TaskName | None = None  # None: found from the data
+    label_separator: Literal["|", ";", ",", " "] | None = None  # between the labels of one cell; None: |
     labels: str | None = Field(None, min_length=1)  # a CSV with path,label that corrects labels
     out: str = "runs"  # the folder that run folders are made in
     strategy: Strategy = "auto"
@@ -171,6 +175,15 @@ class TrainSettings(_Part):
         if value is not None and not 0 < parse_seconds(str(value)) < 1e8:
             raise ValueError("a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h")
         return value
+
+    @model_validator(mode="after")
+    def _only_sets_have_a_separator(self) -> TrainSettings:
+        if self.label_separator is not None and self.task not in (None, "multilabel"):
+            raise ValueError(
+                f"label_separator is {self.label_separator!r}, which task {self.task} does not use. Leave it out, or give "
+                "--task multilabel"
+            )
+        return self
 
     @model_validator(mode="after")
     def _nothing_is_said_in_vain(self) -> TrainSettings:

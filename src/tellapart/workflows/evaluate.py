@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Classifier, load_classifier
-from tellapart.data.examples import SPLITS, Entry, Split
-from tellapart.data.examples_csv import read_examples
+from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
 from tellapart.evaluation.metrics import evaluate as score
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
+from tellapart.runs.open import OpenRun
 from tellapart.workflows.learning.examine import examine
+
+_FOUND = ReadOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,15 @@ class EvaluateResult:
         }
 
 
-def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Reporter, seed: int = 0) -> EvaluateResult:
+def evaluate(
+    model: Path,
+    pictures: Path,
+    *,
+    split: Split | None,
+    reporter: Reporter,
+    seed: int = 0,
+    options: ReadOptions = _FOUND,
+) -> EvaluateResult:
     """Score `model` on labelled pictures, or on one split of them.
 
     Raises: DataError when there is nothing to score, or a label is none of the model's classes.
@@ -57,15 +67,15 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
         raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
     classifier = load_classifier(model)
     with open_cache() as cache:
-        examined = examine(pictures, cache=cache, reporter=reporter)
-    learned = _read_learned(model)
+        examined = examine(pictures, cache=cache, reporter=reporter, options=options)
+    learned = _learned(OpenRun(model))
     chosen = _choose(examined, classifier, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
     probabilities, novelty, read = _predict(classifier, entries, reporter)
     if not read:
         raise DataError(f"none of the {len(entries)} pictures in {pictures} can be read. `tellapart check` says why.")
     number = {label: index for index, label in enumerate(classifier.classes)}
-    labels = np.array([number[entries[row].label] for row in read], dtype=np.int64)
+    labels = np.array([number[entries[row].target.text] for row in read], dtype=np.int64)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None
     if learned is not None:
@@ -123,7 +133,7 @@ def _choose(examined: Examined, classifier: Classifier, split: Split | None, lea
             if split
             else f"{examined.listing.source} holds no picture. Give a folder with one folder a class."
         )
-    unknown = sorted({entries[index].label for index in chosen} - set(classifier.classes))
+    unknown = sorted({entries[index].target.text for index in chosen} - set(classifier.classes))
     if unknown:
         raise DataError(
             f"the label {unknown[0]!r} is none of the model's classes ({', '.join(classifier.classes[:10])}). "
@@ -160,9 +170,8 @@ def _predict(
     return np.array(rows, dtype=np.float32), np.array(novelty, dtype=np.float32), read
 
 
-def _read_learned(model: Path) -> dict[str, str] | None:
-    """Content hash -> split, from the run's examples.csv beside the model; None where there is none."""
-    path = (model if model.is_dir() else model.parent) / "examples.csv"
-    if not path.is_file():
+def _learned(run: OpenRun) -> dict[str, str] | None:
+    """Content hash -> split, from the run's list of pictures beside the model; None where there is none."""
+    if not run.lists_examples:
         return None
-    return {example.content_hash: example.split for example in read_examples(path) if example.split}
+    return {example.content_hash: example.split for example in run.examples if example.split}
