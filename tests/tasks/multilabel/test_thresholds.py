@@ -86,6 +86,15 @@ def test_where_naming_always_is_best_even_a_probability_of_zero_is_named() -> No
     assert found.values.tolist() == [0.0]
 
 
+def test_two_pictures_with_no_single_number_between_them_are_still_parted() -> None:
+    low = np.float32(0.7)
+    high = np.nextafter(low, np.float32(1))
+    for first in (low, high):
+        second = np.nextafter(first, np.float32(1))
+        (line,) = choose_thresholds(np.array([[second], [first]]), column(1, 0)).values
+        assert (np.array([second, first]) >= np.float32(line)).tolist() == [True, False]
+
+
 @pytest.mark.parametrize("precision", [0.0, -1.0, 1.5])
 def test_a_precision_that_is_no_share_is_refused(precision: float) -> None:
     with pytest.raises(

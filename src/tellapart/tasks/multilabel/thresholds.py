@@ -78,8 +78,10 @@ def _ways(probabilities: Doubles, present: NDArray[np.bool_]) -> tuple[Doubles, 
     levels, level_of = np.unique(probabilities, return_inverse=True)
     named = np.cumsum(np.bincount(level_of)[::-1])[::-1].astype(np.float64)
     right = np.cumsum(np.bincount(level_of[present], minlength=len(levels))[::-1])[::-1].astype(np.float64)
-    lines = (np.concatenate([[0.0], levels[:-1]]) + levels) / 2
-    return lines, right, named
+    below = np.concatenate([[0.0], levels[:-1]])
+    # Answers compare in single precision, in which there may be no number between two pictures.
+    middle = ((below + levels) / 2).astype(np.float32).astype(np.float64)
+    return np.where(middle > below, middle, levels), right, named
 
 
 def _best_f1(lines: Doubles, scores: Doubles) -> float:
