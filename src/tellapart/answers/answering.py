@@ -7,7 +7,7 @@ N pictures, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -91,6 +91,7 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
     """One task's way from bytes to answers. `classes`, K names, are in the order of the network's columns."""
 
     outputs: tuple[str, ...]  # of the network that it reads, where the file has them
+    figures: str  # of `tensors`, what one gets who asks for no more: a figure a class, [N, K], which can be ranked
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
@@ -113,8 +114,8 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
     def unread(self, error: str, *, path: str = "", classes: tuple[str, ...]) -> AnyAnswer:
         """The answer for a picture that could not be read."""
 
-    def row(self, answer: AnyAnswer, *, top: int) -> dict[str, Any]:
-        """The answer as plain values, figures unrounded: JSON, CSV and /predict say this. `top`: how many classes at most."""
+    def row(self, answer: AnyAnswer, *, top: int, figure: Callable[[float], float] = float) -> dict[str, Any]:
+        """The answer as plain values: JSON, CSV and /predict say this. `top`: how many classes at most; `figure` rounds."""
 
     def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> AnyAnswer:
         """The answer that a server's row tells. Raises: OtherClasses; KeyError, TypeError, ValueError for no such row."""
@@ -132,10 +133,7 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
         """All answers together, as `tellapart.load(...).predict` and the clients give them."""
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """What `tensors` gives of a model with these `outputs`; the first is what one gets who asks for no more.
-
-        That one holds a figure a class, [-1, K], wherever the task has such figures: they are what can be ranked.
-        """
+        """What `tensors` gives of a model with these `outputs`."""
 
     def tensors(self, answers: AnyAnswers) -> Mapping[str, NDArray[Any] | list[bytes]]:
         """What `decide` gave, as arrays [N, ...] under the names of `describe`."""

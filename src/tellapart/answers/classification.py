@@ -5,9 +5,8 @@ N pictures, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -51,7 +50,7 @@ class ClassAnswer(Answer):
         return None if self.set_size is None or self.ranking is None else tuple(self.ranking[: self.set_size].tolist())
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassAnswers(Sequence[ClassAnswer]):
     """The answers of N pictures as arrays, so that many cost little more than one; a ClassAnswer where one is asked for."""
 
@@ -63,32 +62,29 @@ class ClassAnswers(Sequence[ClassAnswer]):
     novelty: NDArray[np.float32] | None  # [N]
     threshold: float | None
 
-    @cached_property
-    def ranking(self) -> NDArray[np.intp]:
-        """Numbers of classes [N, K], the most probable first; of equal ones the first."""
-        return np.argsort(-self.probabilities, axis=1, kind="stable")
-
-    @cached_property
-    def _sizes(self) -> list[int] | None:
-        return None if self.sets is None else self.sets.sum(axis=1).tolist()
-
     @overload
     def __getitem__(self, index: int) -> ClassAnswer: ...
     @overload
     def __getitem__(self, index: slice) -> list[ClassAnswer]: ...
     def __getitem__(self, index: int | slice) -> ClassAnswer | list[ClassAnswer]:
         """The answer of one picture, or of several."""
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        return ClassAnswer(
-            classes=self.classes,
-            probabilities=self.probabilities[index],
-            ranking=self.ranking[index],
-            set_size=None if self._sizes is None else self._sizes[index],
-            threshold=self.threshold,
-            unknown=None if self.unknown is None else bool(self.unknown[index]),
-            novelty=None if self.novelty is None else float(self.novelty[index]),
-        )
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[ClassAnswer]:
+        ranking = np.argsort(-self.probabilities, axis=1, kind="stable")  # of equal ones the first
+        sizes = None if self.sets is None else self.sets.sum(axis=1).tolist()
+        unknown = None if self.unknown is None else self.unknown.tolist()
+        novelty = None if self.novelty is None else self.novelty.tolist()
+        for row, probabilities in enumerate(self.probabilities):
+            yield ClassAnswer(
+                classes=self.classes,
+                probabilities=probabilities,
+                ranking=ranking[row],
+                set_size=None if sizes is None else sizes[row],
+                threshold=self.threshold,
+                unknown=None if unknown is None else unknown[row],
+                novelty=None if novelty is None else novelty[row],
+            )
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -98,6 +94,7 @@ class Classification:
     """The Answering of classification."""
 
     outputs: tuple[str, ...] = ("probabilities", "novelty")
+    figures = "probabilities"
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
@@ -136,20 +133,20 @@ class Classification:
         """The answer for a picture that could not be read."""
         return ClassAnswer(path=path, classes=classes, error=error)
 
-    def row(self, answer: ClassAnswer, *, top: int) -> dict[str, Any]:
+    def row(self, answer: ClassAnswer, *, top: int, figure: Callable[[float], float] = float) -> dict[str, Any]:
         """The `top` most probable classes, the set and the unknown flag; null what is not known."""
-        order, classes, members = _best(answer, top), answer.classes, answer.members
-        values = [] if answer.probabilities is None else answer.probabilities[order].tolist()
-        ranked = [{"label": classes[index], "probability": one} for index, one in zip(order, values, strict=True)]
+        classes, values = answer.classes, [] if answer.probabilities is None else answer.probabilities.tolist()
+        order = [] if answer.ranking is None else answer.ranking.tolist()
+        ranked = [{"label": classes[index], "probability": figure(values[index])} for index in order[:top]]
         return {
             "path": answer.path,
             "label": ranked[0]["label"] if ranked else None,
             "probability": ranked[0]["probability"] if ranked else None,
             "classes": ranked,
             "error": answer.error or None,
-            "set": None if members is None else [classes[index] for index in members],
+            "set": None if answer.set_size is None else [classes[index] for index in order[: answer.set_size]],
             "unknown": answer.unknown,
-            "novelty": answer.novelty,
+            "novelty": None if answer.novelty is None else figure(answer.novelty),
         }
 
     def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> ClassAnswer:

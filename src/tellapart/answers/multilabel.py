@@ -6,7 +6,7 @@ of them. N pictures, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -64,15 +64,19 @@ class LabelsAnswers(Sequence[LabelsAnswer]):
     def __getitem__(self, index: slice) -> list[LabelsAnswer]: ...
     def __getitem__(self, index: int | slice) -> LabelsAnswer | list[LabelsAnswer]:
         """The answer of one picture, or of several."""
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        return LabelsAnswer(
-            classes=self.classes,
-            probabilities=self.probabilities[index],
-            chosen=self.chosen[index],
-            unknown=None if self.unknown is None else bool(self.unknown[index]),
-            novelty=None if self.novelty is None else float(self.novelty[index]),
-        )
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[LabelsAnswer]:
+        unknown = None if self.unknown is None else self.unknown.tolist()
+        novelty = None if self.novelty is None else self.novelty.tolist()
+        for row, probabilities in enumerate(self.probabilities):
+            yield LabelsAnswer(
+                classes=self.classes,
+                probabilities=probabilities,
+                chosen=self.chosen[row],
+                unknown=None if unknown is None else unknown[row],
+                novelty=None if novelty is None else novelty[row],
+            )
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -82,6 +86,7 @@ class Multilabel:
     """The Answering of multilabel."""
 
     outputs: tuple[str, ...] = ("probabilities", "novelty")
+    figures = "probabilities"
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
@@ -118,15 +123,16 @@ class Multilabel:
         """The answer for a picture that could not be read."""
         return LabelsAnswer(path=path, classes=classes, error=error)
 
-    def row(self, answer: LabelsAnswer, *, top: int) -> dict[str, Any]:
+    def row(self, answer: LabelsAnswer, *, top: int, figure: Callable[[float], float] = float) -> dict[str, Any]:
         """The labels, every class's probability whatever `top` is, and the unknown flag; null what is not known."""
         found = answer.probabilities
+        each = None if found is None else dict(zip(answer.classes, map(figure, found.tolist()), strict=True))
         return {
             "path": answer.path,
             "labels": None if found is None else list(answer.labels),
-            "probabilities": None if found is None else dict(zip(answer.classes, found.tolist(), strict=True)),
+            "probabilities": each,
             "unknown": answer.unknown,
-            "novelty": answer.novelty,
+            "novelty": None if answer.novelty is None else figure(answer.novelty),
             "error": answer.error or None,
         }
 

@@ -34,22 +34,16 @@ def as_jsonl(
 ) -> Iterator[str]:
     """One JSON object a line: the task's row, its probabilities rounded; what is not known is null."""
     for answer in answers:
-        row = answering.row(answer, top=top)
-        novelty = row["novelty"]
-        rounded = {_KEYS.get(name, name): _rounded(value) for name, value in row.items()}
-        rounded["novelty"] = None if novelty is None else float(f"{novelty:.6g}")  # it has no upper limit
-        yield json.dumps(rounded, ensure_ascii=False) + "\n"
+        row = answering.row(answer, top=top, figure=_rounded)
+        row["novelty"] = None if answer.novelty is None else float(f"{answer.novelty:.6g}")  # it has no upper limit
+        yield json.dumps({_KEYS.get(name, name): value for name, value in row.items()}, ensure_ascii=False) + "\n"
 
 
 LAYOUTS: Mapping[str, Layout] = {"table": table, "csv": as_csv, "jsonl": as_jsonl}
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, _DECIMALS)
-    if isinstance(value, dict):
-        return {name: _rounded(one) for name, one in value.items()}
-    return [_rounded(one) for one in value] if isinstance(value, list) else value
+def _rounded(probability: float) -> float:
+    return round(probability, _DECIMALS)
 
 
 def _csv_line(cells: list[str]) -> str:

@@ -27,7 +27,6 @@ SAMPLED = 24  # classes that pictures are shown of
 _SAMPLES = 8  # of each
 _CLUSTERS, _IN_CLUSTER = 6, 4
 _LISTED = 20
-_SPLITS = ("validation_", "train_")  # before a figure's name in the record of an epoch
 _FEW_EPOCHS = 40  # up to here each has a dot
 
 Says = Callable[[Target], str]  # what stands under a picture
@@ -95,11 +94,12 @@ def learning_part(run: OpenRun, phrases: Phrases) -> LearningPart:
     history = details.get("history") or []
     if not history:
         return LearningPart(epochs=0, best_epoch=0, charts=_cross_validation(details.get("trials", []), phrases))
-    best = details["best_epoch"]
-    names = (key.removeprefix(split) for split in _SPLITS for key in history[0] if key.startswith(split))
+    best, last = details["best_epoch"], history[-1]
+    # The loss and whatever the task's learner told; runs from before figures had names hold the same keys.
+    names = [key.removeprefix(split) for split in ("validation_", "train_") for key in last if key.startswith(split)]
     rate = _line(history, "learning_rate", 3)
     drawn = _over_epochs([rate], "learning_rate", best, phrases, share=False)
-    charts = [_figure_chart(history, name, best, phrases) for name in dict.fromkeys(["loss", *names])]
+    charts = [_figure_chart(history, name, best, phrases) for name in dict.fromkeys(names)]
     return LearningPart(epochs=len(history), best_epoch=best, charts=[*charts, Chart(title="learning_rate", svg=drawn)])
 
 
@@ -113,11 +113,10 @@ def _cross_validation(records: Sequence[dict[str, float]], phrases: Phrases) -> 
 
 
 def _figure_chart(history: Sequence[dict[str, Any]], name: str, best: int, phrases: Phrases) -> Chart:
-    """A figure over the epochs, with a curve for each split that has it."""
-    splits = (("validation", 1, False), ("train", 2, True))
-    told = [one for one in splits if f"{one[0]}_{name}" in history[0]]
-    lines = [_line(history, f"{split}_{name}", colour, dashed=dashed) for split, colour, dashed in reversed(told)]
-    legend = [(phrases(split), colour, dashed) for split, colour, dashed in told]
+    """A figure over the epochs, of the validation split and of the training, as far as they have it."""
+    splits = [one for one in (("validation", 1, False), ("train", 2, True)) if f"{one[0]}_{name}" in history[-1]]
+    lines = [_line(history, f"{split}_{name}", colour, dashed=dashed) for split, colour, dashed in reversed(splits)]
+    legend = [(phrases(split), colour, dashed) for split, colour, dashed in splits]
     share = not name.endswith("loss")
     return Chart(title=name, svg=_over_epochs(lines, name, best, phrases, share=share), legend=legend)
 

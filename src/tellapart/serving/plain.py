@@ -147,8 +147,9 @@ def describe(version: Version, answer: Any, name: str, top: int) -> dict[str, An
     """One picture's answer as its task tells it, under the file's name; null what the model cannot tell."""
     if answer.error:
         return {"file": name, "error": answer.error}
-    row = version.answering.row(answer, top=top)
-    return {"file": name, **{key: _rounded(value) for key, value in row.items() if key not in ("path", "error")}}
+    row = version.answering.row(answer, top=top, figure=_figure)
+    del row["path"], row["error"]
+    return {"file": name, **row}
 
 
 def describe_model(version: Version) -> dict[str, Any]:
@@ -195,16 +196,8 @@ def _flag(request: Request, name: str) -> bool:
     return text in _YES
 
 
-def _figure(value: Any) -> float:
-    return float(f"{float(value):.{_DIGITS}g}")
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return _figure(value)
-    if isinstance(value, dict):
-        return {name: _rounded(one) for name, one in value.items()}
-    return [_rounded(one) for one in value] if isinstance(value, list) else value
+def _figure(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def _data_address(kind: str, data: bytes) -> str:

@@ -203,7 +203,7 @@ def answer_tensors(reply: Reply, wanted: Sequence[Wanted]) -> list[Tensor]:
 
 def _classification(version: Version, arrays: Mapping[str, NDArray[Any] | list[bytes]], wanted: Wanted) -> Tensor:
     """Triton's classification extension: "value:index:label", the highest first."""
-    ranked = version.outputs[0].name
+    ranked = version.answering.figures
     if wanted.name != ranked:
         raise Refusal(f"`classification` is for the output {ranked!r}, not for {wanted.name!r}.")
     figures, classes, top = np.asarray(arrays[ranked]), version.classes, min(wanted.top, len(version.classes))

@@ -186,7 +186,7 @@ def write_metadata(version: Version) -> dict[str, Any]:
     size = version.model.preprocessing.size
     encoded = _info("DT_STRING", [-1], IMAGE)
     outputs = {name: _info(_TYPES[kind], shape, name) for name, kind, shape in version.outputs}
-    figures = dict(list(outputs.items())[:1])
+    figures = {version.answering.figures: outputs[version.answering.figures]}
     signatures = {
         DEFAULT: _signature({IMAGE: encoded}, figures),
         DECISIONS: _signature({IMAGE: encoded}, outputs),
@@ -199,8 +199,8 @@ def write_metadata(version: Version) -> dict[str, Any]:
 
 
 def _figures(reply: Reply) -> NDArray[Any]:
-    """The first output, which is what one gets who asks for no more: a figure a class, [N, K]."""
-    return np.asarray(reply.tensors()[reply.version.outputs[0].name])
+    """What one gets who asks for no more: a figure a class, [N, K]."""
+    return np.asarray(reply.tensors()[reply.version.answering.figures])
 
 
 def _rows(value: Any) -> list[Any]:

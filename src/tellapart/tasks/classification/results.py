@@ -174,12 +174,6 @@ def _class_charts(
     return class_charts(scores, phrases, some=some)
 
 
-def _figures(epoch: dict[str, Any]) -> list[str]:
-    """The names of what the learner told of an epoch beside the loss; the same in runs from before figures had names."""
-    names = (key.removeprefix(split) for split in ("validation_", "train_") for key in epoch if key.startswith(split))
-    return list(dict.fromkeys(name for name in names if name != "loss"))
-
-
 def verdict(
     run: OpenRun, rows: Sequence[ClassRow], results: ResultsPart, *, wrong_labels: int, examined: int
 ) -> VerdictPart:

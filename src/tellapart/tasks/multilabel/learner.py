@@ -12,14 +12,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tellapart.data.loading import ordered_batches
 from tellapart.data.mixing import mix_batch
 from tellapart.errors import TrainingError
 from tellapart.tasks.lesson import Lesson
-from tellapart.tasks.multilabel.loss import ASYMMETRIC, LabelsLoss, balanced_positive_weights
+from tellapart.tasks.multilabel.averaging import mean_average_precision
+from tellapart.tasks.multilabel.loss import ASYMMETRIC, LabelsLoss
+from tellapart.tasks.multilabel.weighing import balanced_positive_weights
 from tellapart.training.devices import Devices
 from tellapart.training.inference import VALIDATION_BATCH, Inference
 from tellapart.training.learner import Batch, Judged, Losses, check_targets
@@ -112,21 +113,6 @@ def make_learner(lesson: Lesson, devices: Devices) -> MultilabelLearner:
         mixup=lesson.mixup,
         cutmix=lesson.cutmix,
     )
-
-
-def mean_average_precision(targets: NDArray[np.float32], scores: NDArray[np.float32]) -> float | None:
-    """The mean average precision of the classes of which both kinds of pictures are known; None where there is none.
-
-    `targets` [N, K] in {0, 1, NaN}, NaN is left out; `scores` [N, K], the higher the surer. Source: scikit-learn's.
-    """
-    from sklearn.metrics import average_precision_score
-
-    found = []
-    for targets_N, scores_N in zip(targets.T, scores.T, strict=True):
-        known = ~np.isnan(targets_N)
-        if 0 < targets_N[known].sum() < known.sum():
-            found.append(float(average_precision_score(targets_N[known], scores_N[known])))
-    return float(np.mean(found)) if found else None
 
 
 def check_sets(targets: Tensor, rows: Tensor, class_count: int) -> None:
