@@ -55,17 +55,6 @@ def test_a_run_from_before_shows_what_a_new_one_shows(language: Any) -> None:
 def test_other_figures_have_charts_of_their_own_names() -> None:
     history = [new(epoch, train={"box loss": 7.5}, validation={"mAP": 0.25, "F1": 0.5}) for epoch in OLD]
     phrases = Phrases("en")
-<<<<<<<< HEAD:tests/runs/test_learning.py
-    part = learning_part(record(history), phrases)
-    assert [chart.title for chart in part.charts] == ["loss", "mAP", "F1", "box loss", "learning_rate"]
-    legends = {chart.title: [text for text, _, _ in chart.legend] for chart in part.charts}
-    assert legends["mAP"] == legends["F1"] == [phrases("validation")]
-    assert legends["box loss"] == [phrases("train")]
-    charts = {chart.title: chart.svg for chart in part.charts}
-    assert "%" in charts["mAP"]
-    assert "%" not in charts["box loss"]
-    assert (phrases.named("mAP"), phrases.named("accuracy")) == ("mAP", "accuracy")
-========
     charts = {chart.title: chart for chart in learning_part(record(history), phrases).charts}
     assert list(charts) == ["loss", "mAP", "F1", "box loss", "learning_rate"]
     legends = {title: [text for text, _, _ in chart.legend] for title, chart in charts.items()}
@@ -73,4 +62,3 @@ def test_other_figures_have_charts_of_their_own_names() -> None:
     assert legends["box loss"] == [phrases("train")]
     assert "%" in charts["mAP"].svg
     assert "%" not in charts["box loss"].svg
->>>>>>>> lead:tests/runs/test_learning_part.py
