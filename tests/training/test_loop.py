@@ -190,6 +190,13 @@ def test_the_rank_alone_says_which_epoch_is_best(toy: ModuleType) -> None:
     assert (fitted.best_epoch, fitted.stopped) == (1, "early")
 
 
+def test_the_plateau_is_one_of_the_validation_loss_whatever_ranks_epochs(toy: ModuleType) -> None:
+    validate = toy.one_after_another([5.0, 6.0, 4.0, 3.0])
+    _, fitted = toy.train(schedule="plateau", validate=validate, rank=lambda loss, accuracy: loss)
+    rates = [epoch.learning_rate for epoch in fitted.history]
+    assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005])  # halved after the only epoch that did not fall
+
+
 class Detector(nn.Module):
     """Computes its losses itself while it is trained, as detectors do: how far the brightest channel is off."""
 

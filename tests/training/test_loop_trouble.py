@@ -49,6 +49,27 @@ def test_processes_that_see_other_checkpoints(toy: ModuleType, tmp_path: Path) -
         toy.train(folder=tmp_path, devices=Elsewhere(world=2, rank=1, threads=1))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Heard(Devices):
+    """One of two processes that agree on everything; what this one sends is noted."""
+
+    sent: list[float] = dataclasses.field(default_factory=list)
+
+    def share(self, tensor: Tensor) -> None:
+        pass
+
+    def add_up(self, tensor: Tensor) -> None:
+        self.sent.append(float(tensor[0]))
+
+
+def test_the_others_are_told_of_a_checkpoint_that_is_refused_here(toy: ModuleType, tmp_path: Path) -> None:
+    toy.train(folder=tmp_path, epochs=1)
+    devices = Heard(world=2, threads=1)
+    with pytest.raises(ForeignCheckpoint):
+        toy.train(folder=tmp_path, epochs=1, fingerprint="other", devices=devices)
+    assert devices.sent == [1.0]
+
+
 def test_a_foreign_checkpoint_is_refused(toy: ModuleType, tmp_path: Path) -> None:
     toy.train(folder=tmp_path, epochs=1)
     with pytest.raises(ForeignCheckpoint, match="belongs to another training"):

@@ -95,10 +95,11 @@ def learning_part(run: OpenRun, phrases: Phrases) -> LearningPart:
     if not history:
         return LearningPart(epochs=0, best_epoch=0, charts=_cross_validation(details.get("trials", []), phrases))
     best, last = details["best_epoch"], history[-1]
-    names = [key.removeprefix("validation_") for key in last if key.startswith("validation_")]
+    # The loss and whatever the task's learner told; runs from before figures had names hold the same keys.
+    names = [key.removeprefix(split) for split in ("validation_", "train_") for key in last if key.startswith(split)]
     rate = _line(history, "learning_rate", 3)
     drawn = _over_epochs([rate], "learning_rate", best, phrases, share=False)
-    charts = [_figure_chart(history, name, best, phrases) for name in names]
+    charts = [_figure_chart(history, name, best, phrases) for name in dict.fromkeys(names)]
     return LearningPart(epochs=len(history), best_epoch=best, charts=[*charts, Chart(title="learning_rate", svg=drawn)])
 
 
@@ -112,11 +113,10 @@ def _cross_validation(records: Sequence[dict[str, float]], phrases: Phrases) -> 
 
 
 def _figure_chart(history: Sequence[dict[str, Any]], name: str, best: int, phrases: Phrases) -> Chart:
-    """A figure of the validation split over the epochs, and of the training where that has it."""
-    lines, legend = [_line(history, f"validation_{name}", 1)], [(phrases("validation"), 1, False)]
-    if f"train_{name}" in history[-1]:
-        lines.insert(0, _line(history, f"train_{name}", 2, dashed=True))
-        legend.append((phrases("train"), 2, True))
+    """A figure over the epochs, of the validation split and of the training, as far as they have it."""
+    splits = [one for one in (("validation", 1, False), ("train", 2, True)) if f"{one[0]}_{name}" in history[-1]]
+    lines = [_line(history, f"{split}_{name}", colour, dashed=dashed) for split, colour, dashed in reversed(splits)]
+    legend = [(phrases(split), colour, dashed) for split, colour, dashed in splits]
     share = not name.endswith("loss")
     return Chart(title=name, svg=_over_epochs(lines, name, best, phrases, share=share), legend=legend)
 

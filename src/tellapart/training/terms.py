@@ -51,9 +51,7 @@ class Listeners:
     on_start: Callable[[int], None] | None = None  # how many updates earlier processes have done
     on_step: Callable[[Progress], None] | None = None
     on_epoch: Callable[[Epoch, float], None] | None = None  # and the seconds that are left
-    on_message: Callable[[str], None] | None = (
-        None  # what a person should know: memory ran out, a checkpoint was damaged
-    )
+    on_message: Callable[[str], None] | None = None  # what a person should know, such as memory that ran out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

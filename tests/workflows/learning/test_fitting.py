@@ -334,6 +334,18 @@ def test_balanced_sampling_draws_the_strata(tmp_path: Path) -> None:
     assert len(seen) == 32
 
 
+def test_patience_ends_a_training_that_finds_nothing_better(tmp_path: Path) -> None:
+    loop = LoopSettings(
+        batch_size=8,
+        epochs=40,
+        patience=2,
+        schedule="constant",
+    )
+    fitted = run_job(job(tmp_path, loop=loop, epochs=40, learning_rate=1.0), Devices(threads=1), Silent())
+    assert fitted.stopped == "early"
+    assert len(fitted.history) == fitted.best_epoch + 2
+
+
 def test_a_line_of_progress_is_told_as_ever(tmp_path: Path) -> None:
     told = Told()
     run_job(job(tmp_path), Devices(threads=1), told)

@@ -170,13 +170,8 @@ def _class_charts(
     usable = [row for row in rows if 0 < row.test < len(labels)]
     chosen = usable[:1] if len(rows) == 2 else usable if len(usable) <= SERIES else worst_rows(usable, SERIES)
     scores = [(row.name, probabilities[:, number[row.name]], labels == number[row.name]) for row in chosen]
-    return class_charts(scores, len(rows), phrases)
-
-
-def _figures(epoch: dict[str, Any]) -> list[str]:
-    """The names of what the learner told of an epoch beside the loss; the same in runs from before figures had names."""
-    names = (key.removeprefix(split) for split in ("validation_", "train_") for key in epoch if key.startswith(split))
-    return list(dict.fromkeys(name for name in names if name != "loss"))
+    some = ("curves_some", {"n": len(chosen), "classes": len(rows)}) if len(rows) > max(2, len(chosen)) else None
+    return class_charts(scores, phrases, some=some)
 
 
 def verdict(

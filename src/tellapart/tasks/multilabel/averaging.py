@@ -72,7 +72,9 @@ def precision_of_resamples(cells: Cells) -> Callable[[Counts], Doubles]:
         found = np.stack([part(counts) for part in parts])
         there = ~np.isnan(found)
         total = np.where(there, found, 0.0).sum(axis=0)
-        return np.divide(total, there.sum(axis=0), out=np.full(len(counts), np.nan), where=there.any(axis=0))
+        return np.asarray(
+            np.divide(total, there.sum(axis=0), out=np.full(len(counts), np.nan), where=there.any(axis=0))
+        )
 
     return mean_precision
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tellapart.reporting.phrases import Phrases
-from tellapart.tasks.classification.results import learning_part
+from tellapart.runs.parts import learning_part
 from tellapart.training.progress import Epoch
 
 # As tellapart 0.1 wrote an epoch into metrics.json, before figures had names.
@@ -45,22 +45,20 @@ def test_a_run_from_before_shows_what_a_new_one_shows(language: Any) -> None:
     phrases = Phrases(language)
     old, today = (learning_part(record(one), phrases) for one in (OLD, [new(epoch) for epoch in OLD]))
     assert old == today
-    assert [title for title, _, _ in old.charts] == ["loss", "accuracy", "learning_rate"]
+    assert [chart.title for chart in old.charts] == ["loss", "accuracy", "learning_rate"]
     assert (old.epochs, old.best_epoch) == (3, 2)
     legend = [(phrases("validation"), 1, False), (phrases("train"), 2, True)]
-    assert [items for _, _, items in old.charts] == [legend, legend, []]
-    assert f">{phrases('accuracy')}<" in old.charts[1][1]
+    assert [list(chart.legend) for chart in old.charts] == [legend, legend, []]
+    assert f">{phrases('accuracy')}<" in old.charts[1].svg
 
 
 def test_other_figures_have_charts_of_their_own_names() -> None:
     history = [new(epoch, train={"box loss": 7.5}, validation={"mAP": 0.25, "F1": 0.5}) for epoch in OLD]
     phrases = Phrases("en")
-    part = learning_part(record(history), phrases)
-    assert [title for title, _, _ in part.charts] == ["loss", "mAP", "F1", "box loss", "learning_rate"]
-    legends = {title: [text for text, _, _ in items] for title, _, items in part.charts}
+    charts = {chart.title: chart for chart in learning_part(record(history), phrases).charts}
+    assert list(charts) == ["loss", "mAP", "F1", "box loss", "learning_rate"]
+    legends = {title: [text for text, _, _ in chart.legend] for title, chart in charts.items()}
     assert legends["mAP"] == legends["F1"] == [phrases("validation")]
     assert legends["box loss"] == [phrases("train")]
-    charts = {title: svg for title, svg, _ in part.charts}
-    assert "%" in charts["mAP"]
-    assert "%" not in charts["box loss"]
-    assert (phrases.named("mAP"), phrases.named("accuracy")) == ("mAP", "accuracy")
+    assert "%" in charts["mAP"].svg
+    assert "%" not in charts["box loss"].svg
