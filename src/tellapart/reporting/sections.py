@@ -126,13 +126,16 @@ def charts_block(charts: Sequence[Chart], phrases: Phrases) -> Charts:
     )
 
 
-def labels_section(part: LabelsPart, phrases: Phrases, caption: Caption) -> Section:
-    """What the label doctor found; `caption` says what stands under a picture whose label is probably wrong."""
+def labels_section(part: LabelsPart, phrases: Phrases, caption: Caption, *, counted: str = "labels_counts") -> Section:
+    """What the label doctor found; `caption` says what stands under a picture whose label is probably wrong.
+
+    `counted` is the key of the phrase that tells how many there are of each kind.
+    """
     t = phrases
     wrong, outliers, ambiguous = part.counts
     found = t("labels_none")
     if sum(part.counts):
-        found = t("labels_counts", wrong=wrong, outliers=outliers, ambiguous=ambiguous)
+        found = t(counted, wrong=wrong, outliers=outliers, ambiguous=ambiguous)
     blocks: list[Block] = [Paragraph(text=t.sentences(t("labels_lead"), found))]
     if wrong > MANY_WRONG * part.n:
         blocks.append(Paragraph(text=t("labels_weak"), tone="warning"))

@@ -1,4 +1,4 @@
-"""Pictures of a run to embeddings, mostly looked up. In: OpenRun, examples. Out: Embedded. Next: neighbourhood.py.
+"""Pictures of a run to embeddings, mostly looked up. In: OpenRun, examples. Out: EmbeddedExamples. Next: neighbourhood.py.
 
 Two networks may be asked: the run's own, which has learned its labels, or the pretrained one that it began with.
 """
@@ -28,7 +28,7 @@ MOST_OWN = 2_000  # of a network whose embeddings are in no cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Embedded:
+class EmbeddedExamples:
     """Some of a run's pictures and their embeddings."""
 
     examples: list[Example]
@@ -37,7 +37,7 @@ class Embedded:
     own: bool  # by the run's own network, which has learned the labels
 
 
-def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> Embedded:
+def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> EmbeddedExamples:
     """Embeddings of at most 5,000 pictures by the pretrained network, mostly from the cache.
 
     A network from scratch had none before it: then its own, of at most 2,000. Raises: BackboneError, StorageError.
@@ -49,10 +49,10 @@ def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> Embedded:
     vectors, kept = embed_examples(
         chosen, backbone, frozen=not own, cache=cache, reporter=reporter, title="Looking up embeddings"
     )
-    return Embedded(examples=[chosen[row] for row in kept], vectors=vectors, n_all=len(usable), own=own)
+    return EmbeddedExamples(examples=[chosen[row] for row in kept], vectors=vectors, n_all=len(usable), own=own)
 
 
-def try_to_embed(run: OpenRun, cache: Cache, reporter: Reporter) -> Embedded | None:
+def try_to_embed(run: OpenRun, cache: Cache, reporter: Reporter) -> EmbeddedExamples | None:
     """The same for a report; None, and a word of why, where the network cannot be had, or there are no two pictures."""
     try:
         embedded = embed_run(run, cache, reporter)

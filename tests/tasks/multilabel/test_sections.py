@@ -20,10 +20,11 @@ from tellapart.reporting.album import Album
 from tellapart.reporting.blocks import Charts, Heading, Matrix, Paragraph, Pictures, Plane, Report, Section, Table
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
+from tellapart.runs.embeddings import EmbeddedExamples
 from tellapart.runs.open import open_finished
 from tellapart.runs.run import recipe_text
 from tellapart.storage import write_json
-from tellapart.tasks.multilabel.pictures import names, worst_mistakes
+from tellapart.tasks.multilabel.pictures import doubt_labels, labels_part, names, worst_mistakes
 from tellapart.tasks.multilabel.sections import sections
 
 from .made_run import ANSWERS, CLASSES, MadeRun, example, manifest, run_of
@@ -57,6 +58,37 @@ def test_the_names_of_a_set_stand_in_a_row() -> None:
     assert names(ClassNames(("a", "b")), ENGLISH) == "a, b"
     assert names(ClassNames(("a", "b")), Phrases("zh")) == "a、b"
     assert names(ClassNames((), ("a",)), ENGLISH) == "none of them"
+
+
+def test_a_class_that_a_picture_s_neighbours_show_is_missed_and_one_they_lack_is_too_much() -> None:
+    # Three clouds of twenty, a class each; the names in the classes' order.
+    numbers = [number for number in range(3) for _ in range(20)]
+    noise = np.random.default_rng(0).normal(size=(60, 8)) * 0.1
+    vectors = (3 * np.eye(8)[numbers] + noise).astype(np.float32)
+    labels = [CLASSES[number] for number in numbers]
+    labels[25], labels[45] = "", "ant|cat"  # a bee without its class, a cat with one too many
+    examples = [example(f"{row}.png", text) for row, text in enumerate(labels)]
+    embedded = EmbeddedExamples(examples=examples, vectors=vectors, n_all=70, own=False)
+    run = run_of(metrics={"training": {"probe": {"strength": 0.01}}})
+    found = doubt_labels(run, embedded)
+    assert found is not None
+    assert {(cell.row, CLASSES[cell.label], cell.kind) for cell in found.cells} == {
+        (25, "bee", "missing"),
+        (45, "ant", "extra"),
+    }
+    part = labels_part(run, embedded, found, Album(), ENGLISH)
+    assert (part.n, part.n_all, part.counts[0]) == (60, 70, 2)
+    assert {(one.name, one.label, one.predicted) for one in part.wrong} == {
+        ("25.png", "none of them", "+bee"),
+        ("45.png", "ant, cat", "-ant"),
+    }
+    assert [one.probability for one in part.wrong] == [cell.probability for cell in found.cells]
+
+
+def test_where_a_class_has_too_few_pictures_no_label_is_judged() -> None:
+    examples = [example(f"{row}.png", "ant" if row else "bee") for row in range(8)]
+    embedded = EmbeddedExamples(examples=examples, vectors=np.eye(8, dtype=np.float32), n_all=8, own=False)
+    assert doubt_labels(run_of(), embedded) is None
 
 
 @pytest.fixture

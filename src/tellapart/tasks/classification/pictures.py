@@ -12,7 +12,7 @@ from tellapart.errors import DataError
 from tellapart.evaluation.labels import LabelReport, examine_labels
 from tellapart.reporting.album import LARGE_SIDE, Album, Captioned
 from tellapart.reporting.facts import ClassRow, LabelsPart, Shown
-from tellapart.runs.embeddings import Embedded
+from tellapart.runs.embeddings import EmbeddedExamples
 from tellapart.runs.heat import with_heat
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import SAMPLED
@@ -40,7 +40,7 @@ def worst_mistakes(run: OpenRun, album: Album) -> tuple[list[Shown], bool]:
     return with_heat(run, album.show(asked, side=LARGE_SIDE), [path for path, *_ in asked], predicted[rows])
 
 
-def doubt_labels(run: OpenRun, embedded: Embedded) -> LabelReport | None:
+def doubt_labels(run: OpenRun, embedded: EmbeddedExamples) -> LabelReport | None:
     """What the label doctor says of the embedded pictures; None where a sample of them lacks a class."""
     number = {name: index for index, name in enumerate(run.classes)}
     labels = np.array([number[example.target.text] for example in embedded.examples])

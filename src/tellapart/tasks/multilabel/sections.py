@@ -28,15 +28,16 @@ from tellapart.reporting.sections import (
     captioned,
     charts_block,
     data_section,
+    labels_section,
     learning_section,
     map_section,
     next_section,
 )
-from tellapart.runs.embeddings import Embedded, try_to_embed
+from tellapart.runs.embeddings import EmbeddedExamples, try_to_embed
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part, data_part, learning_part, map_part
 from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, MistakesPart, ResultsPart, VerdictPart
-from tellapart.tasks.multilabel.pictures import names, sampled, worst_mistakes
+from tellapart.tasks.multilabel.pictures import doubt_labels, labels_part, names, sampled, worst_mistakes
 from tellapart.tasks.multilabel.results import (
     HEADLINE,
     decision_part,
@@ -52,7 +53,7 @@ _NO_SHARES = ("log_loss", "micro_f1", "macro_f1")  # shown as numbers, not in pe
 def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter) -> tuple[Verdict, list[Section]]:
     """Everything that the report says. Raises: DataError, ModelFileError, StorageError."""
     embedded, album = try_to_embed(run, cache, reporter), Album()
-    with reporter.step("Writing the report", 4) as advance:
+    with reporter.step("Writing the report", 5) as advance:
         rows = label_rows(run)
         data = data_part(run, sampled(rows), album, says=lambda target: names(target, phrases))
         advance(1)
@@ -60,7 +61,15 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
         advance(1)
         mistakes = worst_mistakes(run, album, phrases)
         advance(1)
-        part = verdict(run, rows, wrong_labels=0, examined=0)
+        # A network that has learned the labels cannot say which of them are wrong.
+        found = None if embedded is None or embedded.own else doubt_labels(run, embedded)
+        advance(1)
+        part = verdict(
+            run,
+            rows,
+            wrong_labels=0 if found is None else len(found.cells),
+            examined=0 if embedded is None else len(embedded.examples),
+        )
         told = [
             next_section(part.advice, _compared(part, phrases), phrases),
             data_section(data, phrases),
@@ -69,6 +78,10 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
         ]
         if mistakes.missed or mistakes.false:
             told.append(_mistakes(mistakes, phrases))
+        if embedded is not None and found is not None:
+            doubts = labels_part(run, embedded, found, album, phrases)
+            caption = functools.partial(_rather, phrases)
+            told.append(labels_section(doubts, phrases, caption, counted="labels_cells_counts"))
         if embedded is not None:
             told.append(_map(run, embedded, phrases))
         told += [_decision(decision_part(run), phrases), about_section(about_part(run, phrases), phrases)]
@@ -76,7 +89,7 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
     return _verdict(part, phrases), told
 
 
-def _map(run: OpenRun, embedded: Embedded, phrases: Phrases) -> Section:
+def _map(run: OpenRun, embedded: EmbeddedExamples, phrases: Phrases) -> Section:
     """A dot has the colour of its picture's first class; those with none have one of their own."""
     none = phrases("labels_none_of_them")
 
@@ -224,6 +237,14 @@ def _mistakes(part: MistakesPart, phrases: Phrases) -> Section:
             groups = [Group(pictures=captioned(pictures, functools.partial(caption, key)))]
             blocks += [Heading(text=t(title)), Pictures(layout="cards", groups=groups, large=True)]
     return Section(key="mistakes", title=t("mistakes"), blocks=blocks)
+
+
+def _rather(phrases: Phrases, shown: Shown) -> tuple[Line, ...]:
+    key = "labels_rather_with" if shown.predicted.startswith("+") else "labels_rather_without"
+    return (
+        Line(text=phrases("labelled"), name=shown.label, bad=True),
+        Line(text=phrases(key), name=shown.predicted[1:], share=phrases.percent(shown.probability, 0)),
+    )
 
 
 def _decision(part: DecisionPart, phrases: Phrases) -> Section:
