@@ -173,6 +173,7 @@ def labels(**changes: Any) -> Section:
     given: dict[str, Any] = {
         "n": 100,
         "n_all": 100,
+        "labels": 100,
         "wrong": [picture("cat")],
         "outliers": [picture("dog")],
         "ambiguous": [],
@@ -196,6 +197,7 @@ def test_so_many_doubtful_labels_that_the_classifier_is_doubtful_are_told() -> N
     words = "The classifier agrees with too few labels for its doubts to say much about them."
     assert words not in said(labels())  # 15 of 100
     assert words in said(labels(counts=(16, 0, 0)))
+    assert words not in said(labels(counts=(16, 0, 0), labels=300))  # three to each picture
 
 
 def test_a_sample_of_the_labels_is_told() -> None:

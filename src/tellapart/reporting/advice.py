@@ -71,9 +71,9 @@ def about_size(score: Score, n_test: int, support: Sequence[tuple[str, int]]) ->
     return found
 
 
-def about_labels(score: Score, wrong_labels: int, n_pictures: int) -> list[Said]:
+def about_labels(score: Score, wrong_labels: int, n_labels: int) -> list[Said]:
     """Where a classifier is hardly better than guessing, what it calls wrong says nothing about the labels."""
-    trusted = wrong_labels and score.value >= TRUSTED and wrong_labels <= MANY_WRONG * n_pictures
+    trusted = wrong_labels and score.value >= TRUSTED and wrong_labels <= MANY_WRONG * n_labels
     return [("next_labels", {"n": wrong_labels})] if trusted else []
 
 

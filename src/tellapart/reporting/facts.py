@@ -118,6 +118,7 @@ class LabelsPart:
 
     n: int  # pictures looked at
     n_all: int
+    labels: int  # of these pictures: one each, or one for each class
     wrong: Sequence[Shown]
     outliers: Sequence[Shown]
     ambiguous: Sequence[Shown]

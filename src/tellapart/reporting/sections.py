@@ -137,7 +137,7 @@ def labels_section(part: LabelsPart, phrases: Phrases, caption: Caption, *, coun
     if sum(part.counts):
         found = t(counted, wrong=wrong, outliers=outliers, ambiguous=ambiguous)
     blocks: list[Block] = [Paragraph(text=t.sentences(t("labels_lead"), found))]
-    if wrong > MANY_WRONG * part.n:
+    if wrong > MANY_WRONG * part.labels:
         blocks.append(Paragraph(text=t("labels_weak"), tone="warning"))
     if part.n < part.n_all:
         blocks.append(Paragraph(text=t("labels_scope", n=part.n, all=part.n_all), tone="soft"))

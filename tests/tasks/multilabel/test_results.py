@@ -141,24 +141,24 @@ def test_what_scales_and_offsets_did_is_undone() -> None:
     assert chart.svg == expected
 
 
-def judged(run: MadeRun, *, wrong: int = 0, examined: int = 100) -> Any:
-    return verdict(run, label_rows(run), wrong_labels=wrong, examined=examined)
+def told(run: MadeRun, *, wrong: int = 0, judged: int = 100) -> Any:
+    return verdict(run, label_rows(run), wrong_labels=wrong, judged=judged)
 
 
 def test_the_verdict_has_the_headline_and_what_costs_nothing() -> None:
-    found = judged(run_of())
+    found = told(run_of())
     # 3 ants of 7 that are known, 3 bees and 3 cats of 8.
     prevalence = (3 / 7 + 3 / 8 + 3 / 8) / 3
     assert found.none == (pytest.approx(prevalence), pytest.approx(2 / 8))
     assert found.common == (["ant", "bee"], pytest.approx(prevalence), pytest.approx(1 / 8))
     assert (found.n_test, found.leaked, found.clean) == (8, 0, None)
     assert found.compared == [("probe", 0.7, 0.8)]
-    assert judged(run_of(common=())).common is None  # it is the one without a class
+    assert told(run_of(common=())).common is None  # it is the one without a class
 
 
 def test_what_leaked_is_told_with_the_figure_on_the_rest() -> None:
     clean = {"n": 5, "mean_average_precision": {"value": 0.45, "low": 0.2, "high": 0.7, "method": "bootstrap"}}
-    found = judged(run_of(metrics={"leaked": 3, "test_without_leaked": clean}))
+    found = told(run_of(metrics={"leaked": 3, "test_without_leaked": clean}))
     assert (found.leaked, found.clean, found.n_clean) == (3, Score(value=0.45, low=0.2, high=0.7), 5)
 
 
@@ -166,7 +166,7 @@ def test_advice_comes_of_all_that_was_found() -> None:
     score = {"value": 0.8, "low": 0.78, "high": 0.82, "method": "bootstrap"}
     audit = {"leaks": [{}] * 2, "two_labels": [{}], "unreadable": [{}] * 4}
     run = run_of(test={"mean_average_precision": score}, audit=audit)
-    assert judged(run, wrong=3, examined=20).advice == [
+    assert told(run, wrong=3, judged=20).advice == [
         ("next_leaks", {"n": 2}),
         ("next_two_labels", {"n": 1}),
         ("next_labels", {"n": 3}),
@@ -174,17 +174,17 @@ def test_advice_comes_of_all_that_was_found() -> None:
         ("next_unreadable", {"n": 4}),
     ]
     weak = run_of(test={"mean_average_precision": {"value": 0.5, "low": 0.48, "high": 0.52}})
-    assert judged(weak, wrong=3).advice[0] == ("labels_next_weak", {"share": 0.5})
-    assert "next_labels" not in dict(judged(weak, wrong=3).advice)
+    assert told(weak, wrong=3).advice[0] == ("labels_next_weak", {"share": 0.5})
+    assert "next_labels" not in dict(told(weak, wrong=3).advice)
 
 
 def test_a_class_that_is_found_less_is_named() -> None:
     run = run_of(test={"mean_average_precision": {"value": 0.9, "low": 0.88, "high": 0.92}})
     rows = [row("ant", 0.95), row("bee", 0.79), row("cat", 0.1, test=9)]  # of nine pictures little can be said
-    advice = dict(verdict(run, rows, wrong_labels=0, examined=0).advice)
+    advice = dict(verdict(run, rows, wrong_labels=0, judged=0).advice)
     assert advice["labels_next_class"] == {"label": "bee", "share": 0.79, "n": 1}
     rows[1] = row("bee", 0.81)
-    assert "labels_next_class" not in dict(verdict(run, rows, wrong_labels=0, examined=0).advice)
+    assert "labels_next_class" not in dict(verdict(run, rows, wrong_labels=0, judged=0).advice)
 
 
 def test_worst_rows_are_those_least_found_then_by_name() -> None:

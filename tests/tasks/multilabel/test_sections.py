@@ -77,7 +77,7 @@ def test_a_class_that_a_picture_s_neighbours_show_is_missed_and_one_they_lack_is
         (45, "ant", "extra"),
     }
     part = labels_part(run, embedded, found, Album(), ENGLISH)
-    assert (part.n, part.n_all, part.counts[0]) == (60, 70, 2)
+    assert (part.n, part.n_all, part.labels, part.counts[0]) == (60, 70, 180, 2)
     assert {(one.name, one.label, one.predicted) for one in part.wrong} == {
         ("25.png", "none of them", "+bee"),
         ("45.png", "ant, cat", "-ant"),

@@ -80,6 +80,7 @@ def labels_part(run: OpenRun, examples: Sequence[Example], found: LabelReport, n
     return LabelsPart(
         n=len(examples),
         n_all=n_all,
+        labels=len(examples),
         wrong=shown(found.wrong, _WRONG),
         outliers=shown(found.outliers, _OTHERS),
         ambiguous=shown(found.ambiguous, _OTHERS),

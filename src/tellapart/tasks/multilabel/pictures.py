@@ -110,6 +110,7 @@ def labels_part(
     return LabelsPart(
         n=len(examples),
         n_all=embedded.n_all,
+        labels=found.judged,
         wrong=album.show(wrong),
         outliers=album.show(outliers),
         ambiguous=[],

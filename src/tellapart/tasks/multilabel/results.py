@@ -139,7 +139,7 @@ def _reliability(
     )
 
 
-def verdict(run: OpenRun, rows: Sequence[LabelRow], *, wrong_labels: int, examined: int) -> VerdictPart:
+def verdict(run: OpenRun, rows: Sequence[LabelRow], *, wrong_labels: int, judged: int) -> VerdictPart:
     """The sentence at the top, what was compared, what to do next."""
     test, clean = run.metrics["test"], run.metrics.get("test_without_leaked")
     none, common = test["baselines"]["none"], test["baselines"]["most_common_set"]
@@ -153,18 +153,18 @@ def verdict(run: OpenRun, rows: Sequence[LabelRow], *, wrong_labels: int, examin
         clean=None if clean is None else Score.of(clean[HEADLINE]),
         n_clean=0 if clean is None else clean["n"],
         compared=[(one["strategy"], one["log_loss"], one[HEADLINE]) for one in run.metrics["validation"]],
-        advice=_advise(run, rows, wrong_labels, examined),
+        advice=_advise(run, rows, wrong_labels, judged),
     )
 
 
-def _advise(run: OpenRun, rows: Sequence[LabelRow], wrong_labels: int, examined: int) -> list[Said]:
+def _advise(run: OpenRun, rows: Sequence[LabelRow], wrong_labels: int, judged: int) -> list[Said]:
     score, audit = Score.of(run.metrics["test"][HEADLINE]), run.audit
     found: list[Said] = [("labels_next_weak", {"share": score.value})] if score.value < TRUSTED else []
     if audit["leaks"]:
         found.append(("next_leaks", {"n": len(audit["leaks"])}))
     if audit["two_labels"]:
         found.append(("next_two_labels", {"n": len(audit["two_labels"])}))
-    found += about_labels(score, wrong_labels, examined)
+    found += about_labels(score, wrong_labels, judged)
     found += about_size(score, run.metrics["test"]["n"], [(row.name, row.test) for row in rows])
     known = [row for row in rows if row.average_precision is not None and row.test >= FEWEST]
     for worst in worst_rows(known, 1):

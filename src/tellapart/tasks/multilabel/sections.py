@@ -68,7 +68,7 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
             run,
             rows,
             wrong_labels=0 if found is None else len(found.cells),
-            examined=0 if embedded is None else len(embedded.examples),
+            judged=0 if found is None else found.judged,
         )
         told = [
             next_section(part.advice, _compared(part, phrases), phrases),
