@@ -80,7 +80,7 @@ def examine_labels(
     best = np.where(judged, np.nan_to_num(chances).argmax(axis=1), given)
     wrong = _wrong(chances, given, best, judged)
     distance = neighbour_distance(embeddings, groups)
-    outlier = _far(distance) & ~wrong
+    outlier = stands_out(distance) & ~wrong
     rival = _rival(chances, given)
     top_two = np.sort(np.nan_to_num(chances), axis=1)[:, -2:]
     difference = np.where(judged, top_two[:, 1] - top_two[:, 0], 1.0)
@@ -159,7 +159,7 @@ def _wrong(
     return found
 
 
-def _far(distance: NDArray[np.float64]) -> NDArray[np.bool_]:
+def stands_out(distance: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Distances that stand out: above the median by three robust deviations of their logarithm.
 
     Their logarithm, because distances have a long tail to the right. cleanlab's Datalab compares with a share of the median score,
