@@ -59,6 +59,12 @@ Examples:
     help="How often, between 0.5 and 1, the set of likely classes must hold the true one, and how many known pictures must "
     "not be called unknown.  [default: 0.95]",
 )
+@click.option(
+    "--precision",
+    type=float,
+    help="Of each label that is named, between 0 and 1, where a picture has several: the threshold of a class is the lowest "
+    "that reaches it on validation.  [default: the best F1]",
+)
 @click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
 @click.option(
     "--unfreeze",

@@ -33,6 +33,7 @@ from tellapart.runs.run import Run, versions
 from tellapart.runtime import Session
 from tellapart.storage import storage_errors, write_bytes, write_json
 
+NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything
 PROOF = 4  # test pictures whose outputs the finished file must give as tested
 
 

@@ -18,7 +18,18 @@ from tellapart.training.planning import CPU_BATCH
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
-_LEARNED_WITHOUT = {"data", "labels", "out", "budget", "strict", "device", "report", "language", "coverage"}
+_LEARNED_WITHOUT = {
+    "data",
+    "labels",
+    "out",
+    "budget",
+    "strict",
+    "device",
+    "report",
+    "language",
+    "coverage",
+    "precision",
+}
 _LEARNED_WITHOUT |= {"task", "label_separator"}  # what is read by them counts, not what was told
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -152,6 +163,7 @@ class TrainSettings(Part):
     weights: str | None = None  # a .safetensors file for the backbone
     class_weights: Literal["none", "balanced"] = "none"
     seed: int = Field(0, ge=0, lt=2**32)
+    precision: float | None = Field(None, gt=0, le=1)  # of each label that is named; None: the best F1 (multilabel)
     coverage: float = Field(0.95, gt=0.5, lt=1)  # wanted: how often the set of likely classes holds the true one
     strict: bool = False  # an unreadable picture stops the run
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -17,11 +17,10 @@ from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.metrics import evaluate
 from tellapart.export.assemble import assemble
-from tellapart.runs.writing import PROOF, Expected, Tested, scores_of
+from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.classification.abstaining import Abstention, learn_to_abstain
 
-_NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything
 _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
 
 
@@ -59,7 +58,7 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
         columns=["path", "label", "predicted", *(f"probability of {name}" for name in dataset.classes)],
         table=lambda examples: _table(examples, probabilities, dataset.classes),
         expected={
-            "novelty": Expected(of="novelty scores", values=abstention.novelty.score, tolerance=_NOVELTY_TOLERANCE),
+            "novelty": Expected(of="novelty scores", values=abstention.novelty.score, tolerance=NOVELTY_TOLERANCE),
             "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
         },
         details=abstention,

@@ -1,0 +1,162 @@
+"""The kept classifier of sets on the test split, and its file. In: Choice, Dataset. Out: Tested; model.onnx. Next: sections.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.predictions import PROBABILITY_FORMAT
+from tellapart.bundle import Manifest, MultilabelRecord
+from tellapart.data.dataset import Dataset
+from tellapart.data.examples import Example
+from tellapart.data.targets import ClassNames
+from tellapart.evaluation.choosing import Choice
+from tellapart.export.assemble import assemble
+from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of
+from tellapart.settings.tree import TrainSettings
+from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
+from tellapart.tasks.multilabel.calibration import MultilabelCalibration, sigmoid
+from tellapart.tasks.multilabel.candidates import draw_lines
+from tellapart.tasks.multilabel.scoring import HEADLINE, evaluate
+from tellapart.tasks.multilabel.thresholds import ClassThresholds
+
+_SCORES = (
+    HEADLINE,
+    "micro_f1",
+    "macro_f1",
+    "hamming_loss",
+    "subset_accuracy",
+    "label_ranking_average_precision",
+    "log_loss",
+)
+
+
+def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
+    """Score the winner on the test split: the only time that anything looks at it. Thresholds come from validation."""
+    winner = choice.winner
+    calibration: MultilabelCalibration = winner.calibration
+    lines = draw_lines(winner, dataset, precision=settings.precision)
+    rows = np.flatnonzero(dataset.splits == "test")  # in the order of the listing, as predictions.csv is read
+    logits_NK = winner.candidate.logits(rows)
+    probabilities, uncalibrated = calibration.probabilities(logits_NK), sigmoid(logits_NK).astype(np.float32)
+    targets, groups, leaked = dataset.targets[rows], dataset.groups[rows], dataset.leaked[rows]
+    common = most_common_set(dataset.targets[dataset.rows("train")], dataset.classes)
+
+    def score_some(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+        return evaluate(
+            probabilities[chosen],
+            uncalibrated[chosen],
+            targets[chosen],
+            classes=dataset.classes,
+            thresholds=lines.values,
+            common=common,
+            groups=groups[chosen],
+            seed=settings.seed,
+        )
+
+    metrics = score_some(np.ones(len(rows), dtype=np.bool_))
+    clean = score_some(~leaked) if leaked.any() and not leaked.all() else None
+    abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
+    return Tested(
+        rows=rows,
+        record=_record(calibration, lines, abstention, len(dataset.rows("validation"))),
+        metrics=metrics,
+        metrics_without_leaked=clean,
+        leaked=int(leaked.sum()),
+        scores=scores_of(metrics, _SCORES),
+        scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
+        beside={"abstention": abstention.measured, "threshold_rule": lines.rule, "common_set": list(common)},
+        columns=["path", "labels", "predicted", *(f"probability of {name}" for name in dataset.classes)],
+        table=lambda examples: _table(examples, probabilities, lines.values, dataset.classes),
+        expected={
+            "novelty": Expected(of="novelty scores", values=abstention.novelty.score, tolerance=NOVELTY_TOLERANCE),
+            "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
+        },
+        details=abstention,
+        warning=" ".join(
+            text
+            for text in (calibration.warning(dataset.classes), *lines.warnings(dataset.classes), abstention.warning)
+            if text
+        ),
+    )
+
+
+def _record(
+    calibration: MultilabelCalibration, lines: ClassThresholds, abstention: MultilabelAbstention, validation: int
+) -> MultilabelRecord:
+    return MultilabelRecord(
+        scales=tuple(calibration.scales.tolist()),
+        offsets=tuple(calibration.offsets.tolist()),
+        thresholds=tuple(lines.values.tolist()),
+        threshold_rule=lines.rule,
+        novelty_threshold=abstention.threshold,
+        calibrated_on=validation,
+        known=abstention.known,
+    )
+
+
+def most_common_set(targets: NDArray[np.floating], classes: Sequence[str]) -> tuple[str, ...]:
+    """The combination of classes that most pictures have; of equal ones the first in order. What is not known is not in it.
+
+    `targets` is [N, K] in {0, 1, NaN}.
+    """
+    sets, counts = np.unique(targets == 1, axis=0, return_counts=True)
+    names = [tuple(np.array(classes)[one].tolist()) for one in sets]
+    return min(zip(names, counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))[0]
+
+
+def _table(
+    examples: Sequence[Example],
+    probabilities: NDArray[np.float32],
+    thresholds: NDArray[np.float64],
+    classes: tuple[str, ...],
+) -> list[list[object]]:
+    named = probabilities >= thresholds.astype(np.float32)
+    table: list[list[object]] = []
+    for example, chosen, row in zip(examples, named, probabilities.tolist(), strict=True):
+        said = ClassNames(tuple(name for name, there in zip(classes, chosen.tolist(), strict=True) if there))
+        table.append([str(example.path), example.target.text, said.text, *map(PROBABILITY_FORMAT.format, row)])
+    return table
+
+
+def export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:
+    """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
+    candidate = choice.winner.candidate
+    abstention: MultilabelAbstention = tested.details
+    return assemble(
+        candidate.backbone.network,
+        weight=candidate.weight,
+        bias=candidate.bias,
+        manifest=manifest,
+        novelty=abstention.novelty.arrays(),
+    )
+
+
+def score(
+    manifest: Manifest,
+    probabilities: NDArray[np.float32],
+    novelty: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    *,
+    groups: NDArray[Any],
+    seed: int,
+) -> dict[str, Any]:
+    """What a model file says of n labelled pictures: `probabilities` [n, K], `novelty` [n], `targets` [n, K] in {0, 1, NaN}."""
+    record = manifest.record_of(MultilabelRecord)
+    found = evaluate(
+        probabilities,
+        None,
+        targets,
+        classes=manifest.classes,
+        thresholds=np.array(record.thresholds),
+        common=most_common_set(targets, manifest.classes),
+        groups=groups,
+        seed=seed,
+    )
+    found["abstention"] = measure(
+        novelty, record.novelty_threshold, coverage=None, calibrated_on=record.calibrated_on, groups=groups, seed=seed
+    )
+    return found
