@@ -150,7 +150,7 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
     backbone, tested, counts = learned.choice.winner.candidate.backbone, learned.tested, learned.counts
     preprocessing, clean = backbone.preprocessing, tested.scores_without_leaked
     return Manifest(
-        task="classification",
+        task=learned.task,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         strategy=learned.choice.winner.candidate.strategy,
         classes=learned.dataset.classes,
