@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellapart.answers.predictions import build_predictions, write_predictions
+from tellapart.answers.predictions import build_predictions, joined, parted, write_predictions
 from tellapart.errors import StorageError
 
 
@@ -123,3 +123,25 @@ def test_importing_it_brings_none_of_the_heavy_packages() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("names", "cell"),
+    [
+        ([], ""),
+        (["cat"], "cat"),
+        (["cat", "dog"], "cat|dog"),
+        (["a|b", "c\\"], "a\\|b|c\\\\"),
+        (["?"], "\\?"),
+        (["?a", "b?"], "\\?a|b?"),
+        (["\\|", "a\nb"], "\\\\\\||a\nb"),
+    ],
+)
+def test_names_in_one_cell_come_back(names: list[str], cell: str) -> None:
+    assert joined(names) == cell
+    assert parted(cell) == names
+
+
+def test_a_cell_by_hand() -> None:
+    assert parted("a||b|") == ["a", "b"], "nothing has no name"
+    assert parted("C:\\x|y\\") == ["C:\\x", "y\\"], "a backslash before anything else is one"
