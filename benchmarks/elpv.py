@@ -47,7 +47,7 @@ def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             fingerprint=backbone.fingerprint,
             cache=cache,
         )
-    labels = np.array([entry.label == "defective" for entry in entries], dtype=np.int64)
+    labels = np.array([entry.target.text == "defective" for entry in entries], dtype=np.int64)
     return features.vectors, labels, np.array([examined.audit.groups[index] for index in range(len(entries))])
 
 

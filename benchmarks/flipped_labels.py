@@ -50,8 +50,8 @@ def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndar
         fingerprint=backbone.fingerprint,
         cache=cache,
     )
-    classes = sorted({entries[index].label for index in usable})
-    labels = np.array([classes.index(entries[index].label) for index in usable], dtype=np.int64)
+    classes = sorted({entries[index].target.text for index in usable})
+    labels = np.array([classes.index(entries[index].target.text) for index in usable], dtype=np.int64)
     return features.vectors, labels, [examined.audit.groups[index] for index in usable]
 
 

@@ -1,8 +1,9 @@
-"""What all tests share. In: nothing. Out: the repository's folder, and a cache folder that is not the user's."""
+"""What all tests share. In: nothing. Out: the repository's folder, a cache that is not the user's, patience."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,19 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("TELLAPART_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait for something that must come about. How soon is no matter: only what never comes fails."""
+
+    def wait(there: Callable[[], object], *, seconds: float = 120.0) -> None:
+        end = time.monotonic() + seconds
+        while not there():
+            assert time.monotonic() < end, f"it has not come about within {seconds:g} s"
+            time.sleep(0.005)
+
+    return wait
 
 
 SIZE = 16  # pixels, of the tiny network's input

@@ -214,3 +214,14 @@ def _with_manifest(network: Path, manifest: Manifest, change: dict[str, object])
     text = json.dumps(manifest.model_dump() | change)
     onnx.helper.set_model_props(model, {MANIFEST_KEY: text, DIGEST_KEY: "0" * 64})
     return seal(model.SerializeToString())
+
+
+def test_a_score_as_json_and_back() -> None:
+    told = Score(value=0.5, low=0.25, high=None, method="wilson")
+    assert told.model_dump() == {"value": 0.5, "low": 0.25, "high": None, "method": "wilson"}
+    assert Score.model_validate(told.model_dump()) == told
+    # A manifest does not say how an interval was found: a tellapart before this one would refuse the key.
+    kept = Score.of(told.model_dump())
+    assert kept.model_dump() == {"value": 0.5, "low": 0.25, "high": None}
+    assert kept.model_dump_json() == '{"value":0.5,"low":0.25,"high":null}'
+    assert Score.of({"value": 1.5}) == Score(value=1.5)

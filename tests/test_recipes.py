@@ -13,7 +13,7 @@ RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_parses_and_records_its_evidence(path: Path) -> None:
-    make_settings({**read_recipe(path), "pictures": "pictures"})
+    make_settings({**read_recipe(path), "data": "pictures"})
     head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     assert any(f"--recipe recipes/{path.name}" in line for line in head)
     evidence = next(line for line in head if line.startswith("# Evidence: "))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 
+from tellapart.data.augment import Augmentation
 from tellapart.errors import SettingsError
+from tellapart.models.classics import Block, Dense
 from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
-from tellapart.settings.tree import TrainSettings, parse_seconds
+from tellapart.settings.tree import AugmentSettings, BlockSettings, DenseSettings, TrainSettings, parse_seconds
 
 
 def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) -> None:
     settings = make_settings(
         {
-            "pictures": '图 "片"',
+            "data": '图 "片"',
             "seed": 7,
             "class_weights": "balanced",
             "budget": "10m",
@@ -32,39 +36,49 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
     ("values", "words"),
     [
         (
-            {"pictures": "x", "sead": 1},
-            "there is no setting 'sead'. Did you mean 'seed'? The settings there are: pictures",
+            {"data": "x", "sead": 1},
+            "there is no setting 'sead'. Did you mean 'seed'? The settings there are: data",
         ),
         (
-            {"pictures": "x", "loop": {"epoch": 3}},
+            {"data": "x", "loop": {"epoch": 3}},
             "there is no setting 'loop.epoch'. Did you mean 'epochs'? The settings there are: epochs, batch_size",
         ),
         (
-            {"pictures": "x", "network": {"blocks": [{}, {"filtres": 3}]}},
+            {"data": "x", "network": {"blocks": [{}, {"filtres": 3}]}},
             "there is no setting 'network.blocks.1.filtres'. Did you mean 'filters'? The settings there are: filters, kernel",
         ),
-        ({"pictures": "x", "loop": {"epochs": 0}}, "loop.epochs is 0; Input should be greater than or equal to 1"),
+        ({"data": "x", "loop": {"epochs": 0}}, "loop.epochs is 0; Input should be greater than or equal to 1"),
         (
-            {"pictures": "x", "budget": "ten minutes"},
+            {"data": "x", "budget": "ten minutes"},
             "budget is 'ten minutes'; a time is a number above 0 and s, m or h",
         ),
-        ({"pictures": "x", "budget": "0s"}, "budget is '0s'; a time is a number above 0"),
+        ({"data": "x", "budget": "0s"}, "budget is '0s'; a time is a number above 0"),
         (
-            {"pictures": "x", "augment": {"rotation": 200}},
+            {"data": "x", "augment": {"rotation": 200}},
             "augment.rotation is 200; Input should be less than or equal to 180",
         ),
-        ({}, "no pictures were given. Name a folder with one folder of pictures a class, or a CSV."),
-        ({"pictures": "x", "loop": {"l1": float("inf")}}, "loop.l1 is inf; Input should be a finite number"),
-        ({"pictures": "x", "loop": {"decay_epochs": 1e308}}, "loop.decay_epochs is 1e+308; Input should be less than"),
+        ({}, "no data was given. Name a folder with one folder of pictures a class, or a CSV."),
+        ({"data": "x", "loop": {"l1": float("inf")}}, "loop.l1 is inf; Input should be a finite number"),
+        ({"data": "x", "loop": {"decay_epochs": 1e308}}, "loop.decay_epochs is 1e+308; Input should be less than"),
         (
-            {"pictures": "x", "strategy": "scratch", "network": {"blocks": [{"padding": "valid"}]}},
+            {"data": "x", "strategy": "scratch", "network": {"blocks": [{"padding": "valid"}]}},
             'padding is "same" or a number of pixels from 0 to 64',
         ),
-        ({"pictures": "x", "budget": 90}, "budget is 90; a time is a number above 0 and s, m or h, such as 90s"),
-        ({"pictures": "x", "budget": "9s", "strategy": "probe"}, "budget is set, which --strategy probe does not use."),
-        ({"pictures": ""}, "pictures is ''; String should have at least 1 character"),
-        ({"pictures": "x", "folds": 1}, "folds is 1; Input should be greater than or equal to 2"),
-        ({"pictures": "x", "device": "tpu"}, "device is 'tpu'"),
+        ({"data": "x", "budget": 90}, "budget is 90; a time is a number above 0 and s, m or h, such as 90s"),
+        ({"data": "x", "budget": "9s", "strategy": "probe"}, "budget is set, which --strategy probe does not use."),
+        ({"data": ""}, "data is ''; String should have at least 1 character"),
+        ({"data": "x", "folds": 1}, "folds is 1; Input should be greater than or equal to 2"),
+        ({"data": "x", "device": "tpu"}, "device is 'tpu'"),
+        (
+            {"data": "x", "pictures": "y"},
+            "data is 'x' and pictures is 'y'; both name what is learned from, pictures being the older name. Give data alone.",
+        ),
+        ({"data": "x", "task": "regression"}, "task is 'regression'; Input should be 'classification', 'multilabel'"),
+        ({"data": "x", "label_separator": "/"}, "label_separator is '/'; Input should be '|', ';', ',' or ' '"),
+        (
+            {"data": "x", "task": "classification", "label_separator": ";"},
+            "label_separator is ';', which task classification does not use. Leave it out, or give --task multilabel.",
+        ),
     ],
 )
 def test_wrong_values_are_named(values: dict[str, object], words: str) -> None:
@@ -77,7 +91,7 @@ def test_wrong_values_are_named(values: dict[str, object], words: str) -> None:
     ("text", "seconds"), [("90s", 90.0), ("10m", 600.0), ("1.5h", 5400.0), ("1h30m", 5400.0), (" 2M ", 120.0)]
 )
 def test_a_budget_is_read_in_seconds(text: str, seconds: float) -> None:
-    assert make_settings({"pictures": "x", "budget": text}).budget_seconds == seconds
+    assert make_settings({"data": "x", "budget": text}).budget_seconds == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-5m", "5 m", "1e3s", "10d"])
@@ -122,13 +136,13 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
 )
 def test_a_setting_that_would_be_ignored_is_refused(values: dict[str, object], words: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        make_settings({"pictures": "x", **values})
+        make_settings({"data": "x", **values})
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(("given", "kept"), [(3, "3"), (0.5, "0.5"), ("half", "half")])
 def test_stages_may_be_given_as_numbers(given: object, kept: str) -> None:
-    assert make_settings({"pictures": "x", "finetune": {"unfreeze": given}}).finetune.unfreeze == kept
+    assert make_settings({"data": "x", "finetune": {"unfreeze": given}}).finetune.unfreeze == kept
 
 
 def test_tables_are_laid_over_each_other_key_by_key() -> None:
@@ -162,16 +176,16 @@ def test_what_is_no_assignment_is_told(text: str) -> None:
 
 
 def test_what_training_does_not_depend_on_is_left_out_of_its_fingerprint() -> None:
-    one, other = (make_settings({"pictures": name, "out": name, "budget": "1m"}) for name in ("a", "b"))
+    one, other = (make_settings({"data": name, "out": name, "budget": "1m"}) for name in ("a", "b"))
     assert one.trained_by() == other.trained_by()
-    assert one.trained_by() != make_settings({"pictures": "a", "seed": 1}).trained_by()
-    answered = make_settings({"pictures": "a", "budget": "1m", "network": {"test_time_augmentation": "dihedral"}})
+    assert one.trained_by() != make_settings({"data": "a", "seed": 1}).trained_by()
+    answered = make_settings({"data": "a", "budget": "1m", "network": {"test_time_augmentation": "dihedral"}})
     assert one.trained_by() == answered.trained_by()
-    assert one.trained_by() != make_settings({"pictures": "a", "network": {"size": 64}}).trained_by()
+    assert one.trained_by() != make_settings({"data": "a", "network": {"size": 64}}).trained_by()
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
-    settings = TrainSettings(pictures="x")
+    settings = TrainSettings(data="x")
     assert (settings.out, settings.strategy, settings.seed, settings.device, settings.folds) == (
         "runs",
         "auto",
@@ -179,3 +193,44 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "auto",
         5,
     )
+
+
+def test_the_older_name_of_data_is_read(tmp_path: Path) -> None:
+    older = tmp_path / "recipe.toml"
+    older.write_text('[settings]\npictures = "cells"\nseed = 3\n')
+    assert read_recipe(older) == {"data": "cells", "seed": 3}
+    assert make_settings({"pictures": "cells"}) == make_settings({"data": "cells"})
+    # What a flag says wins over a recipe, whichever of the two names the recipe has.
+    assert make_settings(merge(read_recipe(older), {"data": "nuclei"})).data == "nuclei"
+    assert "pictures" not in recipe_text(make_settings(read_recipe(older)))
+    older.write_text('[settings]\npictures = "cells"\ndata = "nuclei"\n')
+    with pytest.raises(SettingsError, match="both name what is learned from"):
+        read_recipe(older)
+
+
+def test_what_was_told_about_the_data_does_not_change_what_is_learned() -> None:
+    told = make_settings({"data": "x", "task": "multilabel", "label_separator": ";"})
+    assert (told.task, told.label_separator) == ("multilabel", ";")
+    assert told.trained_by() == make_settings({"data": "x"}).trained_by()
+
+
+@pytest.mark.parametrize(
+    ("settings", "part", "own"),
+    [
+        (BlockSettings, Block, {"groups", "pool_stride", "local_response_norm"}),
+        (DenseSettings, Dense, set()),
+        (AugmentSettings, Augmentation, {"policy"}),
+    ],
+)
+def test_what_a_recipe_says_of_a_part_are_the_part_s_own_fields(settings: Any, part: Any, own: set[str]) -> None:
+    names = [field.name for field in dataclasses.fields(part) if field.name not in own]
+    assert list(settings.model_fields) == names
+    hints = get_type_hints(part)
+    for name, field in settings.model_fields.items():
+        assert field.annotation in (hints[name], hints[name] | None)
+
+
+def test_a_plain_block_of_a_recipe_is_a_plain_block() -> None:
+    assert Block(**BlockSettings().model_dump()) == Block(filters=32)
+    assert Dense(**DenseSettings().model_dump()) == Dense(units=128)
+    assert AugmentSettings().model_dump(exclude_none=True) == {"preset": "light"}

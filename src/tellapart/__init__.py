@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from tellapart.answers.predictor import Predictor
+    from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
-    from tellapart.runs.writing import TrainResult
+    from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
 
 __all__ = ["AsyncClient", "Client", "__version__", "check", "evaluate", "load", "train"]
@@ -72,10 +73,13 @@ def train(
     report: bool = True,
     settings: Mapping[str, Any] | None = None,
     progress: bool = False,
+    task: TaskName | None = None,
 ) -> TrainResult:
     """Train, test and write a run, as `tellapart train` does.
 
-    `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group].
+    `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group]; for several
+    labels a picture a CSV with path,labels, or with a column of 0 and 1 for each class.
+    `task` says what is learned, "classification" or "multilabel"; None: found from the data.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `report` writes report.html into the run's folder.
     `settings` holds further lines of a recipe, table by table: {"loop": {"epochs": 5}, "augment": {"preset": "medium"}}.
@@ -90,7 +94,8 @@ def train(
 
     chosen = merge(
         {
-            "pictures": os.fspath(pictures),
+            "data": os.fspath(pictures),
+            "task": task,
             "labels": None if labels is None else os.fspath(labels),
             "out": os.fspath(out),
             "strategy": strategy,
@@ -131,18 +136,22 @@ def evaluate(
     return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent())
 
 
-def check(pictures: _PathLike, *, labels: bool = False) -> dict[str, Any]:
+def check(pictures: _PathLike, *, labels: bool = False, task: TaskName | None = None) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
+
+    `task` is as for `train`.
 
     Raises: DataError, BackboneError, StorageError.
     """
     from tellapart.data.audit import audit_json
+    from tellapart.data.examples import ReadOptions
     from tellapart.reporter import Silent
     from tellapart.workflows.check import check as run_check
 
+    options = ReadOptions(task=task)
     if not labels:
-        return audit_json(run_check(Path(pictures), reporter=Silent()).audit)
+        return audit_json(run_check(Path(pictures), reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels
 
-    doubtful = doubt_labels(Path(pictures), reporter=Silent())
+    doubtful = doubt_labels(Path(pictures), reporter=Silent(), options=options)
     return audit_json(doubtful.examined.audit) | {"labels": doubtful.as_json()}

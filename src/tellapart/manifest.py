@@ -7,9 +7,10 @@ abstention move into the record while they are read.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from tellapart.errors import ModelFileError
 from tellapart.preprocessing import Interpolation, Preprocessing
@@ -25,11 +26,21 @@ class _Part(BaseModel):
 
 
 class Score(_Part):
-    """A figure on the test split and its 95 % interval; `low` and `high` are None where none can be had."""
+    """A figure with its 95 % interval, as it is measured, shown and kept; `low` and `high` are None where none can be had."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    method: str = ""  # how the interval was found; left out of the JSON where it is not told, as in a manifest
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Score:
+        """A figure of metrics.json as a manifest keeps it, without how its interval was found."""
+        return cls(value=record["value"], low=record.get("low"), high=record.get("high"))
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "method" or value}
 
 
 class BackboneRecord(_Part):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.cli.console import PlainReporter, duration, make_reporter, percent
+from tellapart.cli.console import PlainReporter, make_reporter
 from tellapart.errors import MissingExtra
-from tellapart.reporter import Silent
+from tellapart.reporter import Silent, duration, percent
 
 
 def test_plain_lines_go_to_standard_error_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from PIL import Image
 
 from tellapart.data.additions import Settled, add_pictures, settle
 from tellapart.data.dataset import split_examples
-from tellapart.data.examples import Listing
+from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
+from tellapart.data.multilabel_table import read_label_sets
 from tellapart.data.split import assign_splits
+from tellapart.data.targets import ClassName, ClassNames
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -24,7 +27,7 @@ class Heard:
     """A Reporter that remembers."""
 
     def __init__(self) -> None:
-        self.train_label: list[str] = []
+        self.said: list[str] = []
 
     def step(self, title: str, total: int) -> object:
         import contextlib
@@ -32,10 +35,10 @@ class Heard:
         return contextlib.nullcontext(lambda count: None)
 
     def say(self, text: str) -> None:
-        self.train_label.append(text)
+        self.said.append(text)
 
     def warn(self, text: str) -> None:
-        self.train_label.append(text)
+        self.said.append(text)
 
 
 def noise(path: Path, seed: int, size: int = 40) -> Path:
@@ -69,7 +72,7 @@ def settled(pets: Path, folder: Path) -> Settled:
 
 
 def labels(listing: Listing) -> dict[str, str]:
-    return {entry.path.name: entry.label for entry in listing.entries}
+    return {entry.path.name: entry.target.text for entry in listing.entries}
 
 
 def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: Path) -> None:
@@ -79,9 +82,8 @@ def test_new_pictures_are_added_and_known_ones_relabelled(pets: Path, tmp_path: 
     Image.open(pets / "dog" / "2.png").save(folder / "right.png")
     found = settled(pets, corrections(folder, {"new.png": "dog", "known.bmp": "dog", "right.png": "dog"}))
     assert labels(found.listing) == labels(scan(pets)) | {"new.png": "dog"}
-    assert {entry.path.name: entry.train_label for entry in found.listing.entries if entry.train_label} == {
-        "1.png": "dog"
-    }
+    said = {entry.path.name: entry.train_target for entry in found.listing.entries if entry.train_target}
+    assert said == {"1.png": ClassName("dog")}
     assert [entry.path.name for entry in found.listing.entries if entry.added] == ["new.png"]
     assert len(found.inspections) == len(found.listing.entries)
     assert found.summary == (
@@ -117,12 +119,12 @@ def split_of(
     names = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(total)]
     return list(
         assign_splits(
-            labels=["cat" if number % 2 else "dog" for number in range(total)],
+            targets=[ClassName("cat" if number % 2 else "dog") for number in range(total)],
             content_hashes=names,
             groups=groups or names,
             given=given or [None] * total,
             seed=3,
-            added=[number >= count for number in range(total)],  # type: ignore[arg-type]
+            added=[number >= count for number in range(total)],
         )
     )
 
@@ -161,7 +163,7 @@ def test_the_way_of_train(pets: Path, tmp_path: Path) -> None:
         examined = examine(
             pets, corrections=corrections(folder, {"new.png": "dog"}), cache=cache, reporter=heard, workers=1
         )
-    assert f"{folder}: 1 corrected picture to train on as well; 0 corrections" in heard.train_label[0]
+    assert f"{folder}: 1 corrected picture to train on as well; 0 corrections" in heard.said[0]
     examples = split_examples(examined, seed=0)
     assert [example.split for example in examples if example.path.name == "new.png"] == ["train"]
     assert {example.split for example in examples} == {"train", "validation", "test"}
@@ -192,7 +194,7 @@ def test_a_label_is_corrected_for_training_only(pets: Path, tmp_path: Path) -> N
         folder = corrections(tmp_path / "corrections", wrong) if rows else None
         with open_cache() as cache:
             examined = examine(pets, corrections=folder, cache=cache, reporter=Heard(), workers=1)
-        return {one.path.name: (one.label, one.split) for one in split_examples(examined, seed=0)}
+        return {one.path.name: (one.target.text, one.split) for one in split_examples(examined, seed=0)}
 
     before = examples()
     chosen = {
@@ -213,3 +215,121 @@ def test_no_class_is_corrected_away(pets: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         split_examples(examined, seed=0)
     assert "class 'cat' has no picture in train" in str(caught.value)
+
+
+def test_a_split_in_the_table_of_corrections_counts_for_nothing(pets: Path, tmp_path: Path) -> None:
+    """Whoever may ask the server writes that table: a correction must never get into a test."""
+    folder = tmp_path / "corrections"
+    rows = [f"{noise(folder / f'{split}.png', 100 + at).name},dog,{split}" for at, split in enumerate(SPLITS)]
+    (folder / "labels.csv").write_text("\n".join(["path,label,split", *rows]))
+    listing = add_pictures(scan(pets), folder)
+    assert [(entry.split, entry.added) for entry in listing.entries[12:]] == [(None, True)] * 3
+    with open_cache() as cache:
+        examined = examine(pets, corrections=folder, cache=cache, reporter=Heard(), workers=1)
+    found = {one.path.name: one.split for one in split_examples(examined, seed=0)}
+    assert {found[f"{split}.png"] for split in SPLITS} == {"train"}
+    assert set(found.values()) == set(SPLITS)
+
+
+def test_one_that_agrees_with_a_copy_only_is_no_correction_in_vain(pets: Path, tmp_path: Path) -> None:
+    """Two copies in the data set have different labels; the correction says which is right."""
+    Image.open(pets / "cat" / "1.png").save(pets / "dog" / "twin.png")
+    folder = tmp_path / "corrections"
+    folder.mkdir()
+    Image.open(pets / "cat" / "1.png").save(folder / "again.bmp")
+    found = settled(pets, corrections(folder, {"again.bmp": "dog"}))
+    assert (found.added, found.unchanged) == (0, 0)
+    assert found.relabelled == (pets / "cat" / "1.png",)
+    assert {entry.path.name: entry.train_label for entry in found.listing.entries if entry.train_label} == {
+        "1.png": "dog"
+    }
+
+
+def test_files_without_content_are_no_copies_of_each_other() -> None:
+    """Two files that cannot be read have the same empty content hash, and are not the same picture."""
+    paths = ("own.png", "corrected.png", "good.png")
+    entries = [Entry(path=Path(path), label="cat", split=None, added=path == "corrected.png") for path in paths]
+    hashes = ("", "", "1" * 32)
+    inspections = [Inspection(file_hash="", problem="" if one else "no picture", content_hash=one) for one in hashes]
+    entries[1] = replace(entries[1], label="dog")
+    found = settle(Listing(source=Path("pets"), entries=tuple(entries), classes=("cat", "dog")), inspections)
+    assert [(entry.label, entry.train_label) for entry in found.listing.entries] == [
+        ("cat", ""),
+        ("dog", ""),
+        ("cat", ""),
+    ]
+    assert (found.added, found.relabelled, found.unchanged) == (1, (), 0)
+    assert found.inspections == inspections
+
+
+def test_what_was_kept_stays_beside_its_own_inspection(pets: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "corrections"
+    noise(folder / "new.png", 100)
+    Image.open(pets / "cat" / "1.png").save(folder / "known.png")
+    listing = add_pictures(scan(pets), corrections(folder, {"known.png": "cat", "new.png": "cat"}))
+    inspections = inspect_all([entry.path for entry in listing.entries], workers=1)
+    found = settle(listing, inspections)
+    own = dict(zip([entry.path for entry in listing.entries], inspections, strict=True))
+    assert found.inspections == [own[entry.path] for entry in found.listing.entries]
+    assert (found.added, found.unchanged, len(found.listing.entries)) == (1, 1, 13)
+
+
+@pytest.mark.parametrize(("count", "named"), [(3, "0.png, 1.png, 2.png)"), (4, "0.png, 1.png, 2.png and 1 more)")])
+def test_the_first_three_pictures_are_named(count: int, named: str) -> None:
+    relabelled = tuple(Path(f"{number}.png") for number in range(count))
+    listing = Listing(source=Path("pets"), entries=(), classes=())
+    found = Settled(listing=listing, inspections=[], added=1_200, relabelled=relabelled, unchanged=0)
+    assert found.summary == (
+        "1,200 corrected pictures to train on as well; 0 corrections of what was so already. "
+        f"{count} labels of the data set corrected for training ({named}; in validation and test they stay as the data set "
+        "has them."
+    )
+    none = replace(found, relabelled=())
+    assert ". 0 labels of the data set corrected for training; in validation" in none.summary
+
+
+def test_the_corrections_of_the_only_model_are_found_and_of_two_asked_for(pets: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "corrections"
+    noise(folder / "first" / "new.png", 100)
+    corrections(folder / "first", {"new.png": "dog"})
+    assert add_pictures(scan(pets), folder).entries[-1].path == folder / "first" / "new.png"
+    corrections(folder / "second", {"../first/new.png": "dog"})
+    with pytest.raises(DataError) as caught:
+        add_pictures(scan(pets), folder)
+    assert str(caught.value) == (
+        f"'{folder}' holds corrections of 2 models. Give the folder of the one that learns from these pictures, such as "
+        f"'{folder / 'first'}'."
+    )
+    corrections(folder, {"first/new.png": "cat"})
+    assert add_pictures(scan(pets), folder).entries[-1].label == "cat"  # the folder's own table comes first
+
+
+def test_a_class_whose_name_ends_in_a_space_is_meant_by_cells_without_it(tmp_path: Path) -> None:
+    noise(tmp_path / "pets" / "cat " / "1.png", 1)
+    noise(tmp_path / "pets" / "dog" / "2.png", 2)
+    folder = tmp_path / "corrections"
+    noise(folder / "new.png", 100)
+    listing = add_pictures(scan(tmp_path / "pets"), corrections(folder, {"new.png": "cat"}))
+    assert listing.entries[-1].label == "cat "
+    with pytest.raises(DataError) as caught:
+        add_pictures(scan(tmp_path / "pets"), corrections(folder, {"new.png": "zebra"}))
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_sets_of_classes_are_added_and_correct_whole_sets(tmp_path: Path) -> None:
+    for number in range(4):
+        noise(tmp_path / "data" / f"{number}.png", number)
+    table = tmp_path / "data" / "table.csv"
+    table.write_text("path,labels\n0.png,a|b\n1.png,a\n2.png,\n3.png,b\n")
+    folder = tmp_path / "corrections"
+    noise(folder / "new.png", 100)
+    Image.open(tmp_path / "data" / "1.png").save(folder / "known.bmp")
+    Image.open(tmp_path / "data" / "0.png").save(folder / "right.png")
+    corrections(folder, {"new.png": "", "known.bmp": "b", "right.png": "b|a"})
+    listing = add_pictures(read_label_sets(table), folder)
+    found = settle(listing, inspect_all([entry.path for entry in listing.entries], workers=1))
+    assert labels(found.listing) == {"0.png": "a|b", "1.png": "a", "2.png": "", "3.png": "b", "new.png": ""}
+    assert found.listing.entries[1].train_target == ClassNames(("b",))
+    assert (found.added, found.unchanged, found.relabelled) == (1, 1, (tmp_path / "data" / "1.png",))
+    with pytest.raises(DataError, match="give the label 'c', which is none of the classes"):
+        add_pictures(read_label_sets(table), corrections(folder, {"new.png": "a|?c"}))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tellapart.data.audit import Audit, audit_json, build_audit, check_strict, check_trainable, findings
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing, Split
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError
 
 Item = tuple[Entry, Inspection]
@@ -37,7 +38,7 @@ def item(
 ) -> Item:
     """A listed file and what was seen in it; pictures of equal `content` are exact copies, all others differ."""
     digest = hashlib.sha256((name if content is None else content).encode()).hexdigest()
-    entry = Entry(path=Path(name), label=label, split=split, group=group)
+    entry = Entry(path=Path(name), target=ClassName(label), split=split, group=group)
     if problem:
         return entry, Inspection(file_hash=digest, problem=problem, is_picture=is_picture)
     noise = np.random.default_rng(int(digest[:8], 16)).integers(0, 256, (32, 32), dtype=np.uint8)
@@ -61,7 +62,7 @@ def many(label: str, number: int, *, split: Split | None = None) -> list[Item]:
 
 def audited(items: Sequence[Item], *, classes: tuple[str, ...] = (), ignored: dict[str, int] | None = None) -> Audit:
     entries = tuple(entry for entry, _ in items)
-    found = classes or tuple(sorted({entry.label for entry in entries}))
+    found = classes or tuple(sorted({entry.target.text for entry in entries}))
     listing = Listing(source=Path("pictures"), entries=entries, classes=found, ignored=ignored or {})
     return build_audit(listing, [inspection for _, inspection in items])
 

@@ -11,7 +11,9 @@ from tellapart.data.corrections import LEFT_OUT, correct, path_in
 from tellapart.data.examples import Example, Listing
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.folder import scan
+from tellapart.data.multilabel_table import read_label_sets
 from tellapart.data.table import read_table
+from tellapart.data.targets import ClassName, ClassNames
 from tellapart.errors import DataError, StorageError
 
 
@@ -31,7 +33,7 @@ def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
 
 
 def labels_of(listing: Listing) -> dict[str, str]:
-    return {entry.path.relative_to(listing.source).as_posix(): entry.label for entry in listing.entries}
+    return {entry.path.relative_to(listing.source).as_posix(): entry.target.text for entry in listing.entries}
 
 
 def message(listing: Listing, path: Path, error: type[Exception] = DataError) -> str:
@@ -82,7 +84,7 @@ def test_a_run_s_examples_are_corrections(listing: Listing, tmp_path: Path) -> N
     examples = [
         Example(
             path=Path(os.path.abspath(entry.path)),
-            label="dog",
+            target=ClassName("dog"),
             split="train",
             group="",
             content_hash="",
@@ -99,7 +101,7 @@ def test_a_table_s_paths_count_from_its_folder(listing: Listing, tmp_path: Path)
     table = tmp_path / "pets" / "pets.csv"
     table.write_text("path,label,split\ncat/1.png,cat,train\ndog/1.png,dog,test\n", encoding="utf-8")
     corrected = correct(read_table(table), write(tmp_path, "path,label,split\ncat/1.png,dog,anything\n")).listing
-    assert [(entry.path.parent.name, entry.label, entry.split) for entry in corrected.entries] == [
+    assert [(entry.path.parent.name, entry.target.text, entry.split) for entry in corrected.entries] == [
         ("cat", "dog", "train"),
         ("dog", "dog", "test"),
     ]
@@ -175,9 +177,64 @@ def test_names_with_spaces_at_their_ends_come_back_from_our_own_csv(tmp_path: Pa
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
     listing = scan(tmp_path / "pets")
-    entries = {path_in(tmp_path / "pets", entry.path): entry.label for entry in listing.entries}
+    entries = {path_in(tmp_path / "pets", entry.path): entry.target.text for entry in listing.entries}
     text = "path,label\n" + "".join(f'"{name}","{label}"\n' for name, label in entries.items())
     same = correct(listing, write(tmp_path, text))
     assert (same.changed, same.left_out, same.unchanged) == (0, 0, len(entries))
     moved = correct(listing, write(tmp_path, "path,label\ndog/2.png, cat \n"))
     assert labels_of(moved.listing)["dog/2.png"] == " cat "
+
+
+# --- Sets of classes --------------------------------------------------------------------------------------------------
+
+
+def sets(tmp_path: Path, text: str = "path,labels\na.png,x|y\nb.png,\nc.png,z\nd.png,?y\n") -> Listing:
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    for name in "abcd":
+        (folder / f"{name}.png").touch()
+    (folder / "table.csv").write_text(text)
+    return read_label_sets(folder / "table.csv")
+
+
+@pytest.mark.parametrize("column", ["labels", "label", "target"])
+def test_sets_are_corrected_and_nothing_in_a_cell_is_none_of_them(tmp_path: Path, column: str) -> None:
+    table = write(tmp_path, f"path,{column}\na.png,\nb.png,y| x\nc.png,-\nd.png,?y\n")
+    corrected = correct(sets(tmp_path), table)
+    assert [(entry.path.name, entry.target) for entry in corrected.listing.entries] == [
+        ("a.png", ClassNames()),
+        ("b.png", ClassNames(("x", "y"))),
+        ("d.png", ClassNames((), ("y",))),
+    ]
+    assert (corrected.changed, corrected.left_out, corrected.unchanged) == (2, 1, 1)
+    assert corrected.listing.classes == ("x", "y")  # nobody is called z any more
+    assert corrected.listing.task == "multilabel"
+
+
+def test_sets_are_corrected_by_columns_and_with_another_separator(tmp_path: Path) -> None:
+    listing = sets(tmp_path)
+    corrected = correct(listing, write(tmp_path, "path,x,z\na.png,1,1\nb.png,0,\n"))
+    assert [entry.target.text for entry in corrected.listing.entries][:2] == ["x|z", "?z"]
+    corrected = correct(listing, write(tmp_path, "path,labels\nb.png,x;z\n"), ";")
+    assert [entry.target.text for entry in corrected.listing.entries][:2] == ["x|y", "x|z"]
+
+
+def test_a_class_may_be_called_as_what_leaves_a_picture_out(tmp_path: Path) -> None:
+    listing = sets(tmp_path, "path,labels\na.png,x|-\nb.png,x\n")
+    corrected = correct(listing, write(tmp_path, "path,labels\nb.png,-\n"))
+    assert [entry.target.text for entry in corrected.listing.entries] == ["-|x", "-"]
+
+
+def test_a_class_with_a_column_stays_even_if_nobody_has_it(tmp_path: Path) -> None:
+    listing = sets(tmp_path, "path,x,y\na.png,1,0\nb.png,1,0\n")
+    assert correct(listing, write(tmp_path, "path,labels\na.png,\n")).listing.classes == ("x", "y")
+
+
+def test_a_name_that_is_no_class_is_refused_in_sets_too(tmp_path: Path) -> None:
+    listing = sets(tmp_path)
+    with pytest.raises(DataError) as caught:
+        correct(listing, write(tmp_path, "path,labels\na.png,x|yy\nb.png,?yy\n"))
+    assert str(caught.value) == (
+        f"the corrections {str(tmp_path / 'fixed.csv')!r} give the label 'yy', in rows 2 and 3, which is none of the classes. "
+        "Did you mean 'y'? The classes are: x, y, z. An empty cell is none of them; - leaves the picture out."
+    )

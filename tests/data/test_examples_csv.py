@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import COLUMNS, read_examples, write_examples
+from tellapart.data.targets import Box, Boxes, ClassName, ClassNames, MaskFile, Target
 from tellapart.errors import DataError, StorageError
 
 
 def example(path: str, *, label: str = "cat", problem: str = "", group: str = "g") -> Example:
     return Example(
         path=Path(path),
-        label=label,
+        target=ClassName(label),
         split=None if problem else "test",
         group=group,
         content_hash="" if problem else "0123456789abcdef" * 2,
@@ -47,7 +49,9 @@ def test_examples_come_back_as_they_were_written(tmp_path: Path) -> None:
 
 def test_every_split_comes_back(tmp_path: Path) -> None:
     written = [
-        Example(path=Path(f"{split}.png"), label="a", split=split, group="", content_hash="", width=0, height=0)
+        Example(
+            path=Path(f"{split}.png"), target=ClassName("a"), split=split, group="", content_hash="", width=0, height=0
+        )
         for split in ("train", "validation", "test", None)
     ]
     write_examples(tmp_path / "examples.csv", written)
@@ -109,8 +113,8 @@ def test_a_folder_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"has the columns '' instead of 'path,label,split"),
-        ("path,label\na.jpg,cat\n", r"has the columns 'path,label' instead of 'path,label,split"),
+        ("", r"has the columns '' instead of 'path,target,split"),
+        ("path,label\na.jpg,cat\n", r"has the columns 'path,label' instead of 'path,target,split"),
         ("HEADER\na.jpg,cat,test,g,00,1,1\n", r"line 2: 7 cells instead of 8"),
         ("HEADER\na.jpg,cat,dev,g,00,1,1,\n", r"line 2: the split is 'dev'; it must be one of train, validation, test"),
         (
@@ -129,3 +133,30 @@ def test_what_is_not_ours_is_refused_with_the_line(tmp_path: Path, text: str, me
         read_examples(path)
     assert str(caught.value).startswith(str(path))
     assert str(caught.value).endswith("Give the examples.csv of a run folder, as `tellapart train` wrote it.")
+
+
+def test_a_file_of_an_older_run_has_a_column_label(tmp_path: Path) -> None:
+    path = tmp_path / "examples.csv"
+    path.write_text("path,label,split,group,content_hash,width,height,problem\na.jpg,a|b,train,g,00,3,4,\n")
+    (found,) = read_examples(path)
+    assert (found.path, found.target, found.split, found.width) == (Path("a.jpg"), ClassName("a|b"), "train", 3)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [ClassNames(("a", "b|c"), ("?d",)), ClassNames(), MaskFile(Path("masks/猫.png")), Boxes((Box("a", 1, 2.5, 3, 4),))],
+)
+def test_targets_of_every_kind_come_back(tmp_path: Path, target: Target) -> None:
+    written = [replace(example("a.png"), target=target)]
+    write_examples(tmp_path / "examples.csv", written)
+    assert read_examples(tmp_path / "examples.csv", type(target)) == written
+
+
+def test_a_target_that_is_none_is_refused_with_the_line(tmp_path: Path) -> None:
+    write_examples(tmp_path / "examples.csv", [example("a.png", label="a|"), example("b.png", label="x")])
+    with pytest.raises(
+        DataError, match=r"line 2: the target is 'a\|': a class of the set has an empty name\. Give the"
+    ):
+        read_examples(tmp_path / "examples.csv", ClassNames)
+    with pytest.raises(DataError, match=r"line 2: the target is 'a\|': "):
+        read_examples(tmp_path / "examples.csv", Boxes)

@@ -28,7 +28,7 @@ def make(root: Path, *files: str) -> Path:
 
 
 def found(listing: Listing) -> list[tuple[str, str, Split | None]]:
-    return [(str(entry.path.relative_to(listing.source)), entry.label, entry.split) for entry in listing.entries]
+    return [(str(entry.path.relative_to(listing.source)), entry.target.text, entry.split) for entry in listing.entries]
 
 
 @contextmanager
@@ -216,7 +216,7 @@ def test_folders_that_link_to_each_other_are_entered_once_a_class(tmp_path: Path
     listing = scan(tmp_path)
     assert len(listing.entries) == 8 * 8
     assert listing.classes == tuple(names)
-    assert {entry.path.name for entry in listing.entries if entry.label == "class0"} == {
+    assert {entry.path.name for entry in listing.entries if entry.target.text == "class0"} == {
         f"{name}.jpg" for name in names
     }
 

@@ -1,4 +1,4 @@
-"""Batches follow from the seed alone. In: labels, a fake source. Out: rows, the same ones in every process."""
+"""Batches follow from the seed alone. In: targets, a fake source. Out: rows, the same ones in every process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tellapart.data.loading import Batch, TrainingBatches, _start_method, epoch_order, ordered_batches
+from tellapart.data.batch import Batch
+from tellapart.data.loading import TrainingBatches, _start_method, epoch_order, ordered_batches
 from tellapart.errors import DataError, SettingsError
 
 LABELS = np.array([0, 1, 1, 2, 1, 1, 1, 0, 1, 1, 1], dtype=np.int64)
@@ -57,7 +58,7 @@ class Numbers:
 
 
 def batches(source: Numbers | None = None, **changes: object) -> TrainingBatches:
-    settings: dict[str, object] = {"batch_size": 4, "seed": 1, **changes}
+    settings: dict[str, object] = {"batch_size": 4, "seed": 1, "strata": LABELS, **changes}
     return TrainingBatches(source or Numbers(), LABELS, **settings)  # type: ignore[arg-type]
 
 
@@ -65,7 +66,7 @@ def shown(made: list[Batch]) -> list[list[int]]:
     """The rows of each batch, once its pictures and targets have proved to be theirs."""
     for batch in made:
         assert batch.rows.dtype == batch.targets.dtype == torch.int64
-        assert (batch.images[:, 0].long() % 100 == batch.rows).all()
+        assert (batch.inputs[:, 0].long() % 100 == batch.rows).all()
         assert (batch.targets == torch.from_numpy(LABELS)[batch.rows]).all()
     return [batch.rows.tolist() for batch in made]
 
@@ -75,16 +76,18 @@ def flat(parts: list[list[int]]) -> list[int]:
 
 
 def test_natural_order_is_a_permutation_of_seed_and_epoch() -> None:
-    orders = [epoch_order(LABELS, sampling="natural", seed=seed, epoch=epoch) for seed in (0, 1) for epoch in (0, 1, 2)]
+    orders = [
+        epoch_order(len(LABELS), sampling="natural", seed=seed, epoch=epoch) for seed in (0, 1) for epoch in (0, 1, 2)
+    ]
     assert all(sorted(order) == list(range(len(LABELS))) for order in orders)
     assert len({tuple(order) for order in orders}) == 6
-    np.testing.assert_array_equal(orders[4], epoch_order(LABELS, sampling="natural", seed=1, epoch=1))
+    np.testing.assert_array_equal(orders[4], epoch_order(len(LABELS), sampling="natural", seed=1, epoch=1))
 
 
 def test_balanced_order_draws_each_class_and_each_of_its_pictures_as_often() -> None:
     extra, seen = [], set[int]()
     for epoch in range(60):
-        order = epoch_order(LABELS, sampling="balanced", seed=3, epoch=epoch)
+        order = epoch_order(len(LABELS), strata=LABELS, sampling="balanced", seed=3, epoch=epoch)
         assert len(order) == 11
         counts = np.bincount(LABELS[order])
         assert sorted(counts) == [3, 4, 4]
@@ -99,7 +102,7 @@ def test_balanced_order_draws_each_class_and_each_of_its_pictures_as_often() -> 
 
 def test_an_unknown_sampling_is_refused() -> None:
     with pytest.raises(SettingsError, match="sampling is 'fair'; it must be natural or balanced"):
-        epoch_order(LABELS, sampling="fair", seed=0, epoch=0)  # type: ignore[arg-type]
+        epoch_order(len(LABELS), sampling="fair", seed=0, epoch=0)  # type: ignore[arg-type]
 
 
 def test_an_epoch_shows_each_row_once_and_drops_the_incomplete_batch() -> None:
@@ -107,17 +110,17 @@ def test_an_epoch_shows_each_row_once_and_drops_the_incomplete_batch() -> None:
     assert made.steps == 2
     rows = shown(list(made.epoch(3)))
     assert [len(part) for part in rows] == [4, 4]
-    expected = epoch_order(LABELS, sampling="natural", seed=1, epoch=3)[:8]
+    expected = epoch_order(len(LABELS), sampling="natural", seed=1, epoch=3)[:8]
     assert flat(rows) == expected.tolist()
     assert (
         shown(list(batches(batch_size=50).epoch(0)))[0]
-        == epoch_order(LABELS, sampling="natural", seed=1, epoch=0).tolist()
+        == epoch_order(len(LABELS), sampling="natural", seed=1, epoch=0).tolist()
     )
 
 
 def test_the_epoch_reaches_the_source() -> None:
     (first, _) = batches().epoch(5)
-    np.testing.assert_array_equal(first.images[:, 0], first.rows + 500)
+    np.testing.assert_array_equal(first.inputs[:, 0], first.rows + 500)
 
 
 def test_a_later_start_gives_the_rest_of_the_same_epoch() -> None:
@@ -157,7 +160,7 @@ def test_pictures_are_not_copied_again() -> None:
             return kept[-1]
 
     for batch, array in zip(batches(Keeping()).epoch(0), kept, strict=False):
-        assert batch.images.data_ptr() == array.ctypes.data
+        assert batch.inputs.data_ptr() == array.ctypes.data
 
 
 @pytest.mark.parametrize("bad", [0, 10])
@@ -188,8 +191,37 @@ def test_the_batch_size_must_suit_the_processes() -> None:
         batches(batch_size=0)
     with pytest.raises(SettingsError, match=r"1 training pictures are left for 2 processes; each needs one"):
         batches(rows=[1], batch_size=2, world=2)
-    with pytest.raises(ValueError, match="11 labels for a source of 3 rows"):
+    with pytest.raises(ValueError, match=r"targets of shape \[11\] for a source of 3 rows; give one a row"):
         batches(Numbers(3))
+    with pytest.raises(ValueError, match=r"strata of shape \[10\] for a source of 11 rows"):
+        batches(strata=LABELS[1:], sampling="balanced")
+    with pytest.raises(ValueError, match="balanced sampling needs strata"):
+        batches(strata=None, sampling="balanced")
+    with pytest.raises(ValueError, match="balanced sampling of 11 rows needs a stratum for each"):
+        epoch_order(11, sampling="balanced", seed=0, epoch=0, strata=LABELS[1:])
+    with pytest.raises(ValueError, match=r"targets of shape \[3\] for a source of 11 rows"):
+        list(ordered_batches(Numbers(), LABELS[:3], batch_size=4))
+
+
+def test_targets_may_be_of_any_shape_and_keep_their_type() -> None:
+    several = np.stack([LABELS == 0, LABELS > 0], axis=1).astype(np.float32)
+    several[4] = np.nan
+    made = [
+        *TrainingBatches(Numbers(), several, batch_size=4, seed=1).epoch(0),
+        *ordered_batches(Numbers(), several, batch_size=4),
+    ]
+    assert len(made) == 5
+    for batch in made:
+        assert batch.targets.dtype == torch.float32
+        np.testing.assert_array_equal(batch.targets.numpy(), several[batch.rows.numpy()])
+    made[2].targets[:] = 7.0  # a batch is its user's own
+    assert several[0].tolist() == [1.0, 0.0]
+
+
+def test_strata_are_drawn_whatever_the_targets_are() -> None:
+    targets = np.zeros((11, 2), dtype=np.float32)
+    made = TrainingBatches(Numbers(), targets, batch_size=11, seed=1, sampling="balanced", strata=LABELS)
+    assert sorted(np.bincount(LABELS[made.rows_of(0).ravel()])) == [3, 4, 4]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tellapart.data.mixing import mix
+from tellapart.data.batch import Batch
+from tellapart.data.mixing import mix, mix_batch
 
 
 def batch(count: int = 4, side: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
@@ -94,6 +95,59 @@ def test_whole_numbers_are_refused() -> None:
     images, targets = batch()
     with pytest.raises(ValueError, match=r"only floating-point pictures can be mixed, got torch.uint8"):
         mix(images.to(torch.uint8), targets, mixup=1, cutmix=0, class_count=4, seed=(0,))
+
+
+NAN = float("nan")
+SEVERAL = torch.tensor(
+    [[1.0, 1.0, 0.0], [0.0, NAN, 1.0], [0.0, 0.0, 0.0], [1.0, NAN, NAN]]
+)  # several classes a picture
+
+
+def test_sets_of_classes_are_mixed_as_pictures_are_and_what_is_not_known_stays_so() -> None:
+    images, _ = batch()
+    mixed, soft = mix(images, SEVERAL, mixup=1, cutmix=0, class_count=3, seed=(1, 2))
+    share = (float(mixed[1, 0, 0, 0]) - 0) / 1  # picture 1 is 1 all over, the one before it 0
+    assert 0 < share < 1
+    expected = [
+        [1.0, NAN, NAN],  # with picture 3, of which two classes are not known
+        [1 - share, NAN, share],
+        [0.0, NAN, 1 - share],
+        [share, NAN, NAN],
+    ]
+    torch.testing.assert_close(soft, torch.tensor(expected), equal_nan=True)
+    assert soft.dtype == torch.float32
+
+
+def test_a_share_of_nothing_hides_nothing() -> None:
+    images, _ = batch(4, 1)
+    for settings in ({"mixup": 0, "cutmix": 1}, {"mixup": 0, "cutmix": 0}):  # of one pixel cutmix pastes nothing
+        mixed, soft = mix(images, SEVERAL, **settings, class_count=3, seed=(0,))
+        assert torch.equal(mixed, images)
+        torch.testing.assert_close(soft, SEVERAL, equal_nan=True, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [torch.zeros(4, 8, 8), torch.zeros(4, 2), torch.zeros(3, dtype=torch.int64), torch.zeros(4, 3, dtype=torch.int64)],
+)
+def test_targets_of_another_kind_are_refused(targets: torch.Tensor) -> None:
+    images, _ = batch()
+    with pytest.raises(ValueError, match=r"mixing 4 pictures of 3 classes takes int64 \[4\] or float \[4, 3\]"):
+        mix(images, targets, mixup=1, cutmix=0, class_count=3, seed=(0,))
+
+
+def test_a_batch_keeps_its_shape_and_its_rows() -> None:
+    images, targets = batch()
+    pictures = images.permute(0, 2, 3, 1).to(torch.uint8)  # [B, S, S, 3]
+    for inputs, chosen in ((pictures, images), (images.half(), images), (images[:, 0].half(), images[:, :1])):
+        whole = Batch(inputs=inputs, targets=targets, rows=targets + 7)
+        mixed = mix_batch(whole, mixup=1, cutmix=0, class_count=4, seed=(3,))
+        expected, soft = mix(chosen, targets, mixup=1, cutmix=0, class_count=4, seed=(3,))
+        assert (mixed.inputs.dtype, mixed.inputs.shape) == (torch.float32, inputs.shape)
+        moved = mixed.inputs.permute(0, 3, 1, 2) if inputs is pictures else mixed.inputs
+        torch.testing.assert_close(moved, expected.view(moved.shape), rtol=0, atol=0)
+        assert torch.equal(mixed.targets, soft)
+        assert mixed.rows.tolist() == [7, 8, 9, 10]
 
 
 def test_tokens_of_a_transformer_are_mixed_up_like_pictures() -> None:

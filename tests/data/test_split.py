@@ -12,6 +12,7 @@ import pytest
 
 from tellapart.data.examples import SPLITS, Split
 from tellapart.data.split import assign_splits
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, SettingsError
 
 
@@ -40,7 +41,7 @@ class Pictures:
     ) -> list[Split]:
         chosen = order or range(len(self.labels))
         return assign_splits(
-            labels=[self.labels[index] for index in chosen],
+            targets=[ClassName(self.labels[index]) for index in chosen],
             content_hashes=[self.hashes[index] for index in chosen],
             groups=[self.groups[index] for index in chosen],
             given=[self.given[index] for index in chosen],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.data import table
+from tellapart.data import cells
 from tellapart.data.examples import Listing, Split
 from tellapart.data.table import read_table
 from tellapart.errors import DataError, StorageError
@@ -30,7 +30,9 @@ def write(folder: Path, text: str, *files: str, encoding: str = "utf-8") -> Path
 
 def found(listing: Listing) -> list[tuple[str, str, Split | None, str]]:
     folder = listing.source.parent
-    return [(str(entry.path.relative_to(folder)), entry.label, entry.split, entry.group) for entry in listing.entries]
+    return [
+        (str(entry.path.relative_to(folder)), entry.target.text, entry.split, entry.group) for entry in listing.entries
+    ]
 
 
 def message(path: Path, error: type[Exception] = DataError) -> str:
@@ -299,7 +301,7 @@ def test_a_folder_is_no_table(tmp_path: Path) -> None:
 def test_a_table_over_the_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "film.csv"
     with path.open("wb") as file:
-        file.truncate(table.MAX_TABLE_BYTES + 1)
+        file.truncate(cells.MAX_TABLE_BYTES + 1)
     assert message(path) == (
         f"the table '{path}' has 1,073,741,825 bytes; the limit is 1,073,741,824. "
         "Leave out columns other than path, label, split and group."

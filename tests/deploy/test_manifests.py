@@ -268,3 +268,59 @@ def test_what_the_files_say_to_type_can_be_typed(deploy: Path) -> None:
     text = "\n".join(path.read_text() for path in sorted(deploy.rglob("*")) if path.is_file())
     for path in re.findall(r"(?:-f|-k) (deploy/[\w./-]+)", text):
         assert (deploy.parent / path).exists(), path
+
+
+def numbers(document: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number in a document with the way to it; quantities such as 512Mi and "2" among them."""
+    if isinstance(document, dict | list):
+        for key, value in document.items() if isinstance(document, dict) else enumerate(document):
+            yield from numbers(value, f"{path}/{key}")
+    elif isinstance(document, int | float) and not isinstance(document, bool):
+        yield path, document
+    elif isinstance(document, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)(m|[KMGT]i?)?", document)):
+        yield path, float(found[1])
+
+
+def test_no_number_is_zero_but_those_that_are_meant(deploy: Path) -> None:
+    """A probe every 0 seconds, 0 % of a core, 0 bytes of memory: each is valid, and none of them works."""
+    meant = {
+        ("deployment.yaml", "/spec/strategy/rollingUpdate/maxUnavailable")
+    }  # no pod goes before its successor is there
+    files = [path for folder in ("kubernetes", "kserve") for path in sorted((deploy / folder).glob("*.yaml"))]
+    found = [
+        (path.name, place, number)
+        for path in [*files, deploy / "compose.yaml"]
+        for place, number in numbers(read(path))
+    ]
+    assert len(found) > 60
+    assert {(name, place) for name, place, number in found if number <= 0} == meant
+
+
+def test_pods_are_added_before_their_cores_are_busy_all_the_time(deploy: Path) -> None:
+    scaled = read(deploy / "kubernetes" / "autoscaling.yaml")["spec"]
+    (metric,) = scaled["metrics"]
+    assert (metric["type"], metric["resource"]["name"]) == ("Resource", "cpu")
+    target = metric["resource"]["target"]
+    assert target["type"] == "Utilization"
+    # In per cent of what a pod requests, which must therefore be there; 100 would never be passed.
+    assert 50 <= target["averageUtilization"] <= 90
+    assert scaled["maxReplicas"] > scaled["minReplicas"]
+    for container, _ in containers(deploy):
+        wanted, most = (container["resources"][kind] for kind in ("requests", "limits"))
+        assert wanted["cpu"] == most["cpu"]  # else the share would be of something else than the cores that it gets
+        assert wanted.keys() == most.keys() == {"cpu", "memory"}
+    predictor = read(deploy / "kserve" / "inference-service.yaml")["spec"]["predictor"]
+    assert predictor["maxReplicas"] > predictor["minReplicas"]
+    assert read(deploy / "kubernetes" / "deployment.yaml")["spec"]["strategy"]["rollingUpdate"]["maxSurge"] >= 1
+
+
+def test_probes_wait_for_the_answer_but_not_longer_than_until_the_next(deploy: Path) -> None:
+    for container, _ in containers(deploy):
+        assert {"readinessProbe", "livenessProbe"} <= container.keys()
+        for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+            probe = container.get(kind)
+            if probe is not None:
+                assert 1 <= probe.get("timeoutSeconds", 1) <= probe["periodSeconds"]
+        start = container.get("startupProbe")
+        if start is not None:  # several large models are read and warmed up within this time
+            assert start["periodSeconds"] * start["failureThreshold"] >= 30

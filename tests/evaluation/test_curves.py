@@ -37,18 +37,43 @@ def test_reliability_by_hand() -> None:
     assert (bins[1].low, bins[1].high) == pytest.approx((0.0945, 0.9055), abs=1e-4)
 
 
+def test_ten_bins_are_open_below() -> None:
+    # Confidence 0.5 is the upper end of the fifth of ten, 0.75 lies within the eighth; empty ones are left out.
+    halves = np.array([[0.5, 0.5], [0.75, 0.25], [0.71875, 0.28125], [1.0, 0.0], [0.5625, 0.4375]])
+    bins = reliability(halves, np.array([0, 0, 1, 1, 0]))
+    assert [(one.count, one.confidence, one.accuracy) for one in bins] == [
+        (1, 0.5, 1.0),
+        (1, 0.5625, 1.0),
+        (2, 0.734375, 0.5),
+        (1, 1.0, 0.0),
+    ]
+    # Wilson's intervals of 1 in 1, 1 in 2 and 0 in 1.
+    ends = [(0.20655, 1.0), (0.20655, 1.0), (0.09453, 0.90547), (0.0, 0.79345)]
+    assert [(one.low, one.high) for one in bins] == [pytest.approx(end, abs=1e-4) for end in ends]
+    # With two bins 0.5 is alone in the lower one.
+    assert [one.count for one in reliability(halves, np.array([0, 0, 1, 1, 0]), bins=2)] == [1, 4]
+
+
 def test_confidences_are_counted_by_right_and_wrong() -> None:
-    right, wrong = confidences(PROBABILITIES, LABELS, bins=10)
-    assert (right.sum(), wrong.sum()) == (2, 2)
-    assert right[9] == 1  # 0.9 to 1
+    right, wrong = confidences(PROBABILITIES, LABELS, bins=4)
+    assert (right.tolist(), wrong.tolist()) == ([0, 0, 0, 2], [0, 0, 1, 1])  # 0.5 to 0.75, 0.75 to 1
+    right, wrong = confidences(np.array([[0.975, 0.025], [1.0, 0.0], [0.525, 0.475]]), np.array([0, 0, 1]))
+    assert (right.tolist(), wrong.tolist()) == ([0] * 19 + [2], [0] * 10 + [1] + [0] * 9)  # the last holds 1, too
 
 
 def test_the_curve_of_precision_by_hand() -> None:
     scores, positive = np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False])
     recall, precision = precision_recall(scores, positive)
-    assert dict(zip(recall[1:-1].tolist(), precision[1:-1].tolist(), strict=True))[0.5] in (0.5, 1.0)
-    assert (recall[0], precision[0], recall[-1]) == (0.0, 1.0, 1.0)
-    assert (np.diff(recall) >= 0).all()
+    # Of the first, the first two, three and four: 1 of 1, 1 of 2, 2 of 3, 2 of 4; before them by definition 1.
+    assert recall.tolist() == [0.0, 0.5, 0.5, 1.0, 1.0]
+    assert precision.tolist() == [1.0, 1.0, 0.5, 2 / 3, 0.5]
+
+
+def test_the_receiver_s_curve_by_hand() -> None:
+    scores, positive = np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False])
+    false, true = receiver_operating(scores, positive)
+    assert false.tolist() == [0.0, 0.0, 0.5, 0.5, 1.0]
+    assert true.tolist() == [0.0, 0.5, 0.5, 1.0, 1.0]
 
 
 def test_the_area_under_the_receiver_curve_is_the_share_of_ordered_pairs() -> None:
@@ -66,3 +91,22 @@ def test_long_curves_are_thinned_and_keep_their_ends() -> None:
     x, y = coverage_accuracy(np.stack([probability, 1 - probability], axis=1), draw.integers(0, 2, 5000))
     assert len(x) == len(y) == 200
     assert (x[0], x[-1]) == (1 / 5000, 1.0)
+
+
+def distinct(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` pictures, each surer than the next; every other one is wrong."""
+    sure = 1 - np.arange(count) / 1024
+    return np.stack([sure, 1 - sure], axis=1), np.arange(count) % 2
+
+
+def test_up_to_two_hundred_points_are_kept() -> None:
+    x, y = coverage_accuracy(*distinct(200))
+    assert x.tolist() == [number / 200 for number in range(1, 201)]
+    assert y[:4].tolist() == [1.0, 1 / 2, 2 / 3, 2 / 4]
+    # Of 399 every second is.
+    x, y = coverage_accuracy(*distinct(399))
+    assert x.tolist() == [number / 399 for number in range(1, 400, 2)]
+    assert y[:3].tolist() == [1.0, 2 / 3, 3 / 5]
+    x, _ = coverage_accuracy(*distinct(201))
+    assert (len(x), x[0], x[-1]) == (200, 1 / 201, 1.0)
+    assert len(np.unique(x)) == 200

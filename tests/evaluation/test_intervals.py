@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tellapart.evaluation.intervals import Counts, Figure, bootstrap, group_numbers, sum_by_group, wilson
+from tellapart.evaluation.intervals import Counts, bootstrap, group_numbers, sum_by_group, wilson
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,3 @@ def test_resamples_where_a_figure_is_undefined_are_left_out() -> None:
         lambda counts: {"share": np.where(counts[:, 0] > 0, counts[:, 1] * 0 + 0.5, np.nan)}, group_count=3, seed=0
     )
     assert interval == {"share": (0.5, 0.5)}
-
-
-def test_a_figure_as_json() -> None:
-    figure = Figure(value=0.5, low=0.25, high=None, method="wilson")
-    assert figure.as_json() == {"value": 0.5, "low": 0.25, "high": None, "method": "wilson"}

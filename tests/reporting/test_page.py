@@ -9,102 +9,97 @@ from typing import Any
 
 import pytest
 
-from tellapart.reporting.facts import (
-    AboutPart,
-    AbstentionPart,
-    Chart,
-    ClassRow,
-    Confusion,
-    DataPart,
-    Figure,
-    LabelsPart,
-    LearningPart,
-    MapPart,
-    Pair,
+from tellapart.bundle import Score
+from tellapart.reporting.blocks import (
+    Block,
+    Charts,
+    Column,
+    DrawnChart,
+    Facts,
+    Group,
+    Heading,
+    Matrix,
+    Paragraph,
+    Pictures,
+    Plane,
     Report,
-    ResultsPart,
-    Shown,
+    Section,
+    Steps,
+    Table,
     Verdict,
 )
+from tellapart.reporting.facts import CrossTable, Line, MapPart, Shown
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.pictures import Sprites
 
 TRAP = "<script>alert('cat')</script> & </title> 猫"
-LEAD: Any = ("coverage_lead", {"share": 0.8, "accuracy": 1.0})
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
+SCORE = Score(value=0.989, low=0.97, high=0.996)
+ENGLISH = Phrases("en")
 
 
-def report(classes: int = 2, *, image: str | None = None) -> Report:
-    names = [TRAP, *(f"class {number}" for number in range(1, classes))]
-    figure = Figure(value=0.989, low=0.97, high=0.996)
-    shown = Shown(name=TRAP, picture=PIXEL, label=TRAP, predicted=names[1], probability=0.93, heat=PIXEL)
-    gone = Shown(name="gone.png", picture=None, label=names[1])
-    rows = [
-        ClassRow(name=name, train=10, validation=2, test=3, recall=figure if number else None, precision=0.5, f1=None)
-        for number, name in enumerate(names)
-    ]
+def shown(**changes: Any) -> Shown:
+    caption = (Line(text=TRAP, name=TRAP), Line(text=TRAP, name=TRAP, share="93 %", bad=True))
+    given: dict[str, Any] = {"name": TRAP, "picture": PIXEL, "label": TRAP, "heat": PIXEL, "caption": caption}
+    return Shown(**given | changes)
+
+
+def matrix(classes: int, *, image: str | None = None, off_is_wrong: bool = True) -> Matrix:
     counts = [[3 if row == column else 0 for column in range(classes)] for row in range(classes)]
-    rates = [[float(row == column) for column in range(classes)] for row in range(classes)]
-    return Report(
-        name=TRAP,
-        made="2026-01-01 00:00",
-        verdict=Verdict(
-            accuracy=figure,
-            n_test=280,
-            baseline=0.5,
-            baseline_label=TRAP,
-            too_small=True,
-            leaked=3,
-            clean=figure,
-            n_clean=277,
-            compared=[("finetune", 0.1, 0.99), ("probe", 0.2, 0.98)],
-            advice=[("next_class", {"label": TRAP, "recall": 0.7, "n": 12}), ("next_few", {"names": [TRAP, "…"]})],
-        ),
-        data=DataPart(
-            n=1000,
-            n_classes=classes,
-            splits=(600, 120, 280),
-            samples=[(name, [shown, gone]) for name in names[:3]],
-            widths=(10, 20, 15),
-            heights=(10, 20, 15),
-            formats=[("PNG", 1000)],
-            unreadable=[(TRAP, "cut short")],
-            n_unreadable=3,
-            n_exact=2,
-            n_near=1,
-            copies=[[shown, gone]],
-            leaks=[[shown, shown]],
-            n_leaks=4,
-            two_labels=[[shown]],
-            n_two_labels=1,
-        ),
-        learning=LearningPart(
-            strategy="finetune", epochs=3, best_epoch=2, charts=[("loss", "<svg></svg>", [(TRAP, 1, True)])]
-        ),
-        results=ResultsPart(
-            scores=[("accuracy", figure), ("log_loss", figure)],
-            classes=rows,
-            confusion=Confusion(classes=names, counts=counts, rates=rates, image=image),
-            pairs=[Pair(label=TRAP, predicted=names[1], count=2, pictures=[shown])],
-            mistakes=2,
-            charts=[Chart(title="receiver", svg="<svg></svg>", legend=[(TRAP, 1, False)], lead=LEAD)],
-        ),
-        mistakes=[shown],
-        heated=True,
-        labels=LabelsPart(n=10, n_all=20, wrong=[shown], outliers=[gone], ambiguous=[shown], counts=(1, 1, 1)),
-        map=MapPart(
-            own=False,
-            n=2,
-            n_all=3,
-            points=[(0, 1000, 0, 0), (500, 3, 1, 2)],
-            names=[TRAP, "b"],
-            classes=names,
-            sprites=Sprites(address=PIXEL, side=40, columns=2),
-        ),
-        abstention=AbstentionPart(wanted=0.95, measured=figure, size=1.04, unknown=0.05, calibrated_on=40),
-        about=AboutPart(facts=[("backbone", TRAP)], versions=[("numpy", "2")], model=TRAP, missing=1),
+    counts[0][-1] = 1
+    rates = [[count / 3 for count in row] for row in counts]
+    names = [TRAP, *(f"class {number}" for number in range(1, classes))]
+    table = CrossTable(classes=names, counts=counts, rates=rates, image=image)
+    return Matrix(table=table, title=TRAP, rows=TRAP, columns=TRAP, off_is_wrong=off_is_wrong)
+
+
+def plane(classes: int = 2) -> Plane:
+    part = MapPart(
+        own=False,
+        n=2,
+        n_all=3,
+        points=[(0, 1000, 0, 0), (500, 3, 1, 2)],
+        names=[TRAP, "b"],
+        classes=[TRAP, *(f"class {number}" for number in range(1, classes))],
+        sprites=Sprites(address=PIXEL, side=40, columns=2),
     )
+    more = f"and {classes - 7} more" if classes > 8 else ""
+    return Plane(part=part, title=TRAP, splits=("train", "validation", "test"), more=more)
+
+
+def every_block() -> list[Block]:
+    """One of each kind, and of each layout, with a trap in every text."""
+    columns = [Column(name=TRAP), Column(name=TRAP, kind="name"), Column(name=TRAP, kind="number")]
+    columns.append(Column(name=TRAP, kind="interval"))
+    groups = [Group(pictures=[shown(), shown(picture=None, heat=None, caption=())], title=TRAP, count=TRAP)]
+    layouts: Any = ("rows", "boxes", "strip", "cards")
+    return [
+        Paragraph(text=TRAP),
+        Paragraph(text=TRAP, tone="warning"),
+        Heading(text=TRAP, count=TRAP),
+        Steps(items=[TRAP, TRAP]),
+        Facts(rows=[(TRAP, TRAP)], command=(TRAP, "my runs/model.onnx")),
+        Table(columns=columns, rows=[(TRAP, TRAP, TRAP, SCORE), ("a", "b", "1", None)], kept=0),
+        matrix(2),
+        *(Pictures(layout=layout, groups=groups, large=layout == "cards") for layout in layouts),
+        Charts(charts=[DrawnChart(title=TRAP, svg="<svg></svg>", legend=[(TRAP, 1, True)], note=TRAP)]),
+        plane(),
+    ]
+
+
+def report(*blocks: Block, **changes: Any) -> Report:
+    given: dict[str, Any] = {
+        "sentence": TRAP,
+        "score": SCORE,
+        "references": [(0.25, TRAP), (0.5, "The second.")],
+        "doubt": TRAP,
+        "warning": TRAP,
+        "note": TRAP,
+    }
+    section = Section(key="all", title=TRAP, blocks=blocks or every_block())
+    verdict = Verdict(**given | changes)
+    return Report(name=TRAP, made="2026-01-01 00:00", verdict=verdict, sections=[section])
 
 
 class Reader(HTMLParser):
@@ -122,6 +117,14 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.text += data
 
+    def of(self, tag: str, kind: str) -> list[dict[str, str | None]]:
+        """The attributes of the tags of a class."""
+        return [given for name, given in self.tags if name == tag and kind in (given.get("class") or "").split()]
+
+
+def read(*blocks: Block, **changes: Any) -> Reader:
+    return Reader(render(report(*blocks, **changes), ENGLISH))
+
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_html_in_names_is_shown_and_never_run(language: Any) -> None:
@@ -129,12 +132,12 @@ def test_html_in_names_is_shown_and_never_run(language: Any) -> None:
     scripts = [attributes for tag, attributes in reader.tags if tag == "script"]
     assert scripts == [{"type": "application/json", "id": "plane-data"}, {}]
     assert [tag for tag, _ in reader.tags].count("title") == 1
-    assert reader.text.count(TRAP) > 15
+    assert reader.text.count(TRAP) > 40
     assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
 
 
 def test_the_page_loads_nothing() -> None:
-    text = render(report(), Phrases("en"))
+    text = render(report(*every_block(), matrix(40, image=PIXEL)), ENGLISH)
     reader = Reader(text)
     addresses = [
         value or "" for _, attributes in reader.tags for name, value in attributes.items() if name in ("src", "href")
@@ -144,65 +147,97 @@ def test_the_page_loads_nothing() -> None:
     assert not re.search(r"@import|url\((?!\$)|https?://(?!www\.w3\.org)", text)
     policy = next(attributes["content"] for tag, attributes in reader.tags if attributes.get("http-equiv"))
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-    anchors = {attributes["id"] for tag, attributes in reader.tags if tag == "section"}
-    assert {address[1:] for address in addresses if address.startswith("#")} == anchors
 
 
-def test_the_sentence_at_the_top() -> None:
-    english, chinese = render(report(), Phrases("en")), render(report(), Phrases("zh"))
-    assert "98.9\u00a0% of 280 test pictures, between 97.0\u00a0% and 99.6\u00a0%" in english
-    assert "280 张测试图片中 98.9% 分类正确" in chinese
+def test_the_page_begins_with_the_answer_and_leads_to_the_sections() -> None:
+    first, second = (Section(key=key, title=key.upper(), blocks=[]) for key in ("data", "map"))
+    verdict = Verdict(
+        sentence="Good.", score=SCORE, references=[(0.25, "A quarter."), (0.5, "A half.")], doubt="Small."
+    )
+    whole = Report(name="cats", made="now", verdict=verdict, sections=[first, second])
+    english, chinese = render(whole, ENGLISH), render(whole, Phrases("zh"))
+    assert "<h1>Good.</h1>" in english
+    assert "<p>A quarter. A half. <strong>Small.</strong></p>" in english
+    assert "<p>A quarter.A half. <strong>Small.</strong></p>" in chinese
     assert '<html lang="zh-CN">' in chinese
-    assert "The test is too small to tell: the interval is 3 points wide." in english
-    assert "On the other 277 it is 98.9" in english
+    assert "训练报告" in chinese
+    reader = Reader(english)
+    assert [given["id"] for tag, given in reader.tags if tag == "section"] == ["data", "map"]
+    assert [given["href"] for tag, given in reader.tags if tag == "a"] == ["#data", "#map"]
+    assert "warning" not in {given.get("class") for tag, given in reader.tags if tag == "p"}
 
 
-def test_what_is_not_there_leaves_no_section() -> None:
-    whole = report()
-    parts = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
-    text = render(Report(**parts | {"mistakes": [], "labels": None, "map": None, "abstention": None}), Phrases("en"))
-    sections = [attributes["id"] for tag, attributes in Reader(text).tags if tag == "section"]
-    assert sections == ["next", "data", "learning", "results", "about"]
+def test_the_bar_shows_the_figure_its_interval_and_what_it_is_compared_with() -> None:
+    reader = read(Paragraph(text="x"))
+    assert [given["style"] for given in reader.of("span", "baseline")] == ["left: 25.00%", "left: 50.00%"]
+    assert [given["style"] for given in reader.of("span", "range")] == ["left: 97.00%; width: 2.60%"]
+    assert [given["style"] for given in reader.of("span", "dot")] == ["left: 98.90%"]
+    assert read(Paragraph(text="x"), score=Score(value=0.5)).of("span", "range") == []
+
+
+def test_a_table_s_cells_are_shown_by_the_kind_of_their_column() -> None:
+    columns = [Column(name="class", kind="name"), Column(name="n", kind="number"), Column(name="x", kind="interval")]
+    rows = [("cat", "12", Score(value=0.5, low=0.25, high=1.0)), ("dog", "3", None), ("fox", "4", Score(value=0.5))]
+    reader = read(Table(columns=columns, rows=rows, kept=1))
+    assert [given["title"] for given in reader.of("span", "name-cell")] == ["cat", "dog", "fox"]
+    assert len(reader.of("td", "number")) == 3
+    assert len(reader.of("th", "number")) == 1
+    (mini,) = reader.of("span", "mini")
+    assert mini["title"] == "25.0\u00a0% – 100.0\u00a0%"
+    assert reader.of("span", "range")[1]["style"] == "left: 25.0%; width: 75.0%"
+    assert reader.of("span", "dot")[1]["style"] == "left: 50.0%"
+    assert reader.text.count("–") == 3  # two without an interval, and the one with it
+    kept = [given.get("class") for tag, given in reader.tags if tag == "tr"]
+    assert kept == [None, None, "kept", None]
+
+
+def test_a_matrix_marks_what_is_wrong_where_off_the_diagonal_is() -> None:
+    cells = [given for tag, given in read(matrix(2)).tags if tag == "td"]
+    assert [given["class"] for given in cells] == ["diagonal strong", "off", "off zero", "diagonal strong"]
+    assert [given["style"] for given in cells] == ["--rate: 1.000", "--rate: 0.333", "--rate: 0.000", "--rate: 1.000"]
+    assert cells[1]["title"] == f"{TRAP} → class 1: 1, 33.3\u00a0%"
+    together = [given for tag, given in read(matrix(2, off_is_wrong=False)).tags if tag == "td"]
+    assert [given["class"] for given in together] == ["diagonal strong", "diagonal", "diagonal zero", "diagonal strong"]
+
+
+def test_a_thousand_classes_stay_small() -> None:
+    text = render(report(matrix(1000, image=PIXEL)), ENGLISH)
+    found = re.search(r'id="matrix-data">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    data = json.loads(found[1])
+    assert len(data["classes"]) == 1000
+    assert (data["truth"], data["answer"]) == (TRAP, TRAP)
+    assert data["counts"] == {"999": 1} | {str(1001 * number): 3 for number in range(1000)}
+    assert len(text) < 2_000_000
+
+
+def test_a_caption_stands_under_its_picture_line_by_line() -> None:
+    lines = (Line(text="is", name="cat"), Line(text="taken for", name="dog", share="93 %", bad=True), Line(text="x"))
+    text = render(report(Pictures(layout="strip", groups=[Group(pictures=[shown(caption=lines)])])), ENGLISH)
+    caption = '<span>is <b>cat</b></span><span>taken for <b class="bad">dog</b> 93 %</span><span>x</span>'
+    assert f"{caption}</figcaption>" in text
+    gone = read(Pictures(layout="strip", groups=[Group(pictures=[shown(picture=None, heat=None)])]))
+    assert len(gone.of("div", "gone")) == 1
 
 
 def test_the_map_s_data_is_whole() -> None:
-    text = render(report(), Phrases("en"))
-    data = json.loads(re.search(r'<script type="application/json" id="plane-data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+    text = render(report(plane()), ENGLISH)
+    found = re.search(r'<script type="application/json" id="plane-data">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    data = json.loads(found[1])
     assert data["points"] == [[0, 500], [1000, 3], [0, 1], [0, 2]]
     assert data["names"] == [TRAP, "b"]
     assert data["splits"] == ["train", "validation", "test"]
 
 
-def test_a_thousand_classes_stay_small() -> None:
-    text = render(report(1000, image=PIXEL), Phrases("en"))
-    data = json.loads(re.search(r'id="matrix-data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
-    assert len(data["classes"]) == 1000
-    assert data["counts"] == {str(1001 * number): 3 for number in range(1000)}
-    assert len(text) < 2_000_000
-
-
-def test_thresholds_that_could_not_be_set_are_told() -> None:
-    whole = report()
-    parts = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
-    few = AbstentionPart(
-        wanted=0.95, measured=Figure(value=1.0, low=0.8, high=1.0), size=10.0, unknown=None, calibrated_on=12
-    )
-    assert "12 validation pictures are too few to tell" in render(Report(**parts | {"abstention": few}), Phrases("en"))
-
-
-def test_so_many_doubtful_labels_that_the_classifier_is_doubtful_are_told() -> None:
-    whole = report()
-    parts = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
-    many = LabelsPart(n=10, n_all=10, wrong=[], outliers=[], ambiguous=[], counts=(5, 0, 0))
-    words = "agrees with too few labels"
-    assert words in render(Report(**parts | {"labels": many}), Phrases("en"))
-    assert words not in render(whole, Phrases("en"))
+@pytest.mark.parametrize(("classes", "last"), [(7, "class 6"), (8, "class 7"), (9, "and 2 more")])
+def test_of_more_classes_than_colours_the_last_colour_is_of_all_others(classes: int, last: str) -> None:
+    text = render(report(plane(classes)), ENGLISH)
+    legend = re.findall(r'<i class="key round" style="--key: var\(--series-(\d)\)"></i>([^<]+)</li>', text)
+    assert [int(colour) for colour, _ in legend] == list(range(1, min(classes, 8) + 1))
+    assert legend[-1][1] == last
 
 
 def test_a_model_s_path_can_be_pasted_into_a_shell() -> None:
-    whole = report()
-    parts = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
-    about = AboutPart(facts=[], versions=[], model="my runs/model.onnx", missing=0)
-    assert "tellapart predict &#39;my runs/model.onnx&#39; PICTURE" in render(
-        Report(**parts | {"about": about}), Phrases("en")
-    )
+    text = render(report(Facts(rows=[], command=("Try it", "my runs/model.onnx"))), ENGLISH)
+    assert "<code>tellapart predict &#39;my runs/model.onnx&#39; PICTURE</code>" in text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import locale
 import re
 import string
 from pathlib import Path
 
 import pytest
 
+from tellapart.bundle import Score
 from tellapart.reporting.phrases import LANGUAGES, Phrases, language_of, table
 
 SOURCES = Path(__file__).parents[2] / "src" / "tellapart"
@@ -33,7 +35,7 @@ def test_chinese_is_chinese_but_for_names() -> None:
 def test_every_phrase_is_used_and_every_used_one_is_there() -> None:
     texts = [
         path.read_text()
-        for folder in ("reporting", "workflows", "serving")
+        for folder in ("reporting", "runs", "serving", "tasks", "workflows")
         for path in (SOURCES / folder).rglob("*.*")
         if path.suffix in (".py", ".html", ".js")
     ]
@@ -55,6 +57,70 @@ def test_values_are_written_as_the_language_does() -> None:
         english("no such phrase")
 
 
+def test_whole_numbers_are_grouped_and_words_are_put_as_they_are() -> None:
+    english = Phrases("en")
+    assert english("times", n=1234567) == "1,234,567 times"
+    assert english("next_weak", accuracy="1234567").startswith("The model is weak: 1234567 right.")
+    assert english("seconds", n=1234.5) == "1234.5 s"
+
+
+def test_shares_are_percentages_and_names_stand_in_a_row() -> None:
+    english, chinese = Phrases("en"), Phrases("zh")
+    assert english("abstention_novelty", share=0.0456).endswith("called unknown; 4.6\u00a0% of the test pictures are.")
+    assert chinese("abstention_novelty", share=0.0456).endswith("测试图片中有 4.6% 如此。")
+    assert chinese("next_few", names=["猫", "狗"]).startswith("为 猫、狗 增加测试图片")
+    assert english("curves_some", n=2, classes=3) == "The 2 classes with the lowest recall of 3."
+
+
+def test_sentences_and_intervals_stand_as_the_language_puts_them() -> None:
+    english, chinese = Phrases("en"), Phrases("zh")
+    assert english.sentences("One.", "", "Two.") == "One. Two."
+    assert chinese.sentences("一。", "", "二。") == "一。二。"
+    score = Score(value=0.5, low=0.25, high=0.625)
+    assert english.interval(score) == "25.0\u00a0% – 62.5\u00a0%"
+    assert english.interval(score, share=False) == "0.250 – 0.625"
+    assert [english.interval(one) for one in (None, Score(value=1), Score(value=1, low=0.5))] == ["–", "–", "–"]
+    assert (english.name("log_loss"), chinese.name("log_loss")) == ("log loss", "对数损失")
+    assert chinese.name("mean_of_all") == "mean of all"
+    assert Phrases("zh")("times", n=1234567) == "1,234,567 次"
+    assert (english.language, Phrases("zh").language) == ("en", "zh")
+
+
+def test_a_share_has_as_many_digits_as_asked_for() -> None:
+    english, chinese = Phrases("en"), Phrases("zh")
+    assert [english.percent(0.98765, digits) for digits in (0, 1, 2)] == ["99\u00a0%", "98.8\u00a0%", "98.77\u00a0%"]
+    assert [chinese.percent(share) for share in (0.0, 0.5, 1.0)] == ["0.0%", "50.0%", "100.0%"]
+    assert chinese.percent(None) == "–"
+
+
+def test_names_in_a_row() -> None:
+    for phrases, separator in ((Phrases("en"), ", "), (Phrases("zh"), "、")):
+        assert phrases.joined([]) == ""
+        assert phrases.joined(["猫"]) == "猫"
+        assert phrases.joined(["b", "a", "c"]) == separator.join("bac")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (61, "1 min 1 s"),
+        (119, "1 min 59 s"),
+        (120, "2 min"),
+        (599, "9 min 59 s"),
+        (600, "10 min"),
+        (659, "10 min"),
+        (3660, "61 min"),
+    ],
+)
+def test_a_time_is_told_in_seconds_up_to_ten_minutes(seconds: float, said: str) -> None:
+    assert Phrases("en").duration(seconds) == said
+    chinese = said.replace(" min", " 分钟").replace(" s", " 秒").replace("分钟 ", "分 ")
+    assert Phrases("zh").duration(seconds) == chinese
+
+
 @pytest.mark.parametrize(
     ("environment", "language"),
     [
@@ -63,6 +129,12 @@ def test_values_are_written_as_the_language_does() -> None:
         ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
         ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"),
         ({"LANGUAGE": "zh:en"}, "zh"),
+        ({"LANG": "ZH"}, "zh"),
+        ({"LANG": "en_ZH"}, "en"),
+        ({"LC_ALL": "", "LANG": "zh_CN"}, "zh"),
+        ({"LANGUAGE": "en", "LANG": "zh_CN"}, "en"),
+        ({"LC_MESSAGES": "de_DE", "LANGUAGE": "zh"}, "en"),
+        ({"LC_ALL": "en_GB", "LC_MESSAGES": "zh_TW"}, "en"),
     ],
 )
 def test_the_language_is_the_systems_unless_one_is_asked_for(
@@ -74,3 +146,22 @@ def test_the_language_is_the_systems_unless_one_is_asked_for(
         monkeypatch.setenv(name, value)
     assert language_of(None) == language
     assert (language_of("zh"), language_of("en")) == ("zh", "en")
+
+
+@pytest.mark.parametrize(
+    ("system", "language"),
+    [
+        (("zh_CN", "UTF-8"), "zh"),
+        (("Chinese (Simplified)_China", "936"), "zh"),  # as Windows says it
+        (("de_DE", "UTF-8"), "en"),
+        ((None, None), "en"),
+    ],
+)
+def test_where_no_variable_tells_the_system_s_locale_does(
+    system: tuple[str | None, str | None], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(locale, "getlocale", lambda: system)
+    assert language_of(None) == language
+    assert language_of("en") == "en"

@@ -14,7 +14,7 @@ from tellapart.settings.reading import make_settings, read_recipe
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    started = start_run(make_settings({"pictures": str(tmp_path / "pictures"), "out": str(tmp_path / "runs")}))
+    started = start_run(make_settings({"data": str(tmp_path / "pictures"), "out": str(tmp_path / "runs")}))
     yield started
     started.release()
 
@@ -62,7 +62,7 @@ def test_paths_in_the_recipe_are_whole_so_that_a_run_resumes_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    given = {"pictures": "pictures", "labels": "fixed.csv", "weights": "own.safetensors", "out": str(tmp_path / "runs")}
+    given = {"data": "pictures", "labels": "fixed.csv", "weights": "own.safetensors", "out": str(tmp_path / "runs")}
     run = start_run(make_settings(given))
     run.release()
     monkeypatch.chdir("/")
@@ -70,5 +70,5 @@ def test_paths_in_the_recipe_are_whole_so_that_a_run_resumes_from_anywhere(
     again.release()
     settings = again.settings
     assert settings.labels == str(tmp_path / "fixed.csv")
-    assert (settings.pictures, settings.weights) == (str(tmp_path / "pictures"), str(tmp_path / "own.safetensors"))
+    assert (settings.data, settings.weights) == (str(tmp_path / "pictures"), str(tmp_path / "own.safetensors"))
     assert "labels" not in settings.trained_by()  # where the corrections lie changes nothing; what they say does

@@ -38,6 +38,7 @@ from tellapart.serving.service import Service
 from tellapart.serving.versions import read_sources
 
 MOST_PIXELS = 1_000_000
+PATIENCE = 120.0  # seconds; only what hangs takes as long, on a busy machine too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class Running:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         """Send a request; a dict goes as JSON, without a Content-Type."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=PATIENCE)
         try:
             data = json.dumps(body).encode() if isinstance(body, dict) else body
             connection.request(method, path, data, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -234,7 +235,7 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
             max_batch=options.get("max_batch", 4),
             max_delay=0.0,
             queue=options.get("queue", 64),
-            timeout=options.get("timeout", 10.0),
+            timeout=options.get("timeout", PATIENCE),
             explain=options.get("explain"),
         )
         limits, keys = options.get("limits", Limits()), Keys(options.get("keys", ()))
@@ -243,16 +244,16 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
         found.update(service=service, http_port=http.getsockname()[1], grpc_port=grpc_port)
         page = {name: options.get(name) for name in ("hosts", "words", "corrections")}
         app = build_app(service, limits=limits, keys=keys, **page)
-        await listen(service, app, http=http, grpc=grpc, grace=options.get("grace", 5), stop=stop, ready=up.set)
+        await listen(service, app, http=http, grpc=grpc, grace=options.get("grace", PATIENCE), stop=stop, ready=up.set)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
     thread.start()
-    assert up.wait(20)
+    assert up.wait(PATIENCE)
 
     def end() -> None:
         if thread.is_alive():
             loop.call_soon_threadsafe(stop.set)
-            thread.join(20)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
             loop.close()
 

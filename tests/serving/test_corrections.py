@@ -98,12 +98,13 @@ def test_training_takes_the_folder_as_a_table_and_as_corrections(server: Running
     known = (colours / "blue" / "0.png").read_bytes()
     for data, label in ((png((199, 10, 10)), "红色"), (known, "green")):
         assert correct(server, [data], label=label, model="single").status == 200
-    assert [entry.label for entry in read_table(folder / "single" / "labels.csv").entries]
+    assert [entry.target.text for entry in read_table(folder / "single" / "labels.csv").entries]
     listing = add_pictures(scan(colours), folder)
     settled = settle(listing, inspect_all([entry.path for entry in listing.entries], workers=1))
     labels = {
-        entry.path.name if entry.added else f"{entry.path.parent.name}/{entry.path.name}": entry.train_label
-        or entry.label
+        entry.path.name if entry.added else f"{entry.path.parent.name}/{entry.path.name}": (
+            entry.train_target or entry.target
+        ).text
         for entry in settled.listing.entries
     }
     assert labels["blue/0.png"] == "green"
@@ -313,7 +314,7 @@ def test_each_model_has_its_own(start: Start, kept: Corrections, folder: Path, c
         f"{str(folder / 'colours')!r}."
     )
     (added,) = [entry for entry in add_pictures(scan(colours), folder / "colours").entries if entry.added]
-    assert added.label == "green"
+    assert added.target.text == "green"
 
 
 def test_the_model_may_be_named_in_the_address(server: Running, folder: Path) -> None:

@@ -17,6 +17,7 @@ from tellapart.bundle import open_model
 from tellapart.cli.gallery import command
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, ModelFileError
 from tellapart.preprocessing import load
 from tellapart.reporter import Silent
@@ -35,7 +36,7 @@ def run(tmp_path: Path, deciding_bytes: bytes, colours: Path) -> Path:
     examples = [
         Example(
             path=path,
-            label=path.parent.name,
+            target=ClassName(path.parent.name),
             split="train",
             group="",
             content_hash=f"{number:032x}",

@@ -210,7 +210,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 def test_another_version_is_refused(folder: Path) -> None:
     folder.mkdir()
     save_file({}, folder / "checkpoint-00001-0000000.safetensors", {"version": "99", "state": "of another kind"})
-    with pytest.raises(TrainingError, match="is of checkpoint version 99, this program reads 1"):
+    with pytest.raises(TrainingError, match="is of checkpoint version 99, this program reads 2"):
         _open(folder).load()
 
 

@@ -17,9 +17,10 @@ from tellapart.training.progress import Epoch
 FIRST = Epoch(
     number=1,
     train_loss=0.5,
-    train_accuracy=0.75,
     validation_loss=0.25,
-    validation_accuracy=0.875,
+    train={"accuracy": 0.75, "box loss": 1.5},
+    validation={"accuracy": 0.875, "mAP": 0.625},
+    rank=-0.25,
     learning_rate=0.125,
     seconds=2.0,
     pictures_per_second=64.0,
@@ -45,6 +46,8 @@ def test_scalars_of_each_epoch(tmp_path: Path) -> None:
         "loss/validation": 0.25,
         "accuracy/train": 0.75,
         "accuracy/validation": 0.875,
+        "box_loss/train": 1.5,  # TensorBoard's names have no spaces
+        "mAP/validation": 0.625,
         "learning_rate": 0.125,
         "seconds": 2.0,
         "pictures_per_second": 64.0,

@@ -13,7 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tellapart.data.batch import Batch
 from tellapart.training.devices import Devices
+from tellapart.training.learner import Judged, Losses
 
 
 @pytest.mark.parametrize("kind", ["ADAMW", "SGD"])
@@ -28,7 +30,7 @@ def test_it_learns_and_leaves_the_callers_random_state_and_threads(toy: ModuleTy
     network, fitted = toy.train(epochs=6)
     assert fitted.stopped == "finished"
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss - 0.1
-    assert fitted.history[-1].validation_accuracy > 0.6
+    assert fitted.history[-1].validation["accuracy"] > 0.6
     assert [epoch.number for epoch in fitted.history] == [1, 2, 3, 4, 5, 6]
     assert not network.training
     assert torch.equal(torch.get_rng_state(), state)
@@ -177,8 +179,83 @@ def test_one_big_batch_and_chunks_of_it_end_alike(toy: ModuleType) -> None:
     assert torch.tensor(toy.curve(fitted)).allclose(torch.tensor(toy.curve(again)), atol=1e-6)
 
 
-def test_forward_may_be_any_callable(toy: ModuleType) -> None:
-    network = toy.build()
-    by_itself, _ = toy.train()
-    toy.train(network, forward=lambda images: network[1:](toy.Picture()(images)))
-    assert toy.digest(network) == toy.digest(by_itself)
+def test_the_rank_alone_says_which_epoch_is_best(toy: ModuleType) -> None:
+    validate = toy.one_after_another([5.0, 3.0, 4.0, 6.0])
+    network, fitted = toy.train(validate=validate, rank=lambda loss, accuracy: loss)
+    assert (fitted.best_epoch, [epoch.rank for epoch in fitted.history]) == (4, [5.0, 3.0, 4.0, 6.0])
+    assert torch.equal(next(iter(network.state_dict().values())), validate.seen[3])
+    _, fitted = toy.train(
+        epochs=9, validate=toy.one_after_another([5.0, 3.0, 4.0]), rank=lambda loss, _: loss, patience=2
+    )
+    assert (fitted.best_epoch, fitted.stopped) == (1, "early")
+
+
+def test_the_plateau_is_one_of_the_validation_loss_whatever_ranks_epochs(toy: ModuleType) -> None:
+    validate = toy.one_after_another([5.0, 6.0, 4.0, 3.0])
+    _, fitted = toy.train(schedule="plateau", validate=validate, rank=lambda loss, accuracy: loss)
+    rates = [epoch.learning_rate for epoch in fitted.history]
+    assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005])  # halved after the only epoch that did not fall
+
+
+class Detector(nn.Module):
+    """Computes its losses itself while it is trained, as detectors do: how far the brightest channel is off."""
+
+    def __init__(self, toy: ModuleType) -> None:
+        super().__init__()
+        self.layers = toy.build(batch_norm=False, dropout=0.0)
+
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
+        logits = self.layers(torch.stack(images))
+        if targets is None:
+            return logits
+        classes = torch.cat([target["labels"] for target in targets])
+        boxes = torch.stack([target["box"] for target in targets])
+        return nn.functional.cross_entropy(logits, classes, reduction="none"), (logits - boxes).square().mean(1)
+
+
+class DetectionLearner:
+    """Inputs are a list of pictures, targets a list of dicts; the network is handed both."""
+
+    parts = ("class loss", "box loss")
+
+    def __init__(self, toy: ModuleType) -> None:
+        self.toy = toy
+        self.seen: list[int] = []
+
+    def prepare(self, batch: Batch, seed: int) -> Batch:
+        inputs = [*self.toy.Picture()(batch.inputs)]
+        targets = [{"labels": label[None], "box": torch.ones(self.toy.CLASSES)} for label in batch.targets]
+        return Batch(inputs=inputs, targets=targets, rows=batch.rows)
+
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        self.seen.append(len(batch.inputs))
+        classes, boxes = network(batch.inputs, batch.targets)
+        return Losses(items=classes + boxes, parts={"box loss": boxes, "class loss": classes})
+
+    def chunks(self, batch: Batch, count: int) -> tuple[Batch, ...]:
+        return batch.split(count)
+
+    def judge(self, network: nn.Module) -> Judged:
+        assert not network.training
+        assert not torch.is_grad_enabled()
+        batch = self.prepare(self.toy.pictures(64, 99), 0)
+        classes, boxes = network(batch.inputs, batch.targets)
+        return Judged(loss=float(classes.mean()), figures={"AP": 0.5}, rank=-float(boxes.mean()))
+
+
+def test_a_network_that_needs_the_targets_and_pictures_in_a_list(toy: ModuleType, tmp_path: Path) -> None:
+    learner = DetectionLearner(toy)
+    train = functools.partial(toy.train, learner=learner, chunk=3, optimizer="sgd")
+    whole, fitted = train(Detector(toy))
+    assert set(learner.seen) == {2, 3}  # 8 in three parts
+    for epoch in fitted.history:
+        assert list(epoch.train) == ["class loss", "box loss"]
+        assert sum(epoch.train.values()) == pytest.approx(epoch.train_loss)
+    assert fitted.history[-1].train["box loss"] < fitted.history[0].train["box loss"]
+    with pytest.raises(toy.Killed):
+        train(Detector(toy), folder=tmp_path, save_steps=4, on_step=toy.killed_at((2, 6)))
+    resumed, again = train(Detector(toy), folder=tmp_path)
+    assert toy.digest(resumed) == toy.digest(whole)
+    assert [epoch.record()["train_box loss"] for epoch in again.history] == [
+        epoch.train["box loss"] for epoch in fitted.history
+    ]

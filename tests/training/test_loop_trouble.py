@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tellapart.errors import ForeignCheckpoint, StorageError, TrainingError
@@ -48,6 +49,27 @@ def test_processes_that_see_other_checkpoints(toy: ModuleType, tmp_path: Path) -
         toy.train(folder=tmp_path, devices=Elsewhere(world=2, rank=1, threads=1))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Heard(Devices):
+    """One of two processes that agree on everything; what this one sends is noted."""
+
+    sent: list[float] = dataclasses.field(default_factory=list)
+
+    def share(self, tensor: Tensor) -> None:
+        pass
+
+    def add_up(self, tensor: Tensor) -> None:
+        self.sent.append(float(tensor[0]))
+
+
+def test_the_others_are_told_of_a_checkpoint_that_is_refused_here(toy: ModuleType, tmp_path: Path) -> None:
+    toy.train(folder=tmp_path, epochs=1)
+    devices = Heard(world=2, threads=1)
+    with pytest.raises(ForeignCheckpoint):
+        toy.train(folder=tmp_path, epochs=1, fingerprint="other", devices=devices)
+    assert devices.sent == [1.0]
+
+
 def test_a_foreign_checkpoint_is_refused(toy: ModuleType, tmp_path: Path) -> None:
     toy.train(folder=tmp_path, epochs=1)
     with pytest.raises(ForeignCheckpoint, match="belongs to another training"):
@@ -77,10 +99,10 @@ class Poison:
     step: int
 
     def __call__(self, epoch: int, step: int, batch: Any) -> Any:
-        images = self.toy.Picture()(batch.images)
+        images = self.toy.Picture()(batch.inputs)
         if (epoch, step) == (self.epoch, self.step):
             images = images * float("nan")
-        return dataclasses.replace(batch, images=images)
+        return dataclasses.replace(batch, inputs=images)
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(toy: ModuleType, tmp_path: Path) -> None:
@@ -102,6 +124,29 @@ def test_a_loss_that_is_no_number_stops_with_advice(toy: ModuleType, tmp_path: P
 def test_a_validation_loss_that_is_no_number_stops_too(toy: ModuleType) -> None:
     with pytest.raises(TrainingError, match=r"^after epoch 2: the validation loss is inf; it must stay finite\."):
         toy.train(validate=toy.one_after_another([1.0, float("inf")]))
+
+
+def test_a_rank_that_is_no_number_stops_too(toy: ModuleType) -> None:
+    with pytest.raises(ValueError, match="^after epoch 1: the learner's rank is nan; epochs cannot be compared by it"):
+        toy.train(rank=lambda loss, accuracy: float("nan"))
+    _, fitted = toy.train(epochs=2, rank=lambda loss, accuracy: float("-inf"))
+    assert fitted.best_epoch == 1
+
+
+def test_a_batch_that_the_learner_cannot_take_stops(toy: ModuleType) -> None:
+    def refuse(images: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        raise TrainingError("row 3 is of class number -100")
+
+    with pytest.raises(TrainingError, match="^row 3 is of class number -100$"):
+        toy.train(mix=refuse)
+
+
+def test_checkpoints_of_an_older_version_are_told(toy: ModuleType, tmp_path: Path) -> None:
+    save_file({}, tmp_path / "checkpoint-00001-0000000.safetensors", {"version": "1", "state": "{}"})
+    with pytest.raises(
+        TrainingError, match=r"is of checkpoint version 1, this program reads 2\. Resume with the version"
+    ):
+        toy.train(folder=tmp_path)
 
 
 def test_out_of_memory_in_the_middle_is_resumed_exactly(toy: ModuleType, tmp_path: Path) -> None:

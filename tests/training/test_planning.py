@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -125,3 +126,31 @@ def test_the_usual_learning_rate_follows_the_batch() -> None:
     assert scaled_learning_rate(4e-4, batch=32, optimizer="adamw") == 4e-4
     assert scaled_learning_rate(4e-4, batch=128, optimizer="adamw") == pytest.approx(8e-4)
     assert scaled_learning_rate(1e-2, batch=128, optimizer="sgd") == pytest.approx(4e-2)
+
+
+def test_what_fits_exactly_fits() -> None:
+    """The budget is the seconds themselves, to the last bit, and then one step less."""
+    fixed = {"train": 100, "validation": 20, "views": None, "default_epochs": 20}
+    for epochs in (None, 1):
+        found = plan(CACHED, **fixed, epochs=epochs, seconds=None)
+        assert found is not None
+        assert plan(CACHED, **fixed, epochs=epochs, seconds=found.seconds) == found
+        less = plan(CACHED, **fixed, epochs=epochs, seconds=math.nextafter(found.seconds, 0))
+        assert (less.epochs if less else None) == (19 if epochs is None else None)
+    one = plan(FRESH, **{**fixed, "default_epochs": 1}, epochs=None, seconds=None)
+    assert one is not None
+    assert plan(FRESH, **fixed, epochs=None, seconds=one.seconds) == one
+    needed = worth_trying(train=300, seconds_picture=0.01, seconds=0.0)[1]
+    assert worth_trying(train=300, seconds_picture=0.01, seconds=needed)[0]
+    assert not worth_trying(train=300, seconds_picture=0.01, seconds=math.nextafter(needed, 0))[0]
+
+
+def test_given_views_of_none_are_kept_and_cost_nothing() -> None:
+    planned = plan(CACHED, train=100, validation=20, epochs=2, views=0, default_epochs=20, seconds=None)
+    assert planned is not None
+    assert (planned.views, planned.seconds) == (0, pytest.approx(1.15 * 2 * 2.1))
+
+
+def test_the_report_of_five_thousand_pictures_is_the_longest() -> None:
+    assert [report_seconds(count) for count in (0, 1_000, 4_999, 5_001)] == pytest.approx([4.0, 7.0, 18.997, 19.0])
+    assert reserve_seconds(scored=500, seconds_picture=0.02) == pytest.approx(8 + 1.2 * 10)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -15,6 +17,7 @@ from tellapart.training.optimizer import build_optimizer
 from tellapart.training.progress import Epoch
 from tellapart.training.schedule import Schedule
 from tellapart.training.state import Parts, Position
+from tellapart.training.update import Seen
 
 
 def _parts(name: str, *, channels_last: bool) -> Parts:
@@ -85,14 +88,115 @@ def test_position_as_json_values() -> None:
     epoch = Epoch(
         number=1,
         train_loss=0.1,
-        train_accuracy=0.5,
         validation_loss=0.3,
-        validation_accuracy=0.5,
+        train={"accuracy": 0.5},
+        validation={"mAP": 0.5},
+        rank=-0.3,
         learning_rate=0.1,
         seconds=1.0,
         pictures_per_second=8.0,
     )
-    position = Position(epoch=1, step=3, loss=1.5, right=2, pictures=24, seconds=0.5, history=[epoch])
-    assert Position.restored(position.state()) == position
-    assert position.best_epoch == 1
+    position = Position(epoch=1, step=3, loss=1.5, parts={"accuracy": 2.0}, items=24, seconds=0.5, history=[epoch])
+    assert Position.restored(json.loads(json.dumps(position.state()))) == position
+
+
+def test_what_updates_saw_is_summed_up_and_forgotten_with_the_epoch() -> None:
+    position = Position()
+    for number in (1, 2):
+        position.add(Seen(loss=0.5 * number, parts={"accuracy": 3.0, "box loss": 0.25}, items=4, stop=False))
+    assert (position.loss, position.parts, position.items) == (1.5, {"accuracy": 6.0, "box loss": 0.5}, 8)
+    position.begin_epoch(1)
+    assert position == Position(epoch=1)
+
+
+def test_the_best_epoch_is_the_first_of_the_highest_rank() -> None:
+    ranks = [(1, -3.0, 0.1), (2, -1.0, 0.9), (3, -2.0, 0.05), (4, -1.0, 0.01)]  # the least loss is not what counts
+    history = [
+        Epoch(
+            number=number,
+            train_loss=1.0,
+            validation_loss=loss,
+            train={},
+            validation={},
+            rank=rank,
+            learning_rate=0.1,
+            seconds=1.0,
+            pictures_per_second=1.0,
+        )
+        for number, rank, loss in ranks
+    ]
+    assert Position(history=history).best_epoch == 2
     assert Position().best_epoch == 0
+
+
+def test_what_is_drawn_next_comes_back() -> None:
+    """Validation and callbacks draw from torch's own numbers, beside the steps, which seed anew."""
+    parts = _parts("adamw", channels_last=False)
+    _train(parts, 0, 2)
+    torch.manual_seed(7)
+    torch.rand(3)
+    tensors, state = parts.gather()
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    drawn = torch.rand(5)
+    torch.manual_seed(1)
+    parts.restore(tensors, state)
+    assert torch.equal(torch.rand(5), drawn)
+
+
+def test_the_scale_of_the_loss_comes_back() -> None:
+    """Half precision multiplies the loss by a number that grows and shrinks as training goes on."""
+    first, second = (_parts("sgd", channels_last=False) for _ in range(2))
+    first, second = (
+        replace(parts, scaler=torch.amp.GradScaler("cpu", init_scale=2.0**10)) for parts in (first, second)
+    )
+    for finite in (True, True, False):
+        loss = first.network(torch.ones(1, 4, 6, 6)).sum() * (1.0 if finite else torch.inf)
+        first.optimizer.zero_grad()
+        first.scaler.scale(loss).backward()
+        first.scaler.step(first.optimizer)
+        first.scaler.update()
+    assert first.scaler.get_scale() == 2.0**9  # halved once
+    second.restore(*first.gather())
+    second.scaler.scale(torch.ones(1))
+    assert second.scaler.state_dict() == first.scaler.state_dict()
+    assert second.scaler.get_scale() == 2.0**9
+
+
+def test_the_learning_rate_comes_back() -> None:
+    first, second = (_parts("sgd", channels_last=False) for _ in range(2))
+    _train(first, 0, 5)
+    rate = first.optimizer.param_groups[0]["lr"]
+    assert second.optimizer.param_groups[0]["lr"] != rate
+    second.restore(*first.gather())
+    assert second.schedule.state() == first.schedule.state()
+
+
+def test_without_an_average_the_network_itself_is_judged_and_kept() -> None:
+    parts = replace(_parts("sgd", channels_last=False), average=None)
+    assert parts.judged is parts.network
+    assert {name.split(".")[0] for name in parts.gather()[0]} == {"network", "random"}
+    parts = _parts("adamw", channels_last=False)
+    assert parts.average is not None
+    assert parts.judged is parts.average.network
+    _train(parts, 0, 1)
+    assert {name.split(".")[0] for name in parts.gather()[0]} == {"network", "average", "optimizer", "random"}
+
+
+def test_the_best_epoch_is_the_first_with_the_least_loss_and_an_epoch_begins_at_nothing() -> None:
+    epochs = [
+        Epoch(
+            number=number,
+            train_loss=0.1,
+            train_accuracy=0.5,
+            validation_loss=loss,
+            validation_accuracy=0.5,
+            learning_rate=0.1,
+            seconds=1.0,
+            pictures_per_second=8.0,
+        )
+        for number, loss in enumerate((0.4, 0.2, 0.3, 0.2), start=1)
+    ]
+    position = Position(epoch=3, step=2, loss=1.0, right=3, pictures=8, seconds=2.0, ended="early", history=epochs)
+    assert position.best_epoch == 2
+    position.begin_epoch(4)
+    assert position == Position(epoch=4, ended="early", history=epochs)

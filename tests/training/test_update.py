@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tellapart.data.batch import Batch
 from tellapart.errors import TrainingError
 from tellapart.training.devices import Devices
+from tellapart.training.learner import Losses
 from tellapart.training.loss import PictureLoss
 from tellapart.training.optimizer import build_optimizer
 from tellapart.training.update import Updater, is_out_of_memory, step_seed, within_memory
@@ -45,13 +47,16 @@ class Narrow(nn.Module):
 
 def _updater(toy: ModuleType, network: nn.Module, **options: Any) -> Updater:
     optimizer = build_optimizer([list(network.named_parameters())], name="sgd", learning_rate=1.0, momentum=0.0)
-    settings: dict[str, Any] = {"loss": PictureLoss(), "devices": toy.ONE_THREAD, "seed": 3, "report": [].append}
-    return Updater(network=network, forward=network, optimizer=optimizer, **{**settings, **options})
+    learner = toy.Learner(loss=options.pop("loss", PictureLoss()), mix=options.pop("mix", None))
+    settings: dict[str, Any] = {"learner": learner, "devices": toy.ONE_THREAD, "seed": 3, "report": [].append}
+    return Updater(network=network, optimizer=optimizer, **{**settings, **options})
 
 
-def _run(updater: Updater, toy: ModuleType, size: int = 8) -> tuple[float, int, int, bool]:
-    batch = toy.pictures(size, 1)
-    return updater.run(batch.images, batch.targets, epoch=1, step=2, vote=lambda: False).read()
+def _run(updater: Updater, toy: ModuleType, size: int = 8) -> tuple[float, int, int]:
+    """Sum of losses, right answers, pictures."""
+    seen = updater.run(toy.pictures(size, 1), epoch=1, step=2, vote=lambda: False).read()
+    assert not seen.stop
+    return seen.loss, round(seen.parts["accuracy"]), seen.items
 
 
 def _gradients(network: nn.Module) -> dict[str, Tensor]:
@@ -72,9 +77,9 @@ def test_chunks_add_up_to_the_whole_batch(toy: ModuleType, chunk: int) -> None:
 
 def test_the_gradient_is_that_of_the_plain_mean_loss(toy: ModuleType) -> None:
     network, twin = (toy.build(batch_norm=False, dropout=0.0) for _ in range(2))
-    loss, right, pictures, _ = _run(_updater(toy, network), toy)
+    loss, right, pictures = _run(_updater(toy, network), toy)
     batch = toy.pictures(8, 1)
-    logits = twin.train()(batch.images)
+    logits = twin.train()(batch.inputs)
     mean = nn.functional.cross_entropy(logits, batch.targets)
     mean.backward()
     torch.testing.assert_close(_gradients(network), _gradients(twin))
@@ -162,16 +167,84 @@ def test_a_process_in_trouble_still_sends_its_message(toy: ModuleType) -> None:
     with pytest.raises(TrainingError, match="memory does not suffice for 1 picture at a time"):
         _run(_updater(toy, Narrow(toy.build(batch_norm=False), 0, MESSAGES[0]), devices=ill), toy)
     assert [len(message) for message in well.sent] == [len(message) for message in ill.sent]
-    assert [message[4].item() for message in (*well.sent, *ill.sent)] == [0, 1]
+    assert [message[3].item() for message in (*well.sent, *ill.sent)] == [0, 1]
 
 
 def test_another_process_in_trouble_stops_this_one_before_its_weights_change(toy: ModuleType) -> None:
     network = toy.build(batch_norm=False)
     before = toy.digest(network)
-    devices = Paired(world=2, threads=1, other=(0, 0, 8, 0, 1))
+    devices = Paired(world=2, threads=1, other=(0, 8, 0, 1, 0))
     with pytest.raises(TrainingError, match="^epoch 2, step 3: 1 of 2 processes could not train on their part"):
         _run(_updater(toy, network, devices=devices), toy)
     assert toy.digest(network) == before
+
+
+def test_the_vote_of_another_process_counts(toy: ModuleType) -> None:
+    devices = Paired(world=2, threads=1, other=(4.0, 8, 1, 0, 3))
+    alone = _run(_updater(toy, toy.build(batch_norm=False, dropout=0.0)), toy)
+    updater = _updater(toy, toy.build(batch_norm=False, dropout=0.0), devices=devices)
+    sums = updater.run(toy.pictures(8, 1), epoch=0, step=1, vote=lambda: False)
+    seen = sums.read()
+    assert (sums.epoch, sums.step) == (0, 1)
+    assert seen.loss == pytest.approx(alone[0] + 4.0)
+    assert (seen.parts, seen.items, seen.stop) == ({"accuracy": alone[1] + 3}, 16, True)
+
+
+def test_a_batch_that_a_learner_cannot_take_stops_every_process(toy: ModuleType) -> None:
+    def refuse(images: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        raise TrainingError("row 3 is of no class")
+
+    devices = Paired(world=2, threads=1)
+    with pytest.raises(TrainingError, match="row 3 is of no class"):
+        _run(_updater(toy, toy.build(batch_norm=False), devices=devices, mix=refuse), toy)
+    assert [message[3].item() for message in devices.sent] == [1]
+
+
+class Odd:
+    """A learner that does not keep to its protocol: each of its faults is named."""
+
+    parts = ("accuracy",)
+
+    def __init__(self, toy: ModuleType, fault: str) -> None:
+        self.plain, self.fault = toy.Learner(), fault
+
+    def prepare(self, batch: Batch, seed: int) -> Batch:
+        return batch
+
+    def chunks(self, batch: Batch, count: int) -> list[Batch]:
+        return list(batch.split(count))[: -1 if self.fault == "a chunk lost" else None]
+
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        losses = self.plain.losses(network, batch)
+        items, parts = losses.items, dict(losses.parts)
+        if self.fault == "a loss a pixel":
+            items = items[:, None, None].expand(-1, 8, 8)
+        if self.fault == "a mean":
+            items = items.mean()
+        if self.fault == "half precision":
+            items = items.half()
+        if self.fault == "right answers of pixels":
+            parts["accuracy"] = parts["accuracy"][:, None].expand(-1, 8)
+        if self.fault == "another part":
+            parts = {"precision": parts["accuracy"]}
+        return Losses(items=items, parts=parts)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("a loss a pixel", r"the learner gave items of shape \[4, 8, 8\]; one number an item is \[4\]"),
+        ("a mean", r"the learner gave items of shape \[\]; one number an item is \[4\]"),
+        ("half precision", "the learner gave losses in torch.float16; sums need float32"),
+        ("right answers of pixels", r"the learner gave accuracy of shape \[4, 8\]; one number an item is \[4\]"),
+        ("another part", r"the learner gave the parts \['precision'\]; it names \['accuracy'\]"),
+        ("a chunk lost", r"chunks of \[4\] items do not make the batch of 8"),
+    ],
+)
+def test_a_learner_that_would_count_wrong_is_refused(toy: ModuleType, fault: str, message: str) -> None:
+    updater = _updater(toy, toy.build(batch_norm=False), learner=Odd(toy, fault), chunk=4)
+    with pytest.raises(ValueError, match=message):
+        _run(updater, toy)
 
 
 def test_what_ran_out_of_memory_is_let_go_of() -> None:
@@ -199,10 +272,9 @@ def test_draws_follow_from_seed_epoch_step_and_process(toy: ModuleType) -> None:
     states = []
     for where in ((3, 1, 2), (3, 1, 2), (4, 1, 2), (3, 2, 1)):
         narrow = Narrow(toy.build(), 100, MESSAGES[0])
-        batch = toy.pictures(8, 1)
         torch.rand(7)
         updater = _updater(toy, narrow, seed=where[0])
-        updater.run(batch.images, batch.targets, epoch=where[1], step=where[2], vote=lambda: False)
+        updater.run(toy.pictures(8, 1), epoch=where[1], step=where[2], vote=lambda: False)
         states.append(narrow.seen[0][1])
     assert states[0] == states[1]
     assert len(set(states)) == 3
@@ -231,7 +303,6 @@ def test_clipping_bounds_the_length_of_the_gradient(toy: ModuleType) -> None:
 def test_half_precision_activations_are_widened_on_the_cpu(toy: ModuleType) -> None:
     network = toy.build(batch_norm=False, dropout=0.0)
     batch = toy.pictures(8, 1)
-    halves = toy.Picture()(batch.images).half()
-    updater = _updater(toy, network)
-    loss, _, _, _ = updater.run(halves, batch.targets, epoch=0, step=0, vote=lambda: False).read()
-    assert loss == pytest.approx(_run(_updater(toy, toy.build(batch_norm=False, dropout=0.0)), toy)[0], rel=1e-3)
+    halves = dataclasses.replace(batch, inputs=toy.Picture()(batch.inputs).half())
+    seen = _updater(toy, network).run(halves, epoch=0, step=0, vote=lambda: False).read()
+    assert seen.loss == pytest.approx(_run(_updater(toy, toy.build(batch_norm=False, dropout=0.0)), toy)[0], rel=1e-3)

@@ -15,30 +15,26 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from tellapart.data.batch import Batch
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.devices import Devices, find_devices, leave
+from tellapart.training.learner import Judged, Losses
 from tellapart.training.loop import fit
 from tellapart.training.loss import PictureLoss
 from tellapart.training.optimizer import build_optimizer
 from tellapart.training.progress import Fitted
 from tellapart.training.schedule import Schedule
+from tellapart.training.terms import Limits, Listeners, Saving, Trainee
 
 SIDE, CLASSES, STEPS = 6, 3, 12
 ONE_THREAD = Devices(threads=1)
-
-
-@dataclass(frozen=True)
-class Batch:
-    images: Tensor
-    targets: Tensor
-    rows: Tensor
 
 
 def pictures(count: int, *key: int) -> Batch:
@@ -47,7 +43,7 @@ def pictures(count: int, *key: int) -> Batch:
     targets = torch.randint(0, CLASSES, (count,), generator=generator)
     images = torch.randint(0, 200, (count, SIDE, SIDE, 3), generator=generator)
     images[torch.arange(count), :, :, targets] += 20
-    return Batch(images.to(torch.uint8), targets, torch.arange(count))
+    return Batch(inputs=images.to(torch.uint8), targets=targets, rows=torch.arange(count))
 
 
 @dataclass
@@ -65,7 +61,7 @@ class Batches:
         for step in range(start_step, self.steps):
             whole = self.change(number, step, pictures(self.size, self.seed, number, step))
             part = slice(self.rank * self.size // self.world, (self.rank + 1) * self.size // self.world)
-            yield Batch(whole.images[part], whole.targets[part], whole.rows[part])
+            yield Batch(inputs=whole.inputs[part], targets=whole.targets[part], rows=whole.rows[part])
 
 
 class Picture(nn.Module):
@@ -92,7 +88,7 @@ def build(*, batch_norm: bool = True, dropout: float = 0.2, seed: int = 0) -> nn
 
 def validate(network: nn.Module) -> tuple[float, float]:
     batch = pictures(64, 99)
-    logits = network(batch.images)
+    logits = network(batch.inputs)
     return PictureLoss()(logits, batch.targets).mean().item(), (logits.argmax(1) == batch.targets).float().mean().item()
 
 
@@ -101,6 +97,37 @@ def mix(images: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     floats = Picture()(images)
     hot = nn.functional.one_hot(targets, CLASSES).float()
     return floats.lerp(floats.roll(1, 0), share), hot.lerp(hot.roll(1, 0), share)
+
+
+@dataclass
+class Learner:
+    """One class a picture, as simply as can be; what it is judged by may be told to it."""
+
+    parts: ClassVar[tuple[str, ...]] = ("accuracy",)
+    loss: PictureLoss = field(default_factory=lambda: PictureLoss(label_smoothing=0.1))
+    validate: Callable[[nn.Module], tuple[float, float]] = validate  # loss and accuracy
+    rank: Callable[[float, float], float] = lambda loss, accuracy: -loss
+    mix: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]] | None = None
+    devices: Devices = ONE_THREAD
+
+    def prepare(self, batch: Batch, seed: int) -> Batch:
+        if self.mix is None:
+            return batch
+        inputs, targets = self.mix(batch.inputs, batch.targets, seed)
+        return replace(batch, inputs=inputs, targets=targets)
+
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        with self.devices.autocast():
+            logits = network(self.devices.to_device(batch.inputs)).float()
+        classes = batch.targets.argmax(1) if batch.targets.dim() == 2 else batch.targets
+        return Losses(items=self.loss(logits, batch.targets), parts={"accuracy": logits.argmax(1) == classes})
+
+    def chunks(self, batch: Batch, count: int) -> tuple[Batch, ...]:
+        return batch.split(count)
+
+    def judge(self, network: nn.Module) -> Judged:
+        loss, accuracy = self.validate(network)
+        return Judged(loss=loss, figures={"accuracy": accuracy}, rank=self.rank(loss, accuracy))
 
 
 # What the kill test varies: all that a training keeps between two steps.
@@ -128,26 +155,37 @@ def train(
     fingerprint: str = "toy",
     **options: Any,
 ) -> tuple[nn.Module, Fitted]:
-    """`fit` with small settings; the network, with the best weights, and what came of it."""
+    """`fit` with small settings; the network, with the best weights, and what came of it.
+
+    `options` are fields of Learner, Trainee, Limits and Listeners, `devices`, and Saving's `steps` as `save_steps`.
+    """
     network = network or build()
     batches = batches or Batches()
+    devices = options.pop("devices", ONE_THREAD)
     built = build_optimizer([list(network.named_parameters())], name=optimizer, learning_rate=rate, weight_decay=0.01)
     rates = Schedule(
         built, name=schedule, epochs=epochs, steps=batches.steps, warmup_epochs=0.5, plateau_patience=0, decay_rate=0.5
     )
-    defaults: dict[str, Any] = {"validate": validate, "loss": PictureLoss(label_smoothing=0.1), "devices": ONE_THREAD}
-    checkpoints = Checkpoints(folder, fingerprint=fingerprint) if folder else None
+    learner = options.pop("learner", None) or Learner(devices=devices, **_fields(Learner, options))
+    saving = Saving(
+        checkpoints=Checkpoints(folder, fingerprint=fingerprint) if folder else None,
+        steps=options.pop("save_steps", None),
+    )
+    trainee, limits, listeners = (_fields(kind, options) for kind in (Trainee, Limits, Listeners))
+    assert not options, options
     fitted = fit(
-        network,
-        batches=batches,
-        optimizer=built,
-        schedule=rates,
-        epochs=epochs,
-        seed=5,
-        checkpoints=checkpoints,
-        **{**defaults, **options},
+        Trainee(network=network, learner=learner, batches=batches, optimizer=built, schedule=rates, seed=5, **trainee),
+        Limits(epochs=epochs, **limits),
+        devices=devices,
+        listeners=Listeners(**listeners),
+        saving=saving,
     )
     return network, fitted
+
+
+def _fields(kind: type, options: dict[str, Any]) -> dict[str, Any]:
+    """What of `options` is a field of `kind`, taken out of them."""
+    return {one.name: options.pop(one.name) for one in fields(kind) if one.name in options}
 
 
 def digest(network: nn.Module) -> str:
@@ -159,9 +197,9 @@ def digest(network: nn.Module) -> str:
 
 
 def curve(fitted: Fitted) -> list[list[float]]:
-    """Exact numbers of each epoch, without times."""
+    """Exact numbers of each epoch, without times; the figures of the validation are process 0's alone."""
     return [
-        [e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.learning_rate]
+        [e.train_loss, *e.train.values(), e.validation_loss, *e.validation.values(), e.learning_rate]
         for e in fitted.history
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ def _no_room_to_validate(network: nn.Module) -> tuple[float, float]:
 
 
 def _not_a_number(epoch: int, step: int, batch: toy.Batch) -> toy.Batch:
-    images = toy.Picture()(batch.images)
-    return toy.Batch(images * float("nan") if (epoch, step) == (1, 3) else images, batch.targets, batch.rows)
+    images = toy.Picture()(batch.inputs)
+    return replace(batch, inputs=images * float("nan") if (epoch, step) == (1, 3) else images)
 
 
 def troubles(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import tellapart
-from tellapart.runs.writing import TrainResult
+from tellapart.runs.result import TrainResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from PIL import Image
 import tellapart
 from tellapart.bundle import ClassificationRecord, read_manifest
 from tellapart.cli.main import execute
-from tellapart.runs.writing import TrainResult
+from tellapart.runs.result import TrainResult
 
 Say = Callable[..., tuple[str, str]]
 

@@ -62,7 +62,7 @@ def test_gradcam_from_the_file_is_captum_s(trained_run: Any, tmp_path: Path) -> 
     from captum.attr import LayerGradCam
 
     from tellapart.preprocessing import load
-    from tellapart.runs.opened import OpenRun
+    from tellapart.runs.open import OpenRun
 
     opened = OpenRun(trained_run.run)
     picture = load(Path(rows_of(trained_run, "test")[0]["path"]).read_bytes(), opened.model.preprocessing)

@@ -94,33 +94,33 @@ def test_pictures_that_are_gone_are_marked_and_counted(trained_run: Any, copied:
 )
 def test_a_run_that_is_none_or_not_whole_is_told(spoil: Any, words: str, copied: Path) -> None:
     from tellapart.errors import TellapartError
-    from tellapart.runs.record import read_run
+    from tellapart.runs.open import open_finished
 
     before = (copied / "report.html").read_bytes()
     spoil(copied)
     with pytest.raises(TellapartError) as caught:
-        read_run(copied)
+        open_finished(copied)
     assert words in str(caught.value)
     assert (copied / "report.html").read_bytes() == before
 
 
 def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
     from tellapart.errors import DataError
-    from tellapart.runs.record import read_run
+    from tellapart.runs.open import open_finished
 
     path = copied / "predictions.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join([*lines[:2], lines[2].rsplit(",", 1)[0] + ",high", *lines[3:]]), encoding="utf-8")
     with pytest.raises(DataError, match=r"line 3: not a prediction as `tellapart train` writes it"):
-        read_run(copied)
+        open_finished(copied)
     path.write_text("\n".join([*lines[:2], lines[2].rsplit(",", 1)[0]]), encoding="utf-8")  # cut within a row
     with pytest.raises(DataError, match=r"line 3: not a prediction as `tellapart train` writes it"):
-        read_run(copied)
+        open_finished(copied)
     path.write_text("\n".join(lines[:5]), encoding="utf-8")  # cut between two rows
     with pytest.raises(
         DataError, match=r"has 4 rows; metrics\.json tells of \d+ test pictures\. Copy the whole run again"
     ):
-        read_run(copied)
+        open_finished(copied)
 
 
 def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: Any, copied: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: An
 
     told = Told()
     (copied / "audit.json").unlink()
-    settings = make_settings({"pictures": str(trained_run.pictures)})
+    settings = make_settings({"data": str(trained_run.pictures)})
     with open_cache() as cache:
         assert training._report(settings, copied, cache, told) is None
     assert told.warned == [

@@ -115,7 +115,7 @@ def test_the_recipe_repeats_the_run(trained_run: Any, tmp_path: Path) -> None:
     assert record["accuracy"]["value"] == trained_run.result.accuracy.value
     assert Path(record["run"]).parent == tmp_path
     recipe = tomllib.loads((trained_run.run / "recipe.toml").read_text())
-    assert set(recipe["settings"]) >= {"pictures", "backbone", "seed", "class_weights"}
+    assert set(recipe["settings"]) >= {"data", "backbone", "seed", "class_weights"}
     assert recipe["versions"]["onnxruntime"]
 
 
@@ -237,7 +237,7 @@ def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train"], "no pictures were given. Name a folder"),
+        (["train"], "no data was given. Name a folder"),
         (["train", "nowhere"], "nowhere"),
         (["train", "--resume", "nowhere"], "is not the folder of a run: it has no recipe.toml"),
         (["train", "x", "--resume", "y"], "repeats the run's own settings"),
@@ -264,7 +264,8 @@ def test_unknown_and_wrong_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text('[settings]\npictures = "x"\nlearning_rate = 1\n')
     answer = command("train", "--recipe", tmp_path / "recipe.toml")
     assert (
-        "there is no setting 'learning_rate'. The settings there are: pictures, labels, out, strategy" in answer.stderr
+        "there is no setting 'learning_rate'. The settings there are: data, task, label_separator, labels"
+        in answer.stderr
     )
     (tmp_path / "recipe.toml").write_text("[settings\n")
     assert "is not TOML" in command("train", "--recipe", tmp_path / "recipe.toml").stderr
@@ -331,7 +332,7 @@ def test_a_run_at_work_cannot_be_resumed(trained_run: Any, tmp_path: Path) -> No
     from tellapart.runs.run import resume_run, start_run
     from tellapart.settings.reading import make_settings
 
-    run = start_run(make_settings({"pictures": str(trained_run.pictures), "out": str(tmp_path)}))
+    run = start_run(make_settings({"data": str(trained_run.pictures), "out": str(tmp_path)}))
     answer = command("train", "--resume", run.folder)
     assert answer.returncode == 2
     assert "is at work in another process" in answer.stderr

@@ -13,6 +13,7 @@ from PIL import Image
 from tellapart.bundle import ClassificationRecord, Manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, ModelFileError, SettingsError, StorageError
 from tellapart.explanation.files import choose_files, choose_folder
 from tellapart.explanation.methods import EXPLAINERS
@@ -22,7 +23,7 @@ from tellapart.models.scratch import build_scratch
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Silent
 from tellapart.runs.neighbourhood import open_neighbourhood
-from tellapart.runs.opened import OpenRun
+from tellapart.runs.open import OpenRun
 from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.explain import Explained, Explanation, explain
@@ -35,17 +36,17 @@ class Listener(Silent):
     """Keeps what is said."""
 
     def __init__(self) -> None:
-        self.train_label: list[str] = []
+        self.said: list[str] = []
 
     def say(self, text: str) -> None:
-        self.train_label.append(text)
+        self.said.append(text)
 
     def warn(self, text: str) -> None:
-        self.train_label.append(text)
+        self.said.append(text)
 
 
 def settings_of(name: str, **network: Any) -> Any:
-    return make_settings({"pictures": "/nowhere", "strategy": "scratch", "network": {"name": name, **network}})
+    return make_settings({"data": "/nowhere", "strategy": "scratch", "network": {"name": name, **network}})
 
 
 def write_run(folder: Path, manifest: Manifest, *, name: str = "lenet5", seed: int = 0) -> Path:
@@ -147,7 +148,7 @@ def test_a_network_without_convolutions_is_covered(tiny_model: Path, colours: Pa
     red = colours / "红色" / "0.png"
     found = look(tiny_model, red, out=tmp_path / "out", reporter=listener, class_name="红色")
     assert [drawn.method for drawn in found.pictures[0].drawn] == ["occlusion"]
-    assert any("Occlusion is taken" in text and "no convolutions" in text for text in listener.train_label)
+    assert any("Occlusion is taken" in text and "no convolutions" in text for text in listener.said)
     with pytest.raises(ModelFileError, match="no convolutions, so no map .* Occlusion works with every network"):
         look(tiny_model, red, out=tmp_path / "other", methods=("gradcam",))
     every = look(tiny_model, red, out=tmp_path / "all", methods=("all",))
@@ -191,7 +192,7 @@ def test_a_run_that_is_not_whole(run: Path, picture: Path, tmp_path: Path, tiny_
         OpenRun(unfinished)
     other = write_run(tmp_path / "other", tiny_manifest, seed=1)
     (other / "model.onnx").write_bytes((run / "model.onnx").read_bytes())
-    with pytest.raises(ModelFileError, match="probabilities that differ by .* The two are not of one run"):
+    with pytest.raises(ModelFileError, match="logits that differ by .* The two are not of one run"):
         OpenRun(other).network  # noqa: B018
     (other / "recipe.toml").unlink()
     with pytest.raises(SettingsError, match="recipe.toml is not there; it tells how the network is built"):
@@ -227,12 +228,12 @@ def test_neighbours_leave_the_picture_itself_out(tiny_model: Path, colours: Path
     listener = Listener()
     opened = OpenRun(tiny_model)
     assert open_neighbourhood(opened, listener) is None
-    assert "examples.csv is not there" in listener.train_label[-1]
+    assert "examples.csv is not there" in listener.said[-1]
     paths = sorted(colours.rglob("*.png"))
     examples = [
         Example(
             path=path,
-            label=path.parent.name,
+            target=ClassName(path.parent.name),
             split="train",
             group="",
             content_hash=f"{number:032x}",
@@ -246,7 +247,7 @@ def test_neighbours_leave_the_picture_itself_out(tiny_model: Path, colours: Path
     turned = tmp_path / "between.png"
     Image.new("RGB", (20, 30), (200, 0, 20)).save(turned)
     found = look(tiny_model, red, turned, out=tmp_path / "out", neighbours=2, reporter=listener)
-    assert "1 of 10 training pictures are no longer where they were." in listener.train_label
+    assert "1 of 10 training pictures are no longer where they were." in listener.said
     itself, between = found.pictures
     assert (itself.seen, between.seen) == (True, False)
     assert red not in [near.path for near in itself.neighbours]

@@ -112,7 +112,7 @@ def test_the_table_goes_out_and_corrected_comes_back(
     trained = tellapart.train(digits, labels="fixed.csv", strategy="probe", device="cpu")
     run = trained.run
     labels = {
-        example.path.relative_to(digits).as_posix(): example.label
+        example.path.relative_to(digits).as_posix(): example.target.text
         for example in read_examples(tmp_path / run / "examples.csv")
     }
     assert [labels[name] for name in FLIPPED] == ["zero", "zero", "one", "one"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tellapart.storage import replacing
 
-_PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
+PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
 
 
 # Compared by identity: == on arrays gives an array, so a generated __eq__ would raise.
@@ -95,23 +95,13 @@ def build_predictions(
     )
 
 
-def write_predictions(
-    path: Path,
-    *,
-    paths: Sequence[str],
-    true_labels: Sequence[str],
-    probabilities: NDArray[np.float32],
-    classes: Sequence[str],
-) -> None:
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write the test split's predictions as CSV (RFC 4180, UTF-8), whole or not at all.
 
-    Columns: path, label (the true one), predicted, then one of probabilities in [0, 1] per class, under its name.
     Raises: StorageError when the file cannot be written.
     """
-    best = np.argmax(probabilities, axis=1).tolist() if len(paths) else []
     # Paths that are no valid UTF-8 come as surrogates, and leave as the bytes that they were.
     with replacing(path) as file:
         table = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"))
-        table.writerow(["path", "label", "predicted", *(f"probability of {name}" for name in classes)])
-        for name, label, index, row in zip(paths, true_labels, best, probabilities.tolist(), strict=True):
-            table.writerow([name, label, classes[index], *map(_PROBABILITY_FORMAT.format, row)])
+        table.writerow(columns)
+        table.writerows(rows)

@@ -5,11 +5,10 @@ No torch on this way. Memory does not grow with the number of files: a few small
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +24,7 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.bundle import Manifest, Model, open_model
 from tellapart.errors import PictureError
 from tellapart.runtime import BATCH, cores
+from tellapart.threads import in_order
 
 
 class Predictor:
@@ -62,19 +62,12 @@ class Predictor:
         waiting = iter(sources)
         batches = iter(lambda: list(islice(waiting, BATCH)), [])
         stop = threading.Event()
-        with ThreadPoolExecutor(cores(), thread_name_prefix="predict") as pool:
-            under_way: deque[Future[list[Any]]] = deque()
-            try:
-                for batch in batches:
-                    under_way.append(pool.submit(self._answer, batch, stop))
-                    if len(under_way) > cores() * 2:
-                        yield from under_way.popleft().result()
-                while under_way:
-                    yield from under_way.popleft().result()
-            finally:
-                stop.set()
-                for future in under_way:
-                    future.cancel()
+        answered = in_order(
+            batches, lambda batch: self._answer(batch, stop), workers=cores(), name="predict", stop=stop
+        )
+        with contextlib.closing(answered):
+            for answers in answered:
+                yield from answers
 
     def _answer(self, batch: list[PathItem], stop: threading.Event) -> list[Any]:
         inputs: list[NDArray[Any]] = []

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+
 if TYPE_CHECKING:
+    from tellapart.bundle import TaskName
     from tellapart.data.survey import Examined
 
 _SHOWN = 10  # paths or clusters of a kind; --json has them all
@@ -30,6 +33,8 @@ probabilities come from classifiers that did not see the picture, nor any copy o
 its label: suggestions that are taken unseen make the next test agree with the classifier, not with the truth.""",
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
+@click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
+@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
 @click.option("--labels", is_flag=True, help="Also look for wrong labels, outliers and ambiguous pictures.")
 @click.option(
     "--out",
@@ -59,6 +64,8 @@ def command(
     force: bool,
     corrections: Path | None,
     strict: bool,
+    task: TaskName | None,
+    label_separator: str | None,
     as_json: bool,
     quiet: bool,
     **network: Any,
@@ -71,20 +78,23 @@ def command(
     _check_flags({**given, **({"out": out} if out else {})}, labels=labels)
     require("check", "train")
     from tellapart.data.audit import audit_json, check_strict
+    from tellapart.data.examples import ReadOptions
     from tellapart.workflows.check import check
 
-    reporter = make_reporter(quiet=quiet)
+    reporter, options = make_reporter(quiet=quiet), ReadOptions(task=task, separator=label_separator)
     if labels:
         from tellapart.workflows.labels import check_out, doubt_labels, write_doubts
 
         if out is not None:
             check_out(out, force=force)
-        doubtful = doubt_labels(pictures, corrections=corrections, reporter=reporter, **given)
+        doubtful = doubt_labels(pictures, corrections=corrections, reporter=reporter, options=options, **given)
         if out is not None:
             write_doubts(out, doubtful, force=force)
     else:
         doubtful = None
-    examined = doubtful.examined if doubtful else check(pictures, corrections=corrections, reporter=reporter)
+    examined = (
+        doubtful.examined if doubtful else check(pictures, corrections=corrections, reporter=reporter, options=options)
+    )
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
     lines = (
         [] if as_json else [*_lines(examined, record), *(_doubts(record["labels"], pictures, out) if doubtful else [])]
@@ -107,7 +117,7 @@ def _check_flags(given: dict[str, Any], *, labels: bool) -> None:
 def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
     from tellapart.data.audit import findings
 
-    lines = [*_counts(record["counts"]), "", *_sizes(record), ""]
+    lines = [*_counts(record["counts"], record.get("sets")), "", *_sizes(record), ""]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
     inside = f"{record['source']}/"  # paths are shown as seen from the data set
@@ -129,14 +139,16 @@ def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _counts(counts: dict[str, dict[str, int]]) -> list[str]:
+def _counts(counts: dict[str, dict[str, int]], sets: dict[str, Any] | None) -> list[str]:
     splits = list(counts)
     labels = sorted({label for by_label in counts.values() for label in by_label})
     head = f"{'class':<30}" + "".join(f"{split or 'pictures':>12}" for split in splits)
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels
     ]
-    total = f"{'all':<30}" + "".join(f"{sum(counts[split].values()):>12,}" for split in splits)
+    # A picture with a set of classes stands in the lines of all of them.
+    pictures = sets["pictures"] if sets else {split: sum(counts[split].values()) for split in splits}
+    total = f"{'all':<30}" + "".join(f"{pictures.get(split, 0):>12,}" for split in splits)
     return [head, *body, total]
 
 
@@ -164,7 +176,7 @@ def _shown(item: Any) -> str:
 
 def _doubts(record: dict[str, Any], pictures: Path, out: Path | None) -> list[str]:
     """The doubtful labels as a short table, and what to do with them."""
-    from tellapart.cli.console import percent
+    from tellapart.reporter import percent
 
     lines = ["", f"Labels: {record['judged']:,} judged by classifiers that had not seen them"]
     if record["agreement"] is not None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from tellapart.reporter import Reporter, Silent
+from tellapart.reporter import Reporter, Silent, duration
 
 _PLAIN_SECONDS = 10.0  # between two lines of a step, where there is no terminal to redraw
 
@@ -97,28 +97,3 @@ def make_reporter(*, quiet: bool) -> Reporter:
     if quiet:
         return Silent()
     return BarReporter() if sys.stderr.isatty() else PlainReporter()
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words that a person reads: 4.2 s, 3 min 20 s, 2 h 05 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = int(seconds // 60)
-    if minutes < 60:
-        return f"{minutes} min {int(seconds % 60):02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def percent(value: float) -> str:
-    """A share in [0, 1] as 98.9 %."""
-    return f"{100 * value:.1f} %"
-
-
-def figure(name: str, value: float, low: float | None, high: float | None) -> str:
-    """A metric with its interval; shares in percent, losses and areas as they are."""
-    share = name not in ("auroc", "log_loss", "brier")
-
-    def shown(number: float) -> str:
-        return percent(number) if share else f"{number:.4f}"
-
-    return shown(value) if low is None or high is None else f"{shown(value)} (95 %: {shown(low)} to {shown(high)})"

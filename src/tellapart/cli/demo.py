@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tellapart.runs.writing import TrainResult
+    from tellapart.runs.result import TrainResult
 
 _SHOWN = 3  # test cells of each class
 
@@ -30,7 +30,7 @@ def command(out: str, quiet: bool) -> None:
     click.echo("Solar cells, photographed while they glow: functional, or defective (probability of a defect >= 0.5)?")
     click.echo(f"Pictures: {SOURCE}.\nLicence of the pictures: {LICENSE}.\n")
     table = write_solar_table(cache_folder() / "demo")
-    result = train(make_settings({"pictures": str(table), "out": out}), reporter=make_reporter(quiet=quiet))
+    result = train(make_settings({"data": str(table), "out": out}), reporter=make_reporter(quiet=quiet))
     click.echo(summary(result))
     click.echo("\nA few cells of the test split, which the model has never seen:")
     for line in _predictions(result):
@@ -40,15 +40,17 @@ def command(out: str, quiet: bool) -> None:
 
 def _predictions(result: TrainResult) -> list[str]:
     from tellapart.answers.predictor import load_predictor
-    from tellapart.data.examples_csv import read_examples
+    from tellapart.runs.open import OpenRun
 
-    examples = [example for example in read_examples(result.run / "examples.csv") if example.split == "test"]
+    examples = [example for example in OpenRun(result.run).examples if example.split == "test"]
     chosen = [
-        example for label in result.classes for example in [one for one in examples if one.label == label][:_SHOWN]
+        example
+        for label in result.classes
+        for example in [one for one in examples if one.target.text == label][:_SHOWN]
     ]
     found = load_predictor(result.model).predict([example.path for example in chosen])
     return [
         f"{example.path.name}: {label} ({100 * row.max():.1f} %), "
-        f"{'right' if label == example.label else 'wrong'}: experts say {example.label}"
+        f"{'right' if label == example.target.text else 'wrong'}: experts say {example.target.text}"
         for example, label, row in zip(chosen, found.labels, found.probabilities, strict=True)
     ]

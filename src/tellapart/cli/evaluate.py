@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS
+
 
 @click.command(
     "evaluate",
@@ -23,21 +25,26 @@ Examples:
     type=click.Choice(["train", "validation", "test"]),
     help="Only this split: the pictures' own, or the one that the model's run gave them.",
 )
+@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool) -> None:
+def command(model: Path, pictures: Path, split: Any, label_separator: str | None, as_json: bool, quiet: bool) -> None:
     """Test MODEL on PICTURES: a folder with one folder a class, or a CSV with path,label."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
     require("evaluate", "train")
+    from tellapart.data.examples import ReadOptions
+    from tellapart.tasks.table import TASKS
     from tellapart.workflows.evaluate import evaluate
 
-    result = evaluate(model, pictures, split=split, reporter=make_reporter(quiet=quiet))
+    options = ReadOptions(separator=label_separator)
+    result = evaluate(model, pictures, split=split, reporter=make_reporter(quiet=quiet), options=options)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))
         return
-    click.echo("\n".join(_figures(result.metrics)))
+    scored = TASKS[result.task].telling.scored
+    click.echo("\n".join(scored(result.metrics)))
     if result.unreadable:
         click.echo(f"! {result.unreadable:,} pictures could not be read and are not counted.")
     if result.seen:
@@ -46,36 +53,10 @@ def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool)
         )
         if result.metrics_unseen is not None:
             click.echo("\nWithout them:")
-            click.echo("\n".join(_figures(result.metrics_unseen)))
+            click.echo("\n".join(scored(result.metrics_unseen)))
     elif result.seen == 0:
         click.echo(
             "None of these pictures is, pixel for pixel, one that the model was trained on; changed copies are not found."
         )
     elif result.seen is None:
         click.echo("No examples.csv lies beside the model, so pictures seen in training cannot be told apart.")
-
-
-def _figures(metrics: dict[str, Any]) -> list[str]:
-    from tellapart.cli.console import figure
-
-    lines = [f"{'pictures':<20}{metrics['n']:,}"]
-    for name in ("accuracy", "balanced_accuracy", "macro_f1", "top_5", "auroc", "log_loss", "brier"):
-        found = metrics.get(name)
-        if isinstance(found, dict) and found.get("value") is not None:
-            lines.append(f"{name.replace('_', ' '):<20}{figure(name, found['value'], found['low'], found['high'])}")
-    if "abstention" in metrics:
-        lines += _abstention(metrics["abstention"])
-    lines.append(metrics["verdict"])
-    return lines
-
-
-def _abstention(measured: dict[str, Any]) -> list[str]:
-    from tellapart.cli.console import figure, percent
-
-    found, known = measured["coverage"], measured["known"]
-    held = figure("coverage", found["value"], found["low"], found["high"])
-    wanted = f"wanted {percent(measured['wanted'])}; {measured['mean_set_size']:.3g} classes a set"
-    lines = [f"{'true class in set':<20}{held}; {wanted}"]
-    if known is not None:
-        lines.append(f"{'not unknown':<20}{figure('known', known['value'], known['low'], known['high'])}")
-    return lines

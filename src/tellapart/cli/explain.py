@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from tellapart.explanation.layers import Layer
     from tellapart.reporter import Reporter
-    from tellapart.runs.opened import OpenRun
+    from tellapart.runs.open import OpenRun
     from tellapart.workflows.explain import Explained, Explanation
 
 _METHODS = "gradcam, gradcam++, scorecam, occlusion, integrated_gradients or all"
@@ -72,7 +72,7 @@ def command(
     """
     from tellapart.cli.console import make_reporter
     from tellapart.errors import SettingsError
-    from tellapart.runs.opened import OpenRun
+    from tellapart.runs.open import OpenRun
 
     opened = OpenRun(model)
     if list_layers:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tellapart.cli.console import figure, percent
+from tellapart.reporter import figure, percent
 
 if TYPE_CHECKING:
     from tellapart.bundle import ClassificationRecord, MultilabelRecord, Score

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+
 if TYPE_CHECKING:
-    from tellapart.runs.writing import TrainResult
+    from tellapart.runs.result import TrainResult
 
 
 @click.command(
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
   tellapart train pictures.csv              columns path,label[,split][,group]
+  tellapart train scenes.csv                columns path,labels such as cat|dog, or a column of 0 and 1 for each class
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
   tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
   tellapart train cells/ --labels corrections/   and what people corrected; see tellapart serve --corrections
@@ -28,7 +31,7 @@ Examples:
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
 )
-@click.argument("pictures", required=False)
+@click.argument("data", metavar="[PICTURES]", required=False)
 @click.option("--out", help="The folder that run folders are made in.  [default: runs]")
 @click.option(
     "--labels",
@@ -36,6 +39,8 @@ Examples:
     help="A CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it; an empty label "
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
+@click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
+@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),
@@ -143,16 +148,17 @@ _TABLES = {
 
 def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
     """Flags and --set as the tables of a recipe; flags that were not given are left out."""
-    from tellapart.settings.reading import merge, parse_assignment
+    from tellapart.settings.reading import merge, parse_assignment, renamed
 
+    told: dict[str, Any] = {}
+    for text in assignments:
+        told = merge(told, parse_assignment(text))
     given: dict[str, Any] = {}
     for name, value in flags.items():
         if value is not None:
             table, key = _TABLES.get(name, (None, name))
             given = merge(given, {table: {key: value}} if table else {key: value})
-    for text in assignments:
-        given = merge(given, parse_assignment(text))
-    return given
+    return merge(given, renamed(told))
 
 
 _KEPT = {
@@ -164,26 +170,18 @@ _KEPT = {
 
 def summary(result: TrainResult) -> str:
     """What a person wants to know first: how good, on how many, compared with what, and where it is."""
-    from tellapart.cli.console import duration, figure, percent
+    from tellapart.reporter import duration
+    from tellapart.tasks.table import TASKS
 
-    test = result.metrics["test"]
-    score = result.accuracy
-    lines = [
-        "",
-        f"Accuracy on {result.n_test:,} test pictures: {figure('accuracy', score.value, score.low, score.high)}.",
-        test["verdict"]
-        if test["too_small_to_tell"]
-        else f"Always saying the most common class would give {percent(test['majority_baseline'])}.",
-        "",
-        *_classes(test["per_class"]),
-    ]
+    telling = TASKS[result.task].telling
+    lines = ["", *telling.summary(result.metrics)]
     if result.choice:
         lines += ["", result.choice]
     lines += _leaks(result)
     reused = f"reused    {result.reused:,} embeddings from the cache, computed {result.computed:,}"
     lines += [
         "",
-        _sets(result.metrics["abstention"]),
+        telling.decided(result.metrics),
         f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
         f"left out  {result.unreadable:,} unreadable"
         + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
@@ -199,43 +197,19 @@ def summary(result: TrainResult) -> str:
     return "\n".join(lines)
 
 
-def _classes(per_class: dict[str, Any]) -> list[str]:
-    """The table of classes; of many the first twenty."""
-    from tellapart.cli.console import percent
-
-    lines = [f"{'class':<24}{'test':>6}{'recall':>9}{'precision':>11}{'F1':>8}"]
-    for name, row in list(per_class.items())[:20]:
-        cells = [("-" if row[key] is None else percent(row[key])) for key in ("recall", "precision", "f1")]
-        lines.append(f"{name[:23]:<24}{row['support']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>8}")
-    if len(per_class) > 20:
-        lines.append(f"... and {len(per_class) - 20} more classes, in metrics.json")
-    return lines
-
-
 def _leaks(result: TrainResult) -> list[str]:
     """What pictures that are in two of the user's own splits make of the score; nothing where there are none."""
-    from tellapart.cli.console import figure
+    from tellapart.reporter import figure
 
     lines = []
     if result.leaked:
         told = f"! {result.leaked:,} test pictures have a copy or group mate in train or validation, which flatters the score."
         lines += ["", told]
-    without = result.metrics["test_without_leaked"]
-    if without is not None:
-        clean = without["accuracy"]
-        shown = figure("accuracy", clean["value"], clean["low"], clean["high"])
-        lines.append(f"  Accuracy on the other {without['n']:,}: {shown}.")
+    without, clean = result.metrics["test_without_leaked"], result.score_without_leaked
+    if without is not None and clean is not None:
+        shown = figure(result.headline, clean.value, clean.low, clean.high)
+        name = result.headline.replace("_", " ").capitalize()
+        lines.append(f"  {name} on the other {without['n']:,}: {shown}.")
     elif result.leaked:
         lines.append("  No test picture is free of that, so there is no honest score. Make another split.")
     return lines
-
-
-def _sets(measured: dict[str, Any]) -> str:
-    """How often the set of likely classes held the true one, in a line."""
-    from tellapart.cli.console import figure, percent
-
-    found = measured["coverage"]
-    return (
-        f"sets      hold the true class of {figure('coverage', found['value'], found['low'], found['high'])}; "
-        f"wanted {percent(measured['wanted'])}; {measured['mean_set_size']:.2f} classes a picture on average"
-    )

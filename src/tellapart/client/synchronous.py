@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from tellapart.client.answers import (
 from tellapart.client.connection import CONCURRENCY, Connection, failure
 from tellapart.client.pictures import MOST_PICTURES, Item, PictureLike, gather, group, read
 from tellapart.client.retries import LastAnswer, policy
+from tellapart.threads import in_order
 
 if TYPE_CHECKING:
     import httpx2
@@ -107,19 +107,16 @@ class Client:
         stop = threading.Event()
         # A heatmap takes many runs of the network, so that one picture is enough for a request.
         groups = group(items, most=1 if explain else MOST_PICTURES)
-        with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="client") as pool:
-            under_way: deque[Future[list[RemoteAnswer]]] = deque()
-            try:
-                for each in groups:
-                    under_way.append(pool.submit(self._ask, each, model, explain, stop))
-                    if len(under_way) > CONCURRENCY * 2:
-                        yield from under_way.popleft().result()
-                while under_way:
-                    yield from under_way.popleft().result()
-            finally:
-                stop.set()
-                for future in under_way:
-                    future.cancel()
+        asked = in_order(
+            groups,
+            lambda each: self._ask(each, model, explain, stop),
+            workers=CONCURRENCY,
+            name="client",
+            stop=stop,
+        )
+        with contextlib.closing(asked):
+            for answers in asked:
+                yield from answers
 
     def _ask(self, items: list[Item], model: RemoteModel, explain: bool, stop: threading.Event) -> list[RemoteAnswer]:
         if stop.is_set():

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tellapart.data.examples import Inspection, Listing
+from tellapart.data.examples import Inspection, Listing, known_classes
+from tellapart.data.multilabel_table import read_label_sets
 from tellapart.data.table import read_table
+from tellapart.data.targets import ClassName, Target
 from tellapart.errors import DataError
 
 TABLE = "labels.csv"
@@ -43,22 +45,26 @@ class Settled:
         )
 
 
-def add_pictures(listing: Listing, folder: Path) -> Listing:
+def add_pictures(listing: Listing, folder: Path, separator: str | None = None) -> Listing:
     """Add the pictures of a folder of corrections, marked as added.
 
     Raises: DataError where its table is missing or breaks a rule, or names a class that the data set does not have.
     """
     table = _find_table(folder)
     named = {label.strip(): label for label in reversed(listing.classes)}  # cells come without the spaces at their ends
-    found = read_table(table).entries
-    unknown = sorted({entry.label for entry in found} - set(named))
+    sets = listing.task == "multilabel"
+    found = (read_label_sets(table, separator) if sets else read_table(table)).entries
+    unknown = sorted(known_classes(entry.target for entry in found) - set(named))
     if unknown:
         near = difflib.get_close_matches(unknown[0], list(named), n=1)
         raise DataError(
             f"the corrections {str(table)!r} give the label {unknown[0]!r}, which is none of the classes of {listing.source}."
             f"{f' Did you mean {near[0]!r}?' if near else ''} Change it there, or remove the row."
         )
-    added = [replace(entry, label=named[entry.label], split=None, added=True) for entry in found]
+    added = [
+        replace(entry, target=entry.target if sets else ClassName(named[entry.target.text]), split=None, added=True)
+        for entry in found
+    ]
     # At the end: who counts the data set's own entries finds them where they were.
     return replace(listing, entries=(*listing.entries, *added))
 
@@ -69,19 +75,19 @@ def settle(listing: Listing, inspections: Sequence[Inspection]) -> Settled:
     for index, (entry, inspection) in enumerate(zip(listing.entries, inspections, strict=True)):
         if not entry.added and inspection.content_hash:
             rows.setdefault(inspection.content_hash, []).append(index)
-    labels: dict[int, str] = {}
+    targets: dict[int, Target] = {}
     gone: set[int] = set()
     unchanged = 0
     for index, (entry, inspection) in enumerate(zip(listing.entries, inspections, strict=True)):
         same = rows.get(inspection.content_hash, []) if entry.added else []
         if same:
             gone.add(index)
-            unchanged += all(listing.entries[own].label == entry.label for own in same)
-            labels.update(dict.fromkeys(same, entry.label))
+            unchanged += all(listing.entries[own].target == entry.target for own in same)
+            targets.update(dict.fromkeys(same, entry.target))
     kept = [index for index in range(len(listing.entries)) if index not in gone]
     entries = tuple(
-        replace(listing.entries[index], train_label=label)
-        if (label := labels.get(index, listing.entries[index].label)) != listing.entries[index].label
+        replace(listing.entries[index], train_target=target)
+        if (target := targets.get(index, listing.entries[index].target)) != listing.entries[index].target
         else listing.entries[index]
         for index in kept
     )
@@ -89,7 +95,7 @@ def settle(listing: Listing, inspections: Sequence[Inspection]) -> Settled:
         listing=replace(listing, entries=entries),
         inspections=[inspections[index] for index in kept],
         added=sum(entry.added for entry in entries),
-        relabelled=tuple(entry.path for entry in entries if entry.train_label),
+        relabelled=tuple(entry.path for entry in entries if entry.train_target is not None),
         unchanged=unchanged,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.data.examples import SPLITS
+from tellapart.data.label_sets import set_notes, set_warnings
 from tellapart.data.survey import Audit, LabelConflict, Leak, Sizes, build_audit
 from tellapart.errors import DataError
 
@@ -68,6 +69,7 @@ def audit_json(audit: Audit) -> dict[str, Any]:
         "leaks": [{"paths": _strings(leak.paths), "splits": list(leak.splits)} for leak in audit.leaks],
         "leaked": len(audit.leaked_indices),
         "findings": [{"severity": finding.severity, "message": finding.message} for finding in findings(audit)],
+        **({} if audit.sets is None else {"task": "multilabel", "sets": audit.sets.as_json()}),
     }
 
 
@@ -111,7 +113,9 @@ def _errors(audit: Audit) -> Iterator[str]:
         else:
             yield f"{audit.source} holds no picture that can be read. Add pictures as CLASS/picture.jpg."
         return
-    if len(audit.classes) < 2:
+    if not audit.classes:
+        yield f"{audit.source} names no class: no picture has a label. Add labels."
+    elif len(audit.classes) < 2:
         yield (
             f"{audit.source} has only one class, {audit.classes[0]!r}; telling apart needs two. "
             "Add pictures of another class, in a folder (or with a label) of their own."
@@ -145,7 +149,7 @@ def _leak_warnings(audit: Audit) -> Iterator[str]:
             yield (
                 f"TWO LABELS: {'exactly' if exact else 'nearly'} the same picture stands under different labels "
                 f"({_count(len(conflicts), 'cluster')}), such as {_such_as(audit, first.paths)} "
-                f"({', '.join(sorted(set(first.labels)))}). "
+                f"({', '.join(label or 'none' for label in sorted(set(first.labels)))}). "
                 + ("Only one can be right; correct" if exact else "Check which is right, and correct")
                 + " or remove the others."
             )
@@ -164,6 +168,8 @@ def _warnings(audit: Audit) -> Iterator[str]:
             f"{_named_counts(few)}: fewer different pictures than {FEW_PICTURES}, so the scores of these classes will be "
             "uncertain. Add pictures."
         )
+    if audit.sets is not None:
+        yield from set_warnings(audit.sets, least=LEAST_PICTURES)
     if audit.imbalance > LARGE_IMBALANCE:
         yield (
             f"the largest class has {audit.imbalance:.1f} times as many pictures as the smallest; over "
@@ -196,6 +202,8 @@ def _notes(audit: Audit) -> Iterator[str]:
             f"extension of another format: {_count(len(audit.wrong_extensions), 'picture')}, such as "
             f"{_short(audit, audit.wrong_extensions[0])}; the content decides."
         )
+    if audit.sets is not None:
+        yield from set_notes(audit.sets)
     if audit.ignored:
         yield f"left out: {_named(f'{reason} ({number:,})' for reason, number in audit.ignored.items())}."
 

@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from tellapart.data.transforms import (
 )
 from tellapart.errors import SettingsError
 
+Preset = Literal["none", "light", "medium", "strong", "trivial", "randaugment"]
+
 _ASPECT = 4 / 3  # of a random crop, either way; as torchvision's RandomResizedCrop
 _ERASED_AREA, _ERASED_RATIO = (0.02, 0.33), (0.3, 3.3)  # as torchvision's RandomErasing
 # Uniform numbers a picture, drawn at once: each setting has its own, so that changing one does not disturb the others.
@@ -38,7 +40,7 @@ _DRAWS = 27
 class Augmentation:
     """How training pictures are varied; the defaults leave them as they are, `RANGES` says what is allowed."""
 
-    preset: str = "none"
+    preset: Preset = "none"
     policy: Policy = "none"  # of the preset: one or two operations drawn from a list, beside what follows
     horizontal_flip: float = 0.0  # probability
     vertical_flip: float = 0.0  # probability
@@ -94,7 +96,7 @@ _POLICIES: Mapping[Policy, str] = {
 FILLS: tuple[Fill, ...] = ("mean", "black", "white", "mirror")
 
 _LIGHT: Mapping[str, Any] = {"horizontal_flip": 0.5, "shift": 0.05, "zoom": 0.1, "brightness": 0.1}
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "none": {},
     "light": _LIGHT,
     "medium": {
@@ -125,7 +127,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def resolve(preset: str, **changes: Any) -> Augmentation:
+def resolve(preset: Preset, **changes: Any) -> Augmentation:
     """The augmentation of a preset with single settings changed; a change of None keeps the preset's value.
 
     Raises: SettingsError for an unknown preset or setting, or a value outside its range.
@@ -164,6 +166,11 @@ class Augment:
         `seed` holds whole numbers of 0 and more, such as (run's seed, epoch, row). With everything off the result is the
         centre [S, S]. Mixup and cutmix are not applied here: they mix a batch.
         """
+        pixels, _ = self.vary(picture, seed)
+        return pixels
+
+    def vary(self, picture: NDArray[np.uint8], seed: tuple[int, ...]) -> tuple[NDArray[np.uint8], Geometry]:
+        """The same, and what happened to its shape: `motion.motion_of` moves masks and boxes by it."""
         settings, size = self.augmentation, self.size
         if picture.dtype != np.uint8 or picture.shape != (len(picture), len(picture), 3) or len(picture) < size:
             raise ValueError(f"expected uint8 [S, S, 3] with S >= {size}, got {picture.dtype} {picture.shape}")
@@ -177,7 +184,7 @@ class Augment:
         pixels = np.array(image)
         if eraser.pop("chance") < settings.erasing:
             erase(pixels, fill=settings.fill, **eraser)
-        return pixels
+        return pixels, geometry
 
 
 def describe(augmentation: Augmentation) -> str:

@@ -2,6 +2,7 @@
 
 `tellapart check --labels --out` writes such a CSV; a run's examples.csv is one too. Paths count from the data set's folder (that
 of the table, where it is one). An empty label leaves the picture out; columns other than path and label are not looked at.
+Where a picture has a set of classes, the CSV is a table of sets, in which nothing means none of them and - leaves it out.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tellapart.data.examples import Entry, Listing
-from tellapart.data.table import TableRow, named_rows, read_rows
+from tellapart.data.cells import Cells, named_rows
+from tellapart.data.examples import Entry, Listing, classes_left, known_classes
+from tellapart.data.multilabel_table import set_rows
+from tellapart.data.table import TableRow, read_rows
+from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError
 
 LEFT_OUT = "left out by a correction"  # the reason that Listing.ignored counts
+LEAVE_OUT = "-"  # in a cell of sets, where nothing means none of the classes
 
 _NAMED = 10  # classes that one sentence names
 _Key = tuple[str, str]  # the real folder, the name in it
@@ -52,45 +57,56 @@ def path_in(folder: Path, path: Path) -> str:
     return (path.relative_to(folder) if path.is_relative_to(folder) else Path(os.path.abspath(path))).as_posix()
 
 
-def correct(listing: Listing, path: Path) -> Corrected:
+def correct(listing: Listing, path: Path, separator: str | None = None) -> Corrected:
     """Give entries the labels of the CSV at `path`; all rows are checked before any is applied.
 
+    `separator` stands between the names of a set, `|` unless told.
     Raises: DataError with the row for a path that is not in the listing or stands there twice, a label that is none of the
     classes, or a missing column; StorageError if the file cannot be read.
     """
-    rows = read_rows(path, Counter())
+    sets = listing.task == "multilabel"
+    rows = set_rows(Cells(path, Counter()), separator).rows if sets else read_rows(path, Counter())
     empty = [row.number for row in rows if not row.path]
     if empty:
         raise DataError(
             f"the corrections {str(path)!r} have no path in {named_rows(empty)}. Fill it in, or remove the row."
         )
     found = _find(listing, path, rows)
-    # Cells come without the spaces at their ends, which a folder's name may have.
-    named = {label.strip(): label for label in reversed(listing.classes)}
-    rows = [row._replace(label=named.get(row.label, row.label)) for row in rows]
-    _check_labels(listing, path, rows)
-    labels = {index: row.label for index, row in zip(found, rows, strict=True)}
+    given = [_set(row.label, listing.classes) for row in rows] if sets else _classes(rows, listing.classes)
+    _check_labels(listing, path, rows, given)
+    targets = dict(zip(found, given, strict=True))
     entries = tuple(
-        replace(entry, label=labels.get(index, entry.label))
+        replace(entry, target=target)
         for index, entry in enumerate(listing.entries)
-        if labels.get(index) != ""
+        if (target := targets.get(index, entry.target)) is not None
     )
     if listing.entries and not entries:
         raise DataError(f"the corrections {str(path)!r} leave out every picture of {listing.source}. Keep some labels.")
     left_out = len(listing.entries) - len(entries)
-    changed = sum(label not in ("", listing.entries[index].label) for index, label in labels.items())
+    changed = sum(target not in (None, listing.entries[index].target) for index, target in targets.items())
     return Corrected(
         listing=replace(
             listing,
             entries=entries,
-            classes=tuple(sorted({entry.label for entry in entries})),
+            classes=classes_left(listing, entries),
             ignored=dict(listing.ignored) | ({LEFT_OUT: left_out} if left_out else {}),
         ),
         source=path,
         changed=changed,
         left_out=left_out,
-        unchanged=len(labels) - changed - left_out,
+        unchanged=len(targets) - changed - left_out,
     )
+
+
+def _classes(rows: Sequence[TableRow], classes: Sequence[str]) -> list[ClassName | None]:
+    """What each row says; None: leave the picture out."""
+    # Cells come without the spaces at their ends, which a folder's name may have.
+    named = {label.strip(): label for label in reversed(classes)}
+    return [ClassName(named.get(row.label, row.label)) if row.label else None for row in rows]
+
+
+def _set(label: str, classes: Sequence[str]) -> ClassNames | None:
+    return None if label == LEAVE_OUT and LEAVE_OUT not in classes else ClassNames.read(label)
 
 
 def _find(listing: Listing, path: Path, rows: Sequence[TableRow]) -> list[int]:
@@ -140,18 +156,21 @@ def _key(file: str, real_folders: dict[str, str]) -> _Key:
     return real_folders[folder], name
 
 
-def _check_labels(listing: Listing, path: Path, rows: Sequence[TableRow]) -> None:
-    known = set(listing.classes)
-    unknown = [row for row in rows if row.label and row.label not in known]
+def _check_labels(listing: Listing, path: Path, rows: Sequence[TableRow], targets: Sequence[Target | None]) -> None:
+    names_of = [known_classes([target]) if target is not None else set() for target in targets]
+    unknown = [min(names) for names in (names - set(listing.classes) for names in names_of) if names]
     if not unknown:
         return
-    same = [row.number for row in unknown if row.label == unknown[0].label]
-    near = difflib.get_close_matches(unknown[0].label, listing.classes, n=1)
+    same = [row.number for row, names in zip(rows, names_of, strict=True) if unknown[0] in names]
+    near = difflib.get_close_matches(unknown[0], listing.classes, n=1)
     more = len(listing.classes) - _NAMED
+    leave_out = "An empty label leaves the picture out."
+    if listing.task == "multilabel":
+        leave_out = f"An empty cell is none of them; {LEAVE_OUT} leaves the picture out."
     raise DataError(
-        f"the corrections {str(path)!r} give the label {unknown[0].label!r}, in {named_rows(same)}, which is none of the classes."
+        f"the corrections {str(path)!r} give the label {unknown[0]!r}, in {named_rows(same)}, which is none of the classes."
         f"{f' Did you mean {near[0]!r}?' if near else ''} The classes are: {', '.join(listing.classes[:_NAMED])}"
-        f"{f' and {more:,} more' if more > 0 else ''}. An empty label leaves the picture out."
+        f"{f' and {more:,} more' if more > 0 else ''}. {leave_out}"
     )
 
 

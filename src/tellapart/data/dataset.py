@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import SPLITS, Example, PictureFile, Split
-from tellapart.data.split import assign_splits, check_train
+from tellapart.data.grouping import check_train
+from tellapart.data.split import assign_splits
 from tellapart.data.survey import Examined
+from tellapart.data.targets import Target, class_numbers
 from tellapart.errors import DataError
+
+Encode = Callable[[Sequence[Target], Sequence[str]], NDArray[Any]]  # targets [N], classes [K] -> an array of N rows
+
+
+class AssignSplits(Protocol):
+    """How a task splits its pictures; see `split.assign_splits`."""
+
+    def __call__(
+        self,
+        *,
+        targets: Sequence[Target],
+        content_hashes: Sequence[str],
+        groups: Sequence[str],
+        given: Sequence[Split | None],
+        seed: int,
+        added: Sequence[bool],
+    ) -> list[Split]:
+        """A split for every picture. Raises: DataError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,7 +42,7 @@ class Dataset:
     classes: tuple[str, ...]
     examples: list[Example]  # every entry, in the listing's order, with problems
     indices: NDArray[np.int64]  # [N], into `examples`
-    labels: NDArray[np.int64]  # [N]
+    targets: NDArray[Any]  # as the task's learner takes them: int64 [N] classes, or float32 [N, K] in {0, 1, NaN}
     groups: NDArray[np.int64]  # [N]
     splits: NDArray[np.str_]  # [N]
     leaked: NDArray[np.bool_]  # [N]
@@ -30,13 +51,14 @@ class Dataset:
     def rows(self, split: Split) -> NDArray[np.int64]:
         """The rows of a split, in the order of their contents, so that nothing learned depends on names of files."""
         chosen = np.flatnonzero(self.splits == split)
-        keys = [(self.examples[self.indices[row]].content_hash, int(self.labels[row])) for row in chosen]
+        examples = [self.examples[self.indices[row]] for row in chosen]
+        keys = [(example.content_hash, example.target.text) for example in examples]
         return chosen[sorted(range(len(chosen)), key=keys.__getitem__)]
 
-    def pictures(self, rows: NDArray[np.int64]) -> list[PictureFile]:
-        """The files of some rows."""
+    def pictures(self, rows: NDArray[np.int64] | None = None) -> list[PictureFile]:
+        """The files of some rows, or of all."""
         found = []
-        for index in self.indices[rows]:
+        for index in self.indices if rows is None else self.indices[rows]:
             example = self.examples[index]
             found.append(
                 PictureFile(
@@ -59,7 +81,7 @@ class Dataset:
             self,
             examples=examples,
             indices=self.indices[kept],
-            labels=self.labels[kept],
+            targets=self.targets[kept],
             groups=self.groups[kept],
             splits=self.splits[kept],
             leaked=self.leaked[kept],
@@ -70,18 +92,19 @@ class Dataset:
         return left
 
 
-def gather(examined: Examined, *, seed: int) -> Dataset:
-    """Split what can be read, copies together. Raises: DataError."""
-    examples = split_examples(examined, seed=seed)
+def gather(
+    examined: Examined, *, seed: int, split: AssignSplits = assign_splits, encode: Encode = class_numbers
+) -> Dataset:
+    """Split what can be read, copies together, and encode the targets; both as the task does it. Raises: DataError."""
+    examples = split_examples(examined, seed=seed, split=split)
     usable = [index for index, example in enumerate(examples) if not example.problem]
-    number = {label: index for index, label in enumerate(examined.audit.classes)}
     leaked = {examined.listing.entries[index].path for index in examined.audit.leaked_indices}
     _, groups = np.unique([examples[index].group for index in usable], return_inverse=True)
     return Dataset(
         classes=examined.audit.classes,
         examples=examples,
         indices=np.array(usable, dtype=np.int64),
-        labels=np.array([number[examples[index].label] for index in usable], dtype=np.int64),
+        targets=encode([examples[index].target for index in usable], examined.audit.classes),
         groups=groups.astype(np.int64),
         splits=np.array([examples[index].split or "" for index in usable]),
         leaked=np.array([examples[index].path in leaked for index in usable], dtype=np.bool_),
@@ -89,15 +112,15 @@ def gather(examined: Examined, *, seed: int) -> Dataset:
     )
 
 
-def split_examples(examined: Examined, *, seed: int) -> list[Example]:
+def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assign_splits) -> list[Example]:
     """Every entry as an Example, with its split; entries with a problem have none. Raises: DataError.
 
     Corrections of what is tested on are set aside: a test that its own users can change proves nothing.
     """
     entries, inspections, audit = examined.listing.entries, examined.inspections, examined.audit
     usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
-    splits = assign_splits(
-        labels=[entries[index].label for index in usable],
+    splits = split(
+        targets=[entries[index].target for index in usable],
         content_hashes=[inspections[index].content_hash for index in usable],
         groups=[audit.groups[index] for index in usable],
         given=[entries[index].split for index in usable],
@@ -105,13 +128,15 @@ def split_examples(examined: Examined, *, seed: int) -> list[Example]:
         seed=seed,
     )
     chosen: dict[int, Split] = dict(zip(usable, splits, strict=True))
-    beside = {index: split for index, split in chosen.items() if entries[index].added and split != "train"}
+    beside = {index: part for index, part in chosen.items() if entries[index].added and part != "train"}
     for index in beside:
         del chosen[index]
     examples = [
         Example(
             path=entry.path,
-            label=entry.train_label if entry.train_label and chosen.get(index) == "train" else entry.label,
+            target=entry.train_target
+            if entry.train_target is not None and chosen.get(index) == "train"
+            else entry.target,
             split=chosen.get(index),
             group=audit.groups[index] if index in chosen else "",
             content_hash=inspection.content_hash,
@@ -121,5 +146,5 @@ def split_examples(examined: Examined, *, seed: int) -> list[Example]:
         )
         for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True))
     ]
-    check_train([example.label for example in examples], [example.split for example in examples])
+    check_train([example.target for example in examples], [example.split for example in examples])
     return examples

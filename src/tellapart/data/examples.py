@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from tellapart.bundle import TaskName
+from tellapart.data.targets import ClassNames, Target
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -16,13 +19,11 @@ class Entry:
     """One file that claims to be a labelled picture; nothing has been opened yet."""
 
     path: Path  # as reached from the folder or table that the user gave
-    label: str
+    target: Target
     split: Split | None  # None: the user gave no split
     group: str = ""  # from the `group` column; "" where there is none
     added: bool = False  # came from a folder of corrections: for training, never for a test
-    train_label: str = (
-        ""  # what the corrections of a picture with the same pixels call it: for training; "" where nothing else
-    )
+    train_target: Target | None = None  # what corrections of the same pixels say, for training; None: nothing else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,17 @@ class Listing:
     source: Path  # the folder or CSV file that the user gave
     entries: tuple[Entry, ...]  # sorted by path
     classes: tuple[str, ...]  # sorted union over the splits
+    task: TaskName = "classification"  # found from what is there, or told
     ignored: Mapping[str, int] = field(default_factory=dict)  # reason -> how many files or folders
+    notes: tuple[str, ...] = ()  # what was found in the source and why it is read so, in sentences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What a user told about a data set, beside where it is; None: found from what is there."""
+
+    task: TaskName | None = None
+    separator: str | None = None  # between the names in one cell: | ; , or a space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +69,7 @@ class Example:
     """One file of the data set after audit and split; `problem` set means set aside."""
 
     path: Path
-    label: str
+    target: Target
     split: Split | None  # None only where `problem` is set
     group: str  # pictures of one group are never in two splits, unless the user's own splits say so
     content_hash: str
@@ -74,3 +85,23 @@ class PictureFile:
     path: Path
     file_hash: str  # SHA-256 of the bytes, as the audit saw them; "": not known, so that any bytes are taken
     content_hash: str  # of the pixels; equal contents are computed once
+
+
+def named_classes(targets: Iterable[Target]) -> set[str]:
+    """The classes that at least one of the targets names."""
+    return {name for target in targets for name in target.classes}
+
+
+def known_classes(targets: Iterable[Target]) -> set[str]:
+    """Those, and the classes of which a target says that nothing is known."""
+    listed = list(targets)
+    return named_classes(listed) | {
+        name for target in listed if isinstance(target, ClassNames) for name in target.unknown
+    }
+
+
+def classes_left(listing: Listing, entries: Iterable[Entry]) -> tuple[str, ...]:
+    """The listing's classes when `entries` take the place of its own: without those that were named and are no more."""
+    before = named_classes(entry.target for entry in listing.entries)
+    after = named_classes(entry.target for entry in entries)
+    return tuple(sorted(set(listing.classes) - before | after))

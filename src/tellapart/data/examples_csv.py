@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tellapart.data.examples import SPLITS, Example
+from tellapart.data.targets import ClassName, Target
 from tellapart.errors import DataError
 from tellapart.storage import storage_errors, write_bytes
 
-COLUMNS = ("path", "label", "split", "group", "content_hash", "width", "height", "problem")
+COLUMNS = ("path", "target", "split", "group", "content_hash", "width", "height", "problem")
+
+_OLDER = ("path", "label", *COLUMNS[2:])  # of runs that knew one class a picture only
 
 _RUN_FOLDER = "Give the examples.csv of a run folder, as `tellapart train` wrote it"
 
@@ -25,13 +28,16 @@ def write_examples(path: Path, examples: Iterable[Example]) -> None:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for example in examples:
-        row = {column: getattr(example, column) for column in COLUMNS}
+        row = {column: getattr(example, column) for column in COLUMNS} | {"target": example.target.text}
         writer.writerow(("" if value is None else value) for value in row.values())
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
-def read_examples(path: Path) -> list[Example]:
-    """Read what `write_examples` wrote. Raises: DataError with the line that is wrong; StorageError without access."""
+def read_examples(path: Path, kind: type[Target] = ClassName) -> list[Example]:
+    """Read what `write_examples` wrote, with targets of that kind; files of older runs have a column `label` instead.
+
+    Raises: DataError with the line that is wrong; StorageError without access.
+    """
     with storage_errors(path):
         data = path.read_bytes()
     # No byte order mark is written, but a spreadsheet that saved the file may have put one.
@@ -40,18 +46,18 @@ def read_examples(path: Path) -> list[Example]:
     examples: list[Example] = []
     try:
         header = next(reader, [])
-        if tuple(header) != COLUMNS:
+        if tuple(header) not in (COLUMNS, _OLDER):
             raise DataError(
                 f"{path} has the columns {','.join(header)[:200]!r} instead of {','.join(COLUMNS)!r}. {_RUN_FOLDER}."
             )
         for row in reader:
-            examples.append(_example(path, reader.line_num, row))
+            examples.append(_example(path, reader.line_num, row, kind))
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: not a CSV table ({error}). {_RUN_FOLDER}.") from None
     return examples
 
 
-def _example(path: Path, line: int, row: list[str]) -> Example:
+def _example(path: Path, line: int, row: list[str], kind: type[Target]) -> Example:
     if len(row) != len(COLUMNS):
         raise DataError(f"{path}, line {line}: {len(row)} cells instead of {len(COLUMNS)}. {_RUN_FOLDER}.")
     cells = dict(zip(COLUMNS, row, strict=True))
@@ -66,9 +72,13 @@ def _example(path: Path, line: int, row: list[str]) -> Example:
             raise DataError(
                 f"{path}, line {line}: the {column} is {cells[column]!r}; it must be a number of pixels. {_RUN_FOLDER}."
             )
+    try:
+        target = kind.read(cells["target"])
+    except ValueError as error:
+        raise DataError(f"{path}, line {line}: the target is {cells['target']!r}: {error}. {_RUN_FOLDER}.") from None
     return Example(
         path=Path(cells["path"]),
-        label=cells["label"],
+        target=target,
         split=split,
         group=cells["group"],
         content_hash=cells["content_hash"],

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.examples import Entry, Listing, Split
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, StorageError
 
 SPLIT_WORDS: Mapping[str, Split] = {
@@ -78,7 +79,7 @@ def scan(folder: Path) -> Listing:
     files.sort(key=lambda file: file[0].replace(os.sep, "\0"))
     return Listing(
         source=folder,
-        entries=tuple(Entry(path=Path(path), label=label, split=split) for path, label, split in files),
+        entries=tuple(Entry(path=Path(path), target=ClassName(label), split=split) for path, label, split in files),
         classes=tuple(sorted({label for _, label, _ in files})),
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
     )

@@ -1,4 +1,4 @@
-"""Pictures in batches, the same ones whoever loads them. In: a RowSource, labels. Out: Batch. Next: models/build.py.
+"""Pictures in batches, the same ones whoever loads them. In: a RowSource, targets. Out: Batch. Next: models/build.py.
 
 There is no state: which rows make batch (epoch, step), and what they look like, follows from the seed alone, so that a
 resumed training goes on with the very batch that it was stopped before. Shapes: B batch, N rows, S side, C H W.
@@ -6,13 +6,9 @@ resumed training goes on with the very batch that it was stopped before. Shapes:
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import queue
-import threading
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -20,22 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from tellapart.data.batch import Batch
 from tellapart.errors import SettingsError, TellapartError
+from tellapart.threads import in_order
 
 Sampling = Literal["natural", "balanced"]
 
 _AHEAD = 2  # batches that are made while one is used
-
-_Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """What one step of training sees."""
-
-    images: Tensor  # uint8 [B, S, S, 3], or float16 [B, C, H, W] from the frozen stages
-    targets: Tensor  # int64 [B]
-    rows: Tensor  # int64 [B], of the source
 
 
 class RowSource(Protocol):
@@ -48,22 +35,28 @@ class RowSource(Protocol):
         ...
 
 
-def epoch_order(labels: NDArray[np.int64], *, sampling: Sampling, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Positions in `labels` in the order of epoch `epoch`, int64 [N]; a pure function.
+def epoch_order(
+    count: int, *, sampling: Sampling, seed: int, epoch: int, strata: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Positions 0 to `count` - 1 in the order of epoch `epoch`, int64 [N = count]; a pure function.
 
-    `natural` is a permutation. `balanced` draws each class equally often, to within one: small classes repeat, each
-    picture as often as any other of its class, to within one; of large classes every epoch sees another part.
+    `natural` is a permutation. `balanced` draws each stratum (`strata` [N]: a class, or what else a task balances)
+    equally often, to within one: small strata repeat, each picture as often as any other of its stratum, to within one;
+    of large strata every epoch sees another part. Raises: SettingsError for another `sampling`, ValueError for one that
+    is balanced without strata.
     """
     chance = np.random.default_rng((seed, epoch))
     if sampling == "natural":
-        return chance.permutation(len(labels)).astype(np.int64)
+        return chance.permutation(count).astype(np.int64)
     if sampling != "balanced":
         raise SettingsError(f"sampling is {sampling!r}; it must be natural or balanced. Choose natural.")
-    classes = chance.permutation(np.unique(labels))  # whose turn it is to be drawn once more than others
+    if strata is None or len(strata) != count:
+        raise ValueError(f"balanced sampling of {count} rows needs a stratum for each")
+    kinds = chance.permutation(np.unique(strata))  # whose turn it is to be drawn once more than others
     drawn = []
-    for place, label in enumerate(classes):
-        members = np.flatnonzero(labels == label)
-        wanted = (len(labels) - place + len(classes) - 1) // len(classes)
+    for place, kind in enumerate(kinds):
+        members = np.flatnonzero(strata == kind)
+        wanted = (count - place + len(kinds) - 1) // len(kinds)
         rounds = [chance.permutation(members) for _ in range(-(-wanted // len(members)))]
         drawn.append(np.concatenate(rounds)[:wanted])
     return chance.permutation(np.concatenate(drawn)).astype(np.int64)
@@ -75,27 +68,31 @@ class TrainingBatches:
     def __init__(
         self,
         source: RowSource,
-        labels: NDArray[np.int64],
+        targets: NDArray[Any],
         *,
         batch_size: int,
         seed: int,
         sampling: Sampling = "natural",
+        strata: NDArray[np.int64] | None = None,
         workers: int = 0,
         rows: Sequence[int] | NDArray[np.int64] | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        """`labels` [N] are those of the source's rows; `rows` names the ones to use (default: all).
+        """`targets` [N, ...] are those of the source's rows, of any shape and type; `rows` names the ones to use (default: all).
 
-        With `world` processes each gets its part of every batch, all of one size. `workers` 0 makes batches in a
-        thread of this process, more in so many processes, which need a script that guards its main part with
-        `if __name__ == "__main__"`. Raises: SettingsError.
+        `sampling` balanced draws the `strata` [N] of the rows equally often, and needs them. With `world` processes each
+        gets its part of every batch, all of one size. `workers` 0 makes batches in a thread of this process, more in so
+        many processes, which need a script that guards its main part with `if __name__ == "__main__"`.
+        Raises: SettingsError; ValueError where targets or strata do not suit the source.
         """
         self._source = source
         self._rows = np.arange(len(source)) if rows is None else np.asarray(rows, dtype=np.int64)
-        self._labels = np.asarray(labels, dtype=np.int64)
-        if len(self._labels) != len(source):
-            raise ValueError(f"{len(self._labels)} labels for a source of {len(source)} rows")
+        self._targets, self._strata = _one_a_row(source, targets, "targets"), None
+        if sampling == "balanced":
+            if strata is None:
+                raise ValueError("balanced sampling needs strata: one for each row of the source")
+            self._strata = _one_a_row(source, strata, "strata")
         if batch_size < 1 or batch_size % world:
             raise SettingsError(
                 f"the batch size is {batch_size}; it must be a whole number above 0 that {world} processes can share "
@@ -115,7 +112,13 @@ class TrainingBatches:
 
     def rows_of(self, epoch: int) -> NDArray[np.int64]:
         """This process's rows of the source, int64 [steps, B]."""
-        order = epoch_order(self._labels[self._rows], sampling=self._sampling, seed=self._seed, epoch=epoch)
+        order = epoch_order(
+            len(self._rows),
+            sampling=self._sampling,
+            seed=self._seed,
+            epoch=epoch,
+            strata=None if self._strata is None else self._strata[self._rows],
+        )
         whole = self._rows[order][: self.steps * self._batch].reshape(self.steps, self._world, -1)
         return whole[:, self._rank]
 
@@ -126,14 +129,12 @@ class TrainingBatches:
         """
         rows = self.rows_of(number)[start_step:]
         if self._workers == 0:
-            made = _ahead(_make(self._source, part, number) for part in rows)
+            made = _made_ahead(self._source, rows, number)
         else:
             made = self._from_workers([(part, number) for part in rows])
         try:
-            for part, images in zip(rows, made, strict=True):
-                yield Batch(
-                    images=images, targets=torch.from_numpy(self._labels[part]), rows=torch.from_numpy(part.copy())
-                )
+            for part, inputs in zip(rows, made, strict=True):
+                yield _batch(inputs, self._targets, part)
         finally:
             made.close()
 
@@ -163,19 +164,22 @@ class TrainingBatches:
 
 def ordered_batches(
     source: RowSource,
-    labels: NDArray[np.int64],
+    targets: NDArray[Any],
     *,
     batch_size: int,
     rows: Sequence[int] | NDArray[np.int64] | None = None,
 ) -> Generator[Batch, None, None]:
-    """Every row once, in order, as epoch 0 shows it; for validation, with the last batch as small as it comes."""
+    """Every row once, in order, as epoch 0 shows it; for validation, with the last batch as small as it comes.
+
+    `targets` [N, ...] are those of the source's rows. Raises: what the source raises; ValueError for too few or too many targets.
+    """
+    answers = _one_a_row(source, targets, "targets")
     chosen = np.arange(len(source)) if rows is None else np.asarray(rows, dtype=np.int64)
     parts = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
-    made = _ahead(_make(source, part, 0) for part in parts)
+    made = _made_ahead(source, parts, 0)
     try:
-        for part, images in zip(parts, made, strict=True):
-            targets = torch.from_numpy(np.asarray(labels, dtype=np.int64)[part])
-            yield Batch(images=images, targets=targets, rows=torch.from_numpy(part.copy()))
+        for part, inputs in zip(parts, made, strict=True):
+            yield _batch(inputs, answers, part)
     finally:
         made.close()
 
@@ -211,40 +215,23 @@ def _start_method() -> str:
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"  # spawn: Windows
 
 
+def _one_a_row(source: RowSource, values: NDArray[Any], name: str) -> NDArray[Any]:
+    """`values` as an array, once it is as long as the source."""
+    array = np.asarray(values)
+    if array.ndim == 0 or len(array) != len(source):
+        raise ValueError(f"{name} of shape {list(array.shape)} for a source of {len(source)} rows; give one a row")
+    return array
+
+
+def _batch(inputs: Tensor, targets: NDArray[Any], rows: NDArray[np.int64]) -> Batch:
+    # Indexing with an array copies, so nobody else holds the targets.
+    return Batch(inputs=inputs, targets=torch.from_numpy(targets[rows]), rows=torch.from_numpy(rows.copy()))
+
+
 def _make(source: RowSource, rows: NDArray[np.int64], epoch: int) -> Tensor:
     return torch.as_tensor(source.get(rows, epoch))
 
 
-def _ahead(items: Iterator[_Item]) -> Generator[_Item, None, None]:
-    """The items, made by one thread a little ahead of their use."""
-    ready: queue.Queue[tuple[bool, Any]] = queue.Queue(_AHEAD)
-    stop = threading.Event()
-
-    def work() -> None:
-        try:
-            for item in items:
-                ready.put((True, item))
-                if stop.is_set():
-                    return
-            ready.put((False, None))
-        # Raised again where the items are used.
-        except BaseException as error:
-            ready.put((False, error))
-
-    thread = threading.Thread(target=work, name="batches ahead", daemon=True)
-    thread.start()
-    try:
-        while True:
-            more, item = ready.get()
-            if more:
-                yield item
-            elif item is None:
-                return
-            else:
-                raise item
-    finally:
-        stop.set()
-        while thread.is_alive():
-            with contextlib.suppress(queue.Empty):
-                ready.get(timeout=0.01)
-        thread.join()
+def _made_ahead(source: RowSource, parts: Iterable[NDArray[np.int64]], epoch: int) -> Generator[Tensor, None, None]:
+    """The batches, made by one thread: some are ready while one is used, and one is in hand."""
+    return in_order(parts, lambda part: _make(source, part, epoch), workers=1, ahead=_AHEAD + 1, name="batches")

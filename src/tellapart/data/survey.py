@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tellapart.data.copies import find_copies
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
+from tellapart.data.label_sets import SetCounts, count_sets, disagree
+from tellapart.data.targets import ClassNames, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelConflict:
-    """Copies of one picture under more than one label; `labels` in the order of `paths`."""
+    """Copies of one picture with different targets; `labels`, the targets' texts, in the order of `paths`."""
 
     paths: tuple[Path, ...]
     labels: tuple[str, ...]
@@ -65,6 +67,7 @@ class Audit:
     duplicates: int  # pictures that are exact copies of an earlier one
     groups: tuple[str, ...]  # for every entry: the smallest content hash of its group; "" where it is not usable
     leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
+    sets: SetCounts | None = None  # where a picture has a set of classes
 
     @property
     def totals(self) -> dict[str, int]:
@@ -111,18 +114,35 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
         duplicates=sum(len(cluster) - 1 for cluster in exact),
         groups=groups,
         leaked_indices=leaked,
+        sets=_sets(listing, usable, groups),
+    )
+
+
+def _sets(listing: Listing, usable: Sequence[int], groups: Sequence[str]) -> SetCounts | None:
+    if listing.task != "multilabel":
+        return None
+    targets = [(index, listing.entries[index].target) for index in usable]
+    own = [(index, target) for index, target in targets if isinstance(target, ClassNames)]
+    return count_sets(
+        [target for _, target in own],
+        [groups[index] for index, _ in own],
+        [listing.entries[index].split or "" for index, _ in own],
+        listing.classes,
     )
 
 
 def _counts(listing: Listing, usable: Sequence[int]) -> dict[str, dict[str, int]]:
-    found = Counter((listing.entries[index].split or "", listing.entries[index].label) for index in usable)
+    found = Counter(
+        (listing.entries[index].split or "", name) for index in usable for name in listing.entries[index].target.classes
+    )
     given = {entry.split or "" for entry in listing.entries}
     splits = [split for split in ("", *SPLITS) if split in given]
     return {split: {label: found[split, label] for label in listing.classes} for split in splits}
 
 
 def _distinct(listing: Listing, usable: Sequence[int], groups: Sequence[str]) -> dict[str, int]:
-    found = Counter(label for label, _ in {(listing.entries[index].label, groups[index]) for index in usable})
+    pairs = {(name, groups[index]) for index in usable for name in listing.entries[index].target.classes}
+    found = Counter(name for name, _ in pairs)
     return {label: found[label] for label in listing.classes}
 
 
@@ -179,15 +199,15 @@ def _two_labels(
         clusters[cluster].append(index)
     conflicts = []
     for members in clusters.values():
-        if len({entries[index].label for index in members}) > 1:
-            labels_of: defaultdict[str, set[str]] = defaultdict(set)
+        if disagree(entries[index].target for index in members):
+            targets_of: defaultdict[str, set[Target]] = defaultdict(set)
             for index in members:
-                labels_of[inspections[index].content_hash].add(entries[index].label)
+                targets_of[inspections[index].content_hash].add(entries[index].target)
             conflicts.append(
                 LabelConflict(
                     paths=tuple(entries[index].path for index in members),
-                    labels=tuple(entries[index].label for index in members),
-                    exact=any(len(labels) > 1 for labels in labels_of.values()),
+                    labels=tuple(entries[index].target.text for index in members),
+                    exact=any(disagree(targets) for targets in targets_of.values()),
                 )
             )
     return tuple(conflicts)

@@ -1,31 +1,27 @@
-"""List the labelled pictures that a CSV file names. In: Path. Out: Listing. Next: inspection.py.
+"""List the labelled pictures that a CSV file names. In: Path. Out: Listing. Next: multilabel_table.py.
 
 Columns: path, label[, split][, group], in any order, beside others. Paths count from the folder of the CSV file.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tellapart.data.examples import Entry, Listing, Split
+from tellapart.bundle import TaskName
+from tellapart.data.cells import Cells, named_rows
+from tellapart.data.examples import Entry, Listing, Split, named_classes
 from tellapart.data.folder import SPLIT_WORDS
-from tellapart.errors import DataError, StorageError
-
-MAX_TABLE_BYTES = 1024**3  # a table of pictures is text of some megabytes: a video called .csv should not fill memory
+from tellapart.data.targets import ClassName, ClassNames, Target
+from tellapart.errors import DataError
 
 _SPLITS: Mapping[str, Split] = {**SPLIT_WORDS, "dev": "validation"}
-_REQUIRED = ("path", "label")
 _OPTIONAL = ("split", "group")
-_DELIMITERS = (",", ";", "\t")
-_ENCODINGS = ("utf-8-sig", "gb18030")  # the second is what Chinese Excel writes
 
 
 class TableRow(NamedTuple):
@@ -33,7 +29,7 @@ class TableRow(NamedTuple):
 
     number: int
     path: str
-    label: str
+    label: str  # the text of the target
     split: str
     group: str
 
@@ -41,26 +37,15 @@ class TableRow(NamedTuple):
 def read_table(path: Path) -> Listing:
     """List the files that a table names, sorted by path; each file once, labels in Unicode normal form C.
 
-    UTF-8 with or without a byte order mark, UTF-16 with one, or GB18030; separated by comma, semicolon or tab.
     Raises: DataError with row numbers where the table breaks a rule; StorageError if it cannot be read.
     """
     ignored: Counter[str] = Counter()
-    rows = read_rows(path, ignored)
-    if not rows:
-        raise DataError(f"the table {str(path)!r} has a header but no rows. Add one row for each picture.")
-    _check_cells(path, rows)
-    kept = _distinct(path, rows, _locate(path, rows), ignored)
-    entries = [
-        Entry(path=Path(file), label=row.label, split=_SPLITS.get(row.split.casefold()), group=row.group)
-        for file, row in kept
-    ]
-    entries.sort(key=lambda entry: entry.path)
-    return Listing(
-        source=path,
-        entries=tuple(entries),
-        classes=tuple(sorted({entry.label for entry in entries})),
-        ignored=dict(sorted(ignored.items())),
-    )
+    return list_classes(Cells(path, ignored), ignored)
+
+
+def list_classes(cells: Cells, ignored: Counter[str], column: str = "label") -> Listing:
+    """The same of a table that is open already, with the labels in `column`. Raises: DataError as `read_table`."""
+    return make_listing(cells.path, rows_with(cells, column), ignored, kind=ClassName)
 
 
 def read_rows(path: Path, ignored: Counter[str]) -> list[TableRow]:
@@ -68,90 +53,86 @@ def read_rows(path: Path, ignored: Counter[str]) -> list[TableRow]:
 
     Raises: DataError, StorageError as `read_table`.
     """
-    return list(_rows(path, _text(path, _read(path)), ignored))
+    return rows_with(Cells(path, ignored), "label")
 
 
-def _read(path: Path) -> bytes:
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{str(path)!r} is not a file. Give a CSV file, or a folder that holds class folders.")
-        if status.st_size > MAX_TABLE_BYTES:
-            raise DataError(
-                f"the table {str(path)!r} has {status.st_size:,} bytes; the limit is {MAX_TABLE_BYTES:,}. "
-                "Leave out columns other than path, label, split and group."
-            )
-        return path.read_bytes()
-    except PermissionError:
-        raise StorageError(f"no permission to read the table {str(path)!r}. Change it with chmod.") from None
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise DataError(f"there is no table {str(path)!r}. Check the spelling, or give the full path.") from None
-    except OSError as error:
-        raise StorageError(f"the table {str(path)!r} cannot be read: {error.strerror}. Check the disk.") from None
+def rows_with(cells: Cells, column: str) -> list[TableRow]:
+    """The rows of a table with the columns path and `column`, whose cells are the labels in Unicode normal form C.
+
+    A run's examples.csv is a table, too: its column target stands for one that is missing. Raises: DataError.
+    """
+    names = [name.casefold() for name in cells.header]
+    if column not in names:
+        names = [column if name == "target" else name for name in names]
+    columns = columns_of(cells.path, names, ("path", column))
+    rows = []
+    for number, row in cells.rows():
+        file, label, split, group = (row[place] if place >= 0 else "" for place in columns)
+        rows.append(TableRow(number, file, unicodedata.normalize("NFC", label), split, group))
+    return rows
 
 
-def _text(path: Path, data: bytes) -> str:
-    encodings = ("utf-16",) if data.startswith((b"\xff\xfe", b"\xfe\xff")) else _ENCODINGS
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise DataError(f"{str(path)!r} is not a text table in UTF-8 or GB18030. Save it again as CSV (UTF-8).")
+def columns_of(path: Path, names: Sequence[str], required: Sequence[str]) -> list[int]:
+    """The positions of the required columns, split and group in a header in lower case; -1 for one that is absent.
 
-
-def _rows(path: Path, text: str, ignored: Counter[str]) -> Iterator[TableRow]:
-    header_line = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=header_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [cell.strip().casefold() for cell in next(reader, [])]
-        columns = _columns(path, header)
-        for number, cells in enumerate(reader, start=2):
-            if not any(cell.strip() for cell in cells):
-                ignored["blank row"] += 1
-                continue
-            # One cell too many is a comma inside a path or label: every cell after it would mean something else.
-            if any(cell.strip() for cell in cells[len(header) :]):
-                raise DataError(
-                    f"row {number} of {str(path)!r} has {len(cells)} cells, but the header has {len(header)}. "
-                    'Put quotes around a path or label that holds the separator: "a,b.png".'
-                )
-            file, label, split, group = (
-                cells[column].strip() if 0 <= column < len(cells) else "" for column in columns
-            )
-            yield TableRow(number, file, unicodedata.normalize("NFC", label), split, group)
-    except csv.Error as error:
-        raise DataError(
-            f"line {reader.line_num} of the table {str(path)!r} is not valid CSV: {error}. "
-            "Every quote that is opened must be closed, and a quote inside quotes is doubled."
-        ) from None
-
-
-def _columns(path: Path, header: Sequence[str]) -> list[int]:
-    """The positions of path, label, split and group in the header; -1 for one that is absent."""
-    missing = [name for name in _REQUIRED if name not in header]
+    Raises: DataError for a required one that is missing, or any that stands there twice.
+    """
+    missing = [name for name in required if name not in names]
     if missing:
-        found = ", ".join(repr(name) for name in header) or "none"
+        found = ", ".join(repr(name) for name in names) or "none"
         raise DataError(
             f"the table {str(path)!r} lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
             f"its first row has {found}. "
-            "Its first row must name the columns: path,label and, if wanted, split and group."
+            f"Its first row must name the columns: {','.join(required)} and, if wanted, split and group."
         )
-    for name in (*_REQUIRED, *_OPTIONAL):
-        if header.count(name) > 1:
-            raise DataError(f"the table {str(path)!r} has {header.count(name)} columns called {name!r}. Keep one.")
-    return [header.index(name) if name in header else -1 for name in (*_REQUIRED, *_OPTIONAL)]
+    for name in (*required, *_OPTIONAL):
+        if names.count(name) > 1:
+            raise DataError(f"the table {str(path)!r} has {names.count(name)} columns called {name!r}. Keep one.")
+    return [names.index(name) if name in names else -1 for name in (*required, *_OPTIONAL)]
 
 
-def _check_cells(path: Path, rows: Sequence[TableRow]) -> None:
+def make_listing(
+    path: Path,
+    rows: Sequence[TableRow],
+    ignored: Counter[str],
+    *,
+    kind: type[Target],
+    task: TaskName = "classification",
+    classes: Iterable[str] = (),
+    notes: tuple[str, ...] = (),
+) -> Listing:
+    """The listing of checked rows, whose labels are texts of targets of a kind; `classes` are there even if no row names them.
+
+    Raises: DataError with row numbers where the table breaks a rule.
+    """
+    if not rows:
+        raise DataError(f"the table {str(path)!r} has a header but no rows. Add one row for each picture.")
+    _check_cells(path, rows, ("path",) if kind is ClassNames else ("path", "label"))
+    kept = _distinct(path, rows, _locate(path, rows), ignored)
+    entries = [
+        Entry(
+            path=Path(file),
+            target=kind.read(row.label),
+            split=_SPLITS.get(row.split.casefold()),
+            group=row.group,
+        )
+        for file, row in kept
+    ]
+    entries.sort(key=lambda entry: entry.path)
+    return Listing(
+        source=path,
+        entries=tuple(entries),
+        classes=tuple(sorted(named_classes(entry.target for entry in entries).union(classes))),
+        task=task,
+        ignored=dict(sorted(ignored.items())),
+        notes=notes,
+    )
+
+
+def _check_cells(path: Path, rows: Sequence[TableRow], filled: Sequence[str]) -> None:
     table = f"the table {str(path)!r}"
-    for name, empty in (
-        ("path", [row.number for row in rows if not row.path]),
-        ("label", [row.number for row in rows if not row.label]),
-    ):
+    for name in filled:
+        empty = [row.number for row in rows if not getattr(row, name)]
         if empty:
             raise DataError(f"{table} has no {name} in {named_rows(empty)}. Fill it in, or remove the row.")
     unknown = [row for row in rows if row.split and row.split.casefold() not in _SPLITS]
@@ -227,12 +208,3 @@ def _distinct(
                     f"row {row.number}. Keep one of the two rows."
                 )
     return kept
-
-
-def named_rows(rows: Sequence[int]) -> str:
-    """TableRow numbers in words, as in "row 3", "rows 3 and 4", "12 rows (3, 4, 5, ...)"."""
-    if len(rows) == 1:
-        return f"row {rows[0]}"
-    if len(rows) <= 3:
-        return f"rows {', '.join(map(str, rows[:-1]))} and {rows[-1]}"
-    return f"{len(rows):,} rows ({', '.join(map(str, rows[:3]))}, ...)"

@@ -69,7 +69,7 @@ def reshape(picture: NDArray[np.uint8], geometry: Geometry, *, size: int, fill: 
     if geometry.box is None and geometry.matrix == IDENTITY and geometry.shift == (0.0, 0.0):
         image = Image.fromarray(centre(picture, size))
     else:
-        image = _sample(picture, _inverse(geometry, picture.shape[0], size), size, fill)
+        image = _sample(picture, sampled_from(geometry, picture.shape[0], size), size, fill)
     if geometry.mirrored:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if geometry.flipped:
@@ -121,8 +121,11 @@ def erase(
     return pixels
 
 
-def _inverse(geometry: Geometry, side: int, size: int) -> tuple[float, float, float, float, float, float]:
-    """Where in the source each output point comes from: x = a x' + b y' + c, y = d x' + e y' + f."""
+def sampled_from(geometry: Geometry, side: int, size: int) -> tuple[float, float, float, float, float, float]:
+    """Where each output point comes from, before flips and turns: a to f of x = a x' + b y' + c, y = d x' + e y' + f.
+
+    In pixels of a square source of `side` pixels, and of an output of `size` pixels.
+    """
     if geometry.box is None:
         left = top = float((side - size) // 2)
         width = height = float(size)

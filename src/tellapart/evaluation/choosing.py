@@ -1,20 +1,19 @@
-"""Which of several trained classifiers to keep. In: Candidates, the validation split. Out: Choice. Next: runs/writing.py.
+"""Which of several trained networks to keep. In: Validated candidates. Out: Choice. Next: tasks/task.py.
 
 The validation split decides; the test split is looked at once, after that. A candidate that was trained longer must
-beat the simpler one by more than chance would: its mean log loss must be lower by at least one standard error of the
-difference, picture by picture.
+beat the simpler one by more than chance would: its mean loss must be lower by at least one standard error of the
+difference, item by item, and the figure that people look at must be no worse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.calibration import apply_temperature, fit_class_biases, fit_temperature
 from tellapart.features.backbone import ReadyBackbone
 
 
@@ -31,18 +30,20 @@ class Candidate:
     details: Mapping[str, Any]  # for metrics.json
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits [n, K] of rows of the dataset, before the temperature, as model.onnx will say."""
+        """Logits [n, K] of rows of the dataset, before any calibration, as model.onnx will say."""
         return self.embeddings(rows) @ self.weight.T + self.bias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Validated:
-    """A candidate on the validation split."""
+    """A candidate on the validation split, calibrated there."""
 
     candidate: Candidate
-    temperature: float
-    log_losses: NDArray[np.float64]  # [n], in nats, calibrated
-    accuracy: float
+    losses: NDArray[np.float64]  # [n], log loss of each item in nats, calibrated
+    figure_name: str  # what people look at, such as accuracy
+    figure: float  # in [0, 1]; the higher, the better
+    calibration: Any  # the task's own: what turns logits into probabilities
+    facts: Mapping[str, Any] = field(default_factory=dict)  # more for metrics.json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,39 +55,25 @@ class Choice:
     compared: tuple[Validated, ...]
 
 
-def validate(candidate: Candidate, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Validated:
-    """Fit the temperature on the validation rows and score them. `labels` are those of `rows`."""
-    logits_NK = candidate.logits(rows)
-    temperature = fit_temperature(logits_NK, labels)
-    probabilities = apply_temperature(logits_NK, temperature).astype(np.float64)
-    own = probabilities[np.arange(len(labels)), labels]
-    return Validated(
-        candidate=candidate,
-        temperature=temperature,
-        log_losses=-np.log(np.maximum(own, 1e-12)),
-        accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
-    )
-
-
 def choose(simpler: Validated, other: Validated) -> Choice:
     """Keep `other` when it is better than `simpler` by more than chance would make it."""
-    gains = simpler.log_losses - other.log_losses
+    gains = simpler.losses - other.losses
     gain = float(gains.mean())
     error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else np.inf
-    wins = gain > error and other.accuracy >= simpler.accuracy
+    wins = gain > error and other.figure >= simpler.figure
     kept, left = (other, simpler) if wins else (simpler, other)
     because = (
         "is better"
         if wins
         else "is no better"
-        if gain <= 0 or other.accuracy < simpler.accuracy
+        if gain <= 0 or other.figure < simpler.figure
         else "is better by no more than chance"
     )
     reason = (
         f"Kept the {_NAMES[kept.candidate.strategy]}: on {len(gains):,} validation pictures the "
         f"{_NAMES[other.candidate.strategy]} {because} "
-        f"(log loss {other.log_losses.mean():.3f} against {simpler.log_losses.mean():.3f}, "
-        f"accuracy {100 * other.accuracy:.1f} % against {100 * simpler.accuracy:.1f} %)."
+        f"(log loss {other.losses.mean():.3f} against {simpler.losses.mean():.3f}, "
+        f"{other.figure_name.replace('_', ' ')} {100 * other.figure:.1f} % against {100 * simpler.figure:.1f} %)."
     )
     return Choice(winner=kept, reason=reason, compared=(kept, left))
 
@@ -96,25 +83,14 @@ def only(validated: Validated, reason: str = "") -> Choice:
     return Choice(winner=validated, reason=reason, compared=(validated,))
 
 
-def with_class_biases(choice: Choice, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Choice:
-    """The same choice; the biases of the winner's classes are set by the validation rows, together with its temperature.
-
-    They were not chosen by: what was compared had its temperature alone.
-    """
-    candidate = choice.winner.candidate
-    temperature, biases = fit_class_biases(candidate.logits(rows), labels)
-    corrected = replace(candidate, bias=(candidate.bias + biases).astype(np.float32))
-    return replace(choice, winner=replace(choice.winner, candidate=corrected, temperature=temperature))
-
-
 def comparison(choice: Choice) -> Sequence[dict[str, Any]]:
     """The candidates as JSON, the winner first."""
     return [
         {
             "strategy": one.candidate.strategy,
-            "log_loss": float(one.log_losses.mean()),
-            "accuracy": one.accuracy,
-            "temperature": one.temperature,
+            "log_loss": float(one.losses.mean()),
+            one.figure_name: one.figure,
+            **one.facts,
         }
         for one in choice.compared
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,20 +20,6 @@ CONFIDENCE = 0.95
 RESAMPLES = 1000
 
 _COUNTS_AT_ONCE = 4_000_000  # 16 MB of counts and as much of random numbers in memory at a time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A score with its 95 % interval."""
-
-    value: float
-    low: float | None  # None where nothing can be resampled and the score has no bound
-    high: float | None
-    method: str  # how the interval was found
-
-    def as_json(self) -> dict[str, float | str | None]:
-        """The same as a JSON object."""
-        return {"value": self.value, "low": self.low, "high": self.high, "method": self.method}
 
 
 def wilson(successes: float, trials: float, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.bundle import Score
 from tellapart.errors import DataError
 from tellapart.evaluation.calibration import calibration_error
 from tellapart.evaluation.intervals import (
     Counts,
-    Figure,
     Groups,
     bootstrap,
     group_numbers,
@@ -77,10 +77,10 @@ def evaluate(
     return {
         "n": len(test.labels),
         "groups": test.group_count,
-        **{name: figure.as_json() for name, figure in figures.items()},
-        "auroc": figures["auroc"].as_json() if "auroc" in figures else None,
+        **{name: figure.model_dump() for name, figure in figures.items()},
+        "auroc": figures["auroc"].model_dump() if "auroc" in figures else None,
         "auroc_missing": _missing(test.support, classes),
-        "top_5": figures["top_5"].as_json() if "top_5" in figures else None,
+        "top_5": figures["top_5"].model_dump() if "top_5" in figures else None,
         "macro_precision": float(averages[0][present].mean()),
         "macro_recall": float(averages[1][present].mean()),
         "per_class": _per_class(test, averages, classes),
@@ -117,7 +117,7 @@ def _check(
     )
 
 
-def _figures(test: _Test, averages: tuple[Doubles, ...], seed: int) -> dict[str, Figure]:
+def _figures(test: _Test, averages: tuple[Doubles, ...], seed: int) -> dict[str, Score]:
     """The headline figures with their intervals."""
     from sklearn.metrics import accuracy_score, log_loss
 
@@ -146,14 +146,14 @@ def _figures(test: _Test, averages: tuple[Doubles, ...], seed: int) -> dict[str,
     return figures
 
 
-def _accuracy(figure: Figure, count: int, grouped: bool) -> Figure:
+def _accuracy(figure: Score, count: int, grouped: bool) -> Score:
     """Wilson's interval; of grouped pictures the bootstrap's, which is too narrow for few groups, made no narrower."""
     low, high = wilson(figure.value * count, count)
     if not grouped:
-        return Figure(value=figure.value, low=low, high=high, method="wilson")
+        return Score(value=figure.value, low=low, high=high, method="wilson")
     low, high = min(low, figure.low or 0.0), max(high, 1.0 if figure.high is None else figure.high)
     method = f"{figure.method}, no narrower than wilson" if figure.method.startswith("bootstrap") else figure.method
-    return Figure(value=figure.value, low=low, high=high, method=method)
+    return Score(value=figure.value, low=low, high=high, method=method)
 
 
 def _contributions(test: _Test) -> dict[str, Doubles]:
@@ -201,21 +201,21 @@ def _statistics(
     return statistics
 
 
-def _figure(name: str, value: float, interval: tuple[float, float] | None, test: _Test, grouped: bool) -> Figure:
+def _figure(name: str, value: float, interval: tuple[float, float] | None, test: _Test, grouped: bool) -> Score:
     bounded = name not in ("log_loss", "brier")
     if test.group_count == 1 or interval is None:
         low, high = (0.0, 1.0) if bounded else (None, None)
         reason = "one group cannot be resampled" if test.group_count == 1 else "no resample holds every class"
-        return Figure(value=value, low=low, high=high, method=f"none: {reason}")
+        return Score(value=value, low=low, high=high, method=f"none: {reason}")
     low, high = interval
     if bounded and low == high and value in (0.0, 1.0):
         # Resampling nothing but successes gives nothing but successes, however few they are.
         least = _least_when_perfect(name, test)
         low, high = (least, 1.0) if value == 1.0 else (0.0, 1 - least)
-        return Figure(value=value, low=low, high=high, method="wilson, since all resamples are alike")
+        return Score(value=value, low=low, high=high, method="wilson, since all resamples are alike")
     # Rounding of the resamples' sums must not put the value outside.
     low, high = min(low, value), max(high, value)
-    return Figure(value=value, low=low, high=high, method="bootstrap of groups" if grouped else "bootstrap")
+    return Score(value=value, low=low, high=high, method="bootstrap of groups" if grouped else "bootstrap")
 
 
 def _least_when_perfect(name: str, test: _Test) -> float:
@@ -233,7 +233,7 @@ def _groups_of_classes(test: _Test) -> list[int]:
     return [int(size) for size in sizes if size > 0]
 
 
-def _with_few(figure: Figure, name: str, test: _Test, recalls: Doubles) -> Figure:
+def _with_few(figure: Score, name: str, test: _Test, recalls: Doubles) -> Score:
     """The figure with an interval that holds where a class has few test groups, or with none and the reason.
 
     A resample may then lack the class, or hold one picture of it again and again, and the bootstrap says nonsense.
@@ -242,11 +242,11 @@ def _with_few(figure: Figure, name: str, test: _Test, recalls: Doubles) -> Figur
     few = min(sizes)
     if name == "balanced_accuracy" and few < FEWEST:
         low, high = mean_of_proportions(recalls[test.support > 0].tolist(), sizes)
-        return Figure(value=figure.value, low=low, high=high, method="wilson of each class, combined")
+        return Score(value=figure.value, low=low, high=high, method="wilson of each class, combined")
     least = FEWEST if name == "macro_f1" else _FEWEST_RANKED
     if few < least and figure.value not in (0.0, 1.0):
         reason = f"none: a class has {few} test picture{'' if few == 1 else 's'} or groups, under {least}"
-        return Figure(value=figure.value, low=None, high=None, method=reason)
+        return Score(value=figure.value, low=None, high=None, method=reason)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Whether a test split is large enough to tell. In: Figure, support. Out: a sentence. Next: export/assemble.py."""
+"""Whether a test split is large enough to tell. In: Score, support. Out: a sentence. Next: export/assemble.py."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.intervals import Figure
+from tellapart.bundle import Score
 
 WIDEST = 0.10  # an interval of the accuracy wider than this tells too little
 FEWEST = 10  # test pictures of a class
 
 
-def judge(accuracy: Figure, support: NDArray[np.integer], classes: Sequence[str]) -> tuple[bool, str]:
+def judge(accuracy: Score, support: NDArray[np.integer], classes: Sequence[str]) -> tuple[bool, str]:
     """Whether the test split is too small to tell how good the model is, and a sentence that says so or not.
 
     It is if the accuracy's interval is wider than 10 points or reaches down to what always answering the most common

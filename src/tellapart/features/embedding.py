@@ -1,8 +1,10 @@
-"""Embeddings with progress on the screen. In: rows or pictures, a backbone. Out: Features. Next: training/probe.py."""
+"""Embeddings with progress on the screen. In: a data set or pictures, a backbone. Out: Embedded. Next: training/probe.py."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +17,50 @@ from tellapart.features.engine import open_engine
 from tellapart.features.extract import Features, extract
 from tellapart.reporter import Reporter
 
+_TITLE = "Computing embeddings"
 
-def embed(
-    dataset: Dataset,
-    rows: NDArray[np.int64],
-    backbone: ReadyBackbone,
-    device: str,
-    cache: Cache | None,
-    reporter: Reporter,
-) -> Features:
-    """Embeddings of some rows; `cache` is None for a network that was trained just now."""
-    return embed_pictures(dataset.pictures(rows), backbone, device, cache, reporter, title="Computing embeddings")
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Embedded:
+    """The embedding of every usable picture of a data set, and what it cost."""
+
+    backbone: ReadyBackbone
+    vectors: NDArray[np.float32]  # [N, D], by row of the data set
+    computed: int  # pictures that went through the network
+    reused: int  # pictures whose embedding was in the cache
+    seconds: float
+
+    def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Rows [n] to embeddings [n, D]."""
+        return self.vectors[rows]
+
+
+def embed_dataset(
+    dataset: Dataset, backbone: ReadyBackbone, device: str, cache: Cache, reporter: Reporter
+) -> tuple[Dataset, Embedded]:
+    """Every picture's embedding, and the data set without those that none could be had of.
+
+    The test split's are a CPU's, as model.onnx will give them. Raises: DataError when a split has no picture left.
+    """
+    started = time.monotonic()
+    features = embed_pictures(dataset.pictures(), backbone, device, cache, reporter, title=_TITLE)
+    seconds = time.monotonic() - started
+    dataset = dataset.without(features.problems)
+    vectors = features.vectors
+    if features.problems:
+        vectors = np.delete(vectors, list(features.problems), axis=0)
+    if device != "cpu":
+        # Half precision on a GPU differs in digits that a test can see, and model.onnx runs on a CPU.
+        test = dataset.rows("test")
+        again = embed_pictures(dataset.pictures(test), backbone, "cpu", cache, reporter, title=_TITLE)
+        vectors[test] = again.vectors
+    return dataset, Embedded(
+        backbone=backbone,
+        vectors=vectors,
+        computed=features.computed,
+        reused=features.reused,
+        seconds=seconds,
+    )
 
 
 def embed_pictures(
@@ -35,9 +70,9 @@ def embed_pictures(
     cache: Cache | None,
     reporter: Reporter,
     *,
-    title: str,
+    title: str = _TITLE,
 ) -> Features:
-    """Embeddings of pictures by a backbone, with progress under `title`."""
+    """Embeddings of pictures by a backbone, with progress under `title`; no `cache` for a network just trained."""
     with reporter.step(title, len(pictures)) as advance:
         return extract(
             pictures,

@@ -1,23 +1,28 @@
-"""What a report says, as plain values. In: nothing. Out: Report and its parts. Next: advice.py."""
+"""What a report is made of, as plain values. In: nothing. Out: the parts of a report, pictures, charts. Next: blocks.py.
+
+What has words in it holds the phrase's key and its values; sections.py says it in the reader's language.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tellapart.bundle import Score
 from tellapart.reporting.pictures import Sprites
 
-Advice = tuple[str, dict[str, Any]]  # a phrase's key and its values
+Said = tuple[str, Mapping[str, Any]]  # a phrase's key and its values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A score with its 95 % interval; the ends are None where none can be had."""
+class Line:
+    """One line under a picture."""
 
-    value: float
-    low: float | None
-    high: float | None
+    text: str
+    name: str = ""  # shown strongly, after the text
+    share: str = ""  # after the name
+    bad: bool = False  # the name is a mistake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +35,7 @@ class Shown:
     predicted: str = ""
     probability: float | None = None  # of `predicted`
     heat: str | None = None  # address of the picture under its heatmap
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The answer in one sentence, and what belongs to it."""
-
-    accuracy: Figure
-    n_test: int
-    baseline: float  # share of the most common class
-    baseline_label: str
-    too_small: bool
-    leaked: int  # test pictures with a copy in another split
-    clean: Figure | None  # the accuracy on the others
-    n_clean: int
-    compared: Sequence[tuple[str, float, float]]  # strategy, log loss, accuracy; the one that is kept first
-    advice: Sequence[Advice]
+    caption: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +46,39 @@ class ClassRow:
     train: int
     validation: int
     test: int
-    recall: Figure | None
+    recall: Score | None
     precision: float | None
     f1: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A class that is often taken for another."""
+
+    label: str
+    predicted: str
+    count: int
+    pictures: Sequence[Shown]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossTable:
+    """Classes against classes: cells where there are few, an image of them where there are many."""
+
+    classes: Sequence[str]
+    counts: Sequence[Sequence[int]]
+    rates: Sequence[Sequence[float]]  # of each row
+    image: str | None  # address of a picture with one pixel a cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A chart with its heading and its legend in the page's own words."""
+
+    title: str  # phrase key
+    svg: str
+    legend: Sequence[tuple[str, int, bool]] = ()  # text, colour, dashed
+    lead: Said | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,65 +105,20 @@ class DataPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningPart:
-    """How it was trained; charts are SVG text."""
+    """How it was trained."""
 
-    strategy: str
     epochs: int  # 0 for a probe
     best_epoch: int
-    charts: Sequence[
-        tuple[str, str, Sequence[tuple[str, int, bool]]]
-    ]  # phrase key, SVG, legend (phrase key, colour, dashed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A class that is often taken for another."""
-
-    label: str
-    predicted: str
-    count: int
-    pictures: Sequence[Shown]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confusion:
-    """The confusion matrix: cells where there are few classes, an image of them where there are many."""
-
-    classes: Sequence[str]
-    counts: Sequence[Sequence[int]]
-    rates: Sequence[Sequence[float]]  # of each row
-    image: str | None  # address of a picture with one pixel a cell
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """A chart with its heading and its legend in the page's own words."""
-
-    title: str  # phrase key
-    svg: str
-    legend: Sequence[tuple[str, int, bool]] = ()  # text, colour, dashed
-    lead: tuple[str, dict[str, Any]] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultsPart:
-    """How good it is."""
-
-    scores: Sequence[tuple[str, Figure]]  # phrase key and figure
-    confusion: Confusion
-    classes: Sequence[ClassRow]  # at most as many as a person reads; the worst first where some are left out
-    pairs: Sequence[Pair]
-    mistakes: int
     charts: Sequence[Chart]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelsPart:
-    """What the label doctor found."""
+    """What the label doctor found; the pictures have their captions."""
 
     n: int  # pictures looked at
     n_all: int
-    wrong: Sequence[Shown]  # `predicted` is the class that it rather is
+    wrong: Sequence[Shown]
     outliers: Sequence[Shown]
     ambiguous: Sequence[Shown]
     counts: tuple[int, int, int]
@@ -163,17 +138,6 @@ class MapPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AbstentionPart:
-    """Sets of classes, and pictures that are called unknown."""
-
-    wanted: float
-    measured: Figure
-    size: float  # classes in a set, mean
-    unknown: float | None  # share of the test pictures; None where the validation split was too small to tell
-    calibrated_on: int  # validation pictures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AboutPart:
     """Where it came from."""
 
@@ -181,21 +145,3 @@ class AboutPart:
     versions: Sequence[tuple[str, str]]
     model: str
     missing: int  # pictures that are gone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A whole report."""
-
-    name: str
-    made: str  # date and time
-    verdict: Verdict
-    data: DataPart
-    learning: LearningPart
-    results: ResultsPart
-    mistakes: Sequence[Shown]
-    heated: bool  # the mistakes have heatmaps
-    labels: LabelsPart | None
-    map: MapPart | None
-    abstention: AbstentionPart | None
-    about: AboutPart

@@ -28,9 +28,7 @@ COLOURS: Mapping[str, str] = {
 SERIES = 8  # colours that can be told apart
 
 _SIZE = (4.5, 2.9)  # inches of 72 units
-_IDENTIFIER = re.compile(
-    r' id="(?:figure|axes|patch|line2d|text|xtick|ytick|matplotlib\.axis|PathCollection|FillBetween\w*|legend)_\d+"'
-)
+_IDENTIFIER = re.compile(r' id="[\w.]+_\d+"')  # figure_1, LineCollection_1 ...: a kind and a number
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _FONT = re.compile(r" font-family: [^;\"]*;")  # the page's own
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)

@@ -13,9 +13,27 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from tellapart.bundle import Score
+
 Language = Literal["en", "zh"]
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
+# Values that are shares come as numbers, and lists of names as lists, since languages write them differently.
+_SHARES = (
+    "accuracy",
+    "low",
+    "high",
+    "share",
+    "recall",
+    "train",
+    "validation",
+    "measured",
+    "wanted",
+    "before",
+    "after",
+    "exact",
+)
 
 
 class Phrases:
@@ -26,9 +44,29 @@ class Phrases:
         self._table = table()
 
     def __call__(self, key: str, **values: Any) -> str:
-        """The phrase with its values filled in; numbers are grouped by thousands. Raises: KeyError for an unknown key."""
-        shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
+        """The phrase with its values filled in. Raises: KeyError for an unknown key.
+
+        Whole numbers are grouped by thousands, shares (floats under the names of shares) are percentages, lists of names
+        stand in a row.
+        """
+        shown = {name: self._shown(name, value) for name, value in values.items()}
         return self._table[key][self.language].format(**shown)
+
+    def name(self, key: str) -> str:
+        """What a figure is called; one that has no phrase has the words of its key."""
+        return self(key) if key in self._table else key.replace("_", " ")
+
+    def sentences(self, *texts: str) -> str:
+        """Sentences after one another; Chinese has no space between them."""
+        return ("" if self.language == "zh" else " ").join(text for text in texts if text)
+
+    def interval(self, score: Score | None, *, share: bool = True) -> str:
+        """The ends of a score's interval, as percentages or as numbers; a dash where there are none."""
+        if score is None or score.low is None or score.high is None:
+            return "–"
+        if share:
+            return f"{self.percent(score.low)} – {self.percent(score.high)}"
+        return f"{score.low:.3f} – {score.high:.3f}"
 
     def percent(self, share: float | None, digits: int = 1) -> str:
         """A share in [0, 1] as a percentage; a dash where there is none."""
@@ -48,6 +86,13 @@ class Phrases:
         return (
             self("minutes", n=minutes) if rest == 0 or minutes >= 10 else self("minutes_seconds", n=minutes, rest=rest)
         )
+
+    def _shown(self, name: str, value: Any) -> Any:
+        if isinstance(value, int):
+            return f"{value:,}"
+        if isinstance(value, float) and name in _SHARES:
+            return self.percent(value)
+        return self.joined(value) if isinstance(value, list) else value
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.drawing.png import encode_png
 from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_FILE_BYTES, decode
 from tellapart.runtime import cores
@@ -56,9 +57,7 @@ def address(image: Image.Image | NDArray[np.uint8]) -> str:
 
 def pixel_address(values: NDArray[np.uint8]) -> str:
     """uint8 [H, W, 4] (RGBA) as the address of a PNG: every pixel exact."""
-    buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(encode_png(values, smallest=True)).decode()}"
 
 
 def sprites(

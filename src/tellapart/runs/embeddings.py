@@ -1,7 +1,12 @@
-"""Embeddings of a run's pictures, for its map and its label doctor. In: RunRecord. Out: Embedded. Next: record.py."""
+"""Pictures of a run to embeddings, mostly looked up. In: OpenRun, examples. Out: Embedded. Next: neighbourhood.py.
+
+Two networks may be asked: the run's own, which has learned its labels, or the pretrained one that it began with.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import Example, PictureFile
+from tellapart.errors import BackboneError, SettingsError
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import embed_pictures
 from tellapart.reporter import Reporter
-from tellapart.runs.record import RunRecord
+from tellapart.runs.open import WEIGHTS, OpenRun
+from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 
 MOST_PICTURES = 5_000  # more are drawn from
@@ -30,29 +37,84 @@ class Embedded:
     own: bool  # by the run's own network, which has learned the labels
 
 
-def embed_run(run: RunRecord, cache: Cache, reporter: Reporter) -> Embedded:
+def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> Embedded:
     """Embeddings of at most 5,000 pictures by the pretrained network, mostly from the cache.
 
     A network from scratch had none before it: then its own, of at most 2,000. Raises: BackboneError, StorageError.
     """
     own = run.manifest.strategy == "scratch"
     usable = [example for example in run.examples if not example.problem and example.split]
-    chosen, most = usable, MOST_OWN if own else MOST_PICTURES
-    if len(usable) > most:
-        drawn = np.random.default_rng(run.settings.seed).choice(len(usable), most, replace=False)
-        chosen = [usable[row] for row in np.sort(drawn).tolist()]
-    backbone = _own(run) if own else _pretrained(run)
-    pictures = [_picture(example) for example in chosen]
-    features = embed_pictures(
-        pictures, backbone, "cpu", None if own else cache, reporter, title="Looking up embeddings"
+    chosen = draw(usable, MOST_OWN if own else MOST_PICTURES, seed=run.settings.seed)
+    backbone = own_backbone(run) if own else _pretrained(run.settings)
+    vectors, kept = embed_examples(
+        chosen, backbone, frozen=not own, cache=cache, reporter=reporter, title="Looking up embeddings"
     )
-    kept = [row for row in range(len(chosen)) if row not in features.problems]
-    return Embedded(examples=[chosen[row] for row in kept], vectors=features.vectors[kept], n_all=len(usable), own=own)
+    return Embedded(examples=[chosen[row] for row in kept], vectors=vectors, n_all=len(usable), own=own)
 
 
-def _pretrained(run: RunRecord) -> ReadyBackbone:
+def try_to_embed(run: OpenRun, cache: Cache, reporter: Reporter) -> Embedded | None:
+    """The same for a report; None, and a word of why, where the network cannot be had, or there are no two pictures."""
+    try:
+        embedded = embed_run(run, cache, reporter)
+    except (BackboneError, SettingsError) as error:
+        reporter.warn(f"The report has no map and no label doctor: {error}")
+        return None
+    return embedded if len(embedded.examples) >= 2 else None
+
+
+def embed_by_own(
+    run: OpenRun, examples: Sequence[Example], cache: Cache, reporter: Reporter
+) -> tuple[NDArray[np.float32], list[int]]:
+    """Embeddings [n, D] by the run's own network, of the pictures that can be read, and the rows of those."""
+    frozen = run.manifest.strategy == "probe"
+    title = "Looking up training pictures"
+    return embed_examples(examples, own_backbone(run), frozen=frozen, cache=cache, reporter=reporter, title=title)
+
+
+def embed_examples(
+    examples: Sequence[Example],
+    backbone: ReadyBackbone,
+    *,
+    frozen: bool,
+    cache: Cache,
+    reporter: Reporter,
+    title: str,
+) -> tuple[NDArray[np.float32], list[int]]:
+    """Embeddings [n, D] of the pictures that can be read, and the rows of those; `frozen`: training has kept them."""
+    # It kept them by the pixels' hash, which does not say what the file holds today.
+    pictures = [_known(example) if frozen else _as_it_is(example) for example in examples]
+    features = embed_pictures(pictures, backbone, "cpu", cache, reporter, title=title)
+    kept = [row for row in range(len(examples)) if row not in features.problems]
+    return features.vectors[kept], kept
+
+
+def draw(examples: Sequence[Example], most: int, *, seed: int) -> list[Example]:
+    """At most so many of them, drawn at random, in their order."""
+    if len(examples) <= most:
+        return list(examples)
+    drawn = np.random.default_rng(seed).choice(len(examples), most, replace=False)
+    return [examples[row] for row in np.sort(drawn).tolist()]
+
+
+def own_backbone(run: OpenRun) -> ReadyBackbone:
+    """The run's model as a backbone: it gives its embedding, too."""
+    record = run.manifest.backbone
+    return ReadyBackbone(
+        name=record.name,
+        network=run.file,
+        weights=run.folder / WEIGHTS,
+        preprocessing=run.preprocessing,
+        embedding=record.embedding,
+        weights_source=record.weights_source,
+        weights_license=record.weights_license,
+        fingerprint=record.weights_fingerprint,
+        reused=True,
+        seconds=0.0,
+    )
+
+
+def _pretrained(settings: TrainSettings) -> ReadyBackbone:
     """The network that the run began with, exported again where the cache has forgotten it."""
-    settings = run.settings
     weights = Path(settings.weights) if settings.weights else None
     pending = prepare_backbone(
         settings.backbone, cache=cache_folder(), weights=weights, size=settings.network.size, crop=settings.network.crop
@@ -63,23 +125,14 @@ def _pretrained(run: RunRecord) -> ReadyBackbone:
         pending.cancel()
 
 
-def _own(run: RunRecord) -> ReadyBackbone:
-    """The run's model as a backbone: it gives its embedding, too."""
-    record = run.manifest.backbone
-    return ReadyBackbone(
-        name=record.name,
-        network=run.folder / "model.onnx",
-        weights=run.folder / "weights.safetensors",
-        preprocessing=run.manifest.preprocessing.plain(),
-        embedding=record.embedding,
-        weights_source=record.weights_source,
-        weights_license=record.weights_license,
-        fingerprint=record.weights_fingerprint,
-        reused=True,
-        seconds=0.0,
-    )
-
-
-def _picture(example: Example) -> PictureFile:
+def _known(example: Example) -> PictureFile:
     # Its bytes would have to be read for a hash of them; the cache mostly knows the embedding by the pixels' hash.
     return PictureFile(path=example.path, file_hash="", content_hash=example.content_hash)
+
+
+def _as_it_is(example: Example) -> PictureFile:
+    try:
+        digest = hashlib.sha256(example.path.read_bytes()).hexdigest()
+    except OSError:  # extract() will say so
+        digest = "0" * 64
+    return PictureFile(path=example.path, file_hash=digest, content_hash=f"file:{digest}")

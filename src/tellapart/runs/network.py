@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tellapart.bundle import Manifest
-from tellapart.errors import SettingsError
 from tellapart.models.blocks import Block, Dense, dense_layers
 from tellapart.models.build import BuiltNetwork, build_pretrained, load_network_state
 from tellapart.models.freezing import freeze
 from tellapart.models.scratch import build_scratch
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.weights import read_weights
-from tellapart.settings.reading import make_settings, read_recipe
-from tellapart.settings.tree import BlockSettings, TrainSettings
+from tellapart.settings.tree import TrainSettings
 
 # The network of `--strategy scratch` where no blocks are described: 3 x 3 convolutions, twice the filters a halving.
-BLOCKS = tuple(BlockSettings(filters=filters) for filters in (32, 64, 128, 256))
+BLOCKS = tuple(Block(filters=filters) for filters in (32, 64, 128, 256))
 
 
 def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork:
     """The network that the settings describe, with weights from their seed. Raises: SettingsError."""
     network = settings.network
-    blocks = network.blocks or (BLOCKS if network.name == "blocks" else ())
+    own = tuple(Block(**block.model_dump()) for block in network.blocks)
     built = build_scratch(
         network.name,
         class_count=class_count,
         seed=settings.seed,
-        blocks=[Block(**block.model_dump()) for block in blocks],
+        blocks=own or (BLOCKS if network.name == "blocks" else ()),
         dense=[Dense(**layer.model_dump()) for layer in network.dense],
         size=network.size,
         channels=network.channels,
@@ -38,14 +37,14 @@ def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork:
     return built
 
 
-def rebuild_network(folder: Path, manifest: Manifest) -> StagedNetwork:
-    """The network that `manifest` tells of, filled from the folder's weights.safetensors, in evaluation mode.
+def rebuild_network(weights: Path, manifest: Manifest, settings: Callable[[], TrainSettings]) -> StagedNetwork:
+    """The network that `manifest` tells of, filled from `weights` (safetensors), in evaluation mode.
 
-    Raises: SettingsError without a recipe where one is needed; BackboneError when the weights do not fit.
+    `settings` gives those of the training, where the manifest is not enough to build it. Raises: what `settings` raises;
+    BackboneError when the weights do not fit.
     """
-    weights = folder / "weights.safetensors"
     if manifest.strategy == "scratch":
-        network = build_network(_settings(folder), len(manifest.classes)).network
+        network = build_network(settings(), len(manifest.classes)).network
         load_network_state(network, read_weights(weights))
         return network.eval()
     network = build_pretrained(
@@ -56,16 +55,7 @@ def rebuild_network(folder: Path, manifest: Manifest) -> StagedNetwork:
     )
     state = read_weights(weights)
     if any(name.startswith("dense.") for name in state):
-        dense = [Dense(**layer.model_dump()) for layer in _settings(folder).network.dense]
+        dense = [Dense(**layer.model_dump()) for layer in settings().network.dense]
         network.add_dense(dense_layers(dense, width=network.embedding), embedding=dense[-1].units)
         load_network_state(network, state)
     return network.eval()
-
-
-def _settings(folder: Path) -> TrainSettings:
-    path = folder / "recipe.toml"
-    if not path.is_file():
-        raise SettingsError(
-            f"{path} is not there; it tells how the network is built. Give the run's folder with all its files."
-        )
-    return make_settings(read_recipe(path))

@@ -91,7 +91,7 @@ def _epoch_is_told(lines: bytes, number: int) -> bool:
 
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
-    given = {"pictures": settings.pictures, "labels": settings.labels, "weights": settings.weights}
+    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
     return settings.model_copy(
         update={name: None if path is None else os.path.abspath(path) for name, path in given.items()}
     )
@@ -101,7 +101,7 @@ def start_run(settings: TrainSettings) -> Run:
     """Make a new folder OUT/NAME, NAME being the data set and the time. Raises: StorageError."""
     out = Path(settings.out)
     settings = with_absolute_inputs(settings).model_copy(update={"out": os.path.abspath(settings.out)})
-    name = f"{_safe(Path(settings.pictures).stem)}-{datetime.now():%Y%m%d-%H%M%S}"
+    name = f"{_safe(Path(settings.data).stem)}-{datetime.now():%Y%m%d-%H%M%S}"
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         # Filled under another name first: a run's folder that exists at all can be resumed.

@@ -1,13 +1,14 @@
-"""What a run leaves on disk. In: what was learned. Out: TrainResult; model.onnx, metrics.json ... Next: answers/predictor.py.
+"""What a run leaves on disk. In: what was learned and tested. Out: TrainResult; model.onnx, metrics.json ... Next: record.py.
 
-model.onnx comes last, after it has given the tested probabilities on real pictures of the test split.
+model.onnx comes last, after it has given what was tested on real pictures of the test split.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,200 +16,143 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.predictions import write_predictions
-from tellapart.bundle import (
-    BackboneRecord,
-    ClassificationRecord,
-    DataRecord,
-    Manifest,
-    PreprocessingRecord,
-    Score,
-)
+from tellapart.answers.predictions import write_table
+from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score, TaskName, TaskRecord
 from tellapart.data.audit import audit_json, findings
 from tellapart.data.corrections import LEFT_OUT
 from tellapart.data.dataset import Dataset
-from tellapart.data.examples import Example
+from tellapart.data.examples import SPLITS, Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, comparison
-from tellapart.export.assemble import assemble
 from tellapart.export.parity import check_parity
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import load
+from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, versions
 from tellapart.runtime import Session
 from tellapart.storage import storage_errors, write_bytes, write_json
-from tellapart.tasks.classification.abstaining import Abstention
 
-_PROOF = 4  # test pictures that the finished file must classify as tested
-_NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything
-_HEADLINES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
+PROOF = 4  # test pictures whose outputs the finished file must give as tested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Expected:
+    """What an output of the finished file must be for the first test pictures."""
+
+    of: str  # what a message calls it
+    values: Callable[[NDArray[np.float32]], NDArray[np.float32]]  # the file's own embeddings [n, D] -> [n, ...]
+    tolerance: float | None = None  # relative above 1; None: that of probabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tested:
+    """What a task found on the test split, ready to be written."""
+
+    rows: NDArray[np.int64]  # [n], of the data set, in the order of the listing
+    record: TaskRecord  # for the manifest
+    metrics: dict[str, Any]
+    metrics_without_leaked: dict[str, Any] | None  # where some of the test leaked and some did not
+    leaked: int
+    scores: Mapping[str, Score]
+    scores_without_leaked: Mapping[str, Score] | None
+    beside: Mapping[str, Any]  # the task's own entries of metrics.json
+    columns: Sequence[str]  # of predictions.csv
+    table: Callable[[Sequence[Example]], Sequence[Sequence[object]]]  # its rows, one an example
+    expected: Mapping[str, Expected]  # outputs of model.onnx
+    details: Any = None  # what the task's export needs
+    warning: str = ""  # what a person should know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Learned:
-    """The classifier that was kept, and its test."""
+    """Everything that a training found."""
 
+    task: TaskName
+    headline: str
+    examined: Examined
     dataset: Dataset
     choice: Choice
-    counts: dict[str, int]  # pictures by split
-    test_rows: list[int]  # indices into the dataset's examples
-    test_probabilities: NDArray[np.float32]  # [n_test, K]
-    metrics: dict[str, Any]
-    metrics_without_leaked: dict[str, Any] | None
-    leaked: int
-    abstention: Abstention
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainResult:
-    """What `tellapart.train` returns and `tellapart train --json` prints."""
-
-    run: Path  # the run's folder
-    model: Path  # model.onnx
-    accuracy: Score  # on the test split, calibrated model, with its 95 % interval
-    accuracy_without_leaked: Score | None  # where part of the test leaked
-    n_train: int
-    n_validation: int
-    n_test: int
-    classes: tuple[str, ...]
-    unreadable: int
-    duplicates: int  # exact copies beyond the first
-    leaked: int  # test pictures with a copy or group mate in another of the user's own splits
-    seconds: float
-    computed: int  # pictures that went through the network in this run
+    tested: Tested
+    computed: int  # pictures that went through the frozen network
     reused: int  # pictures whose embedding was in the cache
-    strategy: str  # that was kept: probe, finetune or scratch
-    choice: str  # why, in a sentence; empty where there was nothing to choose
-    metrics: dict[str, Any] = field(repr=False)  # metrics.json
-    warnings: tuple[str, ...] = ()  # what the audit and the validation found that should not be missed
-    left_out: int = 0  # by the corrections of --labels
-    report: Path | None = None  # report.html; None where none was asked for, or it could not be written
+    seconds: dict[str, float]  # by step
+    started: float  # of time.monotonic
 
-    def as_json(self) -> dict[str, Any]:
-        """One JSON-ready object."""
-        return {
-            "run": str(self.run),
-            "model": str(self.model),
-            "accuracy": self.accuracy.model_dump(),
-            "accuracy_without_leaked": None
-            if self.accuracy_without_leaked is None
-            else self.accuracy_without_leaked.model_dump(),
-            "n_train": self.n_train,
-            "n_validation": self.n_validation,
-            "n_test": self.n_test,
-            "classes": list(self.classes),
-            "unreadable": self.unreadable,
-            "duplicates": self.duplicates,
-            "left_out": self.left_out,
-            "leaked": self.leaked,
-            "seconds": round(self.seconds, 3),
-            "computed": self.computed,
-            "reused": self.reused,
-            "strategy": self.strategy,
-            "choice": self.choice,
-            "warnings": list(self.warnings),
-            "report": None if self.report is None else str(self.report),
-        }
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures by split."""
+        return {split: int((self.dataset.splits == split).sum()) for split in SPLITS}
 
 
-def write_results(
-    run: Run,
-    *,
-    examined: Examined,
-    learned: Learned,
-    computed: int,
-    reused: int,
-    seconds: dict[str, float],
-    started: float,
-) -> TrainResult:
+def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes]) -> TrainResult:
     """Write the run's files, prove the model, write the model, and finish the run. Raises: StorageError, ModelFileError."""
-    folder, classes, examples = run.folder, examined.audit.classes, learned.dataset.examples
-    winner = learned.choice.winner
-    candidate, backbone = winner.candidate, winner.candidate.backbone
+    folder, examples, tested = run.folder, learned.dataset.examples, learned.tested
     write_examples(folder / "examples.csv", examples)
-    write_json(folder / "audit.json", audit_json(examined.audit))
-    tested = [examples[row] for row in learned.test_rows]
-    write_predictions(
-        folder / "predictions.csv",
-        paths=[str(example.path) for example in tested],
-        true_labels=[example.label for example in tested],
-        probabilities=learned.test_probabilities,
-        classes=classes,
-    )
-    manifest = _manifest(run, examined, learned)
-    data = assemble(
-        backbone.network,
-        weight=candidate.weight,
-        bias=candidate.bias,
-        manifest=manifest,
-        novelty=learned.abstention.novelty.arrays(),
-    )
-    difference = _prove(data, tested[:_PROOF], learned, backbone)
-    metrics = _metrics(
-        learned, {"computed": computed, "reused": reused}, seconds | {"whole": time.monotonic() - started}, difference
-    )
+    write_json(folder / "audit.json", audit_json(learned.examined.audit))
+    shown = [examples[index] for index in learned.dataset.indices[tested.rows].tolist()]
+    write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
+    manifest = _manifest(run, learned)
+    data = export(manifest)
+    difference = _prove(data, shown[:PROOF], tested, learned.choice.winner.candidate.backbone)
+    metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
-    write_bytes(folder / "weights.safetensors", _weights(candidate))
+    write_bytes(folder / "weights.safetensors", _weights(learned.choice.winner.candidate))
     write_bytes(folder / "model.onnx", data)
-    run.log("finished", accuracy=learned.metrics["accuracy"], seconds=metrics["seconds"], computed=computed)
+    run.log(
+        "finished",
+        **{learned.headline: tested.metrics[learned.headline]},
+        seconds=metrics["seconds"],
+        computed=learned.computed,
+    )
     run.finish()
-    return _result(run, manifest, metrics, examined, learned, computed=computed, reused=reused, started=started)
+    return _result(run, learned, metrics)
 
 
-def _result(
-    run: Run,
-    manifest: Manifest,
-    metrics: dict[str, Any],
-    examined: Examined,
-    learned: Learned,
-    *,
-    computed: int,
-    reused: int,
-    started: float,
-) -> TrainResult:
+def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
+    counts, examined, tested = learned.counts, learned.examined, learned.tested
+    warned = (finding.message for finding in findings(examined.audit) if finding.severity == "warning")
     return TrainResult(
         run=run.folder,
         model=run.folder / "model.onnx",
-        accuracy=manifest.scores["accuracy"],
-        accuracy_without_leaked=(manifest.scores_without_leaked or {}).get("accuracy"),
-        n_train=learned.counts["train"],
-        n_validation=learned.counts["validation"],
-        n_test=learned.counts["test"],
-        classes=examined.audit.classes,
+        task=learned.task,
+        headline=learned.headline,
+        scores=tested.scores,
+        scores_without_leaked=tested.scores_without_leaked,
+        n_train=counts["train"],
+        n_validation=counts["validation"],
+        n_test=counts["test"],
+        classes=learned.dataset.classes,
         unreadable=sum(bool(example.problem) for example in learned.dataset.examples),
         duplicates=examined.audit.duplicates,
         left_out=examined.listing.ignored.get(LEFT_OUT, 0),
-        leaked=learned.leaked,
-        seconds=time.monotonic() - started,
-        computed=computed,
-        reused=reused,
+        leaked=tested.leaked,
+        seconds=time.monotonic() - learned.started,
+        computed=learned.computed,
+        reused=learned.reused,
         strategy=learned.choice.winner.candidate.strategy,
         choice=learned.choice.reason,
         metrics=metrics,
-        warnings=(
-            *(finding.message for finding in findings(examined.audit) if finding.severity == "warning"),
-            *([learned.abstention.warning] if learned.abstention.warning else []),
-        ),
+        warnings=(*warned, *([tested.warning] if tested.warning else [])),
     )
 
 
 def data_fingerprint(examples: list[Example]) -> str:
-    """SHA-256 over the sorted contents, labels and splits: the same pictures give the same, wherever they lie."""
-    lines = sorted(f"{example.content_hash}\t{example.label}\t{example.split}" for example in examples if example.split)
+    """SHA-256 over the sorted contents, targets and splits: the same pictures give the same, wherever they lie."""
+    lines = sorted(
+        f"{example.content_hash}\t{example.target.text}\t{example.split}" for example in examples if example.split
+    )
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
-    winner = learned.choice.winner
-    backbone = winner.candidate.backbone
-    preprocessing = backbone.preprocessing
-    clean = learned.metrics_without_leaked
+def _manifest(run: Run, learned: Learned) -> Manifest:
+    backbone, tested, counts = learned.choice.winner.candidate.backbone, learned.tested, learned.counts
+    preprocessing, clean = backbone.preprocessing, tested.scores_without_leaked
     return Manifest(
         task="classification",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        strategy=winner.candidate.strategy,
-        classes=examined.audit.classes,
+        strategy=learned.choice.winner.candidate.strategy,
+        classes=learned.dataset.classes,
         preprocessing=PreprocessingRecord(
             size=preprocessing.size,
             crop=preprocessing.crop,
@@ -224,61 +168,69 @@ def _manifest(run: Run, examined: Examined, learned: Learned) -> Manifest:
             weights_fingerprint=backbone.fingerprint,
             test_time_augmentation=backbone.test_time_augmentation,
         ),
-        scores=_scores(learned.metrics),
-        scores_without_leaked=None if clean is None else _scores(clean),
+        scores=dict(tested.scores),
+        scores_without_leaked=None if clean is None else dict(clean),
         data=DataRecord(
-            name=Path(run.settings.pictures).name,
+            name=Path(run.settings.data).name,
             fingerprint=data_fingerprint(learned.dataset.examples),
-            n_train=learned.counts["train"],
-            n_validation=learned.counts["validation"],
-            n_test=learned.counts["test"],
-            leaked=learned.leaked,
+            n_train=counts["train"],
+            n_validation=counts["validation"],
+            n_test=counts["test"],
+            leaked=tested.leaked,
         ),
         versions=versions(),
-        record=ClassificationRecord(temperature=winner.temperature, abstention=learned.abstention.record()),
+        record=tested.record,
     )
 
 
-def _scores(metrics: dict[str, Any]) -> dict[str, Score]:
-    figures = {name: metrics.get(name) for name in _HEADLINES}
+def scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Score]:
+    """The figures of `names` that a test has, as a manifest keeps them."""
+    figures = {name: metrics.get(name) for name in names}
     return {
-        name: Score(value=figure["value"], low=figure.get("low"), high=figure.get("high"))
+        name: Score.of(figure)
         for name, figure in figures.items()
         if isinstance(figure, dict) and figure.get("value") is not None
     }
 
 
-def _prove(data: bytes, tested: list[Example], learned: Learned, backbone: ReadyBackbone) -> float:
+def _prove(data: bytes, shown: Sequence[Example], tested: Tested, backbone: ReadyBackbone) -> float:
     """The largest difference between probabilities as tested and as the new file gives them. Raises: ModelFileError."""
-    session = Session(data, source="the new model.onnx")
-    with storage_errors(tested[0].path):
-        images = np.stack([load(example.path.read_bytes(), backbone.preprocessing) for example in tested])
-    probabilities, embedding, novelty = session.run(images, ["probabilities", "embedding", "novelty"])
-    what, expected = "the new model.onnx", learned.abstention.novelty.score(embedding)
-    scale = np.maximum(expected, 1)
-    relative = (expected / scale).astype(np.float32), (novelty / scale).astype(np.float32)
-    check_parity(*relative, what=what, of="novelty scores", tolerance=_NOVELTY_TOLERANCE)
-    return check_parity(learned.test_probabilities[: len(tested)], probabilities, what=what)
+    what = "the new model.onnx"
+    session = Session(data, source=what)
+    with storage_errors(shown[0].path):
+        images = np.stack([load(example.path.read_bytes(), backbone.preprocessing) for example in shown])
+    names = list(tested.expected)
+    embedding, *found = session.run(images, ["embedding", *names])
+    largest = 0.0
+    for name, value in zip(names, found, strict=True):
+        one = tested.expected[name]
+        expected = one.values(embedding)
+        if one.tolerance is None:
+            largest = max(largest, check_parity(expected, value, what=what, of=one.of))
+            continue
+        scale = np.maximum(expected, 1)
+        relative = (expected / scale).astype(np.float32), (value / scale).astype(np.float32)
+        check_parity(*relative, what=what, of=one.of, tolerance=one.tolerance)
+    return largest
 
 
-def _metrics(
-    learned: Learned, embeddings: dict[str, int], seconds: dict[str, float], difference: float
-) -> dict[str, Any]:
-    winner = learned.choice.winner
+def _metrics(learned: Learned, difference: float) -> dict[str, Any]:
+    tested, choice, counts = learned.tested, learned.choice, learned.counts
+    seconds = learned.seconds | {"whole": time.monotonic() - learned.started}
     return {
-        "test": learned.metrics,
-        "test_without_leaked": learned.metrics_without_leaked,
-        "abstention": learned.abstention.measured,
-        "n_train": learned.counts["train"],
-        "n_validation": learned.counts["validation"],
-        "n_test": learned.counts["test"],
-        "leaked": learned.leaked,
-        "temperature": winner.temperature,
-        "strategy": winner.candidate.strategy,
-        "choice": learned.choice.reason,
-        "validation": comparison(learned.choice),
-        "training": {one.candidate.strategy: dict(one.candidate.details) for one in learned.choice.compared},
-        "embeddings": embeddings,
+        "task": learned.task,
+        "test": tested.metrics,
+        "test_without_leaked": tested.metrics_without_leaked,
+        **tested.beside,
+        "n_train": counts["train"],
+        "n_validation": counts["validation"],
+        "n_test": counts["test"],
+        "leaked": tested.leaked,
+        "strategy": choice.winner.candidate.strategy,
+        "choice": choice.reason,
+        "validation": comparison(choice),
+        "training": {one.candidate.strategy: dict(one.candidate.details) for one in choice.compared},
+        "embeddings": {"computed": learned.computed, "reused": learned.reused},
         "onnx_difference": difference,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }

@@ -68,7 +68,7 @@ class Outputs:
 class _Request:
     network: Network
     pictures: Sequence[Any]
-    deadline: float  # time.monotonic()
+    deadline: float  # on the batcher's clock
     entered: float
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Outputs]
@@ -102,14 +102,16 @@ class Batcher:
         batch_seconds: float = BATCH_SECONDS,
         observe: Observer | None = None,
         cores: Sequence[int] = (),
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`max_delay` in seconds: how long a free thread waits for a batch to fill; `queue` in pictures that wait.
 
         `max_wait` in seconds: how long a queue that stands may be; None: what waiting.py says. A batch takes `batch_seconds`
         at most, if more than one picture, unless there is a `max_delay`. `cores`: what own_core.py allots to the threads.
+        `now` is a clock in seconds that never goes back.
         """
         self._delayed, self._batch_seconds, self.limit = max_delay > 0, batch_seconds, queue
-        self._observe = observe
+        self._observe, self._now = observe, now
         self._changed = threading.Condition()  # around the line
         self._line: WaitingLine[_Request] = WaitingLine(
             threads=threads, limit=queue, max_wait=max_wait, max_batch=max_batch, max_delay=max_delay
@@ -127,10 +129,15 @@ class Batcher:
         """Pictures in the queue."""
         return self._line.pictures
 
+    @property
+    def free(self) -> int:
+        """Threads that wait for pictures."""
+        return self._free
+
     def check_room(self, count: int) -> None:
         """Raises: Stopping, or Overloaded when a request of `count` pictures would not be taken now."""
         with self._changed:
-            self._check(count, now=time.monotonic())
+            self._check(count, now=self._now())
 
     async def submit(self, network: Network, pictures: Sequence[Any], *, timeout: float) -> Outputs:
         """Run `pictures` through `network`; several batches may share the work.
@@ -164,7 +171,7 @@ class Batcher:
             self._changed.notify_all()
 
     def _enter(self, network: Network, pictures: Sequence[Any], timeout: float) -> _Request:
-        count, now = len(pictures), time.monotonic()
+        count, now = len(pictures), self._now()
         if count > self.limit:
             raise TooLarge(
                 f"{count:,} pictures in one request; at most {self.limit:,} are taken, as many as may wait (--queue). "
@@ -214,7 +221,7 @@ class Batcher:
                             return None
                         self._changed.wait()
                         continue
-                    left = self._line.seconds_to_fill(now=time.monotonic())
+                    left = self._line.seconds_to_fill(now=self._now())
                     if left <= 0 or self._closing:
                         return _Taken(self._line.take(self._size()))
                     self._changed.wait(left)
@@ -230,9 +237,9 @@ class Batcher:
 
     def _process(self, taken: _Taken) -> None:
         """Decode and run a batch; every picture of it has a result or an error afterwards."""
-        started = time.monotonic()
+        started = self._now()
         inputs, owners = self._decode(taken, started)
-        decoded = time.monotonic()
+        decoded = self._now()
         if not inputs:
             return
         network = owners[0][0].network
@@ -243,7 +250,7 @@ class Batcher:
         except Exception as error:
             for request, _ in owners:
                 request.failure = error
-        done = time.monotonic()
+        done = self._now()
         for row, (request, index) in enumerate(owners):
             self._settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
         with self._changed:

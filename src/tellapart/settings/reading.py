@@ -19,7 +19,7 @@ from tellapart.storage import storage_errors
 def make_settings(values: dict[str, Any]) -> TrainSettings:
     """Check values from flags or a file. Raises: SettingsError naming the key, the rule and the known keys."""
     try:
-        return TrainSettings.model_validate(values)
+        return TrainSettings.model_validate(renamed(values))
     except ValidationError as error:
         first = error.errors()[0]
         where = [str(part) for part in first["loc"]]
@@ -33,7 +33,7 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
             ) from None
         if first["type"] == "missing":
             raise SettingsError(
-                f"no {'.'.join(where)} were given. Name a folder with one folder of pictures a class, or a CSV."
+                f"no {'.'.join(where)} was given. Name a folder with one folder of pictures a class, or a CSV."
             ) from None
         reason = first["msg"].removeprefix("Value error, ")
         if not where:
@@ -44,7 +44,10 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The settings of a recipe.toml, unchecked. Raises: SettingsError when it cannot be read or is not TOML."""
+    """The settings of a recipe.toml, unchecked, under today's names.
+
+    Raises: SettingsError when it cannot be read or is not TOML, or names what is learned from twice.
+    """
     if not path.is_file():
         raise SettingsError(f"there is no recipe at {path}. Give the recipe.toml of a run.")
     with storage_errors(path):
@@ -56,7 +59,19 @@ def read_recipe(path: Path) -> dict[str, Any]:
     settings = values.get("settings")
     if not isinstance(settings, dict):
         raise SettingsError(f"{path} has no [settings] table. Give the recipe.toml of a run.")
-    return settings
+    return renamed(settings)
+
+
+def renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with `data` instead of `pictures`, its name in older recipes. Raises: SettingsError where both are given."""
+    if "pictures" not in values:
+        return values
+    if "data" in values:
+        raise SettingsError(
+            f"data is {values['data']!r} and pictures is {values['pictures']!r}; both name what is learned from, pictures "
+            "being the older name. Give data alone."
+        )
+    return {"data" if key == "pictures" else key: value for key, value in values.items()}
 
 
 def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

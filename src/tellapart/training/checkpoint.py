@@ -25,7 +25,7 @@ from torch import Tensor
 from tellapart.errors import ForeignCheckpoint, TrainingError
 from tellapart.storage import current_umask, storage_errors
 
-_VERSION = "1"
+_VERSION = "2"  # 1: before figures had names
 # Files that are ours to remove; .tmp and six letters is how safetensors names what it is writing.
 _NAMES = re.compile(r"\.?(checkpoint-\d+-\d+|best-\d+)\.safetensors(\.\d+\.part)?|\.tmp\w{6}")
 _SYSTEM_ERROR = re.compile(r"os error (\d+)")  # how safetensors, written in Rust, tells what the system refused

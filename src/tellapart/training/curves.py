@@ -34,14 +34,14 @@ class Curves:
             self._write(resumed_after + 1, session_log=_restart())
 
     def epoch(self, epoch: Epoch) -> None:
-        """Write one epoch's scalars, flushed to the file. Raises: StorageError."""
+        """Write one epoch's scalars, each figure as NAME/train and NAME/validation, flushed to the file. Raises: StorageError."""
         from tensorboardX.summary import scalar
 
         values = {
             "loss/train": epoch.train_loss,
             "loss/validation": epoch.validation_loss,
-            "accuracy/train": epoch.train_accuracy,
-            "accuracy/validation": epoch.validation_accuracy,
+            **{f"{name}/train": value for name, value in epoch.train.items()},
+            **{f"{name}/validation": value for name, value in epoch.validation.items()},
             "learning_rate": epoch.learning_rate,
             "seconds": epoch.seconds,
             "pictures_per_second": epoch.pictures_per_second,

@@ -1,55 +1,64 @@
-"""What a training tells while it runs and when it ends. In: numbers. Out: Epoch, Progress, Fitted. Next: update.py."""
+"""What a training tells while it runs and when it ends. In: numbers. Out: Epoch, Progress, Fitted, Pace. Next: update.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from torch import Tensor
+from typing import Any, Literal
 
 Stopped = Literal["finished", "early", "budget"]
 
 
-class TrainingBatch(Protocol):
-    """One batch, this process's part of it under several processes. data/loading.py gives such ones."""
-
-    @property
-    def images(self) -> Tensor:
-        """Pictures uint8 [B, S, S, 3] or activations float [B, C, H, W]."""
-        ...
-
-    @property
-    def targets(self) -> Tensor:
-        """Classes int64 [B]."""
-        ...
-
-
-class Batches(Protocol):
-    """The batches of each epoch: batch (epoch, step) is the same whenever it is asked for."""
-
-    @property
-    def steps(self) -> int:
-        """How many an epoch has."""
-        ...
-
-    def epoch(self, number: int, start_step: int = 0) -> Iterator[TrainingBatch]:
-        """The batches of epoch `number` (from 0), from `start_step` on."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """How one epoch went."""
+    """How one epoch went. Figures are shares, 0 to 1, unless their names end with "loss"."""
 
     number: int  # from 1
-    train_loss: float  # nats, mean over its pictures as they were trained on (augmented, mixed, with dropout)
-    train_accuracy: float  # 0 to 1; of mixed pictures the class with the greater share counts
+    train_loss: float  # nats, mean over its items as they were trained on (augmented, mixed, with dropout)
     validation_loss: float
-    validation_accuracy: float
+    train: Mapping[str, float]  # the learner's parts by name, means over the same items
+    validation: Mapping[str, float]  # what the learner judged by name; empty in processes that did not judge
+    rank: float  # the higher, the better
     learning_rate: float  # of the head, at the last update
     seconds: float  # with validation
     pictures_per_second: float  # without validation, all processes together
+
+    def __post_init__(self) -> None:
+        if "loss" in self.train or "loss" in self.validation:
+            raise ValueError("no figure may be called loss: that is what train_loss and validation_loss are")
+
+    def record(self) -> dict[str, Any]:
+        """One flat record of JSON values, as log.jsonl and metrics.json hold it: train_loss, train_NAME, validation_NAME ..."""
+        named = {
+            f"{split}_{name}": value
+            for split, figures in (("train", self.train), ("validation", self.validation))
+            for name, value in figures.items()
+        }
+        return {
+            "number": self.number,
+            "train_loss": self.train_loss,
+            "validation_loss": self.validation_loss,
+            **named,
+            "rank": self.rank,
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+            "pictures_per_second": self.pictures_per_second,
+        }
+
+    @property
+    def summary(self) -> str:
+        """Losses and figures in one line."""
+        train = [f"train loss {self.train_loss:.4f}", *(figure_text(*figure) for figure in self.train.items())]
+        validation = [
+            f"validation loss {self.validation_loss:.4f}",
+            *(figure_text(*figure) for figure in self.validation.items()),
+        ]
+        return f"{', '.join(train)}; {', '.join(validation)}"
+
+
+def figure_text(name: str, value: float) -> str:
+    """A learner's figure as people read it: `accuracy 93.8 %`, `box loss 0.1234`."""
+    return f"{name} {value:.4f}" if name.endswith("loss") else f"{name} {100 * value:.1f} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +80,7 @@ class Fitted:
 
     history: Sequence[Epoch]
     best_epoch: int  # from 1; 0: no epoch was finished, and the network has the weights it last had
-    stopped: Stopped  # all epochs done, no better epoch for `patience`, or the deadline
+    stopped: Stopped  # all epochs done, none better for `patience`, or the deadline
     chunk: int | None  # pictures a forward pass at the end; less than asked where memory ran out
     messages: Sequence[str]  # what a person should know: memory ran out, a checkpoint was damaged
 

@@ -13,6 +13,7 @@ from tellapart.training.average import WeightAverage
 from tellapart.training.optimizer import trained_parameters
 from tellapart.training.progress import Epoch
 from tellapart.training.schedule import Schedule
+from tellapart.training.update import Seen
 
 _RANDOM = "random.cpu"
 
@@ -23,22 +24,29 @@ class Position:
 
     epoch: int = 0  # finished epochs
     step: int = 0  # finished updates of the next one
-    loss: float = 0.0  # sum over the pictures of this epoch so far
-    right: int = 0  # of them
-    pictures: int = 0
+    loss: float = 0.0  # sum over the items of this epoch so far
+    parts: dict[str, float] = field(default_factory=dict)  # the same of what the learner tells beside it
+    items: int = 0
     seconds: float = 0.0  # of this epoch, up to the newest checkpoint that an earlier process wrote
     ended: str = ""  # "finished" or "early" once nothing is left to do
     history: list[Epoch] = field(default_factory=list)
 
     @property
     def best_epoch(self) -> int:
-        """The first of the epochs with the least validation loss, from 1; 0 before the end of the first epoch."""
-        return min(self.history, key=lambda epoch: epoch.validation_loss).number if self.history else 0
+        """The first of the epochs with the highest rank, from 1; 0 before the end of the first epoch."""
+        return max(self.history, key=lambda epoch: epoch.rank).number if self.history else 0
 
     def begin_epoch(self, epoch: int) -> None:
         """Forget what was summed up over the epoch before."""
         self.epoch, self.step = epoch, 0
-        self.loss, self.right, self.pictures, self.seconds = 0.0, 0, 0, 0.0
+        self.loss, self.parts, self.items, self.seconds = 0.0, {}, 0, 0.0
+
+    def add(self, seen: Seen) -> None:
+        """Take in what an update saw."""
+        self.loss += seen.loss
+        self.items += seen.items
+        for name, value in seen.parts.items():
+            self.parts[name] = self.parts.get(name, 0.0) + value
 
     def state(self) -> dict[str, Any]:
         """As JSON values."""

@@ -1,4 +1,4 @@
-"""One update of the weights from one batch. In: Batch. Out: Sums, the network's new weights. Next: average.py.
+"""One update of the weights from one batch. In: Batch, Learner. Out: Sums, the network's new weights. Next: average.py.
 
 A batch is one update. It runs forward and backward in chunks, whose gradients add up to that of the whole batch; where
 memory runs out the chunk is halved and the batch begins again with the same random state. Gradients of several
@@ -10,38 +10,48 @@ from __future__ import annotations
 import functools
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from tellapart.errors import TrainingError
 from tellapart.training.devices import Devices
+from tellapart.training.learner import Batch, Learner, Losses
 from tellapart.training.loss import add_penalty_gradients
 from tellapart.training.optimizer import trained_parameters
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 _Result = TypeVar("_Result")
 _ONE_VALUE = "Expected more than 1 value per channel"  # what torch says to batch norm of one picture
 # What torch says for the CPU, whose allocator raises a plain RuntimeError, and oneDNN for its own scratch memory.
 _OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "could not create a memory object", "out of memory")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one update saw, over all processes."""
+
+    loss: float  # sum over the items
+    parts: Mapping[str, float]  # the same of what the learner tells beside it
+    items: int
+    stop: bool  # a process votes to stop
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sums:
-    """What one update saw, over all processes. The numbers may still be under way on the device until `read`."""
+    """The numbers of one update, which may still be under way on the device until `read`."""
 
     epoch: int  # from 0
     step: int  # from 0
-    values: Tensor  # float64 (MPS: float32) [4]: sum of losses, right answers, pictures, votes to stop
+    names: tuple[str, ...]  # of the P parts
+    values: Tensor  # float64 (MPS: float32) [4 + P]: sum of losses, items, votes to stop, failures, parts
 
-    def read(self) -> tuple[float, int, int, bool]:
-        """Sum of losses, right answers, pictures, whether a process votes to stop."""
-        loss, right, pictures, votes = self.values.tolist()
-        return loss, round(right), round(pictures), votes > 0
+    def read(self) -> Seen:
+        """The numbers, once they are here."""
+        loss, items, votes, _, *parts = self.values.tolist()
+        return Seen(loss=loss, parts=dict(zip(self.names, parts, strict=True)), items=round(items), stop=votes > 0)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -49,24 +59,24 @@ class Updater:
     """Holds what every update needs. `chunk` is the only thing that changes."""
 
     network: nn.Module
-    forward: Callable[[Tensor], Tensor]  # images -> logits [B, K]
-    loss: Loss  # logits, targets -> losses [B]
+    learner: Learner
     optimizer: torch.optim.Optimizer
     devices: Devices
     seed: int
     chunk: int | None = None  # None: the whole batch
     clip: float | None = None  # the gradient's greatest length
-    mix: Mix | None = None
     l1: float = 0.0
     l2: float = 0.0
     report: Callable[[str], None] = print
     scaler: torch.amp.GradScaler = field(init=False)
+    _called: Any = field(init=False)  # the network, compiled where that was asked for
     _parameters: list[nn.Parameter] = field(init=False)
     _buffers: list[Tensor] = field(init=False)
     _backup: list[Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
         self.scaler = self.devices.scaler()
+        self._called = torch.compile(self.network) if self.devices.compiled else self.network
         self._parameters = list(trained_parameters(self.optimizer).values())
         # Batch-norm statistics of a try that ran out of memory must not count. One list a type, for torch's _foreach.
         self.network.train()
@@ -74,67 +84,85 @@ class Updater:
         self._buffers = sorted(buffers, key=lambda buffer: str(buffer.dtype))
         self._backup = [buffer.clone() for buffer in self._buffers]
 
-    def run(self, images: Tensor, targets: Tensor, *, epoch: int, step: int, vote: Callable[[], bool]) -> Sums:
+    def run(self, batch: Batch, *, epoch: int, step: int, vote: Callable[[], bool]) -> Sums:
         """One update. Its random draws (dropout, drop path, mixing) are a function of seed, epoch, step and process.
 
         `vote()`: whether this process wants to stop after the update.
-        Raises: TrainingError when a chunk of one picture does not fit into memory, or is too few for batch norm. Every
-        process raises it at this update, whichever of them is in trouble.
+        Raises: TrainingError when a chunk of one item does not fit into memory, is too few for batch norm, or cannot be
+        learned from. Every process raises it at this update, whichever of them is in trouble.
         """
         seed = step_seed(self.seed, epoch, step, self.devices.rank)
-        images, targets = images.to(self.devices.device, non_blocking=True), targets.to(self.devices.device)
-        if self.mix is not None:
-            images, targets = self.mix(images, targets, seed)
         _copy(self._backup, self._buffers)
         where, failure = f"epoch {epoch + 1}, step {step + 1}", None
         try:
-            sums = self._halve_until_it_fits(images, targets, seed, where)
+            sums = self._halve_until_it_fits(self.learner.prepare(batch, seed), seed, where)
         except TrainingError as error:
             if self.devices.world == 1:
                 raise
             sums, failure = self._zeros(), error  # the others wait for this process's message
-        values = torch.cat([sums, sums.new_tensor([len(images), float(vote()), float(failure is not None)])])
-        self._add_up(values, len(images))
-        if self.devices.world > 1 and float(values[4]):
+        facts = sums.new_tensor([len(batch), float(vote()), float(failure is not None)])
+        values = torch.cat([sums[:1], facts, sums[1:]])
+        self._add_up(values, len(batch))
+        if self.devices.world > 1 and float(values[3]):
             raise failure or TrainingError(
-                f"{where}: {float(values[4]):.0f} of {self.devices.world} processes could not train on their part of the "
+                f"{where}: {float(values[3]):.0f} of {self.devices.world} processes could not train on their part of the "
                 "batch; all must. Choose smaller pictures or a smaller network, or give each process the same memory."
             )
         self._apply()
-        return Sums(epoch=epoch, step=step, values=values[:4])
+        return Sums(epoch=epoch, step=step, names=self.learner.parts, values=values)
 
-    def _halve_until_it_fits(self, images: Tensor, targets: Tensor, seed: int, where: str) -> Tensor:
-        """Leave the gradient of the mean loss in the parameters; sum of losses and right answers [2]."""
+    def _halve_until_it_fits(self, batch: Batch, seed: int, where: str) -> Tensor:
+        """Leave the gradient of the mean loss in the parameters; sums of losses and of the parts [1 + P]."""
         while True:
             torch.manual_seed(seed)
             self.optimizer.zero_grad()
             try:
-                sums = within_memory(functools.partial(self._backward, images, targets), self.devices.device)
+                sums = within_memory(functools.partial(self._backward, batch), self.devices.device)
             except ValueError as error:
                 if _ONE_VALUE not in str(error):
                     raise
-                raise self._too_few(len(images), where) from None
+                raise self._too_few(len(batch), where) from None
             if sums is not None:
                 return sums
-            self._halve(len(images), where)
+            self._halve(len(batch), where)
             _copy(self._buffers, self._backup)
 
     def _zeros(self) -> Tensor:
         wide = torch.float32 if self.devices.device.type == "mps" else torch.float64
-        return torch.zeros(2, dtype=wide, device=self.devices.device)
+        return torch.zeros(1 + len(self.learner.parts), dtype=wide, device=self.devices.device)
 
-    def _backward(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Sum of losses and right answers [2], over the chunks."""
-        parts = -(-len(images) // min(self.chunk or len(images), len(images)))
+    def _backward(self, batch: Batch) -> Tensor:
+        """Sums of losses and of the parts [1 + P], over the chunks."""
+        count = -(-len(batch) // min(self.chunk or len(batch), len(batch)))
         sums = self._zeros()
-        for some, answers in zip(images.tensor_split(parts), targets.tensor_split(parts), strict=True):
-            with self.devices.autocast():
-                logits = self.forward(self.devices.to_device(some))
-            total = self.loss(logits.float(), answers).sum()
-            self.scaler.scale(total / len(images)).backward()  # type: ignore[no-untyped-call]
-            classes = answers.argmax(1) if answers.dim() == 2 else answers
-            sums += torch.stack([total.detach(), (logits.detach().argmax(1) == classes).sum()])
+        chunks = self.learner.chunks(batch, count)
+        if sum(len(chunk) for chunk in chunks) != len(batch):
+            raise ValueError(
+                f"chunks of {[len(chunk) for chunk in chunks]} items do not make the batch of {len(batch)}"
+            )
+        for chunk in chunks:
+            losses = self._checked(self.learner.losses(self._called, chunk), len(chunk))
+            total = losses.items.sum()
+            torch.autograd.backward(self.scaler.scale(total / len(batch)))
+            numbers = [total.detach(), *(losses.parts[name].detach().sum() for name in self.learner.parts)]
+            sums += torch.stack([number.to(sums.dtype) for number in numbers])
         return sums
+
+    def _checked(self, losses: Losses, items: int) -> Losses:
+        """Losses that are one number an item. Raises: ValueError: sums over pixels or boxes would count some items more."""
+        found = {"items": losses.items, **losses.parts}
+        if set(losses.parts) != set(self.learner.parts):
+            raise ValueError(
+                f"the learner gave the parts {sorted(losses.parts)}; it names {sorted(self.learner.parts)}"
+            )
+        for name, tensor in found.items():
+            if tensor.shape != (items,):
+                raise ValueError(
+                    f"the learner gave {name} of shape {list(tensor.shape)}; one number an item is [{items}]"
+                )
+        if losses.items.dtype != torch.float32:
+            raise ValueError(f"the learner gave losses in {losses.items.dtype}; sums need float32")
+        return losses
 
     def _too_few(self, pictures: int, where: str) -> TrainingError:
         chunk = min(self.chunk or pictures, pictures)
@@ -174,9 +202,9 @@ class Updater:
             + [buffer.reshape(-1) * first for buffer in statistics]
         )
         self.devices.add_up(message)
-        values.copy_(message[:5])
-        offset = 5
-        for tensor, scale in [(g, 1 / float(values[2])) for g in gradients] + [(b, 1.0) for b in statistics]:
+        values.copy_(message[: len(values)])
+        offset = len(values)
+        for tensor, scale in [(g, 1 / float(values[1])) for g in gradients] + [(b, 1.0) for b in statistics]:
             tensor.copy_(message[offset : offset + tensor.numel()].view(tensor.shape)).mul_(scale)
             offset += tensor.numel()
 

@@ -14,14 +14,14 @@ from PIL import Image
 
 from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing
+from tellapart.data.listing import read_listing
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
+from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.models.classics import BLOCKS_SIZE, classic
 from tellapart.preprocessing import MAX_FILE_BYTES, Preprocessing, decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
-from tellapart.storage import replacing
-from tellapart.workflows.learning.examine import list_pictures
 
 _LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
 _MIXED = 1  # keeps the seeds of mixing apart from those of single pictures
@@ -50,7 +50,7 @@ class View:
 
 def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
     """The augmentation of a recipe, preset included, and what its network is shown. Raises: SettingsError."""
-    settings = make_settings({"pictures": "none", **read_recipe(path)})
+    settings = make_settings({"data": "none", **read_recipe(path)})
     network, plain = settings.network, View()
     scratch = settings.strategy == "scratch"
     own = plain.size
@@ -86,7 +86,7 @@ def draw_gallery(
                 f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
             )
     _check_out(out, pictures, force=force)
-    listing = list_pictures(pictures)
+    listing = read_listing(pictures)
     sampled, unreadable = _sample(listing, rows, seed)
     if not sampled:
         path, reason = unreadable[0]
@@ -103,14 +103,13 @@ def draw_gallery(
     changed = "" if augmentation == resolve(augmentation.preset) else ", changed"
     title = f"Augmentation: {augmentation.preset}{changed}"
     sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=view.size)
-    with replacing(out) as file:
-        sheet.save(file, format="PNG")
+    write_png(out, sheet)
     return Gallery(
         sheet=out,
         width=sheet.width,
         height=sheet.height,
         pictures=tuple(entry.path for entry, _ in sampled),
-        labels=tuple(entry.label for entry, _ in sampled),
+        labels=tuple(entry.target.text for entry, _ in sampled),
         unreadable=tuple(unreadable),
     )
 
@@ -137,7 +136,7 @@ def _sample(listing: Listing, count: int, seed: int) -> tuple[list[tuple[Entry, 
     unreadable: list[tuple[Path, str]] = []
     by_class: dict[str, list[Entry]] = {}
     for index in random.permutation(len(entries)).tolist():
-        by_class.setdefault(entries[index].label, []).append(entries[index])
+        by_class.setdefault(entries[index].target.text, []).append(entries[index])
     waiting = [_readable(members, unreadable) for members in by_class.values()]  # in random order
     found: list[tuple[Entry, Image.Image]] = []
     while waiting and len(found) < count:
@@ -146,7 +145,7 @@ def _sample(listing: Listing, count: int, seed: int) -> tuple[list[tuple[Entry, 
         found += [picture for _, picture in taken if picture is not None]
         spent = [reader for reader, picture in taken if picture is None]
         waiting = [reader for reader in waiting if reader not in spent]
-    return sorted(found, key=lambda item: (item[0].label, item[0].path)), unreadable
+    return sorted(found, key=lambda item: (item[0].target.text, item[0].path)), unreadable
 
 
 def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]]) -> Iterator[tuple[Entry, Image.Image]]:
@@ -176,7 +175,7 @@ def _row(
     source = prepare(image, Preprocessing(size=side, crop=1.0))
     augment = build_augmentation(augmentation, size=view.size)
     return SheetRow(
-        label=entry.label,
+        label=entry.target.text,
         name=entry.path.name,
         picture=image,
         validation=prepare(image, validation),

@@ -7,7 +7,7 @@ recognised by their pixels and counted, and the score is given without them too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,24 @@ from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
-from tellapart.bundle import ClassificationRecord
-from tellapart.data.examples import SPLITS, Entry, Split
-from tellapart.data.examples_csv import read_examples
+from tellapart.bundle import TaskName
+from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError
-from tellapart.evaluation.abstention import Thresholds, measure_abstention
-from tellapart.evaluation.metrics import evaluate as score
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
+from tellapart.runs.open import OpenRun
+from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
+
+_FOUND = ReadOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateResult:
     """The metrics on all the pictures, and on those that the model has not seen."""
 
+    task: TaskName
     n: int
     unreadable: int
     seen: int | None  # pictures that the model was trained or tuned on; None where that cannot be known
@@ -41,6 +43,7 @@ class EvaluateResult:
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
         return {
+            "task": self.task,
             "n": self.n,
             "unreadable": self.unreadable,
             "seen_in_training": self.seen,
@@ -49,7 +52,15 @@ class EvaluateResult:
         }
 
 
-def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Reporter, seed: int = 0) -> EvaluateResult:
+def evaluate(
+    model: Path,
+    pictures: Path,
+    *,
+    split: Split | None,
+    reporter: Reporter,
+    seed: int = 0,
+    options: ReadOptions = _FOUND,
+) -> EvaluateResult:
     """Score `model` on labelled pictures, or on one split of them.
 
     Raises: DataError when there is nothing to score, or a label is none of the model's classes.
@@ -57,16 +68,17 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
     if split is not None and split not in SPLITS:
         raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
     predictor = load_predictor(model)
+    task = task_of(predictor.manifest.task)
+    options = replace(options, task=options.task or task.name)
     with open_cache() as cache:
-        examined = examine(pictures, cache=cache, reporter=reporter)
-    learned = _read_learned(model)
-    chosen = _choose(examined, predictor, split, learned or {})
+        examined = examine(pictures, cache=cache, reporter=reporter, options=options)
+    learned = _learned(OpenRun(model))
+    chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
     probabilities, novelty, read = _predict(predictor, entries, reporter)
     if not read:
         raise DataError(f"none of the {len(entries)} pictures in {pictures} can be read. `tellapart check` says why.")
-    number = {label: index for index, label in enumerate(predictor.classes)}
-    labels = np.array([number[entries[row].label] for row in read], dtype=np.int64)
+    targets = task.encode([entries[row].target for row in read], predictor.classes)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None
     if learned is not None:
@@ -76,10 +88,13 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
         seen = np.array(tuned_on, dtype=np.bool_)
 
     def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
-        return _measure(predictor, probabilities[rows], novelty[rows], labels[rows], groups=groups[rows], seed=seed)
+        return task.score(
+            predictor.manifest, probabilities[rows], novelty[rows], targets[rows], groups=groups[rows], seed=seed
+        )
 
     some_seen = seen is not None and bool(seen.any()) and not bool(seen.all())
     return EvaluateResult(
+        task=task.name,
         n=len(read),
         unreadable=len(entries) - len(read),
         seen=None if seen is None else int(seen.sum()),
@@ -88,26 +103,7 @@ def evaluate(model: Path, pictures: Path, *, split: Split | None, reporter: Repo
     )
 
 
-def _measure(
-    predictor: Predictor,
-    probabilities: NDArray[np.float32],
-    novelty: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    *,
-    groups: NDArray[Any],
-    seed: int,
-) -> dict[str, Any]:
-    """The metrics of n pictures: probabilities [n, K], the others [n]."""
-    found = score(probabilities, None, labels, classes=predictor.classes, groups=groups, seed=seed)
-    thresholds = _thresholds(predictor)
-    if thresholds is not None:
-        found["abstention"] = measure_abstention(
-            probabilities, novelty, labels, thresholds, classes=predictor.classes, groups=groups, seed=seed
-        )
-    return found
-
-
-def _choose(examined: Examined, predictor: Predictor, split: Split | None, learned: Mapping[str, str]) -> list[int]:
+def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, learned: Mapping[str, str]) -> list[int]:
     """Indices of the entries to score; without splits of their own, pictures have those that the run gave them."""
     entries, inspections = examined.listing.entries, examined.inspections
     given = any(entry.split for entry in entries)
@@ -124,26 +120,13 @@ def _choose(examined: Examined, predictor: Predictor, split: Split | None, learn
             if split
             else f"{examined.listing.source} holds no picture. Give a folder with one folder a class."
         )
-    unknown = sorted({entries[index].label for index in chosen} - set(predictor.classes))
+    unknown = sorted({name for index in chosen for name in entries[index].target.classes} - set(classes))
     if unknown:
         raise DataError(
-            f"the label {unknown[0]!r} is none of the model's classes ({', '.join(predictor.classes[:10])}). "
+            f"the label {unknown[0]!r} is none of the model's classes ({', '.join(classes[:10])}). "
             "Rename the folder, or leave those pictures out."
         )
     return chosen
-
-
-def _thresholds(predictor: Predictor) -> Thresholds | None:
-    """What the model was calibrated to; None for a file older than that."""
-    record = predictor.manifest.record_of(ClassificationRecord).abstention
-    if record is None:
-        return None
-    return Thresholds(
-        coverage=record.coverage,
-        probability=record.threshold,
-        novelty=record.novelty_threshold,
-        calibrated_on=record.calibrated_on,
-    )
 
 
 def _predict(
@@ -161,9 +144,8 @@ def _predict(
     return np.array(rows, dtype=np.float32), np.array(novelty, dtype=np.float32), read
 
 
-def _read_learned(model: Path) -> dict[str, str] | None:
-    """Content hash -> split, from the run's examples.csv beside the model; None where there is none."""
-    path = (model if model.is_dir() else model.parent) / "examples.csv"
-    if not path.is_file():
+def _learned(run: OpenRun) -> dict[str, str] | None:
+    """Content hash -> split, from the run's list of pictures beside the model; None where there is none."""
+    if not run.lists_examples:
         return None
-    return {example.content_hash: example.split for example in read_examples(path) if example.split}
+    return {example.content_hash: example.split for example in run.examples if example.split}

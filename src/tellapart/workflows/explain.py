@@ -1,4 +1,4 @@
-"""Why a model says what it says of pictures. In: OpenRun, paths, methods. Out: Explanation, files. Next: runs/opened.py."""
+"""Why a model says what it says of pictures. In: OpenRun, paths, methods. Out: Explanation, files. Next: runs/open.py."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from PIL import Image
 
 from tellapart.answers.items import expand, read_file
 from tellapart.drawing.explain_sheet import Panel, Thumb, draw_explanation
+from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
 from tellapart.explanation.faithfulness import Faithfulness, chance, faithfulness
 from tellapart.explanation.files import Files, choose_files
@@ -25,8 +26,8 @@ from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
-from tellapart.runs.opened import OpenRun
-from tellapart.storage import storage_errors, write_bytes
+from tellapart.runs.open import OpenRun
+from tellapart.storage import write_bytes
 
 ALL = "all"
 SIDE = 448  # pixels, of an overlay
@@ -202,7 +203,7 @@ def _choose(opened: OpenRun, methods: Sequence[str], layer: str | None, reporter
 
 def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
     opened, subject = looking.opened, looking.subject
-    preprocessing = opened.model.preprocessing
+    preprocessing = opened.preprocessing
     decoded = decode(read_file(path), target=max(SIDE, preprocessing.size)).image
     image = prepare(decoded, preprocessing)
     large = prepare(decoded, replace(preprocessing, size=max(SIDE, preprocessing.size)))
@@ -245,7 +246,7 @@ def _draw_all(
             continue
         seconds = time.monotonic() - started
         panels.append(overlay(large, heat.heatmap))
-        _write_png(place.overlay(name), panels[-1])
+        write_png(place.overlay(name), panels[-1])
         buffer = io.BytesIO()
         np.save(buffer, heat.heatmap, allow_pickle=False)
         write_bytes(place.array(name), buffer.getvalue())
@@ -295,20 +296,11 @@ def _write_sheet(
         foot=_FOOT.format(chance=random),
     )
     assert found.sheet is not None
-    _write_png(found.sheet, np.asarray(sheet))
+    write_png(found.sheet, sheet)
 
 
 def _thumb(one: Neighbour, opened: OpenRun, found: Explained) -> Thumb:
     picture = None
     with contextlib.suppress(PictureError):
-        picture = Image.fromarray(
-            prepare(decode(read_file(str(one.path)), target=256).image, opened.model.preprocessing)
-        )
+        picture = Image.fromarray(prepare(decode(read_file(str(one.path)), target=256).image, opened.preprocessing))
     return Thumb(picture=picture, label=one.label, words=f"similarity {one.similarity:.2f}")
-
-
-def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG", optimize=False)
-    with storage_errors(path):
-        write_bytes(path, buffer.getvalue())

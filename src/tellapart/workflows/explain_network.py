@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from tellapart.answers.items import expand, read_file
 from tellapart.drawing.explain_sheet import draw_tiles
 from tellapart.drawing.network_diagram import draw_network
+from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError
 from tellapart.explanation.files import check_free, choose_files
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, first_filters
@@ -20,8 +18,7 @@ from tellapart.explanation.pictures import MOST_MAPS, filter_tiles, is_signed, m
 from tellapart.explanation.stages import put_together
 from tellapart.preprocessing import load
 from tellapart.reporter import Reporter
-from tellapart.runs.opened import OpenRun
-from tellapart.storage import write_bytes
+from tellapart.runs.open import OpenRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +54,7 @@ def write_diagram(opened: OpenRun, out: Path, *, force: bool) -> Path:
     path = out / "network.png"
     check_free(path, force=force)
     size = opened.manifest.preprocessing.size
-    _write(path, draw_network(put_together(opened.layers), name=opened.manifest.backbone.name, size=size))
+    write_png(path, draw_network(put_together(opened.layers), name=opened.manifest.backbone.name, size=size))
     return path
 
 
@@ -75,7 +72,7 @@ def write_filters(opened: OpenRun, out: Path, *, force: bool) -> Path:
         "weight 0, brighter is above, darker below. Batch norm is folded in.",
         captions=[str(channel) for channel in range(count)],
     )
-    _write(path, sheet)
+    write_png(path, sheet)
     return path
 
 
@@ -106,7 +103,7 @@ def write_features(
 
 
 def _write_one(opened: OpenRun, layer: Layer, path: str, sheet: Path) -> FeatureSheet:
-    maps = feature_maps(opened.graph, layer, load(read_file(path), opened.model.preprocessing))
+    maps = feature_maps(opened.graph, layer, load(read_file(path), opened.preprocessing))
     tiles = map_tiles(maps)
     count, height, width = maps.shape
     silent = int((maps.max((1, 2)) <= 0).sum())
@@ -120,11 +117,5 @@ def _write_one(opened: OpenRun, layer: Layer, path: str, sheet: Path) -> Feature
         f"{scale}.{quiet} Below each: channel, mean size.",
         captions=[f"{tile.channel}   {tile.activity:.3g}" for tile in tiles],
     )
-    _write(sheet, drawing)
+    write_png(sheet, drawing)
     return FeatureSheet(path=path, sheet=sheet, channels=tuple(tile.channel for tile in tiles))
-
-
-def _write(path: Path, picture: Image.Image) -> None:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    write_bytes(path, buffer.getvalue())

@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image
 
 from tellapart.data.examples import Example
-from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, PictureError
+from tellapart.features.caching import open_cache
 from tellapart.preprocessing import Preprocessing, load
 from tellapart.reporter import Reporter
-from tellapart.runs.neighbourhood import embed_examples
-from tellapart.runs.opened import OpenRun
+from tellapart.runs.embeddings import embed_by_own
+from tellapart.runs.open import EXAMPLES, OpenRun
 from tellapart.serving.gallery import NAME, write_gallery
-from tellapart.settings.reading import read_recipe
 
 _QUALITY = 80  # of the JPEG files: some 3 kB each at 96 pixels
 
@@ -44,10 +43,11 @@ def make_gallery(
     """
     opened = OpenRun(source)
     every = _training_pictures(opened)
-    chosen = spread([example.label for example in every], pictures, seed=seed)
-    vectors, kept = embed_examples(opened, [every[row] for row in chosen], reporter)
+    chosen = spread([example.target.text for example in every], pictures, seed=seed)
+    with open_cache() as cache:
+        vectors, kept = embed_by_own(opened, [every[row] for row in chosen], cache, reporter)
     examples = [every[chosen[row]] for row in kept]
-    small = replace(opened.model.preprocessing, size=side)
+    small = replace(opened.preprocessing, size=side)
     jpegs: dict[int, bytes] = {}
     with reporter.step("Making small copies", len(examples)) as advance:
         for row, example in enumerate(examples):
@@ -58,10 +58,10 @@ def make_gallery(
     if not jpegs:
         raise DataError(f"none of the training pictures of {opened.folder} can be read any more. Put them back.")
     number = {label: index for index, label in enumerate(opened.manifest.classes)}
-    labels = [number[examples[row].label] for row in jpegs]
+    labels = [number[examples[row].target.text] for row in jpegs]
     path = out or opened.folder / NAME
     size = write_gallery(
-        path, model=opened.file, embeddings=vectors[kept][list(jpegs)], labels=labels, jpegs=list(jpegs.values())
+        path, model=opened.file, embeddings=vectors[list(jpegs)], labels=labels, jpegs=list(jpegs.values())
     )
     return Written(path=path, pictures=len(jpegs), of=len(every), classes=len(set(labels)), size_bytes=size)
 
@@ -78,20 +78,18 @@ def spread(labels: Sequence[str], count: int, *, seed: int) -> list[int]:
 
 def _training_pictures(opened: OpenRun) -> list[Example]:
     """Those that are where they were and of the model's classes, of copies one."""
-    path = opened.folder / "examples.csv"
-    if not path.is_file():
-        raise DataError(f"{path} is not there, which lists the training pictures. Give the run's folder.")
-    visitors = _corrections(opened.folder)
+    visitors = _corrections(opened)
     different = {
         example.content_hash: example
-        for example in reversed(read_examples(path))
+        for example in reversed(opened.examples)
         if example.split == "train"
         and not example.problem
-        and example.label in opened.manifest.classes
+        and example.target.text in opened.manifest.classes
         and not (visitors and example.path.is_relative_to(visitors))
     }
     there = [example for example in reversed(different.values()) if example.path.is_file()]
     if not there:
+        path = opened.folder / EXAMPLES
         raise DataError(
             f"none of the {len(different):,} training pictures that {path} lists is where it was. Put them back, such as "
             f"{next(iter(different.values())).path if different else 'the first of them'}."
@@ -99,12 +97,10 @@ def _training_pictures(opened: OpenRun) -> list[Example]:
     return there
 
 
-def _corrections(run: Path) -> Path | None:
+def _corrections(opened: OpenRun) -> Path | None:
     """The folder of pictures that visitors of the server sent: they allowed training on them, not showing them to others."""
-    if not (run / "recipe.toml").is_file():
-        return None
-    labels = read_recipe(run / "recipe.toml").get("labels")
-    return Path(labels) if isinstance(labels, str) and not labels.endswith(".csv") else None
+    labels = opened.settings.labels if opened.has_recipe else None
+    return None if labels is None or labels.endswith(".csv") else Path(labels)
 
 
 def _small_copy(path: Path, preprocessing: Preprocessing) -> bytes | None:

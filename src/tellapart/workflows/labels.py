@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tellapart.data.corrections import data_folder, path_in
-from tellapart.data.examples import PictureFile
+from tellapart.data.examples import PictureFile, ReadOptions
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, StorageError
 from tellapart.evaluation.labels import Doubt, LabelReport, examine_labels
@@ -36,6 +36,7 @@ from tellapart.workflows.learning.examine import examine
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
 
 _FOLDS = 5
+_FOUND = ReadOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,6 +89,7 @@ def doubt_labels(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     seed: int = 0,
     reporter: Reporter,
+    options: ReadOptions = _FOUND,
 ) -> DoubtfulLabels:
     """Audit pictures and look for labels that are probably wrong, outliers and ambiguous pictures.
 
@@ -98,7 +100,7 @@ def doubt_labels(
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     try:
         with open_cache() as cache:
-            examined = examine(pictures, corrections=corrections, cache=cache, reporter=reporter)
+            examined = examine(pictures, corrections=corrections, cache=cache, reporter=reporter, options=options)
             usable = [index for index, inspection in enumerate(examined.inspections) if not inspection.problem]
             _check(examined, usable)
             features = _embed(examined, usable, pending, chosen, cache, reporter)
@@ -132,7 +134,7 @@ def check_out(path: Path, *, force: bool) -> None:
 
 
 def _check(examined: Examined, usable: Sequence[int]) -> None:
-    labels = {examined.listing.entries[index].label for index in usable}
+    labels = {examined.listing.entries[index].target.text for index in usable}
     if len(labels) < 2:
         raise DataError(
             f"{examined.listing.source} has {len(labels)} class{'' if len(labels) == 1 else 'es'} with a picture that can be "
@@ -165,8 +167,9 @@ def _judge(
     backbone: str,
     seed: int,
     reporter: Reporter,
+    options: ReadOptions = _FOUND,
 ) -> DoubtfulLabels:
-    names = [examined.listing.entries[index].label for index in indices]
+    names = [examined.listing.entries[index].target.text for index in indices]
     classes = sorted(set(names))
     number = {name: position for position, name in enumerate(classes)}
     labels = np.array([number[name] for name in names], dtype=np.int64)

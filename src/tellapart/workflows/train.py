@@ -6,20 +6,20 @@ validation split chooses and calibrates; the test split is looked at once, at th
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from types import TracebackType
+from typing import Self
 
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
 from tellapart.data.dataset import Dataset, gather
-from tellapart.data.examples import SPLITS
+from tellapart.data.examples import ReadOptions
 from tellapart.data.survey import Examined
 from tellapart.errors import (
     BackboneError,
@@ -30,24 +30,24 @@ from tellapart.errors import (
     TellapartError,
     TrainingError,
 )
-from tellapart.evaluation.calibration import apply_temperature
-from tellapart.evaluation.choosing import Choice
-from tellapart.evaluation.metrics import evaluate
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device
 from tellapart.reporter import Reporter
+from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
-from tellapart.runs.writing import Learned, TrainResult, write_results
+from tellapart.runs.writing import Learned, write_results
 from tellapart.runtime import cores
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
-from tellapart.tasks.classification.abstaining import learn_to_abstain
+from tellapart.tasks.table import task_of
+from tellapart.tasks.task import Task
 from tellapart.training.planning import choose_batch_size
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.processes import is_helper, world_size
-from tellapart.workflows.learning.strategies import TrainingSession, learn, make_clock
+from tellapart.workflows.learning.session import TrainingSession, make_clock
+from tellapart.workflows.learning.strategies import learn
 
 
 def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
@@ -84,13 +84,17 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     pending = None if settings.strategy == "scratch" else _prepare(settings)
-    try:
-        examined, dataset = _look(settings, cache, pending, reporter)
-        settings = _with_batch_size(settings, dataset, device)
-        settings, backbone = _backbone(settings, pending, reporter)
-        run = run or start_run(settings)
+    with _Keeper(reporter, run, resumed=resumed) as keeper:
+        try:
+            examined, task, dataset = _look(settings, cache, pending, reporter)
+            settings = _with_batch_size(settings, dataset, device)
+            settings, backbone = _backbone(settings, pending, reporter)
+        finally:
+            if pending is not None:
+                pending.cancel()
+        keeper.run = run or start_run(settings)
         session = TrainingSession(
-            run=run,
+            run=keeper.run,
             examined=examined,
             device=device,
             cache=cache,
@@ -99,31 +103,37 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             clock=make_clock(settings, device, started, pictures=len(dataset.indices)),
         )
         session.seconds["audit and export"] = time.monotonic() - started
-        result = _learn(session, dataset, backbone)
+        result = _learn(session, task, dataset, backbone)
         session.leave()
         return result
-    except (SettingsError, BackboneError):
-        if run is not None and not resumed and not (run.folder / "checkpoints").exists():
-            run.discard()  # it holds nothing that could be gone on with
-        raise
-    except ForeignCheckpoint:
-        raise  # with its pictures back as they were, the run can go on
-    except TrainingError:
-        if run is not None:
-            reporter.warn(
+
+
+class _Keeper:
+    """Says what a stopped training leaves, and lets go of its run."""
+
+    def __init__(self, reporter: Reporter, run: Run | None, *, resumed: bool) -> None:
+        self.run, self._reporter, self._resumed = run, reporter, resumed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.run is None:
+            return
+        if isinstance(error, (SettingsError, BackboneError)):
+            if not self._resumed and not (self.run.folder / "checkpoints").exists():
+                self.run.discard()  # it holds nothing that could be gone on with
+        elif isinstance(error, TrainingError) and not isinstance(error, ForeignCheckpoint):
+            # Of a foreign checkpoint nothing is said: with its pictures back as they were, the run can go on.
+            self._reporter.warn(
                 f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
-                f"{run.folder / 'checkpoints'}. Train again with other settings."
+                f"{self.run.folder / 'checkpoints'}. Train again with other settings."
             )
-        raise
-    except (KeyboardInterrupt, StorageError):
-        if run is not None:
-            reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {run.folder}")
-        raise
-    finally:
-        if pending is not None:
-            pending.cancel()
-        if run is not None:
-            run.release()
+        elif isinstance(error, (KeyboardInterrupt, StorageError)):
+            self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
+        self.run.release()
 
 
 def _check(settings: TrainSettings) -> None:
@@ -144,19 +154,25 @@ def _check(settings: TrainSettings) -> None:
 
 def _look(
     settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, reporter: Reporter
-) -> tuple[Examined, Dataset]:
+) -> tuple[Examined, Task, Dataset]:
     """Audit and split. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
     workers = max(1, cores() - 1) if pending is not None and pending.running else cores()
     corrections = None if settings.labels is None else Path(settings.labels)
     examined = examine(
-        Path(settings.pictures), corrections=corrections, cache=cache, reporter=reporter, workers=workers
+        Path(settings.data),
+        corrections=corrections,
+        cache=cache,
+        reporter=reporter,
+        workers=workers,
+        options=ReadOptions(task=settings.task, separator=settings.label_separator),
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
     if settings.strict:
         check_strict(examined.audit)
-    return examined, gather(examined, seed=settings.seed)
+    task = task_of(examined.listing.task)
+    return examined, task, gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
 
 
 def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> TrainSettings:
@@ -218,57 +234,30 @@ def _wait(pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
     return ready
 
 
-def _learn(session: TrainingSession, dataset: Dataset, backbone: ReadyBackbone | None) -> TrainResult:
-    learned = learn(session, dataset, backbone)
-    if learned.choice.reason:
-        session.reporter.say(learned.choice.reason)
-    session.run.log("chosen", strategy=learned.choice.winner.candidate.strategy, reason=learned.choice.reason)
+def _learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone | None) -> TrainResult:
+    trained = learn(session, task, dataset, backbone)
+    if trained.choice.reason:
+        session.reporter.say(trained.choice.reason)
+    strategy = trained.choice.winner.candidate.strategy
+    session.run.log("chosen", strategy=strategy, reason=trained.choice.reason)
     began = time.monotonic()
-    tested = _test(session.run.settings, learned.dataset, learned.choice)
-    if tested.abstention.warning:
-        session.reporter.warn(tested.abstention.warning)
+    tested = task.test(session.run.settings, trained.choice, trained.dataset)
+    if tested.warning:
+        session.reporter.warn(tested.warning)
     session.seconds["test"] = time.monotonic() - began
+    learned = Learned(
+        task=task.name,
+        headline=task.headline,
+        examined=session.examined,
+        dataset=trained.dataset,
+        choice=trained.choice,
+        tested=tested,
+        computed=trained.computed,
+        reused=trained.reused,
+        seconds=session.seconds,
+        started=session.started,
+    )
     with session.reporter.step("Writing the model", 1) as advance:
-        result = write_results(
-            session.run,
-            examined=session.examined,
-            learned=tested,
-            computed=learned.computed,
-            reused=learned.reused,
-            seconds=session.seconds,
-            started=session.started,
-        )
+        result = write_results(session.run, learned, functools.partial(task.export, trained.choice, tested))
         advance(1)
     return result
-
-
-def _test(settings: TrainSettings, dataset: Dataset, choice: Choice) -> Learned:
-    """Score the winner on the test split: the only time that anything looks at it."""
-    winner = choice.winner
-    rows = np.flatnonzero(dataset.splits == "test")  # in the order of the listing, as predictions.csv is read
-    logits_NK = winner.candidate.logits(rows)
-    probabilities = apply_temperature(logits_NK, winner.temperature)
-    uncalibrated = apply_temperature(logits_NK, 1.0)
-    labels, groups, leaked = dataset.labels[rows], dataset.groups[rows], dataset.leaked[rows]
-
-    def score(chosen: NDArray[np.bool_]) -> dict[str, object]:
-        return evaluate(
-            probabilities[chosen],
-            uncalibrated[chosen],
-            labels[chosen],
-            classes=dataset.classes,
-            groups=groups[chosen],
-            seed=settings.seed,
-        )
-
-    return Learned(
-        dataset=dataset,
-        choice=choice,
-        counts={split: int((dataset.splits == split).sum()) for split in SPLITS},
-        test_rows=[int(index) for index in dataset.indices[rows]],
-        test_probabilities=probabilities,
-        metrics=score(np.ones(len(rows), dtype=np.bool_)),
-        metrics_without_leaked=score(~leaked) if leaked.any() and not leaked.all() else None,
-        leaked=int(leaked.sum()),
-        abstention=learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed),
-    )

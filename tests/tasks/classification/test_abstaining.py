@@ -9,6 +9,7 @@ import pytest
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
+from tellapart.data.targets import ClassName
 from tellapart.evaluation.calibration import softmax
 from tellapart.evaluation.choosing import Candidate, Validated
 from tellapart.features.backbone import ReadyBackbone
@@ -29,7 +30,7 @@ def made(count: int = 200, leaked: tuple[int, ...] = ()) -> tuple[Dataset, Valid
     examples = [
         Example(
             path=Path(f"{row}.png"),
-            label="abc"[labels[row]],
+            target=ClassName("abc"[labels[row]]),
             split=splits[row],
             group=str(row),
             content_hash=f"{generator.integers(10**9):09}",
@@ -43,7 +44,7 @@ def made(count: int = 200, leaked: tuple[int, ...] = ()) -> tuple[Dataset, Valid
         classes=("a", "b", "c"),
         examples=examples,
         indices=np.arange(count),
-        labels=labels,
+        targets=labels,
         groups=np.arange(count),
         splits=splits,
         leaked=np.isin(np.arange(count), leaked),
@@ -77,7 +78,7 @@ def test_the_thresholds_are_those_of_the_calibrated_validation_split() -> None:
     found = learn_to_abstain(winner, dataset, coverage=0.9, seed=0)
     rows = np.flatnonzero(dataset.splits == "validation")
     probabilities = softmax(winner.candidate.embeddings(rows) @ WEIGHT.T / TEMPERATURE)
-    own = np.sort(probabilities[np.arange(len(rows)), dataset.labels[rows]])
+    own = np.sort(probabilities[np.arange(len(rows)), dataset.targets[rows]])
     novelty = np.sort(found.novelty.score(winner.candidate.embeddings(rows)))
     # 40 pictures at 90 %: the ceil(41 x 0.9) = 37th, so three are left out.
     assert found.thresholds.probability == pytest.approx(own[3], rel=1e-5)
@@ -93,7 +94,7 @@ def test_what_is_measured_is_the_test_split() -> None:
     sets = probabilities >= found.thresholds.probability - 1e-9
     sets[np.arange(len(rows)), probabilities.argmax(axis=1)] = True
     assert found.measured["n"] == len(rows) == 80
-    assert found.measured["coverage"]["value"] == sets[np.arange(len(rows)), dataset.labels[rows]].mean()
+    assert found.measured["coverage"]["value"] == sets[np.arange(len(rows)), dataset.targets[rows]].mean()
     assert found.measured["mean_set_size"] == sets.sum(axis=1).mean()
     known = found.novelty.score(winner.candidate.embeddings(rows)) <= found.thresholds.novelty
     assert found.measured["known"]["value"] == known.mean()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import pickle
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -47,18 +48,26 @@ class Bright:
         return (noise + 120 * (np.asarray(rows) % 2)[:, None, None, None]).astype(np.uint8)
 
 
+def test_a_job_goes_to_other_processes_whole(tmp_path: Path) -> None:
+    sent = pickle.loads(pickle.dumps(job(tmp_path)))
+    assert (sent.task, sent.class_count) == ("classification", 2)
+    assert set(fitting.LEARNERS) == {"classification", "multilabel"}
+
+
 def job(folder: Path, **changes: Any) -> Job:
     built = build_scratch("blocks", class_count=2, seed=0, size=SIDE, blocks=[Block(filters=4)])
     freeze(built.network, 1)
     labels = (np.arange(COUNT) % 2).astype(np.int64)
     whole = Job(
+        task="classification",
         network=built.network,
         start=0,
         train=Bright(),
-        train_labels=labels,
+        train_targets=labels,
+        train_strata=labels,
         train_rows=np.arange(32),
         validation=Bright(),
-        validation_labels=labels,
+        validation_targets=labels,
         validation_rows=np.arange(32, COUNT),
         loop=LoopSettings(batch_size=8, epochs=4),
         epochs=4,
@@ -79,7 +88,7 @@ def job(folder: Path, **changes: Any) -> Job:
 def test_dark_and_bright_are_learned_and_every_epoch_is_told(tmp_path: Path) -> None:
     told: list[Any] = []
     fitted = run_job(job(tmp_path), Devices(threads=1), Silent(), lambda event, **facts: told.append((event, facts)))
-    assert fitted.history[-1].validation_accuracy == 1.0
+    assert fitted.history[-1].validation["accuracy"] == 1.0
     assert [facts["number"] for event, facts in told if event == "epoch"] == [1, 2, 3, 4]
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
@@ -162,7 +171,7 @@ def test_validation_takes_fewer_pictures_where_memory_runs_out(tmp_path: Path) -
     fitted = run_job(narrow, Devices(threads=1), Silent())
     for own, other in zip(fitted.history, plain.history, strict=True):
         assert own.validation_loss == pytest.approx(other.validation_loss, rel=1e-5)
-        assert own.validation_accuracy == other.validation_accuracy
+        assert own.validation["accuracy"] == other.validation["accuracy"]
     assert room.tried[:6] == [16, 8, 4, 4, 4, 4]
     assert set(room.tried[6:]) == {4}  # found out once
 
@@ -256,7 +265,7 @@ def test_a_training_that_fails_ends_its_worker_processes(tmp_path: Path, monkeyp
     ],
 )
 def test_every_part_of_the_loop_can_be_chosen(tmp_path: Path, loop: dict[str, Any]) -> None:
-    settings = make_settings({"pictures": "x", "loop": {"batch_size": 8, **loop}}).loop
+    settings = make_settings({"data": "x", "loop": {"batch_size": 8, **loop}}).loop
     fitted = run_job(job(tmp_path, loop=settings, balanced=True), Devices(threads=1), Silent())
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss
 
@@ -267,7 +276,7 @@ def test_whole_pictures_are_mixed_as_float_and_stay_pictures(tmp_path: Path) -> 
         mixed = run_job(job(tmp_path / name, **{name: 1.0}), Devices(threads=1), Silent())
         # Soft targets leave a loss that cannot be learned away; whole pictures are told apart all the same.
         assert mixed.history[-1].train_loss > plain.history[-1].train_loss
-        assert mixed.history[-1].validation_accuracy == 1.0
+        assert mixed.history[-1].validation["accuracy"] == 1.0
 
 
 def test_rare_classes_count_as_much_as_common_ones(tmp_path: Path) -> None:
@@ -280,6 +289,71 @@ def test_rare_classes_count_as_much_as_common_ones(tmp_path: Path) -> None:
     assert kinds[True] != pytest.approx(kinds[False], abs=1e-4)
     with torch.inference_mode():
         assert network(torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8)).shape == (1, 2)
+
+
+def test_sets_of_classes_are_learned_with_their_own_figures(tmp_path: Path) -> None:
+    bright = (np.arange(COUNT) % 2).astype(np.float32)
+    sets = np.stack([bright, 1 - bright], axis=1)
+    sets[::3, 0] = np.nan  # of every third picture it is not known whether it is bright
+    told, records = Told(), list[dict[str, Any]]()
+    several = job(tmp_path, task="multilabel", train_targets=sets, validation_targets=sets, mixup=0.2)
+    fitted = run_job(several, Devices(threads=1), told, lambda event, **facts: records.append(facts))
+    assert fitted.history[-1].validation == {"mAP": 1.0}
+    assert fitted.history[-1].validation_loss < 0.5 < fitted.history[0].validation_loss + 0.3
+    assert [epoch.rank for epoch in fitted.history] == [-epoch.validation_loss for epoch in fitted.history]
+    assert re.match(r"epoch 4 of 4: train loss \d\.\d{4}; validation loss \d\.\d{4}, mAP 100\.0 %; ", told.said[-1])
+    assert records[-1]["validation_mAP"] == 1.0
+    assert not [key for key in records[-1] if "accuracy" in key]
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.value for event in events.Scalars("mAP/validation")][-1] == 1.0
+
+
+def test_sets_of_classes_for_a_classifier_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    sets = np.ones((COUNT, 2), dtype=np.float32)
+    for changes in ({"train_targets": sets}, {"validation_targets": sets}, {"train_targets": sets, "mixup": 1.0}):
+        told = Told()
+        with pytest.raises(ValueError, match=r"targets are float32 \[\d+, 2\]; one class a picture is int64"):
+            run_job(job(tmp_path, **changes), Devices(threads=1), told)
+        assert told.said == []
+        assert not (tmp_path / "checkpoints").exists()
+
+
+def test_balanced_sampling_draws_the_strata(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    class Noting(Bright):
+        def get(self, rows: Any, epoch: int) -> Any:
+            seen.extend(np.asarray(rows).tolist())
+            return super().get(rows, epoch)
+
+    strata = (np.arange(COUNT) < 28).astype(np.int64)  # 4 of the 32 training pictures are of the rare stratum
+    loop = LoopSettings(batch_size=8, epochs=1, sampling="balanced")
+    run_job(job(tmp_path, train=Noting(), train_strata=strata, loop=loop, epochs=1), Devices(threads=1), Silent())
+    assert sum(row >= 28 for row in seen) == 16
+    assert len(seen) == 32
+
+
+def test_patience_ends_a_training_that_finds_nothing_better(tmp_path: Path) -> None:
+    loop = LoopSettings(
+        batch_size=8,
+        epochs=40,
+        patience=2,
+        schedule="constant",
+    )
+    fitted = run_job(job(tmp_path, loop=loop, epochs=40, learning_rate=1.0), Devices(threads=1), Silent())
+    assert fitted.stopped == "early"
+    assert len(fitted.history) == fitted.best_epoch + 2
+
+
+def test_a_line_of_progress_is_told_as_ever(tmp_path: Path) -> None:
+    told = Told()
+    run_job(job(tmp_path), Devices(threads=1), told)
+    line = (
+        r"epoch 4 of 4: train loss \d\.\d{4}, accuracy \d+\.\d %; validation loss \d\.\d{4}, accuracy 100\.0 %; "
+        r"\d+ pictures/s"
+    )
+    assert re.fullmatch(line, told.said[-1])
 
 
 def test_a_fingerprint_tells_facts_and_arrays_apart() -> None:

@@ -14,7 +14,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.evaluation.abstention import Thresholds, fewest_pictures, find_thresholds, measure_abstention
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Validated
-from tellapart.evaluation.novelty import FIT_PICTURES, Novelty, choose_pictures, fit_novelty
+from tellapart.evaluation.novelty import Novelty, choose_pictures, fit_novelty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,9 +44,9 @@ class Abstention:
             threshold=self.thresholds.probability,
             novelty_threshold=self.thresholds.novelty,
             calibrated_on=self.thresholds.calibrated_on,
-            measured_coverage=_score(self.measured["coverage"]),
+            measured_coverage=Score.of(self.measured["coverage"]),
             mean_set_size=self.measured["mean_set_size"],
-            known=None if self.measured["known"] is None else _score(self.measured["known"]),
+            known=None if self.measured["known"] is None else Score.of(self.measured["known"]),
         )
 
 
@@ -56,31 +56,21 @@ def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, se
     train, validation, test = (dataset.rows(split) for split in ("train", "validation", "test"))
     clean = test[~dataset.leaked[test]]
     test = clean if len(clean) else test
-    train = train[choose_pictures(dataset.labels[train], seed=seed)]
-    novelty = fit_novelty(candidate.embeddings(train), dataset.labels[train])
+    train = train[choose_pictures(dataset.targets[train], seed=seed)]
+    novelty = fit_novelty(candidate.embeddings(train), dataset.targets[train])
     thresholds = find_thresholds(
-        apply_temperature(candidate.logits(validation), winner.temperature),
-        dataset.labels[validation],
+        apply_temperature(candidate.logits(validation), winner.calibration),
+        dataset.targets[validation],
         novelty.score(candidate.embeddings(validation)),
         coverage=coverage,
     )
     measured = measure_abstention(
-        apply_temperature(candidate.logits(test), winner.temperature),
+        apply_temperature(candidate.logits(test), winner.calibration),
         novelty.score(candidate.embeddings(test)),
-        dataset.labels[test],
+        dataset.targets[test],
         thresholds,
         classes=dataset.classes,
         groups=dataset.groups[test],
         seed=seed,
     )
     return Abstention(novelty=novelty, thresholds=thresholds, measured=measured)
-
-
-def scored_pictures(dataset: Dataset) -> int:
-    """How many pictures a network that was just trained must still look at: validation, test, those that novelty is fitted to."""
-    train, validation, test = (len(dataset.rows(split)) for split in ("train", "validation", "test"))
-    return validation + test + min(train, FIT_PICTURES)
-
-
-def _score(figure: dict[str, Any]) -> Score:
-    return Score(value=figure["value"], low=figure["low"], high=figure["high"])

@@ -9,17 +9,18 @@ from pathlib import Path
 
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.corrections import correct
-from tellapart.data.examples import Inspection, Listing
-from tellapart.data.folder import scan
+from tellapart.data.examples import Inspection, Listing, ReadOptions, classes_left
 from tellapart.data.inspection import inspect_all
+from tellapart.data.listing import read_listing
 from tellapart.data.survey import Examined, build_audit
-from tellapart.data.table import read_table
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
 from tellapart.runtime import cores
 
 KIND = "inspection"
+
+_FOUND = ReadOptions()
 
 
 class InspectionMemory:
@@ -37,26 +38,27 @@ class InspectionMemory:
         self._cache.put_many(KIND, items)
 
 
-def list_pictures(pictures: Path) -> Listing:
-    """Read a folder or a CSV, by what is there. Raises: DataError, StorageError."""
-    if pictures.is_file() and pictures.suffix.lower() in (".csv", ".tsv"):
-        return read_table(pictures)
-    return scan(pictures)
-
-
 def examine(
-    pictures: Path, *, corrections: Path | None = None, cache: Cache, reporter: Reporter, workers: int | None = None
+    pictures: Path,
+    *,
+    corrections: Path | None = None,
+    cache: Cache,
+    reporter: Reporter,
+    workers: int | None = None,
+    options: ReadOptions = _FOUND,
 ) -> Examined:
     """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
     It works on `workers` cores or all.
     Raises: DataError, StorageError.
     """
-    listing = list_pictures(pictures)
+    listing = read_listing(pictures, options)
+    for note in listing.notes:
+        reporter.say(note)
     if corrections is not None and corrections.is_dir():
-        listing = add_pictures(listing, corrections)
+        listing = add_pictures(listing, corrections, options.separator)
     elif corrections is not None:
-        corrected = correct(listing, corrections)
+        corrected = correct(listing, corrections, options.separator)
         reporter.say(corrected.summary)
         listing = corrected.listing
     _check_names(listing)
@@ -89,7 +91,7 @@ def _without_strays(listing: Listing, inspections: list[Inspection]) -> tuple[Li
     if len(kept) == len(inspections):
         return listing, inspections
     entries = tuple(listing.entries[index] for index in kept)
-    classes = tuple(sorted({entry.label for entry in entries}))
+    classes = classes_left(listing, entries)
     ignored = dict(listing.ignored) | {"not a picture": len(inspections) - len(kept)}
     if len(classes) < len(listing.classes):
         ignored["class folder without a picture"] = len(listing.classes) - len(classes)

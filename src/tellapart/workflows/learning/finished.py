@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import safetensors.torch
@@ -14,59 +12,45 @@ from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
 from tellapart.evaluation.choosing import Candidate
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.features.embedding import embed
+from tellapart.features.embedding import embed_pictures
 from tellapart.models.build import network_state
-from tellapart.models.staged import StagedNetwork
-from tellapart.models.symmetry import TestTimeAugmentation
 from tellapart.models.tracing import export_embedding
-from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Reporter
+from tellapart.runs.run import Run
 from tellapart.storage import write_bytes
 from tellapart.training.progress import Fitted
+from tellapart.workflows.learning.prepared import Prepared
 
 WORK = "work"  # in the run's folder, until the run is finished
 
 
-def finish_network(
-    network: StagedNetwork,
-    *,
-    strategy: str,
-    name: str,
-    preprocessing: Preprocessing,
-    source: str,
-    license_name: str,
-    fitted: Fitted,
-    dataset: Dataset,
-    folder: Path,
-    reporter: Reporter,
-    views: TestTimeAugmentation,
-) -> Candidate:
-    """Export a trained network and answer through the exported file alone, for the mean over `views` of a picture.
+def finish_network(prepared: Prepared, fitted: Fitted, dataset: Dataset, run: Run, reporter: Reporter) -> Candidate:
+    """Export a trained network and answer through the exported file alone, for the mean over the views of a picture.
 
     Raises: BackboneError, StorageError.
     """
-    work = folder / WORK
+    work, network, views = run.folder / WORK, prepared.network, run.settings.network.test_time_augmentation
     with reporter.step("Exporting the network", 1) as advance:
         tensors = {key: value.detach().contiguous() for key, value in network_state(network).items()}
         weights = safetensors.torch.save(tensors)
         write_bytes(work / "weights.safetensors", weights)
-        export_embedding(network, size=preprocessing.size, path=work / "network.onnx", views=views)
+        export_embedding(network, size=prepared.preprocessing.size, path=work / "network.onnx", views=views)
         advance(1)
     backbone = ReadyBackbone(
-        name=name,
+        name=prepared.name,
         network=work / "network.onnx",
         weights=work / "weights.safetensors",
-        preprocessing=preprocessing,
+        preprocessing=prepared.preprocessing,
         embedding=network.embedding,
-        weights_source=source,
-        weights_license=license_name,
+        weights_source=prepared.source,
+        weights_license=prepared.license,
         fingerprint=hashlib.sha256(weights).hexdigest(),
         reused=False,
         seconds=0.0,
         test_time_augmentation=views,
     )
     return Candidate(
-        strategy=strategy,
+        strategy=prepared.strategy,
         backbone=backbone,
         weight=tensors["classifier.weight"].numpy().astype(np.float32),
         bias=tensors["classifier.bias"].numpy().astype(np.float32),
@@ -79,17 +63,17 @@ class EmbedOnce:
     """Embeddings of rows of the dataset through the exported file; what was asked for once is kept."""
 
     def __init__(self, dataset: Dataset, backbone: ReadyBackbone, reporter: Reporter) -> None:
-        self._material, self._backbone, self._reporter = dataset, backbone, reporter
+        self._dataset, self._backbone, self._reporter = dataset, backbone, reporter
         self._known: dict[int, NDArray[np.float32]] = {}
 
     def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows [n] to embeddings [n, D]. Raises: DataError when a picture can no longer be read."""
         missing = np.array([row for row in rows.tolist() if row not in self._known], dtype=np.int64)
         if len(missing):
-            features = embed(self._material, missing, self._backbone, "cpu", None, self._reporter)
+            features = embed_pictures(self._dataset.pictures(missing), self._backbone, "cpu", None, self._reporter)
             if features.problems:
                 row, problem = next(iter(features.problems.items()))
-                path = self._material.pictures(missing[[row]])[0].path
+                path = self._dataset.pictures(missing[[row]])[0].path
                 raise DataError(f"{path}: {problem}. Scoring needs it; put it back as it was, and resume the run.")
             self._known.update(zip(missing.tolist(), features.vectors, strict=True))
         return np.stack([self._known[row] for row in rows.tolist()])
@@ -100,5 +84,5 @@ def _details(fitted: Fitted) -> dict[str, object]:
         "best_epoch": fitted.best_epoch,
         "stopped": fitted.stopped,
         "messages": list(fitted.messages),
-        "history": [dataclasses.asdict(epoch) for epoch in fitted.history],
+        "history": [epoch.record() for epoch in fitted.history],
     }

@@ -14,12 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.bundle import TaskName
 from tellapart.data.augment import Augmentation
 from tellapart.data.loading import RowSource
 from tellapart.features.shrink import AugmentedPictures
 from tellapart.models.staged import StagedNetwork
 from tellapart.runs.run import Run
 from tellapart.settings.tree import LoopSettings
+from tellapart.tasks.task import Task
 from tellapart.training.planning import scaled_learning_rate
 from tellapart.workflows.learning.shrunk import ShrunkSplits
 
@@ -30,13 +32,15 @@ _SAMPLES = 16  # training pictures that TensorBoard shows
 class Job:
     """One training, whole: any process that has it can take part."""
 
+    task: TaskName  # whose learner it is for
     network: StagedNetwork  # with its first weights, and frozen as it should be
     start: int  # the sources give what stage `start` - 1 gave; 0: pictures
     train: RowSource
-    train_labels: NDArray[np.int64]
+    train_targets: NDArray[Any]  # as the task's learner takes them: int64 [N] classes, float32 [N, K] sets ...
+    train_strata: NDArray[np.int64]  # [N], what `loop.sampling` balances
     train_rows: NDArray[np.int64]
     validation: RowSource
-    validation_labels: NDArray[np.int64]
+    validation_targets: NDArray[Any]
     validation_rows: NDArray[np.int64]
     loop: LoopSettings
     epochs: int
@@ -51,6 +55,11 @@ class Job:
     deadline: float | None  # of this process's clock
     title: str
 
+    @property
+    def class_count(self) -> int:
+        """K, of what the network gives."""
+        return self.network.classifier.out_features
+
 
 class Usable(RowSource, Protocol):
     """A source that knows which rows it cannot give."""
@@ -63,6 +72,7 @@ class Usable(RowSource, Protocol):
 
 def make_job(
     run: Run,
+    task: Task,
     shrunk: ShrunkSplits,
     augmentation: Augmentation,
     *,
@@ -86,13 +96,15 @@ def make_job(
     loop = settings.loop
     usual = scaled_learning_rate(learning_rate, batch=loop.pictures_at_once * loop.accumulate, optimizer=loop.optimizer)
     return Job(
+        task=task.name,
         network=network,
         start=start,
         train=train,
-        train_labels=shrunk.train_labels,
+        train_targets=shrunk.train_targets,
+        train_strata=task.strata(shrunk.train_targets),
         train_rows=train_rows,
         validation=validation,
-        validation_labels=shrunk.validation_labels,
+        validation_targets=shrunk.validation_targets,
         validation_rows=validation_rows,
         loop=loop,
         epochs=epochs,
@@ -103,9 +115,9 @@ def make_job(
         seed=settings.seed,
         fingerprint=fingerprint(
             {**facts, "settings": settings.trained_by(), "contents": shrunk.contents},
-            shrunk.train_labels,
+            shrunk.train_targets,
             train_rows,
-            shrunk.validation_labels,
+            shrunk.validation_targets,
             validation_rows,
         ),
         folder=run.folder,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
@@ -22,9 +22,9 @@ class ShrunkSplits:
     """Train and validation pictures; rows are in the order of the pictures' contents."""
 
     train: ShrunkPictures  # with a margin around what the network sees, to vary pictures in
-    train_labels: NDArray[np.int64]
+    train_targets: NDArray[Any]
     validation: ShrunkPictures  # exactly what the network will see
-    validation_labels: NDArray[np.int64]
+    validation_targets: NDArray[Any]
 
     @property
     def contents(self) -> str:
@@ -60,7 +60,7 @@ def shrink_splits(dataset: Dataset, preprocessing: Preprocessing, reporter: Repo
         )
     return ShrunkSplits(
         train=made[0],
-        train_labels=dataset.labels[train],
+        train_targets=dataset.targets[train],
         validation=made[1],
-        validation_labels=dataset.labels[validation],
+        validation_targets=dataset.targets[validation],
     )

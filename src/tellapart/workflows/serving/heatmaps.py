@@ -6,20 +6,19 @@ with ONNX Runtime alone and some 170 runs, elsewhere.
 
 from __future__ import annotations
 
-import importlib.util
-import io
 import threading
 import weakref
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from tellapart.errors import ModelFileError
+from tellapart.drawing.png import encode_png
+from tellapart.errors import MissingExtra, ModelFileError
 from tellapart.explanation.activation import ClassActivation
 from tellapart.explanation.occlusion import occlusion
 from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import load
+from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH
 from tellapart.serving.opened import Version
 from tellapart.serving.service import Explain
@@ -42,7 +41,7 @@ def make_explainer() -> Explain:
         else:
             background = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
             heat = occlusion(image, target, predict=lambda images: _predict(version, images), background=background)
-        return _png(overlay(image, heat))
+        return encode_png(overlay(image, heat))
 
     return explain
 
@@ -51,20 +50,14 @@ def _open(version: Version) -> ClassActivation | None:
     status = version.model.path.stat() if version.model.path.exists() else None
     # The file may be another by now than the one that serves; its heatmap would be of another network.
     same = status is not None and (status.st_mtime_ns, status.st_size, status.st_ino) == version.stamp
-    if not same or importlib.util.find_spec("onnx") is None:
+    if not same:
         return None
     try:
-        return ClassActivation(version.model.path)
-    except ModelFileError:
+        return OpenRun(version.model.path).activation
+    except (MissingExtra, ModelFileError):
         return None
 
 
 def _predict(version: Version, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
     return np.concatenate([version.model.compute(part, ("probabilities",))["probabilities"] for part in parts])
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()

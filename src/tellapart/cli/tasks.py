@@ -1,0 +1,11 @@
+"""What commands say about a data set's task. In: nothing. Out: the choices and texts of flags. Next: train.py."""
+
+from __future__ import annotations
+
+TASKS = ("classification", "multilabel")
+TASK_HELP = (
+    "classification: one class a picture. multilabel: several, or none: a CSV with path,labels, or with a column of 0 and 1 "
+    "for each class.  [default: found from the data]"
+)
+SEPARATORS = ("|", ";", ",", " ")
+SEPARATOR_HELP = "What stands between the labels of one cell: | ; , or a space.  [default: |]"

@@ -1,0 +1,192 @@
+"""List pictures of several classes each that a CSV file names. In: Path. Out: Listing. Next: listing.py.
+
+Either a column `labels` whose cells hold names with a separator between them (`cat|dog`; `?cow`: whether a cow is in it is not
+known; an empty cell: none of them), or one column a class with 1 or 0 (true, false, yes, no; an empty cell: not known).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tellapart.data.cells import Cells, named_rows
+from tellapart.data.examples import Listing
+from tellapart.data.table import TableRow, columns_of, make_listing, rows_with
+from tellapart.data.targets import SEPARATOR, ClassNames
+from tellapart.errors import DataError
+
+_TRUTH: Mapping[str, bool | None] = {
+    **dict.fromkeys(("1", "1.0", "true", "yes"), True),
+    **dict.fromkeys(("0", "0.0", "false", "no"), False),
+    "": None,  # not known
+}
+_RESERVED = ("path", "split", "group")
+_OTHER_SEPARATORS = (";", ",")  # what a cell of a table without the usual one may have instead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetRows:
+    """Rows whose labels are texts of sets."""
+
+    rows: list[TableRow]
+    classes: tuple[str, ...]  # that the table has, even if no row names them
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassColumns:
+    """The columns that hold 0 and 1."""
+
+    places: Mapping[str, int]  # name -> place in a row
+    doubtful: (
+        tuple[str, int, str] | None
+    )  # of a column with other things beside them: its name, a row's number, the cell
+
+
+def read_label_sets(path: Path, separator: str | None = None) -> Listing:
+    """List the files that a table names, sorted by path, each with its set of classes.
+
+    Raises: DataError with row numbers where the table breaks a rule; StorageError if it cannot be read.
+    """
+    ignored: Counter[str] = Counter()
+    return list_label_sets(Cells(path, ignored), ignored, separator)
+
+
+def list_label_sets(cells: Cells, ignored: Counter[str], separator: str | None = None) -> Listing:
+    """The same of a table that is open already. Raises: DataError as `read_label_sets`."""
+    found = set_rows(cells, separator)
+    return make_listing(
+        cells.path,
+        found.rows,
+        ignored,
+        kind=ClassNames,
+        task="multilabel",
+        classes=found.classes,
+        notes=found.notes,
+    )
+
+
+def set_rows(cells: Cells, separator: str | None = None) -> SetRows:
+    """The rows of a table with a column labels (or label, or target), or a column a class. Raises: DataError."""
+    names = [name.casefold() for name in cells.header]
+    column = next((name for name in ("labels", "label", "target") if name in names), None)
+    if column is None:
+        return _from_columns(cells, separator)
+    return _from_cells(cells, column, separator)
+
+
+def class_columns(cells: Cells) -> ClassColumns:
+    """Which columns hold 0 and 1 alone, and whether one holds other things beside them. Raises: DataError."""
+    places: dict[str, int] = {}
+    doubtful: tuple[str, int, str] | None = None
+    for place, header in enumerate(cells.header):
+        name = unicodedata.normalize("NFC", header)
+        if name.casefold() in _RESERVED:
+            continue
+        column = [(number, row[place]) for number, row in cells.rows() if row[place]]
+        others = [(number, cell) for number, cell in column if cell.casefold() not in _TRUTH]
+        if not others and column:
+            _check_name(cells, name, place, places)
+            places[name] = place
+        elif len(others) < len(column) and doubtful is None:
+            doubtful = (name, *others[0])
+    return ClassColumns(places=places, doubtful=doubtful)
+
+
+def _check_name(cells: Cells, name: str, place: int, places: Mapping[str, int]) -> None:
+    if not name or name in places:
+        what = f"two columns called {name!r}" if name else f"no name for column {place + 1}"
+        raise DataError(
+            f"the table {str(cells.path)!r} has {what}, though each column of 0 and 1 is a class. "
+            "Give every class a column with a name of its own."
+        )
+
+
+def _from_columns(cells: Cells, separator: str | None) -> SetRows:
+    columns = columns_of(cells.path, [name.casefold() for name in cells.header], ("path",))
+    found = class_columns(cells)
+    table = f"the table {str(cells.path)!r}"
+    if found.doubtful is not None:
+        name, number, cell = found.doubtful
+        raise DataError(
+            f"{table} has {cell!r} in the column {name!r}, row {number}, where other rows have 0 or 1 (true, false, yes, no, or "
+            "nothing for not known). Correct it, or take the column out if it is no class."
+        )
+    if not found.places:
+        raise DataError(
+            f"{table} has neither a column labels, with names such as 'cat{SEPARATOR}dog', nor columns of 0 and 1, one a class. "
+            "Add the one or the others beside the column path."
+        )
+    if separator is not None:
+        raise DataError(
+            f"{table} has a column of 0 and 1 for each class, in which nothing is separated. Leave --label-separator out."
+        )
+    rows = []
+    for number, row in cells.rows():
+        truth = {name: _TRUTH[row[place].casefold()] for name, place in found.places.items()}
+        target = ClassNames(
+            tuple(name for name, value in truth.items() if value),
+            tuple(name for name, value in truth.items() if value is None),
+        )
+        file, split, group = (row[place] if place >= 0 else "" for place in columns)
+        rows.append(TableRow(number, file, target.text, split, group))
+    single = "a table with path,label would train one class a picture"
+    notes = _notes(cells.path, rows, f"{len(found.places)} columns of 0 and 1 say", single)
+    return SetRows(rows=rows, classes=tuple(found.places), notes=notes)
+
+
+def _from_cells(cells: Cells, column: str, separator: str | None) -> SetRows:
+    rows = rows_with(cells, column)
+    if separator is None and not any(SEPARATOR in row.label for row in rows):
+        _check_separator(cells.path, column, rows)
+    read: dict[str, ClassNames] = {}
+    for row in rows:
+        if row.label not in read:
+            try:
+                read[row.label] = ClassNames.read(row.label, separator or SEPARATOR)
+            except ValueError as error:
+                same = [other.number for other in rows if other.label == row.label]
+                raise DataError(
+                    f"the table {str(cells.path)!r} has {row.label!r} in the column {column!r}, {named_rows(same)}: {error}. "
+                    f"Correct it: names stand between {(separator or SEPARATOR)!r}, and an empty cell is none of them."
+                ) from None
+    found = [row._replace(label=read[row.label].text) for row in rows]
+    unknown = {name for target in read.values() for name in target.unknown}
+    single = "--task classification trains one class a picture"
+    notes = _notes(cells.path, found, f"the column {column!r} says", single)
+    return SetRows(rows=found, classes=tuple(sorted(unknown)), notes=notes)
+
+
+def _check_separator(path: Path, column: str, rows: Sequence[TableRow]) -> None:
+    """Raises: DataError where the cells seem to be separated by something else than the usual separator."""
+    for separator, doubtful in _doubts(rows):
+        same = sum(separator in row.label for row in rows)
+        raise DataError(
+            f"the table {str(path)!r} has no {SEPARATOR!r} in its column {column!r}, but {separator!r} in {same:,} cells, such as "
+            f"{doubtful.label!r} in row {doubtful.number}. Give --label-separator {separator!r} if it stands between names, or "
+            f"--label-separator {SEPARATOR!r} if it is part of a name."
+        )
+
+
+def _doubts(rows: Sequence[TableRow]) -> Iterator[tuple[str, TableRow]]:
+    """Separators that may be meant, each with a row."""
+    for separator in _OTHER_SEPARATORS:
+        yield from ((separator, row) for row in rows if separator in row.label)
+    # A space is often part of a name ("hot dog"); it is doubtful where every word of a cell is a word of other cells, too.
+    cells_with = Counter(word for cell in {row.label for row in rows} for word in set(cell.split()))
+    for row in rows:
+        words = row.label.split()
+        if len(words) > 1 and all(cells_with[word] > 1 for word in words):
+            yield " ", row
+
+
+def _notes(path: Path, rows: Sequence[TableRow], found: str, single: str) -> tuple[str, ...]:
+    """What was found, and what else it may be."""
+    targets = [ClassNames.read(text) for text in {row.label for row in rows}]
+    classes = {name for target in targets for name in (*target.names, *target.unknown)}
+    note = f"{path}: {found} which of {len(classes):,} classes a picture shows, several or none (task multilabel)."
+    most_one = targets and all(len(target.names) + len(target.unknown) <= 1 for target in targets)
+    return (note, f"Every picture has at most one label; {single}.") if most_one else (note,)

@@ -1,0 +1,209 @@
+"""What is known of a picture: its target. In: a cell's text, or values. Out: Target, arrays of targets. Next: examples.py.
+
+A class (classification), a set of classes (multilabel), a mask (segmentation), boxes (detection). Each names its classes, and
+has a text that tables and sheets show and that reads back as the same target.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.bundle import TaskName
+
+SEPARATOR = "|"  # between the names of a set
+_ESCAPE = "\\"  # before a separator or a backslash that belongs to a name, and before a name's own "?" at its front
+_UNKNOWN = "?"  # before a class of which nothing is known
+
+
+@dataclass(frozen=True, slots=True)
+class ClassName:
+    """One class."""
+
+    name: str
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class."""
+        return (self.name,)
+
+    @property
+    def text(self) -> str:
+        """The name as it is."""
+        return self.name
+
+    @classmethod
+    def read(cls, text: str) -> ClassName:
+        """The target whose text this is."""
+        return cls(text)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassNames:
+    """A set of classes, which may be empty; names in any order, each once or more, are put in order."""
+
+    names: tuple[str, ...] = ()  # sorted
+    unknown: tuple[str, ...] = ()  # sorted; classes of which nothing is known: they count neither way
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError for an empty name, or one that is both in the set and unknown."""
+        names, unknown = sorted(set(self.names)), sorted(set(self.unknown))
+        if "" in names or "" in unknown:
+            raise ValueError("a class of the set has an empty name")
+        for name in names:
+            if name in unknown:
+                raise ValueError(f"the class {name!r} is in the set and yet unknown")
+        object.__setattr__(self, "names", tuple(names))
+        object.__setattr__(self, "unknown", tuple(unknown))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the set, without the unknown ones."""
+        return self.names
+
+    @property
+    def text(self) -> str:
+        r"""Names, then unknown ones as `?name`, joined by `|`; `\` stands before a `|`, `\` or leading `?` of a name."""
+        return SEPARATOR.join([*map(_escaped, self.names), *(_UNKNOWN + _escaped(name) for name in self.unknown)])
+
+    @classmethod
+    def read(cls, text: str, separator: str = SEPARATOR) -> ClassNames:
+        r"""The set that a cell names. Spaces around names are no part of them; a name may come twice.
+
+        A `\` that stands before neither a separator, a `\` nor a leading `?` is a plain character.
+        Raises: ValueError for an empty name between separators, or a name that is both in the set and unknown.
+        """
+        names: list[str] = []
+        unknown: list[str] = []
+        for part in split_names(text, separator) if text.strip() else ():
+            if part.startswith(_UNKNOWN):
+                unknown.append(_unescaped(part[1:].strip(), separator))
+            else:
+                names.append(_unescaped(part, separator))
+        return cls(tuple(names), tuple(unknown))
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFile:
+    """A class a pixel, in a file of its own."""
+
+    path: Path
+    classes: tuple[str, ...] = ()  # sorted; those that its pixels name, once it has been read; not in the text
+
+    @property
+    def text(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @classmethod
+    def read(cls, text: str) -> MaskFile:
+        """The target whose text this is."""
+        return cls(Path(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One thing in a picture; left < right and top < bottom, in pixels of the upright picture."""
+
+    label: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Things with their classes and places; may be none."""
+
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The different classes of the boxes, sorted."""
+        return tuple(sorted({box.label for box in self.boxes}))
+
+    @property
+    def text(self) -> str:
+        """A JSON list with [label, left, top, right, bottom] for each box."""
+        rows = [[box.label, box.left, box.top, box.right, box.bottom] for box in self.boxes]
+        return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def read(cls, text: str) -> Boxes:
+        """The target whose text this is. Raises: ValueError where it is none."""
+        rows = json.loads(text)
+        if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 5 for row in rows):
+            raise ValueError("boxes are a JSON list of [label, left, top, right, bottom]")
+        return cls(tuple(Box(str(row[0]), *(float(value) for value in row[1:])) for row in rows))
+
+
+Target = ClassName | ClassNames | MaskFile | Boxes
+
+# What a target is, by task: how examples.csv of its runs is read back.
+KINDS: Mapping[TaskName, type[Target]] = {
+    "classification": ClassName,
+    "multilabel": ClassNames,
+    "segmentation": MaskFile,
+    "detection": Boxes,
+    "text": ClassName,
+}
+
+
+def split_names(text: str, separator: str) -> list[str]:
+    """The parts of a cell between separators that no backslash makes part of a name, stripped, escapes kept.
+
+    A space as separator means any stretch of white space.
+    """
+    parts = [""]
+    place = 0
+    while place < len(text):
+        pair = text[place : place + 2]
+        if pair in (_ESCAPE + separator, _ESCAPE * 2):
+            parts[-1] += pair
+            place += 2
+            continue
+        if text[place] == separator or (separator == " " and text[place].isspace()):
+            parts.append("")
+        else:
+            parts[-1] += text[place]
+        place += 1
+    stripped = [part.strip() for part in parts]
+    return [part for part in stripped if part] if separator == " " else stripped
+
+
+def class_numbers(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Targets of one class each as the number of that class, int64 [N] in [0, K)."""
+    number = {name: index for index, name in enumerate(classes)}
+    return np.array([number[target.text] for target in targets], dtype=np.int64)
+
+
+def class_sets(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.float32]:
+    """Sets of classes as float32 [N, K]: 1 in the set, 0 not, NaN where it is not known."""
+    number = {name: index for index, name in enumerate(classes)}
+    sets = np.zeros((len(targets), len(classes)), dtype=np.float32)
+    for row, target in enumerate(targets):
+        sets[row, [number[name] for name in target.classes]] = 1.0
+        if isinstance(target, ClassNames):
+            sets[row, [number[name] for name in target.unknown]] = np.nan
+    return sets
+
+
+def _escaped(name: str) -> str:
+    text = name.replace(_ESCAPE, _ESCAPE * 2).replace(SEPARATOR, _ESCAPE + SEPARATOR)
+    return _ESCAPE + text if text.startswith(_UNKNOWN) else text
+
+
+def _unescaped(text: str, separator: str) -> str:
+    name, place = "", 0
+    while place < len(text):
+        pair = text[place : place + 2]
+        taken = pair in (_ESCAPE + separator, _ESCAPE * 2) or (place == 0 and pair == _ESCAPE + _UNKNOWN)
+        name += pair[1] if taken else text[place]
+        place += 2 if taken else 1
+    return name

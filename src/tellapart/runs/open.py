@@ -1,0 +1,239 @@
+"""A model or a finished run, each part read when it is first asked for. In: a path. Out: OpenRun. Next: reading.py.
+
+Shapes: N pictures, S side of the picture, K classes, D embedding.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.bundle import Manifest, Model, open_model, read_manifest
+from tellapart.data.examples import Example
+from tellapart.data.examples_csv import read_examples
+from tellapart.data.targets import KINDS
+from tellapart.errors import DataError, MissingExtra, ModelFileError, SettingsError
+from tellapart.explanation.activation import ClassActivation
+from tellapart.explanation.graph import LOGITS, Graph
+from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
+from tellapart.explanation.methods import Subject
+from tellapart.runs.reading import PredictionTable, read_json, read_predictions
+from tellapart.runs.run import MARKER
+from tellapart.runtime import BATCH, cores
+from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.settings.tree import TrainSettings
+
+if TYPE_CHECKING:
+    from tellapart.models.staged import StagedNetwork
+
+MODEL, WEIGHTS, RECIPE, EXAMPLES = "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv"
+_FILES = (RECIPE, "metrics.json", "audit.json", EXAMPLES, "predictions.csv", MODEL)  # of every finished run
+_NAMED = 10  # classes that a message lists
+_ALIKE = 0.01  # of the largest logit; more means that the weights are another network's
+_INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam and occlusion"
+
+
+class OpenRun:
+    """A model.onnx and, where it lies in a run's folder, what else the run left. The manifest is read at once."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is a model file or a run's folder. Raises: ModelFileError, StorageError; SettingsError when it is unfinished."""
+        if (path / MARKER).exists() and not (path / MODEL).exists():
+            raise SettingsError(
+                f"the run {path} is unfinished and has no model yet. Go on with it: tellapart train --resume {path}"
+            )
+        self.file = path / MODEL if path.is_dir() else path
+        self.folder = self.file.parent
+        self.manifest: Manifest = read_manifest(self.file)
+        self.preprocessing = self.manifest.preprocessing.plain()
+        mean = np.array(self.preprocessing.mean)
+        self.background: NDArray[np.uint8] = np.rint(np.clip(mean, 0, 1) * 255).astype(np.uint8)
+        self.has_run = (self.folder / WEIGHTS).is_file() and importlib.util.find_spec("torch") is not None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, in the order of the probabilities."""
+        return self.manifest.classes
+
+    @property
+    def lists_examples(self) -> bool:
+        """Whether the run's list of pictures lies beside the model."""
+        return (self.folder / EXAMPLES).is_file()
+
+    @property
+    def has_recipe(self) -> bool:
+        """Whether the run's settings lie beside the model."""
+        return (self.folder / RECIPE).is_file()
+
+    @cached_property
+    def model(self) -> Model:
+        """The opened network. Raises: ModelFileError."""
+        return open_model(self.file)
+
+    @cached_property
+    def settings(self) -> TrainSettings:
+        """The settings that it was trained with. Raises: SettingsError."""
+        path = self.folder / RECIPE
+        if not self.has_recipe:
+            raise SettingsError(
+                f"{path} is not there; it tells how the network is built. Give the run's folder with all its files."
+            )
+        return make_settings(read_recipe(path))
+
+    @cached_property
+    def examples(self) -> list[Example]:
+        """Every picture of the data set, those with problems too. Raises: DataError."""
+        path = self.folder / EXAMPLES
+        if not self.lists_examples:
+            raise DataError(f"{path} is not there, which lists the training pictures. Give the run's folder.")
+        return read_examples(path, KINDS[self.manifest.task])
+
+    @property
+    def missing(self) -> int:
+        """How many pictures are no longer where they were."""
+        return sum(not example.path.exists() for example in self.examples if not example.problem)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json. Raises: DataError, StorageError."""
+        return read_json(self.folder / "metrics.json", "test")
+
+    @cached_property
+    def audit(self) -> dict[str, Any]:
+        """audit.json. Raises: DataError, StorageError."""
+        return read_json(self.folder / "audit.json", "counts")
+
+    @cached_property
+    def predictions(self) -> PredictionTable:
+        """The test split and what was said of it. Raises: DataError, StorageError."""
+        path, told = self.folder / "predictions.csv", self.metrics["test"].get("n")
+        table = read_predictions(path, self.classes)
+        if len(table.paths) != told:
+            raise DataError(
+                f"{path} has {len(table.paths):,} rows; metrics.json tells of {told} test pictures. "
+                "Copy the whole run again, or train again."
+            )
+        return table
+
+    def class_index(self, name: str) -> int:
+        """The column of a class. Raises: SettingsError with the names that are near."""
+        classes = self.manifest.classes
+        if name in classes:
+            return classes.index(name)
+        near = difflib.get_close_matches(name, classes, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        more = f" and {len(classes) - _NAMED:,} more" if len(classes) > _NAMED else ""
+        raise SettingsError(
+            f"the model knows no class {name!r}. {hint}Its classes are {', '.join(classes[:_NAMED])}{more}."
+        )
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Probabilities [N, K] and embeddings [N, D] of uint8 pictures [N, S, S, 3], on all cores."""
+        names = ("probabilities", "embedding")
+        parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+        with ThreadPoolExecutor(cores(), thread_name_prefix="explain") as pool:
+            found = list(pool.map(lambda part: self.model.compute(part, names), parts))
+        probabilities, embeddings = (np.concatenate([one[name] for one in found]) for name in names)
+        return probabilities, embeddings
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities [N, K] of uint8 pictures [N, S, S, 3], on all cores."""
+        return self.run(images)[0]
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The network inside the file. Raises: MissingExtra without the package that reads it."""
+        if importlib.util.find_spec("onnx") is None:
+            raise MissingExtra("explain", "train", "onnx")
+        return Graph(self.file)
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """The layers of the network, in order."""
+        return read_layers(self.graph)
+
+    @cached_property
+    def activation(self) -> ClassActivation:
+        """Grad-CAM from the file. Raises: ModelFileError where the network has no last map."""
+        return ClassActivation(self.graph)
+
+    @cached_property
+    def network(self) -> StagedNetwork:
+        """The network in torch, with the run's weights. Raises: ModelFileError without them, or when they are another's."""
+        if not (self.folder / WEIGHTS).is_file():
+            raise ModelFileError(
+                f"{self.folder / WEIGHTS} is not there, and this method needs the network's weights. "
+                f"Give the run's folder with all its files. {_INSTEAD}."
+            )
+        from tellapart.runs.network import rebuild_network  # needs torch
+
+        network = rebuild_network(self.folder / WEIGHTS, self.manifest, lambda: self.settings)
+        self._check(network)
+        return network
+
+    def subject(self, layer: str | None) -> Subject:
+        """What the methods ask of this model, at `layer` or the last map. Raises: SettingsError for an unknown layer."""
+        chosen = None if layer is None else find_layer(self.layers, layer)
+        if chosen is not None and chosen.tensor == self._last_tensor():
+            chosen = None
+        return Subject(
+            predict=self.predict,
+            background=self.background,
+            activation=lambda: self.activation,
+            network=lambda: self.network,
+            has_run=self.has_run,
+            layer=None if chosen is None else chosen.name,
+            layer_maps=None if chosen is None else lambda image: feature_maps(self.graph, chosen, image),
+        )
+
+    def _last_tensor(self) -> str | None:
+        try:
+            return self.activation.last.tensor
+        except ModelFileError:
+            return None
+
+    def _check(self, network: StagedNetwork) -> None:
+        """The explanation of another network than the one that predicts would be worse than none."""
+        import torch
+
+        size = self.preprocessing.size
+        image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+        with torch.inference_mode():
+            given = network.eval()(torch.from_numpy(image)).numpy()
+        (expected,) = self.graph.open([LOGITS]).run(image, [LOGITS])
+        difference = float(np.abs(given - expected).max() / max(1.0, np.abs(expected).max()))
+        if not difference < _ALIKE:
+            raise ModelFileError(
+                f"{self.folder / WEIGHTS} gives logits that differ by {100 * difference:.2g} % from those of {self.file.name}; "
+                f"the rule is under {100 * _ALIKE:g} %. The two are not of one run: copy both from it again."
+            )
+
+
+def open_finished(folder: Path) -> OpenRun:
+    """Open a run of which nothing is missing; its tables are read at once, so that what is wrong with one is told first.
+
+    Raises: SettingsError when it is none, unfinished or incomplete; DataError, ModelFileError, StorageError.
+    """
+    if not (folder / RECIPE).is_file():
+        raise SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. Give a folder under runs/.")
+    if (folder / MARKER).exists():
+        raise SettingsError(
+            f"the run {folder} is unfinished; only a finished run has results to show. "
+            f"Go on with it: tellapart train --resume {folder}"
+        )
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise SettingsError(
+            f"the run {folder} lacks {', '.join(missing)}, which a finished run has. Copy the whole folder, or train again."
+        )
+    run = OpenRun(folder)
+    for part in ("metrics", "predictions", "settings", "audit", "examples"):
+        getattr(run, part)
+    return run

@@ -1,0 +1,108 @@
+"""One class a picture, as one record. In: nothing. Out: CLASSIFICATION. Next: probing.py.
+
+Every function imports its part when it is called: the table of tasks must cost nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.table import ANSWERINGS
+from tellapart.data.split import assign_splits
+from tellapart.data.targets import ClassName, class_numbers
+from tellapart.tasks.classification import telling
+from tellapart.tasks.task import Task
+
+if TYPE_CHECKING:
+    from tellapart.bundle import Manifest
+    from tellapart.data.dataset import Dataset
+    from tellapart.evaluation.choosing import Candidate, Choice, Validated
+    from tellapart.features.embedding import Embedded
+    from tellapart.models.build import BuiltNetwork
+    from tellapart.runs.writing import Tested
+    from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.lesson import Lesson
+    from tellapart.training.devices import Devices
+    from tellapart.training.learner import Learner
+
+
+def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
+    return np.asarray(targets, dtype=np.int64)
+
+
+def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
+    from tellapart.tasks.classification.probing import fit
+
+    return fit(settings, dataset, embedded)
+
+
+def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork:
+    from tellapart.runs.network import build_network
+
+    return build_network(settings, class_count)
+
+
+def _learner(lesson: Lesson, devices: Devices) -> Learner:
+    from tellapart.tasks.classification.learner import make_learner
+
+    return make_learner(lesson, devices)
+
+
+def _validate(candidate: Candidate, dataset: Dataset) -> Validated:
+    from tellapart.tasks.classification.candidates import validate
+
+    return validate(candidate, dataset)
+
+
+def _correct(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Choice:
+    from tellapart.tasks.classification.candidates import correct
+
+    return correct(settings, choice, dataset)
+
+
+def _test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
+    from tellapart.tasks.classification.testing import test
+
+    return test(settings, choice, dataset)
+
+
+def _export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:
+    from tellapart.tasks.classification.testing import export
+
+    return export(choice, tested, manifest)
+
+
+def _score(*given: Any, **named: Any) -> dict[str, Any]:
+    from tellapart.tasks.classification.testing import score
+
+    return score(*given, **named)
+
+
+def _sections(*given: Any, **named: Any) -> Any:
+    from tellapart.tasks.classification.sections import sections
+
+    return sections(*given, **named)
+
+
+CLASSIFICATION = Task(
+    name="classification",
+    headline="accuracy",
+    answering=ANSWERINGS["classification"],
+    kind=ClassName,
+    encode=class_numbers,
+    strata=_strata,
+    split=assign_splits,
+    quick=_quick,
+    build=_build,
+    learner=_learner,
+    validate=_validate,
+    correct=_correct,
+    test=_test,
+    export=_export,
+    score=_score,
+    telling=telling,
+    sections=_sections,
+)

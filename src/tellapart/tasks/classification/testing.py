@@ -1,0 +1,115 @@
+"""The kept classifier on the test split, and its file. In: Choice, Dataset. Out: Tested; model.onnx. Next: sections.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.predictions import PROBABILITY_FORMAT
+from tellapart.bundle import ClassificationRecord, Manifest
+from tellapart.data.dataset import Dataset
+from tellapart.data.examples import Example
+from tellapart.evaluation.abstention import Thresholds, measure_abstention
+from tellapart.evaluation.calibration import apply_temperature
+from tellapart.evaluation.choosing import Choice
+from tellapart.evaluation.metrics import evaluate
+from tellapart.export.assemble import assemble
+from tellapart.runs.writing import PROOF, Expected, Tested, scores_of
+from tellapart.settings.tree import TrainSettings
+from tellapart.tasks.classification.abstaining import Abstention, learn_to_abstain
+
+_NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything
+_SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
+
+
+def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
+    """Score the winner on the test split: the only time that anything looks at it."""
+    winner = choice.winner
+    rows = np.flatnonzero(dataset.splits == "test")  # in the order of the listing, as predictions.csv is read
+    logits_NK = winner.candidate.logits(rows)
+    probabilities = apply_temperature(logits_NK, winner.calibration)
+    uncalibrated = apply_temperature(logits_NK, 1.0)
+    labels, groups, leaked = dataset.targets[rows], dataset.groups[rows], dataset.leaked[rows]
+
+    def score_some(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+        return evaluate(
+            probabilities[chosen],
+            uncalibrated[chosen],
+            labels[chosen],
+            classes=dataset.classes,
+            groups=groups[chosen],
+            seed=settings.seed,
+        )
+
+    metrics = score_some(np.ones(len(rows), dtype=np.bool_))
+    clean = score_some(~leaked) if leaked.any() and not leaked.all() else None
+    abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
+    return Tested(
+        rows=rows,
+        record=ClassificationRecord(temperature=winner.calibration, abstention=abstention.record()),
+        metrics=metrics,
+        metrics_without_leaked=clean,
+        leaked=int(leaked.sum()),
+        scores=scores_of(metrics, _SCORES),
+        scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
+        beside={"abstention": abstention.measured, "temperature": winner.calibration},
+        columns=["path", "label", "predicted", *(f"probability of {name}" for name in dataset.classes)],
+        table=lambda examples: _table(examples, probabilities, dataset.classes),
+        expected={
+            "novelty": Expected(of="novelty scores", values=abstention.novelty.score, tolerance=_NOVELTY_TOLERANCE),
+            "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
+        },
+        details=abstention,
+        warning=abstention.warning,
+    )
+
+
+def _table(
+    examples: Sequence[Example], probabilities: NDArray[np.float32], classes: tuple[str, ...]
+) -> list[list[object]]:
+    best = probabilities.argmax(axis=1).tolist()
+    return [
+        [str(example.path), example.target.text, classes[index], *map(PROBABILITY_FORMAT.format, row)]
+        for example, index, row in zip(examples, best, probabilities.tolist(), strict=True)
+    ]
+
+
+def export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:
+    """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
+    winner = choice.winner
+    abstention: Abstention = tested.details
+    return assemble(
+        winner.candidate.backbone.network,
+        weight=winner.candidate.weight,
+        bias=winner.candidate.bias,
+        manifest=manifest,
+        novelty=abstention.novelty.arrays(),
+    )
+
+
+def score(
+    manifest: Manifest,
+    probabilities: NDArray[np.float32],
+    novelty: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    *,
+    groups: NDArray[Any],
+    seed: int,
+) -> dict[str, Any]:
+    """What a model file says of n labelled pictures: `probabilities` [n, K], `novelty` [n], NaN where it has none."""
+    found = evaluate(probabilities, None, targets, classes=manifest.classes, groups=groups, seed=seed)
+    record = manifest.record_of(ClassificationRecord)
+    if record.abstention is not None:  # None for a file older than that
+        thresholds = Thresholds(
+            coverage=record.abstention.coverage,
+            probability=record.abstention.threshold,
+            novelty=record.abstention.novelty_threshold,
+            calibrated_on=record.abstention.calibrated_on,
+        )
+        found["abstention"] = measure_abstention(
+            probabilities, novelty, targets, thresholds, classes=manifest.classes, groups=groups, seed=seed
+        )
+    return found

@@ -1,0 +1,20 @@
+"""The tasks, as one table. In: a name. Out: Task. Next: classification/task.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tellapart.bundle import TaskName
+from tellapart.errors import SettingsError
+from tellapart.tasks.classification.task import CLASSIFICATION
+from tellapart.tasks.task import Task
+
+TASKS: Mapping[TaskName, Task] = MappingProxyType({task.name: task for task in (CLASSIFICATION,)})
+
+
+def task_of(name: TaskName) -> Task:
+    """The task of that name. Raises: SettingsError for one that this tellapart cannot train."""
+    if name not in TASKS:
+        raise SettingsError(f"the task {name!r} cannot be trained yet; the tasks are {', '.join(TASKS)}. Choose one.")
+    return TASKS[name]

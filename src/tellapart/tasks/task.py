@@ -1,0 +1,75 @@
+"""What a task is: plain functions by name. In: nothing. Out: Task. Next: table.py.
+
+A task says what a target is, how the pictures are split, what is learned first, how that is judged, tested, exported and
+reported. What two tasks share stands in the rooms below, never in one of their folders. The functions import what is
+heavy when they are called, so that the table costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.bundle import Manifest, TaskName
+from tellapart.evaluation.choosing import Candidate, Choice, Validated
+from tellapart.runs.writing import Tested
+
+if TYPE_CHECKING:
+    from tellapart.answers.answering import Answering
+    from tellapart.data.dataset import AssignSplits, Dataset, Encode
+    from tellapart.data.targets import Target
+    from tellapart.features.embedding import Embedded
+    from tellapart.models.build import BuiltNetwork
+    from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.lesson import Lesson
+    from tellapart.training.devices import Devices
+    from tellapart.training.learner import Learner
+
+__all__ = ["Task"]
+
+
+class Telling(Protocol):
+    """A test in words, for a terminal; a module with these functions is one."""
+
+    def summary(self, metrics: Mapping[str, Any]) -> list[str]:
+        """What a person wants to know first of metrics.json."""
+        ...
+
+    def decided(self, metrics: Mapping[str, Any]) -> str:
+        """How the decision did, in a line, of metrics.json."""
+        ...
+
+    def scored(self, metrics: Mapping[str, Any]) -> list[str]:
+        """The figures of one evaluation, a line each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task, whole. N rows of a data set, K classes."""
+
+    name: TaskName
+    headline: str  # the figure that a person is told first; a key of the manifest's scores
+    answering: Answering[Any, Any]  # what its models say, without torch
+    kind: type[Target]  # what a target is; examples.csv is read back as such
+    # Targets and classes -> the array that the learner takes: int64 [N], float32 [N, K] ...
+    encode: Encode
+    # That array -> int64 [N]: what `loop.sampling = balanced` draws equally often.
+    strata: Callable[[NDArray[Any]], NDArray[np.int64]]
+    split: AssignSplits  # copies and groups together, what matters for the task balanced
+    quick: Callable[[TrainSettings, Dataset, Embedded], Candidate] | None  # the answer without gradients (the probe)
+    build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
+    learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
+    validate: Callable[[Candidate, Dataset], Validated]
+    correct: Callable[[TrainSettings, Choice, Dataset], Choice]  # what the validation split still mends, once chosen
+    test: Callable[[TrainSettings, Choice, Dataset], Tested]  # the only look at the test split
+    export: Callable[[Choice, Tested, Manifest], bytes]  # model.onnx
+    score: Callable[..., dict[str, Any]]  # answers of a model file against targets -> figures with intervals
+    telling: Telling  # the test in words
+    sections: Callable[..., Any]  # a finished run -> the parts of its report
+    doubt: Callable[..., Any] | None = None  # the label doctor
+    explainers: Mapping[str, Any] | None = None  # None: those of explanation/methods.py

@@ -1,0 +1,44 @@
+"""A network that is ready to be trained, as plain values. In: nothing. Out: Prepared, TooShort. Next: gradient.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tellapart.data.augment import Augment
+from tellapart.models.staged import StagedNetwork
+from tellapart.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """A network that is ready to be trained."""
+
+    strategy: Literal["finetune", "scratch"]
+    network: StagedNetwork
+    name: str
+    source: str  # of its first weights
+    license: str
+    preprocessing: Preprocessing
+    augment: Augment
+    learning_rate: float  # that suits batches of 32
+    epochs: int  # where neither epochs nor a budget are given
+    most_epochs: int  # that a budget may be filled with
+    views: int | None = 0  # augmented views that the frozen stages see once; None: as many as fit
+    start: int = 0  # the training's input is what stage `start` - 1 gives; 0 where nothing is cached
+    lower: Path | None = None  # ONNX of the stages below `start`
+    shape: tuple[int, ...] = ()  # of one input: [C, H, W], or [S, S, 3]
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what the result depends on, beside the settings
+    planned: Mapping[str, Any] = field(default_factory=dict)  # what the recipe keeps, beside the epochs
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooShort:
+    """The budget does not allow one epoch."""
+
+    seconds: float  # that one epoch would take; 0: it was begun, and cut
+    left: float  # of the budget
+    reserve: float = 0.0  # of that for what comes after the training

@@ -1,0 +1,90 @@
+"""Whether a test split tells enough, and in what words. In: accuracies with intervals, supports. Out: verdicts."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from tellapart.bundle import Score
+from tellapart.evaluation.intervals import wilson
+from tellapart.evaluation.verdict import judge
+
+
+def figure(right: int, count: int) -> Score:
+    low, high = wilson(right, count)
+    return Score(value=right / count, low=low, high=high, method="wilson")
+
+
+def test_a_large_test_is_said_to_be_large_enough() -> None:
+    too_small, verdict = judge(figure(930, 1000), np.array([600, 400]), ["cat", "dog"])
+    assert not too_small
+    assert verdict == (
+        "The test is large enough: the accuracy is 93.0 % (95 %: 91.2 % to 94.4 %), "
+        "above the 60.0 % of always answering 'cat'."
+    )
+
+
+def test_a_wide_interval_is_too_small_a_test_and_the_advice_is_about_right() -> None:
+    too_small, verdict = judge(figure(45, 50), np.array([25, 25]), ["hot dog", "other"])
+    assert too_small
+    match = re.search(r"the interval is 17 points wide \(about (\d+) more test pictures would make it 10\)", verdict)
+    assert match is not None
+    with_more = 50 + int(match[1])
+    low, high = wilson(0.9 * with_more, with_more)
+    assert high - low == pytest.approx(0.10, abs=0.01)
+
+
+def test_a_model_that_may_only_guess_the_common_class_is_not_told_apart_yet() -> None:
+    too_small, verdict = judge(figure(620, 1000), np.array([600, 400]), ["cat", "dog"])
+    assert too_small
+    match = re.search(
+        r"it may be no better than the 60\.0 % of always answering 'cat' \(about ([\d,]+) more test pictures would tell\)",
+        verdict,
+    )
+    assert match is not None
+    with_more = 1000 + int(match[1].replace(",", ""))
+    assert wilson(0.62 * with_more, with_more)[0] == pytest.approx(0.60, abs=0.002)
+
+
+def test_a_model_below_the_common_class_is_told_that_more_testing_will_not_help() -> None:
+    too_small, verdict = judge(figure(590, 1000), np.array([600, 400]), ["cat", "dog"])
+    assert too_small
+    assert "better pictures or labels may help more than a larger test split" in verdict
+    too_small, verdict = judge(figure(400, 1000), np.array([600, 400]), ["cat", "dog"])
+    assert not too_small
+    assert verdict.endswith("below the 60.0 % of always answering 'cat'.")
+
+
+def test_classes_of_few_test_pictures_are_named() -> None:
+    support = np.array([500, 9, 1, 0, 3, 4])
+    too_small, verdict = judge(figure(500, 517), support, ["a", "b", "c", "d", "e", "f"])
+    assert too_small
+    assert "class 'b' has 9 test pictures (1 more would make 10)" in verdict
+    assert "class 'c' has 1 test picture (9 more would make 10)" in verdict
+    assert "class 'd' has 0 test pictures (10 more would make 10)" in verdict
+    assert verdict.endswith("2 more classes have fewer than 10.")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rare", "reasons"),
+    [
+        (0.0, 0.1, 10, []),  # 0.1 wide to the last bit, ten pictures of the rarest class, and below the 50 % of "cat"
+        (0.0, math.nextafter(0.1, 1), 10, ["the interval is 10 points wide"]),
+        (0.0, 0.1, 9, ["class 'ox' has 9 test pictures (1 more would make 10)"]),
+        (0.5, 0.58, 10, ["it may be no better than the 50.0 % of always answering 'cat'"]),  # reaches it from above
+        (math.nextafter(0.5, 1), 0.58, 10, []),
+        (0.42, 0.5, 10, ["it may be no better than the 50.0 %"]),  # and from below
+        (0.42, math.nextafter(0.5, 0), 10, []),
+    ],
+)
+def test_what_is_just_enough(low: float, high: float, rare: int, reasons: list[str]) -> None:
+    accuracy = Score(value=(low + high) / 2, low=low, high=high, method="wilson")
+    too_small, verdict = judge(accuracy, np.array([500, 500 - rare, rare]), ["cat", "dog", "ox"])
+    assert too_small is bool(reasons)
+    assert all(reason in verdict for reason in reasons)
+    assert verdict.count(";") == len(reasons)
+    if not reasons:
+        assert ("above" if low > 0.5 else "below") + " the 50.0 % of always answering 'cat'." in verdict
