@@ -244,4 +244,4 @@ def colour_model(folder: Path, manifest: Manifest) -> bytes:
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), folder / "network.onnx")
     weight = 10 * np.eye(3, dtype=np.float32)[::-1]
     bias = np.zeros(3, dtype=np.float32)
-    return assemble(folder / "network.onnx", weight=weight.copy(), bias=bias, temperature=0.5, manifest=manifest)
+    return assemble(folder / "network.onnx", weight=weight.copy(), bias=bias, manifest=manifest)
