@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tellapart.answers.predictions import build_predictions, write_predictions
+from tellapart.answers.predictions import build_predictions, joined, parted, write_table
 from tellapart.errors import StorageError
 
 
@@ -57,49 +58,34 @@ def test_no_pictures_give_an_empty_table() -> None:
     assert (predictions.paths, predictions.labels, predictions.probabilities.shape) == ((), (), (0, 2))
 
 
-def test_the_file_names_every_class_and_survives_commas_newlines_and_odd_bytes(tmp_path: Path) -> None:
-    probabilities = np.array([[0.1, 0.9], [1 / 3, 2 / 3], [1.0, 1.2e-8]], dtype=np.float32)
+def test_a_table_survives_commas_newlines_and_odd_bytes(tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     file.write_text("an earlier one")
-    write_predictions(
-        file,
-        paths=["a, b.jpg", "二\n.jpg", "\udce9t\udce9.jpg"],
-        true_labels=["猫", "dog", "dog"],
-        probabilities=probabilities,
-        classes=["dog", "猫"],
-    )
+    given = [["a, b.jpg", "猫", 0.1], ["二\n.jpg", "dog", 1], ["\udce9t\udce9.jpg", "", "x"]]
+    write_table(file, ["path", "label", "probability of 猫"], given)
     with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
         header, *rows = csv.reader(stream)
-    assert header == ["path", "label", "predicted", "probability of dog", "probability of 猫"]
-    assert [row[:3] for row in rows] == [
-        ["a, b.jpg", "猫", "猫"],
-        ["二\n.jpg", "dog", "猫"],
-        ["\udce9t\udce9.jpg", "dog", "dog"],
-    ]
-    np.testing.assert_allclose(np.array([row[3:] for row in rows], dtype=np.float64), probabilities, rtol=1e-6)
-    assert rows[0][3:] == ["0.1", "0.9"]
+    assert header == ["path", "label", "probability of 猫"]
+    assert rows == [[str(cell) for cell in row] for row in given]
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
 
 
 def test_an_empty_test_gives_a_header_alone(tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
-    write_predictions(
-        file, paths=[], true_labels=[], probabilities=np.zeros((0, 2), dtype=np.float32), classes=["a", "b"]
-    )
-    assert file.read_text(encoding="utf-8").splitlines() == ["path,label,predicted,probability of a,probability of b"]
+    write_table(file, ["path", "label"], [])
+    assert file.read_text(encoding="utf-8").splitlines() == ["path,label"]
 
 
 def test_a_failure_in_the_middle_leaves_the_earlier_file(tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     file.write_text("an earlier one")
-    with pytest.raises(ValueError, match="shorter"):
-        write_predictions(
-            file,
-            paths=["a", "b"],
-            true_labels=["x"],
-            probabilities=np.full((2, 1), 1, dtype=np.float32),
-            classes=["x"],
-        )
+
+    def rows() -> Iterator[list[str]]:
+        yield ["a"]
+        raise ValueError("the second cannot be made")
+
+    with pytest.raises(ValueError, match="the second cannot be made"):
+        write_table(file, ["path"], rows())
     assert file.read_text() == "an earlier one"
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
 
@@ -107,13 +93,7 @@ def test_a_failure_in_the_middle_leaves_the_earlier_file(tmp_path: Path) -> None
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot use .*file.*Choose another path"):
-        write_predictions(
-            tmp_path / "file" / "predictions.csv",
-            paths=["a"],
-            true_labels=["x"],
-            probabilities=np.ones((1, 1), dtype=np.float32),
-            classes=["x"],
-        )
+        write_table(tmp_path / "file" / "predictions.csv", ["path"], [["a"]])
 
 
 def test_importing_it_brings_none_of_the_heavy_packages() -> None:
@@ -123,3 +103,25 @@ def test_importing_it_brings_none_of_the_heavy_packages() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("names", "cell"),
+    [
+        ([], ""),
+        (["cat"], "cat"),
+        (["cat", "dog"], "cat|dog"),
+        (["a|b", "c\\"], "a\\|b|c\\\\"),
+        (["?"], "\\?"),
+        (["?a", "b?"], "\\?a|b?"),
+        (["\\|", "a\nb"], "\\\\\\||a\nb"),
+    ],
+)
+def test_names_in_one_cell_come_back(names: list[str], cell: str) -> None:
+    assert joined(names) == cell
+    assert parted(cell) == names
+
+
+def test_a_cell_by_hand() -> None:
+    assert parted("a||b|") == ["a", "b"], "nothing has no name"
+    assert parted("C:\\x|y\\") == ["C:\\x", "y\\"], "a backslash before anything else is one"

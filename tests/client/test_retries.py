@@ -17,7 +17,7 @@ import pytest
 import tellapart
 from tellapart.client import retries
 from tellapart.client.answers import ServerError
-from tellapart.client.retries import Progress, policy, retry_after, wait
+from tellapart.client.retries import LastAnswer, policy, retry_after, wait
 from tellapart.errors import SettingsError
 
 from ..serving.conftest import png  # noqa: TID252
@@ -133,7 +133,7 @@ def test_without_retries_a_busy_server_is_asked_once(script: Script, ask: Ask) -
 
 
 def test_an_answer_to_one_request_gives_the_others_time() -> None:
-    progress = Progress()
+    progress = LastAnswer()
     rules = policy(1, patience=0.5, progress=progress)
     busy = SimpleNamespace(status_code=429, headers={})
     state = SimpleNamespace(

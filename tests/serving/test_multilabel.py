@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 import tellapart
-from tellapart.answers.predictions import MultilabelPredictions, parted
+from tellapart.answers.predictions import MultilabelPredictions
 from tellapart.cli.info import command as info
 from tellapart.cli.predict import command as predict
+from tellapart.data.targets import ClassNames
 from tellapart.serving.corrections import Corrections
 
 from .conftest import Running, Start, png
@@ -182,7 +183,9 @@ def test_the_command_prints_the_same_of_both(server: Running, model: Path, files
     _, named, unknown = by_hand()
     if layout == "csv":
         rows = list(csv.DictReader(here.splitlines()))
-        assert [parted(row["labels"]) for row in rows] == named
+        assert [ClassNames.read(row["labels"]).names for row in rows] == [tuple(names) for names in named], (
+            "as a table to train on"
+        )
         assert [row["unknown"] for row in rows] == [str(one).lower() for one in unknown]
     elif layout == "jsonl":
         assert [json.loads(line)["labels"] for line in here.splitlines()] == named

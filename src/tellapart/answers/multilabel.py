@@ -138,7 +138,7 @@ class Multilabel:
 
     def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> LabelsAnswer:
         """The answer that a row tells. Raises: OtherClasses; KeyError, TypeError, ValueError for no such row."""
-        found, labels = row["probabilities"], set(row["labels"])
+        found, labels = dict(row["probabilities"]), set(row["labels"])
         if found.keys() != set(classes):
             raise OtherClasses
         return LabelsAnswer(

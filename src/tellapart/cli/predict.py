@@ -66,7 +66,7 @@ def command(
 
     paths = _paths(arguments, server, name, api_key_file)
     with _open(arguments, server, name, api_key_file) as answerer:
-        tally = Tally(answerer.stream(_named(paths)))
+        tally = Counted(answerer.stream(_named(paths)))
         lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, min(top, len(answerer.classes)))
         if out is None:
             _print_lines(lines)
@@ -90,7 +90,7 @@ class Answerer:
     stream: Callable[[Iterator[str]], Iterator[Any]]  # paths as they were named -> answers
 
 
-class Tally:
+class Counted:
     """Counts the answers that pass, without keeping them."""
 
     def __init__(self, answers: Iterable[Any]) -> None:
@@ -176,7 +176,7 @@ def _print_lines(lines: Iterable[str]) -> None:
         discard_output()
 
 
-def _write_lines(out: Path, lines: Iterable[str], tally: Tally) -> None:
+def _write_lines(out: Path, lines: Iterable[str], tally: Counted) -> None:
     from tellapart.errors import DataError, StorageError
     from tellapart.storage import replacing
 

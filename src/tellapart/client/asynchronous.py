@@ -19,8 +19,8 @@ from tellapart.client.answers import (
     unsent,
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
-from tellapart.client.pictures import MOST_PICTURES, Item, Picture, gather, group
-from tellapart.client.retries import Progress, policy
+from tellapart.client.pictures import MOST_PICTURES, Item, PictureLike, gather, group
+from tellapart.client.retries import LastAnswer, policy
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ class AsyncClient:
         self._connection = Connection(
             url=url.rstrip("/"), api_key=api_key, timeout=timeout, retries=retries, model=model
         )
-        self._progress = Progress()
+        self._progress = LastAnswer()
         import httpx2
 
         self._http = httpx2.AsyncClient(**self._connection.settings())
 
-    async def predict(self, pictures: Picture | Sequence[Picture], *, explain: bool = False) -> Any:
+    async def predict(self, pictures: PictureLike | Sequence[PictureLike], *, explain: bool = False) -> Any:
         """As `tellapart.Client.predict`. Raises: DataError, SettingsError for a model that is not there, ServerError."""
         model = choose(await self.models(), self._connection)
         groups = group(gather(pictures), most=1 if explain else MOST_PICTURES)

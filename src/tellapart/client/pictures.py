@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # A path, the bytes of a picture file, an open picture, or pixels: uint8 [H, W, 3], [H, W, 4] or grey [H, W].
-Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
+PictureLike: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 
 MOST_PICTURES = 8  # of one request: as many as the server runs at once
 MOST_BYTES = 16 * 1024 * 1024  # of one request, unless one picture alone has more; the server takes 64 MiB by default
@@ -39,7 +39,7 @@ class Item:
     skip: bool = False  # nobody named it, and it is no picture: it gets no row
 
 
-def gather(pictures: Picture | Sequence[Picture]) -> Iterator[Item]:
+def gather(pictures: PictureLike | Sequence[PictureLike]) -> Iterator[Item]:
     """One item a picture, in order; a folder or a glob stands for the pictures in it.
 
     An array [N, H, W, 3] stands for N pictures. Raises: DataError for what cannot be a picture.

@@ -19,7 +19,7 @@ _FIRST, _LAST = 0.25, 8.0  # seconds before the second try, and at most before a
 
 
 @dataclass(slots=True)
-class Progress:
+class LastAnswer:
     """When the server last answered one of this client's requests."""
 
     last: float = 0.0  # time.monotonic()
@@ -30,7 +30,7 @@ class Progress:
             self.last = time.monotonic()
 
 
-def policy(retries: int, *, patience: float, progress: Progress) -> Mapping[str, Any]:
+def policy(retries: int, *, patience: float, progress: LastAnswer) -> Mapping[str, Any]:
     """What `tenacity.Retrying` and `AsyncRetrying` need. When all tries are used, the last outcome stands as it is.
 
     A server that is gone or starting is asked `retries` times more. One that is busy (429) is at work, perhaps on other
@@ -79,7 +79,7 @@ def retry_after(text: str) -> float:
         return 0.0
 
 
-def _is_busy(state: RetryCallState, patience: float, progress: Progress) -> bool:
+def _is_busy(state: RetryCallState, patience: float, progress: LastAnswer) -> bool:
     if state.outcome is None or state.outcome.failed or state.outcome.result().status_code != 429:
         return False
     return time.monotonic() - max(state.start_time, progress.last) < patience

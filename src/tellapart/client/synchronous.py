@@ -21,8 +21,8 @@ from tellapart.client.answers import (
     unsent,
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
-from tellapart.client.pictures import MOST_PICTURES, Item, Picture, gather, group, read
-from tellapart.client.retries import Progress, policy
+from tellapart.client.pictures import MOST_PICTURES, Item, PictureLike, gather, group, read
+from tellapart.client.retries import LastAnswer, policy
 from tellapart.threads import in_order
 
 if TYPE_CHECKING:
@@ -51,18 +51,18 @@ class Client:
         self._connection = Connection(
             url=url.rstrip("/"), api_key=api_key, timeout=timeout, retries=retries, model=model
         )
-        self._progress = Progress()
+        self._progress = LastAnswer()
         import httpx2
 
         self._http = httpx2.Client(**self._connection.settings())
 
-    def predict(self, pictures: Picture | Sequence[Picture], *, explain: bool = False) -> Any:
+    def predict(self, pictures: PictureLike | Sequence[PictureLike], *, explain: bool = False) -> Any:
         """What `tellapart.load(...).predict` says of the same pictures, within 1e-5; from the server's newest version.
 
         A picture is a path (a folder or glob stands for those in it), the bytes of a picture file, a PIL image, or an array
         uint8 [H, W, 3], [H, W, 4] or [H, W]; an array [N, H, W, 3] is N pictures. Many pictures go in several requests. One
         that cannot be used has its reason in `.errors`; `.paths` is "" for a picture that is no file. With `explain`,
-        `.heatmaps` are PNG files, slow to draw.
+        `.heatmaps` are PNG files, slow to draw. Predictions of a classifier, MultilabelPredictions of a multilabel model.
         Raises: DataError, SettingsError for a model that is not there, ServerError.
         """
         model = self.model()

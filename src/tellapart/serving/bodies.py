@@ -25,7 +25,7 @@ _LARGE = 2**20  # bytes; more are not read where everybody else waits
 # One thread: large bodies take turns, as their lists would together need more memory than there is.
 _READER = ThreadPoolExecutor(1, "read")
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def shown(value: Any) -> str:
     return found[1:-1] if isinstance(value, str) else found
 
 
-async def read_aside(read: Callable[..., Answer], body: Sized, *further: Any) -> Answer:
+async def read_aside(read: Callable[..., Value], body: Sized, *further: Any) -> Value:
     """`read(body, *further)`, of a large body in another thread."""
     if len(body) <= _LARGE:
         return read(body, *further)

@@ -14,17 +14,17 @@ class Room:
         self.body_bytes, self.most_bytes = body_bytes, BODIES * body_bytes
         self._requests, self.taken, self.held = requests, 0, 0
 
-    def enter(self) -> Place:
+    def enter(self) -> Slot:
         """A place for a request that is now at work. Raises: Overloaded."""
         if self.taken >= self._requests:
             raise Overloaded(
                 f"{self._requests:,} requests are under way, as many as this server takes at a time. Come again later.",
                 retry_after=1,
             )
-        return Place(self)
+        return Slot(self)
 
 
-class Place:
+class Slot:
     """What one request holds, until it leaves."""
 
     __slots__ = ("_bytes", "_inside", "_room")

@@ -23,7 +23,7 @@ _ARRAYS = {"model": "U", "embeddings": "f", "labels": "i", "pictures": "u", "end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class Lookalike:
     """A training picture that looks alike to the network."""
 
     label: int  # the class, as a column of the probabilities
@@ -44,12 +44,12 @@ class Gallery:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def nearest(self, embedding: NDArray[np.floating], count: int) -> list[Neighbour]:
+    def nearest(self, embedding: NDArray[np.floating], count: int) -> list[Lookalike]:
         """The `count` pictures most like `embedding` [D], the most alike first."""
         similarities = self.vectors @ _unit(embedding[None])[0]
         order = np.argsort(-similarities, kind="stable")[:count]
         return [
-            Neighbour(
+            Lookalike(
                 label=int(self.labels[row]), similarity=float(np.clip(similarities[row], -1, 1)), jpeg=self._jpeg(row)
             )
             for row in order.tolist()

@@ -85,7 +85,7 @@ def build_grpc(
 class _Inference:
     """The methods, under their names in the protocol."""
 
-    def __init__(self, service: Service, described: protobuf.Service) -> None:
+    def __init__(self, service: Service, described: protobuf.DescribedService) -> None:
         self._service, self._repository = service, service.repository
         self._answers = {name: answered for name, (_, answered) in described.methods.items()}
 
@@ -150,7 +150,7 @@ class _Inference:
 class _Health:
     """gRPC's own health protocol, for the server as a whole."""
 
-    def __init__(self, service: Service, described: protobuf.Service) -> None:
+    def __init__(self, service: Service, described: protobuf.DescribedService) -> None:
         self._service, self._answer = service, described.methods["Check"][1]
 
     async def Check(self, request: Any, context: Any) -> Any:
@@ -159,7 +159,7 @@ class _Health:
         return self._answer(status="SERVING" if self._service.ready else "NOT_SERVING")
 
 
-def _health(service: Service) -> tuple[protobuf.Service, _Health, frozenset[str]]:
+def _health(service: Service) -> tuple[protobuf.DescribedService, _Health, frozenset[str]]:
     described = protobuf.read_service("health.proto")
     return described, _Health(service, described), frozenset({"Check"})
 

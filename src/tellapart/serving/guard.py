@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tellapart.errors import TellapartError
-from tellapart.serving.budget import Place, Room
+from tellapart.serving.budget import Room, Slot
 from tellapart.serving.hosts import Hosts
 from tellapart.serving.keys import Keys
 from tellapart.serving.metrics import Metrics
@@ -109,7 +109,7 @@ class _Visit:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send, self._started = scope, receive, send, time.monotonic()
-        self.place: Place | None = None  # what an admitted request holds while it is at work
+        self.place: Slot | None = None  # what an admitted request holds while it is at work
         self.status, self._sent, self.begun = 500, 0, False  # 500: nothing was sent, the app failed
         self._id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = self._id

@@ -1,4 +1,4 @@
-"""What protoc says of our .proto files becomes message classes. In: protocols.binpb. Out: Service. Next: grpc_service.py.
+"""What protoc says of our .proto files becomes message classes. In: protocols.binpb. Out: DescribedService. Next: grpc_service.py.
 
 Generated modules want the protobuf that made them, and put their names into one pool for the whole process, where those of
 tritonclient and of kserve clash already. A pool of our own clashes with nobody. `make protocols` writes the file anew.
@@ -18,14 +18,14 @@ _DESCRIBED = "protocols.binpb"  # a FileDescriptorSet: all .proto files beside i
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class DescribedService:
     """A service of a .proto file."""
 
     name: str  # with its package
     methods: Mapping[str, tuple[Any, Any]]  # name -> message classes of request and response
 
 
-def read_service(file: str) -> Service:
+def read_service(file: str) -> DescribedService:
     """The one service of a .proto file of ours, with classes for its messages. Raises: KeyError for another file."""
     pool = _pool()
     (service,) = pool.FindFileByName(file).services_by_name.values()
@@ -36,7 +36,7 @@ def read_service(file: str) -> Service:
         )
         for method in service.methods
     }
-    return Service(name=service.full_name, methods=methods)
+    return DescribedService(name=service.full_name, methods=methods)
 
 
 @functools.cache

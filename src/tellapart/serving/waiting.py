@@ -28,7 +28,7 @@ _LEAST_WAIT = 0.05  # seconds; of a network that is quicker than that, more may 
 _MOST_RETRY_AFTER = 60  # seconds
 
 Request = TypeVar("Request")
-Network = object
+Owner = object
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -45,7 +45,7 @@ class _Waiting(Generic[Request]):
     """A request in the line."""
 
     request: Request
-    network: Network
+    network: Owner
     lane: _Lane
     entered: float
     count: int
@@ -63,7 +63,7 @@ class WaitingLine(Generic[Request]):
         self._threads, self._limit, self._max_wait = threads, limit, max_wait
         self._max_batch, self._max_delay = max_batch, max_delay
         self._line: deque[_Waiting[Request]] = deque()
-        self._lanes: WeakKeyDictionary[Network, _Lane] = WeakKeyDictionary()  # versions come and go
+        self._lanes: WeakKeyDictionary[Owner, _Lane] = WeakKeyDictionary()  # versions come and go
         self._busy: set[_Lane] = set()  # those in which requests wait: looked at for every request
         self._standing_since: float | None = None  # when it was last empty; None: it is
         self.pictures = 0  # that wait
@@ -81,7 +81,7 @@ class WaitingLine(Generic[Request]):
         if self._standing_since is not None and now - self._standing_since > most and wait > most:
             self._refuse(f"a picture waits {_shown(wait)} now, and at most {_shown(most)} is allowed")
 
-    def join(self, request: Request, network: Network, count: int, *, now: float) -> None:
+    def join(self, request: Request, network: Owner, count: int, *, now: float) -> None:
         """A request takes its place behind all others."""
         lane = self._lanes.setdefault(network, _Lane())
         self._busy.add(lane)
@@ -131,7 +131,7 @@ class WaitingLine(Generic[Request]):
             self._standing_since = None
         return taken
 
-    def learn(self, network: Network, *, seconds: float, pictures: int) -> None:
+    def learn(self, network: Owner, *, seconds: float, pictures: int) -> None:
         """A thread has done a batch."""
         lane = self._lanes.setdefault(network, _Lane())
         measured = seconds / pictures
