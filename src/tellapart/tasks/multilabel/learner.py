@@ -19,6 +19,7 @@ from tellapart.data.loading import ordered_batches
 from tellapart.data.mixing import mix_batch
 from tellapart.errors import TrainingError
 from tellapart.tasks.lesson import Lesson
+from tellapart.tasks.multilabel.averaging import average_precision
 from tellapart.tasks.multilabel.loss import ASYMMETRIC, LabelsLoss, balanced_positive_weights
 from tellapart.training.devices import Devices
 from tellapart.training.inference import VALIDATION_BATCH, Inference
@@ -66,15 +67,16 @@ class MultilabelLearner:
         return batch.split(count)
 
     def judge(self, network: nn.Module) -> Judged:
-        """The loss is the mean over the pictures of which something is known.
+        """The loss is the mean over all cells [N, K] that are known, as scoring.py has it and candidates are chosen by.
 
         Raises: TrainingError when memory does not suffice for one picture.
         """
         network.eval()
         seen = [(self._inference.logits(network, batch.inputs).cpu(), batch.targets) for batch in self.validation()]
         logits_NK, targets_NK = (torch.cat(parts) for parts in zip(*seen, strict=True))
-        known = int((~targets_NK.isnan()).any(1).sum())
-        loss = float(LabelsLoss()(logits_NK, targets_NK).double().sum()) / known
+        known = ~targets_NK.isnan()
+        cells = nn.functional.binary_cross_entropy_with_logits(logits_NK[known].double(), targets_NK[known].double())
+        loss = float(cells)
         precision = mean_average_precision(targets_NK.numpy(), logits_NK.numpy())
         return Judged(loss=loss, figures={} if precision is None else {"mAP": precision}, rank=-loss)
 
@@ -117,15 +119,14 @@ def make_learner(lesson: Lesson, devices: Devices) -> MultilabelLearner:
 def mean_average_precision(targets: NDArray[np.float32], scores: NDArray[np.float32]) -> float | None:
     """The mean average precision of the classes of which both kinds of pictures are known; None where there is none.
 
-    `targets` [N, K] in {0, 1, NaN}, NaN is left out; `scores` [N, K], the higher the surer. Source: scikit-learn's.
+    `targets` [N, K] in {0, 1, NaN}, NaN is left out; `scores` [N, K], the higher the surer.
     """
-    from sklearn.metrics import average_precision_score
-
     found = []
     for targets_N, scores_N in zip(targets.T, scores.T, strict=True):
         known = ~np.isnan(targets_N)
-        if 0 < targets_N[known].sum() < known.sum():
-            found.append(float(average_precision_score(targets_N[known], scores_N[known])))
+        positive = targets_N[known] == 1
+        if positive.any() and not positive.all():
+            found.append(average_precision(scores_N[known].astype(np.float64), positive))
     return float(np.mean(found)) if found else None
 
 
