@@ -109,22 +109,23 @@ def test_what_updates_saw_is_summed_up_and_forgotten_with_the_epoch() -> None:
     assert position == Position(epoch=1)
 
 
+def _epoch(number: int, rank: float, loss: float = 1.0) -> Epoch:
+    return Epoch(
+        number=number,
+        train_loss=1.0,
+        validation_loss=loss,
+        train={},
+        validation={},
+        rank=rank,
+        learning_rate=0.1,
+        seconds=1.0,
+        pictures_per_second=1.0,
+    )
+
+
 def test_the_best_epoch_is_the_first_of_the_highest_rank() -> None:
-    ranks = [(1, -3.0, 0.1), (2, -1.0, 0.9), (3, -2.0, 0.05), (4, -1.0, 0.01)]  # the least loss is not what counts
-    history = [
-        Epoch(
-            number=number,
-            train_loss=1.0,
-            validation_loss=loss,
-            train={},
-            validation={},
-            rank=rank,
-            learning_rate=0.1,
-            seconds=1.0,
-            pictures_per_second=1.0,
-        )
-        for number, rank, loss in ranks
-    ]
+    # The least loss is not what counts.
+    history = [_epoch(1, -3.0, 0.1), _epoch(2, -1.0, 0.9), _epoch(3, -2.0, 0.05), _epoch(4, -1.0, 0.01)]
     assert Position(history=history).best_epoch == 2
     assert Position().best_epoch == 0
 
@@ -182,21 +183,10 @@ def test_without_an_average_the_network_itself_is_judged_and_kept() -> None:
     assert {name.split(".")[0] for name in parts.gather()[0]} == {"network", "average", "optimizer", "random"}
 
 
-def test_the_best_epoch_is_the_first_with_the_least_loss_and_an_epoch_begins_at_nothing() -> None:
-    epochs = [
-        Epoch(
-            number=number,
-            train_loss=0.1,
-            train_accuracy=0.5,
-            validation_loss=loss,
-            validation_accuracy=0.5,
-            learning_rate=0.1,
-            seconds=1.0,
-            pictures_per_second=8.0,
-        )
-        for number, loss in enumerate((0.4, 0.2, 0.3, 0.2), start=1)
-    ]
-    position = Position(epoch=3, step=2, loss=1.0, right=3, pictures=8, seconds=2.0, ended="early", history=epochs)
-    assert position.best_epoch == 2
-    position.begin_epoch(4)
-    assert position == Position(epoch=4, ended="early", history=epochs)
+def test_an_epoch_begins_at_nothing_and_keeps_what_was() -> None:
+    history = [_epoch(1, -0.4), _epoch(2, -0.2)]
+    position = Position(
+        epoch=1, step=2, loss=1.0, parts={"accuracy": 3.0}, items=8, seconds=2.0, ended="early", history=history
+    )
+    position.begin_epoch(2)
+    assert position == Position(epoch=2, ended="early", history=history)

@@ -67,15 +67,16 @@ class MultilabelLearner:
         return batch.split(count)
 
     def judge(self, network: nn.Module) -> Judged:
-        """The loss is the mean over the pictures of which something is known.
+        """The loss is the mean over all cells [N, K] that are known, as scoring.py has it and candidates are chosen by.
 
         Raises: TrainingError when memory does not suffice for one picture.
         """
         network.eval()
         seen = [(self._inference.logits(network, batch.inputs).cpu(), batch.targets) for batch in self.validation()]
         logits_NK, targets_NK = (torch.cat(parts) for parts in zip(*seen, strict=True))
-        known = int((~targets_NK.isnan()).any(1).sum())
-        loss = float(LabelsLoss()(logits_NK, targets_NK).double().sum()) / known
+        known = ~targets_NK.isnan()
+        cells = nn.functional.binary_cross_entropy_with_logits(logits_NK[known].double(), targets_NK[known].double())
+        loss = float(cells)
         precision = mean_average_precision(targets_NK.numpy(), logits_NK.numpy())
         return Judged(loss=loss, figures={} if precision is None else {"mAP": precision}, rank=-loss)
 
