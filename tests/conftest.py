@@ -41,7 +41,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def until() -> Callable[[Callable[[], object]], None]:
     """Wait for something that must come about. How soon is no matter: only what never comes fails."""
 
-    def wait(there: Callable[[], object], *, seconds: float = 120.0) -> None:
+    def wait(there: Callable[[], object], *, seconds: float = 300.0) -> None:
         end = time.monotonic() + seconds
         while not there():
             assert time.monotonic() < end, f"it has not come about within {seconds:g} s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,7 @@ class Scripted:
     url: str
     answers: list[tuple[int, dict[str, str], bytes]]
     asked: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)  # of time.monotonic()
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
 
@@ -60,6 +62,7 @@ def script() -> Iterator[Script]:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                scripted.times.append(time.monotonic())
                 scripted.asked.append(self.path)
                 scripted.headers.append({name.lower(): value for name, value in self.headers.items()})
                 scripted.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))

@@ -1,4 +1,4 @@
-"""When a client asks again, and when not. In: a server that plays its part. Out: the tries, counted and timed."""
+"""When a client asks again, and when not. In: a server that plays its part. Out: the tries, counted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tenacity
 
 import tellapart
 from tellapart.client import retries
@@ -81,9 +82,9 @@ def test_what_is_busy_is_asked_again(script: Script, ask: Ask, status: int) -> N
 @both
 def test_the_servers_time_is_kept(script: Script, ask: Ask) -> None:
     server = script(GOOD[0], answer({}, 429, Retry_After="1"), GOOD[1])
-    started = time.monotonic()
     assert ask(server.url) == [0.25, 0.75]
-    assert 1.0 <= time.monotonic() - started < 3
+    first, again = server.times[1:]
+    assert again - first >= 1.0  # never sooner; later on a busy machine
 
 
 @both
@@ -106,14 +107,24 @@ def test_other_refusals_come_at_once_in_the_servers_words(script: Script, ask: A
 
 
 @both
-def test_tries_end(script: Script, ask: Ask) -> None:
-    server = script(BUSY)
-    started = time.monotonic()
-    with pytest.raises(ServerError, match=r"still was at the last try: 128 pictures are waiting\.") as refused:
-        ask(server.url, retries=2, timeout=0.5)
-    assert refused.value.status == 429
-    assert 0.5 <= time.monotonic() - started < 5
-    assert len(server.asked) > 3
+def test_what_is_busy_is_asked_more_often_than_what_is_gone(script: Script, ask: Ask) -> None:
+    server = script(*[BUSY] * 5, *GOOD)
+    assert ask(server.url, retries=2) == [0.25, 0.75]
+    assert len(server.asked) == 7
+
+
+def test_tries_end() -> None:
+    busy, tries = SimpleNamespace(status_code=429, headers={"Retry-After": "0"}), list[int]()
+
+    def later() -> float:
+        return time.monotonic() + 1000 * len(tries)  # each try takes long
+
+    def ask() -> SimpleNamespace:
+        tries.append(len(tries))
+        return busy
+
+    assert tenacity.Retrying(**policy(2, patience=3500.0, progress=LastAnswer(now=later)))(ask) is busy
+    assert len(tries) == 4
 
 
 @both
@@ -133,11 +144,11 @@ def test_without_retries_a_busy_server_is_asked_once(script: Script, ask: Ask) -
 
 
 def test_an_answer_to_one_request_gives_the_others_time() -> None:
-    progress = LastAnswer()
+    progress = LastAnswer(now=lambda: 100.0)
     rules = policy(1, patience=0.5, progress=progress)
     busy = SimpleNamespace(status_code=429, headers={})
     state = SimpleNamespace(
-        attempt_number=9, start_time=time.monotonic() - 10, outcome=SimpleNamespace(failed=False, result=lambda: busy)
+        attempt_number=9, start_time=90.0, outcome=SimpleNamespace(failed=False, result=lambda: busy)
     )
     assert rules["stop"](state)
     progress.note(429)
@@ -147,14 +158,13 @@ def test_an_answer_to_one_request_gives_the_others_time() -> None:
 
 
 @both
-def test_a_server_that_comes_up_is_waited_for(script: Script, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "_FIRST", 0.2)
+def test_a_server_that_comes_up_is_waited_for(script: Script, ask: Ask) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     up = threading.Timer(0.3, script, GOOD, {"port": port})
     up.start()
-    assert ask(f"http://127.0.0.1:{port}") == [0.25, 0.75]
+    assert ask(f"http://127.0.0.1:{port}", retries=1000) == [0.25, 0.75]
     up.join()
 
 
@@ -172,10 +182,12 @@ def test_a_server_that_is_not_there_is_told(ask: Ask) -> None:
 def test_a_server_that_says_nothing_is_asked_once(ask: Ask) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        started = time.monotonic()
-        with pytest.raises(ServerError, match=r"did not answer within 0\.2 s. Allow it more time"):
-            ask(url, timeout=0.2)
-        assert time.monotonic() - started < 2
+        with pytest.raises(ServerError, match=r"did not answer within 1 s. Allow it more time"):
+            ask(url, timeout=1.0)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # nobody else came
+            silent.accept()
 
 
 def test_a_connection_that_breaks_is_told() -> None:
@@ -287,8 +299,9 @@ def test_retry_after_in_seconds(text: str, seconds: float) -> None:
 
 
 def test_retry_after_as_a_date() -> None:
-    assert 8 < retry_after(formatdate(time.time() + 10, usegmt=True)) <= 10
-    assert retry_after(formatdate(time.time() - 10, usegmt=True)) == 0
+    assert retry_after(formatdate(1_000_010, usegmt=True), now=lambda: 1_000_000.0) == 10
+    assert retry_after(formatdate(1_000_000, usegmt=True), now=lambda: 1_000_010.0) == 0
+    assert retry_after(formatdate(time.time() + 3600, usegmt=True)) > 0
 
 
 def test_waits_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import random
 import signal
 import subprocess
 import sys
-import threading
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,11 @@ from tellapart.features.row_folder import open_rows
 from tellapart.features.rows import DATA, FLAGS, Computed, RowStore, attach, fill
 
 ROWS, SHAPE = 40, (64, 64)
+Start, Until = Callable[..., subprocess.Popen[bytes]], Callable[..., None]
 
-# Fills a store slowly, and notes down each row before it is computed.
+# Fills a store, and notes down each row before it is computed. Each two rows then wait for a byte of standard input, or its end.
 FILLER = """
-import sys, time
+import os, signal, sys
 from pathlib import Path
 import numpy as np
 from tellapart.features.rows import Computed, fill
@@ -35,10 +36,15 @@ store = open_rows(Path(sys.argv[1]), "s", [f"c{n}" for n in range(40)], shape=(6
 def compute(rows):
     with open(sys.argv[2], "a") as notes:
         notes.writelines(f"{row}\\n" for row in rows)
-    time.sleep(0.02)
+    os.read(0, 1)
     values = [np.arange(64 * 64).reshape(64, 64) * (row + 1) for row in rows]
     return Computed(rows=rows, values=np.array(values), problems={})
 
+def interrupt(number, frame):
+    print("interrupted", flush=True)
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGINT, interrupt)
 fill(store, list(range(40)), compute, unit=2, workers=2, commit_bytes=int(sys.argv[3]))
 """
 
@@ -58,19 +64,38 @@ def opened(folder: Path, *, names: list[str] | None = None, parts: int = 1) -> R
     return store
 
 
-def start(folder: Path, notes: Path, *, commit_bytes: int = 1) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", FILLER, folder, notes, str(commit_bytes)], stderr=subprocess.PIPE)
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start processes that fill so many rows, and then wait in the midst of the next ones."""
+    with contextlib.ExitStack() as stack:
+
+        def start_one(*, rows: int, commit_bytes: int = 1) -> subprocess.Popen[bytes]:
+            pipe = subprocess.PIPE
+            command = [sys.executable, "-c", FILLER, tmp_path, tmp_path / "notes", str(commit_bytes)]
+            process = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe))
+            stack.callback(process.kill)
+            let_fill(process, rows)
+            return process
+
+        yield start_one
 
 
-def wait_for(folder: Path, rows: int) -> None:
-    """Until the filling process has flagged so many rows."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        for path in (folder / "rows").glob(f"[!.]*/{FLAGS}"):
-            if np.count_nonzero(np.fromfile(path, dtype="<u8")) >= rows:
-                return
-        time.sleep(0.002)
-    pytest.fail("nothing was filled")
+def let_fill(process: subprocess.Popen[bytes], rows: int) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"." * (rows // 2))
+    process.stdin.flush()
+
+
+def let_finish(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None  # `communicate` would write to it
+
+
+def flagged(folder: Path) -> int:
+    """How many rows the filling process has flagged."""
+    paths = (folder / "rows").glob(f"[!.]*/{FLAGS}")
+    return sum(np.count_nonzero(np.fromfile(path, dtype="<u8")) for path in paths)
 
 
 def test_rows_are_what_was_computed_and_are_computed_once(tmp_path: Path) -> None:
@@ -111,10 +136,13 @@ def test_a_row_with_a_problem_stays_missing_and_is_tried_again(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_kill_9_leaves_rows_that_are_whole_or_missing_and_the_filling_goes_on(tmp_path: Path, seed: int) -> None:
-    notes = tmp_path / "notes"
-    process = start(tmp_path, notes)
-    wait_for(tmp_path, random.Random(seed).randrange(1, ROWS - 8))
+def test_kill_9_leaves_rows_that_are_whole_or_missing_and_the_filling_goes_on(
+    tmp_path: Path, start: Start, until: Until, seed: int
+) -> None:
+    rows = 2 * random.Random(seed).randrange(1, ROWS // 2 - 4)
+    process = start(rows=rows)
+    until(lambda: flagged(tmp_path) == rows)
+    let_fill(process, 6)  # somewhere in the writing of these
     process.kill()
     process.communicate()
     (folder,) = (tmp_path / "rows").glob("[!.]*")
@@ -136,42 +164,59 @@ def test_kill_9_leaves_rows_that_are_whole_or_missing_and_the_filling_goes_on(tm
     np.testing.assert_array_equal(store.read(range(ROWS)), [expected(row) for row in range(ROWS)])
 
 
-def test_ctrl_c_stops_at_once_and_keeps_what_was_computed(tmp_path: Path) -> None:
+def test_ctrl_c_stops_at_once_and_keeps_what_was_computed(tmp_path: Path, start: Start, until: Until) -> None:
     notes = tmp_path / "notes"
-    process = start(tmp_path, notes, commit_bytes=10**9)  # nothing would be flagged before the end
-    deadline = time.monotonic() + 30
-    while (not notes.exists() or len(notes.read_text().split()) < 10) and time.monotonic() < deadline:
-        time.sleep(0.002)
+    process = start(rows=10, commit_bytes=10**9)  # nothing would be flagged before the end
+    until(lambda: notes.exists() and len(notes.read_text().split()) == 14)  # four of them are being computed
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=15)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"interrupted\n"
+    while process.poll() is None:  # one unit after the other: the threads end with what they have in hand
+        with contextlib.suppress(subprocess.TimeoutExpired, BrokenPipeError):
+            let_fill(process, 2)
+            process.wait(1)
+    _, errors = process.communicate()
     assert errors.decode().strip().endswith("KeyboardInterrupt")
     begun = len(notes.read_text().split())
     assert begun < ROWS
     assert opened(tmp_path).done.sum() == begun
 
 
-def test_two_processes_fill_one_store_without_doing_anything_twice(tmp_path: Path) -> None:
+def test_two_processes_fill_one_store_without_doing_anything_twice(tmp_path: Path, start: Start, until: Until) -> None:
     notes = tmp_path / "notes"
-    processes = [start(tmp_path, notes) for _ in range(2)]
-    wait_for(tmp_path, 4)
+    processes = [start(rows=4) for _ in range(2)]
+    until(lambda: flagged(tmp_path) == 4)
     store, counted = opened(tmp_path), list[int]()
-    fill(store, range(ROWS), compute, unit=2, workers=2, advance=counted.append)
+
+    def advance(count: int) -> None:
+        if not counted:  # told while this one waits
+            for process in processes:
+                let_finish(process)
+        counted.append(count)
+
+    fill(store, range(ROWS), compute, unit=2, workers=2, advance=advance)
+    assert counted[0] == 4
     assert sum(counted) == ROWS
-    assert [process.wait(30) for process in processes] == [0, 0]
     for process in processes:
         process.communicate()
+    assert [process.returncode for process in processes] == [0, 0]
     assert len(notes.read_text().split()) == len(set(notes.read_text().split()))
     np.testing.assert_array_equal(store.read(range(ROWS)), [expected(row) for row in range(ROWS)])
 
 
-def test_a_killed_filler_lets_the_one_that_waits_go_on(tmp_path: Path) -> None:
-    process = start(tmp_path, tmp_path / "notes")
-    wait_for(tmp_path, 2)
-    store = opened(tmp_path)
-    timer = threading.Timer(0.15, process.kill)
-    timer.start()
-    fill(store, range(ROWS), compute, unit=2, workers=1)
-    timer.join()
+def test_a_killed_filler_lets_the_one_that_waits_go_on(tmp_path: Path, start: Start, until: Until) -> None:
+    process = start(rows=2)
+    until(lambda: flagged(tmp_path) == 2)
+    store, counted = opened(tmp_path), list[int]()
+
+    def advance(count: int) -> None:
+        if not counted:  # told while this one waits
+            process.kill()
+        counted.append(count)
+
+    fill(store, range(ROWS), compute, unit=2, workers=1, advance=advance)
+    assert counted[0] == 2
+    assert sum(counted) == ROWS
     process.communicate()
     np.testing.assert_array_equal(store.read(range(ROWS)), [expected(row) for row in range(ROWS)])
 

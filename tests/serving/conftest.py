@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import http.client
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +28,7 @@ from tellapart.bundle import (
     Score,
     open_model,
 )
+from tellapart.errors import PictureError
 from tellapart.export.assemble import assemble
 from tellapart.preprocessing import load
 from tellapart.serving.app import build_app
@@ -38,7 +42,7 @@ from tellapart.serving.service import Service
 from tellapart.serving.versions import read_sources
 
 MOST_PIXELS = 1_000_000
-PATIENCE = 120.0  # seconds; only what hangs takes as long, on a busy machine too
+PATIENCE = 300.0  # seconds; only what hangs takes as long, on a busy machine too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +239,7 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
             max_batch=options.get("max_batch", 4),
             max_delay=0.0,
             queue=options.get("queue", 64),
+            max_wait=options.get("max_wait", PATIENCE),
             timeout=options.get("timeout", PATIENCE),
             explain=options.get("explain"),
         )
@@ -258,6 +263,36 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
             loop.close()
 
     return Running(repository=repository, stop=end, said=said, **found)
+
+
+@contextlib.contextmanager
+def full_queue(server: Running) -> Iterator[None]:
+    """As many pictures wait in the queue of a server with one thread as may, held up until the end."""
+    batcher, begun, gate = server.service.batcher, threading.Event(), threading.Event()
+
+    class Held:
+        def prepare(self, picture: Any) -> Any:
+            begun.set()
+            gate.wait(PATIENCE)
+            raise PictureError("held")
+
+        run = prepare
+
+    async def fill() -> None:
+        held = Held()
+        one = asyncio.create_task(batcher.submit(held, [0], timeout=PATIENCE))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        await asyncio.gather(one, batcher.submit(held, list(range(batcher.limit)), timeout=PATIENCE))
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        filled = pool.submit(asyncio.run, fill())
+        try:
+            while batcher.waiting < batcher.limit and not filled.done():
+                time.sleep(0.005)
+            yield
+        finally:
+            gate.set()
+        filled.result()
 
 
 @pytest.fixture

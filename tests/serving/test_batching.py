@@ -18,7 +18,7 @@ from tellapart.errors import PictureError
 from tellapart.serving.batching import Batcher, BatchTimes, Outputs
 from tellapart.serving.refusals import Late, Overloaded, Stopping, TooLarge
 
-PATIENCE = 120.0  # seconds; only what hangs takes as long
+PATIENCE = 300.0  # seconds; only what hangs takes as long
 
 
 class Clock:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .conftest import Running, Start, expected, pixels
+from .conftest import PATIENCE, Running, Start, expected, pixels
 
 PRELUDE = """
 import asyncio, json, logging, sys, warnings
@@ -49,7 +49,7 @@ def ask(python: Path, program: str, server: Running, folder: Path, pictures: lis
     code = PRELUDE + program + "\nprint(json.dumps(answers))"
     addresses = [f"127.0.0.1:{server.http_port}", f"127.0.0.1:{server.grpc_port}"]
     done = subprocess.run(
-        [python, "-c", code, *addresses, str(folder)], capture_output=True, text=True, check=False, timeout=120
+        [python, "-c", code, *addresses, str(folder)], capture_output=True, text=True, check=False, timeout=2 * PATIENCE
     )
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -204,7 +204,9 @@ def test_curl(shared: Running, shared_models: Path, pictures: list[bytes], tmp_p
     url = f"http://127.0.0.1:{shared.http_port}/predict?model=single&top=3"
     wanted = np.sort(expected(shared_models / "single" / "model.onnx", pictures[:1])[0])[::-1]
     for arguments in (["-F", f"file=@{file}"], ["--data-binary", f"@{file}"], ["-T", str(file), "-X", "POST"]):
-        done = subprocess.run(["curl", "-s", *arguments, url], capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run(
+            ["curl", "-s", *arguments, url], capture_output=True, text=True, check=True, timeout=PATIENCE
+        )
         row = json.loads(done.stdout)["predictions"][0]
         same([one["probability"] for one in row["classes"]], wanted)
 
@@ -225,7 +227,7 @@ def test_the_examples_in_the_documentation_work(
     for example in examples:
         command = example.replace("127.0.0.1:8501", f"127.0.0.1:{server.http_port}").replace("curl ", "curl -sS -f ", 1)
         done = subprocess.run(
-            ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=20
+            ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=PATIENCE
         )
         assert done.returncode == 0, (example, done.stderr)
         assert isinstance(json.loads(done.stdout or "{}"), dict)

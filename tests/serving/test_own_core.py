@@ -197,7 +197,7 @@ def test_threads_that_classify_keep_to_what_they_were_allotted_and_the_one_that_
 
     async def classify() -> None:
         one = Batcher(threads=1, max_batch=1, max_delay=0.0, queue=64, cores=(min(cores),))
-        await one.submit(network, [1, 2, 3], timeout=10)
+        await one.submit(network, [1, 2, 3], timeout=300)
         await one.close()
 
     asyncio.run(classify())

@@ -16,7 +16,7 @@ import pytest
 from tellapart.reporting.phrases import table
 from tellapart.serving.page import preferred
 
-from .conftest import Running, Start
+from .conftest import PATIENCE, Running, Start
 
 PAGES = Path(__file__).parents[2] / "src" / "tellapart" / "serving" / "pages"
 WORDS = {key: phrase for key, phrase in table().items() if key.startswith("page_")}
@@ -209,7 +209,7 @@ def test_the_command_hands_it_all_on(models: Path, tmp_path: Path) -> None:
             )
 
             def ask(host: str) -> tuple[int, str]:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
                 connection.request("GET", "/", headers={**BROWSER, "Host": host})
                 answer = connection.getresponse()
                 text = answer.read().decode()
@@ -240,6 +240,6 @@ def test_what_the_command_refuses(models: Path, tmp_path: Path, arguments: list[
     (tmp_path / "file").write_text("")
     given = [argument.format(file=tmp_path / "file") for argument in arguments]
     command = [sys.executable, "-m", "tellapart.cli.main", "serve", str(models / "single"), "--port", "0", "--no-grpc"]
-    done = subprocess.run([*command, *given], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*command, *given], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert message in done.stderr

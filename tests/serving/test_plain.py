@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import pytest
 
 from tellapart.serving.bodies import Limits
 
-from .conftest import Reply, Running, Start, expected, png
+from .conftest import PATIENCE, Reply, Running, Start, expected, png
 
 
 def form(files: list[tuple[str, bytes]]) -> tuple[bytes, str]:
@@ -247,12 +246,14 @@ def test_a_model_that_alone_is_served_need_not_be_named(start: Start, models: Pa
     assert np.isfinite(server.post("/predict", pictures[0]).json["predictions"][0]["probability"])
 
 
-def test_no_more_requests_wait_for_heatmaps_than_are_drawn_soon(start: Start, pictures: list[bytes]) -> None:
+def test_no_more_requests_wait_for_heatmaps_than_are_drawn_soon(
+    start: Start, until: Callable[[Callable[[], object]], None], pictures: list[bytes]
+) -> None:
     begun, go_on = threading.Semaphore(0), threading.Event()
 
     def slow(version: object, data: bytes, target: int) -> bytes:
         begun.release()
-        go_on.wait(20)
+        go_on.wait(PATIENCE)
         return b"heat"
 
     server = start(explain=slow)
@@ -262,21 +263,15 @@ def test_no_more_requests_wait_for_heatmaps_than_are_drawn_soon(start: Start, pi
 
     with ThreadPoolExecutor(16) as pool:
         waiting = [pool.submit(ask) for _ in range(16)]
-        assert begun.acquire(timeout=20)
-        deadline = time.monotonic() + 20
-        while (reply := ask_without_waiting(server, pictures[0])) is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert reply is not None
+        assert begun.acquire(timeout=PATIENCE)
+        until(lambda: under_way(server) == 17)  # with this look
+        reply = ask()
         assert (reply.status, reply.headers["retry-after"]) == (429, "5")
         assert reply.json["error"].startswith("16 requests wait for heatmaps, which are drawn one at a time.")
         go_on.set()
         assert {one.result().status for one in waiting} == {200}
 
 
-def ask_without_waiting(server: Running, picture: bytes) -> Reply | None:
-    """The refusal, once all the others wait; until then nothing is asked for that would be drawn."""
+def under_way(server: Running) -> float:
     text = server.get("/metrics").body.decode()
-    under_way = next(line for line in text.splitlines() if line.startswith("tellapart_requests_under_way"))
-    if float(under_way.split()[1]) < 17:  # with this look
-        return None
-    return server.post("/predict?model=single&explain=true", picture)
+    return float(next(line for line in text.splitlines() if line.startswith("tellapart_requests_under_way")).split()[1])

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .conftest import Running, expected, pixels
+from .conftest import PATIENCE, Running, expected, pixels
 from .triton_server import Address, running_triton
 
 CLIENT = Path(__file__).with_name("triton_client.py")
@@ -51,7 +51,7 @@ def run(kind: str, address: Address, pixel_model: str, folder: Path) -> dict[str
     """NVIDIA's client, out of Triton's environment."""
     port = address.http if kind == "http" else address.grpc
     command = [ENVIRONMENT / "bin" / "python", CLIENT, kind, f"127.0.0.1:{port}", pixel_model, folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads(done.stdout)
     return answers
@@ -183,7 +183,7 @@ def test_requests_by_hand_have_the_same_status(ours: Address, triton: Address, p
 
 def ask(port: int, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
     """Status and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()

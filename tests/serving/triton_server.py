@@ -116,7 +116,7 @@ def running_triton(environment: Path, model: Path, folder: Path) -> Iterator[Add
             yield ports
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(300)
 
 
 def free_port() -> int:
@@ -125,10 +125,10 @@ def free_port() -> int:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         assert process.poll() is None, log.read_text()[-2000:]
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=1):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=60):
                 return
         except OSError:
             time.sleep(0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,13 @@ _FIRST, _LAST = 0.25, 8.0  # seconds before the second try, and at most before a
 class LastAnswer:
     """When the server last answered one of this client's requests."""
 
-    last: float = 0.0  # time.monotonic()
+    last: float = 0.0  # by `now`
+    now: Callable[[], float] = time.monotonic
 
     def note(self, status: int) -> None:
         """An answer came."""
         if status == 200:
-            self.last = time.monotonic()
+            self.last = self.now()
 
 
 def policy(retries: int, *, patience: float, progress: LastAnswer) -> Mapping[str, Any]:
@@ -69,12 +70,15 @@ def wait(state: RetryCallState) -> float:
     return random.uniform(0.5 * backoff, backoff)
 
 
-def retry_after(text: str) -> float:
-    """Seconds that a Retry-After header asks for (RFC 9110, section 10.2.3): a number, or a date. 0 for nonsense."""
+def retry_after(text: str, *, now: Callable[[], float] = time.time) -> float:
+    """Seconds that a Retry-After header asks for (RFC 9110, section 10.2.3): a number, or a date. 0 for nonsense.
+
+    `now` gives the seconds since 1970.
+    """
     if text.isascii() and text.strip().isdigit():
         return float(text.strip()[:9])
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now())
     except (ValueError, OverflowError):
         return 0.0
 
@@ -82,7 +86,7 @@ def retry_after(text: str) -> float:
 def _is_busy(state: RetryCallState, patience: float, progress: LastAnswer) -> bool:
     if state.outcome is None or state.outcome.failed or state.outcome.result().status_code != 429:
         return False
-    return time.monotonic() - max(state.start_time, progress.last) < patience
+    return progress.now() - max(state.start_time, progress.last) < patience
 
 
 def _asked(state: RetryCallState) -> float:

@@ -53,7 +53,10 @@ def serve_here(
     """
     if keys is None:
         keys = read_keys(options.api_key_file) if options.api_key_file is not None else Keys()
-    asyncio.run(_serve(options, keys, http, worker, say, ready))
+    try:
+        asyncio.run(_serve(options, keys, http, worker, say, ready))
+    except asyncio.CancelledError:  # by a second Ctrl-C
+        raise KeyboardInterrupt from None
 
 
 async def _serve(
@@ -138,13 +141,17 @@ def _polls(options: ServeOptions) -> bool:
 def _stop_on_signals() -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    def told() -> None:
+    def told(number: int) -> None:
+        if number == signal.SIGINT and stop.is_set():
+            # Who presses Ctrl-C again wants no more waiting. An exception raised wherever the process happens to be would be
+            # taken for the failure of a request that is just being answered.
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
         stop.set()
-        loop.remove_signal_handler(signal.SIGINT)  # who presses Ctrl-C again wants no more waiting
 
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-            loop.add_signal_handler(number, told)
+            loop.add_signal_handler(number, told, number)
     return stop
 
 
