@@ -9,6 +9,7 @@ WORKERS ?= 2
 
 VENV = .venv
 CLIENTS = .venv-clients
+MUTANTS = .venv-mutants
 IN_VENV = $(VENV)/bin/python -m
 SOURCES = src tests benchmarks
 PROTOCOLS = src/tellapart/serving/protocols
@@ -21,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/.installed-%
-.PHONY: help demo test check format types imports spelling deployment constraints protocols clean
+.PHONY: help demo test check format types imports spelling deployment mutants constraints protocols clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,19 +57,25 @@ deployment: $(VENV)/.installed-dev ## Check the Dockerfile and the files for Com
 	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml)
 
+mutants: $(MUTANTS)/.installed ## Break lines on purpose and count what the tests notice (hours; the next call goes on).
+	@$(MUTANTS)/bin/python benchmarks/mutants.py --processes $(WORKERS) $(ARGS)
+
 constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.toml allows in constraints.txt.
 	@printf 'hatchling>=1.25\neditables>=0.5\n' > $(VENV)/build.in
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url --extra dev pyproject.toml $(VENV)/build.in --output-file constraints.txt
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url tests/serving/clients.in --output-file tests/serving/clients.txt
+	@printf 'mutmut>=3.8\n' > $(VENV)/mutants.in
+	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
+		--no-emit-index-url --constraint constraints.txt $(VENV)/mutants.in --output-file benchmarks/mutants_requirements.txt
 
 protocols: $(CLIENTS)/.installed ## Describe the .proto files again for the server; after a change of one of them.
 	$(CLIENTS)/bin/python -m grpc_tools.protoc -I$(PROTOCOLS) --descriptor_set_out=$(PROTOCOLS)/protocols.binpb \
 		health.proto open_inference.proto
 
 clean: ## Remove the environment and everything that the tools keep; runs/ stays.
-	rm -rf $(VENV) $(CLIENTS) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(MUTANTS) mutants build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps go before an installation and come after it. With none left, an installation was cut short, and the
@@ -102,4 +109,14 @@ $(CLIENTS)/.installed: tests/serving/clients.txt | $(VENV)/.installed-dev
 	@$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(CLIENTS)
 	@$(VENV)/bin/uv pip install --quiet --python $(CLIENTS)/bin/python --requirement tests/serving/clients.txt \
 	|| $(IN_VENV) pip --python $(CLIENTS)/bin/python install --quiet --requirement tests/serving/clients.txt
+	@touch $@
+
+# The tool that breaks lines, beside all of $(VENV), which it finds through a .pth file: torch is not installed twice.
+$(MUTANTS)/.installed: benchmarks/mutants_requirements.txt | $(VENV)/.installed-dev
+	@echo "Installing mutmut into $(MUTANTS) ..."
+	@$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(MUTANTS)
+	@$(VENV)/bin/uv pip install --quiet --python $(MUTANTS)/bin/python --requirement $< \
+	|| $(IN_VENV) pip --python $(MUTANTS)/bin/python install --quiet --requirement $<
+	@$(VENV)/bin/python -c 'import site; print(f"import site; site.addsitedir({site.getsitepackages()[0]!r})")' \
+		> "$$($(MUTANTS)/bin/python -c 'import site; print(site.getsitepackages()[0])')/beside.pth"
 	@touch $@

@@ -125,3 +125,21 @@ def test_names_in_one_cell_come_back(names: list[str], cell: str) -> None:
 def test_a_cell_by_hand() -> None:
     assert parted("a||b|") == ["a", "b"], "nothing has no name"
     assert parted("C:\\x|y\\") == ["C:\\x", "y\\"], "a backslash before anything else is one"
+
+
+def test_types_are_those_that_were_promised_whatever_came() -> None:
+    found = build_predictions(
+        paths=["a", "b"],
+        probabilities=np.array([[0.25, 0.75], [1, 0]]),
+        errors=["", ""],
+        classes=["x", "y"],
+        unknown=[0, 1],
+        novelty=[1, 2],
+    )
+    assert found.probabilities.dtype == np.float32
+    assert found.unknown is not None
+    assert found.unknown.dtype == np.bool_
+    assert found.novelty is not None
+    assert found.novelty.dtype == np.float32
+    whole = build_predictions(paths=["a"], probabilities=np.array([[0, 1]]), errors=["gone"], classes=["x", "y"])
+    assert np.isnan(whole.probabilities).all()

@@ -265,13 +265,17 @@ def test_files_without_content_are_no_copies_of_each_other() -> None:
 def test_what_was_kept_stays_beside_its_own_inspection(pets: Path, tmp_path: Path) -> None:
     folder = tmp_path / "corrections"
     noise(folder / "new.png", 100)
-    Image.open(pets / "cat" / "1.png").save(folder / "known.png")
-    listing = add_pictures(scan(pets), corrections(folder, {"known.png": "cat", "new.png": "cat"}))
+    for number in (1, 3):
+        Image.open(pets / "cat" / f"{number}.png").save(folder / f"known {number}.png")
+    rows = {"known 1.png": "cat", "known 3.png": "cat", "new.png": "cat"}
+    listing = add_pictures(scan(pets), corrections(folder, rows))
     inspections = inspect_all([entry.path for entry in listing.entries], workers=1)
     found = settle(listing, inspections)
     own = dict(zip([entry.path for entry in listing.entries], inspections, strict=True))
     assert found.inspections == [own[entry.path] for entry in found.listing.entries]
-    assert (found.added, found.unchanged, len(found.listing.entries)) == (1, 1, 13)
+    assert (found.added, found.unchanged, len(found.listing.entries)) == (1, 2, 13)
+    with pytest.raises(ValueError, match="shorter"):
+        settle(listing, inspections[:-1])
 
 
 @pytest.mark.parametrize(("count", "named"), [(3, "0.png, 1.png, 2.png)"), (4, "0.png, 1.png, 2.png and 1 more)")])

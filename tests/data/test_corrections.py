@@ -238,3 +238,97 @@ def test_a_name_that_is_no_class_is_refused_in_sets_too(tmp_path: Path) -> None:
         f"the corrections {str(tmp_path / 'fixed.csv')!r} give the label 'yy', in rows 2 and 3, which is none of the classes. "
         "Did you mean 'y'? The classes are: x, y, z. An empty cell is none of them; - leaves the picture out."
     )
+
+
+# --- the whole sentences ----------------------------------------------------------------------------------------------
+
+
+def test_the_sentence_about_pictures_that_are_not_there(listing: Listing, tmp_path: Path) -> None:
+    def sentence(*names: str) -> str:
+        return message(listing, write(tmp_path, "path,label\n" + "".join(f"{name},dog\n" for name in names)))
+
+    path, folder = tmp_path / "fixed.csv", listing.source
+    unlike = [f"q{number}x/{number}w.gif" for number in range(5)]
+    rows = [f"{name!r} (row {row})" for row, name in enumerate(unlike, start=2)]
+    for count in (1, 3, 4, 5):
+        others = " and others" if count > 3 else ""
+        assert sentence(*unlike[:count]) == (
+            f"the corrections {str(path)!r} name pictures that {folder} does not hold, {count} of {count}: "
+            f"{', '.join(rows[: min(count, 3)])}{others}. Paths count from the folder {str(folder)!r}."
+        )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        ("a/b/2.png", "cat/2.png"),  # of the same name, wherever it lies; the first of them
+        ("a\\b\\2.png", "cat/2.png"),
+        ("狗/2.png", "cat/2.png"),  # before one that is spelled alike
+        ("cat/é 3.pnf", "cat/é 3.png"),
+        ("xat/q.pnx", None),  # 6 of 9 letters are those of cat/1.png; 0.7 of them would be enough
+    ],
+)
+def test_the_picture_that_may_be_meant(listing: Listing, tmp_path: Path, wanted: str, meant: str | None) -> None:
+    text = message(listing, write(tmp_path, f"path,label\n{wanted},dog\n"))
+    assert (f" Did you mean {meant!r}? Paths" in text) if meant else ("(row 2). Paths count" in text)
+
+
+def test_the_sentence_about_classes(listing: Listing, tmp_path: Path) -> None:
+    path = write(tmp_path, "path,label\ncat/1.png,zebra\n")
+    assert message(listing, path) == (
+        f"the corrections {str(path)!r} give the label 'zebra', in row 2, which is none of the classes. "
+        "The classes are: cat, dog, 狗. An empty label leaves the picture out."
+    )
+    text = message(listing, write(tmp_path, "path,label\ncat/1.png,do\n"))
+    assert "none of the classes. Did you mean 'dog'? The classes are" in text
+
+
+@pytest.mark.parametrize(("count", "end"), [(10, "c08, c09. An"), (11, "c08, c09 and 1 more. An")])
+def test_ten_classes_are_named(tmp_path: Path, count: int, end: str) -> None:
+    for number in range(count):
+        (tmp_path / "some" / f"c{number:02}").mkdir(parents=True)
+        (tmp_path / "some" / f"c{number:02}" / "1.png").touch()
+    assert end in message(scan(tmp_path / "some"), write(tmp_path, "path,label\nc01/1.png,zebra\n"))
+
+
+def test_every_sentence_names_the_table(listing: Listing, tmp_path: Path) -> None:
+    def table(rows: str) -> str:
+        text = message(listing, write(tmp_path, "path,label\n" + rows))
+        assert repr(str(tmp_path / "fixed.csv")) in text
+        return text
+
+    assert table(",dog\n") == (
+        f"the corrections {str(tmp_path / 'fixed.csv')!r} have no path in row 2. Fill it in, or remove the row."
+    )
+    assert table("cat/1.png,dog\ncat/1.png,cat\n").startswith("'cat/1.png' stands twice in the corrections ")
+    left_out = table("".join(f"{name},\n" for name in labels_of(listing)))
+    assert left_out.endswith(f"leave out every picture of {listing.source}. Keep some labels.")
+
+
+def test_a_backslash_in_a_name_is_no_folder_where_such_a_file_is(tmp_path: Path) -> None:
+    for name in ("cat/a\\b.png", "cat/a/b.png"):
+        path = tmp_path / "pets" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    (tmp_path / "pets" / "dog").mkdir()
+    (tmp_path / "pets" / "dog" / "1.png").touch()
+    table = tmp_path / "pets" / "pets.csv"
+    table.write_text("path,label\ncat/a\\b.png,cat\ncat/a/b.png,cat\ndog/1.png,dog\n", encoding="utf-8")
+    pictures = read_table(table)
+    found = correct(pictures, write(tmp_path, "path,label\ncat/a\\b.png,dog\n")).listing
+    assert [entry.label for entry in found.entries if entry.path.name == "a\\b.png"] == ["dog"]
+    assert [entry.label for entry in found.entries if entry.path.name == "b.png"] == ["cat"]
+
+
+def test_a_table_that_is_reached_in_two_ways_names_the_same_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data set as a relative path, a correction as an absolute one, and through a link to the folder."""
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    (tmp_path / "pets" / "dog").mkdir()
+    for name in ("cat/1.png", "cat/2.png", "dog/1.png"):
+        (tmp_path / "pets" / name).write_bytes(name.encode())
+    (tmp_path / "link").symlink_to(tmp_path / "pets", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    found = correct(scan(Path("pets")), write(tmp_path, f"path,label\n{tmp_path / 'link'}/cat/1.png,dog\n"))
+    assert (found.changed, found.unchanged) == (1, 0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tellapart.answers.deciding import prediction_sets
 from tellapart.evaluation.abstention import Thresholds, fewest_pictures, find_thresholds, measure_abstention
@@ -40,6 +42,7 @@ def test_the_threshold_by_hand() -> None:
     found = find_thresholds(of_two(own), np.zeros(9, dtype=np.int64), strange, coverage=0.8)
     assert found.probability == pytest.approx(0.3)
     assert found.novelty == 8.0
+    assert (found.coverage, found.calibrated_on) == (0.8, 9)
     assert find_thresholds(of_two(own), np.zeros(9, dtype=np.int64), None, coverage=0.8).novelty is None
 
 
@@ -151,3 +154,79 @@ def test_pictures_in_groups_have_a_wider_interval() -> None:
     assert alone["high"] - alone["low"] < 0.17
     assert 0.3 < grouped["high"] - grouped["low"] < 0.7
     assert grouped["method"] == "bootstrap, no narrower than wilson"
+
+
+def measured(own: list[float], groups: list[int], novelty: list[float] | None = None) -> dict[str, Any]:
+    """One of three classes is the true one, with these probabilities; it is in the set from 0.5 on."""
+    first = np.array(own)
+    probabilities = np.stack([first, (1 - first) / 2, (1 - first) / 2], axis=1)
+    strange = None if novelty is None else np.array(novelty)
+    return measure_abstention(
+        probabilities,
+        strange,
+        np.zeros(len(own), dtype=np.int64),
+        thresholds(0.5, novelty=1.0),
+        classes=["a", "b", "c"],
+        groups=np.array(groups),
+        seed=0,
+    )
+
+
+def test_the_interval_of_groups_by_hand() -> None:
+    # Of two groups one is held and one is not: resamples hold none, half or all.
+    found = measured([0.9] * 6 + [0.1] * 6, [0] * 6 + [1] * 6)["coverage"]
+    assert (found["value"], found["low"], found["high"]) == (0.5, 0.0, 1.0)
+    # Of each group one picture of two is held, so every resample holds half: Wilson's interval is the wider one.
+    found = measured([0.9, 0.1] * 5, [number // 2 for number in range(10)])["coverage"]
+    assert (found["value"], found["low"], found["high"]) == (0.5, *wilson(5, 10))
+    assert found["method"] == "bootstrap, no narrower than wilson"
+    # A large group and three small ones: a resample's share is of its pictures, not of its groups.
+    found = measured([0.9] * 9 + [0.1] * 3, [0] * 9 + [1, 2, 3])["coverage"]
+    assert (found["value"], found["low"], found["high"]) == (0.75, 0.0, pytest.approx(1.0, abs=0.1))
+    single = measured([0.9, 0.9, 0.1], [0, 1, 2])["coverage"]
+    assert single["method"] == "wilson"
+    assert (single["low"], single["high"]) == wilson(2, 3)
+
+
+def test_a_picture_on_the_limit_of_novelty_is_known() -> None:
+    found = measured([0.9] * 4, [0, 1, 2, 3], novelty=[0.5, 1.0, 1.0 + 1e-9, 2.0])
+    assert found["known"] == {"value": 0.5, "low": wilson(2, 4)[0], "high": wilson(2, 4)[1], "method": "wilson"}
+    assert measured([0.9], [0], novelty=[2.0])["known"]["value"] == 0.0
+
+
+def test_groups_and_seed_decide_both_intervals() -> None:
+    """Known pictures come in groups too: whether a group of five is known is one chance, not five."""
+    generator = np.random.default_rng(4)
+    own = np.repeat(generator.choice([0.9, 0.1], size=30, p=[0.8, 0.2]), 5)
+    groups = np.repeat(np.arange(30), 5)
+    probabilities = np.stack([own, (1 - own) / 2, (1 - own) / 2], axis=1)
+    labels, limits = np.zeros(150, dtype=np.int64), thresholds(0.5, novelty=1.0)
+
+    def both(seed: int, groups: NDArray[np.int64] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+        found = measure_abstention(
+            probabilities, 1.5 - own, labels, limits, classes=["a", "b", "c"], groups=groups, seed=seed
+        )
+        return found["coverage"], found["known"]
+
+    first, known = both(3, groups)
+    assert first == known  # the same pictures are missed and called unknown
+    assert both(3, groups) == (first, known)
+    assert both(4, groups)[0] != first
+    assert both(4, groups)[1] != known
+    alone = both(3, None)[1]
+    assert known["high"] - known["low"] > 1.5 * (alone["high"] - alone["low"])
+
+
+def test_the_report_of_one_measurement() -> None:
+    found = measured([0.9, 0.4, 0.1], [0, 1, 2])
+    assert found["set_sizes"] == {"1": 3}  # at 0.4 the first is the most probable still; at 0.1 another one is
+    assert found["coverage"]["value"] == pytest.approx(2 / 3)
+    figures = {"coverage", "mean_set_size", "set_sizes", "known", "per_class"}
+    assert set(found) == {"wanted", "threshold", "novelty_threshold", "calibrated_on", "n", *figures}
+    assert (found["wanted"], found["calibrated_on"], found["n"], found["known"]) == (0.9, 50, 3, None)
+    low, high = wilson(2, 3)
+    assert found["per_class"]["a"] == {
+        "n": 3,
+        "coverage": {"value": pytest.approx(2 / 3), "low": low, "high": high, "method": "wilson"},
+        "mean_set_size": 1.0,
+    }

@@ -96,7 +96,14 @@ def test_the_comparison_names_the_winner_first() -> None:
     rows = comparison(choose(probe, tuned))
     assert [row["strategy"] for row in rows] == ["finetune", "probe"]
     assert rows[0]["accuracy"] == pytest.approx(0.95)
-    assert comparison(only(probe))[0]["strategy"] == "probe"
+    assert comparison(only(probe)) == [
+        {
+            "strategy": "probe",
+            "log_loss": pytest.approx(probe.log_losses.mean()),
+            "accuracy": pytest.approx(0.8),
+            "temperature": probe.temperature,
+        }
+    ]
     assert only(probe).reason == ""
 
 

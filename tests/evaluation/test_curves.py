@@ -110,3 +110,55 @@ def test_up_to_two_hundred_points_are_kept() -> None:
     x, _ = coverage_accuracy(*distinct(201))
     assert (len(x), x[0], x[-1]) == (200, 1 / 201, 1.0)
     assert len(np.unique(x)) == 200
+
+
+def sure(confidences: list[float], classes: int = 20) -> np.ndarray:
+    """Probabilities [N, K] whose first class has these, the largest of each row."""
+    first = np.array(confidences)[:, None]
+    return np.concatenate([first, np.repeat((1 - first) / (classes - 1), classes - 1, axis=1)], axis=1)
+
+
+def test_ten_bins_each_with_its_upper_edge() -> None:
+    # One in each tenth, and one on the edge of two, which belongs to the lower.
+    confidence = [0.0625, 0.125, 0.25, 0.375, 0.4375, 0.5, 0.5625, 0.6875, 0.75, 0.875, 1.0]
+    bins = reliability(sure(confidence), np.zeros(11, dtype=int))
+    assert [one.count for one in bins] == [1, 1, 1, 1, 2, 1, 1, 1, 1, 1]
+    assert [one.confidence for one in bins] == pytest.approx([*confidence[:4], (0.4375 + 0.5) / 2, *confidence[6:]])
+    # An empty bin leaves no gap in the list, and those after it are there.
+    assert [one.count for one in reliability(sure([0.15, 0.95]), np.zeros(2, dtype=int))] == [1, 1]
+    assert [one.count for one in reliability(sure([0.25, 0.5]), np.zeros(2, dtype=int), bins=2)] == [2]
+
+
+def test_twenty_ranges_of_right_and_wrong() -> None:
+    confidence = [0.075, 0.075, 0.125, 0.925, 0.975, 0.975, 0.975]
+    right, wrong = confidences(sure(confidence), np.array([0, 1, 0, 3, 0, 0, 5]))
+    assert right.tolist() == [0, 1, 1] + [0] * 15 + [0, 2]
+    assert wrong.tolist() == [0, 1, 0] + [0] * 15 + [1, 1]
+    assert [len(counts) for counts in confidences(sure(confidence), np.zeros(7, dtype=int), bins=4)] == [4, 4]
+
+
+def test_both_curves_of_one_class_by_hand() -> None:
+    # Sorted by score: positive, negative, positive, negative; scikit-learn begins at "none answered".
+    scores, positive = np.array([0.1, 0.9, 0.7, 0.8]), np.array([False, True, True, False])
+    x, y = receiver_operating(scores, positive)
+    assert (x.tolist(), y.tolist()) == ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
+    x, y = precision_recall(scores, positive)
+    assert x.tolist() == [0.0, 0.5, 0.5, 1.0, 1.0]
+    assert y.tolist() == pytest.approx([1.0, 1.0, 1 / 2, 2 / 3, 1 / 2])
+
+
+def test_equally_sure_pictures_keep_together_from_the_surest_on() -> None:
+    x, y = coverage_accuracy(sure([0.5, 0.9, 0.5, 0.7, 0.5]), np.array([0, 1, 0, 0, 2]))
+    assert x.tolist() == pytest.approx([1 / 5, 2 / 5, 1.0])
+    assert y.tolist() == pytest.approx([0.0, 1 / 2, 3 / 5])
+
+
+@pytest.mark.parametrize("count", [199, 200, 201, 399])
+def test_two_hundred_points_are_kept_whole_and_more_are_thinned_evenly(count: int) -> None:
+    confidence = np.linspace(0.2, 0.9, count)
+    x, y = coverage_accuracy(sure(confidence.tolist()), np.arange(count) % 2)
+    right = np.cumsum((np.arange(count) % 2 == 0)[::-1]) / np.arange(1, count + 1)
+    kept = np.round(np.linspace(0, count - 1, min(count, 200))).astype(int)
+    np.testing.assert_allclose(x, (kept + 1) / count)
+    np.testing.assert_allclose(y, right[kept])
+    assert x.dtype == y.dtype == np.float64

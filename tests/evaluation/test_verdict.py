@@ -88,3 +88,50 @@ def test_what_is_just_enough(low: float, high: float, rare: int, reasons: list[s
     assert verdict.count(";") == len(reasons)
     if not reasons:
         assert ("above" if low > 0.5 else "below") + " the 50.0 % of always answering 'cat'." in verdict
+
+
+@pytest.mark.parametrize(
+    ("count", "more"),
+    [(2, "6"), (19, "57"), (33, "99"), (37, "120"), (411, "1,300"), (4_000, "12,000"), (41_115, "130,000")],
+)
+def test_how_many_more_pictures_halve_an_interval_to_two_digits(count: int, more: str) -> None:
+    """Four times as many in all, thrice as many more, rounded up: 411 are 1,233, which is said as 1,300."""
+    accuracy = Score(value=0.1, low=0.0, high=0.2, method="wilson")
+    _, verdict = judge(accuracy, np.array([count // 2, count - count // 2]), ["cat", "dog"])
+    assert f"the interval is 20 points wide (about {more} more test pictures would make it 10)" in verdict
+
+
+def test_one_more_picture_is_the_least_that_is_asked_for() -> None:
+    accuracy = Score(value=0.05, low=0.0, high=math.nextafter(0.1, 1), method="wilson")
+    _, verdict = judge(accuracy, np.array([10, 10]), ["cat", "dog"])
+    assert "about 1 more test pictures would make it 10" in verdict
+
+
+def test_the_whole_sentence() -> None:
+    """Everything that can be said at once, the reasons parted by semicolons, three classes by name and the others counted."""
+    accuracy = Score(value=0.5, low=0.25, high=0.75, method="wilson")
+    names = ["a", "b", "c", "d", "e"]
+    _, verdict = judge(accuracy, np.array([20, 9, 1, 0, 10]), names)
+    # A fifth of the width: 40 x (5^2 - 1) = 960 more; at the very 50 % of "a" more would not help.
+    assert verdict == (
+        "Too small a test to tell: the accuracy is 50.0 % (95 %: 25.0 % to 75.0 %); "
+        "the interval is 50 points wide (about 960 more test pictures would make it 10); "
+        "it may be no better than the 50.0 % of always answering 'a' "
+        "(better pictures or labels may help more than a larger test split); "
+        "class 'b' has 9 test pictures (1 more would make 10); "
+        "class 'c' has 1 test picture (9 more would make 10); "
+        "class 'd' has 0 test pictures (10 more would make 10)."
+    )
+    _, verdict = judge(accuracy, np.array([20, 9, 1, 0, 3]), names)
+    assert verdict.endswith("class 'd' has 0 test pictures (10 more would make 10); 1 more class has fewer than 10.")
+
+
+def test_an_accuracy_without_ends_may_be_anything() -> None:
+    accuracy = Score(value=0.9, low=None, high=None, method="none")
+    too_small, verdict = judge(accuracy, np.array([60, 40]), ["cat", "dog"])
+    assert too_small
+    assert verdict == (
+        "Too small a test to tell: the accuracy is 90.0 % (95 %: 0.0 % to 100.0 %); the interval is 100 points wide (about 9,900 "
+        "more test pictures would make it 10); it may be no better than the 60.0 % of always answering 'cat' (about 800 more test "
+        "pictures would tell)."
+    )

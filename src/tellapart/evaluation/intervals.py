@@ -64,8 +64,8 @@ def group_numbers(groups: Groups | None, count: int) -> NDArray[np.int64]:
     names = np.asarray(groups)
     if names.dtype.kind in "US":
         alone = names == ""
-        # A name that no other row can have: the position cannot follow a NUL in a name that came from a file.
-        names = np.where(alone, np.char.add("\0", np.arange(count).astype(str)), names)
+        # A name that no other row can have: no name that came from a file holds a NUL. NumPy drops one at the very end.
+        names = np.where(alone, np.char.add("\0.", np.arange(count).astype(str)), names)
     return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64).reshape(count)
 
 

@@ -42,7 +42,7 @@ def judge(accuracy: Score, support: NDArray[np.integer], classes: Sequence[str])
         for name, size in few[:3]
     ]
     if len(few) > 3:
-        reasons.append(f"{len(few) - 3} more classes have fewer than {FEWEST}")
+        reasons.append(f"{len(few) - 3} more class{' has' if len(few) == 4 else 'es have'} fewer than {FEWEST}")
     known = f"the accuracy is {_percent(accuracy.value)} (95 %: {_percent(low)} to {_percent(high)})"
     if reasons:
         return True, f"Too small a test to tell: {known}; {'; '.join(reasons)}."

@@ -14,7 +14,7 @@ from tellapart.evaluation.calibration import softmax
 from tellapart.evaluation.choosing import Candidate, Validated
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import Preprocessing
-from tellapart.tasks.classification.abstaining import learn_to_abstain, scored_pictures
+from tellapart.tasks.classification.abstaining import learn_to_abstain
 
 TEMPERATURE = 2.0
 WEIGHT = np.random.default_rng(5).normal(size=(3, 8)).astype(np.float32)
@@ -70,7 +70,9 @@ def made(count: int = 200, leaked: tuple[int, ...] = ()) -> tuple[Dataset, Valid
         embeddings=lambda rows: embeddings[rows],
         details={},
     )
-    return dataset, Validated(candidate=candidate, temperature=TEMPERATURE, log_losses=np.zeros(1), accuracy=0.0)
+    return dataset, Validated(
+        candidate=candidate, losses=np.zeros(1), figure_name="accuracy", figure=0.0, calibration=TEMPERATURE
+    )
 
 
 def test_the_thresholds_are_those_of_the_calibrated_validation_split() -> None:
@@ -130,8 +132,3 @@ def test_too_few_validation_pictures_give_a_warning() -> None:
     )
     assert (found.thresholds.probability, found.thresholds.novelty, found.record().known) == (0.0, None, None)
     assert found.measured["mean_set_size"] == 3.0
-
-
-def test_the_time_that_is_kept_back_counts_every_picture_still_looked_at() -> None:
-    assert scored_pictures(made()[0]) == 200
-    assert scored_pictures(made(count=10_000)[0]) == 6000 + 2000
