@@ -240,23 +240,24 @@ def test_one_that_agrees_with_a_copy_only_is_no_correction_in_vain(pets: Path, t
     found = settled(pets, corrections(folder, {"again.bmp": "dog"}))
     assert (found.added, found.unchanged) == (0, 0)
     assert found.relabelled == (pets / "cat" / "1.png",)
-    assert {entry.path.name: entry.train_label for entry in found.listing.entries if entry.train_label} == {
-        "1.png": "dog"
-    }
+    trained = {entry.path.name: entry.train_target for entry in found.listing.entries if entry.train_target}
+    assert trained == {"1.png": ClassName("dog")}
 
 
 def test_files_without_content_are_no_copies_of_each_other() -> None:
     """Two files that cannot be read have the same empty content hash, and are not the same picture."""
     paths = ("own.png", "corrected.png", "good.png")
-    entries = [Entry(path=Path(path), label="cat", split=None, added=path == "corrected.png") for path in paths]
+    entries = [
+        Entry(path=Path(path), target=ClassName("cat"), split=None, added=path == "corrected.png") for path in paths
+    ]
     hashes = ("", "", "1" * 32)
     inspections = [Inspection(file_hash="", problem="" if one else "no picture", content_hash=one) for one in hashes]
-    entries[1] = replace(entries[1], label="dog")
+    entries[1] = replace(entries[1], target=ClassName("dog"))
     found = settle(Listing(source=Path("pets"), entries=tuple(entries), classes=("cat", "dog")), inspections)
-    assert [(entry.label, entry.train_label) for entry in found.listing.entries] == [
-        ("cat", ""),
-        ("dog", ""),
-        ("cat", ""),
+    assert [(entry.target.text, entry.train_target) for entry in found.listing.entries] == [
+        ("cat", None),
+        ("dog", None),
+        ("cat", None),
     ]
     assert (found.added, found.relabelled, found.unchanged) == (1, (), 0)
     assert found.inspections == inspections
@@ -305,7 +306,7 @@ def test_the_corrections_of_the_only_model_are_found_and_of_two_asked_for(pets: 
         f"'{folder / 'first'}'."
     )
     corrections(folder, {"first/new.png": "cat"})
-    assert add_pictures(scan(pets), folder).entries[-1].label == "cat"  # the folder's own table comes first
+    assert add_pictures(scan(pets), folder).entries[-1].target == ClassName("cat")  # the folder's own table comes first
 
 
 def test_a_class_whose_name_ends_in_a_space_is_meant_by_cells_without_it(tmp_path: Path) -> None:
@@ -314,7 +315,7 @@ def test_a_class_whose_name_ends_in_a_space_is_meant_by_cells_without_it(tmp_pat
     folder = tmp_path / "corrections"
     noise(folder / "new.png", 100)
     listing = add_pictures(scan(tmp_path / "pets"), corrections(folder, {"new.png": "cat"}))
-    assert listing.entries[-1].label == "cat "
+    assert listing.entries[-1].target == ClassName("cat ")
     with pytest.raises(DataError) as caught:
         add_pictures(scan(tmp_path / "pets"), corrections(folder, {"new.png": "zebra"}))
     assert "Did you mean" not in str(caught.value)

@@ -316,8 +316,8 @@ def test_a_backslash_in_a_name_is_no_folder_where_such_a_file_is(tmp_path: Path)
     table.write_text("path,label\ncat/a\\b.png,cat\ncat/a/b.png,cat\ndog/1.png,dog\n", encoding="utf-8")
     pictures = read_table(table)
     found = correct(pictures, write(tmp_path, "path,label\ncat/a\\b.png,dog\n")).listing
-    assert [entry.label for entry in found.entries if entry.path.name == "a\\b.png"] == ["dog"]
-    assert [entry.label for entry in found.entries if entry.path.name == "b.png"] == ["cat"]
+    assert [entry.target.text for entry in found.entries if entry.path.name == "a\\b.png"] == ["dog"]
+    assert [entry.target.text for entry in found.entries if entry.path.name == "b.png"] == ["cat"]
 
 
 def test_a_table_that_is_reached_in_two_ways_names_the_same_pictures(

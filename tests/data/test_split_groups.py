@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import pytest
 
 from tellapart.data.examples import SPLITS, Split
-from tellapart.data.split import assign_splits, check_train
+from tellapart.data.grouping import check_train
+from tellapart.data.split import assign_splits
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError
 
 Group = tuple[str, dict[str, int]]  # its name, and how many pictures of each class
@@ -29,7 +31,7 @@ def split(
     given += ["test"] * len(tested)
     hashes = [hashlib.sha256(f"{name}/{label}/{at}".encode()).hexdigest() for at, (name, label) in enumerate(rows)]
     found = assign_splits(
-        labels=[label for _, label in rows],
+        targets=[ClassName(label) for _, label in rows],
         content_hashes=hashes,
         groups=[name for name, _ in rows],
         given=given,
@@ -43,6 +45,10 @@ def split(
     return dict(splits)
 
 
+def named(classes: str) -> list[ClassName]:
+    return [ClassName(name) for name in classes]
+
+
 def alone(label: str, count: int, size: int = 1) -> list[Group]:
     return [(f"{label} {number}", {label: size}) for number in range(count)]
 
@@ -52,7 +58,13 @@ def test_the_front_is_tested_and_the_end_validates(seed: int) -> None:
     """The rank is SHA-256 of "seed:content hash"; of each class the first fifth is for test, the last tenth for validation."""
     labels = ["cat", "dog"] * 20
     hashes = [hashlib.md5(str(number).encode()).hexdigest() for number in range(40)]
-    found = assign_splits(labels=labels, content_hashes=hashes, groups=hashes, given=[None] * 40, seed=seed)
+    found = assign_splits(
+        targets=[ClassName(label) for label in labels],
+        content_hashes=hashes,
+        groups=hashes,
+        given=[None] * 40,
+        seed=seed,
+    )
     for label in ("cat", "dog"):
         own = [number for number in range(40) if labels[number] == label]
         own.sort(key=lambda number: hashlib.sha256(f"{seed}:{hashes[number]}".encode()).hexdigest())
@@ -62,7 +74,9 @@ def test_the_front_is_tested_and_the_end_validates(seed: int) -> None:
 def test_the_smallest_hash_of_a_group_ranks_it() -> None:
     hashes = [hashlib.md5(str(number).encode()).hexdigest() for number in range(30)]
     groups = [str(number // 3) for number in range(30)]
-    found = assign_splits(labels=["cat"] * 30, content_hashes=hashes, groups=groups, given=[None] * 30, seed=1)
+    found = assign_splits(
+        targets=[ClassName("cat")] * 30, content_hashes=hashes, groups=groups, given=[None] * 30, seed=1
+    )
     ranks = {
         group: hashlib.sha256(f"1:{min(hashes[3 * int(group) : 3 * int(group) + 3])}".encode()).hexdigest()
         for group in set(groups)
@@ -157,12 +171,12 @@ def test_every_class_is_everywhere_whatever_the_groups_hold(seed: int) -> None:
 
 
 def test_a_class_without_a_picture_in_train_is_named_and_the_lists_are_of_one_length() -> None:
-    check_train(["a", "b"], ["train", "train"])
+    check_train(named("ab"), ["train", "train"])
     with pytest.raises(DataError) as caught:
-        check_train(["b", "a", "a", "c"], ["train", "test", None, "validation"])
+        check_train(named("baac"), ["train", "test", None, "validation"])
     assert str(caught.value) == (
         "class 'a' has no picture in train, only in validation or test; a class cannot be learnt without. Add pictures of it to "
         "train, or remove the class."
     )
     with pytest.raises(ValueError, match="shorter"):
-        check_train(["a", "b"], ["train"])
+        check_train(named("ab"), ["train"])

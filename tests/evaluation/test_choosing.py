@@ -99,7 +99,7 @@ def test_the_comparison_names_the_winner_first() -> None:
     assert comparison(only(probe)) == [
         {
             "strategy": "probe",
-            "log_loss": pytest.approx(probe.log_losses.mean()),
+            "log_loss": pytest.approx(probe.losses.mean()),
             "accuracy": pytest.approx(0.8),
             "temperature": probe.temperature,
         }

@@ -169,7 +169,7 @@ def test_calibration_by_hand() -> None:
 
 
 def sizes() -> Iterator[tuple[int, str]]:
-    yield 12, "Too small a test to tell: the mean average precision is "
+    yield 30, "Too small a test to tell: the mean average precision is "
     yield 1200, "The test is large enough: the mean average precision is "
 
 
@@ -177,8 +177,8 @@ def sizes() -> Iterator[tuple[int, str]]:
 def test_the_verdict(count: int, begins: str) -> None:
     found = score(*made(count))
     assert found["verdict"].startswith(begins)
-    assert found["too_small_to_tell"] == (count == 12)
-    if count == 12:
+    assert found["too_small_to_tell"] == (count == 30)
+    if count == 30:
         assert "points wide" in found["verdict"]
         assert "class 'dog' is in " in found["verdict"]
     else:

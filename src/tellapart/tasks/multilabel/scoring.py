@@ -57,6 +57,8 @@ def evaluate(
     ones = np.ones((1, cells.group_count), dtype=np.float32)
     measure = statistics(cells, parts)
     values = {HEADLINE: _mean_precision(cells), **{name: float(found[0]) for name, found in measure(ones).items()}}
+    # The resamples' sums have single precision.
+    values |= {name: float(part.sum() / whole.sum()) for name, (part, whole) in parts.items()}
     intervals = bootstrap(measure, group_count=cells.group_count, seed=seed) | _ranked_interval(cells, seed)
     figures = {name: _figure(name, value, intervals.get(name), cells) for name, value in values.items()}
     baselines = _baselines(cells, classes, common)
