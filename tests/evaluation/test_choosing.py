@@ -101,7 +101,6 @@ def test_the_comparison_names_the_winner_first() -> None:
             "strategy": "probe",
             "log_loss": pytest.approx(probe.losses.mean()),
             "accuracy": pytest.approx(0.8),
-            "temperature": probe.temperature,
         }
     ]
     assert only(probe).reason == ""

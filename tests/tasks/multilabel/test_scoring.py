@@ -10,8 +10,10 @@ import pytest
 from sklearn import metrics
 
 from tellapart.errors import DataError
-from tellapart.tasks.multilabel.averaging import Cells, precision_of_resamples, ranking_precision
-from tellapart.tasks.multilabel.scoring import calibration_error, evaluate
+from tellapart.evaluation.intervals import wilson
+from tellapart.tasks.multilabel.averaging import Cells, ranking_precision
+from tellapart.tasks.multilabel.calibration import calibration_error
+from tellapart.tasks.multilabel.scoring import affordable_resamples, evaluate, most_common_set
 
 CLASSES = ("ant", "bee", "cat", "dog")
 THRESHOLDS = np.array([0.5, 0.4, 0.6, 0.5], dtype=np.float32)
@@ -59,6 +61,10 @@ def test_every_figure_is_scikit_learns(ties: bool) -> None:
         assert row["auroc"] == pytest.approx(metrics.roc_auc_score(*own))
         assert (row["negatives"], row["unknown"]) == (300 - row["support"], 0)
         assert row["threshold"] == pytest.approx(THRESHOLDS[number])
+        for figure in ("precision", "recall", "f1", "average_precision", "auroc"):
+            interval = row[f"{figure}_interval"]
+            assert interval["low"] < row[figure] <= interval["high"] < interval["low"] + 0.5
+            assert row[figure] < interval["high"] or row[figure] == 1.0
 
 
 def test_a_cell_that_is_not_known_counts_neither_way() -> None:
@@ -82,30 +88,6 @@ def test_a_cell_that_is_not_known_counts_neither_way() -> None:
     assert found["micro_f1"]["value"] == pytest.approx(metrics.f1_score(targets[known], said[known]))
 
 
-def test_a_resample_is_scored_as_if_its_pictures_were_the_test() -> None:
-    """Also where groups of two are drawn, and scores tie."""
-    probabilities, targets = made(40, ties=True)
-    groups = np.arange(40) // 2
-    cells = Cells(
-        probabilities=probabilities.astype(np.float64),
-        positive=targets > 0,
-        known=np.ones((40, 4), dtype=np.bool_),
-        predicted=probabilities >= THRESHOLDS,
-        groups=groups,
-        group_count=20,
-    )
-    drawn = np.random.default_rng(3).integers(20, size=(5, 20))
-    counts = np.stack([np.bincount(row, minlength=20) for row in drawn]).astype(np.float32)
-    found = precision_of_resamples(cells)(counts)
-    for value, row in zip(found, drawn, strict=True):
-        rows = np.concatenate([np.flatnonzero(groups == group) for group in row])
-        present = targets[rows].any(axis=0)
-        by_class = [
-            metrics.average_precision_score(targets[rows, k], probabilities[rows, k]) for k in np.flatnonzero(present)
-        ]
-        assert value == pytest.approx(np.mean(by_class), abs=1e-6)
-
-
 def test_groups_make_intervals_wider() -> None:
     probabilities, targets = (np.repeat(one, 4, axis=0) for one in made(75))
     alone, together = (score(probabilities, targets, groups=groups) for groups in (None, np.arange(300) // 4))
@@ -127,6 +109,10 @@ def test_always_saying_the_same() -> None:
         assert row["hamming_loss"] == pytest.approx(metrics.hamming_loss(targets, said))
         assert row["subset_accuracy"] == pytest.approx(metrics.accuracy_score(targets, said))
         assert row["mean_average_precision"] == pytest.approx(targets.mean())
+        assert row["label_ranking_average_precision"] == pytest.approx(
+            metrics.label_ranking_average_precision_score(targets, said)
+        )
+        assert "log_loss" not in row
     assert found["most_common_set"]["set"] == ["ant", "bee"]
 
 
@@ -180,7 +166,8 @@ def test_the_verdict(count: int, begins: str) -> None:
     assert found["too_small_to_tell"] == (count == 30)
     if count == 30:
         assert "points wide" in found["verdict"]
-        assert "class 'dog' is in " in found["verdict"]
+        assert "class 'cat' is in 3 test pictures (7 more would make 10)" in found["verdict"]
+        assert "; 1 more class is in fewer than 10." in found["verdict"]
     else:
         assert "of guessing." in found["verdict"]
 
@@ -203,3 +190,56 @@ def test_nothing_known_is_no_test() -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="they must agree"):
         score(np.zeros((3, 4)), np.zeros((3, 3)))
+
+
+def test_intervals_of_a_class_are_wilsons_where_pictures_stand_alone() -> None:
+    probabilities, targets = made()
+    row = score(probabilities, targets)["per_class"]["bee"]
+    said, support = int((probabilities[:, 1] >= THRESHOLDS[1]).sum()), int(targets[:, 1].sum())
+    for name, count in (("precision", said), ("recall", support)):
+        low, high = wilson(row[name] * count, count)
+        assert row[f"{name}_interval"] == {"low": low, "high": high, "method": "wilson"}
+    together = score(*(np.repeat(one, 4, axis=0) for one in (probabilities, targets)), groups=np.arange(1200) // 4)
+    grouped = together["per_class"]["bee"]
+    assert grouped["recall"] == row["recall"]
+    assert grouped["recall_interval"]["method"] == "bootstrap of groups, no narrower than wilson"
+    widths = [one["recall_interval"]["high"] - one["recall_interval"]["low"] for one in (row, grouped)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.2)  # though there are four times as many pictures
+
+
+def test_a_class_with_few_pictures_has_no_interval_of_its_ranking() -> None:
+    probabilities, targets = made()
+    targets[:, 3] = 0
+    targets[:4, 3] = 1
+    row = score(probabilities, targets)["per_class"]["dog"]
+    assert row["average_precision"] is not None
+    for name in ("f1", "average_precision", "auroc"):
+        assert (row[f"{name}_interval"]["low"], row[f"{name}_interval"]["high"]) == (None, None)
+        assert row[f"{name}_interval"]["method"].startswith("none: 4 groups of pictures with or without")
+    targets[4, 3] = 1
+    assert score(probabilities, targets)["per_class"]["dog"]["auroc_interval"]["low"] is not None
+
+
+def test_a_perfect_class_is_not_certain() -> None:
+    targets = made(40)[1]
+    row = score(targets, targets)["per_class"]["ant"]
+    for name in ("precision", "recall", "f1", "average_precision", "auroc"):
+        assert row[name] == 1.0
+        assert 0.6 < row[f"{name}_interval"]["low"] < 0.97
+        assert row[f"{name}_interval"]["high"] == 1.0
+
+
+def test_more_pictures_times_classes_get_fewer_resamples() -> None:
+    assert affordable_resamples(2_000, 80) == 1000
+    assert affordable_resamples(10_000, 80) == 500
+    assert affordable_resamples(100_000, 1000) == 100  # and no fewer
+
+
+def test_the_most_common_set() -> None:
+    names = ["a", "b", "c"]
+    sets = np.array([[1, 0, 1], [1, 0, 1], [0, 1, 0], [0, 1, 0], [0, 0, 0], [np.nan, 0, 0], [np.nan, 0, 0]])
+    assert most_common_set(sets, names) == ["b"]  # as many as of a and c, and smaller
+    assert most_common_set(sets[[0, 2]], names) == ["b"]
+    assert most_common_set(np.eye(3)[[1, 0, 2]], names) == ["a"]
+    assert most_common_set(np.concatenate([sets, np.zeros((2, 3))]), names) == []
+    assert most_common_set(np.array([[1, np.nan], [1, np.nan], [0, np.nan]]), ["a", "b"]) == ["a"]

@@ -1,4 +1,4 @@
-"""When the kept model says "unlike what I know". In: Validated, Dataset. Out: MultilabelAbstention. Next: testing.py.
+"""When the kept model says "unlike what I know". In: Validated, Dataset. Out: MultilabelAbstention. Next: scoring.py.
 
 The novelty score is the one of a single class a picture (evaluation/novelty.py), with a mean for each combination of classes
 that is frequent enough to have one. Its threshold is set on the validation split, and what it keeps is measured on the test

@@ -1,11 +1,11 @@
-"""Figures of sets over many resamples at once. In: checked cells. Out: functions of counts. Next: scoring.py.
+"""Figures of sets over many resamples at once. In: checked cells. Out: functions of counts. Next: ranking.py.
 
-Shapes: N pictures, K classes, G groups, b resamples of the bootstrap, S steps of a ranking.
+Shapes: N pictures, K classes, G groups, b resamples of the bootstrap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,71 +33,6 @@ class Cells:
         """The classes that have a known positive and a known negative."""
         some = self.positive.any(axis=0) & (self.known & ~self.positive).any(axis=0)
         return np.flatnonzero(some)
-
-
-def average_precision(scores: Doubles, positive: Flags) -> float:
-    """Mean of the precision at each positive's place in falling order of score, in [0, 1]; NaN without positives.
-
-    Equal scores share a place, as in scikit-learn's `average_precision_score`. `scores` and `positive` are [n].
-    """
-    if not positive.any():
-        return float("nan")
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(positive, scores))
-
-
-def mean_average_precision(targets: NDArray[np.floating], scores: NDArray[np.floating]) -> float | None:
-    """The mean average precision of the classes of which both kinds of pictures are known; None where there is none.
-
-    `targets` [N, K] in {0, 1, NaN}, NaN is left out; `scores` [N, K], the higher the surer. Source: scikit-learn's.
-    """
-    found = []
-    for targets_N, scores_N in zip(targets.T, scores.T, strict=True):
-        known = ~np.isnan(targets_N)
-        if 0 < targets_N[known].sum() < known.sum():
-            found.append(average_precision(scores_N[known].astype(np.float64), targets_N[known] == 1))
-    return float(np.mean(found)) if found else None
-
-
-def precision_of_resamples(cells: Cells) -> Callable[[Counts], Doubles]:
-    """A function from counts [b, G] to the mean average precision [b]; a class that a resample lacks is left out of it."""
-    parts = [
-        _precision(cells.probabilities[known, number], cells.positive[known, number], cells.groups[known], cells)
-        for number in cells.ranked.tolist()
-        for known in [cells.known[:, number]]
-    ]
-
-    def mean_precision(counts: Counts) -> Doubles:
-        found = np.stack([part(counts) for part in parts])
-        there = ~np.isnan(found)
-        total = np.where(there, found, 0.0).sum(axis=0)
-        return np.asarray(
-            np.divide(total, there.sum(axis=0), out=np.full(len(counts), np.nan), where=there.any(axis=0))
-        )
-
-    return mean_precision
-
-
-def _precision(
-    scores: Doubles, positive: Flags, groups: NDArray[np.int64], cells: Cells
-) -> Callable[[Counts], Doubles]:
-    # Sorted once, here: a resample only changes how often each step of the ranking counts. Equal scores are one step.
-    steps, step_of = np.unique(-scores, return_inverse=True)
-    shape, ones = (len(steps), cells.group_count), np.ones(len(scores))
-    hits = sum_by_group(step_of[positive], ones[positive], groups[positive], shape)
-    taken = sum_by_group(step_of, ones, groups, shape)
-
-    def precision(counts: Counts) -> Doubles:
-        found = hits @ counts.T  # [S, b]
-        at = np.cumsum(found, axis=0, dtype=np.float64)
-        seen = np.cumsum(taken @ counts.T, axis=0, dtype=np.float64)
-        share = np.divide(at, seen, out=np.zeros_like(at), where=seen > 0)
-        total = at[-1]
-        mean = np.einsum("sb,sb->b", found, share, dtype=np.float64)
-        return np.asarray(np.divide(mean, total, out=np.full(len(counts), np.nan), where=total > 0))
-
-    return precision
 
 
 def contributions(cells: Cells) -> dict[str, tuple[Doubles, Doubles]]:
@@ -135,12 +70,19 @@ def _cross_entropy(cells: Cells) -> Doubles:
     return np.where(cells.known, -np.log(np.clip(own, least, 1.0)), 0.0)
 
 
+def quotients(cells: Cells, parts: Mapping[str, tuple[Doubles, Doubles]]) -> dict[str, float]:
+    """The figures of the pictures themselves by name, in double precision."""
+    right, support, predicted = (table.sum(axis=0).astype(np.float64)[:, None] for table in _tables(cells))
+    sums = np.array([[value.sum()] for pair in parts.values() for value in pair])
+    return {name: float(found[0]) for name, found in _figures(right, support, predicted, sums, tuple(parts)).items()}
+
+
 def statistics(cells: Cells, parts: Mapping[str, tuple[Doubles, Doubles]]) -> Callable[[Counts], dict[str, Doubles]]:
-    """A function from counts [b, G] to the figures [b] of each resample by name, the mean average precision left out."""
+    """A function from counts [b, G] to the figures [b] of each resample by name: those of `quotients`, and of each class k
+    "precision k", "recall k" and "f1 k", NaN where they are not defined."""
     class_count = cells.known.shape[1]
-    tables = (cells.positive & cells.predicted, cells.positive, cells.predicted & cells.known)
     rows, groups, values = [], [], []
-    for number, table in enumerate(tables):
+    for number, table in enumerate(_tables(cells)):
         pictures, classes = np.nonzero(table)
         rows.append(number * class_count + classes)
         groups.append(cells.groups[pictures])
@@ -155,15 +97,29 @@ def statistics(cells: Cells, parts: Mapping[str, tuple[Doubles, Doubles]]) -> Ca
     def figures(counts: Counts) -> dict[str, Doubles]:
         totals = (sums @ counts.T).astype(np.float64)
         right, support, predicted = totals[: 3 * class_count].reshape(3, class_count, -1)
-        found = {"micro_f1": _share(2 * right.sum(axis=0), (support + predicted).sum(axis=0))}
-        present = support > 0
-        f1 = np.where(present, _share(2 * right, support + predicted), 0.0)
-        found["macro_f1"] = _share(f1.sum(axis=0), present.sum(axis=0))
-        for number, name in enumerate(parts):
-            found[name] = _share(*totals[3 * class_count + 2 * number :][:2])
+        found = _figures(right, support, predicted, totals[3 * class_count :], tuple(parts))
+        for name, whole, times in (("precision", predicted, 1), ("recall", support, 1), ("f1", support + predicted, 2)):
+            shares = np.divide(times * right, whole, out=np.full(right.shape, np.nan), where=whole > 0)
+            found |= {f"{name} {number}": row for number, row in enumerate(shares)}
         return found
 
     return figures
+
+
+def _tables(cells: Cells) -> tuple[Flags, Flags, Flags]:
+    """Which cells are rightly named, there, and named, [N, K] each."""
+    return cells.positive & cells.predicted, cells.positive, cells.predicted & cells.known
+
+
+def _figures(
+    right: Doubles, support: Doubles, predicted: Doubles, sums: Doubles, names: Sequence[str]
+) -> dict[str, Doubles]:
+    """Counts [K, b] and sums [2 x names, b] of contributions to figures [b]."""
+    found = {"micro_f1": _share(2 * right.sum(axis=0), (support + predicted).sum(axis=0))}
+    present = support > 0
+    f1 = np.where(present, _share(2 * right, support + predicted), 0.0)
+    found["macro_f1"] = _share(f1.sum(axis=0), present.sum(axis=0))
+    return found | {name: _share(*sums[2 * number : 2 * number + 2]) for number, name in enumerate(names)}
 
 
 def _share(part: Doubles, whole: NDArray[np.generic]) -> Doubles:

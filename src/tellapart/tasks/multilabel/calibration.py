@@ -78,6 +78,18 @@ def log_losses(logits: NDArray[np.floating], targets: NDArray[np.floating]) -> D
     return np.asarray(np.maximum(-margins, 0) + np.log1p(np.exp(-np.abs(margins))))
 
 
+def calibration_error(probabilities: NDArray[np.floating], targets: NDArray[np.floating], bins: int = 15) -> float:
+    """Expected calibration error in [0, 1] over all known cells, in bins of equal width, open below.
+
+    `probabilities` and `targets` are [N, K]. Source: Guo et al. 2017, arXiv 1706.04599, eq. 3, of the class's own probability.
+    """
+    known = np.isfinite(targets)
+    said, true = probabilities[known].astype(np.float64), targets[known].astype(np.float64)
+    bin_of = np.digitize(said, np.linspace(0.0, 1.0, bins + 1)[1:-1], right=True)
+    gaps = np.bincount(bin_of, weights=true - said, minlength=bins)
+    return float(np.abs(gaps).sum() / len(said))
+
+
 def _fit(logits: Doubles, present: NDArray[np.bool_]) -> tuple[float, float]:
     """Scale and offset of one class, of logits [n] that were not trained on."""
     from scipy.optimize import minimize

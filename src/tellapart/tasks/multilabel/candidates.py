@@ -1,4 +1,4 @@
-"""A candidate on the validation split: a set of classes a picture. In: Candidate, Dataset. Out: Validated. Next: abstaining.py."""
+"""A candidate on the validation split: a set of classes a picture. In: Candidate, Dataset. Out: Validated. Next: calibration.py."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
 from tellapart.evaluation.choosing import Candidate, Choice, Validated
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.multilabel.averaging import mean_average_precision
 from tellapart.tasks.multilabel.calibration import MultilabelCalibration, fit_calibration, log_losses
+from tellapart.tasks.multilabel.ranking import mean_average_precision
 from tellapart.tasks.multilabel.thresholds import ClassThresholds, choose_thresholds
 
 FIGURE = "mean_average_precision"

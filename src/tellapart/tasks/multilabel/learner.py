@@ -18,8 +18,8 @@ from tellapart.data.loading import ordered_batches
 from tellapart.data.mixing import mix_batch
 from tellapart.errors import TrainingError
 from tellapart.tasks.lesson import Lesson
-from tellapart.tasks.multilabel.averaging import mean_average_precision
 from tellapart.tasks.multilabel.loss import ASYMMETRIC, LabelsLoss
+from tellapart.tasks.multilabel.ranking import mean_average_precision
 from tellapart.tasks.multilabel.weighing import balanced_positive_weights
 from tellapart.training.devices import Devices
 from tellapart.training.inference import VALIDATION_BATCH, Inference

@@ -1,6 +1,8 @@
-"""Everything that a test split of sets tells. In: probabilities, targets, thresholds. Out: dict, metrics.json. Next: testing.py.
+"""Everything that a test split of sets tells. In: probabilities, targets, thresholds. Out: dict, metrics.json. Next: averaging.py.
 
-Shapes: N pictures, K classes. Targets are 1 (in the set), 0 (not) or NaN (not known); a cell that is not known counts in no figure.
+Shapes: N pictures, K classes. Targets are 1 (in the set), 0 (not) or NaN (not known). A cell that is not known is left out: of
+its class's figures, of the cells that are pooled, and of what a picture's set must agree in; a picture of which nothing is
+known counts nowhere.
 """
 
 from __future__ import annotations
@@ -11,26 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import Score
 from tellapart.errors import DataError
-from tellapart.evaluation.intervals import RESAMPLES, Groups, bootstrap, group_numbers, mean_of_proportions, wilson
-from tellapart.tasks.multilabel.averaging import (
-    Cells,
-    Doubles,
-    Flags,
-    average_precision,
-    contributions,
-    precision_of_resamples,
-    statistics,
-)
+from tellapart.evaluation.intervals import RESAMPLES, Counts, Groups, bootstrap, group_numbers
+from tellapart.tasks.multilabel.averaging import Cells, Doubles, Flags, contributions, quotients, statistics
+from tellapart.tasks.multilabel.bounds import Interval, bound, class_bounds
+from tellapart.tasks.multilabel.calibration import calibration_error
+from tellapart.tasks.multilabel.ranking import auroc, average_precision, mean_of_present, rankings_of_resamples
+from tellapart.tasks.multilabel.verdict import judge
 
-FEWEST = 10  # test pictures that show a class, for its figures to tell something
-WIDEST = 0.10  # an interval of the headline figure wider than this tells too little
 HEADLINE = "mean_average_precision"
-_LOSSES = ("log_loss",)  # without an upper limit
 _STEPS = 400_000_000  # resamples x pictures x classes of the rankings: some seconds
 _FEWEST_RESAMPLES = 100
-_BINS = 15
 
 
 def evaluate(
@@ -48,26 +41,26 @@ def evaluate(
 
     `probabilities` and `uncalibrated` are [N, K], `targets` [N, K], `thresholds` [K], `groups` [N] or None; `common` is the
     training pictures' most common set. Figures are {value, low, high, method} with 95 % intervals by percentile
-    bootstrap, of whole groups where any has two pictures. The mean average precision is the macro mean over the classes
-    with a known positive and a known negative; macro F1 over those with a positive; all as scikit-learn defines them.
+    bootstrap, of whole groups where any has two pictures; bounds.py says what is done where that cannot hold. The mean
+    average precision is the macro mean over the classes with a known positive and a known negative; macro F1 over those
+    with a positive; all as scikit-learn defines them. A resample that lacks a class leaves it out of its means.
     Raises: DataError without a picture of which anything is known.
     """
     cells = _check(probabilities, targets, thresholds, groups)
     parts = contributions(cells)
-    ones = np.ones((1, cells.group_count), dtype=np.float32)
-    measure = statistics(cells, parts)
-    values = {HEADLINE: _mean_precision(cells), **{name: float(found[0]) for name, found in measure(ones).items()}}
-    # The resamples' sums have single precision.
-    values |= {name: float(part.sum() / whole.sum()) for name, (part, whole) in parts.items()}
-    intervals = bootstrap(measure, group_count=cells.group_count, seed=seed) | _ranked_interval(cells, seed)
-    figures = {name: _figure(name, value, intervals.get(name), cells) for name, value in values.items()}
+    precisions = np.array([_rank(average_precision, cells, number) for number in cells.ranked.tolist()])
+    mean = float(precisions.mean()) if len(precisions) else float("nan")
+    values = {HEADLINE: mean, **quotients(cells, parts)}
+    intervals = bootstrap(statistics(cells, parts), group_count=cells.group_count, seed=seed) | _ranked(cells, seed)
+    figures = {name: bound(name, value, intervals.get(name), cells) for name, value in values.items()}
     baselines = _baselines(cells, classes, common)
-    too_small, verdict = _judge(figures[HEADLINE], cells, classes, baselines["none"][HEADLINE])
+    support = cells.positive.sum(axis=0)
+    too_small, verdict = judge(figures[HEADLINE], support, classes, baselines["none"][HEADLINE])
     return {
         "n": len(cells.known),
         "groups": cells.group_count,
         **{name: figure.model_dump() for name, figure in figures.items()},
-        "per_class": _per_class(cells, classes, thresholds),
+        "per_class": _per_class(cells, classes, thresholds, intervals),
         "co_occurrence": {"true": _together(cells.positive), "predicted": _together(cells.predicted)},
         "calibration_error": {
             "before": None if uncalibrated is None else calibration_error(uncalibrated, targets),
@@ -78,6 +71,19 @@ def evaluate(
         "too_small_to_tell": too_small,
         "verdict": verdict,
     }
+
+
+def most_common_set(targets: NDArray[np.floating], classes: Sequence[str]) -> list[str]:
+    """The set that most pictures of `targets` [N, K] have, of equal ones the smallest, then the first by the classes.
+
+    Of pictures of which all is known; where there is none, what is not known counts as not there. N must not be 0.
+    """
+    known = ~np.isnan(targets).any(axis=1)
+    sets, counts = np.unique(targets[known] if known.any() else targets == 1, axis=0, return_counts=True)
+    sizes = sets.sum(axis=1)
+    # Rows are sorted rising, and the set with the first class sorts last.
+    best = np.lexsort((-np.arange(len(sets)), sizes, -counts))[0]
+    return [classes[number] for number in np.flatnonzero(sets[best]).tolist()]
 
 
 def _check(
@@ -108,72 +114,36 @@ def _check(
     )
 
 
-def _mean_precision(cells: Cells) -> float:
-    found = [_class_precision(cells, number) for number in cells.ranked.tolist()]
-    return float(np.mean(found)) if found else float("nan")
-
-
-def _class_precision(cells: Cells, number: int) -> float:
+def _rank(figure: Any, cells: Cells, number: int) -> float:
     known = cells.known[:, number]
-    return average_precision(cells.probabilities[known, number], cells.positive[known, number])
+    return float(figure(cells.probabilities[known, number], cells.positive[known, number]))
 
 
-def _ranked_interval(cells: Cells, seed: int) -> dict[str, tuple[float, float] | None]:
-    """The mean average precision's; with fewer resamples where pictures times classes are very many."""
+def _ranked(cells: Cells, seed: int) -> dict[str, Interval]:
+    """Intervals of what ranks pictures."""
     if not len(cells.ranked):
-        return {HEADLINE: None}
-    measure = precision_of_resamples(cells)
-    affordable = _STEPS // max(1, len(cells.known) * len(cells.ranked))
-    resamples = max(_FEWEST_RESAMPLES, min(RESAMPLES, affordable))
-    return bootstrap(
-        lambda counts: {HEADLINE: measure(counts)}, group_count=cells.group_count, seed=seed, resamples=resamples
-    )
+        return {}
+    measure = rankings_of_resamples(cells)
+
+    def rankings(counts: Counts) -> dict[str, Doubles]:
+        precisions, areas = measure(counts)
+        found = {HEADLINE: mean_of_present(precisions)}
+        for number, precision, area in zip(cells.ranked.tolist(), precisions, areas, strict=True):
+            found |= {f"average_precision {number}": precision, f"auroc {number}": area}
+        return found
+
+    resamples = affordable_resamples(len(cells.known), len(cells.ranked))
+    return bootstrap(rankings, group_count=cells.group_count, seed=seed, resamples=resamples)
 
 
-def _figure(name: str, value: float, interval: tuple[float, float] | None, cells: Cells) -> Score:
-    if np.isnan(value):
-        return Score(value=0.0, low=0.0, high=1.0, method="none: no class has a positive and a negative picture")
-    bounded = name not in _LOSSES
-    if cells.group_count == 1 or interval is None:
-        low, high = (0.0, 1.0) if bounded else (None, None)
-        return Score(value=value, low=low, high=high, method="none: one group cannot be resampled")
-    low, high = interval
-    if bounded and low == high and value in (0.0, 1.0):
-        # Resampling nothing but successes gives nothing but successes, however few they are.
-        least = _least_when_perfect(name, cells)
-        low, high = (least, 1.0) if value == 1.0 else (0.0, 1 - least)
-        return Score(value=value, low=low, high=high, method="wilson, since all resamples are alike")
-    grouped = cells.group_count < len(cells.known)
-    # Rounding of the resamples' sums must not put the value outside.
-    low, high = min(low, value), max(high, value)
-    return Score(value=value, low=low, high=high, method="bootstrap of groups" if grouped else "bootstrap")
+def affordable_resamples(pictures: int, classes: int) -> int:
+    """How many resamples are ranked: 1,000, or as many as take some seconds, but no fewer than 100."""
+    return max(_FEWEST_RESAMPLES, min(RESAMPLES, _STEPS // max(1, pictures * classes)))
 
 
-def _least_when_perfect(name: str, cells: Cells) -> float:
-    """Low end for a perfect score: Wilson's over groups; of means over classes, those of the classes combined."""
-    if name not in (HEADLINE, "macro_f1"):
-        return wilson(cells.group_count, cells.group_count)[0]
-    sizes = [
-        len(np.unique(cells.groups[cells.positive[:, number]])) for number in np.flatnonzero(cells.positive.any(axis=0))
-    ]
-    return mean_of_proportions([1.0] * len(sizes), sizes)[0]
-
-
-def calibration_error(probabilities: NDArray[np.floating], targets: NDArray[np.floating], bins: int = _BINS) -> float:
-    """Expected calibration error in [0, 1] over all known cells, in bins of equal width, open below.
-
-    `probabilities` and `targets` are [N, K]. Source: Guo et al. 2017, arXiv 1706.04599, eq. 3, of the class's own probability.
-    """
-    known = np.isfinite(targets)
-    said, true = probabilities[known].astype(np.float64), targets[known].astype(np.float64)
-    bin_of = np.digitize(said, np.linspace(0.0, 1.0, bins + 1)[1:-1], right=True)
-    gaps = np.bincount(bin_of, weights=true - said, minlength=bins)
-    return float(np.abs(gaps).sum() / len(said))
-
-
-def _per_class(cells: Cells, classes: Sequence[str], thresholds: NDArray[np.floating]) -> dict[str, dict[str, Any]]:
-    from sklearn.metrics import roc_auc_score
-
+def _per_class(
+    cells: Cells, classes: Sequence[str], thresholds: NDArray[np.floating], intervals: dict[str, Interval]
+) -> dict[str, dict[str, Any]]:
     ranked = set(cells.ranked.tolist())
     table = {}
     for number, name in enumerate(classes):
@@ -181,18 +151,21 @@ def _per_class(cells: Cells, classes: Sequence[str], thresholds: NDArray[np.floa
         predicted = cells.predicted[:, number] & known
         right, support, said = int((positive & predicted).sum()), int(positive.sum()), int(predicted.sum())
         both = number in ranked
-        scores = cells.probabilities[known, number]
+        figures = {
+            "precision": right / said if said else (0.0 if support else None),
+            "recall": right / support if support else None,
+            "f1": 2 * right / (support + said) if support else None,
+            "average_precision": _rank(average_precision, cells, number) if both else None,
+            "auroc": _rank(auroc, cells, number) if both else None,
+        }
         table[name] = {
             "support": support,
             "negatives": int(known.sum()) - support,
             "unknown": int((~known).sum()),
             "predicted": said,
             "threshold": float(thresholds[number]),
-            "precision": right / said if said else (0.0 if support else None),
-            "recall": right / support if support else None,
-            "f1": 2 * right / (support + said) if support else None,
-            "average_precision": _class_precision(cells, number) if both else None,
-            "auroc": float(roc_auc_score(positive[known], scores)) if both else None,
+            **figures,
+            **class_bounds(cells, number, figures, intervals),
         }
     return table
 
@@ -214,45 +187,17 @@ def _baselines(cells: Cells, classes: Sequence[str], common: Sequence[str]) -> d
 
 
 def _constant(cells: Cells, said: Flags) -> dict[str, float]:
-    predicted = np.broadcast_to(said, cells.known.shape)
+    """The same figures, but for the log loss: who is sure and wrong once has none."""
     same = Cells(
         probabilities=np.broadcast_to(said.astype(np.float64), cells.known.shape),
         positive=cells.positive,
         known=cells.known,
-        predicted=predicted,
+        predicted=np.broadcast_to(said, cells.known.shape),
         groups=cells.groups,
         group_count=cells.group_count,
     )
-    ones = np.ones((1, cells.group_count), dtype=np.float32)
-    wrong = {name: pair for name, pair in contributions(same).items() if name in ("hamming_loss", "subset_accuracy")}
-    figures: dict[str, float] = {name: float(found[0]) for name, found in statistics(same, wrong)(ones).items()}
+    parts = {name: pair for name, pair in contributions(same).items() if name != "log_loss"}
+    # Where all pictures have one place, the precision at it is the share that shows the class.
     prevalence: Doubles = cells.positive.sum(axis=0) / np.maximum(cells.known.sum(axis=0), 1)
     ranked = cells.ranked
-    return {HEADLINE: float(prevalence[ranked].mean()) if len(ranked) else 0.0, **figures}
-
-
-def _judge(figure: Score, cells: Cells, classes: Sequence[str], baseline: float) -> tuple[bool, str]:
-    """Whether the test split is too small to tell how good the model is, and a sentence that says so or not."""
-    low, high = figure.low or 0.0, 1.0 if figure.high is None else figure.high
-    support = cells.positive.sum(axis=0)
-    reasons = []
-    if high - low > WIDEST:
-        reasons.append(f"the interval is {100 * (high - low):.0f} points wide")
-    if low <= baseline <= high:
-        reasons.append(f"it may be no better than the {_percent(baseline)} of guessing")
-    few = [(classes[number], int(support[number])) for number in np.flatnonzero(support < FEWEST).tolist()]
-    reasons += [
-        f"class {name!r} is in {size} test picture{'' if size == 1 else 's'} ({FEWEST - size} more would make {FEWEST})"
-        for name, size in few[:3]
-    ]
-    if len(few) > 3:
-        reasons.append(f"{len(few) - 3} more classes are in fewer than {FEWEST}")
-    known = f"the mean average precision is {_percent(figure.value)} (95 %: {_percent(low)} to {_percent(high)})"
-    if reasons:
-        return True, f"Too small a test to tell: {known}; {'; '.join(reasons)}."
-    comparison = "above" if low > baseline else "below"
-    return False, f"The test is large enough: {known}, {comparison} the {_percent(baseline)} of guessing."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return {HEADLINE: float(prevalence[ranked].mean()) if len(ranked) else 0.0, **quotients(same, parts)}

@@ -1,4 +1,4 @@
-"""From which probability on a class is named. In: validation probabilities, targets [n, K]. Out: Thresholds. Next: scoring.py."""
+"""From which probability on a class is named. In: validation probabilities, targets. Out: ClassThresholds. Next: abstaining.py."""
 
 from __future__ import annotations
 
