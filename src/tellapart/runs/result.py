@@ -63,12 +63,11 @@ class TrainResult:
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
-        clean = self.accuracy_without_leaked
-        accuracy = {
-            "accuracy": self.scores["accuracy"].model_dump(),
-            "accuracy_without_leaked": None if clean is None else clean.model_dump(),
-        }
         honest = self.score_without_leaked
+        accuracy = {
+            "accuracy": self.score.model_dump(),
+            "accuracy_without_leaked": None if honest is None else honest.model_dump(),
+        }
         return {
             "run": str(self.run),
             "model": str(self.model),

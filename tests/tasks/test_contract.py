@@ -1,0 +1,114 @@
+"""What every task in the table keeps to. In: TASKS, made pictures. Out: from a table to a report, the same numbers everywhere."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tellapart
+from tellapart.answers.table import ANSWERINGS
+from tellapart.bundle import TaskName, read_manifest
+from tellapart.data.examples_csv import read_examples
+from tellapart.runs.reading import read_predictions
+from tellapart.tasks.table import TASKS, task_of
+
+DIGITS = (0, 1, 4)
+SIDE = 48
+SMALL = {"network": {"name": "lenet5", "channels": 1}, "loop": {"epochs": 4, "batch_size": 16, "learning_rate": 3e-3}}
+
+
+def digit(label: int, number: int) -> Image.Image:
+    """One of scikit-learn's handwritten digits, 24 pixels wide."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    image = digits.images[digits.target == label][number % 170]
+    return Image.fromarray(np.rint(image * (255 / 16)).astype(np.uint8)).resize((24, 24))
+
+
+def one_class(folder: Path) -> Path:
+    """Pictures of one digit each."""
+    rows = [("path", "label")]
+    for number in range(150):
+        label = DIGITS[number % 3]
+        sheet = Image.new("L", (SIDE, SIDE))
+        sheet.paste(digit(label, number // 3), (12, 12))
+        sheet.save(folder / f"{number}.png")
+        rows.append((f"{number}.png", f"digit {label}"))
+    return written(folder, rows)
+
+
+def several_classes(folder: Path) -> Path:
+    """Pictures of no, one or two digits, in two of four corners."""
+    chance = np.random.default_rng(0)
+    rows = [("path", "labels")]
+    for number in range(240):
+        shown = chance.choice(DIGITS, size=int(chance.integers(0, 3)), replace=False).tolist()
+        corners = chance.permutation([(0, 0), (24, 0), (0, 24), (24, 24)])
+        # Empty pictures would be copies of each other, so that each has a dot of its own.
+        sheet = Image.new("L", (SIDE, SIDE))
+        sheet.putpixel((number % SIDE, number // SIDE), 200)
+        for label, corner in zip(shown, corners.tolist(), strict=False):
+            sheet.paste(digit(label, number), tuple(corner))
+        sheet.save(folder / f"{number}.png")
+        rows.append((f"{number}.png", "|".join(f"digit {label}" for label in shown)))
+    return written(folder, rows)
+
+
+def written(folder: Path, rows: list[tuple[str, str]]) -> Path:
+    with (folder / "data.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return folder / "data.csv"
+
+
+DATA: Mapping[TaskName, Callable[[Path], Path]] = {"classification": one_class, "multilabel": several_classes}
+
+
+def test_every_task_has_pictures_here_and_an_answering() -> None:
+    assert set(DATA) == set(TASKS)
+    for name, task in TASKS.items():
+        assert (task.name, task_of(name)) == (name, task)
+        assert task.answering is ANSWERINGS[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["probe", "scratch"])
+@pytest.mark.parametrize("name", list(TASKS))
+def test_from_a_table_to_a_report(name: TaskName, strategy: str, tmp_path: Path) -> None:
+    table = DATA[name](tmp_path)
+    settings = SMALL if strategy == "scratch" else {}
+    result = tellapart.train(table, out=tmp_path / "runs", strategy=strategy, settings=settings)
+    manifest, metrics = read_manifest(result.model), json.loads((result.run / "metrics.json").read_text())
+
+    # One task, one headline figure, wherever they are told.
+    task = TASKS[name]
+    assert result.task == manifest.task == metrics["task"] == manifest.record.kind == name
+    told = result.as_json()
+    assert told["score"]["name"] == task.headline
+    assert told["score"]["value"] == manifest.scores[task.headline].value == metrics["test"][task.headline]["value"]
+    assert 0 <= told["score"]["low"] <= told["score"]["value"] <= told["score"]["high"] <= 1
+    assert told["score"]["value"] > 0.6, "it has learned something"
+    assert ("accuracy" in told) == (name in ("classification", "text"))
+    assert task.telling.summary(metrics)
+    assert task.telling.decided(metrics)
+    assert result.report is not None
+    assert "<h1>" in result.report.read_text(encoding="utf-8")
+
+    # The file answers as it was tested, and is scored as it was scored.
+    predicted = read_predictions(result.run / "predictions.csv", result.classes)
+    found = tellapart.load(result.model).predict([str(path) for path in predicted.paths])
+    np.testing.assert_allclose(found.probabilities, predicted.probabilities, atol=1e-5)
+    again = tellapart.evaluate(result.run, table, split="test")
+    assert again.task == name
+    assert again.metrics[task.headline]["value"] == pytest.approx(told["score"]["value"], abs=1e-9)
+
+    # Targets come back as they were read.
+    examples = read_examples(result.run / "examples.csv", task.kind)
+    assert {type(example.target) for example in examples} == {task.kind}
+    assert len(examples) == len(table.read_text().splitlines()) - 1
