@@ -11,6 +11,7 @@ VENV = .venv
 CLIENTS = .venv-clients
 IN_VENV = $(VENV)/bin/python -m
 SOURCES = src tests benchmarks
+PROTOCOLS = src/tellapart/serving/protocols
 TEXTS = $(SOURCES) docs deploy .ci Makefile pyproject.toml README.md CHANGELOG.md CONTRIBUTING.md
 
 # uv leaves bytecode to the first import, and where this variable is set every process would compile torch anew
@@ -20,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/.installed-%
-.PHONY: help demo test check format types imports spelling deployment constraints clean
+.PHONY: help demo test check format types imports spelling deployment constraints protocols clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +62,10 @@ constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.to
 		--no-emit-index-url --extra dev pyproject.toml $(VENV)/build.in --output-file constraints.txt
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url tests/serving/clients.in --output-file tests/serving/clients.txt
+
+protocols: $(CLIENTS)/.installed ## Describe the .proto files again for the server; after a change of one of them.
+	$(CLIENTS)/bin/python -m grpc_tools.protoc -I$(PROTOCOLS) --descriptor_set_out=$(PROTOCOLS)/protocols.binpb \
+		health.proto open_inference.proto
 
 clean: ## Remove the environment and everything that the tools keep; runs/ stays.
 	rm -rf $(VENV) $(CLIENTS) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tellapart
-from tellapart.answers.predictor import Classifier
+from tellapart.answers.predictor import Predictor
 from tellapart.evaluation.intervals import bootstrap, wilson
 from tellapart.evaluation.ranking import auroc, auroc_of_resamples
 from tellapart.runtime import cores
@@ -52,7 +52,7 @@ def located(source: str) -> Path:
     return write_solar_table(cache_folder() / "demo") if source == "solar" else Path(source)
 
 
-def novelty_of(classifier: Classifier, files: Sequence[str]) -> NDArray[np.float32]:
+def novelty_of(classifier: Predictor, files: Sequence[str]) -> NDArray[np.float32]:
     """The novelty of all files that can be read."""
     found = classifier.predict(list(files)).novelty
     assert found is not None, "the model was trained a moment ago"

@@ -191,7 +191,7 @@ def _rate(model: Any, data: list[bytes], batch: int, seconds: float) -> float:
         done = 0
         while time.perf_counter() < end:
             chosen = [data[(first + done + index) % len(data)] for index in range(batch)]
-            model.classify(np.stack([load(one, model.preprocessing) for one in chosen]))
+            model.compute(np.stack([load(one, model.preprocessing) for one in chosen]), ("probabilities", "novelty"))
             done += batch
         return done
 

@@ -27,7 +27,7 @@ class Classify(litserve.LitAPI):
         return np.stack(inputs)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        return self.model.classify(x if x.ndim == 4 else x[None])[0]
+        return self.model.compute(x if x.ndim == 4 else x[None], ("probabilities", "novelty"))["probabilities"]
 
     def unbatch(self, output: np.ndarray) -> list[np.ndarray]:
         return list(output)

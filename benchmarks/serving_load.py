@@ -139,12 +139,9 @@ def _v2(plan: dict[str, Any], data: bytes) -> bytes:
 
 
 def _grpc(plan: dict[str, Any], data: bytes) -> bytes:
-    from importlib import resources
-
     from tellapart.serving import protobuf
 
-    text = resources.files("tellapart.serving").joinpath("protocols", "open_inference.proto").read_text("utf-8")
-    request = protobuf.read_service(text, file="load.proto").methods["ModelInfer"][0]
+    request = protobuf.read_service("open_inference.proto").methods["ModelInfer"][0]
     built: bytes = request(
         model_name=plan["model"],
         inputs=[{"name": "image", "datatype": "BYTES", "shape": plan["shape"]}],

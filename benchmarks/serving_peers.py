@@ -37,7 +37,7 @@ class TritonPythonModel:
     def execute(self, requests):
         files = [triton.get_input_tensor_by_name(one, "image").as_numpy().reshape(-1)[0] for one in requests]
         images = np.stack([load(file, self.model.preprocessing) for file in files])
-        rows = self.model.classify(images)[0]
+        rows = self.model.compute(images, ("probabilities", "novelty"))["probabilities"]
         return [triton.InferenceResponse([triton.Tensor("probabilities", row[None])]) for row in rows]
 """
 TRITON_CONFIG = """

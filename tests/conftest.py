@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score
+from tellapart.bundle import (
+    BackboneRecord,
+    ClassificationRecord,
+    DataRecord,
+    Manifest,
+    PreprocessingRecord,
+    Score,
+)
 from tellapart.export.assemble import assemble
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -72,19 +79,20 @@ def tiny_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_manifest() -> Manifest:
     return Manifest(
+        task="classification",
         created="2026-01-01T00:00:00+00:00",
         strategy="probe",
         classes=("blue", "green", "红色"),
         preprocessing=PreprocessingRecord(
             size=SIZE, crop=1.0, interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
         ),
-        temperature=0.5,
         backbone=BackboneRecord(
             name="tiny", embedding=3, weights_source="made here", weights_license="none", weights_fingerprint="0" * 64
         ),
         scores={"accuracy": Score(value=0.9, low=0.8, high=0.95)},
         data=DataRecord(name="colours", fingerprint="1" * 64, n_train=7, n_validation=1, n_test=2),
         versions={"tellapart": "0.1.0"},
+        record=ClassificationRecord(temperature=0.5),
     )
 
 
@@ -93,7 +101,7 @@ def tiny_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
     """A whole model.onnx: the logit of each class is ten times the mean of its colour."""
     weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
     bias = np.array([0.1, 0.2, 0.3], dtype=np.float32)
-    return assemble(tiny_network, weight=weight, bias=bias, temperature=0.5, manifest=tiny_manifest)
+    return assemble(tiny_network, weight=weight, bias=bias, manifest=tiny_manifest)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tellapart.bundle import (
     DIGEST_KEY,
     MANIFEST_KEY,
     AbstentionRecord,
+    ClassificationRecord,
     Manifest,
     Score,
     open_model,
@@ -89,20 +90,27 @@ def test_any_changed_byte_is_noticed(tiny_bytes: bytes, tmp_path: Path) -> None:
 
 def test_a_newer_schema_asks_for_an_upgrade(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, {"schema_version": 3, "new_key": 1}))
-    with pytest.raises(ModelFileError, match="manifest schema 3; this tellapart reads up to 2. Upgrade tellapart"):
+    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, {"schema_version": 4, "new_key": 1}))
+    with pytest.raises(ModelFileError, match="manifest schema 4; this tellapart reads up to 3. Upgrade tellapart"):
         open_model(path)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"temperature": -1}, "breaks a rule at temperature"),
+        (
+            {"record": {"kind": "classification", "temperature": -1}},
+            "breaks a rule at record.classification.temperature",
+        ),
         ({"classes": ["a", "a"]}, "two classes have the same name"),
         ({"surprise": 1}, "breaks a rule at surprise"),
         ({"preprocessing": {}}, "breaks a rule at preprocessing"),
         ({"schema_version": 0}, "breaks a rule at schema_version"),
-        ({"abstention": {"coverage": 1.5}}, "breaks a rule at abstention.coverage"),
+        ({"task": "painting"}, "breaks a rule at task"),
+        (
+            {"record": {"kind": "classification", "temperature": 1, "abstention": {"coverage": 1.5}}},
+            "breaks a rule at record.classification.abstention.coverage",
+        ),
     ],
 )
 def test_a_manifest_that_breaks_a_rule_is_refused(
@@ -114,21 +122,33 @@ def test_a_manifest_that_breaks_a_rule_is_refused(
         read_manifest(path)
 
 
-def test_a_file_of_schema_1_still_opens(
-    tiny_network: Path, tiny_bytes: bytes, tiny_manifest: Manifest, tmp_path: Path
-) -> None:
-    old = tiny_manifest.model_dump(mode="json") | {"schema_version": 1}
-    del old["abstention"]
-    model = onnx.load_from_string(tiny_bytes)
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {MANIFEST_KEY: json.dumps(old), DIGEST_KEY: "0" * 64})
-    path = tmp_path / "model.onnx"
-    path.write_bytes(seal(model.SerializeToString()))
-    opened = open_model(path)
-    assert (opened.manifest.schema_version, opened.manifest.abstention) == (1, None)
-    probabilities, novelty = opened.classify(np.zeros((2, 16, 16, 3), dtype=np.uint8))
-    assert probabilities.shape == (2, 3)
-    assert novelty is None
+@pytest.mark.parametrize("schema", [1, 2])
+def test_files_of_older_schemas_answer_as_they_did(repository: Path, schema: int) -> None:
+    """The two files were written by tellapart at the schema's time, with the network and the weights of `tiny_bytes`."""
+    opened = open_model(repository / "tests" / "files" / f"schema_{schema}.onnx")
+    assert (opened.manifest.schema_version, opened.manifest.task) == (3, "classification")
+    record = opened.manifest.record_of(ClassificationRecord)
+    assert record.temperature == 0.5
+    images = np.zeros((2, 16, 16, 3), dtype=np.uint8)
+    images[1, ..., 2] = 51
+    arrays = opened.compute(images, ("probabilities", "novelty"))
+    # By hand, as above: logits (0.1, 0.2, 0.3) and (2.1, 0.2, 0.3), divided by the temperature.
+    exponentials = np.exp([[0.2, 0.4, 0.6], [4.2, 0.4, 0.6]])
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(arrays["probabilities"], expected, rtol=1e-5)
+    assert ("novelty" in arrays) == (schema == 2)
+    if schema == 1:
+        assert record.abstention is None
+    else:
+        assert record.abstention == AbstentionRecord(
+            coverage=0.9,
+            threshold=0.2,
+            novelty_threshold=1.0,
+            calibrated_on=40,
+            measured_coverage=Score(value=0.91, low=0.8, high=0.97),
+            mean_set_size=1.2,
+            known=Score(value=0.95),
+        )
 
 
 def test_a_file_that_abstains_must_give_the_novelty(
@@ -143,19 +163,19 @@ def test_a_file_that_abstains_must_give_the_novelty(
         mean_set_size=1.2,
         known=Score(value=0.9, low=0.8, high=0.95),
     )
-    manifest = tiny_manifest.model_copy(update={"abstention": record})
+    manifest = tiny_manifest.model_copy(update={"record": ClassificationRecord(temperature=1.0, abstention=record)})
     parts = {"weight": np.eye(3, dtype=np.float32), "bias": np.zeros(3, dtype=np.float32)}
     path = tmp_path / "model.onnx"
-    path.write_bytes(assemble(tiny_network, **parts, temperature=1.0, manifest=manifest))
+    path.write_bytes(assemble(tiny_network, **parts, manifest=manifest))
     with pytest.raises(ModelFileError, match="gives probabilities and embedding and novelty. Train it again"):
         open_model(path)
     novelty = fit_novelty(np.eye(3), np.arange(3)).arrays()
-    path.write_bytes(assemble(tiny_network, **parts, temperature=1.0, manifest=manifest, novelty=novelty))
+    path.write_bytes(assemble(tiny_network, **parts, manifest=manifest, novelty=novelty))
     opened = open_model(path)
-    assert opened.manifest.abstention == record
+    assert opened.manifest.record_of(ClassificationRecord).abstention == record
     images = np.full((2, 16, 16, 3), 40, dtype=np.uint8)
     (expected,) = opened.session.run(images, ["novelty"])
-    np.testing.assert_array_equal(opened.classify(images)[1], expected)
+    np.testing.assert_array_equal(opened.compute(images, ("probabilities", "novelty"))["novelty"], expected)
 
 
 def test_a_graph_of_another_shape_is_refused(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 
+from tellapart.data.augment import Augmentation
 from tellapart.errors import SettingsError
+from tellapart.models.classics import Block, Dense
 from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
-from tellapart.settings.tree import TrainSettings, parse_seconds
+from tellapart.settings.tree import AugmentSettings, BlockSettings, DenseSettings, TrainSettings, parse_seconds
 
 
 def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) -> None:
@@ -208,3 +212,25 @@ def test_what_was_told_about_the_data_does_not_change_what_is_learned() -> None:
     told = make_settings({"data": "x", "task": "multilabel", "label_separator": ";"})
     assert (told.task, told.label_separator) == ("multilabel", ";")
     assert told.trained_by() == make_settings({"data": "x"}).trained_by()
+
+
+@pytest.mark.parametrize(
+    ("settings", "part", "own"),
+    [
+        (BlockSettings, Block, {"groups", "pool_stride", "local_response_norm"}),
+        (DenseSettings, Dense, set()),
+        (AugmentSettings, Augmentation, {"policy"}),
+    ],
+)
+def test_what_a_recipe_says_of_a_part_are_the_part_s_own_fields(settings: Any, part: Any, own: set[str]) -> None:
+    names = [field.name for field in dataclasses.fields(part) if field.name not in own]
+    assert list(settings.model_fields) == names
+    hints = get_type_hints(part)
+    for name, field in settings.model_fields.items():
+        assert field.annotation in (hints[name], hints[name] | None)
+
+
+def test_a_plain_block_of_a_recipe_is_a_plain_block() -> None:
+    assert Block(**BlockSettings().model_dump()) == Block(filters=32)
+    assert Dense(**DenseSettings().model_dump()) == Dense(units=128)
+    assert AugmentSettings().model_dump(exclude_none=True) == {"preset": "light"}

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from tellapart.answers.predictor import Classifier
+    from tellapart.answers.predictor import Predictor
     from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
@@ -116,14 +116,14 @@ def train(
     return run_training(make_settings(chosen), reporter=make_reporter(quiet=not progress))
 
 
-def load(model: _PathLike) -> Classifier:
+def load(model: _PathLike) -> Predictor:
     """Open a model.onnx or a run's folder; `.predict(paths)` gives Predictions, as `tellapart predict` does.
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or too new.
     """
-    from tellapart.answers.predictor import load_classifier
+    from tellapart.answers.predictor import load_predictor
 
-    return load_classifier(model)
+    return load_predictor(model)
 
 
 def evaluate(

@@ -8,130 +8,61 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import ValidationError
 
 from tellapart.errors import ModelFileError
-from tellapart.preprocessing import Interpolation, Preprocessing
+from tellapart.manifest import (
+    SCHEMA_VERSION,
+    AbstentionRecord,
+    BackboneRecord,
+    ClassificationRecord,
+    DataRecord,
+    Manifest,
+    MultilabelRecord,
+    PreprocessingRecord,
+    Score,
+    TaskName,
+    TaskRecord,
+)
+from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import Session
 from tellapart.storage import storage_errors
 
-SCHEMA_VERSION = 2  # 1: before abstention; such files still open, and know neither sets nor "unknown"
-TaskName = Literal["classification", "multilabel", "segmentation", "detection", "text"]
+# The door to the manifest as well: whoever opens a model wants both.
+__all__ = [
+    "DIGEST_KEY",
+    "MANIFEST_KEY",
+    "MAX_MODEL_BYTES",
+    "PRODUCER",
+    "SCHEMA_VERSION",
+    "AbstentionRecord",
+    "BackboneRecord",
+    "ClassificationRecord",
+    "DataRecord",
+    "Manifest",
+    "Model",
+    "MultilabelRecord",
+    "PreprocessingRecord",
+    "Score",
+    "TaskName",
+    "TaskRecord",
+    "open_model",
+    "read_manifest",
+    "seal",
+]
+
 PRODUCER = "tellapart"
 MANIFEST_KEY = "tellapart.manifest"
 DIGEST_KEY = "tellapart.sha256"
 MAX_MODEL_BYTES = 2 * 1024**3  # protobuf's own limit for one ONNX file
 _ZEROS = b"0" * 64
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Score(_Part):
-    """A figure with its 95 % interval, as it is measured, shown and kept; `low` and `high` are None where none can be had."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    method: str = ""  # how the interval was found; left out of the JSON where it is not told, as in a manifest
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Score:
-        """A figure of metrics.json as a manifest keeps it, without how its interval was found."""
-        return cls(value=record["value"], low=record.get("low"), high=record.get("high"))
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in plain(self).items() if name != "method" or value}
-
-
-class BackboneRecord(_Part):
-    """Which network computes the embedding, and under which licence its weights may be used."""
-
-    name: str
-    embedding: int = Field(gt=0)  # D, length of the embedding
-    weights_source: str
-    weights_license: str
-    weights_fingerprint: str  # SHA-256 of the weights
-    test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"  # the views that an answer is the mean over
-
-
-class PreprocessingRecord(_Part):
-    """The fields of Preprocessing, as JSON."""
-
-    size: int = Field(gt=0, le=4096)
-    crop: float = Field(gt=0, le=1)
-    interpolation: Interpolation
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    def plain(self) -> Preprocessing:
-        """The same as what `preprocessing.load` takes."""
-        return Preprocessing(**self.model_dump())
-
-
-class DataRecord(_Part):
-    """What the model was trained and tested on."""
-
-    name: str
-    fingerprint: str  # SHA-256 over the sorted content hashes and labels
-    n_train: int
-    n_validation: int
-    n_test: int
-    leaked: int = 0  # test pictures with a copy or group mate in another of the user's own splits
-
-
-class AbstentionRecord(_Part):
-    """When the model says "one of these" or "none of these", and how that did on the test split."""
-
-    coverage: float = Field(gt=0, lt=1)  # wanted: how often a picture's set of classes holds the true one
-    threshold: float = Field(
-        ge=0, le=1
-    )  # a class at least this probable is in the set; the most probable one always is
-    novelty_threshold: float | None = None  # a picture above it is unknown; None: nothing is
-    calibrated_on: int  # validation pictures
-    measured_coverage: Score  # on the test split
-    mean_set_size: float  # on the test split, in classes
-    known: Score | None = None  # share of the test split that is not called unknown
-
-
-class Manifest(_Part):
-    """Everything that must travel with the network: who it is, how to feed it, how good it was, where it came from."""
-
-    schema_version: Literal[1, 2] = 2
-    created: str  # ISO 8601, UTC
-    strategy: str
-    classes: tuple[str, ...] = Field(min_length=2)  # in the order of the probabilities
-    preprocessing: PreprocessingRecord
-    temperature: float = Field(gt=0)
-    backbone: BackboneRecord
-    scores: dict[str, Score]  # on the test split
-    scores_without_leaked: dict[str, Score] | None = None  # where some of it leaked and some did not
-    data: DataRecord
-    versions: dict[str, str]
-    abstention: AbstentionRecord | None = None
-
-    @model_validator(mode="after")
-    def _classes_are_distinct(self) -> Manifest:
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError("two classes have the same name")
-        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,16 +79,10 @@ class Model:
         probabilities, embedding = self.session.run(images, ("probabilities", "embedding"))
         return probabilities, embedding
 
-    def classify(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Pictures uint8 [N, size, size, 3] to calibrated probabilities [N, K] and novelty [N].
-
-        The novelty is about 1 or less for pictures like those of the training, and has no upper limit; None where the file was
-        made by a tellapart that did not measure it.
-        """
-        if "novelty" not in self.session.outputs:
-            return self.session.run(images, ("probabilities",))[0], None
-        probabilities, novelty = self.session.run(images, ("probabilities", "novelty"))
-        return probabilities, novelty
+    def compute(self, images: NDArray[Any], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Inputs [N, ...] to those of the outputs `names` that the file has, each [N, ...]."""
+        there = [name for name in names if name in self.session.outputs]
+        return dict(zip(there, self.session.run(images, there), strict=True))
 
 
 def seal(graph_with_placeholder: bytes) -> bytes:
@@ -182,9 +107,7 @@ def open_model(path: Path) -> Model:
     """
     data, manifest = _read(path)
     session = Session(data, source=str(path))
-    size, promised = manifest.preprocessing.size, ["probabilities", "embedding"]
-    if manifest.abstention is not None:
-        promised.append("novelty")
+    size, promised = manifest.preprocessing.size, manifest.record.promised
     if tuple(session.inputs.get("image", ()))[1:] != (size, size, 3) or not set(promised) <= set(session.outputs):
         raise ModelFileError(
             f"{path} has inputs {session.inputs} and outputs {sorted(session.outputs)}; a tellapart model takes "

@@ -113,16 +113,21 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
     resizing only the crop's box saves a third of the work.
     """
     size = preprocessing.size
-    shorter = min(image.size)
-    side = shorter * size / max(size, math.floor(size / preprocessing.crop))
-    left, top = (image.width - side) / 2, (image.height - side) / 2
     resized = image.resize(
         (size, size),
         _RESAMPLING[preprocessing.interpolation],
-        box=(left, top, left + side, top + side),
+        box=shown_part(image.width, image.height, preprocessing),
         reducing_gap=_REDUCING_GAP,
     )
     return np.asarray(resized)
+
+
+def shown_part(width: int, height: int, preprocessing: Preprocessing) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what `prepare` keeps of a picture of that size, in its pixels: a square in the middle."""
+    size = preprocessing.size
+    side = min(width, height) * size / max(size, math.floor(size / preprocessing.crop))
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
 
 
 def load(data: bytes, preprocessing: Preprocessing, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:

@@ -16,12 +16,23 @@ from ..serving.conftest import (  # noqa: TID252 (the fixtures of another folder
     models,
     pictures,
     server,
+    several_bytes,
     shared,
     shared_models,
     start,
 )
 
-__all__ = ["deciding_bytes", "explain", "models", "pictures", "server", "shared", "shared_models", "start"]
+__all__ = [
+    "deciding_bytes",
+    "explain",
+    "models",
+    "pictures",
+    "server",
+    "several_bytes",
+    "shared",
+    "shared_models",
+    "start",
+]
 
 Script = Callable[..., "Scripted"]
 

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 import tellapart
-from tellapart.client.answers import RemotePredictions, ServerError
+from tellapart.answers.predictions import Predictions
+from tellapart.client.answers import ServerError
 from tellapart.errors import DataError, SettingsError
 from tellapart.serving.bodies import Limits
 
@@ -43,7 +44,7 @@ def url(server: Running) -> str:
     return f"http://127.0.0.1:{server.http_port}"
 
 
-def same(found: RemotePredictions, wanted: Any) -> None:
+def same(found: Predictions, wanted: Any) -> None:
     assert (found.paths, found.labels, found.errors) == (wanted.paths, wanted.labels, wanted.errors)
     assert (found.classes, found.sets) == (wanted.classes, wanted.sets)
     np.testing.assert_allclose(found.probabilities, wanted.probabilities, atol=1e-6)
@@ -236,7 +237,7 @@ def test_the_asynchronous_client_says_the_same(
     data = [png((number, 100, 200 - number)) for number in range(61)]
     asked: list[Any] = [*data, *files, tmp_path / "none.png", Image.open(files[0])]
 
-    async def ask() -> RemotePredictions:
+    async def ask() -> Predictions:
         async with tellapart.AsyncClient(url(shared), model="single") as one:
             assert await one.ready()
             assert [model["name"] for model in await one.models()] == ["colours", "single"]

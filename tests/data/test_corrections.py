@@ -219,6 +219,12 @@ def test_sets_are_corrected_by_columns_and_with_another_separator(tmp_path: Path
     assert [entry.target.text for entry in corrected.listing.entries][:2] == ["x|y", "x|z"]
 
 
+def test_a_class_may_be_called_as_what_leaves_a_picture_out(tmp_path: Path) -> None:
+    listing = sets(tmp_path, "path,labels\na.png,x|-\nb.png,x\n")
+    corrected = correct(listing, write(tmp_path, "path,labels\nb.png,-\n"))
+    assert [entry.target.text for entry in corrected.listing.entries] == ["-|x", "-"]
+
+
 def test_a_class_with_a_column_stays_even_if_nobody_has_it(tmp_path: Path) -> None:
     listing = sets(tmp_path, "path,x,y\na.png,1,0\nb.png,1,0\n")
     assert correct(listing, write(tmp_path, "path,labels\na.png,\n")).listing.classes == ("x", "y")

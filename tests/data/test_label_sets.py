@@ -102,6 +102,12 @@ def test_what_there_is_to_know_about_sets() -> None:
     }
 
 
+def test_three_pictures_without_a_class_are_enough() -> None:
+    items = [item(f"{number}.png", "a|b" if number % 2 else "a") for number in range(60)]
+    audit = audited([*items, *(item(f"without {number}.png", "b") for number in range(3))], ("a", "b"))
+    assert [finding.severity for finding in findings(audit)] == ["note"]
+
+
 def test_copies_with_other_sets_are_told() -> None:
     items = [item(f"{number}.png", "a|b" if number % 2 else "") for number in range(50)]
     audit = audited(

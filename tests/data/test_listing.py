@@ -32,6 +32,7 @@ def found(listing: Listing) -> tuple[str, list[str]]:
         ("path,label\na.png,x|y\n", "classification", ["x|y"]),
         ("path,label,cat,dog\na.png,x,1,0\n", "classification", ["x"]),
         ("path,target\na.png,x\n", "classification", ["x"]),
+        ("path,target,cat,dog\na.png,x,1,0\n", "classification", ["x"]),
         ("path,labels\na.png,x|y\n", "multilabel", ["x|y"]),
         ("path,labels,target\na.png,x|y,z\n", "multilabel", ["x|y"]),
         ("path,cat,dog\na.png,1,0\nb.png,1,1\n", "multilabel", ["cat", "cat|dog"]),
@@ -66,6 +67,8 @@ def test_what_is_told_wins(tmp_path: Path, text: str, options: ReadOptions, task
 
 
 def test_what_was_told_need_not_be_said(tmp_path: Path) -> None:
+    both = write(tmp_path, "path,label,labels\na.png,x,y|z\n", "both.csv")
+    assert read_listing(both, TOLD_CLASSES).notes == ()
     path = write(tmp_path, "path,labels\na.png,x|y\nb.png,x\n")
     assert len(read_listing(path).notes) == 1
     assert read_listing(path, TOLD_SETS).notes == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import Any
 
@@ -9,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
 from tellapart.data.augment import build_augmentation, resolve
-from tellapart.data.motion import motion_of, move_boxes, move_mask
+from tellapart.data.motion import into_square, motion_of, move_boxes, move_mask
 from tellapart.data.transforms import IDENTITY, Geometry, multiply, reshape, rotation
+from tellapart.preprocessing import Preprocessing, decode, prepare
 
 BOXES = np.array([[10.0, 20.0, 30.0, 50.0], [40.0, 8.0, 64.0, 24.0], [0.0, 0.0, 64.0, 64.0]])
 IGNORED = 255
@@ -139,6 +142,37 @@ def test_there_and_back() -> None:
     points = np.random.default_rng(0).uniform(-10, 60, (5, 4, 2))
     np.testing.assert_allclose(motion.to_source(motion.to_variant(points)), points, atol=1e-9)
     assert motion_of(Geometry(), side=32, size=32).to_source(points) == pytest.approx(points)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_points_of_a_source_by_hand(orientation: int) -> None:
+    """Upright, 400 x 300 pixels; for 96 pixels and a crop of 0.75 the shorter side is made 128, of which 96 are kept.
+
+    So the network sees 300 x 96 / 128 = 225 pixels from (87.5, 37.5) on, each 96 / 225 of a pixel of its own.
+    """
+    turned = orientation in (6, 8)
+    stored = Image.new("RGB", (300, 400) if turned else (400, 300))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    stored.save(file, "JPEG", exif=exif)
+    decoded = decode(file.getvalue(), target=96)
+    assert (decoded.width, decoded.height) == (400, 300)
+    points = np.array([[87.5, 37.5], [200.0, 150.0], [312.5, 262.5], [0.0, 300.0]])
+    found = into_square(
+        points, width=decoded.width, height=decoded.height, preprocessing=Preprocessing(size=96, crop=0.75)
+    )
+    np.testing.assert_allclose(found, [[0, 0], [48, 48], [96, 96], [-87.5 * 96 / 225, 262.5 * 96 / 225]])
+
+
+def test_a_point_is_where_the_pixels_show_it() -> None:
+    """A white dot of a black picture, 12 pixels wide, found again in what the network sees."""
+    picture = np.zeros((300, 400, 3), dtype=np.uint8)
+    picture[94:106, 244:256] = 255
+    preprocessing = Preprocessing(size=96, crop=0.75)
+    rows, columns = np.nonzero(prepare(Image.fromarray(picture), preprocessing)[..., 0] > 127)
+    (place,) = into_square(np.array([[250.0, 100.0]]), width=400, height=300, preprocessing=preprocessing)
+    np.testing.assert_allclose([columns.mean() + 0.5, rows.mean() + 0.5], place, atol=0.3)
 
 
 @pytest.mark.parametrize("preset", ["light", "medium", "strong", "trivial", "randaugment"])

@@ -80,10 +80,15 @@ def test_a_separator_that_was_told_leaves_the_others_in_names(tmp_path: Path) ->
     assert listing.classes == ("a", "b", "salt, pepper")
 
 
+def test_other_separators_are_parts_of_names_where_the_usual_one_is_used(tmp_path: Path) -> None:
+    assert read_label_sets(write(tmp_path, "path,labels\na.png,a;b|c\nb.png,c\n")).classes == ("a;b", "c")
+
+
 def test_what_is_not_known(tmp_path: Path) -> None:
     listing = read_label_sets(write(tmp_path, "path,labels\na.png,cat|?dog\nb.png,?bird\n"))
     assert listing.entries[0].target == ClassNames(("cat",), ("dog",))
     assert listing.classes == ("bird", "cat", "dog")
+    assert len(listing.notes) == 1  # the first may have both: nothing says that each has at most one label
 
 
 def test_a_column_a_class(tmp_path: Path) -> None:
@@ -187,6 +192,13 @@ WRONG = {
         "path,cat,dog\na.png,1,0\nb.png,0,maybe\nc.png,1,1\n",
         (
             "the table {table} has 'maybe' in the column 'dog', row 3, where other rows have 0 or 1 (true, false, yes, no, or "
+            "nothing for not known). Correct it, or take the column out if it is no class."
+        ),
+    ),
+    "two doubtful columns": (
+        "path,cat,dog\na.png,1,0\nb.png,2,?\n",
+        (
+            "the table {table} has '2' in the column 'cat', row 3, where other rows have 0 or 1 (true, false, yes, no, or "
             "nothing for not known). Correct it, or take the column out if it is no class."
         ),
     ),

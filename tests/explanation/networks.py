@@ -65,7 +65,7 @@ def averaged(helper: Any) -> list[Any]:
 
 def whole(network: Path, manifest: Manifest, weight: NDArray[np.float32] = WEIGHT) -> bytes:
     """The bytes of a model.onnx of a network with three numbers as its embedding."""
-    return assemble(network, weight=weight, bias=BIAS, temperature=0.5, manifest=manifest)
+    return assemble(network, weight=weight, bias=BIAS, manifest=manifest)
 
 
 def staged_model(network: Any, manifest: Manifest, folder: Path, *, size: int, views: Any = "none") -> bytes:
@@ -80,6 +80,5 @@ def staged_model(network: Any, manifest: Manifest, folder: Path, *, size: int, v
         path,
         weight=classifier.weight.detach().numpy(),
         bias=classifier.bias.detach().numpy(),
-        temperature=0.5,
         manifest=manifest,
     )

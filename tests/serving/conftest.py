@@ -16,8 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.answers.deciding import prediction_sets
-from tellapart.bundle import AbstentionRecord, Manifest, Model, Score, open_model
+from tellapart.bundle import (
+    AbstentionRecord,
+    ClassificationRecord,
+    Manifest,
+    Model,
+    MultilabelRecord,
+    Score,
+    open_model,
+)
 from tellapart.export.assemble import assemble
 from tellapart.preprocessing import load
 from tellapart.serving.app import build_app
@@ -25,7 +32,8 @@ from tellapart.serving.bodies import Limits
 from tellapart.serving.grpc_service import build_grpc
 from tellapart.serving.keys import Keys
 from tellapart.serving.listener import listen, open_socket
-from tellapart.serving.repository import Repository, Version
+from tellapart.serving.opened import Version
+from tellapart.serving.repository import Repository
 from tellapart.serving.service import Service
 from tellapart.serving.versions import read_sources
 
@@ -126,23 +134,25 @@ def deciding_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
         mean_set_size=1.2,
         known=Score(value=0.95),
     )
-    novelty = {
-        "least_length": np.array([1e-6], dtype=np.float32),
-        "centre": np.full(3, 3**-0.5, dtype=np.float32),
-        "directions": np.eye(3, dtype=np.float32),
-        "scales": np.full(3, 2.0, dtype=np.float32),
-        "means": np.zeros((1, 3), dtype=np.float32),
-        "residual_scale": np.array([1.0], dtype=np.float32),
-    }
-    weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
-    return assemble(
-        tiny_network,
-        weight=weight,
-        bias=np.zeros(3, dtype=np.float32),
-        temperature=4.0,
-        manifest=tiny_manifest.model_copy(update={"abstention": record}),
-        novelty=novelty,
+    told = ClassificationRecord(temperature=4.0, abstention=record)
+    return _assemble(tiny_network, tiny_manifest.model_copy(update={"record": told}))
+
+
+@pytest.fixture(scope="session")
+def several_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
+    """A model that names every colour that is bright, each from a probability of its own on; novelty as above."""
+    told = MultilabelRecord(
+        scales=(1.0, 1.0, 0.5),
+        offsets=(-5.0, -5.0, -2.0),
+        thresholds=(0.5, 0.25, 0.75),
+        threshold_rule="f1",
+        novelty_threshold=1.0,
+        calibrated_on=40,
+        known=Score(value=0.95),
     )
+    scores = {"mean_average_precision": Score(value=0.953, low=0.93, high=0.97), "micro_f1": Score(value=0.9)}
+    update = {"task": "multilabel", "record": told, "scores": scores}
+    return _assemble(tiny_network, tiny_manifest.model_copy(update=update))
 
 
 @pytest.fixture
@@ -185,6 +195,20 @@ def server(start: Start) -> Running:
     return start()
 
 
+def _assemble(network: Path, manifest: Manifest) -> bytes:
+    """The logit of each class is ten times the mean of its colour."""
+    novelty = {
+        "least_length": np.array([1e-6], dtype=np.float32),
+        "centre": np.full(3, 3**-0.5, dtype=np.float32),
+        "directions": np.eye(3, dtype=np.float32),
+        "scales": np.full(3, 2.0, dtype=np.float32),
+        "means": np.zeros((1, 3), dtype=np.float32),
+        "residual_scale": np.array([1.0], dtype=np.float32),
+    }
+    weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
+    return assemble(network, weight=weight, bias=np.zeros(3, dtype=np.float32), manifest=manifest, novelty=novelty)
+
+
 def _write_models(folder: Path, deciding: bytes, tiny: bytes) -> Path:
     for number, data in (("1", tiny), ("2", deciding)):
         (folder / "colours" / number).mkdir(parents=True)
@@ -212,7 +236,6 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
             max_delay=0.0,
             queue=options.get("queue", 64),
             timeout=options.get("timeout", PATIENCE),
-            sets=prediction_sets,
             explain=options.get("explain"),
         )
         limits, keys = options.get("limits", Limits()), Keys(options.get("keys", ()))

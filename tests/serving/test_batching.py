@@ -40,19 +40,19 @@ class Doubling:
         self.entered = threading.Semaphore(0)
         self.ran: list[list[int]] = []
 
-    def prepare(self, picture: Any) -> np.ndarray:
+    def prepare(self, picture: Any) -> tuple[np.ndarray, str]:
         if picture == "broken":
             raise PictureError("not a picture")
-        return np.full((1, 1, 3), picture, dtype=np.uint8)
+        return np.full((1, 1, 3), picture, dtype=np.uint8), f"beside {picture}"
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         numbers = images[:, 0, 0, 0].astype(int)
         self.ran.append(numbers.tolist())
         self.entered.release()
         assert self.gate.wait(PATIENCE)
         if 99 in numbers:
             raise MemoryError("no memory")
-        return 2 * numbers, np.stack([3 * numbers] * 2, axis=1)
+        return {"twice": 2 * numbers, "thrice": np.stack([3 * numbers] * 2, axis=1)}
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def entered(one: Batcher, pictures: int) -> None:
 
 
 def doubles(outputs: Outputs) -> list[Any]:
-    return [None if row is None else int(row[0]) for row in outputs.rows]
+    return [None if row is None else int(row["twice"]) for row in outputs.rows]
 
 
 def test_a_request_is_split_into_batches_and_answered_in_order() -> None:
@@ -90,7 +90,8 @@ def test_a_request_is_split_into_batches_and_answered_in_order() -> None:
         async with batcher(threads=3) as one:
             outputs = await one.submit(network, list(range(10)), timeout=PATIENCE)
         assert doubles(outputs) == [2 * number for number in range(10)]
-        assert [row[1].tolist() for row in outputs.rows if row] == [[3 * n, 3 * n] for n in range(10)]
+        assert [row["thrice"].tolist() for row in outputs.rows if row] == [[3 * n, 3 * n] for n in range(10)]
+        assert outputs.beside == tuple(f"beside {n}" for n in range(10))
         assert max(map(len, network.ran)) <= 4
         assert sorted(number for batch in network.ran for number in batch) == list(range(10))
 
@@ -430,7 +431,7 @@ def test_times_are_told_of_each_batch() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="niceness is a thread's on Linux only")
 def test_threads_that_classify_let_the_one_that_talks_go_first() -> None:
     class Asking(Doubling):
-        def run(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
+        def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
             niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
             return super().run(images)
 
@@ -447,6 +448,6 @@ def test_threads_that_classify_let_the_one_that_talks_go_first() -> None:
 def test_nothing_asked_is_nothing_answered() -> None:
     async def main() -> None:
         async with batcher() as one:
-            assert await one.submit(Doubling(), [], timeout=PATIENCE) == Outputs(rows=(), errors=())
+            assert await one.submit(Doubling(), [], timeout=PATIENCE) == Outputs(rows=(), beside=(), errors=())
 
     asyncio.run(main())

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tellapart.bundle import Manifest, open_model
+from tellapart.bundle import ClassificationRecord, Manifest, open_model
 from tellapart.export.assemble import assemble
 from tellapart.serving.corrections import Corrections
-from tellapart.serving.repository import Version
+from tellapart.serving.opened import Version
 
 from .browser import MARKS, WORDS, Page
 from .conftest import Start, png
@@ -29,7 +29,8 @@ Make = Callable[..., Path]
 def make(tmp_path: Path, tiny_network: Path, models: Path) -> Make:
     """Write version NUMBER of a model in `served/`, with class names of its own; it answers in sets."""
     known: Manifest = open_model(models / "single" / "model.onnx").manifest
-    assert known.abstention is not None
+    abstention = known.record_of(ClassificationRecord).abstention
+    assert abstention is not None
     novelty = {
         "least_length": np.array([1e-6], dtype=np.float32),
         "centre": np.zeros(3, dtype=np.float32),
@@ -40,13 +41,14 @@ def make(tmp_path: Path, tiny_network: Path, models: Path) -> Make:
     }
 
     def write(*classes: str, name: str = "leaves", number: int = 1) -> Path:
-        sets = known.abstention.model_copy(update={"novelty_threshold": 1e9})  # nothing is unknown to it
+        sets = abstention.model_copy(update={"novelty_threshold": 1e9})  # nothing is unknown to it
         data = assemble(
             tiny_network,
             weight=np.eye(3, dtype=np.float32)[::-1].copy() * 10,
             bias=np.zeros(3, dtype=np.float32),
-            temperature=4.0,
-            manifest=known.model_copy(update={"classes": classes, "abstention": sets}),
+            manifest=known.model_copy(
+                update={"classes": classes, "record": ClassificationRecord(temperature=4.0, abstention=sets)}
+            ),
             novelty=novelty,
         )
         folder = tmp_path / "served" / name / str(number)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.serving.corrections import Corrections
-from tellapart.serving.repository import Version
+from tellapart.serving.opened import Version
 
 from .browser import MARKS, WORDS, Page
 from .conftest import MOST_PIXELS, Running, Start, png

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tellapart.answers.answering import Truth
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.examples import Listing
 from tellapart.data.folder import scan
@@ -20,8 +21,8 @@ from tellapart.data.inspection import inspect_all
 from tellapart.data.table import read_table
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.serving.corrections import Corrections
+from tellapart.serving.opened import Version
 from tellapart.serving.refusals import Full, NotAllowed, Refusal
-from tellapart.serving.repository import Version
 
 from .conftest import Reply, Running, Start, png
 
@@ -44,6 +45,10 @@ def server(start: Start, kept: Corrections) -> Running:
 @pytest.fixture
 def version(shared: Running) -> Version:
     return shared.repository.get("single")
+
+
+def one(label: str) -> Truth:
+    return Truth("label", label, (label,))
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -116,7 +121,7 @@ def test_the_extension_is_that_of_the_content(
 ) -> None:
     file = io.BytesIO()
     Image.new("RGB", (9, 9), (1, 2, 3)).save(file, kind)
-    saved = kept.save(file.getvalue(), "blue", version)
+    saved = kept.save(file.getvalue(), one("blue"), version)
     assert saved.path.endswith(f".{extension}")
     listing = add_pictures(scan_of_two(folder.parent / "data"), folder)
     (inspection,) = inspect_all([entry.path for entry in listing.entries if entry.added], workers=1)
@@ -185,26 +190,26 @@ def test_without_a_folder_there_are_no_corrections(shared: Running) -> None:
 def test_the_limit_of_the_folder(folder: Path, version: Version) -> None:
     data = png((1, 2, 3), (300, 300))
     kept = Corrections(folder, most_bytes=len(data) + 400)
-    assert kept.save(data, "blue", version).replaced is False
+    assert kept.save(data, one("blue"), version).replaced is False
     with pytest.raises(Full) as caught:
-        kept.save(png((3, 2, 1), (300, 300)), "blue", version)
+        kept.save(png((3, 2, 1), (300, 300)), one("blue"), version)
     assert re.search(r"holds [\d,]+ bytes and may hold [\d,]+; this picture has [\d,]+. Tell", str(caught.value))
     assert "--corrections-mb" in str(caught.value)
-    assert kept.save(data, "green", version).replaced  # a row costs next to nothing
+    assert kept.save(data, one("green"), version).replaced  # a row costs next to nothing
     assert [row["label"] for row in rows(folder)] == ["green"]
 
 
 def test_a_full_disk_leaves_nothing_half_written(
     folder: Path, kept: Corrections, version: Version, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept.save(png((9, 9, 9)), "blue", version)
+    kept.save(png((9, 9, 9)), one("blue"), version)
     before = {path.name: path.read_bytes() for path in (folder / "single").iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     large = png((1, 2, 3), (20, 20)) + bytes(30_000)  # bytes after a PNG's end do not matter
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
         with pytest.raises(Full) as caught:
-            kept.save(large, "blue", version)
+            kept.save(large, one("blue"), version)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert str(caught.value) == (
@@ -224,7 +229,7 @@ def test_a_table_that_cannot_be_written_takes_its_picture_along(
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
         with pytest.raises(Full):
-            kept.save(png((1, 2, 3)), "blue", version)
+            kept.save(png((1, 2, 3)), one("blue"), version)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path.name for path in (folder / "single").iterdir()] == ["labels.csv"]
@@ -236,7 +241,7 @@ def test_what_the_operator_wrote_stays(folder: Path, kept: Corrections, version:
     (folder / "single" / "labels.csv").write_text(
         '\ufefflabel,seen by,path\ngreen,"Ann, Bob",old.png\n', encoding="utf-8"
     )
-    kept.save(png((1, 2, 3)), "blue", version)
+    kept.save(png((1, 2, 3)), one("blue"), version)
     first, second = rows(folder)
     assert (first["label"], first["seen by"], first["path"], first["model"]) == ("green", "Ann, Bob", "old.png", "")
     assert (second["label"], second["seen by"], second["model"]) == ("blue", "", "single")
@@ -262,7 +267,7 @@ def test_a_table_that_is_none_any_more_is_left_alone(
         "commas. Its operator must mend it, or move it away; it is left as it is."
     )
     with pytest.raises(NotAllowed) as refused:
-        kept.save(png((1, 2, 3)), "blue", version)
+        kept.save(png((1, 2, 3)), one("blue"), version)
     assert str(refused.value) == said
     with pytest.raises(SettingsError) as caught:
         Corrections(folder, most_bytes=10**6)
@@ -283,7 +288,7 @@ def test_many_at_once_from_several_processes_lose_nothing(folder: Path, version:
     several = [Corrections(folder, most_bytes=10**6) for _ in range(2)]
 
     def save(number: int) -> None:
-        several[number % 2].save(png((number, 0, 0)), "blue", version)
+        several[number % 2].save(png((number, 0, 0)), one("blue"), version)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(save, range(40)))
@@ -293,7 +298,7 @@ def test_many_at_once_from_several_processes_lose_nothing(folder: Path, version:
 
 def test_a_class_is_asked_for_before_anything_is_decoded(kept: Corrections, version: Version) -> None:
     with pytest.raises(Refusal) as caught:
-        kept.save(b"no picture", "x" * 300, version)
+        kept.save(b"no picture", one("x" * 300), version)
     assert str(caught.value).startswith(f"label is {'x' * 100!r}, which is none")
 
 
@@ -324,7 +329,7 @@ def test_the_model_may_be_named_in_the_address(server: Running, folder: Path) ->
 
 
 def test_a_folder_that_was_moved_away_is_made_again(folder: Path, kept: Corrections, version: Version) -> None:
-    kept.save(png((1, 2, 3)), "blue", version)
+    kept.save(png((1, 2, 3)), one("blue"), version)
     folder.rename(folder.with_name("taken"))
-    kept.save(png((3, 2, 1)), "green", version)
+    kept.save(png((3, 2, 1)), one("green"), version)
     assert [row["label"] for row in rows(folder)] == ["green"]

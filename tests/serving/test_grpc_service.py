@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ class Caller:
     """Calls methods by name."""
 
     def __init__(self, port: int, file: str = "open_inference.proto") -> None:
-        text = resources.files("tellapart.serving").joinpath("protocols", file).read_text("utf-8")
-        self._service = read_service(text, file=file)
+        self._service = read_service(file)
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 
     def __call__(self, method: str, /, *, timeout: float = 10, metadata: Any = None, **values: Any) -> Any:

@@ -111,7 +111,7 @@ def test_a_prepared_tensor_is_the_networks_own_input(shared: Running) -> None:
     image = np.random.default_rng(5).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     inputs = [tensor(None, list(image.shape), "UINT8", binary_data_size=image.size)]
     reply = binary(shared, inputs, image.tobytes(), parameters={"prepared": True})
-    wanted = shared.repository.get("single").run(image)[0]
+    wanted = shared.repository.get("single").run(image)["probabilities"]
     np.testing.assert_allclose(np.reshape(outputs(reply)["probabilities"]["data"], (2, 3)), wanted, atol=1e-6)
 
 

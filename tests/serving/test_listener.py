@@ -17,8 +17,8 @@ from tellapart.errors import PictureError, SettingsError
 from tellapart.serving import listener
 from tellapart.serving.bodies import Limits
 from tellapart.serving.listener import open_socket
+from tellapart.serving.opened import Version
 from tellapart.serving.refusals import Stopping
-from tellapart.serving.repository import Version
 
 from .conftest import Running, Start, png
 

@@ -181,12 +181,12 @@ class _Where:
     def __init__(self) -> None:
         self.seen: dict[str, set[int]] = {}
 
-    def prepare(self, picture: int) -> NDArray[np.uint8]:
-        return np.zeros((1, 1, 3), dtype=np.uint8)
+    def prepare(self, picture: int) -> tuple[NDArray[np.uint8], None]:
+        return np.zeros((1, 1, 3), dtype=np.uint8), None
 
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.int64], ...]:
+    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
         self.seen[threading.current_thread().name] = os.sched_getaffinity(0)
-        return (np.zeros(len(images), dtype=np.int64),)
+        return {"nothing": np.zeros(len(images), dtype=np.int64)}
 
 
 def test_threads_that_classify_keep_to_what_they_were_allotted_and_the_one_that_talks_does_not(

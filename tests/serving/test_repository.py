@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tellapart.answers.answering import Placement
+from tellapart.bundle import ClassificationRecord
 from tellapart.errors import ModelFileError, PictureError
 from tellapart.serving.pictures import Encoded, Pixels, Ready, make_ready
 from tellapart.serving.refusals import NotAllowed, Refusal, Unknown
@@ -103,9 +105,9 @@ def test_a_file_replaced_in_place_is_opened_again(opened: Open, models: Path, ti
     repository.refresh()
     new = repository.get("single")
     assert new is not old
-    assert new.model.manifest.abstention is None
+    assert new.model.manifest.record_of(ClassificationRecord).abstention is None
     # What is under way on the old one still runs.
-    assert old.run(np.zeros((1, 16, 16, 3), dtype=np.uint8))[0].shape == (1, 3)
+    assert old.run(np.zeros((1, 16, 16, 3), dtype=np.uint8))["probabilities"].shape == (1, 3)
 
 
 def test_a_vanished_version_leaves_the_last_good_one(opened: Open, models: Path) -> None:
@@ -245,13 +247,17 @@ def test_pixels_are_treated_as_their_file_would_be(opened: Open, pictures: list[
 
     version = opened()[0].get("single")
     for data in pictures:
-        np.testing.assert_array_equal(version.prepare(Encoded(data)), version.prepare(Pixels(pixels(data))))
+        of_file, of_pixels = version.prepare(Encoded(data)), version.prepare(Pixels(pixels(data)))
+        np.testing.assert_array_equal(of_file[0], of_pixels[0])
+        assert of_file[1] == of_pixels[1]
 
 
 def test_a_prepared_picture_goes_in_as_it_is(opened: Open) -> None:
     version = opened()[0].get("single")
     image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    assert version.prepare(Ready(image)) is image
+    found, place = version.prepare(Ready(image))
+    assert found is image
+    assert place == Placement(width=16, height=16, left=0, top=0, right=16, bottom=16)
     with pytest.raises(
         PictureError, match=r"prepared picture of 17 x 16; this network takes 16 x 16\. Send it without"
     ):
@@ -272,5 +278,5 @@ def test_a_prepared_picture_goes_in_as_it_is(opened: Open) -> None:
 def test_what_is_no_picture_says_why(opened: Open, picture: Encoded | Pixels, words: str) -> None:
     version = opened()[0].get("single")
     with pytest.raises(PictureError) as refusal:
-        make_ready(picture, version.model.preprocessing, max_pixels=10_000)
+        make_ready(picture, version.answering, version.model.preprocessing, max_pixels=10_000)
     assert words in str(refusal.value)

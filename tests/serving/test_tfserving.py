@@ -49,7 +49,7 @@ def test_prepared_pixels_go_in_as_they_are(shared: Running) -> None:
     image = np.random.default_rng(5).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     body = {"instances": [image.tolist()], "signature_name": "prepared"}
     answer = shared.post("/v1/models/colours/versions/2:predict", body).json["predictions"]
-    wanted = shared.repository.get("colours").run(image[None])[0]
+    wanted = shared.repository.get("colours").run(image[None])["probabilities"]
     np.testing.assert_allclose(np.array(answer), wanted, atol=1e-6)
     body = {"instances": [image[:, :15].tolist()], "signature_name": "prepared"}
     reply = shared.post("/v1/models/colours:predict", body)

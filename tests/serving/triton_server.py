@@ -36,14 +36,14 @@ class TritonPythonModel:
 
     def answer(self, request):
         pictures = triton.get_input_tensor_by_name(request, "image").as_numpy()
-        preprocessing, abstention = self.model.preprocessing, self.model.manifest.abstention
+        preprocessing, abstention = self.model.preprocessing, self.model.manifest.record.abstention
         try:
             images = [
                 prepare(Image.fromarray(one), preprocessing) if {pixels} else load(one, preprocessing) for one in pictures
             ]
         except Exception as error:
             return triton.InferenceResponse([], triton.TritonError(str(error), triton.TritonError.INVALID_ARG))
-        probabilities, novelty = self.model.classify(np.stack(images))
+        probabilities, novelty = self.model.compute(np.stack(images), ("probabilities", "novelty")).values()
         sets = probabilities >= abstention.threshold
         sets[range(len(sets)), probabilities.argmax(1)] = True
         labels = np.array([self.model.manifest.classes[at].encode() for at in probabilities.argmax(1)], dtype=object)

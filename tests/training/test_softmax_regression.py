@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tellapart.training.softmax_regression import SoftmaxRegression, worker_threads
+from tellapart.training.softmax_regression import SoftmaxRegression
+from tellapart.training.strips import worker_threads
 
 
 def data(count: int, features: int, *, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import tellapart
-from tellapart.bundle import read_manifest
+from tellapart.bundle import ClassificationRecord, read_manifest
 from tellapart.cli.main import execute
 from tellapart.runs.result import TrainResult
 
@@ -60,7 +60,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_run_and_the_model_say_how_it_abstains(abstaining: TrainResult) -> None:
     measured = json.loads((abstaining.run / "metrics.json").read_text(encoding="utf-8"))["abstention"]
-    record = read_manifest(abstaining.model).abstention
+    record = read_manifest(abstaining.model).record_of(ClassificationRecord).abstention
     assert record is not None
     assert (record.coverage, record.calibrated_on) == (0.8, abstaining.n_validation)
     assert (record.threshold, record.novelty_threshold) == (measured["threshold"], measured["novelty_threshold"])
@@ -90,7 +90,7 @@ def test_the_sets_are_those_of_the_manifest(abstaining: TrainResult, trained_run
     (tmp_path / "broken.png").write_bytes(b"no picture")
     model = tellapart.load(abstaining.model)
     found = model.predict([trained_run.pictures, tmp_path / "broken.png"])
-    record = model.manifest.abstention
+    record = model.manifest.record_of(ClassificationRecord).abstention
     assert record is not None
     assert found.sets is not None
     assert found.unknown is not None
@@ -152,15 +152,14 @@ def test_too_few_validation_pictures_are_told(trained_run: Any, say: Say) -> Non
         f"The validation split has {few} pictures; it takes 19 to tell" in text and "give a lower --coverage" in text
         for text in trained_run.result.warnings
     )
-    manifest = read_manifest(trained_run.model)
-    assert manifest.abstention is not None
-    assert (manifest.abstention.threshold, manifest.abstention.novelty_threshold) == (0.0, None)
+    record = read_manifest(trained_run.model).record_of(ClassificationRecord).abstention
+    assert record is not None
+    assert (record.threshold, record.novelty_threshold) == (0.0, None)
     picture = next(trained_run.pictures.rglob("*.png"))
     found = tellapart.load(trained_run.model).predict(picture)
     assert found.sets is not None
     assert set(found.sets[0]) == set(found.classes)
-    assert found.unknown is not None
-    assert not found.unknown.any()
+    assert found.unknown is None, "the model cannot tell, which is not the same as that it finds nothing"
     assert "may be" not in say("predict", trained_run.model, picture)[0]
     assert f"nothing: {few} validation pictures are too few to tell" in say("info", trained_run.model)[0]
 

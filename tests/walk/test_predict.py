@@ -108,7 +108,7 @@ def test_torch_onnx_python_and_command_agree_on_every_mode(trained_run: Any, pho
     mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
     pixels = ((torch.from_numpy(images).float() / 255 - mean) / std).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        by_torch = torch.softmax(network.eval()(pixels) / manifest.temperature, dim=1).numpy()
+        by_torch = torch.softmax(network.eval()(pixels) / manifest.record.temperature, dim=1).numpy()
 
     session = onnxruntime.InferenceSession(str(trained_run.model), providers=["CPUExecutionProvider"])
     by_onnx = session.run(["probabilities"], {"image": images})[0]
@@ -258,7 +258,7 @@ def test_info_shows_everything(trained_run: Any) -> None:
     manifest = read_manifest(trained_run.model)
     for text in (*manifest.classes, "Apache-2.0", "tf_efficientnet_lite0", manifest.data.fingerprint, "test accuracy"):
         assert text in shown
-    assert json.loads(command("info", trained_run.model, "--json").stdout)["schema_version"] == 2
+    assert json.loads(command("info", trained_run.model, "--json").stdout)["schema_version"] == 3
 
 
 def test_evaluate_tells_seen_pictures_apart(trained_run: Any, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_the_metrics_follow_from_the_predictions(trained_run: Any) -> None:
     )
     manifest = read_manifest(trained_run.model)
     assert manifest.scores["accuracy"].value == metrics["test"]["accuracy"]["value"]
-    assert manifest.temperature == metrics["temperature"]
+    assert manifest.record.temperature == metrics["temperature"]
 
 
 def test_every_file_is_in_examples_csv_and_no_copy_straddles(trained_run: Any) -> None:
@@ -237,7 +237,7 @@ def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train"], "no pictures were given. Name a folder"),
+        (["train"], "no data was given. Name a folder"),
         (["train", "nowhere"], "nowhere"),
         (["train", "--resume", "nowhere"], "is not the folder of a run: it has no recipe.toml"),
         (["train", "x", "--resume", "y"], "repeats the run's own settings"),
@@ -264,7 +264,8 @@ def test_unknown_and_wrong_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text('[settings]\npictures = "x"\nlearning_rate = 1\n')
     answer = command("train", "--recipe", tmp_path / "recipe.toml")
     assert (
-        "there is no setting 'learning_rate'. The settings there are: pictures, labels, out, strategy" in answer.stderr
+        "there is no setting 'learning_rate'. The settings there are: data, task, label_separator, labels"
+        in answer.stderr
     )
     (tmp_path / "recipe.toml").write_text("[settings\n")
     assert "is not TOML" in command("train", "--recipe", tmp_path / "recipe.toml").stderr

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 from PIL import Image
 
-from tellapart.bundle import Manifest
+from tellapart.bundle import ClassificationRecord, Manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.targets import ClassName
@@ -59,10 +59,15 @@ def write_run(folder: Path, manifest: Manifest, *, name: str = "lenet5", seed: i
     )
     record = manifest.backbone.model_copy(update={"name": name, "embedding": network.embedding})
     told = manifest.model_copy(
-        update={"strategy": "scratch", "preprocessing": preprocessing, "temperature": 0.1, "backbone": record}
+        update={
+            "strategy": "scratch",
+            "preprocessing": preprocessing,
+            "record": ClassificationRecord(temperature=0.1),
+            "backbone": record,
+        }
     )
     weight, bias = (value.detach().numpy() for value in (network.classifier.weight, network.classifier.bias))
-    data = assemble(folder / "network.onnx", weight=weight, bias=bias, temperature=0.1, manifest=told)
+    data = assemble(folder / "network.onnx", weight=weight, bias=bias, manifest=told)
     (folder / "model.onnx").write_bytes(data)
     tensors = {key: value.detach().contiguous() for key, value in network_state(network).items()}
     (folder / "weights.safetensors").write_bytes(safetensors.torch.save(tensors))

@@ -1,4 +1,4 @@
-"""Which files to predict, and a row for each. In: paths, folders, globs. Out: PathItem, bytes, Row. Next: predictor.py."""
+"""Which files to predict. In: paths, folders, globs. Out: PathItem, their bytes. Next: predictor.py."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from tellapart.errors import DataError, PictureError
 from tellapart.preprocessing import MAX_FILE_BYTES
@@ -21,19 +18,6 @@ class PathItem:
 
     path: str
     named: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """The answer for one picture: probabilities, or the reason why there are none."""
-
-    path: str
-    probabilities: NDArray[np.float32] | None  # [K]
-    error: str = ""
-    # None where there are no probabilities, or the model file is older than abstention.
-    members: tuple[int, ...] | None = None  # classes that it may be, most probable first; the most probable one always
-    unknown: bool | None = None  # unlike the pictures that the model was trained on
-    novelty: float | None = None  # about 1 or less for typical pictures
 
 
 def expand(paths: Iterable[str]) -> Iterator[PathItem]:

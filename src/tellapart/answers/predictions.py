@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from tellapart.storage import replacing
 
-_PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
+PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
 
 
 # Compared by identity: == on arrays gives an array, so a generated __eq__ would raise.
@@ -29,11 +30,37 @@ class Predictions:
     labels: tuple[str, ...]  # N, name of the most probable class; "" where `errors` is set
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
-    # The three below are None where the model file is older than abstention.
+    # The three below are None where the model file is older than abstention, and `unknown` where it cannot tell.
     # N, the classes that it may be, most probable first: so many that the true one is among them as often as wanted.
     sets: tuple[tuple[str, ...], ...] | None = None
     unknown: NDArray[np.bool_] | None = None  # [N], unlike anything trained on; False where `errors` is set
     novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
+    heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MultilabelPredictions:
+    """N pictures and the set of classes that the model sees in each. A picture that could not be read keeps its row."""
+
+    paths: tuple[str, ...]  # N, in the order asked
+    probabilities: NDArray[np.float32]  # [N, K], calibrated, each class for itself; NaN where `errors` is set
+    label_sets: tuple[tuple[str, ...], ...]  # N, classes at least as probable as their thresholds; () on error too
+    errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
+    classes: tuple[str, ...]  # K, names of the columns of `probabilities`
+    unknown: NDArray[np.bool_] | None = None  # [N], unlike anything trained on; None where the model cannot tell
+    novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
+    heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
+
+
+def joined(names: Iterable[str]) -> str:
+    r"""Names in one cell as a table of sets has them: separated by `|`, with `\` before a name's `|`, `\` and leading `?`."""
+    return "|".join(re.sub(r"[\\|]|^\?", r"\\\g<0>", name) for name in names)
+
+
+def parted(cell: str) -> list[str]:
+    """The names in a cell that `joined` may have made, in its order; none in an empty one, and no empty one."""
+    parts = re.findall(r"(?:\\[\\|]|[^|])+", cell)
+    return [re.sub(r"\\([\\|?])", r"\1", part) for part in parts]
 
 
 def build_predictions(
@@ -68,23 +95,13 @@ def build_predictions(
     )
 
 
-def write_predictions(
-    path: Path,
-    *,
-    paths: Sequence[str],
-    true_labels: Sequence[str],
-    probabilities: NDArray[np.float32],
-    classes: Sequence[str],
-) -> None:
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write the test split's predictions as CSV (RFC 4180, UTF-8), whole or not at all.
 
-    Columns: path, label (the true one), predicted, then one of probabilities in [0, 1] per class, under its name.
     Raises: StorageError when the file cannot be written.
     """
-    best = np.argmax(probabilities, axis=1).tolist() if len(paths) else []
     # Paths that are no valid UTF-8 come as surrogates, and leave as the bytes that they were.
     with replacing(path) as file:
         table = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"))
-        table.writerow(["path", "label", "predicted", *(f"probability of {name}" for name in classes)])
-        for name, label, index, row in zip(paths, true_labels, best, probabilities.tolist(), strict=True):
-            table.writerow([name, label, classes[index], *map(_PROBABILITY_FORMAT.format, row)])
+        table.writerow(columns)
+        table.writerows(rows)

@@ -39,16 +39,16 @@ def command(out: str, quiet: bool) -> None:
 
 
 def _predictions(result: TrainResult) -> list[str]:
-    from tellapart.answers.predictor import load_classifier
-    from tellapart.data.examples_csv import read_examples
+    from tellapart.answers.predictor import load_predictor
+    from tellapart.runs.open import OpenRun
 
-    examples = [example for example in read_examples(result.run / "examples.csv") if example.split == "test"]
+    examples = [example for example in OpenRun(result.run).examples if example.split == "test"]
     chosen = [
         example
         for label in result.classes
         for example in [one for one in examples if one.target.text == label][:_SHOWN]
     ]
-    found = load_classifier(result.model).predict([example.path for example in chosen])
+    found = load_predictor(result.model).predict([example.path for example in chosen])
     return [
         f"{example.path.name}: {label} ({100 * row.max():.1f} %), "
         f"{'right' if label == example.target.text else 'wrong'}: experts say {example.target.text}"

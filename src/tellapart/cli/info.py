@@ -10,8 +10,9 @@ import click
 from tellapart.reporter import figure, percent
 
 if TYPE_CHECKING:
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import ClassificationRecord, MultilabelRecord, Score
 
+_NAMED = 20  # classes that are listed
 _VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned and flipped views of the picture"}
 
 
@@ -30,8 +31,9 @@ def command(model: Path, as_json: bool) -> None:
         click.echo(manifest.model_dump_json(indent=2))
         return
     preprocessing, backbone, data = manifest.preprocessing, manifest.backbone, manifest.data
-    classes = ", ".join(manifest.classes[:20]) + (" ..." if len(manifest.classes) > 20 else "")
+    classes = ", ".join(manifest.classes[:_NAMED]) + (" ..." if len(manifest.classes) > _NAMED else "")
     lines = {
+        "task": manifest.task,
         "classes": f"{len(manifest.classes)}: {classes}",
         "trained": f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
         "pictures": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",
@@ -40,11 +42,13 @@ def command(model: Path, as_json: bool) -> None:
         "weights": f"{backbone.weights_source}, licence {backbone.weights_license}",
         "input": f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
         f"{preprocessing.interpolation}, crop {preprocessing.crop:g}",
-        "temperature": f"{manifest.temperature:.4g}",
     }
+    record = manifest.record
+    if record.kind == "classification":
+        lines["temperature"] = f"{record.temperature:.4g}"
     if backbone.test_time_augmentation != "none":
         lines["answer"] = f"the mean over {_VIEWS[backbone.test_time_augmentation]}"
-    lines |= _abstention(manifest)
+    lines |= _classification(record) if record.kind == "classification" else _multilabel(record, manifest.classes)
     for name, score in manifest.scores.items():
         lines[f"test {name.replace('_', ' ')}"] = figure(name, score.value, score.low, score.high)
     if data.leaked:
@@ -60,19 +64,32 @@ def command(model: Path, as_json: bool) -> None:
         click.echo(f"{name:<24} {value}")
 
 
-def _abstention(manifest: Manifest) -> dict[str, str]:
+def _classification(own: ClassificationRecord) -> dict[str, str]:
     """When the model says "one of these" or "none of these"; nothing for a file older than that."""
-    record = manifest.abstention
+    record = own.abstention
     if record is None:
         return {}
     held = figure(
         "coverage", record.measured_coverage.value, record.measured_coverage.low, record.measured_coverage.high
     )
-    lines = {
+    return {
         "sets": f"every class at least {percent(record.threshold)} probable; {record.mean_set_size:.3g} a test picture",
         "set holds true class": f"{held} of test pictures; wanted {percent(record.coverage)}",
+        "unknown": _unknown(record.novelty_threshold, record.known, record.calibrated_on),
     }
-    if record.novelty_threshold is None or record.known is None:
-        return lines | {"unknown": f"nothing: {record.calibrated_on:,} validation pictures are too few to tell"}
-    known = figure("known", record.known.value, record.known.low, record.known.high)
-    return lines | {"unknown": f"a novelty above {record.novelty_threshold:.4g}; {known} of test pictures are known"}
+
+
+def _multilabel(record: MultilabelRecord, classes: tuple[str, ...]) -> dict[str, str]:
+    """From which probability on each class is named, and when the model says "none of these"."""
+    named = [f"{name} {percent(one)}" for name, one in zip(classes[:_NAMED], record.thresholds, strict=False)]
+    return {
+        "thresholds": f"{', '.join(named)}{' ...' if len(classes) > _NAMED else ''} (by {record.threshold_rule})",
+        "unknown": _unknown(record.novelty_threshold, record.known, record.calibrated_on),
+    }
+
+
+def _unknown(threshold: float | None, known: Score | None, calibrated_on: int) -> str:
+    if threshold is None or known is None:
+        return f"nothing: {calibrated_on:,} validation pictures are too few to tell"
+    share = figure("known", known.value, known.low, known.high)
+    return f"a novelty above {threshold:.4g}; {share} of test pictures are known"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from tellapart.answers.items import Row
-
+    from tellapart.answers.answering import Answering
 
 NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
 _RETRIES = 8  # a run over thousands of pictures should not end because others kept the server busy for a while
@@ -60,18 +59,15 @@ def command(
     cannot be read gets a row with the reason; the exit code is 2 only when no picture could be read.
 
     A picture unlike those trained on is unknown, whatever class comes out; a doubtful one shows all the classes that it
-    may be, as `tellapart info` explains.
+    may be, as `tellapart info` explains. A multilabel model names every class in the picture, and --top changes nothing.
     """
     from tellapart.cli.rows import LAYOUTS
     from tellapart.errors import DataError
 
     paths = _paths(arguments, server, name, api_key_file)
-    with _open(arguments, server, name, api_key_file) as opened:
-        tally = Tally(opened.stream(_named(paths)))
-        # Without a threshold every class is in every set, which says nothing of the picture to a person.
-        idle = layout == "table" and opened.threshold == 0
-        rows = (replace(row, members=None) for row in tally) if idle else tally
-        lines = LAYOUTS[layout](rows, opened.classes, min(top, len(opened.classes)))
+    with _open(arguments, server, name, api_key_file) as answerer:
+        tally = Tally(answerer.stream(_named(paths)))
+        lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, min(top, len(answerer.classes)))
         if out is None:
             _print_lines(lines)
         else:
@@ -86,27 +82,27 @@ def command(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRun:
+class Answerer:
     """What predicts: a model here, or a server."""
 
+    answering: Answering[Any, Any]
     classes: tuple[str, ...]
-    threshold: float | None  # of the prediction sets
-    stream: Callable[[Iterator[str]], Iterator[Row]]  # paths as they were named -> rows
+    stream: Callable[[Iterator[str]], Iterator[Any]]  # paths as they were named -> answers
 
 
 class Tally:
-    """Counts the rows that pass, without keeping them."""
+    """Counts the answers that pass, without keeping them."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = rows
+    def __init__(self, answers: Iterable[Any]) -> None:
+        self._answers = answers
         self.total = self.failed = self.unknown = 0
 
-    def __iter__(self) -> Iterator[Row]:
-        for row in self._rows:
+    def __iter__(self) -> Iterator[Any]:
+        for answer in self._answers:
             self.total += 1
-            self.failed += bool(row.error)
-            self.unknown += bool(row.unknown)
-            yield row
+            self.failed += bool(answer.error)
+            self.unknown += bool(answer.unknown)
+            yield answer
 
 
 def _paths(
@@ -132,17 +128,16 @@ def _paths(
 @contextlib.contextmanager
 def _open(
     arguments: tuple[str, ...], server: str | None, name: str | None, api_key_file: Path | None
-) -> Iterator[OpenRun]:
+) -> Iterator[Answerer]:
     if server is None:
         from tellapart.answers.items import expand
-        from tellapart.answers.predictor import load_classifier
+        from tellapart.answers.predictor import load_predictor
 
-        classifier = load_classifier(arguments[0])
-        record = classifier.manifest.abstention
-        yield OpenRun(
-            classes=classifier.classes,
-            threshold=None if record is None else record.threshold,
-            stream=lambda paths: classifier.stream(expand(paths)),
+        predictor = load_predictor(arguments[0])
+        yield Answerer(
+            answering=predictor.answering,
+            classes=predictor.classes,
+            stream=lambda paths: predictor.stream(expand(paths)),
         )
         return
     from tellapart.answers.items import expand
@@ -151,11 +146,11 @@ def _open(
 
     key = None if api_key_file is None else read_key(api_key_file)
     with Client(server, api_key=key, model=name, retries=_RETRIES) as client:
-        served = client.served()
-        yield OpenRun(
-            classes=served.classes,
-            threshold=served.threshold,
-            stream=lambda paths: client.stream(expand(paths), served),
+        model = client.model()
+        yield Answerer(
+            answering=model.answering,
+            classes=model.classes,
+            stream=lambda paths: client.stream(expand(paths), model),
         )
 
 

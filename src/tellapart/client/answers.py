@@ -1,17 +1,14 @@
-"""What the server said, as rows. In: a response, the items it is about. Out: rows, heatmaps. Next: synchronous.py."""
+"""What the server said, as answers. In: a response, the items it is about. Out: answers, heatmaps. Next: synchronous.py."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tellapart.answers.items import Row
-from tellapart.answers.predictions import Predictions, build_predictions
+from tellapart.answers.answering import Answer, Answering, OtherClasses, Told
+from tellapart.answers.table import ANSWERINGS
 from tellapart.client.connection import Connection
 from tellapart.client.pictures import Item
 from tellapart.errors import SettingsError, TellapartError
@@ -29,32 +26,21 @@ class ServerError(TellapartError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RemotePredictions(Predictions):
-    """Predictions of a server; with heatmaps if they were asked for."""
-
-    heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files; None where the picture could not be read
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class RemoteModel:
     """The model that answers."""
 
     name: str
+    answering: Answering[Any, Any]  # of its task
     classes: tuple[str, ...]  # in the order of the probabilities' columns
-    abstention: Mapping[str, Any] | None  # thresholds; None for a model older than them
-
-    @property
-    def threshold(self) -> float | None:
-        """Of the prediction sets; None for a model that has none."""
-        return None if self.abstention is None else float(self.abstention["threshold"])
+    told: Told  # what its task records of it, thresholds among that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """The answer for one picture."""
+class RemoteAnswer:
+    """The answer for one picture, and the heatmap if it was asked for."""
 
-    row: Row
+    answer: Answer
     heatmap: bytes | None = None  # a PNG file
 
 
@@ -69,7 +55,7 @@ def read_models(response: httpx2.Response, connection: Connection) -> list[dict[
         raise _stranger(connection) from None
 
 
-def choose(models: Sequence[Mapping[str, Any]], connection: Connection) -> Served:
+def choose(models: Sequence[Mapping[str, Any]], connection: Connection) -> RemoteModel:
     """The model that was asked for, or the only one. Raises: SettingsError, ServerError."""
     names = [model["name"] for model in models]
     if not names:
@@ -80,13 +66,20 @@ def choose(models: Sequence[Mapping[str, Any]], connection: Connection) -> Serve
     if wanted is None or wanted not in names:
         what = f"there is no model {wanted!r}" if wanted is not None else f"there are {len(names)} models"
         raise SettingsError(f"{what} at {connection.url}. Name one of these: {', '.join(names)[:500]}.")
-    model = models[names.index(wanted)]
-    return Served(name=wanted, classes=tuple(model["classes"]), abstention=model.get("abstention"))
+    found = models[names.index(wanted)]
+    # A server older than tasks has classifiers, and tells their thresholds alone.
+    task = found.get("task", "classification")
+    if task not in ANSWERINGS:
+        raise ServerError(
+            f"the model {wanted!r} at {connection.url} is of the task {task!r}, which this client does not know. Upgrade tellapart."
+        )
+    told = found.get("record") or {"abstention": found.get("abstention")}
+    return RemoteModel(name=wanted, answering=ANSWERINGS[task], classes=tuple(found["classes"]), told=told)
 
 
 def read_rows(
-    response: httpx2.Response, items: Sequence[Item], served: Served, connection: Connection
-) -> list[Answered]:
+    response: httpx2.Response, items: Sequence[Item], model: RemoteModel, connection: Connection
+) -> list[RemoteAnswer]:
     """One answer an item that was sent. Raises: ServerError."""
     try:
         body = response.json()
@@ -99,56 +92,30 @@ def read_rows(
     try:
         if not isinstance(rows, list) or len(rows) != len(items):
             raise _stranger(connection)
-        return [_read_row(row, item, served) for row, item in zip(rows, items, strict=True)]
-    except _OtherClasses:
+        return [_read_row(row, item, model) for row, item in zip(rows, items, strict=True)]
+    except OtherClasses:
         raise ServerError(
-            f"the model {served.name!r} at {connection.url} was exchanged for one with other classes. Ask again."
+            f"the model {model.name!r} at {connection.url} was exchanged for one with other classes. Ask again."
         ) from None
     except (KeyError, TypeError, ValueError):
         raise _stranger(connection) from None
 
 
-def unsent(item: Item) -> Answered:
-    """The row of a picture that the client itself could not use."""
-    return Answered(row=Row(path=item.name, probabilities=None, error=item.error))
+def unsent(item: Item, model: RemoteModel) -> RemoteAnswer:
+    """The answer for a picture that the client itself could not use."""
+    return RemoteAnswer(answer=model.answering.unread(item.error, path=item.name, classes=model.classes))
 
 
-def too_large(response: httpx2.Response, item: Item) -> Answered:
-    """The row of a picture that alone is more than the server takes."""
-    return Answered(row=Row(path=item.name, probabilities=None, error=_message(response).rstrip(".")))
+def too_large(response: httpx2.Response, item: Item, model: RemoteModel) -> RemoteAnswer:
+    """The answer for a picture that alone is more than the server takes."""
+    error = _message(response).rstrip(".")
+    return RemoteAnswer(answer=model.answering.unread(error, path=item.name, classes=model.classes))
 
 
-def build(answered: Sequence[Answered], served: Served, *, explain: bool) -> RemotePredictions:
-    """All answers together, as `tellapart.load(...).predict` gives them."""
-    rows = [one.row for one in answered]
-    unread = np.full(len(served.classes), np.nan, dtype=np.float32)
-    probabilities = [unread if row.probabilities is None else row.probabilities for row in rows]
-    abstained: dict[str, Any] = {}
-    if served.abstention is not None:
-        abstained = {
-            "sets": [row.members or () for row in rows],
-            "unknown": [bool(row.unknown) for row in rows],
-            "novelty": [np.nan if row.novelty is None else row.novelty for row in rows],
-        }
-    built = build_predictions(
-        paths=[row.path for row in rows],
-        probabilities=np.array(probabilities, dtype=np.float32),
-        errors=[row.error for row in rows],
-        classes=served.classes,
-        **abstained,
-    )
-    heatmaps = tuple(one.heatmap for one in answered) if explain else None
-    return RemotePredictions(
-        paths=built.paths,
-        probabilities=built.probabilities,
-        labels=built.labels,
-        errors=built.errors,
-        classes=built.classes,
-        sets=built.sets,
-        unknown=built.unknown,
-        novelty=built.novelty,
-        heatmaps=heatmaps,
-    )
+def build(answers: Sequence[RemoteAnswer], model: RemoteModel, *, explain: bool) -> Any:
+    """All answers together, as `tellapart.load(...).predict` gives them, and the heatmaps if they were asked for."""
+    found = model.answering.collect([one.answer for one in answers], classes=model.classes, told=model.told)
+    return replace(found, heatmaps=tuple(one.heatmap for one in answers)) if explain else found
 
 
 def refusal(response: httpx2.Response, connection: Connection) -> ServerError:
@@ -168,30 +135,13 @@ def refusal(response: httpx2.Response, connection: Connection) -> ServerError:
     return ServerError(text, status=status)
 
 
-class _OtherClasses(Exception):
-    pass
-
-
-def _read_row(row: Mapping[str, Any], item: Item, served: Served) -> Answered:
+def _read_row(row: Mapping[str, Any], item: Item, model: RemoteModel) -> RemoteAnswer:
     if row.get("error"):
-        return Answered(row=Row(path=item.name, probabilities=None, error=str(row["error"])))
-    column = {name: index for index, name in enumerate(served.classes)}
-    found = {one["label"]: float(one["probability"]) for one in row["classes"]}
-    if found.keys() != column.keys():
-        raise _OtherClasses
-    probabilities: NDArray[np.float32] = np.array([found[name] for name in served.classes], dtype=np.float32)
-    members = None if row["set"] is None else tuple(column[name] for name in row["set"])
-    novelty = None if row["novelty"] is None else float(row["novelty"])
+        error = str(row["error"])
+        return RemoteAnswer(answer=model.answering.unread(error, path=item.name, classes=model.classes))
     drawn = row.get("heatmap")
-    return Answered(
-        row=Row(
-            path=item.name,
-            probabilities=probabilities,
-            members=members,
-            novelty=novelty,
-            # As for a model opened here: what has no threshold finds nothing unknown.
-            unknown=None if novelty is None else bool(row["unknown"]),
-        ),
+    return RemoteAnswer(
+        answer=model.answering.read(row, path=item.name, classes=model.classes, told=model.told),
         heatmap=None if drawn is None else base64.b64decode(drawn.partition(",")[2], validate=True),
     )
 

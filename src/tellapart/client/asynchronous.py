@@ -8,9 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tellapart.client.answers import (
-    Answered,
-    RemotePredictions,
-    Served,
+    RemoteAnswer,
+    RemoteModel,
     ServerError,
     build,
     choose,
@@ -47,11 +46,11 @@ class AsyncClient:
 
         self._http = httpx2.AsyncClient(**self._connection.settings())
 
-    async def predict(self, pictures: Picture | Sequence[Picture], *, explain: bool = False) -> RemotePredictions:
+    async def predict(self, pictures: Picture | Sequence[Picture], *, explain: bool = False) -> Any:
         """As `tellapart.Client.predict`. Raises: DataError, SettingsError for a model that is not there, ServerError."""
-        served = choose(await self.models(), self._connection)
+        model = choose(await self.models(), self._connection)
         groups = group(gather(pictures), most=1 if explain else MOST_PICTURES)
-        answers: dict[int, list[Answered]] = {}
+        answers: dict[int, list[RemoteAnswer]] = {}
         turn = asyncio.Lock()  # a generator serves one at a time
 
         async def work() -> None:
@@ -61,7 +60,7 @@ class AsyncClient:
                     if items is None:
                         return
                     answers[number] = []
-                answers[number] = await self._ask(items, served, explain)
+                answers[number] = await self._ask(items, model, explain)
 
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -69,7 +68,7 @@ class AsyncClient:
                     tasks.create_task(work())
         except* TellapartError as several:
             raise several.exceptions[0] from None
-        return build([one for number in sorted(answers) for one in answers[number]], served, explain=explain)
+        return build([one for number in sorted(answers) for one in answers[number]], model, explain=explain)
 
     async def models(self) -> list[dict[str, Any]]:
         """Every model that the server has: name, version, classes, scores with intervals, origin."""
@@ -96,21 +95,21 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def _ask(self, items: list[Item], served: Served, explain: bool) -> list[Answered]:
-        answers = iter(await self._classify([item for item in items if not item.error], served, explain))
-        return [unsent(item) if item.error else next(answers) for item in items]
+    async def _ask(self, items: list[Item], model: RemoteModel, explain: bool) -> list[RemoteAnswer]:
+        answers = iter(await self._classify([item for item in items if not item.error], model, explain))
+        return [unsent(item, model) if item.error else next(answers) for item in items]
 
-    async def _classify(self, items: list[Item], served: Served, explain: bool) -> list[Answered]:
+    async def _classify(self, items: list[Item], model: RemoteModel, explain: bool) -> list[RemoteAnswer]:
         if not items:
             return []
-        response = await self._send(**self._connection.request(served.name, items, explain=explain))
+        response = await self._send(**self._connection.request(model.name, items, explain=explain))
         if response.status_code != 413:
-            return read_rows(response, items, served, self._connection)
+            return read_rows(response, items, model, self._connection)
         if len(items) == 1:
-            return [too_large(response, items[0])]
+            return [too_large(response, items[0], model)]
         half = len(items) // 2
-        first = await self._classify(items[:half], served, explain)
-        return first + await self._classify(items[half:], served, explain)
+        first = await self._classify(items[:half], model, explain)
+        return first + await self._classify(items[half:], model, explain)
 
     async def _send(self, **request: Any) -> httpx2.Response:
         """The last answer that came. Raises: ServerError where none did."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tellapart.answers.items import PathItem, Row
+from tellapart.answers.items import PathItem
 from tellapart.client.answers import (
-    Answered,
-    RemotePredictions,
-    Served,
+    RemoteAnswer,
+    RemoteModel,
     ServerError,
     build,
     choose,
@@ -25,6 +23,7 @@ from tellapart.client.answers import (
 from tellapart.client.connection import CONCURRENCY, Connection, failure
 from tellapart.client.pictures import MOST_PICTURES, Item, Picture, gather, group, read
 from tellapart.client.retries import Progress, policy
+from tellapart.threads import in_order
 
 if TYPE_CHECKING:
     import httpx2
@@ -57,7 +56,7 @@ class Client:
 
         self._http = httpx2.Client(**self._connection.settings())
 
-    def predict(self, pictures: Picture | Sequence[Picture], *, explain: bool = False) -> RemotePredictions:
+    def predict(self, pictures: Picture | Sequence[Picture], *, explain: bool = False) -> Any:
         """What `tellapart.load(...).predict` says of the same pictures, within 1e-5; from the server's newest version.
 
         A picture is a path (a folder or glob stands for those in it), the bytes of a picture file, a PIL image, or an array
@@ -66,20 +65,20 @@ class Client:
         `.heatmaps` are PNG files, slow to draw.
         Raises: DataError, SettingsError for a model that is not there, ServerError.
         """
-        served = self.served()
-        answered = list(self._stream(gather(pictures), served, explain=explain))
-        return build(answered, served, explain=explain)
+        model = self.model()
+        answered = list(self._stream(gather(pictures), model, explain=explain))
+        return build(answered, model, explain=explain)
 
-    def stream(self, sources: Iterable[PathItem], served: Served) -> Iterator[Row]:
-        """Rows in the order of `sources`, a few requests ahead of the reader and no more."""
-        for answered in self._stream(map(read, sources), served, explain=False):
-            yield answered.row
+    def stream(self, sources: Iterable[PathItem], model: RemoteModel) -> Iterator[Any]:
+        """Answers of the model's task in the order of `sources`, a few requests ahead of the reader and no more."""
+        for one in self._stream(map(read, sources), model, explain=False):
+            yield one.answer
 
     def models(self) -> list[dict[str, Any]]:
         """Every model that the server has: name, version, classes, scores with intervals, origin."""
         return read_models(self._send(method="GET", url="models"), self._connection)
 
-    def served(self) -> Served:
+    def model(self) -> RemoteModel:
         """The model that `predict` asks. Raises: SettingsError when it is not there, or not clear."""
         return choose(self.models(), self._connection)
 
@@ -104,42 +103,41 @@ class Client:
     ) -> None:
         self.close()
 
-    def _stream(self, items: Iterable[Item], served: Served, *, explain: bool) -> Iterator[Answered]:
+    def _stream(self, items: Iterable[Item], model: RemoteModel, *, explain: bool) -> Iterator[RemoteAnswer]:
         stop = threading.Event()
         # A heatmap takes many runs of the network, so that one picture is enough for a request.
         groups = group(items, most=1 if explain else MOST_PICTURES)
-        with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="client") as pool:
-            under_way: deque[Future[list[Answered]]] = deque()
-            try:
-                for each in groups:
-                    under_way.append(pool.submit(self._ask, each, served, explain, stop))
-                    if len(under_way) > CONCURRENCY * 2:
-                        yield from under_way.popleft().result()
-                while under_way:
-                    yield from under_way.popleft().result()
-            finally:
-                stop.set()
-                for future in under_way:
-                    future.cancel()
+        asked = in_order(
+            groups,
+            lambda each: self._ask(each, model, explain, stop),
+            workers=CONCURRENCY,
+            name="client",
+            stop=stop,
+        )
+        with contextlib.closing(asked):
+            for answers in asked:
+                yield from answers
 
-    def _ask(self, items: list[Item], served: Served, explain: bool, stop: threading.Event) -> list[Answered]:
+    def _ask(self, items: list[Item], model: RemoteModel, explain: bool, stop: threading.Event) -> list[RemoteAnswer]:
         if stop.is_set():
             return []
         sent = [item for item in items if not item.error]
-        answers = iter(self._classify(sent, served, explain, stop))
-        return [unsent(item) if item.error else next(answers) for item in items]
+        answers = iter(self._classify(sent, model, explain, stop))
+        return [unsent(item, model) if item.error else next(answers) for item in items]
 
-    def _classify(self, items: list[Item], served: Served, explain: bool, stop: threading.Event) -> list[Answered]:
+    def _classify(
+        self, items: list[Item], model: RemoteModel, explain: bool, stop: threading.Event
+    ) -> list[RemoteAnswer]:
         if not items:
             return []
-        response = self._send(stop, **self._connection.request(served.name, items, explain=explain))
+        response = self._send(stop, **self._connection.request(model.name, items, explain=explain))
         if response.status_code != 413:
-            return read_rows(response, items, served, self._connection)
+            return read_rows(response, items, model, self._connection)
         if len(items) == 1:
-            return [too_large(response, items[0])]
+            return [too_large(response, items[0], model)]
         half = len(items) // 2
-        first = self._classify(items[:half], served, explain, stop)
-        return first + self._classify(items[half:], served, explain, stop)
+        first = self._classify(items[:half], model, explain, stop)
+        return first + self._classify(items[half:], model, explain, stop)
 
     def _send(self, stop: threading.Event | None = None, **request: Any) -> httpx2.Response:
         """The last answer that came. Raises: ServerError where none did."""

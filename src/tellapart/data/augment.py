@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from tellapart.data.transforms import (
 )
 from tellapart.errors import SettingsError
 
+Preset = Literal["none", "light", "medium", "strong", "trivial", "randaugment"]
+
 _ASPECT = 4 / 3  # of a random crop, either way; as torchvision's RandomResizedCrop
 _ERASED_AREA, _ERASED_RATIO = (0.02, 0.33), (0.3, 3.3)  # as torchvision's RandomErasing
 # Uniform numbers a picture, drawn at once: each setting has its own, so that changing one does not disturb the others.
@@ -38,7 +40,7 @@ _DRAWS = 27
 class Augmentation:
     """How training pictures are varied; the defaults leave them as they are, `RANGES` says what is allowed."""
 
-    preset: str = "none"
+    preset: Preset = "none"
     policy: Policy = "none"  # of the preset: one or two operations drawn from a list, beside what follows
     horizontal_flip: float = 0.0  # probability
     vertical_flip: float = 0.0  # probability
@@ -94,7 +96,7 @@ _POLICIES: Mapping[Policy, str] = {
 FILLS: tuple[Fill, ...] = ("mean", "black", "white", "mirror")
 
 _LIGHT: Mapping[str, Any] = {"horizontal_flip": 0.5, "shift": 0.05, "zoom": 0.1, "brightness": 0.1}
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "none": {},
     "light": _LIGHT,
     "medium": {
@@ -125,7 +127,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def resolve(preset: str, **changes: Any) -> Augmentation:
+def resolve(preset: Preset, **changes: Any) -> Augmentation:
     """The augmentation of a preset with single settings changed; a change of None keeps the preset's value.
 
     Raises: SettingsError for an unknown preset or setting, or a value outside its range.

@@ -72,12 +72,7 @@ def correct(listing: Listing, path: Path, separator: str | None = None) -> Corre
             f"the corrections {str(path)!r} have no path in {named_rows(empty)}. Fill it in, or remove the row."
         )
     found = _find(listing, path, rows)
-    # Cells come without the spaces at their ends, which a folder's name may have.
-    named = {label.strip(): label for label in reversed(listing.classes)}
-    given = [
-        _set(row.label, listing.classes) if sets else ClassName(named.get(row.label, row.label)) if row.label else None
-        for row in rows
-    ]
+    given = [_set(row.label, listing.classes) for row in rows] if sets else _classes(rows, listing.classes)
     _check_labels(listing, path, rows, given)
     targets = dict(zip(found, given, strict=True))
     entries = tuple(
@@ -101,6 +96,13 @@ def correct(listing: Listing, path: Path, separator: str | None = None) -> Corre
         left_out=left_out,
         unchanged=len(targets) - changed - left_out,
     )
+
+
+def _classes(rows: Sequence[TableRow], classes: Sequence[str]) -> list[ClassName | None]:
+    """What each row says; None: leave the picture out."""
+    # Cells come without the spaces at their ends, which a folder's name may have.
+    named = {label.strip(): label for label in reversed(classes)}
+    return [ClassName(named.get(row.label, row.label)) if row.label else None for row in rows]
 
 
 def _set(label: str, classes: Sequence[str]) -> ClassNames | None:

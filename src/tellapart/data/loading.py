@@ -6,12 +6,9 @@ resumed training goes on with the very batch that it was stopped before. Shapes:
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import queue
-import threading
-from collections.abc import Generator, Iterator, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,12 +18,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tellapart.data.batch import Batch
 from tellapart.errors import SettingsError, TellapartError
+from tellapart.threads import in_order
 
 Sampling = Literal["natural", "balanced"]
 
 _AHEAD = 2  # batches that are made while one is used
-
-_Item = TypeVar("_Item")
 
 
 class RowSource(Protocol):
@@ -133,7 +129,7 @@ class TrainingBatches:
         """
         rows = self.rows_of(number)[start_step:]
         if self._workers == 0:
-            made = _ahead(_make(self._source, part, number) for part in rows)
+            made = _made_ahead(self._source, rows, number)
         else:
             made = self._from_workers([(part, number) for part in rows])
         try:
@@ -180,7 +176,7 @@ def ordered_batches(
     answers = _one_a_row(source, targets, "targets")
     chosen = np.arange(len(source)) if rows is None else np.asarray(rows, dtype=np.int64)
     parts = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
-    made = _ahead(_make(source, part, 0) for part in parts)
+    made = _made_ahead(source, parts, 0)
     try:
         for part, inputs in zip(parts, made, strict=True):
             yield _batch(inputs, answers, part)
@@ -236,36 +232,6 @@ def _make(source: RowSource, rows: NDArray[np.int64], epoch: int) -> Tensor:
     return torch.as_tensor(source.get(rows, epoch))
 
 
-def _ahead(items: Iterator[_Item]) -> Generator[_Item, None, None]:
-    """The items, made by one thread a little ahead of their use."""
-    ready: queue.Queue[tuple[bool, Any]] = queue.Queue(_AHEAD)
-    stop = threading.Event()
-
-    def work() -> None:
-        try:
-            for item in items:
-                ready.put((True, item))
-                if stop.is_set():
-                    return
-            ready.put((False, None))
-        # Raised again where the items are used.
-        except BaseException as error:
-            ready.put((False, error))
-
-    thread = threading.Thread(target=work, name="batches ahead", daemon=True)
-    thread.start()
-    try:
-        while True:
-            more, item = ready.get()
-            if more:
-                yield item
-            elif item is None:
-                return
-            else:
-                raise item
-    finally:
-        stop.set()
-        while thread.is_alive():
-            with contextlib.suppress(queue.Empty):
-                ready.get(timeout=0.01)
-        thread.join()
+def _made_ahead(source: RowSource, parts: Iterable[NDArray[np.int64]], epoch: int) -> Generator[Tensor, None, None]:
+    """The batches, made by one thread: some are ready while one is used, and one is in hand."""
+    return in_order(parts, lambda part: _make(source, part, epoch), workers=1, ahead=_AHEAD + 1, name="batches")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.transforms import Geometry, sampled_from
+from tellapart.preprocessing import Preprocessing, shown_part
 
 Points = NDArray[np.float64]  # [..., 2], x and y
 Mask = TypeVar("Mask", bound=np.generic)
@@ -37,6 +38,15 @@ class Motion:
     @property
     def _matrix(self) -> Points:
         return np.array(self.linear, dtype=np.float64).reshape(2, 2)
+
+
+def into_square(points: NDArray[np.floating], *, width: int, height: int, preprocessing: Preprocessing) -> Points:
+    """Points [..., 2] of an upright picture of that size, in its pixels, as points of what `preprocessing.prepare` makes of it.
+
+    Those lie outside 0 to `preprocessing.size` where the part that the network sees does not hold them.
+    """
+    left, top, right, _ = shown_part(width, height, preprocessing)
+    return np.asarray((np.asarray(points, dtype=np.float64) - (left, top)) * (preprocessing.size / (right - left)))
 
 
 def motion_of(geometry: Geometry, *, side: int, size: int) -> Motion:

@@ -91,7 +91,7 @@ def class_columns(cells: Cells) -> ClassColumns:
         if not others and column:
             _check_name(cells, name, place, places)
             places[name] = place
-        elif 0 < len(others) < len(column) and doubtful is None:
+        elif len(others) < len(column) and doubtful is None:
             doubtful = (name, *others[0])
     return ClassColumns(places=places, doubtful=doubtful)
 

@@ -55,9 +55,7 @@ def assign_splits(
     pictures = Counter(labels)
     for label in sorted(pictures) if shares else ():
         check_class(label, [group for group in pool if label in group.labels], pictures[label], tuple(shares))
-    everywhere = Counter(labels[index] for index in own)
-    # The rarest class of a group: the rare classes are those that must reach every split.
-    stratum_of = {group.rank: min(group.labels, key=lambda label: (everywhere[label], label)) for group in pool}
+    stratum_of = _strata(pool, Counter(labels[index] for index in own))
     carved: dict[str, Split] = {}  # rank -> split
     for stratum in sorted(pictures) if shares else ():
         members = [group for group in pool if stratum_of[group.rank] == stratum]
@@ -70,6 +68,11 @@ def assign_splits(
     let_join(result, own, groups)
     check_train(targets, result)
     return result
+
+
+def _strata(pool: Sequence[Group], pictures: Mapping[str, int]) -> dict[str, str]:
+    """The rarest class of each group by its rank: the rare classes are those that must reach every split."""
+    return {group.rank: min(group.labels, key=lambda label: (pictures[label], label)) for group in pool}
 
 
 def _cover(pool: Sequence[Group], carved: dict[str, Split], labels: Sequence[str], splits: Sequence[Split]) -> None:

@@ -60,12 +60,7 @@ def assign_label_sets(
     if carved:
         pool = groups_to_split(own, targets, content_hashes, groups, given, seed)
         pictures = Counter(name for target in targets for name in target.classes)
-        with_class: defaultdict[str, list[Group]] = defaultdict(list)
-        for group in pool:
-            for name in group.labels:
-                with_class[name].append(group)
-        for name in sorted(pictures):
-            check_class(name, with_class[name], pictures[name], tuple(carved))
+        _check_classes(pool, pictures, tuple(carved))
         classes = known_classes(targets)
         items = [_item(group, targets, classes) for group in pool]
         chosen = share_out(items, {"train": 1 - sum(carved.values()), **carved})
@@ -78,6 +73,15 @@ def assign_label_sets(
     let_join(result, own, groups)
     check_train(targets, result)
     return result
+
+
+def _check_classes(pool: Sequence[Group], pictures: Mapping[str, int], carved: Sequence[Split]) -> None:
+    with_class: defaultdict[str, list[Group]] = defaultdict(list)
+    for group in pool:
+        for name in group.labels:
+            with_class[name].append(group)
+    for name in sorted(pictures):
+        check_class(name, with_class[name], pictures[name], carved)
 
 
 def _item(group: Group, targets: Sequence[Target], classes: set[str]) -> _Item:

@@ -54,11 +54,11 @@ def find_thresholds(
     """
     own = probabilities[np.arange(len(labels)), labels]
     # The rank is taken among the probabilities themselves: 1 - p would round, and lose the picture on the threshold.
-    strangest = _quantile(-own, coverage)
+    strangest = conformal_quantile(-own, coverage)
     return Thresholds(
         coverage=coverage,
         probability=0.0 if strangest is None else -strangest,
-        novelty=None if novelty is None else _quantile(novelty, coverage),
+        novelty=None if novelty is None else conformal_quantile(novelty, coverage),
         calibrated_on=len(labels),
     )
 
@@ -83,14 +83,14 @@ def measure_abstention(
     held, sizes = sets[np.arange(len(labels)), labels], sets.sum(axis=1)
     known = None
     if novelty is not None and thresholds.novelty is not None:
-        known = _share(novelty <= thresholds.novelty, groups, seed).model_dump()
+        known = share_with_interval(novelty <= thresholds.novelty, groups, seed).model_dump()
     return {
         "wanted": thresholds.coverage,
         "threshold": thresholds.probability,
         "novelty_threshold": thresholds.novelty,
         "calibrated_on": thresholds.calibrated_on,
         "n": len(labels),
-        "coverage": _share(held, groups, seed).model_dump(),
+        "coverage": share_with_interval(held, groups, seed).model_dump(),
         "mean_set_size": float(sizes.mean()),
         "set_sizes": {str(size): int(count) for size, count in enumerate(np.bincount(sizes)) if count},
         "known": known,
@@ -100,8 +100,8 @@ def measure_abstention(
     }
 
 
-def _quantile(scores: NDArray[np.floating], coverage: float) -> float | None:
-    """The ceil((n + 1) coverage)-th smallest of n scores; None where n is too small for that."""
+def conformal_quantile(scores: NDArray[np.floating], coverage: float) -> float | None:
+    """The ceil((n + 1) coverage)-th smallest of n scores [n]; None where n is too small for that."""
     rank = math.ceil((len(scores) + 1) * coverage - _ROUNDING)
     return None if rank > len(scores) else float(np.sort(scores)[rank - 1])
 
@@ -114,8 +114,8 @@ def _of_class(held: NDArray[np.bool_], sizes: NDArray[np.int64]) -> dict[str, An
     return {"n": len(held), "coverage": coverage.model_dump(), "mean_set_size": float(sizes.mean())}
 
 
-def _share(hits: NDArray[np.bool_], groups: Groups | None, seed: int) -> Score:
-    """The share of hits with its interval."""
+def share_with_interval(hits: NDArray[np.bool_], groups: Groups | None, seed: int) -> Score:
+    """The share of `hits` [N] with its 95 % interval: Wilson's, where `groups` [N] say so no narrower than the bootstrap's."""
     value, count = float(hits.mean()), len(hits)
     low, high = wilson(int(hits.sum()), count)
     numbers = group_numbers(groups, count)

@@ -30,8 +30,12 @@ def reliability(probabilities: NDArray[np.floating], labels: NDArray[np.integer]
 
     `probabilities` is [N, K]. Source: reliability diagrams as in Guo et al. 2017, arXiv 1706.04599, section 2.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
+    return binned(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, bins)
+
+
+def binned(confidences: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> list[Bin]:
+    """Confidences [n] against how often they are `right` [n], in bins of equal width, open below, that hold anything."""
+    confidence = confidences.astype(np.float64)
     bin_of = np.digitize(confidence, np.linspace(0.0, 1.0, bins + 1)[1:-1], right=True)
     found = []
     for number in range(bins):

@@ -1,7 +1,9 @@
 """Backbone, classifier and manifest become one file. In: ReadyBackbone's ONNX, a Probe's arrays. Out: bytes. Next: parity.py.
 
-The graph: uint8 picture -> normalise -> backbone -> `embedding` -> linear layer -> / temperature -> softmax ->
-`probabilities`; beside it `embedding` -> `novelty`. Everything after decoding and resizing is in the file.
+The graph: uint8 picture -> normalise -> backbone -> `embedding` -> linear layer -> `logits` -> calibration -> `probabilities`;
+beside it `embedding` -> `novelty`. The calibration is what the manifest's record says: / temperature -> softmax; or * scale +
+offset -> sigmoid, each class for itself. Everything after decoding and resizing is in the file. D length of the embedding, K
+classes.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, Manifest, seal
+from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, Manifest, TaskRecord, seal
 from tellapart.storage import storage_errors
 
 if TYPE_CHECKING:
@@ -27,15 +29,15 @@ def assemble(
     *,
     weight: NDArray[np.float32],
     bias: NDArray[np.float32],
-    temperature: float,
     manifest: Manifest,
     novelty: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> bytes:
     """The bytes of model.onnx.
 
-    `network` is ONNX from uint8 [N, S, S, 3] to `embedding` [N, D]; `weight` is [K, D], `bias` [K], and probabilities are
-    softmax((embedding @ weight.T + bias) / temperature), Guo et al. 2017, arXiv 1706.04599, section 4.2. `novelty` holds
-    the arrays of evaluation/novelty.py, which make the output `novelty` [N]; None leaves that output out.
+    `network` is ONNX from uint8 [N, S, S, 3] to `embedding` [N, D]; `weight` is [K, D], `bias` [K], and logits are
+    embedding @ weight.T + bias. Probabilities are softmax(logits / temperature), Guo et al. 2017, arXiv 1706.04599, section 4.2,
+    where the record is of classification, and sigmoid(scale * logits + offset), Platt 1999, where it is of multilabel. `novelty`
+    holds the arrays of evaluation/novelty.py, which make the output `novelty` [N]; None leaves that output out.
     Raises: StorageError when `network` cannot be read.
     """
     import onnx
@@ -45,19 +47,15 @@ def assemble(
         model = onnx.load(network)
     graph = model.graph
     size, classes, length = manifest.preprocessing.size, len(weight), weight.shape[1]
-    parameters = {
-        "classifier.weight": weight.astype(np.float32),
-        "classifier.bias": bias.astype(np.float32),
-        "classifier.temperature": np.array([temperature], dtype=np.float32),
-    }
-    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in parameters.items())
-    graph.node.extend(
-        [
-            helper.make_node("Gemm", ["embedding", "classifier.weight", "classifier.bias"], ["logits"], transB=1),
-            helper.make_node("Div", ["logits", "classifier.temperature"], ["calibrated_logits"]),
-            helper.make_node("Softmax", ["calibrated_logits"], ["probabilities"], axis=-1),
-        ]
+    parameters, calibration = _calibration(manifest.record)
+    parameters = {"classifier.weight": weight, "classifier.bias": bias, **parameters}
+    graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value, dtype=np.float32), name) for name, value in parameters.items()
     )
+    graph.node.append(
+        helper.make_node("Gemm", ["embedding", "classifier.weight", "classifier.bias"], ["logits"], transB=1)
+    )
+    graph.node.extend(calibration)
     del graph.input[:], graph.output[:]
     graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3]))
     graph.output.extend(
@@ -74,6 +72,22 @@ def assemble(
     helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
     onnx.checker.check_model(model)
     return seal(model.SerializeToString())
+
+
+def _calibration(record: TaskRecord) -> tuple[dict[str, ArrayLike], list[NodeProto]]:
+    """The numbers and nodes from `logits` to `probabilities`."""
+    from onnx import helper
+
+    if record.kind == "classification":
+        return {"classifier.temperature": [record.temperature]}, [
+            helper.make_node("Div", ["logits", "classifier.temperature"], ["calibrated_logits"]),
+            helper.make_node("Softmax", ["calibrated_logits"], ["probabilities"], axis=-1),
+        ]
+    return {"classifier.scale": record.scales, "classifier.offset": record.offsets}, [
+        helper.make_node("Mul", ["logits", "classifier.scale"], ["scaled_logits"]),
+        helper.make_node("Add", ["scaled_logits", "classifier.offset"], ["calibrated_logits"]),
+        helper.make_node("Sigmoid", ["calibrated_logits"], ["probabilities"]),
+    ]
 
 
 def _add_novelty(model: ModelProto, arrays: Mapping[str, NDArray[np.float32]]) -> None:

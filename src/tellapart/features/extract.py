@@ -19,8 +19,8 @@ from tellapart.data.examples import PictureFile
 from tellapart.errors import PictureError
 from tellapart.features.cache import Cache
 from tellapart.features.engine import Engine
-from tellapart.features.rows import run_units
 from tellapart.preprocessing import Preprocessing, load
+from tellapart.threads import as_they_come
 
 KIND = "embedding"
 _WRITE_EVERY = 256  # pictures; kill -9 loses at most that many, Ctrl-C none
@@ -151,7 +151,7 @@ def _run(
         return _embed(pictures, batch, engine, preprocessing, stop)
 
     batches = [rows[start : start + engine.batch] for start in range(0, len(rows), engine.batch)]
-    return run_units(batches, work, workers=engine.workers, stop=stop)
+    return as_they_come(batches, work, workers=engine.workers, name="embed", stop=stop)
 
 
 def _embed(

@@ -16,25 +16,21 @@ import time
 import weakref
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.storage import storage_errors
+from tellapart.threads import as_they_come
 
 DATA, FLAGS, META, CONTENTS, LOCK, FILLING = "data.bin", "flags.bin", "meta.json", "contents.txt", "lock", "filling"
 FLAG_BYTES = 8
 _WHOLE = 1 << 32  # set in the flag of a row that is done; the 32 bits below are the CRC-32 of its bytes
 _COMMIT_SECONDS = 5.0
 _WAIT_SECONDS = 0.1
-_UNITS_A_WORKER = 8  # queued, so that no worker waits while the rows of others are being flushed
-
-_Unit = TypeVar("_Unit")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +121,7 @@ class RowStore:
         """Compare every row that is done with its checksum; damaged rows count as missing again. How many there were."""
         rows = np.flatnonzero(self.done)
         chunks = [rows[start : start + 64] for start in range(0, len(rows), 64)]
-        damaged = [row for found in run_units(chunks, self._damaged, workers=workers) for row in found]
+        damaged = [row for found in as_they_come(chunks, self._damaged, workers=workers, name="rows") for row in found]
         for row in damaged:
             self._flags[row] = 0
         return len(damaged)
@@ -224,7 +220,7 @@ def _settle(
 
     committed = time.monotonic()
     try:
-        with contextlib.closing(run_units(units, work, workers=workers)) as finished:
+        with contextlib.closing(as_they_come(units, work, workers=workers, name="rows")) as finished:
             for result in finished:
                 due = time.monotonic() - committed > _COMMIT_SECONDS
                 if due or len(written) * store.row_bytes > commit_bytes:
@@ -233,36 +229,6 @@ def _settle(
                 yield result
     finally:  # on Ctrl-C too, once the threads have ended
         commit()
-
-
-def run_units(
-    units: Iterable[_Unit], work: Callable[[_Unit], _Result], *, workers: int, stop: threading.Event | None = None
-) -> Generator[_Result, None, None]:
-    """Yield the results of `work` as they come, from `workers` threads; what has not begun on Ctrl-C never begins.
-
-    `stop` is set at the end, before the threads are waited for: `work` may look at it to end sooner.
-    """
-    remaining = iter(units)
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="rows") as pool:
-        under_way: set[Future[_Result]] = set()
-        try:
-            while True:
-                while len(under_way) < workers * _UNITS_A_WORKER:
-                    try:
-                        under_way.add(pool.submit(work, next(remaining)))
-                    except StopIteration:
-                        break
-                if not under_way:
-                    return
-                finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                # What was computed is handed on before an error of another unit ends everything.
-                for future in sorted(finished, key=lambda one: one.exception() is not None):
-                    yield future.result()
-        finally:
-            if stop is not None:
-                stop.set()
-            for future in under_way:
-                future.cancel()
 
 
 def try_lock(file: IO[bytes], *, shared: bool) -> bool:

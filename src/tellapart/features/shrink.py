@@ -22,9 +22,10 @@ from tellapart.data.examples import PictureFile
 from tellapart.errors import DataError, PictureError
 from tellapart.features.extract import read_unchanged
 from tellapart.features.row_folder import open_rows, relatives
-from tellapart.features.rows import Computed, RowStore, fill, run_units
+from tellapart.features.rows import Computed, RowStore, fill
 from tellapart.preprocessing import Preprocessing, load
 from tellapart.runtime import cores
+from tellapart.threads import as_they_come
 
 AugmentFunction = Callable[
     [NDArray[np.uint8], tuple[int, ...]], NDArray[np.uint8]
@@ -183,7 +184,7 @@ def _check(pictures: Sequence[PictureFile], advance: Callable[[int], None] | Non
         return row, ""
 
     problems = {}
-    for row, problem in run_units(range(len(pictures)), check, workers=cores()):
+    for row, problem in as_they_come(range(len(pictures)), check, workers=cores(), name="shrink"):
         if problem:
             problems[row] = problem
         if advance is not None:

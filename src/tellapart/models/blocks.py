@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from timm.layers import create_conv2d
 from torch import Tensor, nn
 
 from tellapart.errors import SettingsError
-from tellapart.models.classics import Block, Dense
+from tellapart.models.classics import Block, Dense, Pooling
 
 __all__ = ["ACTIVATIONS", "POOLINGS", "Block", "BlockNetwork", "Dense", "blocks_network", "dense_layers"]
 
@@ -26,7 +26,7 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
-POOLINGS: Mapping[str, Callable[[int, int], nn.Module]] = {
+POOLINGS: Mapping[Pooling, Callable[[int, int], nn.Module]] = {
     "max": lambda size, stride: nn.MaxPool2d(size, stride),
     "average": lambda size, stride: nn.AvgPool2d(size, stride),
     "none": lambda size, stride: nn.Identity(),
@@ -226,7 +226,7 @@ def _check_dropout(value: float, place: str) -> None:
         raise SettingsError(f"{place}: dropout is {value}; it is a probability from 0 to below 1. Try 0.2.")
 
 
-def _check_name(value: str, known: Mapping[str, object], place: str, name: str) -> None:
+def _check_name(value: str, known: Collection[str], place: str, name: str) -> None:
     if value in known:
         return
     near = difflib.get_close_matches(str(value).lower(), known, n=1)

@@ -13,6 +13,8 @@ from typing import Literal
 
 from tellapart.errors import SettingsError
 
+Pooling = Literal["max", "average", "none"]
+
 BLOCKS_SIZE = 64  # pixels; of a network of blocks when no size is given
 
 SMALLEST = 16  # pixels; networks that pad everything would run on a single one, and see nothing but padding
@@ -28,7 +30,7 @@ class Block:
     padding: int | str = "same"  # pixels on each side; "same": the side of the output is ceil(side / stride)
     groups: int = 1  # into which the convolution's channels are divided
     activation: str = "relu"  # see blocks.ACTIVATIONS
-    pooling: str = "max"  # max, average or none
+    pooling: Pooling = "max"
     pool_size: int = 2  # pixels, side
     pool_stride: int | None = None  # pixels; None: pool_size
     batch_norm: bool = True

@@ -9,14 +9,14 @@ from tellapart.bundle import Score
 from tellapart.reporting.facts import ClassRow, Pair, Said
 
 _WIDEST = 0.10  # of an interval that tells enough
-_FEWEST = 10  # test pictures of a class
+FEWEST = 10  # test pictures of a class
 _LOWER_BY = 0.05  # a class's recall below the accuracy, from which on more pictures of it come first
 _PAIR_SHARE = 0.2  # of the mistakes
 _OVERFIT = 0.08  # training accuracy above validation accuracy
-_TRUSTED = 0.6  # accuracy from which on doubts about labels are worth a look
+TRUSTED = 0.6  # accuracy from which on doubts about labels are worth a look
 MANY_WRONG = 0.15  # of the pictures; as many wrong labels are rather a weak classifier
 _NAMED = 4
-_MOST = 6  # more than that nobody does
+MOST = 6  # more than that nobody does
 
 
 def advise(
@@ -43,32 +43,43 @@ def advise(
         found.append(("next_leaks", {"n": leaks}))
     if two_labels:
         found.append(("next_two_labels", {"n": two_labels}))
-    # Where the classifier is hardly better than guessing, what it calls wrong says nothing about the labels.
-    if wrong_labels and accuracy.value >= _TRUSTED and wrong_labels <= MANY_WRONG * n_pictures:
-        found.append(("next_labels", {"n": wrong_labels}))
-    # An end of 0.0 is one.
-    low, high = (accuracy.value if end is None else end for end in (accuracy.low, accuracy.high))
-    width = high - low
-    if width > _WIDEST:
-        more = math.ceil(round(n_test * ((width / _WIDEST) ** 2 - 1), 6))
-        step = 10 ** max(0, len(str(more)) - 2)
-        found.append(("next_test", {"n": math.ceil(more / step) * step}))
-    few = [row.name for row in classes if row.test < _FEWEST]
-    if few:
-        found.append(("next_few", {"names": few[:_NAMED] + (["…"] if len(few) > _NAMED else [])}))
-    if accuracy.value < _TRUSTED:
+    found += about_labels(accuracy, wrong_labels, n_pictures)
+    found += about_size(accuracy, n_test, [(row.name, row.test) for row in classes])
+    if accuracy.value < TRUSTED:
         found.insert(0, ("next_weak", {"accuracy": accuracy.value}))
     found += _about_classes(accuracy, classes, pairs, mistakes)
     if fitted is not None and fitted[0] - fitted[1] > _OVERFIT:
         found.append(("next_overfit", {"train": fitted[0], "validation": fitted[1]}))
     if unreadable:
         found.append(("next_unreadable", {"n": unreadable}))
-    return found[:_MOST]
+    return found[:MOST]
+
+
+def about_size(score: Score, n_test: int, support: Sequence[tuple[str, int]]) -> list[Said]:
+    """What a test split that is too small asks for; `support` holds the classes and how many test pictures each has."""
+    found: list[Said] = []
+    # An end of 0.0 is one.
+    low, high = (score.value if end is None else end for end in (score.low, score.high))
+    width = high - low
+    if width > _WIDEST:
+        more = math.ceil(round(n_test * ((width / _WIDEST) ** 2 - 1), 6))
+        step = 10 ** max(0, len(str(more)) - 2)
+        found.append(("next_test", {"n": math.ceil(more / step) * step}))
+    few = [name for name, count in support if count < FEWEST]
+    if few:
+        found.append(("next_few", {"names": few[:_NAMED] + (["…"] if len(few) > _NAMED else [])}))
+    return found
+
+
+def about_labels(score: Score, wrong_labels: int, n_pictures: int) -> list[Said]:
+    """Where a classifier is hardly better than guessing, what it calls wrong says nothing about the labels."""
+    trusted = wrong_labels and score.value >= TRUSTED and wrong_labels <= MANY_WRONG * n_pictures
+    return [("next_labels", {"n": wrong_labels})] if trusted else []
 
 
 def _about_classes(accuracy: Score, classes: Sequence[ClassRow], pairs: Sequence[Pair], mistakes: int) -> list[Said]:
     found: list[Said] = []
-    known = [row for row in classes if row.recall is not None and row.test >= _FEWEST]
+    known = [row for row in classes if row.recall is not None and row.test >= FEWEST]
     if known:
         worst = min(known, key=lambda row: (row.recall.value if row.recall else 1.0, row.name))
         if worst.recall is not None and worst.recall.value < accuracy.value - _LOWER_BY:

@@ -20,7 +20,20 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 # Values that are shares come as numbers, and lists of names as lists, since languages write them differently.
-_SHARES = ("accuracy", "low", "high", "share", "recall", "train", "validation", "measured", "wanted", "before", "after")
+_SHARES = (
+    "accuracy",
+    "low",
+    "high",
+    "share",
+    "recall",
+    "train",
+    "validation",
+    "measured",
+    "wanted",
+    "before",
+    "after",
+    "exact",
+)
 
 
 class Phrases:

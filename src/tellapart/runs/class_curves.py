@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.evaluation.curves import precision_recall, receiver_operating
-from tellapart.reporting.facts import Chart
+from tellapart.reporting.facts import Chart, Said
 from tellapart.reporting.figures import Line, draw_lines
 from tellapart.reporting.phrases import Phrases
 
@@ -20,16 +20,13 @@ _CHARTS = (
 )
 
 
-def class_charts(chosen: Sequence[ClassScores], class_count: int, phrases: Phrases) -> list[Chart]:
+def class_charts(chosen: Sequence[ClassScores], phrases: Phrases, *, some: Said | None = None) -> list[Chart]:
     """The curves of at most SERIES classes, each with pictures of it and of others; none where there is no such class.
 
-    A sentence says so where they are not all of `class_count`; of two classes the first tells all.
+    `some` says which they are, where there are more.
     """
     if not chosen:
         return []
-    some = None
-    if class_count > max(2, len(chosen)):
-        some = ("curves_some", {"n": len(chosen), "classes": class_count})
     legend = [(name, colour, False) for colour, (name, _, _) in enumerate(chosen, start=1)]
     charts = []
     for title, curve, x, y in _CHARTS:

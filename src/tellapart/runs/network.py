@@ -12,21 +12,21 @@ from tellapart.models.freezing import freeze
 from tellapart.models.scratch import build_scratch
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.weights import read_weights
-from tellapart.settings.tree import BlockSettings, TrainSettings
+from tellapart.settings.tree import TrainSettings
 
 # The network of `--strategy scratch` where no blocks are described: 3 x 3 convolutions, twice the filters a halving.
-BLOCKS = tuple(BlockSettings(filters=filters) for filters in (32, 64, 128, 256))
+BLOCKS = tuple(Block(filters=filters) for filters in (32, 64, 128, 256))
 
 
 def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork:
     """The network that the settings describe, with weights from their seed. Raises: SettingsError."""
     network = settings.network
-    blocks = network.blocks or (BLOCKS if network.name == "blocks" else ())
+    own = tuple(Block(**block.model_dump()) for block in network.blocks)
     built = build_scratch(
         network.name,
         class_count=class_count,
         seed=settings.seed,
-        blocks=[Block(**block.model_dump()) for block in blocks],
+        blocks=own or (BLOCKS if network.name == "blocks" else ()),
         dense=[Dense(**layer.model_dump()) for layer in network.dense],
         size=network.size,
         channels=network.channels,

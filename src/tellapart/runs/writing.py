@@ -149,8 +149,8 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
     backbone, tested, counts = learned.choice.winner.candidate.backbone, learned.tested, learned.counts
     preprocessing, clean = backbone.preprocessing, tested.scores_without_leaked
     return Manifest(
+        task="classification",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        task=learned.task,
         strategy=learned.choice.winner.candidate.strategy,
         classes=learned.dataset.classes,
         preprocessing=PreprocessingRecord(

@@ -1,4 +1,4 @@
-"""Pictures of many requests in one batch. In: pictures, one network each. Out: outputs, in order. Next: pictures.py.
+"""Inputs of many requests in one batch. In: pictures, one network each. Out: outputs, in order. Next: pictures.py.
 
 asyncio in front, one thread a core behind. A free thread takes what waits, so a picture is never kept waiting for company
 unless a delay is asked for. Each thread decodes its own batch and runs the network on it, one thread a session: the fast way on
@@ -15,7 +15,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,11 +33,11 @@ BATCH_SECONDS = 0.036  # for which a thread takes pictures at a time, where nobo
 class Network(Protocol):
     """What a batch needs of a model."""
 
-    def prepare(self, picture: Any) -> NDArray[np.uint8]:
-        """A picture to the network's input, uint8 [S, S, 3]. Raises: PictureError."""
+    def prepare(self, picture: Any) -> tuple[NDArray[Any], Any]:
+        """A picture to the network's input [...], and what is wanted again beside its outputs. Raises: PictureError."""
 
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        """Inputs [N, S, S, 3] to outputs, each [N, ...]."""
+    def run(self, inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """Inputs [N, ...] to outputs by name, each [N, ...]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +50,17 @@ class BatchTimes:
     running: float
 
 
-class Observer(Protocol):
-    """Who counts batches; called from the worker threads."""
-
-    def __call__(self, network: Network, times: BatchTimes) -> None:
-        """One batch is done."""
+Observer = Callable[[Network, BatchTimes], None]  # who counts batches; called from the worker threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """What the network says of the pictures of one request."""
 
-    rows: tuple[tuple[NDArray[Any], ...] | None, ...]  # one a picture: each output's row; None where it was unreadable
+    rows: tuple[
+        Mapping[str, NDArray[Any]] | None, ...
+    ]  # one a picture: each output's row; None where it was unreadable
+    beside: tuple[Any, ...]  # one a picture: what came from `prepare` beside the input; None where it was unreadable
     errors: tuple[str, ...]  # one a picture: why it could not be read; "" where it could
 
 
@@ -73,7 +72,8 @@ class _Request:
     entered: float
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Outputs]
-    rows: list[tuple[NDArray[Any], ...] | None]
+    rows: list[Mapping[str, NDArray[Any]] | None]
+    beside: list[Any]
     errors: list[str]
     missing: int  # pictures without a result
     given_up: bool = False  # nobody waits for it any more
@@ -107,8 +107,8 @@ class Batcher:
         """`max_delay` in seconds: how long a free thread waits for a batch to fill; `queue` in pictures that wait.
 
         `max_wait` in seconds: how long a queue that stands may be; None: what waiting.py says. A batch takes `batch_seconds`
-        at most, if more than one picture, unless there is a `max_delay`. `cores`: what own_core.py allots to the threads. `now` is a
-        clock in seconds that never goes back.
+        at most, if more than one picture, unless there is a `max_delay`. `cores`: what own_core.py allots to the threads.
+        `now` is a clock in seconds that never goes back.
         """
         self._delayed, self._batch_seconds, self.limit = max_delay > 0, batch_seconds, queue
         self._observe, self._now = observe, now
@@ -116,8 +116,7 @@ class Batcher:
         self._line: WaitingLine[_Request] = WaitingLine(
             threads=threads, limit=queue, max_wait=max_wait, max_batch=max_batch, max_delay=max_delay
         )
-        self._free = 0
-        self._closing = False
+        self._free, self._closing = 0, False
         self._threads = [
             threading.Thread(target=self._work, args=(core,), name=f"serve-{n}", daemon=True)
             for n, core in enumerate(cores or [None] * threads)
@@ -147,7 +146,7 @@ class Batcher:
         Raises: TooLarge, Overloaded, Stopping before anything is begun; Late when the deadline passes.
         """
         if not pictures:
-            return Outputs(rows=(), errors=())
+            return Outputs(rows=(), beside=(), errors=())
         request = self._enter(network, pictures, timeout)
         try:
             async with asyncio.timeout(timeout):
@@ -175,8 +174,8 @@ class Batcher:
         count, now = len(pictures), self._now()
         if count > self.limit:
             raise TooLarge(
-                f"{count:,} pictures in one request; at most {self.limit:,} are taken, as many as may wait (--queue). Send several "
-                "requests."
+                f"{count:,} pictures in one request; at most {self.limit:,} are taken, as many as may wait (--queue). "
+                "Send several requests."
             )
         loop = asyncio.get_running_loop()
         request = _Request(
@@ -187,6 +186,7 @@ class Batcher:
             loop=loop,
             answer=loop.create_future(),
             rows=[None] * count,
+            beside=[None] * count,
             errors=[""] * count,
             missing=count,
         )
@@ -238,30 +238,30 @@ class Batcher:
     def _process(self, taken: _Taken) -> None:
         """Decode and run a batch; every picture of it has a result or an error afterwards."""
         started = self._now()
-        images, owners = self._decode(taken, started)
+        inputs, owners = self._decode(taken, started)
         decoded = self._now()
-        if not images:
+        if not inputs:
             return
         network = owners[0][0].network
+        outputs: Mapping[str, NDArray[Any]] = {}
         try:
-            outputs = network.run(np.stack(images))
+            outputs = network.run(np.stack(inputs))
         # Whatever the network raises (no memory, most likely) belongs to these requests; the thread must live on.
         except Exception as error:
             for request, _ in owners:
                 request.failure = error
-            outputs = ()
         done = self._now()
         for row, (request, index) in enumerate(owners):
-            self._settle(taken, request, index, tuple(output[row] for output in outputs), "")
+            self._settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
         with self._changed:
-            self._line.learn(network, seconds=done - started, pictures=len(images))
+            self._line.learn(network, seconds=done - started, pictures=len(inputs))
         if self._observe is not None:
             waited = tuple(started - request.entered for request, _ in taken.items)
-            times = BatchTimes(pictures=len(images), waited=waited, decoding=decoded - started, running=done - decoded)
-            self._observe(network, times)
+            decoding, running = decoded - started, done - decoded
+            self._observe(network, BatchTimes(pictures=len(inputs), waited=waited, decoding=decoding, running=running))
 
-    def _decode(self, taken: _Taken, now: float) -> tuple[list[NDArray[np.uint8]], list[tuple[_Request, int]]]:
-        images: list[NDArray[np.uint8]] = []
+    def _decode(self, taken: _Taken, now: float) -> tuple[list[NDArray[Any]], list[tuple[_Request, int]]]:
+        inputs: list[NDArray[Any]] = []
         owners: list[tuple[_Request, int]] = []
         for request, index in taken.items:
             if request.given_up or request.deadline < now:
@@ -269,17 +269,18 @@ class Batcher:
                 self._settle(taken, request, index, None, "")
                 continue
             try:
-                images.append(request.network.prepare(request.pictures[index]))
+                array, request.beside[index] = request.network.prepare(request.pictures[index])
+                inputs.append(array)
                 owners.append((request, index))
             except PictureError as error:
                 self._settle(taken, request, index, None, str(error))
             except Exception as error:
                 request.failure = error
                 self._settle(taken, request, index, None, "")
-        return images, owners
+        return inputs, owners
 
     def _settle(
-        self, taken: _Taken, request: _Request, index: int, row: tuple[NDArray[Any], ...] | None, error: str
+        self, taken: _Taken, request: _Request, index: int, row: Mapping[str, NDArray[Any]] | None, error: str
     ) -> None:
         request.rows[index], request.errors[index] = row, error
         with self._changed:  # two threads may hold pictures of one request
@@ -288,8 +289,7 @@ class Batcher:
                 taken.finished.append(request)
 
     def _tell(self, finished: list[_Request]) -> None:
-        loops = {request.loop for request in finished}
-        for loop in loops:
+        for loop in {request.loop for request in finished}:
             mine = [request for request in finished if request.loop is loop]
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(_answer, mine)
@@ -302,4 +302,6 @@ def _answer(requests: list[_Request]) -> None:
         if request.failure is not None:
             request.answer.set_exception(request.failure)
         else:
-            request.answer.set_result(Outputs(rows=tuple(request.rows), errors=tuple(request.errors)))
+            request.answer.set_result(
+                Outputs(rows=tuple(request.rows), beside=tuple(request.beside), errors=tuple(request.errors))
+            )

@@ -1,8 +1,9 @@
 """Pictures that people say are something else. In: a picture file, its right class. Out: a folder to train on. Next: hosts.py.
 
-FOLDER/MODEL/labels.csv has one row a picture, path,label and where it came from; the pictures lie beside it, named by the SHA-256
-of their bytes, so that the same picture is there once and no client chooses a name. `tellapart train PICTURES --labels
-FOLDER/MODEL` adds them to what is trained on. Several processes may write: whoever does holds FOLDER/.lock.
+FOLDER/MODEL/labels.csv has one row a picture, path,label (path,labels for a model that names several) and where it came from; the
+pictures lie beside it, named by the SHA-256 of their bytes, so that the same picture is there once and no client chooses a name.
+`tellapart train PICTURES --labels FOLDER/MODEL` adds them to what is trained on. Several processes may write: whoever does holds
+FOLDER/.lock.
 """
 
 from __future__ import annotations
@@ -25,17 +26,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tellapart.answers.answering import Truth
 from tellapart.errors import PictureError, SettingsError, StorageError
 from tellapart.preprocessing import decode
 from tellapart.serving.bodies import Limits, read_body, read_form
+from tellapart.serving.opened import Version
 from tellapart.serving.plain import choose_version
 from tellapart.serving.refusals import Full, NotAllowed, Refusal
-from tellapart.serving.repository import Version
 from tellapart.serving.service import Service
 from tellapart.storage import storage_errors, write_bytes
 
 TABLE = "labels.csv"
-_COLUMNS = ("path", "label", "model", "version", "saved")
+_TRUTHS = ("label", "labels")  # columns that say what a picture shows; a table has one of them
 _EXTENSIONS: Mapping[str, str] = {"JPEG": "jpg", "MPO": "jpg", "JPEG2000": "jp2", "TIFF": "tif", "PPM": "ppm"}
 _LOOKED_AT = 64  # pixels, the side at which a picture is decoded to see that it can be
 _NAMED = 10  # classes that a message lists
@@ -47,8 +49,9 @@ class Saved:
     """What was kept."""
 
     path: str  # in the folder: the model's name, /, the picture's
-    label: str
-    replaced: bool  # the picture was there already; its row says `label` now
+    column: str  # label, or labels
+    text: str  # what it says now
+    replaced: bool  # the picture was there already; its row says `text` now
 
 
 class Corrections:
@@ -64,12 +67,14 @@ class Corrections:
                 except NotAllowed as error:
                     raise SettingsError(f"--corrections {folder}: {error}") from None
 
-    def save(self, data: bytes, label: str, version: Version) -> Saved:
-        """Keep a picture and its right class for a model; one that is there already gets the class.
+    def save(self, data: bytes, truth: Truth, version: Version) -> Saved:
+        """Keep a picture and what it shows for a model; of one that is there already the row is changed.
 
-        Raises: Refusal for an unknown class or what is no picture; Full when the folder's limit or the disk is reached.
+        Raises: Refusal for an unknown class or what is no picture; Full when the folder's limit or the disk is reached;
+        NotAllowed where the table is of another task.
         """
-        _check_label(label, version)
+        for name in truth.names:
+            _check_label(name, version)
         try:
             found = decode(data, target=_LOOKED_AT, max_pixels=version.max_pixels)
         except PictureError as error:
@@ -77,14 +82,14 @@ class Corrections:
         name = f"{hashlib.sha256(data).hexdigest()}.{_EXTENSIONS.get(found.format, found.format.lower())}"
         row = {
             "path": name,
-            "label": label,
+            truth.column: truth.cell,
             "model": version.name,
             "version": str(version.number),
             "saved": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         try:
             with self._locked():
-                return self._keep(self._folder / version.name, data, row)
+                return self._keep(self._folder / version.name, data, row, truth)
         except Full as error:
             _LOG.warning("a correction was refused: %s", error)
             raise
@@ -96,8 +101,13 @@ class Corrections:
                 f"the correction could not be kept, nothing was written: {reason}. Tell the server's operator."
             ) from None
 
-    def _keep(self, own: Path, data: bytes, row: dict[str, str]) -> Saved:
+    def _keep(self, own: Path, data: bytes, row: dict[str, str], truth: Truth) -> Saved:
         columns, rows = _read(own)
+        if columns and truth.column not in columns:
+            raise NotAllowed(
+                f"{own.name}/{TABLE} in the folder of corrections has no column {truth.column!r}: it was begun for a model of "
+                "another task. Its operator must move it away."
+            )
         picture = own / row["path"]
         others = [one for one in rows if one["path"] != row["path"]]
         fresh = not picture.exists()
@@ -107,13 +117,14 @@ class Corrections:
                 own.mkdir(exist_ok=True)
             write_bytes(picture, data)
         try:
-            _write(own, [*columns, *(one for one in _COLUMNS if one not in columns)], [*others, row])
+            _write(own, [*columns, *(one for one in row if one not in columns)], [*others, row])
         except BaseException:
             if fresh:
                 with contextlib.suppress(OSError):
                     picture.unlink()
             raise
-        return Saved(path=f"{own.name}/{row['path']}", label=row["label"], replaced=len(others) < len(rows))
+        replaced = len(others) < len(rows)
+        return Saved(path=f"{own.name}/{row['path']}", column=truth.column, text=truth.cell, replaced=replaced)
 
     def _check_room(self, more: int) -> None:
         with storage_errors(self._folder):
@@ -154,9 +165,13 @@ def routes(service: Service, limits: Limits, corrections: Corrections | None) ->
             raise Refusal(f"the form holds {len(files)} files; a correction is about one picture. Send one.")
         given = {**request.query_params, **fields}  # as for /predict, or in the form
         version = choose_version(service, given.get("model", ""), given.get("version", ""))
+        try:
+            truth = version.answering.read_truth(fields)
+        except ValueError as error:
+            raise Refusal(f"{error}.") from None
         async with one_at_a_time:
-            saved = await asyncio.to_thread(corrections.save, files[0].data, fields.get("label", ""), version)
-        return JSONResponse({"path": saved.path, "label": saved.label, "replaced": saved.replaced})
+            saved = await asyncio.to_thread(corrections.save, files[0].data, truth, version)
+        return JSONResponse({"path": saved.path, saved.column: saved.text, "replaced": saved.replaced})
 
     return [Route("/corrections", correct, methods=["POST"])]
 
@@ -168,12 +183,12 @@ def _read(own: Path) -> tuple[list[str], list[dict[str, str]]]:
             text = (own / TABLE).read_bytes().decode("utf-8-sig")
     except StorageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            return list(_COLUMNS), []
+            return [], []
         raise
     except UnicodeDecodeError:
         text = ""
     columns, rows = _parse(text)
-    if not {"path", "label"} <= set(columns):
+    if "path" not in columns or not set(_TRUTHS) & set(columns):
         raise NotAllowed(
             f"{own.name}/{TABLE} in the folder of corrections is no table in UTF-8 with the columns path and label, separated by "
             "commas. Its operator must mend it, or move it away; it is left as it is."

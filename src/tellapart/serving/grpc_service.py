@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import grpc
@@ -59,7 +58,7 @@ def build_grpc(
         ]
     )
     room = Room(requests=limits.requests, body_bytes=limits.body_bytes)
-    inference = _read("open_inference.proto")
+    inference = protobuf.read_service("open_inference.proto")
     methods = _Inference(service, inference)
     for described, target, public in ((inference, methods, frozenset({"ServerLive", "ServerReady"})), _health(service)):
         handlers = {
@@ -119,8 +118,8 @@ class _Inference:
         pictures = pictures_of(_inputs(request), prepared=parameters.get("prepared") is True)
         timeouts = [read_timeout(parameters.get("timeout")), context.time_remaining()]
         given = [seconds for seconds in timeouts if seconds is not None]
-        answer = await self._service.classify(version, pictures, timeout=min(given) if given else None)
-        tensors = answer_tensors(answer.whole(), wanted)
+        reply = await self._service.predict(version, pictures, timeout=min(given) if given else None)
+        tensors = answer_tensors(reply, wanted)
         return self._answers["ModelInfer"](
             model_name=version.name,
             model_version=str(version.number),
@@ -161,13 +160,8 @@ class _Health:
 
 
 def _health(service: Service) -> tuple[protobuf.Service, _Health, frozenset[str]]:
-    described = _read("health.proto")
+    described = protobuf.read_service("health.proto")
     return described, _Health(service, described), frozenset({"Check"})
-
-
-def _read(file: str) -> protobuf.Service:
-    text = resources.files("tellapart.serving").joinpath("protocols", file).read_text("utf-8")
-    return protobuf.read_service(text, file=f"tellapart/{file}")
 
 
 def _inputs(request: Any) -> list[Tensor]:

@@ -17,9 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tellapart.serving.bodies import Limits, SafeJSON, read_aside, read_body, read_json, shown, to_json
+from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Picture
 from tellapart.serving.refusals import Refusal, Stopping
-from tellapart.serving.repository import Repository, Version
+from tellapart.serving.repository import Repository
 from tellapart.serving.service import Service
 from tellapart.serving.tensors import (
     IMAGE,
@@ -30,7 +31,6 @@ from tellapart.serving.tensors import (
     check_outputs,
     from_raw,
     from_values,
-    output_names,
     pictures_of,
     read_shape,
     to_raw,
@@ -44,7 +44,7 @@ _MOST_OUTPUTS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class InferRequest:
     """An inference request, read."""
 
     pictures: list[Picture]
@@ -103,8 +103,8 @@ class _Endpoints:
         self._service.admit()
         asked = await read_aside(read_infer, await read_body(request, self._limits), request.headers.get(HEADER))
         check_outputs(version, asked.wanted)
-        answer = (await self._service.classify(version, asked.pictures, timeout=asked.timeout)).whole()
-        return write_infer(version, asked, answer_tensors(answer, asked.wanted))
+        reply = await self._service.predict(version, asked.pictures, timeout=asked.timeout)
+        return write_infer(version, asked, answer_tensors(reply, asked.wanted))
 
     async def statistics(self, request: Request) -> Response:
         return SafeJSON({"model_stats": model_statistics(self._service.repository, **_named(request))})
@@ -139,7 +139,7 @@ def model_metadata(repository: Repository, version: Version) -> dict[str, Any]:
         "versions": [str(number) for number in sorted(repository.model(version.name).versions)],
         "platform": PLATFORM,
         "inputs": [{"name": IMAGE, "datatype": "BYTES", "shape": [-1]}],
-        "outputs": [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in output_names(version)],
+        "outputs": [{"name": name, "datatype": kind, "shape": list(shape)} for name, kind, shape in version.outputs],
     }
 
 
@@ -161,7 +161,7 @@ def get_version(repository: Repository, name: str, version: str) -> Version:
     return repository.get(name, version=int(version or 0))
 
 
-def read_infer(body: bytes, header_length: str | None) -> Asked:
+def read_infer(body: bytes, header_length: str | None) -> InferRequest:
     """An inference request; with binary tensors the JSON ends after `header_length` bytes. Raises: Refusal."""
     end = len(body)
     if header_length is not None:
@@ -184,7 +184,7 @@ def read_infer(body: bytes, header_length: str | None) -> Asked:
     if len(rest):
         raise Refusal(f"{len(rest):,} bytes of binary data belong to no input. Say `binary_data_size` for each.")
     binary = parameters.get("binary_data_output") is True
-    return Asked(
+    return InferRequest(
         pictures=pictures_of(tensors, prepared=parameters.get("prepared") is True),
         wanted=_read_outputs(request.get("outputs") or [], binary=binary),
         binary=binary,
@@ -193,7 +193,7 @@ def read_infer(body: bytes, header_length: str | None) -> Asked:
     )
 
 
-def write_infer(version: Version, asked: Asked, tensors: Sequence[Tensor]) -> Response:
+def write_infer(version: Version, asked: InferRequest, tensors: Sequence[Tensor]) -> Response:
     """The answer: JSON, and after it the tensors that are wanted as binary data."""
     binary = {one.name for one in asked.wanted if one.binary}
     if asked.binary and not asked.wanted:

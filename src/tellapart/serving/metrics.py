@@ -65,7 +65,7 @@ class Metrics:
         )
         self.classes = Counter(
             "tellapart_predictions",
-            "Pictures by their most probable class.",
+            "Pictures by the class that was named.",
             ["model", "class_name"],
             registry=registry,
         )
@@ -98,14 +98,12 @@ class Metrics:
         self.stage.labels("network").observe(times.running)
 
     def add_predictions(
-        self, model: str, version: int, *, labels: Iterable[str], unknown: int, unreadable: int
+        self, model: str, version: int, *, names: Iterable[str], readable: int, unreadable: int, unknown: int
     ) -> None:
-        """What was said of the pictures of one request; `labels` holds the most probable class of each readable one."""
-        count = 0
-        for label in labels:
-            self.classes.labels(model, label).inc()
-            count += 1
-        self.pictures.labels(model, str(version), "classified").inc(count)
+        """What was said of the pictures of one request; `names` holds every class that was named, as often as it was."""
+        for name in names:
+            self.classes.labels(model, name).inc()
+        self.pictures.labels(model, str(version), "classified").inc(readable)
         if unreadable:
             self.pictures.labels(model, str(version), "unreadable").inc(unreadable)
         if unknown:

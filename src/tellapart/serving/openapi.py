@@ -62,7 +62,8 @@ def describe(models: Sequence[str] = ()) -> dict[str, Any]:
         "info": {
             "title": "tellapart",
             "version": importlib.metadata.version("tellapart"),
-            "description": "Image classification: plain REST, TensorFlow Serving's REST and the Open Inference Protocol (v2).",
+            "description": "Image classification, one class or several a picture: plain REST, TensorFlow Serving's REST and the "
+            "Open Inference Protocol (v2).",
         },
         "paths": {**_plain(), **_tfserving(name), **_inference_protocol(name), **_operations()},
         "components": {"schemas": _schemas(), "securitySchemes": _security()},
@@ -77,13 +78,13 @@ def _plain() -> dict[str, Any]:
     content = {"multipart/form-data": form, "image/*": picture, "application/octet-stream": picture}
     predict = _operation("Classify picture files.", "Predicted", _QUERY, content)
     text = {"type": "string"}
-    fields = {"file": {**text, "format": "binary"}, "label": text, "model": text, "version": text}
-    correction = {
-        "multipart/form-data": {"schema": {"type": "object", "required": ["file", "label"], "properties": fields}}
-    }
+    fields = {"file": {**text, "format": "binary"}, "label": text, "labels": text, "model": text, "version": text}
+    one = [{"required": ["label"]}, {"required": ["labels"]}]  # of a model that names one class, or several
+    kept = {"type": "object", "required": ["file"], "anyOf": one, "properties": fields}
+    correction = {"multipart/form-data": {"schema": kept}}
     return {
         "/predict": {"post": predict},
-        "/corrections": {"post": _operation("Keep a picture and its right class.", "Corrected", content=correction)},
+        "/corrections": {"post": _operation("Keep a picture and what it shows.", "Corrected", content=correction)},
         "/models": {"get": _operation("Every model: classes, scores, origin.", None)},
         "/health/live": {"get": _operation("The process answers.", None)},
         "/health/ready": {"get": _operation("Every model serves.", None)},
@@ -178,7 +179,7 @@ def _object(required: list[str], /, **properties: Any) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    text, number = {"type": "string"}, {"type": "number"}
+    text = {"type": "string"}
     encoded = _object(["b64"], b64={"type": "string", "contentEncoding": "base64"})
     pixels = {"type": "array", "items": {"type": "array", "items": {"type": "array", "items": _whole(255)}}}
     picture = {"anyOf": [encoded, pixels]}
@@ -191,30 +192,17 @@ def _schemas() -> dict[str, Any]:
         data={"type": "array"},
         parameters=_OBJECT,
     )
-    predicted = _object(
-        ["file"],
-        file=text,
-        label=text,
-        probability=number,
-        classes={"type": "array", "items": _OBJECT},
-        set={"type": ["array", "null"], "items": text},
-        unknown={"type": ["boolean", "null"]},
-        novelty={"type": ["number", "null"]},
-        heatmap=text,
-        error=text,
-        neighbours={"type": "array", "items": _OBJECT},
-    )
     signature = {"enum": ["serving_default", "decisions", "prepared"]}
     several = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, named]}}
     column = {"type": "array", "minItems": 1, "items": picture}
     return {
         "Error": _object(["error"], error=text),
-        "Corrected": _object(["path", "label", "replaced"], path=text, label=text, replaced={"type": "boolean"}),
+        "Corrected": _object(["path", "replaced"], path=text, label=text, labels=text, replaced={"type": "boolean"}),
         "Predicted": _object(
             ["model", "version", "predictions"],
             model=text,
             version={"type": "integer"},
-            predictions={"type": "array", "items": predicted},
+            predictions={"type": "array", "items": {"anyOf": _rows()}},
         ),
         "Status": _object(["model_version_status"], model_version_status={"type": "array", "items": _OBJECT}),
         "TfPredict": {
@@ -230,6 +218,33 @@ def _schemas() -> dict[str, Any]:
         "Inferred": _object(["model_name", "model_version", "outputs"], outputs={"type": "array", "items": _OBJECT}),
         "Index": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
     }
+
+
+def _rows() -> list[dict[str, Any]]:
+    """One picture's answer: of a model that names one class, of one that names several, or why there is none."""
+    text, number = {"type": "string"}, {"type": "number"}
+    common: dict[str, Any] = {
+        "file": text,
+        "unknown": {"type": ["boolean", "null"]},
+        "novelty": {"type": ["number", "null"]},
+        "heatmap": text,
+        "neighbours": {"type": "array", "items": _OBJECT},
+    }
+    one_class = _object(
+        ["file", "label", "probability", "classes", "set", "unknown", "novelty"],
+        **common,
+        label=text,
+        probability=number,
+        classes={"type": "array", "items": _object(["label", "probability"], label=text, probability=number)},
+        set={"type": ["array", "null"], "items": text},
+    )
+    several = _object(
+        ["file", "labels", "probabilities", "unknown", "novelty"],
+        **common,
+        labels={"type": "array", "items": text},
+        probabilities={"type": "object", "additionalProperties": number},
+    )
+    return [one_class, several, _object(["file", "error"], file=text, error=text)]
 
 
 def _whole(most: int) -> dict[str, Any]:

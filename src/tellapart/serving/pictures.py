@@ -1,15 +1,16 @@
-"""What may come in as a picture. In: file bytes, pixels or a ready input. Out: uint8 [S, S, 3]. Next: versions.py."""
+"""What may come in as a picture. In: file bytes, pixels or a ready input. Out: the network's input. Next: versions.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from tellapart.answers.answering import Answering, InputRecord, Placement
 from tellapart.errors import PictureError
-from tellapart.preprocessing import MAX_PIXELS, Preprocessing, check_pixels, load, prepare
+from tellapart.preprocessing import MAX_PIXELS
 
 
 # Compared by identity: == on arrays gives an array.
@@ -37,20 +38,21 @@ class Ready:
 Picture = Encoded | Pixels | Ready
 
 
-def make_ready(picture: Picture, preprocessing: Preprocessing, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """The network's input, uint8 [S, S, 3]. Raises: PictureError, also for more than `max_pixels` pixels."""
+def make_ready(
+    picture: Picture, answering: Answering[Any, Any], inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
+) -> tuple[NDArray[Any], Placement]:
+    """The network's input, without the dimension N. Raises: PictureError, also for more than `max_pixels` pixels."""
     if isinstance(picture, Encoded):
-        return load(picture.data, preprocessing, max_pixels=max_pixels)
+        return answering.prepare(picture.data, inputs, max_pixels=max_pixels)
     height, width, channels = picture.array.shape
-    size = preprocessing.size
     if channels != 3 or min(height, width) == 0:
         raise PictureError(f"pixels of shape {list(picture.array.shape)}; they must be [height, width, 3], RGB, uint8")
-    if isinstance(picture, Ready):
-        if (height, width) != (size, size):
-            raise PictureError(
-                f"a prepared picture of {width} x {height}; this network takes {size} x {size}. "
-                "Send it without `prepared`, and the server resizes it"
-            )
-        return picture.array
-    check_pixels(width, height, most=max_pixels)
-    return prepare(Image.fromarray(np.ascontiguousarray(picture.array)), preprocessing)
+    if isinstance(picture, Pixels):
+        return answering.prepare(picture.array, inputs, max_pixels=max_pixels)
+    size = inputs.size
+    if (height, width) != (size, size):
+        raise PictureError(
+            f"a prepared picture of {width} x {height}; this network takes {size} x {size}. "
+            "Send it without `prepared`, and the server resizes it"
+        )
+    return picture.array, Placement(width=size, height=size, left=0, top=0, right=size, bottom=size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -12,10 +13,10 @@ from starlette.routing import Route
 
 from tellapart.serving.bodies import File, Limits, SafeJSON, read_body, read_files
 from tellapart.serving.inference_protocol import get_version
+from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded
 from tellapart.serving.refusals import NotAllowed, Overloaded, Refusal, Stopping, TooLarge
-from tellapart.serving.repository import Version
-from tellapart.serving.service import Answer, Service
+from tellapart.serving.service import Reply, Service
 
 MOST_NEIGHBOURS = 50
 MOST_EXPLAINED = 16  # pictures of one request: each costs many runs of the network
@@ -77,16 +78,17 @@ class _Endpoints:
             )
         if explain and len(files) > MOST_EXPLAINED:
             raise Refusal(f"{len(files)} pictures to explain; at most {MOST_EXPLAINED} in one request. Send several.")
-        answer = await self._service.classify(version, [Encoded(file.data) for file in files])
-        rows = [describe(answer, row, file.name, top) for row, file in enumerate(files)]
+        reply = await self._service.predict(version, [Encoded(file.data) for file in files])
+        answers = reply.answers()
+        rows = [describe(version, answer, file.name, top) for answer, file in zip(answers, files, strict=True)]
         if neighbours:
-            await asyncio.to_thread(_add_neighbours, answer, rows, neighbours)
+            await asyncio.to_thread(_add_neighbours, reply, rows, neighbours)
         if explain:
-            await self._add_heatmaps(version, rows, files)
-        failed = all(answer.errors)
+            await self._add_heatmaps(version, answers, rows, files)
+        failed = all(reply.errors)
         body: dict[str, Any] = {"model": version.name, "version": version.number, "predictions": rows}
         if failed:
-            body["error"] = f"no picture can be used. The first: {answer.errors[0]}."
+            body["error"] = f"no picture can be used. The first: {reply.errors[0]}."
         return SafeJSON(body, status_code=400 if failed else 200)
 
     async def models(self, request: Request) -> Response:
@@ -101,25 +103,27 @@ class _Endpoints:
             raise Stopping("the server is not ready.")
         return SafeJSON({"status": "ready"})
 
-    async def _add_heatmaps(self, version: Version, rows: list[dict[str, Any]], files: list[File]) -> None:
+    async def _add_heatmaps(
+        self, version: Version, answers: Sequence[Any], rows: list[dict[str, Any]], files: list[File]
+    ) -> None:
         explain = self._service.explain
         if explain is None:
             return
         async with self._explaining:
-            for row, file in zip(rows, files, strict=True):
-                if "error" not in row:
-                    target = version.classes.index(row["label"])
+            for answer, row, file in zip(answers, rows, files, strict=True):
+                if not answer.error:
+                    target = version.answering.shown_class(answer)
                     png = await asyncio.to_thread(explain, version, file.data, target)
                     row["heatmap"] = _data_address("image/png", png)
 
 
-def _add_neighbours(answer: Answer, rows: list[dict[str, Any]], count: int) -> None:
-    gallery = answer.version.gallery
-    for row, embedding in zip(rows, answer.embeddings, strict=True):
+def _add_neighbours(reply: Reply, rows: list[dict[str, Any]], count: int) -> None:
+    gallery = reply.version.gallery
+    for row, embedding in zip(rows, reply.embeddings, strict=True):
         if gallery is not None and embedding is not None:
             row["neighbours"] = [
                 {
-                    "label": answer.version.classes[one.label],
+                    "label": reply.version.classes[one.label],
                     "similarity": _figure(one.similarity),
                     "thumbnail": _data_address("image/jpeg", one.jpeg),
                 }
@@ -139,40 +143,34 @@ def choose_version(service: Service, name: str, version: str) -> Version:
     return get_version(service.repository, name, version)
 
 
-def describe(answer: Answer, row: int, name: str, top: int) -> dict[str, Any]:
-    """One picture's answer; `set` and `unknown` are null where the model cannot tell."""
-    if answer.errors[row]:
-        return {"file": name, "error": answer.errors[row]}
-    classes, probabilities = answer.version.classes, answer.probabilities[row]
-    order = answer.ranked(row, len(classes))
-    ranked = [{"label": classes[index], "probability": _figure(probabilities[index])} for index in order[:top]]
-    in_set = None
-    if answer.sets is not None:
-        in_set = [classes[index] for index in order if answer.sets[row, index]]
-    return {
-        "file": name,
-        "label": ranked[0]["label"],
-        "probability": ranked[0]["probability"],
-        "classes": ranked,
-        "set": in_set,
-        "unknown": None if answer.unknown is None else bool(answer.unknown[row]),
-        "novelty": None if answer.novelty is None else _figure(answer.novelty[row]),
-    }
+def describe(version: Version, answer: Any, name: str, top: int) -> dict[str, Any]:
+    """One picture's answer as its task tells it, under the file's name; null what the model cannot tell."""
+    if answer.error:
+        return {"file": name, "error": answer.error}
+    row = version.answering.row(answer, top=top, figure=_figure)
+    del row["path"], row["error"]
+    return {"file": name, **row}
 
 
 def describe_model(version: Version) -> dict[str, Any]:
-    """What a person wants to know of a model: classes, scores with intervals, where it came from."""
+    """What a person wants to know of a model: task, classes, scores with intervals, where it came from.
+
+    `record` is what its task keeps of it, thresholds among that; clients older than it look for `abstention`.
+    """
     manifest = version.model.manifest
+    record = manifest.record.model_dump()
     return {
         "name": version.name,
         "version": version.number,
+        "task": manifest.task,
         "classes": list(manifest.classes),
         "created": manifest.created,
         "strategy": manifest.strategy,
         "backbone": manifest.backbone.model_dump(),
         "data": manifest.data.model_dump(),
         "scores": {name: score.model_dump() for name, score in manifest.scores.items()},
-        "abstention": None if manifest.abstention is None else manifest.abstention.model_dump(),
+        "record": record,
+        "abstention": record.get("abstention"),
         "gallery": None if version.gallery is None else len(version.gallery),
     }
 
@@ -198,8 +196,8 @@ def _flag(request: Request, name: str) -> bool:
     return text in _YES
 
 
-def _figure(value: Any) -> float:
-    return float(f"{float(value):.{_DIGITS}g}")
+def _figure(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def _data_address(kind: str, data: bytes) -> str:

@@ -9,57 +9,18 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tellapart.bundle import Model, open_model
 from tellapart.errors import ModelFileError, TellapartError
-from tellapart.serving.gallery import NAME, Gallery, read_gallery
-from tellapart.serving.pictures import Picture, make_ready
+from tellapart.serving.opened import Version, open_version
 from tellapart.serving.refusals import NotAllowed, Refusal, Unknown
-from tellapart.serving.statistics import Statistics
 from tellapart.serving.versions import Found, Place, Sources, find_versions, read_labels
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
-class Version:
-    """One opened version of a model; a Network for the batcher."""
-
-    name: str
-    number: int
-    model: Model
-    max_pixels: int
-    stamp: tuple[int, int, int]  # of the file that it was opened from
-    gallery: Gallery | None = None  # training pictures to show beside an answer, where it was shipped with some
-    statistics: Statistics = field(default_factory=Statistics)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names, in the order of the probabilities."""
-        return self.model.manifest.classes
-
-    def prepare(self, picture: Picture) -> NDArray[np.uint8]:
-        """A picture to the network's input. Raises: PictureError."""
-        return make_ready(picture, self.model.preprocessing, max_pixels=self.max_pixels)
-
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        """Inputs [N, S, S, 3] to one array for each of `outputs`: probabilities [N, K], novelty [N], embedding [N, D]."""
-        return tuple(self.model.session.run(images, self.outputs))
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """What `run` gives: novelty where the file measures it, embedding where there is a gallery to compare it with."""
-        there = ("novelty",) if "novelty" in self.model.session.outputs else ()
-        return ("probabilities", *there, *(("embedding",) if self.gallery is not None else ()))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ModelVersions:
     """The versions of one model at one moment."""
 
     versions: Mapping[int, Version]
@@ -90,7 +51,7 @@ class Repository:
         """
         self._sources, self._keep, self._max_pixels, self.control, self._say = sources, keep, max_pixels, control, say
         self._changed: Callable[[Repository], None] = lambda repository: None
-        self._serving: Mapping[str, Served] = MappingProxyType({})
+        self._serving: Mapping[str, ModelVersions] = MappingProxyType({})
         self._unloaded: set[str] = set()
         self._folders: dict[str, Path] = {}  # of every model that was ever found
         self._absent: set[str] = set()  # models whose folder was not there at the last look
@@ -113,7 +74,7 @@ class Repository:
                 raise ModelFileError(f"model {name!r} cannot be served: {reasons[-1]}")
 
     @property
-    def serving(self) -> Mapping[str, Served]:
+    def serving(self) -> Mapping[str, ModelVersions]:
         """Every model and its versions, as of now; the mapping does not change any more."""
         return self._serving
 
@@ -134,7 +95,7 @@ class Repository:
             raise Unknown(f"model {name!r} has no version {version}. Versions that serve: {known}.")
         return served.versions[version]
 
-    def model(self, name: str) -> Served:
+    def model(self, name: str) -> ModelVersions:
         """A model by name. Raises: Unknown, naming those that there are."""
         if name not in self._serving:
             known = ", ".join(list(self._serving)[:20]) or "none"
@@ -201,7 +162,7 @@ class Repository:
             )
 
     def _refresh_model(self, place: Place, *, again: bool = False) -> None:
-        before = self._serving.get(place.name, Served(versions={}, labels={}, refused={}))
+        before = self._serving.get(place.name, ModelVersions(versions={}, labels={}, refused={}))
         found = find_versions(place)
         labels, refused = before.labels, {} if again else dict(before.refused)
         try:
@@ -221,7 +182,7 @@ class Repository:
         if not versions:  # whatever happened to the disk, the last good version keeps serving
             versions = dict(before.versions)
         refused = {number: why for number, why in refused.items() if number in found}
-        self._switch(place.name, before, Served(versions=versions, labels=labels, refused=refused))
+        self._switch(place.name, before, ModelVersions(versions=versions, labels=labels, refused=refused))
 
     def _is_gone(self, name: str) -> bool:
         """Whether a model's folder was not there at two looks in a row, in a folder of models that can be listed."""
@@ -242,7 +203,7 @@ class Repository:
         if refused.get(found.number, (None, ""))[0] == found.stamp:
             return old  # the same file that was refused before
         try:
-            version = self._open(place.name, found)
+            version = open_version(place.name, found, max_pixels=self._max_pixels, say=self._say)
         except TellapartError as error:
             refused[found.number] = (found.stamp, str(error))
             kept = "; the old one keeps serving" if old is not None else ""
@@ -252,33 +213,7 @@ class Repository:
         self._say(f"model {place.name!r} version {found.number} serves")
         return version
 
-    def _open(self, name: str, found: Found) -> Version:
-        model = open_model(found.file)
-        version = Version(
-            name=name,
-            number=found.number,
-            model=model,
-            max_pixels=self._max_pixels,
-            stamp=found.stamp,
-            gallery=self._open_gallery(model),
-        )
-        _warm_up(version, found.file)
-        return version
-
-    def _open_gallery(self, model: Model) -> Gallery | None:
-        """The gallery beside a model, if it has a fitting one; a wrong one is no reason not to serve."""
-        path = model.path.parent / NAME
-        if not path.exists():
-            return None
-        try:
-            return read_gallery(
-                path, model=model.path, classes=len(model.manifest.classes), length=model.manifest.backbone.embedding
-            )
-        except TellapartError as error:
-            self._say(f"no training pictures are shown: {error}")
-            return None
-
-    def _switch(self, name: str, before: Served, after: Served) -> None:
+    def _switch(self, name: str, before: ModelVersions, after: ModelVersions) -> None:
         for number in before.versions.keys() - after.versions.keys():
             self._say(f"model {name!r} version {number} is no longer served")
         if before != after or name not in self._serving:
@@ -289,17 +224,6 @@ class Repository:
         self._serving = MappingProxyType({key: one for key, one in self._serving.items() if key != name})
         self._say(why)
         self._changed(self)
-
-
-def _warm_up(version: Version, file: Path) -> None:
-    """The first run is slow, and shows whether the network works. Raises: ModelFileError."""
-    size = version.model.preprocessing.size
-    try:
-        probabilities = version.run(np.zeros((1, size, size, 3), dtype=np.uint8))[0]
-    except Exception as error:
-        raise ModelFileError(f"{file} fails on its first picture ({type(error).__name__}). Train it again.") from error
-    if probabilities.shape != (1, len(version.classes)) or not abs(float(probabilities.sum()) - 1) < 1e-3:
-        raise ModelFileError(f"{file} gives no probabilities of its {len(version.classes)} classes. Train it again.")
 
 
 def _shown(text: str) -> str:

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.serving.bodies import shown
+from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal, TooLarge
-from tellapart.serving.repository import Version
-from tellapart.serving.service import Answer
+from tellapart.serving.service import Reply
 
 IMAGE = "image"  # the one input
 MAX_PICTURES = 1024  # in one request, whatever the queue allows; a shape costs a client nothing
@@ -174,7 +174,7 @@ def check_inputs(names: Sequence[Any]) -> None:
 
 def check_outputs(version: Version, wanted: Sequence[Wanted]) -> None:
     """Raises: Refusal for an output that the version does not have, or one that is asked for twice."""
-    known = [name for name, _, _ in output_names(version)]
+    known = [output.name for output in version.outputs]
     asked: set[str] = set()
     for one in wanted:
         if one.name not in known:
@@ -184,54 +184,35 @@ def check_outputs(version: Version, wanted: Sequence[Wanted]) -> None:
         asked.add(one.name)
 
 
-def output_names(version: Version) -> list[tuple[str, str, list[int]]]:
-    """Name, datatype and shape of what a version answers; -1 stands for the number of pictures."""
-    count, abstention = len(version.classes), version.model.manifest.abstention
-    names = [("probabilities", "FP32", [-1, count]), ("label", "BYTES", [-1])]
-    if abstention is not None:
-        names.append(("set", "BOOL", [-1, count]))
-        if "novelty" in version.model.session.outputs:
-            names.append(("novelty", "FP32", [-1]))
-            if abstention.novelty_threshold is not None:
-                names.append(("unknown", "BOOL", [-1]))
-    return names
+def answer_tensors(reply: Reply, wanted: Sequence[Wanted]) -> list[Tensor]:
+    """The outputs asked for, which have passed `check_outputs`, or all.
 
-
-def answer_tensors(answer: Answer, wanted: Sequence[Wanted]) -> list[Tensor]:
-    """The outputs asked for, which have passed `check_outputs`, or all. Raises: Refusal for a ranking of what has none."""
-    known, tensors = {name: datatype for name, datatype, _ in output_names(answer.version)}, list[Tensor]()
-    for one in wanted or [Wanted(name=name) for name in known]:
+    Raises: Refusal for a ranking of what has none, or a picture that could not be read.
+    """
+    arrays, outputs = reply.tensors(), {output.name: output for output in reply.version.outputs}
+    tensors = list[Tensor]()
+    for one in wanted or [Wanted(name=name) for name in outputs]:
         if one.top:
-            tensors.append(_classification(answer, one))
+            tensors.append(_classification(reply.version, arrays, one))
             continue
-        data = _data(answer, one.name)
+        data = arrays[one.name]
         shape = (len(data),) if isinstance(data, list) else data.shape
-        tensors.append(Tensor(name=one.name, datatype=known[one.name], shape=shape, data=data))
+        tensors.append(Tensor(name=one.name, datatype=outputs[one.name].datatype, shape=shape, data=data))
     return tensors
 
 
-def _data(answer: Answer, name: str) -> NDArray[Any] | list[bytes]:
-    arrays = {
-        "probabilities": answer.probabilities,
-        "set": answer.sets,
-        "novelty": answer.novelty,
-        "unknown": answer.unknown,
-    }
-    found = arrays.get(name)
-    return [label.encode() for label in answer.labels] if found is None else found
-
-
-def _classification(answer: Answer, wanted: Wanted) -> Tensor:
+def _classification(version: Version, arrays: Mapping[str, NDArray[Any] | list[bytes]], wanted: Wanted) -> Tensor:
     """Triton's classification extension: "value:index:label", the highest first."""
-    if wanted.name != "probabilities":
-        raise Refusal(f"`classification` is for the output 'probabilities', not for {wanted.name!r}.")
-    classes, top = answer.version.classes, min(wanted.top, len(answer.version.classes))
+    ranked = version.answering.figures
+    if wanted.name != ranked:
+        raise Refusal(f"`classification` is for the output {ranked!r}, not for {wanted.name!r}.")
+    figures, classes, top = np.asarray(arrays[ranked]), version.classes, min(wanted.top, len(version.classes))
     data = [
-        f"{answer.probabilities[row, index]:f}:{index}:{classes[index]}".encode()
-        for row in range(len(answer.probabilities))
-        for index in answer.ranked(row, top)
+        f"{row[index]:f}:{index}:{classes[index]}".encode()
+        for row in figures
+        for index in np.argsort(-row, kind="stable")[:top].tolist()
     ]
-    return Tensor(name=wanted.name, datatype="BYTES", shape=(len(answer.probabilities), top), data=data)
+    return Tensor(name=wanted.name, datatype="BYTES", shape=(len(figures), top), data=data)
 
 
 def _kind(datatype: str, name: str) -> np.dtype[Any]:

@@ -11,17 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from tellapart.serving.bodies import Limits, SafeJSON, read_aside, read_body, read_json, shown
+from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal, Unknown
-from tellapart.serving.repository import Served, Version
-from tellapart.serving.service import Answer, Service
-from tellapart.serving.tensors import IMAGE, answer_tensors, as_numbers, check_count, from_base64, output_names
+from tellapart.serving.repository import ModelVersions
+from tellapart.serving.service import Reply, Service
+from tellapart.serving.tensors import IMAGE, answer_tensors, as_numbers, check_count, from_base64
 
 DEFAULT, DECISIONS, PREPARED = "serving_default", "decisions", "prepared"
 SIGNATURES = (DEFAULT, DECISIONS, PREPARED)
@@ -30,7 +33,7 @@ _TYPES = {"FP32": "DT_FLOAT", "BYTES": "DT_STRING", "BOOL": "DT_BOOL"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PredictRequest:
     """A predict request, read."""
 
     pictures: list[Picture]
@@ -58,14 +61,13 @@ class _Endpoints:
         version = _version(self._service, request)
         self._service.admit()
         asked = await read_aside(lambda body: read_predict(read_json(body)), await read_body(request, self._limits))
-        answer = (await self._service.classify(version, asked.pictures)).whole()
-        return SafeJSON(write_predict(answer, asked))
+        return SafeJSON(write_predict(await self._service.predict(version, asked.pictures), asked))
 
     async def classify(self, request: Request) -> Response:
         version = _version(self._service, request)
         self._service.admit()
         pictures = await read_aside(lambda body: read_classify(read_json(body)), await read_body(request, self._limits))
-        return SafeJSON(write_classify((await self._service.classify(version, pictures)).whole()))
+        return SafeJSON(write_classify(await self._service.predict(version, pictures)))
 
     async def regress(self, request: Request) -> Response:
         version = _version(self._service, request)
@@ -88,7 +90,7 @@ class _Endpoints:
         return SafeJSON({"models": list(self._service.repository.serving)})
 
 
-def read_predict(body: Mapping[str, Any]) -> Asked:
+def read_predict(body: Mapping[str, Any]) -> PredictRequest:
     """A predict request in row form (`instances`) or column form (`inputs`). Raises: Refusal."""
     if not set(body) <= _KEYS or ("instances" in body) == ("inputs" in body):
         raise Refusal(
@@ -103,12 +105,14 @@ def read_predict(body: Mapping[str, Any]) -> Asked:
         rows = _rows(body["instances"])
         if not rows:
             raise Refusal("`instances` must be a list of at least one picture.")
-        return Asked(pictures=_pictures([_unnamed(row) for row in rows], prepared), signature=signature, columns=False)
+        return PredictRequest(
+            pictures=_pictures([_unnamed(row) for row in rows], prepared), signature=signature, columns=False
+        )
     column = _unnamed(body["inputs"])
     rows = [column] if _is_one(column) else _rows(column)
     if not rows:
         raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
-    return Asked(pictures=_pictures(rows, prepared), signature=signature, columns=True)
+    return PredictRequest(pictures=_pictures(rows, prepared), signature=signature, columns=True)
 
 
 def read_classify(body: Mapping[str, Any]) -> list[Picture]:
@@ -131,14 +135,17 @@ def read_classify(body: Mapping[str, Any]) -> list[Picture]:
     return _pictures(features, prepared=False)
 
 
-def write_predict(answer: Answer, asked: Asked) -> dict[str, Any]:
-    """Row form: `predictions`; column form: `outputs`. One output comes bare, several by name, as TF Serving does."""
+def write_predict(reply: Reply, asked: PredictRequest) -> dict[str, Any]:
+    """Row form: `predictions`; column form: `outputs`. One output comes bare, several by name, as TF Serving does.
+
+    Raises: Refusal for a picture that could not be read.
+    """
     if asked.signature != DECISIONS:
-        values = answer.probabilities.tolist()
+        values = _figures(reply).tolist()
         return {"outputs": values} if asked.columns else {"predictions": values}
     outputs = {
         one.name: [value.decode() for value in one.data] if isinstance(one.data, list) else one.data.tolist()
-        for one in answer_tensors(answer, ())
+        for one in answer_tensors(reply, ())
     }
     if asked.columns:
         return {"outputs": outputs}
@@ -147,13 +154,13 @@ def write_predict(answer: Answer, asked: Asked) -> dict[str, Any]:
     }
 
 
-def write_classify(answer: Answer) -> dict[str, Any]:
-    """Label and probability of every class, for each example."""
-    classes = answer.version.classes
-    return {"results": [list(map(list, zip(classes, row, strict=True))) for row in answer.probabilities.tolist()]}
+def write_classify(reply: Reply) -> dict[str, Any]:
+    """Label and probability of every class, for each example. Raises: Refusal for a picture that could not be read."""
+    classes = reply.version.classes
+    return {"results": [list(map(list, zip(classes, row, strict=True))) for row in _figures(reply).tolist()]}
 
 
-def write_status(name: str, served: Served, number: int | None) -> dict[str, Any]:
+def write_status(name: str, served: ModelVersions, number: int | None) -> dict[str, Any]:
     """The states of a model's versions, or of one. `name` and `ready` are KServe's form of the same question.
 
     Raises: Unknown for a version that is neither served nor refused.
@@ -178,17 +185,22 @@ def write_metadata(version: Version) -> dict[str, Any]:
     """The signatures of a version, as TF Serving describes a SavedModel."""
     size = version.model.preprocessing.size
     encoded = _info("DT_STRING", [-1], IMAGE)
-    outputs = {name: _info(_TYPES[kind], shape, name) for name, kind, shape in output_names(version)}
-    probabilities = {"probabilities": outputs["probabilities"]}
+    outputs = {name: _info(_TYPES[kind], shape, name) for name, kind, shape in version.outputs}
+    figures = {version.answering.figures: outputs[version.answering.figures]}
     signatures = {
-        DEFAULT: _signature({IMAGE: encoded}, probabilities),
+        DEFAULT: _signature({IMAGE: encoded}, figures),
         DECISIONS: _signature({IMAGE: encoded}, outputs),
-        PREPARED: _signature({IMAGE: _info("DT_UINT8", [-1, size, size, 3], IMAGE)}, probabilities),
+        PREPARED: _signature({IMAGE: _info("DT_UINT8", [-1, size, size, 3], IMAGE)}, figures),
     }
     return {
         "model_spec": {"name": version.name, "signature_name": "", "version": str(version.number)},
         "metadata": {"signature_def": {"signature_def": signatures}},
     }
+
+
+def _figures(reply: Reply) -> NDArray[Any]:
+    """What one gets who asks for no more: a figure a class, [N, K]."""
+    return np.asarray(reply.tensors()[reply.version.answering.figures])
 
 
 def _rows(value: Any) -> list[Any]:

@@ -6,11 +6,14 @@ None means: chosen by strategy, network or budget. What was chosen is written in
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tellapart.bundle import TaskName
+from tellapart.data.augment import RANGES, Augmentation
+from tellapart.models.classics import Block, Dense
+from tellapart.settings.mirror import Part, mirror
 from tellapart.training.planning import CPU_BATCH
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
@@ -20,41 +23,54 @@ _LEARNED_WITHOUT |= {"task", "label_separator"}  # what is read by them counts, 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+def _known_padding(value: int | str) -> int | str:
+    if value != "same" and not (isinstance(value, int) and 0 <= value <= 64):
+        raise ValueError('padding is "same" or a number of pixels from 0 to 64')
+    return value
 
 
-class BlockSettings(_Part):
-    """One block of a network of blocks: convolution, batch norm, activation, pooling, dropout."""
+# What a recipe may say of a block and of a dense layer between the blocks and the classifier; their fields are the network's own.
+_BLOCK: dict[str, dict[str, float]] = {
+    "filters": {"ge": 1, "le": 8192},
+    "kernel": {"ge": 1, "le": 31},
+    "stride": {"ge": 1, "le": 16},
+    "padding": {},
+    "activation": {},
+    "pooling": {},
+    "pool_size": {"ge": 1, "le": 32},
+    "batch_norm": {},
+    "dropout": {"ge": 0, "lt": 1},
+}
+_DENSE: dict[str, dict[str, float]] = {
+    "units": {"ge": 1, "le": 65536},
+    "activation": {},
+    "batch_norm": {},
+    "dropout": {"ge": 0, "lt": 1},
+}
+# How training pictures are varied. What is left out is the preset's.
+_AUGMENT: dict[str, dict[str, float]] = {
+    "preset": {},
+    **{key: {"ge": min(one.low, one.off), "le": max(one.high, one.off)} for key, one in RANGES.items()},
+    "quarter_turns": {},
+    "fill": {},
+}
 
-    filters: int = Field(32, ge=1, le=8192)
-    kernel: int = Field(3, ge=1, le=31)
-    stride: int = Field(1, ge=1, le=16)
-    padding: int | str = "same"  # pixels
-    activation: str = "relu"
-    pooling: Literal["max", "average", "none"] = "max"
-    pool_size: int = Field(2, ge=1, le=32)
-    batch_norm: bool = True
-    dropout: float = Field(0.0, ge=0, lt=1)
-
-    @field_validator("padding")
-    @classmethod
-    def _padding_is_known(cls, value: int | str) -> int | str:
-        if value != "same" and not (isinstance(value, int) and 0 <= value <= 64):
-            raise ValueError('padding is "same" or a number of pixels from 0 to 64')
-        return value
+if TYPE_CHECKING:
+    # A checker of types does not run what makes them.
+    BlockSettings = Part
+    DenseSettings = Part
+    AugmentSettings = Part
+else:
+    BlockSettings = mirror(
+        Block, _BLOCK, name="BlockSettings", defaults={"filters": 32}, checks={"padding": _known_padding}
+    )
+    DenseSettings = mirror(Dense, _DENSE, name="DenseSettings", defaults={"units": 128})
+    AugmentSettings = mirror(
+        Augmentation, _AUGMENT, name="AugmentSettings", left_open=True, defaults={"preset": "light"}
+    )
 
 
-class DenseSettings(_Part):
-    """One dense layer between the blocks and the classifier."""
-
-    units: int = Field(128, ge=1, le=65536)
-    activation: str = "relu"
-    batch_norm: bool = False
-    dropout: float = Field(0.0, ge=0, lt=1)
-
-
-class NetworkSettings(_Part):
+class NetworkSettings(Part):
     """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
 
     name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
@@ -69,7 +85,7 @@ class NetworkSettings(_Part):
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
 
 
-class FineTuneSettings(_Part):
+class FineTuneSettings(Part):
     """How much of a pretrained network trains."""
 
     unfreeze: str | None = None  # head, half, all, a share, or a number of stages
@@ -85,29 +101,7 @@ class FineTuneSettings(_Part):
         return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-class AugmentSettings(_Part):
-    """How training pictures are varied; what is left out is the preset's."""
-
-    preset: Literal["none", "light", "medium", "strong", "trivial", "randaugment"] = "light"
-    horizontal_flip: float | None = Field(None, ge=0, le=1)  # probability
-    vertical_flip: float | None = Field(None, ge=0, le=1)  # probability
-    quarter_turns: bool | None = None
-    rotation: float | None = Field(None, ge=0, le=180)  # degrees
-    shift: float | None = Field(None, ge=0, le=0.5)  # share of the side
-    shear: float | None = Field(None, ge=0, le=45)  # degrees
-    zoom: float | None = Field(None, ge=0, le=0.9)  # share
-    crop: float | None = Field(None, ge=0.01, le=1)  # least share of the area
-    brightness: float | None = Field(None, ge=0, le=1)
-    contrast: float | None = Field(None, ge=0, le=1)
-    saturation: float | None = Field(None, ge=0, le=1)
-    hue: float | None = Field(None, ge=0, le=0.5)
-    erasing: float | None = Field(None, ge=0, le=1)  # probability
-    fill: Literal["mean", "black", "white", "mirror"] | None = None
-    mixup: float | None = Field(None, ge=0, le=10)  # alpha
-    cutmix: float | None = Field(None, ge=0, le=10)  # alpha
-
-
-class LoopSettings(_Part):
+class LoopSettings(Part):
     """The training loop of fine-tuning and of training from scratch."""
 
     epochs: int | None = Field(None, ge=1, le=10_000)
@@ -143,7 +137,7 @@ class LoopSettings(_Part):
         return self.batch_size or CPU_BATCH
 
 
-class TrainSettings(_Part):
+class TrainSettings(Part):
     """What `tellapart train` can be told; recipe.toml holds the same keys."""
 
     data: str = Field(min_length=1)  # a folder of class folders, or a CSV; in older recipes `pictures`
@@ -225,7 +219,7 @@ class TrainSettings(_Part):
         return None if self.budget is None else parse_seconds(self.budget)
 
 
-def _changed(part: _Part) -> list[str]:
+def _changed(part: Part) -> list[str]:
     """The keys whose values are not those that they have unless somebody says otherwise."""
     fields = type(part).model_fields
     return [key for key, field in fields.items() if getattr(part, key) != field.get_default(call_default_factory=True)]

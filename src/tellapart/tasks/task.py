@@ -54,7 +54,7 @@ class Task:
 
     name: TaskName
     headline: str  # the figure that a person is told first; a key of the manifest's scores
-    answering: Answering  # what its models say, without torch
+    answering: Answering[Any, Any]  # what its models say, without torch
     kind: type[Target]  # what a target is; examples.csv is read back as such
     # Targets and classes -> the array that the learner takes: int64 [N], float32 [N, K] ...
     encode: Encode

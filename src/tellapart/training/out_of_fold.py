@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.training.probe import check_vectors, deal, fit_probe, number_groups, picture_weights
-from tellapart.training.softmax_regression import Floats, Integers, SoftmaxRegression, worker_threads
+from tellapart.training.softmax_regression import Floats, Integers, SoftmaxRegression
+from tellapart.training.strips import worker_threads
 
 _TOLERANCE = 1e-4  # nats; see SoftmaxRegression.minimise
 _OUTPUTS_AT_ONCE = 500  # folds x classes; the solver keeps twenty copies of the weights of all folds fitted together

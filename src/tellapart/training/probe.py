@@ -3,39 +3,35 @@
 Multinomial logistic regression with an L2 penalty, its strength chosen by cross-validation inside the given vectors.
 
 The strength lambda is relative to the mean loss: scikit-learn's C = 1 / (N x lambda), and 2 / (N x lambda) for two
-classes, whose two rows share the penalty here. Trials go from strong to weak, end once the held-out loss has failed to
-fall twice in a row, and go on past either end of the given strengths while the best is there. Over 10,000 pictures
-the trials see 10,000 of them, stratified, in three folds, and the last fit takes lambda x (10,000 / N) ^ 3/4: from 300
-to 50,000 pictures the best lambda of three of our four sets fell with a power of N from 0.6 to 1.1, of one not at all.
+classes, whose two rows share the penalty here. Which are tried is in strengths.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
-from tellapart.training.softmax_regression import Doubles, Floats, Integers, SoftmaxRegression, worker_threads
+from tellapart.training.softmax_regression import Doubles, Floats, Integers, SoftmaxRegression
+from tellapart.training.strengths import (
+    DEFAULT_STRENGTH,
+    SEARCH_FOLDS,
+    SEARCH_OUTPUTS,
+    SEARCH_ROWS,
+    SEARCH_TOLERANCE,
+    STRENGTHS,
+    best_strength,
+    try_strengths,
+)
+from tellapart.training.strips import worker_threads
 
-# Lambda, as in Probe.strength: from 1 down to 0.0003. The best was between 0.1 and 0.0003 on all sets that we tried.
-STRENGTHS: tuple[float, ...] = tuple(float(10.0**exponent) for exponent in np.arange(0.0, -4.0, -0.5))
-DEFAULT_STRENGTH = STRENGTHS[4]  # 0.01, taken where nothing can be held out
-
-_SEARCH_ROWS = 10_000  # the strength is chosen on no more pictures than this, then in three folds
-_SEARCH_FOLDS = 3
-_SEARCH_OUTPUTS = 3_000_000  # pictures x folds x classes; with many classes fewer folds are held out
-_CARRY_OVER = 0.75  # the best strength falls with this power of the number of pictures
-_RARE = 20  # so many pictures of each class are among those chosen
-_SEARCH_TOLERANCE = 1e-4  # nats; see SoftmaxRegression.minimise
-_FINAL_TOLERANCE = 1e-6
-_LEAST_GAIN, _LEAST_SHARE = 1e-4, 0.005  # in nats and of the least loss so far; less is no reason to go on
-_WEAKEST, _STRONGEST = 1e-6, 1e4
+_RARE = 20  # so many pictures of each class are among those that choose the strength
+_FINAL_TOLERANCE = 1e-6  # nats; see SoftmaxRegression.minimise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,8 +82,7 @@ def fit_probe(
             search.run(chosen, targets[rows], weights[rows], held_out, path)
         strength = path[0] if len(path) == 1 else DEFAULT_STRENGTH
         if search.trials:
-            best = min(search.trials, key=search.trials.__getitem__)
-            strength = best * (len(rows) / len(targets)) ** _CARRY_OVER
+            strength = best_strength(search.trials, searched=len(rows), fitted=len(targets))
         regression = SoftmaxRegression(
             vectors, targets, weights[None], class_count=class_count, threads=threads, covariance=search.covariance
         )
@@ -122,36 +117,24 @@ class _Search:
         held_out: NDArray[np.bool_],
         path: Sequence[float],
     ) -> None:
-        """Go down `path`, from strong to weak, and past its ends where the best is there."""
+        """Try the strengths of `path`, from strong to weak, and beyond."""
         regression = SoftmaxRegression(
             vectors, labels, weights * ~held_out, class_count=self._class_count, threads=self._threads
         )
         self.covariance = regression.covariance
-        scored = weights * held_out
-        weaker = _continue(path[-1], path[-1] / path[-2], lambda strength: strength >= _WEAKEST)
-        self._sweep(regression, scored, chain(path, weaker))
-        if min(self.trials, key=self.trials.__getitem__) == path[0]:
-            stronger = _continue(path[0], path[0] / path[1], lambda strength: strength <= _STRONGEST)
-            self._sweep(regression, scored, stronger)
+        scored, least = weights * held_out, np.inf
+        parameters: Doubles | None = None
 
-    def _sweep(self, regression: SoftmaxRegression, scored: Floats, path: Iterable[float]) -> None:
-        failures, parameters = 0, None
-        for strength in path:
-            parameters = regression.minimise(strength, tolerance=_SEARCH_TOLERANCE, start=parameters).parameters
+        def held_out_loss(strength: float, cold: bool) -> float:
+            nonlocal least, parameters
+            start = None if cold else parameters
+            parameters = regression.minimise(strength, tolerance=SEARCH_TOLERANCE, start=start).parameters
             loss = regression.mean_loss(parameters, scored)
-            least = min(self.trials.values(), default=1e300)
             if loss < least:
-                self.best = parameters.mean(axis=0, keepdims=True)
-            failures = failures + 1 if loss > least - max(_LEAST_GAIN, _LEAST_SHARE * least) else 0
-            self.trials[strength] = loss
-            self._advance(1)
-            if failures == 2:
-                return
+                least, self.best = loss, parameters.mean(axis=0, keepdims=True)
+            return loss
 
-
-def _continue(last: float, ratio: float, within: Callable[[float], bool]) -> Iterator[float]:
-    while within(last := last * ratio):
-        yield last
+        self.trials = try_strengths(held_out_loss, path, self._advance)
 
 
 def _ignore(_: int) -> None:
@@ -169,6 +152,11 @@ def check_vectors(vectors: Floats, labels: Integers, class_count: int) -> None:
         )
     if class_count < 2:
         raise DataError(f"{class_count} class to train on; telling apart needs 2. Add a folder of another class.")
+    check_finite(vectors)
+
+
+def check_finite(vectors: Floats) -> None:
+    """Raises: DataError when a vector of [N, D] is not finite."""
     # The sum of a row with a NaN or an infinity is not finite either, and needs no copy of the vectors.
     sums = vectors.sum(axis=1)
     if not np.isfinite(sums).all():
@@ -196,12 +184,12 @@ def number_groups(groups: Sequence[str] | NDArray[np.integer], count: int) -> In
 
 def _choose_rows(labels: Integers, class_count: int, generator: np.random.Generator) -> Integers:
     """At most about 10,000 rows, ascending, with the classes in proportion but for rare ones."""
-    if len(labels) <= _SEARCH_ROWS:
+    if len(labels) <= SEARCH_ROWS:
         return np.arange(len(labels))
     chosen = []
     for number in range(class_count):
         members = np.flatnonzero(labels == number)
-        quota = max(round(len(members) * _SEARCH_ROWS / len(labels)), min(len(members), _RARE))
+        quota = max(round(len(members) * SEARCH_ROWS / len(labels)), min(len(members), _RARE))
         chosen.append(generator.permutation(members)[:quota])
     return np.sort(np.concatenate(chosen))
 
@@ -212,9 +200,9 @@ def _hold_out(
     """The rows to search on, ascending, and which of them each fold holds out, bool [F, rows]."""
     generator = np.random.default_rng(seed)
     rows = _choose_rows(labels, class_count, generator)
-    fold_count = folds if len(rows) == len(labels) else _SEARCH_FOLDS
+    fold_count = folds if len(rows) == len(labels) else SEARCH_FOLDS
     held_out = deal_folds(labels[rows], groups[rows], class_count, fold_count, generator)
-    return rows, held_out[: max(1, _SEARCH_OUTPUTS // (len(rows) * class_count))]
+    return rows, held_out[: max(1, SEARCH_OUTPUTS // (len(rows) * class_count))]
 
 
 def deal_folds(

@@ -7,7 +7,7 @@ recognised by their pixels and counted, and the score is given without them too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem
-from tellapart.answers.predictor import Classifier, load_classifier
+from tellapart.answers.predictor import Predictor, load_predictor
+from tellapart.bundle import TaskName
 from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError
-from tellapart.evaluation.abstention import Thresholds, measure_abstention
-from tellapart.evaluation.metrics import evaluate as score
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
 from tellapart.runs.open import OpenRun
+from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
 
 _FOUND = ReadOptions()
@@ -33,6 +33,7 @@ _FOUND = ReadOptions()
 class EvaluateResult:
     """The metrics on all the pictures, and on those that the model has not seen."""
 
+    task: TaskName
     n: int
     unreadable: int
     seen: int | None  # pictures that the model was trained or tuned on; None where that cannot be known
@@ -42,6 +43,7 @@ class EvaluateResult:
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
         return {
+            "task": self.task,
             "n": self.n,
             "unreadable": self.unreadable,
             "seen_in_training": self.seen,
@@ -65,17 +67,18 @@ def evaluate(
     """
     if split is not None and split not in SPLITS:
         raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
-    classifier = load_classifier(model)
+    predictor = load_predictor(model)
+    task = task_of(predictor.manifest.task)
+    options = replace(options, task=options.task or task.name)
     with open_cache() as cache:
         examined = examine(pictures, cache=cache, reporter=reporter, options=options)
     learned = _learned(OpenRun(model))
-    chosen = _choose(examined, classifier, split, learned or {})
+    chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
-    probabilities, novelty, read = _predict(classifier, entries, reporter)
+    probabilities, novelty, read = _predict(predictor, entries, reporter)
     if not read:
         raise DataError(f"none of the {len(entries)} pictures in {pictures} can be read. `tellapart check` says why.")
-    number = {label: index for index, label in enumerate(classifier.classes)}
-    labels = np.array([number[entries[row].target.text] for row in read], dtype=np.int64)
+    targets = task.encode([entries[row].target for row in read], predictor.classes)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None
     if learned is not None:
@@ -85,10 +88,13 @@ def evaluate(
         seen = np.array(tuned_on, dtype=np.bool_)
 
     def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
-        return _measure(classifier, probabilities[rows], novelty[rows], labels[rows], groups=groups[rows], seed=seed)
+        return task.score(
+            predictor.manifest, probabilities[rows], novelty[rows], targets[rows], groups=groups[rows], seed=seed
+        )
 
     some_seen = seen is not None and bool(seen.any()) and not bool(seen.all())
     return EvaluateResult(
+        task=task.name,
         n=len(read),
         unreadable=len(entries) - len(read),
         seen=None if seen is None else int(seen.sum()),
@@ -97,26 +103,7 @@ def evaluate(
     )
 
 
-def _measure(
-    classifier: Classifier,
-    probabilities: NDArray[np.float32],
-    novelty: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    *,
-    groups: NDArray[Any],
-    seed: int,
-) -> dict[str, Any]:
-    """The metrics of n pictures: probabilities [n, K], the others [n]."""
-    found = score(probabilities, None, labels, classes=classifier.classes, groups=groups, seed=seed)
-    thresholds = _thresholds(classifier)
-    if thresholds is not None:
-        found["abstention"] = measure_abstention(
-            probabilities, novelty, labels, thresholds, classes=classifier.classes, groups=groups, seed=seed
-        )
-    return found
-
-
-def _choose(examined: Examined, classifier: Classifier, split: Split | None, learned: Mapping[str, str]) -> list[int]:
+def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, learned: Mapping[str, str]) -> list[int]:
     """Indices of the entries to score; without splits of their own, pictures have those that the run gave them."""
     entries, inspections = examined.listing.entries, examined.inspections
     given = any(entry.split for entry in entries)
@@ -133,35 +120,22 @@ def _choose(examined: Examined, classifier: Classifier, split: Split | None, lea
             if split
             else f"{examined.listing.source} holds no picture. Give a folder with one folder a class."
         )
-    unknown = sorted({entries[index].target.text for index in chosen} - set(classifier.classes))
+    unknown = sorted({name for index in chosen for name in entries[index].target.classes} - set(classes))
     if unknown:
         raise DataError(
-            f"the label {unknown[0]!r} is none of the model's classes ({', '.join(classifier.classes[:10])}). "
+            f"the label {unknown[0]!r} is none of the model's classes ({', '.join(classes[:10])}). "
             "Rename the folder, or leave those pictures out."
         )
     return chosen
 
 
-def _thresholds(classifier: Classifier) -> Thresholds | None:
-    """What the model was calibrated to; None for a file older than that."""
-    record = classifier.manifest.abstention
-    if record is None:
-        return None
-    return Thresholds(
-        coverage=record.coverage,
-        probability=record.threshold,
-        novelty=record.novelty_threshold,
-        calibrated_on=record.calibrated_on,
-    )
-
-
 def _predict(
-    classifier: Classifier, entries: list[Entry], reporter: Reporter
+    predictor: Predictor, entries: list[Entry], reporter: Reporter
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[int]]:
     """Probabilities [n, K] and novelty [n] of the n entries that can be read, and their positions."""
     read, rows, novelty = [], [], []
     with reporter.step("Predicting", len(entries)) as advance:
-        for index, row in enumerate(classifier.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
+        for index, row in enumerate(predictor.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
             if row.probabilities is not None:
                 read.append(index)
                 rows.append(row.probabilities)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.answers.predictor import expand, read_file
+from tellapart.answers.items import expand, read_file
 from tellapart.drawing.explain_sheet import Panel, Thumb, draw_explanation
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError

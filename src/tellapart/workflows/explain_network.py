@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.answers.predictor import expand, read_file
+from tellapart.answers.items import expand, read_file
 from tellapart.drawing.explain_sheet import draw_tiles
 from tellapart.drawing.network_diagram import draw_network
 from tellapart.drawing.png import write_png

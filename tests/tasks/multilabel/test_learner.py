@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from tellapart.errors import TrainingError
 from tellapart.settings.tree import LoopSettings
-from tellapart.tasks.multilabel.learner import MultilabelLearner, check_sets, make_learner, mean_average_precision
+from tellapart.tasks.multilabel.averaging import mean_average_precision
+from tellapart.tasks.multilabel.learner import MultilabelLearner, check_sets, make_learner
 from tellapart.tasks.multilabel.loss import LabelsLoss
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch

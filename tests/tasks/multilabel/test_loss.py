@@ -13,7 +13,8 @@ from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
 from tellapart.errors import SettingsError
-from tellapart.tasks.multilabel.loss import ASYMMETRIC, LabelsLoss, balanced_positive_weights
+from tellapart.tasks.multilabel.loss import ASYMMETRIC, LabelsLoss
+from tellapart.tasks.multilabel.weighing import balanced_positive_weights
 
 NAN = float("nan")
 LOGITS = torch.tensor([[2.0, -1.0, 0.5, 9.0], [0.0, 0.3, -2.0, -9.0], [1.0, 1.0, 1.0, -4.0]])

@@ -335,7 +335,12 @@ def test_balanced_sampling_draws_the_strata(tmp_path: Path) -> None:
 
 
 def test_patience_ends_a_training_that_finds_nothing_better(tmp_path: Path) -> None:
-    loop = LoopSettings(batch_size=8, epochs=40, patience=2, schedule="constant", )
+    loop = LoopSettings(
+        batch_size=8,
+        epochs=40,
+        patience=2,
+        schedule="constant",
+    )
     fitted = run_job(job(tmp_path, loop=loop, epochs=40, learning_rate=1.0), Devices(threads=1), Silent())
     assert fitted.stopped == "early"
     assert len(fitted.history) == fitted.best_epoch + 2

@@ -6,13 +6,17 @@ const NAMED = 12; // classes; more are folded away
 const SCORES = {
   accuracy: "page_score_accuracy", balanced_accuracy: "page_score_balanced_accuracy", macro_f1: "page_score_macro_f1", auroc: "page_score_auroc",
   log_loss: "page_score_log_loss", brier: "page_score_brier", top_5: "page_score_top_5",
+  mean_average_precision: "page_score_map", micro_f1: "page_score_micro_f1", hamming_loss: "page_score_hamming",
+  subset_accuracy: "page_score_subset", label_ranking_average_precision: "page_score_lrap",
 };
+// The score that is told in words, the first of these that there is.
+const HEADLINES = { accuracy: "page_accuracy", mean_average_precision: "page_map" };
 
 /** Show a model, or nothing. */
 export function about(model) {
   document.getElementById("about").hidden = !model;
   if (!model) return;
-  const { accuracy } = model.scores;
+  const headline = Object.keys(HEADLINES).find((name) => model.scores[name]);
   const rows = [
     ["page_trained", date(model.created)],
     ["page_trained_on", t("page_trained_pictures", { n: model.data.n_train, name: model.data.name })],
@@ -23,13 +27,13 @@ export function about(model) {
   ];
   document.getElementById("about-body").replaceChildren(
     el("p", { class: "model-name" }, model.name),
-    ...(accuracy ? score(accuracy, model.data) : []),
+    ...(headline ? score(HEADLINES[headline], model.scores[headline], model.data) : []),
     el("dl", {}, rows.filter(Boolean).map(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)])),
     scores(model.scores),
   );
 }
 
-function score({ value, low, high }, data) {
+function score(phrase, { value, low, high }, data) {
   const bar = el("div", { class: "interval", "aria-hidden": "true" });
   if (low !== null && high !== null) {
     const range = el("span", { class: "range" });
@@ -41,7 +45,7 @@ function score({ value, low, high }, data) {
   dot.style.left = `${100 * value}%`;
   bar.append(dot);
   return [
-    el("p", { class: "accuracy" }, t("page_accuracy", { share: percent(value), n: data.n_test })),
+    el("p", { class: "accuracy" }, t(phrase, { share: percent(value), n: data.n_test })),
     bar,
     low !== null && high !== null && el("p", { class: "soft small" }, t("page_interval", { low: percent(low), high: percent(high) })),
     data.leaked > 0 && el("p", { class: "notice small" }, data.leaked === 1 ? t("page_leaked_one") : t("page_leaked", { n: data.leaked })),

@@ -1,17 +1,18 @@
 // Parts of a card that only show. In: an answer, a problem. Out: elements. Next: history.js
 
-import { el, joined, percent, settings, size, t } from "./words.js";
+import { el, percent, settings, size, t } from "./words.js";
 
-const NAMED = 6; // classes of a set that a sentence names
-
-/** Which classes it may be, in a sentence. */
-export function likely({ set, unknown }, { abstention }) {
-  if (!set || unknown || !abstention) return null; // a set of known classes says nothing of what is none of them
-  const coverage = percent(abstention.coverage).replace(".0", "");
-  const text = set.length === 1 ? t("page_set_one")
-    : set.length > NAMED ? t("page_set_many", { n: set.length, coverage })
-    : t("page_set_more", { names: joined(set), coverage });
-  return el("p", { class: "soft small" }, text);
+/** A bar a class; where a class is named from some probability on, a mark stands there. */
+export function bar({ label, probability, from, chosen }) {
+  const fill = el("span", { class: "fill" });
+  fill.style.width = `${100 * probability}%`;
+  const mark = from === undefined ? null : el("span", { class: "mark" });
+  if (mark) mark.style.left = `${100 * Math.min(from, 1)}%`;
+  const told = mark && t("page_mark", { share: percent(from) });
+  return el("li", { class: chosen ? "chosen" : mark ? "below" : null, title: told },
+    el("span", { class: "label" }, label),
+    el("span", { class: "figure" }, percent(probability), told && el("span", { class: "unseen" }, ` (${told})`)),
+    el("span", { class: "bar", "aria-hidden": "true" }, fill, mark));
 }
 
 /** That the picture was sent smaller, and why. */
@@ -22,12 +23,13 @@ export function smaller(shrunk) {
 }
 
 /** Training pictures like this one. */
-export function similar({ neighbours, label: answered, unknown }) {
+export function similar(answer, agrees) {
+  const { neighbours, unknown } = answer;
   if (!neighbours?.length) return null;
   return el("div", { class: "similar" },
     el("h4", {}, t("page_similar")),
     el("ul", {}, neighbours.map(({ label, similarity, thumbnail }) =>
-      el("li", { class: label === answered || unknown ? null : "other" },
+      el("li", { class: agrees(answer, label) || unknown ? null : "other" },
         el("img", { src: thumbnail, alt: t("page_similar_alt", { label, share: percent(similarity) }) }),
         el("span", { "aria-hidden": "true" }, label)))));
 }

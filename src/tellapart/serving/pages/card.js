@@ -1,11 +1,11 @@
 // One picture and what the model says of it. In: a file, a model. Out: an element that looks after itself. Next: answer.js
 
-import { complaint, likely, similar, smaller } from "./answer.js";
+import { bar, complaint, similar, smaller } from "./answer.js";
 import * as models from "./models.js";
+import * as tasks from "./tasks.js";
 import { Cancelled, Problem, correct, fit, inTurn, predict, withFewer } from "./server.js";
-import { el, percent, settings, speak, t } from "./words.js";
+import { el, settings, speak, t } from "./words.js";
 
-const SHOWN = 5; // classes
 const ASKED = 1000;
 const RENEW = [404, 409]; // no such model; one without training pictures to show
 const NEIGHBOURS = 5;
@@ -41,7 +41,11 @@ export class Card {
     this.state = "waiting"; // working, done, failed
     this.all = this.showsHeat = this.outdated = false;
     this.heat = this.heatProblem = this.answer = this.problem = this.shrunk = null;
-    this.correction = { state: "none", label: "" }; // open, saving, saved, failed
+    this.correction = { state: "none", value: null }; // open, saving, saved, failed
+  }
+
+  get #task() {
+    return tasks.of(this.model);
   }
 
   async #answer() {
@@ -73,13 +77,16 @@ export class Card {
       await this.#renew();
       return this.#ask(false);
     }
-    const knows = ({ version, classes }) => version === answer.version && answer.classes.every(({ label }) => classes.includes(label));
+    const task = tasks.taskOf(answer);
+    const named = tasks.of({ task }).classes(answer);
+    const knows = (model) =>
+      model.version === answer.version && model.task === task && named.every((label) => model.classes.includes(label));
     if (knows(this.model)) return answer;
     await models.look().catch(() => {}); // the answer is there all the same
     this.model = models.named(this.model.name) ?? this.model;
     if (again && this.model.gallery && !answer.neighbours) return this.#ask(false);
     // Two servers behind one address may be at different versions: what the answer itself says of its model goes first.
-    if (!knows(this.model)) this.model = { ...this.model, version: answer.version, classes: answer.classes.map(({ label }) => label) };
+    if (!knows(this.model)) this.model = { ...this.model, task, version: answer.version, classes: named, record: null };
     return answer;
   }
 
@@ -102,8 +109,7 @@ export class Card {
   sentence() {
     const { name, answer, problem } = this;
     if (this.state === "failed") return t("page_said_failed", { name, reason: t(problem.kind) });
-    if (answer.unknown) return t("page_said_unknown", { name, label: answer.label });
-    return t("page_said", { name, label: answer.label, share: percent(answer.probability) });
+    return this.#task.sentence(name, answer);
   }
 
   /** Draw everything again; the focus stays where it was. */
@@ -133,7 +139,7 @@ export class Card {
 
   #picture() {
     if (this.showsHeat && this.heat) {
-      const { label } = this.answer;
+      const label = this.#task.shown(this.answer);
       return el("figure", { class: "picture" },
         el("img", { src: this.heat, alt: t("page_heat_alt", { name: this.name, label }) }),
         el("figcaption", { class: "soft small" }, t("page_heat_note", { label })));
@@ -153,15 +159,14 @@ export class Card {
 
   #done() {
     const { answer } = this;
+    const below = this.#task.below(answer, this.model);
     return [
-      answer.unknown && el("div", { class: "notice" }, el("strong", {}, t("page_unknown")), el("p", {}, t("page_unknown_more"))),
-      answer.unknown
-        ? el("h3", { class: "unsure" }, t("page_nearest", { label: answer.label }))
-        : el("h3", {}, answer.label, " ", el("span", { class: "sure" }, t("page_sure", { share: percent(answer.probability) }))),
+      answer.unknown && el("div", { class: "notice" }, el("strong", {}, t("page_unknown")), el("p", {}, t(this.#task.doubt))),
+      this.#task.title(answer),
       this.#bars(),
-      likely(answer, this.model),
+      below && el("p", { class: "soft small" }, below),
       smaller(this.shrunk),
-      similar(answer),
+      similar(answer, (label) => this.#task.agrees(answer, label)),
       this.heatProblem && el("p", { class: "small", role: "alert" }, t("page_heat_failed", { reason: this.heatProblem })),
       this.outdated && el("div", { class: "notice", role: "alert" }, el("p", {}, t("page_outdated"))),
       this.outdated ? el("p", { class: "buttons" }, this.#button("again", t("page_again"), () => this.classify())) : this.#actions(),
@@ -169,17 +174,11 @@ export class Card {
   }
 
   #bars() {
-    const { classes, unknown } = this.answer;
-    const shown = this.all ? classes : classes.slice(0, SHOWN);
-    const bars = shown.map(({ label, probability }) => {
-      const fill = el("span", { class: "fill" });
-      fill.style.width = `${100 * probability}%`;
-      return el("li", {}, el("span", { class: "label" }, label), el("span", { class: "figure" }, percent(probability)),
-        el("span", { class: "bar", "aria-hidden": "true" }, fill));
-    });
-    const rest = classes.length - SHOWN;
+    const [rows, always] = this.#task.bars(this.answer, this.model);
+    const shown = this.all ? rows : rows.slice(0, always);
+    const rest = rows.length - always;
     return [
-      el("ol", { class: unknown ? "bars doubtful" : "bars", "aria-label": t("page_classes") }, bars),
+      el("ol", { class: this.answer.unknown ? "bars doubtful" : "bars", "aria-label": t("page_classes") }, shown.map(bar)),
       rest > 0 && el("p", {}, this.#button("all", this.all ? t("page_fewer") : t("page_more", { n: rest }), () => {
         this.all = !this.all;
         this.render();
@@ -191,56 +190,52 @@ export class Card {
     const heat = settings.heatmaps && this.#button("heat",
       t(this.heat === "working" ? "page_heat_working" : this.showsHeat ? "page_heat_hide" : "page_heat"), () => this.#toggleHeat());
     if (!settings.corrections) return el("div", { class: "buttons" }, heat);
-    const { state, label, reason } = this.correction;
+    const { state, value } = this.correction;
     if (state === "saved") {
       return [
         el("div", { class: "buttons" }, heat),
-        el("p", { class: "saved", role: "status" }, t("page_saved", { label }), " ",
+        el("p", { class: "saved", role: "status" }, t("page_saved", { label: this.#task.text(value) }), " ",
           this.#button("wrong", t("page_change"), () => this.#open(), "quiet")),
       ];
     }
     const wrong = state === "none" && this.#button("wrong", t("page_wrong"), () => this.#open());
-    return [el("div", { class: "buttons" }, heat, wrong), state !== "none" && this.#form(state, label, reason)];
+    return [el("div", { class: "buttons" }, heat, wrong), state !== "none" && this.#form(this.correction)];
   }
 
-  #form(state, label, reason) {
-    const likeliest = this.answer.classes.slice(0, SHOWN).map((one) => one.label);
-    const others = this.model.classes.filter((name) => !likeliest.includes(name));
-    const options = [...likeliest, ...others].map((name) => el("option", { value: name, selected: name === label }, name));
-    const select = el("select", { required: true, "data-key": "class", disabled: state === "saving" },
-      el("option", { value: "" }, t("page_choose_class")), options);
-    select.addEventListener("change", () => (this.correction.label = select.value));
-    return el("form", { class: "correct", onsubmit: (event) => (event.preventDefault(), this.#save(select.value)) },
-      el("label", {}, el("span", {}, t("page_right_class")), select),
+  #form({ state, value, reason }) {
+    const saving = state === "saving";
+    const change = (chosen) => (this.correction.value = chosen);
+    return el("form", { class: "correct", onsubmit: (event) => (event.preventDefault(), this.#save(this.correction.value)) },
+      this.#task.form(this.model, this.answer, value, change, saving),
       state === "failed" && el("p", { class: "notice", role: "alert" }, t("page_not_saved", { reason })),
       el("p", { class: "buttons" },
-        el("button", { type: "submit", class: "main", "data-key": "save", disabled: state === "saving" }, t(state === "saving" ? "page_saving" : "page_save")),
+        el("button", { type: "submit", class: "main", "data-key": "save", disabled: saving }, t(saving ? "page_saving" : "page_save")),
         this.#button("cancel", t("page_cancel"), () => this.#close())));
   }
 
   #open() {
-    this.correction = { state: "open", label: "" };
+    this.correction = { state: "open", value: this.#task.before(this.answer) };
     this.render();
     this.element.querySelector('[data-key="class"]').focus();
   }
 
   #close() {
-    this.correction = { state: "none", label: "" };
+    this.correction = { state: "none", value: null };
     this.render();
     this.element.querySelector('[data-key="wrong"]').focus();
   }
 
-  async #save(label) {
+  async #save(value) {
     // Not cancelled with the card: who let it go has said what it is.
-    this.correction = { state: "saving", label };
+    this.correction = { state: "saving", value };
     this.render();
     try {
-      await correct(this.sent, this.model.name, this.answer.version, label);
-      this.correction = { state: "saved", label };
-      speak(t("page_saved", { label }));
+      await correct(this.sent, this.model.name, this.answer.version, this.#task.fields(value));
+      this.correction = { state: "saved", value };
+      speak(t("page_saved", { label: this.#task.text(value) }));
     } catch (problem) {
       this.outdated = problem.status === 404;
-      this.correction = { state: "failed", label, reason: problem.detail || t(problem.kind) };
+      this.correction = { state: "failed", value, reason: problem.detail || t(problem.kind) };
     }
     this.#renderAt(this.outdated ? "again" : this.correction.state === "saved" ? "wrong" : "save");
   }
@@ -254,11 +249,12 @@ export class Card {
     }
     Object.assign(this, { heat: "working", heatProblem: null });
     this.render();
-    const { label, version } = this.answer;
+    const { version } = this.answer;
+    const label = this.#task.shown(this.answer);
     try {
       const found = await predict(this.sent, this.model.name, { version, top: 1, explain: true }, this.gone.signal);
       // Another answer to the same picture: another model stands there now under the same number.
-      if (found.label !== label) throw new Problem("page_outdated", { status: 404 });
+      if (tasks.taskOf(found) !== this.model.task || this.#task.shown(found) !== label) throw new Problem("page_outdated", { status: 404 });
       Object.assign(this, { heat: found.heatmap, showsHeat: true });
       speak(t("page_heat_alt", { name: this.name, label }));
     } catch (problem) {

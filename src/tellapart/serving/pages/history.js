@@ -1,5 +1,6 @@
 // What was classified in this tab. In: answers. Out: a list that outlives a reload, not the tab. Next: about.js
 
+import * as tasks from "./tasks.js";
 import { clock, el, percent, t } from "./words.js";
 
 const KEY = "tellapart_history";
@@ -25,10 +26,10 @@ export function open() {
 }
 
 /** Add the answer of a card. */
-export async function add({ image, previewFailed, name, answer }) {
+export async function add({ image, previewFailed, name, answer, model }) {
   const thumbnail = previewFailed ? null : await shrink(image);
-  const { label, probability, unknown } = answer;
-  entries = [{ name, label, probability, unknown, thumbnail, time: Date.now() }, ...entries].slice(0, MOST);
+  const { label, probability } = tasks.of(model).brief(answer);
+  entries = [{ name, label, probability, unknown: answer.unknown, thumbnail, time: Date.now() }, ...entries].slice(0, MOST);
   keep();
   render();
 }
@@ -40,8 +41,9 @@ export function render() {
   document.getElementById("history-list").replaceChildren(...entries.map((entry) => el("li", {},
     entry.thumbnail ? el("img", { src: entry.thumbnail, alt: "" }) : el("span", { class: "gone" }),
     el("div", {},
-      el("strong", {}, entry.label), " ",
-      el("span", { class: entry.unknown ? "warn small" : "soft small" }, entry.unknown ? t("page_history_unknown") : percent(entry.probability)),
+      el("strong", {}, entry.label || t("page_none_of_them")), " ",
+      el("span", { class: entry.unknown ? "warn small" : "soft small" },
+        entry.unknown ? t("page_history_unknown") : entry.probability !== null && percent(entry.probability)),
       el("p", { class: "soft small" }, el("span", { class: "file-name" }, entry.name), " · ", el("time", { datetime: new Date(entry.time).toISOString() }, clock(entry.time)))))));
 }
 

@@ -67,10 +67,10 @@ export async function predict(file, model, more, signal) {
   return { ...answer.predictions[0], version: answer.version };
 }
 
-/** Keep a picture and its right class, which is one of that version of the model. */
-export function correct(file, model, version, label) {
+/** Keep a picture and what it shows, `fields` of the model's task, in classes of that version of the model. */
+export function correct(file, model, version, fields) {
   const patience = PATIENCE + file.size / SLOWEST;
-  return request("corrections", { method: "POST", body: form({ file, model, version, label }), patience });
+  return request("corrections", { method: "POST", body: form({ file, model, version, ...fields }), patience });
 }
 
 /** The file as it is, or where the server takes no such body a smaller JPEG: {file, width, height}. */

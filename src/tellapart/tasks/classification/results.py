@@ -170,7 +170,8 @@ def _class_charts(
     usable = [row for row in rows if 0 < row.test < len(labels)]
     chosen = usable[:1] if len(rows) == 2 else usable if len(usable) <= SERIES else worst_rows(usable, SERIES)
     scores = [(row.name, probabilities[:, number[row.name]], labels == number[row.name]) for row in chosen]
-    return class_charts(scores, len(rows), phrases)
+    some = ("curves_some", {"n": len(chosen), "classes": len(rows)}) if len(rows) > max(2, len(chosen)) else None
+    return class_charts(scores, phrases, some=some)
 
 
 def verdict(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.classification import ClassificationAnswering
+from tellapart.answers.table import ANSWERINGS
 from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
 from tellapart.tasks.classification import telling
@@ -90,7 +90,7 @@ def _sections(*given: Any, **named: Any) -> Any:
 CLASSIFICATION = Task(
     name="classification",
     headline="accuracy",
-    answering=ClassificationAnswering(),
+    answering=ANSWERINGS["classification"],
     kind=ClassName,
     encode=class_numbers,
     strata=_strata,

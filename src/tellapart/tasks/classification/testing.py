@@ -79,13 +79,12 @@ def _table(
 
 def export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:
     """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
-    winner, abstention = choice.winner, tested.details
-    assert isinstance(abstention, Abstention)
+    winner = choice.winner
+    abstention: Abstention = tested.details
     return assemble(
         winner.candidate.backbone.network,
         weight=winner.candidate.weight,
         bias=winner.candidate.bias,
-        temperature=winner.calibration,
         manifest=manifest,
         novelty=abstention.novelty.arrays(),
     )
@@ -102,8 +101,7 @@ def score(
 ) -> dict[str, Any]:
     """What a model file says of n labelled pictures: `probabilities` [n, K], `novelty` [n], NaN where it has none."""
     found = evaluate(probabilities, None, targets, classes=manifest.classes, groups=groups, seed=seed)
-    record = manifest.record
-    assert isinstance(record, ClassificationRecord)
+    record = manifest.record_of(ClassificationRecord)
     if record.abstention is not None:  # None for a file older than that
         thresholds = Thresholds(
             coverage=record.abstention.coverage,

@@ -47,6 +47,19 @@ def average_precision(scores: Doubles, positive: Flags) -> float:
     return float(average_precision_score(positive, scores))
 
 
+def mean_average_precision(targets: NDArray[np.floating], scores: NDArray[np.floating]) -> float | None:
+    """The mean average precision of the classes of which both kinds of pictures are known; None where there is none.
+
+    `targets` [N, K] in {0, 1, NaN}, NaN is left out; `scores` [N, K], the higher the surer. Source: scikit-learn's.
+    """
+    found = []
+    for targets_N, scores_N in zip(targets.T, scores.T, strict=True):
+        known = ~np.isnan(targets_N)
+        if 0 < targets_N[known].sum() < known.sum():
+            found.append(average_precision(scores_N[known].astype(np.float64), targets_N[known] == 1))
+    return float(np.mean(found)) if found else None
+
+
 def precision_of_resamples(cells: Cells) -> Callable[[Counts], Doubles]:
     """A function from counts [b, G] to the mean average precision [b]; a class that a resample lacks is left out of it."""
     parts = [
@@ -59,7 +72,9 @@ def precision_of_resamples(cells: Cells) -> Callable[[Counts], Doubles]:
         found = np.stack([part(counts) for part in parts])
         there = ~np.isnan(found)
         total = np.where(there, found, 0.0).sum(axis=0)
-        return np.divide(total, there.sum(axis=0), out=np.full(len(counts), np.nan), where=there.any(axis=0))
+        return np.asarray(
+            np.divide(total, there.sum(axis=0), out=np.full(len(counts), np.nan), where=there.any(axis=0))
+        )
 
     return mean_precision
 

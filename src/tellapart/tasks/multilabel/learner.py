@@ -12,15 +12,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tellapart.data.loading import ordered_batches
 from tellapart.data.mixing import mix_batch
 from tellapart.errors import TrainingError
 from tellapart.tasks.lesson import Lesson
-from tellapart.tasks.multilabel.averaging import average_precision
-from tellapart.tasks.multilabel.loss import ASYMMETRIC, LabelsLoss, balanced_positive_weights
+from tellapart.tasks.multilabel.averaging import mean_average_precision
+from tellapart.tasks.multilabel.loss import ASYMMETRIC, LabelsLoss
+from tellapart.tasks.multilabel.weighing import balanced_positive_weights
 from tellapart.training.devices import Devices
 from tellapart.training.inference import VALIDATION_BATCH, Inference
 from tellapart.training.learner import Batch, Judged, Losses, check_targets
@@ -114,20 +114,6 @@ def make_learner(lesson: Lesson, devices: Devices) -> MultilabelLearner:
         mixup=lesson.mixup,
         cutmix=lesson.cutmix,
     )
-
-
-def mean_average_precision(targets: NDArray[np.float32], scores: NDArray[np.float32]) -> float | None:
-    """The mean average precision of the classes of which both kinds of pictures are known; None where there is none.
-
-    `targets` [N, K] in {0, 1, NaN}, NaN is left out; `scores` [N, K], the higher the surer.
-    """
-    found = []
-    for targets_N, scores_N in zip(targets.T, scores.T, strict=True):
-        known = ~np.isnan(targets_N)
-        positive = targets_N[known] == 1
-        if positive.any() and not positive.all():
-            found.append(average_precision(scores_N[known].astype(np.float64), positive))
-    return float(np.mean(found)) if found else None
 
 
 def check_sets(targets: Tensor, rows: Tensor, class_count: int) -> None:

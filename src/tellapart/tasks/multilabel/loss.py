@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -83,9 +81,3 @@ class LabelsLoss(nn.Module):
         if self.gamma_negative:
             losses_BK = losses_BK * wrong_BK.clamp_min(_LEAST) ** self.gamma_negative
         return losses_BK
-
-
-def balanced_positive_weights(targets: NDArray[np.float32]) -> list[float]:
-    """For each class of targets [N, K] how many known pictures are not of it for one that is; 1 where either lacks."""
-    positive, negative = (targets == 1).sum(0), (targets == 0).sum(0)
-    return [int(no) / int(yes) if yes and no else 1.0 for yes, no in zip(positive, negative, strict=True)]

@@ -5,6 +5,8 @@ The pictures are decoded once, the machine is timed, epochs are planned, the net
 
 from __future__ import annotations
 
+from typing import Any
+
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import SPLITS
 from tellapart.evaluation.choosing import Candidate
@@ -37,7 +39,8 @@ def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepar
     planned = _plan(session, shrunk, prepared, speed, reserve)
     if isinstance(planned, TooShort):
         return planned
-    views = {} if prepared.views == 0 and prepared.strategy == "scratch" else {"views": planned.views}
+    # From scratch nothing is frozen, so there are no views to speak of.
+    views: dict[str, Any] = {} if prepared.strategy == "scratch" else {"views": planned.views}
     session.run = replan(session.run, epochs=planned.epochs, **views, **prepared.planned)
     session.run.log(
         "planned", strategy=prepared.strategy, epochs=planned.epochs, **views, seconds=round(planned.seconds, 1)

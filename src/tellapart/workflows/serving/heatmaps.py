@@ -20,7 +20,7 @@ from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import load
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH
-from tellapart.serving.repository import Version
+from tellapart.serving.opened import Version
 from tellapart.serving.service import Explain
 
 
@@ -59,5 +59,5 @@ def _open(version: Version) -> ClassActivation | None:
 
 
 def _predict(version: Version, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = [version.model.classify(images[start : start + BATCH])[0] for start in range(0, len(images), BATCH)]
-    return np.concatenate(parts)
+    parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+    return np.concatenate([version.model.compute(part, ("probabilities",))["probabilities"] for part in parts])

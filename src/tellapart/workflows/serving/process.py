@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
-from tellapart.answers.deciding import prediction_sets
 from tellapart.reporting.phrases import table
 from tellapart.runtime import cores
 from tellapart.serving.app import build_app
@@ -84,7 +83,6 @@ async def _serve(
         queue=options.queue,
         max_wait=None if options.max_wait_ms is None else options.max_wait_ms / 1000,
         timeout=options.timeout,
-        sets=prediction_sets,
         explain=make_explainer(),
         cores=allot(threads=threads, worker=worker, workers=options.workers),
     )

@@ -1,0 +1,34 @@
+"""A picture to a network's input, and the way back. In: a file's bytes, or pixels. Out: array, Placement. Next: deciding.py.
+
+What every task on whole pictures does; one that must keep the picture's edges prepares in a way of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.answers.answering import InputRecord, PictureData, Placement
+from tellapart.preprocessing import MAX_PIXELS, check_pixels, decode, prepare, shown_part
+
+
+def prepare_picture(
+    data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
+) -> tuple[NDArray[np.uint8], Placement]:
+    """uint8 [size, size, 3], and which part of the source it shows. Raises: PictureError, also for too many pixels."""
+    if isinstance(data, np.ndarray):
+        height, width, _ = data.shape
+        check_pixels(width, height, most=max_pixels)
+        image = Image.fromarray(np.ascontiguousarray(data))
+    else:
+        decoded = decode(data, target=inputs.size, max_pixels=max_pixels)
+        # A large JPEG may have been decoded at a reduced scale; its own size counts for the way back.
+        image, width, height = decoded.image, decoded.width, decoded.height
+    return prepare(image, inputs), place(width, height, inputs)
+
+
+def place(width: int, height: int, inputs: InputRecord) -> Placement:
+    """Which part of a picture of that size, upright, the network's input shows."""
+    left, top, right, bottom = shown_part(width, height, inputs)
+    return Placement(width=width, height=height, left=left, top=top, right=right, bottom=bottom)

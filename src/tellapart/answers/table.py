@@ -1,0 +1,15 @@
+"""Which Answering each task has. In: nothing. Out: ANSWERINGS. Next: items.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tellapart.answers.answering import Answering
+from tellapart.answers.classification import Classification
+from tellapart.answers.multilabel import Multilabel
+
+if TYPE_CHECKING:
+    from tellapart.bundle import TaskName
+
+ANSWERINGS: Mapping[TaskName, Answering[Any, Any]] = {"classification": Classification(), "multilabel": Multilabel()}

@@ -1,0 +1,105 @@
+"""One version of a model, opened, tried and ready to be asked. In: a file. Out: Version. Next: repository.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.answering import Answering, Output, Placement
+from tellapart.answers.table import ANSWERINGS
+from tellapart.bundle import Model, open_model
+from tellapart.errors import ModelFileError, TellapartError
+from tellapart.serving.gallery import NAME, Gallery, read_gallery
+from tellapart.serving.pictures import Picture, make_ready
+from tellapart.serving.statistics import Statistics
+from tellapart.serving.versions import Found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+class Version:
+    """One opened version of a model; a Network for the batcher. `decide` makes answers of what `run` gives."""
+
+    name: str
+    number: int
+    model: Model
+    max_pixels: int
+    stamp: tuple[int, int, int]  # of the file that it was opened from
+    gallery: Gallery | None = None  # training pictures to show beside an answer, where it was shipped with some
+    statistics: Statistics = field(default_factory=Statistics)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the probabilities."""
+        return self.model.manifest.classes
+
+    @property
+    def answering(self) -> Answering[Any, Any]:
+        """How its task prepares, decides and tells."""
+        return ANSWERINGS[self.model.manifest.task]
+
+    @property
+    def outputs(self) -> list[Output]:
+        """The tensors that it answers with."""
+        manifest = self.model.manifest
+        return self.answering.describe(manifest.record, classes=manifest.classes, outputs=self.model.session.outputs)
+
+    def prepare(self, picture: Picture) -> tuple[NDArray[Any], Placement]:
+        """A picture to the network's input, and the way back. Raises: PictureError."""
+        return make_ready(picture, self.answering, self.model.preprocessing, max_pixels=self.max_pixels)
+
+    def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Inputs [N, S, S, 3] to what the task reads, each [N, ...], and the embedding where there is a gallery."""
+        beside = () if self.gallery is None else ("embedding",)
+        return self.model.compute(inputs, (*self.answering.outputs, *beside))
+
+    def decide(self, arrays: Mapping[str, NDArray[Any]], places: Sequence[Placement]) -> Sequence[Any]:
+        """What `run` gave of N inputs to the task's N answers."""
+        manifest = self.model.manifest
+        decided: Sequence[Any] = self.answering.decide(arrays, places, manifest.record, classes=manifest.classes)
+        return decided
+
+
+def open_version(name: str, found: Found, *, max_pixels: int, say: Callable[[str], None]) -> Version:
+    """Open a version and try it; `say` is told of training pictures that are not its own. Raises: ModelFileError, StorageError."""
+    model = open_model(found.file)
+    version = Version(
+        name=name,
+        number=found.number,
+        model=model,
+        max_pixels=max_pixels,
+        stamp=found.stamp,
+        gallery=_open_gallery(model, say),
+    )
+    _warm_up(version, found.file)
+    return version
+
+
+def _open_gallery(model: Model, say: Callable[[str], None]) -> Gallery | None:
+    """The gallery beside a model, if it has a fitting one; a wrong one is no reason not to serve."""
+    path = model.path.parent / NAME
+    if not path.exists():
+        return None
+    try:
+        return read_gallery(
+            path, model=model.path, classes=len(model.manifest.classes), length=model.manifest.backbone.embedding
+        )
+    except TellapartError as error:
+        say(f"no training pictures are shown: {error}")
+        return None
+
+
+def _warm_up(version: Version, file: Path) -> None:
+    """The first run is slow, and shows whether the network works. Raises: ModelFileError."""
+    size = version.model.preprocessing.size
+    try:
+        arrays = version.run(np.zeros((1, size, size, 3), dtype=np.uint8))
+        fits = version.answering.fits(arrays, version.classes)
+    except Exception as error:
+        raise ModelFileError(f"{file} fails on its first picture ({type(error).__name__}). Train it again.") from error
+    if not fits:
+        raise ModelFileError(f"{file} gives no probabilities of its {len(version.classes)} classes. Train it again.")

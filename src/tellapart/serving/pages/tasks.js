@@ -1,0 +1,29 @@
+// What the page shows of an answer, by the task of its model. In: a model. Out: functions. Next: classification.js
+
+import * as classification from "./classification.js";
+import * as multilabel from "./multilabel.js";
+
+const TASKS = { classification, multilabel };
+
+/*
+ * The functions of a task:
+ *   made(answer)                   whether the answer is of this task
+ *   classes(answer)                the names that it has probabilities of
+ *   title(answer)                  what it says, as elements
+ *   sentence(name, answer)         the same for a screen reader; `name` of the picture
+ *   doubt                          the phrase beside an unknown picture
+ *   bars(answer, model)            rows {label, probability, from, chosen}, and how many of them are always shown
+ *   below(answer, model)           what is to be said below the bars, or null
+ *   brief(answer)                  {label, probability} for the history; the label "" where it names nothing
+ *   shown(answer)                  the class that a heatmap is of
+ *   agrees(answer, label)          whether a training picture of that class is like what it says
+ *   before(answer)                 what a correction starts from
+ *   fields(value), text(value)     a correction as the server takes it, and for people
+ *   form(model, answer, value, change, disabled)   the element to correct it with; `change(value)` is told of every change
+ */
+
+/** The functions for a model's answers. */
+export const of = (model) => TASKS[model.task];
+
+/** The task that an answer itself is of: its model may have been exchanged meanwhile. */
+export const taskOf = (answer) => Object.keys(TASKS).find((name) => TASKS[name].made(answer));

@@ -1,0 +1,81 @@
+"""Work in threads, a little ahead of who takes the results. In: units, a function. Out: results. Next: storage.py.
+
+A few units are under way at a time, so that memory does not grow with their number; what has not begun when the results are no
+longer wanted (an error, Ctrl-C, a reader that has seen enough) never begins.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import TypeVar
+
+_UNITS_A_WORKER = 8  # queued, so that no worker waits while the reader is busy with the results of others
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+
+def in_order(
+    units: Iterable[Unit],
+    work: Callable[[Unit], Result],
+    *,
+    workers: int,
+    name: str,
+    ahead: int | None = None,
+    stop: threading.Event | None = None,
+) -> Generator[Result, None, None]:
+    """The results of `work` in the order of `units`, from `workers` threads called `name`.
+
+    While the reader has a result, `ahead` more units are under way, by default twice as many as threads. `stop` is set at the
+    end, before the threads are waited for: `work` may look at it to end sooner. Close it to let go of the threads.
+    Raises: what `work` and `units` raise.
+    """
+    remaining, most = iter(units), 1 + (2 * workers if ahead is None else ahead)
+    under_way: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix=name) as pool:
+        try:
+            while True:
+                under_way.extend(pool.submit(work, unit) for unit in islice(remaining, most - len(under_way)))
+                if not under_way:
+                    return
+                yield under_way.popleft().result()
+        finally:
+            _end(under_way, stop)
+
+
+def as_they_come(
+    units: Iterable[Unit],
+    work: Callable[[Unit], Result],
+    *,
+    workers: int,
+    name: str,
+    stop: threading.Event | None = None,
+) -> Generator[Result, None, None]:
+    """The same, each result as soon as it is there.
+
+    What was computed is handed on before an error of another unit ends all.
+    """
+    remaining, most = iter(units), _UNITS_A_WORKER * workers
+    under_way: set[Future[Result]] = set()
+    with ThreadPoolExecutor(workers, thread_name_prefix=name) as pool:
+        try:
+            while True:
+                under_way.update(pool.submit(work, unit) for unit in islice(remaining, most - len(under_way)))
+                if not under_way:
+                    return
+                finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in sorted(finished, key=lambda one: one.exception() is not None):
+                    yield future.result()
+        finally:
+            _end(under_way, stop)
+
+
+def _end(under_way: Iterable[Future[Result]], stop: threading.Event | None) -> None:
+    if stop is not None:
+        stop.set()
+    for future in under_way:
+        future.cancel()

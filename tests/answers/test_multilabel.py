@@ -1,0 +1,151 @@
+"""A set of classes a picture. In: arrays by hand. Out: what is decided, and the same in every form in which it is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tellapart.answers.answering import OtherClasses, Output, Placement
+from tellapart.answers.multilabel import LabelsAnswers, Multilabel
+from tellapart.bundle import ClassificationRecord, MultilabelRecord
+
+CLASSES = ("cat", "dog|wolf", "red\\blue")
+RECORD = MultilabelRecord(
+    scales=(1.0, 1.0, 1.0),
+    offsets=(0.0, 0.0, 0.0),
+    thresholds=(0.5, 0.2, 0.8),
+    threshold_rule="f1",
+    novelty_threshold=1.5,
+    calibrated_on=40,
+)
+CANNOT = RECORD.model_copy(update={"novelty_threshold": None})
+ARRAYS = {
+    "probabilities": np.array([[0.9, 0.2, 0.1], [0.4, 0.1, 0.7], [0.5, 0.95, 0.8]], dtype=np.float32),
+    "novelty": np.array([0.75, 1.5, 2.5], dtype=np.float32),
+}
+PLACES = [Placement(width=1, height=1, left=0, top=0, right=1, bottom=1)] * 3
+TASK = Multilabel()
+
+
+def decide(record: MultilabelRecord = RECORD, arrays: dict[str, Any] = ARRAYS) -> LabelsAnswers:
+    return TASK.decide(arrays, PLACES, record, classes=CLASSES)
+
+
+def test_what_is_decided() -> None:
+    some, none, all_ = decide()
+    assert some.labels == ("cat", "dog|wolf")
+    assert none.labels == ()
+    assert all_.labels == CLASSES
+    assert [one.unknown for one in decide()] == [False, False, True]
+    assert [one.unknown for one in decide(CANNOT)] == [None, None, None]
+    without = decide(RECORD, {"probabilities": ARRAYS["probabilities"]})[0]
+    assert (without.unknown, without.novelty) == (None, None)
+    assert [one.labels for one in decide()[:2]] == [("cat", "dog|wolf"), ()]
+
+
+def test_rows_cells_and_lines() -> None:
+    some, none, all_ = (replace(one, path=path) for one, path in zip(decide(), "abc", strict=True))
+    failed = TASK.unread("no such file", path="d", classes=CLASSES)
+    assert list(TASK.row(some, top=1)) == ["path", "labels", "probabilities", "unknown", "novelty", "error"]
+    assert TASK.row(some, top=1) == {
+        "path": "a",
+        "labels": ["cat", "dog|wolf"],
+        "probabilities": {name: pytest.approx(value) for name, value in zip(CLASSES, (0.9, 0.2, 0.1), strict=True)},
+        "unknown": False,
+        "novelty": 0.75,
+        "error": None,
+    }
+    assert TASK.row(none, top=1)["labels"] == [], "none of them is an answer"
+    assert TASK.row(failed, top=1) == {
+        "path": "d",
+        "labels": None,
+        "probabilities": None,
+        "unknown": None,
+        "novelty": None,
+        "error": "no such file",
+    }
+    assert TASK.columns(CLASSES, top=1) == [
+        *("path", "labels", "unknown", "novelty"),
+        *("probability of cat", "probability of dog|wolf", "probability of red\\blue", "error"),
+    ]
+    assert TASK.cells(all_, top=1) == [
+        *("c", "cat|dog\\|wolf|red\\\\blue", "true", "2.5"),
+        *("0.500000", "0.950000", "0.800000", ""),
+    ]
+    assert TASK.cells(failed, top=1) == ["d", "", "", "", "", "", "", "no such file"]
+    assert [TASK.line(one, top=1) for one in (some, none, all_, failed)] == [
+        f"{'cat 90.0%, dog|wolf 20.0%':<40} a",
+        f"{'none of them':<40} b",
+        "dog|wolf 95.0%, red\\blue 80.0%, cat 50.0% c  (unknown: unlike the pictures trained on)",
+        f"{'unreadable':<40} d  (no such file)",
+    ]
+
+
+def test_a_row_that_travelled_is_the_same_answer() -> None:
+    told = RECORD.model_dump(mode="json")
+    for answer in (*decide(), *decide(CANNOT)):
+        back = TASK.read(TASK.row(answer, top=1), path="x", classes=CLASSES, told=told)
+        assert TASK.row(back, top=1) == TASK.row(replace(answer, path="x"), top=1)
+    with pytest.raises(OtherClasses):
+        TASK.read(TASK.row(decide()[0], top=1), path="", classes=("cat", "dog"), told=told)
+
+
+def test_tensors_are_the_arrays_and_are_described() -> None:
+    outputs = TASK.describe(RECORD, classes=CLASSES, outputs=("probabilities", "embedding", "novelty"))
+    assert outputs == [
+        Output("probabilities", "FP32", (-1, 3)),
+        Output("labels", "BYTES", (-1,)),
+        Output("chosen", "BOOL", (-1, 3)),
+        Output("novelty", "FP32", (-1,)),
+        Output("unknown", "BOOL", (-1,)),
+    ]
+    tensors = TASK.tensors(decide())
+    assert set(tensors) == {output.name for output in outputs}
+    assert tensors["labels"] == [b"cat|dog\\|wolf", b"", b"cat|dog\\|wolf|red\\\\blue"]
+    assert np.asarray(tensors["chosen"]).tolist() == [[True, True, False], [False] * 3, [True] * 3]
+    assert np.asarray(tensors["unknown"]).tolist() == [False, False, True]
+    for record, given in ((CANNOT, ("probabilities", "novelty")), (RECORD, ("probabilities",))):
+        names = [output.name for output in TASK.describe(record, classes=CLASSES, outputs=given)]
+        assert "unknown" not in names
+        assert ("novelty" in names) == ("novelty" in given)
+    assert TASK.tally(decide()) == (["cat", "dog|wolf", *CLASSES], 1)
+    assert TASK.tally(decide(CANNOT)).unknown == 0
+    assert [TASK.shown_class(answer) for answer in decide()] == [0, 2, 1]
+
+
+def test_all_together() -> None:
+    answers = [*decide(), TASK.unread("empty file", path="d", classes=CLASSES)]
+    found = TASK.collect(answers, classes=CLASSES, told=RECORD.model_dump())
+    assert found.label_sets == (("cat", "dog|wolf"), (), CLASSES, ())
+    assert found.errors == ("", "", "", "empty file")
+    assert found.probabilities.dtype == np.float32
+    np.testing.assert_array_equal(found.probabilities[:3], ARRAYS["probabilities"])
+    assert np.isnan(found.probabilities[3]).all()
+    assert found.unknown is not None
+    assert found.unknown.tolist() == [False, False, True, False]
+    assert found.novelty is not None
+    np.testing.assert_array_equal(found.novelty, np.array([0.75, 1.5, 2.5, np.nan], dtype=np.float32))
+    cannot = TASK.collect(decide(CANNOT)[:], classes=CLASSES, told=CANNOT.model_dump())
+    assert cannot.unknown is None
+    assert cannot.novelty is not None
+    nothing = TASK.collect([], classes=CLASSES, told=CANNOT.model_dump())
+    assert (nothing.probabilities.shape, nothing.label_sets, nothing.novelty) == ((0, 3), (), None)
+
+
+def test_what_cannot_be_probabilities_of_its_classes() -> None:
+    fits = np.array([[0.2, 1.0, 0.0]], dtype=np.float32)
+    assert TASK.fits({"probabilities": fits}, CLASSES)
+    for wrong in (fits * 1.01, fits - 0.01, fits * np.nan, fits[:, :2], fits[0]):
+        assert not TASK.fits({"probabilities": wrong}, CLASSES)
+
+
+def test_the_record_of_another_task_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="a record of classification"):
+        TASK.decide(ARRAYS, PLACES, ClassificationRecord(temperature=1.0), classes=CLASSES)
+    with pytest.raises(ValueError, match="a record of classification"):
+        TASK.describe(ClassificationRecord(temperature=1.0), classes=CLASSES, outputs=())
+    with pytest.raises(ValueError, match="could not be read"):
+        TASK.shown_class(TASK.unread("gone", classes=CLASSES))

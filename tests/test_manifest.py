@@ -1,0 +1,83 @@
+"""What travels with a network. In: manifests as JSON. Out: the same as values, or the rule that they break."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tellapart.errors import ModelFileError
+from tellapart.manifest import ClassificationRecord, Manifest, MultilabelRecord
+
+SEVERAL = {
+    "kind": "multilabel",
+    "scales": [1.0, 0.5, 2.0],
+    "offsets": [0.0, -1.0, 0.25],
+    "thresholds": [0.5, 0.3, 0.9],
+    "threshold_rule": "f1",
+    "novelty_threshold": 1.5,
+    "calibrated_on": 40,
+}
+
+
+def changed(manifest: Manifest, **more: Any) -> dict[str, Any]:
+    return manifest.model_dump(mode="json") | more
+
+
+def test_each_task_has_a_record_of_its_own(tiny_manifest: Manifest) -> None:
+    found = Manifest.model_validate(changed(tiny_manifest, task="multilabel", record=SEVERAL))
+    record = found.record_of(MultilabelRecord)
+    assert record.thresholds == (0.5, 0.3, 0.9)
+    assert Manifest.model_validate_json(found.model_dump_json()) == found
+    with pytest.raises(ModelFileError, match="the model is of the task 'multilabel', for which this cannot be done"):
+        found.record_of(ClassificationRecord)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"record": SEVERAL}, "the task is classification, and the record is of multilabel"),
+        (
+            {"task": "multilabel", "record": SEVERAL | {"scales": [1.0]}},
+            "scales are 1 numbers; there must be a finite one",
+        ),
+        ({"task": "multilabel", "record": SEVERAL | {"offsets": [0, 0, float("nan")]}}, "offsets are 3 numbers"),
+        ({"task": "multilabel", "record": SEVERAL | {"thresholds": [0.5] * 4}}, "thresholds are 4 numbers"),
+        ({"task": "multilabel", "record": SEVERAL | {"kind": "other"}}, "kind"),
+        ({"classes": ["one"]}, "there is one class; a classifier chooses among two or more"),
+        ({"classes": []}, "classes"),
+    ],
+)
+def test_parts_that_do_not_agree_are_refused(tiny_manifest: Manifest, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Manifest.model_validate(changed(tiny_manifest, **change))
+
+
+def test_one_class_may_be_there_or_not(tiny_manifest: Manifest) -> None:
+    alone = SEVERAL | {"scales": [1.0], "offsets": [0.0], "thresholds": [0.5]}
+    found = Manifest.model_validate(changed(tiny_manifest, task="multilabel", classes=["scratch"], record=alone))
+    assert found.classes == ("scratch",)
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_what_older_schemas_had_beside_everything_else_moves_into_the_record(
+    tiny_manifest: Manifest, schema: int
+) -> None:
+    old = changed(tiny_manifest, schema_version=schema, temperature=0.25)
+    del old["task"], old["record"]
+    found = Manifest.model_validate(old)
+    assert found == tiny_manifest.model_copy(update={"record": ClassificationRecord(temperature=0.25)})
+    with pytest.raises(ValidationError, match="temperature"):
+        Manifest.model_validate({name: value for name, value in old.items() if name != "temperature"})
+    with pytest.raises(ValidationError, match="surprise"):
+        Manifest.model_validate(old | {"surprise": 1})
+
+
+def test_what_the_network_must_give_follows_from_the_record() -> None:
+    assert ClassificationRecord(temperature=1.0).promised == ("probabilities", "embedding")
+    assert MultilabelRecord.model_validate(SEVERAL).promised == ("probabilities", "embedding", "novelty")
+    assert MultilabelRecord.model_validate(SEVERAL | {"novelty_threshold": None}).promised == (
+        "probabilities",
+        "embedding",
+    )
