@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
     from tellapart.data.targets import Target
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
     from tellapart.settings.tree import TrainSettings
@@ -71,5 +72,7 @@ class Task:
     score: Callable[..., dict[str, Any]]  # answers of a model file against targets -> figures with intervals
     telling: Telling  # the test in words
     sections: Callable[..., Any]  # a finished run -> the parts of its report
-    doubt: Callable[..., Any] | None = None  # the label doctor
+    doubt: Callable[..., Doubted] | None = (
+        None  # the label doctor: embeddings, targets, groups -> labels to look at again
+    )
     explainers: Mapping[str, Any] | None = None  # None: those of explanation/methods.py

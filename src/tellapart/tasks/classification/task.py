@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import Manifest
     from tellapart.data.dataset import Dataset
     from tellapart.evaluation.choosing import Candidate, Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
     from tellapart.runs.writing import Tested
@@ -81,6 +82,12 @@ def _score(*given: Any, **named: Any) -> dict[str, Any]:
     return score(*given, **named)
 
 
+def _doubt(*given: Any, **named: Any) -> Doubted:
+    from tellapart.tasks.classification.doubting import doubt
+
+    return doubt(*given, **named)
+
+
 def _sections(*given: Any, **named: Any) -> Any:
     from tellapart.tasks.classification.sections import sections
 
@@ -105,4 +112,5 @@ CLASSIFICATION = Task(
     score=_score,
     telling=telling,
     sections=_sections,
+    doubt=_doubt,
 )
