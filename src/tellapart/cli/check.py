@@ -96,9 +96,9 @@ def command(
         doubtful.examined if doubtful else check(pictures, corrections=corrections, reporter=reporter, options=options)
     )
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
-    lines = (
-        [] if as_json else [*_lines(examined, record), *(_doubts(record["labels"], pictures, out, examined.listing.task) if doubtful else [])]
-    )
+    lines = [] if as_json else _lines(examined, record)
+    if doubtful and not as_json:
+        lines += _doubts(record["labels"], pictures, out, examined.listing.task)
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
     if strict:
         check_strict(examined.audit)
