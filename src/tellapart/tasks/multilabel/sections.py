@@ -27,11 +27,13 @@ from tellapart.reporting.sections import (
     about_section,
     captioned,
     charts_block,
+    compared_table,
     data_section,
     labels_section,
     learning_section,
     map_section,
     next_section,
+    scores_table,
 )
 from tellapart.runs.embeddings import EmbeddedExamples, try_to_embed
 from tellapart.runs.open import OpenRun
@@ -71,7 +73,7 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
             judged=0 if found is None else found.judged,
         )
         told = [
-            next_section(part.advice, _compared(part, phrases), phrases),
+            next_section(part.advice, compared_table(part.compared, HEADLINE, phrases), phrases),
             data_section(data, phrases),
             learning_section(learning_part(run, phrases), phrases),
             _results(results, len(rows), phrases),
@@ -139,23 +141,9 @@ def _verdict(part: VerdictPart, phrases: Phrases) -> Verdict:
     )
 
 
-def _compared(part: VerdictPart, phrases: Phrases) -> Table | None:
-    if len(part.compared) < 2:
-        return None
-    numbers = [Column(name=phrases(key), kind="number") for key in ("log_loss", HEADLINE)]
-    return Table(
-        columns=[Column(name=""), *numbers, Column(name="")],
-        rows=[
-            (phrases(strategy), f"{loss:.3f}", phrases.percent(precision), "" if row else phrases("kept"))
-            for row, (strategy, loss, precision) in enumerate(part.compared)
-        ],
-        kept=0,
-    )
-
-
 def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
     t = phrases
-    blocks: list[Block] = [_scores(part, phrases)]
+    blocks: list[Block] = [scores_table(part.scores, _NO_SHARES, phrases)]
     if part.unknown_cells:
         blocks.append(Paragraph(text=t("labels_unknown", n=part.unknown_cells), tone="soft"))
     blocks.append(Heading(text=t("per_class")))
@@ -163,20 +151,6 @@ def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
         blocks.append(Paragraph(text=t("labels_per_class_some", n=len(part.classes)), tone="soft"))
     blocks += [_classes(part.classes, phrases), *_together(part, phrases), charts_block(part.charts, phrases)]
     return Section(key="results", title=t("results"), blocks=blocks)
-
-
-def _scores(part: ResultsPart, phrases: Phrases) -> Table:
-    rows = []
-    for key, score in part.scores:
-        share = key not in _NO_SHARES
-        value = phrases.percent(score.value) if share else f"{score.value:.3f}"
-        rows.append((phrases(key), value, phrases.interval(score, share=share)))
-    columns = [
-        Column(name=phrases("score")),
-        Column(name=phrases("value"), kind="number"),
-        Column(name=phrases("interval"), kind="number"),
-    ]
-    return Table(columns=columns, rows=rows)
 
 
 def _together(part: ResultsPart, phrases: Phrases) -> list[Block]:
