@@ -194,7 +194,7 @@ def read_infer(body: bytes, header_length: str | None) -> InferRequest:
 
 
 def write_infer(version: Version, asked: InferRequest, tensors: Sequence[Tensor]) -> Response:
-    """The answer: JSON, and after it the tensors that are wanted as binary data."""
+    """The answer to N pictures: JSON, and after it the tensors, [N, ...] each, that are wanted as binary data."""
     binary = {one.name for one in asked.wanted if one.binary}
     if asked.binary and not asked.wanted:
         binary = {tensor.name for tensor in tensors}

@@ -200,7 +200,7 @@ def _shares(problems: int, pictures: int) -> Iterator[slice]:
 
 
 def choose_rows(targets: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.int64]:
-    """About 10,000 rows at most, ascending: drawn at random, with up to 20 that have and 20 that lack each class."""
+    """Rows of targets [N, K] in {0, 1, NaN}, ascending, about 10,000 at most: at random, 20 that have and lack each class."""
     count = len(targets)
     if count <= SEARCH_ROWS:
         return np.arange(count)

@@ -68,7 +68,7 @@ class SoftmaxRegression:
         The bias is not penalised. L-BFGS (Liu and Nocedal 1989) in coordinates in which the Hessian at uniform
         predictions, (1 - 1/K) / K x covariance + strength, is the identity. Ends when half the squared gradient in
         these coordinates, each class weighed by how rare it is, is at most `tolerance`: an estimate of the distance to
-        the minimum in nats.
+        the minimum in nats. `start` is [P, K, D + 1] for P problems.
         """
         from scipy.optimize import minimize
 

@@ -30,7 +30,7 @@ class Cells:
 
     @property
     def ranked(self) -> NDArray[np.int64]:
-        """The classes that have a known positive and a known negative."""
+        """The classes, int64 [k] in 0..K-1, that have a known positive and a known negative."""
         some = self.positive.any(axis=0) & (self.known & ~self.positive).any(axis=0)
         return np.flatnonzero(some)
 
@@ -71,7 +71,7 @@ def _cross_entropy(cells: Cells) -> Doubles:
 
 
 def quotients(cells: Cells, parts: Mapping[str, tuple[Doubles, Doubles]]) -> dict[str, float]:
-    """The figures of the pictures themselves by name, in double precision."""
+    """The figures of the pictures themselves by name, in double precision; `parts`: numerators and denominators [N]."""
     right, support, predicted = (table.sum(axis=0).astype(np.float64)[:, None] for table in _tables(cells))
     sums = np.array([[value.sum()] for pair in parts.values() for value in pair])
     return {name: float(found[0]) for name, found in _figures(right, support, predicted, sums, tuple(parts)).items()}
