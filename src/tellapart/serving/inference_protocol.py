@@ -56,7 +56,7 @@ class InferRequest:
 
 def routes(service: Service, limits: Limits) -> list[Route]:
     """The protocol's paths."""
-    serve = _Endpoints(service, limits)
+    serve = _InferenceEndpoints(service, limits)
     found = [
         Route("/v2", serve.server),
         Route("/v2/health/live", serve.live),
@@ -76,7 +76,7 @@ def routes(service: Service, limits: Limits) -> list[Route]:
     return found
 
 
-class _Endpoints:
+class _InferenceEndpoints:
     def __init__(self, service: Service, limits: Limits) -> None:
         self._service, self._limits = service, limits
 

@@ -90,7 +90,7 @@ def fit_multilabel_probe(
         basis = find_basis(vectors, threads)
         coordinates = basis.coordinates(vectors, threads)
         taught = sides(targets[rows], ~held_out)
-        search = _Search(coordinates[rows], signed[:, rows], held_out, taught, threads)
+        search = _LabelsSearch(coordinates[rows], signed[:, rows], held_out, taught, threads)
         trials: dict[float, float] = {}
         strength = path[0] if len(path) == 1 else DEFAULT_STRENGTH
         if len(path) > 1 and search.possible:
@@ -152,7 +152,7 @@ def check_targets(targets: NDArray[np.floating], classes: Sequence[str]) -> None
             )
 
 
-class _Search:
+class _LabelsSearch:
     """Fits all classes on the rest of each fold and scores them on the fold, one strength after the other."""
 
     def __init__(
