@@ -62,7 +62,7 @@ def test_a_terminal_gets_bars_with_the_time_left() -> None:
             break
         shown += part
     os.close(master)
-    assert process.wait(20) == 0
+    assert process.wait(300) == 0
     assert "3/3" in shown.decode()
     assert "left" in shown.decode()
     assert "class [a] is odd" in shown.decode()

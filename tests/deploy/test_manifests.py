@@ -242,7 +242,7 @@ def test_kserve_knows_every_field(deploy: Path, repository: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     *fine, first, second = done.stdout.splitlines()

@@ -120,18 +120,6 @@ def test_the_intervals_of_means_are_as_wide_as_theory_says() -> None:
     )
 
 
-def test_the_interval_of_macro_f1_is_that_of_resampling_and_scoring_by_hand() -> None:
-    generator = np.random.default_rng(7)
-    labels = (generator.random(150) < 0.15).astype(np.int64)
-    predicted = np.where(generator.random(150) < 0.3, 1, labels)
-    found = score(certain(predicted, 2), labels, 2)["macro_f1"]
-    scores = []
-    for _ in range(600):
-        rows = generator.integers(150, size=150)
-        scores.append(f1_score(labels[rows], predicted[rows], average="macro"))
-    assert (found["low"], found["high"]) == pytest.approx(tuple(np.percentile(scores, [2.5, 97.5])), abs=0.02)
-
-
 def test_copies_make_no_interval_narrower() -> None:
     probabilities, labels = random_test(200, 3, seed=2)
     single = score(probabilities, labels, 3)
@@ -302,3 +290,46 @@ def test_the_answer_is_that_of_the_probabilities_as_given() -> None:
     found = score(equal, np.ones(10, dtype=np.int64), 3)
     assert found["accuracy"]["value"] == 1.0
     assert found["confusion_matrix"] == [[0, 0, 0], [0, 10, 0], [0, 0, 0]]
+
+
+def test_what_metrics_json_holds_by_name() -> None:
+    found = score(certain(PREDICTED, 3), LABELS, THREE, groups=np.arange(10) // 2)
+    assert list(found) == [
+        *(
+            "n",
+            "groups",
+            "accuracy",
+            "balanced_accuracy",
+            "macro_f1",
+            "log_loss",
+            "brier",
+            "auroc",
+            "auroc_missing",
+            "top_5",
+        ),
+        *("macro_precision", "macro_recall", "per_class", "confusion_matrix", "calibration_error", "majority_baseline"),
+        *("too_small_to_tell", "verdict"),
+    ]
+    assert (found["n"], found["groups"]) == (10, 5)
+    assert found["auroc_missing"] is None
+    assert set(found["brier"]) == {"value", "low", "high", "method"}
+    assert found["verdict"].startswith("Too small a test to tell: the accuracy is 60.0 %")
+    assert "'wasp'" in found["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("absent", "names"), [(5, "'c1', 'c2', 'c3', 'c4', 'c5'"), (6, "'c1', 'c2', 'c3', 'c4', 'c5' ...")]
+)
+def test_five_classes_that_are_not_tested_are_named(absent: int, names: str) -> None:
+    found = score(certain(np.zeros(4, dtype=np.int64), absent + 1), np.zeros(4, dtype=np.int64), absent + 1)
+    assert found["auroc_missing"] == f"AUROC needs test pictures of every class; there are none of {names}."
+
+
+def test_probabilities_that_do_not_quite_sum_to_one_are_scaled() -> None:
+    """Seven digits in a file: the log loss is of the probabilities as they were."""
+    exact, labels = random_test(60, 3, seed=8)
+    exact = exact.astype(np.float64) / exact.astype(np.float64).sum(axis=1, keepdims=True)
+    found, scaled = score(exact, labels, 3), score(exact * 1.00001, labels, 3)
+    for name in ("log_loss", "brier", "auroc"):
+        assert scaled[name]["value"] == pytest.approx(found[name]["value"], rel=1e-12)
+    assert found["log_loss"]["value"] == pytest.approx(-np.log(exact[np.arange(60), labels]).mean(), rel=1e-12)

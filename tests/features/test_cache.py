@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -109,29 +108,30 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
         "    for n in range(60): cache.put_many('embedding', {f'{sys.argv[2]} {n} {m}': b'x' * 500 for m in range(20)})\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code, tmp_path, name]) for name in "ab"]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait(300) for process in processes] == [0, 0]
     with Cache(tmp_path, limit_bytes=LIMIT) as cache:
         assert cache.info().entries == {"embedding": 2400}
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.15, 0.3])
-def test_kill_9_leaves_a_cache_that_works(tmp_path: Path, delay: float) -> None:
+@pytest.mark.parametrize("batches", [1, 5, 20])
+def test_kill_9_leaves_a_cache_that_works(tmp_path: Path, batches: int) -> None:
     code = (
         "import sys; from pathlib import Path; from tellapart.features.cache import Cache\n"
-        "cache = Cache(Path(sys.argv[1]), limit_bytes=10**9); print('go', flush=True)\n"
-        "for n in range(10**6): cache.put_many('embedding', {f'{n} {m}': str(n).encode() * 500 for m in range(20)})\n"
+        "cache = Cache(Path(sys.argv[1]), limit_bytes=10**9)\n"
+        "for n in range(10**6):\n"
+        "    cache.put_many('embedding', {f'{n} {m}': str(n).encode() * 500 for m in range(20)}); print(n, flush=True)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
     assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(delay)
+    for _ in range(batches):
+        process.stdout.readline()
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(300)
     process.stdout.close()
     with Cache(tmp_path, limit_bytes=LIMIT) as cache:
         assert cache.damaged == 0
         count = cache.info().entries.get("embedding", 0)
-        assert count > 0
+        assert count >= 20 * batches
         assert count % 20 == 0  # a batch is stored whole or not at all
         assert cache.get_many("embedding", ["0 0"]) == {"0 0": b"0" * 500}
 

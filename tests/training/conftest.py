@@ -34,7 +34,7 @@ def run_toy() -> Callable[..., str]:
     def run(*arguments: object, before: tuple[str, ...] = (), script: str = "toy.py") -> str:
         command = [sys.executable, *before, str(_TOY.with_name(script)), *map(str, arguments)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 

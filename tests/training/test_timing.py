@@ -15,6 +15,7 @@ from tellapart.models.scratch import build_scratch
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import cores
 from tellapart.training.devices import Devices, default_workers
+from tellapart.training.planning import Costs
 from tellapart.training.timing import Speed, _settle, _step_seconds, _with_varying, measure
 
 SIDE = 16
@@ -70,7 +71,7 @@ def test_a_fifth_of_what_is_left_goes_into_measuring(monkeypatch: pytest.MonkeyP
     given: list[float | None] = []
 
     def steps(*arguments: Any) -> tuple[float, float]:
-        given.append(arguments[-1])
+        given.append(arguments[-2])
         return 1.0, 1.0
 
     monkeypatch.setattr("tellapart.training.timing._step_seconds", steps)
@@ -79,13 +80,37 @@ def test_a_fifth_of_what_is_left_goes_into_measuring(monkeypatch: pytest.MonkeyP
     assert given == [None, 10.0, 0.0]
 
 
+class Work:
+    """A clock of the work that is done: a second for each picture that goes through the network, two for each back."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def __deepcopy__(self, memo: Any) -> Work:
+        return self  # the network that is timed is a copy
+
+    def watch(self, one: nn.Module) -> None:
+        one.register_forward_hook(self._forward)
+
+    def _forward(self, one: nn.Module, arguments: tuple[Any, ...], given: torch.Tensor) -> None:
+        self.seconds += len(given)
+        if given.requires_grad:
+            given.register_hook(self._backward)
+
+    def _backward(self, gradient: torch.Tensor) -> None:
+        self.seconds += 2 * len(gradient)
+
+
 def test_every_cost_is_found_and_the_network_stays_as_it_was() -> None:
-    one = network()
+    one, work = network(), Work()
+    work.watch(one)
     before = {name: tensor.clone() for name, tensor in one.state_dict().items()}
-    speed = timed(one)
-    assert speed.costs.view == 0
-    assert 0 < speed.costs.validate < speed.costs.train
-    assert speed.deployed > speed.costs.validate
+    speed = timed(one, now=work)
+    assert speed.costs == Costs(view=0.0, train=3.0, validate=1.0)
+    assert speed.deployed == pytest.approx(0.003 / cores() + 1.0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in one.state_dict().items())
     assert all(parameter.grad is None for parameter in one.parameters())
 

@@ -30,7 +30,7 @@ class Bare:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         command = [self.scripts / program, *arguments]
         return subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=self.scripts, env=environment, timeout=60
+            command, capture_output=True, text=True, check=False, cwd=self.scripts, env=environment, timeout=300
         )
 
 

@@ -213,7 +213,7 @@ def test_where_no_hub_is_reached_the_fallback_is_taken_and_said(trained_run: Any
 
     def train(*more: str) -> subprocess.CompletedProcess[str]:
         command = [*COMMAND, "train", str(trained_run.pictures), *arguments, *more]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, env=environment)
 
     alone = train()
     assert alone.returncode == 2
@@ -263,7 +263,7 @@ def test_kill_9_in_the_midst_of_the_epochs_changes_nothing(
     arguments: list[str | Path] = ["train", "--recipe", recipe, "--out", tmp_path / "runs", "--json", "--quiet"]
     for moment in moments:
         process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, start_new_session=True)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline and process.poll() is None:
             runs = [path for path in (tmp_path / "runs").glob("*-*") if (path / "log.jsonl").exists()]
             if runs and sum(event["event"] == "epoch" for event in events(runs[0])) >= moment:
@@ -277,7 +277,7 @@ def test_kill_9_in_the_midst_of_the_epochs_changes_nothing(
         arguments = ["train", "--resume", run, "--json", "--quiet"]
     else:
         done = subprocess.run(
-            [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
+            [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=900
         )
         assert done.returncode == 0, done.stderr
     for name in ("weights.safetensors", "predictions.csv"):
@@ -308,7 +308,7 @@ def test_two_processes_train_one_run(small: Any, trained_run: Any, tmp_path: Pat
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr

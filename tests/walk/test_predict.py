@@ -203,7 +203,7 @@ def test_results_stream_while_the_list_still_grows(tiny_model: Path, colours: Pa
     process.stdin.close()
     assert len(process.stdout.readlines()) == 199
     process.stdout.close()
-    assert process.wait(30) == 0
+    assert process.wait(300) == 0
 
 
 def test_out_is_written_whole_and_never_over_something(tiny_model: Path, colours: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=180, encoding="utf-8"
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=900, encoding="utf-8"
     )
 
 

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,22 @@ COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 # What these tests are about is the same for every strategy, and the probe takes seconds.
 PROBE = ("--strategy", "probe", "--no-report")  # tests/walk/test_report.py tests that
 train = functools.partial(tellapart.train, strategy="probe", report=False)
+
+
+# Ends by the signal of that number when it is about to move the file of that name into its place.
+STOPPED = """
+import os, sys
+from tellapart.cli.main import run
+
+name, number = sys.argv[1], int(sys.argv[2])
+
+def watch(event, values):
+    if event == "os.rename" and os.path.basename(os.fspath(values[1])) == name:
+        os.kill(os.getpid(), number)
+
+sys.addaudithook(watch)
+run(sys.argv[3:])
+"""
 
 
 def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -191,15 +206,9 @@ def test_a_leaking_split_is_told_and_scored_both_ways(trained_run: Any, tmp_path
 def test_kill_9_leaves_a_run_that_resumes_to_the_same_result(trained_run: Any, tmp_path: Path) -> None:
     environment = os.environ | {"TELLAPART_CACHE": str(tmp_path / "cache")}
     shutil.copytree(Path(os.environ["TELLAPART_CACHE"]) / "backbones", tmp_path / "cache" / "backbones")
-    process = subprocess.Popen(
-        [*COMMAND, "train", str(trained_run.pictures), *PROBE, "--out", str(tmp_path / "runs"), "--quiet"],
-        env=environment,
-    )
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "runs").glob(f"*/{MARKER}")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    stopped = [sys.executable, "-c", STOPPED, "predictions.csv", str(int(signal.SIGKILL))]
+    arguments = ["train", str(trained_run.pictures), *PROBE, "--out", str(tmp_path / "runs"), "--quiet"]
+    assert subprocess.run([*stopped, *arguments], env=environment, check=False).returncode == -signal.SIGKILL
     (run,) = (path for path in (tmp_path / "runs").iterdir() if not path.is_symlink())
     assert not (run / "model.onnx").exists()
     answer = command("train", "--resume", run, "--json", "--quiet", env=environment)
@@ -216,22 +225,13 @@ def test_kill_9_leaves_a_run_that_resumes_to_the_same_result(trained_run: Any, t
 def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
     environment = os.environ | {"TELLAPART_CACHE": str(tmp_path / "cache")}
     shutil.copytree(Path(os.environ["TELLAPART_CACHE"]) / "backbones", tmp_path / "cache" / "backbones")
-    process = subprocess.Popen(
-        [*COMMAND, "train", str(trained_run.pictures), *PROBE, "--out", str(tmp_path / "runs")],
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "runs").glob(f"*/{MARKER}")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
+    stopped = [sys.executable, "-c", STOPPED, "examples.csv", str(int(signal.SIGINT))]
+    arguments = ["train", str(trained_run.pictures), *PROBE, "--out", str(tmp_path / "runs")]
+    answer = subprocess.run([*stopped, *arguments], env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 130
     (run,) = (path for path in (tmp_path / "runs").iterdir() if not path.is_symlink())
-    assert f"tellapart train --resume {run}" in errors
-    assert "Traceback" not in errors
+    assert f"tellapart train --resume {run}" in answer.stderr
+    assert "Traceback" not in answer.stderr
 
 
 @pytest.mark.parametrize(

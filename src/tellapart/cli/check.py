@@ -96,9 +96,9 @@ def command(
         doubtful.examined if doubtful else check(pictures, corrections=corrections, reporter=reporter, options=options)
     )
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
-    lines = (
-        [] if as_json else [*_lines(examined, record), *(_doubts(record["labels"], pictures, out) if doubtful else [])]
-    )
+    lines = [] if as_json else _lines(examined, record)
+    if doubtful and not as_json:
+        lines += _doubts(record["labels"], pictures, out, examined.listing.task)
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
     if strict:
         check_strict(examined.audit)
@@ -174,10 +174,12 @@ def _shown(item: Any) -> str:
     return " = ".join(map(str, item)) if isinstance(item, list) else str(item)
 
 
-def _doubts(record: dict[str, Any], pictures: Path, out: Path | None) -> list[str]:
+def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: str) -> list[str]:
     """The doubtful labels as a short table, and what to do with them."""
+    from tellapart.cli.tasks import LEFT_OUT
     from tellapart.reporter import percent
 
+    left_out = LEFT_OUT.get(task, "empty leaves the picture out")
     lines = ["", f"Labels: {record['judged']:,} judged by classifiers that had not seen them"]
     if record["agreement"] is not None:
         lines[-1] += f"; {percent(record['agreement'])} are what these would have said"
@@ -200,7 +202,7 @@ def _doubts(record: dict[str, Any], pictures: Path, out: Path | None) -> list[st
         *lines,
         "",
         f"all of them   {out}",
-        "correct it    change its column `label` where it is wrong; empty leaves the picture out",
+        f"correct it    change its column `label` where it is wrong; {left_out}",
         f"then          {shlex.join(['tellapart', 'train', str(pictures), '--labels', str(out)])}",
     ]
 

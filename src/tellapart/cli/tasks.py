@@ -9,3 +9,6 @@ TASK_HELP = (
 )
 SEPARATORS = ("|", ";", ",", " ")
 SEPARATOR_HELP = "What stands between the labels of one cell: | ; , or a space.  [default: |]"
+
+# What a person writes into the column `label` of a table of doubtful labels so that a picture is left out.
+LEFT_OUT = {"multilabel": "- leaves the picture out, empty is none of the classes"}

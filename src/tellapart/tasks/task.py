@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
     from tellapart.data.targets import Target
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
     from tellapart.settings.tree import TrainSettings
@@ -61,6 +62,7 @@ class Task:
     # That array -> int64 [N]: what `loop.sampling = balanced` draws equally often.
     strata: Callable[[NDArray[Any]], NDArray[np.int64]]
     split: AssignSplits  # copies and groups together, what matters for the task balanced
+    check: Callable[[TrainSettings], None]  # raises SettingsError for what only another task looks at
     quick: Callable[[TrainSettings, Dataset, Embedded], Candidate] | None  # the answer without gradients (the probe)
     build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
@@ -71,5 +73,7 @@ class Task:
     score: Callable[..., dict[str, Any]]  # answers of a model file against targets -> figures with intervals
     telling: Telling  # the test in words
     sections: Callable[..., Any]  # a finished run -> the parts of its report
-    doubt: Callable[..., Any] | None = None  # the label doctor
+    doubt: Callable[..., Doubted] | None = (
+        None  # the label doctor: embeddings, targets, groups -> labels to look at again
+    )
     explainers: Mapping[str, Any] | None = None  # None: those of explanation/methods.py

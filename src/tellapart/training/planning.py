@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 CPU_BATCH = 32  # pictures; a CPU computes more at once no quicker
@@ -41,18 +42,20 @@ class Plan:
 class Clock:
     """The time that a run has. Without a budget there is no end, except for a strategy that is free to choose."""
 
-    def __init__(self, seconds: float | None, *, started: float, report: float = 0.0) -> None:
-        """`started` is a time of `time.monotonic`; `report` the seconds that the report will take at the end."""
-        self.budget = seconds
+    def __init__(
+        self, seconds: float | None, *, started: float, report: float = 0.0, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`started` is a time of `now`; `report` the seconds that the report will take at the end."""
+        self.budget, self._now = seconds, now
         self._end = None if seconds is None else started + seconds - report
 
     @property
     def left(self) -> float | None:
         """Seconds left; None where there is no end."""
-        return None if self._end is None else self._end - time.monotonic()
+        return None if self._end is None else self._end - self._now()
 
     def deadline(self, reserve: float) -> float | None:
-        """The moment of `time.monotonic` after which only `reserve` seconds are left."""
+        """The moment of `now` after which only `reserve` seconds are left."""
         return None if self._end is None else self._end - reserve
 
 

@@ -55,22 +55,24 @@ def measure(
     workers: int | None = None,
     test_time_augmentation: TestTimeAugmentation = "none",
     left: float | None = None,
+    now: Callable[[], float] = time.perf_counter,
 ) -> Speed:
     """Time one batch of each kind on made pictures; the network is left as it was.
 
     `workers`: the processes that vary pictures (None: as many as by default). `left`: the seconds that the run has; a fifth
-    of them goes into fewer pictures where a whole batch would take longer. Raises: TrainingError when memory does not suffice.
+    of them goes into fewer pictures where a whole batch would take longer. `now` is a clock in seconds.
+    Raises: TrainingError when memory does not suffice.
     """
     keep_freed_memory()
     side = training_square(preprocessing).size
     square = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     augment(square, (0, 0))  # the first call of all imports and fills tables
-    varied = _seconds(lambda: [augment(square, (0, number)) for number in range(_AUGMENTED)]) / _AUGMENTED
+    varied = _seconds(lambda: [augment(square, (0, number)) for number in range(_AUGMENTED)], now) / _AUGMENTED
     view = 0.0
     if lower is not None:
-        view = varied / cores() + _view_seconds(lower, preprocessing.size)
+        view = varied / cores() + _view_seconds(lower, preprocessing.size, now)
     patience = None if left is None else _SHARE * max(0.0, left)
-    train, validate = _step_seconds(network, start, shape, devices, batch_size, patience)
+    train, validate = _step_seconds(network, start, shape, devices, batch_size, patience, now)
     if lower is None:  # pictures are varied anew in each epoch
         train = _with_varying(train, varied, devices, workers)
     deployed = _DECODING / cores() + len(VIEWS[test_time_augmentation]) * (view + validate)
@@ -86,7 +88,7 @@ def _with_varying(train: float, varied: float, devices: Devices, workers: int | 
     return max(train, varied / max(1, workers))
 
 
-def _view_seconds(lower: Path, size: int) -> float:
+def _view_seconds(lower: Path, size: int, now: Callable[[], float]) -> float:
     session = Session(lower, source=f"the frozen stages in {lower}")
     images = np.zeros((BATCH, size, size, 3), dtype=np.uint8)
 
@@ -95,7 +97,7 @@ def _view_seconds(lower: Path, size: int) -> float:
             list(pool.map(lambda _: session.run(images, ["activations"]), range(cores())))
 
     run()
-    return _seconds(run) / (BATCH * cores())
+    return _seconds(run, now) / (BATCH * cores())
 
 
 def _step_seconds(
@@ -105,6 +107,7 @@ def _step_seconds(
     devices: Devices,
     batch_size: int,
     patience: float | None = None,
+    now: Callable[[], float] = time.perf_counter,
 ) -> tuple[float, float]:
     """Seconds a picture of a training step and of a look without gradients, with as many pictures as memory allows.
 
@@ -113,11 +116,13 @@ def _step_seconds(
     count = max(_FEWEST, min(batch_size, _MOST))
     with training_threads(devices.threads):
         if patience is not None and count > _FEWEST:
-            once = functools.partial(_time_step, network, start, shape, devices, _FEWEST, times=1)
+            once = functools.partial(_time_step, network, start, shape, devices, _FEWEST, now, times=1)
             if (found := within_memory(once, devices.device)) is not None:
                 count = max(_FEWEST, min(count, int(patience / ((_TIMES + 1) * sum(found)))))
         while count >= _FEWEST:
-            found = within_memory(functools.partial(_time_step, network, start, shape, devices, count), devices.device)
+            found = within_memory(
+                functools.partial(_time_step, network, start, shape, devices, count, now), devices.device
+            )
             if found is not None:
                 return found
             count //= 2
@@ -128,7 +133,14 @@ def _step_seconds(
 
 
 def _time_step(
-    network: StagedNetwork, start: int, shape: Sequence[int], devices: Devices, count: int, *, times: int = _TIMES
+    network: StagedNetwork,
+    start: int,
+    shape: Sequence[int],
+    devices: Devices,
+    count: int,
+    now: Callable[[], float],
+    *,
+    times: int = _TIMES,
 ) -> tuple[float, float]:
     twin = copy.deepcopy(network)  # batch norm's statistics change in a step
     devices.prepare(twin)
@@ -149,10 +161,10 @@ def _time_step(
 
     twin.train()
     train()
-    trained = min(_seconds(train) for _ in range(times))
+    trained = min(_seconds(train, now) for _ in range(times))
     twin.eval()
     look()
-    return trained / count, min(_seconds(look) for _ in range(times)) / count
+    return trained / count, min(_seconds(look, now) for _ in range(times)) / count
 
 
 def _settle(devices: Devices) -> None:
@@ -163,7 +175,7 @@ def _settle(devices: Devices) -> None:
         torch.mps.synchronize()
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _seconds(work: Callable[[], object], now: Callable[[], float]) -> float:
+    started = now()
     work()
-    return time.perf_counter() - started
+    return now() - started

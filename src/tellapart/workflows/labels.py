@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.data.corrections import data_folder, path_in
-from tellapart.data.examples import PictureFile, ReadOptions
+from tellapart.data.examples import PictureFile, ReadOptions, known_classes
 from tellapart.data.survey import Examined
-from tellapart.errors import DataError, StorageError
-from tellapart.evaluation.labels import Doubt, LabelReport, examine_labels
+from tellapart.errors import DataError, SettingsError, StorageError
+from tellapart.evaluation.doubts import Doubted, NamedDoubt
 from tellapart.features.backbone import PendingBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -30,7 +31,7 @@ from tellapart.features.engine import choose_device
 from tellapart.features.extract import Features
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder, write_bytes
-from tellapart.training.out_of_fold import out_of_fold
+from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
 
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
@@ -45,18 +46,16 @@ class DoubtfulLabels:
 
     examined: Examined
     indices: tuple[int, ...]  # row of the report -> index into the listing's entries
-    classes: tuple[str, ...]  # class of the report -> name
-    report: LabelReport
-    agreement: float | None  # share of the judged pictures whose label the classifier would have given too
+    report: Doubted
     backbone: str
 
-    def record(self, doubt: Doubt) -> dict[str, Any]:
+    def record(self, doubt: NamedDoubt) -> dict[str, Any]:
         """One doubt with names, by COLUMNS; probabilities are None where nothing could judge the picture."""
         listing = self.examined.listing
         values = (
             path_in(data_folder(listing.source), listing.entries[self.indices[doubt.row]].path),
-            self.classes[doubt.label],
-            self.classes[doubt.suggested],
+            doubt.label,
+            doubt.suggested,
             _number(doubt.probability_of_label),
             _number(doubt.probability_of_suggested),
             doubt.kind,
@@ -70,13 +69,13 @@ class DoubtfulLabels:
             "backbone": self.backbone,
             "judged": self.report.judged,
             "not_judged": len(self.indices) - self.report.judged,
-            "agreement": _number(self.agreement),
+            "agreement": _number(self.report.agreement),
             "wrong": self._keyed(self.report.wrong),
             "outliers": self._keyed(self.report.outliers),
             "ambiguous": self._keyed(self.report.ambiguous),
         }
 
-    def _keyed(self, doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
+    def _keyed(self, doubts: Sequence[NamedDoubt]) -> list[dict[str, Any]]:
         return [{name.replace(" ", "_"): value for name, value in self.record(doubt).items()} for doubt in doubts]
 
 
@@ -162,33 +161,29 @@ def _embed(
 def _judge(
     examined: Examined,
     indices: list[int],
-    vectors: np.ndarray[Any, np.dtype[np.float32]],
+    vectors: NDArray[np.float32],
     *,
     backbone: str,
     seed: int,
     reporter: Reporter,
-    options: ReadOptions = _FOUND,
 ) -> DoubtfulLabels:
-    names = [examined.listing.entries[index].target.text for index in indices]
-    classes = sorted(set(names))
-    number = {name: position for position, name in enumerate(classes)}
-    labels = np.array([number[name] for name in names], dtype=np.int64)
+    task = task_of(examined.listing.task)
+    if task.doubt is None:
+        raise SettingsError(f"labels of the task {task.name} cannot be doubted. Leave --labels out.")
+    targets = [examined.listing.entries[index].target for index in indices]
+    classes = tuple(sorted(known_classes(targets)))
     groups = [examined.audit.groups[index] for index in indices]
     with reporter.step("Judging labels", _FOLDS) as advance:
-        probabilities = out_of_fold(
-            vectors, labels, groups, class_count=len(classes), folds=_FOLDS, seed=seed, advance=advance
+        report = task.doubt(
+            vectors,
+            task.encode(targets, classes),
+            groups,
+            classes=classes,
+            folds=_FOLDS,
+            seed=seed,
+            advance=advance,
         )
-        report = examine_labels(probabilities, labels, vectors, groups=groups)
-    judged = np.isfinite(probabilities).all(axis=1)
-    agrees = probabilities[judged].argmax(axis=1) == labels[judged]
-    return DoubtfulLabels(
-        examined=examined,
-        indices=tuple(indices),
-        classes=tuple(classes),
-        report=report,
-        agreement=float(agrees.mean()) if judged.any() else None,
-        backbone=backbone,
-    )
+    return DoubtfulLabels(examined=examined, indices=tuple(indices), report=report, backbone=backbone)
 
 
 def _import_ahead() -> None:

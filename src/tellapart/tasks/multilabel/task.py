@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import Manifest
     from tellapart.data.dataset import Dataset
     from tellapart.evaluation.choosing import Candidate, Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
     from tellapart.runs.writing import Tested
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
     """The combination of classes of each picture, int64 [N]."""
     return np.asarray(np.unique(targets == 1, axis=0, return_inverse=True)[1], dtype=np.int64).reshape(-1)
+
+
+def _check(settings: TrainSettings) -> None:
+    """Everything that a classifier is told counts here, too."""
 
 
 def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
@@ -82,6 +87,12 @@ def _score(*given: Any, **named: Any) -> dict[str, Any]:
     return score(*given, **named)
 
 
+def _doubt(*given: Any, **named: Any) -> Doubted:
+    from tellapart.tasks.multilabel.doubting import doubt
+
+    return doubt(*given, **named)
+
+
 def _sections(*given: Any, **named: Any) -> Any:
     from tellapart.tasks.multilabel.sections import sections
 
@@ -96,6 +107,7 @@ MULTILABEL = Task(
     encode=class_sets,
     strata=_strata,
     split=assign_label_sets,
+    check=_check,
     quick=_quick,
     build=_build,
     learner=_learner,
@@ -106,4 +118,5 @@ MULTILABEL = Task(
     score=_score,
     telling=telling,
     sections=_sections,
+    doubt=_doubt,
 )
