@@ -31,7 +31,7 @@ from tellapart.training.loss import PictureLoss
 from tellapart.training.optimizer import build_optimizer
 from tellapart.training.progress import Fitted
 from tellapart.training.schedule import Schedule
-from tellapart.training.terms import Limits, Listeners, Saving, Trainee
+from tellapart.training.terms import Listeners, Saving, Trainee, TrainingLimits
 
 SIDE, CLASSES, STEPS = 6, 3, 12
 ONE_THREAD = Devices(threads=1)
@@ -157,7 +157,7 @@ def train(
 ) -> tuple[nn.Module, Fitted]:
     """`fit` with small settings; the network, with the best weights, and what came of it.
 
-    `options` are fields of Learner, Trainee, Limits and Listeners, `devices`, and Saving's `steps` as `save_steps`.
+    `options` are fields of Learner, Trainee, TrainingLimits and Listeners, `devices`, and Saving's `steps` as `save_steps`.
     """
     network = network or build()
     batches = batches or Batches()
@@ -171,11 +171,11 @@ def train(
         checkpoints=Checkpoints(folder, fingerprint=fingerprint) if folder else None,
         steps=options.pop("save_steps", None),
     )
-    trainee, limits, listeners = (_fields(kind, options) for kind in (Trainee, Limits, Listeners))
+    trainee, limits, listeners = (_fields(kind, options) for kind in (Trainee, TrainingLimits, Listeners))
     assert not options, options
     fitted = fit(
         Trainee(network=network, learner=learner, batches=batches, optimizer=built, schedule=rates, seed=5, **trainee),
-        Limits(epochs=epochs, **limits),
+        TrainingLimits(epochs=epochs, **limits),
         devices=devices,
         listeners=Listeners(**listeners),
         saving=saving,

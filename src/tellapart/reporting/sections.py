@@ -24,11 +24,11 @@ from tellapart.reporting.blocks import (
 )
 from tellapart.reporting.facts import (
     AboutPart,
+    CaptionLine,
     Chart,
     DataPart,
     LabelsPart,
     LearningPart,
-    Line,
     MapPart,
     Said,
     Shown,
@@ -36,7 +36,7 @@ from tellapart.reporting.facts import (
 from tellapart.reporting.figures import SERIES
 from tellapart.reporting.phrases import Phrases
 
-Caption = Callable[[Shown], tuple[Line, ...]]
+Caption = Callable[[Shown], tuple[CaptionLine, ...]]
 
 
 def next_section(advice: Sequence[Said], compared: Table | None, phrases: Phrases) -> Section:
@@ -212,6 +212,6 @@ def captioned(pictures: Sequence[Shown], caption: Caption) -> list[Shown]:
     return [replace(shown, caption=caption(shown)) for shown in pictures]
 
 
-def by_label(shown: Shown) -> tuple[Line, ...]:
+def by_label(shown: Shown) -> tuple[CaptionLine, ...]:
     """The label alone."""
-    return (Line(text=shown.label),)
+    return (CaptionLine(text=shown.label),)

@@ -19,7 +19,7 @@ from tellapart.reporting.blocks import (
     Table,
     Verdict,
 )
-from tellapart.reporting.facts import ClassRow, Line, Pair, Shown
+from tellapart.reporting.facts import CaptionLine, ClassRow, Pair, Shown
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.sections import (
     about_section,
@@ -162,11 +162,11 @@ def _pair(pair: Pair, phrases: Phrases) -> Group:
 
 
 def _mistakes(mistakes: Sequence[Shown], heated: bool, phrases: Phrases) -> Section:
-    def taken(shown: Shown) -> tuple[Line, ...]:
+    def taken(shown: Shown) -> tuple[CaptionLine, ...]:
         share = phrases.percent(shown.probability)
         return (
-            Line(text=phrases("is"), name=shown.label),
-            Line(text=phrases("taken_for"), name=shown.predicted, share=share, bad=True),
+            CaptionLine(text=phrases("is"), name=shown.label),
+            CaptionLine(text=phrases("taken_for"), name=shown.predicted, share=share, bad=True),
         )
 
     lead = phrases("mistakes_lead") if heated else phrases("mistakes_plain")
@@ -178,11 +178,11 @@ def _mistakes(mistakes: Sequence[Shown], heated: bool, phrases: Phrases) -> Sect
     )
 
 
-def _rather(shown: Shown, phrases: Phrases) -> tuple[Line, ...]:
+def _rather(shown: Shown, phrases: Phrases) -> tuple[CaptionLine, ...]:
     share = phrases.percent(shown.probability, 0)
     return (
-        Line(text=phrases("labelled"), name=shown.label, bad=True),
-        Line(text=phrases("rather"), name=shown.predicted, share=share),
+        CaptionLine(text=phrases("labelled"), name=shown.label, bad=True),
+        CaptionLine(text=phrases("rather"), name=shown.predicted, share=share),
     )
 
 

@@ -21,7 +21,7 @@ from tellapart.reporting.blocks import (
     Table,
     Verdict,
 )
-from tellapart.reporting.facts import Line, Shown
+from tellapart.reporting.facts import CaptionLine, Shown
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.sections import (
     about_section,
@@ -38,7 +38,7 @@ from tellapart.reporting.sections import (
 from tellapart.runs.embeddings import EmbeddedExamples, try_to_embed
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part, data_part, learning_part, map_part
-from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, MistakesPart, ResultsPart, VerdictPart
+from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, LabelsResultsPart, LabelsVerdictPart, MistakesPart
 from tellapart.tasks.multilabel.pictures import doubt_labels, labels_part, names, sampled, worst_mistakes
 from tellapart.tasks.multilabel.results import (
     HEADLINE,
@@ -115,7 +115,7 @@ def _map(run: OpenRun, embedded: EmbeddedExamples, phrases: Phrases) -> Section:
     )
 
 
-def _verdict(part: VerdictPart, phrases: Phrases) -> Verdict:
+def _verdict(part: LabelsVerdictPart, phrases: Phrases) -> Verdict:
     t, score = phrases, part.score
     sentence = t("labels_verdict_plain", share=score.value, n=part.n_test)
     if score.low is not None:
@@ -141,7 +141,7 @@ def _verdict(part: VerdictPart, phrases: Phrases) -> Verdict:
     )
 
 
-def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
+def _results(part: LabelsResultsPart, class_count: int, phrases: Phrases) -> Section:
     t = phrases
     blocks: list[Block] = [scores_table(part.scores, _NO_SHARES, phrases)]
     if part.unknown_cells:
@@ -153,7 +153,7 @@ def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
     return Section(key="results", title=t("results"), blocks=blocks)
 
 
-def _together(part: ResultsPart, phrases: Phrases) -> list[Block]:
+def _together(part: LabelsResultsPart, phrases: Phrases) -> list[Block]:
     """What comes together; beside it what is named together, where there is room for both."""
     t, image = phrases, shows_image(part)
     lead = t.sentences(t("together_lead"), t("confusion_hover") if image else "")
@@ -198,9 +198,9 @@ def _classes(rows: Sequence[LabelRow], phrases: Phrases) -> Table:
 def _mistakes(part: MistakesPart, phrases: Phrases) -> Section:
     t = phrases
 
-    def caption(key: str, shown: Shown) -> tuple[Line, ...]:
-        label = Line(text=t(key), name=shown.predicted, share=t.percent(shown.probability), bad=True)
-        return Line(text=t("labels_shows"), name=shown.label), label
+    def caption(key: str, shown: Shown) -> tuple[CaptionLine, ...]:
+        label = CaptionLine(text=t(key), name=shown.predicted, share=t.percent(shown.probability), bad=True)
+        return CaptionLine(text=t("labels_shows"), name=shown.label), label
 
     blocks: list[Block] = [Paragraph(text=t("labels_mistakes_lead") if part.heated else t("labels_mistakes_plain"))]
     for title, key, pictures in (
@@ -213,11 +213,11 @@ def _mistakes(part: MistakesPart, phrases: Phrases) -> Section:
     return Section(key="mistakes", title=t("mistakes"), blocks=blocks)
 
 
-def _rather(phrases: Phrases, shown: Shown) -> tuple[Line, ...]:
+def _rather(phrases: Phrases, shown: Shown) -> tuple[CaptionLine, ...]:
     key = "labels_rather_with" if shown.predicted.startswith("+") else "labels_rather_without"
     return (
-        Line(text=phrases("labelled"), name=shown.label, bad=True),
-        Line(text=phrases(key), name=shown.predicted[1:], share=phrases.percent(shown.probability, 0)),
+        CaptionLine(text=phrases("labelled"), name=shown.label, bad=True),
+        CaptionLine(text=phrases(key), name=shown.predicted[1:], share=phrases.percent(shown.probability, 0)),
     )
 
 
