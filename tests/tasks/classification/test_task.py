@@ -15,7 +15,10 @@ from tellapart.tasks.table import TASKS
     ("given", "said"),
     [
         ({"precision": 0.9}, "--precision is 0.9, and these pictures have one class each"),
-        ({"strategy": "finetune", "loop": {"loss": "asymmetric"}}, "loop.loss is asymmetric, which is for several classes"),
+        (
+            {"strategy": "finetune", "loop": {"loss": "asymmetric"}},
+            "loop.loss is asymmetric, which is for several classes",
+        ),
     ],
 )
 def test_settings_of_several_classes_are_refused_for_one(given: dict[str, Any], said: str) -> None:
