@@ -96,7 +96,8 @@ def doubt_labels(
     """
     chosen = choose_device(device)
     pending = prepare_backbone(backbone, cache=cache_folder(), weights=weights)
-    threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
+    ahead = threading.Thread(target=_import_ahead, name="import ahead", daemon=True)
+    ahead.start()
     try:
         with open_cache() as cache:
             examined = examine(pictures, corrections=corrections, cache=cache, reporter=reporter, options=options)
@@ -105,6 +106,7 @@ def doubt_labels(
             features = _embed(examined, usable, pending, chosen, cache, reporter)
             rows = [row for row in range(len(usable)) if row not in features.problems]
             indices = [usable[row] for row in rows]
+            ahead.join()  # of a package with circles, two threads that import it get halves
             return _judge(examined, indices, features.vectors[rows], backbone=backbone, seed=seed, reporter=reporter)
     finally:
         pending.cancel()
