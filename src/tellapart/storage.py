@@ -30,7 +30,7 @@ _EXPLAINED = {
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to read or write `path` into a StorageError that says what to do."""
+    """Raises: StorageError, which says what to do, where the system refuses to read or write `path`."""
     try:
         yield
     except OSError as error:
@@ -70,7 +70,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that a person can read; NaN is refused, since JSON has none."""
+    """Write JSON that a person can read. Raises: ValueError for NaN, since JSON has none; StorageError."""
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
@@ -85,7 +85,7 @@ def cache_folder() -> Path:
 
 
 def cache_limit_bytes() -> int:
-    """The size that the cache is kept under: `TELLAPART_CACHE_GB` (default 10), in bytes."""
+    """The size that the cache is kept under: `TELLAPART_CACHE_GB` (default 10), in bytes. Raises: SettingsError."""
     text = os.environ.get("TELLAPART_CACHE_GB", "10")
     try:
         gigabytes = float(text)

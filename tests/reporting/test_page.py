@@ -28,7 +28,7 @@ from tellapart.reporting.blocks import (
     Table,
     Verdict,
 )
-from tellapart.reporting.facts import CrossTable, Line, MapPart, Shown
+from tellapart.reporting.facts import CaptionLine, CrossTable, MapPart, Shown
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.pictures import Sprites
@@ -40,7 +40,7 @@ ENGLISH = Phrases("en")
 
 
 def shown(**changes: Any) -> Shown:
-    caption = (Line(text=TRAP, name=TRAP), Line(text=TRAP, name=TRAP, share="93 %", bad=True))
+    caption = (CaptionLine(text=TRAP, name=TRAP), CaptionLine(text=TRAP, name=TRAP, share="93 %", bad=True))
     given: dict[str, Any] = {"name": TRAP, "picture": PIXEL, "label": TRAP, "heat": PIXEL, "caption": caption}
     return Shown(**given | changes)
 
@@ -212,7 +212,11 @@ def test_a_thousand_classes_stay_small() -> None:
 
 
 def test_a_caption_stands_under_its_picture_line_by_line() -> None:
-    lines = (Line(text="is", name="cat"), Line(text="taken for", name="dog", share="93 %", bad=True), Line(text="x"))
+    lines = (
+        CaptionLine(text="is", name="cat"),
+        CaptionLine(text="taken for", name="dog", share="93 %", bad=True),
+        CaptionLine(text="x"),
+    )
     text = render(report(Pictures(layout="strip", groups=[Group(pictures=[shown(caption=lines)])])), ENGLISH)
     caption = '<span>is <b>cat</b></span><span>taken for <b class="bad">dog</b> 93 %</span><span>x</span>'
     assert f"{caption}</figcaption>" in text

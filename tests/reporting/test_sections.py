@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tellapart.bundle import Score
 from tellapart.reporting.blocks import (
     Block,
     Charts,
@@ -20,11 +21,11 @@ from tellapart.reporting.blocks import (
 )
 from tellapart.reporting.facts import (
     AboutPart,
+    CaptionLine,
     Chart,
     DataPart,
     LabelsPart,
     LearningPart,
-    Line,
     MapPart,
     Shown,
 )
@@ -33,11 +34,13 @@ from tellapart.reporting.pictures import Sprites
 from tellapart.reporting.sections import (
     about_section,
     by_label,
+    compared_table,
     data_section,
     labels_section,
     learning_section,
     map_section,
     next_section,
+    scores_table,
 )
 
 ENGLISH = Phrases("en")
@@ -89,6 +92,28 @@ def test_what_to_do_next_is_a_list_or_nothing() -> None:
     assert said(next_section([], None, ENGLISH)) == ["Nothing stands out. Try the model on new pictures."]
     table = Table(columns=[], rows=[])
     assert next_section([], table, ENGLISH).blocks[-1] is table
+
+
+def test_what_was_compared_is_a_table_with_the_kept_one_first() -> None:
+    table = compared_table([("finetune", 0.12345, 0.99), ("probe", 0.2, 0.985)], "accuracy", ENGLISH)
+    assert table is not None
+    assert [column.name for column in table.columns] == ["", "log loss", "accuracy", ""]
+    assert table.rows == [
+        ("fine-tuned network", "0.123", "99.0\u00a0%", "kept"),
+        ("classifier on the frozen network", "0.200", "98.5\u00a0%", ""),
+    ]
+    assert table.kept == 0
+    assert compared_table([("probe", 0.2, 0.985)], "accuracy", ENGLISH) is None
+
+
+def test_scores_are_shares_or_numbers() -> None:
+    scores = [("accuracy", Score(value=0.5, low=0.25, high=1.0)), ("auroc", Score(value=0.5, low=0.25, high=1.0))]
+    table = scores_table([*scores, ("macro_f1", Score(value=0.5))], ("auroc", "macro_f1"), ENGLISH)
+    assert table.rows == [
+        ("accuracy", "50.0\u00a0%", "25.0\u00a0% – 100.0\u00a0%"),
+        ("AUROC", "0.500", "0.250 – 1.000"),
+        ("macro F1", "0.500", "–"),
+    ]
 
 
 def test_the_data_is_counted_and_described() -> None:
@@ -151,7 +176,7 @@ def test_what_is_wrong_with_the_data_is_shown_and_counted() -> None:
     ]
     _, leaks, *_ = of_kind(section, Pictures)
     assert [[one.caption for one in group.pictures] for group in leaks.groups] == [
-        [(Line(text="cat"),), (Line(text="dog"),)]
+        [(CaptionLine(text="cat"),), (CaptionLine(text="dog"),)]
     ] * 2
 
 
@@ -179,7 +204,9 @@ def labels(**changes: Any) -> Section:
         "ambiguous": [],
         "counts": (15, 1, 0),
     }
-    return labels_section(LabelsPart(**given | changes), ENGLISH, lambda shown: (Line(text="rather", name="owl"),))
+    return labels_section(
+        LabelsPart(**given | changes), ENGLISH, lambda shown: (CaptionLine(text="rather", name="owl"),)
+    )
 
 
 def test_doubtful_labels_are_counted_and_captioned() -> None:
@@ -189,7 +216,7 @@ def test_doubtful_labels_are_counted_and_captioned() -> None:
         "Like no other picture",
     ]
     wrong, outliers = of_kind(section, Pictures)
-    assert wrong.groups[0].pictures[0].caption == (Line(text="rather", name="owl"),)
+    assert wrong.groups[0].pictures[0].caption == (CaptionLine(text="rather", name="owl"),)
     assert outliers.groups[0].pictures[0].caption == by_label(picture("dog"))
 
 

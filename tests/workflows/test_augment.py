@@ -18,14 +18,14 @@ from tellapart.data.augment import Augmentation, resolve
 from tellapart.drawing.lettering import showable
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.reporter import Silent
-from tellapart.workflows.augment import Gallery, View, draw_gallery, recipe_view
+from tellapart.workflows.augment import View, WrittenSheet, recipe_view, write_sheet
 
 MARGIN, GAP, DIVIDE, LINE = 28, 8, 32, 22  # pixels of the sheet's layout
 
 
-def gallery(pictures: Path, out: Path, augmentation: Augmentation | None = None, **changes: Any) -> Gallery:
+def gallery(pictures: Path, out: Path, augmentation: Augmentation | None = None, **changes: Any) -> WrittenSheet:
     options: dict[str, Any] = {"view": View(size=16), "rows": 4, "columns": 3, "seed": 0, "force": False, **changes}
-    return draw_gallery(pictures, out=out, augmentation=augmentation or resolve("medium"), reporter=Silent(), **options)
+    return write_sheet(pictures, out=out, augmentation=augmentation or resolve("medium"), reporter=Silent(), **options)
 
 
 def cells(sheet: Path, rows: int, columns: int, cell: int = 112) -> np.ndarray[Any, Any]:

@@ -96,10 +96,10 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
     ) -> tuple[NDArray[Any], Placement]:
-        """A picture to the network's input, without the dimension N. Raises: PictureError."""
+        """A picture to the network's input without the dimension N, mostly uint8 [S, S, 3]. Raises: PictureError."""
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
-        """Whether arrays can be what a network of this task gives, such as probabilities that sum to 1."""
+        """Whether arrays, each [N, ...], can be what a network of this task gives, such as probabilities that sum to 1."""
 
     def decide(
         self,

@@ -79,12 +79,12 @@ def command(
 
     require("augment", "train")
     from tellapart.data.augment import describe, from_settings
-    from tellapart.workflows.augment import View, draw_gallery, recipe_view
+    from tellapart.workflows.augment import View, recipe_view, write_sheet
 
     values, view = recipe_view(recipe) if recipe else ({"preset": "medium"}, View())
     augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
     reporter = make_reporter(quiet=quiet)
-    gallery = draw_gallery(
+    written = write_sheet(
         pictures,
         out=out,
         augmentation=augmentation,
@@ -95,24 +95,24 @@ def command(
         force=force,
         reporter=reporter,
     )
-    for path, reason in gallery.unreadable:
+    for path, reason in written.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")
     if as_json:
         record = {
-            "sheet": str(gallery.sheet),
-            "width": gallery.width,
-            "height": gallery.height,
+            "sheet": str(written.sheet),
+            "width": written.width,
+            "height": written.height,
             "preset": augmentation.preset,
             "settings": describe(augmentation),
-            "pictures": [str(path) for path in gallery.pictures],
-            "labels": list(gallery.labels),
-            "unreadable": [[str(path), reason] for path, reason in gallery.unreadable],
+            "pictures": [str(path) for path in written.pictures],
+            "labels": list(written.labels),
+            "unreadable": [[str(path), reason] for path, reason in written.unreadable],
         }
         click.echo(json.dumps(record, ensure_ascii=False))
         return
     click.echo(
-        f"{gallery.sheet}: {_counted(len(gallery.pictures), 'picture')} with {_counted(columns, 'variant')} each, "
-        f"{gallery.width} x {gallery.height} pixels. Validation and test pictures are never varied."
+        f"{written.sheet}: {_counted(len(written.pictures), 'picture')} with {_counted(columns, 'variant')} each, "
+        f"{written.width} x {written.height} pixels. Validation and test pictures are never varied."
     )
 
 

@@ -30,7 +30,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
 
 
 def require(command: str, *extras: str) -> None:
-    """Raise MissingExtra when a package of one of the extras is not installed."""
+    """Nothing where all packages of the extras are installed. Raises: MissingExtra, which names the first that is not."""
     for extra in extras:
         for module in _PACKAGES[extra]:
             if importlib.util.find_spec(module) is None:

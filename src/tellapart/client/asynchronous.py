@@ -47,7 +47,10 @@ class AsyncClient:
         self._http = httpx2.AsyncClient(**self._connection.settings())
 
     async def predict(self, pictures: PictureLike | Sequence[PictureLike], *, explain: bool = False) -> Any:
-        """As `tellapart.Client.predict`. Raises: DataError, SettingsError for a model that is not there, ServerError."""
+        """As `tellapart.Client.predict`: paths, bytes or arrays uint8 [H, W, 3], one or many, to the task's predictions.
+
+        Raises: DataError, SettingsError for a model that is not there, ServerError.
+        """
         model = choose(await self.models(), self._connection)
         groups = group(gather(pictures), most=1 if explain else MOST_PICTURES)
         answers: dict[int, list[RemoteAnswer]] = {}
@@ -71,7 +74,7 @@ class AsyncClient:
         return build([one for number in sorted(answers) for one in answers[number]], model, explain=explain)
 
     async def models(self) -> list[dict[str, Any]]:
-        """Every model that the server has: name, version, classes, scores with intervals, origin."""
+        """Every model that the server has: name, version, classes, scores with intervals, origin. Raises: ServerError."""
         return read_models(await self._send(method="GET", url="models"), self._connection)
 
     async def ready(self) -> bool:

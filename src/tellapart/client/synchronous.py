@@ -70,12 +70,15 @@ class Client:
         return build(answered, model, explain=explain)
 
     def stream(self, sources: Iterable[PathItem], model: RemoteModel) -> Iterator[Any]:
-        """Answers of the model's task in the order of `sources`, a few requests ahead of the reader and no more."""
+        """Answers of the model's task in the order of `sources`, a few requests ahead of the reader and no more.
+
+        Raises: ServerError, while they are read.
+        """
         for one in self._stream(map(read, sources), model, explain=False):
             yield one.answer
 
     def models(self) -> list[dict[str, Any]]:
-        """Every model that the server has: name, version, classes, scores with intervals, origin."""
+        """Every model that the server has: name, version, classes, scores with intervals, origin. Raises: ServerError."""
         return read_models(self._send(method="GET", url="models"), self._connection)
 
     def model(self) -> RemoteModel:

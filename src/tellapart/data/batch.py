@@ -50,7 +50,7 @@ class Batch:
 
 
 def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """`value` with every tensor in its dicts, tuples and lists changed; whatever else it holds stays."""
+    """`value` with every tensor [B, ...] in its dicts, tuples and lists changed; whatever else it holds stays."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, dict):

@@ -49,14 +49,14 @@ class Dataset:
     file_hashes: Mapping[int, str]  # index into `examples` -> SHA-256 of the file
 
     def rows(self, split: Split) -> NDArray[np.int64]:
-        """The rows of a split, in the order of their contents, so that nothing learned depends on names of files."""
+        """The rows of a split, int64 [n] in 0..N-1, ordered by content, so that nothing learned depends on names of files."""
         chosen = np.flatnonzero(self.splits == split)
         examples = [self.examples[self.indices[row]] for row in chosen]
         keys = [(example.content_hash, example.target.text) for example in examples]
         return chosen[sorted(range(len(chosen)), key=keys.__getitem__)]
 
     def pictures(self, rows: NDArray[np.int64] | None = None) -> list[PictureFile]:
-        """The files of some rows, or of all."""
+        """The files of some rows, int64 [n] in 0..N-1, or of all."""
         found = []
         for index in self.indices if rows is None else self.indices[rows]:
             example = self.examples[index]
@@ -95,7 +95,10 @@ class Dataset:
 def gather(
     examined: Examined, *, seed: int, split: AssignSplits = assign_splits, encode: Encode = class_numbers
 ) -> Dataset:
-    """Split what can be read, copies together, and encode the targets; both as the task does it. Raises: DataError."""
+    """Split what can be read, copies together, and encode the N targets, [N, ...]; both as the task does it.
+
+    Raises: DataError.
+    """
     examples = split_examples(examined, seed=seed, split=split)
     usable = [index for index, example in enumerate(examples) if not example.problem]
     leaked = {examined.listing.entries[index].path for index in examined.audit.leaked_indices}

@@ -14,7 +14,7 @@ from tellapart.errors import DataError, SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class PictureGroup:
     """Pictures that stay together."""
 
     indices: tuple[int, ...]
@@ -56,7 +56,7 @@ def groups_to_split(
     groups: Sequence[str],
     given: Sequence[Split | None],
     seed: int,
-) -> list[Group]:
+) -> list[PictureGroup]:
     """The groups of the pictures that are the data set's `own`, and were given as train or not given; by rank."""
     members: defaultdict[str, list[int]] = defaultdict(list)
     elsewhere: set[str] = set()
@@ -69,7 +69,7 @@ def groups_to_split(
     for group, indices in members.items():
         smallest = min(content_hashes[index] for index in indices)
         found.append(
-            Group(
+            PictureGroup(
                 indices=tuple(indices),
                 labels=frozenset(named_classes(targets[index] for index in indices)),
                 rank=hashlib.sha256(f"{seed}:{smallest}".encode()).hexdigest(),
@@ -79,7 +79,7 @@ def groups_to_split(
     return sorted(found, key=lambda group: group.rank)
 
 
-def check_class(label: str, members: Sequence[Group], pictures: int, carved: Sequence[Split]) -> None:
+def check_class(label: str, members: Sequence[PictureGroup], pictures: int, carved: Sequence[Split]) -> None:
     """Raises: DataError where the groups of a class (of so many pictures) are too few for the splits to be carved, and train."""
     free = sum(not group.pinned for group in members)
     needed = len(carved) + (free == len(members))  # a pinned group already gives train its picture

@@ -52,9 +52,9 @@ class Likeness:
 
 
 def measure_likeness(thumbnails: Thumbnails) -> Likeness:
-    """Learn what the pictures share from the first 1,024, and from that how nearly copies of each must agree.
+    """Learn what N pictures share from the first 1,024, and from that how nearly copies of each must agree.
 
-    Sort the rows by content, so that the names of files do not decide the sample.
+    `thumbnails` is [N, 32, 32]. Sort the rows by content, so that the names of files do not decide the sample.
     """
     sketches = project(thumbnails, _slow_waves(_SKETCH_WAVES))
     own = np.full(len(thumbnails), _UNKNOWN_DETAIL, dtype=np.float32)

@@ -111,7 +111,7 @@ class TrainingBatches:
         self._plan = _Plan()
 
     def rows_of(self, epoch: int) -> NDArray[np.int64]:
-        """This process's rows of the source, int64 [steps, B]."""
+        """This process's rows of the source, int64 [steps, B]. Raises: SettingsError for a sampling that there is not."""
         order = epoch_order(
             len(self._rows),
             sampling=self._sampling,

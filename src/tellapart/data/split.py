@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from tellapart.data.examples import SPLITS, Split
 from tellapart.data.grouping import (
-    Group,
+    PictureGroup,
     check_class,
     check_fractions,
     check_train,
@@ -70,12 +70,14 @@ def assign_splits(
     return result
 
 
-def _strata(pool: Sequence[Group], pictures: Mapping[str, int]) -> dict[str, str]:
+def _strata(pool: Sequence[PictureGroup], pictures: Mapping[str, int]) -> dict[str, str]:
     """The rarest class of each group by its rank: the rare classes are those that must reach every split."""
     return {group.rank: min(group.labels, key=lambda label: (pictures[label], label)) for group in pool}
 
 
-def _cover(pool: Sequence[Group], carved: dict[str, Split], labels: Sequence[str], splits: Sequence[Split]) -> None:
+def _cover(
+    pool: Sequence[PictureGroup], carved: dict[str, Split], labels: Sequence[str], splits: Sequence[Split]
+) -> None:
     """Move a group from train to each carved split that lacks a class; only groups of several classes make that needed.
 
     Raises: DataError where no group can be spared.
@@ -101,14 +103,14 @@ def _cover(pool: Sequence[Group], carved: dict[str, Split], labels: Sequence[str
             carved[min(spare, key=lambda group: (len(group.indices), group.rank)).rank] = split
 
 
-def _carve(members: Sequence[Group], shares: Mapping[Split, float]) -> dict[Split, list[Group]]:
+def _carve(members: Sequence[PictureGroup], shares: Mapping[Split, float]) -> dict[Split, list[PictureGroup]]:
     """Whole groups for each split that is carved, from one class in the order of its ranks."""
     if len(members) <= len(shares):
         return {}  # too few to share out; _cover takes what is needed
     total = sum(len(group.indices) for group in members)
     free = [group for group in members if not group.pinned]
     pinned = len(free) < len(members)
-    chosen: dict[Split, list[Group]] = {}
+    chosen: dict[Split, list[PictureGroup]] = {}
     for done, (split, share) in enumerate(shares.items(), start=1):
         # From the end for validation: a shorter stretch at either end moves less than one in the middle.
         order = free if split == "test" else free[::-1]
@@ -119,9 +121,9 @@ def _carve(members: Sequence[Group], shares: Mapping[Split, float]) -> dict[Spli
     return chosen
 
 
-def _fill(order: Sequence[Group], wanted: float, spare: int) -> list[Group]:
+def _fill(order: Sequence[PictureGroup], wanted: float, spare: int) -> list[PictureGroup]:
     """The first groups that bring the number of pictures nearer to `wanted`; the smallest one if none does."""
-    taken: list[Group] = []
+    taken: list[PictureGroup] = []
     pictures = 0
     for group in order:
         if len(taken) < spare and abs(pictures + len(group.indices) - wanted) < abs(pictures - wanted):

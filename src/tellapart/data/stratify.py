@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tellapart.data.examples import SPLITS, Split, known_classes
 from tellapart.data.grouping import (
-    Group,
+    PictureGroup,
     check_class,
     check_fractions,
     check_train,
@@ -32,7 +32,7 @@ from tellapart.errors import DataError
 class _Item:
     """A group, and what its pictures show."""
 
-    group: Group
+    group: PictureGroup
     shown: Mapping[str, int]  # class -> pictures that show it
     absent: frozenset[str]  # classes that a picture of it is known not to show
 
@@ -75,8 +75,8 @@ def assign_label_sets(
     return result
 
 
-def _check_classes(pool: Sequence[Group], pictures: Mapping[str, int], carved: Sequence[Split]) -> None:
-    with_class: defaultdict[str, list[Group]] = defaultdict(list)
+def _check_classes(pool: Sequence[PictureGroup], pictures: Mapping[str, int], carved: Sequence[Split]) -> None:
+    with_class: defaultdict[str, list[PictureGroup]] = defaultdict(list)
     for group in pool:
         for name in group.labels:
             with_class[name].append(group)
@@ -84,7 +84,7 @@ def _check_classes(pool: Sequence[Group], pictures: Mapping[str, int], carved: S
         check_class(name, with_class[name], pictures[name], carved)
 
 
-def _item(group: Group, targets: Sequence[Target], classes: set[str]) -> _Item:
+def _item(group: PictureGroup, targets: Sequence[Target], classes: set[str]) -> _Item:
     absent: set[str] = set()
     for index in group.indices:
         target = targets[index]

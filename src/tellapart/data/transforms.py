@@ -55,7 +55,7 @@ def rotation(degrees: float) -> Matrix:
 
 
 def centre(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A view of the centre square of side `size`; of an odd remainder the larger half is cut right and below."""
+    """A view [S, S, 3], `size` S, of the centre of [H, W, 3]; of an odd remainder the larger half is cut right and below."""
     top, left = ((side - size) // 2 for side in picture.shape[:2])
     return picture[top : top + size, left : left + size]
 
@@ -109,7 +109,7 @@ def mean_colour(image: Image.Image) -> Colour:
 def erase(
     pixels: NDArray[np.uint8], *, area: float, ratio: float, across: float, down: float, fill: Fill
 ) -> NDArray[np.uint8]:
-    """Fill a rectangle in place: `area` as a share, `ratio` its height by its width, `across` and `down` its place, 0 to 1.
+    """Fill a rectangle of [S, S, 3] in place: `area` a share, `ratio` height by width, `across` and `down` its place, 0 to 1.
 
     Source: Zhong et al. 2017, arXiv 1708.04896. There is nothing to mirror inside a picture: "mirror" fills with the mean.
     """

@@ -24,5 +24,5 @@ def encode_png(picture: Image.Image | NDArray[np.uint8], *, smallest: bool = Fal
 
 
 def write_png(path: Path, picture: Image.Image | NDArray[np.uint8]) -> None:
-    """Write a picture whole or not at all, whatever the name ends in. Raises: StorageError."""
+    """Write a picture, also uint8 [H, W, 3], whole or not at all, whatever the name ends in. Raises: StorageError."""
     write_bytes(path, encode_png(picture))

@@ -63,6 +63,8 @@ def fit_class_biases(logits: NDArray[np.floating], labels: NDArray[np.integer]) 
     [N, K], `labels` [N] in 0..K-1, N above 0. Source: bias-corrected temperature scaling, Alexandari et al. 2020, arXiv
     1901.06852, section 3.1; here with the temperature's prior as above, and biases that are normal around 0 with a
     deviation of 0.5 in calibrated logits, so that a class of two or three pictures keeps nearly its own.
+
+    Raises: DataError without pictures.
     """
     from scipy.optimize import minimize
 

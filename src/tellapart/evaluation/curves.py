@@ -58,7 +58,10 @@ def binned(confidences: NDArray[np.floating], right: NDArray[np.bool_], bins: in
 def confidences(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = 20
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many right and how many wrong predictions fall into each of `bins` ranges of confidence from 0 to 1."""
+    """How many right and how many wrong predictions, [bins] each, fall into each range of confidence from 0 to 1.
+
+    `probabilities` is [N, K], `labels` [N] in 0..K-1.
+    """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     edges = np.linspace(0.0, 1.0, bins + 1)
@@ -66,7 +69,7 @@ def confidences(
 
 
 def receiver_operating(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
-    """False positive rate and true positive rate, both rising from 0 to 1. `positive` must hold both values."""
+    """False positive rate and true positive rate, both rising from 0 to 1. `positive` [N] must hold both values."""
     from sklearn.metrics import roc_curve
 
     x, y, _ = roc_curve(positive, scores)
@@ -74,7 +77,7 @@ def receiver_operating(scores: NDArray[np.floating], positive: NDArray[np.bool_]
 
 
 def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
-    """Recall, rising, and the precision at it. `positive` must hold both values."""
+    """Recall, rising, and the precision at it, of `scores` [N]. `positive` [N] must hold both values."""
     from sklearn.metrics import precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(positive, scores)
@@ -84,8 +87,8 @@ def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_]) 
 def coverage_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Curve:
     """Share of pictures that are answered when the least confident are set aside, and the accuracy on them.
 
-    Coverage rises to 1. Of equally confident pictures all are answered or none. Source: risk-coverage curves, El-Yaniv and
-    Wiener 2010, with accuracy for 1 - risk.
+    `probabilities` is [N, K], `labels` [N] in 0..K-1. Coverage rises to 1. Of equally confident
+    pictures all are answered or none. Source: risk-coverage curves, El-Yaniv and Wiener 2010, with accuracy for 1 - risk.
     """
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")

@@ -160,7 +160,7 @@ def _wrong(
 
 
 def stands_out(distance: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Distances that stand out: above the median by three robust deviations of their logarithm.
+    """Which distances [N] stand out, bool [N]: above the median by three robust deviations of their logarithm.
 
     Their logarithm, because distances have a long tail to the right. cleanlab's Datalab compares with a share of the median score,
     which named 13 % of our solar cells.

@@ -50,7 +50,7 @@ class Novelty:
         return np.asarray(distances_N + self.residual_scale * beside_N, dtype=np.float32)
 
     def arrays(self) -> Mapping[str, Floats]:
-        """What the graph of model.onnx needs, by name."""
+        """What the graph of model.onnx needs, by name: the arrays above, and the two numbers as [1]."""
         return {
             "least_length": np.array([_LEAST_LENGTH], dtype=np.float32),
             "centre": self.centre,

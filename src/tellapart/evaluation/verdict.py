@@ -17,9 +17,9 @@ FEWEST = 10  # test pictures of a class
 def judge(accuracy: Score, support: NDArray[np.integer], classes: Sequence[str]) -> tuple[bool, str]:
     """Whether the test split is too small to tell how good the model is, and a sentence that says so or not.
 
-    It is if the accuracy's interval is wider than 10 points or reaches down to what always answering the most common
-    class would give, or if a class has fewer than 10 test pictures. How many more are needed follows from an
-    interval's width falling with the square root of their number.
+    `support` [K]: test pictures of each class. The split is too small if the accuracy's interval is wider than 10 points
+    or reaches down to what always answering the most common class would give, or if a class has fewer than 10 test
+    pictures. How many more are needed follows from an interval's width falling with the square root of their number.
     """
     count, common = int(support.sum()), int(support.argmax())
     baseline = float(support[common] / count)

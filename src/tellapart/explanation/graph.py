@@ -53,7 +53,7 @@ class Graph:
         return found
 
     def array(self, name: str) -> NDArray[Any]:
-        """The values of an initialiser."""
+        """The values of an initialiser, of any shape. Raises: KeyError for a name that is none."""
         from onnx import numpy_helper
 
         found: NDArray[Any] = numpy_helper.to_array(self.weights[name])

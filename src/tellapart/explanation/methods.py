@@ -59,14 +59,14 @@ class Method:
 
 
 def gradcam(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
-    """Grad-CAM: channels weighted by their mean gradient. Raises: ModelFileError, SettingsError."""
+    """Grad-CAM: channels weighted by their mean gradient, on a picture uint8 [S, S, 3]. Raises: ModelFileError, SettingsError."""
     maps, gradients = _gradients(subject, image, target)
     return Heat(heatmap=class_activation(maps, gradients.mean((1, 2))))
 
 
 def gradcam_plus_plus(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
     """Grad-CAM++: gradients above 0 count, those that stand out in their channel more (eq. 19 for the exponential of the
-    logit, and eq. 5). Raises: ModelFileError, SettingsError."""
+    logit, and eq. 5), on a picture uint8 [S, S, 3]. Raises: ModelFileError, SettingsError."""
     maps, gradients = _gradients(subject, image, target)
     total = maps.sum((1, 2), keepdims=True)
     square = gradients**2
@@ -76,7 +76,7 @@ def gradcam_plus_plus(subject: Subject, image: NDArray[np.uint8], target: int) -
 
 
 def scorecam(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
-    """Score-CAM, which takes no gradients. Raises: ModelFileError, SettingsError."""
+    """Score-CAM, which takes no gradients, on a picture uint8 [S, S, 3]. Raises: ModelFileError, SettingsError."""
     maps = subject.layer_maps(image) if subject.layer_maps else subject.activation().maps(image[None])[0][0]
     heatmap = score_cam(image, maps, target, predict=subject.predict, background=subject.background)
     tried = f"{MOST_CHANNELS} of {len(maps):,} channels" if len(maps) > MOST_CHANNELS else ""
@@ -84,12 +84,12 @@ def scorecam(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
 
 
 def occlude(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
-    """Occlusion, which works with every network."""
+    """Occlusion, which works with every network, on a picture uint8 [S, S, 3]."""
     return Heat(heatmap=occlusion(image, target, predict=subject.predict, background=subject.background))
 
 
 def integrate(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
-    """Integrated gradients. Raises: ModelFileError without the run's weights."""
+    """Integrated gradients on a picture uint8 [S, S, 3]. Raises: ModelFileError without the run's weights."""
     heatmap = integrated_gradients(subject.network(), image, target, background=subject.background)
     # Scattered pixels disturb a network more than a patch of as many, whatever they show.
     return Heat(heatmap=heatmap, note="deletion flatters scattered pixels")

@@ -43,5 +43,5 @@ def map_tiles(maps: NDArray[np.float32], *, most: int = MOST_MAPS) -> list[Tile]
 
 
 def is_signed(maps: NDArray[np.float32]) -> bool:
-    """Whether values below 0 count; activations such as SiLU go a little below."""
+    """Whether values below 0 of maps [C, H, W] count; activations such as SiLU go a little below."""
     return float(maps.min()) < -0.1 * float(maps.max())

@@ -96,7 +96,7 @@ class RowStore:
         return values
 
     def write(self, rows: Sequence[int], values: NDArray[Any]) -> dict[int, int]:
-        """Write rows, not flagged yet; their checksums, for `flag`. Raises: StorageError when the disk is full."""
+        """Write rows [B, *shape], not flagged yet; checksums by row, for `flag`. Raises: StorageError when the disk is full."""
         checksums = {}
         # Written to the file and not to the map: a full disk is then an error, not the end of the process.
         with storage_errors(self.path), (self.path / DATA).open("r+b", buffering=0) as file:

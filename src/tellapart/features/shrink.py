@@ -55,11 +55,11 @@ class ShrunkPictures:
         return len(self.pictures)
 
     def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
-        """ShrunkSplits uint8 [B, S, S, 3]. Raises: DataError where a file has to be read and is gone or has changed."""
+        """Squares uint8 [B, S, S, 3]. Raises: DataError where a file has to be read and is gone or has changed."""
         return self.read_contents(self.slots[np.asarray(rows, dtype=np.int64)])
 
     def read_contents(self, slots: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The same by number of content."""
+        """The same by number of content, `slots` int64 [B]. Raises: DataError, as `read`."""
         if self.store is not None:
             squares: NDArray[np.uint8] = self.store.read(slots)
             return squares
@@ -71,7 +71,7 @@ class ShrunkPictures:
             return np.stack(list(pool.map(self._decode, wanted)))
 
     def get(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
-        """The squares as they are, in every epoch: what validation sees."""
+        """The squares uint8 [B, S, S, 3] as they are, in every epoch: what validation sees. Raises: DataError, as `read`."""
         return self.read(rows)
 
     def _decode(self, picture: PictureFile) -> NDArray[np.uint8]:

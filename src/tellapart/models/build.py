@@ -114,7 +114,7 @@ def network_state(network: StagedNetwork) -> dict[str, Tensor]:
 
 
 def load_network_state(network: StagedNetwork, state: Mapping[str, Tensor]) -> None:
-    """Fill the network with what `network_state` gave. Raises: BackboneError, which lists what differs."""
+    """Fill the network with what `network_state` gave, shapes [...] alike. Raises: BackboneError, which lists what differs."""
     own = network_state(network)
     differences = describe_differences(own, state)
     if differences:

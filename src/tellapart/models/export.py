@@ -64,7 +64,7 @@ def _digest(path: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Export, and print one JSON line: what went wrong, or nothing."""
+    """Export, and print one JSON line: what went wrong, or nothing. The exit code; nothing of ours is raised."""
     name, folder, settings = arguments[0], Path(arguments[1]), json.loads(arguments[2])
     try:
         export_backbone(name, folder, **settings)

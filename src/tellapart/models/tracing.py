@@ -79,9 +79,10 @@ def export_embedding(network: StagedNetwork, *, size: int, path: Path, views: Te
 def fix_sizes(network: nn.Module, sample: Tensor) -> None:
     """Replace what computes its padding or pooling from its input's size on every call: that size is known here.
 
-    timm's TensorFlow-style convolutions get fixed padding (source of the rule: TensorFlow's `SAME`), which ONNX
-    Runtime fuses into the convolution and so runs the network 1.6 times as fast. timm's VGG stretches what is smaller
-    than its first dense layer's kernel, which the older exporter cannot write.
+    `sample` is what the network takes, float [1, C, S, S]. timm's TensorFlow-style convolutions get fixed padding
+    (source of the rule: TensorFlow's `SAME`), which ONNX Runtime fuses into the convolution and so runs the network 1.6
+    times as fast. timm's VGG stretches what is smaller than its first dense layer's kernel, which the older exporter
+    cannot write.
     """
     sizes: dict[nn.Module, tuple[int, int]] = {}
 
@@ -115,6 +116,7 @@ class Normalised(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
+        """Of uint8 [N, S, S, 3] the network's [N, ...]."""
         images_NCSS = image.permute(0, 3, 1, 2).to(self.scale.dtype)
         embedding: Tensor = self.network(images_NCSS * self.scale + self.shift)
         return embedding

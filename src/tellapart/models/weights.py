@@ -98,7 +98,7 @@ def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> n
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises: BackboneError when it cannot be read or is damaged."""
+    """The tensors of a safetensors file by name, [...] as saved. Raises: BackboneError when it cannot be read or is damaged."""
     import safetensors
     import safetensors.torch
 

@@ -16,7 +16,7 @@ Said = tuple[str, Mapping[str, Any]]  # a phrase's key and its values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class CaptionLine:
     """One line under a picture."""
 
     text: str
@@ -35,7 +35,7 @@ class Shown:
     predicted: str = ""
     probability: float | None = None  # of `predicted`
     heat: str | None = None  # address of the picture under its heatmap
-    caption: tuple[Line, ...] = ()
+    caption: tuple[CaptionLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from tellapart.bundle import Score
 from tellapart.reporting.advice import MANY_WRONG
 from tellapart.reporting.blocks import (
     Block,
@@ -23,11 +24,11 @@ from tellapart.reporting.blocks import (
 )
 from tellapart.reporting.facts import (
     AboutPart,
+    CaptionLine,
     Chart,
     DataPart,
     LabelsPart,
     LearningPart,
-    Line,
     MapPart,
     Said,
     Shown,
@@ -35,7 +36,7 @@ from tellapart.reporting.facts import (
 from tellapart.reporting.figures import SERIES
 from tellapart.reporting.phrases import Phrases
 
-Caption = Callable[[Shown], tuple[Line, ...]]
+Caption = Callable[[Shown], tuple[CaptionLine, ...]]
 
 
 def next_section(advice: Sequence[Said], compared: Table | None, phrases: Phrases) -> Section:
@@ -45,6 +46,36 @@ def next_section(advice: Sequence[Said], compared: Table | None, phrases: Phrase
     if compared is not None:
         blocks += [Heading(text=phrases("compared")), compared]
     return Section(key="next", title=phrases("next"), blocks=blocks)
+
+
+def compared_table(candidates: Sequence[tuple[str, float, float]], figure: str, phrases: Phrases) -> Table | None:
+    """Strategy, log loss and `figure` (a share) of each candidate, the kept one first; None where there was no choice."""
+    if len(candidates) < 2:
+        return None
+    numbers = [Column(name=phrases(key), kind="number") for key in ("log_loss", figure)]
+    return Table(
+        columns=[Column(name=""), *numbers, Column(name="")],
+        rows=[
+            (phrases(strategy), f"{loss:.3f}", phrases.percent(share), "" if row else phrases("kept"))
+            for row, (strategy, loss, share) in enumerate(candidates)
+        ],
+        kept=0,
+    )
+
+
+def scores_table(scores: Sequence[tuple[str, Score]], numbers: Collection[str], phrases: Phrases) -> Table:
+    """Scores with their intervals, in per cent but for those called `numbers`."""
+    rows = []
+    for key, score in scores:
+        share = key not in numbers
+        value = phrases.percent(score.value) if share else f"{score.value:.3f}"
+        rows.append((phrases(key), value, phrases.interval(score, share=share)))
+    columns = [
+        Column(name=phrases("score")),
+        Column(name=phrases("value"), kind="number"),
+        Column(name=phrases("interval"), kind="number"),
+    ]
+    return Table(columns=columns, rows=rows)
 
 
 def data_section(part: DataPart, phrases: Phrases) -> Section:
@@ -181,6 +212,6 @@ def captioned(pictures: Sequence[Shown], caption: Caption) -> list[Shown]:
     return [replace(shown, caption=caption(shown)) for shown in pictures]
 
 
-def by_label(shown: Shown) -> tuple[Line, ...]:
+def by_label(shown: Shown) -> tuple[CaptionLine, ...]:
     """The label alone."""
-    return (Line(text=shown.label),)
+    return (CaptionLine(text=shown.label),)

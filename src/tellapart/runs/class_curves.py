@@ -21,7 +21,7 @@ _CHARTS = (
 
 
 def class_charts(chosen: Sequence[ClassScores], phrases: Phrases, *, some: Said | None = None) -> list[Chart]:
-    """The curves of at most SERIES classes, each with pictures of it and of others; none where there is no such class.
+    """The curves of at most SERIES classes, each with scores [n] of it and of others; none where there is no such class.
 
     `some` says which they are, where there are more.
     """

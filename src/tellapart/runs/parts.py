@@ -148,7 +148,7 @@ def map_part(
     colour_of: Callable[[Target], str] = its_text,
     classes: Sequence[str] | None = None,
 ) -> MapPart:
-    """Dots for at most 2,000 of `examples`, whose embeddings are `vectors`; their colours are those of `classes`."""
+    """Dots for at most 2,000 of N `examples`, with embeddings `vectors` [N, D]; their colours are those of `classes`."""
     chosen = np.arange(len(examples))
     if len(examples) > MAP_PICTURES:
         chosen = np.sort(np.random.default_rng(run.settings.seed).choice(len(examples), MAP_PICTURES, replace=False))

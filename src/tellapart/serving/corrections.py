@@ -151,7 +151,7 @@ class Corrections:
 
 
 def routes(service: Service, limits: Limits, corrections: Corrections | None) -> list[Route]:
-    """POST /corrections; without a folder it says that there is none."""
+    """POST /corrections. A request raises: NotAllowed without a folder, Refusal for what is no correction."""
     one_at_a_time = asyncio.Semaphore(1)  # a picture is decoded whole, which must not take the cores from predictions
 
     async def correct(request: Request) -> Response:

@@ -44,7 +44,10 @@ class GuardedMethod:
         self._ending: set[asyncio.Future[Any]] = set()  # keeps them alive
 
     async def answer(self, messages: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        """Answer one call. Read here and not by grpc, which logs a traceback and says UNKNOWN where bytes are no message."""
+        """Answer one call. Read here and not by grpc, which logs a traceback and says UNKNOWN where bytes are no message.
+
+        Raises: nothing of ours; a Refusal ends the call with its code and message.
+        """
         started, code, identity = time.monotonic(), "CANCELLED", new_request_id()
         self._metrics.under_way.inc()
         try:

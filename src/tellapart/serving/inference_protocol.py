@@ -56,7 +56,7 @@ class InferRequest:
 
 def routes(service: Service, limits: Limits) -> list[Route]:
     """The protocol's paths."""
-    serve = _Endpoints(service, limits)
+    serve = _InferenceEndpoints(service, limits)
     found = [
         Route("/v2", serve.server),
         Route("/v2/health/live", serve.live),
@@ -76,7 +76,7 @@ def routes(service: Service, limits: Limits) -> list[Route]:
     return found
 
 
-class _Endpoints:
+class _InferenceEndpoints:
     def __init__(self, service: Service, limits: Limits) -> None:
         self._service, self._limits = service, limits
 
@@ -194,7 +194,7 @@ def read_infer(body: bytes, header_length: str | None) -> InferRequest:
 
 
 def write_infer(version: Version, asked: InferRequest, tensors: Sequence[Tensor]) -> Response:
-    """The answer: JSON, and after it the tensors that are wanted as binary data."""
+    """The answer to N pictures: JSON, and after it the tensors, [N, ...] each, that are wanted as binary data."""
     binary = {one.name for one in asked.wanted if one.binary}
     if asked.binary and not asked.wanted:
         binary = {tensor.name for tensor in tensors}

@@ -49,7 +49,7 @@ class Version:
         return self.answering.describe(manifest.record, classes=manifest.classes, outputs=self.model.session.outputs)
 
     def prepare(self, picture: Picture) -> tuple[NDArray[Any], Placement]:
-        """A picture to the network's input, and the way back. Raises: PictureError."""
+        """A picture to the network's input, mostly uint8 [S, S, 3], and the way back. Raises: PictureError."""
         return make_ready(picture, self.answering, self.model.preprocessing, max_pixels=self.max_pixels)
 
     def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -58,7 +58,7 @@ class Version:
         return self.model.compute(inputs, (*self.answering.outputs, *beside))
 
     def decide(self, arrays: Mapping[str, NDArray[Any]], places: Sequence[Placement]) -> Sequence[Any]:
-        """What `run` gave of N inputs to the task's N answers."""
+        """What `run` gave of N inputs, each [N, ...], to the task's N answers."""
         manifest = self.model.manifest
         decided: Sequence[Any] = self.answering.decide(arrays, places, manifest.record, classes=manifest.classes)
         return decided

@@ -53,7 +53,10 @@ class _File:
 
 
 def routes(words: Words | None, settings: Mapping[str, Any]) -> list[Route]:
-    """`/`, to browsers the page and to others JSON, and the files under /page. `settings`: what the server can do."""
+    """`/`, to browsers the page and to others JSON, and the files under /page. `settings`: what the server can do.
+
+    A request raises: Unknown for a file that is not there.
+    """
     if words is None:
         return [Route("/", _alive)]
     pages = {language: _render(words, settings, language) for language in _LANGUAGES}

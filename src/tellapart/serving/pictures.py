@@ -41,7 +41,10 @@ Picture = Encoded | Pixels | Ready
 def make_ready(
     picture: Picture, answering: Answering[Any, Any], inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[NDArray[Any], Placement]:
-    """The network's input, without the dimension N. Raises: PictureError, also for more than `max_pixels` pixels."""
+    """The network's input, without the dimension N, mostly uint8 [S, S, 3], and the way back.
+
+    Raises: PictureError, also for more than `max_pixels` pixels.
+    """
     if isinstance(picture, Encoded):
         return answering.prepare(picture.data, inputs, max_pixels=max_pixels)
     height, width, channels = picture.array.shape

@@ -27,7 +27,7 @@ _DIGITS = 7  # a float32 carries seven significant decimal digits
 
 def routes(service: Service, limits: Limits) -> list[Route]:
     """The paths of plain REST and of health."""
-    serve = _Endpoints(service, limits)
+    serve = _PlainEndpoints(service, limits)
     return [
         Route("/predict", serve.predict, methods=["POST"]),
         Route("/models", serve.models),
@@ -36,7 +36,7 @@ def routes(service: Service, limits: Limits) -> list[Route]:
     ]
 
 
-class _Endpoints:
+class _PlainEndpoints:
     def __init__(self, service: Service, limits: Limits) -> None:
         self._service, self._limits = service, limits
         self._explaining = asyncio.Semaphore(1)  # heatmaps must not take the cores from everybody else

@@ -64,7 +64,7 @@ def read_shape(shape: Any, name: str) -> tuple[int, ...]:
 
 
 def from_raw(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memoryview) -> Tensor:
-    """A tensor from raw bytes. Raises: Refusal when they are not as many as its shape says."""
+    """A tensor [*shape] from raw bytes, little-endian. Raises: Refusal when they are not as many as its shape says."""
     count = math.prod(shape)
     if datatype == "BYTES":
         check_count(count)
@@ -78,7 +78,7 @@ def from_raw(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memo
 
 
 def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any) -> Tensor:
-    """A tensor from JSON or protobuf values, flat or nested. Raises: Refusal."""
+    """A tensor [*shape] from JSON or protobuf values, flat or nested. Raises: Refusal."""
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):
         raise Refusal(f"input {shown(name)!r} has no list of data. Send `data`, flat or nested, or binary data.")
     count = math.prod(shape)
@@ -96,7 +96,7 @@ def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any) -
 
 
 def as_numbers(values: Sequence[Any], name: str) -> NDArray[np.uint8]:
-    """Nested lists of whole numbers in 0 to 255 as uint8. Raises: Refusal."""
+    """Nested lists of whole numbers in 0 to 255 as uint8, [H, W, 3] for one picture; at most 4 deep. Raises: Refusal."""
     array = _as_array(values)
     if array is None:
         raise Refusal(
@@ -131,14 +131,14 @@ def check_count(count: int) -> None:
 
 
 def to_raw(tensor: Tensor) -> bytes:
-    """The tensor's elements as raw bytes."""
+    """The elements of a tensor [...] as raw bytes, little-endian, the last index fastest."""
     if isinstance(tensor.data, list):
         return b"".join(struct.pack("<I", len(element)) + element for element in tensor.data)
     return tensor.data.astype(_DATATYPES[tensor.datatype]).tobytes()
 
 
 def to_values(tensor: Tensor) -> list[Any]:
-    """The tensor's elements as a flat list for JSON."""
+    """The elements of a tensor [...] as a flat list for JSON, the last index fastest."""
     if isinstance(tensor.data, list):
         return [element.decode() for element in tensor.data]
     flat: list[Any] = tensor.data.reshape(-1).tolist()
@@ -185,7 +185,7 @@ def check_outputs(version: Version, wanted: Sequence[Wanted]) -> None:
 
 
 def answer_tensors(reply: Reply, wanted: Sequence[Wanted]) -> list[Tensor]:
-    """The outputs asked for, which have passed `check_outputs`, or all.
+    """The outputs asked for, which have passed `check_outputs`, or all; of N pictures [N, ...] each.
 
     Raises: Refusal for a ranking of what has none, or a picture that could not be read.
     """

@@ -43,7 +43,7 @@ class PredictRequest:
 
 def routes(service: Service, limits: Limits) -> list[Route]:
     """The protocol's paths."""
-    serve = _Endpoints(service, limits)
+    serve = _ServingEndpoints(service, limits)
     found = [Route("/v1/models", serve.models)]
     for model in ("/v1/models/{name}/versions/{version}", "/v1/models/{name}/labels/{label}", "/v1/models/{name}"):
         for verb, endpoint in (("predict", serve.predict), ("classify", serve.classify), ("regress", serve.regress)):
@@ -53,7 +53,7 @@ def routes(service: Service, limits: Limits) -> list[Route]:
     return found
 
 
-class _Endpoints:
+class _ServingEndpoints:
     def __init__(self, service: Service, limits: Limits) -> None:
         self._service, self._limits = service, limits
 

@@ -51,7 +51,7 @@ class Lesson(Protocol):
 
     @property
     def train_rows(self) -> NDArray[np.int64]:
-        """The rows that are used."""
+        """Those of them that are used, int64 [n]."""
         ...
 
     @property
@@ -66,5 +66,5 @@ class Lesson(Protocol):
 
     @property
     def validation_rows(self) -> NDArray[np.int64]:
-        """The rows that are used."""
+        """Those of them that are used, int64 [n]."""
         ...

@@ -58,7 +58,7 @@ class Checkpoints:
     def save(
         self, tensors: Mapping[str, Tensor], state: Mapping[str, Any], *, epoch: int, step: int, best_epoch: int
     ) -> None:
-        """Write a checkpoint; the one before stays, older ones go. `best_epoch` 0: no best weights yet.
+        """Write a checkpoint; the one before stays, older ones go. `best_epoch` 0: no best weights yet. Tensors of any shape [...].
 
         Raises: StorageError when the disk is full or the folder refuses; the checkpoints before are untouched.
         """

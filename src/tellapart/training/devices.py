@@ -75,12 +75,12 @@ class Devices:
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
 
     def add_up(self, tensor: Tensor) -> None:
-        """Replace `tensor` by its sum over all processes."""
+        """Replace `tensor`, [...] alike in all processes, by its sum over them."""
         if self.world > 1:
             torch.distributed.all_reduce(tensor)
 
     def share(self, tensor: Tensor) -> None:
-        """Replace `tensor` by that of process 0."""
+        """Replace `tensor`, [...] alike in all processes, by that of process 0."""
         if self.world > 1:
             torch.distributed.broadcast(tensor, src=0)
 

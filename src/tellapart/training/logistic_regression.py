@@ -1,4 +1,4 @@
-"""Many logistic regressions over the same pictures, solved together. In: vectors, signs. Out: Solution. Next: multilabel_probe.py.
+"""Many logistic regressions over the same pictures, solved together. In: vectors, signs. Out: weights. Next: multilabel_probe.py.
 
 Each problem is one class that a picture has or has not: mean log loss with an L2 penalty, as scikit-learn's
 LogisticRegression minimises; the tests compare with it. The problems do not touch each other, so that each has its own steps
@@ -32,7 +32,7 @@ _NULL = 1e-12  # of the largest variance; along less the pictures do not differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Solution:
+class LogisticSolution:
     """Where the minimisations ended."""
 
     parameters: Doubles  # [P, R + 1], along the basis' directions; the last one is the bias
@@ -140,7 +140,7 @@ class LogisticRegressions:
         totals = np.abs(signed).sum(axis=1, keepdims=True, dtype=np.float64)
         self._signed: Floats = (signed / totals).astype(np.float32)
 
-    def minimise(self, strengths: Doubles, *, tolerance: float, start: Doubles | None = None) -> Solution:
+    def minimise(self, strengths: Doubles, *, tolerance: float, start: Doubles | None = None) -> LogisticSolution:
         """Minimise weighted mean log loss + strength / 2 x sum of squared weights, each problem for itself.
 
         `strengths` is [P]; the bias is not penalised. Newton's method with conjugate gradients (Dembo and Steihaug 1983,
@@ -164,7 +164,7 @@ class LogisticRegressions:
             moved = self._search(state, steps)
             points[state.numbers] = state.points
             state = state if moved.all() else state.some(moved)
-        return Solution(parameters=points, converged=converged, rounds=rounds)
+        return LogisticSolution(parameters=points, converged=converged, rounds=rounds)
 
     def _start(self) -> Doubles:
         """No weights, and the bias that gives the share of pictures that count for."""

@@ -1,4 +1,4 @@
-"""Train a network, epoch by epoch. In: Trainee, Limits. Out: Fitted, the best weights in the network. Next: curves.py.
+"""Train a network, epoch by epoch. In: Trainee, TrainingLimits. Out: Fitted, the best weights in the network. Next: curves.py.
 
 A training is a function of its inputs and seed: killed at any moment and begun again with the same arguments and
 checkpoints, it ends in bit-identical weights on the CPU (with as many threads).
@@ -23,13 +23,13 @@ from tellapart.training.progress import Epoch, Fitted, Pace, Progress, Stopped
 from tellapart.training.resuming import resume
 from tellapart.training.saving import Saver
 from tellapart.training.state import Parts, Position
-from tellapart.training.terms import Limits, Listeners, Saving, Trainee
+from tellapart.training.terms import Listeners, Saving, Trainee, TrainingLimits
 from tellapart.training.update import Sums, Updater
 
 
 def fit(
     trainee: Trainee,
-    limits: Limits,
+    limits: TrainingLimits,
     *,
     devices: Devices | None = None,
     listeners: Listeners | None = None,
@@ -55,7 +55,9 @@ def fit(
         return training.run()
 
 
-def _begin(trainee: Trainee, limits: Limits, devices: Devices, listeners: Listeners, saving: Saving) -> _Training:
+def _begin(
+    trainee: Trainee, limits: TrainingLimits, devices: Devices, listeners: Listeners, saving: Saving
+) -> _Training:
     """The training as it starts, or as the newest checkpoint left it."""
     messages = _Messages(listener=listeners.on_message if devices.main else None)
     updater = Updater(
@@ -111,7 +113,7 @@ class _Training:
     """A training under way. What must survive a kill is in `parts`, `position` and the updater's chunk."""
 
     trainee: Trainee
-    limits: Limits
+    limits: TrainingLimits
     listeners: Listeners
     parts: Parts
     updater: Updater

@@ -90,7 +90,7 @@ def fit_multilabel_probe(
         basis = find_basis(vectors, threads)
         coordinates = basis.coordinates(vectors, threads)
         taught = sides(targets[rows], ~held_out)
-        search = _Search(coordinates[rows], signed[:, rows], held_out, taught, threads)
+        search = _LabelsSearch(coordinates[rows], signed[:, rows], held_out, taught, threads)
         trials: dict[float, float] = {}
         strength = path[0] if len(path) == 1 else DEFAULT_STRENGTH
         if len(path) > 1 and search.possible:
@@ -152,7 +152,7 @@ def check_targets(targets: NDArray[np.floating], classes: Sequence[str]) -> None
             )
 
 
-class _Search:
+class _LabelsSearch:
     """Fits all classes on the rest of each fold and scores them on the fold, one strength after the other."""
 
     def __init__(
@@ -200,7 +200,7 @@ def _shares(problems: int, pictures: int) -> Iterator[slice]:
 
 
 def choose_rows(targets: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.int64]:
-    """About 10,000 rows at most, ascending: drawn at random, with up to 20 that have and 20 that lack each class."""
+    """Rows of targets [N, K] in {0, 1, NaN}, ascending, about 10,000 at most: at random, 20 that have and lack each class."""
     count = len(targets)
     if count <= SEARCH_ROWS:
         return np.arange(count)

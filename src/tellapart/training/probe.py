@@ -142,7 +142,7 @@ def _ignore(_: int) -> None:
 
 
 def check_vectors(vectors: Floats, labels: Integers, class_count: int) -> None:
-    """Raises: DataError when a class has no picture, there is one class only, or a vector is not finite."""
+    """Of vectors [N, D] and labels [N]. Raises: DataError for a class without a picture, one class, a vector not finite."""
     counts = np.bincount(labels, minlength=class_count)
     if (counts == 0).any():
         number = int(np.argmin(counts))

@@ -1,4 +1,4 @@
-"""Softmax regression as a function to minimise. In: vectors, labels, weights. Out: Solution. Next: evaluation/calibration.py.
+"""Softmax regression as a function to minimise. In: vectors, labels, weights. Out: a solution. Next: evaluation/calibration.py.
 
 scikit-learn's LogisticRegression minimises the same function, and the tests compare with it. It knows no preconditioner
 and so passes over the data hundreds of times where this passes over it tens of times.
@@ -28,7 +28,7 @@ _ROUNDING = 1e-6  # of the trace, added to the diagonal where the float32 Choles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Solution:
+class SoftmaxSolution:
     """Where a minimisation ended."""
 
     parameters: Doubles  # [F, K, D + 1], on standardised features; the last one is the bias
@@ -62,13 +62,13 @@ class SoftmaxRegression:
         precondition = covariance is None and len(vectors) > vectors.shape[1]
         self.covariance = self._covariance() if precondition else covariance
 
-    def minimise(self, strength: float, *, tolerance: float, start: Doubles | None = None) -> Solution:
+    def minimise(self, strength: float, *, tolerance: float, start: Doubles | None = None) -> SoftmaxSolution:
         """Minimise the sum over problems of mean log loss + strength / 2 x sum of squared standardised weights.
 
         The bias is not penalised. L-BFGS (Liu and Nocedal 1989) in coordinates in which the Hessian at uniform
         predictions, (1 - 1/K) / K x covariance + strength, is the identity. Ends when half the squared gradient in
         these coordinates, each class weighed by how rare it is, is at most `tolerance`: an estimate of the distance to
-        the minimum in nats.
+        the minimum in nats. `start` is [P, K, D + 1] for P problems.
         """
         from scipy.optimize import minimize
 
@@ -97,7 +97,7 @@ class SoftmaxRegression:
             options={"maxiter": _MAX_ITERATIONS, "gtol": 0.0, "ftol": 0.0, "maxls": 50},
         )
         # Rounding may end the line search a little before the tolerance is met.
-        return Solution(
+        return SoftmaxSolution(
             parameters=coordinates.to_parameters(result.x),
             converged=least <= 10 * tolerance,
             iterations=int(result.nit),

@@ -74,7 +74,10 @@ class Parts:
         return self.network if self.average is None else self.average.network
 
     def gather(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors by name (`network.`, `average.`, `optimizer.PARAMETER:`, `random.`) and JSON values; copies nothing."""
+        """Tensors by name (`network.`, `average.`, `optimizer.PARAMETER:`, `random.`) and JSON values; copies nothing.
+
+        The network's and the average's are shaped as its weights [...], the optimizer's as the parameter [...] or a number [].
+        """
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{name}": tensor for name, tensor in self.average.network.state_dict().items()}

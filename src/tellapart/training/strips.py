@@ -37,7 +37,10 @@ def worker_threads() -> Iterator[ThreadPoolExecutor]:
 def sum_over_rows(
     threads: ThreadPoolExecutor, count: int, piece: Callable[[slice], tuple[NDArray[np.floating], ...]]
 ) -> list[NDArray[np.float64]]:
-    """Add up the arrays that `piece` gives for all of `count` rows, in the same order whatever the number of threads."""
+    """Add up the arrays that `piece` gives for all of `count` rows, in the same order whatever the number of threads.
+
+    `piece` of a slice of rows gives arrays of the same shapes [...] every time; the sums have these shapes, in float64.
+    """
     edges = np.linspace(0, count, min(_STRIPS, -(-count // _LEAST_ROWS)) + 1).astype(int).tolist()
 
     def strip(first: int, last: int) -> list[NDArray[np.float64]]:

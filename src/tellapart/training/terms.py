@@ -1,4 +1,4 @@
-"""The terms of one training. In: nothing. Out: Trainee, Limits, Listeners, Saving. Next: loop.py."""
+"""The terms of one training. In: nothing. Out: Trainee, TrainingLimits, Listeners, Saving. Next: loop.py."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Trainee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Limits:
+class TrainingLimits:
     """When it stops."""
 
     epochs: int

@@ -1,4 +1,4 @@
-"""Show what training will see. In: a folder or CSV, an Augmentation. Out: Gallery, a PNG. Next: drawing/contact_sheet.py."""
+"""Show what training will see. In: a folder or CSV, an Augmentation. Out: WrittenSheet, a PNG. Next: drawing/contact_sheet.py."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MIXED = 1  # keeps the seeds of mixing apart from those of single pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gallery:
+class WrittenSheet:
     """A contact sheet on disk and what is on it."""
 
     sheet: Path
@@ -62,7 +62,7 @@ def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
     return settings.augment.model_dump(exclude_none=True), view
 
 
-def draw_gallery(
+def write_sheet(
     pictures: Path,
     *,
     out: Path,
@@ -73,7 +73,7 @@ def draw_gallery(
     seed: int,
     force: bool,
     reporter: Reporter,
-) -> Gallery:
+) -> WrittenSheet:
     """Draw `rows` pictures, spread over the classes: as they are, as validation sees them, and `columns` variants of each.
 
     `view` is what the network would be shown. An existing file is replaced only with `force`.
@@ -104,7 +104,7 @@ def draw_gallery(
     title = f"Augmentation: {augmentation.preset}{changed}"
     sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=view.size)
     write_png(out, sheet)
-    return Gallery(
+    return WrittenSheet(
         sheet=out,
         width=sheet.width,
         height=sheet.height,

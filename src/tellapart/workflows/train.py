@@ -172,6 +172,7 @@ def _look(
     if settings.strict:
         check_strict(examined.audit)
     task = task_of(examined.listing.task)
+    task.check(settings)
     return examined, task, gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from tellapart.tasks.multilabel.averaging import Cells, contributions, quotients, statistics
+from tellapart.tasks.multilabel.averaging import ScoredCells, contributions, quotients, statistics
 from tellapart.tasks.multilabel.ranking import (
     auroc,
     average_precision,
@@ -16,7 +16,7 @@ from tellapart.tasks.multilabel.ranking import (
 )
 
 
-def made(count: int, groups: np.ndarray, *, ties: bool, holes: bool) -> tuple[Cells, np.ndarray, np.ndarray]:
+def made(count: int, groups: np.ndarray, *, ties: bool, holes: bool) -> tuple[ScoredCells, np.ndarray, np.ndarray]:
     """Cells of three classes, the last one rare, with their targets and scores."""
     chance = np.random.default_rng(0)
     targets = (chance.random((count, 3)) < [0.5, 0.3, 0.08]).astype(float)
@@ -24,7 +24,7 @@ def made(count: int, groups: np.ndarray, *, ties: bool, holes: bool) -> tuple[Ce
     scores = np.round(scores, 1) if ties else scores
     if holes:
         targets[chance.random(targets.shape) < 0.3] = np.nan
-    cells = Cells(
+    cells = ScoredCells(
         probabilities=scores,
         positive=targets == 1,
         known=~np.isnan(targets),
@@ -35,7 +35,7 @@ def made(count: int, groups: np.ndarray, *, ties: bool, holes: bool) -> tuple[Ce
     return cells, targets, scores
 
 
-def draw(cells: Cells, resamples: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def draw(cells: ScoredCells, resamples: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """Counts [b, G], and the pictures of each resample."""
     drawn = np.random.default_rng(3).integers(cells.group_count, size=(resamples, cells.group_count))
     counts = np.stack([np.bincount(row, minlength=cells.group_count) for row in drawn]).astype(np.float32)

@@ -19,17 +19,19 @@ from tellapart.reporting.blocks import (
     Table,
     Verdict,
 )
-from tellapart.reporting.facts import ClassRow, Line, Pair, Shown
+from tellapart.reporting.facts import CaptionLine, ClassRow, Pair, Shown
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.sections import (
     about_section,
     captioned,
     charts_block,
+    compared_table,
     data_section,
     labels_section,
     learning_section,
     map_section,
     next_section,
+    scores_table,
 )
 from tellapart.runs.embeddings import try_to_embed
 from tellapart.runs.open import OpenRun
@@ -63,7 +65,7 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
             examined=0 if embedded is None else len(embedded.examples),
         )
         told = [
-            next_section(part.advice, _compared(part, phrases), phrases),
+            next_section(part.advice, compared_table(part.compared, "accuracy", phrases), phrases),
             data_section(data, phrases),
             learning_section(learning_part(run, phrases), phrases),
             _results(results, len(rows), phrases),
@@ -105,24 +107,10 @@ def _verdict(part: VerdictPart, phrases: Phrases) -> Verdict:
     )
 
 
-def _compared(part: VerdictPart, phrases: Phrases) -> Table | None:
-    if len(part.compared) < 2:
-        return None
-    numbers = [Column(name=phrases(key), kind="number") for key in ("log_loss", "accuracy")]
-    return Table(
-        columns=[Column(name=""), *numbers, Column(name="")],
-        rows=[
-            (phrases(strategy), f"{loss:.3f}", phrases.percent(accuracy), "" if row else phrases("kept"))
-            for row, (strategy, loss, accuracy) in enumerate(part.compared)
-        ],
-        kept=0,
-    )
-
-
 def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
     t = phrases
     blocks: list[Block] = [
-        _scores(part, phrases),
+        scores_table(part.scores, _NO_SHARES, phrases),
         Heading(text=t("confusion")),
         Paragraph(
             text=t.sentences(t("confusion_lead"), t("confusion_hover") if part.confusion.image else ""), tone="soft"
@@ -140,20 +128,6 @@ def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
         blocks.append(Paragraph(text=t("no_mistakes")))
     blocks.append(charts_block(part.charts, phrases))
     return Section(key="results", title=t("results"), blocks=blocks)
-
-
-def _scores(part: ResultsPart, phrases: Phrases) -> Table:
-    rows = []
-    for key, score in part.scores:
-        share = key not in _NO_SHARES
-        value = phrases.percent(score.value) if share else f"{score.value:.3f}"
-        rows.append((phrases(key), value, phrases.interval(score, share=share)))
-    columns = [
-        Column(name=phrases("score")),
-        Column(name=phrases("value"), kind="number"),
-        Column(name=phrases("interval"), kind="number"),
-    ]
-    return Table(columns=columns, rows=rows)
 
 
 def _classes(rows: Sequence[ClassRow], phrases: Phrases) -> Table:
@@ -188,11 +162,11 @@ def _pair(pair: Pair, phrases: Phrases) -> Group:
 
 
 def _mistakes(mistakes: Sequence[Shown], heated: bool, phrases: Phrases) -> Section:
-    def taken(shown: Shown) -> tuple[Line, ...]:
+    def taken(shown: Shown) -> tuple[CaptionLine, ...]:
         share = phrases.percent(shown.probability)
         return (
-            Line(text=phrases("is"), name=shown.label),
-            Line(text=phrases("taken_for"), name=shown.predicted, share=share, bad=True),
+            CaptionLine(text=phrases("is"), name=shown.label),
+            CaptionLine(text=phrases("taken_for"), name=shown.predicted, share=share, bad=True),
         )
 
     lead = phrases("mistakes_lead") if heated else phrases("mistakes_plain")
@@ -204,11 +178,11 @@ def _mistakes(mistakes: Sequence[Shown], heated: bool, phrases: Phrases) -> Sect
     )
 
 
-def _rather(shown: Shown, phrases: Phrases) -> tuple[Line, ...]:
+def _rather(shown: Shown, phrases: Phrases) -> tuple[CaptionLine, ...]:
     share = phrases.percent(shown.probability, 0)
     return (
-        Line(text=phrases("labelled"), name=shown.label, bad=True),
-        Line(text=phrases("rather"), name=shown.predicted, share=share),
+        CaptionLine(text=phrases("labelled"), name=shown.label, bad=True),
+        CaptionLine(text=phrases("rather"), name=shown.predicted, share=share),
     )
 
 

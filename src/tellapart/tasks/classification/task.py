@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tellapart.answers.table import ANSWERINGS
 from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
+from tellapart.errors import SettingsError
 from tellapart.tasks.classification import telling
 from tellapart.tasks.task import Task
 
@@ -32,6 +33,20 @@ if TYPE_CHECKING:
 
 def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(targets, dtype=np.int64)
+
+
+def _check(settings: TrainSettings) -> None:
+    """Raises: SettingsError for what is looked at only where a picture has several classes."""
+    if settings.precision is not None:
+        raise SettingsError(
+            f"--precision is {settings.precision:g}, and these pictures have one class each, of which the most probable is "
+            "named. Leave it out; `--coverage` says how often the set of likely classes must hold the true one."
+        )
+    if settings.loop.loss == "asymmetric":
+        raise SettingsError(
+            "loop.loss is asymmetric, which is for several classes a picture; one class a picture is learned by "
+            "cross_entropy or focal. Choose one of these."
+        )
 
 
 def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
@@ -102,6 +117,7 @@ CLASSIFICATION = Task(
     encode=class_numbers,
     strata=_strata,
     split=assign_splits,
+    check=_check,
     quick=_quick,
     build=_build,
     learner=_learner,

@@ -18,7 +18,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cells:
+class ScoredCells:
     """A test split of sets, checked. A cell that is not known counts neither way, in no figure."""
 
     probabilities: Doubles  # [N, K]
@@ -30,12 +30,12 @@ class Cells:
 
     @property
     def ranked(self) -> NDArray[np.int64]:
-        """The classes that have a known positive and a known negative."""
+        """The classes, int64 [k] in 0..K-1, that have a known positive and a known negative."""
         some = self.positive.any(axis=0) & (self.known & ~self.positive).any(axis=0)
         return np.flatnonzero(some)
 
 
-def contributions(cells: Cells) -> dict[str, tuple[Doubles, Doubles]]:
+def contributions(cells: ScoredCells) -> dict[str, tuple[Doubles, Doubles]]:
     """What each picture adds to the figures that are quotients of sums, numerator and denominator [N] each."""
     wrong = ((cells.predicted != cells.positive) & cells.known).sum(axis=1).astype(np.float64)
     cell_count = cells.known.sum(axis=1).astype(np.float64)
@@ -48,7 +48,7 @@ def contributions(cells: Cells) -> dict[str, tuple[Doubles, Doubles]]:
     }
 
 
-def ranking_precision(cells: Cells) -> Doubles:
+def ranking_precision(cells: ScoredCells) -> Doubles:
     """Label ranking average precision of each picture [N] in [0, 1], among its known classes; 1 where all or none are right.
 
     Source: Schapire and Singer 2000, BoosTexter, Machine Learning 39:135-168; scikit-learn's
@@ -63,21 +63,23 @@ def ranking_precision(cells: Cells) -> Doubles:
     return found
 
 
-def _cross_entropy(cells: Cells) -> Doubles:
+def _cross_entropy(cells: ScoredCells) -> Doubles:
     """Nats of each cell [N, K], 0 where it is not known; probabilities are clipped as by scikit-learn's log_loss."""
     least = float(np.finfo(np.float64).eps)
     own = np.where(cells.positive, cells.probabilities, 1 - cells.probabilities)
     return np.where(cells.known, -np.log(np.clip(own, least, 1.0)), 0.0)
 
 
-def quotients(cells: Cells, parts: Mapping[str, tuple[Doubles, Doubles]]) -> dict[str, float]:
-    """The figures of the pictures themselves by name, in double precision."""
+def quotients(cells: ScoredCells, parts: Mapping[str, tuple[Doubles, Doubles]]) -> dict[str, float]:
+    """The figures of the pictures themselves by name, in double precision; `parts`: numerators and denominators [N]."""
     right, support, predicted = (table.sum(axis=0).astype(np.float64)[:, None] for table in _tables(cells))
     sums = np.array([[value.sum()] for pair in parts.values() for value in pair])
     return {name: float(found[0]) for name, found in _figures(right, support, predicted, sums, tuple(parts)).items()}
 
 
-def statistics(cells: Cells, parts: Mapping[str, tuple[Doubles, Doubles]]) -> Callable[[Counts], dict[str, Doubles]]:
+def statistics(
+    cells: ScoredCells, parts: Mapping[str, tuple[Doubles, Doubles]]
+) -> Callable[[Counts], dict[str, Doubles]]:
     """A function from counts [b, G] to the figures [b] of each resample by name: those of `quotients`, and of each class k
     "precision k", "recall k" and "f1 k", NaN where they are not defined."""
     class_count = cells.known.shape[1]
@@ -106,7 +108,7 @@ def statistics(cells: Cells, parts: Mapping[str, tuple[Doubles, Doubles]]) -> Ca
     return figures
 
 
-def _tables(cells: Cells) -> tuple[Flags, Flags, Flags]:
+def _tables(cells: ScoredCells) -> tuple[Flags, Flags, Flags]:
     """Which cells are rightly named, there, and named, [N, K] each."""
     return cells.positive & cells.predicted, cells.positive, cells.predicted & cells.known
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tellapart.bundle import Score
 from tellapart.evaluation.intervals import mean_of_proportions, wilson
-from tellapart.tasks.multilabel.averaging import Cells, Flags
+from tellapart.tasks.multilabel.averaging import Flags, ScoredCells
 
 Interval: TypeAlias = "tuple[float, float] | None"
 
@@ -18,7 +18,7 @@ LOSSES = ("log_loss",)  # without an upper limit
 FEWEST_RANKED = 5  # groups of pictures with a class, and without it, for its own figures to have intervals
 
 
-def bound(name: str, value: float, interval: Interval, cells: Cells) -> Score:
+def bound(name: str, value: float, interval: Interval, cells: ScoredCells) -> Score:
     """A figure of all classes with its interval.
 
     Where every resample gives a perfect score, the low end is Wilson's for as many groups; of a mean over classes, those of
@@ -42,7 +42,7 @@ def bound(name: str, value: float, interval: Interval, cells: Cells) -> Score:
 
 
 def class_bounds(
-    cells: Cells, number: int, figures: Mapping[str, float | None], intervals: Mapping[str, Interval]
+    cells: ScoredCells, number: int, figures: Mapping[str, float | None], intervals: Mapping[str, Interval]
 ) -> dict[str, dict[str, Any] | None]:
     """The intervals of one class's figures, NAME_interval each; None where there is no figure.
 
@@ -64,7 +64,7 @@ def class_bounds(
     return found
 
 
-def _of_share(value: float, count: int, interval: Interval, cells: Cells) -> dict[str, Any]:
+def _of_share(value: float, count: int, interval: Interval, cells: ScoredCells) -> dict[str, Any]:
     low, high = wilson(value * count, count)
     if cells.group_count == len(cells.known):
         return {"low": low, "high": high, "method": "wilson"}
@@ -73,7 +73,7 @@ def _of_share(value: float, count: int, interval: Interval, cells: Cells) -> dic
     return {"low": low, "high": high, "method": f"{_method(cells)}, no narrower than wilson"}
 
 
-def _of_few(value: float, fewest: int, interval: Interval, cells: Cells) -> dict[str, Any]:
+def _of_few(value: float, fewest: int, interval: Interval, cells: ScoredCells) -> dict[str, Any]:
     if interval is None or fewest < FEWEST_RANKED:
         reason = f"none: {fewest} groups of pictures with or without the class, under {FEWEST_RANKED}"
         return {"low": None, "high": None, "method": reason}
@@ -85,11 +85,11 @@ def _of_few(value: float, fewest: int, interval: Interval, cells: Cells) -> dict
     return {"low": min(low, value), "high": max(high, value), "method": _method(cells)}
 
 
-def _method(cells: Cells) -> str:
+def _method(cells: ScoredCells) -> str:
     return "bootstrap of groups" if cells.group_count < len(cells.known) else "bootstrap"
 
 
-def _least_when_perfect(name: str, cells: Cells) -> float:
+def _least_when_perfect(name: str, cells: ScoredCells) -> float:
     """Low end for a perfect score: Wilson's over groups; of means over classes, those of the classes combined."""
     if name not in MEANS:
         return wilson(cells.group_count, cells.group_count)[0]
@@ -97,6 +97,6 @@ def _least_when_perfect(name: str, cells: Cells) -> float:
     return mean_of_proportions([1.0] * len(sizes), sizes)[0]
 
 
-def _groups(cells: Cells, chosen: Flags) -> int:
+def _groups(cells: ScoredCells, chosen: Flags) -> int:
     """How many groups have a picture that is `chosen` [N]."""
     return len(np.unique(cells.groups[chosen]))

@@ -67,7 +67,7 @@ def fit_calibration(logits: NDArray[np.floating], targets: NDArray[np.floating])
 
 
 def sigmoid(logits: NDArray[np.floating]) -> Doubles:
-    """1 / (1 + exp(-logits)), of any finite logits."""
+    """1 / (1 + exp(-logits)) in [0, 1], float64, of finite logits [...] of any shape."""
     small = np.exp(-np.abs(logits.astype(np.float64)))
     return np.asarray(np.where(logits >= 0, 1.0, small) / (1 + small))
 

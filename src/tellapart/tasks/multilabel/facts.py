@@ -26,7 +26,7 @@ class LabelRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictPart:
+class LabelsVerdictPart:
     """How good it is in one sentence, and what belongs to it."""
 
     score: Score  # mean average precision
@@ -42,7 +42,7 @@ class VerdictPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResultsPart:
+class LabelsResultsPart:
     """How good it is, in detail."""
 
     scores: Sequence[tuple[str, Score]]  # phrase key and figure

@@ -1,4 +1,4 @@
-"""How well each class's probabilities rank the pictures. In: Cells. Out: average precision, AUROC. Next: bounds.py.
+"""How well each class's probabilities rank the pictures. In: ScoredCells. Out: average precision, AUROC. Next: bounds.py.
 
 Shapes: N pictures, K classes, G groups, b resamples of the bootstrap, S steps of a ranking, P of them with a positive.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.evaluation.intervals import Counts, sum_by_group
-from tellapart.tasks.multilabel.averaging import Cells, Doubles, Flags
+from tellapart.tasks.multilabel.averaging import Doubles, Flags, ScoredCells
 
 
 def average_precision(scores: NDArray[np.floating], positive: Flags) -> float:
@@ -48,7 +48,7 @@ def mean_average_precision(targets: NDArray[np.floating], scores: NDArray[np.flo
     return float(np.mean(found)) if found else None
 
 
-def rankings_of_resamples(cells: Cells) -> Callable[[Counts], tuple[Doubles, Doubles]]:
+def rankings_of_resamples(cells: ScoredCells) -> Callable[[Counts], tuple[Doubles, Doubles]]:
     """A function from counts [b, G] to average precisions and AUROCs, [K', b] each, of the K' classes of `cells.ranked`.
 
     NaN where a resample lacks the class: it draws no picture with it, or for the AUROC none without it.
@@ -75,7 +75,7 @@ def mean_of_present(values: Doubles) -> Doubles:
 
 
 def _ranking(
-    scores: Doubles, positive: Flags, groups: NDArray[np.int64], cells: Cells
+    scores: Doubles, positive: Flags, groups: NDArray[np.int64], cells: ScoredCells
 ) -> Callable[[Counts], tuple[Doubles, Doubles]]:
     # Sorted once, here: a resample only changes how often each step of the ranking counts. Equal scores are one step.
     steps, step_of = np.unique(-scores, return_inverse=True)

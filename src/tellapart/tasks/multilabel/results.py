@@ -1,4 +1,4 @@
-"""What the report of sets says of the test split. In: OpenRun. Out: ResultsPart, VerdictPart ... Next: pictures.py.
+"""What the report of sets says of the test split. In: OpenRun. Out: LabelsResultsPart, LabelsVerdictPart ... Next: pictures.py.
 
 Shapes: n test pictures, K classes. What is not known of a picture is NaN, and counts neither way.
 """
@@ -22,7 +22,7 @@ from tellapart.reporting.matrix import FEW_CLASSES, cross_table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.class_curves import class_charts
 from tellapart.runs.open import OpenRun
-from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, ResultsPart, VerdictPart
+from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, LabelsResultsPart, LabelsVerdictPart
 
 HEADLINE = "mean_average_precision"
 _SCORES = (
@@ -88,11 +88,11 @@ def worst_rows(rows: Sequence[LabelRow], count: int) -> list[LabelRow]:
     ]
 
 
-def results_part(run: OpenRun, rows: Sequence[LabelRow], phrases: Phrases) -> ResultsPart:
+def results_part(run: OpenRun, rows: Sequence[LabelRow], phrases: Phrases) -> LabelsResultsPart:
     """Scores, which classes come together, classes and charts of the test split."""
     test = run.metrics["test"]
     together, said = (np.array(test["co_occurrence"][key], dtype=np.int64) for key in ("true", "predicted"))
-    return ResultsPart(
+    return LabelsResultsPart(
         scores=[(name, Score.of(test[name])) for name in _SCORES if isinstance(test.get(name), dict)],
         together=cross_table(run.classes, together, np.diag(together), off_is_wrong=False),
         said_together=cross_table(run.classes, said, np.diag(said), off_is_wrong=False),
@@ -139,11 +139,11 @@ def _reliability(
     )
 
 
-def verdict(run: OpenRun, rows: Sequence[LabelRow], *, wrong_labels: int, judged: int) -> VerdictPart:
+def verdict(run: OpenRun, rows: Sequence[LabelRow], *, wrong_labels: int, judged: int) -> LabelsVerdictPart:
     """The sentence at the top, what was compared, what to do next."""
     test, clean = run.metrics["test"], run.metrics.get("test_without_leaked")
     none, common = test["baselines"]["none"], test["baselines"]["most_common_set"]
-    return VerdictPart(
+    return LabelsVerdictPart(
         score=Score.of(test[HEADLINE]),
         n_test=test["n"],
         none=(none[HEADLINE], none["subset_accuracy"]),
@@ -187,6 +187,6 @@ def decision_part(run: OpenRun) -> DecisionPart:
     )
 
 
-def shows_image(part: ResultsPart) -> bool:
+def shows_image(part: LabelsResultsPart) -> bool:
     """Whether there are so many classes that they are shown as an image."""
     return len(part.together.classes) > FEW_CLASSES

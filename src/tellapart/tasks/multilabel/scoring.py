@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import DataError
 from tellapart.evaluation.intervals import RESAMPLES, Counts, Groups, bootstrap, group_numbers
-from tellapart.tasks.multilabel.averaging import Cells, Doubles, Flags, contributions, quotients, statistics
+from tellapart.tasks.multilabel.averaging import Doubles, Flags, ScoredCells, contributions, quotients, statistics
 from tellapart.tasks.multilabel.bounds import Interval, bound, class_bounds
 from tellapart.tasks.multilabel.calibration import calibration_error
 from tellapart.tasks.multilabel.ranking import auroc, average_precision, mean_of_present, rankings_of_resamples
@@ -91,7 +91,7 @@ def _check(
     targets: NDArray[np.floating],
     thresholds: NDArray[np.floating],
     groups: Groups | None,
-) -> Cells:
+) -> ScoredCells:
     if probabilities.shape != targets.shape or probabilities.shape[1] != len(thresholds):
         raise ValueError(
             f"probabilities are {probabilities.shape}, targets {targets.shape}, thresholds {len(thresholds)}; they must agree"
@@ -103,7 +103,7 @@ def _check(
             "Add pictures to the test split."
         )
     numbers = group_numbers(groups, len(targets))
-    return Cells(
+    return ScoredCells(
         probabilities=np.asarray(probabilities, dtype=np.float64),
         positive=np.nan_to_num(targets) > 0.5,
         known=known,
@@ -114,12 +114,12 @@ def _check(
     )
 
 
-def _rank(figure: Any, cells: Cells, number: int) -> float:
+def _rank(figure: Any, cells: ScoredCells, number: int) -> float:
     known = cells.known[:, number]
     return float(figure(cells.probabilities[known, number], cells.positive[known, number]))
 
 
-def _ranked(cells: Cells, seed: int) -> dict[str, Interval]:
+def _ranked(cells: ScoredCells, seed: int) -> dict[str, Interval]:
     """Intervals of what ranks pictures."""
     if not len(cells.ranked):
         return {}
@@ -142,7 +142,7 @@ def affordable_resamples(pictures: int, classes: int) -> int:
 
 
 def _per_class(
-    cells: Cells, classes: Sequence[str], thresholds: NDArray[np.floating], intervals: dict[str, Interval]
+    cells: ScoredCells, classes: Sequence[str], thresholds: NDArray[np.floating], intervals: dict[str, Interval]
 ) -> dict[str, dict[str, Any]]:
     ranked = set(cells.ranked.tolist())
     table = {}
@@ -177,7 +177,7 @@ def _together(sets: Flags) -> list[list[int]]:
     return counts
 
 
-def _baselines(cells: Cells, classes: Sequence[str], common: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _baselines(cells: ScoredCells, classes: Sequence[str], common: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What always saying the same would give: nothing, and the training pictures' most common set."""
     often = np.array([name in common for name in classes])
     return {
@@ -186,9 +186,9 @@ def _baselines(cells: Cells, classes: Sequence[str], common: Sequence[str]) -> d
     }
 
 
-def _constant(cells: Cells, said: Flags) -> dict[str, float]:
+def _constant(cells: ScoredCells, said: Flags) -> dict[str, float]:
     """The same figures, but for the log loss: who is sure and wrong once has none."""
-    same = Cells(
+    same = ScoredCells(
         probabilities=np.broadcast_to(said.astype(np.float64), cells.known.shape),
         positive=cells.positive,
         known=cells.known,

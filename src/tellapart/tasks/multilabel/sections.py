@@ -21,22 +21,24 @@ from tellapart.reporting.blocks import (
     Table,
     Verdict,
 )
-from tellapart.reporting.facts import Line, Shown
+from tellapart.reporting.facts import CaptionLine, Shown
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.sections import (
     about_section,
     captioned,
     charts_block,
+    compared_table,
     data_section,
     labels_section,
     learning_section,
     map_section,
     next_section,
+    scores_table,
 )
 from tellapart.runs.embeddings import EmbeddedExamples, try_to_embed
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part, data_part, learning_part, map_part
-from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, MistakesPart, ResultsPart, VerdictPart
+from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, LabelsResultsPart, LabelsVerdictPart, MistakesPart
 from tellapart.tasks.multilabel.pictures import doubt_labels, labels_part, names, sampled, worst_mistakes
 from tellapart.tasks.multilabel.results import (
     HEADLINE,
@@ -71,7 +73,7 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
             judged=0 if found is None else found.judged,
         )
         told = [
-            next_section(part.advice, _compared(part, phrases), phrases),
+            next_section(part.advice, compared_table(part.compared, HEADLINE, phrases), phrases),
             data_section(data, phrases),
             learning_section(learning_part(run, phrases), phrases),
             _results(results, len(rows), phrases),
@@ -113,7 +115,7 @@ def _map(run: OpenRun, embedded: EmbeddedExamples, phrases: Phrases) -> Section:
     )
 
 
-def _verdict(part: VerdictPart, phrases: Phrases) -> Verdict:
+def _verdict(part: LabelsVerdictPart, phrases: Phrases) -> Verdict:
     t, score = phrases, part.score
     sentence = t("labels_verdict_plain", share=score.value, n=part.n_test)
     if score.low is not None:
@@ -139,23 +141,9 @@ def _verdict(part: VerdictPart, phrases: Phrases) -> Verdict:
     )
 
 
-def _compared(part: VerdictPart, phrases: Phrases) -> Table | None:
-    if len(part.compared) < 2:
-        return None
-    numbers = [Column(name=phrases(key), kind="number") for key in ("log_loss", HEADLINE)]
-    return Table(
-        columns=[Column(name=""), *numbers, Column(name="")],
-        rows=[
-            (phrases(strategy), f"{loss:.3f}", phrases.percent(precision), "" if row else phrases("kept"))
-            for row, (strategy, loss, precision) in enumerate(part.compared)
-        ],
-        kept=0,
-    )
-
-
-def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
+def _results(part: LabelsResultsPart, class_count: int, phrases: Phrases) -> Section:
     t = phrases
-    blocks: list[Block] = [_scores(part, phrases)]
+    blocks: list[Block] = [scores_table(part.scores, _NO_SHARES, phrases)]
     if part.unknown_cells:
         blocks.append(Paragraph(text=t("labels_unknown", n=part.unknown_cells), tone="soft"))
     blocks.append(Heading(text=t("per_class")))
@@ -165,21 +153,7 @@ def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
     return Section(key="results", title=t("results"), blocks=blocks)
 
 
-def _scores(part: ResultsPart, phrases: Phrases) -> Table:
-    rows = []
-    for key, score in part.scores:
-        share = key not in _NO_SHARES
-        value = phrases.percent(score.value) if share else f"{score.value:.3f}"
-        rows.append((phrases(key), value, phrases.interval(score, share=share)))
-    columns = [
-        Column(name=phrases("score")),
-        Column(name=phrases("value"), kind="number"),
-        Column(name=phrases("interval"), kind="number"),
-    ]
-    return Table(columns=columns, rows=rows)
-
-
-def _together(part: ResultsPart, phrases: Phrases) -> list[Block]:
+def _together(part: LabelsResultsPart, phrases: Phrases) -> list[Block]:
     """What comes together; beside it what is named together, where there is room for both."""
     t, image = phrases, shows_image(part)
     lead = t.sentences(t("together_lead"), t("confusion_hover") if image else "")
@@ -224,9 +198,9 @@ def _classes(rows: Sequence[LabelRow], phrases: Phrases) -> Table:
 def _mistakes(part: MistakesPart, phrases: Phrases) -> Section:
     t = phrases
 
-    def caption(key: str, shown: Shown) -> tuple[Line, ...]:
-        label = Line(text=t(key), name=shown.predicted, share=t.percent(shown.probability), bad=True)
-        return Line(text=t("labels_shows"), name=shown.label), label
+    def caption(key: str, shown: Shown) -> tuple[CaptionLine, ...]:
+        label = CaptionLine(text=t(key), name=shown.predicted, share=t.percent(shown.probability), bad=True)
+        return CaptionLine(text=t("labels_shows"), name=shown.label), label
 
     blocks: list[Block] = [Paragraph(text=t("labels_mistakes_lead") if part.heated else t("labels_mistakes_plain"))]
     for title, key, pictures in (
@@ -239,11 +213,11 @@ def _mistakes(part: MistakesPart, phrases: Phrases) -> Section:
     return Section(key="mistakes", title=t("mistakes"), blocks=blocks)
 
 
-def _rather(phrases: Phrases, shown: Shown) -> tuple[Line, ...]:
+def _rather(phrases: Phrases, shown: Shown) -> tuple[CaptionLine, ...]:
     key = "labels_rather_with" if shown.predicted.startswith("+") else "labels_rather_without"
     return (
-        Line(text=phrases("labelled"), name=shown.label, bad=True),
-        Line(text=phrases(key), name=shown.predicted[1:], share=phrases.percent(shown.probability, 0)),
+        CaptionLine(text=phrases("labelled"), name=shown.label, bad=True),
+        CaptionLine(text=phrases(key), name=shown.predicted[1:], share=phrases.percent(shown.probability, 0)),
     )
 
 

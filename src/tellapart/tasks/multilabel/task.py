@@ -35,6 +35,10 @@ def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(np.unique(targets == 1, axis=0, return_inverse=True)[1], dtype=np.int64).reshape(-1)
 
 
+def _check(settings: TrainSettings) -> None:
+    """Everything that a classifier is told counts here, too."""
+
+
 def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
     from tellapart.tasks.multilabel.probing import fit
 
@@ -103,6 +107,7 @@ MULTILABEL = Task(
     encode=class_sets,
     strata=_strata,
     split=assign_label_sets,
+    check=_check,
     quick=_quick,
     build=_build,
     learner=_learner,

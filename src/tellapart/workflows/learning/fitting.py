@@ -24,7 +24,7 @@ from tellapart.training.memory import keep_freed_memory
 from tellapart.training.optimizer import build_optimizer
 from tellapart.training.progress import Epoch, Fitted, Progress
 from tellapart.training.schedule import Schedule
-from tellapart.training.terms import Limits, Listeners, Saving, Trainee
+from tellapart.training.terms import Listeners, Saving, Trainee, TrainingLimits
 from tellapart.workflows.learning.job import Job
 
 
@@ -47,7 +47,7 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
     ):
         fitted = fit(
             _trainee(job, learner, batches, devices),
-            Limits(epochs=job.epochs, patience=job.loop.patience, deadline=job.deadline),
+            TrainingLimits(epochs=job.epochs, patience=job.loop.patience, deadline=job.deadline),
             devices=devices,
             listeners=Listeners(
                 on_start=screen.on_start,
