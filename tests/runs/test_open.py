@@ -50,7 +50,7 @@ def run(tiny_model: Path) -> Path:
 def test_a_model_alone_has_no_more_than_itself(tiny_model: Path) -> None:
     alone = OpenRun(tiny_model)
     assert (alone.file, alone.folder, alone.classes) == (tiny_model, tiny_model.parent, CLASSES)
-    assert (alone.lists_examples, alone.has_recipe, alone.has_run) == (False, False, False)
+    assert (alone.lists_examples, alone.recipe, alone.has_run) == (False, {}, False)
     with pytest.raises(
         DataError, match=r"examples\.csv is not there, which lists the training pictures\. Give the run's"
     ):

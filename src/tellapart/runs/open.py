@@ -67,25 +67,26 @@ class OpenRun:
         """Whether the run's list of pictures lies beside the model."""
         return (self.folder / EXAMPLES).is_file()
 
-    @property
-    def has_recipe(self) -> bool:
-        """Whether the run's settings lie beside the model."""
-        return (self.folder / RECIPE).is_file()
-
     @cached_property
     def model(self) -> Model:
         """The opened network. Raises: ModelFileError."""
         return open_model(self.file)
 
     @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The settings as they are written, unchecked; none where no recipe lies beside the model. Raises: SettingsError."""
+        path = self.folder / RECIPE
+        return read_recipe(path) if path.is_file() else {}
+
+    @cached_property
     def settings(self) -> TrainSettings:
         """The settings that it was trained with. Raises: SettingsError."""
         path = self.folder / RECIPE
-        if not self.has_recipe:
+        if not path.is_file():
             raise SettingsError(
                 f"{path} is not there; it tells how the network is built. Give the run's folder with all its files."
             )
-        return make_settings(read_recipe(path))
+        return make_settings(self.recipe)
 
     @cached_property
     def examples(self) -> list[Example]:

@@ -99,8 +99,8 @@ def _training_pictures(opened: OpenRun) -> list[Example]:
 
 def _corrections(opened: OpenRun) -> Path | None:
     """The folder of pictures that visitors of the server sent: they allowed training on them, not showing them to others."""
-    labels = opened.settings.labels if opened.has_recipe else None
-    return None if labels is None or labels.endswith(".csv") else Path(labels)
+    labels = opened.recipe.get("labels")
+    return Path(labels) if isinstance(labels, str) and not labels.endswith(".csv") else None
 
 
 def _small_copy(path: Path, preprocessing: Preprocessing) -> bytes | None:

@@ -20,7 +20,7 @@ from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
 from tellapart.tasks.multilabel.calibration import MultilabelCalibration, sigmoid
 from tellapart.tasks.multilabel.candidates import draw_lines
-from tellapart.tasks.multilabel.scoring import HEADLINE, evaluate
+from tellapart.tasks.multilabel.scoring import HEADLINE, evaluate, most_common_set
 from tellapart.tasks.multilabel.thresholds import ClassThresholds
 
 _SCORES = (
@@ -68,7 +68,7 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
         leaked=int(leaked.sum()),
         scores=scores_of(metrics, _SCORES),
         scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
-        beside={"abstention": abstention.measured, "threshold_rule": lines.rule, "common_set": list(common)},
+        beside={"abstention": abstention.measured, "threshold_rule": lines.rule, "common_set": common},
         columns=["path", "labels", "predicted", *(f"probability of {name}" for name in dataset.classes)],
         table=lambda examples: _table(examples, probabilities, lines.values, dataset.classes),
         expected={
@@ -96,16 +96,6 @@ def _record(
         calibrated_on=validation,
         known=abstention.known,
     )
-
-
-def most_common_set(targets: NDArray[np.floating], classes: Sequence[str]) -> tuple[str, ...]:
-    """The combination of classes that most pictures have; of equal ones the first in order. What is not known is not in it.
-
-    `targets` is [N, K] in {0, 1, NaN}.
-    """
-    sets, counts = np.unique(targets == 1, axis=0, return_counts=True)
-    names = [tuple(np.array(classes)[one].tolist()) for one in sets]
-    return min(zip(names, counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))[0]
 
 
 def _table(
