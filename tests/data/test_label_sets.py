@@ -146,3 +146,8 @@ def test_an_audit_of_one_class_a_picture_says_nothing_of_sets() -> None:
     audit = build_audit(listing, [inspection])
     assert audit.sets is None
     assert {"sets", "task"}.isdisjoint(audit_json(audit))
+
+
+def test_a_class_of_which_nothing_is_known_is_not_said_to_be_everywhere() -> None:
+    items = [item(f"{number}.png", "a|?x" if number % 2 else "?x") for number in range(60)]
+    assert not any("nearly every picture shows" in one.message for one in findings(audited(items, ("a", "x"))))

@@ -79,7 +79,7 @@ def test_a_column_label_wins_over_a_column_labels_and_that_is_said(tmp_path: Pat
     assert found(listing) == ("classification", ["x"])
     assert listing.notes == (
         (
-            f"{tmp_path / 'table.csv'}: It has a column label and a column labels: label is read, one class a picture. "
+            f"{tmp_path / 'table.csv'}: it has a column label and a column labels: label is read, one class a picture. "
             "--task multilabel reads labels."
         ),
     )
@@ -142,3 +142,10 @@ def test_a_task_without_readers_is_refused(tmp_path: Path) -> None:
         SettingsError, match="the task is 'detection', which this tellapart does not learn. Use classification"
     ):
         read_listing(tmp_path, ReadOptions(task="detection"))
+
+
+@pytest.mark.parametrize("cell", ["2", "maybe"])
+def test_one_wrong_cell_among_columns_of_0_and_1_is_named(tmp_path: Path, cell: str) -> None:
+    table = write(tmp_path, f"path,cat,dog\na.png,1,0\nb.png,{cell},1\nc.png,0,1\n")
+    with pytest.raises(DataError, match=f"has '{cell}' in the column 'cat', row 3, where other rows have 0 or 1"):
+        read_listing(table)

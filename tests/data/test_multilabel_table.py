@@ -263,3 +263,15 @@ def test_columns_have_nothing_that_is_separated(tmp_path: Path) -> None:
         f"the table {str(path)!r} has a column of 0 and 1 for each class, in which nothing is separated. "
         "Leave --label-separator out."
     )
+
+
+@pytest.mark.parametrize("separator", [" ", ";"])
+def test_a_separator_that_was_told_where_the_usual_one_stands_is_refused(tmp_path: Path, separator: str) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("path,labels\na.png,hand sign|hot dog\nb.png,cat\n")
+    with pytest.raises(DataError) as caught:
+        read_label_sets(table, separator)
+    assert str(caught.value) == (
+        f"the table {str(table)!r} has '|' in its column 'labels' in 1 cells, such as 'hand sign|hot dog' in row 2, where "
+        f"--label-separator is {separator!r}. Leave it out, or write \\| where it is part of a name."
+    )

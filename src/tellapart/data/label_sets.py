@@ -71,7 +71,9 @@ def disagree(targets: Iterable[Target]) -> bool:
 
 def set_warnings(counts: SetCounts, *, least: int) -> Iterator[str]:
     """What may spoil the training or the test; `least` different pictures are what each split needs one of."""
-    few = {name: number for name, number in counts.absent.items() if number < least}
+    whole = sum(counts.pictures.values())
+    told = {name: number for name, number in counts.absent.items() if counts.unknown[name] < whole}
+    few = {name: number for name, number in told.items() if number < least}
     if few:
         named = ", ".join(f"{name!r} (all but {number})" for name, number in list(few.items())[:_NAMED])
         more = f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else ""

@@ -68,14 +68,15 @@ def _find_task(cells: Cells) -> TaskName:
         return "multilabel"
     if "target" in names:  # a run's examples.csv
         return "classification"
-    return "multilabel" if len(class_columns(cells).places) > 1 else "classification"
+    found = class_columns(cells)
+    return "multilabel" if len(found.places) + (found.doubtful is not None) > 1 else "classification"
 
 
 def _read_classes(cells: Cells, ignored: Counter[str], told: TaskName | None) -> Listing:
     names = [name.casefold() for name in cells.header]
     if "label" in names and "labels" in names and told is None:
         listing = list_classes(cells, ignored)
-        note = "It has a column label and a column labels: label is read, one class a picture. --task multilabel reads labels."
+        note = "it has a column label and a column labels: label is read, one class a picture. --task multilabel reads labels."
         return replace(listing, notes=(f"{cells.path}: {note}",))
     if "label" in names or "labels" not in names:
         return list_classes(cells, ignored)

@@ -6,6 +6,7 @@ known; an empty cell: none of them), or one column a class with 1 or 0 (true, fa
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -142,6 +143,8 @@ def _from_cells(cells: Cells, column: str, separator: str | None) -> SetRows:
     rows = rows_with(cells, column)
     if separator is None and not any(SEPARATOR in row.label for row in rows):
         _check_separator(cells.path, column, rows)
+    if separator not in (None, SEPARATOR):
+        _check_usual(cells.path, column, rows, separator)
     read: dict[str, ClassNames] = {}
     for row in rows:
         if row.label not in read:
@@ -168,6 +171,17 @@ def _check_separator(path: Path, column: str, rows: Sequence[TableRow]) -> None:
             f"the table {str(path)!r} has no {SEPARATOR!r} in its column {column!r}, but {separator!r} in {same:,} cells, such as "
             f"{doubtful.label!r} in row {doubtful.number}. Give --label-separator {separator!r} if it stands between names, or "
             f"--label-separator {SEPARATOR!r} if it is part of a name."
+        )
+
+
+def _check_usual(path: Path, column: str, rows: Sequence[TableRow], separator: str | None) -> None:
+    """Raises: DataError where another separator was asked for that is not there, or a space, and the usual one is."""
+    usual = [row for row in rows if re.search(r"(?<!\\)\|", row.label)]
+    if usual and (separator == " " or not any(str(separator) in row.label for row in rows)):
+        raise DataError(
+            f"the table {str(path)!r} has {SEPARATOR!r} in its column {column!r} in {len(usual):,} cells, such as "
+            f"{usual[0].label!r} in row {usual[0].number}, where --label-separator is {separator!r}. Leave it out, or write "
+            f"\\{SEPARATOR} where it is part of a name."
         )
 
 

@@ -62,7 +62,8 @@ class Task:
     # That array -> int64 [N]: what `loop.sampling = balanced` draws equally often.
     strata: Callable[[NDArray[Any]], NDArray[np.int64]]
     split: AssignSplits  # copies and groups together, what matters for the task balanced
-    check: Callable[[TrainSettings], None]  # raises SettingsError for what only another task looks at
+    # Raises SettingsError for what only another task looks at, DataError for what cannot be learned.
+    check: Callable[[TrainSettings, Dataset], None]
     quick: Callable[[TrainSettings, Dataset, Embedded], Candidate] | None  # the answer without gradients (the probe)
     build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training

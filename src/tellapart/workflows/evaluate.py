@@ -28,6 +28,8 @@ from tellapart.workflows.learning.examine import examine
 
 _FOUND = ReadOptions()
 
+_NAMED = 10  # classes that a message lists
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateResult:
@@ -122,9 +124,11 @@ def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, l
         )
     unknown = sorted({name for index in chosen for name in entries[index].target.classes} - set(classes))
     if unknown:
+        holding = [entries[index].path for index in chosen if unknown[0] in entries[index].target.classes]
+        more = f" and {len(classes) - _NAMED:,} more" if len(classes) > _NAMED else ""
         raise DataError(
-            f"the label {unknown[0]!r} is none of the model's classes ({', '.join(classes[:10])}). "
-            "Rename the folder, or leave those pictures out."
+            f"the label {unknown[0]!r}, of {len(holding):,} pictures such as {holding[0]}, is none of the model's classes "
+            f"({', '.join(classes[:_NAMED])}{more}). Call it as the model does, or leave those pictures out."
         )
     return chosen
 

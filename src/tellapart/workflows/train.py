@@ -172,8 +172,9 @@ def _look(
     if settings.strict:
         check_strict(examined.audit)
     task = task_of(examined.listing.task)
-    task.check(settings)
-    return examined, task, gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    task.check(settings, dataset)
+    return examined, task, dataset
 
 
 def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> TrainSettings:

@@ -35,7 +35,7 @@ def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(targets, dtype=np.int64)
 
 
-def _check(settings: TrainSettings) -> None:
+def _check(settings: TrainSettings, dataset: Dataset) -> None:
     """Raises: SettingsError for what is looked at only where a picture has several classes."""
     if settings.precision is not None:
         raise SettingsError(

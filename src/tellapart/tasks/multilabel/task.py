@@ -35,8 +35,11 @@ def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(np.unique(targets == 1, axis=0, return_inverse=True)[1], dtype=np.int64).reshape(-1)
 
 
-def _check(settings: TrainSettings) -> None:
-    """Everything that a classifier is told counts here, too."""
+def _check(settings: TrainSettings, dataset: Dataset) -> None:
+    """Raises: DataError that names the classes that all training pictures show, or of which none is known not to."""
+    from tellapart.training.multilabel_probe import check_targets
+
+    check_targets(dataset.targets[dataset.rows("train")], dataset.classes)
 
 
 def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
