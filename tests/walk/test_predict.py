@@ -278,7 +278,7 @@ def test_evaluate_tells_seen_pictures_apart(trained_run: Any, tmp_path: Path) ->
 
 
 def test_evaluate_refuses_what_it_cannot_score(trained_run: Any, colours: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the label 'blue' is none of the model's classes"):
+    with pytest.raises(DataError, match="the label 'blue', of 3 pictures such as .*, is none of the model's classes"):
         tellapart.evaluate(trained_run.model, colours)
     with pytest.raises(DataError, match="holds no picture of the test split"):
         alone = tmp_path / "model.onnx"
