@@ -180,3 +180,20 @@ def test_a_class_without_a_picture_in_train_is_named_and_the_lists_are_of_one_le
     )
     with pytest.raises(ValueError, match="shorter"):
         check_train(named("ab"), ["train"])
+
+
+@pytest.mark.parametrize("held", ["validation", "test"])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_was_added_joins_the_test_of_a_group_that_is_torn_already(held: Split, first: bool) -> None:
+    """The user's own splits put a group into train and into another: a picture that is added must not be trained on."""
+    own: list[Split | None] = [held, "train"] if first else ["train", held]
+    given = [*own, "train", "train", "validation", "test", None]
+    found = assign_splits(
+        targets=[ClassName("cat")] * 7,
+        content_hashes=[f"{number:032}" for number in range(7)],
+        groups=["torn", "torn", *"abcd", "torn"],
+        given=given,
+        seed=0,
+        added=[False] * 6 + [True],
+    )
+    assert found == [*given[:6], held]

@@ -188,3 +188,11 @@ def test_the_error_counts_only_the_class_that_is_answered() -> None:
     probabilities = np.array([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [0.1, 0.1, 0.8]], dtype=np.float32)
     # Answered 1 at 0.5, right; answered 2 at 0.8 twice, once right: (0.5 + 2 x 0.3) / 3.
     assert calibration_error(probabilities, np.array([1, 2, 0])) == pytest.approx((0.5 + 0.6) / 3, rel=1e-6)
+
+
+def test_each_of_the_fifteen_bins_counts_for_itself() -> None:
+    """Of twenty classes the most probable may have 0.06 or 0.08: in (0, 1/15] and (1/15, 2/15], one right and one wrong."""
+    probabilities = np.full((2, 20), 0.94 / 19)
+    probabilities[1] = 0.92 / 19
+    probabilities[:, 0] = [0.06, 0.08]
+    assert calibration_error(probabilities, np.array([0, 1])) == pytest.approx((0.94 + 0.08) / 2)

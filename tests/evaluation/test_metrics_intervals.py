@@ -142,6 +142,10 @@ def test_nothing_right_mirrors_it() -> None:
     high = 1 - mean_of_proportions([1.0] * 7, [12] * 7)[0]
     for name in ("balanced_accuracy", "macro_f1"):
         assert found[name] == {"value": 0.0, "low": 0.0, "high": high, "method": alike}
+    few = score(probabilities[::3], labels[::3])[
+        "macro_f1"
+    ]  # four of each class are enough to know that none was right
+    assert (few["value"], few["low"], few["method"]) == (0.0, 0.0, alike)
 
 
 def test_the_five_most_probable_are_those_that_fewer_than_five_exceed() -> None:

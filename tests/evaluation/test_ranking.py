@@ -56,6 +56,8 @@ def test_a_resample_without_a_class_has_no_area() -> None:
     found = auroc_of_resamples(probabilities, labels, np.arange(4))(np.array([[2, 0, 2, 0], [1, 1, 1, 1]], np.float32))
     assert np.isnan(found[0])
     assert found[1] == pytest.approx(auroc(probabilities, labels))
+    one_pair = auroc_of_resamples(np.array([[0.3, 0.7], [0.6, 0.4]]), np.array([1, 0]), np.arange(2))
+    assert one_pair(np.ones((1, 2), dtype=np.float32)).tolist() == [1.0]
 
 
 @pytest.mark.parametrize("size", [1, 5], ids=["alone", "in groups"])
