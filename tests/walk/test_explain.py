@@ -38,9 +38,9 @@ def test_a_picture_of_a_run(trained_run: Any, tmp_path: Path, capsys: pytest.Cap
     assert np.load(heat["array"], allow_pickle=False).shape == (7, 7)
     assert 0 <= heat["deletion"] <= heat["insertion"] <= 1
     assert len(one["neighbours"]) == 6
-    trained = {entry["path"]: entry["label"] for entry in rows_of(trained_run, "train")}
+    trained = {entry["path"]: entry["target"] for entry in rows_of(trained_run, "train")}
     assert all(trained[near["path"]] == near["label"] for near in one["neighbours"])
-    assert [near["label"] for near in one["neighbours"]].count(row["label"]) >= 4  # digits that look alike
+    assert [near["label"] for near in one["neighbours"]].count(row["target"]) >= 4  # digits that look alike
     similarities = [near["similarity"] for near in one["neighbours"]]
     assert similarities == sorted(similarities, reverse=True)
     stem = Path(row["path"]).stem
