@@ -4,7 +4,7 @@
 PYTHON ?=
 CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
-# As many test files run at once: most tests keep one core busy. Of more, those that measure time would notice.
+# As many test files run at once: most tests keep one core busy.
 WORKERS ?= 2
 
 VENV = .venv

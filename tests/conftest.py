@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -28,6 +30,27 @@ def repository() -> Path:
     return REPOSITORY
 
 
+def lacking(what: str, environment: Mapping[str, str]) -> NoReturn:
+    """Skip a test that something is lacking for. Under CI it fails: there everything is to be tested."""
+    under_ci = environment.get("CI", "").lower() not in ("", "0", "false")
+    (pytest.fail if under_ci else pytest.skip)(what)
+
+
+@pytest.fixture(scope="session")
+def lacks() -> Callable[[str], NoReturn]:
+    """Called by a test, or by a fixture of it, that cannot go on: with what is not there, and how to bring it."""
+    return lambda what: lacking(what, os.environ)
+
+
+@pytest.fixture(scope="session")
+def clients(repository: Path, lacks: Callable[[str], NoReturn]) -> Path:
+    """The interpreter of the environment with clients that others wrote."""
+    found = repository / ".venv-clients" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not found.exists():
+        lacks("there are no clients of others: `make .venv-clients/.installed` brings them")
+    return found
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test reads or fills the user's cache: a test that passes only with it would fail on a fresh machine."""
@@ -44,7 +67,8 @@ def until() -> Callable[[Callable[[], object]], None]:
     def wait(there: Callable[[], object], *, seconds: float = 300.0) -> None:
         end = time.monotonic() + seconds
         while not there():
-            assert time.monotonic() < end, f"it has not come about within {seconds:g} s"
+            if time.monotonic() > end:
+                pytest.fail(f"it has not come about within {seconds:g} s")
             time.sleep(0.005)
 
     return wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -64,3 +65,43 @@ def test_usage_reports_are_off_before_onnx_runtime_is_loaded(
     code = "import os, sys, tellapart; print('onnxruntime' in sys.modules, os.environ['ORT_DISABLE_TELEMETRY'])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.stdout.split() == ["False", found], answer.stderr
+
+
+CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time", "time"}
+
+
+def clock_reads(path: Path) -> list[int]:
+    """The lines that assert on a clock of the module `time`, or on a number that was taken from one in the same file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+
+    def reads(node: ast.AST) -> bool:
+        calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+        return any(
+            isinstance(call, ast.Attribute) and ast.unparse(call.value) == "time" and call.attr in CLOCKS
+            for call in calls
+        )
+
+    # Of a difference: a moment alone (a date to format, when something began) is no judgement.
+    taken = {
+        ast.unparse(target)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and reads(node.value)
+        if isinstance(node.value.op, ast.Sub)
+        for target in node.targets
+    }
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+        if reads(node.test) or taken & {one.id for one in ast.walk(node.test) if isinstance(one, ast.Name)}
+    ]
+
+
+def test_no_test_asserts_on_time(repository: Path, tmp_path: Path) -> None:
+    example = tmp_path / "example.py"
+    example.write_text(
+        "assert time.monotonic() - 3 < 5\nassert time.sleep(1) is None\ntook = time.time() - 3\nassert took < 5\n"
+    )
+    assert clock_reads(example) == [1, 4]
+    found = {str(path): lines for path in (repository / "tests").rglob("*.py") if (lines := clock_reads(path))}
+    assert found == {}

@@ -7,7 +7,7 @@
 
     classifier = tellapart.load(result.model)
     predictions = classifier.predict(["a.jpg", "b.png"])
-    predictions.labels, predictions.probabilities  # names, float32 [N, K]
+    predictions.labels, predictions.probabilities  # names, float32 [N, K]; of several classes a picture: .label_sets
 
     client = tellapart.Client("http://127.0.0.1:8501")  # of `tellapart serve`; AsyncClient for asyncio
     client.predict(["a.jpg", "b.png"])

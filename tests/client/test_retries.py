@@ -301,7 +301,8 @@ def test_retry_after_in_seconds(text: str, seconds: float) -> None:
 def test_retry_after_as_a_date() -> None:
     assert retry_after(formatdate(1_000_010, usegmt=True), now=lambda: 1_000_000.0) == 10
     assert retry_after(formatdate(1_000_000, usegmt=True), now=lambda: 1_000_010.0) == 0
-    assert retry_after(formatdate(time.time() + 3600, usegmt=True)) > 0
+    in_an_hour = formatdate(time.time() + 3600, usegmt=True)
+    assert retry_after(in_an_hour) > 0
 
 
 def test_waits_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,3 +115,66 @@ def test_the_pictures_to_fit_on_are_spread_over_the_classes() -> None:
     np.testing.assert_array_equal(chosen, choose_pictures(labels, most=45, seed=0))
     assert set(chosen.tolist()) != set(choose_pictures(labels, most=45, seed=1).tolist())
     np.testing.assert_array_equal(choose_pictures(labels, most=525, seed=0), np.arange(525))
+
+
+def test_classes_that_are_single_points_are_measured_by_a_tenth_of_the_variance_between_them() -> None:
+    """By hand: two classes at right angles, 15 pictures each, D = 16. Around the middle each lies at a squared distance of 1/2,
+    so all directions together have 30 x 1/2 / 29; a tenth of that, and squared distances are divided by it."""
+    novelty = fit_novelty(np.repeat(np.eye(2, 16), 15, axis=0).astype(np.float32), np.repeat([0, 1], 15))
+    unit_squared = 0.1 * 15 / 29
+    axes = np.eye(16, dtype=np.float32)
+    np.testing.assert_allclose(novelty.score(axes[:3]), [0, 0, 2 / unit_squared], rtol=1e-3, atol=1e-3)
+    between = (axes[0] + axes[1]) * 5  # at 45 degrees to both
+    assert novelty.score(between[None])[0] == pytest.approx((2 - np.sqrt(2)) / unit_squared, rel=1e-3)
+    np.testing.assert_allclose(novelty.centre, (axes[0] + axes[1]) / 2, atol=1e-7)
+    assert novelty.residual_scale == pytest.approx(1 / unit_squared)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_copies_of_one_picture_are_measured_by_the_least_variance(count: int) -> None:
+    novelty = fit_novelty(np.eye(1, 16, dtype=np.float32).repeat(count, axis=0) * 3, np.zeros(count, dtype=int))
+    axes = np.eye(16, dtype=np.float32)
+    np.testing.assert_allclose(novelty.score(axes[:2]), [0, 2 / 1e-3], rtol=1e-3, atol=1e-3)
+
+
+def test_no_more_directions_than_pictures_can_tell() -> None:
+    """A third of the pictures, one less than the embedding is long, 64 at most, one at least."""
+    for count, length, directions in (
+        (9, 8, 3),
+        (60, 8, 7),
+        (400, 80, 64),
+        (200, 80, 64),
+        (189, 80, 63),
+        (2, 5, 1),
+        (3, 1, 1),
+    ):
+        train, labels = blobs(count, length, 2, seed=0)
+        novelty = fit_novelty(train, labels)
+        assert novelty.directions.shape == (length, directions)
+        assert novelty.scales.shape == (directions,)
+        assert novelty.means.shape == (min(2, count), directions)
+        np.testing.assert_allclose(novelty.directions.T @ novelty.directions, np.eye(directions), atol=1e-4)
+
+
+def test_the_arrays_of_the_graph_give_the_same_score() -> None:
+    """As model.onnx computes it, from the arrays alone."""
+    train, labels = blobs(120, 24, 3, seed=0)
+    novelty = fit_novelty(train, labels)
+    parts = novelty.arrays()
+    assert list(parts) == ["least_length", "centre", "directions", "scales", "means", "residual_scale"]
+    assert (parts["least_length"].tolist(), parts["residual_scale"].shape) == ([np.float32(1e-6)], (1,))
+    new = np.concatenate([blobs(5, 24, 3, seed=1)[0], np.zeros((1, 24), dtype=np.float32)])
+    centred = new / np.maximum(np.linalg.norm(new, axis=1, keepdims=True), parts["least_length"]) - parts["centre"]
+    along = centred @ parts["directions"]
+    beside = np.square(centred).sum(axis=1) - np.square(along).sum(axis=1)
+    nearest = np.square(along[:, None] * parts["scales"] - parts["means"]).sum(axis=2).min(axis=1)
+    np.testing.assert_allclose(novelty.score(new), nearest + parts["residual_scale"] * beside, rtol=1e-4)
+    assert novelty.score(new.astype(np.float64)).dtype == np.float32
+
+
+def test_as_many_of_each_class_as_there_are_and_the_default_is_two_thousand() -> None:
+    labels = np.arange(2_001) % 3
+    assert len(choose_pictures(labels, seed=0)) == 2_000
+    np.testing.assert_array_equal(choose_pictures(labels[:2_000], seed=0), np.arange(2_000))
+    chosen = choose_pictures(np.array([5, 5, 5, 2, 2, 9]), most=4, seed=1)
+    assert sorted(np.array([5, 5, 5, 2, 2, 9])[chosen].tolist()) in ([2, 2, 5, 9], [2, 5, 5, 9])

@@ -82,3 +82,49 @@ def test_the_interval_is_as_wide_as_hanley_and_mcneil_say() -> None:
     variance = (area * (1 - area) + 199 * (both_above - area**2) + 199 * (both_below - area**2)) / 200**2
     assert interval[1] - interval[0] == pytest.approx(2 * 1.96 * np.sqrt(variance), rel=0.15)
     assert interval[0] < area < interval[1]
+
+
+def placed(probabilities: Doubles, labels: NDArray[np.int64], weights: Doubles) -> float:
+    """DeLong, DeLong and Clarke-Pearson's placement values, equation 5 and 6, with a weight for each picture."""
+    areas = []
+    for number in range(probabilities.shape[1]):
+        positive, scores = labels == number, probabilities[:, number]
+        own, others = np.sort(scores[positive]), np.sort(scores[~positive])
+        below = (np.searchsorted(others, scores, "left") + np.searchsorted(others, scores, "right")) / 2 / len(others)
+        above = 1 - (np.searchsorted(own, scores, "left") + np.searchsorted(own, scores, "right")) / 2 / len(own)
+        area = below[positive].mean()
+        moved = (weights * (below - area))[positive].sum() / len(own) + (weights * (above - area))[
+            ~positive
+        ].sum() / len(others)
+        areas.append(area + moved)
+    return float(np.mean(areas))
+
+
+@pytest.mark.parametrize(("count", "exact"), [(10_000, True), (10_002, False)])
+def test_up_to_thirty_million_steps_it_is_exact_and_above_linear(count: int, exact: bool) -> None:
+    """Of a thousand resamples, three classes, ten thousand pictures; the two differ in the fifth digit."""
+    probabilities, labels = scores(count, 3, seed=7)
+    groups = np.arange(count) // 2
+    counts = np.random.default_rng(8).multinomial(count // 2, np.full(count // 2, 2 / count), size=3).astype(np.float32)
+    found = auroc_of_resamples(probabilities, labels, groups)(counts)
+    exactly, linearly = (
+        np.array([area(probabilities, labels, row[groups]) for row in counts]) for area in (weighted, placed)
+    )
+    assert np.abs(exactly - linearly).min() > 1e-6
+    np.testing.assert_allclose(found, exactly if exact else linearly, atol=2e-7)
+    assert found.dtype == np.float64
+
+
+def test_the_linear_area_stays_within_its_bounds() -> None:
+    labels = np.arange(30_002) % 2
+    probabilities = np.stack([1 - labels, labels], axis=1).astype(np.float64)
+    probabilities[0] = [
+        0.0,
+        1.0,
+    ]  # one mistake: drawn often it would cost, drawn never it would gain more than there is
+    counts = np.ones((2, 30_002), dtype=np.float32)
+    counts[:, 0] = [0, 30_002]
+    found = auroc_of_resamples(probabilities, labels, np.arange(30_002))(counts)
+    assert found[0] == pytest.approx(1.0, abs=1e-6)
+    assert found[0] <= 1.0
+    assert found[1] >= 0.0

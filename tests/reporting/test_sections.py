@@ -21,11 +21,11 @@ from tellapart.reporting.blocks import (
 )
 from tellapart.reporting.facts import (
     AboutPart,
+    CaptionLine,
     Chart,
     DataPart,
     LabelsPart,
     LearningPart,
-    Line,
     MapPart,
     Shown,
 )
@@ -176,7 +176,7 @@ def test_what_is_wrong_with_the_data_is_shown_and_counted() -> None:
     ]
     _, leaks, *_ = of_kind(section, Pictures)
     assert [[one.caption for one in group.pictures] for group in leaks.groups] == [
-        [(Line(text="cat"),), (Line(text="dog"),)]
+        [(CaptionLine(text="cat"),), (CaptionLine(text="dog"),)]
     ] * 2
 
 
@@ -204,7 +204,9 @@ def labels(**changes: Any) -> Section:
         "ambiguous": [],
         "counts": (15, 1, 0),
     }
-    return labels_section(LabelsPart(**given | changes), ENGLISH, lambda shown: (Line(text="rather", name="owl"),))
+    return labels_section(
+        LabelsPart(**given | changes), ENGLISH, lambda shown: (CaptionLine(text="rather", name="owl"),)
+    )
 
 
 def test_doubtful_labels_are_counted_and_captioned() -> None:
@@ -214,7 +216,7 @@ def test_doubtful_labels_are_counted_and_captioned() -> None:
         "Like no other picture",
     ]
     wrong, outliers = of_kind(section, Pictures)
-    assert wrong.groups[0].pictures[0].caption == (Line(text="rather", name="owl"),)
+    assert wrong.groups[0].pictures[0].caption == (CaptionLine(text="rather", name="owl"),)
     assert outliers.groups[0].pictures[0].caption == by_label(picture("dog"))
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +16,39 @@ from tellapart.reporting.phrases import table
 from .conftest import PATIENCE, Running
 
 WORDS = {key: phrase for key, phrase in table().items() if key.startswith("page_")}
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream "
     "--window-size=1200,900"
 )
-MISSING = "Debian's packages chromium and chromium-driver are not installed"
-
-
-def may_skip(installed: bool, environment: Mapping[str, str]) -> bool:
-    """Whether tests of the page may be skipped: without a browser, but never in CI, where nobody would see that they were."""
-    return not installed and environment.get("CI") != "true"
-
-
 MARKS = [
     pytest.mark.slow,
-    pytest.mark.skipif(may_skip(bool(BROWSER and DRIVER), os.environ), reason=MISSING),
-    pytest.mark.skipif(
-        importlib.util.find_spec("selenium") is None, reason="selenium is not installed: the dev extra has it"
-    ),
     # Selenium leaves the closing of its sockets to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
 
+def missing(path: str | None = None) -> str:
+    """What of the browser is not on the `path` (None: the environment's), in words; empty where all is there."""
+    if any(shutil.which(name, path=path) is None for name in ("chromium", "chromedriver")):
+        return "Debian's packages chromium and chromium-driver are not installed: .ci/run installs them, as root"
+    if importlib.util.find_spec("selenium") is None:
+        return "selenium is not installed: the dev extra has it"
+    return ""
+
+
 @contextlib.contextmanager
 def browser(folder: Path) -> Iterator[Any]:
     """A browser that keeps its files in a folder."""
-    if not (BROWSER and DRIVER):
-        pytest.fail(f"{MISSING}; CI needs them. Install them, as .ci/run does.")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    options.binary_location = str(BROWSER)
+    options.binary_location = str(shutil.which("chromium"))
     for flag in (*FLAGS.split(), f"--user-data-dir={folder}", "--lang=en-GB"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
     driver.set_script_timeout(PATIENCE)
     yield driver
     driver.quit()

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -302,9 +302,11 @@ def explain() -> Callable[[Version, bytes, int], bytes]:
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from .browser import browser
+def chromium(tmp_path_factory: pytest.TempPathFactory, lacks: Callable[[str], NoReturn]) -> Iterator[Any]:
+    from .browser import browser, missing
 
+    if what := missing():
+        lacks(what)
     with browser(tmp_path_factory.mktemp("chromium")) as driver:
         yield driver
 

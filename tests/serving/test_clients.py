@@ -7,12 +7,12 @@ They want older versions of packages that we use (kserve: protobuf 6), so they l
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from .conftest import PATIENCE, Running, Start, expected, pixels
 PRELUDE = """
 import asyncio, json, logging, sys, warnings
 import numpy as np
+from collections.abc import Callable
 from pathlib import Path
 logging.disable(logging.CRITICAL)
 http, grpc, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
@@ -31,17 +32,13 @@ answers = {}
 """
 
 
-@pytest.fixture(scope="module")
-def python(repository: Path) -> Path:
-    """The interpreter of the clients' environment."""
-    found = repository / ".venv-clients" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not found.exists():
-        # Never skipped where it counts.
-        (pytest.fail if "CI" in os.environ else pytest.skip)("`make .venv-clients/.installed` brings these clients")
-    return found
+@pytest.fixture
+def curl(lacks: Callable[[str], NoReturn]) -> None:
+    if shutil.which("curl") is None:
+        lacks("curl is not installed")
 
 
-def ask(python: Path, program: str, server: Running, folder: Path, pictures: list[bytes]) -> dict[str, Any]:
+def ask(clients: Path, program: str, server: Running, folder: Path, pictures: list[bytes]) -> dict[str, Any]:
     """Run `program` in a process of its own; it fills `answers`."""
     for number, data in enumerate(pictures):
         (folder / f"{number}.png").write_bytes(data)
@@ -49,7 +46,11 @@ def ask(python: Path, program: str, server: Running, folder: Path, pictures: lis
     code = PRELUDE + program + "\nprint(json.dumps(answers))"
     addresses = [f"127.0.0.1:{server.http_port}", f"127.0.0.1:{server.grpc_port}"]
     done = subprocess.run(
-        [python, "-c", code, *addresses, str(folder)], capture_output=True, text=True, check=False, timeout=2 * PATIENCE
+        [clients, "-c", code, *addresses, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=2 * PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -96,14 +97,14 @@ def run(module, client, binary):
 
 @pytest.mark.slow
 def test_tritonclient_over_http(
-    python: Path, start: Start, models: Path, pictures: list[bytes], tmp_path: Path
+    clients: Path, start: Start, models: Path, pictures: list[bytes], tmp_path: Path
 ) -> None:
     program = TRITON + (
         "import tritonclient.http as module\n"
         "for binary in (True, False):\n"
         "    run(module, module.InferenceServerClient(http), binary)\n"
     )
-    answers = ask(python, program, start(control=True), tmp_path, pictures)
+    answers = ask(clients, program, start(control=True), tmp_path, pictures)
     wanted = expected(models / "single" / "model.onnx", pictures)
     name = "tritonclient.httpTrue"
     same(answers[name], wanted)
@@ -118,10 +119,10 @@ def test_tritonclient_over_http(
 
 @pytest.mark.slow
 def test_tritonclient_over_grpc(
-    python: Path, start: Start, models: Path, pictures: list[bytes], tmp_path: Path
+    clients: Path, start: Start, models: Path, pictures: list[bytes], tmp_path: Path
 ) -> None:
     program = TRITON + "import tritonclient.grpc as module\nrun(module, module.InferenceServerClient(grpc), True)\n"
-    answers = ask(python, program, start(control=True), tmp_path, pictures)
+    answers = ask(clients, program, start(control=True), tmp_path, pictures)
     wanted = expected(models / "single" / "model.onnx", pictures)
     name = "tritonclient.grpcTrue"
     same(answers[name], wanted)
@@ -159,9 +160,9 @@ asyncio.run(main())
 
 @pytest.mark.slow
 def test_kserves_client(
-    python: Path, shared: Running, shared_models: Path, pictures: list[bytes], tmp_path: Path
+    clients: Path, shared: Running, shared_models: Path, pictures: list[bytes], tmp_path: Path
 ) -> None:
-    answers = ask(python, KSERVE, shared, tmp_path, pictures)
+    answers = ask(clients, KSERVE, shared, tmp_path, pictures)
     wanted = expected(shared_models / "single" / "model.onnx", pictures)
     same(answers["v1"], wanted)
     for name in ("v2 json", "v2 binary", "grpc"):
@@ -186,8 +187,8 @@ except Exception as error:
 
 
 @pytest.mark.slow
-def test_ovmsclient(python: Path, shared: Running, shared_models: Path, pictures: list[bytes], tmp_path: Path) -> None:
-    answers = ask(python, OVMS, shared, tmp_path, pictures)
+def test_ovmsclient(clients: Path, shared: Running, shared_models: Path, pictures: list[bytes], tmp_path: Path) -> None:
+    answers = ask(clients, OVMS, shared, tmp_path, pictures)
     wanted = expected(shared_models / "single" / "model.onnx", pictures)
     same(answers["files"], wanted)
     same(answers["pixels"], wanted[1:2])
@@ -197,7 +198,7 @@ def test_ovmsclient(python: Path, shared: Running, shared_models: Path, pictures
     assert "there is no model 'nobody'" in answers["error"][1]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None and "CI" not in os.environ, reason="curl is not installed")
+@pytest.mark.usefixtures("curl")
 def test_curl(shared: Running, shared_models: Path, pictures: list[bytes], tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(pictures[0])
@@ -215,7 +216,7 @@ EXAMPLE = re.compile(r"^curl (?:.*<<END\n(?:.*\n)*?END|(?:.*\\\n)*.*)$", re.MULT
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("curl") is None and "CI" not in os.environ, reason="curl is not installed")
+@pytest.mark.usefixtures("curl")
 def test_the_examples_in_the_documentation_work(
     start: Start, models: Path, pictures: list[bytes], repository: Path, tmp_path: Path
 ) -> None:

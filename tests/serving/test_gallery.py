@@ -154,10 +154,10 @@ def test_made_from_a_run(run: Path, colours: Path) -> None:
 
 
 def test_what_visitors_sent_is_not_shown_to_others(run: Path, colours: Path) -> None:
-    (run / "recipe.toml").write_text(f"[settings]\nlabels = {str(colours / 'green')!r}\n")
+    (run / "recipe.toml").write_text(f"[settings]\ndata = 'colours'\nlabels = {str(colours / 'green')!r}\n")
     made = make_gallery(run, side=40, reporter=Silent())
     assert (made.of, made.classes) == (4, 2)
-    (run / "recipe.toml").write_text(f"[settings]\nlabels = {str(colours / 'green.csv')!r}\n")
+    (run / "recipe.toml").write_text(f"[settings]\ndata = 'colours'\nlabels = {str(colours / 'green.csv')!r}\n")
     assert make_gallery(run, out=run / "other.npz", side=40, reporter=Silent()).of == 6
 
 

@@ -262,12 +262,17 @@ def _newest(folder: Path) -> str:
     return max((path.name for path in folder.glob("checkpoint-*")), default="")
 
 
-def _await_saves(folder: Path, count: int) -> None:
-    """Return after so many more checkpoints, or when none has come for a second."""
+def _await_saves(folder: Path, count: int, child: int) -> None:
+    """Return after so many more checkpoints, or when the child has ended."""
     for _ in range(count):
-        before, patience = _newest(folder), time.monotonic() + 1
-        while _newest(folder) == before and time.monotonic() < patience:
+        before = _newest(folder)
+        while _newest(folder) == before and not _ended(child):
             time.sleep(0.001)
+
+
+def _ended(child: int) -> bool:
+    """Whether it has, without taking note of it: `_wait` still can."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _wait(child: int) -> int:
@@ -288,7 +293,7 @@ def serve(folder: Path, kills: int, seed: int, options: dict[str, Any]) -> dict[
             child = _fork(lambda count=replaces: (_die_at_replace(count), whole(folder=run)))
         else:  # at a random moment after the run has got somewhat further
             child = _fork(lambda: whole(folder=run))
-            _await_saves(run, chance.randint(0, 2 * saves // kills))
+            _await_saves(run, chance.randint(0, 2 * saves // kills), child)
             time.sleep(chance.uniform(0, 0.02))
             os.kill(child, signal.SIGKILL)  # a child that has ended by itself stays a zombie until it is waited for
         places.append([_newest(run), _wait(child), len(list(run.glob(".*.part")))])

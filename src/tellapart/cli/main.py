@@ -79,7 +79,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: tellapart demo, or: tellapart train PICTURES (a folder with one folder of pictures a class).",
+    epilog="Start with: tellapart demo, or: tellapart train PICTURES (one folder of pictures a class, or a CSV).",
 )
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."

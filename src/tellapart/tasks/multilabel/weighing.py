@@ -1,4 +1,4 @@
-"""How much a picture that shows a class counts. In: targets [N, K]. Out: weights. Next: probing.py, loss.py."""
+"""How much a picture that shows a class counts. In: targets [N, K]. Out: weights. Next: probing.py."""
 
 from __future__ import annotations
 
