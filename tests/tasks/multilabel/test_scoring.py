@@ -88,6 +88,20 @@ def test_a_cell_that_is_not_known_counts_neither_way() -> None:
     assert found["micro_f1"]["value"] == pytest.approx(metrics.f1_score(targets[known], said[known]))
 
 
+def test_pictures_of_which_nothing_is_known_change_no_figure() -> None:
+    probabilities, targets = made(60)
+    more = np.concatenate([probabilities, probabilities[:20]]), np.concatenate([targets, np.full((20, 4), np.nan)])
+    found, known = score(*more), score(probabilities, targets)
+    for name in ("micro_f1", "macro_f1", "hamming_loss", "subset_accuracy", "log_loss", "mean_average_precision"):
+        assert found[name]["value"] == pytest.approx(known[name]["value"]), name
+    name = "label_ranking_average_precision"
+    assert found[name]["value"] == pytest.approx(known[name]["value"])
+    assert found["calibration_error"]["after"] == pytest.approx(known["calibration_error"]["after"])
+    assert found["co_occurrence"]["true"] == known["co_occurrence"]["true"]
+    rows, others = found["per_class"].values(), known["per_class"].values()
+    assert [row["predicted"] for row in rows] == [row["predicted"] for row in others]
+
+
 def test_groups_make_intervals_wider() -> None:
     probabilities, targets = (np.repeat(one, 4, axis=0) for one in made(75))
     alone, together = (score(probabilities, targets, groups=groups) for groups in (None, np.arange(300) // 4))
