@@ -194,6 +194,9 @@ def test_a_class_without_a_positive_has_no_figures() -> None:
     whole = score(probabilities, targets)
     three = [metrics.average_precision_score(targets[:, k], probabilities[:, k]) for k in range(3)]
     assert whole["mean_average_precision"]["value"] == pytest.approx(np.mean(three))
+    f1 = metrics.f1_score(targets, probabilities >= THRESHOLDS, average=None, zero_division=0)
+    assert f1[3] == 0
+    assert whole["macro_f1"]["value"] == pytest.approx(f1[:3].mean())
 
 
 def test_nothing_known_is_no_test() -> None:
