@@ -127,6 +127,12 @@ def test_the_pictures_that_choose_the_strength_hold_what_is_rare() -> None:
     assert choose_rows(targets[:10_000], np.random.default_rng(0)).tolist() == list(range(10_000))
 
 
+def test_of_many_classes_fewer_pictures_choose_the_strength() -> None:
+    targets = (np.random.default_rng(0).random((12_000, 80)) < 0.5).astype(float)
+    assert 5_000 <= len(choose_rows(targets, np.random.default_rng(0))) <= 5_050
+    assert 2_000 <= len(choose_rows(np.tile(targets[:, :75], 10), np.random.default_rng(0))) <= 2_100
+
+
 def test_of_many_pictures_some_choose_the_strength_and_all_are_fitted() -> None:
     vectors, targets = made(21_000, 4, 2, seed=7, noise=3.0)
     seen: list[int] = []

@@ -39,6 +39,10 @@ from tellapart.training.strips import worker_threads
 _SEARCH_TOLERANCE = 1e-5  # nats; at ten times as much the held-out loss is off by up to a third of a percent
 _FINAL_TOLERANCE = 1e-14  # nats; see LogisticRegressions.minimise. The probabilities are then right to a millionth
 _CELLS_AT_ONCE = 20_000_000  # problems x pictures that are solved together; 80 MB an array
+_SEARCH_CELLS, _FEWEST_ROWS = (
+    400_000,
+    2_000,
+)  # pictures x classes that choose the strength; of 80 classes 5,000 pictures
 _RARE = 20  # so many pictures with and without each class are among those that choose the strength
 
 
@@ -200,13 +204,14 @@ def _shares(problems: int, pictures: int) -> Iterator[slice]:
 
 
 def choose_rows(targets: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of targets [N, K] in {0, 1, NaN}, ascending, about 10,000 at most: at random, 20 that have and lack each class."""
-    count = len(targets)
-    if count <= SEARCH_ROWS:
+    """Rows of targets [N, K] in {0, 1, NaN}, ascending: at random 10,000, of many classes fewer, with what is rare."""
+    count, classes = targets.shape
+    most = min(SEARCH_ROWS, max(_FEWEST_ROWS, _SEARCH_CELLS // classes))
+    if count <= most:
         return np.arange(count)
     order = generator.permutation(count)
     chosen = np.zeros(count, dtype=np.bool_)
-    chosen[order[:SEARCH_ROWS]] = True
+    chosen[order[:most]] = True
     for value in (0, 1):
         found = targets[order] == value
         chosen[order] |= (found & (np.cumsum(found, axis=0) <= _RARE)).any(axis=1)

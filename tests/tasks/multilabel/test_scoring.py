@@ -10,7 +10,7 @@ import pytest
 from sklearn import metrics
 
 from tellapart.errors import DataError
-from tellapart.evaluation.intervals import wilson
+from tellapart.evaluation.intervals import mean_of_proportions, wilson
 from tellapart.tasks.multilabel.averaging import ScoredCells, ranking_precision
 from tellapart.tasks.multilabel.calibration import calibration_error
 from tellapart.tasks.multilabel.scoring import affordable_resamples, evaluate, most_common_set
@@ -88,6 +88,20 @@ def test_a_cell_that_is_not_known_counts_neither_way() -> None:
     assert found["micro_f1"]["value"] == pytest.approx(metrics.f1_score(targets[known], said[known]))
 
 
+def test_pictures_of_which_nothing_is_known_change_no_figure() -> None:
+    probabilities, targets = made(60)
+    more = np.concatenate([probabilities, probabilities[:20]]), np.concatenate([targets, np.full((20, 4), np.nan)])
+    found, known = score(*more), score(probabilities, targets)
+    for name in ("micro_f1", "macro_f1", "hamming_loss", "subset_accuracy", "log_loss", "mean_average_precision"):
+        assert found[name]["value"] == pytest.approx(known[name]["value"]), name
+    name = "label_ranking_average_precision"
+    assert found[name]["value"] == pytest.approx(known[name]["value"])
+    assert found["calibration_error"]["after"] == pytest.approx(known["calibration_error"]["after"])
+    assert found["co_occurrence"]["true"] == known["co_occurrence"]["true"]
+    rows, others = found["per_class"].values(), known["per_class"].values()
+    assert [row["predicted"] for row in rows] == [row["predicted"] for row in others]
+
+
 def test_groups_make_intervals_wider() -> None:
     probabilities, targets = (np.repeat(one, 4, axis=0) for one in made(75))
     alone, together = (score(probabilities, targets, groups=groups) for groups in (None, np.arange(300) // 4))
@@ -127,6 +141,10 @@ def test_which_classes_come_together() -> None:
 def test_a_perfect_answer_is_not_certain() -> None:
     targets = made(40)[1]
     found = score(targets, targets)
+    sizes = targets.sum(axis=0).astype(int).tolist()
+    combined = mean_of_proportions([1.0] * 4, sizes)[0]
+    assert found["mean_average_precision"]["low"] == found["macro_f1"]["low"] == pytest.approx(combined)
+    assert found["micro_f1"]["low"] == pytest.approx(wilson(40, 40)[0])
     for name in ("mean_average_precision", "micro_f1", "macro_f1", "subset_accuracy"):
         assert found[name]["value"] == 1.0
         assert 0.5 < found[name]["low"] < 0.97
@@ -180,6 +198,9 @@ def test_a_class_without_a_positive_has_no_figures() -> None:
     whole = score(probabilities, targets)
     three = [metrics.average_precision_score(targets[:, k], probabilities[:, k]) for k in range(3)]
     assert whole["mean_average_precision"]["value"] == pytest.approx(np.mean(three))
+    f1 = metrics.f1_score(targets, probabilities >= THRESHOLDS, average=None, zero_division=0)
+    assert f1[3] == 0
+    assert whole["macro_f1"]["value"] == pytest.approx(f1[:3].mean())
 
 
 def test_nothing_known_is_no_test() -> None:
@@ -218,6 +239,32 @@ def test_a_class_with_few_pictures_has_no_interval_of_its_ranking() -> None:
         assert row[f"{name}_interval"]["method"].startswith("none: 4 groups of pictures with or without")
     targets[4, 3] = 1
     assert score(probabilities, targets)["per_class"]["dog"]["auroc_interval"]["low"] is not None
+
+
+def test_a_class_that_nearly_all_show_has_no_interval_of_its_ranking_either() -> None:
+    probabilities, targets = made()
+    targets[:, 0] = 1
+    targets[:4, 0] = 0
+    row = score(probabilities, targets)["per_class"]["ant"]
+    assert row["auroc"] is not None
+    assert row["auroc_interval"]["low"] is None
+    targets[:4, 0] = np.nan
+    row = score(probabilities, targets)["per_class"]["ant"]
+    assert (row["average_precision"], row["auroc"], row["average_precision_interval"]) == (None, None, None)
+    assert (row["support"], row["negatives"], row["unknown"]) == (296, 0, 4)
+    assert row["recall_interval"]["low"] < row["recall"]
+
+
+def test_groups_that_are_all_alike_do_not_make_a_share_certain() -> None:
+    targets = np.ones((40, 4), dtype=np.float32)
+    targets[::2] = 0
+    probabilities = np.where(np.arange(40)[:, None] % 4 == 3, 0.1, targets).astype(
+        np.float32
+    )  # one of two in each group
+    row = score(probabilities, targets, groups=np.arange(40) // 4)["per_class"]["ant"]
+    low, high = wilson(10, 20)
+    assert row["recall"] == 0.5
+    assert (row["recall_interval"]["low"], row["recall_interval"]["high"]) == pytest.approx((low, high))
 
 
 def test_a_perfect_class_is_not_certain() -> None:

@@ -14,7 +14,6 @@ from tellapart.bundle import MultilabelRecord, Score
 from tellapart.data.examples import SPLITS
 from tellapart.data.targets import ClassNames, class_sets
 from tellapart.evaluation.curves import binned
-from tellapart.evaluation.intervals import wilson
 from tellapart.reporting.advice import FEWEST, MOST, TRUSTED, about_labels, about_size
 from tellapart.reporting.facts import Chart, Said
 from tellapart.reporting.figures import SERIES, draw_reliability
@@ -62,17 +61,16 @@ def label_rows(run: OpenRun) -> list[LabelRow]:
     rows = []
     for name in run.classes:
         row = per_class[name]
-        recall, support = row["recall"], row["support"]
-        low, high = wilson((recall or 0.0) * support, support)
+        recall = row["recall"]
         rows.append(
             LabelRow(
                 name=name,
                 train=counts["train"][name],
                 validation=counts["validation"][name],
-                test=support,
+                test=row["support"],
                 threshold=row["threshold"],
                 precision=row["precision"],
-                recall=None if recall is None else Score(value=recall, low=low, high=high),
+                recall=None if recall is None else Score.of({"value": recall, **row["recall_interval"]}),
                 f1=row["f1"],
                 average_precision=row["average_precision"],
                 auroc=row["auroc"],
