@@ -38,7 +38,7 @@ def test_one_class_a_picture() -> None:
     assert found.targets.tolist() == [1 - row % 2 for row in range(20) if row != 3]
     assert sorted(set(found.splits)) == ["test", "train", "validation"]
     assert [example.problem for example in found.examples if example.problem] == ["empty file"]
-    assert found.pictures(np.array([0]))[0].path == Path("0.png")
+    assert found.pictures[0].path == Path("0.png")
 
 
 def sets() -> Dataset:
@@ -56,16 +56,16 @@ def test_sets_of_classes() -> None:
 
 def test_rows_are_in_the_order_of_their_contents() -> None:
     found = sets()
-    rows = found.rows("train")
+    rows = found.rows["train"]
     assert rows.tolist() == sorted(np.flatnonzero(found.splits == "train").tolist(), reverse=True)
 
 
 def test_what_turns_out_to_be_unreadable_is_set_aside() -> None:
     found = sets()
-    (first, *_) = found.rows("train")
+    (first, *_) = found.rows["train"]
     left = found.without({int(first): "gone"})
     assert (len(left.targets), len(left.splits), len(left.groups)) == (49, 49, 49)
     assert first not in left.indices
     assert (left.examples[first].problem, left.examples[first].split) == ("gone", None)
     with pytest.raises(DataError, match="no picture of the test split is left"):
-        found.without(dict.fromkeys(found.rows("test").tolist(), "gone"))
+        found.without(dict.fromkeys(found.rows["test"].tolist(), "gone"))

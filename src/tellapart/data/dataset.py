@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,26 +46,18 @@ class Dataset:
     groups: NDArray[np.int64]  # [N]
     splits: NDArray[np.str_]  # [N]
     leaked: NDArray[np.bool_]  # [N]
-    file_hashes: Mapping[int, str]  # index into `examples` -> SHA-256 of the file
+    pictures: tuple[PictureFile, ...]  # [N]
+    # The rows of each split, int64 [n] in 0..N-1, by content, so that nothing learned depends on the names of files.
+    rows: Mapping[Split, NDArray[np.int64]] = field(init=False)
 
-    def rows(self, split: Split) -> NDArray[np.int64]:
-        """The rows of a split, int64 [n] in 0..N-1, ordered by content, so that nothing learned depends on names of files."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", {split: self._ordered(split) for split in SPLITS})
+
+    def _ordered(self, split: Split) -> NDArray[np.int64]:
         chosen = np.flatnonzero(self.splits == split)
         examples = [self.examples[self.indices[row]] for row in chosen]
         keys = [(example.content_hash, example.target.text) for example in examples]
         return chosen[sorted(range(len(chosen)), key=keys.__getitem__)]
-
-    def pictures(self, rows: NDArray[np.int64] | None = None) -> list[PictureFile]:
-        """The files of some rows, int64 [n] in 0..N-1, or of all."""
-        found = []
-        for index in self.indices if rows is None else self.indices[rows]:
-            example = self.examples[index]
-            found.append(
-                PictureFile(
-                    path=example.path, file_hash=self.file_hashes[int(index)], content_hash=example.content_hash
-                )
-            )
-        return found
 
     def without(self, problems: Mapping[int, str]) -> Dataset:
         """The same with the rows in `problems` set aside for the reasons given there.
@@ -85,9 +77,10 @@ class Dataset:
             groups=self.groups[kept],
             splits=self.splits[kept],
             leaked=self.leaked[kept],
+            pictures=tuple(self.pictures[row] for row in kept),
         )
         for split in SPLITS:
-            if not (left.splits == split).any():
+            if not len(left.rows[split]):
                 raise DataError(f"no picture of the {split} split is left that can be read. Add pictures to it.")
         return left
 
@@ -111,7 +104,14 @@ def gather(
         groups=groups.astype(np.int64),
         splits=np.array([examples[index].split or "" for index in usable]),
         leaked=np.array([examples[index].path in leaked for index in usable], dtype=np.bool_),
-        file_hashes={index: examined.inspections[index].file_hash for index in usable},
+        pictures=tuple(
+            PictureFile(
+                path=examples[index].path,
+                file_hash=examined.inspections[index].file_hash,
+                content_hash=examples[index].content_hash,
+            )
+            for index in usable
+        ),
     )
 
 

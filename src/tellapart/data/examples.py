@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal
 
 from tellapart.bundle import TaskName
 from tellapart.data.targets import ClassNames, Target
+from tellapart.errors import PictureError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -80,11 +82,21 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
-    """One file whose embedding is wanted."""
+    """One file of which pixels are wanted."""
 
     path: Path
     file_hash: str  # SHA-256 of the bytes, as the audit saw them; "": not known, so that any bytes are taken
     content_hash: str  # of the pixels; equal contents are computed once
+
+    def read(self) -> bytes:
+        """The bytes, as the audit saw them. Raises: PictureError when the file has vanished or changed since."""
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise PictureError(f"vanished after the audit: {error.strerror}") from None
+        if self.file_hash and hashlib.sha256(data).hexdigest() != self.file_hash:
+            raise PictureError("changed after the audit; train again")
+        return data
 
 
 def named_classes(targets: Iterable[Target]) -> set[str]:

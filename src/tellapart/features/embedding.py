@@ -29,6 +29,7 @@ class Embedded:
     computed: int  # pictures that went through the network
     reused: int  # pictures whose embedding was in the cache
     seconds: float
+    pace: float | None  # seconds a picture on the device that trains; None: nothing was computed there
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows [n] to embeddings [n, D]."""
@@ -43,23 +44,29 @@ def embed_dataset(
     The test split's are a CPU's, as model.onnx will give them. Raises: DataError when a split has no picture left.
     """
     started = time.monotonic()
-    features = embed_pictures(dataset.pictures(), backbone, device, cache, reporter, title=_TITLE)
+    every = np.arange(len(dataset.pictures))
+    # Half precision on a GPU differs in digits that a test can see, and model.onnx runs on a CPU.
+    last = dataset.rows["test"] if device != "cpu" else every[:0]
+    vectors = np.empty((len(every), backbone.embedding), dtype=np.float32)
+    problems: dict[int, str] = {}
+    computed = reused = 0
+    pace: float | None = None
+    for rows, where in ((np.setdiff1d(every, last), device), (last, "cpu")):
+        if not len(rows):
+            continue
+        began = time.monotonic()
+        features = embed_pictures([dataset.pictures[row] for row in rows], backbone, where, cache, reporter)
+        if where == device and features.computed:
+            pace = (time.monotonic() - began) / features.computed
+        vectors[rows] = features.vectors
+        problems.update((int(rows[place]), problem) for place, problem in features.problems.items())
+        computed, reused = computed + features.computed, reused + features.reused
     seconds = time.monotonic() - started
-    dataset = dataset.without(features.problems)
-    vectors = features.vectors
-    if features.problems:
-        vectors = np.delete(vectors, list(features.problems), axis=0)
-    if device != "cpu":
-        # Half precision on a GPU differs in digits that a test can see, and model.onnx runs on a CPU.
-        test = dataset.rows("test")
-        again = embed_pictures(dataset.pictures(test), backbone, "cpu", cache, reporter, title=_TITLE)
-        vectors[test] = again.vectors
+    dataset = dataset.without(problems)
+    if problems:
+        vectors = np.delete(vectors, list(problems), axis=0)
     return dataset, Embedded(
-        backbone=backbone,
-        vectors=vectors,
-        computed=features.computed,
-        reused=features.reused,
-        seconds=seconds,
+        backbone=backbone, vectors=vectors, computed=computed, reused=reused, seconds=seconds, pace=pace
     )
 
 

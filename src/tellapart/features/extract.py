@@ -166,7 +166,7 @@ def _embed(
         if stop.is_set():
             break
         try:
-            images.append(load(read_unchanged(pictures[row]), preprocessing))
+            images.append(load(pictures[row].read(), preprocessing))
             good.append(row)
         except PictureError as error:
             problems[row] = str(error)
@@ -178,17 +178,6 @@ def _embed(
         problems[good[index]] = "the network gives no finite numbers for it"
     keep = [index for index, row in enumerate(good) if row not in problems]
     return _Done(rows=[good[index] for index in keep], vectors=vectors[keep], problems=problems)
-
-
-def read_unchanged(picture: PictureFile) -> bytes:
-    """The bytes of a file as the audit saw them. Raises: PictureError when it has vanished or changed since."""
-    try:
-        data = picture.path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"vanished after the audit: {error.strerror}") from None
-    if picture.file_hash and hashlib.sha256(data).hexdigest() != picture.file_hash:
-        raise PictureError("changed after the audit; train again")
-    return data
 
 
 def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str) -> str:

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from tellapart.data.examples import PictureFile
 from tellapart.errors import DataError, PictureError
-from tellapart.features.extract import read_unchanged
 from tellapart.features.row_folder import open_rows, relatives
 from tellapart.features.rows import Computed, RowStore, fill
 from tellapart.preprocessing import Preprocessing, load
@@ -76,7 +75,7 @@ class ShrunkPictures:
 
     def _decode(self, picture: PictureFile) -> NDArray[np.uint8]:
         try:
-            return load(read_unchanged(picture), self.preprocessing)
+            return load(picture.read(), self.preprocessing)
         except PictureError as error:
             raise DataError(
                 f"{picture.path}: {error}. Training needs it in every epoch; put it back as it was, or train again."
@@ -166,7 +165,7 @@ def _compute(copies: Sequence[PictureFile], preprocessing: Preprocessing, slots:
     values, good, problems = [], [], {}
     for slot in slots:
         try:
-            values.append(load(read_unchanged(copies[slot]), preprocessing))
+            values.append(load(copies[slot].read(), preprocessing))
             good.append(slot)
         except PictureError as error:
             problems[slot] = str(error)
@@ -178,7 +177,7 @@ def _check(pictures: Sequence[PictureFile], advance: Callable[[int], None] | Non
 
     def check(row: int) -> tuple[int, str]:
         try:
-            read_unchanged(pictures[row])
+            pictures[row].read()
         except PictureError as error:
             return row, str(error)
         return row, ""

@@ -180,7 +180,7 @@ def _look(
 def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> TrainSettings:
     if settings.loop.batch_size is not None or settings.strategy == "probe":
         return settings
-    chosen = choose_batch_size(device, processes=world_size(), train=len(dataset.rows("train")))
+    chosen = choose_batch_size(device, processes=world_size(), train=len(dataset.rows["train"]))
     return settings.model_copy(update={"loop": settings.loop.model_copy(update={"batch_size": chosen})})
 
 

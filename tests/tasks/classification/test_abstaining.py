@@ -48,7 +48,7 @@ def made(count: int = 200, leaked: tuple[int, ...] = ()) -> tuple[Dataset, Valid
         groups=np.arange(count),
         splits=splits,
         leaked=np.isin(np.arange(count), leaked),
-        file_hashes={},
+        pictures=(),
     )
     backbone = ReadyBackbone(
         name="tiny",

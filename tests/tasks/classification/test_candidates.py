@@ -78,7 +78,7 @@ def dataset() -> Dataset:
         groups=ROWS,
         splits=np.array(["validation"] * 200),
         leaked=np.zeros(200, dtype=np.bool_),
-        file_hashes={},
+        pictures=(),
     )
 
 

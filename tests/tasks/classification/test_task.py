@@ -39,7 +39,7 @@ def sets(rows: list[list[float]]) -> Dataset:
         groups=np.arange(count),
         splits=np.array(["train"] * count),
         leaked=np.zeros(count, dtype=np.bool_),
-        file_hashes={},
+        pictures=(),
     )
 
 

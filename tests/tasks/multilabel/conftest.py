@@ -57,7 +57,7 @@ def make() -> Callable[..., Made]:
             groups=np.arange(count),
             splits=splits,
             leaked=np.isin(np.arange(count), leaked),
-            file_hashes={},
+            pictures=(),
         )
         candidate = Candidate(
             strategy="probe",

@@ -40,7 +40,7 @@ def test_what_is_measured_is_the_test_split_less_what_leaked(make: Callable[...,
 def test_the_score_is_fitted_on_training_pictures_with_a_mean_a_combination(make: Callable[..., Any]) -> None:
     made = make()
     found = learn_to_abstain(validate(made.candidate, made.dataset), made.dataset, coverage=0.9, seed=0)
-    rows = made.dataset.rows("train")
+    rows = made.dataset.rows["train"]
     expected = fit_novelty(made.embeddings[rows], cluster(made.dataset.targets[rows]))
     np.testing.assert_allclose(found.novelty.means, expected.means, rtol=1e-5)
     np.testing.assert_allclose(found.novelty.centre, expected.centre, rtol=1e-5, atol=1e-7)

@@ -24,7 +24,7 @@ SETTINGS = TrainSettings(data="pictures.csv")
 
 
 def embedded(made: Any) -> Embedded:
-    return Embedded(backbone=made.backbone, vectors=made.embeddings, computed=0, reused=0, seconds=0.0)
+    return Embedded(backbone=made.backbone, vectors=made.embeddings, computed=0, reused=0, seconds=0.0, pace=None)
 
 
 @pytest.mark.parametrize("balanced", [False, True], ids=["plain", "balanced"])
@@ -62,7 +62,7 @@ def test_losses_and_figure_are_those_of_the_calibrated_validation_pictures(make:
     made = make(unknown=lambda generator: generator.random((200, 3)) < 0.3)
     made.dataset.targets[2] = np.nan  # a validation picture of which nothing is known
     found = validate(made.candidate, made.dataset)
-    rows = made.dataset.rows("validation")
+    rows = made.dataset.rows["validation"]
     rows = rows[~np.isnan(made.dataset.targets[rows]).all(axis=1)]
     assert 2 not in rows
     targets, logits = made.dataset.targets[rows], made.candidate.logits(rows)

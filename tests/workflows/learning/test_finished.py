@@ -56,7 +56,7 @@ def backbone(tiny_network: Path) -> ReadyBackbone:
 
 def test_each_picture_is_embedded_once(dataset: Dataset, backbone: ReadyBackbone) -> None:
     reporter = Counting()
-    embeddings = EmbedOnce(dataset, backbone, reporter)
+    embeddings = EmbedOnce(dataset.pictures, backbone, reporter)
     first = embeddings(np.array([4, 0, 8]))
     np.testing.assert_allclose(first, [[0, 240 / 255, 0], [0, 0, 250 / 255], [230 / 255, 0, 0]], atol=0.01)
     np.testing.assert_array_equal(embeddings(np.array([0, 8, 1, 4]))[[3, 0, 1]], first)
@@ -65,8 +65,8 @@ def test_each_picture_is_embedded_once(dataset: Dataset, backbone: ReadyBackbone
 
 
 def test_a_picture_that_is_gone_stops_the_scoring(dataset: Dataset, backbone: ReadyBackbone) -> None:
-    embeddings = EmbedOnce(dataset, backbone, Silent())
-    path = dataset.pictures(np.array([2]))[0].path
+    embeddings = EmbedOnce(dataset.pictures, backbone, Silent())
+    path = dataset.pictures[2].path
     path.unlink()
     with pytest.raises(DataError, match=r"2\.png: .* put it back as it was, and resume the run"):
         embeddings(np.array([1, 2]))

@@ -29,8 +29,9 @@ from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import LoopSettings
 from tellapart.training.devices import Devices, default_workers
 from tellapart.workflows.learning import finetune, fitting
+from tellapart.workflows.learning.assemble import fingerprint
 from tellapart.workflows.learning.fitting import run_job
-from tellapart.workflows.learning.job import Job, fingerprint
+from tellapart.workflows.learning.job import Job
 
 SIDE, COUNT = 16, 48
 

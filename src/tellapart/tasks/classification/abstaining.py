@@ -53,7 +53,7 @@ class Abstention:
 def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, seed: int) -> Abstention:
     """Fit, calibrate and measure. `coverage` is in (0, 1). Raises: DataError when a picture can no longer be read."""
     candidate = winner.candidate
-    train, validation, test = (dataset.rows(split) for split in ("train", "validation", "test"))
+    train, validation, test = (dataset.rows[split] for split in ("train", "validation", "test"))
     clean = test[~dataset.leaked[test]]
     test = clean if len(clean) else test
     train = train[choose_pictures(dataset.targets[train], seed=seed)]

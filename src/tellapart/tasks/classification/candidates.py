@@ -16,7 +16,7 @@ FIGURE = "accuracy"
 
 def validate(candidate: Candidate, dataset: Dataset) -> Validated:
     """Fit the temperature on the validation rows and score them."""
-    rows = dataset.rows("validation")
+    rows = dataset.rows["validation"]
     labels, logits_NK = dataset.targets[rows], candidate.logits(rows)
     temperature = fit_temperature(logits_NK, labels)
     probabilities = apply_temperature(logits_NK, temperature).astype(np.float64)
@@ -41,7 +41,7 @@ def correct(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Choice
     usual = settings.class_weights == "none" and settings.loop.sampling == "natural"
     if choice.winner.candidate.strategy == "probe" or not usual or settings.loop.loss != "cross_entropy":
         return choice
-    rows = dataset.rows("validation")
+    rows = dataset.rows["validation"]
     candidate = choice.winner.candidate
     temperature, biases = fit_class_biases(candidate.logits(rows), dataset.targets[rows])
     corrected = replace(candidate, bias=(candidate.bias + biases).astype(np.float32))

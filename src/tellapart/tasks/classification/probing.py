@@ -11,7 +11,7 @@ from tellapart.training.probe import fit_probe
 
 def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
     """Fit softmax regression to convergence on the train split. Raises: DataError."""
-    train = dataset.rows("train")
+    train = dataset.rows["train"]
     fitted = fit_probe(
         embedded.vectors[train],
         dataset.targets[train],

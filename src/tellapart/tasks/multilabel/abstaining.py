@@ -53,7 +53,7 @@ class MultilabelAbstention:
 def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, seed: int) -> MultilabelAbstention:
     """Fit, calibrate and measure. `coverage` is in (0, 1). Raises: DataError when a picture can no longer be read."""
     embeddings = winner.candidate.embeddings
-    train, validation, test = (dataset.rows(split) for split in ("train", "validation", "test"))
+    train, validation, test = (dataset.rows[split] for split in ("train", "validation", "test"))
     clean = test[~dataset.leaked[test]]
     test = clean if len(clean) else test
     clusters = cluster(dataset.targets[train])

@@ -23,7 +23,7 @@ def validate(candidate: Candidate, dataset: Dataset) -> Validated:
     nothing is known counts nowhere. Where no class has a known picture with and one without it, the figure is 0.
     Raises: DataError where nothing is known of any validation picture.
     """
-    rows = dataset.rows("validation")
+    rows = dataset.rows["validation"]
     targets = dataset.targets[rows]
     told = ~np.isnan(targets).all(axis=1)
     if not told.any():
@@ -51,7 +51,7 @@ def correct(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Choice
 
 def draw_lines(winner: Validated, dataset: Dataset, *, precision: float | None = None) -> ClassThresholds:
     """The winner's threshold of each class, on the validation rows; see choose_thresholds. Raises: SettingsError."""
-    rows = dataset.rows("validation")
+    rows = dataset.rows["validation"]
     return choose_thresholds(calibrated(winner, rows), dataset.targets[rows], precision=precision)
 
 

@@ -17,7 +17,7 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candid
 
     With balanced class weights a picture that shows a class counts for as many that lack it as there are. Raises: DataError.
     """
-    train = dataset.rows("train")
+    train = dataset.rows["train"]
     targets = dataset.targets[train]
     fitted = fit_multilabel_probe(
         embedded.vectors[train],

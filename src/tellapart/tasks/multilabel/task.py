@@ -39,7 +39,7 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     """Raises: DataError that names the classes that all training pictures show, or of which none is known not to."""
     from tellapart.training.multilabel_probe import check_targets
 
-    check_targets(dataset.targets[dataset.rows("train")], dataset.classes)
+    check_targets(dataset.targets[dataset.rows["train"]], dataset.classes)
 
 
 def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:

@@ -43,7 +43,7 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     logits_NK = winner.candidate.logits(rows)
     probabilities, uncalibrated = calibration.probabilities(logits_NK), sigmoid(logits_NK).astype(np.float32)
     targets, groups, leaked = dataset.targets[rows], dataset.groups[rows], dataset.leaked[rows]
-    common = most_common_set(dataset.targets[dataset.rows("train")], dataset.classes)
+    common = most_common_set(dataset.targets[dataset.rows["train"]], dataset.classes)
 
     def score_some(chosen: NDArray[np.bool_]) -> dict[str, Any]:
         return evaluate(
@@ -62,7 +62,7 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
     return Tested(
         rows=rows,
-        record=_record(calibration, lines, abstention, len(dataset.rows("validation"))),
+        record=_record(calibration, lines, abstention, len(dataset.rows["validation"])),
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(leaked.sum()),

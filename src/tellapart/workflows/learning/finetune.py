@@ -1,4 +1,4 @@
-"""Train the upper stages of a pretrained network, from the probe on. In: the probe, settings. Out: Candidate. Next: gradient.py.
+"""The upper stages of a pretrained network, which go on from the probe. In: the probe, settings. Out: Prepared. Next: gradient.py.
 
 Linear probe first, then fine-tuning from it: Kumar et al. 2022, arXiv 2202.10054. The frozen stages run once a view;
 what they give is cached, and training costs only the stages that train.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from tellapart.data.augment import build_augmentation, resolve
-from tellapart.data.dataset import Dataset
 from tellapart.errors import ModelFileError, SettingsError
 from tellapart.evaluation.choosing import Candidate
 from tellapart.models.blocks import Dense, dense_layers
@@ -24,8 +22,6 @@ from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_lower
 from tellapart.runtime import Session
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.task import Task
-from tellapart.workflows.learning.gradient import train_network
 from tellapart.workflows.learning.prepared import Prepared, TooShort
 from tellapart.workflows.learning.session import TrainingSession
 
@@ -36,23 +32,16 @@ EPOCHS = 20  # at most, where none are given
 DROPOUT = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
-    """Fine-tuning was not done, and why."""
-
-    reason: str  # a sentence
-
-
-def finetune(session: TrainingSession, task: Task, dataset: Dataset, probe: Candidate) -> Candidate | Skipped:
-    """The fine-tuned candidate; the plan goes into the run's settings. Raises: TrainingError, StorageError, SettingsError."""
+def prepare_finetune(session: TrainingSession, probe: Candidate) -> Prepared:
+    """The network with the probe as its classifier, frozen where nothing trains. Raises: BackboneError, SettingsError."""
     with session.reporter.step("Preparing the network", 1) as advance:
-        prepared = _prepare(session, probe, len(dataset.classes))
+        prepared = _prepare(session, probe)
         advance(1)
-    trained = train_network(session, task, dataset, prepared)
-    return Skipped(reason=_too_short(trained)) if isinstance(trained, TooShort) else trained
+    return prepared
 
 
-def _too_short(found: TooShort) -> str:
+def too_short(found: TooShort) -> str:
+    """Why there is no fine-tuned network, in a sentence."""
     if not found.seconds:
         return "Not fine-tuned: the budget ended before the first epoch did. Give a longer --budget."
     return (
@@ -61,10 +50,10 @@ def _too_short(found: TooShort) -> str:
     )
 
 
-def _prepare(session: TrainingSession, probe: Candidate, class_count: int) -> Prepared:
+def _prepare(session: TrainingSession, probe: Candidate) -> Prepared:
     """Build, start the classifier as the probe, freeze, and export what is frozen (once a backbone and cut)."""
     settings, backbone = session.run.settings, probe.backbone
-    network = _network(settings, probe, class_count)
+    network = _network(settings, probe)
     trained = parse_unfreeze(settings.finetune.unfreeze or UNFREEZE, len(network.stages))
     freeze(network, trained)
     network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
@@ -98,14 +87,14 @@ def _prepare(session: TrainingSession, probe: Candidate, class_count: int) -> Pr
     )
 
 
-def _network(settings: TrainSettings, probe: Candidate, class_count: int) -> StagedNetwork:
+def _network(settings: TrainSettings, probe: Candidate) -> StagedNetwork:
     """The pretrained network, with the probe as its classifier."""
     backbone, dropout = probe.backbone, settings.network.dropout
     network = build_pretrained(
         backbone.name,
         weights=backbone.weights,
         preprocessing=backbone.preprocessing,
-        class_count=class_count,
+        class_count=len(probe.bias),
         dropout=DROPOUT if dropout is None else dropout,
         drop_path=settings.network.drop_path,
     )

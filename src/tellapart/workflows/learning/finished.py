@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import safetensors.torch
 from numpy.typing import NDArray
 
-from tellapart.data.dataset import Dataset
+from tellapart.data.examples import PictureFile
 from tellapart.errors import DataError
 from tellapart.evaluation.choosing import Candidate
 from tellapart.features.backbone import ReadyBackbone
@@ -24,8 +25,10 @@ from tellapart.workflows.learning.prepared import Prepared
 WORK = "work"  # in the run's folder, until the run is finished
 
 
-def finish_network(prepared: Prepared, fitted: Fitted, dataset: Dataset, run: Run, reporter: Reporter) -> Candidate:
-    """Export a trained network and answer through the exported file alone, for the mean over the views of a picture.
+def finish_network(
+    prepared: Prepared, fitted: Fitted, pictures: Sequence[PictureFile], run: Run, reporter: Reporter
+) -> Candidate:
+    """Export a trained network and answer for `pictures` through the exported file alone, over all views of a picture.
 
     Raises: BackboneError, StorageError.
     """
@@ -54,27 +57,29 @@ def finish_network(prepared: Prepared, fitted: Fitted, dataset: Dataset, run: Ru
         backbone=backbone,
         weight=tensors["classifier.weight"].numpy().astype(np.float32),
         bias=tensors["classifier.bias"].numpy().astype(np.float32),
-        embeddings=EmbedOnce(dataset, backbone, reporter),
+        embeddings=EmbedOnce(pictures, backbone, reporter),
         details=_details(fitted),
     )
 
 
 class EmbedOnce:
-    """Embeddings of rows of the dataset through the exported file; what was asked for once is kept."""
+    """Embeddings of pictures by row through the exported file; what was asked for once is kept."""
 
-    def __init__(self, dataset: Dataset, backbone: ReadyBackbone, reporter: Reporter) -> None:
-        self._dataset, self._backbone, self._reporter = dataset, backbone, reporter
+    def __init__(self, pictures: Sequence[PictureFile], backbone: ReadyBackbone, reporter: Reporter) -> None:
+        self._pictures, self._backbone, self._reporter = pictures, backbone, reporter
         self._known: dict[int, NDArray[np.float32]] = {}
 
     def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows [n] to embeddings [n, D]. Raises: DataError when a picture can no longer be read."""
         missing = np.array([row for row in rows.tolist() if row not in self._known], dtype=np.int64)
         if len(missing):
-            features = embed_pictures(self._dataset.pictures(missing), self._backbone, "cpu", None, self._reporter)
+            pictures = [self._pictures[row] for row in missing]
+            features = embed_pictures(pictures, self._backbone, "cpu", None, self._reporter)
             if features.problems:
                 row, problem = next(iter(features.problems.items()))
-                path = self._dataset.pictures(missing[[row]])[0].path
-                raise DataError(f"{path}: {problem}. Scoring needs it; put it back as it was, and resume the run.")
+                raise DataError(
+                    f"{pictures[row].path}: {problem}. Scoring needs it; put it back as it was, and resume the run."
+                )
             self._known.update(zip(missing.tolist(), features.vectors, strict=True))
         return np.stack([self._known[row] for row in rows.tolist()])
 

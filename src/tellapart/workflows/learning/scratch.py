@@ -1,14 +1,10 @@
-"""Train a network from random weights. In: Dataset, settings. Out: Candidate. Next: gradient.py."""
+"""A network that begins at random. In: settings. Out: Prepared. Next: gradient.py."""
 
 from __future__ import annotations
 
 from tellapart.data.augment import build_augmentation, resolve
-from tellapart.data.dataset import Dataset
 from tellapart.errors import SettingsError
-from tellapart.evaluation.choosing import Candidate
-from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.task import Task
-from tellapart.workflows.learning.gradient import train_network
 from tellapart.workflows.learning.prepared import Prepared, TooShort
 from tellapart.workflows.learning.session import TrainingSession
 
@@ -17,19 +13,12 @@ _MOST_EPOCHS = 1000
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 5e-2}
 
 
-def scratch(session: TrainingSession, task: Task, dataset: Dataset) -> Candidate:
-    """Train the network that the settings describe. Raises: SettingsError, TrainingError, StorageError."""
+def prepare_scratch(session: TrainingSession, task: Task, class_count: int) -> Prepared:
+    """The network that the settings describe. Raises: SettingsError."""
+    settings = session.run.settings
     with session.reporter.step("Preparing the network", 1) as advance:
-        prepared = _prepare(session.run.settings, task, len(dataset.classes))
+        built = task.build(settings, class_count)
         advance(1)
-    trained = train_network(session, task, dataset, prepared)
-    if isinstance(trained, TooShort):
-        raise _too_short(session.run.settings.budget, trained)
-    return trained
-
-
-def _prepare(settings: TrainSettings, task: Task, class_count: int) -> Prepared:
-    built = task.build(settings, class_count)
     size = built.preprocessing.size
     return Prepared(
         strategy="scratch",
@@ -48,7 +37,8 @@ def _prepare(settings: TrainSettings, task: Task, class_count: int) -> Prepared:
     )
 
 
-def _too_short(budget: str | None, found: TooShort) -> SettingsError:
+def too_short(budget: str | None, found: TooShort) -> SettingsError:
+    """What to say of a budget that allows no epoch: there is nothing else to fall back on."""
     if not found.seconds:
         return SettingsError(
             f"--budget {budget} ended before the first epoch did, so there is nothing to test. Give a longer one."

@@ -1,4 +1,4 @@
-"""The pictures of a training as small squares, decoded once. In: Dataset. Out: ShrunkSplits. Next: finetune.py."""
+"""The pictures of a training as small squares, decoded once. In: Dataset. Out: ShrunkSplits. Next: planned.py."""
 
 from __future__ import annotations
 
@@ -37,11 +37,17 @@ class ShrunkSplits:
 
 def shrink_splits(dataset: Dataset, preprocessing: Preprocessing, reporter: Reporter) -> ShrunkSplits:
     """Decode each train and validation picture once. Raises: DataError when a whole split has vanished; StorageError."""
-    train, validation = dataset.rows("train"), dataset.rows("validation")
+    train, validation = dataset.rows["train"], dataset.rows["validation"]
     folder, limit = cache_folder(), row_limit_bytes()
     with reporter.step("Shrinking the pictures", len(train) + len(validation)) as advance:
         made = [
-            shrink(dataset.pictures(rows), preprocessing=chosen, folder=folder, limit_bytes=limit, advance=advance)
+            shrink(
+                [dataset.pictures[row] for row in rows],
+                preprocessing=chosen,
+                folder=folder,
+                limit_bytes=limit,
+                advance=advance,
+            )
             for rows, chosen in ((train, training_square(preprocessing)), (validation, preprocessing))
         ]
     for pictures, split in zip(made, ("train", "validation"), strict=True):

@@ -17,6 +17,7 @@ from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.runtime import cores
 from tellapart.tasks.task import Task
 from tellapart.training.planning import worth_trying
+from tellapart.workflows.learning.prepared import TooShort
 from tellapart.workflows.learning.session import TrainingSession
 
 _MOST_RIGHT = 0.9995  # of the validation split; above it nothing is left that fine-tuning could show
@@ -38,7 +39,7 @@ def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
     Raises: DataError, SettingsError, TrainingError, StorageError.
     """
     if backbone is None:
-        return _kept(session, task, dataset, only(_from_scratch(session, task, dataset)), None)
+        return _kept(session, task, dataset, _from_scratch(session, task, dataset), None)
     dataset, embedded = embed_dataset(dataset, backbone, session.device, session.cache, session.reporter)
     session.seconds["embeddings"] = embedded.seconds
     first = _quick(session, task, dataset, embedded)
@@ -54,13 +55,17 @@ def _kept(session: TrainingSession, task: Task, dataset: Dataset, choice: Choice
     )
 
 
-def _from_scratch(session: TrainingSession, task: Task, dataset: Dataset) -> Validated:
-    from tellapart.workflows.learning.scratch import scratch
+def _from_scratch(session: TrainingSession, task: Task, dataset: Dataset) -> Choice:
+    from tellapart.workflows.learning.gradient import train_network
+    from tellapart.workflows.learning.scratch import prepare_scratch, too_short
 
     began = time.monotonic()
-    candidate = scratch(session, task, dataset)
+    prepared = prepare_scratch(session, task, len(dataset.classes))
+    trained = train_network(session, task, dataset, prepared)
+    if isinstance(trained, TooShort):
+        raise too_short(session.run.settings.budget, trained)
     session.seconds["training"] = time.monotonic() - began
-    return task.validate(candidate, dataset)
+    return only(task.validate(trained, dataset))
 
 
 def _quick(session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded) -> Validated:
@@ -83,18 +88,19 @@ def _improve(session: TrainingSession, task: Task, dataset: Dataset, embedded: E
     why_not = _why_not(session, dataset, embedded, first.figure) if strategy == "auto" else ""
     if why_not:
         return only(first, why_not)
-    from tellapart.workflows.learning.finetune import Skipped, finetune
+    from tellapart.workflows.learning.finetune import prepare_finetune, too_short
+    from tellapart.workflows.learning.gradient import train_network
 
     began = time.monotonic()
     try:
-        tuned = finetune(session, task, dataset, first.candidate)
+        tuned = train_network(session, task, dataset, prepare_finetune(session, first.candidate))
     except (TrainingError, BackboneError) as error:
         if strategy != "auto":
             raise
         return only(first, f"Kept the classifier on the frozen network: fine-tuning failed, since {error}")
     session.seconds["fine-tuning"] = time.monotonic() - began
-    if isinstance(tuned, Skipped):
-        return only(first, tuned.reason)
+    if isinstance(tuned, TooShort):
+        return only(first, too_short(tuned))
     second = task.validate(tuned, dataset)
     return choose(first, second) if strategy == "auto" else only(second)
 
@@ -106,9 +112,8 @@ def _why_not(session: TrainingSession, dataset: Dataset, embedded: Embedded, fig
     left = session.clock.left
     if left is None or session.run.settings.loop.epochs is not None:
         return ""  # no end, or planned already: a resumed run must not change its mind
-    pace = embedded.seconds / embedded.computed if embedded.computed else 0.013 / cores()
-    train = int((dataset.splits == "train").sum())
-    worth, needed = worth_trying(train=train, seconds_picture=pace, seconds=left)
+    pace = 0.013 / cores() if embedded.pace is None else embedded.pace
+    worth, needed = worth_trying(train=len(dataset.rows["train"]), seconds_picture=pace, seconds=left)
     if worth:
         return ""
     budget = session.run.settings.budget

@@ -1,0 +1,122 @@
+"""One training put together: what it reads, how long, how fast. In: ShrunkSplits, Prepared, Planned. Out: Job. Next: fitting.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.loading import RowSource
+from tellapart.features.caching import row_limit_bytes
+from tellapart.features.frozen import cache_views
+from tellapart.features.shrink import AugmentedPictures
+from tellapart.storage import cache_folder
+from tellapart.tasks.task import Task
+from tellapart.training.planning import scaled_learning_rate
+from tellapart.workflows.learning.job import Job
+from tellapart.workflows.learning.planned import Planned
+from tellapart.workflows.learning.prepared import Prepared
+from tellapart.workflows.learning.session import TrainingSession
+from tellapart.workflows.learning.shrunk import ShrunkSplits
+
+_SAMPLES = 16  # training pictures that TensorBoard shows
+
+
+class Usable(RowSource, Protocol):
+    """A source that knows which rows it cannot give."""
+
+    @property
+    def problems(self) -> dict[int, str]:
+        """Row -> why it must not be asked for."""
+        ...
+
+
+def assemble_job(
+    session: TrainingSession, task: Task, shrunk: ShrunkSplits, prepared: Prepared, planned: Planned
+) -> Job:
+    """The training that the planned run's settings ask for. Raises: DataError, StorageError."""
+    settings, augmentation = session.run.settings, prepared.augment.augmentation
+    loop = settings.loop
+    varied = AugmentedPictures(pictures=shrunk.train, augment=prepared.augment, seed=settings.seed)
+    train, validation = _sources(session, shrunk, varied, prepared, planned.views)
+    train_rows, validation_rows = _usable_rows(train), _usable_rows(validation)
+    usual = scaled_learning_rate(
+        prepared.learning_rate, batch=loop.pictures_at_once * loop.accumulate, optimizer=loop.optimizer
+    )
+    return Job(
+        task=task.name,
+        network=prepared.network,
+        start=prepared.start,
+        train=train,
+        train_targets=shrunk.train_targets,
+        train_strata=task.strata(shrunk.train_targets),
+        train_rows=train_rows,
+        validation=validation,
+        validation_targets=shrunk.validation_targets,
+        validation_rows=validation_rows,
+        loop=loop,
+        epochs=planned.epochs,
+        learning_rate=loop.learning_rate or usual,
+        mixup=augmentation.mixup,
+        cutmix=augmentation.cutmix,
+        balanced=settings.class_weights == "balanced",
+        seed=settings.seed,
+        fingerprint=fingerprint(
+            {**prepared.facts, "settings": settings.trained_by(), "contents": shrunk.contents},
+            shrunk.train_targets,
+            train_rows,
+            shrunk.validation_targets,
+            validation_rows,
+        ),
+        folder=session.run.folder,
+        samples=varied.get(_usable_rows(varied)[:_SAMPLES], 0),
+        deadline=planned.deadline,
+        title=prepared.title,
+    )
+
+
+def _sources(
+    session: TrainingSession, shrunk: ShrunkSplits, varied: AugmentedPictures, prepared: Prepared, views: int
+) -> tuple[Usable, Usable]:
+    """For training and for validation: pictures, or what the frozen stages made of `views` variants once."""
+    if prepared.lower is None:
+        return varied, shrunk.validation
+    seed = session.run.settings.seed
+    with session.reporter.step(
+        "Running the frozen stages", len(shrunk.train) * views + len(shrunk.validation)
+    ) as advance:
+        train, validation = (
+            cache_views(
+                pictures,
+                lower=prepared.lower,
+                shape=prepared.shape,
+                views=count,
+                augment=augment,
+                seed=seed,
+                folder=cache_folder(),
+                limit_bytes=row_limit_bytes(),
+                advance=advance,
+            )
+            for pictures, count, augment in ((shrunk.train, views, varied.augment), (shrunk.validation, 1, None))
+        )
+    if train.store is None:
+        session.reporter.warn(
+            f"{views} views of {len(shrunk.train):,} pictures do not fit into the cache, so each epoch computes them "
+            "anew. Raise TELLAPART_CACHE_GB, free disk space, or give fewer --views."
+        )
+    return train, validation
+
+
+def _usable_rows(source: Usable) -> NDArray[np.int64]:
+    return np.array([row for row in range(len(source)) if row not in source.problems], dtype=np.int64)
+
+
+def fingerprint(facts: dict[str, Any], *arrays: NDArray[Any]) -> str:
+    """SHA-256 of everything that a training's result depends on: a checkpoint of another training is refused by it."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

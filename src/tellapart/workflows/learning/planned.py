@@ -1,0 +1,86 @@
+"""How long a training may be. In: TrainingSession, Prepared. Out: Planned, also kept by the run, or TooShort. Next: assemble.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tellapart.data.dataset import Dataset
+from tellapart.evaluation.novelty import FIT_PICTURES
+from tellapart.runs.run import replan
+from tellapart.training.planning import Plan, plan, reserve_seconds
+from tellapart.training.timing import Speed, measure
+from tellapart.workflows.learning.prepared import Prepared, TooShort
+from tellapart.workflows.learning.session import TrainingSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What one training may take."""
+
+    epochs: int
+    views: int  # augmented views that the frozen stages see once
+    deadline: float | None  # of this process's clock
+
+
+def plan_training(session: TrainingSession, dataset: Dataset, prepared: Prepared) -> Planned | TooShort:
+    """Time the machine, and fill what is left of the budget. Raises: TrainingError, StorageError."""
+    train, validation, test = (len(rows) for rows in dataset.rows.values())
+    with session.reporter.step("Timing the machine", 1) as advance:
+        speed = _measure(session, prepared)
+        advance(1)
+    # A network that was just trained must still look at validation, test, and what novelty is fitted to.
+    scored = validation + test + min(train, FIT_PICTURES)
+    reserve = reserve_seconds(scored=scored, seconds_picture=speed.deployed)
+    found = _plan(session, prepared, speed, reserve, train=train, validation=validation)
+    if isinstance(found, TooShort):
+        return found
+    # From scratch nothing is frozen, so there are no views to speak of.
+    views: dict[str, Any] = {} if prepared.strategy == "scratch" else {"views": found.views}
+    session.run = replan(session.run, epochs=found.epochs, **views, **prepared.planned)
+    session.run.log(
+        "planned", strategy=prepared.strategy, epochs=found.epochs, **views, seconds=round(found.seconds, 1)
+    )
+    return Planned(epochs=found.epochs, views=found.views, deadline=session.clock.deadline(reserve))
+
+
+def _measure(session: TrainingSession, prepared: Prepared) -> Speed:
+    settings = session.run.settings
+    return measure(
+        prepared.network,
+        start=prepared.start,
+        shape=prepared.shape,
+        lower=prepared.lower,
+        augment=prepared.augment,
+        devices=session.join(),
+        batch_size=settings.loop.pictures_at_once,
+        preprocessing=prepared.preprocessing,
+        workers=settings.loop.workers,
+        test_time_augmentation=settings.network.test_time_augmentation,
+        left=session.clock.left,
+    )
+
+
+def _plan(
+    session: TrainingSession, prepared: Prepared, speed: Speed, reserve: float, *, train: int, validation: int
+) -> Plan | TooShort:
+    """How many epochs; `reserve` seconds stay for what comes after them."""
+
+    def planned(epochs: int | None, default: int, seconds: float | None) -> Plan | None:
+        return plan(
+            speed.costs,
+            train=train,
+            validation=validation,
+            epochs=epochs,
+            views=prepared.views,
+            default_epochs=default,
+            seconds=seconds,
+        )
+
+    left = session.clock.left
+    most = prepared.epochs if left is None else prepared.most_epochs
+    found = planned(session.run.settings.loop.epochs, most, None if left is None else left - reserve)
+    if found is not None:
+        return found
+    one = planned(1, 1, None)
+    return TooShort(seconds=one.seconds if one else 0.0, left=left or 0.0, reserve=reserve)
