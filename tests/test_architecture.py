@@ -105,3 +105,14 @@ def test_no_test_asserts_on_time(repository: Path, tmp_path: Path) -> None:
     assert clock_reads(example) == [1, 4]
     found = {str(path): lines for path in (repository / "tests").rglob("*.py") if (lines := clock_reads(path))}
     assert found == {}
+
+
+def test_a_training_on_the_cached_network_does_not_wait_for_torch() -> None:
+    """What is imported before the first fine-tuning: with PyTorch among it a second training takes half as long again."""
+    code = (
+        "import sys, tellapart.workflows.train, tellapart.workflows.learning.strategies;"
+        "import tellapart.tasks.classification.probing, tellapart.tasks.multilabel.probing;"
+        "print(sorted({'torch', 'timm'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

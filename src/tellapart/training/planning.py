@@ -59,6 +59,15 @@ class Clock:
         return None if self._end is None else self._end - reserve
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooShort:
+    """The budget does not allow one epoch."""
+
+    seconds: float  # that one epoch would take; 0: it was begun, and cut
+    left: float  # of the budget
+    reserve: float = 0.0  # of that for what comes after the training
+
+
 def default_budget(device: str) -> float:
     """How long a run may take that was told neither a budget nor to fine-tune: the first answer comes soon."""
     return _CPU_SECONDS if device == "cpu" else _GPU_SECONDS

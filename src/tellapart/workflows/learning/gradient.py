@@ -8,11 +8,12 @@ from __future__ import annotations
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Candidate
 from tellapart.tasks.task import Task
+from tellapart.training.planning import TooShort
 from tellapart.workflows.learning.assemble import assemble_job
 from tellapart.workflows.learning.finished import finish_network
 from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.planned import plan_training
-from tellapart.workflows.learning.prepared import Prepared, TooShort
+from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.processes import send
 from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.learning.shrunk import shrink_splits

@@ -8,9 +8,9 @@ from typing import Any
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.novelty import FIT_PICTURES
 from tellapart.runs.run import replan
-from tellapart.training.planning import Plan, plan, reserve_seconds
+from tellapart.training.planning import Plan, TooShort, plan, reserve_seconds
 from tellapart.training.timing import Speed, measure
-from tellapart.workflows.learning.prepared import Prepared, TooShort
+from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.session import TrainingSession
 
 

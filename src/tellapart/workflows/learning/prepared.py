@@ -1,4 +1,4 @@
-"""A network that is ready to be trained, as plain values. In: nothing. Out: Prepared, TooShort. Next: gradient.py."""
+"""A network that is ready to be trained, as plain values. In: nothing. Out: Prepared. Next: gradient.py."""
 
 from __future__ import annotations
 
@@ -33,12 +33,3 @@ class Prepared:
     facts: Mapping[str, Any] = field(default_factory=dict)  # what the result depends on, beside the settings
     planned: Mapping[str, Any] = field(default_factory=dict)  # what the recipe keeps, beside the epochs
     title: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooShort:
-    """The budget does not allow one epoch."""
-
-    seconds: float  # that one epoch would take; 0: it was begun, and cut
-    left: float  # of the budget
-    reserve: float = 0.0  # of that for what comes after the training

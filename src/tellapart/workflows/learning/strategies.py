@@ -16,8 +16,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.runtime import cores
 from tellapart.tasks.task import Task
-from tellapart.training.planning import worth_trying
-from tellapart.workflows.learning.prepared import TooShort
+from tellapart.training.planning import TooShort, worth_trying
 from tellapart.workflows.learning.session import TrainingSession
 
 _MOST_RIGHT = 0.9995  # of the validation split; above it nothing is left that fine-tuning could show
