@@ -16,6 +16,7 @@ import pytest
 from tellapart.data.examples import Listing, Split
 from tellapart.data.folder import scan
 from tellapart.errors import DataError, StorageError
+from tellapart.storage import own_folder
 
 
 def make(root: Path, *files: str) -> Path:
@@ -335,3 +336,24 @@ def test_split_folders_beside_another_folder_are_still_splits(tmp_path: Path) ->
     assert listing.classes == ("cat", "dog")
     assert {entry.split for entry in listing.entries} == {"train", "test"}
     assert listing.ignored["folder beside the split folders"] == 1
+
+
+def test_what_tellapart_wrote_is_no_data_and_counted(tmp_path: Path) -> None:
+    make(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    own_folder(tmp_path / "explanations")
+    own_folder(tmp_path / "runs")
+    own_folder(tmp_path / "dog" / "runs" / "a")
+    make(tmp_path, "explanations/1.png", "runs/a/report.png", "dog/runs/a/1.png")
+    listing = scan(tmp_path)
+    assert listing.classes == ("cat", "dog")
+    assert [file for file, _, _ in found(listing)] == ["cat/1.jpg", "dog/1.jpg"]
+    assert listing.ignored == {"folder that tellapart wrote": 3}
+
+
+def test_a_folder_that_tellapart_wrote_is_refused_when_named(tmp_path: Path) -> None:
+    own_folder(tmp_path / "explanations")
+    make(tmp_path, "explanations/cat/1.png")
+    with pytest.raises(
+        DataError, match="tellapart wrote the folder '.*explanations'.*remove the file .tellapart in it"
+    ):
+        scan(tmp_path / "explanations")

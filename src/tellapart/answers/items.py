@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tellapart.errors import DataError, PictureError
 from tellapart.preprocessing import MAX_FILE_BYTES
+from tellapart.storage import is_own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +21,15 @@ class PathItem:
     named: bool
 
 
-def expand(paths: Iterable[str]) -> Iterator[PathItem]:
+def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathItem]:
     """Files as they are, folders walked in sorted order, globs expanded; hidden files in folders are left out.
 
+    A folder that we wrote is passed over where it is only found, not named; `own` then hears of it.
     Raises: DataError when a glob matches nothing. A file that does not exist is left for its row to say so.
     """
     for path in paths:
         if os.path.isdir(path):
-            yield from _walk(path)
+            yield from _walk(path, own)
         elif os.path.lexists(path) or not glob.has_magic(path):
             yield PathItem(path=path, named=True)
         else:
@@ -38,12 +40,12 @@ def expand(paths: Iterable[str]) -> Iterator[PathItem]:
                 )
             for match in matches:
                 if os.path.isdir(match):
-                    yield from _walk(match)
+                    yield from _walk(match, own)
                 else:
                     yield PathItem(path=match, named=False)
 
 
-def _walk(folder: str) -> Iterator[PathItem]:
+def _walk(folder: str, own: list[str] | None) -> Iterator[PathItem]:
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -51,7 +53,10 @@ def _walk(folder: str) -> Iterator[PathItem]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found = [name for name in folders if is_own(os.path.join(parent, name))]
+        if own is not None:
+            own += [os.path.join(parent, name) for name in sorted(found)]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in found)
         for name in sorted(files):
             if not name.startswith("."):
                 yield PathItem(path=os.path.join(parent, name), named=False)

@@ -18,6 +18,7 @@ from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.examples import Entry, Listing, Split
 from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, StorageError
+from tellapart.storage import OWN_MARK, is_own
 
 SPLIT_WORDS: Mapping[str, Split] = {
     "train": "train",
@@ -28,6 +29,8 @@ SPLIT_WORDS: Mapping[str, Split] = {
     "test": "test",
     "testing": "test",
 }
+
+OWN = "folder that tellapart wrote"  # a reason that Listing.ignored counts
 
 _SYSTEM_NAMES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin"))
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
@@ -59,6 +62,11 @@ def scan(folder: Path) -> Listing:
     """
     ignored: Counter[str] = Counter()
     root = _root(folder)
+    if is_own(folder):
+        raise DataError(
+            f"tellapart wrote the folder {str(folder)!r}; it is no data to learn from. Give the folder of your own pictures; "
+            f"or, if these are, remove the file {OWN_MARK} in it."
+        )
     children = _children(root.path, ignored)
     folders = [child for child in children if child.is_folder]
     if not folders:
@@ -214,7 +222,9 @@ def _reason_to_ignore(entry: os.DirEntry[str]) -> str:
     if not name.isascii() and not _is_unicode(name):
         return "name that is not UTF-8 (rename it)"
     try:
-        if entry.is_file() or entry.is_dir():
+        if entry.is_dir():
+            return OWN if is_own(entry.path) else ""
+        if entry.is_file():
             return ""
         # is_file and is_dir follow links: what is left is a link to nothing, or a pipe, socket or device.
         return "not a regular file" if os.path.exists(entry.path) else "broken link"
