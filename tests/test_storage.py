@@ -12,10 +12,10 @@ import pytest
 
 from tellapart.errors import SettingsError, StorageError
 from tellapart.storage import (
-    is_own,
-    own_folder,
     cache_folder,
     cache_limit_bytes,
+    is_own,
+    own_folder,
     replacing,
     storage_errors,
     write_bytes,

@@ -121,7 +121,10 @@ def test_loose_files_are_counted(tmp_path: Path) -> None:
     make(tmp_path, "train/cat/a.jpg", "train/loose.jpg", "test/cat/b.jpg", "test/one.jpg", "readme.md")
     listing = scan(tmp_path)
     assert len(listing.entries) == 2
-    assert listing.ignored == {"loose file outside a class folder": 3}
+    assert listing.ignored == {
+        "loose file outside a class folder": 1,
+        "picture in a split folder, in no class folder": 2,
+    }
 
 
 def test_hidden_and_system_files_are_counted(tmp_path: Path) -> None:
@@ -276,8 +279,8 @@ def test_no_such_folder(tmp_path: Path) -> None:
 def test_a_file_that_is_no_folder(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg")
     assert message(tmp_path / "a.jpg") == (
-        f"'{tmp_path / 'a.jpg'}' is neither a folder nor a CSV table. Give the folder that holds the class folders, "
-        "or a file that ends in .csv and has the columns path and label."
+        f"'{tmp_path / 'a.jpg'}' is neither a folder, an archive (.zip, .tar, .tar.gz, .tgz) nor a CSV table. Give the "
+        "folder that holds the class folders, or a file that ends in .csv and has the columns path and label."
     )
 
 
