@@ -47,7 +47,7 @@ def found(listing: Listing) -> dict[str, str | None]:
         (("train2017", "val2017"), ("train", "validation")),
         (("Train Images", "Test Images"), ("train", "test")),
         (("trainset", "valset", "testset"), ("train", "validation", "test")),
-        (("ＴＲＡＩＮ", "ＴＥＳＴ"), ("train", "test")),
+        (("\uff34rain", "\uff34est"), ("train", "test")),
     ],
 )
 def test_splits_by_their_usual_names(tmp_path: Path, names: tuple[str, ...], splits: tuple[str, ...]) -> None:

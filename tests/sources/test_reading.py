@@ -19,11 +19,8 @@ from tellapart.sources.reading import exists, is_archive, open_archive, read_byt
 
 from .archives import KINDS, pack, tar_with, zip_with_names
 
-FILES = {
-    f"{label}/{number}.bin": random.Random(f"{label}{number}").randbytes(200 * number)
-    for label in "ab"
-    for number in range(9)
-}
+NAMES = [f"{label}/{number}.bin" for label in "ab" for number in range(9)]
+FILES = {name: random.Random(name).randbytes(200 * place) for place, name in enumerate(NAMES)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,9 +93,7 @@ def test_an_archive_that_changes_is_listed_again(tmp_path: Path) -> None:
 def test_what_is_no_archive_inside(tmp_path: Path) -> None:
     for kind in KINDS:
         (tmp_path / f"x.{kind}").write_bytes(b"<html>404 not found</html>" * 40)
-        with pytest.raises(
-            DataError, match=rf"the archive '.*x.{kind}' cannot be read: .*Copy or download it again, or unpack it."
-        ):
+        with pytest.raises(DataError, match=rf"the archive '.*x.{kind}' cannot be read: .*Copy or download it again"):
             open_archive(tmp_path / f"x.{kind}")
         with pytest.raises(PictureError, match="cannot be read"):
             read_bytes(tmp_path / f"x.{kind}" / "a.jpg")
@@ -204,9 +199,7 @@ def test_members_that_share_bytes_are_refused(tmp_path: Path) -> None:
     second = data.rindex(b"PK\1\2")
     struct.pack_into("<I", data, second + 42, 0)  # it begins where the first does
     archive.write_bytes(data)
-    with pytest.raises(
-        DataError, match="its member 'b.bmp' shares bytes with another|its member 'a.bmp' shares bytes with another"
-    ):
+    with pytest.raises(DataError, match="its member '[ab].bmp' shares bytes with another"):
         open_archive(archive)
 
 
@@ -240,9 +233,7 @@ def test_a_locked_member_and_one_packed_by_an_unusual_method_say_so(tmp_path: Pa
         read_bytes(archive / "a.jpg")
     with zipfile.ZipFile(tmp_path / "y.zip", "w", zipfile.ZIP_LZMA) as lzma:
         lzma.writestr("a.jpg", b"abc" * 100)
-    with pytest.raises(
-        PictureError, match=r"packed by LZMA, which is not read in place. Pack it as usual \(Deflate\), or unpack it"
-    ):
+    with pytest.raises(PictureError, match=r"packed by LZMA, which is not read in place. Pack it as usual \(Deflate\)"):
         read_bytes(tmp_path / "y.zip" / "a.jpg")
 
 

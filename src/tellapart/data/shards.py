@@ -10,13 +10,14 @@ import json
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tellapart.data.examples import Entry, Listing, Split
 from tellapart.data.layouts import split_of
 from tellapart.data.targets import ClassName
-from tellapart.data.tree import Folder, Tree, has_picture_name, reason_of_name
+from tellapart.data.tree import Child, Folder, Tree, has_picture_name, reason_of_name
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.members import Contents
 from tellapart.sources.reading import open_archive
@@ -28,34 +29,53 @@ _MOST_BYTES = 1024 * 1024  # of a class or a record
 WITHOUT = "picture in a shard without a class"  # a reason that Listing.ignored counts
 
 
-def find_shards(tree: Tree, root: Folder, source: Path) -> list[Path]:
-    """The shards that are at `source`, a tar or a folder of tars; nothing where it is anything else."""
+class Shard(NamedTuple):
+    """One tar, and the split that its name or its folder's says."""
+
+    path: Path
+    split: Split | None
+
+
+def find_shards(tree: Tree, root: Folder, source: Path) -> list[Shard]:
+    """The shards that are at `source`, a tar or a folder of tars, split or not; nothing where it is anything else."""
     if source.is_file():
-        tars = [source] if source.name.lower().endswith(_TARS) else []
+        found = [Shard(source, None)] if source.name.lower().endswith(_TARS) else []
     else:
-        children = [child for child in tree.children(root.path, Counter()) if not child.name.startswith(".")]
-        tars = [Path(child.path) for child in children if not child.is_folder and child.name.lower().endswith(_TARS)]
-        if any(child.is_folder for child in children):
-            tars = []
-    return tars if tars and _is_shard(open_archive(tars[0])) else []
+        children = tree.children(root.path, Counter())
+        folders = [child for child in children if child.is_folder]
+        found = [Shard(path, None) for path in _tars(children)]
+        splits = [
+            (split, _tars(tree.children(child.path, Counter()))) for child in folders if (split := split_of(child.name))
+        ]
+        if folders and not found and len(splits) == len(folders):
+            found = [Shard(path, split.split) for split, paths in splits for path in paths]
+        elif folders:
+            found = []
+    if not found or not _is_shard(open_archive(found[0].path)):
+        return []
+    named = [split_of(shard.path.name.partition(".")[0]) for shard in found]
+    if all(named) and not any(shard.split for shard in found):
+        return [Shard(shard.path, name.split) for shard, name in zip(found, named, strict=True) if name]
+    return found
+
+
+def _tars(children: Iterable[Child]) -> list[Path]:
+    return [Path(child.path) for child in children if not child.is_folder and child.name.lower().endswith(_TARS)]
 
 
 def _is_shard(contents: Contents) -> bool:
-    """Whether most pictures have a class or a record beside them."""
+    """Whether half of the pictures have a class or a record beside them."""
     names = set(contents.members)
     keys = [_key(name) for name in names if has_picture_name(name)]
-    return bool(keys) and 2 * sum(key + _CLASS in names or key + _RECORD in names for key in keys) > len(keys)
+    return bool(keys) and 2 * sum(key + _CLASS in names or key + _RECORD in names for key in keys) >= len(keys)
 
 
-def list_shards(source: Path, shards: Sequence[Path], ignored: Counter[str], notes: Iterable[str]) -> Listing:
+def list_shards(source: Path, shards: Sequence[Shard], ignored: Counter[str], notes: Iterable[str]) -> Listing:
     """The pictures of all shards and their classes. Raises: DataError where there are none; StorageError."""
-    splits = [split_of(_stem(path)) for path in shards]
-    known = all(splits)
     entries: list[Entry] = []
     where: Counter[str] = Counter()
-    for path, split in zip(shards, splits, strict=True):
-        contents = open_archive(path)
-        entries += _entries(path, contents, split.split if split and known else None, ignored, where)
+    for shard in shards:
+        entries += _entries(shard, open_archive(shard.path), ignored, where)
     if not entries:
         raise DataError(
             f"the shards of {str(source)!r} give no picture a class: none has a {_CLASS} beside it, or a {_RECORD} with "
@@ -72,9 +92,7 @@ def list_shards(source: Path, shards: Sequence[Path], ignored: Counter[str], not
     )
 
 
-def _entries(
-    path: Path, contents: Contents, split: Split | None, ignored: Counter[str], where: Counter[str]
-) -> Iterable[Entry]:
+def _entries(shard: Shard, contents: Contents, ignored: Counter[str], where: Counter[str]) -> Iterator[Entry]:
     for name in contents.members:
         if reason := next((found for part in name.split("/") if (found := reason_of_name(part))), ""):
             ignored[reason] += 1
@@ -82,12 +100,12 @@ def _entries(
         if not has_picture_name(name):
             ignored["not a picture"] += not name.endswith((_CLASS, _RECORD))
             continue
-        label, said = _label(contents, _key(name), path)
+        label, said = _label(contents, _key(name), shard.path)
         if not label:
             ignored[WITHOUT] += 1
             continue
         where[said] += 1
-        yield Entry(path=Path(os.path.join(path, *name.split("/"))), target=ClassName(label), split=split)
+        yield Entry(path=Path(os.path.join(shard.path, *name.split("/"))), target=ClassName(label), split=shard.split)
 
 
 def _label(contents: Contents, key: str, path: Path) -> tuple[str, str]:
@@ -129,7 +147,3 @@ def _text(label: str) -> str:
 def _key(name: str) -> str:
     folder, slash, file = name.rpartition("/")
     return folder + slash + file.partition(".")[0]
-
-
-def _stem(path: Path) -> str:
-    return path.name.partition(".")[0]
