@@ -1,4 +1,4 @@
-"""`tellapart check PICTURES`. In: a folder or CSV. Out: what is wrong with it. Next: evaluate.py."""
+"""`tellapart check PICTURES`. In: a folder, archive or CSV. Out: what is wrong with it. Next: evaluate.py."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def command(
     api_key_file: Path | None,
     quiet: bool,
 ) -> int:
-    """Classify pictures: files, folders, globs, or - for a list of paths on standard input.
+    """Classify pictures: files, folders, archives, globs, or - for a list of paths on standard input.
 
     MODEL is a model.onnx or a run's folder; with --server there is none, and all that is named are pictures. A picture that
     cannot be read gets a row with the reason; the exit code is 2 only when no picture could be read.
