@@ -53,7 +53,7 @@ def command(
     api_key_file: Path | None,
     quiet: bool,
 ) -> int:
-    """Classify pictures: files, folders, globs, or - for a list of paths on standard input.
+    """Classify pictures: files, folders, archives, globs, or - for a list of paths on standard input.
 
     MODEL is a model.onnx or a run's folder; with --server there is none, and all that is named are pictures. A picture that
     cannot be read gets a row with the reason; the exit code is 2 only when no picture could be read.
@@ -64,8 +64,8 @@ def command(
     from tellapart.cli.rows import LAYOUTS
     from tellapart.errors import DataError
 
-    paths = _paths(arguments, server, name, api_key_file)
-    with _open(arguments, server, name, api_key_file) as answerer:
+    paths, own = _paths(arguments, server, name, api_key_file), list[str]()
+    with _open(arguments, server, name, api_key_file, own) as answerer:
         tally = Counted(answerer.stream(_named(paths)))
         lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, min(top, len(answerer.classes)))
         if out is None:
@@ -74,6 +74,8 @@ def command(
             _write_lines(out, lines, tally)
     if tally.total == 0:
         raise DataError(NOTHING)
+    if own and not quiet:
+        print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
     if not quiet and (out is not None or tally.failed):
         where = f"; written to {out}" if out is not None else ""
         unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
@@ -127,8 +129,9 @@ def _paths(
 
 @contextlib.contextmanager
 def _open(
-    arguments: tuple[str, ...], server: str | None, name: str | None, api_key_file: Path | None
+    arguments: tuple[str, ...], server: str | None, name: str | None, api_key_file: Path | None, own: list[str]
 ) -> Iterator[Answerer]:
+    """`own` hears of the folders of ours that are passed over."""
     if server is None:
         from tellapart.answers.items import expand
         from tellapart.answers.predictor import load_predictor
@@ -137,7 +140,7 @@ def _open(
         yield Answerer(
             answering=predictor.answering,
             classes=predictor.classes,
-            stream=lambda paths: predictor.stream(expand(paths)),
+            stream=lambda paths: predictor.stream(expand(paths, own)),
         )
         return
     from tellapart.answers.items import expand
@@ -150,7 +153,7 @@ def _open(
         yield Answerer(
             answering=model.answering,
             classes=model.classes,
-            stream=lambda paths: client.stream(expand(paths), model),
+            stream=lambda paths: client.stream(expand(paths, own), model),
         )
 
 
