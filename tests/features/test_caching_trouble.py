@@ -40,7 +40,9 @@ def test_a_temporary_cache_stands_in_for_one_that_cannot_be_made(
         assert "Going on with a temporary cache" in warning
         assert cache_folder() == cache.path.parent, "networks and rows go there, too"
     with open_cache(told) as again:
-        assert again.get_many("embedding", ["a"]) == {"a": b"1"}, "a second training in the same process reuses the first's"
+        assert again.get_many("embedding", ["a"]) == {"a": b"1"}, (
+            "a second training in the same process reuses the first's"
+        )
     assert len(told.warnings) == 1
     assert cache_folder().is_dir()
     monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / "good"))
@@ -94,8 +96,6 @@ def test_the_stand_in_goes_with_its_process(tmp_path: Path) -> None:
         "from tellapart.features.caching import open_cache\n"
         "with open_cache() as cache: cache.put_many('a', {'b': b'c'}); print(cache.path)"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
-    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     assert answer.stdout.startswith(str(tmp_path / "tellapart-cache-"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
