@@ -46,7 +46,7 @@ def make_gallery(
     opened = OpenRun(source)
     every = _training_pictures(opened)
     chosen = spread([example.target.text for example in every], pictures, seed=seed)
-    with open_cache() as cache:
+    with open_cache(reporter) as cache:
         vectors, kept = embed_by_own(opened, [every[row] for row in chosen], cache, reporter)
     examples = [every[chosen[row]] for row in kept]
     small = replace(opened.preprocessing, size=side)
