@@ -136,8 +136,12 @@ def evaluate(
     return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent())
 
 
-def check(pictures: _PathLike, *, labels: bool = False, task: TaskName | None = None) -> dict[str, Any]:
+def check(
+    pictures: _PathLike, *, labels: bool = False, deep: bool = False, task: TaskName | None = None
+) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
+
+    Augmented copies are looked for with `deep` or `labels`, or where that was done before.
 
     `task` is as for `train`.
 
@@ -150,7 +154,7 @@ def check(pictures: _PathLike, *, labels: bool = False, task: TaskName | None = 
 
     options = ReadOptions(task=task)
     if not labels:
-        return audit_json(run_check(Path(pictures), reporter=Silent(), options=options).audit)
+        return audit_json(run_check(Path(pictures), deep=deep, reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels
 
     doubtful = doubt_labels(Path(pictures), reporter=Silent(), options=options)

@@ -167,6 +167,7 @@ def _look(
         reporter=reporter,
         workers=workers,
         options=ReadOptions(task=settings.task, separator=settings.label_separator),
+        look="always",
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
