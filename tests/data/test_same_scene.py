@@ -9,11 +9,10 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from tellapart.data.landmarks import no_landmarks
 from tellapart.data.same_scene import LEAST_LIKE, Overlap, in_place, looks_original, measure_overlap, same_scene
-from tellapart.data.template import find_template
+from tellapart.data.template import NOTHING
 
 from .made_scenes import cropped, landmarks, made_scene, turned
 
-NOTHING = find_template([])
 VARIATIONS: dict[str, tuple[Callable[[Image.Image], Image.Image], bool, int, bool]] = {
     # how, a mirror image, quarter turns clockwise, in place
     "turned by 30 degrees": (lambda picture: turned(picture, 30), False, 0, False),

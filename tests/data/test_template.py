@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tellapart.data.template import find_template, own_detail
+from tellapart.data.template import NOTHING, find_template, own_detail
 
 SHOWN = np.ones((64, 64), dtype=np.bool_)
 
@@ -40,6 +40,6 @@ def test_a_few_pictures_have_no_pattern() -> None:
 def test_only_what_is_shown_counts() -> None:
     shown = SHOWN.copy()
     shown[:, 32:] = False
-    (one,) = own_detail([reliefs(1)[0]], shown, None)
+    (one,) = own_detail([reliefs(1)[0]], shown, NOTHING)
     assert one.shape == (64 * 32,)
     assert abs(float(one.mean())) < 1e-4

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.landmarks import RELIEF, SIDE, Landmarks
-from tellapart.data.template import Template, own_detail
+from tellapart.data.template import NOTHING, Template, own_detail
 
 _SURER = 0.87  # times as many bits may differ as to the second best
 _MOST_BITS = 72
@@ -51,13 +51,13 @@ def measure_overlap(first: Landmarks, second: Landmarks, template: Template, *, 
         return None
     matrix, shared = found
     relief = np.ascontiguousarray(first.relief[:, ::-1]) if mirrored else first.relief
-    likeness, covered = _likeness(relief, second.relief, matrix, None)
+    likeness, covered = _likeness(relief, second.relief, matrix, NOTHING)
     area = second.relief.size / first.relief.size / float(np.linalg.det(matrix[:, :2]))
     if likeness >= LEAST_LIKE:  # seen from either: what the set shares stands as usual in one of them at least
+        likeness = _likeness(relief, second.relief, matrix, template)[0]
+    if likeness >= LEAST_LIKE:
         back = np.asarray(cv2.invertAffineTransform(matrix), dtype=np.float64)
-        likeness = min(
-            _likeness(relief, second.relief, matrix, template)[0], _likeness(second.relief, relief, back, template)[0]
-        )
+        likeness = min(likeness, _likeness(second.relief, relief, back, template)[0])
     turns, off = _pose(relief.shape, second.relief.shape, matrix)
     return Overlap(
         shared=shared, likeness=likeness, first=min(1.0, covered * area), second=covered, turns=turns, off=off
@@ -151,7 +151,7 @@ def _corners(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _likeness(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], matrix: NDArray[np.float64], template: Template | None
+    first: NDArray[np.uint8], second: NDArray[np.uint8], matrix: NDArray[np.float64], template: Template
 ) -> tuple[float, float]:
     """Correlation of two reliefs where the first lies on the second, and the share of the second that it covers."""
     scaled = matrix.copy()

@@ -6,7 +6,7 @@ Cells of one module, slices of one kind of scan, parts before one camera: what i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -25,6 +25,20 @@ class Template:
     """The mean and the main directions of the reliefs of a set, brought to one square."""
 
     parts: NDArray[np.float32]  # [D, 32, 32], none for a small set
+    fitted: dict[tuple[int, ...], NDArray[np.float32]] = field(default_factory=dict, repr=False)
+
+    def columns(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """A constant and the parts, each brought to that shape [H * W, 1 + D]; made once for each shape."""
+        found = self.fitted.get(shape)
+        if found is None:
+            height, width = shape
+            parts = [cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR).ravel() for part in self.parts]
+            found = np.stack([np.ones(height * width, dtype=np.float32), *parts], axis=1)
+            self.fitted[shape] = found / np.maximum(np.sqrt(np.einsum("nd,nd->d", found, found)), np.float32(1e-9))
+        return self.fitted[shape]
+
+
+NOTHING = Template(parts=np.zeros((0, _GRID, _GRID), dtype=np.float32))
 
 
 def find_template(reliefs: Sequence[Relief]) -> Template:
@@ -33,7 +47,7 @@ def find_template(reliefs: Sequence[Relief]) -> Template:
     chosen = chosen[:: -(-len(chosen) // _SAMPLE)] if chosen else []
     directions = min(_DIRECTIONS, len(chosen) // _FOR_EACH)
     if not directions:
-        return Template(parts=np.zeros((0, _GRID, _GRID), dtype=np.float32))
+        return NOTHING
     squares = [cv2.resize(relief, (_GRID, _GRID), interpolation=cv2.INTER_AREA) for relief in chosen]
     values = np.stack(squares).reshape(len(chosen), -1).astype(np.float32) - 128.0
     mean = values.mean(axis=0)
@@ -42,20 +56,10 @@ def find_template(reliefs: Sequence[Relief]) -> Template:
     return Template(parts=parts.reshape(-1, _GRID, _GRID))
 
 
-def own_detail(
-    pictures: Sequence[Relief], shown: NDArray[np.bool_], template: Template | None
-) -> list[NDArray[np.float64]]:
+def own_detail(pictures: Sequence[Relief], shown: NDArray[np.bool_], template: Template) -> list[NDArray[np.float64]]:
     """Of reliefs [H, W] that lie on each other: what of them is `shown` [H, W], [n], without the mean and the template."""
-    height, width = shown.shape
-    columns = [np.ones(int(shown.sum()), dtype=np.float64)]
-    for part in template.parts if template is not None else ():
-        columns.append(cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)[shown].astype(np.float64))
-    matrix = np.stack(columns, axis=1)
-    lengths = np.maximum(np.sqrt(np.einsum("nd,nd->d", matrix, matrix)), 1e-9)
-    matrix /= lengths
+    matrix = template.columns(shown.shape)[shown.ravel()].astype(np.float64)
     gram = matrix.T @ matrix + 1e-6 * np.eye(matrix.shape[1])
-    result = []
-    for picture in pictures:
-        values = picture[shown].astype(np.float64) - 128.0
-        result.append(values - matrix @ np.linalg.solve(gram, matrix.T @ values))
-    return result
+    values = np.stack([picture[shown] for picture in pictures], axis=1).astype(np.float64) - 128.0
+    left = values - matrix @ np.linalg.solve(gram, matrix.T @ values)
+    return list(left.T)
