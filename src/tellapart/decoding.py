@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 
@@ -34,7 +34,7 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 UNKNOWN_FORMAT = "not a picture in a known format"
 
 _DRAFT_FACTOR = 2
-_ORIENTATION_TAG, _SAMPLES_TAG, _PLANES_TAG = 0x0112, 0x0115, 0x011C
+_BITS_TAG, _ORIENTATION_TAG, _SAMPLES_TAG, _PLANES_TAG = 0x0102, 0x0112, 0x0115, 0x011C
 _UPRIGHT: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -167,9 +167,9 @@ def _read_raw(data: bytes, max_pixels: int) -> Raw | None:
         image = open_picture(data)
     except UnidentifiedImageError:
         return read_tiff(data, check)
-    planes = getattr(image, "tag_v2", {}).get(_PLANES_TAG, 1)
-    # Of planes of 16 bits Pillow would take the first byte for the second pixel.
-    return read_tiff(data, check) if planes == 2 and max(image.tag_v2.get(0x0102, (8,))) > 8 else None
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+    # Of planes of 16 bits Pillow would take the low byte of a value for the next pixel.
+    return read_tiff(data, check) if tags.get(_PLANES_TAG) == 2 and max(tags.get(_BITS_TAG, (8,))) > 8 else None
 
 
 def _decoded_raw(raw: Raw, span: Reading) -> Decoded:

@@ -110,7 +110,8 @@ def find_span(depths: Sequence[Depth]) -> Span | None:
         return 0.0, 1.0
     else:
         low, high = min(0.0, lowest), highest
-    if high <= low or (highest - lowest < (high - low) / _CROWDED and lowest > low + (high - low) / _CROWDED):
+    part = (high - low) / _CROWDED
+    if 0 < highest - lowest < part < lowest - low:
         low, high = lowest, highest
     return (low, high) if high > low else (low, low + 1.0)
 

@@ -61,7 +61,10 @@ def open_picture(data: bytes) -> Image.Image:
         Image.init()
     if is_heif(data):
         _register(HEIF, "HEIF", "register_heif_opener")
-        return Image.open(io.BytesIO(data), formats=["HEIF"])
+        try:
+            return Image.open(io.BytesIO(data), formats=["HEIF"])
+        except UnidentifiedImageError:
+            raise PictureError("damaged or truncated (HEIC/HEIF)") from None
     if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
         _register(JPEG_XL, "JXL", "register_pillow")
         return Image.open(io.BytesIO(data), formats=["JXL"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "check_pixels",
     "decode",
     "decode_for",
+    "fitted",
     "load",
     "padded_size",
     "prepare",
@@ -66,6 +67,12 @@ class Preprocessing:
         """What pixels depend on, for keys of caches: what is as it has always been is left out, so that old keys hold."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if name not in _USUAL or value != _USUAL[name]}
+
+
+def fitted(preprocessing: Preprocessing, fit: Fit, value_range: Span | None) -> Preprocessing:
+    """The same for pictures that fit so, and are read by that range; what is not cropped is shown whole."""
+    crop = preprocessing.crop if fit == "crop" else 1.0
+    return replace(preprocessing, fit=fit, crop=crop, value_range=value_range)
 
 
 _USUAL: Mapping[str, Any] = {"fit": "crop", "value_range": None, "colour": "srgb"}
@@ -106,15 +113,18 @@ def shown_part(width: int, height: int, preprocessing: Preprocessing) -> tuple[f
     A square in the middle; padded, it reaches beyond the picture; squashed, it is a part of the picture's own shape.
     """
     size = preprocessing.size
-    share = size / max(size, math.floor(size / preprocessing.crop))
     if preprocessing.fit == "pad":
         across, down = padded_size(width, height, preprocessing)
-        (left, top), scale = ((size - across) // 2, (size - down) // 2), (width / across, height / down)
-        return -left * scale[0], -top * scale[1], (size - left) * scale[0], (size - top) * scale[1]
-    side = min(width, height)
-    sides = (width * share, height * share) if preprocessing.fit == "squash" else (side * share, side * share)
-    left, top = (width - sides[0]) / 2, (height - sides[1]) / 2
-    return left, top, left + sides[0], top + sides[1]
+        wide, high = width / across, height / down  # pixels of the picture in one of the input
+        left, top = -((size - across) // 2) * wide, -((size - down) // 2) * high
+        return left, top, left + size * wide, top + size * high
+    if preprocessing.fit == "squash":
+        share = size / max(size, math.floor(size / preprocessing.crop))
+        left, top = (1 - share) / 2 * width, (1 - share) / 2 * height
+        return left, top, width - left, height - top
+    side = min(width, height) * size / max(size, math.floor(size / preprocessing.crop))
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
 
 
 def padded_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:

@@ -5,6 +5,7 @@ pydicom and tifffile read them; each comes with an extra. Sizes are compared wit
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
 import warnings
@@ -59,8 +60,7 @@ def read_dicom(data: bytes, check: CheckPixels) -> Raw:
     width, height = int(dataset.Columns), int(dataset.Rows)
     check(width, height)
     kind = str(dataset.PhotometricInterpretation)
-    from pydicom import pixels
-
+    pixels = importlib.import_module("pydicom.pixels")
     values = np.asarray(pixels.pixel_array(dataset, index=0))
     if not values.size:
         raise PictureError("a DICOM file without a picture")

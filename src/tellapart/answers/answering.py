@@ -86,6 +86,17 @@ class OtherClasses(Exception):
     """A server answers with other classes than it said that it has."""
 
 
+def remarks(places: Sequence[Placement]) -> tuple[str, ...]:
+    """What to know of how each of N pictures was read; empty where there is nothing to know of any."""
+    found = tuple(place.remark for place in places)
+    return found if any(found) else ()
+
+
+def told_warning(answer: Answer) -> str:
+    """The warning as the end of a line for a person; "" where there is none."""
+    return f"  (warning: {answer.warning})" if answer.warning else ""
+
+
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 # What `decide` gives: a Sequence of answers, which may keep them as arrays, so that many cost little more than one.
 AnyAnswers = TypeVar("AnyAnswers", bound=Sequence[Any])

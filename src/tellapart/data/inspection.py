@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import stat
-import struct
 import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +20,11 @@ import PIL
 from PIL import Image
 
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
+from tellapart.data.content import content_hash
 from tellapart.data.examples import Inspection
 from tellapart.data.looks import Looks, look_at
-from tellapart.decoding import MAX_FILE_BYTES, MAX_PIXELS, UNKNOWN_FORMAT, Decoded, decode
-from tellapart.deep_values import Deep, Depth
+from tellapart.decoding import MAX_FILE_BYTES, MAX_PIXELS, UNKNOWN_FORMAT, decode
+from tellapart.deep_values import Depth
 from tellapart.errors import PictureError
 from tellapart.picture_files import readers
 
@@ -34,7 +34,6 @@ _TARGET = 224  # pixels; large JPEGs are compared at no less than twice this
 _FILES_PER_TASK = 256
 _BYTES_AT_ONCE = 32 * 1024 * 1024  # read ahead of a look-up, by each worker
 _SMALL_BYTES = 4096
-_STRIP_BYTES = 16 * 1024 * 1024
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 # Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
@@ -236,7 +235,7 @@ def _look(data: bytes, file_hash: str) -> Inspection:
     grey = whole.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return Inspection(
         file_hash=file_hash,
-        content_hash=_content_hash(decoded),
+        content_hash=content_hash(decoded),
         perceptual_hash=int.from_bytes(np.packbits(phash(grey).hash).tobytes(), "big"),
         thumbnail=grey.tobytes(),
         width=decoded.width,
@@ -249,32 +248,6 @@ def _look(data: bytes, file_hash: str) -> Inspection:
         profile=decoded.profile,
         bands=decoded.bands,
     )
-
-
-def _content_hash(decoded: Decoded) -> str:
-    """32 hex digits of the sizes and the RGB pixels, the same for every file that shows the same picture."""
-    image = decoded.image
-    digest = hashlib.sha256(struct.pack("<4I", *image.size, decoded.width, decoded.height))
-    if decoded.deep is not None:
-        return _deep_hash(decoded.deep, digest, turned=decoded.turned)
-    # In strips: a second copy of 170 million pixels would not stay small.
-    rows = max(1, _STRIP_BYTES // (3 * image.width))
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        strip = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
-        digest.update(strip.tobytes())
-    return digest.hexdigest()[:32]
-
-
-def _deep_hash(deep: Deep, digest: hashlib._Hash, *, turned: bool) -> str:
-    """The values themselves: which of them are black and white is the data set's affair, not the picture's."""
-    values = np.ascontiguousarray(deep.values)
-    told = (str(values.dtype), values.shape, deep.inverted, deep.clear, deep.usual if deep.windowed else None, turned)
-    digest.update(repr(told).encode())
-    digest.update(values.data)
-    if deep.opacity is not None:
-        digest.update(np.ascontiguousarray(deep.opacity).data)
-    return digest.hexdigest()[:32]
 
 
 def _for_path(inspection: Inspection, path: Path) -> Inspection:

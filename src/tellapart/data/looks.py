@@ -10,7 +10,7 @@ import math
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageStat
+from PIL import Image, ImageFilter
 
 Oddity: TypeAlias = Literal["one colour", "odd shape", "odd size", "dark", "light", "low information", "blurry"]
 
@@ -18,6 +18,8 @@ ODD_SHAPE = 0.35  # shorter over longer side below which a shape is odd
 _DARK, _LIGHT = 0.32, 0.95  # brightness, of 1
 _ENTROPY = 1.5  # bits of grey; CleanVision's 3 are of three channels together, which adds log2(3) where they agree
 _BLURRED, _FLAT, _PER_LEVEL = 0.29, 0.18, 0.01
+_LEVELS = np.arange(256)
+_SQUARES = _LEVELS * _LEVELS
 _SIDE = 64  # pixels at most, where blur is looked for
 
 
@@ -34,22 +36,28 @@ class Looks(NamedTuple):
 
 def look_at(image: Image.Image, grey: Image.Image) -> Looks:
     """Measure a picture, RGB, and the same in grey."""
-    counts = np.array(grey.histogram(), dtype=np.float64)
-    shares = counts / counts.sum()
-    upward = np.cumsum(shares)
-    used = shares[shares > 0]
-    small = grey
+    counts = np.array(grey.histogram())
+    upward, pixels = counts.cumsum(), grey.width * grey.height
+    brightest, darkest = upward.searchsorted((0.99 * pixels, 0.05 * pixels)).tolist()
+    small, crowded = grey, counts
     if max(grey.size) > _SIDE:
         ratio = max(grey.size) / _SIDE
         small = grey.resize((max(1, int(grey.width // ratio)), max(1, int(grey.height // ratio))), reducing_gap=3.0)
+        crowded = np.array(small.histogram())
+    # By sums of squares, in whole numbers: ten times as quick as NumPy's std on so few.
+    edges = np.array(small.filter(ImageFilter.FIND_EDGES).histogram())
     return Looks(
-        brightest=float(np.searchsorted(upward, 0.99 - 1e-9)) / 255,
-        darkest=float(np.searchsorted(upward, 0.05 - 1e-9)) / 255,
-        entropy=float(-(used * np.log2(used)).sum()) + 0.0,
-        edges=math.sqrt(ImageStat.Stat(small.filter(ImageFilter.FIND_EDGES)).var[0]),
-        crowding=float(np.std(small.histogram())),
-        one_colour=len(used) == 1 and _is_plain(image),
+        brightest=brightest / 255,
+        darkest=darkest / 255,
+        entropy=grey.entropy() + 0.0,
+        edges=_deviation(int(edges @ _LEVELS), int(edges @ _SQUARES), int(edges.sum())),
+        crowding=_deviation(int(crowded.sum()), int(crowded @ crowded), len(crowded)),
+        one_colour=int(counts.max()) == pixels and _is_plain(image),
     )
+
+
+def _deviation(total: int, squares: int, count: int) -> float:
+    return math.sqrt(max(0, squares * count - total * total)) / count
 
 
 def kinds(looks: Looks, *, width: int, height: int, deep: bool) -> list[Oddity]:
@@ -65,7 +73,7 @@ def kinds(looks: Looks, *, width: int, height: int, deep: bool) -> list[Oddity]:
         found.append("light")
     if looks.entropy < _ENTROPY:
         found.append("low information")
-    elif _sharpness(looks) < _BLURRED:
+    elif _sharpness(looks) < _BLURRED and "odd shape" not in found:  # of a strip too little is left at 64 pixels
         found.append("blurry")
     return found
 

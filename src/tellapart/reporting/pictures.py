@@ -15,7 +15,7 @@ from PIL import Image
 
 from tellapart.drawing.png import encode_png
 from tellapart.errors import PictureError
-from tellapart.preprocessing import MAX_FILE_BYTES, decode
+from tellapart.preprocessing import MAX_FILE_BYTES, Colour, Preprocessing, decode
 from tellapart.runtime import cores
 
 _QUALITY = 80  # of JPEG
@@ -31,14 +31,19 @@ class Sprites:
     columns: int
 
 
-def thumbnails(paths: Sequence[Path], *, side: int) -> list[Image.Image | None]:
-    """Each picture upright, its longer side at most `side` pixels; None where it can no longer be read."""
+def thumbnails(paths: Sequence[Path], *, side: int, read_as: Preprocessing | None = None) -> list[Image.Image | None]:
+    """Each picture upright, its longer side at most `side` pixels; None where it can no longer be read.
+
+    Values of more than 8 bits and colours are read as `read_as` says.
+    """
+    span = None if read_as is None else read_as.value_range
+    colour: Colour = "srgb" if read_as is None else read_as.colour
 
     def make(path: Path) -> Image.Image | None:
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
                 return None
-            image = decode(path.read_bytes(), target=side).image
+            image = decode(path.read_bytes(), target=side, span=span, colour=colour).image
         except (OSError, PictureError):
             return None
         image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
