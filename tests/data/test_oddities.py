@@ -46,7 +46,10 @@ def kinds_of(pixels: NDArray[np.uint8]) -> list[str]:
             lambda: np.repeat(np.where(np.arange(9216) < 800, 200, 40), 3).reshape(96, 96, 3).astype(np.uint8),
             ["low information"],
         ),
-        (lambda: np.broadcast_to(np.linspace(0, 255, 96)[None, :, None], (96, 96, 3)).astype(np.uint8), ["blurry"]),
+        (
+            lambda: np.add.outer(*[np.linspace(0, 110, 96)] * 2)[..., None].repeat(3, axis=2).astype(np.uint8),
+            ["blurry"],
+        ),
     ],
 )
 def test_kinds_of_pictures(make: Callable[[], NDArray[np.uint8]], expected: list[str]) -> None:
