@@ -48,8 +48,8 @@ def choose_model(arguments: tuple[str, ...], *, listed: bool) -> tuple[str, tupl
     )
 
 
-def items(paths: Iterable[str], list_file: Path | None, own: list[str]) -> Iterator[PathItem | GivenItem]:
-    """Every picture that is meant, as it comes; `own` hears of folders of ours that are passed over.
+def items(paths: Iterable[str], list_file: Path | None, own: list[str] | None = None) -> Iterator[PathItem | GivenItem]:
+    """Every picture that is meant, as it comes; `own` hears of the folders of ours that are passed over.
 
     Raises: StorageError, DataError.
     """
@@ -75,7 +75,7 @@ def _is_pictures(argument: str) -> bool:
     return path.suffix.lower() in FORMAT_OF_EXTENSION or path.name.lower().endswith(_ARCHIVES)
 
 
-def _from_standard_input(own: list[str]) -> Iterator[PathItem | GivenItem]:
+def _from_standard_input(own: list[str] | None) -> Iterator[PathItem | GivenItem]:
     """A picture's bytes, or a list of paths: a line each, or each with a NUL behind it."""
     with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
         head = stream.peek(_HEAD)[:_HEAD]
