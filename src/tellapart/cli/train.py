@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
+  tellapart train pets.zip                  the same in a .zip, .tar or .tar.gz, which is not unpacked
   tellapart train pictures.csv              columns path,label[,split][,group]
   tellapart train scenes.csv                columns path,labels such as cat|dog, or a column of 0 and 1 for each class
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
@@ -105,7 +106,7 @@ Examples:
 def command(
     recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool, assignments: tuple[str, ...], **flags: Any
 ) -> None:
-    """Train a classifier on PICTURES: a folder with one folder a class, one already split, or a CSV.
+    """Train a classifier on PICTURES: a folder with one folder a class, one already split, an archive of either, or a CSV.
 
     The pictures are audited, split so that copies stay together, run once through a pretrained network, and a classifier
     is fitted; then the network itself is trained on where that was asked for or time allows. What wins on the validation

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tellapart.errors import DataError, StorageError
+from tellapart.errors import DataError, PictureError, StorageError
+from tellapart.sources.reading import read_bytes, split_path
 
 MAX_TABLE_BYTES = 1024**3  # a table of pictures is text of some megabytes: a video called .csv should not fill memory
 
@@ -81,17 +82,27 @@ def named_rows(rows: list[int]) -> str:
     return f"{len(rows):,} rows ({', '.join(map(str, rows[:3]))}, ...)"
 
 
+def _check_size(path: Path, size: int) -> None:
+    if size > MAX_TABLE_BYTES:
+        raise DataError(
+            f"the table {str(path)!r} has {size:,} bytes; the limit is {MAX_TABLE_BYTES:,}. "
+            "Leave out columns other than path, label, split and group."
+        )
+
+
 def _read(path: Path) -> bytes:
     try:
+        if split_path(path) is not None:
+            data = read_bytes(path)
+            _check_size(path, len(data))
+            return data
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             raise DataError(f"{str(path)!r} is not a file. Give a CSV file, or a folder that holds class folders.")
-        if status.st_size > MAX_TABLE_BYTES:
-            raise DataError(
-                f"the table {str(path)!r} has {status.st_size:,} bytes; the limit is {MAX_TABLE_BYTES:,}. "
-                "Leave out columns other than path, label, split and group."
-            )
+        _check_size(path, status.st_size)
         return path.read_bytes()
+    except PictureError as error:
+        raise DataError(f"the table {str(path)!r} cannot be read: {error}.") from None
     except PermissionError:
         raise StorageError(f"no permission to read the table {str(path)!r}. Change it with chmod.") from None
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -20,6 +20,7 @@ from tellapart.data.multilabel_table import set_rows
 from tellapart.data.table import TableRow, read_rows
 from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError
+from tellapart.sources.reading import is_archive
 
 LEFT_OUT = "left out by a correction"  # the reason that Listing.ignored counts
 LEAVE_OUT = "-"  # in a cell of sets, where nothing means none of the classes
@@ -49,7 +50,7 @@ class Corrected:
 
 def data_folder(source: Path) -> Path:
     """The folder that the paths of a folder's or table's pictures count from."""
-    return source if source.is_dir() else source.parent
+    return source if source.is_dir() or is_archive(source) else source.parent
 
 
 def path_in(folder: Path, path: Path) -> str:

@@ -13,6 +13,7 @@ from tellapart.data.looks import Looks
 from tellapart.data.targets import ClassNames, Target
 from tellapart.deep_values import Depth
 from tellapart.errors import PictureError
+from tellapart.sources.reading import read_bytes
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -48,6 +49,7 @@ class ReadOptions:
 
     task: TaskName | None = None
     separator: str | None = None  # between the names in one cell: | ; , or a space
+    encoding: str | None = None  # of the names in an archive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ class PictureFile:
     def read(self) -> bytes:
         """The bytes, as the audit saw them. Raises: PictureError when the file has vanished or changed since."""
         try:
-            data = self.path.read_bytes()
+            data = read_bytes(self.path)
         except OSError as error:
             raise PictureError(f"vanished after the audit: {error.strerror}") from None
         if self.file_hash and hashlib.sha256(data).hexdigest() != self.file_hash:

@@ -18,6 +18,7 @@ from tellapart.data.multilabel_table import class_columns, list_label_sets
 from tellapart.data.table import list_classes
 from tellapart.data.targets import SEPARATOR
 from tellapart.errors import DataError, SettingsError
+from tellapart.sources.reading import exists
 
 TASKS: tuple[TaskName, ...] = ("classification", "multilabel")  # that have readers
 
@@ -33,7 +34,7 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
         raise SettingsError(
             f"the task is {options.task!r}, which this tellapart does not learn. Use {' or '.join(TASKS)}."
         )
-    if not (path.is_file() and path.suffix.lower() in (".csv", ".tsv")):
+    if not (exists(path) and path.suffix.lower() in (".csv", ".tsv")):
         return _read_folder(path, options)
     ignored: Counter[str] = Counter()
     cells = Cells(path, ignored)
@@ -50,7 +51,7 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
 
 
 def _read_folder(path: Path, options: ReadOptions) -> Listing:
-    listing = scan(path)
+    listing = scan(path, told=options.task is not None, encoding=options.encoding)
     if options.task == "multilabel" or options.separator is not None:
         told = "--task multilabel" if options.task == "multilabel" else "--label-separator"
         raise DataError(

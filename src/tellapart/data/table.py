@@ -16,9 +16,10 @@ from typing import NamedTuple
 from tellapart.bundle import TaskName
 from tellapart.data.cells import Cells, named_rows
 from tellapart.data.examples import Entry, Listing, Split, named_classes
-from tellapart.data.folder import SPLIT_WORDS
+from tellapart.data.layouts import SPLIT_WORDS
 from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError
+from tellapart.sources.reading import exists
 
 _SPLITS: Mapping[str, Split] = {**SPLIT_WORDS, "dev": "validation"}
 _OPTIONAL = ("split", "group")
@@ -177,7 +178,7 @@ def _is_file(file: str) -> bool:
     except PermissionError:
         return True  # there is something: the inspection will say that it may not be read
     except (OSError, ValueError):
-        return False
+        return "\0" not in file and exists(file)  # in an archive
 
 
 def _distinct(

@@ -18,6 +18,7 @@ from tellapart.reporting.album import LARGE_SIDE
 from tellapart.reporting.facts import Shown
 from tellapart.reporting.pictures import address
 from tellapart.runs.open import OpenRun
+from tellapart.sources.reading import read_bytes
 
 
 def with_heat(
@@ -58,6 +59,6 @@ def _laid(picture: Image.Image, heatmap: NDArray[np.float32], preprocessing: Pre
 
 def _read(path: Path, preprocessing: Preprocessing) -> Image.Image | None:
     try:
-        return decode_for(path.read_bytes(), preprocessing).image
+        return decode_for(read_bytes(path), preprocessing).image
     except (OSError, PictureError):
         return None

@@ -28,7 +28,7 @@ from tellapart.preprocessing import decode_for, prepare
 from tellapart.reporter import Reporter
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.open import OpenRun
-from tellapart.storage import write_bytes
+from tellapart.storage import own_folder, write_bytes
 
 ALL = "all"
 SIDE = 448  # pixels, of an overlay
@@ -256,6 +256,7 @@ def _draw_all(
         seconds = time.monotonic() - started
         own = onto(heat.heatmap, picture.decoded, looking.opened.preprocessing)
         panels.append(overlay(picture.large, own))
+        own_folder(place.folder)
         write_png(place.overlay(name), panels[-1])
         buffer = io.BytesIO()
         np.save(buffer, heat.heatmap, allow_pickle=False)
