@@ -183,6 +183,11 @@ def test_one_folder_in_each_class_is_no_question(tmp_path: Path) -> None:
         (["images/1.jpg", "masks/1.png"], "segmentation", "masks"),
         (["train/image/0.png", "train/label/0.png", "test/0.png"], "segmentation", "train/label"),
         (["JPEGImages/1.jpg", "SegmentationClass/1.png"], "segmentation", "SegmentationClass"),
+        (
+            ["images/1.jpg", "annotations/list.txt", "annotations/trimaps/1.png", "annotations/xmls/1.xml=VOC"],
+            "detection",
+            "annotations/xmls/1.xml",
+        ),
         (["data/images/1.jpg", "data/masks/1.png"], "segmentation", "data/masks"),
     ],
 )
@@ -196,7 +201,12 @@ def test_data_sets_of_other_tasks_are_named(tmp_path: Path, files: list[str], ta
 
 def test_what_lies_beside_pictures_and_holds_no_boxes_is_no_matter(tmp_path: Path) -> None:
     make(tmp_path, "cat/1.jpg", "cat/1.txt=TEXT", "dog/1.jpg", "dog/1.xml=XML", "dog/meta.json=JSON", "data.yaml=YAML")
-    texts = {"TEXT": "a photo of a cat\n", "XML": "<xmp>a</xmp>", "JSON": '{"images": 3}', "YAML": "names: a\n"}
+    texts = {
+        "TEXT": "a photo of a cat\n",
+        "XML": "<annotation>a</annotation>",
+        "JSON": '{"images": 3}',
+        "YAML": "names: a\n",
+    }
     make(tmp_path, "cat/1.txt=TEXT", "dog/1.xml=XML", "dog/meta.json=JSON", "data.yaml=YAML", **texts)
     assert scan(tmp_path).classes == ("cat", "dog")
 
