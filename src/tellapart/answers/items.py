@@ -21,7 +21,7 @@ class PathItem:
 
 
 def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathItem]:
-    """Files as they are, folders and archives walked in sorted order, globs expanded; hidden files in folders are left out.
+    """Files and addresses as they are, folders and archives walked in sorted order, globs expanded; hidden files are left out.
 
     A folder that we wrote is passed over where it is only found, not named; `own` then hears of it.
     Raises: DataError when a glob matches nothing. A file that does not exist is left for its row to say so.
@@ -31,7 +31,7 @@ def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathI
             yield from _walk(path, own)
         elif is_archive(path):
             yield from _members(path)
-        elif os.path.lexists(path) or not glob.has_magic(path):
+        elif os.path.lexists(path) or is_address(path) or not glob.has_magic(path):
             yield PathItem(path=path, named=True)
         else:
             matches = sorted(glob.glob(path, recursive=True))
@@ -70,6 +70,20 @@ def _members(archive: str) -> Iterator[PathItem]:
     for name in sorted(open_archive(archive).members, key=lambda name: name.split("/")):
         if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
             yield PathItem(path=os.path.join(archive, *name.split("/")), named=False)
+
+
+def is_address(text: str) -> bool:
+    """Whether this is the address of a picture on the web, and no path."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
+def read_item(item: PathItem, *, allow_private: bool = False) -> bytes:
+    """The bytes of a file, or of a picture at an address: at a private one only if allowed. Raises: PictureError."""
+    if is_address(item.path) and not os.path.lexists(item.path):
+        from tellapart.answers.addresses import any_address, fetch, is_public  # most have no use for TLS
+
+        return fetch(item.path, allowed=any_address if allow_private else is_public)
+    return read_file(item.path)
 
 
 def read_file(path: str) -> bytes:

@@ -64,6 +64,6 @@ def open_neighbourhood(run: OpenRun, reporter: Reporter) -> Neighbourhood | None
         reporter.warn(f"{len(train) - len(there):,} of {len(train):,} training pictures are no longer where they were.")
     if not there:
         return None
-    with open_cache() as cache:
+    with open_cache(reporter) as cache:
         vectors, kept = embed_by_own(run, there, cache, reporter)
     return Neighbourhood(examples=[there[row] for row in kept], vectors=vectors)

@@ -72,7 +72,7 @@ def evaluate(
     predictor = load_predictor(model)
     task = task_of(predictor.manifest.task)
     options = replace(options, task=options.task or task.name)
-    with open_cache() as cache:
+    with open_cache(reporter) as cache:
         examined = examine(pictures, cache=cache, reporter=reporter, options=options)
     learned = _learned(OpenRun(model))
     chosen = _choose(examined, predictor.classes, split, learned or {})

@@ -57,7 +57,7 @@ def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None
     Raises: DataError, SettingsError, BackboneError, TrainingError, StorageError; nothing is written for data that
     cannot be trained on.
     """
-    with open_cache() as cache:
+    with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
         return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
 
