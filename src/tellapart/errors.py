@@ -10,6 +10,7 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 │   └── ForeignCheckpoint     its checkpoints belong to another training
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
 ├── MissingExtra          the command needs an extra that is not installed
+│   └── MissingFormat     a file of this kind does
 └── StorageError          the disk is full, or a folder cannot be read or written
 """
 
@@ -61,6 +62,17 @@ class MissingExtra(TellapartError):
         super().__init__(
             f"`tellapart {command}` needs the package {module!r}, which is not installed. "
             f'Install the extra with: pip install "tellapart[{extra}]"'
+        )
+
+
+class MissingFormat(MissingExtra):
+    """A file is of a kind whose extra is not installed."""
+
+    def __init__(self, file: str, extra: str, module: str) -> None:
+        TellapartError.__init__(
+            self,
+            f"{file} needs the package {module!r}, which is not installed. "
+            f'Install the extra with: pip install "tellapart[{extra}]"',
         )
 
 

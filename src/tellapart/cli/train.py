@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+from tellapart.cli.reading import NAMES, reading_options
+from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
   tellapart train pictures.csv              columns path,label[,split][,group]
+  tellapart train birds.xlsx --path-column file --label-column species --root photos/
+  tellapart train pets/ --label-from '(?P<label>[^/]+)_[0-9]+[.]jpg'     Abyssinian_100.jpg
   tellapart train scenes.csv                columns path,labels such as cat|dog, or a column of 0 and 1 for each class
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
   tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
@@ -40,7 +43,7 @@ Examples:
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
+@reading_options
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),
@@ -149,6 +152,7 @@ _TABLES = {
     "batch_size": ("loop", "batch_size"),
     "learning_rate": ("loop", "learning_rate"),
     "augment": ("augment", "preset"),
+    **{name: ("reading", name) for name in NAMES},
 }
 
 

@@ -188,7 +188,7 @@ def _read(path: Path) -> bytes | str:
         finally:
             os.close(descriptor)
     except FileNotFoundError:
-        return "vanished since it was listed"
+        return "there is no such file"
     except PermissionError:
         return "no permission to read it"
     except MemoryError:

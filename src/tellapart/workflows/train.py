@@ -19,7 +19,6 @@ from typing import Self
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
 from tellapart.data.dataset import Dataset, gather
-from tellapart.data.examples import ReadOptions
 from tellapart.data.survey import Examined
 from tellapart.errors import (
     BackboneError,
@@ -165,7 +164,7 @@ def _look(
         cache=cache,
         reporter=reporter,
         workers=workers,
-        options=ReadOptions(task=settings.task, separator=settings.label_separator),
+        options=settings.read_options,
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
