@@ -187,7 +187,7 @@ def _notes(
 ) -> list[str]:
     """What was found by itself, and what looks like a split or group and is not read."""
     found = [
-        f"{role} from the column {cells.header[place]!r}"
+        f"{role} from column {place + 1}" if headless else f"{role} from the column {cells.header[place]!r}"
         for role, place in places.items()
         if role not in told and names[place] not in (role, "labels")
     ]

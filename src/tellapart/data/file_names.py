@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
@@ -22,7 +22,7 @@ LEFT_OUT = "file name in which --label-from finds no class"  # the reason that L
 _MOST_CHARACTERS = 1_000
 _GROUPS = ("label", "group", "split")
 # A name and a number: cat.0.jpg, Abyssinian_100.jpg, "IMG dog (3).png".
-_USUAL = r"(?P<label>[^/]*?[^/\d._ ()-])[._ (-]*\d+\)?\.\w+$"
+_USUAL = r"(?P<label>[^/\d][^/]*?)[._ (-]*\d+\)?\.\w+$"
 NAMES_TRIED = 1_000  # from which the hint is made
 
 
@@ -34,8 +34,8 @@ def pattern_of(text: str) -> re.Pattern[str]:
         found = None
     if found is None or "label" not in found.groupindex:
         raise SettingsError(
-            f"--label-from is {text[:200]!r}, which is no regular expression with a group (?P<label>...). "
-            f"Give one such as {_USUAL!r}, which is searched in each path, counted from the folder, with / between its parts."
+            f"--label-from is '{text[:200]}', which is no regular expression with a group (?P<label>...). "
+            f"Give one such as '{_USUAL}', which is searched in each path, counted from the folder, with / between its parts."
         )
     return found
 
@@ -78,6 +78,18 @@ def scan_names(folder: Path, pattern: re.Pattern[str]) -> Listing:
         entries=tuple(entries),
         classes=tuple(sorted({entry.target.text for entry in entries})),
         ignored=dict(ignored),
+        notes=_notes(folder, pattern, entries),
+    )
+
+
+def _notes(folder: Path, pattern: re.Pattern[str], entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What looks like a split and is not read."""
+    tops = sorted({entry.path.relative_to(folder).parts[0] for entry in entries} & {"train", "val", "valid", "test"})
+    if not tops or "split" in pattern.groupindex:
+        return ()
+    words = "|".join(tops)
+    return (
+        f"{folder}: {', '.join(tops)} may be splits, but are not read; (?P<split>{words}) in the expression reads them.",
     )
 
 
@@ -104,11 +116,11 @@ def hint(paths: Iterable[str]) -> str:
     labels = Counter(match["label"] for match in map(re.compile(_USUAL).search, tried) if match is not None)
     if labels.total() * 10 < 9 * len(tried) or not 1 < len(labels) <= len(tried) / 2:
         return ""
-    return f" Names such as {tried[0]!r} seem to say the class; --label-from {_USUAL!r} reads it from there."
+    return f" Names such as {tried[0]!r} seem to say the class; --label-from '{_USUAL}' reads it from there."
 
 
 def _finds_nothing(pattern: re.Pattern[str], source: str, path: str) -> DataError:
     example = f", such as {path!r}" if path else ""
     return DataError(
-        f"--label-from {pattern.pattern!r} finds no class in any path of {source!r}{example}. Correct the expression."
+        f"--label-from '{pattern.pattern}' finds no class in any path of {source!r}{example}. Correct the expression."
     )

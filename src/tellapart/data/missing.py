@@ -34,7 +34,7 @@ def _hint(locator: Locator, cell: str) -> str:
     for root in _roots(locator.root):
         for extension in ("", *_EXTENSIONS):
             if (root, extension) != (locator.root, "") and is_file(os.path.join(root, cell + extension)):
-                told = [f"--root {root!r}"] if root != locator.root else []
+                told = [f"--root {os.path.normpath(root)!r}"] if root != locator.root else []
                 return f" Did you mean {' '.join([*told, *([f'--extension {extension}'] if extension else [])])}?"
     return " Give another with --root."
 

@@ -66,7 +66,14 @@ def merge_names(listing: Listing) -> Listing:
     """
     counts = Counter(name for entry in listing.entries for name in known_classes([entry.target]))
     mapping = {name: max(sorted(group), key=counts.__getitem__) for group in alike(listing.classes) for name in group}
-    return renamed(listing, {name: kept for name, kept in mapping.items() if name != kept})
+    changed = {name: kept for name, kept in sorted(mapping.items()) if name != kept}
+    if not changed:
+        return listing
+    told = ", ".join(f"{shown(name)} as {shown(kept)}" for name, kept in changed.items())
+    found = renamed(listing, changed)
+    return replace(
+        found, notes=(*found.notes, f"{listing.source}: names that are nearly the same are read as one: {told}.")
+    )
 
 
 def without_blanks(listing: Listing) -> Listing:

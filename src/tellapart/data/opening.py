@@ -83,7 +83,7 @@ def _locator(path: Path, options: ReadOptions) -> Locator:
 
 
 def _open_sheet(path: Path, ignored: Counter[str], options: ReadOptions) -> Cells:
-    _need("python_calamine", path)
+    _need("openpyxl", path)
     from tellapart.data.spreadsheets import open_sheet
 
     return open_sheet(path, ignored)
@@ -96,6 +96,12 @@ def _open_columns(path: Path, ignored: Counter[str], options: ReadOptions) -> Ce
     return open_columns(path, ignored)
 
 
+def _refuse(path: Path, ignored: Counter[str], options: ReadOptions) -> Cells:
+    raise DataError(
+        f"{str(path)!r} is a table of a kind that is not read, {path.suffix}. Save it as .xlsx or as CSV (UTF-8)."
+    )
+
+
 def _need(module: str, path: Path) -> None:
     if importlib.util.find_spec(module) is None:
         raise MissingFormat(f"the table {str(path)!r}", "tables", module)
@@ -104,6 +110,7 @@ def _need(module: str, path: Path) -> None:
 _READERS: Mapping[str, Callable[[Path, Counter[str], ReadOptions], Cells]] = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), _open_text),
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), _open_json),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), _open_sheet),
+    **dict.fromkeys((".xlsx", ".xlsm"), _open_sheet),
+    **dict.fromkeys((".xls", ".xlsb", ".ods"), _refuse),
     **dict.fromkeys((".parquet", ".pq", ".arrow", ".feather"), _open_columns),
 }

@@ -66,7 +66,8 @@ def _check_unpacked(path: Path) -> None:
 
 def _rows(path: Path, sheet: Any) -> Iterator[tuple[int, list[str]]]:
     """All rows with their numbers, less what is empty at the end of each."""
-    for number, values in enumerate(sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS + 1), start=1):
+    sheet.reset_dimensions()  # what a file says of its size would be filled up with nothing
+    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells = [_text(value) for value in values]
         while cells and not cells[-1]:
             cells.pop()

@@ -1,4 +1,4 @@
-"""Pictures that stand in a table: parquet, Arrow, Feather. In: a file. Out: its columns, a picture's bytes. Next: reading.py.
+"""Pictures that stand in a table: parquet, Arrow, Feather. In: a file. Out: its columns, a picture's bytes. Next: data/locating.py.
 
 A picture's path is the table's with its row behind it: pets.parquet/0000012.jpg. A part of the file is decoded whole for one
 picture of it, so the last parts stay in memory: in order each is decoded once, in any order more often.
