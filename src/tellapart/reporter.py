@@ -52,6 +52,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the singular or with an s: 1 picture, 1,000 pictures."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(value: float) -> str:
     """A share in [0, 1] as 98.9 %."""
     return f"{100 * value:.1f} %"

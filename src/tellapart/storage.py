@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from tellapart.errors import SettingsError, StorageError
+
+OWN_MARK = ".tellapart"  # a file in each folder that we fill
+_OWN_WORDS = (
+    "tellapart wrote this folder, and passes it over where a folder above it is read as data.\n"
+    "Remove this file if its pictures are data.\n"
+)
+_RUN_FILES = ("recipe.toml", "log.jsonl")
 
 _EXPLAINED = {
     errno.ENOSPC: "the disk is full. Free some space, or choose another folder",
@@ -74,11 +83,52 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
+def own_folder(folder: Path) -> None:
+    """Make a folder of ours, with a mark by which reading a folder above it as data passes it over.
+
+    A folder that holds something already stays unmarked: it may be the user's data. Raises: StorageError.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / OWN_MARK).write_text(_OWN_WORDS)
+
+
+def is_own(folder: str | os.PathLike[str]) -> bool:
+    """Whether tellapart wrote the folder: it has the mark, or is a run from before there was one."""
+    names = (OWN_MARK,), _RUN_FILES
+    return any(all(os.path.isfile(os.path.join(folder, name)) for name in several) for several in names)
+
+
+# Cache folders that cannot be used -> what this process uses instead of them, to its end.
+_STAND_INS: dict[Path, Path] = {}
+
+
 def cache_folder() -> Path:
-    """The folder of everything that can be computed again: `TELLAPART_CACHE`, or the system's place for caches."""
+    """The folder of everything that can be computed again: the chosen one, or what stands in for it."""
+    chosen = chosen_cache_folder()
+    return _STAND_INS.get(chosen, chosen)
+
+
+def stand_in_for_cache() -> Path:
+    """A temporary folder that `cache_folder` gives from now on; it is removed when this process ends.
+
+    Raises: StorageError where the system has no place for temporary files either.
+    """
+    chosen = chosen_cache_folder()
+    if chosen not in _STAND_INS:
+        with storage_errors(chosen):
+            folder = Path(tempfile.mkdtemp(prefix="tellapart-cache-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        _STAND_INS[chosen] = folder
+    return _STAND_INS[chosen]
+
+
+def chosen_cache_folder() -> Path:
+    """`TELLAPART_CACHE`, or the system's place for caches, whether it can be used or not."""
     chosen = os.environ.get("TELLAPART_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # which, unlike Path's, leaves ~ where there is no home
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("tellapart", appauthor=False))

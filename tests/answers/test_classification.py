@@ -136,7 +136,7 @@ def test_all_together() -> None:
     assert found.labels == ("犬, big", "cat", "dog", "")
     assert found.sets == (("犬, big", "cat"), ("cat", "dog"), ("dog",), ())
     assert found.unknown is not None
-    assert found.unknown.tolist() == [False, False, True, False]
+    assert found.unknown.tolist() == [False, False, True, None], "of what nobody could read nothing is known"
     assert found.novelty is not None
     np.testing.assert_array_equal(found.novelty, np.array([0.75, 1.5, 2.5, np.nan], dtype=np.float32))
     older = TASK.collect(answers, classes=CLASSES, told=OLD.model_dump())

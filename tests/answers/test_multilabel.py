@@ -125,7 +125,7 @@ def test_all_together() -> None:
     np.testing.assert_array_equal(found.probabilities[:3], ARRAYS["probabilities"])
     assert np.isnan(found.probabilities[3]).all()
     assert found.unknown is not None
-    assert found.unknown.tolist() == [False, False, True, False]
+    assert found.unknown.tolist() == [False, False, True, None], "of what nobody could read nothing is known"
     assert found.novelty is not None
     np.testing.assert_array_equal(found.novelty, np.array([0.75, 1.5, 2.5, np.nan], dtype=np.float32))
     cannot = TASK.collect(decide(CANNOT)[:], classes=CLASSES, told=CANNOT.model_dump())

@@ -39,12 +39,10 @@ def test_rows_that_failed_may_come_as_nan() -> None:
 def test_sets_and_unknown_pictures_are_named() -> None:
     given = np.array([[0.2, 0.5, 0.3], [0, 0, 0], [0.9, 0.05, 0.05]], dtype=np.float32)
     names = {"paths": ["a", "b", "c"], "probabilities": given, "errors": ["", "gone", ""], "classes": ["x", "y", "z"]}
-    found = build_predictions(
-        **names, sets=[(1, 2), (), (0,)], unknown=[False, False, True], novelty=[0.9, np.nan, 5.0]
-    )
+    found = build_predictions(**names, sets=[(1, 2), (), (0,)], unknown=[False, None, True], novelty=[0.9, np.nan, 5.0])
     assert found.sets == (("y", "z"), (), ("x",))
     assert found.unknown is not None
-    assert found.unknown.tolist() == [False, False, True]
+    assert (found.unknown.tolist(), found.unknown.sum(), found.unknown.dtype) == ([False, None, True], 1, np.bool_)
     assert found.novelty is not None
     np.testing.assert_array_equal(found.novelty, np.array([0.9, np.nan, 5.0], dtype=np.float32))
     older = build_predictions(**names)

@@ -68,8 +68,8 @@ def test_a_key_a_list_and_a_file(start: Start, models: Path, colours: Path, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Missing argument 'MODEL', or the option '--server URL'"),
-        (["model.onnx"], "Missing argument 'PATH...'. Name pictures after the model"),
+        ([], "Missing argument 'PATH...'. Name pictures, with a model before them"),
+        (["model.onnx"], "model.onnx is taken for the model, and no picture is named"),
         (["--server", "http://127.0.0.1:9"], "Missing argument 'PATH...'. Name pictures for the server"),
         (
             ["--server", "http://127.0.0.1:9", "model.onnx", "a.png"],

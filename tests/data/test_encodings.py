@@ -86,10 +86,10 @@ def test_names_that_are_files_decide() -> None:
 
 def test_an_encoding_that_is_told_must_fit() -> None:
     with pytest.raises(DataError) as caught:
-        read("path,label\na.jpg,caf".encode() + b"\xe9\n", "utf-8")
+        read(b"path,label\na.jpg,caf\xe9\n", "utf-8")
     assert str(caught.value) == (
-        "the table 'table.csv' is not in utf-8: byte 0xe9 in line 2 means nothing there. Give another --encoding, or save the table "
-        "again as UTF-8."
+        "the table 'table.csv' is not in utf-8: byte 0xe9 in line 2 means nothing there. Give another --encoding, or save the "
+        "table again as UTF-8."
     )
 
 

@@ -21,16 +21,10 @@ def write(folder: Path, *names: str, files: tuple[str, ...]) -> Path:
 
 
 def test_up_to_half_are_left_to_the_audit(tmp_path: Path) -> None:
-    listing = read_listing(write(tmp_path, "a.png", "gone\\b.png", "x\0y.png", "c.png", files=("a.png", "c.png")))
-    assert [str(entry.path.relative_to(tmp_path)) for entry in listing.entries] == [
-        "a.png",
-        "c.png",
-        "gone/b.png",
-        "x\0y.png",
-    ]
+    listing = read_listing(write(tmp_path, "a.png", "gone\\b.png", "c.png", files=("a.png", "c.png")))
+    assert [str(entry.path.relative_to(tmp_path)) for entry in listing.entries] == ["a.png", "c.png", "gone/b.png"]
     problems = [inspection.problem for inspection in inspect_all([entry.path for entry in listing.entries], workers=1)]
     assert problems[2] == "there is no such file"
-    assert problems[3].startswith("cannot be read")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_the_file_alone_answers_as_worked_by_hand(model: Path, files: list[Path]
     np.testing.assert_allclose(found.probabilities[:-1], probabilities, atol=1e-6)
     assert [list(names) for names in found.label_sets] == [*named, []]
     assert found.unknown is not None
-    assert found.unknown.tolist() == [*unknown, False]
+    assert found.unknown.tolist() == [*unknown, None]
     assert found.errors[-1] == "not a picture in a known format"
     assert (predictor.classes, predictor.manifest.task) == (CLASSES, "multilabel")
 

@@ -95,7 +95,7 @@ def test_the_sets_are_those_of_the_manifest(abstaining: TrainResult, trained_run
     assert found.sets is not None
     assert found.unknown is not None
     assert found.novelty is not None
-    assert (found.sets[-1], found.unknown[-1], np.isnan(found.novelty[-1])) == ((), False, True)
+    assert (found.sets[-1], found.unknown[-1], np.isnan(found.novelty[-1])) == ((), np.ma.masked, True)
     for members, row in zip(found.sets[:-1], found.probabilities[:-1], strict=True):
         ranked = [found.classes[index] for index in np.argsort(-row, kind="stable")]
         assert list(members) == ranked[: max(1, int((row >= record.threshold).sum()))]

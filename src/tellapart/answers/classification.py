@@ -208,7 +208,7 @@ class Classification:
             errors=[one.error for one in answers],
             classes=classes,
             sets=[one.members or () for one in answers] if tells else None,
-            unknown=[bool(one.unknown) for one in answers]
+            unknown=[one.unknown for one in answers]
             if abstention is not None and abstention.get("novelty_threshold") is not None
             else None,
             novelty=[np.nan if one.novelty is None else one.novelty for one in answers] if tells else None,

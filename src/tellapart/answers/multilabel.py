@@ -26,7 +26,7 @@ from tellapart.answers.answering import (
 )
 from tellapart.answers.deciding import chosen_classes, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
-from tellapart.answers.predictions import MultilabelPredictions, joined, parted
+from tellapart.answers.predictions import MultilabelPredictions, flags, joined, parted
 from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Multilabel:
             label_sets=tuple(one.labels for one in answers),
             errors=tuple(one.error for one in answers),
             classes=classes,
-            unknown=np.array([bool(one.unknown) for one in answers], dtype=np.bool_) if tells else None,
+            unknown=flags([one.unknown for one in answers]) if tells else None,
             novelty=np.array(novelty, dtype=np.float32) if tells or not np.isnan(novelty).all() else None,
         )
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from tellapart.answers.formulas import SafeWriter
 from tellapart.storage import replacing
 
 PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
+
+# bool [N], masked where it cannot be known: such a value counts in no sum, is None in `.tolist()`, and passes no `if`.
+Flags: TypeAlias = "np.ma.MaskedArray[Any, np.dtype[np.bool_]]"
 
 
 # Compared by identity: == on arrays gives an array, so a generated __eq__ would raise.
@@ -31,10 +35,10 @@ class Predictions:
     labels: tuple[str, ...]  # N, name of the most probable class; "" where `errors` is set
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
-    # The three below are None where the model file is older than abstention, and `unknown` where it cannot tell.
+    # The three below are None where the model file is older than abstention, and `unknown` where the model cannot tell.
     # N, the classes that it may be, most probable first: so many that the true one is among them as often as wanted.
     sets: tuple[tuple[str, ...], ...] | None = None
-    unknown: NDArray[np.bool_] | None = None  # [N], unlike anything trained on; False where `errors` is set
+    unknown: Flags | None = None  # [N], unlike anything trained on; masked where `errors` is set
     novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
     heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
 
@@ -48,7 +52,7 @@ class MultilabelPredictions:
     label_sets: tuple[tuple[str, ...], ...]  # N, classes at least as probable as their thresholds; () on error too
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
-    unknown: NDArray[np.bool_] | None = None  # [N], unlike anything trained on; None where the model cannot tell
+    unknown: Flags | None = None  # [N], unlike anything trained on; masked where `errors` is set, None as above
     novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
     heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
 
@@ -74,6 +78,12 @@ def parted(cell: str) -> list[str]:
     return [re.sub(r"\\([\\|?])", r"\1", part) for part in parts]
 
 
+def flags(values: Sequence[bool | None]) -> Flags:
+    """The values, bool [N], with None masked."""
+    known = [value is not None for value in values]
+    return np.ma.masked_array([bool(value) for value in values], mask=np.logical_not(known), dtype=np.bool_)
+
+
 def build_predictions(
     *,
     paths: Sequence[str],
@@ -81,13 +91,13 @@ def build_predictions(
     errors: Sequence[str],
     classes: Sequence[str],
     sets: Sequence[Sequence[int]] | None = None,
-    unknown: Sequence[bool] | None = None,
+    unknown: Sequence[bool | None] | None = None,
     novelty: Sequence[float] | None = None,
 ) -> Predictions:
     """Name the most probable class of each row; of equal probabilities the first class wins.
 
     `probabilities` is [N, K]; its rows where `errors` is not "" are overwritten with NaN in the result. `sets` are numbers
-    of classes, empty where `errors` is not "".
+    of classes, empty where `errors` is not ""; of `unknown`, what is None cannot be known.
     """
     failed = np.array([bool(error) for error in errors], dtype=bool)
     rows = np.array(probabilities, dtype=np.float32).reshape(len(paths), len(classes))
@@ -101,7 +111,7 @@ def build_predictions(
         errors=tuple(errors),
         classes=tuple(classes),
         sets=None if sets is None else tuple(tuple(classes[index] for index in members) for members in sets),
-        unknown=None if unknown is None else np.array(unknown, dtype=np.bool_),
+        unknown=None if unknown is None else flags(unknown),
         novelty=None if novelty is None else np.array(novelty, dtype=np.float32),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.answering import Answering, Placement
+from tellapart.answers.answering import Answering, PictureData, Placement
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
-from tellapart.answers.items import PathItem, expand, read_file
+from tellapart.answers.given import GivenItem, PictureLike, gather
+from tellapart.answers.items import PathItem, read_item
 from tellapart.answers.table import ANSWERINGS
 from tellapart.bundle import Manifest, Model, open_model
 from tellapart.errors import PictureError
@@ -28,7 +29,7 @@ from tellapart.threads import in_order
 
 
 class Predictor:
-    """An opened model that predicts files. `tellapart.load` returns it."""
+    """An opened model that predicts pictures. `tellapart.load` returns it. Pickled, it opens its file again where it arrives."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -44,40 +45,52 @@ class Predictor:
         """Everything recorded in the file: preprocessing, scores with intervals, licences, versions."""
         return self._model.manifest
 
-    def predict(self, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Any:
-        """What the model says of files, in the order given: Predictions of a classifier, MultilabelPredictions of a multilabel one.
+    def predict(self, pictures: PictureLike | Sequence[PictureLike], *, allow_private: bool = False) -> Any:
+        """What the model says of pictures, in the order given: Predictions, of a multilabel model MultilabelPredictions.
 
-        Both have `.probabilities` float32 [N, K], calibrated (NaN rows where a picture could not be read), `.paths`, `.errors` (""
-        where fine), `.unknown` (like nothing trained on) and `.novelty`, None where the model cannot tell them. Predictions has
-        `.labels` (the most probable class, "" on error) and `.sets` (the classes that it may be; None for an older model file),
-        MultilabelPredictions `.label_sets` (the classes in the picture). A folder or glob stands for the pictures in it. The
-        results equal those of `tellapart predict`. Raises: DataError when a glob matches nothing.
+        A picture is a path (a folder or glob stands for those in it), an http(s) address (a private one with `allow_private`),
+        the bytes of a picture file, a file opened for reading bytes, a PIL image, an array uint8 [H, W, 3] in RGB, [H, W, 4] or
+        [H, W], or a torch tensor [3, H, W], uint8 or from 0 to 1. An array [N, H, W, 3] or a tensor [N, 3, H, W] is N pictures;
+        a DataFrame is those that its column `path` (or `image`, `filename`, `file_name`, `file`) names.
+
+        Both have `.probabilities` float32 [N, K], calibrated (NaN rows where a picture could not be read), `.paths` ("" for a
+        picture that is no file), `.errors` ("" where fine), `.unknown` (like nothing trained on; masked where it could not be read)
+        and `.novelty`, None where the model cannot tell them. Predictions has `.labels` (the most probable class, "" on error) and
+        `.sets` (the classes that it may be; None for an older model file), MultilabelPredictions `.label_sets` (the classes in the
+        picture). The results equal those of `tellapart predict`. Raises: DataError when a glob matches nothing, or for what is no
+        picture.
         """
-        several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        answers = list(self.stream(expand(os.fspath(path) for path in several)))
+        answers = list(self.stream(gather(pictures), allow_private=allow_private))
         return self.answering.collect(answers, classes=self.classes, told=self.manifest.record.model_dump())
 
-    def stream(self, sources: Iterable[PathItem]) -> Iterator[Any]:
+    def __reduce__(self) -> tuple[Callable[[str], Predictor], tuple[str]]:
+        return load_predictor, (os.path.abspath(self._model.path),)
+
+    def stream(self, sources: Iterable[PathItem | GivenItem], *, allow_private: bool = False) -> Iterator[Any]:
         """The task's answers in the order of `sources`, a few batches ahead of the reader and no more."""
         waiting = iter(sources)
         batches = iter(lambda: list(islice(waiting, BATCH)), [])
         stop = threading.Event()
         answered = in_order(
-            batches, lambda batch: self._answer(batch, stop), workers=cores(), name="predict", stop=stop
+            batches,
+            lambda batch: self._answer(batch, stop, allow_private),
+            workers=cores(),
+            name="predict",
+            stop=stop,
         )
         with contextlib.closing(answered):
             for answers in answered:
                 yield from answers
 
-    def _answer(self, batch: list[PathItem], stop: threading.Event) -> list[Any]:
+    def _answer(self, batch: list[PathItem | GivenItem], stop: threading.Event, allow_private: bool) -> list[Any]:
         inputs: list[NDArray[Any]] = []
         places: list[Placement] = []
-        outcomes: list[tuple[PathItem, str]] = []  # the error is "" where there is an input
+        outcomes: list[tuple[PathItem | GivenItem, str]] = []  # the error is "" where there is an input
         for source in batch:
             if stop.is_set():
                 return []
             try:
-                array, place = self.answering.prepare(read_file(source.path), self._model.preprocessing)
+                array, place = self.answering.prepare(_read(source, allow_private), self._model.preprocessing)
                 inputs.append(array)
                 places.append(place)
                 outcomes.append((source, ""))
@@ -99,6 +112,14 @@ class Predictor:
         arrays = self._model.compute(np.stack(inputs), self.answering.outputs)
         decided: Sequence[Any] = self.answering.decide(arrays, places, self.manifest.record, classes=self.classes)
         return decided
+
+
+def _read(source: PathItem | GivenItem, allow_private: bool) -> PictureData:
+    if isinstance(source, PathItem):
+        return read_item(source, allow_private=allow_private)
+    if source.error:
+        raise PictureError(source.error)
+    return source.data
 
 
 def load_predictor(model: str | os.PathLike[str]) -> Predictor:

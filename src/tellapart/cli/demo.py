@@ -22,6 +22,7 @@ def command(out: str, quiet: bool) -> None:
 
     require("demo", "train", "demo")
     from tellapart.cli.train import summary
+    from tellapart.features.caching import open_cache
     from tellapart.settings.reading import make_settings
     from tellapart.storage import cache_folder
     from tellapart.workflows.demo import LICENSE, SOURCE, write_solar_table
@@ -29,8 +30,10 @@ def command(out: str, quiet: bool) -> None:
 
     click.echo("Solar cells, photographed while they glow: functional, or defective (probability of a defect >= 0.5)?")
     click.echo(f"Pictures: {SOURCE}.\nLicence of the pictures: {LICENSE}.\n")
+    reporter = make_reporter(quiet=quiet)
+    open_cache(reporter).close()  # where the cache cannot be used, another folder stands in for it
     table = write_solar_table(cache_folder() / "demo")
-    result = train(make_settings({"data": str(table), "out": out}), reporter=make_reporter(quiet=quiet))
+    result = train(make_settings({"data": str(table), "out": out}), reporter=reporter)
     click.echo(summary(result))
     click.echo("\nA few cells of the test split, which the model has never seen:")
     for line in _predictions(result):

@@ -29,7 +29,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool, **flags: Any) -> None:
-    """Test MODEL on PICTURES: a folder with one folder a class, or a CSV with path,label."""
+    """Test MODEL on PICTURES: a folder with one folder a class, an archive of it, or a table such as a CSV with path,label."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 

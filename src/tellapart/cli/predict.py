@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.reporter import counted
+
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
+    from tellapart.answers.given import GivenItem
+    from tellapart.answers.items import PathItem
 
 NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
 _RETRIES = 8  # a run over thousands of pictures should not end because others kept the server busy for a while
@@ -23,9 +27,13 @@ _RETRIES = 8  # a run over thousands of pictures should not end because others k
     epilog="""\b
 Examples:
   tellapart predict runs/latest cat.jpg
+  tellapart predict cat.jpg                    with the model in runs/latest
   tellapart predict model.onnx holiday/ --format csv --out classes.csv
   tellapart predict model.onnx 'in/**/*.png' --top 3 --format jsonl
   find . -name '*.jpg' | tellapart predict model.onnx - --format csv
+  tellapart predict model.onnx --list pictures.txt
+  tellapart predict model.onnx - < cat.jpg
+  tellapart predict model.onnx https://example.com/cat.jpg
   tellapart predict --server http://127.0.0.1:8501 cat.jpg holiday/""",
 )
 @click.argument("arguments", nargs=-1, metavar="[MODEL] PATH...")
@@ -39,6 +47,14 @@ Examples:
     help="What a row looks like.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen.")
+@click.option(
+    "--list",
+    "list_file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Also the pictures that this file names, a path or address a line, counted from here.",
+)
+@click.option("--allow-private", is_flag=True, help="Fetch pictures from addresses that are not public, too.")
 @click.option("--server", metavar="URL", help="Ask a `tellapart serve` instead of opening a model.")
 @click.option("--model", "name", metavar="NAME", help="Which of the server's models, where it has several.")
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Holds the key that the server asks for.")
@@ -48,25 +64,30 @@ def command(
     top: int,
     layout: str,
     out: Path | None,
+    list_file: Path | None,
+    allow_private: bool,
     server: str | None,
     name: str | None,
     api_key_file: Path | None,
     quiet: bool,
 ) -> int:
-    """Classify pictures: files, folders, globs, or - for a list of paths on standard input.
+    """Classify pictures: files, folders, archives, globs, http(s) addresses, or - for standard input: a picture or a list of paths.
 
-    MODEL is a model.onnx or a run's folder; with --server there is none, and all that is named are pictures. A picture that
-    cannot be read gets a row with the reason; the exit code is 2 only when no picture could be read.
+    MODEL is a model.onnx or a run's folder; without it the newest run here is taken, runs/latest. With --server there is none,
+    and all that is named are pictures. A picture that cannot be read gets a row with the reason; the exit code is 2 only when no
+    picture could be read.
 
     A picture unlike those trained on is unknown, whatever class comes out; a doubtful one shows all the classes that it
     may be, as `tellapart info` explains. A multilabel model names every class in the picture, and --top changes nothing.
     """
+    from tellapart.cli.asked import items
     from tellapart.cli.rows import LAYOUTS
     from tellapart.errors import DataError
 
-    paths = _paths(arguments, server, name, api_key_file)
-    with _open(arguments, server, name, api_key_file) as answerer:
-        tally = Counted(answerer.stream(_named(paths)))
+    model, paths = _paths(arguments, server, name, api_key_file, listed=list_file is not None, quiet=quiet)
+    own: list[str] = []
+    with _open(model, server, name, api_key_file, allow_private) as answerer:
+        tally = Counted(answerer.stream(items(paths, list_file, own)))
         lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, min(top, len(answerer.classes)))
         if out is None:
             _print_lines(lines)
@@ -74,10 +95,12 @@ def command(
             _write_lines(out, lines, tally)
     if tally.total == 0:
         raise DataError(NOTHING)
+    if own and not quiet:
+        print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
     if not quiet and (out is not None or tally.failed):
         where = f"; written to {out}" if out is not None else ""
         unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
-        print(f"{tally.total:,} pictures, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
+        print(f"{counted(tally.total, 'picture')}, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
     return 2 if tally.failed == tally.total else 0
 
 
@@ -87,7 +110,7 @@ class Answerer:
 
     answering: Answering[Any, Any]
     classes: tuple[str, ...]
-    stream: Callable[[Iterator[str]], Iterator[Any]]  # paths as they were named -> answers
+    stream: Callable[[Iterator[PathItem | GivenItem]], Iterator[Any]]  # pictures -> answers
 
 
 class Counted:
@@ -106,62 +129,57 @@ class Counted:
 
 
 def _paths(
-    arguments: tuple[str, ...], server: str | None, name: str | None, api_key_file: Path | None
-) -> tuple[str, ...]:
-    """The pictures among the arguments. Raises: UsageError."""
+    arguments: tuple[str, ...],
+    server: str | None,
+    name: str | None,
+    key_file: Path | None,
+    *,
+    listed: bool,
+    quiet: bool,
+) -> tuple[str, tuple[str, ...]]:
+    """The model, "" with a server, and the pictures among the arguments. Raises: UsageError."""
     if server is None:
-        if name is not None or api_key_file is not None:
+        if name is not None or key_file is not None:
             raise click.UsageError("--model and --api-key-file are for a server. Name it with --server URL.")
-        if not arguments:
-            raise click.UsageError("Missing argument 'MODEL', or the option '--server URL'.")
-        if len(arguments) == 1:
-            raise click.UsageError("Missing argument 'PATH...'. Name pictures after the model.")
-        return arguments[1:]
-    if not arguments:
+        from tellapart.cli.asked import choose_model
+
+        model, paths, unasked = choose_model(arguments, listed=listed)
+        if unasked and not quiet:
+            print(f"The model is that of {model}, the newest run here.", file=sys.stderr)
+        return model, paths
+    if not arguments and not listed:
         raise click.UsageError("Missing argument 'PATH...'. Name pictures for the server.")
-    first = Path(arguments[0])
+    first = Path(arguments[0]) if arguments else Path()
     if first.suffix == ".onnx" or (first / "model.onnx").is_file():
         raise click.UsageError(f"{first} is a model, and with --server the server has it. Name pictures only.")
-    return arguments
+    return "", arguments
 
 
 @contextlib.contextmanager
 def _open(
-    arguments: tuple[str, ...], server: str | None, name: str | None, api_key_file: Path | None
+    model: str, server: str | None, name: str | None, api_key_file: Path | None, allow_private: bool
 ) -> Iterator[Answerer]:
     if server is None:
-        from tellapart.answers.items import expand
         from tellapart.answers.predictor import load_predictor
 
-        predictor = load_predictor(arguments[0])
+        predictor = load_predictor(model)
         yield Answerer(
             answering=predictor.answering,
             classes=predictor.classes,
-            stream=lambda paths: predictor.stream(expand(paths)),
+            stream=lambda found: predictor.stream(found, allow_private=allow_private),
         )
         return
-    from tellapart.answers.items import expand
     from tellapart.client.connection import read_key
     from tellapart.client.synchronous import Client
 
     key = None if api_key_file is None else read_key(api_key_file)
     with Client(server, api_key=key, model=name, retries=_RETRIES) as client:
-        model = client.model()
+        remote = client.model()
         yield Answerer(
-            answering=model.answering,
-            classes=model.classes,
-            stream=lambda paths: client.stream(expand(paths), model),
+            answering=remote.answering,
+            classes=remote.classes,
+            stream=lambda found: client.stream(found, remote, allow_private=allow_private),
         )
-
-
-def _named(paths: tuple[str, ...]) -> Iterator[str]:
-    for path in paths:
-        if path != "-":
-            yield path
-            continue
-        for line in sys.stdin:
-            if name := line.rstrip("\r\n"):
-                yield name
 
 
 def _print_lines(lines: Iterable[str]) -> None:

@@ -27,10 +27,9 @@ def command(run: Path, language: str | None, out: Path | None, as_json: bool, qu
     from tellapart.reporting.phrases import language_of
     from tellapart.workflows.report import write_report
 
-    with open_cache() as cache:
-        written = write_report(
-            run, language=language_of(language), cache=cache, reporter=make_reporter(quiet=quiet), out=out
-        )
+    reporter = make_reporter(quiet=quiet)
+    with open_cache(reporter) as cache:
+        written = write_report(run, language=language_of(language), cache=cache, reporter=reporter, out=out)
     if as_json:
         record = {"report": str(written.path), "bytes": written.size_bytes, "missing_pictures": written.missing}
         click.echo(json.dumps(record, ensure_ascii=False))

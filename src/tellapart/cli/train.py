@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
+  tellapart train pets.zip                  the same in a .zip, .tar or .tar.gz, which is not unpacked
   tellapart train pictures.csv              columns path,label[,split][,group]
   tellapart train birds.xlsx --path-column file --label-column species --root photos/
   tellapart train pets/ --label-from '(?P<label>[^/]+)_[0-9]+[.]jpg'     Abyssinian_100.jpg
@@ -108,7 +109,7 @@ Examples:
 def command(
     recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool, assignments: tuple[str, ...], **flags: Any
 ) -> None:
-    """Train a classifier on PICTURES: a folder with one folder a class, one already split, or a CSV.
+    """Train a classifier on PICTURES: a folder with one folder a class, one already split, an archive of either, or a CSV.
 
     The pictures are audited, split so that copies stay together, run once through a pretrained network, and a classifier
     is fitted; then the network itself is trained on where that was asked for or time allows. What wins on the validation

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tellapart.answers.given import PictureLike
 from tellapart.client.answers import (
     RemoteAnswer,
     RemoteModel,
@@ -19,7 +20,7 @@ from tellapart.client.answers import (
     unsent,
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
-from tellapart.client.pictures import MOST_PICTURES, Item, PictureLike, gather, group
+from tellapart.client.pictures import MOST_PICTURES, Item, gather, group
 from tellapart.client.retries import LastAnswer, policy
 from tellapart.errors import TellapartError
 
@@ -46,13 +47,19 @@ class AsyncClient:
 
         self._http = httpx2.AsyncClient(**self._connection.settings())
 
-    async def predict(self, pictures: PictureLike | Sequence[PictureLike], *, explain: bool = False) -> Any:
+    async def predict(
+        self,
+        pictures: PictureLike | Sequence[PictureLike],
+        *,
+        explain: bool = False,
+        allow_private: bool = False,
+    ) -> Any:
         """As `tellapart.Client.predict`: paths, bytes or arrays uint8 [H, W, 3], one or many, to the task's predictions.
 
         Raises: DataError, SettingsError for a model that is not there, ServerError.
         """
         model = choose(await self.models(), self._connection)
-        groups = group(gather(pictures), most=1 if explain else MOST_PICTURES)
+        groups = group(gather(pictures, allow_private=allow_private), most=1 if explain else MOST_PICTURES)
         answers: dict[int, list[RemoteAnswer]] = {}
         turn = asyncio.Lock()  # a generator serves one at a time
 

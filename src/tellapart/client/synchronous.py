@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tellapart.answers.given import GivenItem, PictureLike
 from tellapart.answers.items import PathItem
 from tellapart.client.answers import (
     RemoteAnswer,
@@ -21,7 +22,7 @@ from tellapart.client.answers import (
     unsent,
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
-from tellapart.client.pictures import MOST_PICTURES, Item, PictureLike, gather, group, read
+from tellapart.client.pictures import MOST_PICTURES, Item, gather, group, read
 from tellapart.client.retries import LastAnswer, policy
 from tellapart.threads import in_order
 
@@ -56,25 +57,33 @@ class Client:
 
         self._http = httpx2.Client(**self._connection.settings())
 
-    def predict(self, pictures: PictureLike | Sequence[PictureLike], *, explain: bool = False) -> Any:
+    def predict(
+        self,
+        pictures: PictureLike | Sequence[PictureLike],
+        *,
+        explain: bool = False,
+        allow_private: bool = False,
+    ) -> Any:
         """What `tellapart.load(...).predict` says of the same pictures, within 1e-5; from the server's newest version.
 
-        A picture is a path (a folder or glob stands for those in it), the bytes of a picture file, a PIL image, or an array
-        uint8 [H, W, 3], [H, W, 4] or [H, W]; an array [N, H, W, 3] is N pictures. Many pictures go in several requests. One
-        that cannot be used has its reason in `.errors`; `.paths` is "" for a picture that is no file. With `explain`,
+        It takes the same pictures; those at an http(s) address are fetched here, not by the server, and at a private one only
+        with `allow_private`. Many go in several requests. One that cannot be used has its reason in `.errors`. With `explain`,
         `.heatmaps` are PNG files, slow to draw. Predictions of a classifier, MultilabelPredictions of a multilabel model.
         Raises: DataError, SettingsError for a model that is not there, ServerError.
         """
         model = self.model()
-        answered = list(self._stream(gather(pictures), model, explain=explain))
+        answered = list(self._stream(gather(pictures, allow_private=allow_private), model, explain=explain))
         return build(answered, model, explain=explain)
 
-    def stream(self, sources: Iterable[PathItem], model: RemoteModel) -> Iterator[Any]:
+    def stream(
+        self, sources: Iterable[PathItem | GivenItem], model: RemoteModel, *, allow_private: bool = False
+    ) -> Iterator[Any]:
         """Answers of the model's task in the order of `sources`, a few requests ahead of the reader and no more.
 
         Raises: ServerError, while they are read.
         """
-        for one in self._stream(map(read, sources), model, explain=False):
+        items = (read(source, allow_private=allow_private) for source in sources)
+        for one in self._stream(items, model, explain=False):
             yield one.answer
 
     def models(self) -> list[dict[str, Any]]:

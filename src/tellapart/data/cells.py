@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tellapart.data.locating import Locator
-from tellapart.errors import DataError, StorageError
+from tellapart.errors import DataError, PictureError, StorageError
+from tellapart.sources.reading import read_bytes, split_path
 
 MAX_TABLE_BYTES = 1024**3  # a table of pictures is text of some megabytes: a video called .csv should not fill memory
 
@@ -83,10 +84,19 @@ def named_rows(rows: list[int]) -> str:
 
 
 def table_bytes(path: Path, limit: int = MAX_TABLE_BYTES) -> bytes:
-    """The file's bytes. Raises: DataError where it is no file, or larger than the limit; StorageError if it cannot be read."""
-    check_size(path, limit)
+    """The bytes of a file, or of one in an archive.
+
+    Raises: DataError where it is no file, or larger than the limit; StorageError if it cannot be read.
+    """
     try:
+        if split_path(path) is not None:
+            data = read_bytes(path)
+            _check_limit(path, len(data), limit)
+            return data
+        check_size(path, limit)
         return path.read_bytes()
+    except PictureError as error:
+        raise DataError(f"the table {str(path)!r} cannot be read: {error}.") from None
     except OSError as error:
         raise _unreadable(path, error) from None
 
@@ -101,9 +111,13 @@ def check_size(path: Path, limit: int = MAX_TABLE_BYTES) -> None:
         raise _unreadable(path, error) from None
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{str(path)!r} is not a file. Give a CSV file, or a folder that holds class folders.")
-    if status.st_size > limit:
+    _check_limit(path, status.st_size, limit)
+
+
+def _check_limit(path: Path, size: int, limit: int) -> None:
+    if size > limit:
         raise DataError(
-            f"the table {str(path)!r} has {status.st_size:,} bytes; the limit is {limit:,}. "
+            f"the table {str(path)!r} has {size:,} bytes; the limit is {limit:,}. "
             "Leave out columns other than path, label, split and group."
         )
 

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.cells import Cells
 from tellapart.data.examples import ReadOptions, Split
-from tellapart.data.folder import SPLIT_WORDS
+from tellapart.data.layouts import split_of
 from tellapart.errors import DataError, SettingsError
 
-SPLITS: Mapping[str, Split] = {**SPLIT_WORDS, "dev": "validation"}  # what a cell may say, in lower case
 ROLES = ("path", "label", "split", "group")
 # Names that other programs give to columns, in lower case, blanks and hyphens as underscores.
 _USUAL: Mapping[str, str] = {
@@ -59,6 +58,12 @@ def with_roles(cells: Cells, options: ReadOptions) -> Cells:
     return cells.renamed(
         _renamed(cells.header, places, told, options), notes=_notes(cells, names, places, told, headless)
     )
+
+
+def split_named(cell: str) -> Split | None:
+    """The split that a cell, or a folder, says and nothing else: train, Validation, test_set, 训练集."""
+    found = split_of(cell)
+    return None if found is None or found.stem else found.split
 
 
 def plain_name(name: str) -> str:
@@ -211,7 +216,7 @@ def _notes(
 
 def _remedy(cells: Cells, role: str, column: str) -> str:
     found = {row[cells.header.index(column)] for _, row in cells.rows()}
-    other = min((cell for cell in found if cell.casefold() not in SPLITS), default=None)
+    other = min((cell for cell in found if cell and split_named(cell) is None), default=None)
     if role == "split" and other is not None:
         return f"a split is train, val or test, and its cells are such as {other!r}"
     return f"--{role}-column {column} reads it"

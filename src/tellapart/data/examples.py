@@ -12,6 +12,7 @@ from typing import Literal
 from tellapart.bundle import TaskName
 from tellapart.data.targets import ClassNames, Target
 from tellapart.errors import PictureError
+from tellapart.sources.reading import is_archive, read_bytes
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -47,7 +48,9 @@ class Listing:
     @property
     def folder(self) -> Path:
         """The folder that the paths of pictures count from."""
-        return self.root or (self.source if os.path.isdir(self.source) else self.source.parent)
+        return self.root or (
+            self.source if os.path.isdir(self.source) or is_archive(self.source) else self.source.parent
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ class ReadOptions:
 
     task: TaskName | None = None
     separator: str | None = None  # between the names in one cell: | ; , or a space
-    encoding: str | None = None  # of a text table
+    encoding: str | None = None  # of a text table, or of the names in an archive
     path_column: str | None = None  # a column's name, or its number from 1 where none is called so
     label_column: str | None = None
     split_column: str | None = None
@@ -110,7 +113,7 @@ class PictureFile:
     def read(self) -> bytes:
         """The bytes, as the audit saw them. Raises: PictureError when the file has vanished or changed since."""
         try:
-            data = self.path.read_bytes()
+            data = read_bytes(self.path)
         except OSError as error:
             raise PictureError(f"vanished after the audit: {error.strerror}") from None
         if self.file_hash and hashlib.sha256(data).hexdigest() != self.file_hash:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.items import expand
 from tellapart.data.cells import Cells
-from tellapart.data.columns import SPLITS
+from tellapart.data.columns import split_named
 from tellapart.data.examples import Entry, Listing
 from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, SettingsError
@@ -63,7 +63,7 @@ def scan_names(folder: Path, pattern: re.Pattern[str]) -> Listing:
             first = first or path
             ignored[LEFT_OUT] += 1
             continue
-        split = SPLITS.get(found["split"].casefold())
+        split = split_named(found["split"])
         if found["split"] and split is None:
             raise DataError(
                 f"--label-from finds the split {found['split']!r} in {path!r}, which is none of train, val and "

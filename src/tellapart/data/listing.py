@@ -7,6 +7,7 @@ multilabel. What is told wins; what is doubtful is refused.
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from tellapart.data.opening import is_table
 from tellapart.data.table import list_classes, read_cells
 from tellapart.data.targets import SEPARATOR
 from tellapart.errors import DataError, SettingsError
+from tellapart.sources.reading import is_archive
 
 TASKS: tuple[TaskName, ...] = ("classification", "multilabel")  # that have readers
 
@@ -78,21 +80,20 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
         beside = _read_metadata(path, options)
         if beside is not None:
             return beside
-    told = [flag for name, flag in _OF_TABLES.items() if getattr(options, name) is not None]
+    whole = is_archive(path)
+    told = [
+        flag
+        for name, flag in _OF_TABLES.items()
+        if getattr(options, name) is not None and not (whole and name == "encoding")
+    ]
     if told:
         raise SettingsError(
             f"{told[0]} is about a table, and {str(path)!r} is none. Leave it out, or give a table such as a CSV with path,label."
         )
-    if options.label_from is not None and path.is_dir():
+    if options.label_from is not None and (whole or path.is_dir()):
         listing = scan_names(path, pattern_of(options.label_from))
     else:
-        try:
-            listing = scan(path)
-        except DataError as error:
-            told_by_names = (
-                hint(item.path for item in itertools.islice(expand([str(path)]), NAMES_TRIED)) if path.is_dir() else ""
-            )
-            raise DataError(f"{error}{told_by_names}") from None
+        listing = _scan(path, options)
     if options.task == "multilabel" or options.separator is not None:
         what = "--task multilabel" if options.task == "multilabel" else "--label-separator"
         raise DataError(
@@ -100,6 +101,14 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
             f"with a column of 0 and 1 for each class. Give such a table, or leave {what} out."
         )
     return listing
+
+
+def _scan(path: Path, options: ReadOptions) -> Listing:
+    try:
+        return scan(path, told=options.task is not None, encoding=options.encoding)
+    except DataError as error:
+        loose = itertools.islice(expand([str(path)]), NAMES_TRIED) if os.path.isdir(path) or is_archive(path) else ()
+        raise DataError(f"{error}{hint(item.path for item in loose)}") from None
 
 
 def _read_metadata(folder: Path, options: ReadOptions) -> Listing | None:

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from tellapart.sources.reading import exists
+
 
 class Locator:
     """Finds files by the paths that a table has, which count from `root` and may lack their `extension`."""
@@ -37,4 +39,4 @@ def is_file(path: str) -> bool:
     except PermissionError:
         return True  # there is something: the inspection will say that it may not be read
     except (OSError, ValueError):
-        return False
+        return "\0" not in path and exists(path)  # in an archive, or in a table of pictures

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tellapart.data.columns import SPLITS
+from tellapart.data.columns import split_named
 from tellapart.data.examples import Listing, Split
 from tellapart.errors import DataError
 
@@ -31,13 +31,13 @@ def find_metadata(folder: Path) -> list[Metadata]:
     if own is not None:
         return [Metadata(own, None)]
     try:
-        inner = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir() and entry.name.casefold() in SPLITS)
+        inner = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir() and split_named(entry.name))
     except OSError:
         return []  # told by who lists the folder
     tables = [(path, _table_in(Path(path))) for path in inner]
     if not tables or any(table is None for _, table in tables):
         return []
-    return [Metadata(table, SPLITS[Path(path).name.casefold()]) for path, table in tables if table is not None]
+    return [Metadata(table, split_named(Path(path).name)) for path, table in tables if table is not None]
 
 
 def together(folder: Path, found: Sequence[tuple[Metadata, Listing]]) -> Listing:

@@ -18,13 +18,14 @@ from tellapart.data.examples import ReadOptions
 from tellapart.data.json_lines import open_json
 from tellapart.data.locating import Locator
 from tellapart.errors import DataError, MissingFormat
+from tellapart.sources.reading import exists
 
 _FOUND = ReadOptions()
 
 
 def is_table(path: Path) -> bool:
     """Whether the name says that the file is a table."""
-    return path.suffix.lower() in _READERS and path.is_file()
+    return path.suffix.lower() in _READERS and exists(path)
 
 
 def open_table(path: Path, ignored: Counter[str], options: ReadOptions = _FOUND) -> Cells:

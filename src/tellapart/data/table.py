@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tellapart.bundle import TaskName
 from tellapart.data.cells import Cells, named_rows
-from tellapart.data.columns import SPLITS, with_roles
+from tellapart.data.columns import split_named, with_roles
 from tellapart.data.examples import Entry, Listing, ReadOptions, named_classes
 from tellapart.data.file_names import pattern_of, with_labels
 from tellapart.data.missing import check_missing
@@ -123,7 +123,7 @@ def make_listing(
         Entry(
             path=Path(file),
             target=kind.read(row.label),
-            split=SPLITS.get(row.split.casefold()),
+            split=split_named(row.split),
             group=row.group,
         )
         for file, row in kept
@@ -147,7 +147,7 @@ def _check_cells(path: Path, rows: Sequence[TableRow], filled: Sequence[str]) ->
         empty = [row.number for row in rows if not getattr(row, name)]
         if empty:
             raise DataError(f"{table} has no {name} in {named_rows(empty)}. Fill it in, or remove the row.")
-    unknown = [row for row in rows if row.split and row.split.casefold() not in SPLITS]
+    unknown = [row for row in rows if row.split and split_named(row.split) is None]
     if unknown:
         raise DataError(
             f"{table} has an unknown split, {unknown[0].split!r}, in {named_rows([row.number for row in unknown])}. "
@@ -189,7 +189,7 @@ def _distinct(
         ignored["row repeated"] += 1
         for what, one, other in (
             ("label", earlier.label, row.label),
-            ("split", SPLITS.get(earlier.split.casefold(), ""), SPLITS.get(row.split.casefold(), "")),
+            ("split", split_named(earlier.split) or "", split_named(row.split) or ""),
             ("group", earlier.group, row.group),
         ):
             if one != other:

@@ -2,7 +2,7 @@
 
 One SQLite file in the user's cache folder. SQLite's write-ahead log makes it safe for several processes and for
 kill -9; a checksum per value, on top, notices damage that SQLite cannot see. Whatever is damaged is dropped and
-computed again.
+computed again; where the disk is full, nothing more is kept, and the work goes on.
 """
 
 from __future__ import annotations
@@ -52,11 +52,15 @@ class CacheInfo:
 class Cache:
     """A bounded key-value store on disk. Its methods may be called from any thread."""
 
-    def __init__(self, folder: Path, *, limit_bytes: int) -> None:
-        """Open the cache, making the folder where needed. Raises: StorageError when the folder cannot be written."""
+    def __init__(self, folder: Path, *, limit_bytes: int, warn: Callable[[str], None] = lambda text: None) -> None:
+        """Open the cache, making the folder where needed; `warn` hears once of a disk that has become full.
+
+        Raises: StorageError when the folder cannot be written.
+        """
         self.path = folder / _FILE
         self.damaged = 0  # values dropped because they were not what had been stored
-        self._limit = limit_bytes
+        self._limit, self._warn = limit_bytes, warn
+        self._keeps = True  # until nothing more can be written
         self._lock = threading.Lock()
         self._writes = 0
         with storage_errors(folder):
@@ -72,17 +76,22 @@ class Cache:
         return found
 
     def put_many(self, kind: str, items: Mapping[str, bytes]) -> None:
-        """Store values; an earlier value under the same key is replaced. Raises: StorageError when the disk is full."""
+        """Store values; an earlier value under the same key is replaced. Where the disk is full they are not stored."""
         now = int(time.time())
         rows = [
             (_digest(kind, key), kind, now, zlib.crc32(value, zlib.crc32(_digest(kind, key))), value)
             for key, value in items.items()
         ]
-        if rows:
+        if not rows or not self._keeps:
+            return
+        try:
             self._retry(lambda: self._put(rows))
             self._writes += 1
             if self._writes % _PRUNE_EVERY == 0:
                 self.prune()
+        except StorageError as error:
+            self._keeps = False
+            self._warn(f"{error} What is computed from now on is not kept.")
 
     def prune(self) -> None:
         """Delete the least recently used values when the file has grown over its limit."""
@@ -107,8 +116,9 @@ class Cache:
         self._retry(self._clear)
 
     def close(self) -> None:
-        """Prune if needed, then let go of the file."""
-        self.prune()
+        """Prune if needed and possible, then let go of the file."""
+        with contextlib.suppress(StorageError):
+            self.prune()
         with self._lock:
             self._connection.close()
 
@@ -174,7 +184,8 @@ class Cache:
                 stale.append((int(time.time()), key))
         if stale or damaged:
             self.damaged += len(damaged)
-            with self._transaction():
+            # What is there can be read from a full disk, too.
+            with contextlib.suppress(sqlite3.OperationalError), self._transaction():
                 self._connection.executemany("UPDATE entries SET used = ? WHERE key = ?", stale)
                 self._connection.executemany("DELETE FROM entries WHERE key = ?", damaged)
         return found

@@ -1,18 +1,55 @@
-"""The cache as a whole: stored values, rows, exported backbones. In: nothing. Out: Cache, facts. Next: cache.py."""
+"""The cache as a whole: stored values, rows, exported backbones. In: nothing. Out: Cache, facts. Next: cache.py.
+
+Everything in it can be computed again, so that a cache that cannot be used is a warning and no end: a home without
+permission, a container's read-only disk, a full one.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
+from tellapart.errors import StorageError
 from tellapart.features.backbone import list_backbones, remove_backbones
 from tellapart.features.cache import Cache
 from tellapart.features.row_folder import clear_rows, rows_info
-from tellapart.storage import cache_folder, cache_limit_bytes, storage_errors
+from tellapart.reporter import Reporter, Silent
+from tellapart.storage import cache_folder, cache_limit_bytes, stand_in_for_cache, storage_errors
+
+_NOBODY = Silent()
+_LEAST_BYTES = 128_000_000  # an exported network and what a small training keeps
 
 
-def open_cache() -> Cache:
-    """Open the user's cache. Raises: StorageError, SettingsError."""
-    return Cache(cache_folder(), limit_bytes=cache_limit_bytes())
+def open_cache(reporter: Reporter = _NOBODY) -> Cache:
+    """Open the user's cache, or warn and open a temporary one, which `cache_folder` gives from then on.
+
+    Raises: SettingsError; StorageError where there is no place for temporary files either.
+    """
+    limit, folder = cache_limit_bytes(), cache_folder()
+    try:
+        _check_room(folder)
+        return Cache(folder, limit_bytes=limit, warn=reporter.warn)
+    except StorageError as error:
+        instead = stand_in_for_cache()
+        reporter.warn(f"{error} Going on with a temporary cache, which goes when this process ends.")
+        return Cache(instead, limit_bytes=limit, warn=reporter.warn)
+
+
+def _check_room(folder: Path) -> None:
+    """Raises: StorageError where the folder's disk is full, unless that of temporary files is no better."""
+    if str(folder).startswith("~"):  # a container's user who is in no list has none
+        raise StorageError(f"cannot use {folder}: this user has no home folder. Set TELLAPART_CACHE to a folder.")
+    there = next((path for path in (folder, *folder.parents) if path.is_dir()), None)
+    if there is None:
+        return
+    with storage_errors(folder):
+        free = shutil.disk_usage(there).free
+        if free < _LEAST_BYTES and shutil.disk_usage(tempfile.gettempdir()).free > free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def row_limit_bytes() -> int:
@@ -25,7 +62,7 @@ def describe_cache() -> dict[str, Any]:
     folder = cache_folder()
     entries: dict[str, int] = {}
     if folder.is_dir():
-        with open_cache() as cache:
+        with _open_chosen() as cache:
             entries = dict(cache.info().entries)
     rows = rows_info(folder)
     return {
@@ -46,12 +83,17 @@ def clear_cache() -> int:
     folder = cache_folder()
     before = _size() + rows_info(folder).size_bytes
     if folder.is_dir():
-        with open_cache() as cache:
+        with _open_chosen() as cache:
             cache.clear()
         with storage_errors(folder):
             remove_backbones(folder)
             clear_rows(folder)
     return max(0, before - _size() - rows_info(folder).size_bytes)
+
+
+def _open_chosen() -> Cache:
+    """The cache itself: who asks about it wants no other. Raises: StorageError."""
+    return Cache(cache_folder(), limit_bytes=cache_limit_bytes())
 
 
 def _size() -> int:

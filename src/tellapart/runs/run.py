@@ -22,7 +22,7 @@ from typing import IO, Any
 from tellapart.errors import SettingsError
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
-from tellapart.storage import current_umask, storage_errors, write_bytes, write_json
+from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
 
 MARKER = "unfinished.json"
 SCAFFOLD = ("checkpoints", "work")  # folders that a finished run does not need
@@ -109,6 +109,7 @@ def start_run(settings: TrainSettings) -> Run:
         partial = Path(tempfile.mkdtemp(dir=out, prefix=f".{name}-"))
         try:
             os.chmod(partial, 0o777 & ~current_umask())
+            own_folder(partial)
             write_bytes(partial / "recipe.toml", recipe_text(settings).encode())
             write_json(partial / MARKER, {"process": os.getpid()})
             folder = _rename_to_free_name(partial, out / name)

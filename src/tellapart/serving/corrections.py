@@ -35,7 +35,7 @@ from tellapart.serving.opened import Version
 from tellapart.serving.plain import choose_version
 from tellapart.serving.refusals import Full, NotAllowed, Refusal
 from tellapart.serving.service import Service
-from tellapart.storage import storage_errors, write_bytes
+from tellapart.storage import own_folder, storage_errors, write_bytes
 
 TABLE = "labels.csv"
 _TRUTHS = ("label", "labels")  # columns that say what a picture shows; a table has one of them
@@ -141,8 +141,8 @@ class Corrections:
     def _locked(self) -> Iterator[None]:
         """Among the threads of this process, and the processes that serve."""
         with self._one_at_a_time, contextlib.ExitStack() as stack:
-            with storage_errors(self._folder):  # made again where it was moved away
-                self._folder.mkdir(parents=True, exist_ok=True)
+            own_folder(self._folder)  # made again where it was moved away
+            with storage_errors(self._folder):
                 file = stack.enter_context(open(self._folder / ".lock", "ab"))
             with contextlib.suppress(ImportError, OSError):  # Windows; file systems without locks
                 import fcntl

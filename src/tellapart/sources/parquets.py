@@ -7,6 +7,7 @@ picture of it, so the last parts stay in memory: in order each is decoded once, 
 from __future__ import annotations
 
 import bisect
+import errno
 import itertools
 import os
 import re
@@ -63,7 +64,7 @@ class ColumnFile:
     def picture(self, row: int) -> bytes:
         """The bytes of the picture in a row. Raises: PictureError where there is none."""
         if not 0 <= row < self.rows or len(self.pictures) != 1:
-            raise FileNotFoundError(f"no row {row}")
+            raise FileNotFoundError(errno.ENOENT, "the table has no such row")
         part = bisect.bisect_right(self._starts, row) - 1
         value = self._part(part)[row - self._starts[part]].as_py()
         data = value.get("bytes") if isinstance(value, dict) else value
@@ -139,7 +140,7 @@ def read_picture(table: str, member: str) -> bytes:
     """The bytes of a picture in a table, by its name there. Raises: PictureError; FileNotFoundError where no row has that name."""
     named = _MEMBER.fullmatch(member)
     if named is None:
-        raise FileNotFoundError(f"{table} has no row called {member}")
+        raise FileNotFoundError(errno.ENOENT, "the table has no such row", f"{table}/{member}")
     try:
         return _SHELF.get(table).picture(int(named[1]))
     except pa.ArrowException as error:

@@ -20,5 +20,5 @@ def check(
 
     Raises: DataError, StorageError.
     """
-    with open_cache() as cache:
+    with open_cache(reporter) as cache:
         return examine(pictures, corrections=corrections, cache=cache, reporter=reporter, options=options)

@@ -75,7 +75,7 @@ def evaluate(
     predictor = load_predictor(model)
     task = task_of(predictor.manifest.task)
     options = replace(options, task=options.task or task.name)
-    with open_cache() as cache:
+    with open_cache(reporter) as cache:
         examined = examine(pictures, cache=cache, reporter=reporter, options=options)
     named = known_as(
         known_classes(entry.target for entry in examined.listing.entries),

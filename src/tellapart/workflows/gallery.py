@@ -19,6 +19,7 @@ from tellapart.reporter import Reporter
 from tellapart.runs.embeddings import embed_by_own
 from tellapart.runs.open import EXAMPLES, OpenRun
 from tellapart.serving.gallery import NAME, write_gallery
+from tellapart.sources.reading import exists, read_bytes
 from tellapart.tasks.table import task_of
 
 _QUALITY = 80  # of the JPEG files: some 3 kB each at 96 pixels
@@ -45,7 +46,7 @@ def make_gallery(
     opened = OpenRun(source)
     every = _training_pictures(opened)
     chosen = spread([example.target.text for example in every], pictures, seed=seed)
-    with open_cache() as cache:
+    with open_cache(reporter) as cache:
         vectors, kept = embed_by_own(opened, [every[row] for row in chosen], cache, reporter)
     examples = [every[chosen[row]] for row in kept]
     small = replace(opened.preprocessing, size=side)
@@ -93,7 +94,7 @@ def _training_pictures(opened: OpenRun) -> list[Example]:
         and classes.issuperset(example.target.classes)
         and not (visitors and example.path.is_relative_to(visitors))
     }
-    there = [example for example in reversed(different.values()) if example.path.is_file()]
+    there = [example for example in reversed(different.values()) if exists(example.path)]
     if not there:
         path = opened.folder / EXAMPLES
         raise DataError(
@@ -112,7 +113,7 @@ def _corrections(opened: OpenRun) -> Path | None:
 def _small_copy(path: Path, preprocessing: Preprocessing) -> bytes | None:
     """The part that the network sees, without what a camera writes beside it; None where it cannot be read any more."""
     try:
-        image = load(path.read_bytes(), preprocessing)
+        image = load(read_bytes(path), preprocessing)
     except (PictureError, OSError):
         return None
     file = io.BytesIO()

@@ -94,11 +94,11 @@ def doubt_labels(
     Raises: DataError where there are fewer than two classes; BackboneError, SettingsError, StorageError.
     """
     chosen = choose_device(device)
-    pending = prepare_backbone(backbone, cache=cache_folder(), weights=weights)
     ahead = threading.Thread(target=_import_ahead, name="import ahead", daemon=True)
-    ahead.start()
-    try:
-        with open_cache() as cache:
+    with open_cache(reporter) as cache:
+        pending = prepare_backbone(backbone, cache=cache_folder(), weights=weights)
+        ahead.start()
+        try:
             examined = examine(pictures, corrections=corrections, cache=cache, reporter=reporter, options=options)
             usable = [index for index, inspection in enumerate(examined.inspections) if not inspection.problem]
             _check(examined, usable)
@@ -107,8 +107,8 @@ def doubt_labels(
             indices = [usable[row] for row in rows]
             ahead.join()  # of a package with circles, two threads that import it get halves
             return _judge(examined, indices, features.vectors[rows], backbone=backbone, seed=seed, reporter=reporter)
-    finally:
-        pending.cancel()
+        finally:
+            pending.cancel()
 
 
 def write_doubts(path: Path, doubtful: DoubtfulLabels, *, force: bool) -> None:

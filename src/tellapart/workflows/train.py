@@ -18,6 +18,7 @@ from typing import Self
 
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
+from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.survey import Examined
 from tellapart.errors import (
@@ -55,7 +56,7 @@ def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None
     Raises: DataError, SettingsError, BackboneError, TrainingError, StorageError; nothing is written for data that
     cannot be trained on.
     """
-    with open_cache() as cache:
+    with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
         return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
 
@@ -172,6 +173,8 @@ def _look(
         check_strict(examined.audit)
     task = task_of(examined.listing.task)
     dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    if carved := tell_carved(examined.listing, dataset.examples):
+        reporter.say(carved)
     task.check(settings, dataset)
     return examined, task, dataset
 

@@ -1,0 +1,105 @@
+"""Which model and which pictures a command line means. In: arguments, standard input. Out: a model, items. Next: rows.py."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
+from tellapart.answers.given import GivenItem
+from tellapart.answers.items import PathItem, expand, is_address
+from tellapart.preprocessing import MAX_FILE_BYTES
+from tellapart.storage import storage_errors
+
+LATEST = Path("runs", "latest")  # of the folder that one stands in
+_STANDARD_INPUT = "-"
+_OF_A_RUN = ("model.onnx", "recipe.toml", "unfinished.json", "latest")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
+_HEAD = 512  # bytes that tell a picture from a list
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\A\xff\xd8|\AP[1-7]\s")
+
+
+def choose_model(arguments: tuple[str, ...], *, listed: bool) -> tuple[str, tuple[str, ...], bool]:
+    """Model, pictures, and whether nobody named the model: then it is the newest run's. Raises: UsageError."""
+    named = bool(arguments) and not _is_pictures(arguments[0])
+    paths = arguments[1:] if named else arguments
+    if named and (paths or listed):
+        return arguments[0], paths, False
+    if named:
+        raise click.UsageError(
+            f"{arguments[0]} is taken for the model, and no picture is named. Name pictures after it."
+        )
+    if not paths and not listed:
+        raise click.UsageError("Missing argument 'PATH...'. Name pictures, with a model before them.")
+    if (LATEST / "model.onnx").is_file():
+        return str(LATEST), paths, True
+    what = f"{paths[0]} is taken for pictures" if paths else "--list names pictures"
+    example = shlex.quote(paths[0]) if paths else "--list FILE"
+    raise click.UsageError(
+        f"{what}, and no model is named; there is no {LATEST} here either, which is taken then. Name a model first: "
+        f"tellapart predict MODEL {example}. To make one: tellapart train FOLDER."
+    )
+
+
+def items(paths: Iterable[str], list_file: Path | None, own: list[str] | None = None) -> Iterator[PathItem | GivenItem]:
+    """Every picture that is meant, as it comes; `own` hears of the folders of ours that are passed over.
+
+    Raises: StorageError, DataError.
+    """
+    for path in paths:
+        if path == _STANDARD_INPUT:
+            yield from _from_standard_input(own)
+        else:
+            yield from expand([path], own)
+    if list_file == Path(_STANDARD_INPUT):
+        yield from _from_standard_input(own)
+    elif list_file is not None:
+        with storage_errors(list_file), list_file.open("rb") as file:
+            yield from expand(_lines(file, b"\0" if _ends_with_nul(file.peek(_HEAD)) else b"\n"), own)
+
+
+def _is_pictures(argument: str) -> bool:
+    """Whether the first argument names pictures and no model, which may be a file of any name or a run's folder."""
+    if argument == _STANDARD_INPUT or is_address(argument):
+        return True
+    path = Path(argument)
+    if path.is_dir():
+        return not any((path / name).exists() for name in _OF_A_RUN)
+    return path.suffix.lower() in FORMAT_OF_EXTENSION or path.name.lower().endswith(_ARCHIVES)
+
+
+def _from_standard_input(own: list[str] | None) -> Iterator[PathItem | GivenItem]:
+    """A picture's bytes, or a list of paths: a line each, or each with a NUL behind it."""
+    with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+        head = stream.peek(_HEAD)[:_HEAD]
+        if _ends_with_nul(head):
+            yield from expand(_lines(stream, b"\0"), own)
+        elif not _NO_TEXT.search(head):
+            yield from expand(_lines(stream, b"\n"), own)
+        else:
+            data = stream.read(MAX_FILE_BYTES + 1)
+            large = f"file of more than {MAX_FILE_BYTES:,} bytes, which is the limit. Store it smaller"
+            yield GivenItem(path=_STANDARD_INPUT, data=data, error=large if len(data) > MAX_FILE_BYTES else "")
+
+
+def _ends_with_nul(head: bytes) -> bool:
+    """Whether this begins a list as `find -print0` writes it: with the path of something that is there."""
+    first, nul, _ = head.partition(b"\0")
+    return bool(first and nul) and os.path.lexists(os.fsdecode(first))
+
+
+def _lines(stream: BinaryIO, end: bytes) -> Iterator[str]:
+    """What stands between the ends, as file names; the empty ones are left out."""
+    first = True
+    for line in stream if end == b"\n" else stream.read().split(end):
+        text = line.removeprefix(b"\xef\xbb\xbf") if first else line
+        first = False
+        if name := text.rstrip(b"\r\n"):
+            yield os.fsdecode(name)
