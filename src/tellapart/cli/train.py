@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+from tellapart.cli.reading import reading_options
+from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
@@ -23,6 +24,8 @@ Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
   tellapart train pets.zip                  the same in a .zip, .tar or .tar.gz, which is not unpacked
   tellapart train pictures.csv              columns path,label[,split][,group]
+  tellapart train birds.xlsx --path-column file --label-column species --root photos/
+  tellapart train pets/ --label-from '(?P<label>[^/]+)_[0-9]+[.]jpg'     Abyssinian_100.jpg
   tellapart train scenes.csv                columns path,labels such as cat|dog, or a column of 0 and 1 for each class
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
   tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
@@ -42,7 +45,7 @@ Examples:
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
+@reading_options
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),

@@ -94,9 +94,10 @@ def _epoch_is_told(lines: bytes, number: int) -> bool:
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
     given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
-    return settings.model_copy(
-        update={name: None if path is None else os.path.abspath(path) for name, path in given.items()}
-    )
+    whole = {name: None if path is None else os.path.abspath(path) for name, path in given.items()}
+    root = settings.reading.root
+    reading = settings.reading if root is None else settings.reading.model_copy(update={"root": os.path.abspath(root)})
+    return settings.model_copy(update={**whole, "reading": reading})
 
 
 def start_run(settings: TrainSettings) -> Run:

@@ -21,7 +21,6 @@ from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
-from tellapart.data.examples import ReadOptions
 from tellapart.data.survey import Examined
 from tellapart.errors import (
     BackboneError,
@@ -169,7 +168,7 @@ def _look(
         cache=cache,
         reporter=reporter,
         workers=workers,
-        options=ReadOptions(task=settings.task, separator=settings.label_separator),
+        options=settings.read_options,
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
