@@ -5,6 +5,7 @@ The classifier is the probe on cached features, fitted without the pictures that
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 import threading
@@ -187,7 +188,8 @@ def _judge(
 def _import_ahead() -> None:
     """Import what the last step needs while pictures are read: cleanlab brings pandas, which takes a second or two."""
     for name in ("scipy.optimize", "cleanlab.count"):
-        importlib.import_module(name)
+        with contextlib.suppress(Exception):  # who needs it meets the same, and says it
+            importlib.import_module(name)
 
 
 def _number(value: float | None) -> float | None:

@@ -6,6 +6,7 @@ validation split chooses and calibrates; the test split is looked at once, at th
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
@@ -25,6 +26,7 @@ from tellapart.errors import (
     BackboneError,
     BackboneUnavailable,
     ForeignCheckpoint,
+    MachineError,
     SettingsError,
     StorageError,
     TellapartError,
@@ -34,6 +36,7 @@ from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device
+from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
@@ -53,7 +56,7 @@ from tellapart.workflows.learning.strategies import learn
 def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
     """Train, test and write a run with its report; `run` is given when a stopped one is resumed.
 
-    Raises: DataError, SettingsError, BackboneError, TrainingError, StorageError; nothing is written for data that
+    Raises: DataError, SettingsError, BackboneError, TrainingError, MachineError, StorageError; nothing is written for data that
     cannot be trained on.
     """
     with open_cache(reporter) as cache:
@@ -84,7 +87,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     pending = None if settings.strategy == "scratch" else _prepare(settings)
-    with _Keeper(reporter, run, resumed=resumed) as keeper:
+    with _Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
             examined, task, dataset = _look(settings, cache, pending, reporter)
             settings = _with_batch_size(settings, dataset, device)
@@ -131,7 +134,7 @@ class _Keeper:
                 f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
                 f"{self.run.folder / 'checkpoints'}. Train again with other settings."
             )
-        elif isinstance(error, (KeyboardInterrupt, StorageError)):
+        elif isinstance(error, (KeyboardInterrupt, MachineError, StorageError)):
             self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
         self.run.release()
 
@@ -189,7 +192,8 @@ def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> 
 def _import_ahead() -> None:
     """Import what the later steps need while the audit reads files: a second that a short run would feel."""
     for name in ("scipy.optimize", "sklearn.metrics", "onnx", "safetensors.numpy"):
-        importlib.import_module(name)
+        with contextlib.suppress(Exception):  # who needs it meets the same, and says it
+            importlib.import_module(name)
 
 
 def _report_findings(examined: Examined, reporter: Reporter) -> None:
