@@ -54,6 +54,8 @@ def test_every_name_and_number_of_a_file_is_in_it(
 
 def numbered(file: descriptor_pb2.FileDescriptorProto) -> Iterator[tuple[str, int]]:
     """Fields and values of enums, but for the keys and values of maps, which the language makes up."""
+    for enum in file.enum_type:
+        yield from ((value.name, value.number) for value in enum.value)
     messages = list(file.message_type)
     while messages:
         message = messages.pop()
