@@ -76,7 +76,9 @@ def test_names_and_numbers_are_those_of_tritons_client(
     theirs = pytest.importorskip("tritonclient.grpc.service_pb2", reason="tritonclient is not installed")
     whole = descriptor_pb2.FileDescriptorProto()
     theirs.DESCRIPTOR.CopyToProto(whole)
-    known = {message.name: message for message in whole.message_type}
+    config = descriptor_pb2.FileDescriptorProto()
+    pytest.importorskip("tritonclient.grpc.model_config_pb2").DESCRIPTOR.CopyToProto(config)
+    known = {message.name: message for message in (*whole.message_type, *config.message_type)}
     compared = 0
     for message in described["open_inference.proto"].message_type:
         ours, other = fields(message), fields(known[message.name])
