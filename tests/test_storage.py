@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from tellapart.errors import SettingsError, StorageError
-from tellapart.storage import cache_folder, cache_limit_bytes, replacing, storage_errors, write_bytes, write_json
+from tellapart.storage import (
+    cache_folder,
+    cache_limit_bytes,
+    is_own,
+    own_folder,
+    replacing,
+    storage_errors,
+    write_bytes,
+    write_json,
+)
 
 
 def test_bytes_arrive_and_replace_the_old_ones(tmp_path: Path) -> None:
@@ -105,3 +114,28 @@ def test_a_senseless_cache_limit_is_refused(text: str, monkeypatch: pytest.Monke
 def test_the_cache_limit_is_in_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELLAPART_CACHE_GB", "0.5")
     assert cache_limit_bytes() == 500_000_000
+
+
+def test_a_folder_of_ours_is_marked_only_where_nothing_is_in_it_yet(tmp_path: Path) -> None:
+    own_folder(tmp_path / "deep" / "runs")
+    own_folder(tmp_path / "deep" / "runs")
+    assert is_own(tmp_path / "deep" / "runs")
+    assert not is_own(tmp_path / "deep")
+    users = tmp_path / "pictures"
+    users.mkdir()
+    (users / "cat.jpg").touch()
+    own_folder(users)
+    assert [file.name for file in users.iterdir()] == ["cat.jpg"]
+
+
+def test_a_run_from_before_there_was_a_mark_is_ours_too(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").touch()
+    assert not is_own(tmp_path)
+    (tmp_path / "log.jsonl").touch()
+    assert is_own(tmp_path)
+
+
+def test_a_folder_of_ours_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot use .*file"):
+        own_folder(tmp_path / "file")

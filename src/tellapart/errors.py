@@ -11,6 +11,7 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 ├── MachineError          the memory ran out, or the system ended a process of ours
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
 ├── MissingExtra          the command needs an extra that is not installed
+│   └── MissingFormat     a file of this kind does
 └── StorageError          the disk is full, or a folder cannot be read or written
 """
 
@@ -72,6 +73,17 @@ class MissingExtra(TellapartError):
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:
         # An exception is pickled as its class and its text, which is not what this class is made of.
         return MissingExtra, self._given
+
+
+class MissingFormat(MissingExtra):
+    """A file is of a kind whose extra is not installed."""
+
+    def __init__(self, file: str, extra: str, module: str) -> None:
+        TellapartError.__init__(
+            self,
+            f"{file} needs the package {module!r}, which is not installed. "
+            f'Install the extra with: pip install "tellapart[{extra}]"',
+        )
 
 
 class StorageError(TellapartError):

@@ -15,6 +15,13 @@ from typing import IO, Any
 
 from tellapart.errors import SettingsError, StorageError
 
+OWN_MARK = ".tellapart"  # a file in each folder that we fill
+_OWN_WORDS = (
+    "tellapart wrote this folder, and passes it over where a folder above it is read as data.\n"
+    "Remove this file if its pictures are data.\n"
+)
+_RUN_FILES = ("recipe.toml", "log.jsonl")
+
 _EXPLAINED = {
     errno.ENOSPC: "the disk is full. Free some space, or choose another folder",
     errno.EDQUOT: "your disk quota is used up. Free some space, or choose another folder",
@@ -74,6 +81,23 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that a person can read. Raises: ValueError for NaN, since JSON has none; StorageError."""
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def own_folder(folder: Path) -> None:
+    """Make a folder of ours, with a mark by which reading a folder above it as data passes it over.
+
+    A folder that holds something already stays unmarked: it may be the user's data. Raises: StorageError.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / OWN_MARK).write_text(_OWN_WORDS)
+
+
+def is_own(folder: str | os.PathLike[str]) -> bool:
+    """Whether tellapart wrote the folder: it has the mark, or is a run from before there was one."""
+    names = (OWN_MARK,), _RUN_FILES
+    return any(all(os.path.isfile(os.path.join(folder, name)) for name in several) for several in names)
 
 
 # Cache folders that cannot be used -> what this process uses instead of them, to its end.

@@ -16,6 +16,7 @@ import pytest
 from tellapart.data.examples import Listing, Split
 from tellapart.data.folder import scan
 from tellapart.errors import DataError, StorageError
+from tellapart.storage import own_folder
 
 
 def make(root: Path, *files: str) -> Path:
@@ -120,7 +121,10 @@ def test_loose_files_are_counted(tmp_path: Path) -> None:
     make(tmp_path, "train/cat/a.jpg", "train/loose.jpg", "test/cat/b.jpg", "test/one.jpg", "readme.md")
     listing = scan(tmp_path)
     assert len(listing.entries) == 2
-    assert listing.ignored == {"loose file outside a class folder": 3}
+    assert listing.ignored == {
+        "loose file outside a class folder": 1,
+        "picture in a split folder, in no class folder": 2,
+    }
 
 
 def test_hidden_and_system_files_are_counted(tmp_path: Path) -> None:
@@ -275,8 +279,8 @@ def test_no_such_folder(tmp_path: Path) -> None:
 def test_a_file_that_is_no_folder(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg")
     assert message(tmp_path / "a.jpg") == (
-        f"'{tmp_path / 'a.jpg'}' is neither a folder nor a CSV table. Give the folder that holds the class folders, "
-        "or a file that ends in .csv and has the columns path and label."
+        f"'{tmp_path / 'a.jpg'}' is neither a folder, an archive (.zip, .tar, .tar.gz, .tgz) nor a CSV table. Give the "
+        "folder that holds the class folders, or a file that ends in .csv and has the columns path and label."
     )
 
 
@@ -335,3 +339,24 @@ def test_split_folders_beside_another_folder_are_still_splits(tmp_path: Path) ->
     assert listing.classes == ("cat", "dog")
     assert {entry.split for entry in listing.entries} == {"train", "test"}
     assert listing.ignored["folder beside the split folders"] == 1
+
+
+def test_what_tellapart_wrote_is_no_data_and_counted(tmp_path: Path) -> None:
+    make(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    own_folder(tmp_path / "explanations")
+    own_folder(tmp_path / "runs")
+    own_folder(tmp_path / "dog" / "runs" / "a")
+    make(tmp_path, "explanations/1.png", "runs/a/report.png", "dog/runs/a/1.png")
+    listing = scan(tmp_path)
+    assert listing.classes == ("cat", "dog")
+    assert [file for file, _, _ in found(listing)] == ["cat/1.jpg", "dog/1.jpg"]
+    assert listing.ignored == {"folder that tellapart wrote": 3}
+
+
+def test_a_folder_that_tellapart_wrote_is_refused_when_named(tmp_path: Path) -> None:
+    own_folder(tmp_path / "explanations")
+    make(tmp_path, "explanations/cat/1.png")
+    with pytest.raises(
+        DataError, match="tellapart wrote the folder '.*explanations'.*remove the file .tellapart in it"
+    ):
+        scan(tmp_path / "explanations")

@@ -11,7 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from tellapart.answers.deciding import prediction_sets
-from tellapart.evaluation.abstention import Thresholds, fewest_pictures, find_thresholds, measure_abstention
+from tellapart.evaluation.abstention import (
+    Thresholds,
+    fewest_pictures,
+    find_thresholds,
+    measure_abstention,
+    most_useful,
+)
 from tellapart.evaluation.intervals import wilson
 
 
@@ -230,3 +236,8 @@ def test_the_report_of_one_measurement() -> None:
         "coverage": {"value": pytest.approx(2 / 3), "low": low, "high": high, "method": "wilson"},
         "mean_set_size": 1.0,
     }
+
+
+@pytest.mark.parametrize(("class_count", "most"), [(2, 2), (3, 2), (4, 2), (5, 2.5), (10, 5), (20, 10), (1000, 10)])
+def test_how_large_a_set_helps(class_count: int, most: float) -> None:
+    assert most_useful(class_count) == most

@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score, to
 
 from tellapart.errors import DataError
 from tellapart.evaluation.intervals import wilson
-from tellapart.evaluation.metrics import evaluate
+from tellapart.evaluation.metrics import MOST_CROSSED, evaluate
 
 THREE = ("ant", "bee", "wasp")
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
@@ -333,3 +333,15 @@ def test_probabilities_that_do_not_quite_sum_to_one_are_scaled() -> None:
     for name in ("log_loss", "brier", "auroc"):
         assert scaled[name]["value"] == pytest.approx(found[name]["value"], rel=1e-12)
     assert found["log_loss"]["value"] == pytest.approx(-np.log(exact[np.arange(60), labels]).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("class_count", "crossed"), [(MOST_CROSSED, True), (MOST_CROSSED + 1, False)])
+def test_of_very_many_classes_no_square_is_written(class_count: int, crossed: bool) -> None:
+    probabilities = np.full((20, class_count), 1e-9)
+    probabilities[np.arange(20), np.arange(20)] = 1.0
+    labels = np.arange(20)
+    found = evaluate(
+        probabilities, None, labels, classes=[str(number) for number in range(class_count)], groups=None, seed=0
+    )
+    assert (found["confusion_matrix"] is not None) == crossed
+    assert found["accuracy"]["value"] == 1.0

@@ -127,7 +127,9 @@ def test_a_time_is_told_in_seconds_up_to_ten_minutes(seconds: float, said: str) 
         ({"LANG": "zh_CN.UTF-8"}, "zh"),
         ({"LANG": "de_DE.UTF-8"}, "en"),
         ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
-        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"),
+        ({"LC_MESSAGES": "zh_SG", "LANG": "en_GB"}, "zh"),
+        ({"LC_MESSAGES": "zh_TW", "LANG": "zh_CN"}, "en"),
+        ({"LANG": "zh_HK.UTF-8"}, "en"),
         ({"LANGUAGE": "zh:en"}, "zh"),
         ({"LANG": "ZH"}, "zh"),
         ({"LANG": "en_ZH"}, "en"),
@@ -153,6 +155,7 @@ def test_the_language_is_the_systems_unless_one_is_asked_for(
     [
         (("zh_CN", "UTF-8"), "zh"),
         (("Chinese (Simplified)_China", "936"), "zh"),  # as Windows says it
+        (("Chinese (Traditional)_Taiwan", "950"), "en"),
         (("de_DE", "UTF-8"), "en"),
         ((None, None), "en"),
     ],

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tellapart.serving.corrections import Corrections
+from tellapart.serving.gallery import write_gallery
 from tellapart.serving.hosts import hosts_for
 from tellapart.workflows.serving.heatmaps import make_explainer
 
@@ -96,6 +99,34 @@ def test_each_class_has_its_bar_and_its_mark(page: Page, pictures_of_all: list[P
     assert "93.0" in about
     page.click("#language")
     assert page.texts("article h3") == ["不含任何类别", "blue、green", "红色"]
+
+
+def test_training_pictures_like_it_are_shown_with_all_their_classes(
+    chromium: Any, start: Start, models_of_both: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.jpg"
+    Image.new("RGB", (32, 32), (60, 120, 200)).save(copy)
+    write_gallery(
+        models_of_both / "several" / "gallery.npz",
+        model=models_of_both / "several" / "model.onnx",
+        embeddings=np.array([[0.2, 0.5, 0.8], [0.3, 0.5, 0.8], [0.1, 0.9, 0.1]]),
+        labels=np.array([[True, True, False], [True, False, False], [False, False, False]]),
+        jpegs=[copy.read_bytes()] * 3,
+    )
+    page = Page(chromium, start(str(models_of_both), words=WORDS, hosts=hosts_for("127.0.0.1", ())))
+    page.wait(lambda: page.find("#model-choice").is_displayed())
+    page.choose("#model", "several")
+    (tmp_path / "sea.png").write_bytes(png((60, 120, 200)))
+    page.give(tmp_path / "sea.png")
+    assert page.answers(1) == ["blue, green"]
+    shown = page.driver.find_elements("css selector", ".similar li")
+    assert {one.text: one.get_attribute("class") for one in shown} == {
+        "blue, green": "",
+        "blue": "other",
+        "None of the classes": "other",
+    }
+    photograph(page, "multilabel-similar")
+    assert page.complaints() == []
 
 
 def test_what_a_picture_shows_is_corrected_with_boxes(page: Page, pictures_of_all: list[Path], tmp_path: Path) -> None:

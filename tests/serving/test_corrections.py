@@ -82,7 +82,7 @@ def test_a_correction_is_kept_under_a_name_of_ours(server: Running, folder: Path
         "model": "single",
         "version": "1",
     }
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", "single"]
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", ".tellapart", "single"]
     assert sorted(path.name for path in (folder / "single").iterdir()) == sorted(["labels.csv", name])
 
 
@@ -168,7 +168,7 @@ def test_what_is_refused_leaves_nothing(
     answer = correct(server, files, **{"model": "single", **fields})
     assert answer.status in (400, 404)
     assert message in answer.json["error"]
-    assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert {path.name for path in folder.iterdir()} == {".lock", ".tellapart"}
 
 
 def test_only_a_form_and_only_from_here(server: Running, folder: Path) -> None:
@@ -176,7 +176,7 @@ def test_only_a_form_and_only_from_here(server: Running, folder: Path) -> None:
     assert "a correction is a form. Send multipart/form-data" in answer.json["error"]
     for headers in ({"Origin": "http://evil.com"}, {"Sec_Fetch_Site": "cross-site"}):
         assert server.post("/corrections", b"", **headers).status == 403
-    assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert {path.name for path in folder.iterdir()} == {".lock", ".tellapart"}
 
 
 def test_without_a_folder_there_are_no_corrections(shared: Running) -> None:

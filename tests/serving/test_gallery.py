@@ -17,7 +17,7 @@ from tellapart.bundle import open_model
 from tellapart.cli.gallery import command
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
-from tellapart.data.targets import ClassName
+from tellapart.data.targets import ClassName, ClassNames
 from tellapart.errors import DataError, ModelFileError
 from tellapart.preprocessing import load
 from tellapart.reporter import Silent
@@ -56,6 +56,31 @@ def run(tmp_path: Path, deciding_bytes: bytes, colours: Path) -> Path:
 
 
 @pytest.fixture
+def run_of_sets(tmp_path: Path, several_bytes: bytes) -> Path:
+    """A finished run on three pictures: of two classes, of one, and of none."""
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(several_bytes)
+    pictures = {("blue", "green"): (20, 120, 200), ("红色",): (240, 0, 0), (): (60, 60, 60)}
+    for number, colour in enumerate(pictures.values()):
+        (folder / f"{number}.png").write_bytes(png(colour))
+    examples = [
+        Example(
+            path=folder / f"{number}.png",
+            target=ClassNames(names),
+            split="train",
+            group="",
+            content_hash=f"{number:032x}",
+            width=20,
+            height=30,
+        )
+        for number, names in enumerate(pictures)
+    ]
+    write_examples(folder / "examples.csv", examples)
+    return folder
+
+
+@pytest.fixture
 def written(tmp_path: Path, tiny_model: Path) -> Path:
     random = np.random.default_rng(5)
     jpegs = [b"\xff\xd8" + bytes([number] * number) for number in range(30)]
@@ -63,7 +88,7 @@ def written(tmp_path: Path, tiny_model: Path) -> Path:
         tmp_path / "gallery.npz",
         model=tiny_model,
         embeddings=random.random((30, 3)),
-        labels=[n % 3 for n in range(30)],
+        labels=np.arange(30) % 3,
         jpegs=jpegs,
     )
     return tmp_path / "gallery.npz"
@@ -76,7 +101,7 @@ def test_the_nearest_are_those_of_another_library(written: Path, tiny_model: Pat
     vectors, asked = random.random((30, 3)), random.random(3).astype(np.float32)
     distances, expected = NearestNeighbors(n_neighbors=6, metric="cosine").fit(vectors).kneighbors(asked[None])
     found = read_gallery(written, model=tiny_model, classes=3, length=3).nearest(asked, 6)
-    assert [one.label for one in found] == [row % 3 for row in expected[0]]
+    assert [one.classes for one in found] == [(row % 3,) for row in expected[0]]
     assert [one.jpeg for one in found] == [b"\xff\xd8" + bytes([row] * row) for row in expected[0]]
     assert np.allclose([one.similarity for one in found], 1 - distances[0], atol=1e-3)
 
@@ -85,6 +110,23 @@ def test_more_than_there_are_and_no_direction(written: Path, tiny_model: Path) -
     gallery = read_gallery(written, model=tiny_model, classes=3, length=3)
     assert len(gallery) == len(gallery.nearest(np.ones(3), 50)) == 30
     assert {one.similarity for one in gallery.nearest(np.zeros(3), 2)} == {0.0}
+
+
+def test_sets_of_classes_come_back_as_they_were(tmp_path: Path, tiny_model: Path) -> None:
+    sets = np.array([[True, False, True], [False, False, False], [False, True, False]])
+    path = tmp_path / "gallery.npz"
+    write_gallery(path, model=tiny_model, embeddings=np.eye(3), labels=sets, jpegs=[b"a", b"b", b"c"])
+    gallery = read_gallery(path, model=tiny_model, classes=3, length=3)
+    assert gallery.several
+    near = [gallery.nearest(direction, 1)[0].classes for direction in np.eye(3, dtype=np.float32)]
+    assert near == [(0, 2), (), (1,)]
+    with pytest.raises(ModelFileError, match="holds arrays that do not fit together"):
+        read_gallery(path, model=tiny_model, classes=4, length=3)
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **{**arrays, "labels": sets[0]})
+    with pytest.raises(ModelFileError, match="holds arrays that do not fit together"):
+        read_gallery(path, model=tiny_model, classes=3, length=3)
 
 
 def test_a_gallery_of_another_model_or_a_damaged_one(written: Path, tiny_model: Path) -> None:
@@ -147,7 +189,7 @@ def test_made_from_a_run(run: Path, colours: Path) -> None:
     nearest = read_gallery(made.path, model=run / "model.onnx", classes=3, length=3).nearest(
         model.run(asked[None])[1][0], 2
     )
-    assert [model.manifest.classes[one.label] for one in nearest] == ["green", "green"]
+    assert [model.manifest.classes[index] for one in nearest for index in one.classes] == ["green", "green"]
     assert nearest[0].similarity == pytest.approx(1, abs=1e-3)
     copy = Image.open(io.BytesIO(nearest[0].jpeg))
     assert (copy.format, copy.size, copy.getexif()) == ("JPEG", (40, 40), {})
@@ -211,6 +253,17 @@ def test_answers_come_with_neighbours(start: Start, run: Path) -> None:
     for wrong in ("-1", "51", "two", "1e1", "%C2%B2", "0000000000999"):
         refused = server.post(f"/predict?neighbours={wrong}", png((0, 240, 0)))
         assert "it must be a whole number of at most 50." in refused.json["error"]
+
+
+def test_of_several_classes_a_neighbour_names_all(start: Start, run_of_sets: Path) -> None:
+    made = make_gallery(run_of_sets, reporter=Silent())
+    assert (made.pictures, made.classes) == (3, 3)
+    server = start(f"shown={run_of_sets}")
+    near = [
+        server.post("/predict?neighbours=1", png(colour)).json["predictions"][0]["neighbours"][0]["labels"]
+        for colour in ((20, 120, 200), (240, 0, 0), (60, 60, 60))
+    ]
+    assert near == [["blue", "green"], ["红色"], []]
 
 
 def test_an_unreadable_picture_among_others_has_none(start: Start, run: Path) -> None:

@@ -44,7 +44,8 @@ def test_a_picture_of_a_run(trained_run: Any, tmp_path: Path, capsys: pytest.Cap
     similarities = [near["similarity"] for near in one["neighbours"]]
     assert similarities == sorted(similarities, reverse=True)
     stem = Path(row["path"]).stem
-    assert sorted(path.name for path in out.iterdir()) == [f"{stem}.gradcam.npy", f"{stem}.gradcam.png", f"{stem}.png"]
+    written = [".tellapart", f"{stem}.gradcam.npy", f"{stem}.gradcam.png", f"{stem}.png"]
+    assert sorted(path.name for path in out.iterdir()) == written
 
 
 def test_a_training_picture_is_told_so(trained_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,7 @@ def test_the_run_is_complete_and_holds_no_scaffold(kind: str, request: pytest.Fi
     run = request.getfixturevalue(kind).run
     names = {path.name for path in run.iterdir()}
     assert names == {
+        ".tellapart",
         "model.onnx",
         "weights.safetensors",
         "recipe.toml",

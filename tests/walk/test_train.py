@@ -66,6 +66,7 @@ def copy_renamed(pictures: Path, target: Path, name: str) -> Path:
 def test_the_run_folder_is_complete(trained_run: Any) -> None:
     names = {path.name for path in trained_run.run.iterdir()}
     assert names == {
+        ".tellapart",
         "model.onnx",
         "weights.safetensors",
         "recipe.toml",

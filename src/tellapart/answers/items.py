@@ -6,10 +6,10 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from tellapart.errors import DataError, PictureError
-from tellapart.preprocessing import MAX_FILE_BYTES
+from tellapart.sources.reading import is_archive, open_archive, read_bytes
+from tellapart.storage import is_own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +20,17 @@ class PathItem:
     named: bool
 
 
-def expand(paths: Iterable[str]) -> Iterator[PathItem]:
-    """Files and addresses as they are, folders walked in sorted order, globs expanded; hidden files in folders are left out.
+def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathItem]:
+    """Files and addresses as they are, folders and archives walked in sorted order, globs expanded; hidden files are left out.
 
+    A folder that we wrote is passed over where it is only found, not named; `own` then hears of it.
     Raises: DataError when a glob matches nothing. A file that does not exist is left for its row to say so.
     """
     for path in paths:
         if os.path.isdir(path):
-            yield from _walk(path)
+            yield from _walk(path, own)
+        elif is_archive(path):
+            yield from _members(path)
         elif os.path.lexists(path) or is_address(path) or not glob.has_magic(path):
             yield PathItem(path=path, named=True)
         else:
@@ -38,12 +41,14 @@ def expand(paths: Iterable[str]) -> Iterator[PathItem]:
                 )
             for match in matches:
                 if os.path.isdir(match):
-                    yield from _walk(match)
+                    yield from _walk(match, own)
+                elif is_archive(match):
+                    yield from _members(match)
                 else:
                     yield PathItem(path=match, named=False)
 
 
-def _walk(folder: str) -> Iterator[PathItem]:
+def _walk(folder: str, own: list[str] | None) -> Iterator[PathItem]:
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -51,10 +56,20 @@ def _walk(folder: str) -> Iterator[PathItem]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found = [name for name in folders if is_own(os.path.join(parent, name))]
+        if own is not None:
+            own += [os.path.join(parent, name) for name in sorted(found)]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in found)
         for name in sorted(files):
             if not name.startswith("."):
                 yield PathItem(path=os.path.join(parent, name), named=False)
+
+
+def _members(archive: str) -> Iterator[PathItem]:
+    """What an archive holds, in the order of a folder's walk, less what is hidden."""
+    for name in sorted(open_archive(archive).members, key=lambda name: name.split("/")):
+        if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
+            yield PathItem(path=os.path.join(archive, *name.split("/")), named=False)
 
 
 def is_address(text: str) -> bool:
@@ -74,11 +89,8 @@ def read_item(item: PathItem, *, allow_private: bool = False) -> bytes:
 def read_file(path: str) -> bytes:
     """The bytes of one file that a user named. Raises: PictureError."""
     try:
-        if not os.path.isfile(path):
-            raise PictureError("no such file" if not os.path.lexists(path) else "not a regular file")
-        size = os.path.getsize(path)
-        if size > MAX_FILE_BYTES:
-            raise PictureError(f"file of {size:,} bytes; the limit is {MAX_FILE_BYTES:,}. Store it smaller")
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise PictureError(f"cannot be read: {error.strerror}") from None
+        return read_bytes(path)
+    except FileNotFoundError:
+        raise PictureError("no such file") from None
+    except (OSError, ValueError) as error:
+        raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -48,18 +48,21 @@ def choose_model(arguments: tuple[str, ...], *, listed: bool) -> tuple[str, tupl
     )
 
 
-def items(paths: Iterable[str], list_file: Path | None) -> Iterator[PathItem | GivenItem]:
-    """Every picture that is meant, as it comes. Raises: StorageError, DataError."""
+def items(paths: Iterable[str], list_file: Path | None, own: list[str] | None = None) -> Iterator[PathItem | GivenItem]:
+    """Every picture that is meant, as it comes; `own` hears of the folders of ours that are passed over.
+
+    Raises: StorageError, DataError.
+    """
     for path in paths:
         if path == _STANDARD_INPUT:
-            yield from _from_standard_input()
+            yield from _from_standard_input(own)
         else:
-            yield from expand([path])
+            yield from expand([path], own)
     if list_file == Path(_STANDARD_INPUT):
-        yield from _from_standard_input()
+        yield from _from_standard_input(own)
     elif list_file is not None:
         with storage_errors(list_file), list_file.open("rb") as file:
-            yield from expand(_lines(file, b"\0" if _ends_with_nul(file.peek(_HEAD)) else b"\n"))
+            yield from expand(_lines(file, b"\0" if _ends_with_nul(file.peek(_HEAD)) else b"\n"), own)
 
 
 def _is_pictures(argument: str) -> bool:
@@ -72,14 +75,14 @@ def _is_pictures(argument: str) -> bool:
     return path.suffix.lower() in FORMAT_OF_EXTENSION or path.name.lower().endswith(_ARCHIVES)
 
 
-def _from_standard_input() -> Iterator[PathItem | GivenItem]:
+def _from_standard_input(own: list[str] | None) -> Iterator[PathItem | GivenItem]:
     """A picture's bytes, or a list of paths: a line each, or each with a NUL behind it."""
     with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
         head = stream.peek(_HEAD)[:_HEAD]
         if _ends_with_nul(head):
-            yield from expand(_lines(stream, b"\0"))
+            yield from expand(_lines(stream, b"\0"), own)
         elif not _NO_TEXT.search(head):
-            yield from expand(_lines(stream, b"\n"))
+            yield from expand(_lines(stream, b"\n"), own)
         else:
             data = stream.read(MAX_FILE_BYTES + 1)
             large = f"file of more than {MAX_FILE_BYTES:,} bytes, which is the limit. Store it smaller"

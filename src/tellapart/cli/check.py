@@ -1,15 +1,17 @@
-"""`tellapart check PICTURES`. In: a folder or CSV. Out: what is wrong with it. Next: evaluate.py."""
+"""`tellapart check PICTURES`. In: a folder, archive or CSV. Out: what is wrong with it. Next: evaluate.py."""
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+from tellapart.cli.reading import read_options, reading_options
+from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
@@ -34,7 +36,7 @@ its label: suggestions that are taken unseen make the next test agree with the c
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
+@reading_options
 @click.option("--labels", is_flag=True, help="Also look for wrong labels, outliers and ambiguous pictures.")
 @click.option(
     "--out",
@@ -65,23 +67,22 @@ def command(
     corrections: Path | None,
     strict: bool,
     task: TaskName | None,
-    label_separator: str | None,
     as_json: bool,
     quiet: bool,
-    **network: Any,
+    **flags: Any,
 ) -> None:
     """Audit PICTURES without changing any file: counts, unreadable pictures, copies, leaks, doubtful labels."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
-    given = {name: value for name, value in network.items() if value is not None}
+    options = read_options(flags, task=task)
+    given = {name: value for name, value in flags.items() if value is not None}
     _check_flags({**given, **({"out": out} if out else {})}, labels=labels)
     require("check", "train")
     from tellapart.data.audit import audit_json, check_strict
-    from tellapart.data.examples import ReadOptions
     from tellapart.workflows.check import check
 
-    reporter, options = make_reporter(quiet=quiet), ReadOptions(task=task, separator=label_separator)
+    reporter = make_reporter(quiet=quiet)
     if labels:
         from tellapart.workflows.labels import check_out, doubt_labels, write_doubts
 
@@ -120,7 +121,6 @@ def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
     lines = [*_counts(record["counts"], record.get("sets")), "", *_sizes(record), ""]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
-    inside = f"{record['source']}/"  # paths are shown as seen from the data set
     for key, title in (
         ("unreadable", "Unreadable"),
         ("two_labels", "One picture under two labels"),
@@ -133,7 +133,7 @@ def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
         found = record.get(key) or []
         if found:
             lines += ["", f"{title} ({len(found):,}):"]
-            lines += [f"  {_shown(item).replace(inside, '')}" for item in found[:_SHOWN]]
+            lines += [f"  {_shown(item, record['source'])}" for item in found[:_SHOWN]]
             if len(found) > _SHOWN:
                 lines.append(f"  ... and {len(found) - _SHOWN:,} more; --json lists all")
     return lines
@@ -166,12 +166,19 @@ def _tally(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
 
 
-def _shown(item: Any) -> str:
-    if isinstance(item, dict):
-        return ", ".join(
-            f"{value}" if not isinstance(value, list) else " = ".join(map(str, value)) for value in item.values()
-        )
-    return " = ".join(map(str, item)) if isinstance(item, list) else str(item)
+def _shown(item: Any, source: str) -> str:
+    """One finding as text; its paths as seen from the data set, and a path's own folders whatever they are called."""
+    if not isinstance(item, dict):
+        return " = ".join(_inside(path, source) for path in (item if isinstance(item, list) else [item]))
+    if "path" in item:
+        return f"{_inside(item['path'], source)}, {item['reason']}"
+    said = item.get("labels") or item["splits"]
+    nearly = "" if item.get("exact", True) else ", nearly the same"
+    return f"{' = '.join(_inside(path, source) for path in item['paths'])}, {' = '.join(map(str, said))}{nearly}"
+
+
+def _inside(path: str, source: str) -> str:
+    return path.removeprefix(f"{source.rstrip(os.sep)}{os.sep}")
 
 
 def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: str) -> list[str]:

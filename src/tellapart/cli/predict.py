@@ -71,7 +71,7 @@ def command(
     api_key_file: Path | None,
     quiet: bool,
 ) -> int:
-    """Classify pictures: files, folders, globs, http(s) addresses, or - for standard input: one picture or a list of paths.
+    """Classify pictures: files, folders, archives, globs, http(s) addresses, or - for standard input: a picture or a list of paths.
 
     MODEL is a model.onnx or a run's folder; without it the newest run here is taken, runs/latest. With --server there is none,
     and all that is named are pictures. A picture that cannot be read gets a row with the reason; the exit code is 2 only when no
@@ -85,8 +85,9 @@ def command(
     from tellapart.errors import DataError
 
     model, paths = _paths(arguments, server, name, api_key_file, listed=list_file is not None, quiet=quiet)
+    own: list[str] = []
     with _open(model, server, name, api_key_file, allow_private) as answerer:
-        tally = Counted(answerer.stream(items(paths, list_file)))
+        tally = Counted(answerer.stream(items(paths, list_file, own)))
         lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, min(top, len(answerer.classes)))
         if out is None:
             _print_lines(lines)
@@ -94,6 +95,8 @@ def command(
             _write_lines(out, lines, tally)
     if tally.total == 0:
         raise DataError(NOTHING)
+    if own and not quiet:
+        print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
     if not quiet and (out is not None or tally.failed):
         where = f"; written to {out}" if out is not None else ""
         unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""

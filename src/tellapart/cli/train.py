@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+from tellapart.cli.reading import reading_options
+from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
+  tellapart train pets.zip                  the same in a .zip, .tar or .tar.gz, which is not unpacked
   tellapart train pictures.csv              columns path,label[,split][,group]
+  tellapart train birds.xlsx --path-column file --label-column species --root photos/
+  tellapart train pets/ --label-from '(?P<label>[^/]+)_[0-9]+[.]jpg'     Abyssinian_100.jpg
   tellapart train scenes.csv                columns path,labels such as cat|dog, or a column of 0 and 1 for each class
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
   tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
@@ -41,7 +45,7 @@ Examples:
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
+@reading_options
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),
@@ -116,7 +120,7 @@ def command(
     assignments: tuple[str, ...],
     **flags: Any,
 ) -> None:
-    """Train a classifier on PICTURES: a folder with one folder a class, one already split, or a CSV.
+    """Train a classifier on PICTURES: a folder with one folder a class, one already split, an archive of either, or a CSV.
 
     The pictures are audited, split so that copies stay together, run once through a pretrained network, and a classifier
     is fitted; then the network itself is trained on where that was asked for or time allows. What wins on the validation

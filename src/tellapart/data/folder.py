@@ -1,7 +1,8 @@
-"""List a folder of labelled pictures without opening any. In: Path. Out: Listing. Next: table.py.
+"""List a folder of labelled pictures without opening any. In: Path. Out: Listing. Next: cells.py.
 
 FOLDER/CLASS/**/picture.jpg             not yet split
 FOLDER/{train,val,test}/CLASS/**/...    already split; any of the three may be missing
+FOLDER may also be an archive that holds such a folder, or shards of pictures with their classes; and others may lie around either.
 """
 
 from __future__ import annotations
@@ -9,233 +10,187 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tellapart.answers.formats import FORMAT_OF_EXTENSION
-from tellapart.data.examples import Entry, Listing, Split
+from tellapart.data.archive_tree import ArchiveTree
+from tellapart.data.examples import SPLITS, Entry, Listing, Split
+from tellapart.data.layouts import SplitFolder, check_classes, find_splits, go_down, split_of
+from tellapart.data.other_tasks import recognise, refuse
+from tellapart.data.shards import find_shards, list_shards
 from tellapart.data.targets import ClassName
-from tellapart.errors import DataError, StorageError
+from tellapart.data.tree import Child, DiskTree, Folder, Tree, files_below, has_picture_name, no_permission
+from tellapart.errors import DataError
+from tellapart.sources.reading import ENDINGS, NOT_READ, is_archive
+from tellapart.storage import OWN_MARK, is_own
 
-SPLIT_WORDS: Mapping[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
-
-_SYSTEM_NAMES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin"))
+UNLABELLED = "picture in a split folder, in no class folder"  # a reason that Listing.ignored counts
+_TABLES = (".csv", ".tsv")
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
 
 
-class _Child(NamedTuple):
-    """One name in a directory that is neither hidden nor broken."""
-
+class _File(NamedTuple):
     path: str
-    name: str
-    is_folder: bool
-    is_link: bool
+    label: str
+    split: Split | None
 
 
-class _Folder(NamedTuple):
-    """A directory and the way to it: (device, inode) of the root, ..., of its parent, of itself."""
+class _Scan:
+    """One look over a tree."""
 
-    path: str
-    chain: tuple[tuple[int, int], ...]
+    def __init__(self, tree: Tree, ignored: Counter[str]) -> None:
+        self.tree, self.ignored = tree, ignored
+        self.notes: list[str] = []
+        self.inner: defaultdict[str, set[str]] = defaultdict(set)  # class -> its folders, "" for files in none
+
+    def of_split(self, root: Folder, found: SplitFolder) -> Iterator[_File]:
+        here = self.tree.enter(root, found.child.path, self.ignored)
+        if here is None:
+            return
+        here = self.down(here, in_split=True)
+        loose = 0
+        for inner in self.tree.children(here.path, self.ignored):
+            if inner.is_folder:
+                yield from self.of_class(here, inner, found.split)
+            elif has_picture_name(inner.name):
+                loose += 1
+            else:
+                self.ignored["loose file outside a class folder"] += 1
+        self.ignored[UNLABELLED] += loose
+        if loose:
+            self.notes.append(
+                f"{here.path}: {loose:,} pictures in no class folder, so their classes are not known; they are left out. "
+                "`tellapart predict` can name them."
+            )
+
+    def of_class(self, parent: Folder, child: Child, split: Split | None) -> Iterator[_File]:
+        label = unicodedata.normalize("NFC", child.name)
+        before = self.ignored["link loop"]
+        count = 0
+        for path in files_below(self.tree, parent, child, self.ignored):
+            count += 1
+            first, _, more = path[len(child.path) + 1 :].partition(os.sep)
+            self.inner[label].add(first if more else "")
+            yield _File(path, label, split)
+        if count == 0 and self.ignored["link loop"] == before:
+            self.ignored["class folder without files"] += 1
+
+    def down(self, here: Folder, *, in_split: bool = False) -> Folder:
+        """The folder that holds the class folders, and a word where it is a lower one."""
+        lower = go_down(self.tree, here, in_split=in_split)
+        if lower is not here:
+            between = os.path.relpath(lower.path, here.path)
+            self.notes.append(
+                f"{here.path}: only {between!r} in it holds pictures, so the folders in that are the classes."
+            )
+        return lower
 
 
-def scan(folder: Path) -> Listing:
-    """List the labelled files of a folder, sorted by path; labels are folder names in Unicode normal form C.
+def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Listing:
+    """List the labelled files of a folder or archive, sorted by path; labels are folder names in Unicode normal form C.
 
-    A folder is taken as split when every direct child that holds pictures is called by a word of `SPLIT_WORDS` and
+    A folder is taken as split when every direct child that holds pictures is called like a split (`layouts.split_of`) and
     they hold class folders; so a class called `test` beside a class `cat` stays a class. Links are followed, but a
     directory is never entered below itself, nor twice within one class. `Listing.ignored` counts what is left out.
-    Raises: DataError without such a folder, class folders or files; StorageError without permission to read.
+    `told`: the user says that folders are classes, so that nothing else is looked for. `encoding`: of names in an archive.
+    Raises: DataError without such a folder, class folders or files, or where it looks like another task's; StorageError.
     """
     ignored: Counter[str] = Counter()
-    root = _root(folder)
-    children = _children(root.path, ignored)
-    folders = [child for child in children if child.is_folder]
-    if not folders:
-        raise _no_class_folders(folder, len(children), ignored)
-    ignored["loose file outside a class folder"] += len(children) - len(folders)
-    split_folders = _split_folders(root, folders)
-    if split_folders:
-        others = [child for child in folders if child not in split_folders]
-        empty = sum(child.name.casefold() in SPLIT_WORDS for child in others)
-        ignored["split folder without pictures"] += empty
-        ignored["folder beside the split folders"] += len(others) - empty
-        files = [file for child in split_folders for file in _files_of_split(root, child, ignored)]
-    else:
-        files = [file for child in folders for file in _files_of_class(root, child, None, ignored)]
+    tree, root, notes = _open(source, encoding, ignored)
+    shards = find_shards(tree, root, source)
+    if shards:
+        return list_shards(source, shards, ignored, notes)
+    look = None if told else recognise(tree, root)
+    if look is not None:
+        raise refuse(root, look)
+    walk = _Scan(tree, ignored)
+    walk.notes += notes
+    splits, files, here = _files(walk, source, root)
     if not files:
-        raise DataError(f"{str(folder)!r} has class folders but no files in them{_left_out(ignored)}. {_ARRANGE}.")
+        raise DataError(f"{str(source)!r} has class folders but no files in them{_left_out(ignored)}. {_ARRANGE}.")
+    note = "" if told else check_classes(here, walk.inner)
     # In the order of Path, part by part, in which "a/x" comes before "a-b/x".
-    files.sort(key=lambda file: file[0].replace(os.sep, "\0"))
+    files.sort(key=lambda file: file.path.replace(os.sep, "\0"))
     return Listing(
-        source=folder,
-        entries=tuple(Entry(path=Path(path), target=ClassName(label), split=split) for path, label, split in files),
-        classes=tuple(sorted({label for _, label, _ in files})),
+        source=source,
+        entries=tuple(Entry(path=Path(file.path), target=ClassName(file.label), split=file.split) for file in files),
+        classes=tuple(sorted({file.label for file in files})),
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
+        notes=(*walk.notes, *_about_splits(source, splits), *((note,) if note else ())),
     )
 
 
-def _root(folder: Path) -> _Folder:
+def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], list[_File], Folder]:
+    """The split folders, the files of all classes, and the folder in which either lie."""
+    here, ignored = walk.down(root), walk.ignored
+    children = walk.tree.children(here.path, ignored)
+    folders = [child for child in children if child.is_folder]
+    if not folders:
+        raise _no_class_folders(source, children, ignored)
+    ignored["loose file outside a class folder"] += len(children) - len(folders)
+    tables = [child.path for child in children if not child.is_folder and child.name.lower().endswith(_TABLES)]
+    if tables:
+        walk.notes.append(f"{here.path}: the table beside the folders is not read; to read it, give {tables[0]}.")
+    splits = find_splits(walk.tree, here, folders)
+    if not splits:
+        return [], [file for child in folders for file in walk.of_class(here, child, None)], here
+    chosen = {found.child for found in splits}
+    others = [child for child in folders if child not in chosen]
+    empty = [child for child in others if split_of(child.name)]
+    ignored["split folder without pictures"] += len(empty)
+    ignored["folder beside the split folders"] += len(others) - len(empty)
+    walk.notes += [f"{child.path}: the name of a split, but no pictures in it." for child in empty]
+    return splits, [file for found in splits for file in walk.of_split(here, found)], here
+
+
+def _about_splits(source: Path, splits: list[SplitFolder]) -> Iterator[str]:
+    """Which folder is which split where the usual words do not say it, and which split there is none of."""
+    unusual = [found for found in splits if found.child.name.casefold() not in ("train", "val", "validation", "test")]
+    if unusual:
+        said = ", ".join(f"{found.child.name!r} as {found.split}" for found in unusual)
+        yield f"{source}: read as splits by their names: {said}."
+    given = {found.split for found in splits}
+    missing = [split for split in SPLITS if split not in given]
+    if "train" in given and missing:
+        yield (
+            f"{source}: there is no folder of the {' or '.join(missing)} split, so a training takes "
+            f"{'it' if len(missing) == 1 else 'them'} out of its train pictures."
+        )
+
+
+def _open(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tree, Folder, tuple[str, ...]]:
+    if is_archive(source):
+        tree = ArchiveTree(source, encoding)
+        ignored.update(tree.ignored)
+        return tree, Folder(str(source), ((-1, -1),)), tree.notes
     try:
-        status = os.stat(folder)
+        status = os.stat(source)
     except PermissionError:
-        raise _no_permission(str(folder)) from None
+        raise no_permission(str(source)) from None
     except (OSError, ValueError):
-        raise DataError(f"there is no folder {str(folder)!r}. Check the spelling, or give the full path.") from None
+        raise DataError(f"there is no folder {str(source)!r}. Check the spelling, or give the full path.") from None
     if not stat.S_ISDIR(status.st_mode):
+        raise _no_folder(source)
+    if is_own(source):
         raise DataError(
-            f"{str(folder)!r} is neither a folder nor a CSV table. Give the folder that holds the class folders, "
-            "or a file that ends in .csv and has the columns path and label."
+            f"tellapart wrote the folder {str(source)!r}; it is no data to learn from. Give the folder of your own pictures; "
+            f"or, if these are, remove the file {OWN_MARK} in it."
         )
-    return _Folder(str(folder), ((status.st_dev, status.st_ino),))
+    return DiskTree(), Folder(str(source), ((status.st_dev, status.st_ino),)), ()
 
 
-def _split_folders(root: _Folder, folders: list[_Child]) -> list[_Child]:
-    """The split folders, or nothing where the folders are classes."""
-    named = [child for child in folders if child.name.casefold() in SPLIT_WORDS]
-    if not named:
-        return []
-    holding = [child for child in folders if any(_has_picture_name(path) for path in _files(root, child))]
-    # Where no file at all has a picture's name (downloads often have none), every file counts.
-    holding = holding or [child for child in folders if any(True for _ in _files(root, child))]
-    splits = [child for child in holding if child in named]
-    with_classes = any(inner.is_folder for child in splits for inner in _children(child.path, Counter()))
-    if not splits or (len(splits) < len(holding) and not _is_split_download(splits, with_classes)):
-        return []
-    holding = splits
-    if not with_classes:
-        raise DataError(
-            f"the split folders {_quoted(child.name for child in holding)} in {root.path!r} hold files but no class "
-            "folders. Arrange the pictures as FOLDER/train/CLASS/picture.jpg, or as FOLDER/CLASS/picture.jpg."
+def _no_folder(source: Path) -> DataError:
+    if source.name.lower().endswith(NOT_READ):
+        return DataError(
+            f"the archive {str(source)!r} is of a kind that is not read in place. Unpack it and give the folder, or pack it as "
+            f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}."
         )
-    return holding
-
-
-def _is_split_download(splits: list[_Child], with_classes: bool) -> bool:
-    """Whether folders called train and test, beside others, are splits rather than classes of those names."""
-    words = {SPLIT_WORDS[child.name.casefold()] for child in splits}
-    return with_classes and "train" in words and len(words) > 1
-
-
-def _files_of_split(root: _Folder, child: _Child, ignored: Counter[str]) -> Iterator[tuple[str, str, Split | None]]:
-    here = _enter(root, child.path, ignored)
-    if here is None:
-        return
-    for inner in _children(here.path, ignored):
-        if inner.is_folder:
-            yield from _files_of_class(here, inner, SPLIT_WORDS[child.name.casefold()], ignored)
-        else:
-            ignored["loose file outside a class folder"] += 1
-
-
-def _files_of_class(
-    parent: _Folder, child: _Child, split: Split | None, ignored: Counter[str]
-) -> Iterator[tuple[str, str, Split | None]]:
-    label = unicodedata.normalize("NFC", child.name)
-    before = ignored["link loop"]
-    count = 0
-    for path in _files(parent, child, ignored):
-        count += 1
-        yield path, label, split
-    if count == 0 and ignored["link loop"] == before:
-        ignored["class folder without files"] += 1
-
-
-def _files(parent: _Folder, child: _Child, ignored: Counter[str] | None = None) -> Iterator[str]:
-    """Every file below a child of `parent`, links followed."""
-    ignored = Counter() if ignored is None else ignored
-    entered: set[tuple[int, int]] = set()
-    folders: list[_Folder | None] = [_enter(parent, child.path, ignored)]
-    links: list[_Folder | None] = []  # after the real folders, so that a file's own path wins every time
-    while folders or links:
-        here = folders.pop() if folders else links.pop()
-        if here is None:
-            continue
-        # Without this, folders that link to each other would give a path for every order in which to visit them.
-        if here.chain[-1] in entered:
-            ignored["folder reached twice within a class"] += 1
-            continue
-        entered.add(here.chain[-1])
-        for inner in _children(here.path, ignored):
-            if not inner.is_folder:
-                yield inner.path
-            else:
-                (links if inner.is_link else folders).append(_enter(here, inner.path, ignored))
-
-
-def _enter(parent: _Folder, path: str, ignored: Counter[str]) -> _Folder | None:
-    """One level down, or None where the directory is one of its own ancestors."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        ignored["folder that vanished while it was read"] += 1
-        return None
-    identity = (status.st_dev, status.st_ino)
-    if identity in parent.chain:
-        ignored["link loop"] += 1
-        return None
-    return _Folder(path, (*parent.chain, identity))
-
-
-def _children(directory: str, ignored: Counter[str]) -> list[_Child]:
-    """What a directory holds, sorted by name, less what is hidden, broken or no regular file."""
-    found: list[_Child] = []
-    try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                reason = _reason_to_ignore(entry)
-                if reason:
-                    ignored[reason] += 1
-                else:
-                    found.append(_Child(entry.path, entry.name, entry.is_dir(), entry.is_symlink()))
-    except PermissionError:
-        raise _no_permission(directory) from None
-    except OSError as error:
-        raise StorageError(f"the folder {directory!r} cannot be read: {error.strerror}. Check the disk.") from None
-    return sorted(found, key=lambda child: child.name)
-
-
-def _reason_to_ignore(entry: os.DirEntry[str]) -> str:
-    name = entry.name
-    if name.startswith("."):
-        return "hidden"
-    if name.casefold() in _SYSTEM_NAMES:
-        return "left by the operating system"
-    if not name.isascii() and not _is_unicode(name):
-        return "name that is not UTF-8 (rename it)"
-    try:
-        if entry.is_file() or entry.is_dir():
-            return ""
-        # is_file and is_dir follow links: what is left is a link to nothing, or a pipe, socket or device.
-        return "not a regular file" if os.path.exists(entry.path) else "broken link"
-    except OSError:
-        return "broken link"
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _has_picture_name(path: str) -> bool:
-    return os.path.splitext(path)[1].lower() in FORMAT_OF_EXTENSION
-
-
-def _quoted(names: Iterator[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+    return DataError(
+        f"{str(source)!r} is neither a folder, an archive ({', '.join(ENDINGS)}) nor a CSV table. Give the folder that holds the "
+        "class folders, or a file that ends in .csv and has the columns path and label."
+    )
 
 
 def _left_out(ignored: Mapping[str, int]) -> str:
@@ -243,10 +198,10 @@ def _left_out(ignored: Mapping[str, int]) -> str:
     return f" (left out: {counts})" if counts else ""
 
 
-def _no_permission(folder: str) -> StorageError:
-    return StorageError(f"no permission to read the folder {folder!r}. Change it with chmod, or run as its owner.")
-
-
-def _no_class_folders(folder: Path, files: int, ignored: Mapping[str, int]) -> DataError:
-    what = f"holds {files:,} files but no class folders" if files else "is empty"
-    return DataError(f"the folder {str(folder)!r} {what}{_left_out(ignored)}. {_ARRANGE}.")
+def _no_class_folders(source: Path, files: list[Child], ignored: Mapping[str, int]) -> DataError:
+    what = f"holds {len(files):,} files but no class folders" if files else "is empty"
+    archives = [child.name for child in files if child.name.lower().endswith((*ENDINGS, *NOT_READ))]
+    hint = f" Or unpack its archives, or give one, such as {str(source / archives[0])!r}." if archives else ""
+    tables = [child.name for child in files if child.name.lower().endswith(_TABLES)]
+    hint += f" Or give its table {str(source / tables[0])!r}." if tables else ""
+    return DataError(f"the folder {str(source)!r} {what}{_left_out(ignored)}. {_ARRANGE}.{hint}")

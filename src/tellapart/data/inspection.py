@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import struct
 import threading
 import zlib
@@ -23,7 +22,8 @@ from PIL import Image
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.examples import Inspection
 from tellapart.errors import PictureError
-from tellapart.preprocessing import MAX_FILE_BYTES, MAX_PIXELS, Decoded, decode
+from tellapart.preprocessing import MAX_PIXELS, Decoded, decode
+from tellapart.sources.reading import read_bytes
 
 THUMBNAIL_SIDE = 32  # pixels
 
@@ -179,37 +179,17 @@ class _Task:
 def _read(path: Path) -> bytes | str:
     """The bytes of a file, or why it cannot be read."""
     try:
-        # Opening a pipe waits for its other end, and opening a device may act: neither is ever opened.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return "not a regular file"
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            return _read_open(descriptor)
-        finally:
-            os.close(descriptor)
+        return read_bytes(path)
+    except PictureError as error:
+        return str(error)
     except FileNotFoundError:
-        return "vanished since it was listed"
+        return "there is no such file"
     except PermissionError:
         return "no permission to read it"
     except MemoryError:
         return "not enough memory to read it"
     except (OSError, ValueError) as error:
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-
-
-def _read_open(descriptor: int) -> bytes | str:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        return "not a regular file"
-    if status.st_size > MAX_FILE_BYTES:
-        return f"file of {status.st_size:,} bytes; the limit is {MAX_FILE_BYTES:,}. Store it smaller"
-    data = os.read(descriptor, status.st_size)
-    while 0 < len(data) < status.st_size:
-        more = os.read(descriptor, status.st_size - len(data))
-        if not more:
-            break
-        data += more
-    return data
 
 
 def _look(data: bytes, file_hash: str) -> Inspection:

@@ -100,6 +100,11 @@ def measure_abstention(
     }
 
 
+def most_useful(class_count: int) -> float:
+    """The mean number of classes a set above which it helps nobody: ten, half of fewer classes, but two at least."""
+    return max(2.0, min(10.0, class_count / 2))
+
+
 def conformal_quantile(scores: NDArray[np.floating], coverage: float) -> float | None:
     """The ceil((n + 1) coverage)-th smallest of n scores [n]; None where n is too small for that."""
     rank = math.ceil((len(scores) + 1) * coverage - _ROUNDING)

@@ -32,6 +32,7 @@ Doubles = NDArray[np.float64]
 _FEWEST_RANKED = 5  # the same for AUROC, which compares each with all the others
 
 _TOP = 5
+MOST_CROSSED = 1_000  # classes that are told apart pair by pair
 _SMALLEST = float(np.finfo(np.float64).eps)  # where scikit-learn's log_loss clips probabilities
 
 
@@ -84,7 +85,10 @@ def evaluate(
         "macro_precision": float(averages[0][present].mean()),
         "macro_recall": float(averages[1][present].mean()),
         "per_class": _per_class(test, averages, classes),
-        "confusion_matrix": confusion_matrix(test.labels, test.predicted, labels=numbers).tolist(),
+        # The square of 10,000 classes is a hundred million numbers, of which next to all are 0.
+        "confusion_matrix": None
+        if len(classes) > MOST_CROSSED
+        else confusion_matrix(test.labels, test.predicted, labels=numbers).tolist(),
         "calibration_error": {
             "before": None
             if uncalibrated_probabilities is None

@@ -15,8 +15,9 @@ from PIL import Image
 
 from tellapart.drawing.png import encode_png
 from tellapart.errors import PictureError
-from tellapart.preprocessing import MAX_FILE_BYTES, decode
+from tellapart.preprocessing import decode
 from tellapart.runtime import cores
+from tellapart.sources.reading import read_bytes
 
 _QUALITY = 80  # of JPEG
 _SPRITE_QUALITY = 70
@@ -36,9 +37,7 @@ def thumbnails(paths: Sequence[Path], *, side: int) -> list[Image.Image | None]:
 
     def make(path: Path) -> Image.Image | None:
         try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                return None
-            image = decode(path.read_bytes(), target=side).image
+            image = decode(read_bytes(path), target=side).image
         except (OSError, PictureError):
             return None
         image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)

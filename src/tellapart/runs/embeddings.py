@@ -21,6 +21,7 @@ from tellapart.features.embedding import embed_pictures
 from tellapart.reporter import Reporter
 from tellapart.runs.open import WEIGHTS, OpenRun
 from tellapart.settings.tree import TrainSettings
+from tellapart.sources.reading import read_bytes
 from tellapart.storage import cache_folder
 
 MOST_PICTURES = 5_000  # more are drawn from
@@ -132,7 +133,7 @@ def _known(example: Example) -> PictureFile:
 
 def _as_it_is(example: Example) -> PictureFile:
     try:
-        digest = hashlib.sha256(example.path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_bytes(example.path)).hexdigest()
     except OSError:  # extract() will say so
         digest = "0" * 64
     return PictureFile(path=example.path, file_hash=digest, content_hash=f"file:{digest}")

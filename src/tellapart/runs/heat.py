@@ -17,6 +17,7 @@ from tellapart.reporting.album import LARGE_SIDE
 from tellapart.reporting.facts import Shown
 from tellapart.reporting.pictures import address
 from tellapart.runs.open import OpenRun
+from tellapart.sources.reading import read_bytes
 
 
 def with_heat(
@@ -49,6 +50,6 @@ def _heats(run: OpenRun, paths: Sequence[Path], classes: NDArray[np.int64]) -> l
 
 def _read(path: Path, preprocessing: Preprocessing) -> NDArray[np.uint8] | None:
     try:
-        return load(path.read_bytes(), preprocessing)
+        return load(read_bytes(path), preprocessing)
     except (OSError, PictureError):
         return None

@@ -14,6 +14,7 @@ from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
 from tellapart.runs.embeddings import MOST_PICTURES, draw, embed_by_own
 from tellapart.runs.open import EXAMPLES, OpenRun
+from tellapart.sources.reading import exists
 
 _ITSELF = 1e-3  # of its length, how far two embeddings of the same pixels may be apart
 
@@ -58,7 +59,7 @@ def open_neighbourhood(run: OpenRun, reporter: Reporter) -> Neighbourhood | None
     train = draw(every, MOST_PICTURES, seed=0)
     if len(train) < len(every):
         reporter.say(f"Compared with {MOST_PICTURES:,} of the {len(every):,} training pictures, drawn at random.")
-    there = [example for example in train if example.path.is_file()]
+    there = [example for example in train if exists(example.path)]
     if len(there) < len(train):
         reporter.warn(f"{len(train) - len(there):,} of {len(train):,} training pictures are no longer where they were.")
     if not there:

@@ -31,6 +31,7 @@ from tellapart.runs.run import MARKER
 from tellapart.runtime import BATCH, cores
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
+from tellapart.sources.reading import exists
 
 if TYPE_CHECKING:
     from tellapart.models.staged import StagedNetwork
@@ -117,7 +118,7 @@ class OpenRun:
     @property
     def missing(self) -> int:
         """How many pictures are no longer where they were."""
-        return sum(not example.path.exists() for example in self.examples if not example.problem)
+        return sum(not exists(example.path) for example in self.examples if not example.problem)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def learning_part(run: OpenRun, phrases: Phrases) -> LearningPart:
     details = run.metrics["training"].get(run.manifest.strategy) or {}
     history = details.get("history") or []
     if not history:
-        return LearningPart(epochs=0, best_epoch=0, charts=_cross_validation(details.get("trials", []), phrases))
+        return LearningPart(epochs=0, best_epoch=0, charts=_cross_validation(details, phrases))
     best, last = details["best_epoch"], history[-1]
     # The loss and whatever the task's learner told; runs from before figures had names hold the same keys.
     names = [key.removeprefix(split) for split in ("validation_", "train_") for key in last if key.startswith(split)]
@@ -103,12 +103,15 @@ def learning_part(run: OpenRun, phrases: Phrases) -> LearningPart:
     return LearningPart(epochs=len(history), best_epoch=best, charts=[*charts, Chart(title="learning_rate", svg=drawn)])
 
 
-def _cross_validation(records: Sequence[dict[str, float]], phrases: Phrases) -> list[Chart]:
-    trials = sorted((trial["strength"], trial["log_loss"]) for trial in records)
+def _cross_validation(details: Mapping[str, Any], phrases: Phrases) -> list[Chart]:
+    """What was tried: strengths of the penalty, or of very many classes shrinkages of the covariance that was taken."""
+    along = "shrinkage" if "shrinkage" in details else "strength"
+    records = [one for one in details.get("trials", []) if one.get("covariance") == details.get("covariance")]
+    trials = sorted((trial[along], trial["log_loss"]) for trial in records)
     if len(trials) < 2:
         return []
     line = Line(x=[one for one, _ in trials], y=[loss for _, loss in trials], colour=1, dotted=True)
-    svg = draw_lines([line], x=phrases("strength"), y=phrases("log_loss"), logarithmic=True)
+    svg = draw_lines([line], x=phrases(along), y=phrases("log_loss"), logarithmic=True)
     return [Chart(title="cross_validation", svg=svg)]
 
 

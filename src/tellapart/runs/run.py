@@ -23,7 +23,7 @@ from typing import IO, Any
 from tellapart.errors import SettingsError
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
-from tellapart.storage import current_umask, storage_errors, write_bytes, write_json
+from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
 
 MARKER = "unfinished.json"
 SCAFFOLD = ("checkpoints", "work")  # folders that a finished run does not need
@@ -94,9 +94,10 @@ def _epoch_is_told(lines: bytes, number: int) -> bool:
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
     given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
-    return settings.model_copy(
-        update={name: None if path is None else os.path.abspath(path) for name, path in given.items()}
-    )
+    whole = {name: None if path is None else os.path.abspath(path) for name, path in given.items()}
+    root = settings.reading.root
+    reading = settings.reading if root is None else settings.reading.model_copy(update={"root": os.path.abspath(root)})
+    return settings.model_copy(update={**whole, "reading": reading})
 
 
 def start_run(settings: TrainSettings) -> Run:
@@ -110,6 +111,7 @@ def start_run(settings: TrainSettings) -> Run:
         partial = Path(tempfile.mkdtemp(dir=out, prefix=f".{name}-"))
         try:
             os.chmod(partial, 0o777 & ~current_umask())
+            own_folder(partial)
             write_bytes(partial / "recipe.toml", recipe_text(settings).encode())
             write_json(partial / MARKER, {"process": os.getpid()})
             folder = _rename_to_free_name(partial, out / name)

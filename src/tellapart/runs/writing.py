@@ -31,6 +31,7 @@ from tellapart.preprocessing import load
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, versions
 from tellapart.runtime import Session
+from tellapart.sources.reading import read_bytes
 from tellapart.storage import storage_errors, write_bytes, write_json
 
 NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything
@@ -178,6 +179,7 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
             n_validation=counts["validation"],
             n_test=counts["test"],
             leaked=tested.leaked,
+            merged=dict(learned.examined.listing.merged),
         ),
         versions=versions(),
         record=tested.record,
@@ -199,7 +201,7 @@ def _prove(data: bytes, shown: Sequence[Example], tested: Tested, backbone: Read
     what = "the new model.onnx"
     session = Session(data, source=what)
     with storage_errors(shown[0].path):
-        images = np.stack([load(example.path.read_bytes(), backbone.preprocessing) for example in shown])
+        images = np.stack([load(read_bytes(example.path), backbone.preprocessing) for example in shown])
     names = list(tested.expected)
     embedding, *found = session.run(images, ["embedding", *names])
     largest = 0.0

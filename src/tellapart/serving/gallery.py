@@ -19,14 +19,15 @@ from tellapart.storage import replacing, storage_errors
 
 NAME = "gallery.npz"
 MAX_BYTES = 1024**3
-_ARRAYS = {"model": "U", "embeddings": "f", "labels": "i", "pictures": "u", "ends": "i"}  # name -> kind of its numbers
+# Name -> kinds of its numbers. Labels: the class of each picture [n], or whether each class is in it [n, K].
+_ARRAYS = {"model": "U", "embeddings": "f", "labels": "ib", "pictures": "u", "ends": "i"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookalike:
     """A training picture that looks alike to the network."""
 
-    label: int  # the class, as a column of the probabilities
+    classes: tuple[int, ...]  # as columns of the probabilities; none where several are possible and none is there
     similarity: float  # cosine of the embeddings, in [-1, 1]
     jpeg: bytes  # a small copy
 
@@ -37,12 +38,17 @@ class Gallery:
     """Training pictures of one model."""
 
     vectors: NDArray[np.float32]  # [n, D], of length 1
-    labels: NDArray[np.int64]  # [n]
+    labels: NDArray[np.int64] | NDArray[np.bool_]  # the class [n], or whether each class is there [n, K]
     pictures: bytes  # JPEG files, one after another
     ends: NDArray[np.int64]  # [n], where each of them ends
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def several(self) -> bool:
+        """Whether a picture has a set of classes."""
+        return self.labels.ndim == 2
 
     def nearest(self, embedding: NDArray[np.floating], count: int) -> list[Lookalike]:
         """The `count` pictures most like `embedding` [D], the most alike first."""
@@ -50,26 +56,40 @@ class Gallery:
         order = np.argsort(-similarities, kind="stable")[:count]
         return [
             Lookalike(
-                label=int(self.labels[row]), similarity=float(np.clip(similarities[row], -1, 1)), jpeg=self._jpeg(row)
+                classes=self._classes(row),
+                similarity=float(np.clip(similarities[row], -1, 1)),
+                jpeg=self._jpeg(row),
             )
             for row in order.tolist()
         ]
+
+    def _classes(self, row: int) -> tuple[int, ...]:
+        return tuple(np.flatnonzero(self.labels[row]).tolist()) if self.several else (int(self.labels[row]),)
 
     def _jpeg(self, row: int) -> bytes:
         return self.pictures[self.ends[row - 1] if row else 0 : self.ends[row]]
 
 
 def write_gallery(
-    path: Path, *, model: Path, embeddings: NDArray[np.floating], labels: Sequence[int], jpegs: Sequence[bytes]
+    path: Path,
+    *,
+    model: Path,
+    embeddings: NDArray[np.floating],
+    labels: NDArray[np.integer] | NDArray[np.bool_],
+    jpegs: Sequence[bytes],
 ) -> int:
-    """Write the gallery of a model.onnx and return its size in bytes. `embeddings` [n, D]. Raises: StorageError."""
+    """Write the gallery of a model.onnx and return its size in bytes.
+
+    `embeddings` [n, D]; `labels` the class of each picture, int [n], or whether each class is there, bool [n, K].
+    Raises: StorageError.
+    """
     digest = fingerprint(model)
     with replacing(path) as file:
         np.savez(
             file,
             model=np.array(digest),
             embeddings=_unit(embeddings).astype(np.float16),
-            labels=np.array(labels, dtype=np.int32),
+            labels=labels if labels.dtype == np.bool_ else labels.astype(np.int32),
             pictures=np.frombuffer(b"".join(jpegs), dtype=np.uint8),
             ends=np.cumsum([len(jpeg) for jpeg in jpegs], dtype=np.int64),
         )
@@ -95,14 +115,14 @@ def read_gallery(path: Path, *, model: Path, classes: int, length: int) -> Galle
     if str(found["model"]) != fingerprint(model):
         raise ModelFileError(f"{path} was made for another model than {model}. {again}")
     labels, ends, embeddings = found["labels"], found["ends"], found["embeddings"]
-    count = len(labels) if labels.ndim == 1 else -1
+    count = len(labels) if labels.ndim else -1
     whole = (
-        all(found[name].dtype.kind == kind for name, kind in _ARRAYS.items())
+        all(found[name].dtype.kind in kinds for name, kinds in _ARRAYS.items())
         and embeddings.shape == (count, length)
         and ends.shape == (count,)
         and found["pictures"].ndim == 1
         and count > 0
-        and 0 <= labels.min() <= labels.max() < classes
+        and _fit(labels, classes)
         and (np.diff(ends, prepend=0) >= 0).all()
         and ends[-1] == len(found["pictures"])
         and bool(np.isfinite(embeddings).all())
@@ -111,10 +131,17 @@ def read_gallery(path: Path, *, model: Path, classes: int, length: int) -> Galle
         raise ModelFileError(f"{path} holds arrays that do not fit together, or not this model. {again}")
     return Gallery(
         vectors=embeddings.astype(np.float32),
-        labels=labels.astype(np.int64),
+        labels=labels if labels.dtype == np.bool_ else labels.astype(np.int64),
         pictures=found["pictures"].tobytes(),
         ends=ends.astype(np.int64),
     )
+
+
+def _fit(labels: NDArray[np.generic], classes: int) -> bool:
+    """Whether these are labels of a model of so many classes."""
+    if labels.dtype.kind == "b":
+        return labels.ndim == 2 and labels.shape[1] == classes
+    return labels.ndim == 1 and bool(np.isin(labels, np.arange(classes)).all())
 
 
 def fingerprint(model: Path) -> str:

@@ -124,12 +124,16 @@ def _add_neighbours(reply: Reply, rows: list[dict[str, Any]], count: int) -> Non
         if gallery is not None and embedding is not None:
             row["neighbours"] = [
                 {
-                    "label": reply.version.classes[one.label],
+                    **_named([reply.version.classes[index] for index in one.classes], several=gallery.several),
                     "similarity": _figure(one.similarity),
                     "thumbnail": _data_address("image/jpeg", one.jpeg),
                 }
                 for one in gallery.nearest(embedding, count)
             ]
+
+
+def _named(classes: list[str], *, several: bool) -> dict[str, Any]:
+    return {"labels": classes} if several else {"label": classes[0]}
 
 
 def choose_version(service: Service, name: str, version: str) -> Version:

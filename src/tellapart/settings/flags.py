@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tellapart.settings.reading import merge, renamed
+from tellapart.settings.tree import ReadingSettings
 
 # Flags that are not named as the recipe names them.
 _TABLES: Mapping[str, tuple[str, str]] = {
@@ -16,6 +17,7 @@ _TABLES: Mapping[str, tuple[str, str]] = {
     "batch_size": ("loop", "batch_size"),
     "learning_rate": ("loop", "learning_rate"),
     "augment": ("augment", "preset"),
+    **{name: ("reading", name) for name in ReadingSettings.model_fields},
 }
 
 

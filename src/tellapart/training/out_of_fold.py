@@ -5,15 +5,18 @@ Each fold is judged by a classifier fitted on the other folds, with one strength
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.training.probe import check_vectors, deal, fit_probe, number_groups, picture_weights
+from tellapart.training.discriminant import fit_discriminant, hold_out, is_for
+from tellapart.training.probe import check_vectors, fit_probe, number_groups, picture_weights
 from tellapart.training.softmax_regression import Floats, Integers, SoftmaxRegression
 from tellapart.training.strips import worker_threads
+
+ClassWeights = Literal["none", "balanced"]
 
 _TOLERANCE = 1e-4  # nats; see SoftmaxRegression.minimise
 _OUTPUTS_AT_ONCE = 500  # folds x classes; the solver keeps twenty copies of the weights of all folds fitted together
@@ -28,7 +31,7 @@ def out_of_fold(
     strength: float | None = None,
     folds: int = 5,
     seed: int,
-    class_weights: Literal["none", "balanced"] = "none",
+    class_weights: ClassWeights = "none",
     advance: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities float32 [N, K] of each picture from a classifier that saw neither it nor its group ("" is no group).
@@ -41,6 +44,32 @@ def out_of_fold(
     vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
     targets: Integers = np.asarray(labels, dtype=np.int64)
     check_vectors(vectors, targets, class_count)
+    held_out = hold_out(targets, number_groups(groups, len(targets)), class_count, folds, seed)
+    held_out = held_out[held_out.any(axis=1)]
+    probabilities = np.full((len(targets), class_count), np.nan, dtype=np.float32)
+    if not len(held_out):
+        return probabilities
+    fits = _discriminants if is_for(len(targets), class_count) else _regressions
+    fitted = fits(vectors, targets, groups, class_count, class_weights, folds, seed, held_out, strength)
+    for rows, (slopes, offsets) in zip(held_out, fitted, strict=True):
+        probabilities[rows] = _softmax(vectors[rows] @ slopes.T + offsets)
+        if advance is not None:
+            advance(1)
+    return probabilities
+
+
+def _regressions(
+    vectors: Floats,
+    targets: Integers,
+    groups: Sequence[str] | NDArray[np.integer],
+    class_count: int,
+    class_weights: ClassWeights,
+    folds: int,
+    seed: int,
+    held_out: NDArray[np.bool_],
+    strength: float | None,
+) -> Iterator[tuple[Floats, Floats]]:
+    """Of each fold [F, N] the classifier of the rest, by softmax regression."""
     if strength is None:
         strength = fit_probe(
             vectors,
@@ -51,9 +80,7 @@ def out_of_fold(
             folds=folds,
             seed=seed,
         ).strength
-    held_out = _hold_out(targets, number_groups(groups, len(targets)), class_count, folds, seed)
     weights = picture_weights(targets, class_count, class_weights)
-    probabilities = np.full((len(targets), class_count), np.nan, dtype=np.float32)
     step = max(1, _OUTPUTS_AT_ONCE // class_count)
     with worker_threads() as threads:
         covariance = None
@@ -63,22 +90,36 @@ def out_of_fold(
                 vectors, targets, weights * ~some, class_count=class_count, threads=threads, covariance=covariance
             )
             covariance = regression.covariance
-            slopes, offsets = regression.raw(regression.minimise(strength, tolerance=_TOLERANCE).parameters)
-            for rows, slope, offset in zip(some, slopes, offsets, strict=True):
-                probabilities[rows] = _softmax(vectors[rows] @ slope.T + offset)
-                if advance is not None:
-                    advance(1)
-    return probabilities
+            parameters = regression.minimise(strength, tolerance=_TOLERANCE).parameters
+            yield from zip(*regression.raw(parameters), strict=True)
 
 
-def _hold_out(labels: Integers, groups: Integers, class_count: int, folds: int, seed: int) -> NDArray[np.bool_]:
-    """What each fold holds out, bool [F, N], less the groups without which the rest would lack one of their classes."""
-    fold_of = deal(labels, groups, class_count, folds, np.random.default_rng(seed))
-    held_out: NDArray[np.bool_] = fold_of == np.unique(fold_of)[:, None]
-    for rows in held_out:
-        lost = np.bincount(labels[~rows], minlength=class_count) == 0
-        rows &= ~np.isin(groups, groups[rows & lost[labels]])
-    return held_out[held_out.any(axis=1)]
+def _discriminants(
+    vectors: Floats,
+    targets: Integers,
+    groups: Sequence[str] | NDArray[np.integer],
+    class_count: int,
+    class_weights: ClassWeights,
+    folds: int,
+    seed: int,
+    held_out: NDArray[np.bool_],
+    strength: float | None,
+) -> Iterator[tuple[Floats, Floats]]:
+    """The same in closed form; what shrinks is chosen once, and `strength` is of the other kind."""
+    chosen = None
+    for out in held_out:
+        fitted = fit_discriminant(
+            vectors[~out],
+            targets[~out],
+            groups=np.asarray(groups)[~out],
+            class_count=class_count,
+            class_weights=class_weights,
+            folds=folds,
+            seed=seed,
+            chosen=chosen,
+        )
+        chosen = fitted.chosen
+        yield fitted.weight, fitted.bias
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -19,9 +19,10 @@ from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.models.classics import BLOCKS_SIZE, classic
-from tellapart.preprocessing import MAX_FILE_BYTES, Preprocessing, decode, prepare
+from tellapart.preprocessing import Preprocessing, decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.sources.reading import read_bytes
 
 _LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
 _MIXED = 1  # keeps the seeds of mixing apart from those of single pictures
@@ -158,9 +159,7 @@ def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]]) -> Itera
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise PictureError(f"more than {MAX_FILE_BYTES:,} bytes. Store it smaller")
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise PictureError(f"cannot be read: {error.strerror}") from None
 

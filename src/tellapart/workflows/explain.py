@@ -27,7 +27,7 @@ from tellapart.preprocessing import decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.open import OpenRun
-from tellapart.storage import write_bytes
+from tellapart.storage import own_folder, write_bytes
 
 ALL = "all"
 SIDE = 448  # pixels, of an overlay
@@ -246,6 +246,7 @@ def _draw_all(
             continue
         seconds = time.monotonic() - started
         panels.append(overlay(large, heat.heatmap))
+        own_folder(place.folder)
         write_png(place.overlay(name), panels[-1])
         buffer = io.BytesIO()
         np.save(buffer, heat.heatmap, allow_pickle=False)

@@ -19,6 +19,7 @@ from tellapart.explanation.stages import put_together
 from tellapart.preprocessing import load
 from tellapart.reporter import Reporter
 from tellapart.runs.open import OpenRun
+from tellapart.storage import own_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ def write_diagram(opened: OpenRun, out: Path, *, force: bool) -> Path:
     path = out / "network.png"
     check_free(path, force=force)
     size = opened.manifest.preprocessing.size
+    own_folder(out)
     write_png(path, draw_network(put_together(opened.layers), name=opened.manifest.backbone.name, size=size))
     return path
 
@@ -72,6 +74,7 @@ def write_filters(opened: OpenRun, out: Path, *, force: bool) -> Path:
         "weight 0, brighter is above, darker below. Batch norm is folded in.",
         captions=[str(channel) for channel in range(count)],
     )
+    own_folder(out)
     write_png(path, sheet)
     return path
 
@@ -117,5 +120,6 @@ def _write_one(opened: OpenRun, layer: Layer, path: str, sheet: Path) -> Feature
         f"{scale}.{quiet} Below each: channel, mean size.",
         captions=[f"{tile.channel}   {tile.activity:.3g}" for tile in tiles],
     )
+    own_folder(sheet.parent)
     write_png(sheet, drawing)
     return FeatureSheet(path=path, sheet=sheet, channels=tuple(tile.channel for tile in tiles))

@@ -19,6 +19,8 @@ from tellapart.reporter import Reporter
 from tellapart.runs.embeddings import embed_by_own
 from tellapart.runs.open import EXAMPLES, OpenRun
 from tellapart.serving.gallery import NAME, write_gallery
+from tellapart.sources.reading import exists, read_bytes
+from tellapart.tasks.table import task_of
 
 _QUALITY = 80  # of the JPEG files: some 3 kB each at 96 pixels
 
@@ -64,13 +66,18 @@ def make_gallery(
             advance(1)
     if not jpegs:
         raise DataError(f"none of the training pictures of {opened.folder} can be read any more. Put them back.")
-    number = {label: index for index, label in enumerate(opened.manifest.classes)}
-    labels = [number[examples[row].target.text] for row in jpegs]
+    labels = task_of(opened.manifest.task).encode([examples[row].target for row in jpegs], opened.classes)
+    several = labels.ndim == 2
+    shown = {name for row in jpegs for name in examples[row].target.classes}
     path = out or opened.folder / NAME
     size = write_gallery(
-        path, model=opened.file, embeddings=vectors[list(jpegs)], labels=labels, jpegs=list(jpegs.values())
+        path,
+        model=opened.file,
+        embeddings=vectors[list(jpegs)],
+        labels=labels == 1 if several else labels,
+        jpegs=list(jpegs.values()),
     )
-    return Written(path=path, pictures=len(jpegs), of=len(every), classes=len(set(labels)), size_bytes=size)
+    return Written(path=path, pictures=len(jpegs), of=len(every), classes=len(shown), size_bytes=size)
 
 
 def spread(labels: Sequence[str], count: int, *, seed: int) -> list[int]:
@@ -85,16 +92,16 @@ def spread(labels: Sequence[str], count: int, *, seed: int) -> list[int]:
 
 def _training_pictures(opened: OpenRun) -> list[Example]:
     """Those that are where they were and of the model's classes, of copies one."""
-    visitors = _corrections(opened)
+    visitors, classes = _corrections(opened), set(opened.classes)
     different = {
         example.content_hash: example
         for example in reversed(opened.examples)
         if example.split == "train"
         and not example.problem
-        and example.target.text in opened.manifest.classes
+        and classes.issuperset(example.target.classes)
         and not (visitors and example.path.is_relative_to(visitors))
     }
-    there = [example for example in reversed(different.values()) if example.path.is_file()]
+    there = [example for example in reversed(different.values()) if exists(example.path)]
     if not there:
         path = opened.folder / EXAMPLES
         raise DataError(
@@ -113,7 +120,7 @@ def _corrections(opened: OpenRun) -> Path | None:
 def _small_copy(path: Path, preprocessing: Preprocessing) -> bytes | None:
     """The part that the network sees, without what a camera writes beside it; None where it cannot be read any more."""
     try:
-        image = load(path.read_bytes(), preprocessing)
+        image = load(read_bytes(path), preprocessing)
     except (PictureError, OSError):
         return None
     file = io.BytesIO()

@@ -19,8 +19,8 @@ from typing import Self
 
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
+from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
-from tellapart.data.examples import ReadOptions
 from tellapart.data.survey import Examined
 from tellapart.errors import (
     BackboneError,
@@ -168,7 +168,7 @@ def _look(
         cache=cache,
         reporter=reporter,
         workers=workers,
-        options=ReadOptions(task=settings.task, separator=settings.label_separator),
+        options=settings.read_options,
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
@@ -176,6 +176,8 @@ def _look(
         check_strict(examined.audit)
     task = task_of(examined.listing.task)
     dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    if carved := tell_carved(examined.listing, dataset.examples):
+        reporter.say(carved)
     task.check(settings, dataset)
     return examined, task, dataset
 

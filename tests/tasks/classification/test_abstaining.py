@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,15 @@ def test_too_few_validation_pictures_give_a_warning() -> None:
     )
     assert (found.thresholds.probability, found.thresholds.novelty, found.record().known) == (0.0, None, None)
     assert found.measured["mean_set_size"] == 3.0
+
+
+def test_sets_that_are_too_large_to_help_are_told() -> None:
+    """The same classifier, so unsure that nothing but all three classes holds the true one."""
+    dataset, winner = made()
+    unsure = replace(winner, candidate=replace(winner.candidate, weight=np.zeros_like(WEIGHT)))
+    found = learn_to_abstain(unsure, dataset, coverage=0.9, seed=0)
+    assert found.warning == (
+        "The sets of likely classes hold 3.0 of the 3 classes on average; above 2 they are of no use. Add pictures, or give a "
+        "lower --coverage than 0.9."
+    )
+    assert learn_to_abstain(winner, dataset, coverage=0.9, seed=0).measured["mean_set_size"] <= 2

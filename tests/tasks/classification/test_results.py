@@ -148,6 +148,18 @@ def test_from_31_classes_on_the_confusion_is_a_picture() -> None:
     assert (pixels[..., 3] > 0).sum() == 31 + 2
 
 
+def test_a_run_of_so_many_classes_that_it_has_no_square_shows_pairs_alone() -> None:
+    run = many(31, [(2, 5, 0.8), (7, 9, 0.8), (7, 9, 0.8)])
+    run.metrics["test"]["confusion_matrix"] = None
+    found = results(run)
+    assert found.confusion is None
+    assert [(pair.label, pair.predicted, pair.count) for pair in found.pairs] == [
+        ("class 07", "class 09", 2),
+        ("class 02", "class 05", 1),
+    ]
+    assert found.mistakes == 3
+
+
 def test_pairs_are_the_most_often_confused_first_and_their_surest_pictures_first(part: ResultsPart) -> None:
     pairs = part.pairs
     found = [(pair.label, pair.predicted, pair.count) for pair in pairs]
@@ -276,10 +288,10 @@ def test_what_is_unknown_is_the_rest_of_what_is_known() -> None:
     measured = Score(value=0.97, low=0.91, high=0.99)
     found = abstention_part(run_of(metrics={"abstention": ABSTENTION}))
     assert found == AbstentionPart(
-        wanted=0.9, measured=measured, size=1.25, unknown=pytest.approx(0.04), calibrated_on=40
+        wanted=0.9, measured=measured, useful=2.0, size=1.25, unknown=pytest.approx(0.04), calibrated_on=40
     )
     found = abstention_part(run_of(metrics={"abstention": ABSTENTION | {"known": None}}))
-    assert found == AbstentionPart(wanted=0.9, measured=measured, size=1.25, unknown=None, calibrated_on=40)
+    assert found == AbstentionPart(wanted=0.9, measured=measured, useful=2.0, size=1.25, unknown=None, calibrated_on=40)
     assert abstention_part(run_of()) is None
     run = run_of()
     del run.metrics["abstention"]  # a run of before there was any

@@ -108,6 +108,14 @@ def test_a_report_says_what_its_run_found(scratch: Callable[..., MadeRun], cache
     assert "Label doctor" not in text  # a network that has learned the labels cannot tell which are wrong
 
 
+def test_sets_too_large_to_help_are_told(scratch: Callable[..., MadeRun], cache: Cache) -> None:
+    run = scratch(metrics={"abstention": ABSTENTION | {"mean_set_size": 2.5}})
+    report = write_report(write_run(run), language="en", cache=cache, reporter=Silent()).path.read_text(
+        encoding="utf-8"
+    )
+    assert "Sets this large are of no use: more than 2 classes on average." in html.unescape(report)
+
+
 def test_a_report_elsewhere_replaces_nothing(scratch: Callable[..., MadeRun], cache: Cache, tmp_path: Path) -> None:
     out = tmp_path / "out.html"
     out.write_text("mine")

@@ -23,15 +23,15 @@ export function smaller(shrunk) {
 }
 
 /** Training pictures like this one. */
-export function similar(answer, agrees) {
+export function similar(answer, { named, agrees }) {
   const { neighbours, unknown } = answer;
   if (!neighbours?.length) return null;
   return el("div", { class: "similar" },
     el("h4", {}, t("page_similar")),
-    el("ul", {}, neighbours.map(({ label, similarity, thumbnail }) =>
-      el("li", { class: agrees(answer, label) || unknown ? null : "other" },
-        el("img", { src: thumbnail, alt: t("page_similar_alt", { label, share: percent(similarity) }) }),
-        el("span", { "aria-hidden": "true" }, label)))));
+    el("ul", {}, neighbours.map((one) =>
+      el("li", { class: agrees(answer, one) || unknown ? null : "other" },
+        el("img", { src: one.thumbnail, alt: t("page_similar_alt", { label: named(one), share: percent(one.similarity) }) }),
+        el("span", { "aria-hidden": "true" }, named(one))))));
 }
 
 /** What went wrong, and the button to try again. */

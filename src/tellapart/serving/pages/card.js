@@ -166,7 +166,7 @@ export class Card {
       this.#bars(),
       below && el("p", { class: "soft small" }, below),
       smaller(this.shrunk),
-      similar(answer, (label) => this.#task.agrees(answer, label)),
+      similar(answer, this.#task),
       this.heatProblem && el("p", { class: "small", role: "alert" }, t("page_heat_failed", { reason: this.heatProblem })),
       this.outdated && el("div", { class: "notice", role: "alert" }, el("p", {}, t("page_outdated"))),
       this.outdated ? el("p", { class: "buttons" }, this.#button("again", t("page_again"), () => this.classify())) : this.#actions(),

@@ -10,7 +10,8 @@ export const made = (answer) => "classes" in answer;
 export const classes = (answer) => answer.classes.map(({ label }) => label);
 export const brief = ({ label, probability }) => ({ label, probability });
 export const shown = ({ label }) => label;
-export const agrees = (answer, label) => label === answer.label;
+export const named = ({ label }) => label;
+export const agrees = (answer, { label }) => label === answer.label;
 
 export function title(answer) {
   return answer.unknown

@@ -10,7 +10,8 @@ export const made = (answer) => "labels" in answer;
 export const classes = (answer) => Object.keys(answer.probabilities);
 export const brief = ({ labels }) => ({ label: joined(labels), probability: null });
 export const shown = ({ probabilities }) => Object.entries(probabilities).reduce((best, one) => (one[1] > best[1] ? one : best))[0];
-export const agrees = ({ labels }, label) => labels.includes(label);
+export const named = ({ labels }) => text(labels);
+export const agrees = (answer, { labels }) => labels.length === answer.labels.length && labels.every((name) => answer.labels.includes(name));
 
 export function title({ labels, unknown }) {
   return el("h3", { class: unknown || !labels.length ? "unsure" : null }, text(labels));

@@ -16,7 +16,8 @@ const TASKS = { classification, multilabel };
  *   below(answer, model)           what is to be said below the bars, or null
  *   brief(answer)                  {label, probability} for the history; the label "" where it names nothing
  *   shown(answer)                  the class that a heatmap is of
- *   agrees(answer, label)          whether a training picture of that class is like what it says
+ *   named(neighbour)               what a training picture like it is, in words
+ *   agrees(answer, neighbour)      whether that is what the answer says
  *   before(answer)                 what a correction starts from
  *   fields(value), text(value)     a correction as the server takes it, and for people
  *   form(model, answer, value, change, disabled)   the element to correct it with; `change(value)` is told of every change

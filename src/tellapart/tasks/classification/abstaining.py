@@ -11,7 +11,13 @@ from typing import Any
 
 from tellapart.bundle import AbstentionRecord, Score
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.abstention import Thresholds, fewest_pictures, find_thresholds, measure_abstention
+from tellapart.evaluation.abstention import (
+    Thresholds,
+    fewest_pictures,
+    find_thresholds,
+    measure_abstention,
+    most_useful,
+)
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Validated
 from tellapart.evaluation.novelty import Novelty, choose_pictures, fit_novelty
@@ -30,11 +36,21 @@ class Abstention:
         """What a person should know; empty where all is well."""
         found, needed = self.thresholds.calibrated_on, fewest_pictures(self.thresholds.coverage)
         if found >= needed:
-            return ""
+            return self._of_size()
         return (
             f"The validation split has {found:,} pictures; it takes {needed:,} to tell which classes to name so that the "
             f"true one is among them {100 * self.thresholds.coverage:g} % of the time. Until then every class is, and no "
             "picture is called unknown. Add pictures, or give a lower --coverage."
+        )
+
+    def _of_size(self) -> str:
+        size, class_count = self.measured["mean_set_size"], len(self.measured["per_class"])
+        if size <= most_useful(class_count):
+            return ""
+        return (
+            f"The sets of likely classes hold {size:.1f} of the {class_count:,} classes on average; above "
+            f"{most_useful(class_count):g} they are of no use. Add pictures, or give a lower --coverage than "
+            f"{self.thresholds.coverage:g}."
         )
 
     def record(self) -> AbstentionRecord:

@@ -30,7 +30,7 @@ class ResultsPart:
     """How good it is, in detail."""
 
     scores: Sequence[tuple[str, Score]]  # phrase key and figure
-    confusion: CrossTable
+    confusion: CrossTable | None  # of so many classes that nobody could look at it, none
     classes: Sequence[ClassRow]  # at most as many as a person reads; the worst first where some are left out
     pairs: Sequence[Pair]
     mistakes: int
@@ -43,6 +43,7 @@ class AbstentionPart:
 
     wanted: float
     measured: Score
+    useful: float  # the largest mean size of a set that helps anybody
     size: float  # classes in a set, mean
     unknown: float | None  # share of the test pictures; None where the validation split was too small to tell
     calibrated_on: int  # validation pictures

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import ClassificationRecord, Score
 from tellapart.evaluation import curves
+from tellapart.evaluation.abstention import most_useful
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.reporting.advice import advise
 from tellapart.reporting.album import Captioned
@@ -74,14 +75,14 @@ def class_rows(run: OpenRun) -> list[ClassRow]:
 def results_part(run: OpenRun, rows: Sequence[ClassRow], show: Show, phrases: Phrases) -> ResultsPart:
     """Scores, confusion, classes, pairs and charts of the test split."""
     test = run.metrics["test"]
-    matrix = np.array(test["confusion_matrix"], dtype=np.int64)
+    matrix = test["confusion_matrix"]
     chosen = rows if len(rows) <= _MOST_ROWS else worst_rows(rows, _MOST_ROWS)
     return ResultsPart(
         scores=[(name, figure(test[name])) for name in _SCORES if isinstance(test.get(name), dict)],
-        confusion=cross_table(run.classes, matrix),
+        confusion=None if matrix is None else cross_table(run.classes, np.array(matrix, dtype=np.int64)),
         classes=chosen,
-        pairs=_pairs(run, matrix, show),
-        mistakes=int(matrix.sum() - np.trace(matrix)),
+        pairs=_pairs(run, show),
+        mistakes=int((run.predictions.probabilities.argmax(axis=1) != true_labels(run)).sum()),
         charts=_charts(run, rows, phrases),
     )
 
@@ -91,22 +92,19 @@ def worst_rows(rows: Sequence[ClassRow], count: int) -> list[ClassRow]:
     return sorted(rows, key=lambda row: (1.0 if row.recall is None else row.recall.value, row.name))[:count]
 
 
-def _pairs(run: OpenRun, matrix: NDArray[np.int64], show: Show) -> list[Pair]:
-    off = matrix.copy()
-    np.fill_diagonal(off, 0)
-    order = np.argsort(-off, axis=None, kind="stable")[:_PAIRS]
+def _pairs(run: OpenRun, show: Show) -> list[Pair]:
     probabilities, labels = run.predictions.probabilities, true_labels(run)
     predicted = probabilities.argmax(axis=1)
+    wrong = predicted != labels
+    pairs, counts = np.unique(np.stack([labels[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:_PAIRS]
     found = []
-    for position in order.tolist():
-        label, answer = divmod(position, len(matrix))
-        if not off[label, answer]:
-            break
+    for (label, answer), count in zip(pairs[order].tolist(), counts[order].tolist(), strict=True):
         rows = np.flatnonzero((labels == label) & (predicted == answer))
         rows = rows[np.argsort(-probabilities[rows, answer], kind="stable")][:_PICTURES]
         names, paths = (run.classes[label], run.classes[answer]), run.predictions.paths
         pictures = show([(paths[row], *names, float(probabilities[row, answer])) for row in rows.tolist()])
-        found.append(Pair(label=names[0], predicted=names[1], count=int(off[label, answer]), pictures=pictures))
+        found.append(Pair(label=names[0], predicted=names[1], count=count, pictures=pictures))
     return found
 
 
@@ -218,6 +216,7 @@ def abstention_part(run: OpenRun) -> AbstentionPart | None:
     return AbstentionPart(
         wanted=found["wanted"],
         measured=figure(found["coverage"]),
+        useful=most_useful(len(run.classes)),
         size=found["mean_set_size"],
         unknown=None if found["known"] is None else 1 - found["known"]["value"],
         calibrated_on=found["calibrated_on"],

@@ -19,7 +19,7 @@ from tellapart.reporting.blocks import (
     Table,
     Verdict,
 )
-from tellapart.reporting.facts import CaptionLine, ClassRow, Pair, Shown
+from tellapart.reporting.facts import CaptionLine, ClassRow, CrossTable, Pair, Shown
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.sections import (
     about_section,
@@ -111,11 +111,7 @@ def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
     t = phrases
     blocks: list[Block] = [
         scores_table(part.scores, _NO_SHARES, phrases),
-        Heading(text=t("confusion")),
-        Paragraph(
-            text=t.sentences(t("confusion_lead"), t("confusion_hover") if part.confusion.image else ""), tone="soft"
-        ),
-        Matrix(table=part.confusion, title=t("confusion"), rows=t("truth"), columns=t("answer")),
+        *_confusion(part.confusion, phrases),
         Heading(text=t("per_class")),
     ]
     if len(part.classes) < class_count:
@@ -128,6 +124,15 @@ def _results(part: ResultsPart, class_count: int, phrases: Phrases) -> Section:
         blocks.append(Paragraph(text=t("no_mistakes")))
     blocks.append(charts_block(part.charts, phrases))
     return Section(key="results", title=t("results"), blocks=blocks)
+
+
+def _confusion(table: CrossTable | None, phrases: Phrases) -> list[Block]:
+    t = phrases
+    if table is None:
+        return []
+    lead = t.sentences(t("confusion_lead"), t("confusion_hover") if table.image else "")
+    matrix = Matrix(table=table, title=t("confusion"), rows=t("truth"), columns=t("answer"))
+    return [Heading(text=t("confusion")), Paragraph(text=lead, tone="soft"), matrix]
 
 
 def _classes(rows: Sequence[ClassRow], phrases: Phrases) -> Table:
@@ -195,4 +200,7 @@ def _abstention(part: AbstentionPart, phrases: Phrases) -> Section:
         unknown = Paragraph(text=t("abstention_novelty", share=part.unknown))
     else:
         unknown = Paragraph(text=t("abstention_few", n=part.calibrated_on), tone="warning")
-    return Section(key="abstention", title=t("abstention"), blocks=[Paragraph(text=t.sentences(lead, found)), unknown])
+    blocks: list[Block] = [Paragraph(text=t.sentences(lead, found))]
+    if part.size > part.useful:
+        blocks.append(Paragraph(text=t("abstention_useless", most=f"{part.useful:g}"), tone="warning"))
+    return Section(key="abstention", title=t("abstention"), blocks=[*blocks, unknown])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tellapart.evaluation.abstention import most_useful
 from tellapart.reporter import figure, percent
 
 _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "top_5", "auroc", "log_loss", "brier")
@@ -39,10 +40,11 @@ def _classes(per_class: Mapping[str, Any]) -> list[str]:
 def decided(metrics: Mapping[str, Any]) -> str:
     """How often the set of likely classes held the true one, in a line of metrics.json."""
     measured = metrics["abstention"]
-    found = measured["coverage"]
+    found, size = measured["coverage"], measured["mean_set_size"]
+    useless = ", too many to be of use" if size > most_useful(len(measured["per_class"])) else ""
     return (
         f"sets      hold the true class of {figure('coverage', found['value'], found['low'], found['high'])}; "
-        f"wanted {percent(measured['wanted'])}; {measured['mean_set_size']:.2f} classes a picture on average"
+        f"wanted {percent(measured['wanted'])}; {size:.2f} classes a picture on average{useless}"
     )
 
 

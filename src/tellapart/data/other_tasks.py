@@ -1,0 +1,162 @@
+"""Data sets of boxes or masks, which have no class a picture. In: a tree. Out: what it looks like. Next: shards.py.
+
+Names say where to look; a look at one file's beginning says whether it is what its name promises.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from tellapart.data.tree import Child, Folder, Tree, has_picture_name
+from tellapart.errors import DataError, PictureError
+from tellapart.sources.reading import read_bytes, split_path
+
+_DEEPEST = 3  # levels below the root
+_MOST_FOLDERS = 400
+_LOOKED_INTO = 3  # files of a kind in a folder
+_HEAD_BYTES = 256 * 1024
+_IMAGES = frozenset(("image", "images", "img", "imgs", "jpegimages", "pictures", "photos", "input", "inputs"))
+_MASKS = frozenset(
+    [
+        "mask",
+        "masks",
+        "label",
+        "labels",
+        "gt",
+        "groundtruth",
+        "ground_truth",
+        "annotation",
+        "annotations",
+        "trimaps",
+        "segmentationclass",
+        "segmentationobject",
+        "target",
+        "targets",
+    ]
+)
+_YOLO_LINE = re.compile(rb"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
+
+
+class Look(NamedTuple):
+    """What a data set looks like."""
+
+    task: str
+    form: str  # in words
+    example: str  # the file or folder that says so
+
+
+def recognise(tree: Tree, root: Folder) -> Look | None:
+    """What the folder is for, if it is not for classes of whole pictures."""
+    for here, children in _walk(tree, root):
+        found = _masks(tree, here, children) or _annotations(here, children)
+        if found is not None:
+            return found._replace(example=os.path.relpath(found.example, root.path))
+    return None
+
+
+def refuse(root: Folder, look: Look) -> DataError:
+    """The error for a data set of another task."""
+    return DataError(
+        f"{root.path!r} looks like a data set for {look.task}: {look.form}, such as {look.example!r}. This tellapart learns "
+        "classes of whole pictures (--task classification or multilabel), not boxes or masks. If its folders are classes all the "
+        "same, give --task classification; for classes of each picture, give a CSV with path,label or path,labels."
+    )
+
+
+def _walk(tree: Tree, root: Folder) -> Iterator[tuple[Folder, list[Child]]]:
+    waiting: list[tuple[Folder, int]] = [(root, 0)]
+    for _ in range(_MOST_FOLDERS):
+        if not waiting:
+            return
+        here, depth = waiting.pop(0)
+        children = tree.children(here.path, Counter())
+        yield here, children
+        if depth < _DEEPEST:
+            inner = [tree.enter(here, child.path, Counter()) for child in children if child.is_folder]
+            waiting += [(folder, depth + 1) for folder in inner if folder is not None]
+
+
+def _masks(tree: Tree, here: Folder, children: list[Child]) -> Look | None:
+    """images/ beside masks/, with pictures in both."""
+    folders = {child.name.casefold(): child for child in children if child.is_folder}
+    images = [folders[name] for name in sorted(_IMAGES & set(folders))]
+    masks = [folders[name] for name in sorted(_MASKS & set(folders))]
+    if not images or not masks or any(_has_label_files(tree, child) for child in masks):
+        return None
+    if any(_has_pictures(tree, child) for child in images) and any(_has_pictures(tree, child) for child in masks):
+        return Look("segmentation", f"{images[0].name}/ beside {masks[0].name}/ with pictures in both", masks[0].path)
+    return None
+
+
+def _has_pictures(tree: Tree, folder: Child) -> bool:
+    """In it, or one level down: images/train."""
+    children = tree.children(folder.path, Counter())
+    below = [inner for child in children if child.is_folder for inner in tree.children(child.path, Counter())]
+    return any(not child.is_folder and has_picture_name(child.name) for child in (*children, *below))
+
+
+def _has_label_files(tree: Tree, folder: Child) -> bool:
+    return any(child.name.lower().endswith((".xml", ".txt")) for child in tree.children(folder.path, Counter()))
+
+
+def _annotations(here: Folder, children: list[Child]) -> Look | None:
+    for ending, says in _KINDS.items():
+        files = [child.path for child in children if not child.is_folder and child.name.lower().endswith(ending)]
+        for path in files[:_LOOKED_INTO]:
+            look = says(path, _head(path))
+            if look is not None:
+                return look
+    return None
+
+
+def _voc(path: str, head: bytes) -> Look | None:
+    if b"<annotation" in head and b"<bndbox" in head:
+        return Look("detection", "boxes in Pascal VOC's XML", path)
+    return None
+
+
+def _json(path: str, head: bytes) -> Look | None:
+    if b'"shapes"' in head and b'"points"' in head:
+        return Look("detection or segmentation", "shapes in LabelMe's JSON", path)
+    named = re.search(r"coco|instances|keypoints|panoptic|annotations", os.path.basename(path).lower())
+    if b'"images"' in head and (b'"annotations"' in head or named):
+        return Look("detection or segmentation", "annotations in COCO's JSON", path)
+    return None
+
+
+def _yolo(path: str, head: bytes) -> Look | None:
+    lines = [line for line in head.splitlines()[:20] if line.strip()]
+    if lines and all(_YOLO_LINE.fullmatch(line) for line in lines):
+        return Look("detection", "boxes in YOLO's text files", path)
+    return None
+
+
+def _yolo_settings(path: str, head: bytes) -> Look | None:
+    keys = {line.partition(b":")[0].strip() for line in head.splitlines()}
+    if b"names" in keys and keys & {b"train", b"val"} and (b"nc" in keys or b"path" in keys):
+        return Look("detection", "the settings of a YOLO data set", path)
+    return None
+
+
+_KINDS: Mapping[str, Callable[[str, bytes], Look | None]] = {
+    ".xml": _voc,
+    ".json": _json,
+    ".txt": _yolo,
+    ".yaml": _yolo_settings,
+    ".yml": _yolo_settings,
+}
+
+
+def _head(path: str) -> bytes:
+    """The beginning of a file; nothing where it cannot be read."""
+    try:
+        if split_path(path) is not None:
+            return read_bytes(path)[:_HEAD_BYTES]
+        with open(path, "rb") as file:
+            return file.read(_HEAD_BYTES)
+    except (OSError, PictureError):
+        return b""
