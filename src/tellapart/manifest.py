@@ -94,6 +94,13 @@ class DataRecord(_Part):
     n_validation: int
     n_test: int
     leaked: int = 0  # test pictures with a copy or group mate in another of the user's own splits
+    merged: dict[str, str] = Field(
+        default_factory=dict
+    )  # class names as they were spelt -> the class that each became part of
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "merged" or value}
 
 
 class AbstentionRecord(_Part):

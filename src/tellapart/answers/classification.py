@@ -27,7 +27,7 @@ from tellapart.answers.answering import (
 )
 from tellapart.answers.deciding import prediction_sets, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
-from tellapart.answers.predictions import Predictions, build_predictions
+from tellapart.answers.predictions import Predictions, build_predictions, set_cell
 from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -182,11 +182,11 @@ class Classification:
         return ["path", "label", "probability", *further, "error", "set", "unknown", "novelty", "warning"]
 
     def cells(self, answer: ClassAnswer, *, top: int) -> list[str]:
-        """The classes of a set are separated by |; what is not known is empty."""
+        """The classes of a set are separated by |, or a JSON array where one holds a |; what is not known is empty."""
         row = self.row(answer, top=top)
         best = [cell for one in row["classes"] for cell in (one["label"], f"{one['probability']:.6f}")]
         known = [
-            "|".join(row["set"] or ()),
+            set_cell(row["set"] or ()),
             "" if answer.unknown is None else str(answer.unknown).lower(),
             "" if answer.novelty is None else f"{answer.novelty:.6g}",
             answer.warning,

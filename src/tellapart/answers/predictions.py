@@ -6,7 +6,7 @@ On the way of every prediction, so it needs numpy only.
 from __future__ import annotations
 
 import codecs
-import csv
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.formulas import SafeWriter
 from tellapart.storage import replacing
 
 PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
@@ -59,6 +60,16 @@ class MultilabelPredictions:
 def joined(names: Iterable[str]) -> str:
     r"""Names in one cell as a table of sets has them: separated by `|`, with `\` before a name's `|`, `\` and leading `?`."""
     return "|".join(re.sub(r"[\\|]|^\?", r"\\\g<0>", name) for name in names)
+
+
+def set_cell(names: Sequence[str]) -> str:
+    """A set of classes in one cell: separated by |, or a JSON array where a name holds a | or could be taken for an array."""
+    plain = "|".join(names)
+    return (
+        json.dumps(list(names), ensure_ascii=False)
+        if plain.startswith("[") or any("|" in name for name in names)
+        else plain
+    )
 
 
 def parted(cell: str) -> list[str]:
@@ -112,6 +123,6 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     """
     # Paths that are no valid UTF-8 come as surrogates, and leave as the bytes that they were.
     with replacing(path) as file:
-        table = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"))
-        table.writerow(columns)
-        table.writerows(rows)
+        table = SafeWriter(codecs.getwriter("utf-8")(file, "surrogateescape"))
+        table.write(columns)
+        table.write_all(rows)

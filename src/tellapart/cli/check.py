@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+from tellapart.cli.reading import read_options, reading_options
+from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
@@ -35,7 +36,7 @@ its label: suggestions that are taken unseen make the next test agree with the c
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
+@reading_options
 @click.option("--labels", is_flag=True, help="Also look for wrong labels, outliers and ambiguous pictures.")
 @click.option(
     "--out",
@@ -66,23 +67,22 @@ def command(
     corrections: Path | None,
     strict: bool,
     task: TaskName | None,
-    label_separator: str | None,
     as_json: bool,
     quiet: bool,
-    **network: Any,
+    **flags: Any,
 ) -> None:
     """Audit PICTURES without changing any file: counts, unreadable pictures, copies, leaks, doubtful labels."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
-    given = {name: value for name, value in network.items() if value is not None}
+    options = read_options(flags, task=task)
+    given = {name: value for name, value in flags.items() if value is not None}
     _check_flags({**given, **({"out": out} if out else {})}, labels=labels)
     require("check", "train")
     from tellapart.data.audit import audit_json, check_strict
-    from tellapart.data.examples import ReadOptions
     from tellapart.workflows.check import check
 
-    reporter, options = make_reporter(quiet=quiet), ReadOptions(task=task, separator=label_separator)
+    reporter = make_reporter(quiet=quiet)
     if labels:
         from tellapart.workflows.labels import check_out, doubt_labels, write_doubts
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from tellapart.data.depth import depth_notes, depth_warnings
 from tellapart.data.examples import SPLITS
 from tellapart.data.label_sets import set_notes, set_warnings
+from tellapart.data.names import name_warnings
 from tellapart.data.oddities import oddity_notes, oddity_warnings
 from tellapart.data.survey import Audit, LabelConflict, Leak, Sizes, build_audit
 from tellapart.errors import DataError
@@ -178,6 +179,7 @@ def _warnings(audit: Audit) -> Iterator[str]:
             f"{_named_counts(few)}: fewer different pictures than {FEW_PICTURES}, so the scores of these classes will be "
             "uncertain. Add pictures."
         )
+    yield from name_warnings(audit.classes)
     if audit.sets is not None:
         yield from set_warnings(audit.sets, least=LEAST_PICTURES)
     if audit.imbalance > LARGE_IMBALANCE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from tellapart.data.looks import Looks
 from tellapart.data.targets import ClassNames, Target
 from tellapart.deep_values import Depth
 from tellapart.errors import PictureError
-from tellapart.sources.reading import read_bytes
+from tellapart.sources.reading import is_archive, read_bytes
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -41,6 +42,17 @@ class Listing:
     task: TaskName = "classification"  # found from what is there, or told
     ignored: Mapping[str, int] = field(default_factory=dict)  # reason -> how many files or folders
     notes: tuple[str, ...] = ()  # what was found in the source and why it is read so, in sentences
+    root: Path | None = None  # the folder that paths count from, where it is not the source's own
+    merged: Mapping[str, str] = field(
+        default_factory=dict
+    )  # a class name as it was spelt -> the class that it is part of
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the paths of pictures count from."""
+        return self.root or (
+            self.source if os.path.isdir(self.source) or is_archive(self.source) else self.source.parent
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +61,15 @@ class ReadOptions:
 
     task: TaskName | None = None
     separator: str | None = None  # between the names in one cell: | ; , or a space
-    encoding: str | None = None  # of the names in an archive
+    encoding: str | None = None  # of a text table, or of the names in an archive
+    path_column: str | None = None  # a column's name, or its number from 1 where none is called so
+    label_column: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+    root: str | None = None  # the folder that a table's paths count from; None: the table's own
+    extension: str | None = None  # of paths that are written without one: .jpg
+    label_from: str | None = None  # a regular expression with (?P<label>...) that finds the class in a path
+    merge_names: bool = False  # class names that differ only in case, blanks or their Unicode form are one class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,7 +189,7 @@ def _read(path: Path) -> bytes | str:
     except PictureError as error:
         return str(error)
     except FileNotFoundError:
-        return "vanished since it was listed"
+        return "there is no such file"
     except PermissionError:
         return "no permission to read it"
     except MemoryError:

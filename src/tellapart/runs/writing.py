@@ -173,6 +173,7 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
             n_validation=counts["validation"],
             n_test=counts["test"],
             leaked=tested.leaked,
+            merged=dict(learned.examined.listing.merged),
         ),
         versions=versions(),
         record=tested.record,

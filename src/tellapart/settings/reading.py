@@ -65,6 +65,20 @@ def read_recipe(path: Path) -> dict[str, Any]:
     return renamed(settings)
 
 
+AFTERWARDS = ("report", "language")  # what a resumed run may be told anew: nothing that is learned depends on it
+
+
+def check_resumed(folder: Path, given: dict[str, Any], recipe: Path | None) -> None:
+    """Raises: SettingsError for settings that a resumed run cannot be given."""
+    others = [name for name in given if name not in AFTERWARDS]
+    if others or recipe is not None:
+        named = ", ".join(others) if others else "a recipe"
+        raise SettingsError(
+            f"--resume {folder} repeats the run's own settings, and {named} was given. Leave out PICTURES and all other flags but "
+            "--no-report, --lang and --pictures."
+        )
+
+
 def renamed(values: dict[str, Any]) -> dict[str, Any]:
     """The values with `data` instead of `pictures`, its name in older recipes. Raises: SettingsError where both are given."""
     if "pictures" not in values:

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tellapart.bundle import TaskName
 from tellapart.data.augment import RANGES, Augmentation
+from tellapart.data.examples import ReadOptions
 from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.models.classics import Block, Dense
 from tellapart.settings.mirror import Part, mirror
@@ -31,7 +32,7 @@ _LEARNED_WITHOUT = {
     "coverage",
     "precision",
 }
-_LEARNED_WITHOUT |= {"task", "label_separator"}  # what is read by them counts, not what was told
+_LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -98,6 +99,25 @@ class NetworkSettings(Part):
     drop_path: float = Field(0.0, ge=0, lt=1)
     # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
+
+
+class ReadingSettings(Part):
+    """How what is learned from is read, where it does not say it itself."""
+
+    encoding: str | None = Field(None, min_length=1)  # of a text table
+    path_column: str | None = Field(None, min_length=1)  # names of columns, or their numbers from 1
+    label_column: str | None = Field(None, min_length=1)
+    split_column: str | None = Field(None, min_length=1)
+    group_column: str | None = Field(None, min_length=1)
+    root: str | None = Field(None, min_length=1)  # the folder that a table's paths count from
+    extension: str | None = Field(None, min_length=1)  # of paths that are written without one
+    label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
+    merge_names: bool = False  # names of classes that are nearly the same are one class
+
+    @field_validator("path_column", "label_column", "split_column", "group_column", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class FineTuneSettings(Part):
@@ -176,6 +196,7 @@ class TrainSettings(Part):
     report: bool = True  # write report.html
     language: Literal["en", "zh"] | None = None  # of the report; None: the system's
     folds: int = Field(5, ge=2, le=20)  # of the cross-validation that chooses the classifier's strength
+    reading: ReadingSettings = ReadingSettings()
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -249,6 +270,11 @@ class TrainSettings(Part):
     def span(self) -> Span | None:
         """The range that was told; None where it is to be found."""
         return None if self.value_range is None else parse_span(self.value_range)
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """What was told about the data set, beside where it is."""
+        return ReadOptions(task=self.task, separator=self.label_separator, **self.reading.model_dump())
 
     @property
     def budget_seconds(self) -> float | None:

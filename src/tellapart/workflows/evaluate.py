@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.bundle import TaskName
-from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split
+from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes
+from tellapart.data.names import known_as, renamed
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError
 from tellapart.features.caching import open_cache
@@ -41,6 +42,7 @@ class EvaluateResult:
     seen: int | None  # pictures that the model was trained or tuned on; None where that cannot be known
     metrics: dict[str, Any]
     metrics_unseen: dict[str, Any] | None  # None where none was seen, or all were
+    renamed: dict[str, str]  # class names of the pictures -> the model's that they are nearly the same as
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -51,6 +53,7 @@ class EvaluateResult:
             "seen_in_training": self.seen,
             "metrics": self.metrics,
             "metrics_unseen": self.metrics_unseen,
+            "renamed": self.renamed,
         }
 
 
@@ -74,6 +77,12 @@ def evaluate(
     options = replace(options, task=options.task or task.name)
     with open_cache(reporter) as cache:
         examined = examine(pictures, cache=cache, reporter=reporter, options=options)
+    named = known_as(
+        known_classes(entry.target for entry in examined.listing.entries),
+        predictor.classes,
+        predictor.manifest.data.merged,
+    )
+    examined = replace(examined, listing=renamed(examined.listing, named))
     learned = _learned(OpenRun(model))
     chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
@@ -102,6 +111,7 @@ def evaluate(
         seen=None if seen is None else int(seen.sum()),
         metrics=measure(np.ones(len(read), dtype=np.bool_)),
         metrics_unseen=measure(~seen) if some_seen and seen is not None else None,
+        renamed=named,
     )
 
 

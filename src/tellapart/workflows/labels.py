@@ -5,9 +5,8 @@ The classifier is the probe on cached features, fitted without the pictures that
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import importlib
-import io
 import math
 import threading
 from collections.abc import Sequence
@@ -18,7 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.corrections import data_folder, path_in
+from tellapart.answers.formulas import csv_text
+from tellapart.data.corrections import path_in
 from tellapart.data.examples import PictureFile, ReadOptions, known_classes
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError, StorageError
@@ -55,7 +55,7 @@ class DoubtfulLabels:
         """One doubt with names, by COLUMNS; probabilities are None where nothing could judge the picture."""
         listing = self.examined.listing
         values = (
-            path_in(data_folder(listing.source), listing.entries[self.indices[doubt.row]].path),
+            path_in(listing.folder, listing.entries[self.indices[doubt.row]].path),
             doubt.label,
             doubt.suggested,
             _number(doubt.probability_of_label),
@@ -120,12 +120,9 @@ def write_doubts(path: Path, doubtful: DoubtfulLabels, *, force: bool) -> None:
     Raises: StorageError when the file exists and `force` is not set, or the folder refuses.
     """
     check_out(path, force=force)
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, COLUMNS)
-    table.writeheader()
-    table.writerows(doubtful.record(doubt) for doubt in doubtful.report.doubts)
+    text = csv_text(COLUMNS, map(doubtful.record, doubtful.report.doubts))
     # With a byte order mark: this file is made to be opened in a spreadsheet, and Excel takes it for Latin without one.
-    write_bytes(path, b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "surrogateescape"))
+    write_bytes(path, b"\xef\xbb\xbf" + text.encode("utf-8", "surrogateescape"))
 
 
 def check_out(path: Path, *, force: bool) -> None:
@@ -195,7 +192,8 @@ def _judge(
 def _import_ahead() -> None:
     """Import what the last step needs while pictures are read: cleanlab brings pandas, which takes a second or two."""
     for name in ("scipy.optimize", "cleanlab.count"):
-        importlib.import_module(name)
+        with contextlib.suppress(Exception):  # who needs it meets the same, and says it
+            importlib.import_module(name)
 
 
 def _number(value: float | None) -> float | None:
