@@ -16,6 +16,7 @@ from tellapart.data.audit import audit_json, findings
 from tellapart.data.examples import Entry, Listing
 from tellapart.data.inspection import inspect_all
 from tellapart.data.looks import kinds, look_at, size_limits
+from tellapart.data.shapes import share_elongated
 from tellapart.data.survey import Audit, build_audit
 from tellapart.data.targets import ClassName
 
@@ -105,6 +106,7 @@ def test_elongated_sets_are_told_and_are_not_odd(tmp_path: Path) -> None:
     )
     assert "--set network.fit=squash" in told(audit)
     assert not audit_json(audit)["odd"]
+    assert share_elongated([(512, 341), (341, 512), (600, 400), (610, 400), (1, 1)]) == 0.2
 
 
 def test_deep_grey_has_one_range_for_the_data_set(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_auto_squashes_what_a_crop_would_lose(tmp_path: Path) -> None:
     data = save(tmp_path / "strips", {"red": lambda: strip((200, 40, 40)), "blue": lambda: strip((40, 40, 200))}, 25)
     trained = command("train", data, "--no-report", "--out", tmp_path / "runs")
     assert trained.returncode == 0, trained.stderr
-    assert "By cross-validation they are better squashed to a square, whole" in trained.stderr
+    assert "they are better squashed to a square, whole: log loss 0" in trained.stderr
     run = tmp_path / "runs" / "latest"
     assert read_manifest(run).preprocessing.fit == "squash"
     assert 'fit = "squash"' in (run / "recipe.toml").read_text()
@@ -110,3 +110,17 @@ def test_from_scratch_pictures_fit_as_told(tmp_path: Path, fit: str) -> None:
     )
     assert read_manifest(result.run).preprocessing.fit == fit
     assert result.scores["accuracy"].value == 1 if fit != "crop" else result.scores["accuracy"].value < 0.95
+
+
+@pytest.mark.slow
+def test_auto_keeps_the_crop_where_squashing_gains_next_to_nothing(tmp_path: Path) -> None:
+    """The colour fills the picture: both fits see it."""
+
+    def full(colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+        return (np.array(colour) + RANDOM.integers(-20, 20, (40, 80, 3))).astype(np.uint8)
+
+    data = save(tmp_path / "full", {"red": lambda: full((200, 40, 40)), "blue": lambda: full((40, 40, 200))}, 25)
+    trained = command("train", data, "--no-report", "--out", tmp_path / "runs", "--budget", "30s")
+    assert trained.returncode == 0, trained.stderr
+    assert "they are not much worse cropped to the middle, which is kept: log loss 0" in trained.stderr
+    assert read_manifest(tmp_path / "runs" / "latest").preprocessing.fit == "crop"

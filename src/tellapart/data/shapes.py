@@ -5,7 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-ELONGATED = 1.5  # longer over shorter side; what cameras take is at most this long
+ELONGATED = (
+    1.52  # longer over shorter side: 3:2, the longest that cameras take, and what rounding adds to it (341 x 512)
+)
 MANY_ELONGATED = 0.05  # share of a data set from which on the middle alone is not taken for granted
 
 _Size = tuple[int, int]  # width and height in pixels

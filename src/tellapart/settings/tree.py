@@ -178,8 +178,6 @@ class TrainSettings(Part):
     data: str = Field(min_length=1)  # a folder of class folders, or a CSV; in older recipes `pictures`
     task: TaskName | None = None  # None: found from the data
     label_separator: Literal["|", ";", ",", " "] | None = None  # between the labels of one cell; None: |
-    # Of pictures of more than 8 bits: LOW:HIGH, what becomes black and white; None: found. Also called data.range.
-    value_range: str | None = None
     labels: str | None = Field(None, min_length=1)  # a CSV with path,label that corrects labels
     out: str = "runs"  # the folder that run folders are made in
     strategy: Strategy = "auto"
@@ -196,6 +194,8 @@ class TrainSettings(Part):
     report: bool = True  # write report.html
     language: Literal["en", "zh"] | None = None  # of the report; None: the system's
     folds: int = Field(5, ge=2, le=20)  # of the cross-validation that chooses the classifier's strength
+    # Of pictures of more than 8 bits: LOW:HIGH, what becomes black and white; None: found. Also called data.range.
+    value_range: str | None = None
     reading: ReadingSettings = ReadingSettings()
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
