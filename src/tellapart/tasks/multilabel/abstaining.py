@@ -46,8 +46,8 @@ class MultilabelAbstention:
             return ""
         return (
             f"The validation split has {counted(self.calibrated_on, 'picture')}; it takes {fewest_pictures(self.coverage):,} to "
-            f"tell which are unlike them, so that {100 * self.coverage:g} % of the others are kept. Until then no picture is called "
-            "unknown. Add pictures, or give a lower --coverage."
+            f"tell which are unlike them, so that {100 * self.coverage:g} % of the others are kept. Until then no picture is "
+            "called unknown. Add pictures, or give a lower --coverage."
         )
 
 
