@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tellapart
+from tellapart.cli.reading import NAMES
 from tellapart.cli.train import command
 from tellapart.errors import MissingExtra, SettingsError
 
@@ -23,8 +24,8 @@ def test_every_flag_of_the_command_can_be_given() -> None:
     flags = {str(one.name) for one in command.params}
     screen = {"quiet", "as_json", "assignments", "data"}  # in Python: progress, the result itself, settings, pictures
     there = set(inspect.signature(tellapart.train).parameters)
-    assert flags - screen <= there
-    assert there - flags == {"pictures", "settings", "progress"}
+    assert flags - screen - set(NAMES) <= there
+    assert there - flags == {"pictures", "reading", "settings", "progress"}
 
 
 def test_a_script_without_a_guard_is_told_before_any_work(colours: Path, tmp_path: Path) -> None:
@@ -64,3 +65,13 @@ def test_the_root_of_all_errors_is_there_and_errors_travel() -> None:
         client._connection
         == tellapart.Client("http://127.0.0.1:9", api_key="k", timeout=2, retries=0, model="m")._connection
     )
+
+
+def test_how_a_table_is_read_can_be_said(tmp_path: Path, colours: Path) -> None:
+    lines = [f"{path.relative_to(colours)};{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
+    (tmp_path / "t.csv").write_text("\n".join(["where;what", *lines]))
+    told = {"path_column": "where", "label_column": 2, "root": str(colours)}
+    found = tellapart.check(tmp_path / "t.csv", reading=told)
+    assert found["pictures"] == len(lines) > 0
+    with pytest.raises(SettingsError, match="there is no setting 'path_colum'"):
+        tellapart.check(tmp_path / "t.csv", reading={"path_colum": "where"})
