@@ -83,14 +83,15 @@ def test_rows_cells_and_lines() -> None:
         "set": ["犬, big", "cat"],
         "unknown": False,
         "novelty": 0.75,
+        "warning": None,
     }
     assert TASK.columns(CLASSES, top=2)[3:5] == ["label_2", "probability_2"]
     assert TASK.cells(answer, top=2) == [
         *("a.jpg", "犬, big", "0.600000", "cat", "0.300000"),
-        *("", "犬, big|cat", "false", "0.75"),
+        *("", "犬, big|cat", "false", "0.75", ""),
     ]
     failed = TASK.unread("no such file", path="b.jpg", classes=CLASSES)
-    assert TASK.cells(failed, top=2) == ["b.jpg", "", "", "", "", "no such file", "", "", ""]
+    assert TASK.cells(failed, top=2) == ["b.jpg", "", "", "", "", "no such file", "", "", "", ""]
     assert {name: value for name, value in TASK.row(failed, top=2).items() if value} == {
         "path": "b.jpg",
         "error": "no such file",

@@ -49,7 +49,7 @@ def test_what_is_decided() -> None:
 def test_rows_cells_and_lines() -> None:
     some, none, all_ = (replace(one, path=path) for one, path in zip(decide(), "abc", strict=True))
     failed = TASK.unread("no such file", path="d", classes=CLASSES)
-    assert list(TASK.row(some, top=1)) == ["path", "labels", "probabilities", "unknown", "novelty", "error"]
+    assert list(TASK.row(some, top=1)) == ["path", "labels", "probabilities", "unknown", "novelty", "error", "warning"]
     assert TASK.row(some, top=1) == {
         "path": "a",
         "labels": ["cat", "dog|wolf"],
@@ -57,6 +57,7 @@ def test_rows_cells_and_lines() -> None:
         "unknown": False,
         "novelty": 0.75,
         "error": None,
+        "warning": None,
     }
     assert TASK.row(none, top=1)["labels"] == [], "none of them is an answer"
     assert TASK.row(failed, top=1) == {
@@ -66,16 +67,17 @@ def test_rows_cells_and_lines() -> None:
         "unknown": None,
         "novelty": None,
         "error": "no such file",
+        "warning": None,
     }
     assert TASK.columns(CLASSES, top=1) == [
         *("path", "labels", "unknown", "novelty"),
-        *("probability of cat", "probability of dog|wolf", "probability of red\\blue", "error"),
+        *("probability of cat", "probability of dog|wolf", "probability of red\\blue", "error", "warning"),
     ]
     assert TASK.cells(all_, top=1) == [
         *("c", "cat|dog\\|wolf|red\\\\blue", "true", "2.5"),
-        *("0.500000", "0.950000", "0.800000", ""),
+        *("0.500000", "0.950000", "0.800000", "", ""),
     ]
-    assert TASK.cells(failed, top=1) == ["d", "", "", "", "", "", "", "no such file"]
+    assert TASK.cells(failed, top=1) == ["d", "", "", "", "", "", "", "no such file", ""]
     assert [TASK.line(one, top=1) for one in (some, none, all_, failed)] == [
         f"{'cat 90.0%, dog|wolf 20.0%':<40} a",
         f"{'none of them':<40} b",

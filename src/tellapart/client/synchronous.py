@@ -23,6 +23,7 @@ from tellapart.client.answers import (
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
 from tellapart.client.pictures import MOST_PICTURES, Item, gather, group, read
+from tellapart.client.proxies import with_proxy
 from tellapart.client.retries import LastAnswer, policy
 from tellapart.threads import in_order
 
@@ -55,7 +56,7 @@ class Client:
         self._progress = LastAnswer()
         import httpx2
 
-        self._http = httpx2.Client(**self._connection.settings())
+        self._http = with_proxy(url, lambda: httpx2.Client(**self._connection.settings()))
 
     def __reduce__(self) -> tuple[Callable[[Connection], Client], tuple[Connection]]:
         return _connected, (self._connection,)  # in another process it makes connections of its own
