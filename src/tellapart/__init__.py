@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
+    from tellapart.data.examples import ReadOptions
     from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
     from tellapart.workflows.explain import Explanation
@@ -270,7 +271,7 @@ def check(
 
     `task`, `label_separator` and `reading` are as for `train`.
 
-    Raises: DataError, BackboneError, StorageError.
+    Raises: DataError, BackboneError, SettingsError, StorageError.
     """
     from tellapart.data.audit import audit_json
     from tellapart.reporter import Silent
