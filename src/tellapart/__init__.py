@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
-    from tellapart.data.examples import ReadOptions
     from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
     from tellapart.workflows.explain import Explanation

@@ -125,8 +125,8 @@ ASKED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "misspelt": (
         "path,label\na.png,cat\n",
-        {"label_column": "lable"},
-        "has no column 'lable', which --label-column names. Did you mean 'label'? Its columns are: 'path', 'label'.",
+        {"label_column": "labels"},
+        "has no column 'labels', which --label-column names. Did you mean 'label'? Its columns are: 'path', 'label'.",
     ),
     "a number beyond": (
         "path,label\na.png,cat\n",

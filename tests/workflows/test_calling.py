@@ -75,13 +75,3 @@ def test_the_root_of_all_errors_is_there_and_errors_travel() -> None:
         client._connection
         == tellapart.Client("http://127.0.0.1:9", api_key="k", timeout=2, retries=0, model="m")._connection
     )
-
-
-def test_how_a_table_is_read_can_be_said(tmp_path: Path, colours: Path) -> None:
-    lines = [f"{path.relative_to(colours)};{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
-    (tmp_path / "t.csv").write_text("\n".join(["where;what", *lines]))
-    told = {"path_column": "where", "label_column": 2, "root": str(colours)}
-    found = tellapart.check(tmp_path / "t.csv", reading=told)
-    assert found["pictures"] == len(lines) > 0
-    with pytest.raises(SettingsError, match="there is no setting 'path_colum'"):
-        tellapart.check(tmp_path / "t.csv", reading={"path_colum": "where"})
