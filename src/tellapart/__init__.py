@@ -83,6 +83,7 @@ def train(
     out: _PathLike | None = None,
     task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
+    reading: Mapping[str, Any] | None = None,
     strategy: Literal["auto", "probe", "finetune", "scratch"] | None = None,
     budget: str | None = None,
     backbone: str | None = None,
@@ -114,6 +115,8 @@ def train(
     `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group]; for several
     labels a picture a CSV with path,labels, or with a column of 0 and 1 for each class.
     `task` says what is learned, "classification" or "multilabel"; None: found from the data.
+    `reading` says how a table or folder is read, by the names of the flags: {"encoding": "cp1252", "label_column": "kind", "root":
+    "pictures/"}; path_column, split_column, group_column, extension, label_from and merge_names are the others.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
     `moved` where its pictures lie now; beside them only `report` and `language` may be given.
@@ -129,6 +132,7 @@ def train(
         "out": out,
         "task": task,
         "label_separator": label_separator,
+        "reading": None if reading is None else dict(reading),
         "strategy": strategy,
         "budget": budget,
         "backbone": backbone,
@@ -173,13 +177,17 @@ def evaluate(
     *,
     split: Literal["train", "validation", "test"] | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> EvaluateResult:
-    """Score a model on labelled pictures, as `tellapart evaluate` does. Raises: DataError, ModelFileError."""
-    from tellapart.data.examples import ReadOptions
+    """Score a model on labelled pictures, as `tellapart evaluate` does; `reading` is as for `train`.
+
+    Raises: DataError, ModelFileError, SettingsError.
+    """
     from tellapart.reporter import Silent
+    from tellapart.settings.reading import read_options
     from tellapart.workflows.evaluate import evaluate as run_evaluation
 
-    options = ReadOptions(separator=label_separator)
+    options = read_options(pictures, label_separator=label_separator, reading=reading)
     return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent(), options=options)
 
 
@@ -256,19 +264,20 @@ def check(
     labels: bool = False,
     task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
 
-    `task` and `label_separator` are as for `train`.
+    `task`, `label_separator` and `reading` are as for `train`.
 
-    Raises: DataError, BackboneError, StorageError.
+    Raises: DataError, BackboneError, SettingsError, StorageError.
     """
     from tellapart.data.audit import audit_json
-    from tellapart.data.examples import ReadOptions
     from tellapart.reporter import Silent
+    from tellapart.settings.reading import read_options
     from tellapart.workflows.check import check as run_check
 
-    options = ReadOptions(task=task, separator=label_separator)
+    options = read_options(pictures, task=task, label_separator=label_separator, reading=reading)
     if not labels:
         return audit_json(run_check(Path(pictures), reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels

@@ -59,7 +59,7 @@ def test_labels_are_changed_and_pictures_left_out(listing: Listing, tmp_path: Pa
     }
     assert (corrected.changed, corrected.left_out, corrected.unchanged) == (1, 1, 1)
     assert corrected.listing.ignored[LEFT_OUT] == 1
-    assert corrected.summary == f"{path}: 1 labels corrected, 1 pictures left out, 1 as they were."
+    assert corrected.summary == f"{path}: 1 label corrected, 1 picture left out, 1 as they were."
     assert labels_of(listing)["cat/2.png"] == "cat"  # the listing that was given is as it was
 
 

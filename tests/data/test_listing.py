@@ -149,3 +149,18 @@ def test_one_wrong_cell_among_columns_of_0_and_1_is_named(tmp_path: Path, cell: 
     table = write(tmp_path, f"path,cat,dog\na.png,1,0\nb.png,{cell},1\nc.png,0,1\n")
     with pytest.raises(DataError, match=f"has '{cell}' in the column 'cat', row 3, where other rows have 0 or 1"):
         read_listing(table)
+
+
+def test_what_a_model_wants_is_not_called_a_flag(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / "1.png").write_bytes(b"x")
+    options = ReadOptions(task="multilabel", task_of_model=True)
+    with pytest.raises(
+        DataError, match=r"the model names several a picture, or none \(multilabel\)\. Test it on a table"
+    ) as caught:
+        read_listing(tmp_path / "data", options)
+    assert "--task" not in str(caught.value)
+    (tmp_path / "table.csv").write_text("path,label\n1.png,a\n2.png,b\n")
+    with pytest.raises(DataError, match="does not cut. Leave it out.$"):
+        read_listing(tmp_path / "table.csv", ReadOptions(task="classification", task_of_model=True, separator=";"))

@@ -246,7 +246,7 @@ def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
         (["train", "--pictures", "y"], "--pictures y is for --resume. Name the pictures alone"),
         (["train", "a", "b"], "2 folders or tables were given (a, b), and one is taken"),
         (["train", "--recipe", "nowhere.toml"], "there is no recipe at nowhere.toml"),
-        (["train", "x", "--seed", "-1"], "seed is -1; Input should be greater than or equal to 0"),
+        (["train", "x", "--seed", "-1"], "seed is -1; it must be at least 0"),
         (["train", "x", "--weights", "w.pth"], "other formats can hold programs and are refused"),
         (["check", "nowhere"], "nowhere"),
         (["evaluate", "nowhere", "x"], "there is no model at nowhere"),
@@ -352,7 +352,7 @@ def test_a_test_that_leaks_wholly_has_no_honest_score(trained_run: Any, tmp_path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
     answer = command("train", pictures, *PROBE, "--out", tmp_path / "runs", "--quiet")
-    assert "! 30 test pictures have a copy or group mate in train or validation" in answer.stdout
+    assert "! 30 test pictures with a copy or group mate in train or validation" in answer.stdout
     assert "there is no honest score" in answer.stdout
     shown = command("info", tmp_path / "runs" / "latest").stdout
     assert "unknown: no clean test picture" in shown

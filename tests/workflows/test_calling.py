@@ -12,6 +12,7 @@ import pytest
 import tellapart
 from tellapart.cli.train import command
 from tellapart.errors import MissingExtra, SettingsError
+from tellapart.settings.tree import ReadingSettings
 
 _SCRIPT = """
 import tellapart
@@ -23,8 +24,18 @@ def test_every_flag_of_the_command_can_be_given() -> None:
     flags = {str(one.name) for one in command.params}
     screen = {"quiet", "as_json", "assignments", "data"}  # in Python: progress, the result itself, settings, pictures
     there = set(inspect.signature(tellapart.train).parameters)
-    assert flags - screen <= there
-    assert there - flags == {"pictures", "settings", "progress"}
+    assert flags - screen - set(ReadingSettings.model_fields) <= there
+    assert there - flags == {"pictures", "settings", "reading", "progress"}
+
+
+def test_tables_are_read_as_told(tmp_path: Path, colours: Path) -> None:
+    rows = [f"{path.relative_to(colours)};{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["file;kind", *rows]), encoding="utf-8")
+    found = tellapart.check(table, reading={"path_column": "file", "label_column": "kind", "root": str(colours)})
+    assert found["counts"][""].keys() == {"blue", "green", "红色"}
+    with pytest.raises(SettingsError, match="there is no setting 'reading.rot'. Did you mean 'root'?"):
+        tellapart.check(table, reading={"rot": "x"})
 
 
 def test_a_script_without_a_guard_is_told_before_any_work(colours: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tellapart.cli.reading import read_options, reading_options
+from tellapart.reporter import counted
 
 
 @click.command(
@@ -48,11 +49,9 @@ def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool,
         shown = ", ".join(f"{name!r} as {known!r}" for name, known in result.renamed.items())
         click.echo(f"! Class names that are nearly the model's are read as its own: {shown}.")
     if result.unreadable:
-        click.echo(f"! {result.unreadable:,} pictures could not be read and are not counted.")
+        click.echo(f"! Not counted, since unreadable: {counted(result.unreadable, 'picture')}.")
     if result.seen:
-        click.echo(
-            f"! {result.seen:,} of these pictures were used to train or tune the model, so the score flatters it."
-        )
+        click.echo(f"! The model was trained or tuned on {result.seen:,} of these pictures, so the score flatters it.")
         if result.metrics_unseen is not None:
             click.echo("\nWithout them:")
             click.echo("\n".join(scored(result.metrics_unseen)))

@@ -219,11 +219,12 @@ def summary(result: TrainResult) -> str:
 
 def _leaks(result: TrainResult) -> list[str]:
     """What pictures that are in two of the user's own splits make of the score; nothing where there are none."""
-    from tellapart.reporter import figure
+    from tellapart.reporter import counted, figure
 
     lines = []
     if result.leaked:
-        told = f"! {result.leaked:,} test pictures have a copy or group mate in train or validation, which flatters the score."
+        leaked = counted(result.leaked, "test picture")
+        told = f"! {leaked} with a copy or group mate in train or validation, which flatters the score."
         lines += ["", told]
     without, clean = result.metrics["test_without_leaked"], result.score_without_leaked
     if without is not None and clean is not None:

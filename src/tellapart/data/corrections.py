@@ -21,6 +21,7 @@ from tellapart.data.names import renamed_target
 from tellapart.data.table import TableRow, read_cells, rows_with
 from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError
+from tellapart.reporter import counted
 
 LEFT_OUT = "left out by a correction"  # the reason that Listing.ignored counts
 LEAVE_OUT = "-"  # in a cell of sets, where nothing means none of the classes
@@ -44,7 +45,7 @@ class Corrected:
     def summary(self) -> str:
         """One sentence for the screen."""
         return (
-            f"{self.source}: {self.changed:,} labels corrected, {self.left_out:,} pictures left out, "
+            f"{self.source}: {counted(self.changed, 'label')} corrected, {counted(self.left_out, 'picture')} left out, "
             f"{self.unchanged:,} as they were."
         )
 

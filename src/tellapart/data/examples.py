@@ -60,6 +60,7 @@ class ReadOptions:
     """What a user told about a data set, beside where it is; None: found from what is there."""
 
     task: TaskName | None = None
+    task_of_model: bool = False  # nobody told the task: it is that of the model which is tested
     separator: str | None = None  # between the names in one cell: | ; , or a space
     encoding: str | None = None  # of a text table, or of the names in an archive
     path_column: str | None = None  # a column's name, or its number from 1 where none is called so

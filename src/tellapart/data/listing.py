@@ -70,7 +70,7 @@ def _list_table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Li
     if options.separator is not None:
         raise DataError(
             f"the table {str(cells.path)!r} gives each picture one class, which --label-separator {options.separator!r} does not "
-            "cut. Leave it out, or give --task multilabel."
+            f"cut. Leave it out{'' if options.task_of_model else ', or give --task multilabel'}."
         )
     return _read_classes(cells, ignored, options.task)
 
@@ -95,6 +95,11 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
     else:
         listing = _scan(path, options)
     if options.task == "multilabel" or options.separator is not None:
+        if options.task_of_model and options.separator is None:
+            raise DataError(
+                f"{str(path)!r} gives each picture one class, its folder's name, and the model names several a picture, or none "
+                "(multilabel). Test it on a table: a CSV with path,labels or with a column of 0 and 1 for each class."
+            )
         what = "--task multilabel" if options.task == "multilabel" else "--label-separator"
         raise DataError(
             f"the folder {str(path)!r} gives each picture one class, its folder's name; {what} needs a CSV with path,labels or "

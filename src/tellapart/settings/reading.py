@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 import types
 import typing
@@ -11,7 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from tellapart.data.examples import ReadOptions
 from tellapart.errors import SettingsError
+from tellapart.settings.rules import rule
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import storage_errors
 
@@ -37,12 +40,12 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
             raise SettingsError(
                 f"no {'.'.join(where)} was given. Name a folder with one folder of pictures a class, or a CSV."
             ) from None
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = rule(first)
         where = [_RANGE] if where == ["value_range"] else where
         if not where:
             raise SettingsError(f"{reason}.") from None
         raise SettingsError(
-            f"{'.'.join(where)} is {first.get('input')!r}; {reason}. Correct it and run again."
+            f"{'.'.join(where)} is {first.get('input')!r}; {reason}{'' if reason.endswith('?') else '.'} Correct it and run again."
         ) from None
 
 
@@ -63,6 +66,12 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise SettingsError(f"{path} has no [settings] table. Give the recipe.toml of a run.")
     return renamed(settings)
+
+
+def read_options(data: str | os.PathLike[str], **told: Any) -> ReadOptions:
+    """How a data set is read, of `task`, `label_separator` and `reading`, as a recipe has them. Raises: SettingsError."""
+    given = {name: value for name, value in told.items() if value is not None}
+    return make_settings({"data": os.fspath(data), **given}).read_options
 
 
 AFTERWARDS = ("report", "language")  # what a resumed run may be told anew: nothing that is learned depends on it

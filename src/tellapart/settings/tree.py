@@ -267,14 +267,14 @@ class TrainSettings(Part):
         )
 
     @property
-    def span(self) -> Span | None:
-        """The range that was told; None where it is to be found."""
-        return None if self.value_range is None else parse_span(self.value_range)
-
-    @property
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
         return ReadOptions(task=self.task, separator=self.label_separator, **self.reading.model_dump())
+
+    @property
+    def span(self) -> Span | None:
+        """The range that was told; None where it is to be found."""
+        return None if self.value_range is None else parse_span(self.value_range)
 
     @property
     def budget_seconds(self) -> float | None:
