@@ -132,6 +132,14 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
             {"network": {"crop": 0.9}, "strategy": "scratch"},
             "network.crop is set, which --strategy scratch does not use.",
         ),
+        (
+            {"network": {"crop": 0.9, "fit": "squash"}},
+            "network.crop is 0.9, but network.fit squash shows the whole picture. Leave one of them out",
+        ),
+        (
+            {"value_range": "9:1"},
+            "data.range is '9:1'; a range is LOW:HIGH, two numbers with the lower first, such as 0:4095",
+        ),
     ],
 )
 def test_a_setting_that_would_be_ignored_is_refused(values: dict[str, object], words: str) -> None:
@@ -163,6 +171,7 @@ def test_tables_are_laid_over_each_other_key_by_key() -> None:
         ("network.name=lenet5", {"network": {"name": "lenet5"}}),
         ("network.blocks=[{filters=8}]", {"network": {"blocks": [{"filters": 8}]}}),
         ("seed = 3", {"seed": 3}),
+        ("data.range=0:4095", {"value_range": "0:4095"}),
     ],
 )
 def test_an_assignment_is_a_line_of_a_recipe(text: str, table: dict[str, object]) -> None:

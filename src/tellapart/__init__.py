@@ -270,7 +270,7 @@ def check(
 
     `task`, `label_separator` and `reading` are as for `train`.
 
-    Raises: DataError, BackboneError, StorageError.
+    Raises: DataError, BackboneError, SettingsError, StorageError.
     """
     from tellapart.data.audit import audit_json
     from tellapart.reporter import Silent

@@ -423,6 +423,11 @@ def test_the_audit_as_json_is_whole() -> None:
         "leaks",
         "leaked",
         "findings",
+        "odd",
+        "elongated",
+        "profiles",
+        "broken_profiles",
+        "bands",
     ]
     assert record["source"] == "pictures"
     assert record["counts"]["train"] == {"cat": 26, "dog": 26}

@@ -40,7 +40,8 @@ SAME: dict[str, tuple[str, dict[str, Any], bool]] = {
     "other programs'": ("image,class\na.png,cat\nb.png,dog\n", {}, False),
     "Chinese": ("文件名,类别\na.png,cat\nb.png,dog\n", {}, False),
     "blanks in a name": ("File Name,Class-Name\na.png,cat\nb.png,dog\n", {}, False),
-    "the one that names files": ("id,filename,species\n1,a.png,cat\n2,b.png,dog\n", {}, False),
+    "the one that names files": ("filename,id,species\na.png,1,cat\nb.png,2,dog\n", {}, False),
+    "the one that names files, later": ("filename,id,species\n1,a.png,cat\n2,b.png,dog\n", {}, False),
     "ids without extension": ("id,emotion\na,cat\nb,dog\n", {"extension": ".png"}, False),
     "the extension without a dot": ("id,emotion\na,cat\nb,dog\n", {"extension": "png"}, False),
     "told by name": ("x,y\na.png,cat\nb.png,dog\n", {"path_column": "x", "label_column": "Y"}, True),
@@ -124,8 +125,8 @@ ASKED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "misspelt": (
         "path,label\na.png,cat\n",
-        {"label_column": "lable"},
-        "has no column 'lable', which --label-column names. Did you mean 'label'? Its columns are: 'path', 'label'.",
+        {"label_column": "labels"},
+        "has no column 'labels', which --label-column names. Did you mean 'label'? Its columns are: 'path', 'label'.",
     ),
     "a number beyond": (
         "path,label\na.png,cat\n",

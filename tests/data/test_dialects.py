@@ -26,7 +26,7 @@ def test_any_separator_with_any_line_end(separator: str, line_end: str) -> None:
         ('"path","label;s"\n"a;b.png","x"\n', [["path", "label;s"], ["a;b.png", "x"]]),
         ('path;label\n"a;b.png";"x,y,z"\n', [["path", "label"], ["a;b.png", "x,y,z"]]),
         ('path, label\n"a,b.png", "c, d"\n', [["path", "label"], ["a,b.png", "c, d"]]),
-        ("path;label, of it\na.png;cat\n", [["path", "label, of it"], ["a.png", "cat"]]),
+        ("path;label, of it\na.png;cat, 1\n", [["path", "label, of it"], ["a.png", "cat, 1"]]),
         ("a,1.png;cat\nb.png;dog\n", [["a,1.png", "cat"], ["b.png", "dog"]]),
         ("path\na b.png\nc.png\n", [["path"], ["a b.png"], ["c.png"]]),
         ("path\nmy dog.png\nmy cat.png\n", [["path"], ["my dog.png"], ["my cat.png"]]),

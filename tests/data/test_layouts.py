@@ -96,6 +96,7 @@ def test_a_test_folder_without_classes_is_left_out_and_told(tmp_path: Path) -> N
     listing = scan(tmp_path)
     assert found(listing) == {"train/cat/1.jpg": "train cat", "train/dog/1.jpg": "train dog"}
     assert listing.ignored == {"picture in a split folder, in no class folder": 2}
+    assert any("there is no folder of the validation or test split" in note for note in listing.notes)
     assert any(
         "test1: 2 pictures in no class folder" in note and "`tellapart predict`" in note for note in listing.notes
     )

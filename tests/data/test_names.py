@@ -57,10 +57,10 @@ def test_they_are_told() -> None:
 
 
 def test_one_class_is_called_as_most_of_its_pictures_have_it() -> None:
-    merged = merge_names(listing_of(*map(ClassName, ("cat", "Cat", "Cat", "dog"))))
-    assert [entry.target.text for entry in merged.entries] == ["Cat", "Cat", "Cat", "dog"]
-    assert (merged.classes, merged.merged) == (("Cat", "dog"), {"cat": "Cat"})
-    assert merged.notes == ("x: names that are nearly the same are read as one: 'cat' as 'Cat'.",)
+    merged = merge_names(listing_of(*map(ClassName, ("cat", "Cat", "cat", "dog"))))
+    assert [entry.target.text for entry in merged.entries] == ["cat", "cat", "cat", "dog"]
+    assert (merged.classes, merged.merged) == (("cat", "dog"), {"Cat": "cat"})
+    assert merged.notes == ("x: names that are nearly the same are read as one: 'Cat' as 'cat'.",)
 
 
 def test_without_such_names_nothing_changes() -> None:

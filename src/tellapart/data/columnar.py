@@ -20,6 +20,8 @@ from tellapart.data.json_lines import cell_text
 from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.sources.parquets import ColumnFile, member_name
 
+# What a damaged file makes pyarrow raise: texts that are no UTF-8, dates beyond the calendar ...
+_DAMAGED = (pa.ArrowException, ValueError, KeyError, TypeError, OverflowError, NotImplementedError)
 MAX_ROWS = 10_000_000
 MAX_BYTES = 1024**4  # it is mapped, not read
 
@@ -34,7 +36,7 @@ def open_columns(path: Path, ignored: Counter[str]) -> Cells:
         file = ColumnFile(str(path))
         _check(path, file)
         header, rows = _table(path, file)
-    except pa.ArrowException as error:
+    except _DAMAGED as error:
         raise _unreadable(path, error) from None
     except PictureError as error:
         raise DataError(f"the table {str(path)!r} cannot be read: {error}.") from None

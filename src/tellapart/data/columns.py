@@ -8,6 +8,7 @@ are not read.
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,6 +61,7 @@ def with_roles(cells: Cells, options: ReadOptions) -> Cells:
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def split_named(cell: str) -> Split | None:
     """The split that a cell, or a folder, says and nothing else: train, Validation, test_set, 训练集."""
     found = split_of(cell)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from tellapart.bundle import TaskName
+from tellapart.data.looks import Looks
 from tellapart.data.targets import ClassNames, Target
+from tellapart.deep_values import Depth
 from tellapart.errors import PictureError
 from tellapart.sources.reading import is_archive, read_bytes
 
@@ -78,7 +80,7 @@ class Inspection:
     file_hash: str  # 64 hex digits, SHA-256 of the bytes; "" if the file cannot be read at all
     problem: str = ""  # why the picture cannot be used; "" means that it can
     is_picture: bool = True  # False: neither its content nor its name says picture (text, Thumbs.db)
-    content_hash: str = ""  # 32 hex digits of size and upright RGB pixels
+    content_hash: str = ""  # 32 hex digits of size and upright RGB pixels, or of the values of a deeper picture
     perceptual_hash: int = 0  # 64-bit pHash
     thumbnail: bytes = b""  # uint8 [32, 32] grey, row by row
     width: int = 0  # pixels, upright
@@ -87,6 +89,10 @@ class Inspection:
     mode: str = ""  # Pillow's mode as stored: RGB, L, RGBA, P ...
     turned: bool = False  # the file's EXIF turns the stored pixels upright
     wrong_extension: bool = False  # the name says another type than the content
+    depth: Depth | None = None  # the values of a picture of more than 8 bits
+    looks: Looks | None = None  # how it looks at a glance; None where nobody looked
+    profile: str = ""  # the colour profile that was followed, or "broken"; "" for none or one that changes nothing
+    bands: str = ""  # which of many bands were taken, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,7 +118,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
         entries=tuple(Entry(path=Path(file.path), target=ClassName(file.label), split=file.split) for file in files),
         classes=tuple(sorted({file.label for file in files})),
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
-        notes=(*walk.notes, *_about_splits(source, splits), *((note,) if note else ())),
+        notes=(*walk.notes, *_about_splits(source, splits, {file.split for file in files}), *((note,) if note else ())),
     )
 
 
@@ -145,13 +145,12 @@ def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], 
     return splits, [file for found in splits for file in walk.of_split(here, found)], here
 
 
-def _about_splits(source: Path, splits: list[SplitFolder]) -> Iterator[str]:
-    """Which folder is which split where the usual words do not say it, and which split there is none of."""
+def _about_splits(source: Path, splits: list[SplitFolder], given: set[Split | None]) -> Iterator[str]:
+    """Which folder is which split where the usual words do not say it, and of which split no file is `given`."""
     unusual = [found for found in splits if found.child.name.casefold() not in ("train", "val", "validation", "test")]
     if unusual:
         said = ", ".join(f"{found.child.name!r} as {found.split}" for found in unusual)
         yield f"{source}: read as splits by their names: {said}."
-    given = {found.split for found in splits}
     missing = [split for split in SPLITS if split not in given]
     if "train" in given and missing:
         yield (

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import openpyxl
 
@@ -24,9 +23,6 @@ from tellapart.errors import DataError, StorageError
 MAX_UNPACKED = 512 * 1024**2  # bytes
 MAX_COLUMNS = 2_000
 MAX_ROWS = 1_048_576  # as many as Excel has
-
-# What openpyxl lets through where a part of the file is missing or is not what it should be.
-_DAMAGED = (zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError)
 
 
 def open_sheet(path: Path, ignored: Counter[str]) -> Cells:
@@ -42,11 +38,13 @@ def open_sheet(path: Path, ignored: Counter[str]) -> Cells:
                 rows = list(_rows(path, book.worksheets[0]))
             finally:
                 book.close()
+    except (DataError, MemoryError):
+        raise
     except OSError as error:
         raise StorageError(
             f"the table {str(path)!r} cannot be read: {error.strerror or error}. Check the disk."
         ) from None
-    except _DAMAGED:
+    except Exception:  # of a damaged file, openpyxl, zipfile and zlib let through whatever they meet
         raise DataError(
             f"{str(path)!r} is not a table of Excel that can be read. Save it again as .xlsx or as CSV (UTF-8)."
         ) from None

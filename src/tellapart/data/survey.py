@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tellapart.data.copies import find_copies
+from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.label_sets import SetCounts, count_sets, disagree
+from tellapart.data.oddities import Oddities, find_oddities
 from tellapart.data.targets import ClassNames, Target
 
 
@@ -68,6 +70,8 @@ class Audit:
     groups: tuple[str, ...]  # for every entry: the smallest content hash of its group; "" where it is not usable
     leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
     sets: SetCounts | None = None  # where a picture has a set of classes
+    depths: Depths | None = None  # where pictures have more than 8 bits
+    oddities: Oddities = field(default_factory=Oddities)
 
     @property
     def totals(self) -> dict[str, int]:
@@ -115,6 +119,8 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
         groups=groups,
         leaked_indices=leaked,
         sets=_sets(listing, usable, groups),
+        depths=gather_depths(entries, inspections),
+        oddities=find_oddities(entries, inspections),
     )
 
 

@@ -20,7 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from tellapart.deep_values import Span, as_text
 from tellapart.errors import SettingsError
+from tellapart.preprocessing import Fit
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
@@ -168,7 +170,20 @@ def replan(
     update["finetune"] = settings.finetune.model_copy(update=finetune)
     if size is not None:
         update["network"] = settings.network.model_copy(update={"size": size})
-    settings = settings.model_copy(update=update)
+    return _kept(run, settings.model_copy(update=update))
+
+
+def keep_pixels(run: Run, *, fit: Fit, value_range: Span | None) -> Run:
+    """The run with how its pictures are read in its settings and its recipe. Raises: StorageError."""
+    settings = run.settings
+    told = {
+        "network": settings.network.model_copy(update={"fit": fit}),
+        "value_range": None if value_range is None else as_text(value_range),
+    }
+    return _kept(run, settings.model_copy(update=told))
+
+
+def _kept(run: Run, settings: TrainSettings) -> Run:
     write_bytes(run.folder / "recipe.toml", recipe_text(settings).encode())
     return replace(run, settings=settings)
 

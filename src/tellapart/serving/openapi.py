@@ -236,11 +236,12 @@ def _rows() -> list[dict[str, Any]]:
         "file": text,
         "unknown": {"type": ["boolean", "null"]},
         "novelty": {"type": ["number", "null"]},
+        "warning": {"type": ["string", "null"]},
         "heatmap": text,
         "neighbours": {"type": "array", "items": _OBJECT},
     }
     one_class = _object(
-        ["file", "label", "probability", "classes", "set", "unknown", "novelty"],
+        ["file", "label", "probability", "classes", "set", "unknown", "novelty", "warning"],
         **common,
         label=text,
         probability=number,
@@ -248,7 +249,7 @@ def _rows() -> list[dict[str, Any]]:
         set={"type": ["array", "null"], "items": text},
     )
     several = _object(
-        ["file", "labels", "probabilities", "unknown", "novelty"],
+        ["file", "labels", "probabilities", "unknown", "novelty", "warning"],
         **common,
         labels={"type": "array", "items": text},
         probabilities={"type": "object", "additionalProperties": number},

@@ -18,6 +18,8 @@ from tellapart.settings.rules import rule
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import storage_errors
 
+_RANGE = "data.range"  # in words; `data` itself is the name of what is learned from
+
 
 def make_settings(values: dict[str, Any]) -> TrainSettings:
     """Check values from flags or a file. Raises: SettingsError naming the key, the rule and the known keys."""
@@ -39,6 +41,7 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
                 f"no {'.'.join(where)} was given. Name a folder with one folder of pictures a class, or a CSV."
             ) from None
         reason = rule(first)
+        where = [_RANGE] if where == ["value_range"] else where
         if not where:
             raise SettingsError(f"{reason}.") from None
         raise SettingsError(
@@ -117,6 +120,8 @@ def parse_assignment(text: str) -> dict[str, Any]:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except ValueError:
         parsed = value.strip()
+    if key.strip() == _RANGE:
+        return {"value_range": parsed if isinstance(parsed, str) else value.strip()}
     for part in reversed(key.strip().split(".")):
         parsed = {part: parsed}
     table: dict[str, Any] = parsed

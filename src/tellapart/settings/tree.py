@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from tellapart.bundle import TaskName
 from tellapart.data.augment import RANGES, Augmentation
 from tellapart.data.examples import ReadOptions
+from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.models.classics import Block, Dense
 from tellapart.settings.mirror import Part, mirror
 from tellapart.training.planning import CPU_BATCH
@@ -88,6 +89,9 @@ class NetworkSettings(Part):
     name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
     size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
+    # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
+    # cross-validation prefers where --strategy auto meets many elongated ones.
+    fit: Literal["crop", "pad", "squash"] | None = None
     channels: Literal[1, 3] = 3  # 1: pictures are turned grey
     blocks: tuple[BlockSettings, ...] = ()
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
@@ -174,6 +178,8 @@ class TrainSettings(Part):
     data: str = Field(min_length=1)  # a folder of class folders, or a CSV; in older recipes `pictures`
     task: TaskName | None = None  # None: found from the data
     label_separator: Literal["|", ";", ",", " "] | None = None  # between the labels of one cell; None: |
+    # Of pictures of more than 8 bits: LOW:HIGH, what becomes black and white; None: found. Also called data.range.
+    value_range: str | None = None
     labels: str | None = Field(None, min_length=1)  # a CSV with path,label that corrects labels
     out: str = "runs"  # the folder that run folders are made in
     strategy: Strategy = "auto"
@@ -202,6 +208,20 @@ class TrainSettings(Part):
         if value is not None and not 0 < parse_seconds(str(value)) < 1e8:
             raise ValueError("a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h")
         return value
+
+    @field_validator("value_range")
+    @classmethod
+    def _range_is_two_numbers(cls, value: str | None) -> str | None:
+        return None if value is None else as_text(parse_span(value))
+
+    @model_validator(mode="after")
+    def _only_a_crop_has_a_share(self) -> TrainSettings:
+        if self.network.crop is not None and self.network.fit in ("pad", "squash"):
+            raise ValueError(
+                f"network.crop is {self.network.crop}, but network.fit {self.network.fit} shows the whole picture. Leave one of "
+                "them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _only_sets_have_a_separator(self) -> TrainSettings:
@@ -250,6 +270,11 @@ class TrainSettings(Part):
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
         return ReadOptions(task=self.task, separator=self.label_separator, **self.reading.model_dump())
+
+    @property
+    def span(self) -> Span | None:
+        """The range that was told; None where it is to be found."""
+        return None if self.value_range is None else parse_span(self.value_range)
 
     @property
     def budget_seconds(self) -> float | None:

@@ -10,7 +10,7 @@ import importlib
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,10 +29,12 @@ from tellapart.features.caching import open_cache
 from tellapart.features.embedding import embed_pictures
 from tellapart.features.engine import choose_device
 from tellapart.features.extract import Features
+from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder, write_bytes
 from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
+from tellapart.workflows.learning.value_range import range_of
 
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
 
@@ -146,6 +148,8 @@ def _embed(
     with reporter.step("Preparing the network", 1) as advance:
         ready = pending.wait()
         advance(1)
+    span = range_of(examined, usable)
+    ready = replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))
     pictures = [
         PictureFile(
             path=examined.listing.entries[index].path,

@@ -51,6 +51,7 @@ from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.processes import is_helper, world_size
 from tellapart.workflows.learning.session import TrainingSession, make_clock
 from tellapart.workflows.learning.strategies import learn
+from tellapart.workflows.learning.value_range import find_range
 
 
 def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
@@ -91,6 +92,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
         try:
             examined, task, dataset = _look(settings, cache, pending, reporter)
             settings = _with_batch_size(settings, dataset, device)
+            span = find_range(settings, examined, dataset, reporter)
             settings, backbone = _backbone(settings, pending, reporter)
         finally:
             if pending is not None:
@@ -103,6 +105,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             cache=cache,
             reporter=reporter,
             started=started,
+            span=span,
             clock=make_clock(settings, device, started, pictures=len(dataset.indices)),
         )
         session.seconds["audit and export"] = time.monotonic() - started
