@@ -62,6 +62,8 @@ def test_a_resumed_run_finds_its_pictures_and_takes_what_nothing_depends_on(befo
     run.mkdir()
     (run / "unfinished.json").write_text("{}")
     (run / "recipe.toml").write_text(recipe_text(make_settings({"data": "/gone", "seed": 7})), encoding="utf-8")
+    with pytest.raises(SettingsError, match="were /gone, which is not there.*--pictures FOLDER"):
+        resume_run(run)
     opened = resume_run(run, pictures=tmp_path / "old", changes={"report": False})
     opened.release()
     assert (opened.settings.data, opened.settings.report, opened.settings.seed) == (str(tmp_path / "old"), False, 7)

@@ -16,12 +16,13 @@ from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem, expand, is_address
 from tellapart.preprocessing import MAX_FILE_BYTES
+from tellapart.sources.reading import ENDINGS
 from tellapart.storage import storage_errors
 
 LATEST = Path("runs", "latest")  # of the folder that one stands in
 _STANDARD_INPUT = "-"
 _OF_A_RUN = ("model.onnx", "recipe.toml", "unfinished.json", "latest")
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
+
 _HEAD = 512  # bytes that tell a picture from a list
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\A\xff\xd8|\AP[1-7]\s")
 
@@ -72,7 +73,7 @@ def _is_pictures(argument: str) -> bool:
     path = Path(argument)
     if path.is_dir():
         return not any((path / name).exists() for name in _OF_A_RUN)
-    return path.suffix.lower() in FORMAT_OF_EXTENSION or path.name.lower().endswith(_ARCHIVES)
+    return path.suffix.lower() in FORMAT_OF_EXTENSION or path.name.lower().endswith(ENDINGS)
 
 
 def _from_standard_input(own: list[str] | None) -> Iterator[PathItem | GivenItem]:

@@ -203,6 +203,11 @@ def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[s
             f"To repeat it: tellapart train --recipe {folder / 'recipe.toml'}"
         )
     settings = make_settings(read_recipe(folder / "recipe.toml"))
+    if pictures is None and not Path(settings.data).exists():
+        raise SettingsError(
+            f"the pictures of the run {folder} were {settings.data}, which is not there. Put it back, or say where it is now: "
+            "--pictures FOLDER (in Python moved=)."
+        )
     run = Run(folder=folder, settings=settings, lock=_lock(folder))
     if pictures is not None:
         run = replace(
