@@ -91,6 +91,9 @@ def test_auto_squashes_what_a_crop_would_lose(tmp_path: Path) -> None:
     assert read_manifest(run).preprocessing.fit == "squash"
     assert 'fit = "squash"' in (run / "recipe.toml").read_text()
     assert json.loads((run / "metrics.json").read_text())["test"]["accuracy"]["value"] == 1
+    told = next(line for line in trained.stderr.splitlines() if "better squashed" in line)
+    again = command("train", data, "--no-report", "--out", tmp_path / "runs", "--strategy", "auto")
+    assert told in again.stderr.splitlines(), "what the trials found is kept"
     explained = command("explain", run, data / "red" / "0.png", "--out", tmp_path / "explained")
     assert explained.returncode == 0, explained.stderr
     with Image.open(tmp_path / "explained" / "0.gradcam.png") as sheet:
@@ -122,5 +125,6 @@ def test_auto_keeps_the_crop_where_squashing_gains_next_to_nothing(tmp_path: Pat
     data = save(tmp_path / "full", {"red": lambda: full((200, 40, 40)), "blue": lambda: full((40, 40, 200))}, 25)
     trained = command("train", data, "--no-report", "--out", tmp_path / "runs", "--budget", "30s")
     assert trained.returncode == 0, trained.stderr
-    assert "they are not much worse cropped to the middle, which is kept: log loss 0" in trained.stderr
+    assert "They are cropped to the middle: by cross-validation over" in trained.stderr
+    assert "Trying the fit squash" not in trained.stderr
     assert read_manifest(tmp_path / "runs" / "latest").preprocessing.fit == "crop"

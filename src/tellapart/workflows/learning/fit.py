@@ -6,6 +6,7 @@ cross-validation of the classifier on the frozen network.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,8 @@ _TRIED: tuple[Fit, ...] = ("crop", "squash")
 # what squashed pictures cost is mostly for nothing.
 _MOST, _MOST_A_CLASS = 400, 10
 _WORTH = 0.02  # nats that squashing must gain; less is noise in a few hundred pictures
+_NOTHING_TO_GAIN = 2 * _WORTH  # nats that cropping loses at most where squashing is not even tried
+_KIND = "fit"  # of what the cache keeps: the loss of a trial, float64
 
 
 def choose_fit(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone) -> ReadyBackbone:
@@ -54,10 +57,19 @@ def _found(session: TrainingSession, task: Task, dataset: Dataset, backbone: Rea
     # Rows are in the order of their contents, which is random.
     left_out = train[max(_MOST, _MOST_A_CLASS * len(dataset.classes)) :].tolist()
     tried = dataset.without(dict.fromkeys(left_out, "not tried"))
-    losses = {fit: _loss(session, task, tried, _with(backbone, fit, session), fit) for fit in _TRIED}
-    if any(loss is None for loss in losses.values()):
-        return "crop"
-    gain = (losses["crop"] or 0.0) - (losses["squash"] or 0.0)
+    count, losses = len(tried.rows["train"]), dict[Fit, float]()
+    for fit in _TRIED:
+        loss = _loss(session, task, tried, _with(backbone, fit, session), fit)
+        if loss is None:
+            return "crop"
+        losses[fit] = loss
+        if fit == "crop" and loss <= _NOTHING_TO_GAIN:
+            session.reporter.say(
+                f"{100 * share:.0f} % of the training pictures are longer than 3:2. They are cropped to the middle: by "
+                f"cross-validation over {count:,} of them that tells them apart as well as may be (log loss {loss:.3f})."
+            )
+            return "crop"
+    gain = losses["crop"] - losses["squash"]
     best: Fit = "squash" if gain > _WORTH else "crop"
     told = {
         "crop": "not much worse cropped to the middle, which is kept",
@@ -65,7 +77,7 @@ def _found(session: TrainingSession, task: Task, dataset: Dataset, backbone: Rea
     }
     session.reporter.say(
         f"{100 * share:.0f} % of the training pictures are longer than 3:2. By cross-validation over "
-        f"{len(tried.rows['train']):,} of them they are {told[best]}: log loss {losses['crop']:.3f} cropped, "
+        f"{count:,} of them they are {told[best]}: log loss {losses['crop']:.3f} cropped, "
         f"{losses['squash']:.3f} squashed. --set network.fit=crop, pad or squash says otherwise."
     )
     session.run.log("fit", chosen=best, losses=losses)
@@ -76,7 +88,10 @@ def _loss(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
     """The log loss of the cross-validation over the training pictures; None where the task has none, or a picture fails."""
     if task.quick is None:
         return None
-    train = dataset.rows["train"]
+    train, key = dataset.rows["train"], _key(session, task, dataset, backbone)
+    known = session.cache.get_many(_KIND, [key]).get(key)
+    if known is not None and len(known) == 8:
+        return float(np.frombuffer(known)[0])
     features = embed_pictures(
         [dataset.pictures[row] for row in train],
         backbone,
@@ -91,4 +106,19 @@ def _loss(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
     vectors[train] = features.vectors
     embedded = Embedded(backbone=backbone, vectors=vectors, computed=0, reused=features.reused, seconds=0.0, pace=None)
     details = task.quick(session.run.settings, dataset, embedded).details
-    return min((float(trial["log_loss"]) for trial in details.get("trials", ())), default=None)
+    loss = min((float(trial["log_loss"]) for trial in details.get("trials", ())), default=None)
+    if loss is not None:
+        session.cache.put_many(_KIND, {key: np.float64(loss).tobytes()})
+    return loss
+
+
+def _key(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone) -> str:
+    """A digest of everything that a trial's loss depends on: a second training asks for it again."""
+    settings, train = session.run.settings, dataset.rows["train"]
+    asked = (task.name, backbone.fingerprint, backbone.preprocessing, session.device, settings.folds, settings.seed)
+    digest = hashlib.sha256(repr((*asked, settings.class_weights, dataset.classes)).encode())
+    for row in train.tolist():
+        digest.update(dataset.pictures[row].content_hash.encode())
+    digest.update(np.ascontiguousarray(dataset.targets[train]).tobytes())
+    digest.update(np.ascontiguousarray(dataset.groups[train]).tobytes())
+    return digest.hexdigest()
