@@ -70,3 +70,13 @@ def test_a_resumed_run_finds_its_pictures_and_takes_what_nothing_depends_on(befo
     again = resume_run(run)
     again.release()
     assert (again.settings.data, again.settings.report) == (str(tmp_path / "old"), True)
+
+
+def test_the_root_by_which_most_are_found_counts(before: list[Path], tmp_path: Path) -> None:
+    """Pictures of one class alone lie in a deeper folder than the data."""
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    found = find_moved(before[:2], str(tmp_path / "old"), tmp_path / "new")
+    assert found == {str(path): str(tmp_path / "new" / "cat" / path.name) for path in before[:2]}
+    assert find_moved(before[:2], str(tmp_path / "old"), tmp_path / "new" / "cat") == found, (
+        "or the folder of that class"
+    )
