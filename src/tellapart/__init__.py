@@ -262,12 +262,14 @@ def check(
     pictures: _PathLike,
     *,
     labels: bool = False,
+    deep: bool = False,
     task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
 
+    Augmented copies are looked for with `deep` or `labels`, or where that was done before.
     `task`, `label_separator` and `reading` are as for `train`.
 
     Raises: DataError, BackboneError, SettingsError, StorageError.
@@ -279,7 +281,7 @@ def check(
 
     options = read_options(pictures, task=task, label_separator=label_separator, reading=reading)
     if not labels:
-        return audit_json(run_check(Path(pictures), reporter=Silent(), options=options).audit)
+        return audit_json(run_check(Path(pictures), deep=deep, reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels
 
     doubtful = doubt_labels(Path(pictures), reporter=Silent(), options=options)

@@ -14,6 +14,7 @@ import sklearn.datasets
 from PIL import Image
 
 from tellapart.data.audit import Audit, audit_json, build_audit, check_strict, check_trainable, findings
+from tellapart.data.augmented import Scenes
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing, Split
 from tellapart.data.targets import ClassName
 from tellapart.errors import DataError
@@ -60,11 +61,17 @@ def many(label: str, number: int, *, split: Split | None = None) -> list[Item]:
     return [item(f"{split}/{label}/{index}.jpg", label, split=split) for index in range(number)]
 
 
-def audited(items: Sequence[Item], *, classes: tuple[str, ...] = (), ignored: dict[str, int] | None = None) -> Audit:
+def audited(
+    items: Sequence[Item],
+    *,
+    classes: tuple[str, ...] = (),
+    ignored: dict[str, int] | None = None,
+    scenes: Scenes | None = None,
+) -> Audit:
     entries = tuple(entry for entry, _ in items)
     found = classes or tuple(sorted({entry.target.text for entry in entries}))
     listing = Listing(source=Path("pictures"), entries=entries, classes=found, ignored=ignored or {})
-    return build_audit(listing, [inspection for _, inspection in items])
+    return build_audit(listing, [inspection for _, inspection in items], scenes)
 
 
 def messages(audit: Audit, severity: str) -> list[str]:
@@ -419,6 +426,8 @@ def test_the_audit_as_json_is_whole() -> None:
         "duplicates",
         "exact_copies",
         "near_copies",
+        "augmented_copies",
+        "augmented",
         "two_labels",
         "leaks",
         "leaked",
@@ -450,3 +459,41 @@ def test_an_audit_of_nothing_can_be_written() -> None:
     assert json.loads(json.dumps(audit_json(audit)))["pictures"] == 0
     assert audit.imbalance == 1.0
     assert refused(audit).startswith("pictures holds no picture")
+
+
+def of_one_scene(items: Sequence[Item]) -> Scenes:
+    """The second and all later ones are augmented copies of the first."""
+    contents = [inspection.content_hash for _, inspection in items]
+    return Scenes(pairs=tuple((contents[0], other) for other in contents[1:]))
+
+
+def test_augmented_copies_are_counted_apart_and_stay_together() -> None:
+    varied = [item(name, "cat") for name in ("cat/original.jpg", "cat/turned.jpg", "cat/flipped.jpg")]
+    audit = audited([*CLEAN, *varied], scenes=of_one_scene(varied))
+    assert audit.augmented_copies == (tuple(Path(f"cat/{name}.jpg") for name in ("original", "turned", "flipped")),)
+    assert audit.augmented_indices == {len(CLEAN) + 1, len(CLEAN) + 2}
+    assert audit.near_copies == audit.exact_copies == ()
+    assert len(set(audit.groups[len(CLEAN) :])) == 1
+    assert audit.distinct["cat"] == 26
+    assert messages(audit, "note") == [
+        (
+            "augmented copies (the same picture turned, moved, cropped, mirrored or recoloured): 2 pictures of 1 original, such as "
+            "cat/original.jpg = cat/turned.jpg and 1 more; a split that tellapart makes keeps them together and tests on the original "
+            "alone. Which one that is, is told by what they show; better split first and augment later."
+        )
+    ]
+    record = audit_json(audit)
+    assert record["augmented"] == 2
+    assert record["augmented_copies"] == [["cat/original.jpg", "cat/turned.jpg", "cat/flipped.jpg"]]
+    unknown = audit_json(audited(CLEAN))
+    assert unknown["augmented_copies"] is unknown["augmented"] is None
+    assert audit_json(audited(CLEAN, scenes=Scenes(pairs=())))["augmented"] == 0
+
+
+def test_augmented_copies_under_two_labels_and_across_splits_are_told() -> None:
+    varied = [item("train/cat/one.jpg", "cat", split="train"), item("test/dog/turned.jpg", "dog", split="test")]
+    audit = audited([*GIVEN, *varied], scenes=of_one_scene(varied))
+    assert [conflict.labels for conflict in audit.two_labels] == [("cat", "dog")]
+    assert audit.two_labels[0].exact is False
+    assert [leak.splits for leak in audit.leaks] == [("train", "test")]
+    assert audit.leaked_indices == (len(GIVEN) + 1,)

@@ -26,6 +26,7 @@ _SHOWN = 10  # paths or clusters of a kind; --json has them all
 Examples:
   tellapart check cells/
   tellapart check pictures.csv --json | jq '.unreadable'
+  tellapart check cells/ --deep                         augmented copies, too
   tellapart check cells/ --labels --out labels.csv      which labels to look at again
   tellapart train cells/ --labels labels.csv            once its column `label` is corrected
 
@@ -37,6 +38,11 @@ its label: suggestions that are taken unseen make the next test agree with the c
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
 @reading_options
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Also look for augmented copies: turned, moved, cropped, mirrored, recoloured. `train` and --labels always do.",
+)
 @click.option("--labels", is_flag=True, help="Also look for wrong labels, outliers and ambiguous pictures.")
 @click.option(
     "--out",
@@ -61,6 +67,7 @@ its label: suggestions that are taken unseen make the next test agree with the c
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     pictures: Path,
+    deep: bool,
     labels: bool,
     out: Path | None,
     force: bool,
@@ -94,7 +101,9 @@ def command(
     else:
         doubtful = None
     examined = (
-        doubtful.examined if doubtful else check(pictures, corrections=corrections, reporter=reporter, options=options)
+        doubtful.examined
+        if doubtful
+        else check(pictures, corrections=corrections, deep=deep, reporter=reporter, options=options)
     )
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
     lines = [] if as_json else _lines(examined, record)
@@ -121,12 +130,15 @@ def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
     lines = [*_counts(record["counts"], record.get("sets")), "", *_sizes(record), ""]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
+    if record["augmented_copies"] is None:
+        lines.append("  augmented copies were not looked for; --deep does.")
     for key, title in (
         ("unreadable", "Unreadable"),
         ("two_labels", "One picture under two labels"),
         ("leaks", "Copies across your splits"),
         ("exact_copies", "Exact copies"),
         ("near_copies", "Near copies"),
+        ("augmented_copies", "Augmented copies, what looks like the original first"),
         ("wrong_extensions", "Extension of another type"),
         ("turned", "Stored sideways or mirrored, read upright by EXIF"),
     ):

@@ -66,6 +66,10 @@ def audit_json(audit: Audit) -> dict[str, Any]:
         "duplicates": audit.duplicates,
         "exact_copies": [_strings(cluster) for cluster in audit.exact_copies],
         "near_copies": [_strings(cluster) for cluster in audit.near_copies],
+        "augmented_copies": None
+        if audit.augmented_copies is None
+        else [_strings(cluster) for cluster in audit.augmented_copies],
+        "augmented": None if audit.augmented_copies is None else len(audit.augmented_indices),
         "two_labels": [
             {"paths": _strings(conflict.paths), "labels": list(conflict.labels), "exact": conflict.exact}
             for conflict in audit.two_labels
@@ -208,6 +212,13 @@ def _notes(audit: Audit) -> Iterator[str]:
             f"near-copies: {sum(map(len, audit.near_copies)):,} pictures in "
             f"{_count(len(audit.near_copies), 'cluster')}, such as {_such_as(audit, audit.near_copies[0])}; "
             "a split that tellapart makes keeps each cluster together."
+        )
+    if audit.augmented_copies:
+        yield (
+            f"augmented copies (the same picture turned, moved, cropped, mirrored or recoloured): "
+            f"{_count(len(audit.augmented_indices), 'picture')} of {_count(len(audit.augmented_copies), 'original')}, such as "
+            f"{_such_as(audit, audit.augmented_copies[0])}; a split that tellapart makes keeps them together and tests on the "
+            "original alone. Which one that is, is told by what they show; better split first and augment later."
         )
     if audit.wrong_extensions:
         yield (

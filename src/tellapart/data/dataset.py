@@ -118,7 +118,8 @@ def gather(
 def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assign_splits) -> list[Example]:
     """Every entry as an Example, with its split; entries with a problem have none. Raises: DataError.
 
-    Corrections of what is tested on are set aside: a test that its own users can change proves nothing.
+    Corrections of what is tested on are set aside: a test that its own users can change proves nothing. So are augmented
+    copies of what is tested on, unless the user's own split has them there: they would count one picture many times.
     """
     entries, inspections, audit = examined.listing.entries, examined.inspections, examined.audit
     usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
@@ -132,7 +133,14 @@ def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assig
     )
     chosen: dict[int, Split] = dict(zip(usable, splits, strict=True))
     beside = {index: part for index, part in chosen.items() if entries[index].added and part != "train"}
-    for index in beside:
+    varied = {
+        index
+        for index in audit.augmented_indices & chosen.keys() - beside.keys()
+        if chosen[index] == "test" and entries[index].split != "test"
+    }
+    aside = {index: f"corrected, and alike to a picture of {part}" for index, part in beside.items()}
+    aside |= dict.fromkeys(varied, "augmented copy of a picture of test")
+    for index in aside:
         del chosen[index]
     examples = [
         Example(
@@ -145,7 +153,7 @@ def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assig
             content_hash=inspection.content_hash,
             width=inspection.width,
             height=inspection.height,
-            problem=f"corrected, and alike to a picture of {beside[index]}" if index in beside else inspection.problem,
+            problem=aside.get(index, inspection.problem),
         )
         for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True))
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tellapart.data.augmented import Augmented, Scenes, join
 from tellapart.data.copies import find_copies
 from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
@@ -64,11 +65,13 @@ class Audit:
     ignored: Mapping[str, int]  # reason -> files or folders that are no pictures of the data set
     exact_copies: tuple[tuple[Path, ...], ...]
     near_copies: tuple[tuple[Path, ...], ...]  # clusters with at least two different contents
+    augmented_copies: tuple[tuple[Path, ...], ...] | None  # the original first; None: they were not looked for
     two_labels: tuple[LabelConflict, ...]
     leaks: tuple[Leak, ...]
     duplicates: int  # pictures that are exact copies of an earlier one
     groups: tuple[str, ...]  # for every entry: the smallest content hash of its group; "" where it is not usable
     leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
+    augmented_indices: frozenset[int] = frozenset()  # entries that are augmented copies of another
     sets: SetCounts | None = None  # where a picture has a set of classes
     depths: Depths | None = None  # where pictures have more than 8 bits
     oddities: Oddities = field(default_factory=Oddities)
@@ -85,13 +88,17 @@ class Audit:
         return max(totals) / min(totals) if totals else 1.0
 
 
-def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
-    """Audit what was listed; `inspections` in the order of `listing.entries`. 60,000 pictures take seconds."""
+def build_audit(listing: Listing, inspections: Sequence[Inspection], scenes: Scenes | None = None) -> Audit:
+    """Audit what was listed; `inspections` in the order of `listing.entries`. 60,000 pictures take seconds.
+
+    `scenes` says which contents are augmented copies of one another, where that was looked for.
+    """
     entries = listing.entries
     usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
     stray = sum(bool(inspection.problem) and not inspection.is_picture for inspection in inspections)
     copies = find_copies(inspections)
-    groups = _groups(entries, inspections, copies.cluster_of)
+    augmented = join(scenes or Scenes(pairs=()), inspections, copies.cluster_of)
+    groups = _groups(entries, inspections, augmented.joined)
     exact = tuple(tuple(entries[index].path for index in cluster) for cluster in copies.exact)
     leaks, leaked = _leaks(entries, groups)
     return Audit(
@@ -113,7 +120,9 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
         ignored=dict(sorted({**listing.ignored, **({"not a picture": stray} if stray else {})}.items())),
         exact_copies=exact,
         near_copies=tuple(tuple(entries[index].path for index in cluster) for cluster in copies.near),
-        two_labels=_two_labels(entries, inspections, copies.cluster_of),
+        augmented_copies=None if scenes is None else _paths(entries, augmented),
+        augmented_indices=augmented.copies,
+        two_labels=_two_labels(entries, inspections, augmented.joined),
         leaks=leaks,
         duplicates=sum(len(cluster) - 1 for cluster in exact),
         groups=groups,
@@ -122,6 +131,10 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection]) -> Audit:
         depths=gather_depths(entries, inspections),
         oddities=find_oddities(entries, inspections),
     )
+
+
+def _paths(entries: Sequence[Entry], augmented: Augmented) -> tuple[tuple[Path, ...], ...]:
+    return tuple(tuple(entries[index].path for index in cluster) for cluster in augmented.clusters)
 
 
 def _sets(listing: Listing, usable: Sequence[int], groups: Sequence[str]) -> SetCounts | None:

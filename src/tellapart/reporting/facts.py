@@ -97,6 +97,9 @@ class DataPart:
     n_exact: int
     n_near: int  # clusters
     copies: Sequence[Sequence[Shown]]  # the first clusters
+    n_augmented: int | None  # pictures; None: they were not looked for
+    n_originals: int
+    augmented: Sequence[Sequence[Shown]]  # the first clusters, each with its original first
     leaks: Sequence[Sequence[Shown]]
     n_leaks: int
     two_labels: Sequence[Sequence[Shown]]

@@ -97,6 +97,7 @@ def data_section(part: DataPart, phrases: Phrases) -> Section:
         ("leaks", part.n_leaks, part.leaks),
         ("two_labels", part.n_two_labels, part.two_labels),
         ("copies", part.n_near, part.copies),
+        ("augmented", part.n_originals, part.augmented),
     ):
         if count:
             groups = [Group(pictures=captioned(cluster, by_label)) for cluster in clusters]
@@ -118,11 +119,16 @@ def _data_facts(part: DataPart, phrases: Phrases) -> list[tuple[str, str]]:
     copies = t("copies_none")
     if part.n_exact or part.n_near:
         copies = t("copies_lead", exact=part.n_exact, near=part.n_near)
+    augmented = []
+    if part.n_augmented is not None:
+        told = t("augmented_lead", n=part.n_augmented, originals=part.n_originals)
+        augmented = [(t("augmented"), told if part.n_augmented else t("augmented_none"))]
     return [
         *rows,
         (t("formats"), ", ".join(f"{name} {count:,}" for name, count in part.formats)),
         (t("unreadable"), f"{part.n_unreadable:,}" if part.n_unreadable else t("unreadable_none")),
         (t("copies"), copies),
+        *augmented,
     ]
 
 

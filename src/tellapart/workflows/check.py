@@ -8,17 +8,24 @@ from tellapart.data.examples import ReadOptions
 from tellapart.data.survey import Examined
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter
-from tellapart.workflows.learning.examine import examine
+from tellapart.workflows.learning.examine import Look, examine
 
 _FOUND = ReadOptions()
 
 
 def check(
-    pictures: Path, *, corrections: Path | None = None, reporter: Reporter, options: ReadOptions = _FOUND
+    pictures: Path,
+    *,
+    corrections: Path | None = None,
+    deep: bool = False,
+    reporter: Reporter,
+    options: ReadOptions = _FOUND,
 ) -> Examined:
     """Audit pictures, with labels corrected by a CSV if one is given; no file of the user's is changed.
 
+    Augmented copies are looked for where an earlier training or check has looked at each picture closely, or with `deep`.
     Raises: DataError, StorageError.
     """
+    look: Look = "always" if deep else "known"
     with open_cache(reporter) as cache:
-        return examine(pictures, corrections=corrections, cache=cache, reporter=reporter, options=options)
+        return examine(pictures, corrections=corrections, cache=cache, reporter=reporter, options=options, look=look)

@@ -102,7 +102,9 @@ def doubt_labels(
         pending = prepare_backbone(backbone, cache=cache_folder(), weights=weights)
         ahead.start()
         try:
-            examined = examine(pictures, corrections=corrections, cache=cache, reporter=reporter, options=options)
+            examined = examine(
+                pictures, corrections=corrections, cache=cache, reporter=reporter, options=options, look="always"
+            )
             usable = [index for index, inspection in enumerate(examined.inspections) if not inspection.problem]
             _check(examined, usable)
             features = _embed(examined, usable, pending, chosen, cache, reporter)

@@ -172,6 +172,7 @@ def _look(
         reporter=reporter,
         workers=workers,
         options=settings.read_options,
+        look="always",
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)

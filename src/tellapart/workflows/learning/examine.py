@@ -6,10 +6,12 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from tellapart.data.additions import add_pictures, settle
+from tellapart.data.augmented import Scenes, comparable
 from tellapart.data.corrections import correct
-from tellapart.data.examples import Inspection, Listing, ReadOptions, classes_left
+from tellapart.data.examples import Inspection, Listing, PictureFile, ReadOptions, classes_left
 from tellapart.data.inspection import inspect_all
 from tellapart.data.listing import read_listing
 from tellapart.data.survey import Examined, build_audit
@@ -19,6 +21,8 @@ from tellapart.reporter import Reporter
 from tellapart.runtime import cores
 
 KIND = "inspection"
+
+Look = Literal["always", "known", "not"]
 
 _FOUND = ReadOptions()
 
@@ -46,10 +50,12 @@ def examine(
     reporter: Reporter,
     workers: int | None = None,
     options: ReadOptions = _FOUND,
+    look: Look = "not",
 ) -> Examined:
     """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
-    It works on `workers` cores or all.
+    It works on `workers` cores or all, and looks for augmented copies `always`, `not`, or only where all that is slow about it
+    is in the cache, `known`.
     Raises: DataError, StorageError.
     """
     listing = read_listing(pictures, options)
@@ -76,7 +82,31 @@ def examine(
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
-    return Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections))
+    scenes = _scenes(listing, inspections, look, cache=cache, reporter=reporter, workers=workers or cores())
+    return Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections, scenes))
+
+
+def _scenes(
+    listing: Listing, inspections: list[Inspection], look: Look, *, cache: Cache, reporter: Reporter, workers: int
+) -> Scenes | None:
+    """Which contents are augmented copies of others; None: not looked for. Raises: StorageError."""
+    if look == "not":
+        return None
+    pictures = [
+        PictureFile(path=entry.path, file_hash=inspection.file_hash, content_hash=inspection.content_hash)
+        for entry, inspection in zip(listing.entries, inspections, strict=True)
+        if not inspection.problem and comparable(inspection.width, inspection.height)
+    ]
+    if not pictures:
+        return Scenes(pairs=())
+    # Only now: the library of local features takes a fifth of a second to import.
+    from tellapart.features.scenes import look_up, search
+
+    known = look_up(pictures, cache)
+    if known.scenes is not None or (look == "known" and known.missing):
+        return known.scenes
+    with reporter.step("Looking for augmented copies", len(pictures)) as advance:
+        return search(pictures, cache=cache, workers=workers, advance=advance)
 
 
 def _check_names(listing: Listing) -> None:

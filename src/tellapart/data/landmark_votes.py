@@ -1,0 +1,205 @@
+"""Which pictures share landmarks, without comparing all with all. In: Landmarks. Out: Candidates. Next: same_scene.py.
+
+Landmarks that look alike fall into the same cells of a coarse grid in the space of descriptions; only those of a cell are
+compared. Each gives a vote to the pair of pictures, a part of one where it looks like many; votes of one pair count
+together only where they agree on by how much the picture was turned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.landmarks import Landmarks
+
+_Rows = NDArray[np.int64]
+_Matches = tuple[
+    _Rows, _Rows, _Rows
+]  # landmarks that ask (mirrored ones from n on), landmarks that answer, bits that differ
+
+_DIMENSIONS = 64
+_COARSE = 32  # of them, those that decide about the cell
+_CELL = 700  # landmarks
+_MOST_IN_CELL = 4000  # that answer; what so many look like tells little
+_ASKING = 3  # one in so many landmarks asks
+_MOST_CELLS = 4096
+_PROBES = 3  # cells that are looked into for each landmark
+_SAMPLE = 8192
+_MOST_BITS = 56  # of 256 that may differ
+_REACH = 150.0  # squared distance in _DIMENSIONS of what differs in as many bits, mostly
+_MOST_CLOSE = 5  # answers of a cell to each landmark that asks
+_MOST_ANSWERS = 4  # to each in all, the nearest
+_TURNS = 16  # parts of a turn
+_LEAST_VOTES = 0.6
+_MOST_CANDIDATES = 10  # of a picture
+_MOST_PAIRS = 4  # in all, for each picture
+_BLOCK = 8192
+
+_BIT_COUNTS = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """Pairs of pictures that share landmarks, each once."""
+
+    pairs: _Rows  # [P, 2], rows of the pictures, the lower first
+    mirrored: NDArray[np.bool_]  # [P] one of the two is a mirror image
+    votes: NDArray[np.float64]  # [P]
+
+
+def find_candidates(pictures: Sequence[Landmarks]) -> Candidates:
+    """The pictures that each of N has most landmarks in common with, at most 10, and four times N in all.
+
+    Work and memory grow with N until there are 4,096 cells (19,000 pictures), from there on with N squared / 19,000.
+    """
+    counts = np.array([len(picture.descriptors) for picture in pictures], dtype=np.int64)
+    if counts.sum() == 0:
+        return _best(np.zeros((0, 4), dtype=np.int64), np.zeros(0), len(pictures))
+    owner = np.repeat(np.arange(len(pictures)), counts)
+    angles = np.concatenate([picture.angles for picture in pictures]).astype(np.int64)
+    keys, weights = [], []
+    for asking, answering, share in _shares(pictures, owner):
+        mirrored = asking >= len(owner)
+        asking = asking % len(owner)
+        first, second = owner[asking], owner[answering]
+        turned = np.where(
+            mirrored,
+            angles[asking] + angles[answering] - 128,
+            np.where(first < second, angles[answering] - angles[asking], angles[asking] - angles[answering]),
+        )
+        # Each vote for the two parts of a turn that it is nearest to, so that no pair falls between two.
+        for shift in (0, 256 // _TURNS // 2):
+            part = ((turned + shift) % 256) // (256 // _TURNS) + (_TURNS if shift else 0)
+            keys.append(
+                np.stack([np.minimum(first, second), np.maximum(first, second), mirrored.astype(np.int64), part], 1)
+            )
+            weights.append(share)
+    return _best(np.concatenate(keys), np.concatenate(weights), len(pictures))
+
+
+def _best(keys: _Rows, weights: NDArray[np.float64], number: int) -> Candidates:
+    """Votes of the same pair, mirroring and turn together; then the best of each pair, and of each picture the best pairs."""
+    parts = 2 * _TURNS
+    codes = ((keys[:, 0] * number + keys[:, 1]) * 2 + keys[:, 2]) * parts + keys[:, 3]
+    found, places = np.unique(codes, return_inverse=True)
+    votes = np.bincount(places, weights, minlength=len(found)).astype(np.float64)
+    found, votes = found[votes >= _LEAST_VOTES], votes[votes >= _LEAST_VOTES]
+    pair = found // (2 * parts)
+    order = np.lexsort((-votes, pair))
+    order = order[np.r_[True, np.diff(pair[order]) > 0]] if len(order) else order
+    found, votes, pair = found[order], votes[order], pair[order]
+    pairs = np.stack([pair // number, pair % number], axis=1)
+    chosen = np.zeros(len(pairs), dtype=np.bool_)
+    for rows in pairs.T:
+        order = np.lexsort((-votes, rows))
+        ordered = rows[order]
+        chosen[order] |= np.arange(len(rows)) - np.searchsorted(ordered, ordered) < _MOST_CANDIDATES
+    most = _MOST_PAIRS * number
+    chosen = np.sort(np.flatnonzero(chosen)[np.argsort(-votes[chosen], kind="stable")[:most]])
+    return Candidates(pairs=pairs[chosen], mirrored=(found[chosen] // parts % 2).astype(np.bool_), votes=votes[chosen])
+
+
+def _shares(pictures: Sequence[Landmarks], owner: _Rows) -> Iterator[tuple[_Rows, _Rows, NDArray[np.float64]]]:
+    """Landmarks that ask, those that look alike in other pictures, and which part of a vote each gives."""
+    plain = np.concatenate([picture.descriptors for picture in pictures])
+    mirrored = np.concatenate([picture.mirrored for picture in pictures])
+    # Not every one asks: what A does not ask of B, B asks of A.
+    some = np.arange(0, len(owner), _ASKING)
+    asks = np.r_[some, len(owner) + some]
+    bits = np.concatenate([plain, mirrored[some]])
+    asking_bits = np.r_[some, len(owner) + np.arange(len(some))]
+    found = list(_matches(bits, len(owner), asking_bits))
+    asking, answering, differing = (np.concatenate(column) for column in zip(*found, strict=True))
+    asking = asks[asking]
+    other = owner[asking % len(owner)] != owner[answering]
+    asking, answering, differing = asking[other], answering[other], differing[other]
+    order = np.lexsort((answering, differing, asking))
+    ordered = asking[order]
+    order = order[np.arange(len(order)) - np.searchsorted(ordered, ordered) < _MOST_ANSWERS]
+    asking, answering = asking[order], answering[order]
+    times = np.bincount(asking, minlength=2 * len(owner))
+    yield asking, answering, 1.0 / times[asking]
+
+
+def _matches(bits: NDArray[np.uint8], answering: int, asking: _Rows) -> Iterator[_Matches]:
+    """Of the descriptions [n, 32], the first `answering` may answer, those in `asking` ask; matches by place in `asking`."""
+    points, centres = _project(bits, answering)
+    centres, coarse = centres[:, -_COARSE:], points[:, -_COARSE:]
+    cell = np.concatenate([part[:, 0] for part in _nearest(coarse[:answering], centres, 1)])
+    members = np.argsort(cell, kind="stable")
+    starts = np.searchsorted(cell[members], np.arange(len(centres) + 1))
+    probes = np.concatenate(list(_nearest(coarse[asking], centres, min(_PROBES, len(centres)))))
+    who = np.argsort(probes.ravel(), kind="stable")
+    begins = np.searchsorted(probes.ravel()[who], np.arange(len(centres) + 1))
+    who = who // probes.shape[1]
+    for number in range(len(centres)):
+        inside, askers = members[starts[number] : starts[number + 1]], who[begins[number] : begins[number + 1]]
+        if not len(inside) or not len(askers):
+            continue
+        inside = inside[:: -(-len(inside) // _MOST_IN_CELL)]
+        first, second = _close(points[asking[askers]], points[inside])
+        first, second = askers[first], inside[second]
+        differing = _BIT_COUNTS[bits[asking[first]] ^ bits[second]].sum(axis=1, dtype=np.int64)
+        near = differing <= _MOST_BITS
+        first, second, differing = first[near], second[near], differing[near]
+        yield first, second, differing
+
+
+def _close(asking: NDArray[np.int8], inside: NDArray[np.int8]) -> tuple[_Rows, _Rows]:
+    """Places of both that lie within reach of each other."""
+    first, second = asking.astype(np.float32), inside.astype(np.float32)
+    # |a - b|² <= reach, with everything about b on one side of the product and everything about a on the other.
+    half = np.einsum("nd,nd->n", second, second) / 2
+    products = np.c_[first, np.ones(len(first), dtype=np.float32)] @ np.c_[second, -half].T
+    least = (np.einsum("nd,nd->n", first, first) - _REACH * _STEP**2) / 2
+    near = products >= least[:, None]
+    if int(near.sum()) <= _MOST_CLOSE * len(first):
+        places = np.flatnonzero(near)
+        return places // len(second), places % len(second)
+    best = _largest(products, min(_MOST_CLOSE, len(second)))
+    rows, columns = np.nonzero(np.take_along_axis(near, best, axis=1))
+    return rows, best[rows, columns]
+
+
+_STEP = 16.0  # int8 steps to 1
+
+
+def _project(bits: NDArray[np.uint8], answering: int) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Descriptions as points int8 [n, D] in the main directions of a sample, and which of them are the centres of cells."""
+    sample = np.random.default_rng(0).permutation(answering)[:_SAMPLE]
+    values = _signs(bits[sample])
+    mean = values.mean(axis=0)
+    _, directions = np.linalg.eigh(np.cov((values - mean).T))
+    main = np.ascontiguousarray(directions[:, -_DIMENSIONS:], dtype=np.float32) * _STEP
+    points = np.empty((len(bits), main.shape[1]), dtype=np.int8)
+    for start in range(0, len(bits), _BLOCK):
+        part = (_signs(bits[start : start + _BLOCK]) - mean) @ main
+        points[start : start + _BLOCK] = np.clip(np.rint(part), -127, 127)
+    cells = max(1, min(_MOST_CELLS, answering // _CELL, len(sample)))
+    return points, points[sample[:cells]]
+
+
+def _signs(bits: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.unpackbits(bits, axis=1).astype(np.float32) * 2.0 - 1.0
+
+
+def _nearest(points: NDArray[np.int8], centres: NDArray[np.int8], number: int) -> Iterator[_Rows]:
+    """The `number` nearest centres of each point, block by block [b, number]."""
+    where = centres.astype(np.float32)
+    half = np.einsum("nd,nd->n", where, where) / 2
+    for start in range(0, len(points), _BLOCK):
+        nearness = points[start : start + _BLOCK].astype(np.float32) @ where.T - half
+        yield _largest(nearness, number)
+
+
+def _largest(values: NDArray[np.float32], number: int) -> _Rows:
+    """The places of the largest values of each row [n, number]; `values` is spoilt. Ten times as quick as argpartition."""
+    places = np.empty((len(values), number), dtype=np.int64)
+    rows = np.arange(len(values))
+    for column in range(number):
+        places[:, column] = values.argmax(axis=1)
+        values[rows, places[:, column]] = -np.inf
+    return places

@@ -1,0 +1,61 @@
+"""What the pictures of a set share, to be left out when two of them are compared. In: reliefs. Out: Template. Next: same_scene.py.
+
+Cells of one module, slices of one kind of scan, parts before one camera: what is alike in all of them says nothing about two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Relief = NDArray[np.uint8]
+
+_GRID = 32  # pixels
+_SAMPLE = 512  # pictures
+_DIRECTIONS = 24
+_FOR_EACH = 16  # pictures, at least, for a direction: a few pictures must not take each other for what all share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Template:
+    """The mean and the main directions of the reliefs of a set, brought to one square."""
+
+    parts: NDArray[np.float32]  # [D, 32, 32], none for a small set
+
+
+def find_template(reliefs: Sequence[Relief]) -> Template:
+    """Learn what the reliefs (of any shape) share, from up to 512 of them; sort them by content first."""
+    chosen = [relief for relief in reliefs if relief.size]
+    chosen = chosen[:: -(-len(chosen) // _SAMPLE)] if chosen else []
+    directions = min(_DIRECTIONS, len(chosen) // _FOR_EACH)
+    if not directions:
+        return Template(parts=np.zeros((0, _GRID, _GRID), dtype=np.float32))
+    squares = [cv2.resize(relief, (_GRID, _GRID), interpolation=cv2.INTER_AREA) for relief in chosen]
+    values = np.stack(squares).reshape(len(chosen), -1).astype(np.float32) - 128.0
+    mean = values.mean(axis=0)
+    _, _, main = np.linalg.svd(values - mean, full_matrices=False)
+    parts = np.concatenate([mean[None], main[: directions - 1] * np.float32(_GRID)])
+    return Template(parts=parts.reshape(-1, _GRID, _GRID))
+
+
+def own_detail(
+    pictures: Sequence[Relief], shown: NDArray[np.bool_], template: Template | None
+) -> list[NDArray[np.float64]]:
+    """Of reliefs [H, W] that lie on each other: what of them is `shown` [H, W], [n], without the mean and the template."""
+    height, width = shown.shape
+    columns = [np.ones(int(shown.sum()), dtype=np.float64)]
+    for part in template.parts if template is not None else ():
+        columns.append(cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)[shown].astype(np.float64))
+    matrix = np.stack(columns, axis=1)
+    lengths = np.maximum(np.sqrt(np.einsum("nd,nd->d", matrix, matrix)), 1e-9)
+    matrix /= lengths
+    gram = matrix.T @ matrix + 1e-6 * np.eye(matrix.shape[1])
+    result = []
+    for picture in pictures:
+        values = picture[shown].astype(np.float64) - 128.0
+        result.append(values - matrix @ np.linalg.solve(gram, matrix.T @ values))
+    return result

@@ -1,0 +1,96 @@
+"""Whether two pictures show one scene, and which is the original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from tellapart.data.landmarks import no_landmarks
+from tellapart.data.same_scene import LEAST_LIKE, Overlap, in_place, looks_original, measure_overlap, same_scene
+from tellapart.data.template import find_template
+
+from .made_scenes import cropped, landmarks, made_scene, turned
+
+NOTHING = find_template([])
+VARIATIONS: dict[str, tuple[Callable[[Image.Image], Image.Image], bool, int, bool]] = {
+    # how, a mirror image, quarter turns clockwise, in place
+    "turned by 30 degrees": (lambda picture: turned(picture, 30), False, 0, False),
+    "mirrored and turned": (lambda picture: turned(ImageOps.mirror(picture), -20), True, 0, False),
+    "a quarter turn": (lambda picture: picture.rotate(-90, expand=True), False, 1, True),
+    "upside down": (lambda picture: picture.rotate(180), False, 2, True),
+    "flipped top to bottom": (ImageOps.flip, True, 2, True),
+    "cropped": (lambda picture: cropped(picture, 0.7), False, 0, False),
+    "dark and grey": (
+        lambda picture: ImageEnhance.Brightness(turned(picture, 15)).enhance(0.6).convert("L"),
+        False,
+        0,
+        False,
+    ),
+}
+
+
+def measured(first: Image.Image, second: Image.Image, *, mirrored: bool = False) -> Overlap | None:
+    return measure_overlap(
+        landmarks(first.convert("RGB")), landmarks(second.convert("RGB")), NOTHING, mirrored=mirrored
+    )
+
+
+@pytest.mark.parametrize("name", VARIATIONS)
+def test_a_varied_copy_lies_on_its_original(name: str) -> None:
+    vary, mirrored, turns, placed = VARIATIONS[name]
+    found = measured(made_scene(0), vary(made_scene(0)), mirrored=mirrored)
+    assert found is not None
+    assert found.likeness > 0.7
+    assert (found.turns, in_place(found)) == (turns, placed)
+    if not placed:
+        assert same_scene(found, mirrored=mirrored)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_other_scenes_do_not(mirrored: bool) -> None:
+    for seed in range(1, 8):
+        found = measured(made_scene(0), made_scene(seed), mirrored=mirrored)
+        assert found is None or not same_scene(found, mirrored=mirrored)
+
+
+def test_the_shares_of_a_crop() -> None:
+    found = measured(made_scene(0), cropped(made_scene(0), 0.7))
+    assert found is not None
+    assert found.second == pytest.approx(1.0, abs=0.02)  # all of the crop comes from the original
+    assert found.first == pytest.approx(0.49, abs=0.04)  # 0.7 times 0.7 of the original is in the crop
+    other = measured(cropped(made_scene(0), 0.7), made_scene(0))
+    assert other is not None
+    assert (other.first, other.second) == (pytest.approx(1.0, abs=0.02), pytest.approx(0.49, abs=0.04))
+
+
+def test_the_original_shows_more_or_has_less_filled_in() -> None:
+    scene = made_scene(0)
+    for copy in (cropped(scene, 0.75), turned(scene, 35)):
+        found, back = measured(scene, copy), measured(copy, scene)
+        assert found is not None
+        assert back is not None
+        assert looks_original(landmarks(scene), landmarks(copy), found)
+        assert not looks_original(landmarks(copy), landmarks(scene), back)
+
+
+def test_without_landmarks_nothing_is_said() -> None:
+    assert measure_overlap(no_landmarks(), landmarks(made_scene(0)), NOTHING, mirrored=False) is None
+    assert measure_overlap(landmarks(made_scene(0)), no_landmarks(), NOTHING, mirrored=True) is None
+
+
+def overlap(*, likeness: float, off: float = 40.0, turns: int = 0, shared: int = 30, part: float = 0.8) -> Overlap:
+    return Overlap(shared=shared, likeness=likeness, first=part, second=part, turns=turns, off=off)
+
+
+def test_the_nearer_to_one_pose_the_more_is_asked_for() -> None:
+    assert same_scene(overlap(likeness=LEAST_LIKE), mirrored=True)
+    assert same_scene(overlap(likeness=LEAST_LIKE, turns=1), mirrored=False)
+    assert not same_scene(overlap(likeness=0.49), mirrored=True)
+    assert not same_scene(overlap(likeness=0.59), mirrored=False)
+    assert same_scene(overlap(likeness=0.6), mirrored=False)
+    assert not same_scene(overlap(likeness=0.74, off=19.0), mirrored=False)
+    assert same_scene(overlap(likeness=0.75, off=19.0), mirrored=False)
+    assert not same_scene(overlap(likeness=0.99, shared=11), mirrored=True)
+    assert not same_scene(overlap(likeness=0.99, part=0.2), mirrored=True)

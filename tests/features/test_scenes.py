@@ -1,0 +1,84 @@
+"""Augmented copies among files: found, kept, and found again without opening one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from tellapart.data.examples import PictureFile
+from tellapart.features.cache import Cache
+from tellapart.features.scenes import look_up, search
+from tests.data.made_scenes import cropped, made_scene, turned
+
+
+def saved(folder: Path, pictures: dict[str, Image.Image]) -> list[PictureFile]:
+    """The pictures as files; the name is the content hash, so that pairs can be read."""
+    files = []
+    for name, picture in pictures.items():
+        path = folder / f"{name}.png"
+        picture.save(path)
+        files.append(PictureFile(path=path, file_hash=hashlib.sha256(path.read_bytes()).hexdigest(), content_hash=name))
+    return files
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache", limit_bytes=10**9)
+
+
+def made() -> dict[str, Image.Image]:
+    scenes = {f"scene {number}": made_scene(number) for number in range(6)}
+    return scenes | {
+        "copy of 1": turned(scenes["scene 1"], 25),
+        "copy of 2": ImageOps.mirror(scenes["scene 2"]).rotate(90, expand=True),
+        "copy of 4": cropped(scenes["scene 4"], 0.75),
+        "plain": Image.new("RGB", (100, 100), "grey"),
+    }
+
+
+def test_copies_are_found_and_remembered(tmp_path: Path, cache: Cache) -> None:
+    files = saved(tmp_path, made())
+    told: list[int] = []
+    with cache:
+        assert look_up(files, cache).missing == len(files)
+        found = search(files, cache=cache, workers=2, advance=told.append)
+        assert {frozenset(pair) for pair in found.pairs} == {
+            frozenset((f"scene {number}", f"copy of {number}")) for number in (1, 2, 4)
+        }
+        assert ("scene 1", "copy of 1") in found.pairs  # the original first
+        assert ("scene 4", "copy of 4") in found.pairs
+        assert sum(told) == len(files)
+        for file in files:
+            file.path.unlink()
+        again = look_up(files[::-1], cache)
+        assert again.scenes == found
+        fewer = look_up(files[:-1], cache)
+        assert (fewer.scenes, fewer.missing) == (None, 0)
+        assert search(files[:-1], cache=cache, workers=1) == found
+
+
+def test_a_picture_that_vanished_is_passed_over_and_not_remembered(tmp_path: Path, cache: Cache) -> None:
+    files = saved(tmp_path, made())
+    files[0].path.unlink()
+    with cache:
+        found = search(files, cache=cache, workers=2)
+        assert len(found.pairs) == 3
+        assert look_up(files[:3], cache).missing == 1
+
+
+def cell(number: int) -> Image.Image:
+    """One of many things of one shape before one camera: the same frame and bars, a small mark of its own."""
+    picture = made_scene(99)
+    left, top = 5 + 36 * (number % 6), 5 + 38 * (number // 6)
+    ImageDraw.Draw(picture).ellipse((left, top, left + 24, top + 24), fill="white", outline="black")
+    return picture
+
+
+def test_things_of_one_shape_in_one_place_are_not_joined(tmp_path: Path, cache: Cache) -> None:
+    cells = {f"cell {number}": cell(number) for number in range(24)}
+    with cache:
+        found = search(saved(tmp_path, cells), cache=cache, workers=2)
+    assert found.pairs == ()
