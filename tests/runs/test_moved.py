@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def test_the_folder_that_holds_what_the_data_held(before: list[Path], tmp_path: 
     found = find_moved(before, told, tmp_path / "new")
     new = tmp_path / "new"
     assert found == {str(before[0]): str(new / "cat/1.png"), str(before[2]): str(new / "dog/1.png")}
+
+
+def test_pictures_in_an_archive_that_was_moved(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        archive.writestr("cat/1.png", b"x")
+    old = tmp_path / "old.zip"
+    found = find_moved([old / "cat" / "1.png", old / "dog" / "1.png"], str(old), tmp_path / "new.zip")
+    assert found == {str(old / "cat" / "1.png"): str(tmp_path / "new.zip" / "cat" / "1.png")}
 
 
 def test_a_folder_that_holds_none_is_refused_with_an_example(before: list[Path], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import SettingsError
+from tellapart.sources.reading import exists
 
 
 def find_moved(paths: Sequence[Path], data: str | None, folder: Path) -> dict[str, str]:
@@ -21,7 +22,7 @@ def find_moved(paths: Sequence[Path], data: str | None, folder: Path) -> dict[st
     best: dict[str, str] = {}
     for root in roots:
         below = {path: folder / path.relative_to(root) for path in paths if path.is_relative_to(root)}
-        found = {str(path): str(new) for path, new in below.items() if new.exists()}
+        found = {str(path): str(new) for path, new in below.items() if exists(new)}
         best = found if len(found) > len(best) else best
     if not best and paths:
         root = next((one for one in roots if paths[0].is_relative_to(one)), paths[0].parent)

@@ -17,6 +17,7 @@ from tellapart.reporting.blocks import Report
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
 from tellapart.runs.open import OpenRun, open_finished
+from tellapart.sources.reading import exists
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.table import task_of
 
@@ -78,4 +79,4 @@ def _missing_in(page: Path) -> float:
 
 
 def _gone(run: OpenRun) -> Path:
-    return next(one.path for one in run.examples if not one.problem and not one.path.exists())
+    return next(one.path for one in run.examples if not one.problem and not exists(one.path))
