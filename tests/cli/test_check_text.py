@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from tellapart.cli.check import _shown
+from tellapart.cli.check import _shown, command
+from tests.data.made_scenes import cropped, made_scene
 
 
 @pytest.mark.parametrize(
@@ -34,3 +38,26 @@ def test_paths_lose_the_data_set_in_front_and_nothing_else(item: Any, said: str)
         return {name: native(one) for name, one in value.items()} if isinstance(value, dict) else value
 
     assert _shown(native(item), "a") == said.replace("/", os.sep)
+
+
+@pytest.mark.slow
+def test_augmented_copies_are_told_apart_from_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / "cache"))
+    for label, first in (("cat", 0), ("dog", 10)):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for number in range(first, first + 5):
+            made_scene(number).save(tmp_path / "pictures" / label / f"{number}.png")
+    cropped(made_scene(3), 0.75).save(tmp_path / "pictures" / "dog" / "crop.png")
+
+    def said(*options: str) -> str:
+        result = CliRunner().invoke(command, [str(tmp_path / "pictures"), "--quiet", *options])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "augmented copies were not looked for; --deep does." in said()
+    assert json.loads(said("--json"))["augmented"] is None
+    deep = said("--deep")
+    assert "Augmented copies, what looks like the original first (1):\n  cat/3.png = dog/crop.png" in deep
+    assert "TWO LABELS: nearly the same picture stands under different labels (1 cluster)" in deep
+    assert said() == deep  # from now on it costs nothing
+    assert json.loads(said("--json"))["augmented"] == 1

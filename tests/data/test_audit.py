@@ -477,9 +477,9 @@ def test_augmented_copies_are_counted_apart_and_stay_together() -> None:
     assert audit.distinct["cat"] == 26
     assert messages(audit, "note") == [
         (
-            "augmented copies (the same picture turned, moved, cropped, mirrored or recoloured): 2 pictures of 1 original, such as "
-            "cat/original.jpg = cat/turned.jpg and 1 more; a split that tellapart makes keeps them together and tests on the original "
-            "alone. Which one that is, is told by what they show; better split first and augment later."
+            "augmented copies (the same picture turned, moved, cropped, mirrored or recoloured): 2 pictures of 1 original, "
+            "such as cat/original.jpg = cat/turned.jpg and 1 more; a split that tellapart makes keeps them together and tests "
+            "on the original alone. Which one that is, is told by what they show; better split first and augment later."
         )
     ]
     record = audit_json(audit)

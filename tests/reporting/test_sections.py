@@ -264,3 +264,21 @@ def test_a_run_is_described_with_what_to_type() -> None:
     assert said(about_section(gone, ENGLISH)) == [
         "1,200 pictures are no longer where they were, so the report shows them without their picture."
     ]
+
+
+def test_augmented_copies_stand_apart_from_the_other_copies() -> None:
+    def facts(**changed: Any) -> list[str]:
+        (found,) = of_kind(data(**changed), Facts)
+        return [text for name, text in found.rows if name == "Augmented copies"]
+
+    assert facts() == []  # a run from before they were looked for
+    assert facts(n_augmented=0) == ["No augmented copies were found."]
+    families = [[picture("cat"), picture("cat")]]
+    section = data(n_augmented=12, n_originals=4, augmented=families)
+    assert said(section)[2:] == ["Augmented copies", "and 3 more"]
+    assert facts(n_augmented=12, n_originals=4, augmented=families) == [
+        (
+            "12 pictures are varied copies (turned, moved, cropped, mirrored, recoloured) of 4 others. A split that tellapart "
+            "makes keeps them together and tests only on what looks like the original."
+        )
+    ]

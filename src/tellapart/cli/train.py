@@ -205,6 +205,7 @@ def summary(result: TrainResult) -> str:
         f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
         f"left out  {result.unreadable:,} unreadable"
         + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
+        + (f"; {result.augmented:,} augmented copies of test pictures" if result.augmented else "")
         + f"; {result.duplicates:,} exact copies",
         *([reused] if result.strategy != "scratch" else []),
         f"strategy  {_KEPT[result.strategy]}",

@@ -16,6 +16,8 @@ from tellapart.data.survey import Examined
 from tellapart.data.targets import Target, class_numbers
 from tellapart.errors import DataError
 
+VARIED = "augmented copy of a picture of test"  # why an example was set aside
+
 Encode = Callable[[Sequence[Target], Sequence[str]], NDArray[Any]]  # targets [N], classes [K] -> an array of N rows
 
 
@@ -139,7 +141,7 @@ def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assig
         if chosen[index] == "test" and entries[index].split != "test"
     }
     aside = {index: f"corrected, and alike to a picture of {part}" for index, part in beside.items()}
-    aside |= dict.fromkeys(varied, "augmented copy of a picture of test")
+    aside |= dict.fromkeys(varied, VARIED)
     for index in aside:
         del chosen[index]
     examples = [

@@ -25,6 +25,7 @@ MOST = 150  # landmarks of a picture
 
 VERSION = f"landmarks-1-{SIDE}-{RELIEF}-{MOST}-opencv-{cv2.__version__}"
 
+_STEP, _LEVELS = 1.2, 8  # sizes in which landmarks are looked for
 _EVENED_OVER = 13  # pixels, twice
 _LEAST_CONTRAST = 4.0  # squared grey levels, added to the variance: noise is not blown up to detail
 _HEADER = struct.Struct("<4B")  # landmarks, height and width of the relief, width of the picture
@@ -66,7 +67,7 @@ def find_landmarks(picture: Image.Image) -> Landmarks:
     """
     grey = picture.convert("L")
     evened = _even(np.asarray(grey))
-    detector = cv2.ORB.create(MOST, 1.2, 8, edgeThreshold=12, patchSize=25, fastThreshold=6)
+    detector = cv2.ORB.create(MOST, _STEP, _LEVELS, edgeThreshold=12, patchSize=25, fastThreshold=6)
     keypoints, descriptors = detector.detectAndCompute(evened, None)
     if not keypoints:
         return no_landmarks()

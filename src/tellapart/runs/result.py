@@ -37,6 +37,7 @@ class TrainResult:
     metrics: dict[str, Any] = field(repr=False)  # metrics.json
     warnings: tuple[str, ...] = ()  # what the audit and the validation found that should not be missed
     left_out: int = 0  # by the corrections of --labels
+    augmented: int = 0  # copies of what is tested on, set aside
     report: Path | None = None  # report.html; None where none was asked for, or it could not be written
 
     @property
@@ -82,6 +83,7 @@ class TrainResult:
             "unreadable": self.unreadable,
             "duplicates": self.duplicates,
             "left_out": self.left_out,
+            "augmented": self.augmented,
             "leaked": self.leaked,
             "seconds": round(self.seconds, 3),
             "computed": self.computed,

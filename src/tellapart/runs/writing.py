@@ -20,7 +20,7 @@ from tellapart.answers.predictions import write_table
 from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score, TaskName, TaskRecord
 from tellapart.data.audit import audit_json, findings
 from tellapart.data.corrections import LEFT_OUT
-from tellapart.data.dataset import Dataset
+from tellapart.data.dataset import VARIED, Dataset
 from tellapart.data.examples import SPLITS, Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.survey import Examined
@@ -113,6 +113,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
 
 def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
     counts, examined, tested = learned.counts, learned.examined, learned.tested
+    varied = sum(example.problem == VARIED for example in learned.dataset.examples)
     warned = (finding.message for finding in findings(examined.audit) if finding.severity == "warning")
     return TrainResult(
         run=run.folder,
@@ -125,7 +126,8 @@ def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
         n_validation=counts["validation"],
         n_test=counts["test"],
         classes=learned.dataset.classes,
-        unreadable=sum(bool(example.problem) for example in learned.dataset.examples),
+        unreadable=sum(bool(example.problem) for example in learned.dataset.examples) - varied,
+        augmented=varied,
         duplicates=examined.audit.duplicates,
         left_out=examined.listing.ignored.get(LEFT_OUT, 0),
         leaked=tested.leaked,

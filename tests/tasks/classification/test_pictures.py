@@ -114,6 +114,8 @@ def test_copies_are_shown_by_cluster_with_the_labels_that_they_stand_under() -> 
     audit: dict[str, Any] = {
         "duplicates": 5,
         "near_copies": [["/nowhere/a.png", "/nowhere/b.png"], ["/nowhere/c.png", "/nowhere/unknown.png"]],
+        "augmented_copies": [["/nowhere/b.png", "/nowhere/c.png"]],
+        "augmented": 1,
         "leaks": [{"paths": ["/nowhere/b.png", "/nowhere/a.png"], "splits": ["train", "test"]}] * 3,
         "two_labels": [{"paths": ["/nowhere/c.png", "/nowhere/a.png"], "labels": ["cat", "ant"]}] * 4,
     }
@@ -123,6 +125,8 @@ def test_copies_are_shown_by_cluster_with_the_labels_that_they_stand_under() -> 
         [("a.png", "ant"), ("b.png", "bee")],
         [("c.png", "cat"), ("unknown.png", "")],
     ]
+    assert [names(group) for group in part.augmented] == [["b.png", "c.png"]]
+    assert (part.n_augmented, part.n_originals) == (1, 1)
     assert [names(group) for group in part.leaks] == [["b.png", "a.png"]] * 3
     assert [names(group) for group in part.two_labels] == [["c.png", "a.png"]] * 4
     assert (part.n_exact, part.n_near, part.n_leaks, part.n_two_labels) == (5, 2, 3, 4)
