@@ -60,6 +60,26 @@ def test_what_is_no_table_is_refused_with_its_line(text: str, line: int) -> None
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"path": ["a.png", "b.png"], "label": ["cat", "dog"]}',
+        '{"path": {"0": "a.png"}, "label": {"0": "cat"}}',
+        '{"a.png": "cat", "b.JPG": "dog"}',
+    ],
+)
+def test_columns_or_pictures_in_one_object_are_no_table(text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        open_json(PATH, text, Counter())
+    assert str(caught.value).startswith(
+        "'table.jsonl' is one object of JSON with a value for each column or picture, and"
+    )
+
+
+def test_one_row_is_a_table() -> None:
+    assert open_json(PATH, '{"path": "a.png", "labels": ["cat"]}', Counter()).header == ("path", "labels")
+
+
 def test_half_a_character_is_refused() -> None:
     with pytest.raises(DataError, match=r"line 1 of 'table.jsonl' holds half a character"):
         open_json(PATH, '{"path": "\\ud800"}', Counter())

@@ -23,6 +23,8 @@ PATH = Path("table.csv")
             ["cat, dog", "dog, cow", "cow", "cat"],
             "such as 'cat, dog'. Did you mean --task multilabel --label-separator ','?",
         ),
+        (["cat", "dog", "cat|dog"], "such as 'cat|dog'. Did you mean --task multilabel? --task classification takes"),
+        (["cat", "cat, dog", "dog"], "such as 'cat, dog'. Did you mean --task multilabel --label-separator ','?"),
         (["a;b", "b;a"], "such as 'a;b'. Did you mean --task multilabel --label-separator ';'?"),
         (["['cat']", "['cat', 'dog']"], "such as \"['cat']\". Did you mean --task multilabel, with the names of each"),
         (
@@ -44,6 +46,7 @@ def test_what_looks_like_another_task_is_asked(labels: list[str], words: str) ->
         ["tench, Tinca tinca", "goldfish, Carassius auratus"],
         ["New York, USA", "Boston, USA"],
         ["x|y"],
+        ["x|y", "x", "z"],
         ["1.0", "2.0", "3.0"],
         ["0.5", "1.5"],
         [str(number) for number in range(100)],

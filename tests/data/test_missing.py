@@ -38,6 +38,12 @@ def test_up_to_half_are_left_to_the_audit(tmp_path: Path) -> None:
             "a.png",
             "These are addresses on the web, which are not fetched: download the pictures",
         ),
+        (
+            "C:\\data\\a.png",
+            "a.png",
+            "These are whole paths, such as another machine has them, to which --root adds nothing",
+        ),
+        ("/data/none/a.png", "a.png", "These are whole paths, such as another machine has them"),
         ("a.png", "b.png", "Give another with --root."),
     ],
 )

@@ -72,8 +72,10 @@ def test_brightness_alone_tells_12_bit_pictures_apart(tmp_path: Path) -> None:
     assert [row["label"] for row in rows[:2]] == ["dim", "bright"]
     assert [row["warning"] == "" for row in rows] == [True, True, False]
     assert "reach beyond the range 0:4095" in rows[2]["warning"]
+    predictions = tellapart.load(run).predict(some)
+    assert predictions.warnings == ("", "", rows[2]["warning"])
     np.testing.assert_allclose(
-        tellapart.load(run).predict(some).probabilities.max(axis=1),
+        predictions.probabilities.max(axis=1),
         [float(row["probability"]) for row in rows],
         atol=1e-5,
     )

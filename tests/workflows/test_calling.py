@@ -32,7 +32,7 @@ def test_tables_are_read_as_told(tmp_path: Path, colours: Path) -> None:
     rows = [f"{path.relative_to(colours)};{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
     table = tmp_path / "table.csv"
     table.write_text("\n".join(["file;kind", *rows]), encoding="utf-8")
-    found = tellapart.check(table, reading={"path_column": "file", "label_column": "kind", "root": str(colours)})
+    found = tellapart.check(table, reading={"path_column": "file", "label_column": "kind", "root": colours})
     assert found["counts"][""].keys() == {"blue", "green", "红色"}
     with pytest.raises(SettingsError, match="there is no setting 'reading.rot'. Did you mean 'root'?"):
         tellapart.check(table, reading={"rot": "x"})

@@ -215,6 +215,7 @@ class Classification:
             probabilities=np.array(rows, dtype=np.float32),
             errors=[one.error for one in answers],
             classes=classes,
+            warnings=[one.warning for one in answers],
             sets=[one.members or () for one in answers] if tells else None,
             unknown=[one.unknown for one in answers]
             if abstention is not None and abstention.get("novelty_threshold") is not None

@@ -206,6 +206,7 @@ class Multilabel:
             label_sets=tuple(one.labels for one in answers),
             errors=tuple(one.error for one in answers),
             classes=classes,
+            warnings=tuple(one.warning for one in answers),
             unknown=flags([one.unknown for one in answers]) if tells else None,
             novelty=np.array(novelty, dtype=np.float32) if tells or not np.isnan(novelty).all() else None,
         )

@@ -35,6 +35,9 @@ class Predictions:
     labels: tuple[str, ...]  # N, name of the most probable class; "" where `errors` is set
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
+    warnings: tuple[
+        str, ...
+    ]  # N, what to know of how the picture was read (its values go beyond the range); "" for nothing
     # The three below are None where the model file is older than abstention, and `unknown` where the model cannot tell.
     # N, the classes that it may be, most probable first: so many that the true one is among them as often as wanted.
     sets: tuple[tuple[str, ...], ...] | None = None
@@ -52,6 +55,7 @@ class MultilabelPredictions:
     label_sets: tuple[tuple[str, ...], ...]  # N, classes at least as probable as their thresholds; () on error too
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
+    warnings: tuple[str, ...]  # N, what to know of how the picture was read; "" for nothing
     unknown: Flags | None = None  # [N], unlike anything trained on; masked where `errors` is set, None as above
     novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
     heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
@@ -90,6 +94,7 @@ def build_predictions(
     probabilities: NDArray[np.float32],
     errors: Sequence[str],
     classes: Sequence[str],
+    warnings: Sequence[str] = (),
     sets: Sequence[Sequence[int]] | None = None,
     unknown: Sequence[bool | None] | None = None,
     novelty: Sequence[float] | None = None,
@@ -97,7 +102,7 @@ def build_predictions(
     """Name the most probable class of each row; of equal probabilities the first class wins.
 
     `probabilities` is [N, K]; its rows where `errors` is not "" are overwritten with NaN in the result. `sets` are numbers
-    of classes, empty where `errors` is not ""; of `unknown`, what is None cannot be known.
+    of classes, empty where `errors` is not ""; of `unknown`, what is None cannot be known; no `warnings` are "" for each.
     """
     failed = np.array([bool(error) for error in errors], dtype=bool)
     rows = np.array(probabilities, dtype=np.float32).reshape(len(paths), len(classes))
@@ -110,6 +115,7 @@ def build_predictions(
         labels=tuple(labels),
         errors=tuple(errors),
         classes=tuple(classes),
+        warnings=tuple(warnings) or ("",) * len(paths),
         sets=None if sets is None else tuple(tuple(classes[index] for index in members) for members in sets),
         unknown=None if unknown is None else flags(unknown),
         novelty=None if novelty is None else np.array(novelty, dtype=np.float32),

@@ -15,6 +15,7 @@ import click
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem, expand, is_address
+from tellapart.errors import DataError
 from tellapart.preprocessing import MAX_FILE_BYTES
 from tellapart.sources.reading import ENDINGS
 from tellapart.storage import storage_errors
@@ -63,7 +64,14 @@ def items(paths: Iterable[str], list_file: Path | None, own: list[str] | None = 
         yield from _from_standard_input(own)
     elif list_file is not None:
         with storage_errors(list_file), list_file.open("rb") as file:
-            yield from expand(_lines(file, b"\0" if _ends_with_nul(file.peek(_HEAD)) else b"\n"), own)
+            head = file.peek(_HEAD)[:_HEAD]
+            ended = _ends_with_nul(head)
+            if not ended and _NO_TEXT.search(head):
+                raise DataError(
+                    f"{str(list_file)!r} is no list of pictures: a path or address a line, in UTF-8. Save it so; a picture itself "
+                    "is named without --list."
+                )
+            yield from expand(_lines(file, b"\0" if ended else b"\n"), own)
 
 
 def _is_pictures(argument: str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.predictions import joined
 from tellapart.data.cells import Cells
 from tellapart.errors import DataError
@@ -20,6 +22,11 @@ def open_json(path: Path, text: str, ignored: Counter[str], *, notes: Sequence[s
     Raises: DataError where it is no such table.
     """
     objects = list(_objects(path, text))
+    if len(objects) == 1 and _is_whole_table(objects[0][1]):
+        raise DataError(
+            f"{str(path)!r} is one object of JSON with a value for each column or picture, and not a table: give one list of "
+            'objects such as [{"path": "a.png", "label": "cat"}], which pandas writes with orient="records", or a CSV.'
+        )
     columns = list(dict.fromkeys(key for _, found in objects for key in found))
     rows = [(number, [cell_text(found.get(column)) for column in columns]) for number, found in objects]
     for number, cells in rows:
@@ -49,6 +56,13 @@ def _objects(path: Path, text: str) -> Iterator[tuple[int, dict[str, object]]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield number, _object(path, number, _parse(path, number, line))
+
+
+def _is_whole_table(found: dict[str, object]) -> bool:
+    """Whether a lone object is no row: its values are columns, as pandas writes them, or its keys name pictures."""
+    columns = all(isinstance(value, list | dict) for value in found.values())
+    pictures = [key for key in found if os.path.splitext(key)[1].lower() in FORMAT_OF_EXTENSION]
+    return bool(found) and (columns or bool(pictures))
 
 
 def _parse(path: Path, number: int, text: str) -> object:

@@ -24,7 +24,7 @@ def check_labels(path: Path, labels: Sequence[str]) -> str:
     _check_numbers(path, labels, different)
     for separator in _SEPARATORS:
         sets = _sets(different, separator)
-        if len(sets) > 1:
+        if len(sets) > 1 or _of_classes(different, separator):
             raise _several(path, sets[0], f" --label-separator {separator!r}" if separator != "|" else "")
     lists = [label for label in different if label.startswith("[") and label.endswith("]") and len(label) > 2]
     if lists:
@@ -45,6 +45,13 @@ def _sets(labels: Iterable[str], separator: str) -> list[str]:
     return [
         label for label, found in parts.items() if len(found) > 1 and all(part and times[part] > 1 for part in found)
     ]
+
+
+def _of_classes(labels: Sequence[str], separator: str) -> bool:
+    """Whether the only set there is (two classes have no more) names classes that other pictures have alone."""
+    return any(
+        separator in label and all(part.strip() in labels for part in label.split(separator)) for label in labels
+    )
 
 
 def _check_numbers(path: Path, labels: Sequence[str], different: Sequence[str]) -> None:

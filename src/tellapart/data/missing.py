@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def _hint(locator: Locator, cell: str) -> str:
     """What would find the file, if it is not far."""
     if cell.lower().startswith(("http://", "https://", "s3://", "gs://")):
         return " These are addresses on the web, which are not fetched: download the pictures first."
+    if os.path.isabs(cell) or re.match(r"[A-Za-z]:[\\/]|\\\\", cell):
+        return (
+            " These are whole paths, such as another machine has them, to which --root adds nothing: write them as they are here, "
+            "or keep of each what follows the pictures' folder."
+        )
     for root in _roots(locator.root):
         for extension in ("", *_EXTENSIONS):
             if (root, extension) != (locator.root, "") and is_file(os.path.join(root, cell + extension)):
