@@ -37,6 +37,7 @@ _LEAST_VOTES = 0.6
 _MOST_CANDIDATES = 10  # of a picture
 _MOST_PAIRS = 4  # in all, for each picture
 _BLOCK = 8192
+_GRAIN = 16.0  # int8 steps to 1
 
 _BIT_COUNTS = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
 
@@ -154,7 +155,7 @@ def _close(asking: NDArray[np.int8], inside: NDArray[np.int8]) -> tuple[_Rows, _
     # |a - b|² <= reach, with everything about b on one side of the product and everything about a on the other.
     half = np.einsum("nd,nd->n", second, second) / 2
     products = np.c_[first, np.ones(len(first), dtype=np.float32)] @ np.c_[second, -half].T
-    least = (np.einsum("nd,nd->n", first, first) - _REACH * _STEP**2) / 2
+    least = (np.einsum("nd,nd->n", first, first) - _REACH * _GRAIN**2) / 2
     near = products >= least[:, None]
     if int(near.sum()) <= _MOST_CLOSE * len(first):
         places = np.flatnonzero(near)
@@ -164,26 +165,24 @@ def _close(asking: NDArray[np.int8], inside: NDArray[np.int8]) -> tuple[_Rows, _
     return rows, best[rows, columns]
 
 
-_STEP = 16.0  # int8 steps to 1
-
-
 def _project(bits: NDArray[np.uint8], answering: int) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Descriptions as points int8 [n, D] in the main directions of a sample, and which of them are the centres of cells."""
     sample = np.random.default_rng(0).permutation(answering)[:_SAMPLE]
-    values = _signs(bits[sample])
+    values = _unpacked(bits[sample])
     mean = values.mean(axis=0)
     _, directions = np.linalg.eigh(np.cov((values - mean).T))
-    main = np.ascontiguousarray(directions[:, -_DIMENSIONS:], dtype=np.float32) * _STEP
+    main = np.ascontiguousarray(directions[:, -_DIMENSIONS:], dtype=np.float32) * np.float32(2 * _GRAIN)
     points = np.empty((len(bits), main.shape[1]), dtype=np.int8)
     for start in range(0, len(bits), _BLOCK):
-        part = (_signs(bits[start : start + _BLOCK]) - mean) @ main
+        part = _unpacked(bits[start : start + _BLOCK]) @ main - mean @ main
         points[start : start + _BLOCK] = np.clip(np.rint(part), -127, 127)
     cells = max(1, min(_MOST_CELLS, answering // _CELL, len(sample)))
     return points, points[sample[:cells]]
 
 
-def _signs(bits: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.unpackbits(bits, axis=1).astype(np.float32) * 2.0 - 1.0
+def _unpacked(bits: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Descriptions as 0 and 1; the main directions make -1 and 1 of it, so that the squared distance is 4 times the bits."""
+    return np.unpackbits(bits, axis=1).astype(np.float32)
 
 
 def _nearest(points: NDArray[np.int8], centres: NDArray[np.int8], number: int) -> Iterator[_Rows]:
