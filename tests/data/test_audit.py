@@ -431,6 +431,7 @@ def test_the_audit_as_json_is_whole() -> None:
         "two_labels",
         "leaks",
         "leaked",
+        "notes",
         "findings",
         "odd",
         "elongated",

@@ -106,7 +106,7 @@ def command(
         else check(pictures, corrections=corrections, deep=deep, reporter=reporter, options=options)
     )
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
-    lines = [] if as_json else _lines(examined, record)
+    lines = [] if as_json else _lines(examined, record, quiet=quiet)
     if doubtful and not as_json:
         lines += _doubts(record["labels"], pictures, out, examined.listing.task)
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
@@ -124,10 +124,11 @@ def _check_flags(given: dict[str, Any], *, labels: bool) -> None:
         )
 
 
-def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
+def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[str]:
+    """What is printed; how the data were read stands on standard error already, but where that is `quiet`."""
     from tellapart.data.audit import findings
 
-    lines = [*_counts(record["counts"], record.get("sets")), "", *_sizes(record), ""]
+    lines = [*(record["notes"] if quiet else ()), *_counts(record["counts"], record.get("sets")), "", *_sizes(record), ""]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
     if record["augmented_copies"] is None:

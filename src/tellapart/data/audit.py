@@ -76,6 +76,7 @@ def audit_json(audit: Audit) -> dict[str, Any]:
         ],
         "leaks": [{"paths": _strings(leak.paths), "splits": list(leak.splits)} for leak in audit.leaks],
         "leaked": len(audit.leaked_indices),
+        "notes": list(audit.notes),
         "findings": [{"severity": finding.severity, "message": finding.message} for finding in findings(audit)],
         **audit.oddities.as_json(),
         **({} if audit.depths is None else {"depth": audit.depths.as_json()}),

@@ -75,6 +75,7 @@ class Audit:
     sets: SetCounts | None = None  # where a picture has a set of classes
     depths: Depths | None = None  # where pictures have more than 8 bits
     oddities: Oddities = field(default_factory=Oddities)
+    notes: tuple[str, ...] = ()  # how the source was read, where that had to be found out
 
     @property
     def totals(self) -> dict[str, int]:
@@ -130,6 +131,7 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection], scenes: Sce
         sets=_sets(listing, usable, groups),
         depths=gather_depths(entries, inspections),
         oddities=find_oddities(entries, inspections),
+        notes=listing.notes,
     )
 
 
