@@ -248,3 +248,26 @@ def test_what_is_never_read_is_named() -> None:
 
 def test_the_readers_are_told_by_version() -> None:
     assert f"tifffile-{tifffile.__version__}" in readers().split(",")
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "said"), [("TIFF", 3, True), ("TIFF", 1, False), ("GIF", 2, True), ("GIF", 1, False)]
+)
+def test_that_only_the_first_page_or_frame_is_read_is_told(name: str, count: int, said: bool) -> None:
+    pages = [Image.new("L", (9, 7), 40 * number) for number in range(1, count + 1)]
+    file = io.BytesIO()
+    pages[0].save(file, name, save_all=True, append_images=pages[1:])
+    decoded = decode(file.getvalue(), target=8)
+    assert decoded.bands == ("first page or frame of several" if said else "")
+    assert decoded.remark(None) == (f"its {decoded.bands}" if said else "")
+    assert np.unique(np.asarray(decoded.image)).tolist() == [40], "the first one it is"
+
+
+def test_a_file_whose_second_frame_is_damaged_is_its_first() -> None:
+    pages = [Image.new("L", (90, 70), 40), Image.effect_noise((90, 70), 30)]
+    file = io.BytesIO()
+    pages[0].save(file, "GIF", save_all=True, append_images=pages[1:])
+    first = io.BytesIO()
+    pages[0].save(first, "GIF")
+    decoded = decode(file.getvalue()[: len(first.getvalue()) + 40], target=8)
+    assert decoded.image.getpixel((0, 0)) == (40, 40, 40)

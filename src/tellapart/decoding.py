@@ -32,8 +32,10 @@ Reading: TypeAlias = Span | Literal["own"] | None  # which values of more than 8
 MAX_PIXELS = 170_000_000  # just under the count at which Pillow itself refuses; 510 MB once decoded
 MAX_FILE_BYTES = 512 * 1024 * 1024
 UNKNOWN_FORMAT = "not a picture in a known format"
+FIRST_OF_SEVERAL = "first page or frame of several"
 
 _DRAFT_FACTOR = 2
+_STILL = frozenset(("JPEG", "MPO"))  # beside its picture an MPO holds previews, or what the other eye sees
 _BITS_TAG, _ORIENTATION_TAG, _SAMPLES_TAG, _PLANES_TAG = 0x0102, 0x0112, 0x0115, 0x011C
 _UPRIGHT: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,7 +60,7 @@ class Decoded:
     turned: bool  # EXIF says that the stored pixels do not stand upright
     deep: Deep | None = None  # of a picture of more than 8 bits: its values, not yet turned
     profile: str = ""  # the colour profile that was followed, or BROKEN; "" for none or one that changes nothing
-    bands: str = ""  # which of many bands were taken, in words
+    bands: str = ""  # which of many bands, or that only the first page or frame was taken, in words
 
     def remark(self, span: Span | None) -> str:
         """What a person should know of how the picture was read with that range; "" where there is nothing."""
@@ -129,6 +131,7 @@ def _decode(data: bytes, target: int, max_pixels: int, span: Reading, colour: Co
     width, height = image.size
     check_pixels(width, height, most=max_pixels)
     format_name, mode, stored = str(image.format), image.mode, raw_mode(image)
+    several = _has_several(open_picture(data) if format_name == "GIF" else image)  # a GIF is sought through for it
     image.draft(None, (target * _DRAFT_FACTOR, target * _DRAFT_FACTOR))
     image.load()
     upright = _UPRIGHT.get(_orientation(image))
@@ -150,7 +153,7 @@ def _decode(data: bytes, target: int, max_pixels: int, span: Reading, colour: Co
         turned=upright is not None,
         deep=deep,
         profile=profile,
-        bands=_bands(image),
+        bands=_bands(image) or (FIRST_OF_SEVERAL if several else ""),
     )
 
 
@@ -205,6 +208,16 @@ def _shown(deep: Deep, span: Reading) -> Image.Image:
         depth = deep.depth()
         span = (depth.low, depth.high) if depth.high > depth.low else deep.usual
     return Image.fromarray(deep.scaled(deep.usual if span is None else span)).convert("RGB")
+
+
+def _has_several(image: Image.Image) -> bool:
+    """Whether the file holds further pages or frames."""
+    if image.format in _STILL:
+        return False
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # of damaged bytes any kind: what comes after the first one is no picture
+        return False
 
 
 def _bands(image: Image.Image) -> str:

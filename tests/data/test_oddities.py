@@ -159,4 +159,7 @@ def test_colour_profiles_and_bands_are_told(tmp_path: Path) -> None:
     path.write_bytes(file.getvalue())
     listing = Listing(source=tmp_path, entries=(Entry(path=path, target=ClassName("a"), split=None),), classes=("a",))
     audit = build_audit(listing, inspect_all([path], workers=1))
-    assert "note: pictures of many bands: 1; taken are bands 1, 2 and 3 of 7 as red, green and blue." in told(audit)
+    assert (
+        "note: pictures of which only a part is read: 1, their bands 1, 2 and 3 of 7 as red, green and blue."
+        in told(audit)
+    )

@@ -128,7 +128,13 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
     """What is printed; how the data were read stands on standard error already, but where that is `quiet`."""
     from tellapart.data.audit import findings
 
-    lines = [*(record["notes"] if quiet else ()), *_counts(record["counts"], record.get("sets")), "", *_sizes(record), ""]
+    lines = [
+        *(record["notes"] if quiet else ()),
+        *_counts(record["counts"], record.get("sets")),
+        "",
+        *_sizes(record),
+        "",
+    ]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
     if record["augmented_copies"] is None:

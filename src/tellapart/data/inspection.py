@@ -37,7 +37,7 @@ _SMALL_BYTES = 4096
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 # Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
-_VERSION = f"inspection-4-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}-{readers()}"
+_VERSION = f"inspection-5-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}-{readers()}"
 _OUT_OF_MEMORY = "not enough memory to decode it"
 _NO_PICTURE = frozenset((UNKNOWN_FORMAT, "empty file"))
 _FAMILY: Mapping[str, str] = {"MPO": "JPEG", "DIB": "BMP"}

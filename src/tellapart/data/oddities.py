@@ -102,7 +102,7 @@ def oddity_notes(odd: Oddities, short: Callable[[Path], str]) -> Iterator[str]:
         named = ", ".join(f"{name} ({number:,})" for name, number in odd.profiles.items())
         yield f"colours brought to sRGB, as the pictures' profiles say: {named}."
     for bands, number in odd.bands.items():
-        yield f"pictures of many bands: {number:,}; taken are {bands}."
+        yield f"pictures of which only a part is read: {number:,}, their {bands}."
 
 
 def _told(kind: Oddity, paths: Sequence[Path], short: Callable[[Path], str]) -> str:
