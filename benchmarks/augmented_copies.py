@@ -28,7 +28,7 @@ from tellapart.data.examples import PictureFile
 from tellapart.features.backbone import prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import embed_pictures
-from tellapart.features.scenes import search
+from tellapart.features.scene_search import search
 from tellapart.preprocessing import decode
 from tellapart.reporter import Silent
 from tellapart.runtime import cores

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"imagehash", "scipy", "sklearn", "timm", "torch", "torchvision"}
+HEAVY = {"cv2", "imagehash", "scipy", "sklearn", "timm", "torch", "torchvision"}
 
 
 def imported_by(*arguments: str | Path) -> set[str]:

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from tellapart.data.examples import PictureFile
 from tellapart.features.cache import Cache
-from tellapart.features.scenes import look_up, search
+from tellapart.features.scene_search import search
+from tellapart.features.scenes import Known, look_up
 from tests.data.made_scenes import cropped, made_scene, turned
 
 
@@ -43,7 +44,7 @@ def test_copies_are_found_and_remembered(tmp_path: Path, cache: Cache) -> None:
     files = saved(tmp_path, made())
     told: list[int] = []
     with cache:
-        assert look_up(files, cache).missing == len(files)
+        assert look_up(files, cache) == Known(scenes=None, whole=False)
         found = search(files, cache=cache, workers=2, advance=told.append)
         assert {frozenset(pair) for pair in found.pairs} == {
             frozenset((f"scene {number}", f"copy of {number}")) for number in (1, 2, 4)
@@ -56,7 +57,7 @@ def test_copies_are_found_and_remembered(tmp_path: Path, cache: Cache) -> None:
         again = look_up(files[::-1], cache)
         assert again.scenes == found
         fewer = look_up(files[:-1], cache)
-        assert (fewer.scenes, fewer.missing) == (None, 0)
+        assert (fewer.scenes, fewer.whole) == (None, True)
         assert search(files[:-1], cache=cache, workers=1) == found
 
 
@@ -66,7 +67,8 @@ def test_a_picture_that_vanished_is_passed_over_and_not_remembered(tmp_path: Pat
     with cache:
         found = search(files, cache=cache, workers=2)
         assert len(found.pairs) == 3
-        assert look_up(files[:3], cache).missing == 1
+        assert not look_up(files[:3], cache).whole
+        assert look_up(files[1:3], cache).whole
 
 
 def cell(number: int) -> Image.Image:

@@ -15,7 +15,7 @@ import uv
 
 pytestmark = pytest.mark.slow
 
-ABSENT = ("torch", "torchvision", "timm", "sklearn", "scipy", "onnx", "imagehash")
+ABSENT = ("torch", "torchvision", "timm", "sklearn", "scipy", "onnx", "imagehash", "cv2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
         "onnx",
         "safetensors",
         "imagehash",
+        "cv2",
         "tomli_w",
         "cleanlab",
         "captum",

@@ -23,8 +23,6 @@ RELIEF = 64  # pixels, the longer side of what is kept of it
 BITS = 256  # of a description
 MOST = 150  # landmarks of a picture
 
-VERSION = f"landmarks-1-{SIDE}-{RELIEF}-{MOST}-opencv-{cv2.__version__}"
-
 _STEP, _LEVELS = 1.2, 8  # sizes in which landmarks are looked for
 _EVENED_OVER = 13  # pixels, twice
 _LEAST_CONTRAST = 4.0  # squared grey levels, added to the variance: noise is not blown up to detail

@@ -1,47 +1,26 @@
-"""Which pictures are moved copies of one another, worked out once. In: PictureFiles. Out: Scenes. Next: data/survey.py.
+"""What is known about moved copies in a set of pictures. In: PictureFiles. Out: Known. Next: scene_search.py.
 
 What was found about a set of pictures is kept in the cache; so are the landmarks of each, so that a set that grew costs only
-what is new, and the comparison.
+what is new, and the comparison. To ask for it costs nothing, not even the library of local features.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import json
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
+from importlib.metadata import version
 
 from tellapart.data.augmented import Scenes
 from tellapart.data.examples import PictureFile
-from tellapart.data.landmark_votes import find_candidates
-from tellapart.data.landmarks import SIDE, VERSION, Landmarks, find_landmarks, no_landmarks, pack, unpack
-from tellapart.data.same_scene import LEAST_LIKE, in_place, looks_original, measure_overlap, same_scene
-from tellapart.data.template import find_template
-from tellapart.data.turned import Pose, same_when_turned
-from tellapart.errors import PictureError
 from tellapart.features.cache import Cache
-from tellapart.preprocessing import decode
-from tellapart.threads import as_they_come, in_order
 
-_LANDMARKS, _SCENES = "landmarks", "scenes"
-_TARGET = SIDE // 2  # pixels; a JPEG is decoded at no less than twice this
-_PER_UNIT = 32
-_WRITE_EVERY = 256
-_FIXED_SHARE = 0.1  # pairs that lie on each other and are no copies, for each picture
+LANDMARKS, SCENES = "landmarks", "scenes"  # kinds of what is kept
 
-_Found = Mapping[str, Landmarks]
-
-
-class _Compared(NamedTuple):
-    pose: Pose
-    rows: tuple[int, int]  # the likelier original first
-    placed: bool  # they lie exactly on each other
-    same: bool  # as the landmarks tell
+_FORMAT = 1  # raise it when landmarks or what they come to change
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,137 +28,41 @@ class Known:
     """What the cache knows about a set of pictures."""
 
     scenes: Scenes | None  # what an earlier search found
-    missing: int  # pictures that no landmarks are known of
+    whole: bool  # all that is slow about a search is there
 
 
 def look_up(pictures: Sequence[PictureFile], cache: Cache) -> Known:
     """What the cache knows about these pictures."""
     contents = sorted({picture.content_hash for picture in pictures})
-    value = cache.get_many(_SCENES, [_key(contents)]).get(_key(contents))
+    value = cache.get_many(SCENES, [_key(contents)]).get(_key(contents))
     known = None if value is None else _read(value, contents)
     if known is not None:
-        return Known(scenes=known, missing=0)
-    there = cache.get_many(_LANDMARKS, [f"{VERSION}:{content}" for content in contents])
-    return Known(scenes=None, missing=len(contents) - len(there))
+        return Known(scenes=known, whole=True)
+    for start in range(0, len(contents), _AT_ONCE):
+        keys = [landmarks_key(content) for content in contents[start : start + _AT_ONCE]]
+        if len(cache.get_many(LANDMARKS, keys)) < len(keys):
+            return Known(scenes=None, whole=False)
+    return Known(scenes=None, whole=True)
 
 
-def search(
-    pictures: Sequence[PictureFile], *, cache: Cache, workers: int, advance: Callable[[int], None] | None = None
-) -> Scenes:
-    """Find the pairs of contents that show one scene, moved, mirrored or recoloured; each content is looked at once.
-
-    `advance` is told how many pictures have their landmarks. A picture that can no longer be read has none.
-    """
-    files = {picture.content_hash: picture for picture in pictures}
-    contents = sorted(files)  # so that neither names nor order decide anything
-    found = _landmarks(files, contents, cache, workers, advance)
-    listed = [found[content] for content in contents]
-    scenes = Scenes(pairs=tuple((contents[first], contents[second]) for first, second in _pairs(listed, workers)))
-    cache.put_many(_SCENES, {_key(contents): json.dumps(scenes.pairs).encode()})
-    return scenes
+def remember(scenes: Scenes, contents: Sequence[str], cache: Cache) -> None:
+    """Keep what was found about these contents, sorted. Raises: StorageError."""
+    cache.put_many(SCENES, {_key(contents): json.dumps(scenes.pairs).encode()})
 
 
-def _pairs(listed: Sequence[Landmarks], workers: int) -> list[tuple[int, int]]:
-    """Rows of those that show one scene, the likelier original first."""
-    template = find_template([landmarks.relief for landmarks in listed])
-    candidates = find_candidates(listed)
-    tasks = list(zip(candidates.pairs.tolist(), candidates.mirrored.tolist(), strict=True))
-    units = [tasks[start : start + _PER_UNIT] for start in range(0, len(tasks), _PER_UNIT)]
-
-    def compare(unit: list[tuple[list[int], bool]]) -> list[_Compared]:
-        compared = []
-        for (first, second), mirrored in unit:
-            overlap = measure_overlap(listed[first], listed[second], template, mirrored=mirrored)
-            if overlap is None or overlap.likeness < LEAST_LIKE:
-                continue
-            original = looks_original(listed[first], listed[second], overlap)
-            compared.append(
-                _Compared(
-                    pose=Pose(first=first, second=second, mirrored=mirrored, turns=overlap.turns),
-                    rows=(first, second) if original else (second, first),
-                    placed=in_place(overlap),
-                    same=same_scene(overlap, mirrored=mirrored),
-                )
-            )
-        return compared
-
-    with contextlib.closing(in_order(units, compare, workers=workers, name="compare")) as results:
-        found = [one for result in results for one in result]
-    thumbnails = np.array([landmarks.thumbnail for landmarks in listed], dtype=np.uint8)
-    whole = dict(
-        zip(_placed(found), same_when_turned(thumbnails, [found[one].pose for one in _placed(found)]), strict=True)
-    )
-    fixed = _is_fixed(found, whole, len(listed))
-    return [
-        one.rows
-        for number, one in enumerate(found)
-        if whole.get(number, False) or (one.same and not (one.placed and fixed))
-    ]
+def landmarks_key(content: str) -> str:
+    """The key that the landmarks of a content are kept under."""
+    return f"{_version()}:{content}"
 
 
-def _placed(found: Sequence[_Compared]) -> list[int]:
-    return [number for number, one in enumerate(found) if one.placed]
-
-
-def _is_fixed(found: Sequence[_Compared], whole: Mapping[int, bool], number: int) -> bool:
-    """Whether these are things of one shape in one place (cells, parts before one camera), which lie on each other anyway."""
-    alike = [found[place].pose for place, same in whole.items() if not same]
-    return sum(not (pose.mirrored or pose.turns) for pose in alike) > _FIXED_SHARE * number
-
-
-def _landmarks(
-    files: Mapping[str, PictureFile],
-    contents: Sequence[str],
-    cache: Cache,
-    workers: int,
-    advance: Callable[[int], None] | None,
-) -> dict[str, Landmarks]:
-    """Of every content; those that the cache does not have are made and kept."""
-    found: dict[str, Landmarks] = {}
-    for start in range(0, len(contents), 1000):
-        keys = {f"{VERSION}:{content}": content for content in contents[start : start + 1000]}
-        for key, value in cache.get_many(_LANDMARKS, list(keys)).items():
-            read = unpack(value)
-            if read is not None:
-                found[keys[key]] = read
-    missing = [content for content in contents if content not in found]
-    if advance is not None:
-        advance(len(found))
-    stop = threading.Event()
-
-    def work(unit: list[str]) -> dict[str, Landmarks | None]:
-        return {} if stop.is_set() else {content: _look(files[content]) for content in unit}
-
-    units = [missing[start : start + _PER_UNIT] for start in range(0, len(missing), _PER_UNIT)]
-    unsaved: dict[str, bytes] = {}
-    try:
-        with contextlib.closing(as_they_come(units, work, workers=workers, name="landmarks", stop=stop)) as results:
-            for result in results:
-                for content, seen in result.items():
-                    found[content] = seen or no_landmarks()
-                    if seen is not None and files[content].file_hash:
-                        unsaved[f"{VERSION}:{content}"] = pack(seen)
-                if advance is not None:
-                    advance(len(result))
-                if len(unsaved) >= _WRITE_EVERY:
-                    cache.put_many(_LANDMARKS, unsaved)
-                    unsaved.clear()
-    finally:
-        cache.put_many(_LANDMARKS, unsaved)
-    return found
-
-
-def _look(picture: PictureFile) -> Landmarks | None:
-    """None where it cannot be read now: the next step says so."""
-    try:
-        decoded = decode(picture.read(), target=_TARGET)
-    except PictureError:
-        return None
-    return find_landmarks(decoded.image)
+@functools.cache
+def _version() -> str:
+    """What the landmarks and what they come to depend on; asked without importing the library."""
+    return f"{_FORMAT}-opencv-{version('opencv-python-headless')}"
 
 
 def _key(contents: Sequence[str]) -> str:
-    return f"{VERSION}:{hashlib.sha256(''.join(contents).encode()).hexdigest()}"
+    return f"{_version()}:{hashlib.sha256(''.join(contents).encode()).hexdigest()}"
 
 
 def _read(value: bytes, contents: Sequence[str]) -> Scenes | None:

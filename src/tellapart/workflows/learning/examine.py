@@ -17,6 +17,7 @@ from tellapart.data.listing import read_listing
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
+from tellapart.features.scenes import look_up
 from tellapart.reporter import Reporter
 from tellapart.runtime import cores
 
@@ -99,12 +100,12 @@ def _scenes(
     ]
     if not pictures:
         return Scenes(pairs=())
-    # Only now: the library of local features takes a fifth of a second to import.
-    from tellapart.features.scenes import look_up, search
-
     known = look_up(pictures, cache)
-    if known.scenes is not None or (look == "known" and known.missing):
+    if known.scenes is not None or (look == "known" and not known.whole):
         return known.scenes
+    # Only now: the library of local features takes a while to import.
+    from tellapart.features.scene_search import search
+
     with reporter.step("Looking for augmented copies", len(pictures)) as advance:
         return search(pictures, cache=cache, workers=workers, advance=advance)
 
