@@ -112,3 +112,12 @@ def test_loose_pictures_get_the_hint(tmp_path: Path) -> None:
         DataError, match=r"Names such as 'cat\.0\.jpg' seem to say the class; --label-from '\(\?P<label>"
     ):
         read_listing(tmp_path)
+
+
+def test_labels_in_a_column_and_in_the_paths_are_asked_and_what_fits_is_not_counted(tmp_path: Path) -> None:
+    make(tmp_path, "a_1.jpg", "b_2.jpg")
+    expression = r"(?P<label>[a-z]+)_\d"
+    (tmp_path / "t.csv").write_text("path,kind\na_1.jpg,x\nb_2.jpg,y\n")
+    assert LEFT_OUT not in read_listing(tmp_path / "t.csv", ReadOptions(label_from=expression)).ignored
+    with pytest.raises(DataError, match="may be its column of labels, or what --label-from finds in its paths. Leave"):
+        read_listing(tmp_path / "t.csv", ReadOptions(label_from=expression, label_column="kind"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.bundle import Score
+from tellapart.errors import SettingsError
 from tellapart.reporting.phrases import LANGUAGES, Phrases, language_of, table
 
 SOURCES = Path(__file__).parents[2] / "src" / "tellapart"
@@ -168,3 +169,8 @@ def test_where_no_variable_tells_the_system_s_locale_does(
     monkeypatch.setattr(locale, "getlocale", lambda: system)
     assert language_of(None) == language
     assert language_of("en") == "en"
+
+
+def test_a_language_that_no_report_is_in_is_refused() -> None:
+    with pytest.raises(SettingsError, match="the language is 'fr'; a report is in one of en, zh. Give one of them."):
+        language_of("fr")

@@ -94,16 +94,25 @@ def _notes(folder: Path, pattern: re.Pattern[str], entries: Sequence[Entry]) -> 
 
 
 def with_labels(cells: Cells, pattern: re.Pattern[str], ignored: Counter[str]) -> Cells:
-    """A table with the labels, and the groups and splits, that are in its paths. Raises: DataError where no path has a label."""
+    """A table with the labels, and the groups and splits, that are in its paths.
+
+    Raises: DataError where no path has a label, or the table has labels of its own.
+    """
     names = [name.casefold() for name in cells.header]
     if "path" not in names:
         return cells  # told by who reads the columns
+    if "label" in names:
+        raise DataError(
+            f"the classes of {str(cells.path)!r} may be its column of labels, or what --label-from finds in its paths. Leave "
+            "--label-from out, or take the column out of the table."
+        )
     place = names.index("path")
     found = [found_in(pattern, row[place]) for _, row in cells.rows()]
     kept = [(one, numbered) for one, numbered in zip(found, cells.rows(), strict=True) if one is not None]
     if found and not kept:
         raise _finds_nothing(pattern, str(cells.path), cells.rows()[0][1][place])
-    ignored[LEFT_OUT] += len(found) - len(kept)
+    if len(kept) < len(found):
+        ignored[LEFT_OUT] += len(found) - len(kept)
     added = [name for name in _GROUPS if name in pattern.groupindex and name not in names]
     rows = [(number, [*row, *(one[name] for name in added)]) for one, (number, row) in kept]
     return cells.with_rows((*cells.header, *added), rows)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from tellapart.bundle import Score
+from tellapart.errors import SettingsError
 from tellapart.language import is_simplified_chinese
 
 Language = Literal["en", "zh"]
@@ -104,8 +105,15 @@ def table() -> Mapping[str, Mapping[str, str]]:
 
 
 def language_of(asked: str | None) -> Language:
-    """The language asked for, or with None the system's: Chinese where this process's locale says Simplified, else English."""
+    """The language asked for, or with None the system's: Chinese where its locale says Simplified, else English.
+
+    Raises: SettingsError for another one.
+    """
     if asked is not None:
+        if asked not in LANGUAGES:
+            raise SettingsError(
+                f"the language is {asked!r}; a report is in one of {', '.join(LANGUAGES)}. Give one of them."
+            )
         return "zh" if asked == "zh" else "en"
     for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG"):
         value = os.environ.get(name)
