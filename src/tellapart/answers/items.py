@@ -91,6 +91,7 @@ def read_file(path: str) -> bytes:
     try:
         return read_bytes(path)
     except FileNotFoundError:
-        raise PictureError("no such file") from None
+        more = "; of addresses, those of http and https are fetched" if "://" in path else ""
+        raise PictureError(f"no such file{more}") from None
     except (OSError, ValueError) as error:
         raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
