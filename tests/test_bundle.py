@@ -90,8 +90,8 @@ def test_any_changed_byte_is_noticed(tiny_bytes: bytes, tmp_path: Path) -> None:
 
 def test_a_newer_schema_asks_for_an_upgrade(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, {"schema_version": 4, "new_key": 1}))
-    with pytest.raises(ModelFileError, match="manifest schema 4; this tellapart reads up to 3. Upgrade tellapart"):
+    path.write_bytes(_with_manifest(tiny_network, tiny_manifest, {"schema_version": 5, "new_key": 1}))
+    with pytest.raises(ModelFileError, match="manifest schema 5; this tellapart reads up to 4. Upgrade tellapart"):
         open_model(path)
 
 
@@ -126,7 +126,7 @@ def test_a_manifest_that_breaks_a_rule_is_refused(
 def test_files_of_older_schemas_answer_as_they_did(repository: Path, schema: int) -> None:
     """The two files were written by tellapart at the schema's time, with the network and the weights of `tiny_bytes`."""
     opened = open_model(repository / "tests" / "files" / f"schema_{schema}.onnx")
-    assert (opened.manifest.schema_version, opened.manifest.task) == (3, "classification")
+    assert (opened.manifest.schema_version, opened.manifest.task) == (4, "classification")
     record = opened.manifest.record_of(ClassificationRecord)
     assert record.temperature == 0.5
     images = np.zeros((2, 16, 16, 3), dtype=np.uint8)

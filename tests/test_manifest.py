@@ -81,3 +81,11 @@ def test_what_the_network_must_give_follows_from_the_record() -> None:
         "probabilities",
         "embedding",
     )
+
+
+def test_merged_names_travel_where_there_are_any(tiny_manifest: Manifest) -> None:
+    assert "merged" not in tiny_manifest.model_dump(mode="json")["data"]  # so that older programs open the file
+    data = tiny_manifest.model_dump(mode="json")["data"] | {"merged": {"Cat": "cat"}}
+    found = Manifest.model_validate(changed(tiny_manifest, data=data))
+    assert found.data.merged == {"Cat": "cat"}
+    assert Manifest.model_validate_json(found.model_dump_json()) == found

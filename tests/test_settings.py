@@ -47,7 +47,7 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
             {"data": "x", "network": {"blocks": [{}, {"filtres": 3}]}},
             "there is no setting 'network.blocks.1.filtres'. Did you mean 'filters'? The settings there are: filters, kernel",
         ),
-        ({"data": "x", "loop": {"epochs": 0}}, "loop.epochs is 0; Input should be greater than or equal to 1"),
+        ({"data": "x", "loop": {"epochs": 0}}, "loop.epochs is 0; it must be at least 1"),
         (
             {"data": "x", "budget": "ten minutes"},
             "budget is 'ten minutes'; a time is a number above 0 and s, m or h",
@@ -55,26 +55,26 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
         ({"data": "x", "budget": "0s"}, "budget is '0s'; a time is a number above 0"),
         (
             {"data": "x", "augment": {"rotation": 200}},
-            "augment.rotation is 200; Input should be less than or equal to 180",
+            "augment.rotation is 200; it must be at most 180",
         ),
         ({}, "no data was given. Name a folder with one folder of pictures a class, or a CSV."),
-        ({"data": "x", "loop": {"l1": float("inf")}}, "loop.l1 is inf; Input should be a finite number"),
-        ({"data": "x", "loop": {"decay_epochs": 1e308}}, "loop.decay_epochs is 1e+308; Input should be less than"),
+        ({"data": "x", "loop": {"l1": float("inf")}}, "loop.l1 is inf; it must be a finite number"),
+        ({"data": "x", "loop": {"decay_epochs": 1e308}}, "loop.decay_epochs is 1e+308; it must be at most"),
         (
             {"data": "x", "strategy": "scratch", "network": {"blocks": [{"padding": "valid"}]}},
             'padding is "same" or a number of pixels from 0 to 64',
         ),
         ({"data": "x", "budget": 90}, "budget is 90; a time is a number above 0 and s, m or h, such as 90s"),
         ({"data": "x", "budget": "9s", "strategy": "probe"}, "budget is set, which --strategy probe does not use."),
-        ({"data": ""}, "data is ''; String should have at least 1 character"),
-        ({"data": "x", "folds": 1}, "folds is 1; Input should be greater than or equal to 2"),
+        ({"data": ""}, "data is ''; it must not be empty"),
+        ({"data": "x", "folds": 1}, "folds is 1; it must be at least 2"),
         ({"data": "x", "device": "tpu"}, "device is 'tpu'"),
         (
             {"data": "x", "pictures": "y"},
             "data is 'x' and pictures is 'y'; both name what is learned from, pictures being the older name. Give data alone.",
         ),
-        ({"data": "x", "task": "regression"}, "task is 'regression'; Input should be 'classification', 'multilabel'"),
-        ({"data": "x", "label_separator": "/"}, "label_separator is '/'; Input should be '|', ';', ',' or ' '"),
+        ({"data": "x", "task": "regression"}, "task is 'regression'; it must be classification, multilabel"),
+        ({"data": "x", "label_separator": "/"}, "label_separator is '/'; it must be '|', ';', ',' or ' '"),
         (
             {"data": "x", "task": "classification", "label_separator": ";"},
             "label_separator is ';', which task classification does not use. Leave it out, or give --task multilabel.",
@@ -132,6 +132,14 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
             {"network": {"crop": 0.9}, "strategy": "scratch"},
             "network.crop is set, which --strategy scratch does not use.",
         ),
+        (
+            {"network": {"crop": 0.9, "fit": "squash"}},
+            "network.crop is 0.9, but network.fit squash shows the whole picture. Leave one of them out",
+        ),
+        (
+            {"value_range": "9:1"},
+            "data.range is '9:1'; a range is LOW:HIGH, two numbers with the lower first, such as 0:4095",
+        ),
     ],
 )
 def test_a_setting_that_would_be_ignored_is_refused(values: dict[str, object], words: str) -> None:
@@ -163,6 +171,7 @@ def test_tables_are_laid_over_each_other_key_by_key() -> None:
         ("network.name=lenet5", {"network": {"name": "lenet5"}}),
         ("network.blocks=[{filters=8}]", {"network": {"blocks": [{"filters": 8}]}}),
         ("seed = 3", {"seed": 3}),
+        ("data.range=0:4095", {"value_range": "0:4095"}),
     ],
 )
 def test_an_assignment_is_a_line_of_a_recipe(text: str, table: dict[str, object]) -> None:

@@ -6,22 +6,29 @@
     print(result.accuracy.value, result.accuracy.low, result.accuracy.high)
 
     classifier = tellapart.load(result.model)
-    predictions = classifier.predict(["a.jpg", "b.png"])
+    predictions = classifier.predict(["a.jpg", "b.png"])  # or bytes, PIL images, arrays, tensors, a DataFrame
     predictions.labels, predictions.probabilities  # names, float32 [N, K]; of several classes a picture: .label_sets
 
     client = tellapart.Client("http://127.0.0.1:8501")  # of `tellapart serve`; AsyncClient for asyncio
     client.predict(["a.jpg", "b.png"])
 
-`load` needs only the bare package; `train`, `evaluate` and `check` need the extra: pip install "tellapart[train]"; the
-clients need "tellapart[client]".
+    try:
+        tellapart.train("nothing/")
+    except tellapart.TellapartError as error:  # the root of all that we raise; its text says value, rule and remedy
+        print(error)
+
+`load` needs only the bare package; `train`, `evaluate`, `check`, `explain` and `report` need the extra: pip install
+"tellapart[train]"; the clients need "tellapart[client]".
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
     from tellapart.answers.predictor import Predictor
@@ -30,8 +37,21 @@ if TYPE_CHECKING:
     from tellapart.client.synchronous import Client
     from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
+    from tellapart.workflows.explain import Explanation
+    from tellapart.workflows.report import WrittenReport
 
-__all__ = ["AsyncClient", "Client", "__version__", "check", "evaluate", "load", "train"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "TellapartError",
+    "__version__",
+    "check",
+    "evaluate",
+    "explain",
+    "load",
+    "report",
+    "train",
+]
 
 # ONNX Runtime's official builds send usage reports to its makers unless this is set when they are loaded. What our users
 # classify is theirs; who wants the reports sets 0.
@@ -57,67 +77,92 @@ def __getattr__(name: str) -> Any:
 
 
 def train(
-    pictures: _PathLike,
+    pictures: _PathLike | None = None,
     *,
     labels: _PathLike | None = None,
-    out: _PathLike = "runs",
-    strategy: Literal["auto", "probe", "finetune", "scratch"] = "auto",
+    out: _PathLike | None = None,
+    task: TaskName | None = None,
+    label_separator: Literal["|", ";", ",", " "] | None = None,
+    reading: Mapping[str, Any] | None = None,
+    strategy: Literal["auto", "probe", "finetune", "scratch"] | None = None,
     budget: str | None = None,
-    backbone: str = "tf_efficientnet_lite0",
+    backbone: str | None = None,
     weights: _PathLike | None = None,
-    class_weights: Literal["none", "balanced"] = "none",
-    seed: int = 0,
-    strict: bool = False,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    folds: int = 5,
-    report: bool = True,
+    class_weights: Literal["none", "balanced"] | None = None,
+    coverage: float | None = None,
+    precision: float | None = None,
+    folds: int | None = None,
+    unfreeze: str | float | None = None,
+    views: int | None = None,
+    network: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    augment: Literal["none", "light", "medium", "strong", "trivial", "randaugment"] | None = None,
+    seed: int | None = None,
+    strict: bool | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
+    report: bool | None = None,
+    language: Literal["en", "zh"] | None = None,
+    recipe: _PathLike | None = None,
+    resume: _PathLike | None = None,
+    moved: _PathLike | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: bool = False,
-    task: TaskName | None = None,
 ) -> TrainResult:
-    """Train, test and write a run, as `tellapart train` does.
+    """Train, test and write a run, as `tellapart train` does; what is None is as `tellapart train --help` says.
 
     `pictures` is a folder of class folders, a folder already split, or a CSV with path,label[,split][,group]; for several
     labels a picture a CSV with path,labels, or with a column of 0 and 1 for each class.
     `task` says what is learned, "classification" or "multilabel"; None: found from the data.
+    `reading` says how a table or folder is read, by the names of the flags: {"encoding": "cp1252", "label_column": "kind", "root":
+    "pictures/"}; path_column, split_column, group_column, extension, label_from and merge_names are the others.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
-    `report` writes report.html into the run's folder.
+    `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
+    `moved` where its pictures lie now; beside them only `report` and `language` may be given.
     `settings` holds further lines of a recipe, table by table: {"loop": {"epochs": 5}, "augment": {"preset": "medium"}}.
     More processes than this one read pictures only if you ask: {"loop": {"workers": 4}}, in a script that guards its main
     part with `if __name__ == "__main__"`.
     `progress` shows bars and the audit's findings on standard error.
-    Raises: a subclass of tellapart.errors.TellapartError whose text says value, rule and remedy.
+    Raises: a subclass of tellapart.TellapartError whose text says value, rule and remedy.
     """
+    given = {
+        "data": pictures,
+        "labels": labels,
+        "out": out,
+        "task": task,
+        "label_separator": label_separator,
+        "reading": None if reading is None else dict(reading),
+        "strategy": strategy,
+        "budget": budget,
+        "backbone": backbone,
+        "weights": weights,
+        "class_weights": class_weights,
+        "coverage": coverage,
+        "precision": precision,
+        "folds": folds,
+        "unfreeze": unfreeze,
+        "views": views,
+        "network": network,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "augment": augment,
+        "seed": seed,
+        "strict": strict,
+        "device": device,
+        "report": report,
+        "language": language,
+    }
     from tellapart.cli.console import make_reporter
-    from tellapart.settings.reading import make_settings, merge
-    from tellapart.workflows.train import train as run_training
+    from tellapart.workflows.calling import train_as_told
 
-    chosen = merge(
-        {
-            "data": os.fspath(pictures),
-            "task": task,
-            "labels": None if labels is None else os.fspath(labels),
-            "out": os.fspath(out),
-            "strategy": strategy,
-            "budget": budget,
-            "backbone": backbone,
-            "weights": None if weights is None else os.fspath(weights),
-            "class_weights": class_weights,
-            "seed": seed,
-            "strict": strict,
-            "device": device,
-            "folds": folds,
-            "report": report,
-            # Worker processes would run a plain script that calls this again, from its first line.
-            "loop": {"workers": 0},
-        },
-        dict(settings or {}),
-    )
-    return run_training(make_settings(chosen), reporter=make_reporter(quiet=not progress))
+    paths = [None if path is None else Path(path) for path in (recipe, resume, moved)]
+    return train_as_told(given, settings or {}, *paths, reporter=make_reporter(quiet=not progress))
 
 
 def load(model: _PathLike) -> Predictor:
-    """Open a model.onnx or a run's folder; `.predict(paths)` gives Predictions, as `tellapart predict` does.
+    """Open a model.onnx or a run's folder; `.predict(pictures)` gives Predictions, as `tellapart predict` does.
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or too new.
     """
@@ -127,32 +172,114 @@ def load(model: _PathLike) -> Predictor:
 
 
 def evaluate(
-    model: _PathLike, pictures: _PathLike, *, split: Literal["train", "validation", "test"] | None = None
+    model: _PathLike,
+    pictures: _PathLike,
+    *,
+    split: Literal["train", "validation", "test"] | None = None,
+    label_separator: Literal["|", ";", ",", " "] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> EvaluateResult:
-    """Score a model on labelled pictures, as `tellapart evaluate` does. Raises: DataError, ModelFileError."""
+    """Score a model on labelled pictures, as `tellapart evaluate` does; `reading` is as for `train`.
+
+    Raises: DataError, ModelFileError, SettingsError.
+    """
     from tellapart.reporter import Silent
+    from tellapart.settings.reading import read_options
     from tellapart.workflows.evaluate import evaluate as run_evaluation
 
-    return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent())
+    options = read_options(pictures, label_separator=label_separator, reading=reading)
+    return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent(), options=options)
+
+
+def explain(
+    model: _PathLike,
+    pictures: _PathLike | Sequence[_PathLike],
+    *,
+    methods: Sequence[str] = (),
+    layer: str | None = None,
+    class_name: str | None = None,
+    out: _PathLike | None = None,
+    neighbours: int = 6,
+    force: bool = False,
+    progress: bool = False,
+) -> Explanation:
+    """Draw heatmaps of picture files, as `tellapart explain` does; `.pictures` has one Explained a picture, with its files.
+
+    `methods` are gradcam, gradcam++, scorecam, occlusion, integrated_gradients or all; none: what fits the network. `layer` is
+    looked at instead of the last map, `class_name` explained instead of the most probable class. `out` is a folder, None a new one
+    in ./explanations; what is there is replaced only with `force`.
+    Raises: SettingsError, ModelFileError, DataError, StorageError.
+    """
+    from tellapart.cli.console import make_reporter
+    from tellapart.runs.open import OpenRun
+    from tellapart.workflows.explain import explain as run_explanation
+
+    several = [pictures] if isinstance(pictures, str | os.PathLike) else list(pictures)
+    return run_explanation(
+        OpenRun(Path(model)),
+        [os.fspath(one) for one in several],
+        methods=tuple(methods),
+        layer=layer,
+        class_name=class_name,
+        out=None if out is None else Path(out),
+        neighbours=neighbours,
+        force=force,
+        reporter=make_reporter(quiet=not progress),
+        tell=lambda one: None,
+    )
+
+
+def report(
+    run: _PathLike,
+    *,
+    language: Literal["en", "zh"] | None = None,
+    out: _PathLike | None = None,
+    pictures: _PathLike | None = None,
+    progress: bool = False,
+) -> WrittenReport:
+    """Make the report of a finished run again, as `tellapart report` does; `pictures` is where its pictures lie now, if moved.
+
+    Raises: SettingsError, DataError, ModelFileError, StorageError.
+    """
+    from tellapart.cli.console import make_reporter
+    from tellapart.features.caching import open_cache
+    from tellapart.reporting.phrases import language_of
+    from tellapart.workflows.report import write_report
+
+    reporter = make_reporter(quiet=not progress)
+    with open_cache(reporter) as cache:
+        return write_report(
+            Path(run),
+            language=language_of(language),
+            cache=cache,
+            reporter=reporter,
+            out=None if out is None else Path(out),
+            pictures=None if pictures is None else Path(pictures),
+        )
 
 
 def check(
-    pictures: _PathLike, *, labels: bool = False, deep: bool = False, task: TaskName | None = None
+    pictures: _PathLike,
+    *,
+    labels: bool = False,
+    deep: bool = False,
+    task: TaskName | None = None,
+    label_separator: Literal["|", ";", ",", " "] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
 
     Augmented copies are looked for with `deep` or `labels`, or where that was done before.
+    `task`, `label_separator` and `reading` are as for `train`.
 
-    `task` is as for `train`.
-
-    Raises: DataError, BackboneError, StorageError.
+    Raises: DataError, BackboneError, SettingsError, StorageError.
     """
     from tellapart.data.audit import audit_json
-    from tellapart.data.examples import ReadOptions
     from tellapart.reporter import Silent
+    from tellapart.settings.reading import read_options
     from tellapart.workflows.check import check as run_check
 
-    options = ReadOptions(task=task)
+    options = read_options(pictures, task=task, label_separator=label_separator, reading=reading)
     if not labels:
         return audit_json(run_check(Path(pictures), deep=deep, reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels

@@ -8,8 +8,10 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 │   └── BackboneUnavailable   its weights are not here, and no hub can be reached
 ├── TrainingError         the training itself went wrong: the loss is no longer a number
 │   └── ForeignCheckpoint     its checkpoints belong to another training
+├── MachineError          the memory ran out, or the system ended a process of ours
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
 ├── MissingExtra          the command needs an extra that is not installed
+│   └── MissingFormat     a file of this kind does
 └── StorageError          the disk is full, or a folder cannot be read or written
 """
 
@@ -50,6 +52,10 @@ class ForeignCheckpoint(TrainingError):
     """The checkpoints in a run's folder belong to another training, of other settings or pictures."""
 
 
+class MachineError(TellapartError):
+    """The memory ran out, or the system ended a process of ours."""
+
+
 class ModelFileError(TellapartError):
     """The file is not a tellapart model that this version can run."""
 
@@ -58,9 +64,25 @@ class MissingExtra(TellapartError):
     """A command was called whose extra is not installed."""
 
     def __init__(self, command: str, extra: str, module: str) -> None:
+        self._given = (command, extra, module)
         super().__init__(
             f"`tellapart {command}` needs the package {module!r}, which is not installed. "
             f'Install the extra with: pip install "tellapart[{extra}]"'
+        )
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:
+        # An exception is pickled as its class and its text, which is not what this class is made of.
+        return MissingExtra, self._given
+
+
+class MissingFormat(MissingExtra):
+    """A file is of a kind whose extra is not installed."""
+
+    def __init__(self, file: str, extra: str, module: str) -> None:
+        TellapartError.__init__(
+            self,
+            f"{file} needs the package {module!r}, which is not installed. "
+            f'Install the extra with: pip install "tellapart[{extra}]"',
         )
 
 

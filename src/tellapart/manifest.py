@@ -1,22 +1,25 @@
 """What travels with a network: a head that all tasks share, a record of the task's own. In: JSON. Out: Manifest. Next: bundle.py.
 
-Schema 3. Files of schemas 1 and 2 are of classification, and open as if they had been written today: their temperature and
-abstention move into the record while they are read.
+Schema 4. Files of schemas 1 and 2 are of classification, and open as if they had been written today: their temperature and
+abstention move into the record while they are read. Those before schema 4 knew neither how a picture fits, nor a range of
+values, nor colour profiles: they go on as they were tested.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from tellapart.errors import ModelFileError
-from tellapart.preprocessing import Interpolation, Preprocessing
+from tellapart.preprocessing import Colour, Fit, Interpolation, Preprocessing
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _OLD = (1, 2)  # 1: before abstention; such files know neither sets nor "unknown"
+_WITHOUT_PIXELS = 3  # how a picture fits, its range of values and its colours have always been the defaults below
 
 TaskName = Literal["classification", "multilabel", "segmentation", "detection", "text"]
 
@@ -62,6 +65,20 @@ class PreprocessingRecord(_Part):
     interpolation: Interpolation
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    fit: Fit = "crop"
+    value_range: tuple[float, float] | None = None  # of pictures of more than 8 bits: what is black, what is white
+    colour: Colour = "stored"
+
+    @model_validator(mode="after")
+    def _range_is_one(self) -> PreprocessingRecord:
+        if self.value_range is not None and not -math.inf < self.value_range[0] < self.value_range[1] < math.inf:
+            raise ValueError(f"the range of values is {self.value_range}; it must be two numbers, the lower first")
+        return self
+
+    @classmethod
+    def of(cls, preprocessing: Preprocessing) -> PreprocessingRecord:
+        """What a manifest keeps of it."""
+        return cls(**asdict(preprocessing))
 
     def plain(self) -> Preprocessing:
         """The same as what `preprocessing.load` takes."""
@@ -77,6 +94,13 @@ class DataRecord(_Part):
     n_validation: int
     n_test: int
     leaked: int = 0  # test pictures with a copy or group mate in another of the user's own splits
+    merged: dict[str, str] = Field(
+        default_factory=dict
+    )  # class names as they were spelt -> the class that each became part of
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "merged" or value}
 
 
 class AbstentionRecord(_Part):
@@ -142,7 +166,7 @@ _Kind = TypeVar("_Kind", ClassificationRecord, MultilabelRecord)
 class Manifest(_Part):
     """Everything that must travel with the network: who it is, how to feed it, how good it was, where it came from."""
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     task: TaskName
     created: str  # ISO 8601, UTC
     strategy: str
@@ -159,7 +183,11 @@ class Manifest(_Part):
     @classmethod
     def _brought_up_to_date(cls, given: Any) -> Any:
         """Schemas 1 and 2 had the temperature and the abstention beside everything else."""
-        if not isinstance(given, dict) or given.get("schema_version") not in _OLD:
+        if not isinstance(given, dict):
+            return given
+        if given.get("schema_version") == _WITHOUT_PIXELS:
+            return given | {"schema_version": SCHEMA_VERSION}
+        if given.get("schema_version") not in _OLD:
             return given
         own = {name: given[name] for name in ("temperature", "abstention") if name in given}
         head = {name: value for name, value in given.items() if name not in own}

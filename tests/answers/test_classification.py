@@ -83,14 +83,15 @@ def test_rows_cells_and_lines() -> None:
         "set": ["犬, big", "cat"],
         "unknown": False,
         "novelty": 0.75,
+        "warning": None,
     }
     assert TASK.columns(CLASSES, top=2)[3:5] == ["label_2", "probability_2"]
     assert TASK.cells(answer, top=2) == [
         *("a.jpg", "犬, big", "0.600000", "cat", "0.300000"),
-        *("", "犬, big|cat", "false", "0.75"),
+        *("", "犬, big|cat", "false", "0.75", ""),
     ]
     failed = TASK.unread("no such file", path="b.jpg", classes=CLASSES)
-    assert TASK.cells(failed, top=2) == ["b.jpg", "", "", "", "", "no such file", "", "", ""]
+    assert TASK.cells(failed, top=2) == ["b.jpg", "", "", "", "", "no such file", "", "", "", ""]
     assert {name: value for name, value in TASK.row(failed, top=2).items() if value} == {
         "path": "b.jpg",
         "error": "no such file",
@@ -162,3 +163,19 @@ def test_the_record_of_another_task_is_a_bug() -> None:
         TASK.describe(record, classes=CLASSES, outputs=())
     with pytest.raises(ValueError, match="could not be read"):
         TASK.shown_class(TASK.unread("gone", classes=CLASSES))
+
+
+def test_how_a_picture_was_read_is_told_in_every_way() -> None:
+    places = [replace(PLACES[0], remark="cut off"), *PLACES[1:]]
+    answers = TASK.decide(ARRAYS, places, RECORD, classes=CLASSES)
+    assert [one.warning for one in answers] == ["cut off", "", ""]
+    told = RECORD.model_dump(mode="json")
+    for answer, warning in zip(answers, ("cut off", None, None), strict=True):
+        row = TASK.row(answer, top=3)
+        assert row["warning"] == warning
+        assert TASK.read(row, path="", classes=CLASSES, told=told).warning == answer.warning
+        del row["warning"]  # as a server of an older version tells it
+        assert TASK.read(row, path="", classes=CLASSES, told=told).warning == ""
+    assert TASK.cells(answers[0], top=1)[TASK.columns(CLASSES, top=1).index("warning")] == "cut off"
+    assert TASK.line(answers[0], top=1).endswith("  (warning: cut off)")
+    assert "warning" not in TASK.line(answers[1], top=1)

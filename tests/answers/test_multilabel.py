@@ -49,7 +49,7 @@ def test_what_is_decided() -> None:
 def test_rows_cells_and_lines() -> None:
     some, none, all_ = (replace(one, path=path) for one, path in zip(decide(), "abc", strict=True))
     failed = TASK.unread("no such file", path="d", classes=CLASSES)
-    assert list(TASK.row(some, top=1)) == ["path", "labels", "probabilities", "unknown", "novelty", "error"]
+    assert list(TASK.row(some, top=1)) == ["path", "labels", "probabilities", "unknown", "novelty", "error", "warning"]
     assert TASK.row(some, top=1) == {
         "path": "a",
         "labels": ["cat", "dog|wolf"],
@@ -57,6 +57,7 @@ def test_rows_cells_and_lines() -> None:
         "unknown": False,
         "novelty": 0.75,
         "error": None,
+        "warning": None,
     }
     assert TASK.row(none, top=1)["labels"] == [], "none of them is an answer"
     assert TASK.row(failed, top=1) == {
@@ -66,16 +67,17 @@ def test_rows_cells_and_lines() -> None:
         "unknown": None,
         "novelty": None,
         "error": "no such file",
+        "warning": None,
     }
     assert TASK.columns(CLASSES, top=1) == [
         *("path", "labels", "unknown", "novelty"),
-        *("probability of cat", "probability of dog|wolf", "probability of red\\blue", "error"),
+        *("probability of cat", "probability of dog|wolf", "probability of red\\blue", "error", "warning"),
     ]
     assert TASK.cells(all_, top=1) == [
         *("c", "cat|dog\\|wolf|red\\\\blue", "true", "2.5"),
-        *("0.500000", "0.950000", "0.800000", ""),
+        *("0.500000", "0.950000", "0.800000", "", ""),
     ]
-    assert TASK.cells(failed, top=1) == ["d", "", "", "", "", "", "", "no such file"]
+    assert TASK.cells(failed, top=1) == ["d", "", "", "", "", "", "", "no such file", ""]
     assert [TASK.line(one, top=1) for one in (some, none, all_, failed)] == [
         f"{'cat 90.0%, dog|wolf 20.0%':<40} a",
         f"{'none of them':<40} b",
@@ -149,3 +151,19 @@ def test_the_record_of_another_task_is_a_bug() -> None:
         TASK.describe(ClassificationRecord(temperature=1.0), classes=CLASSES, outputs=())
     with pytest.raises(ValueError, match="could not be read"):
         TASK.shown_class(TASK.unread("gone", classes=CLASSES))
+
+
+def test_how_a_picture_was_read_is_told_in_every_way() -> None:
+    places = [replace(PLACES[0], remark="cut off"), *PLACES[1:]]
+    answers = TASK.decide(ARRAYS, places, RECORD, classes=CLASSES)
+    assert [one.warning for one in answers] == ["cut off", "", ""]
+    told = RECORD.model_dump(mode="json")
+    for answer, warning in zip(answers, ("cut off", None, None), strict=True):
+        row = TASK.row(answer, top=3)
+        assert row["warning"] == warning
+        assert TASK.read(row, path="", classes=CLASSES, told=told).warning == answer.warning
+        del row["warning"]  # as a server of an older version tells it
+        assert TASK.read(row, path="", classes=CLASSES, told=told).warning == ""
+    assert TASK.cells(answers[0], top=1)[TASK.columns(CLASSES, top=1).index("warning")] == "cut off"
+    assert TASK.line(answers[0], top=1).endswith("  (warning: cut off)")
+    assert "warning" not in TASK.line(answers[1], top=1)

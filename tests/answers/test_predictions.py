@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellapart.answers.predictions import build_predictions, joined, parted, write_table
+from tellapart.answers.predictions import build_predictions, joined, parted, set_cell, write_table
 from tellapart.errors import StorageError
 
 
@@ -141,3 +141,22 @@ def test_types_are_those_that_were_promised_whatever_came() -> None:
     assert found.novelty.dtype == np.float32
     whole = build_predictions(paths=["a"], probabilities=np.array([[0, 1]]), errors=["gone"], classes=["x", "y"])
     assert np.isnan(whole.probabilities).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "cell"),
+    [
+        (["cat", "dog"], "cat|dog"),
+        (["a|b", "cat"], '["a|b", "cat"]'),
+        (["犬|猫"], '["犬|猫"]'),
+        (["[x]"], '["[x]"]'),
+        ([], ""),
+    ],
+)
+def test_a_set_can_be_told_apart_whatever_its_classes_are_called(names: list[str], cell: str) -> None:
+    assert set_cell(names) == cell
+
+
+def test_a_table_holds_no_formula(tmp_path: Path) -> None:
+    write_table(tmp_path / "p.csv", ["path", "=x"], [["-a.png", 0.5], ["b.png", -0.5]])
+    assert (tmp_path / "p.csv").read_bytes() == b"path,'=x\r\n'-a.png,0.5\r\nb.png,-0.5\r\n"

@@ -86,6 +86,20 @@ def test_lists_of_paths(here: Path, end: str, way: str) -> None:
     assert [line.split()[-1].decode() for line in answer.stdout.splitlines()] == paths
 
 
+@pytest.mark.parametrize("text", ["picture", "a.png\r\nb.png\r\n"])
+def test_what_is_no_list_is_told(here: Path, text: str) -> None:
+    """A picture; and what `dir > list.txt` writes in older PowerShells."""
+    picture = (here / "colours" / "green" / "0.png").read_bytes()
+    (here / "list.txt").write_bytes(picture if text == "picture" else text.encode("utf-16"))
+    answer = predict("--list", "list.txt", folder=here)
+    assert answer.returncode == 2
+    assert b"Error: 'list.txt' is no list of pictures: a path or address a line, in UTF-8." in answer.stderr
+
+
+def test_a_path_with_a_nul_is_no_pattern(here: Path) -> None:
+    assert [item.path for item in items(["a\0[b].png"], None)] == ["a\0[b].png"]
+
+
 def test_lists_and_arguments_go_together_and_bad_bytes_stay(here: Path) -> None:
     odd = os.fsdecode(b"colours/\xe9.png")
     shutil.copy("colours/green/0.png", odd)

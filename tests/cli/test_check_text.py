@@ -61,3 +61,19 @@ def test_augmented_copies_are_told_apart_from_not_looked_for(tmp_path: Path, mon
     assert "TWO LABELS: nearly the same picture stands under different labels (1 cluster)" in deep
     assert said() == deep  # from now on it costs nothing
     assert json.loads(said("--json"))["augmented"] == 1
+
+
+def test_how_the_data_were_read_is_told_whatever_is_asked_for(colours: Path, tmp_path: Path) -> None:
+    rows = [f"{path.relative_to(colours)},{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
+    table = colours / "table.csv"
+    table.write_text("\n".join(["image,species", *rows]), encoding="utf-8")
+
+    def told(*options: str) -> tuple[str, str]:
+        result = CliRunner().invoke(command, [str(table), *options])
+        assert result.exit_code == 0, result.output
+        return result.stdout, result.stderr
+
+    note = "path from the column 'image'"
+    loud, quiet, record = told(), told("--quiet"), told("--quiet", "--json")
+    assert [note in text for text in (*loud, *quiet)] == [False, True, True, False]
+    assert any(note in one for one in json.loads(record[0])["notes"])

@@ -66,6 +66,7 @@ def test_the_csv_appends_the_set() -> None:
         "set",
         "unknown",
         "novelty",
+        "warning",
     ]
     assert [(row["set"], row["unknown"], row["novelty"]) for row in found] == [
         ("cat", "false", "0.8"),
@@ -79,7 +80,7 @@ def test_the_csv_appends_the_set() -> None:
 
 def test_the_json_lines_append_the_set() -> None:
     found = [json.loads(line) for line in printed(rows.as_jsonl, [SURE, TORN, STRANGE, FAILED, OLD], 1)]
-    assert list(found[0]) == ["path", "label", "probability", "top", "error", "set", "unknown", "novelty"]
+    assert list(found[0]) == ["path", "label", "probability", "top", "error", "set", "unknown", "novelty", "warning"]
     assert [(row["set"], row["unknown"], row["novelty"]) for row in found] == [
         (["cat"], False, 0.8),
         (["犬, big", "cat"], False, 1.25),

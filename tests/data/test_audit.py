@@ -431,7 +431,13 @@ def test_the_audit_as_json_is_whole() -> None:
         "two_labels",
         "leaks",
         "leaked",
+        "notes",
         "findings",
+        "odd",
+        "elongated",
+        "profiles",
+        "broken_profiles",
+        "bands",
     ]
     assert record["source"] == "pictures"
     assert record["counts"]["train"] == {"cat": 26, "dog": 26}

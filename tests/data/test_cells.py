@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tellapart.data.cells import Cells, named_rows
+from tellapart.data.opening import open_table
 from tellapart.errors import DataError
 
 
 def read(folder: Path, data: bytes, ignored: Counter[str] | None = None) -> Cells:
     path = folder / "table.csv"
     path.write_bytes(data)
-    return Cells(path, Counter() if ignored is None else ignored)
+    return open_table(path, Counter() if ignored is None else ignored)
 
 
 def test_rows_have_a_cell_for_every_column_and_the_numbers_of_a_spreadsheet(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tellapart.data.corrections import LEFT_OUT, correct, path_in
-from tellapart.data.examples import Example, Listing
+from tellapart.data.examples import Example, Listing, ReadOptions
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.folder import scan
+from tellapart.data.listing import read_listing
 from tellapart.data.multilabel_table import read_label_sets
 from tellapart.data.table import read_table
 from tellapart.data.targets import ClassName, ClassNames
@@ -58,7 +59,7 @@ def test_labels_are_changed_and_pictures_left_out(listing: Listing, tmp_path: Pa
     }
     assert (corrected.changed, corrected.left_out, corrected.unchanged) == (1, 1, 1)
     assert corrected.listing.ignored[LEFT_OUT] == 1
-    assert corrected.summary == f"{path}: 1 labels corrected, 1 pictures left out, 1 as they were."
+    assert corrected.summary == f"{path}: 1 label corrected, 1 picture left out, 1 as they were."
     assert labels_of(listing)["cat/2.png"] == "cat"  # the listing that was given is as it was
 
 
@@ -344,3 +345,22 @@ def test_a_table_that_is_reached_in_two_ways_names_the_same_pictures(
     monkeypatch.chdir(tmp_path)
     found = correct(scan(Path("pets")), write(tmp_path, f"path,label\n{tmp_path / 'link'}/cat/1.png,dog\n"))
     assert (found.changed, found.unchanged) == (1, 0)
+
+
+def test_names_that_were_merged_and_formulas_are_known(tmp_path: Path) -> None:
+    for name, label in (("-1.png", "Cat"), ("2.png", "cat"), ("3.png", "cat"), ("4.png", "=1")):
+        (tmp_path / "pets" / label).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pets" / label / name).touch()
+    listing = read_listing(tmp_path / "pets", ReadOptions(merge_names=True))
+    assert listing.classes == ("=1", "cat")
+    path = write(tmp_path, "path,label\nCat/-1.png,'=1\n'=1/4.png,Cat\n")
+    found = {entry.path.name: entry.target.text for entry in correct(listing, path).listing.entries}
+    assert found == {"-1.png": "=1", "2.png": "cat", "3.png": "cat", "4.png": "cat"}
+
+
+def test_a_table_of_corrections_in_another_encoding_is_told(listing: Listing, tmp_path: Path) -> None:
+    path = write(tmp_path, "path,label\ncat/é 3.png,dog\n", "cp1252")
+    corrected = correct(listing, path)
+    assert labels_of(corrected.listing)["cat/é 3.png"] == "dog"
+    assert len(corrected.notes) == 1
+    assert corrected.notes[0].startswith(f"{path}: not in UTF-8; read as cp1252, a guess, in which it says 'é'. ")

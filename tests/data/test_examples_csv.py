@@ -160,3 +160,11 @@ def test_a_target_that_is_none_is_refused_with_the_line(tmp_path: Path) -> None:
         read_examples(tmp_path / "examples.csv", ClassNames)
     with pytest.raises(DataError, match=r"line 2: the target is 'a\|': "):
         read_examples(tmp_path / "examples.csv", Boxes)
+
+
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    written = [example("-2.jpg", label="=1+1", group="@x"), example("a.jpg", label="'=1")]
+    write_examples(tmp_path / "examples.csv", written)
+    lines = (tmp_path / "examples.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [["'-2.jpg", "'=1+1"], ["a.jpg", "''=1"]]
+    assert read_examples(tmp_path / "examples.csv") == written

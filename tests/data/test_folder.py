@@ -272,7 +272,7 @@ def message(folder: Path, error: type[Exception] = DataError) -> str:
 
 def test_no_such_folder(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
-    assert message(missing) == f"there is no folder '{missing}'. Check the spelling, or give the full path."
+    assert message(missing) == f"there is no folder or file '{missing}'. Check the spelling, or give the full path."
     assert message(Path("a\0b")).startswith("there is no folder ")
 
 
@@ -339,6 +339,7 @@ def test_split_folders_beside_another_folder_are_still_splits(tmp_path: Path) ->
     assert listing.classes == ("cat", "dog")
     assert {entry.split for entry in listing.entries} == {"train", "test"}
     assert listing.ignored["folder beside the split folders"] == 1
+    assert f"{tmp_path}: beside the split folders and not read: 'samples'." in listing.notes
 
 
 def test_what_tellapart_wrote_is_no_data_and_counted(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_a_test_folder_without_classes_is_left_out_and_told(tmp_path: Path) -> N
     listing = scan(tmp_path)
     assert found(listing) == {"train/cat/1.jpg": "train cat", "train/dog/1.jpg": "train dog"}
     assert listing.ignored == {"picture in a split folder, in no class folder": 2}
+    assert any("there is no folder of the validation or test split" in note for note in listing.notes)
     assert any(
         "test1: 2 pictures in no class folder" in note and "`tellapart predict`" in note for note in listing.notes
     )
@@ -117,9 +118,9 @@ def test_a_split_that_is_empty_or_missing_is_told(tmp_path: Path) -> None:
     assert scan(tmp_path).notes == ()
 
 
-def test_loose_pictures_in_splits_get_a_hint_at_their_names(tmp_path: Path) -> None:
+def test_splits_of_loose_pictures_have_no_classes(tmp_path: Path) -> None:
     make(tmp_path, "train/cat.0.jpg", "train/dog.1.jpg", "test1/1.jpg")
-    with pytest.raises(DataError, match="hold files but no class folders.*as 'cat' in 'cat.0.jpg' may, write a CSV"):
+    with pytest.raises(DataError, match="the split folders 'test1', 'train' in .* hold files but no class folders"):
         scan(tmp_path)
 
 
@@ -183,6 +184,11 @@ def test_one_folder_in_each_class_is_no_question(tmp_path: Path) -> None:
         (["images/1.jpg", "masks/1.png"], "segmentation", "masks"),
         (["train/image/0.png", "train/label/0.png", "test/0.png"], "segmentation", "train/label"),
         (["JPEGImages/1.jpg", "SegmentationClass/1.png"], "segmentation", "SegmentationClass"),
+        (
+            ["images/1.jpg", "annotations/list.txt", "annotations/trimaps/1.png", "annotations/xmls/1.xml=VOC"],
+            "detection",
+            "annotations/xmls/1.xml",
+        ),
         (["data/images/1.jpg", "data/masks/1.png"], "segmentation", "data/masks"),
     ],
 )
@@ -196,7 +202,12 @@ def test_data_sets_of_other_tasks_are_named(tmp_path: Path, files: list[str], ta
 
 def test_what_lies_beside_pictures_and_holds_no_boxes_is_no_matter(tmp_path: Path) -> None:
     make(tmp_path, "cat/1.jpg", "cat/1.txt=TEXT", "dog/1.jpg", "dog/1.xml=XML", "dog/meta.json=JSON", "data.yaml=YAML")
-    texts = {"TEXT": "a photo of a cat\n", "XML": "<xmp>a</xmp>", "JSON": '{"images": 3}', "YAML": "names: a\n"}
+    texts = {
+        "TEXT": "a photo of a cat\n",
+        "XML": "<annotation>a</annotation>",
+        "JSON": '{"images": 3}',
+        "YAML": "names: a\n",
+    }
     make(tmp_path, "cat/1.txt=TEXT", "dog/1.xml=XML", "dog/meta.json=JSON", "data.yaml=YAML", **texts)
     assert scan(tmp_path).classes == ("cat", "dog")
 

@@ -41,7 +41,7 @@ def found(listing: Listing) -> tuple[str, list[str]]:
 def test_the_table_tells_the_task(tmp_path: Path, text: str, task: str, targets: list[str]) -> None:
     listing = read_listing(write(tmp_path, text))
     assert found(listing) == (task, targets)
-    assert bool(listing.notes) == (task == "multilabel")
+    assert bool(listing.notes) == (task == "multilabel" or "target" in text)
 
 
 @pytest.mark.parametrize("name", ["table.tsv", "table.CSV"])
@@ -108,7 +108,7 @@ def test_a_column_label_wins_over_a_column_labels_and_that_is_said(tmp_path: Pat
             "lacks the column 'label'; its first row has 'path', 'cat', 'dog'.",
         ),
         ("path,cat\na.png,1\n", ReadOptions(), "lacks the column 'label'; its first row has 'path', 'cat'."),
-        ("file,cat,dog\na.png,1,0\n", ReadOptions(), "lacks the columns 'path' and 'label'"),
+        ("where,cat,dog\na.png,1,0\n", ReadOptions(), "lacks the columns 'path' and 'label'"),
         ("path,cat,dog,cow\na.png,1,0,2\nb.png,1,0,1\n", ReadOptions(), "has '2' in the column 'cow', row 2"),
     ],
 )
@@ -149,3 +149,18 @@ def test_one_wrong_cell_among_columns_of_0_and_1_is_named(tmp_path: Path, cell: 
     table = write(tmp_path, f"path,cat,dog\na.png,1,0\nb.png,{cell},1\nc.png,0,1\n")
     with pytest.raises(DataError, match=f"has '{cell}' in the column 'cat', row 3, where other rows have 0 or 1"):
         read_listing(table)
+
+
+def test_what_a_model_wants_is_not_called_a_flag(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / "1.png").write_bytes(b"x")
+    options = ReadOptions(task="multilabel", task_of_model=True)
+    with pytest.raises(
+        DataError, match=r"the model names several a picture, or none \(multilabel\)\. Test it on a table"
+    ) as caught:
+        read_listing(tmp_path / "data", options)
+    assert "--task" not in str(caught.value)
+    (tmp_path / "table.csv").write_text("path,label\n1.png,a\n2.png,b\n")
+    with pytest.raises(DataError, match="does not cut. Leave it out.$"):
+        read_listing(tmp_path / "table.csv", ReadOptions(task="classification", task_of_model=True, separator=";"))

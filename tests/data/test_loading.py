@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from tellapart.data.batch import Batch
-from tellapart.data.loading import TrainingBatches, _start_method, epoch_order, ordered_batches
+from tellapart.data.loading import TrainingBatches, epoch_order, ordered_batches, start_method
 from tellapart.errors import DataError, SettingsError
 
 LABELS = np.array([0, 1, 1, 2, 1, 1, 1, 0, 1, 1, 1], dtype=np.int64)
@@ -229,7 +229,7 @@ def test_strata_are_drawn_whatever_the_targets_are() -> None:
 )
 def test_worker_processes_never_begin_by_fork(monkeypatch: pytest.MonkeyPatch, there: list[str], taken: str) -> None:
     monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: there)
-    assert _start_method() == taken
+    assert start_method() == taken
 
 
 @pytest.mark.slow

@@ -56,8 +56,8 @@ def test_a_column_of_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
-    listing = read_label_sets(write(tmp_path, "path,labels\na.png,狗|猫\n", encoding=encoding))
-    assert found(listing) == {"a.png": "狗|猫"}
+    listing = read_label_sets(write(tmp_path, "path,labels\na.png,正常|猫\n", encoding=encoding))
+    assert found(listing) == {"a.png": "正常|猫"}
 
 
 def test_names_are_in_normal_form(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ WRONG = {
         "path,labels\nz.png,x|y\n",
         (
             "the table {table} names files that do not exist, 1 of 1: 'z.png' (row 2). "
-            "Paths count from the folder {folder}."
+            "Paths count from the folder {folder}. Give another with --root."
         ),
     ),
     "no rows": ("path,labels\n", "the table {table} has a header but no rows. Add one row for each picture."),
@@ -217,10 +217,11 @@ WRONG = {
         ),
     ),
     "no column path": (
-        "file,cat,dog\na.png,1,0\n",
+        "where,cat,dog\na.png,1,0\n",
         (
-            "the table {table} lacks the column 'path'; its first row has 'file', 'cat', 'dog'. "
-            "Its first row must name the columns: path and, if wanted, split and group."
+            "the table {table} lacks the column 'path'; its first row has 'where', 'cat', 'dog'. "
+            "Its first row must name the columns: path and, if wanted, split and group. "
+            "Or say with --path-column which are meant."
         ),
     ),
     "two columns of a class": (

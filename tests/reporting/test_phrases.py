@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.bundle import Score
+from tellapart.errors import SettingsError
 from tellapart.reporting.phrases import LANGUAGES, Phrases, language_of, table
 
 SOURCES = Path(__file__).parents[2] / "src" / "tellapart"
@@ -127,7 +128,9 @@ def test_a_time_is_told_in_seconds_up_to_ten_minutes(seconds: float, said: str) 
         ({"LANG": "zh_CN.UTF-8"}, "zh"),
         ({"LANG": "de_DE.UTF-8"}, "en"),
         ({"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
-        ({"LC_MESSAGES": "zh_TW", "LANG": "en_GB"}, "zh"),
+        ({"LC_MESSAGES": "zh_SG", "LANG": "en_GB"}, "zh"),
+        ({"LC_MESSAGES": "zh_TW", "LANG": "zh_CN"}, "en"),
+        ({"LANG": "zh_HK.UTF-8"}, "en"),
         ({"LANGUAGE": "zh:en"}, "zh"),
         ({"LANG": "ZH"}, "zh"),
         ({"LANG": "en_ZH"}, "en"),
@@ -153,6 +156,7 @@ def test_the_language_is_the_systems_unless_one_is_asked_for(
     [
         (("zh_CN", "UTF-8"), "zh"),
         (("Chinese (Simplified)_China", "936"), "zh"),  # as Windows says it
+        (("Chinese (Traditional)_Taiwan", "950"), "en"),
         (("de_DE", "UTF-8"), "en"),
         ((None, None), "en"),
     ],
@@ -165,3 +169,8 @@ def test_where_no_variable_tells_the_system_s_locale_does(
     monkeypatch.setattr(locale, "getlocale", lambda: system)
     assert language_of(None) == language
     assert language_of("en") == "en"
+
+
+def test_a_language_that_no_report_is_in_is_refused() -> None:
+    with pytest.raises(SettingsError, match="the language is 'fr'; a report is in one of en, zh. Give one of them."):
+        language_of("fr")

@@ -14,6 +14,7 @@ from tellapart.settings.reading import make_settings, read_recipe
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
+    (tmp_path / "pictures").mkdir()
     started = start_run(make_settings({"data": str(tmp_path / "pictures"), "out": str(tmp_path / "runs")}))
     yield started
     started.release()
@@ -62,6 +63,7 @@ def test_paths_in_the_recipe_are_whole_so_that_a_run_resumes_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
     given = {"data": "pictures", "labels": "fixed.csv", "weights": "own.safetensors", "out": str(tmp_path / "runs")}
     run = start_run(make_settings(given))
     run.release()

@@ -84,6 +84,9 @@ def run(module, client, binary):
     assert not client.is_model_ready("nobody")
     client.get_server_metadata(), client.get_model_metadata("colours", "1"), client.get_inference_statistics("single")
     client.get_model_repository_index()
+    config = client.get_model_config("single", **({"as_json": True} if module.__name__.endswith("grpc") else {}))
+    config = config.get("config", config)
+    answers[name + " config"] = [[config["input"][0]["name"], config["input"][0]["data_type"]], len(config["output"])]
     client.unload_model("colours")
     assert not client.is_model_ready("colours")
     client.load_model("colours")
@@ -113,6 +116,7 @@ def test_tritonclient_over_http(
     assert answers[name + " labels"] == [("blue", "green", "红色")[index] for index in wanted.argmax(1)]
     assert [one.split(":")[2] for one in answers[name + " top"]] == answers[name + " labels"]
     assert answers[name + " unknown"] == [False] * 3
+    assert answers[name + " config"] == [["image", "TYPE_STRING"], 5]
     assert answers[name + " error"][0] == "404"
     assert "there is no model 'nobody'" in answers[name + " error"][1]
 

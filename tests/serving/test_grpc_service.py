@@ -96,6 +96,18 @@ def test_health_metadata_index_and_statistics(call: Caller, shared: Running) -> 
     metadata = call("ModelMetadata", name="colours", version="1")
     assert (list(metadata.versions), metadata.outputs[0].name) == (["1", "2"], "probabilities")
     assert list(metadata.outputs[0].shape) == [-1, 3]
+    config = call("ModelConfig", name="colours", version="1").config
+    assert (config.name, config.platform, config.backend, config.max_batch_size) == (
+        "colours",
+        "onnxruntime_onnx",
+        "onnxruntime",
+        0,
+    )
+    assert [(one.name, one.data_type, list(one.dims)) for one in config.input] == [("image", 13, [-1])]  # TYPE_STRING
+    assert [(one.name, one.data_type, list(one.dims)) for one in config.output] == [
+        ("probabilities", 11, [-1, 3]),  # TYPE_FP32
+        ("label", 13, [-1]),
+    ]
     assert [row.state for row in call("RepositoryIndex").models] == ["READY"] * 3
     assert len(call("ModelStatistics").model_stats) == 3
     assert call("ModelStatistics", name="single").model_stats[0].name == "single"

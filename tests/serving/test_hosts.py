@@ -96,6 +96,48 @@ def test_senders(headers: dict[str, str], taken: bool) -> None:
     assert "a page of another site sent this" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "site",
+    [
+        "*",
+        "cats.example.com",
+        "https://cats.example.com/page",
+        "ftp://x",
+        "https://a b",
+        "null",
+        "http://[",
+        "https://x:y",
+    ],
+)
+def test_what_cannot_be_a_site(site: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        hosts_for("0.0.0.0", [], [site])
+    assert f"--allow-origin {site!r} is no site" in str(caught.value)
+
+
+def test_pages_of_an_allowed_site_may_ask_and_no_others(start: Start, pictures: list[bytes]) -> None:
+    server = start(hosts=hosts_for("127.0.0.1", (), ["https://Cats.example.com:443/", "http://localhost:3000"]))
+    path, site = "/predict?model=single", "https://cats.example.com"
+    asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "content-type, authorization"}
+    reply = server.ask("OPTIONS", path, Origin=site, **asked)
+    assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, site)
+    assert "authorization" in reply.headers["access-control-allow-headers"].lower()
+    for name in (site, "http://localhost:3000"):
+        reply = server.post(path, pictures[0], Origin=name, Sec_Fetch_Site="cross-site")
+        assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, name)
+        assert "x-request-id" in reply.headers["access-control-expose-headers"].lower()
+    for name in ("https://evil.com", "http://cats.example.com", "https://cats.example.com.evil.com"):
+        assert server.ask("OPTIONS", path, Origin=name, **asked).status == 400
+        reply = server.post(path, pictures[0], Origin=name, Sec_Fetch_Site="cross-site")
+        assert (reply.status, reply.headers.get("access-control-allow-origin")) == (403, None)
+        assert "start it with --allow-origin" in reply.json["error"]
+
+
+def test_without_allowed_sites_no_page_is_told_anything(start: Start, pictures: list[bytes]) -> None:
+    reply = start().get("/models", Origin="https://cats.example.com")
+    assert "access-control-allow-origin" not in reply.headers
+
+
 def test_every_path_but_health_is_closed_to_other_names(start: Start) -> None:
     server = start(hosts=hosts_for("127.0.0.1", ()))
     for path in ("/", "/models", "/metrics", "/v1/models", "/v2", "/page/page.js"):

@@ -252,3 +252,28 @@ def test_a_requests_own_time_limit_counts(start: Start, pictures: list[bytes]) -
     reply = server.post("/v2/models/single/infer", {"inputs": inputs, "parameters": {"timeout": 1}})
     assert reply.status == 504
     assert "not there within 1e-06 s" in reply.json["error"]
+
+
+def test_the_configuration_is_as_triton_says_it(shared: Running) -> None:
+    reply = shared.get("/v2/models/single/config")
+    assert reply.status == 200
+    assert reply.json["input"] == [{"name": "image", "data_type": "TYPE_STRING", "format": "FORMAT_NONE", "dims": [-1]}]
+    assert {one["name"]: (one["data_type"], one["dims"]) for one in reply.json["output"]} == {
+        "probabilities": ("TYPE_FP32", [-1, 3]),
+        "label": ("TYPE_STRING", [-1]),
+        "set": ("TYPE_BOOL", [-1, 3]),
+        "novelty": ("TYPE_FP32", [-1]),
+        "unknown": ("TYPE_BOOL", [-1]),
+    }
+    assert shared.get("/v2/models/colours/versions/1/config").json["name"] == "colours"
+    assert shared.get("/v2/models/nobody/config").status == 404
+
+
+@pytest.mark.parametrize("name", ["image/png", "image/png;charset=x", ""])
+def test_pictures_as_data_uris(shared: Running, shared_models: Path, pictures: list[bytes], name: str) -> None:
+    text = f"data:{name};base64," + base64.b64encode(pictures[0]).decode().replace("+", "%2B")
+    wanted = expected(shared_models / "single" / "model.onnx", pictures[:1])
+    reply = shared.post("/v2/models/single/infer", {"inputs": [tensor([text], [1])]})
+    np.testing.assert_allclose(outputs(reply)["probabilities"]["data"], wanted[0], atol=1e-5)
+    reply = shared.post("/v1/models/single:predict", {"instances": [{"b64": text}]})
+    np.testing.assert_allclose(reply.json["predictions"], wanted, atol=1e-5)

@@ -92,7 +92,7 @@ def test_plain_rest(server: Running, files: list[Path]) -> None:
     assert reply.status == 200
     *rows, failed = reply.json["predictions"]
     for row, file, values, names, strange in zip(rows, files, probabilities, named, unknown, strict=True):
-        assert list(row) == ["file", "labels", "probabilities", "unknown", "novelty", "heatmap"]
+        assert list(row) == ["file", "labels", "probabilities", "unknown", "novelty", "warning", "heatmap"]
         assert (row["file"], row["labels"], row["unknown"]) == (file.name, names, strange)
         assert row["probabilities"] == pytest.approx(dict(zip(CLASSES, values, strict=True)), abs=1e-6)
         drawn = base64.b64decode(row["heatmap"].partition(",")[2]).decode()

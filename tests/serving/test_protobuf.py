@@ -54,6 +54,8 @@ def test_every_name_and_number_of_a_file_is_in_it(
 
 def numbered(file: descriptor_pb2.FileDescriptorProto) -> Iterator[tuple[str, int]]:
     """Fields and values of enums, but for the keys and values of maps, which the language makes up."""
+    for enum in file.enum_type:
+        yield from ((value.name, value.number) for value in enum.value)
     messages = list(file.message_type)
     while messages:
         message = messages.pop()
@@ -74,7 +76,9 @@ def test_names_and_numbers_are_those_of_tritons_client(
     theirs = pytest.importorskip("tritonclient.grpc.service_pb2", reason="tritonclient is not installed")
     whole = descriptor_pb2.FileDescriptorProto()
     theirs.DESCRIPTOR.CopyToProto(whole)
-    known = {message.name: message for message in whole.message_type}
+    config = descriptor_pb2.FileDescriptorProto()
+    pytest.importorskip("tritonclient.grpc.model_config_pb2").DESCRIPTOR.CopyToProto(config)
+    known = {message.name: message for message in (*whole.message_type, *config.message_type)}
     compared = 0
     for message in described["open_inference.proto"].message_type:
         ours, other = fields(message), fields(known[message.name])

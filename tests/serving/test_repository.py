@@ -144,6 +144,16 @@ def test_models_serve_on_while_their_folder_cannot_be_listed(opened: Open, model
     assert repository.ready
 
 
+def test_a_folder_whose_name_cannot_be_one_is_told_once(opened: Open, models: Path) -> None:
+    shutil.copytree(models / "single", models / "two words")
+    repository, said = opened()
+    repository.refresh()
+    (told,) = [text for text in said if "two words" in text]
+    assert f"{models / 'two words'} is not served: 'two words' cannot be a model's name. Letters, digits" in told
+    assert f"Rename it, or name it: NAME={models / 'two words'}" in told
+    assert "two words" not in repository.serving
+
+
 def test_wrong_labels_are_told_once(opened: Open, models: Path) -> None:
     repository, said = opened()
     labels = models / "colours" / "labels.json"

@@ -59,7 +59,15 @@ def test_what_is_no_model_is_refused(tmp_path: Path, models: Path) -> None:
         read_sources([str(tmp_path / "empty")])
     with pytest.raises(ModelFileError, match=r"there is no model at .*nowhere\. Give a model\.onnx"):
         read_sources([str(tmp_path / "nowhere")])
-    with pytest.raises(SettingsError, match=r"'\.\./x' cannot be a model's name: .* Give one: NAME=.*single"):
+    with pytest.raises(SettingsError, match=r"'\.\./x' cannot be a model's name\. .* Give one: NAME=.*single"):
         read_sources([f"../x={models / 'single'}"])
     with pytest.raises(SettingsError, match=r"are both named 'single'\. Name one of them: NAME="):
         read_sources([str(models / "single"), str(models / "single" / "model.onnx")])
+
+
+def test_a_folder_with_nothing_but_nameless_models_is_refused(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    (models / "single").rename(tmp_path / "all" / "two words")
+    with pytest.raises(SettingsError, match="'two words' cannot be a model's name. .* Give one: NAME=.*two words"):
+        read_sources([str(tmp_path / "all")])
+    read_sources([f"words={tmp_path / 'all' / 'two words'}"])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+import tarfile
+import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -52,11 +56,14 @@ def test_a_file_is_found_by_its_name_however_its_bytes_were_read(tmp_path: Path)
         assert read_bytes(archive / name.encode("gbk").decode("cp437")) == name.encode()
 
 
-def test_the_name_in_unicode_that_some_programs_add_is_taken(tmp_path: Path) -> None:
-    import struct
-    import zipfile
-    import zlib
+def test_a_tar_of_another_code_page(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.GNU_FORMAT, encoding="gbk") as archive:
+        for name in ANIMALS:
+            archive.addfile(tarfile.TarInfo(name))
+    assert list(open_archive(tmp_path / "x.tar").members) == ANIMALS
 
+
+def test_the_name_in_unicode_that_some_programs_add_is_taken(tmp_path: Path) -> None:
     info = zipfile.ZipInfo("m?ller/1.jpg")
     field = struct.pack("<BI", 1, zlib.crc32(b"m\x81ller/1.jpg")) + "müller/1.jpg".encode()
     info.extra = struct.pack("<2H", 0x7075, len(field)) + field

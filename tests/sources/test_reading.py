@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import random
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.preprocessing import MAX_FILE_BYTES
+from tellapart.sources.gzips import GzipDamaged, GzipReader, Marks
 from tellapart.sources.reading import exists, is_archive, open_archive, read_bytes, split_path
 
 from .archives import KINDS, pack, tar_with, zip_with_names
@@ -50,8 +53,6 @@ def test_many_threads_read_in_any_order(tmp_path: Path, kind: str) -> None:
 
 def test_a_gzip_of_several_streams_is_one(tmp_path: Path) -> None:
     plain = pack(tmp_path / "plain.tar", FILES).read_bytes()
-    import gzip
-
     joined = tmp_path / "joined.tar.gz"
     joined.write_bytes(b"".join(gzip.compress(plain[start : start + 700]) for start in range(0, len(plain), 700)))
     assert [read_bytes(joined / name) for name in reversed(FILES)] == [*reversed(FILES.values())]
@@ -88,6 +89,11 @@ def test_an_archive_that_changes_is_listed_again(tmp_path: Path) -> None:
     assert read_bytes(archive / "a.jpg") == b"one"
     pack(archive, {"a.jpg": b"another"})
     assert read_bytes(archive / "a.jpg") == b"another"
+    pack(archive, {"b.jpg": b"another"})
+    os.utime(archive, ns=(0, 1))
+    assert read_bytes(archive / "b.jpg") == b"another"
+    with pytest.raises(FileNotFoundError):
+        read_bytes(archive / "a.jpg")
 
 
 def test_what_is_no_archive_inside(tmp_path: Path) -> None:
@@ -161,10 +167,16 @@ def _with_sizes(path: Path, name: bytes, size: int) -> None:
 
 
 def test_a_member_that_grows_beyond_what_it_says_is_cut_off(tmp_path: Path) -> None:
-    archive = pack(tmp_path / "x.zip", {"a.bmp": bytes(1_000_000)})
+    archive = pack(tmp_path / "x.zip", {"a.bmp": bytes(50_000_000)})
     _with_sizes(archive, b"a.bmp", 10)
-    with pytest.raises(PictureError, match="damaged in its archive: its bytes are not those that were packed"):
-        read_bytes(archive / "a.bmp")
+    open_archive(archive)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PictureError, match="damaged in its archive: its bytes are not those that were packed"):
+            read_bytes(archive / "a.bmp")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_member_that_says_it_grows_a_thousandfold_is_not_unpacked(tmp_path: Path) -> None:
@@ -182,8 +194,6 @@ def test_an_archive_that_would_fill_a_disk_is_refused(tmp_path: Path, kind: str)
         pack(archive, {"a.bmp": bytes(1_000_000)})
         _with_sizes(archive, b"a.bmp", 2_000_000_000)
     else:
-        import gzip
-
         info = tarfile.TarInfo("a.bmp")
         info.size = 2_000_000_000
         archive.write_bytes(gzip.compress(info.tobuf() + bytes(100_000)))
@@ -191,6 +201,18 @@ def test_an_archive_that_would_fill_a_disk_is_refused(tmp_path: Path, kind: str)
         DataError, match="would grow to more than 100 times its size, as those do that are made to fill a disk"
     ):
         open_archive(archive)
+
+
+def test_a_stream_that_grows_without_measure_is_left(tmp_path: Path) -> None:
+    (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(3_000_000)))
+    for most, read in ((3_000_000, True), (2_999_999, False)):
+        with open(tmp_path / "x.gz", "rb") as file:
+            reader = GzipReader(file, Marks(3_000, most), most_bytes=10_000_000, filling=True)
+            if read:
+                assert reader.read(4_000_000) == bytes(3_000_000)
+                continue
+            with pytest.raises(GzipDamaged, match="would grow to more than 2,999,999 bytes"):
+                reader.read(4_000_000)
 
 
 def test_members_that_share_bytes_are_refused(tmp_path: Path) -> None:

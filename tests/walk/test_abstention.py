@@ -166,6 +166,6 @@ def test_too_few_validation_pictures_are_told(trained_run: Any, say: Say) -> Non
 
 def test_a_coverage_that_cannot_be_is_refused(trained_run: Any, say: Say) -> None:
     _, told = say("train", trained_run.pictures, "--coverage", "1", code=2)
-    assert "coverage is 1.0; Input should be less than 1. Correct it and run again" in told
+    assert "coverage is 1.0; it must be below 1. Correct it and run again" in told
     _, told = say("train", trained_run.pictures, "--coverage", "0.5", code=2)
-    assert "coverage is 0.5; Input should be greater than 0.5. Correct it and run again" in told
+    assert "coverage is 0.5; it must be above 0.5. Correct it and run again" in told

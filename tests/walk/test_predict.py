@@ -277,6 +277,23 @@ def test_evaluate_tells_seen_pictures_apart(trained_run: Any, tmp_path: Path) ->
     assert "the score flatters it" in shown
 
 
+def test_evaluate_knows_the_model_s_classes_by_names_that_are_nearly_the_same(trained_run: Any, tmp_path: Path) -> None:
+    for folder in trained_run.pictures.iterdir():
+        near = folder.name.replace("数字 0", "数字 \uff10").replace("数字 1", "数字  1 ")
+        (tmp_path / near).mkdir()
+        for picture in list(folder.iterdir())[:5]:
+            (tmp_path / near / picture.name).write_bytes(picture.read_bytes())
+    result = tellapart.evaluate(trained_run.model, tmp_path)
+    assert result.renamed == {"数字 \uff10": "数字 0", "数字  1": "数字 1"}
+    assert (result.n, result.as_json()["renamed"]) == (15, result.renamed)
+    shown = command("evaluate", trained_run.model, tmp_path, "--quiet").stdout
+    assert (
+        "! Class names that are nearly the model's are read as its own: '数字  1' as '数字 1', '数字 \uff10' as '数字 0'."
+        in shown
+    )
+    assert tellapart.evaluate(trained_run.model, trained_run.pictures).renamed == {}
+
+
 def test_evaluate_refuses_what_it_cannot_score(trained_run: Any, colours: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the label 'blue', of 3 pictures such as .*, is none of the model's classes"):
         tellapart.evaluate(trained_run.model, colours)

@@ -68,9 +68,20 @@ def test_pictures_that_are_gone_are_marked_and_counted(trained_run: Any, copied:
         path.write_text(
             path.read_text(encoding="utf-8").replace(str(trained_run.pictures), str(moved)), encoding="utf-8"
         )
+    before = (copied / "report.html").read_bytes()
     answer = command("report", copied, "--lang", "en")
-    assert answer.returncode == 0, answer.stderr
+    assert answer.returncode == 2
     assert "pictures are no longer where they were" in answer.stderr
+    assert "Say where they are with --pictures FOLDER, or choose another --out." in answer.stderr
+    assert (copied / "report.html").read_bytes() == before, "a good page is not replaced by one without pictures"
+    answer = command("report", copied, "--lang", "en", "--pictures", trained_run.pictures)
+    assert answer.returncode == 0, answer.stderr
+    assert '<div class="gone">' not in (copied / "report.html").read_text(encoding="utf-8")
+    (copied / "report.html").unlink()
+    for _ in range(2):  # one that shows as many may be replaced
+        answer = command("report", copied, "--lang", "en")
+        assert answer.returncode == 0, answer.stderr
+        assert "pictures could not be shown" in answer.stderr
     text = (copied / "report.html").read_text(encoding="utf-8")
     assert '<div class="gone">' in text
     assert "98" in text  # the figures stay

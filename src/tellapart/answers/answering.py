@@ -36,6 +36,7 @@ class Placement:
     top: float
     right: float
     bottom: float
+    remark: str = ""  # what a person should know of how the source was read
 
     def to_source(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Points [..., 2] (x, y) of the input, in [0, 1] from its left and top edge, to pixels of the source."""
@@ -53,6 +54,9 @@ class Answer:
     error: str = ""  # why the picture could not be read; "" where it could
     unknown: bool | None = None  # unlike the pictures that the model was trained on; None where it cannot tell
     novelty: float | None = None  # about 1 or less for typical pictures; None where it is not measured
+    warning: str = (
+        ""  # what to know of how the picture was read, such as values beyond the model's range; "" for nothing
+    )
 
 
 class Output(NamedTuple):
@@ -80,6 +84,17 @@ class Truth(NamedTuple):
 
 class OtherClasses(Exception):
     """A server answers with other classes than it said that it has."""
+
+
+def remarks(places: Sequence[Placement]) -> tuple[str, ...]:
+    """What to know of how each of N pictures was read; empty where there is nothing to know of any."""
+    found = tuple(place.remark for place in places)
+    return found if any(found) else ()
+
+
+def told_warning(answer: Answer) -> str:
+    """The warning as the end of a line for a person; "" where there is none."""
+    return f"  (warning: {answer.warning})" if answer.warning else ""
 
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)

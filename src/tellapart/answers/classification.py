@@ -22,10 +22,12 @@ from tellapart.answers.answering import (
     Tally,
     Told,
     Truth,
+    remarks,
+    told_warning,
 )
 from tellapart.answers.deciding import prediction_sets, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
-from tellapart.answers.predictions import Predictions, build_predictions
+from tellapart.answers.predictions import Predictions, build_predictions, set_cell
 from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class ClassAnswers(Sequence[ClassAnswer]):
     unknown: NDArray[np.bool_] | None  # [N]
     novelty: NDArray[np.float32] | None  # [N]
     threshold: float | None
+    warnings: tuple[str, ...] = ()  # N, what to know of how each picture was read; empty where there is nothing to know
 
     @overload
     def __getitem__(self, index: int) -> ClassAnswer: ...
@@ -82,6 +85,7 @@ class ClassAnswers(Sequence[ClassAnswer]):
                 ranking=ranking[row],
                 set_size=None if sizes is None else sizes[row],
                 threshold=self.threshold,
+                warning=self.warnings[row] if self.warnings else "",
                 unknown=None if unknown is None else unknown[row],
                 novelty=None if novelty is None else novelty[row],
             )
@@ -127,6 +131,7 @@ class Classification:
             unknown=None if abstention is None else unknown_pictures(novelty, abstention.novelty_threshold),
             novelty=novelty,
             threshold=None if abstention is None else abstention.threshold,
+            warnings=remarks(places),
         )
 
     def unread(self, error: str, *, path: str = "", classes: tuple[str, ...]) -> ClassAnswer:
@@ -147,6 +152,7 @@ class Classification:
             "set": None if answer.set_size is None else [classes[index] for index in order[: answer.set_size]],
             "unknown": answer.unknown,
             "novelty": None if answer.novelty is None else figure(answer.novelty),
+            "warning": answer.warning or None,
         }
 
     def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> ClassAnswer:
@@ -167,21 +173,23 @@ class Classification:
             threshold=None if abstention is None else float(abstention["threshold"]),
             unknown=None if row["unknown"] is None else bool(row["unknown"]),
             novelty=None if row["novelty"] is None else float(row["novelty"]),
+            warning=row.get("warning") or "",  # servers of older versions do not tell it
         )
 
     def columns(self, classes: Sequence[str], *, top: int) -> list[str]:
-        """path, label, probability, further classes, error, set, unknown, novelty."""
+        """path, label, probability, further classes, error, set, unknown, novelty, warning."""
         further = [name for rank in range(2, top + 1) for name in (f"label_{rank}", f"probability_{rank}")]
-        return ["path", "label", "probability", *further, "error", "set", "unknown", "novelty"]
+        return ["path", "label", "probability", *further, "error", "set", "unknown", "novelty", "warning"]
 
     def cells(self, answer: ClassAnswer, *, top: int) -> list[str]:
-        """The classes of a set are separated by |; what is not known is empty."""
+        """The classes of a set are separated by |, or a JSON array where one holds a |; what is not known is empty."""
         row = self.row(answer, top=top)
         best = [cell for one in row["classes"] for cell in (one["label"], f"{one['probability']:.6f}")]
         known = [
-            "|".join(row["set"] or ()),
+            set_cell(row["set"] or ()),
             "" if answer.unknown is None else str(answer.unknown).lower(),
             "" if answer.novelty is None else f"{answer.novelty:.6g}",
+            answer.warning,
         ]
         return [answer.path, *(best or [""] * 2 * top), answer.error, *known]
 
@@ -194,7 +202,7 @@ class Classification:
             f"{100 * answer.probabilities[index]:5.1f}% {answer.classes[index]:<{width}}"
             for index in _best(answer, top)
         ]
-        return f"{' '.join(cells)} {answer.path}{_doubt(answer)}"
+        return f"{' '.join(cells)} {answer.path}{_doubt(answer)}{told_warning(answer)}"
 
     def collect(self, answers: Sequence[ClassAnswer], *, classes: tuple[str, ...], told: Told) -> Predictions:
         """All answers together; sets, unknown and novelty where the record says that the model tells them."""
@@ -207,6 +215,7 @@ class Classification:
             probabilities=np.array(rows, dtype=np.float32),
             errors=[one.error for one in answers],
             classes=classes,
+            warnings=[one.warning for one in answers],
             sets=[one.members or () for one in answers] if tells else None,
             unknown=[one.unknown for one in answers]
             if abstention is not None and abstention.get("novelty_threshold") is not None

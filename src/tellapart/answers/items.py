@@ -31,7 +31,7 @@ def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathI
             yield from _walk(path, own)
         elif is_archive(path):
             yield from _members(path)
-        elif os.path.lexists(path) or is_address(path) or not glob.has_magic(path):
+        elif os.path.lexists(path) or is_address(path) or "\0" in path or not glob.has_magic(path):
             yield PathItem(path=path, named=True)
         else:
             matches = sorted(glob.glob(path, recursive=True))
@@ -91,6 +91,7 @@ def read_file(path: str) -> bytes:
     try:
         return read_bytes(path)
     except FileNotFoundError:
-        raise PictureError("no such file") from None
+        more = "; of addresses, those of http and https are fetched" if "://" in path else ""
+        raise PictureError(f"no such file{more}") from None
     except (OSError, ValueError) as error:
         raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None

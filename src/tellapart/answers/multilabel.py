@@ -23,6 +23,8 @@ from tellapart.answers.answering import (
     Tally,
     Told,
     Truth,
+    remarks,
+    told_warning,
 )
 from tellapart.answers.deciding import chosen_classes, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
@@ -57,6 +59,7 @@ class LabelsAnswers(Sequence[LabelsAnswer]):
     chosen: NDArray[np.bool_]  # [N, K]
     unknown: NDArray[np.bool_] | None  # [N]
     novelty: NDArray[np.float32] | None  # [N]
+    warnings: tuple[str, ...] = ()  # N, what to know of how each picture was read; empty where there is nothing to know
 
     @overload
     def __getitem__(self, index: int) -> LabelsAnswer: ...
@@ -76,6 +79,7 @@ class LabelsAnswers(Sequence[LabelsAnswer]):
                 chosen=self.chosen[row],
                 unknown=None if unknown is None else unknown[row],
                 novelty=None if novelty is None else novelty[row],
+                warning=self.warnings[row] if self.warnings else "",
             )
 
     def __len__(self) -> int:
@@ -117,6 +121,7 @@ class Multilabel:
             chosen=chosen_classes(probabilities, record.thresholds),
             unknown=unknown_pictures(novelty, record.novelty_threshold),
             novelty=novelty,
+            warnings=remarks(places),
         )
 
     def unread(self, error: str, *, path: str = "", classes: tuple[str, ...]) -> LabelsAnswer:
@@ -134,6 +139,7 @@ class Multilabel:
             "unknown": answer.unknown,
             "novelty": None if answer.novelty is None else figure(answer.novelty),
             "error": answer.error or None,
+            "warning": answer.warning or None,
         }
 
     def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> LabelsAnswer:
@@ -148,11 +154,20 @@ class Multilabel:
             chosen=np.array([name in labels for name in classes], dtype=np.bool_),
             unknown=None if row["unknown"] is None else bool(row["unknown"]),
             novelty=None if row["novelty"] is None else float(row["novelty"]),
+            warning=row.get("warning") or "",  # servers of older versions do not tell it
         )
 
     def columns(self, classes: Sequence[str], *, top: int) -> list[str]:
-        """path, labels, unknown, novelty, one of probabilities a class, error."""
-        return ["path", "labels", "unknown", "novelty", *(f"probability of {name}" for name in classes), "error"]
+        """path, labels, unknown, novelty, one of probabilities a class, error, warning."""
+        return [
+            "path",
+            "labels",
+            "unknown",
+            "novelty",
+            *(f"probability of {name}" for name in classes),
+            "error",
+            "warning",
+        ]
 
     def cells(self, answer: LabelsAnswer, *, top: int) -> list[str]:
         """The labels are separated by |, with a backslash before | and backslash in a name; what is not known is empty."""
@@ -164,6 +179,7 @@ class Multilabel:
             "" if answer.novelty is None else f"{answer.novelty:.6g}",
             *([""] * len(answer.classes) if found is None else [f"{one:.6f}" for one in found.tolist()]),
             answer.error,
+            answer.warning,
         ]
 
     def line(self, answer: LabelsAnswer, *, top: int) -> str:
@@ -174,7 +190,7 @@ class Multilabel:
         order = [index for index in np.argsort(-found, kind="stable").tolist() if chosen[index]]
         said = ", ".join(f"{answer.classes[index]} {100 * found[index]:.1f}%" for index in order) or "none of them"
         doubt = "  (unknown: unlike the pictures trained on)" if answer.unknown else ""
-        return f"{said:<{_SAID}} {answer.path}{doubt}"
+        return f"{said:<{_SAID}} {answer.path}{doubt}{told_warning(answer)}"
 
     def collect(
         self, answers: Sequence[LabelsAnswer], *, classes: tuple[str, ...], told: Told
@@ -190,6 +206,7 @@ class Multilabel:
             label_sets=tuple(one.labels for one in answers),
             errors=tuple(one.error for one in answers),
             classes=classes,
+            warnings=tuple(one.warning for one in answers),
             unknown=flags([one.unknown for one in answers]) if tells else None,
             novelty=np.array(novelty, dtype=np.float32) if tells or not np.isnan(novelty).all() else None,
         )

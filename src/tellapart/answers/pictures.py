@@ -10,25 +10,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.answers.answering import InputRecord, PictureData, Placement
-from tellapart.preprocessing import MAX_PIXELS, check_pixels, decode, prepare, shown_part
+from tellapart.preprocessing import MAX_PIXELS, check_pixels, decode_for, prepare, shown_part
 
 
 def prepare_picture(
     data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[NDArray[np.uint8], Placement]:
     """uint8 [size, size, 3], and which part of the source it shows. Raises: PictureError, also for too many pixels."""
+    remark = ""
     if isinstance(data, np.ndarray):
         height, width, _ = data.shape
         check_pixels(width, height, most=max_pixels)
         image = Image.fromarray(np.ascontiguousarray(data))
     else:
-        decoded = decode(data, target=inputs.size, max_pixels=max_pixels)
+        decoded = decode_for(data, inputs, max_pixels=max_pixels)
+        remark = decoded.remark(inputs.value_range)
         # A large JPEG may have been decoded at a reduced scale; its own size counts for the way back.
         image, width, height = decoded.image, decoded.width, decoded.height
-    return prepare(image, inputs), place(width, height, inputs)
+    return prepare(image, inputs), place(width, height, inputs, remark=remark)
 
 
-def place(width: int, height: int, inputs: InputRecord) -> Placement:
+def place(width: int, height: int, inputs: InputRecord, *, remark: str = "") -> Placement:
     """Which part of a picture of that size, upright, the network's input shows."""
     left, top, right, bottom = shown_part(width, height, inputs)
-    return Placement(width=width, height=height, left=left, top=top, right=right, bottom=bottom)
+    return Placement(width=width, height=height, left=left, top=top, right=right, bottom=bottom, remark=remark)

@@ -6,7 +6,7 @@ On the way of every prediction, so it needs numpy only.
 from __future__ import annotations
 
 import codecs
-import csv
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.formulas import SafeWriter
 from tellapart.storage import replacing
 
 PROBABILITY_FORMAT = "{:.7g}"  # a float32 carries seven significant decimal digits
@@ -34,6 +35,9 @@ class Predictions:
     labels: tuple[str, ...]  # N, name of the most probable class; "" where `errors` is set
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
+    warnings: tuple[
+        str, ...
+    ]  # N, what to know of how the picture was read (its values go beyond the range); "" for nothing
     # The three below are None where the model file is older than abstention, and `unknown` where the model cannot tell.
     # N, the classes that it may be, most probable first: so many that the true one is among them as often as wanted.
     sets: tuple[tuple[str, ...], ...] | None = None
@@ -51,6 +55,7 @@ class MultilabelPredictions:
     label_sets: tuple[tuple[str, ...], ...]  # N, classes at least as probable as their thresholds; () on error too
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, names of the columns of `probabilities`
+    warnings: tuple[str, ...]  # N, what to know of how the picture was read; "" for nothing
     unknown: Flags | None = None  # [N], unlike anything trained on; masked where `errors` is set, None as above
     novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
     heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
@@ -59,6 +64,16 @@ class MultilabelPredictions:
 def joined(names: Iterable[str]) -> str:
     r"""Names in one cell as a table of sets has them: separated by `|`, with `\` before a name's `|`, `\` and leading `?`."""
     return "|".join(re.sub(r"[\\|]|^\?", r"\\\g<0>", name) for name in names)
+
+
+def set_cell(names: Sequence[str]) -> str:
+    """A set of classes in one cell: separated by |, or a JSON array where a name holds a | or could be taken for an array."""
+    plain = "|".join(names)
+    return (
+        json.dumps(list(names), ensure_ascii=False)
+        if plain.startswith("[") or any("|" in name for name in names)
+        else plain
+    )
 
 
 def parted(cell: str) -> list[str]:
@@ -79,6 +94,7 @@ def build_predictions(
     probabilities: NDArray[np.float32],
     errors: Sequence[str],
     classes: Sequence[str],
+    warnings: Sequence[str] = (),
     sets: Sequence[Sequence[int]] | None = None,
     unknown: Sequence[bool | None] | None = None,
     novelty: Sequence[float] | None = None,
@@ -86,7 +102,7 @@ def build_predictions(
     """Name the most probable class of each row; of equal probabilities the first class wins.
 
     `probabilities` is [N, K]; its rows where `errors` is not "" are overwritten with NaN in the result. `sets` are numbers
-    of classes, empty where `errors` is not ""; of `unknown`, what is None cannot be known.
+    of classes, empty where `errors` is not ""; of `unknown`, what is None cannot be known; no `warnings` are "" for each.
     """
     failed = np.array([bool(error) for error in errors], dtype=bool)
     rows = np.array(probabilities, dtype=np.float32).reshape(len(paths), len(classes))
@@ -99,6 +115,7 @@ def build_predictions(
         labels=tuple(labels),
         errors=tuple(errors),
         classes=tuple(classes),
+        warnings=tuple(warnings) or ("",) * len(paths),
         sets=None if sets is None else tuple(tuple(classes[index] for index in members) for members in sets),
         unknown=None if unknown is None else flags(unknown),
         novelty=None if novelty is None else np.array(novelty, dtype=np.float32),
@@ -112,6 +129,6 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     """
     # Paths that are no valid UTF-8 come as surrogates, and leave as the bytes that they were.
     with replacing(path) as file:
-        table = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"))
-        table.writerow(columns)
-        table.writerows(rows)
+        table = SafeWriter(codecs.getwriter("utf-8")(file, "surrogateescape"))
+        table.write(columns)
+        table.write_all(rows)

@@ -15,13 +15,15 @@ import click
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem, expand, is_address
+from tellapart.errors import DataError
 from tellapart.preprocessing import MAX_FILE_BYTES
+from tellapart.sources.reading import ENDINGS
 from tellapart.storage import storage_errors
 
 LATEST = Path("runs", "latest")  # of the folder that one stands in
 _STANDARD_INPUT = "-"
 _OF_A_RUN = ("model.onnx", "recipe.toml", "unfinished.json", "latest")
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
+
 _HEAD = 512  # bytes that tell a picture from a list
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\A\xff\xd8|\AP[1-7]\s")
 
@@ -48,8 +50,8 @@ def choose_model(arguments: tuple[str, ...], *, listed: bool) -> tuple[str, tupl
     )
 
 
-def items(paths: Iterable[str], list_file: Path | None, own: list[str]) -> Iterator[PathItem | GivenItem]:
-    """Every picture that is meant, as it comes; `own` hears of folders of ours that are passed over.
+def items(paths: Iterable[str], list_file: Path | None, own: list[str] | None = None) -> Iterator[PathItem | GivenItem]:
+    """Every picture that is meant, as it comes; `own` hears of the folders of ours that are passed over.
 
     Raises: StorageError, DataError.
     """
@@ -62,7 +64,14 @@ def items(paths: Iterable[str], list_file: Path | None, own: list[str]) -> Itera
         yield from _from_standard_input(own)
     elif list_file is not None:
         with storage_errors(list_file), list_file.open("rb") as file:
-            yield from expand(_lines(file, b"\0" if _ends_with_nul(file.peek(_HEAD)) else b"\n"), own)
+            head = file.peek(_HEAD)[:_HEAD]
+            ended = _ends_with_nul(head)
+            if not ended and _NO_TEXT.search(head):
+                raise DataError(
+                    f"{str(list_file)!r} is no list of pictures: a path or address a line, in UTF-8. Save it so; a picture itself "
+                    "is named without --list."
+                )
+            yield from expand(_lines(file, b"\0" if ended else b"\n"), own)
 
 
 def _is_pictures(argument: str) -> bool:
@@ -72,10 +81,10 @@ def _is_pictures(argument: str) -> bool:
     path = Path(argument)
     if path.is_dir():
         return not any((path / name).exists() for name in _OF_A_RUN)
-    return path.suffix.lower() in FORMAT_OF_EXTENSION or path.name.lower().endswith(_ARCHIVES)
+    return path.suffix.lower() in FORMAT_OF_EXTENSION or path.name.lower().endswith(ENDINGS)
 
 
-def _from_standard_input(own: list[str]) -> Iterator[PathItem | GivenItem]:
+def _from_standard_input(own: list[str] | None) -> Iterator[PathItem | GivenItem]:
     """A picture's bytes, or a list of paths: a line each, or each with a NUL behind it."""
     with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
         head = stream.peek(_HEAD)[:_HEAD]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+from tellapart.cli.reading import read_options, reading_options
+from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
@@ -36,7 +37,7 @@ its label: suggestions that are taken unseen make the next test agree with the c
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
+@reading_options
 @click.option(
     "--deep",
     is_flag=True,
@@ -73,23 +74,22 @@ def command(
     corrections: Path | None,
     strict: bool,
     task: TaskName | None,
-    label_separator: str | None,
     as_json: bool,
     quiet: bool,
-    **network: Any,
+    **flags: Any,
 ) -> None:
     """Audit PICTURES without changing any file: counts, unreadable pictures, copies, leaks, doubtful labels."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
-    given = {name: value for name, value in network.items() if value is not None}
+    options = read_options(flags, task=task)
+    given = {name: value for name, value in flags.items() if value is not None}
     _check_flags({**given, **({"out": out} if out else {})}, labels=labels)
     require("check", "train")
     from tellapart.data.audit import audit_json, check_strict
-    from tellapart.data.examples import ReadOptions
     from tellapart.workflows.check import check
 
-    reporter, options = make_reporter(quiet=quiet), ReadOptions(task=task, separator=label_separator)
+    reporter = make_reporter(quiet=quiet)
     if labels:
         from tellapart.workflows.labels import check_out, doubt_labels, write_doubts
 
@@ -106,7 +106,7 @@ def command(
         else check(pictures, corrections=corrections, deep=deep, reporter=reporter, options=options)
     )
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
-    lines = [] if as_json else _lines(examined, record)
+    lines = [] if as_json else _lines(examined, record, quiet=quiet)
     if doubtful and not as_json:
         lines += _doubts(record["labels"], pictures, out, examined.listing.task)
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
@@ -124,10 +124,17 @@ def _check_flags(given: dict[str, Any], *, labels: bool) -> None:
         )
 
 
-def _lines(examined: Examined, record: dict[str, Any]) -> list[str]:
+def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[str]:
+    """What is printed; how the data were read stands on standard error already, but where that is `quiet`."""
     from tellapart.data.audit import findings
 
-    lines = [*_counts(record["counts"], record.get("sets")), "", *_sizes(record), ""]
+    lines = [
+        *(record["notes"] if quiet else ()),
+        *_counts(record["counts"], record.get("sets")),
+        "",
+        *_sizes(record),
+        "",
+    ]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
     if record["augmented_copies"] is None:

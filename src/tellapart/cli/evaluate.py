@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS
+from tellapart.cli.reading import read_options, reading_options
+from tellapart.reporter import counted
 
 
 @click.command(
@@ -25,32 +26,32 @@ Examples:
     type=click.Choice(["train", "validation", "test"]),
     help="Only this split: the pictures' own, or the one that the model's run gave them.",
 )
-@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(model: Path, pictures: Path, split: Any, label_separator: str | None, as_json: bool, quiet: bool) -> None:
-    """Test MODEL on PICTURES: a folder with one folder a class, an archive of it, or a CSV with path,label."""
+def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Test MODEL on PICTURES: a folder with one folder a class, an archive of it, or a table such as a CSV with path,label."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
     require("evaluate", "train")
-    from tellapart.data.examples import ReadOptions
     from tellapart.tasks.table import TASKS
     from tellapart.workflows.evaluate import evaluate
 
-    options = ReadOptions(separator=label_separator)
+    options = read_options(flags)
     result = evaluate(model, pictures, split=split, reporter=make_reporter(quiet=quiet), options=options)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))
         return
     scored = TASKS[result.task].telling.scored
     click.echo("\n".join(scored(result.metrics)))
+    if result.renamed:
+        shown = ", ".join(f"{name!r} as {known!r}" for name, known in result.renamed.items())
+        click.echo(f"! Class names that are nearly the model's are read as its own: {shown}.")
     if result.unreadable:
-        click.echo(f"! {result.unreadable:,} pictures could not be read and are not counted.")
+        click.echo(f"! Not counted, since unreadable: {counted(result.unreadable, 'picture')}.")
     if result.seen:
-        click.echo(
-            f"! {result.seen:,} of these pictures were used to train or tune the model, so the score flatters it."
-        )
+        click.echo(f"! The model was trained or tuned on {result.seen:,} of these pictures, so the score flatters it.")
         if result.metrics_unseen is not None:
             click.echo("\nWithout them:")
             click.echo("\n".join(scored(result.metrics_unseen)))

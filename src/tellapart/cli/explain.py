@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.reporter import counted
+
 if TYPE_CHECKING:
     from tellapart.explanation.layers import Layer
     from tellapart.reporter import Reporter
@@ -192,7 +194,7 @@ def _see_pictures(
     if not as_json and failed < len(found.pictures):
         _print_end(found)
     if failed and not as_json:
-        print(f"{len(found.pictures):,} pictures, {failed:,} unreadable", file=sys.stderr)
+        print(f"{counted(len(found.pictures), 'picture')}, {failed:,} unreadable", file=sys.stderr)
     return 2 if failed == len(found.pictures) else 0
 
 

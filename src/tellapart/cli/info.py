@@ -10,7 +10,7 @@ import click
 from tellapart.reporter import figure, percent
 
 if TYPE_CHECKING:
-    from tellapart.bundle import ClassificationRecord, MultilabelRecord, Score
+    from tellapart.bundle import ClassificationRecord, MultilabelRecord, PreprocessingRecord, Score
 
 _NAMED = 20  # classes that are listed
 _VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned and flipped views of the picture"}
@@ -41,8 +41,12 @@ def command(model: Path, as_json: bool) -> None:
         "backbone": f"{backbone.name}, embedding of {backbone.embedding:,}",
         "weights": f"{backbone.weights_source}, licence {backbone.weights_license}",
         "input": f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
-        f"{preprocessing.interpolation}, crop {preprocessing.crop:g}",
+        f"{preprocessing.interpolation}, {_fit(preprocessing)}",
     }
+    if preprocessing.value_range is not None:
+        from tellapart.deep_values import as_text
+
+        lines["range of values"] = f"{as_text(preprocessing.value_range)}, of pictures of more than 8 bits"
     record = manifest.record
     if record.kind == "classification":
         lines["temperature"] = f"{record.temperature:.4g}"
@@ -62,6 +66,10 @@ def command(model: Path, as_json: bool) -> None:
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     for name, value in lines.items():
         click.echo(f"{name:<24} {value}")
+
+
+def _fit(preprocessing: PreprocessingRecord) -> str:
+    return f"crop {preprocessing.crop:g}" if preprocessing.fit == "crop" else f"whole pictures ({preprocessing.fit})"
 
 
 def _classification(own: ClassificationRecord) -> dict[str, str]:

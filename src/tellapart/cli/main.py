@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from tellapart.errors import TellapartError
+from tellapart.memory import memory_errors
 
 # name -> (module, one line for the list); the order is the order of the help
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -102,7 +103,8 @@ def execute(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code: Any = main.main(args=arguments, prog_name="tellapart", standalone_mode=False)
+        with memory_errors():
+            code: Any = main.main(args=arguments, prog_name="tellapart", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TellapartError as error:

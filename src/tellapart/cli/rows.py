@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tellapart.answers.answering import Answering
+from tellapart.answers.formulas import SafeWriter
 
 Layout = Callable[[Iterable[Any], Answering[Any, Any], tuple[str, ...], int], Iterator[str]]
 
@@ -48,5 +48,5 @@ def _rounded(probability: float) -> float:
 
 def _csv_line(cells: list[str]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    SafeWriter(buffer, line_end="\n").write(cells)
     return buffer.getvalue()

@@ -85,6 +85,12 @@ Examples:
     help="Answer to this name too, and to no others but localhost. [default: on 127.0.0.1 localhost, elsewhere any]",
 )
 @click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="SITE",
+    help="Let pages of this site ask, such as https://cats.example.com (CORS); may be repeated. [default: its own page alone]",
+)
+@click.option(
     "--corrections",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS, TASK_HELP, TASKS
+from tellapart.cli.reading import reading_options
+from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
@@ -22,6 +24,8 @@ Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
   tellapart train pets.zip                  the same in a .zip, .tar or .tar.gz, which is not unpacked
   tellapart train pictures.csv              columns path,label[,split][,group]
+  tellapart train birds.xlsx --path-column file --label-column species --root photos/
+  tellapart train pets/ --label-from '(?P<label>[^/]+)_[0-9]+[.]jpg'     Abyssinian_100.jpg
   tellapart train scenes.csv                columns path,labels such as cat|dog, or a column of 0 and 1 for each class
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
   tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
@@ -32,7 +36,7 @@ Examples:
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
 )
-@click.argument("data", metavar="[PICTURES]", required=False)
+@click.argument("data", metavar="[PICTURES]", nargs=-1)
 @click.option("--out", help="The folder that run folders are made in.  [default: runs]")
 @click.option(
     "--labels",
@@ -41,7 +45,7 @@ Examples:
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
-@click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP)
+@reading_options
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),
@@ -101,10 +105,20 @@ Examples:
 @click.option("--lang", "language", type=click.Choice(["en", "zh"]), help="Of the report.  [default: the system's]")
 @click.option("--recipe", type=click.Path(path_type=Path), help="Repeat the run of this recipe.toml; other flags win.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the stopped run in this folder.")
+@click.option(
+    "--pictures", "moved", type=click.Path(path_type=Path), help="Where the resumed run's pictures, or table, lie now."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
 def command(
-    recipe: Path | None, resume: Path | None, as_json: bool, quiet: bool, assignments: tuple[str, ...], **flags: Any
+    data: tuple[str, ...],
+    recipe: Path | None,
+    resume: Path | None,
+    moved: Path | None,
+    as_json: bool,
+    quiet: bool,
+    assignments: tuple[str, ...],
+    **flags: Any,
 ) -> None:
     """Train a classifier on PICTURES: a folder with one folder a class, one already split, an archive of either, or a CSV.
 
@@ -117,55 +131,54 @@ def command(
     from tellapart.errors import SettingsError
 
     require("train", "train")
-    given = _settings(flags, assignments)
-    if resume is not None and (given or recipe is not None):
-        raise SettingsError(
-            f"--resume {resume} repeats the run's own settings. Leave out PICTURES and the other flags."
-        )
+    given = _settings({"data": _one_data(data), **flags}, assignments)
+    if moved is not None and resume is None:
+        raise SettingsError(f"--pictures {moved} is for --resume. Name the pictures alone: tellapart train {moved}.")
 
     from tellapart.runs.run import resume_run
-    from tellapart.settings.reading import make_settings, merge, read_recipe
+    from tellapart.settings.reading import check_resumed, make_settings, merge, read_recipe
     from tellapart.workflows.learning.processes import follow, is_helper
     from tellapart.workflows.train import train
 
+    if resume is not None:
+        check_resumed(resume, given, recipe)
     if is_helper():
         recipe = recipe or (resume / "recipe.toml" if resume else None)
         follow(make_settings(merge(read_recipe(recipe) if recipe else {}, given)))
         return
     reporter = make_reporter(quiet=quiet)
     if resume is not None:
-        run = resume_run(resume)
+        run = resume_run(resume, pictures=moved, changes=given)
         result = train(run.settings, reporter=reporter, run=run)
     else:
         result = train(make_settings(merge(read_recipe(recipe) if recipe else {}, given)), reporter=reporter)
     click.echo(json.dumps(result.as_json(), ensure_ascii=False) if as_json else summary(result))
 
 
-# Flags that are not named as the recipe names them.
-_TABLES = {
-    "unfreeze": ("finetune", "unfreeze"),
-    "views": ("finetune", "views"),
-    "network": ("network", "name"),
-    "epochs": ("loop", "epochs"),
-    "batch_size": ("loop", "batch_size"),
-    "learning_rate": ("loop", "learning_rate"),
-    "augment": ("augment", "preset"),
-}
-
-
 def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
     """Flags and --set as the tables of a recipe; flags that were not given are left out."""
-    from tellapart.settings.reading import merge, parse_assignment, renamed
+    from tellapart.settings.flags import tables
+    from tellapart.settings.reading import merge, parse_assignment
 
     told: dict[str, Any] = {}
     for text in assignments:
         told = merge(told, parse_assignment(text))
-    given: dict[str, Any] = {}
-    for name, value in flags.items():
-        if value is not None:
-            table, key = _TABLES.get(name, (None, name))
-            given = merge(given, {table: {key: value}} if table else {key: value})
-    return merge(given, renamed(told))
+    return tables(flags, told)
+
+
+def _one_data(data: tuple[str, ...]) -> str | None:
+    """The folder or table. Raises: UsageError for several, as one folder a class comes when a shell expands a star."""
+    if len(data) < 2:
+        return data[0] if data else None
+    here = os.path.commonpath([os.path.abspath(one) for one in data]) if all(map(os.path.isdir, data)) else ""
+    if here and all(os.path.dirname(os.path.abspath(one)) == here for one in data):
+        remedy = f"Give the folder that holds them: tellapart train {shlex.quote(os.path.relpath(here))}"
+    else:
+        remedy = "Put them into one folder, a folder a class, and give that one"
+    raise click.UsageError(
+        f"{len(data)} folders or tables were given ({', '.join(data)[:200]}), and one is taken, with a folder of pictures for each "
+        f"class. {remedy}."
+    )
 
 
 _KEPT = {
@@ -207,11 +220,12 @@ def summary(result: TrainResult) -> str:
 
 def _leaks(result: TrainResult) -> list[str]:
     """What pictures that are in two of the user's own splits make of the score; nothing where there are none."""
-    from tellapart.reporter import figure
+    from tellapart.reporter import counted, figure
 
     lines = []
     if result.leaked:
-        told = f"! {result.leaked:,} test pictures have a copy or group mate in train or validation, which flatters the score."
+        leaked = counted(result.leaked, "test picture")
+        told = f"! {leaked} with a copy or group mate in train or validation, which flatters the score."
         lines += ["", told]
     without, clean = result.metrics["test_without_leaked"], result.score_without_leaked
     if without is not None and clean is not None:

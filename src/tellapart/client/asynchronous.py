@@ -21,6 +21,7 @@ from tellapart.client.answers import (
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
 from tellapart.client.pictures import MOST_PICTURES, Item, gather, group
+from tellapart.client.proxies import with_proxy
 from tellapart.client.retries import LastAnswer, policy
 from tellapart.errors import TellapartError
 
@@ -45,7 +46,7 @@ class AsyncClient:
         self._progress = LastAnswer()
         import httpx2
 
-        self._http = httpx2.AsyncClient(**self._connection.settings())
+        self._http = with_proxy(url, lambda: httpx2.AsyncClient(**self._connection.settings()))
 
     async def predict(
         self,

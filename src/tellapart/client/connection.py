@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tellapart.client.pictures import Item
+from tellapart.client.proxies import is_loopback, proxy_before
 from tellapart.errors import MissingExtra, SettingsError
 from tellapart.storage import storage_errors
 
@@ -57,6 +58,7 @@ class Connection:
             "headers": headers,
             "timeout": httpx2.Timeout(self.timeout, connect=min(self.timeout, _CONNECT_SECONDS)),
             "limits": httpx2.Limits(max_connections=CONCURRENCY * 2),
+            "trust_env": not is_loopback(self.url),
         }
 
     def request(self, model: str, items: Sequence[Item], *, explain: bool) -> Mapping[str, Any]:
@@ -107,6 +109,13 @@ def failure(error: httpx2.HTTPError, connection: Connection) -> str:
     """Why no answer came, as a sentence with its remedy."""
     import httpx2
 
+    proxy = proxy_before(connection.url)
+    if proxy is not None and isinstance(error, httpx2.ProxyError | httpx2.ConnectError | httpx2.ConnectTimeout):
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        return (
+            f"no server answers at {connection.url} through the proxy {proxy}, which the environment names ({reason}). Check the "
+            "address, or add the server to no_proxy."
+        )
     if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
         return (
             f"the server at {connection.url} did not answer within {connection.timeout:g} s. Allow it more time, or look "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from tellapart.client.answers import (
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
 from tellapart.client.pictures import MOST_PICTURES, Item, gather, group, read
+from tellapart.client.proxies import with_proxy
 from tellapart.client.retries import LastAnswer, policy
 from tellapart.threads import in_order
 
@@ -55,7 +56,10 @@ class Client:
         self._progress = LastAnswer()
         import httpx2
 
-        self._http = httpx2.Client(**self._connection.settings())
+        self._http = with_proxy(url, lambda: httpx2.Client(**self._connection.settings()))
+
+    def __reduce__(self) -> tuple[Callable[[Connection], Client], tuple[Connection]]:
+        return _connected, (self._connection,)  # in another process it makes connections of its own
 
     def predict(
         self,
@@ -166,3 +170,13 @@ class Client:
             raise ServerError(failure(error, self._connection)) from None
         self._progress.note(response.status_code)
         return response
+
+
+def _connected(connection: Connection) -> Client:
+    return Client(
+        connection.url,
+        api_key=connection.api_key,
+        timeout=connection.timeout,
+        retries=connection.retries,
+        model=connection.model,
+    )

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tellapart.data.examples import Inspection, Listing, known_classes
 from tellapart.data.multilabel_table import read_label_sets
+from tellapart.data.names import renamed_target
 from tellapart.data.table import read_table
-from tellapart.data.targets import ClassName, Target
+from tellapart.data.targets import Target
 from tellapart.errors import DataError
 
 TABLE = "labels.csv"
@@ -51,7 +52,8 @@ def add_pictures(listing: Listing, folder: Path, separator: str | None = None) -
     Raises: DataError where its table is missing or breaks a rule, or names a class that the data set does not have.
     """
     table = _find_table(folder)
-    named = {label.strip(): label for label in reversed(listing.classes)}  # cells come without the spaces at their ends
+    # Names that were merged are known, too; cells come without the spaces at their ends.
+    named = {**listing.merged, **{label.strip(): label for label in reversed(listing.classes)}}
     sets = listing.task == "multilabel"
     found = (read_label_sets(table, separator) if sets else read_table(table)).entries
     unknown = sorted(known_classes(entry.target for entry in found) - set(named))
@@ -61,10 +63,7 @@ def add_pictures(listing: Listing, folder: Path, separator: str | None = None) -
             f"the corrections {str(table)!r} give the label {unknown[0]!r}, which is none of the classes of {listing.source}."
             f"{f' Did you mean {near[0]!r}?' if near else ''} Change it there, or remove the row."
         )
-    added = [
-        replace(entry, target=entry.target if sets else ClassName(named[entry.target.text]), split=None, added=True)
-        for entry in found
-    ]
+    added = [replace(entry, target=renamed_target(entry.target, named), split=None, added=True) for entry in found]
     # At the end: who counts the data set's own entries finds them where they were.
     return replace(listing, entries=(*listing.entries, *added))
 

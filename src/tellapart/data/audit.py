@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tellapart.data.depth import depth_notes, depth_warnings
 from tellapart.data.examples import SPLITS
 from tellapart.data.label_sets import set_notes, set_warnings
+from tellapart.data.names import name_warnings
+from tellapart.data.oddities import oddity_notes, oddity_warnings
 from tellapart.data.survey import Audit, LabelConflict, Leak, Sizes, build_audit
 from tellapart.errors import DataError
 
@@ -72,7 +76,10 @@ def audit_json(audit: Audit) -> dict[str, Any]:
         ],
         "leaks": [{"paths": _strings(leak.paths), "splits": list(leak.splits)} for leak in audit.leaks],
         "leaked": len(audit.leaked_indices),
+        "notes": list(audit.notes),
         "findings": [{"severity": finding.severity, "message": finding.message} for finding in findings(audit)],
+        **audit.oddities.as_json(),
+        **({} if audit.depths is None else {"depth": audit.depths.as_json()}),
         **({} if audit.sets is None else {"task": "multilabel", "sets": audit.sets.as_json()}),
     }
 
@@ -166,12 +173,18 @@ def _warnings(audit: Audit) -> Iterator[str]:
             f"set aside because unreadable: {_count(len(audit.unreadable), 'picture')}, such as {_short(audit, path)} ({reason}). "
             "Repair or remove them; --strict makes this an error."
         )
+    if audit.depths is not None:
+        yield from depth_warnings(
+            audit.depths, _short(audit, next((path for path, _ in audit.depths.outside), audit.source))
+        )
+    yield from oddity_warnings(audit.oddities, functools.partial(_short, audit))
     few = {label: number for label, number in audit.distinct.items() if LEAST_PICTURES <= number < FEW_PICTURES}
     if few:
         yield (
             f"{_named_counts(few)}: fewer different pictures than {FEW_PICTURES}, so the scores of these classes will be "
             "uncertain. Add pictures."
         )
+    yield from name_warnings(audit.classes)
     if audit.sets is not None:
         yield from set_warnings(audit.sets, least=LEAST_PICTURES)
     if audit.imbalance > LARGE_IMBALANCE:
@@ -213,6 +226,9 @@ def _notes(audit: Audit) -> Iterator[str]:
             f"extension of another format: {_count(len(audit.wrong_extensions), 'picture')}, such as "
             f"{_short(audit, audit.wrong_extensions[0])}; the content decides."
         )
+    if audit.depths is not None:
+        yield from depth_notes(audit.depths)
+    yield from oddity_notes(audit.oddities, functools.partial(_short, audit))
     if audit.sets is not None:
         yield from set_notes(audit.sets)
     if audit.ignored:

@@ -1,56 +1,67 @@
-"""A CSV file as people write them, in cells. In: Path. Out: Cells. Next: table.py.
-
-UTF-8 with or without a byte order mark, UTF-16 with one, or GB18030; separated by comma, semicolon or tab.
-"""
+"""A table in cells, whatever kind of file it is. In: a header, rows. Out: Cells. Next: encodings.py."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tellapart.data.locating import Locator
 from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.sources.reading import read_bytes, split_path
 
 MAX_TABLE_BYTES = 1024**3  # a table of pictures is text of some megabytes: a video called .csv should not fill memory
 
-_DELIMITERS = (",", ";", "\t")
-_ENCODINGS = ("utf-8-sig", "gb18030")  # the second is what Chinese Excel writes
-
 CellRow = tuple[int, list[str]]  # the row's number, counted as a spreadsheet does (the header is row 1), and its cells
+RawRows = Callable[[], Iterable[tuple[int, Sequence[str]]]]  # gives the rows below the header, as they are
 
 
 class Cells:
     """A table: its header at once, its rows when they are asked for, so that a wrong header is the first thing told."""
 
-    def __init__(self, path: Path, ignored: Counter[str]) -> None:
-        """Blank rows are counted in `ignored`. Raises: DataError where it is no table; StorageError if it cannot be read."""
-        text = _text(path, _read(path))
-        header_line = re.split(r"[\r\n]", text, maxsplit=1)[0]
-        delimiter = max(_DELIMITERS, key=header_line.count)
+    def __init__(
+        self, path: Path, header: Sequence[str], rows: RawRows, ignored: Counter[str], *, notes: Sequence[str] = ()
+    ) -> None:
+        """Blank rows are counted in `ignored` once they are read; `notes` say what was guessed to read the file."""
         self.path = path
-        self._ignored = ignored
-        self._reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        with self._csv_errors():
-            self.header = tuple(cell.strip() for cell in next(self._reader, []))  # as written
-        self._rows: list[CellRow] | None = None
+        self.header = tuple(cell.strip() for cell in header)  # as written, without the blanks at their ends
+        self.notes = tuple(notes)
+        self.locator = Locator(path.parent)  # finds the files that paths name
+        self._rows, self._ignored = rows, ignored
+        self._read: list[CellRow] | None = None
 
     def rows(self) -> list[CellRow]:
         """All rows that are not blank; each has a stripped cell for every column. Raises: DataError with row numbers."""
-        if self._rows is None:
-            with self._csv_errors():
-                self._rows = list(self._read_rows())
-        return self._rows
+        if self._read is None:
+            self._read = list(self._checked(self._rows()))
+        return self._read
 
-    def _read_rows(self) -> Iterator[CellRow]:
+    def without_header(self) -> Cells:
+        """The same where the first row is data: its columns are called 1, 2, 3 ..."""
+        first = (1, list(self.header))
+        names = [str(place) for place in range(1, len(self.header) + 1)]
+        return self._with(names, lambda: [first, *self.rows()])
+
+    def renamed(self, header: Sequence[str], *, notes: Sequence[str] = ()) -> Cells:
+        """The same columns under other names, with further notes."""
+        cells = self._with(header, self.rows)
+        cells.notes += tuple(notes)
+        return cells
+
+    def with_rows(self, header: Sequence[str], rows: Sequence[CellRow]) -> Cells:
+        """Other rows of the same table, under a header that fits them."""
+        return self._with(header, lambda: rows)
+
+    def _with(self, header: Sequence[str], rows: RawRows) -> Cells:
+        cells = Cells(self.path, header, rows, self._ignored, notes=self.notes)
+        cells.locator = self.locator
+        return cells
+
+    def _checked(self, rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[CellRow]:
         width = len(self.header)
-        for number, cells in enumerate(self._reader, start=2):
+        for number, cells in rows:
             if not any(cell.strip() for cell in cells):
                 self._ignored["blank row"] += 1
                 continue
@@ -62,16 +73,6 @@ class Cells:
                 )
             yield number, [cell.strip() for cell in cells[:width]] + [""] * (width - len(cells))
 
-    @contextmanager
-    def _csv_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except csv.Error as error:
-            raise DataError(
-                f"line {self._reader.line_num} of the table {str(self.path)!r} is not valid CSV: {error}. "
-                "Every quote that is opened must be closed, and a quote inside quotes is doubled."
-            ) from None
-
 
 def named_rows(rows: list[int]) -> str:
     """Row numbers in words, as in "row 3", "rows 3 and 4", "12 rows (3, 4, 5, ...)"."""
@@ -82,42 +83,46 @@ def named_rows(rows: list[int]) -> str:
     return f"{len(rows):,} rows ({', '.join(map(str, rows[:3]))}, ...)"
 
 
-def _check_size(path: Path, size: int) -> None:
-    if size > MAX_TABLE_BYTES:
+def table_bytes(path: Path, limit: int = MAX_TABLE_BYTES) -> bytes:
+    """The bytes of a file, or of one in an archive.
+
+    Raises: DataError where it is no file, or larger than the limit; StorageError if it cannot be read.
+    """
+    try:
+        if split_path(path) is not None:
+            data = read_bytes(path)
+            _check_limit(path, len(data), limit)
+            return data
+        check_size(path, limit)
+        return path.read_bytes()
+    except PictureError as error:
+        raise DataError(f"the table {str(path)!r} cannot be read: {error}.") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def check_size(path: Path, limit: int = MAX_TABLE_BYTES) -> None:
+    """Raises: DataError where the path is no file, or larger than the limit; StorageError without permission."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise DataError(f"there is no table {str(path)!r}. Check the spelling, or give the full path.") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{str(path)!r} is not a file. Give a CSV file, or a folder that holds class folders.")
+    _check_limit(path, status.st_size, limit)
+
+
+def _check_limit(path: Path, size: int, limit: int) -> None:
+    if size > limit:
         raise DataError(
-            f"the table {str(path)!r} has {size:,} bytes; the limit is {MAX_TABLE_BYTES:,}. "
+            f"the table {str(path)!r} has {size:,} bytes; the limit is {limit:,}. "
             "Leave out columns other than path, label, split and group."
         )
 
 
-def _read(path: Path) -> bytes:
-    try:
-        if split_path(path) is not None:
-            data = read_bytes(path)
-            _check_size(path, len(data))
-            return data
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{str(path)!r} is not a file. Give a CSV file, or a folder that holds class folders.")
-        _check_size(path, status.st_size)
-        return path.read_bytes()
-    except PictureError as error:
-        raise DataError(f"the table {str(path)!r} cannot be read: {error}.") from None
-    except PermissionError:
-        raise StorageError(f"no permission to read the table {str(path)!r}. Change it with chmod.") from None
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise DataError(f"there is no table {str(path)!r}. Check the spelling, or give the full path.") from None
-    except OSError as error:
-        raise StorageError(f"the table {str(path)!r} cannot be read: {error.strerror}. Check the disk.") from None
-
-
-def _text(path: Path, data: bytes) -> str:
-    encodings = ("utf-16",) if data.startswith((b"\xff\xfe", b"\xfe\xff")) else _ENCODINGS
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise DataError(f"{str(path)!r} is not a text table in UTF-8 or GB18030. Save it again as CSV (UTF-8).")
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    if isinstance(error, PermissionError):
+        return StorageError(f"no permission to read the table {str(path)!r}. Change it with chmod.")
+    return StorageError(f"the table {str(path)!r} cannot be read: {error.strerror}. Check the disk.")

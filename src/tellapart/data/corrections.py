@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tellapart.data.cells import Cells, named_rows
-from tellapart.data.examples import Entry, Listing, classes_left, known_classes
+from tellapart.data.cells import named_rows
+from tellapart.data.examples import Entry, Listing, ReadOptions, classes_left, known_classes
 from tellapart.data.multilabel_table import set_rows
-from tellapart.data.table import TableRow, read_rows
+from tellapart.data.names import renamed_target
+from tellapart.data.table import TableRow, read_cells, rows_with
 from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError
-from tellapart.sources.reading import is_archive
+from tellapart.reporter import counted
 
 LEFT_OUT = "left out by a correction"  # the reason that Listing.ignored counts
 LEAVE_OUT = "-"  # in a cell of sets, where nothing means none of the classes
@@ -38,19 +39,15 @@ class Corrected:
     changed: int  # entries that have another label now
     left_out: int
     unchanged: int  # rows that say what was so already
+    notes: tuple[str, ...] = ()  # what was guessed to read the CSV
 
     @property
     def summary(self) -> str:
         """One sentence for the screen."""
         return (
-            f"{self.source}: {self.changed:,} labels corrected, {self.left_out:,} pictures left out, "
+            f"{self.source}: {counted(self.changed, 'label')} corrected, {counted(self.left_out, 'picture')} left out, "
             f"{self.unchanged:,} as they were."
         )
-
-
-def data_folder(source: Path) -> Path:
-    """The folder that the paths of a folder's or table's pictures count from."""
-    return source if source.is_dir() or is_archive(source) else source.parent
 
 
 def path_in(folder: Path, path: Path) -> str:
@@ -66,14 +63,17 @@ def correct(listing: Listing, path: Path, separator: str | None = None) -> Corre
     classes, or a missing column; StorageError if the file cannot be read.
     """
     sets = listing.task == "multilabel"
-    rows = set_rows(Cells(path, Counter()), separator).rows if sets else read_rows(path, Counter())
+    cells = read_cells(
+        path, Counter(), ReadOptions(root=str(listing.folder) if os.path.isdir(listing.folder) else None)
+    )
+    rows = set_rows(cells, separator).rows if sets else rows_with(cells, "label")
     empty = [row.number for row in rows if not row.path]
     if empty:
         raise DataError(
             f"the corrections {str(path)!r} have no path in {named_rows(empty)}. Fill it in, or remove the row."
         )
     found = _find(listing, path, rows)
-    given = [_set(row.label, listing.classes) for row in rows] if sets else _classes(rows, listing.classes)
+    given = [_set(row.label, listing) for row in rows] if sets else _classes(rows, listing)
     _check_labels(listing, path, rows, given)
     targets = dict(zip(found, given, strict=True))
     entries = tuple(
@@ -96,23 +96,25 @@ def correct(listing: Listing, path: Path, separator: str | None = None) -> Corre
         changed=changed,
         left_out=left_out,
         unchanged=len(targets) - changed - left_out,
+        notes=cells.notes,
     )
 
 
-def _classes(rows: Sequence[TableRow], classes: Sequence[str]) -> list[ClassName | None]:
+def _classes(rows: Sequence[TableRow], listing: Listing) -> list[ClassName | None]:
     """What each row says; None: leave the picture out."""
     # Cells come without the spaces at their ends, which a folder's name may have.
-    named = {label.strip(): label for label in reversed(classes)}
+    named = {**listing.merged, **{label.strip(): label for label in reversed(listing.classes)}}
     return [ClassName(named.get(row.label, row.label)) if row.label else None for row in rows]
 
 
-def _set(label: str, classes: Sequence[str]) -> ClassNames | None:
-    return None if label == LEAVE_OUT and LEAVE_OUT not in classes else ClassNames.read(label)
+def _set(label: str, listing: Listing) -> Target | None:
+    leave_out = label == LEAVE_OUT and LEAVE_OUT not in listing.classes
+    return None if leave_out else renamed_target(ClassNames.read(label), listing.merged)
 
 
 def _find(listing: Listing, path: Path, rows: Sequence[TableRow]) -> list[int]:
     """The entry that each row names."""
-    folder, real_folders = data_folder(listing.source), dict[str, str]()
+    folder, real_folders = listing.folder, dict[str, str]()
     index_of = {_key(str(entry.path), real_folders): index for index, entry in enumerate(listing.entries)}
     for place, entry in enumerate(listing.entries):  # as cells name them, without the spaces at their ends
         cell = path_in(folder, entry.path).strip()

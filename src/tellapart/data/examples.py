@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tellapart.bundle import TaskName
+from tellapart.data.looks import Looks
 from tellapart.data.targets import ClassNames, Target
+from tellapart.deep_values import Depth
 from tellapart.errors import PictureError
-from tellapart.sources.reading import read_bytes
+from tellapart.sources.reading import is_archive, read_bytes
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -39,6 +42,17 @@ class Listing:
     task: TaskName = "classification"  # found from what is there, or told
     ignored: Mapping[str, int] = field(default_factory=dict)  # reason -> how many files or folders
     notes: tuple[str, ...] = ()  # what was found in the source and why it is read so, in sentences
+    root: Path | None = None  # the folder that paths count from, where it is not the source's own
+    merged: Mapping[str, str] = field(
+        default_factory=dict
+    )  # a class name as it was spelt -> the class that it is part of
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the paths of pictures count from."""
+        return self.root or (
+            self.source if os.path.isdir(self.source) or is_archive(self.source) else self.source.parent
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +60,17 @@ class ReadOptions:
     """What a user told about a data set, beside where it is; None: found from what is there."""
 
     task: TaskName | None = None
+    task_of_model: bool = False  # nobody told the task: it is that of the model which is tested
     separator: str | None = None  # between the names in one cell: | ; , or a space
-    encoding: str | None = None  # of the names in an archive
+    encoding: str | None = None  # of a text table, or of the names in an archive
+    path_column: str | None = None  # a column's name, or its number from 1 where none is called so
+    label_column: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+    root: str | None = None  # the folder that a table's paths count from; None: the table's own
+    extension: str | None = None  # of paths that are written without one: .jpg
+    label_from: str | None = None  # a regular expression with (?P<label>...) that finds the class in a path
+    merge_names: bool = False  # class names that differ only in case, blanks or their Unicode form are one class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +80,7 @@ class Inspection:
     file_hash: str  # 64 hex digits, SHA-256 of the bytes; "" if the file cannot be read at all
     problem: str = ""  # why the picture cannot be used; "" means that it can
     is_picture: bool = True  # False: neither its content nor its name says picture (text, Thumbs.db)
-    content_hash: str = ""  # 32 hex digits of size and upright RGB pixels
+    content_hash: str = ""  # 32 hex digits of size and upright RGB pixels, or of the values of a deeper picture
     perceptual_hash: int = 0  # 64-bit pHash
     thumbnail: bytes = b""  # uint8 [32, 32] grey, row by row
     width: int = 0  # pixels, upright
@@ -66,6 +89,10 @@ class Inspection:
     mode: str = ""  # Pillow's mode as stored: RGB, L, RGBA, P ...
     turned: bool = False  # the file's EXIF turns the stored pixels upright
     wrong_extension: bool = False  # the name says another type than the content
+    depth: Depth | None = None  # the values of a picture of more than 8 bits
+    looks: Looks | None = None  # how it looks at a glance; None where nobody looked
+    profile: str = ""  # the colour profile that was followed, or "broken"; "" for none or one that changes nothing
+    bands: str = ""  # which of many bands were taken, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

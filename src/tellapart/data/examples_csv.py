@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
+from tellapart.answers.formulas import SafeReader, csv_text
 from tellapart.data.examples import SPLITS, Example
 from tellapart.data.targets import ClassName, Target
 from tellapart.errors import DataError
@@ -24,13 +24,15 @@ def write_examples(path: Path, examples: Iterable[Example]) -> None:
 
     Raises: StorageError when the disk is full or the folder refuses.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for example in examples:
-        row = {column: getattr(example, column) for column in COLUMNS} | {"target": example.target.text}
-        writer.writerow(("" if value is None else value) for value in row.values())
-    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    rows = (
+        {column: _cell(getattr(example, column)) for column in COLUMNS} | {"target": example.target.text}
+        for example in examples
+    )
+    write_bytes(path, csv_text(COLUMNS, rows).encode("utf-8", "surrogateescape"))
+
+
+def _cell(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
 
 
 def read_examples(path: Path, kind: type[Target] = ClassName) -> list[Example]:
@@ -42,7 +44,7 @@ def read_examples(path: Path, kind: type[Target] = ClassName) -> list[Example]:
         data = path.read_bytes()
     # No byte order mark is written, but a spreadsheet that saved the file may have put one.
     text = data.decode("utf-8-sig", "surrogateescape")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = SafeReader(text)
     examples: list[Example] = []
     try:
         header = next(reader, [])
@@ -51,9 +53,9 @@ def read_examples(path: Path, kind: type[Target] = ClassName) -> list[Example]:
                 f"{path} has the columns {','.join(header)[:200]!r} instead of {','.join(COLUMNS)!r}. {_RUN_FOLDER}."
             )
         for row in reader:
-            examples.append(_example(path, reader.line_num, row, kind))
+            examples.append(_example(path, reader.line, row, kind))
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: not a CSV table ({error}). {_RUN_FOLDER}.") from None
+        raise DataError(f"{path}, line {reader.line}: not a CSV table ({error}). {_RUN_FOLDER}.") from None
     return examples
 
 

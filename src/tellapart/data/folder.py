@@ -28,6 +28,7 @@ from tellapart.storage import OWN_MARK, is_own
 
 UNLABELLED = "picture in a split folder, in no class folder"  # a reason that Listing.ignored counts
 _TABLES = (".csv", ".tsv")
+_NAMED = 5  # of what is left out, the rest counted
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
 
 
@@ -118,7 +119,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
         entries=tuple(Entry(path=Path(file.path), target=ClassName(file.label), split=file.split) for file in files),
         classes=tuple(sorted({file.label for file in files})),
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
-        notes=(*walk.notes, *_about_splits(source, splits), *((note,) if note else ())),
+        notes=(*walk.notes, *_about_splits(source, splits, {file.split for file in files}), *((note,) if note else ())),
     )
 
 
@@ -140,18 +141,23 @@ def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], 
     others = [child for child in folders if child not in chosen]
     empty = [child for child in others if split_of(child.name)]
     ignored["split folder without pictures"] += len(empty)
-    ignored["folder beside the split folders"] += len(others) - len(empty)
+    beside = [child.name for child in others if child not in empty]
+    ignored["folder beside the split folders"] += len(beside)
+    if beside:
+        more = f" and {len(beside) - _NAMED:,} more" if len(beside) > _NAMED else ""
+        walk.notes.append(
+            f"{here.path}: beside the split folders and not read: {', '.join(map(repr, beside[:_NAMED]))}{more}."
+        )
     walk.notes += [f"{child.path}: the name of a split, but no pictures in it." for child in empty]
     return splits, [file for found in splits for file in walk.of_split(here, found)], here
 
 
-def _about_splits(source: Path, splits: list[SplitFolder]) -> Iterator[str]:
-    """Which folder is which split where the usual words do not say it, and which split there is none of."""
+def _about_splits(source: Path, splits: list[SplitFolder], given: set[Split | None]) -> Iterator[str]:
+    """Which folder is which split where the usual words do not say it, and of which split no file is `given`."""
     unusual = [found for found in splits if found.child.name.casefold() not in ("train", "val", "validation", "test")]
     if unusual:
         said = ", ".join(f"{found.child.name!r} as {found.split}" for found in unusual)
         yield f"{source}: read as splits by their names: {said}."
-    given = {found.split for found in splits}
     missing = [split for split in SPLITS if split not in given]
     if "train" in given and missing:
         yield (
@@ -170,7 +176,9 @@ def _open(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tr
     except PermissionError:
         raise no_permission(str(source)) from None
     except (OSError, ValueError):
-        raise DataError(f"there is no folder {str(source)!r}. Check the spelling, or give the full path.") from None
+        raise DataError(
+            f"there is no folder or file {str(source)!r}. Check the spelling, or give the full path."
+        ) from None
     if not stat.S_ISDIR(status.st_mode):
         raise _no_folder(source)
     if is_own(source):

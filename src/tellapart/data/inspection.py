@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import struct
 import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +19,13 @@ import PIL
 from PIL import Image
 
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
+from tellapart.data.content import content_hash
 from tellapart.data.examples import Inspection
+from tellapart.data.looks import Looks, look_at
+from tellapart.decoding import MAX_PIXELS, UNKNOWN_FORMAT, decode
+from tellapart.deep_values import Depth
 from tellapart.errors import PictureError
-from tellapart.preprocessing import MAX_PIXELS, Decoded, decode
+from tellapart.picture_files import readers
 from tellapart.sources.reading import read_bytes
 
 THUMBNAIL_SIDE = 32  # pixels
@@ -31,13 +34,12 @@ _TARGET = 224  # pixels; large JPEGs are compared at no less than twice this
 _FILES_PER_TASK = 256
 _BYTES_AT_ONCE = 32 * 1024 * 1024  # read ahead of a look-up, by each worker
 _SMALL_BYTES = 4096
-_STRIP_BYTES = 16 * 1024 * 1024
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 # Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
-_VERSION = f"inspection-3-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}"
+_VERSION = f"inspection-5-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}-{readers()}"
 _OUT_OF_MEMORY = "not enough memory to decode it"
-_NO_PICTURE = frozenset(("not a picture in a known format", "empty file"))
+_NO_PICTURE = frozenset((UNKNOWN_FORMAT, "empty file"))
 _FAMILY: Mapping[str, str] = {"MPO": "JPEG", "DIB": "BMP"}
 # What is kept of an Inspection, in JSON: all but the hash, which is the key, and what depends on the file's name.
 _REMEMBERED: Mapping[str, type] = {
@@ -51,6 +53,10 @@ _REMEMBERED: Mapping[str, type] = {
     "format": str,
     "mode": str,
     "turned": bool,
+    "depth": list,
+    "looks": list,
+    "profile": str,
+    "bands": str,
 }
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
@@ -183,7 +189,7 @@ def _read(path: Path) -> bytes | str:
     except PictureError as error:
         return str(error)
     except FileNotFoundError:
-        return "vanished since it was listed"
+        return "there is no such file"
     except PermissionError:
         return "no permission to read it"
     except MemoryError:
@@ -195,7 +201,8 @@ def _read(path: Path) -> bytes | str:
 def _look(data: bytes, file_hash: str) -> Inspection:
     """What the bytes tell, whatever the file is called; `is_picture` says that they claim to be a picture."""
     try:
-        decoded = decode(data, target=_TARGET)
+        # Deep values are stretched by the picture's own: what is remembered must not depend on the range of a data set.
+        decoded = decode(data, target=_TARGET, span="own")
     except PictureError as error:
         problem = str(error)
         return Inspection(
@@ -203,12 +210,12 @@ def _look(data: bytes, file_hash: str) -> Inspection:
         )
     from imagehash import phash
 
-    grey = decoded.image.convert("L")
+    whole = decoded.image.convert("L")
     # Bilinear: a box would shift with the picture's size, and copies of another size would look different.
-    grey = grey.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    grey = whole.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return Inspection(
         file_hash=file_hash,
-        content_hash=_content_hash(decoded),
+        content_hash=content_hash(decoded),
         perceptual_hash=int.from_bytes(np.packbits(phash(grey).hash).tobytes(), "big"),
         thumbnail=grey.tobytes(),
         width=decoded.width,
@@ -216,20 +223,11 @@ def _look(data: bytes, file_hash: str) -> Inspection:
         format=decoded.format,
         mode=decoded.mode,
         turned=decoded.turned,
+        depth=None if decoded.deep is None else decoded.deep.depth(),
+        looks=look_at(decoded.image, whole),
+        profile=decoded.profile,
+        bands=decoded.bands,
     )
-
-
-def _content_hash(decoded: Decoded) -> str:
-    """32 hex digits of the sizes and the RGB pixels, the same for every file that shows the same picture."""
-    image = decoded.image
-    digest = hashlib.sha256(struct.pack("<4I", *image.size, decoded.width, decoded.height))
-    # In strips: a second copy of 170 million pixels would not stay small.
-    rows = max(1, _STRIP_BYTES // (3 * image.width))
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        strip = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
-        digest.update(strip.tobytes())
-    return digest.hexdigest()[:32]
 
 
 def _for_path(inspection: Inspection, path: Path) -> Inspection:
@@ -254,7 +252,8 @@ def _key(file_hash: str) -> str:
 
 def _encode(inspection: Inspection) -> bytes:
     values = {name: getattr(inspection, name) for name in _REMEMBERED}
-    text = json.dumps(values | {"thumbnail": inspection.thumbnail.hex()}).encode()
+    lists = {"depth": list(inspection.depth or ()), "looks": list(inspection.looks or ())}
+    text = json.dumps(values | lists | {"thumbnail": inspection.thumbnail.hex()}).encode()
     return zlib.crc32(text).to_bytes(4, "big") + text
 
 
@@ -268,6 +267,8 @@ def _decode(value: bytes, file_hash: str) -> Inspection | None:
         if not isinstance(values, dict) or {name: type(value) for name, value in values.items()} != _REMEMBERED:
             return None
         values["thumbnail"] = bytes.fromhex(values["thumbnail"])
-    except ValueError:
+        values["depth"] = Depth(*values["depth"]) if values["depth"] else None
+        values["looks"] = Looks(*values["looks"]) if values["looks"] else None
+    except (ValueError, TypeError):
         return None
     return Inspection(file_hash=file_hash, **values)

@@ -78,7 +78,7 @@ def find_splits(tree: Tree, root: Folder, folders: Sequence[Child]) -> list[Spli
     if not splits or (len(splits) < len(with_pictures) and not download):
         return []
     if not with_classes:
-        raise _no_classes(tree, root, splits)
+        raise _no_classes(root, splits)
     return splits
 
 
@@ -92,17 +92,11 @@ def _named(folders: Iterable[Child]) -> dict[Child, Split]:
     return {child: name.split for child, name in found.items() if name.stem in several}
 
 
-def _no_classes(tree: Tree, root: Folder, splits: Sequence[SplitFolder]) -> DataError:
+def _no_classes(root: Folder, splits: Sequence[SplitFolder]) -> DataError:
     names = ", ".join(repr(found.child.name) for found in splits)
-    files = [inner.name for found in splits for inner in tree.children(found.child.path, Counter())]
-    named = next((name for name in files if re.match(r"[^\W\d_]+[._ -]\d", name)), "")
-    hint = ""
-    if named:
-        word = re.split(r"[._ -]", named)[0]
-        hint = f" Where a file's name says the class, as {word!r} in {named!r} may, write a CSV with path,label."
     return DataError(
         f"the split folders {names} in {root.path!r} hold files but no class folders. Arrange the pictures as "
-        f"FOLDER/train/CLASS/picture.jpg, or as FOLDER/CLASS/picture.jpg.{hint}"
+        f"FOLDER/train/CLASS/picture.jpg, or as FOLDER/CLASS/picture.jpg."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which task a data set is for, and its pictures. In: a folder or CSV, ReadOptions. Out: Listing. Next: inspection.py.
+"""Which task a data set is for, and its pictures. In: a folder or table, ReadOptions. Out: Listing. Next: inspection.py.
 
 A folder, or a table with path,label: classification. A table with path,labels, or with path and at least two columns of 0 and 1:
 multilabel. What is told wins; what is doubtful is refused.
@@ -6,59 +6,127 @@ multilabel. What is told wins; what is doubtful is refused.
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from tellapart.answers.items import expand
 from tellapart.bundle import TaskName
 from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
+from tellapart.data.file_names import NAMES_TRIED, hint, pattern_of, scan_names
 from tellapart.data.folder import scan
+from tellapart.data.label_shapes import check_labels
+from tellapart.data.metadata import find_metadata, together
 from tellapart.data.multilabel_table import class_columns, list_label_sets
-from tellapart.data.table import list_classes
+from tellapart.data.names import merge_names, without_blanks
+from tellapart.data.opening import is_table
+from tellapart.data.table import list_classes, read_cells
 from tellapart.data.targets import SEPARATOR
 from tellapart.errors import DataError, SettingsError
-from tellapart.sources.reading import exists
+from tellapart.sources.reading import is_archive
 
 TASKS: tuple[TaskName, ...] = ("classification", "multilabel")  # that have readers
 
 _FOUND = ReadOptions()
+# What only a table has, by the flag that tells it.
+_OF_TABLES = {
+    "encoding": "--encoding",
+    "path_column": "--path-column",
+    "label_column": "--label-column",
+    "split_column": "--split-column",
+    "group_column": "--group-column",
+    "root": "--root",
+    "extension": "--extension",
+}
 
 
 def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
-    """Read a folder or a CSV, by what is there and what was told.
+    """Read a folder or a table, by what is there and what was told.
 
-    Raises: DataError where it breaks a rule or may mean two things; SettingsError for a task without readers; StorageError.
+    Raises: DataError where it breaks a rule or may mean two things; SettingsError for a task without readers, or an option that
+    does not fit; StorageError.
     """
     if options.task is not None and options.task not in TASKS:
         raise SettingsError(
             f"the task is {options.task!r}, which this tellapart does not learn. Use {' or '.join(TASKS)}."
         )
-    if not (exists(path) and path.suffix.lower() in (".csv", ".tsv")):
-        return _read_folder(path, options)
+    listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
+    return merge_names(listing) if options.merge_names else listing
+
+
+def _read_table(path: Path, options: ReadOptions) -> Listing:
     ignored: Counter[str] = Counter()
-    cells = Cells(path, ignored)
+    return _list_table(read_cells(path, ignored, options), ignored, options)
+
+
+def _list_table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Listing:
     task = options.task or _find_task(cells)
     if task == "multilabel":
         listing = list_label_sets(cells, ignored, options.separator)
         return listing if options.task is None else replace(listing, notes=listing.notes[1:])
     if options.separator is not None:
         raise DataError(
-            f"the table {str(path)!r} gives each picture one class, which --label-separator {options.separator!r} does not cut. "
-            "Leave it out, or give --task multilabel."
+            f"the table {str(cells.path)!r} gives each picture one class, which --label-separator {options.separator!r} does not "
+            f"cut. Leave it out{'' if options.task_of_model else ', or give --task multilabel'}."
         )
     return _read_classes(cells, ignored, options.task)
 
 
 def _read_folder(path: Path, options: ReadOptions) -> Listing:
-    listing = scan(path, told=options.task is not None, encoding=options.encoding)
+    if options.label_from is None:
+        beside = _read_metadata(path, options)
+        if beside is not None:
+            return beside
+    whole = is_archive(path)
+    told = [
+        flag
+        for name, flag in _OF_TABLES.items()
+        if getattr(options, name) is not None and not (whole and name == "encoding")
+    ]
+    if told:
+        raise SettingsError(
+            f"{told[0]} is about a table, and {str(path)!r} is none. Leave it out, or give a table such as a CSV with path,label."
+        )
+    if options.label_from is not None and (whole or path.is_dir()):
+        listing = scan_names(path, pattern_of(options.label_from))
+    else:
+        listing = _scan(path, options)
     if options.task == "multilabel" or options.separator is not None:
-        told = "--task multilabel" if options.task == "multilabel" else "--label-separator"
+        if options.task_of_model and options.separator is None:
+            raise DataError(
+                f"{str(path)!r} gives each picture one class, its folder's name, and the model names several a picture, or none "
+                "(multilabel). Test it on a table: a CSV with path,labels or with a column of 0 and 1 for each class."
+            )
+        what = "--task multilabel" if options.task == "multilabel" else "--label-separator"
         raise DataError(
-            f"the folder {str(path)!r} gives each picture one class, its folder's name; {told} needs a CSV with path,labels or "
-            f"with a column of 0 and 1 for each class. Give such a table, or leave {told} out."
+            f"the folder {str(path)!r} gives each picture one class, its folder's name; {what} needs a CSV with path,labels or "
+            f"with a column of 0 and 1 for each class. Give such a table, or leave {what} out."
         )
     return listing
+
+
+def _scan(path: Path, options: ReadOptions) -> Listing:
+    try:
+        return scan(path, told=options.task is not None, encoding=options.encoding)
+    except DataError as error:
+        loose = itertools.islice(expand([str(path)]), NAMES_TRIED) if os.path.isdir(path) or is_archive(path) else ()
+        raise DataError(f"{error}{hint(item.path for item in loose)}") from None
+
+
+def _read_metadata(folder: Path, options: ReadOptions) -> Listing | None:
+    """What tables beside the pictures say, as Hugging Face's folders have them; None where they have no labels."""
+    found = []
+    for metadata in find_metadata(folder):
+        ignored: Counter[str] = Counter()
+        cells = read_cells(metadata.table, ignored, options)
+        names = {name.casefold() for name in cells.header}
+        if "path" not in names or not names & {"label", "labels"}:
+            return None  # captions or boxes; the folders may say the class
+        found.append((metadata, _list_table(cells, ignored, options)))
+    return together(folder, found) if found else None
 
 
 def _find_task(cells: Cells) -> TaskName:
@@ -67,20 +135,26 @@ def _find_task(cells: Cells) -> TaskName:
         return "classification"
     if "labels" in names:
         return "multilabel"
-    if "target" in names:  # a run's examples.csv
-        return "classification"
     found = class_columns(cells)
     return "multilabel" if len(found.places) + (found.doubtful is not None) > 1 else "classification"
 
 
 def _read_classes(cells: Cells, ignored: Counter[str], told: TaskName | None) -> Listing:
     names = [name.casefold() for name in cells.header]
-    if "label" in names and "labels" in names and told is None:
-        listing = list_classes(cells, ignored)
-        note = "it has a column label and a column labels: label is read, one class a picture. --task multilabel reads labels."
-        return replace(listing, notes=(f"{cells.path}: {note}",))
-    if "label" in names or "labels" not in names:
-        return list_classes(cells, ignored)
+    if "label" not in names and "labels" in names:
+        return _read_single_labels(cells, ignored)
+    listing = list_classes(cells, ignored)
+    notes = list(listing.notes)
+    if told is None:
+        notes.append(check_labels(cells.path, [entry.target.text for entry in listing.entries]))
+        if "labels" in names:
+            what = "it has a column label and a column labels: label is read, one class a picture. --task multilabel reads labels."
+            notes.append(f"{cells.path}: {what}")
+    return replace(listing, notes=tuple(note for note in notes if note))
+
+
+def _read_single_labels(cells: Cells, ignored: Counter[str]) -> Listing:
+    """The column labels, of which the task says that each cell is one name."""
     listing = list_classes(cells, ignored, "labels")
     several = [name for name in listing.classes if SEPARATOR in name]
     if several:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tellapart.data.batch import Batch
-from tellapart.errors import SettingsError, TellapartError
+from tellapart.errors import MachineError, SettingsError, TellapartError
 from tellapart.threads import in_order
 
 Sampling = Literal["natural", "balanced"]
@@ -151,15 +151,33 @@ class TrainingBatches:
                 num_workers=self._workers,
                 prefetch_factor=_AHEAD,
                 persistent_workers=True,
-                multiprocessing_context=_start_method(),
+                multiprocessing_context=start_method(),
                 # Of its own, since the loader draws a number an epoch, and the training's random state is not ours.
                 generator=torch.Generator(),
             )
         self._plan.items = plan
-        for made in self._loader:
+        for made in _while_alive(self._loader, self._workers):
             if isinstance(made, TellapartError):
                 raise made
             yield made
+
+
+def _while_alive(loader: DataLoader[Any], workers: int) -> Generator[Any, None, None]:
+    """What the processes make. Raises: MachineError where one of them has ended."""
+    made = iter(loader)
+    while True:
+        try:
+            one = next(made)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise MachineError(
+                f"one of the {workers} processes that read pictures has ended, as the system ends them when memory runs out. Use "
+                'fewer (loop.workers), or 0; in a script of your own, guard its main part with if __name__ == "__main__".'
+            ) from error
+        yield one
 
 
 def ordered_batches(
@@ -210,7 +228,7 @@ class _Made(Dataset[Any]):
             return error
 
 
-def _start_method() -> str:
+def start_method() -> str:
     """How worker processes begin. Never by fork: threads of ONNX Runtime and torch are running."""
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"  # spawn: Windows
 

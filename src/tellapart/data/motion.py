@@ -45,8 +45,9 @@ def into_square(points: NDArray[np.floating], *, width: int, height: int, prepro
 
     Those lie outside 0 to `preprocessing.size` where the part that the network sees does not hold them.
     """
-    left, top, right, _ = shown_part(width, height, preprocessing)
-    return np.asarray((np.asarray(points, dtype=np.float64) - (left, top)) * (preprocessing.size / (right - left)))
+    left, top, right, bottom = shown_part(width, height, preprocessing)
+    scale = preprocessing.size / (right - left), preprocessing.size / (bottom - top)
+    return np.asarray((np.asarray(points, dtype=np.float64) - (left, top)) * scale)
 
 
 def motion_of(geometry: Geometry, *, side: int, size: int) -> Motion:

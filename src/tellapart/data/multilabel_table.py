@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tellapart.data.cells import Cells, named_rows
+from tellapart.data.columns import NOT_READ
 from tellapart.data.examples import Listing
-from tellapart.data.table import TableRow, columns_of, make_listing, rows_with
+from tellapart.data.table import TableRow, columns_of, make_listing, read_cells, rows_with
 from tellapart.data.targets import SEPARATOR, ClassNames
 from tellapart.errors import DataError
 
@@ -53,14 +54,14 @@ def read_label_sets(path: Path, separator: str | None = None) -> Listing:
     Raises: DataError with row numbers where the table breaks a rule; StorageError if it cannot be read.
     """
     ignored: Counter[str] = Counter()
-    return list_label_sets(Cells(path, ignored), ignored, separator)
+    return list_label_sets(read_cells(path, ignored), ignored, separator)
 
 
 def list_label_sets(cells: Cells, ignored: Counter[str], separator: str | None = None) -> Listing:
     """The same of a table that is open already. Raises: DataError as `read_label_sets`."""
     found = set_rows(cells, separator)
     return make_listing(
-        cells.path,
+        cells,
         found.rows,
         ignored,
         kind=ClassNames,
@@ -71,9 +72,9 @@ def list_label_sets(cells: Cells, ignored: Counter[str], separator: str | None =
 
 
 def set_rows(cells: Cells, separator: str | None = None) -> SetRows:
-    """The rows of a table with a column labels (or label, or target), or a column a class. Raises: DataError."""
+    """The rows of a table with a column labels (or label), or a column a class. Raises: DataError."""
     names = [name.casefold() for name in cells.header]
-    column = next((name for name in ("labels", "label", "target") if name in names), None)
+    column = next((name for name in ("labels", "label") if name in names), None)
     if column is None:
         return _from_columns(cells, separator)
     return _from_cells(cells, column, separator)
@@ -85,7 +86,7 @@ def class_columns(cells: Cells) -> ClassColumns:
     doubtful: tuple[str, int, str] | None = None
     for place, header in enumerate(cells.header):
         name = unicodedata.normalize("NFC", header)
-        if name.casefold() in _RESERVED:
+        if name.casefold() in _RESERVED or name.endswith(NOT_READ):
             continue
         column = [(number, row[place]) for number, row in cells.rows() if row[place]]
         others = [(number, cell) for number, cell in column if cell.casefold() not in _TRUTH]
@@ -107,7 +108,7 @@ def _check_name(cells: Cells, name: str, place: int, places: Mapping[str, int]) 
 
 
 def _from_columns(cells: Cells, separator: str | None) -> SetRows:
-    columns = columns_of(cells.path, [name.casefold() for name in cells.header], ("path",))
+    columns = columns_of(cells, ("path",))
     found = class_columns(cells)
     table = f"the table {str(cells.path)!r}"
     if found.doubtful is not None:

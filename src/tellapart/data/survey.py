@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tellapart.data.augmented import Augmented, Scenes, join
 from tellapart.data.copies import find_copies
+from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.label_sets import SetCounts, count_sets, disagree
+from tellapart.data.oddities import Oddities, find_oddities
 from tellapart.data.targets import ClassNames, Target
 
 
@@ -71,6 +73,9 @@ class Audit:
     leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
     augmented_indices: frozenset[int] = frozenset()  # entries that are augmented copies of another
     sets: SetCounts | None = None  # where a picture has a set of classes
+    depths: Depths | None = None  # where pictures have more than 8 bits
+    oddities: Oddities = field(default_factory=Oddities)
+    notes: tuple[str, ...] = ()  # how the source was read, where that had to be found out
 
     @property
     def totals(self) -> dict[str, int]:
@@ -124,6 +129,9 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection], scenes: Sce
         groups=groups,
         leaked_indices=leaked,
         sets=_sets(listing, usable, groups),
+        depths=gather_depths(entries, inspections),
+        oddities=find_oddities(entries, inspections),
+        notes=listing.notes,
     )
 
 

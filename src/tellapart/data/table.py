@@ -1,28 +1,30 @@
 """List the labelled pictures that a CSV file names. In: Path. Out: Listing. Next: multilabel_table.py.
 
-Columns: path, label[, split][, group], in any order, beside others. Paths count from the folder of the CSV file.
+Columns: path, label[, split][, group], in any order, beside others, or what was told or found to be them. Paths count from the
+folder of the file, or from the one that was told. A file that is not there is left to the audit, unless most are not.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tellapart.bundle import TaskName
 from tellapart.data.cells import Cells, named_rows
-from tellapart.data.examples import Entry, Listing, Split, named_classes
-from tellapart.data.layouts import SPLIT_WORDS
+from tellapart.data.columns import split_named, with_roles
+from tellapart.data.examples import Entry, Listing, ReadOptions, named_classes
+from tellapart.data.file_names import pattern_of, with_labels
+from tellapart.data.missing import check_missing
+from tellapart.data.opening import open_table
 from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError
-from tellapart.sources.reading import exists
 
-_SPLITS: Mapping[str, Split] = {**SPLIT_WORDS, "dev": "validation"}
 _OPTIONAL = ("split", "group")
+_FOUND = ReadOptions()
 
 
 class TableRow(NamedTuple):
@@ -35,37 +37,40 @@ class TableRow(NamedTuple):
     group: str
 
 
-def read_table(path: Path) -> Listing:
+def read_cells(path: Path, ignored: Counter[str], options: ReadOptions = _FOUND) -> Cells:
+    """A table whose columns are called path, label, split and group as far as they are there. Blank rows are counted in `ignored`.
+
+    Raises: DataError where it is no table, or its columns may mean two things; StorageError, SettingsError, MissingFormat.
+    """
+    if options.root is not None and not os.path.isdir(options.root):
+        raise DataError(
+            f"there is no folder {options.root!r}, which --root names. Check the spelling, or give the full path."
+        )
+    pattern = None if options.label_from is None else pattern_of(options.label_from)
+    cells = with_roles(open_table(path, ignored, options), options)
+    return cells if pattern is None else with_labels(cells, pattern, ignored)
+
+
+def read_table(path: Path, options: ReadOptions = _FOUND) -> Listing:
     """List the files that a table names, sorted by path; each file once, labels in Unicode normal form C.
 
     Raises: DataError with row numbers where the table breaks a rule; StorageError if it cannot be read.
     """
     ignored: Counter[str] = Counter()
-    return list_classes(Cells(path, ignored), ignored)
+    return list_classes(read_cells(path, ignored, options), ignored)
 
 
 def list_classes(cells: Cells, ignored: Counter[str], column: str = "label") -> Listing:
     """The same of a table that is open already, with the labels in `column`. Raises: DataError as `read_table`."""
-    return make_listing(cells.path, rows_with(cells, column), ignored, kind=ClassName)
-
-
-def read_rows(path: Path, ignored: Counter[str]) -> list[TableRow]:
-    """The rows of any table that has the columns path and label; cells may be empty. Blank rows are counted in `ignored`.
-
-    Raises: DataError, StorageError as `read_table`.
-    """
-    return rows_with(Cells(path, ignored), "label")
+    return make_listing(cells, rows_with(cells, column), ignored, kind=ClassName)
 
 
 def rows_with(cells: Cells, column: str) -> list[TableRow]:
     """The rows of a table with the columns path and `column`, whose cells are the labels in Unicode normal form C.
 
-    A run's examples.csv is a table, too: its column target stands for one that is missing. Raises: DataError.
+    Raises: DataError where it lacks them.
     """
-    names = [name.casefold() for name in cells.header]
-    if column not in names:
-        names = [column if name == "target" else name for name in names]
-    columns = columns_of(cells.path, names, ("path", column))
+    columns = columns_of(cells, ("path", column))
     rows = []
     for number, row in cells.rows():
         file, label, split, group = (row[place] if place >= 0 else "" for place in columns)
@@ -73,27 +78,30 @@ def rows_with(cells: Cells, column: str) -> list[TableRow]:
     return rows
 
 
-def columns_of(path: Path, names: Sequence[str], required: Sequence[str]) -> list[int]:
-    """The positions of the required columns, split and group in a header in lower case; -1 for one that is absent.
+def columns_of(cells: Cells, required: Sequence[str]) -> list[int]:
+    """The positions of the required columns, split and group in the header; -1 for one that is absent.
 
     Raises: DataError for a required one that is missing, or any that stands there twice.
     """
+    names = [name.casefold() for name in cells.header]
     missing = [name for name in required if name not in names]
     if missing:
         found = ", ".join(repr(name) for name in names) or "none"
+        options = " and ".join(f"--{'label' if name == 'labels' else name}-column" for name in missing)
         raise DataError(
-            f"the table {str(path)!r} lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
+            f"the table {str(cells.path)!r} lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
             f"its first row has {found}. "
-            f"Its first row must name the columns: {','.join(required)} and, if wanted, split and group."
+            f"Its first row must name the columns: {','.join(required)} and, if wanted, split and group. Or say with {options} "
+            "which are meant."
         )
     for name in (*required, *_OPTIONAL):
         if names.count(name) > 1:
-            raise DataError(f"the table {str(path)!r} has {names.count(name)} columns called {name!r}. Keep one.")
+            raise DataError(f"the table {str(cells.path)!r} has {names.count(name)} columns called {name!r}. Keep one.")
     return [names.index(name) if name in names else -1 for name in (*required, *_OPTIONAL)]
 
 
 def make_listing(
-    path: Path,
+    cells: Cells,
     rows: Sequence[TableRow],
     ignored: Counter[str],
     *,
@@ -104,29 +112,32 @@ def make_listing(
 ) -> Listing:
     """The listing of checked rows, whose labels are texts of targets of a kind; `classes` are there even if no row names them.
 
-    Raises: DataError with row numbers where the table breaks a rule.
+    Raises: DataError with row numbers where the table breaks a rule, or most of its files are not there.
     """
+    path = cells.path
     if not rows:
         raise DataError(f"the table {str(path)!r} has a header but no rows. Add one row for each picture.")
     _check_cells(path, rows, ("path",) if kind is ClassNames else ("path", "label"))
-    kept = _distinct(path, rows, _locate(path, rows), ignored)
+    kept = _distinct(path, rows, _locate(cells, rows), ignored)
     entries = [
         Entry(
             path=Path(file),
             target=kind.read(row.label),
-            split=_SPLITS.get(row.split.casefold()),
+            split=split_named(row.split),
             group=row.group,
         )
         for file, row in kept
     ]
     entries.sort(key=lambda entry: entry.path)
+    root = Path(cells.locator.root)
     return Listing(
         source=path,
         entries=tuple(entries),
         classes=tuple(sorted(named_classes(entry.target for entry in entries).union(classes))),
         task=task,
         ignored=dict(sorted(ignored.items())),
-        notes=notes,
+        notes=(*notes, *cells.notes),
+        root=None if root == path.parent else root,
     )
 
 
@@ -136,7 +147,7 @@ def _check_cells(path: Path, rows: Sequence[TableRow], filled: Sequence[str]) ->
         empty = [row.number for row in rows if not getattr(row, name)]
         if empty:
             raise DataError(f"{table} has no {name} in {named_rows(empty)}. Fill it in, or remove the row.")
-    unknown = [row for row in rows if row.split and row.split.casefold() not in _SPLITS]
+    unknown = [row for row in rows if row.split and split_named(row.split) is None]
     if unknown:
         raise DataError(
             f"{table} has an unknown split, {unknown[0].split!r}, in {named_rows([row.number for row in unknown])}. "
@@ -150,35 +161,12 @@ def _check_cells(path: Path, rows: Sequence[TableRow], filled: Sequence[str]) ->
         )
 
 
-def _locate(path: Path, rows: Sequence[TableRow]) -> list[str]:
-    """Each row's file as reached from the table's folder."""
-    folder = str(path.parent)
-    located, missing = [], []
-    for row in rows:
-        file = os.path.join(folder, row.path)
-        if not _is_file(file):
-            # A table made on Windows: a\b.png. Only where no file has that very name.
-            turned = os.path.join(folder, row.path.replace("\\", "/"))
-            if turned == file or not _is_file(turned):
-                missing.append(row)
-            file = turned
-        located.append(file)
-    if missing:
-        first = ", ".join(f"{row.path!r} (row {row.number})" for row in missing[:3])
-        raise DataError(
-            f"the table {str(path)!r} names files that do not exist, {len(missing):,} of {len(rows):,}: {first}"
-            f"{' and others' if len(missing) > 3 else ''}. Paths count from the folder {os.path.abspath(folder)!r}."
-        )
-    return located
-
-
-def _is_file(file: str) -> bool:
-    try:
-        return not stat.S_ISDIR(os.stat(file).st_mode)  # a pipe or device is told apart later, with its reason
-    except PermissionError:
-        return True  # there is something: the inspection will say that it may not be read
-    except (OSError, ValueError):
-        return "\0" not in file and exists(file)  # in an archive
+def _locate(cells: Cells, rows: Sequence[TableRow]) -> list[str]:
+    """Each row's file as reached from the table's folder; where it should be, if it is not there."""
+    found = [cells.locator.find(row.path) for row in rows]
+    missing = [(row.number, row.path) for row, file in zip(rows, found, strict=True) if file is None]
+    check_missing(cells.path, cells.locator, missing, len(rows))
+    return [file or cells.locator.expected(row.path) for row, file in zip(rows, found, strict=True)]
 
 
 def _distinct(
@@ -192,7 +180,8 @@ def _distinct(
         folder, name = os.path.split(file)
         # By the folder's real path, so that a/../a/x.png is a/x.png. A link to a file is left to the audit.
         if folder not in real_folders:
-            real_folders[folder] = os.path.realpath(folder)
+            # A NUL can come from a table only, and names no folder.
+            real_folders[folder] = folder if "\0" in folder else os.path.realpath(folder)
         earlier = first.setdefault((real_folders[folder], name), row)
         if earlier is row:
             kept.append((file, row))
@@ -200,7 +189,7 @@ def _distinct(
         ignored["row repeated"] += 1
         for what, one, other in (
             ("label", earlier.label, row.label),
-            ("split", _SPLITS.get(earlier.split.casefold(), ""), _SPLITS.get(row.split.casefold(), "")),
+            ("split", split_named(earlier.split) or "", split_named(row.split) or ""),
             ("group", earlier.group, row.group),
         ):
             if one != other:

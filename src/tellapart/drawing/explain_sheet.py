@@ -23,10 +23,10 @@ _THUMB = 132
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A square picture with a title above and a few words below."""
+    """A picture with a title above and a few words below."""
 
     title: str
-    picture: NDArray[np.uint8]  # [s, s, 3]
+    picture: NDArray[np.uint8]  # [h, w, 3]
     lines: tuple[str, ...] = ()
     best: bool = False
 
@@ -97,7 +97,7 @@ def draw_tiles(tiles: Sequence[Tile], *, title: str, head: str, captions: Sequen
 
 def _draw_panel(sheet: Image.Image, pen: Pen, panel: Panel, left: int, top: int) -> None:
     pen.write((left, top), panel.title, _TEXT, _BEST if panel.best else _INK, _CELL)
-    sheet.paste(Image.fromarray(panel.picture).resize((_CELL, _CELL), Image.Resampling.LANCZOS), (left, top + _LINE))
+    sheet.paste(_square(Image.fromarray(panel.picture), _CELL), (left, top + _LINE))
     for number, line in enumerate(panel.lines):
         colour = _BEST if panel.best else _GREY
         pen.write((left, top + _LINE + _CELL + 8 + number * _LINE), line, _TEXT, colour, _CELL)
@@ -107,10 +107,16 @@ def _draw_thumb(sheet: Image.Image, pen: Pen, thumb: Thumb, left: int, top: int)
     if thumb.picture is None:
         pen.draw.rectangle([left, top, left + _THUMB - 1, top + _THUMB - 1], outline=_RULE)
     else:
-        small = thumb.picture.resize((_THUMB, _THUMB), Image.Resampling.LANCZOS)
-        sheet.paste(small, (left, top))
+        sheet.paste(_square(thumb.picture, _THUMB), (left, top))
     pen.write((left, top + _THUMB + 5), thumb.label, _TEXT, _INK, _THUMB)
     pen.write((left, top + _THUMB + 5 + 19), thumb.words, _SMALL, _GREY, _THUMB)
+
+
+def _square(picture: Image.Image, cell: int) -> Image.Image:
+    """A picture at the size of a cell; one that is not square keeps its shape, on paper."""
+    if picture.width == picture.height:
+        return picture.resize((cell, cell), Image.Resampling.LANCZOS)
+    return _fitted(picture, cell)
 
 
 def _fitted(picture: Image.Image, cell: int) -> Image.Image:

@@ -35,6 +35,8 @@ def open_cache(reporter: Reporter = _NOBODY) -> Cache:
         return Cache(folder, limit_bytes=limit, warn=reporter.warn)
     except StorageError as error:
         instead = stand_in_for_cache()
+        # Of a home without permission Matplotlib would complain on its own.
+        os.environ.setdefault("MPLCONFIGDIR", str(instead / "matplotlib"))
         reporter.warn(f"{error} Going on with a temporary cache, which goes when this process ends.")
         return Cache(instead, limit_bytes=limit, warn=reporter.warn)
 

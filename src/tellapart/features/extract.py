@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,5 +181,5 @@ def _embed(
 
 
 def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str) -> str:
-    text = repr((sorted(asdict(preprocessing).items()), fingerprint, engine))
+    text = repr((sorted(preprocessing.identity().items()), fingerprint, engine))
     return hashlib.sha256(text.encode()).hexdigest()[:16] + ":"

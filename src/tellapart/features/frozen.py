@@ -152,7 +152,8 @@ def cache_views(
     maker = ViewMaker(pictures, lower, augment, views=views, seed=seed, batch=batch, workers=workers or cores())
     names = [pictures.pictures[row].content_hash for row in pictures.first]
     version = (_VERSION, PIL.__version__)
-    settings = repr(("views", version, pictures.preprocessing, fingerprint, _identity(lower), views, augment, seed))
+    parts = ("views", version, pictures.preprocessing.identity(), fingerprint, _identity(lower), views, augment, seed)
+    settings = f"({', '.join(_told(part) for part in parts)})"
     store = open_rows(folder, settings, names, shape=shape, dtype=np.float16, limit_bytes=limit_bytes, parts=views)
     problems = dict(pictures.problems)
     if store is not None:
@@ -206,6 +207,13 @@ def _open(path: Path) -> Lower:
         return activations.astype(np.float16, copy=False)
 
     return run
+
+
+def _told(part: object) -> str:
+    """One part of the settings, as it has always been written: how pictures were made ready is told as the value's own fields."""
+    if isinstance(part, dict):
+        return f"Preprocessing({', '.join(f'{name}={value!r}' for name, value in part.items())})"
+    return repr(part)
 
 
 def _identity(lower: Path | Lower) -> str:

@@ -133,7 +133,17 @@ def shrink(
     slots = np.array([slot_of[picture.content_hash] for picture in pictures], dtype=np.int64)
     _, first = np.unique(slots, return_index=True)
     side = preprocessing.size
-    settings = repr(("shrink", _VERSION, PIL.__version__, side, preprocessing.crop, preprocessing.interpolation))
+    settings = repr(
+        (
+            "shrink",
+            _VERSION,
+            PIL.__version__,
+            side,
+            preprocessing.crop,
+            preprocessing.interpolation,
+            *_fitted(preprocessing),
+        )
+    )
     store = open_rows(folder, settings, names, shape=(side, side, 3), dtype=np.uint8, limit_bytes=limit_bytes)
     if store is None:
         problems = _check(pictures, advance)
@@ -154,6 +164,12 @@ def shrink(
         first=first,
         seeds=np.array([content_number(name) for name in names], dtype=np.uint64),
     )
+
+
+def _fitted(preprocessing: Preprocessing) -> tuple[object, ...]:
+    """What else the squares depend on; nothing where all is as it has always been. Padding has the network's mean colour."""
+    beside = {"size", "crop", "interpolation", "std"} | (set() if preprocessing.fit == "pad" else {"mean"})
+    return tuple((name, value) for name, value in sorted(preprocessing.identity().items()) if name not in beside)
 
 
 def content_number(content_hash: str) -> int:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from tellapart.bundle import Score
+from tellapart.errors import SettingsError
+from tellapart.language import is_simplified_chinese
 
 Language = Literal["en", "zh"]
 
@@ -103,12 +105,19 @@ def table() -> Mapping[str, Mapping[str, str]]:
 
 
 def language_of(asked: str | None) -> Language:
-    """The language asked for, or with None the system's: Chinese where this process's locale says so, otherwise English."""
+    """The language asked for, or with None the system's: Chinese where its locale says Simplified, else English.
+
+    Raises: SettingsError for another one.
+    """
     if asked is not None:
+        if asked not in LANGUAGES:
+            raise SettingsError(
+                f"the language is {asked!r}; a report is in one of {', '.join(LANGUAGES)}. Give one of them."
+            )
         return "zh" if asked == "zh" else "en"
     for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG"):
         value = os.environ.get(name)
         if value:
-            return "zh" if value.lower().startswith("zh") else "en"
+            return "zh" if is_simplified_chinese(value) else "en"
     # On Windows and macOS a program often has none of these.
-    return "zh" if (locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+    return "zh" if is_simplified_chinese(locale.getlocale()[0] or "") else "en"

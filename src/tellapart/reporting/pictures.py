@@ -15,7 +15,7 @@ from PIL import Image
 
 from tellapart.drawing.png import encode_png
 from tellapart.errors import PictureError
-from tellapart.preprocessing import decode
+from tellapart.preprocessing import Colour, Preprocessing, decode
 from tellapart.runtime import cores
 from tellapart.sources.reading import read_bytes
 
@@ -32,12 +32,17 @@ class Sprites:
     columns: int
 
 
-def thumbnails(paths: Sequence[Path], *, side: int) -> list[Image.Image | None]:
-    """Each picture upright, its longer side at most `side` pixels; None where it can no longer be read."""
+def thumbnails(paths: Sequence[Path], *, side: int, read_as: Preprocessing | None = None) -> list[Image.Image | None]:
+    """Each picture upright, its longer side at most `side` pixels; None where it can no longer be read.
+
+    Values of more than 8 bits and colours are read as `read_as` says.
+    """
+    span = None if read_as is None else read_as.value_range
+    colour: Colour = "srgb" if read_as is None else read_as.colour
 
     def make(path: Path) -> Image.Image | None:
         try:
-            image = decode(read_bytes(path), target=side).image
+            image = decode(read_bytes(path), target=side, span=span, colour=colour).image
         except (OSError, PictureError):
             return None
         image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,9 @@ from tellapart.errors import BackboneError, SettingsError
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import embed_pictures
+from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.runs.open import WEIGHTS, OpenRun
-from tellapart.settings.tree import TrainSettings
 from tellapart.sources.reading import read_bytes
 from tellapart.storage import cache_folder
 
@@ -46,7 +46,7 @@ def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> EmbeddedExample
     own = run.manifest.strategy == "scratch"
     usable = [example for example in run.examples if not example.problem and example.split]
     chosen = draw(usable, MOST_OWN if own else MOST_PICTURES, seed=run.settings.seed)
-    backbone = own_backbone(run) if own else _pretrained(run.settings)
+    backbone = own_backbone(run) if own else _pretrained(run)
     vectors, kept = embed_examples(
         chosen, backbone, frozen=not own, cache=cache, reporter=reporter, title="Looking up embeddings"
     )
@@ -114,14 +114,17 @@ def own_backbone(run: OpenRun) -> ReadyBackbone:
     )
 
 
-def _pretrained(settings: TrainSettings) -> ReadyBackbone:
-    """The network that the run began with, exported again where the cache has forgotten it."""
+def _pretrained(run: OpenRun) -> ReadyBackbone:
+    """The network that the run began with, exported again where the cache has forgotten it, for pictures read as the run did."""
+    settings, own = run.settings, run.preprocessing
     weights = Path(settings.weights) if settings.weights else None
     pending = prepare_backbone(
         settings.backbone, cache=cache_folder(), weights=weights, size=settings.network.size, crop=settings.network.crop
     )
     try:
-        return pending.wait()
+        ready = pending.wait()
+        read = replace(fitted(ready.preprocessing, own.fit, own.value_range), colour=own.colour)
+        return replace(ready, preprocessing=read)
     finally:
         pending.cancel()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from tellapart.explanation.activation import ClassActivation
 from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
+from tellapart.runs.moved import find_moved, with_new_paths
 from tellapart.runs.reading import PredictionTable, read_json, read_predictions
 from tellapart.runs.run import MARKER
 from tellapart.runtime import BATCH, cores
@@ -44,14 +46,18 @@ _INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam and occ
 class OpenRun:
     """A model.onnx and, where it lies in a run's folder, what else the run left. The manifest is read at once."""
 
-    def __init__(self, path: Path) -> None:
-        """`path` is a model file or a run's folder. Raises: ModelFileError, StorageError; SettingsError when it is unfinished."""
+    def __init__(self, path: Path, *, pictures: Path | None = None) -> None:
+        """`path` is a model file or a run's folder; `pictures` is where what it was trained on lies now, if it was moved.
+
+        Raises: ModelFileError, StorageError; SettingsError when it is unfinished.
+        """
         if (path / MARKER).exists() and not (path / MODEL).exists():
             raise SettingsError(
                 f"the run {path} is unfinished and has no model yet. Go on with it: tellapart train --resume {path}"
             )
         self.file = path / MODEL if path.is_dir() else path
         self.folder = self.file.parent
+        self._pictures = pictures
         self.manifest: Manifest = read_manifest(self.file)
         self.preprocessing = self.manifest.preprocessing.plain()
         mean = np.array(self.preprocessing.mean)
@@ -95,7 +101,19 @@ class OpenRun:
         path = self.folder / EXAMPLES
         if not self.lists_examples:
             raise DataError(f"{path} is not there, which lists the training pictures. Give the run's folder.")
-        return read_examples(path, KINDS[self.manifest.task])
+        examples = read_examples(path, KINDS[self.manifest.task])
+        if self._pictures is None:
+            return examples
+        moved = find_moved([one.path for one in examples], self.recipe.get("data"), self._pictures)
+        return [replace(one, path=Path(moved.get(str(one.path), one.path))) for one in examples]
+
+    @cached_property
+    def _moved(self) -> dict[str, str]:
+        """Old path -> new path, of the pictures that were moved."""
+        if self._pictures is None:
+            return {}
+        before = read_examples(self.folder / EXAMPLES, KINDS[self.manifest.task])
+        return {str(old.path): str(new.path) for old, new in zip(before, self.examples, strict=True)}
 
     @property
     def missing(self) -> int:
@@ -110,7 +128,8 @@ class OpenRun:
     @cached_property
     def audit(self) -> dict[str, Any]:
         """audit.json. Raises: DataError, StorageError."""
-        return read_json(self.folder / "audit.json", "counts")
+        audit: dict[str, Any] = with_new_paths(read_json(self.folder / "audit.json", "counts"), self._moved)
+        return audit
 
     @cached_property
     def predictions(self) -> PredictionTable:
@@ -122,7 +141,7 @@ class OpenRun:
                 f"{path} has {len(table.paths):,} rows; metrics.json tells of {told} test pictures. "
                 "Copy the whole run again, or train again."
             )
-        return table
+        return replace(table, paths=[Path(self._moved.get(str(one), one)) for one in table.paths])
 
     def class_index(self, name: str) -> int:
         """The column of a class. Raises: SettingsError with the names that are near."""
@@ -218,9 +237,10 @@ class OpenRun:
             )
 
 
-def open_finished(folder: Path) -> OpenRun:
+def open_finished(folder: Path, *, pictures: Path | None = None) -> OpenRun:
     """Open a run of which nothing is missing; its tables are read at once, so that what is wrong with one is told first.
 
+    `pictures` is as for OpenRun.
     Raises: SettingsError when it is none, unfinished or incomplete; DataError, ModelFileError, StorageError.
     """
     if not (folder / RECIPE).is_file():
@@ -235,7 +255,7 @@ def open_finished(folder: Path) -> OpenRun:
         raise SettingsError(
             f"the run {folder} lacks {', '.join(missing)}, which a finished run has. Copy the whole folder, or train again."
         )
-    run = OpenRun(folder)
+    run = OpenRun(folder, pictures=pictures)
     for part in ("metrics", "predictions", "settings", "audit", "examples"):
         getattr(run, part)
     return run

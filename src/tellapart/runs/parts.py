@@ -172,7 +172,9 @@ def map_part(
         ],
         names=[example.path.name for example in kept],
         classes=names,
-        sprites=sprites(thumbnails([example.path for example in kept], side=DOT_SIDE), side=DOT_SIDE),
+        sprites=sprites(
+            thumbnails([example.path for example in kept], side=DOT_SIDE, read_as=run.preprocessing), side=DOT_SIDE
+        ),
     )
 
 

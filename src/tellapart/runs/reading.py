@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.formulas import SafeReader
 from tellapart.errors import DataError
 from tellapart.storage import storage_errors
 
@@ -54,23 +54,27 @@ def read_predictions(path: Path, classes: tuple[str, ...]) -> PredictionTable:
     """
     with storage_errors(path):
         text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = next(reader, [])
+    reader = SafeReader(text)
+    try:
+        table = [(reader.line, cells) for cells in reader]
+    except csv.Error:
+        raise _refusal(path, reader.line) from None
+    header = table[0][1] if table else []
     wanted = ["path", *header[1:2], "predicted", *(f"probability of {name}" for name in classes)]
     if header[: len(wanted)] != wanted:
         raise DataError(
             f"{path} has the columns {','.join(header)[:200]!r}, not those of the model's {len(classes)} classes. Train again."
         )
     lines, told, rows = [], [], []
-    for cells in reader:
+    for line, cells in table[1:]:
         try:
             rows.append([float(cell) for cell in cells[_TOLD:]])
             if len(rows[-1]) != len(classes):
                 raise ValueError
         except ValueError:
-            raise _refusal(path, reader.line_num) from None
+            raise _refusal(path, line) from None
         told.append(cells[:_TOLD])
-        lines.append(reader.line_num)
+        lines.append(line)
     return PredictionTable(
         source=path,
         lines=lines,

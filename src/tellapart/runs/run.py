@@ -14,18 +14,22 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from tellapart.deep_values import Span, as_text
 from tellapart.errors import SettingsError
+from tellapart.preprocessing import Fit
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
 
 MARKER = "unfinished.json"
 SCAFFOLD = ("checkpoints", "work")  # folders that a finished run does not need
+_TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arrow", ".feather")
 _PACKAGES = (
     "tellapart",
     "numpy",
@@ -92,9 +96,10 @@ def _epoch_is_told(lines: bytes, number: int) -> bool:
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
     given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
-    return settings.model_copy(
-        update={name: None if path is None else os.path.abspath(path) for name, path in given.items()}
-    )
+    whole = {name: None if path is None else os.path.abspath(path) for name, path in given.items()}
+    root = settings.reading.root
+    reading = settings.reading if root is None else settings.reading.model_copy(update={"root": os.path.abspath(root)})
+    return settings.model_copy(update={**whole, "reading": reading})
 
 
 def start_run(settings: TrainSettings) -> Run:
@@ -165,15 +170,30 @@ def replan(
     update["finetune"] = settings.finetune.model_copy(update=finetune)
     if size is not None:
         update["network"] = settings.network.model_copy(update={"size": size})
-    settings = settings.model_copy(update=update)
+    return _kept(run, settings.model_copy(update=update))
+
+
+def keep_pixels(run: Run, *, fit: Fit, value_range: Span | None) -> Run:
+    """The run with how its pictures are read in its settings and its recipe. Raises: StorageError."""
+    settings = run.settings
+    told = {
+        "network": settings.network.model_copy(update={"fit": fit}),
+        "value_range": None if value_range is None else as_text(value_range),
+    }
+    return _kept(run, settings.model_copy(update=told))
+
+
+def _kept(run: Run, settings: TrainSettings) -> Run:
     write_bytes(run.folder / "recipe.toml", recipe_text(settings).encode())
     return replace(run, settings=settings)
 
 
-def resume_run(folder: Path) -> Run:
+def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[str, Any] | None = None) -> Run:
     """Open a stopped run again, with the settings that it was started with.
 
-    Raises: SettingsError when the folder is no run, or the run is finished.
+    `pictures` is where its folder or table of pictures lies now, which its recipe says from then on; `changes` are settings that
+    nothing learned depends on, for this process.
+    Raises: SettingsError when the folder is no run, or the run is finished, or its pictures are not there.
     """
     if not (folder / "recipe.toml").is_file():
         raise SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. Give a folder under runs/.")
@@ -183,9 +203,31 @@ def resume_run(folder: Path) -> Run:
             f"To repeat it: tellapart train --recipe {folder / 'recipe.toml'}"
         )
     settings = make_settings(read_recipe(folder / "recipe.toml"))
+    if pictures is None and not Path(settings.data).exists():
+        raise SettingsError(
+            f"the pictures of the run {folder} were {settings.data}, which is not there. Put it back, or say where it is now: "
+            "--pictures FOLDER (in Python moved=)."
+        )
     run = Run(folder=folder, settings=settings, lock=_lock(folder))
+    if pictures is not None:
+        run = replace(
+            run, settings=settings.model_copy(update={"data": str(moved_data(Path(settings.data), pictures))})
+        )
+        write_bytes(folder / "recipe.toml", recipe_text(run.settings).encode())
     run.log("resumed")
-    return run
+    return replace(run, settings=run.settings.model_copy(update=dict(changes or {})))
+
+
+def moved_data(before: Path, now: Path) -> Path:
+    """Where a folder or table lies now: `now`, or the table of its name in that folder. Raises: SettingsError."""
+    table = now / before.name
+    if now.is_dir() and table.is_file():
+        return table.absolute()
+    if not now.exists() or (now.is_dir() and before.suffix.lower() in _TABLES):
+        raise SettingsError(
+            f"the pictures were {before}, and {table if now.exists() else now} is not there. Say where it is now."
+        )
+    return now.absolute()
 
 
 def recipe_text(settings: TrainSettings) -> str:

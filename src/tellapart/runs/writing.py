@@ -157,13 +157,7 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         strategy=learned.choice.winner.candidate.strategy,
         classes=learned.dataset.classes,
-        preprocessing=PreprocessingRecord(
-            size=preprocessing.size,
-            crop=preprocessing.crop,
-            interpolation=preprocessing.interpolation,
-            mean=preprocessing.mean,
-            std=preprocessing.std,
-        ),
+        preprocessing=PreprocessingRecord.of(preprocessing),
         backbone=BackboneRecord(
             name=backbone.name,
             embedding=backbone.embedding,
@@ -181,6 +175,7 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
             n_validation=counts["validation"],
             n_test=counts["test"],
             leaked=tested.leaked,
+            merged=dict(learned.examined.listing.merged),
         ),
         versions=versions(),
         record=tested.record,

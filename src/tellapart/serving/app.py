@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
@@ -20,6 +21,7 @@ from tellapart.serving.budget import Room
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.guard import ERRORS, Guard, refused
 from tellapart.serving.hosts import Hosts
+from tellapart.serving.inference_protocol import HEADER
 from tellapart.serving.keys import Keys
 from tellapart.serving.openapi import describe
 from tellapart.serving.page import Words
@@ -53,8 +55,17 @@ def build_app(
     app = Starlette(routes=[route for routes in parts.values() for route in routes], exception_handlers=handlers)
     app.router.redirect_slashes = False
     room = Room(requests=limits.requests, body_bytes=limits.body_bytes)
-    return Guard(
-        app, metrics=service.metrics, keys=keys, hosts=hosts or Hosts(), room=room, operation_of=_Operations(parts)
+    hosts = hosts or Hosts()
+    guard = Guard(app, metrics=service.metrics, keys=keys, hosts=hosts, room=room, operation_of=_Operations(parts))
+    if not hosts.origins:
+        return guard
+    # What a browser asks beforehand has no key, so that it is answered before the guard asks for one.
+    return CORSMiddleware(
+        guard,
+        allow_origins=hosts.origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", HEADER),
+        expose_headers=("X-Request-ID", "Retry-After", HEADER),
     )
 
 

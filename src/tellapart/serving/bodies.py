@@ -130,23 +130,6 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-async def read_files(body: bytes, request: Request) -> list[File]:
-    """The files of a multipart body, or the body itself as one file. Raises: Refusal."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        raise Refusal(
-            "the body is JSON; /predict takes picture files. Send multipart/form-data or the bytes of one file."
-        )
-    if kind != "multipart/form-data":
-        if not body:
-            raise Refusal("the body is empty. Send multipart/form-data, or the bytes of one picture file.")
-        return [File(name="", data=body)]
-    files, _ = await read_form(body, request)
-    if not files:
-        raise Refusal("the form holds no file. Send at least one, in a field of any name.")
-    return files
-
-
 async def read_form(body: bytes, request: Request) -> tuple[list[File], dict[str, str]]:
     """The files of a multipart body, and its fields by name, of equal names the last. Raises: Refusal."""
     if len(body) <= _LARGE:
@@ -156,7 +139,9 @@ async def read_form(body: bytes, request: Request) -> tuple[list[File], dict[str
 
 
 async def _read_form(body: bytes, request: Request) -> tuple[list[File], dict[str, str]]:
-    parser = _Parser(request.headers, _once(body), max_files=MAX_PARTS, max_fields=MAX_PARTS)
+    # All of the body is here, so a field may be as large as it: a page may send its picture as a data: URI.
+    most = {"max_files": MAX_PARTS, "max_fields": MAX_PARTS, "max_part_size": max(1, len(body))}
+    parser = _Parser(request.headers, _once(body), **most)
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:

@@ -13,7 +13,7 @@ import contextlib
 import csv
 import difflib
 import hashlib
-import io
+import itertools
 import logging
 import os
 import threading
@@ -27,6 +27,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tellapart.answers.answering import Truth
+from tellapart.answers.formulas import SafeReader, csv_text
 from tellapart.errors import PictureError, SettingsError, StorageError
 from tellapart.preprocessing import decode
 from tellapart.serving.bodies import Limits, read_body, read_form
@@ -197,22 +198,19 @@ def _read(own: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _write(own: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(own / TABLE, text.getvalue().encode())
+    write_bytes(own / TABLE, csv_text(columns, rows, line_end="\n").encode())
 
 
 def _parse(text: str) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and rows; no column where it is no table."""
-    reader = csv.DictReader(io.StringIO(text, newline=""), restval="", strict=True)
     try:
-        rows = list(reader)
+        found = [cells for cells in SafeReader(text) if cells]
     except csv.Error:
         return [], []
-    # A row with more cells than the header has them under None.
-    return ([], []) if any(None in row for row in rows) else (list(reader.fieldnames or ()), rows)
+    columns, rows = (found[0], found[1:]) if found else ([], [])
+    if any(len(cells) > len(columns) for cells in rows):
+        return [], []
+    return columns, [dict(itertools.zip_longest(columns, cells, fillvalue="")) for cells in rows]
 
 
 def _check_label(label: str, version: Version) -> None:

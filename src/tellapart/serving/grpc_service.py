@@ -16,6 +16,7 @@ from tellapart.serving.grpc_guard import GuardedMethod
 from tellapart.serving.inference_protocol import (
     check_number,
     get_version,
+    model_config,
     model_metadata,
     model_statistics,
     read_timeout,
@@ -108,6 +109,10 @@ class _Inference:
     async def ModelMetadata(self, request: Any, context: Any) -> Any:
         version = get_version(self._repository, request.name, request.version)
         return self._answers["ModelMetadata"](**model_metadata(self._repository, version))
+
+    async def ModelConfig(self, request: Any, context: Any) -> Any:
+        version = get_version(self._repository, request.name, request.version)
+        return self._answers["ModelConfig"](config=model_config(version))
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:
         version = get_version(self._repository, request.model_name, request.model_version)

@@ -25,8 +25,10 @@ _OWN = ("same-origin", "none")  # none: typed into the address bar
 class Hosts:
     """The names under which this server may be asked; with None any, without a name those of the machine itself."""
 
-    def __init__(self, named: Sequence[str] | None = None) -> None:
+    def __init__(self, named: Sequence[str] | None = None, *, origins: Sequence[str] = ()) -> None:
+        """`origins` are sites, such as https://cats.example.com, whose pages may ask this server."""
         self._named = None if named is None else frozenset(_host(name) for name in named)
+        self.origins = tuple(origins)
 
     def check(self, headers: Mapping[str, str], method: str) -> None:
         """Look at Host, and for what changes anything at who sends it; names in lower case. Raises: Forbidden."""
@@ -47,6 +49,8 @@ class Hosts:
 
     def _check_sender(self, headers: Mapping[str, str]) -> None:
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if origin in self.origins:
+            return
         if site is not None:  # browsers send it to localhost and over HTTPS, and no page can change it
             if site in _OWN:
                 return
@@ -57,11 +61,11 @@ class Hosts:
             return
         raise Forbidden(
             f"a page of another site sent this ({(origin or site or '')[:100]!r}); only this server's own page may. "
-            "Programs send neither Origin nor Sec-Fetch-Site."
+            "To let that site's pages, start it with --allow-origin. Programs send neither Origin nor Sec-Fetch-Site."
         )
 
 
-def hosts_for(bound: str, allowed: Sequence[str]) -> Hosts:
+def hosts_for(bound: str, allowed: Sequence[str], origins: Sequence[str] = ()) -> Hosts:
     """The names for a server that listens on `bound` and was told that it is called `allowed` as well.
 
     A loopback address answers to its own names only. Elsewhere any name will do, unless some were given.
@@ -72,10 +76,31 @@ def hosts_for(bound: str, allowed: Sequence[str]) -> Hosts:
             raise SettingsError(
                 f"--allow-host {one!r} is no host name: give it without http:// and without a path, such as cats.example.com."
             )
+    sites = [_origin(one) for one in origins]
     name = _host(bound)
     if not allowed and not _is_loopback(name):
-        return Hosts()
-    return Hosts([*allowed, *([] if _is_loopback(name) or _is_wildcard(name) else [name])])
+        return Hosts(origins=sites)
+    return Hosts([*allowed, *([] if _is_loopback(name) or _is_wildcard(name) else [name])], origins=sites)
+
+
+def _origin(text: str) -> str:
+    """A site as browsers name it in Origin (RFC 6454): scheme, host and a port that is not the usual. Raises: SettingsError."""
+    try:
+        parts = urlsplit(text)
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        scheme, host, port = "", "", None
+    if (
+        scheme not in ("http", "https")
+        or not _NAME.fullmatch(host)
+        or text.rstrip("/") != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise SettingsError(
+            f"--allow-origin {text!r} is no site: give scheme, host and port, such as https://cats.example.com, one by one. A star "
+            "would let every page on the internet ask."
+        )
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}" + ("" if port in (None, {"http": 80, "https": 443}[scheme]) else f":{port}")
 
 
 def _host(text: str) -> str:

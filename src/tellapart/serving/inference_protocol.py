@@ -1,7 +1,8 @@
 """The Open Inference Protocol (v2) over HTTP. In: JSON, with binary tensors after it. Out: the same. Next: grpc_service.py.
 
 Source: github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md; Triton's extensions for binary
-tensor data, classification, the model repository and statistics (github.com/triton-inference-server/server, docs/protocol).
+tensor data, classification, the model repository, configuration and statistics
+(github.com/triton-inference-server/server, docs/protocol).
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ from tellapart.serving.tensors import (
     to_values,
 )
 
-EXTENSIONS = ("classification", "model_repository", "binary_tensor_data", "statistics")
+EXTENSIONS = ("classification", "model_repository", "binary_tensor_data", "statistics", "model_configuration")
 PLATFORM = "onnxruntime_onnx"
 HEADER = "Inference-Header-Content-Length"  # bytes of JSON at the body's start, when binary data follows
 _MOST_OUTPUTS = 16
+_CONFIG_TYPES: Mapping[str, str] = {"FP32": "TYPE_FP32", "BOOL": "TYPE_BOOL", "BYTES": "TYPE_STRING"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ def routes(service: Service, limits: Limits) -> list[Route]:
             Route(f"{model}/ready", serve.model_ready),
             Route(f"{model}/infer", serve.infer, methods=["POST"]),
             Route(f"{model}/stats", serve.statistics),
+            Route(f"{model}/config", serve.config),
         ]
     return found
 
@@ -93,6 +96,9 @@ class _InferenceEndpoints:
 
     async def metadata(self, request: Request) -> Response:
         return SafeJSON(model_metadata(self._service.repository, _version(self._service.repository, request)))
+
+    async def config(self, request: Request) -> Response:
+        return SafeJSON(model_config(_version(self._service.repository, request)))
 
     async def model_ready(self, request: Request) -> Response:
         version = _version(self._service.repository, request)
@@ -140,6 +146,22 @@ def model_metadata(repository: Repository, version: Version) -> dict[str, Any]:
         "platform": PLATFORM,
         "inputs": [{"name": IMAGE, "datatype": "BYTES", "shape": [-1]}],
         "outputs": [{"name": name, "datatype": kind, "shape": list(shape)} for name, kind, shape in version.outputs],
+    }
+
+
+def model_config(version: Version) -> dict[str, Any]:
+    """A model's inputs and outputs as Triton's model configuration says them: that of a model without Triton's own batches."""
+    image = {"name": IMAGE, "data_type": "TYPE_STRING", "format": "FORMAT_NONE", "dims": [-1]}
+    return {
+        "name": version.name,
+        "platform": PLATFORM,
+        "backend": "onnxruntime",
+        "max_batch_size": 0,
+        "input": [image],
+        "output": [
+            {"name": name, "data_type": _CONFIG_TYPES[kind], "dims": list(shape)}
+            for name, kind, shape in version.outputs
+        ],
     }
 
 

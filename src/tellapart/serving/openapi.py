@@ -75,7 +75,15 @@ def _plain() -> dict[str, Any]:
     picture = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     many = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
     form = {"schema": {"type": "object", "required": ["file"], "properties": {"file": many}}}
-    content = {"multipart/form-data": form, "image/*": picture, "application/octet-stream": picture}
+    text = {"type": "string", "minLength": 1, "description": "A picture file as base64, or a data: URI."}
+    written = {"oneOf": [text, {"type": "array", "minItems": 1, "items": text}]}
+    as_json = {"schema": {"type": "object", "required": ["image"], "properties": {"image": written}}}
+    content = {
+        "multipart/form-data": form,
+        "image/*": picture,
+        "application/octet-stream": picture,
+        "application/json": as_json,
+    }
     predict = _operation("Classify picture files.", "Predicted", _QUERY, content)
     text = {"type": "string"}
     fields = {"file": {**text, "format": "binary"}, "label": text, "labels": text, "model": text, "version": text}
@@ -125,6 +133,7 @@ def _inference_protocol(name: dict[str, Any]) -> dict[str, Any]:
     ):
         paths[path] = {"get": _operation("Inputs and outputs.", None, parameters)}
         paths[f"{path}/ready"] = {"get": _operation("Whether it serves.", None, parameters)}
+        paths[f"{path}/config"] = {"get": _operation("Its tensors, as Triton configures them.", None, parameters)}
         paths[f"{path}/stats"] = {"get": _operation("What it has done so far.", None, parameters)}
         paths[f"{path}/infer"] = {"post": _operation("Classify.", "Inferred", parameters, _json("Infer"))}
     return paths
@@ -227,11 +236,12 @@ def _rows() -> list[dict[str, Any]]:
         "file": text,
         "unknown": {"type": ["boolean", "null"]},
         "novelty": {"type": ["number", "null"]},
+        "warning": {"type": ["string", "null"]},
         "heatmap": text,
         "neighbours": {"type": "array", "items": _OBJECT},
     }
     one_class = _object(
-        ["file", "label", "probability", "classes", "set", "unknown", "novelty"],
+        ["file", "label", "probability", "classes", "set", "unknown", "novelty", "warning"],
         **common,
         label=text,
         probability=number,
@@ -239,7 +249,7 @@ def _rows() -> list[dict[str, Any]]:
         set={"type": ["array", "null"], "items": text},
     )
     several = _object(
-        ["file", "labels", "probabilities", "unknown", "novelty"],
+        ["file", "labels", "probabilities", "unknown", "novelty", "warning"],
         **common,
         labels={"type": "array", "items": text},
         probabilities={"type": "object", "additionalProperties": number},

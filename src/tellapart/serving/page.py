@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tellapart.language import is_simplified_chinese
 from tellapart.serving.refusals import Unknown
 
 Words = Mapping[str, Mapping[str, str]]  # key -> language -> phrase
@@ -85,15 +86,23 @@ def routes(words: Words | None, settings: Mapping[str, Any]) -> list[Route]:
 
 def preferred(accepted: str) -> str:
     """The language of ours that a browser likes best, by its Accept-Language; English where it names neither."""
+    asked = [part.strip().partition(";") for part in accepted.split(",")]
+    # A browser from Taipei says "zh-TW, zh;q=0.9": its plain zh is not ours either.
+    traditional = any(_language(name) == "zh" and not is_simplified_chinese(name) for name, _, _ in asked)
     best, liking = "en", 0.0
-    for part in accepted.split(","):
-        name, _, weight = part.strip().partition(";")
-        language = name.partition("-")[0].lower()
+    for name, _, weight in asked:
+        language = _language(name)
+        if language == "zh" and (not is_simplified_chinese(name) or (traditional and "-" not in name)):
+            continue
         found = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", weight)
         quality = float(found[1]) if found else 1.0
         if language in _LANGUAGES and quality > liking:
             best, liking = language, quality
     return best
+
+
+def _language(tag: str) -> str:
+    return tag.partition("-")[0].lower()
 
 
 async def _alive(request: Request) -> Response:

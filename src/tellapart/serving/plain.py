@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tellapart.serving.bodies import File, Limits, SafeJSON, read_body, read_files
+from tellapart.serving.bodies import File, Limits, SafeJSON, read_body
 from tellapart.serving.inference_protocol import get_version
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded
 from tellapart.serving.refusals import NotAllowed, Overloaded, Refusal, Stopping, TooLarge
 from tellapart.serving.service import Reply, Service
+from tellapart.serving.written import read_pictures
 
 MOST_NEIGHBOURS = 50
 MOST_EXPLAINED = 16  # pictures of one request: each costs many runs of the network
@@ -69,7 +70,7 @@ class _PlainEndpoints:
                 "make them: tellapart gallery RUN."
             )
         self._service.admit()
-        files = await read_files(await read_body(request, self._limits), request)
+        files = await read_pictures(await read_body(request, self._limits), request)
         most = self._service.batcher.limit
         if len(files) > most:  # all of a request waits in the queue, or nothing
             raise TooLarge(

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from tellapart.errors import ModelFileError, TellapartError
 from tellapart.serving.opened import Version, open_version
 from tellapart.serving.refusals import NotAllowed, Refusal, Unknown
-from tellapart.serving.versions import Found, Place, Sources, find_versions, read_labels
+from tellapart.serving.versions import NAMES, Found, Place, Sources, find_versions, read_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class Repository:
         self._unloaded: set[str] = set()
         self._folders: dict[str, Path] = {}  # of every model that was ever found
         self._absent: set[str] = set()  # models whose folder was not there at the last look
+        self._nameless: set[Path] = set()  # folders that cannot be names, as it was said once
         self._wrong_labels: dict[str, str] = {}  # what was said of them: not again at every look
         self._one_at_a_time = threading.Lock()
 
@@ -111,6 +112,7 @@ class Repository:
         """Look at the disk, open what is new, let go of what is gone."""
         with self._one_at_a_time:
             places = self._sources.places()
+            self._tell_nameless()
             self._folders.update({name: place.path for name, place in places.items()})
             self._absent -= places.keys()
             for name in self._serving.keys() - places.keys():
@@ -119,6 +121,15 @@ class Repository:
             for name, place in places.items():
                 if name not in self._unloaded:
                     self._refresh_model(place)
+
+    def _tell_nameless(self) -> None:
+        for folder in self._sources.nameless():
+            if folder not in self._nameless:
+                self._nameless.add(folder)
+                self._say(
+                    f"{folder} is not served: {folder.name!r} cannot be a model's name. {NAMES} Rename it, or name it: "
+                    f"NAME={folder}"
+                )
 
     def load(self, name: str) -> None:
         """Serve a model again, or look for its new versions now.

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 from numpy.typing import NDArray
@@ -259,13 +260,18 @@ def _as_bytes(value: Any, name: str) -> bytes:
         value = value["b64"]
     if not isinstance(value, str):
         raise Refusal(
-            f"input {shown(name)!r} holds {shown(value)[:40]!r}; a picture file in JSON is a string in base64."
+            f"input {shown(name)!r} holds {shown(value)[:40]!r}; a picture file in JSON is a string in base64, or a data: URI."
         )
     return from_base64(value, name)
 
 
 def from_base64(text: Any, name: str) -> bytes:
-    """The bytes of a picture file, from base64 of the common or the URL alphabet. Raises: Refusal."""
+    """The bytes of a picture file, from base64 of the common or the URL alphabet, or a data: URI (RFC 2397). Raises: Refusal."""
+    if isinstance(text, str) and text[:5].lower() == "data:":
+        head, _, text = text.partition(",")
+        if not head.lower().rstrip().endswith(";base64"):
+            return unquote_to_bytes(text)
+        text = unquote(text) if "%" in text else text
     try:
         if isinstance(text, str) and "=" not in text[:-2]:  # which would end a piece, not the whole
             text += "=" * (-len(text) % 4)

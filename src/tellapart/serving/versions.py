@@ -17,6 +17,7 @@ from tellapart.storage import storage_errors
 
 MODEL = "model.onnx"
 LABELS = "labels.json"  # {"stable": 3, "canary": 4} beside the numbered versions
+NAMES = "Letters, digits, _ . and - may be in it, at most 100, and a letter or digit first."
 _NAME = re.compile(r"\w[\w.-]{0,99}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
@@ -54,6 +55,11 @@ class Sources:
                     found.setdefault(folder.name, Place(name=folder.name, path=folder))
         return found
 
+    def nameless(self) -> list[Path]:
+        """Folders that hold a model whose name cannot be one, such as one with a blank."""
+        folders = [folder for root in self.roots for folder in _folders(root)]
+        return [one for one in folders if not _NAME.fullmatch(one.name) and _holds_model(one)]
+
 
 def read_sources(arguments: Sequence[str]) -> Sources:
     """Models and repositories from `PATH` or `NAME=PATH`.
@@ -65,11 +71,14 @@ def read_sources(arguments: Sequence[str]) -> Sources:
     for argument in arguments:
         name, path = _split(argument)
         if path.is_dir() and not _holds_model(path):
-            if name is not None or not any(map(_holds_model, _folders(path))):
+            holding = [one for one in _folders(path) if _holds_model(one)]
+            if name is not None or not holding:
                 raise ModelFileError(
                     f"{path} holds no {MODEL}, neither itself nor in numbered folders (1, 2 ...). "
                     "Give a run's folder, a folder of versions, or a folder of such folders."
                 )
+            if not any(_NAME.fullmatch(one.name) for one in holding):
+                _checked(holding[0].name, str(holding[0]))
             roots.append(path)
             continue
         if not path.exists():
@@ -128,8 +137,7 @@ def _name_of(path: Path) -> str:
 def _checked(name: str, argument: str) -> str:
     if not _NAME.fullmatch(name):
         raise SettingsError(
-            f"{name!r} cannot be a model's name: letters, digits, _ . and - may be, at most 100, and a letter or digit first. "
-            f"Give one: NAME={argument.partition('=')[2] or argument}"
+            f"{name!r} cannot be a model's name. {NAMES} Give one: NAME={argument.partition('=')[2] or argument}"
         )
     return name
 

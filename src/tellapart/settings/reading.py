@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 import types
 import typing
@@ -11,9 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from tellapart.data.examples import ReadOptions
 from tellapart.errors import SettingsError
+from tellapart.settings.rules import rule
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import storage_errors
+
+_RANGE = "data.range"  # in words; `data` itself is the name of what is learned from
 
 
 def make_settings(values: dict[str, Any]) -> TrainSettings:
@@ -35,11 +40,12 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
             raise SettingsError(
                 f"no {'.'.join(where)} was given. Name a folder with one folder of pictures a class, or a CSV."
             ) from None
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = rule(first)
+        where = [_RANGE] if where == ["value_range"] else where
         if not where:
             raise SettingsError(f"{reason}.") from None
         raise SettingsError(
-            f"{'.'.join(where)} is {first.get('input')!r}; {reason}. Correct it and run again."
+            f"{'.'.join(where)} is {first.get('input')!r}; {reason}{'' if reason.endswith('?') else '.'} Correct it and run again."
         ) from None
 
 
@@ -60,6 +66,26 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise SettingsError(f"{path} has no [settings] table. Give the recipe.toml of a run.")
     return renamed(settings)
+
+
+def read_options(data: str | os.PathLike[str], **told: Any) -> ReadOptions:
+    """How a data set is read, of `task`, `label_separator` and `reading`, as a recipe has them. Raises: SettingsError."""
+    given = {name: value for name, value in told.items() if value is not None}
+    return make_settings({"data": os.fspath(data), **given}).read_options
+
+
+AFTERWARDS = ("report", "language")  # what a resumed run may be told anew: nothing that is learned depends on it
+
+
+def check_resumed(folder: Path, given: dict[str, Any], recipe: Path | None) -> None:
+    """Raises: SettingsError for settings that a resumed run cannot be given."""
+    others = [name for name in given if name not in AFTERWARDS]
+    if others or recipe is not None:
+        named = ", ".join(others) if others else "a recipe"
+        raise SettingsError(
+            f"--resume {folder} repeats the run's own settings, and {named} was given. Leave out PICTURES and all other flags but "
+            "--no-report, --lang and --pictures."
+        )
 
 
 def renamed(values: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +120,8 @@ def parse_assignment(text: str) -> dict[str, Any]:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except ValueError:
         parsed = value.strip()
+    if key.strip() == _RANGE:
+        return {"value_range": parsed if isinstance(parsed, str) else value.strip()}
     for part in reversed(key.strip().split(".")):
         parsed = {part: parsed}
     table: dict[str, Any] = parsed

@@ -5,6 +5,7 @@ None means: chosen by strategy, network or budget. What was chosen is written in
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from tellapart.bundle import TaskName
 from tellapart.data.augment import RANGES, Augmentation
+from tellapart.data.examples import ReadOptions
+from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.models.classics import Block, Dense
 from tellapart.settings.mirror import Part, mirror
 from tellapart.training.planning import CPU_BATCH
@@ -30,7 +33,7 @@ _LEARNED_WITHOUT = {
     "coverage",
     "precision",
 }
-_LEARNED_WITHOUT |= {"task", "label_separator"}  # what is read by them counts, not what was told
+_LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -87,6 +90,9 @@ class NetworkSettings(Part):
     name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
     size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
+    # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
+    # cross-validation prefers where --strategy auto meets many elongated ones.
+    fit: Literal["crop", "pad", "squash"] | None = None
     channels: Literal[1, 3] = 3  # 1: pictures are turned grey
     blocks: tuple[BlockSettings, ...] = ()
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
@@ -94,6 +100,30 @@ class NetworkSettings(Part):
     drop_path: float = Field(0.0, ge=0, lt=1)
     # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
+
+
+class ReadingSettings(Part):
+    """How what is learned from is read, where it does not say it itself."""
+
+    encoding: str | None = Field(None, min_length=1)  # of a text table
+    path_column: str | None = Field(None, min_length=1)  # names of columns, or their numbers from 1
+    label_column: str | None = Field(None, min_length=1)
+    split_column: str | None = Field(None, min_length=1)
+    group_column: str | None = Field(None, min_length=1)
+    root: str | None = Field(None, min_length=1)  # the folder that a table's paths count from
+    extension: str | None = Field(None, min_length=1)  # of paths that are written without one
+    label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
+    merge_names: bool = False  # names of classes that are nearly the same are one class
+
+    @field_validator("path_column", "label_column", "split_column", "group_column", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 class FineTuneSettings(Part):
@@ -170,6 +200,9 @@ class TrainSettings(Part):
     report: bool = True  # write report.html
     language: Literal["en", "zh"] | None = None  # of the report; None: the system's
     folds: int = Field(5, ge=2, le=20)  # of the cross-validation that chooses the classifier's strength
+    # Of pictures of more than 8 bits: LOW:HIGH, what becomes black and white; None: found. Also called data.range.
+    value_range: str | None = None
+    reading: ReadingSettings = ReadingSettings()
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -181,6 +214,20 @@ class TrainSettings(Part):
         if value is not None and not 0 < parse_seconds(str(value)) < 1e8:
             raise ValueError("a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h")
         return value
+
+    @field_validator("value_range")
+    @classmethod
+    def _range_is_two_numbers(cls, value: str | None) -> str | None:
+        return None if value is None else as_text(parse_span(value))
+
+    @model_validator(mode="after")
+    def _only_a_crop_has_a_share(self) -> TrainSettings:
+        if self.network.crop is not None and self.network.fit in ("pad", "squash"):
+            raise ValueError(
+                f"network.crop is {self.network.crop}, but network.fit {self.network.fit} shows the whole picture. Leave one of "
+                "them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _only_sets_have_a_separator(self) -> TrainSettings:
@@ -224,6 +271,16 @@ class TrainSettings(Part):
         return self.model_dump(
             mode="json", exclude={**dict.fromkeys(_LEARNED_WITHOUT, True), "network": {"test_time_augmentation"}}
         )
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """What was told about the data set, beside where it is."""
+        return ReadOptions(task=self.task, separator=self.label_separator, **self.reading.model_dump())
+
+    @property
+    def span(self) -> Span | None:
+        """The range that was told; None where it is to be found."""
+        return None if self.value_range is None else parse_span(self.value_range)
 
     @property
     def budget_seconds(self) -> float | None:

@@ -32,8 +32,9 @@ class _Mark(NamedTuple):
 class Marks:
     """Where in a gzip file to start from; filled by the reader that first goes over it. Many readers may share it."""
 
-    def __init__(self, size_bytes: int) -> None:
-        """`size_bytes`: of the gzip file."""
+    def __init__(self, size_bytes: int, most: int) -> None:
+        """`size_bytes`: of the gzip file; `most`: the unpacked stream may not have more."""
+        self.most = most
         self._marks = [_Mark(0, 0, None)]
         self._left: list[GzipReader] = []
         self._lock = threading.Lock()
@@ -145,6 +146,8 @@ class GzipReader:
         kept = self._held[-512:]
         self._first, self._held = self._end - len(kept), kept + part
         self._end += len(part)
+        if self._end > self._marks.most:
+            raise GzipDamaged(f"would grow to more than {self._marks.most:,} bytes")
         if self._filling:
             self._marks.pass_by(self._end, self._file.tell() - len(self._rest), self._state)
         return True

@@ -79,7 +79,6 @@ def collect(
         text = member.text if member.text is not None else _decode(member.raw, naming)
         inside = path_inside(archive, text)
         ignored[REPEATED] += inside in named
-        named.pop(inside, None)
         named[inside] = member
         if naming is not None and member.text is None:
             by_raw[path_inside(archive, member.raw.decode("latin-1")).encode("latin-1")] = member

@@ -20,6 +20,7 @@ from tellapart.sources.members import MAX_MEMBERS, Contents
 from tellapart.sources.tars import open_tar
 from tellapart.sources.zips import open_zip
 
+TABLES = (".parquet", ".pq", ".arrow", ".feather")  # that may hold pictures
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 NOT_READ = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 _MOST_OPEN = 1_000  # archives whose lists of members are kept
@@ -100,6 +101,12 @@ def split_path(path: _PathLike) -> tuple[str, str] | None:
     return None
 
 
+def split_table(path: _PathLike) -> tuple[str, str] | None:
+    """The table and the name of a picture in it, of a path that leads into one; None for any other."""
+    table, member = os.path.split(os.fspath(path))
+    return (table, member) if table.lower().endswith(TABLES) and os.path.isfile(table) else None
+
+
 def read_bytes(path: _PathLike) -> bytes:
     """The bytes of a file or of a member of an archive, at most MAX_FILE_BYTES.
 
@@ -111,10 +118,10 @@ def read_bytes(path: _PathLike) -> bytes:
             raise PictureError("not a regular file")
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (NotADirectoryError, FileNotFoundError):  # Windows says the second of a path that goes on behind a file
-        inside = split_path(path)
-        if inside is None:
+        inside, row = split_path(path), split_table(path)
+        if inside is None and row is None:
             raise
-        return _read_member(*inside)
+        return _read_member(*inside) if inside is not None else _read_row(*(row or ("", "")))
     try:
         return _read_open(descriptor)
     finally:
@@ -126,8 +133,10 @@ def exists(path: _PathLike) -> bool:
     if os.path.isfile(path):
         return True
     inside = split_path(path)
+    if inside is None:
+        return split_table(path) is not None
     try:
-        return inside is not None and _SHELF.get(inside[0]).find(inside[1]) is not None
+        return _SHELF.get(inside[0]).find(inside[1]) is not None
     except (DataError, OSError):
         return False
 
@@ -142,6 +151,14 @@ def _read_member(archive: str, name: str) -> bytes:
         raise FileNotFoundError(errno.ENOENT, "the archive has no such member", f"{archive}/{name}")
     _check_size(member.size)
     return contents.read(member)
+
+
+def _read_row(table: str, member: str) -> bytes:
+    try:
+        from tellapart.sources.parquets import read_picture
+    except ImportError:
+        raise PictureError('pictures in tables need the package pyarrow: pip install "tellapart[tables]"') from None
+    return read_picture(table, member)
 
 
 def _read_open(descriptor: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.gzips import GzipDamaged, GzipReader, Marks
-from tellapart.sources.members import LINK, MAX_INDEX_BYTES, SPECIAL, Contents, Member, collect
+from tellapart.sources.members import FREE_BYTES, LINK, MAX_GROWTH, MAX_INDEX_BYTES, SPECIAL, Contents, Member, collect
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 512
@@ -39,7 +39,8 @@ def open_tar(path: str) -> Contents:
     size_bytes, marks = os.path.getsize(path), None
     try:
         if packed:
-            marks = Marks(size_bytes)
+            # Also what lies between the members grows: it must be unpacked to pass it by.
+            marks = Marks(size_bytes, most=2 * max(FREE_BYTES, MAX_GROWTH * size_bytes))
             read = functools.partial(_read_packed, path, marks)
         else:
             read = functools.partial(_read_plain, path)

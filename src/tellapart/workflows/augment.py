@@ -15,11 +15,12 @@ from PIL import Image
 from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing
 from tellapart.data.listing import read_listing
+from tellapart.deep_values import Span
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.models.classics import BLOCKS_SIZE, classic
-from tellapart.preprocessing import Preprocessing, decode, prepare
+from tellapart.preprocessing import Fit, Preprocessing, decode, prepare
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.sources.reading import read_bytes
@@ -45,6 +46,8 @@ class View:
     """What a training's network is shown."""
 
     size: int = 224  # pixels, side of its input
+    fit: Fit = "crop"  # how pictures that are not square fit
+    value_range: Span | None = None  # of pictures of more than 8 bits; None: each by what its file says
     crop: float = 0.875  # share of a picture's shorter side
     grey: bool = False
 
@@ -57,8 +60,13 @@ def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
     own = plain.size
     if scratch:
         own = BLOCKS_SIZE if network.name == "blocks" else classic(network.name).size
+    fit = network.fit or "crop"
     view = View(
-        size=network.size or own, crop=1.0 if scratch else network.crop or plain.crop, grey=network.channels == 1
+        size=network.size or own,
+        fit=fit,
+        value_range=settings.span,
+        crop=1.0 if scratch or fit != "crop" else network.crop or plain.crop,
+        grey=network.channels == 1,
     )
     return settings.augment.model_dump(exclude_none=True), view
 
@@ -88,7 +96,7 @@ def write_sheet(
             )
     _check_out(out, pictures, force=force)
     listing = read_listing(pictures)
-    sampled, unreadable = _sample(listing, rows, seed)
+    sampled, unreadable = _sample(listing, rows, seed, view.value_range)
     if not sampled:
         path, reason = unreadable[0]
         raise DataError(
@@ -130,7 +138,9 @@ def _check_out(out: Path, pictures: Path, *, force: bool) -> None:
         raise StorageError(f"{out} exists already. Choose another name, or give --force to replace it.")
 
 
-def _sample(listing: Listing, count: int, seed: int) -> tuple[list[tuple[Entry, Image.Image]], list[tuple[Path, str]]]:
+def _sample(
+    listing: Listing, count: int, seed: int, span: Span | None
+) -> tuple[list[tuple[Entry, Image.Image]], list[tuple[Path, str]]]:
     """One readable picture of each class in turn, until there are enough; only of the train split where one is given."""
     entries = [entry for entry in listing.entries if entry.split in (None, "train")] or list(listing.entries)
     random = np.random.default_rng(seed)
@@ -138,7 +148,7 @@ def _sample(listing: Listing, count: int, seed: int) -> tuple[list[tuple[Entry, 
     by_class: dict[str, list[Entry]] = {}
     for index in random.permutation(len(entries)).tolist():
         by_class.setdefault(entries[index].target.text, []).append(entries[index])
-    waiting = [_readable(members, unreadable) for members in by_class.values()]  # in random order
+    waiting = [_readable(members, unreadable, span) for members in by_class.values()]  # in random order
     found: list[tuple[Entry, Image.Image]] = []
     while waiting and len(found) < count:
         readers = waiting[: count - len(found)]
@@ -149,10 +159,12 @@ def _sample(listing: Listing, count: int, seed: int) -> tuple[list[tuple[Entry, 
     return sorted(found, key=lambda item: (item[0].target.text, item[0].path)), unreadable
 
 
-def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]]) -> Iterator[tuple[Entry, Image.Image]]:
+def _readable(
+    entries: list[Entry], unreadable: list[tuple[Path, str]], span: Span | None
+) -> Iterator[tuple[Entry, Image.Image]]:
     for entry in entries:
         try:
-            yield entry, decode(_read(entry.path), target=_LIMITS["size"][1]).image
+            yield entry, decode(_read(entry.path), target=_LIMITS["size"][1], span=span).image
         except PictureError as error:
             unreadable.append((entry.path, str(error)))
 
@@ -167,11 +179,11 @@ def _read(path: Path) -> bytes:
 def _row(
     entry: Entry, image: Image.Image, augmentation: Augmentation, view: View, *, columns: int, seed: tuple[int, int]
 ) -> SheetRow:
-    validation = Preprocessing(size=view.size, crop=view.crop)
+    validation = Preprocessing(size=view.size, crop=view.crop, fit=view.fit)
     side = max(view.size, math.floor(view.size / view.crop))
     if view.grey:
         image = image.convert("L").convert("RGB")
-    source = prepare(image, Preprocessing(size=side, crop=1.0))
+    source = prepare(image, Preprocessing(size=side, crop=1.0, fit=view.fit))
     augment = build_augmentation(augmentation, size=view.size)
     return SheetRow(
         label=entry.target.text,

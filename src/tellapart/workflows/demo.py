@@ -6,11 +6,11 @@ probability that it is defective, as experts saw it: 0, 1/3, 2/3 or 1.
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import io
 from pathlib import Path
 
+from tellapart.answers.formulas import SafeWriter
 from tellapart.errors import DataError, MissingExtra
 from tellapart.storage import storage_errors, write_bytes
 
@@ -29,8 +29,8 @@ def write_solar_table(folder: Path) -> Path:
         raise MissingExtra("demo", "demo", "elpv_dataset")
     data = Path(next(iter(spec.submodule_search_locations))) / "data"
     buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator="\n")
-    table.writerow(["path", "label"])
+    table = SafeWriter(buffer, line_end="\n")
+    table.write(["path", "label"])
     with storage_errors(data):
         lines = (data / "labels.csv").read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, start=1):
@@ -42,7 +42,7 @@ def write_solar_table(folder: Path) -> Path:
                 f"line {number} of {data / 'labels.csv'} is {line!r}; it must begin with a path and a number. "
                 "Install elpv-dataset again."
             ) from None
-        table.writerow([path, "defective" if probability >= _DEFECTIVE_FROM else "functional"])
+        table.write([str(path), "defective" if probability >= _DEFECTIVE_FROM else "functional"])
     target = folder / "solar-cells.csv"
     write_bytes(target, buffer.getvalue().encode())
     return target

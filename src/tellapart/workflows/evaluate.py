@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.bundle import TaskName
-from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split
+from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes
+from tellapart.data.names import known_as, renamed
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError
 from tellapart.features.caching import open_cache
-from tellapart.reporter import Reporter
+from tellapart.reporter import Reporter, counted
 from tellapart.runs.open import OpenRun
 from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
@@ -41,6 +42,7 @@ class EvaluateResult:
     seen: int | None  # pictures that the model was trained or tuned on; None where that cannot be known
     metrics: dict[str, Any]
     metrics_unseen: dict[str, Any] | None  # None where none was seen, or all were
+    renamed: dict[str, str]  # class names of the pictures -> the model's that they are nearly the same as
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -51,6 +53,7 @@ class EvaluateResult:
             "seen_in_training": self.seen,
             "metrics": self.metrics,
             "metrics_unseen": self.metrics_unseen,
+            "renamed": self.renamed,
         }
 
 
@@ -71,15 +74,23 @@ def evaluate(
         raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
     predictor = load_predictor(model)
     task = task_of(predictor.manifest.task)
-    options = replace(options, task=options.task or task.name)
+    options = replace(options, task=options.task or task.name, task_of_model=options.task is None)
     with open_cache(reporter) as cache:
         examined = examine(pictures, cache=cache, reporter=reporter, options=options)
+    named = known_as(
+        known_classes(entry.target for entry in examined.listing.entries),
+        predictor.classes,
+        predictor.manifest.data.merged,
+    )
+    examined = replace(examined, listing=renamed(examined.listing, named))
     learned = _learned(OpenRun(model))
     chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
     probabilities, novelty, read = _predict(predictor, entries, reporter)
     if not read:
-        raise DataError(f"none of the {len(entries)} pictures in {pictures} can be read. `tellapart check` says why.")
+        raise DataError(
+            f"of {counted(len(entries), 'picture')} in {pictures} none can be read. `tellapart check` says why."
+        )
     targets = task.encode([entries[row].target for row in read], predictor.classes)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None
@@ -102,6 +113,7 @@ def evaluate(
         seen=None if seen is None else int(seen.sum()),
         metrics=measure(np.ones(len(read), dtype=np.bool_)),
         metrics_unseen=measure(~seen) if some_seen and seen is not None else None,
+        renamed=named,
     )
 
 
@@ -127,7 +139,7 @@ def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, l
         holding = [entries[index].path for index in chosen if unknown[0] in entries[index].target.classes]
         more = f" and {len(classes) - _NAMED:,} more" if len(classes) > _NAMED else ""
         raise DataError(
-            f"the label {unknown[0]!r}, of {len(holding):,} pictures such as {holding[0]}, is none of the model's classes "
+            f"the label {unknown[0]!r}, of {counted(len(holding), 'picture')} such as {holding[0]}, is none of the model's classes "
             f"({', '.join(classes[:_NAMED])}{more}). Call it as the model does, or leave those pictures out."
         )
     return chosen

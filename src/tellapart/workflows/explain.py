@@ -7,9 +7,9 @@ import difflib
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,10 @@ from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
 from tellapart.explanation.faithfulness import Faithfulness, chance, faithfulness
 from tellapart.explanation.files import Files, choose_files
+from tellapart.explanation.laying import as_seen, onto
 from tellapart.explanation.methods import EXPLAINERS, Subject
 from tellapart.explanation.overlay import overlay
-from tellapart.preprocessing import decode, prepare
+from tellapart.preprocessing import decode_for, prepare
 from tellapart.reporter import Reporter
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.open import OpenRun
@@ -31,6 +32,7 @@ from tellapart.storage import own_folder, write_bytes
 
 ALL = "all"
 SIDE = 448  # pixels, of an overlay
+_THUMB = 256  # pixels, that a training picture is decoded to at least
 NO_BETTER = "No heatmap does better than chance here: do not rely on them."
 _FOOT = (
     "Deletion: the class's mean probability while the hottest pixels are taken away; low is good. Insertion: while they "
@@ -129,6 +131,13 @@ class _Looking:
     skipped: dict[str, str]
 
 
+class _Picture(NamedTuple):
+    """A picture in its own shape."""
+
+    decoded: Image.Image
+    large: NDArray[np.uint8]  # [H, W, 3], what the network sees of it
+
+
 def explain(
     opened: OpenRun,
     pictures: Sequence[str],
@@ -204,13 +213,13 @@ def _choose(opened: OpenRun, methods: Sequence[str], layer: str | None, reporter
 def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
     opened, subject = looking.opened, looking.subject
     preprocessing = opened.preprocessing
-    decoded = decode(read_file(path), target=max(SIDE, preprocessing.size)).image
+    decoded = decode_for(read_file(path), preprocessing, target=SIDE).image
     image = prepare(decoded, preprocessing)
-    large = prepare(decoded, replace(preprocessing, size=max(SIDE, preprocessing.size)))
+    large = as_seen(decoded, preprocessing, side=max(SIDE, preprocessing.size))
     probabilities, embeddings = opened.run(image[None])
     row = probabilities[0]
     target = int(row.argmax()) if looking.target is None else looking.target
-    drawn, panels = _draw_all(looking, image, large, target, place)
+    drawn, panels = _draw_all(looking, image, _Picture(decoded, large), target, place)
     random = chance(image, target, predict=subject.predict, background=subject.background)
     best = max(drawn, key=lambda one: one.faithfulness.score)
     near, seen = looking.neighbourhood.of(embeddings[0], looking.neighbours) if looking.neighbourhood else ([], False)
@@ -232,7 +241,7 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
 
 
 def _draw_all(
-    looking: _Looking, image: NDArray[np.uint8], large: NDArray[np.uint8], target: int, place: Files
+    looking: _Looking, image: NDArray[np.uint8], picture: _Picture, target: int, place: Files
 ) -> tuple[list[Drawn], list[NDArray[np.uint8]]]:
     drawn, panels, subject = [], [], looking.subject
     for name in looking.methods:
@@ -245,7 +254,8 @@ def _draw_all(
             looking.skipped[name] = str(error)
             continue
         seconds = time.monotonic() - started
-        panels.append(overlay(large, heat.heatmap))
+        own = onto(heat.heatmap, picture.decoded, looking.opened.preprocessing)
+        panels.append(overlay(picture.large, own))
         own_folder(place.folder)
         write_png(place.overlay(name), panels[-1])
         buffer = io.BytesIO()
@@ -303,5 +313,6 @@ def _write_sheet(
 def _thumb(one: Neighbour, opened: OpenRun, found: Explained) -> Thumb:
     picture = None
     with contextlib.suppress(PictureError):
-        picture = Image.fromarray(prepare(decode(read_file(str(one.path)), target=256).image, opened.preprocessing))
+        decoded = decode_for(read_file(str(one.path)), opened.preprocessing, target=_THUMB).image
+        picture = Image.fromarray(as_seen(decoded, opened.preprocessing, side=opened.preprocessing.size))
     return Thumb(picture=picture, label=one.label, words=f"similarity {one.similarity:.2f}")

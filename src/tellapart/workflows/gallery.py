@@ -37,13 +37,20 @@ class Written:
 
 
 def make_gallery(
-    source: Path, *, out: Path | None = None, pictures: int = 2000, side: int = 96, seed: int = 0, reporter: Reporter
+    source: Path,
+    *,
+    out: Path | None = None,
+    pictures: int = 2000,
+    side: int = 96,
+    seed: int = 0,
+    reporter: Reporter,
+    moved: Path | None = None,
 ) -> Written:
-    """Write the gallery of a run's model, by default beside it. `side` in pixels.
+    """Write the gallery of a run's model, by default beside it. `side` in pixels; `moved` is where its pictures lie now, if moved.
 
     Raises: ModelFileError, SettingsError; DataError when there are no training pictures to be had; StorageError.
     """
-    opened = OpenRun(source)
+    opened = OpenRun(source, pictures=moved)
     every = _training_pictures(opened)
     chosen = spread([example.target.text for example in every], pictures, seed=seed)
     with open_cache(reporter) as cache:
@@ -98,8 +105,8 @@ def _training_pictures(opened: OpenRun) -> list[Example]:
     if not there:
         path = opened.folder / EXAMPLES
         raise DataError(
-            f"none of the {len(different):,} training pictures that {path} lists is where it was. Put them back, such as "
-            f"{next(iter(different.values())).path if different else 'the first of them'}."
+            f"none of the {len(different):,} training pictures that {path} lists is where it was, such as "
+            f"{next(iter(different.values())).path if different else 'the first of them'}. Say where they are: --pictures FOLDER."
         )
     return there
 

@@ -5,20 +5,20 @@ The classifier is the probe on cached features, fitted without the pictures that
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import importlib
-import io
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.corrections import data_folder, path_in
+from tellapart.answers.formulas import csv_text
+from tellapart.data.corrections import path_in
 from tellapart.data.examples import PictureFile, ReadOptions, known_classes
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError, StorageError
@@ -29,10 +29,12 @@ from tellapart.features.caching import open_cache
 from tellapart.features.embedding import embed_pictures
 from tellapart.features.engine import choose_device
 from tellapart.features.extract import Features
+from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder, write_bytes
 from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
+from tellapart.workflows.learning.value_range import range_of
 
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
 
@@ -53,7 +55,7 @@ class DoubtfulLabels:
         """One doubt with names, by COLUMNS; probabilities are None where nothing could judge the picture."""
         listing = self.examined.listing
         values = (
-            path_in(data_folder(listing.source), listing.entries[self.indices[doubt.row]].path),
+            path_in(listing.folder, listing.entries[self.indices[doubt.row]].path),
             doubt.label,
             doubt.suggested,
             _number(doubt.probability_of_label),
@@ -120,12 +122,9 @@ def write_doubts(path: Path, doubtful: DoubtfulLabels, *, force: bool) -> None:
     Raises: StorageError when the file exists and `force` is not set, or the folder refuses.
     """
     check_out(path, force=force)
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, COLUMNS)
-    table.writeheader()
-    table.writerows(doubtful.record(doubt) for doubt in doubtful.report.doubts)
+    text = csv_text(COLUMNS, map(doubtful.record, doubtful.report.doubts))
     # With a byte order mark: this file is made to be opened in a spreadsheet, and Excel takes it for Latin without one.
-    write_bytes(path, b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "surrogateescape"))
+    write_bytes(path, b"\xef\xbb\xbf" + text.encode("utf-8", "surrogateescape"))
 
 
 def check_out(path: Path, *, force: bool) -> None:
@@ -151,6 +150,8 @@ def _embed(
     with reporter.step("Preparing the network", 1) as advance:
         ready = pending.wait()
         advance(1)
+    span = range_of(examined, usable)
+    ready = replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))
     pictures = [
         PictureFile(
             path=examined.listing.entries[index].path,
@@ -193,7 +194,8 @@ def _judge(
 def _import_ahead() -> None:
     """Import what the last step needs while pictures are read: cleanlab brings pandas, which takes a second or two."""
     for name in ("scipy.optimize", "cleanlab.count"):
-        importlib.import_module(name)
+        with contextlib.suppress(Exception):  # who needs it meets the same, and says it
+            importlib.import_module(name)
 
 
 def _number(value: float | None) -> float | None:

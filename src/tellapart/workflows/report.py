@@ -6,6 +6,7 @@ that are gone. What it says, the run's task says.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from tellapart.reporter import Reporter
 from tellapart.reporting.blocks import Report
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
-from tellapart.runs.open import open_finished
-from tellapart.storage import write_bytes
+from tellapart.runs.open import OpenRun, open_finished
+from tellapart.sources.reading import exists
+from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.table import task_of
 
 NAME = "report.html"
+_MARK = b"<!-- tellapart: %d pictures could not be shown -->\n"  # after the page; the next report reads it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +35,48 @@ class WrittenReport:
 
 
 def write_report(
-    folder: Path, *, language: Language, cache: Cache, reporter: Reporter, out: Path | None = None
+    folder: Path,
+    *,
+    language: Language,
+    cache: Cache,
+    reporter: Reporter,
+    out: Path | None = None,
+    pictures: Path | None = None,
 ) -> WrittenReport:
     """Write a run's report, in place of an earlier one in its folder, or to `out`, which must not be there yet.
 
+    `pictures` is where the run's pictures lie now, if they were moved. A page is not replaced by one that shows fewer of them.
     Raises: SettingsError, DataError, ModelFileError, StorageError.
     """
-    run, phrases = open_finished(folder), Phrases(language)
+    run, phrases = open_finished(folder, pictures=pictures), Phrases(language)
     target = out or folder / NAME
     if out is not None and out.exists():
         raise StorageError(
             f"{out} is there already, and nothing is overwritten unasked. Choose another --out or move it."
         )
+    missing = run.missing
+    if out is None and missing > _missing_in(target):
+        raise StorageError(
+            f"{missing:,} of the run's {len(run.examples):,} pictures are no longer where they were, such as {_gone(run)}, and "
+            f"{target} shows more of them. Say where they are with --pictures FOLDER, or choose another --out."
+        )
     manifest = run.manifest
     verdict, sections = task_of(manifest.task).sections(run, phrases, cache=cache, reporter=reporter)
     made = manifest.created.replace("T", " ")[:16]
     report = Report(name=manifest.data.name, made=made, verdict=verdict, sections=sections)
-    data = render(report, phrases).encode("utf-8", "backslashreplace")
+    data = render(report, phrases).encode("utf-8", "backslashreplace") + _MARK % missing
     write_bytes(target, data)
-    return WrittenReport(path=target, size_bytes=len(data), missing=run.missing)
+    return WrittenReport(path=target, size_bytes=len(data), missing=missing)
+
+
+def _missing_in(page: Path) -> float:
+    """How many pictures an earlier page could not show; none where it does not say, any number where there is no page."""
+    if not page.is_file():
+        return float("inf")
+    with storage_errors(page):
+        found = re.search(_MARK.replace(b"%d", rb"(\d+)"), page.read_bytes()[-100:])
+    return int(found[1]) if found else 0
+
+
+def _gone(run: OpenRun) -> Path:
+    return next(one.path for one in run.examples if not one.problem and not exists(one.path))

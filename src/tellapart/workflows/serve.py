@@ -21,7 +21,7 @@ def serve(options: ServeOptions, *, say: Callable[[str], None], ready: Callable[
     """
     check_options(options)
     keys = read_keys(options.api_key_file) if options.api_key_file is not None else Keys()
-    hosts_for(options.host, options.allow_host)
+    hosts_for(options.host, options.allow_host, options.allow_origin)
     read_sources(options.models)
     with contextlib.closing(open_socket(options.host, options.port)) as http:
         if options.workers > 1 and options.grpc_port is not None:

@@ -6,6 +6,7 @@ validation split chooses and calibrates; the test split is looked at once, at th
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
@@ -20,12 +21,12 @@ from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
-from tellapart.data.examples import ReadOptions
 from tellapart.data.survey import Examined
 from tellapart.errors import (
     BackboneError,
     BackboneUnavailable,
     ForeignCheckpoint,
+    MachineError,
     SettingsError,
     StorageError,
     TellapartError,
@@ -35,6 +36,7 @@ from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device
+from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
@@ -49,12 +51,13 @@ from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.processes import is_helper, world_size
 from tellapart.workflows.learning.session import TrainingSession, make_clock
 from tellapart.workflows.learning.strategies import learn
+from tellapart.workflows.learning.value_range import find_range
 
 
 def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
     """Train, test and write a run with its report; `run` is given when a stopped one is resumed.
 
-    Raises: DataError, SettingsError, BackboneError, TrainingError, StorageError; nothing is written for data that
+    Raises: DataError, SettingsError, BackboneError, TrainingError, MachineError, StorageError; nothing is written for data that
     cannot be trained on.
     """
     with open_cache(reporter) as cache:
@@ -85,10 +88,11 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     pending = None if settings.strategy == "scratch" else _prepare(settings)
-    with _Keeper(reporter, run, resumed=resumed) as keeper:
+    with _Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
             examined, task, dataset = _look(settings, cache, pending, reporter)
             settings = _with_batch_size(settings, dataset, device)
+            span = find_range(settings, examined, dataset, reporter)
             settings, backbone = _backbone(settings, pending, reporter)
         finally:
             if pending is not None:
@@ -101,6 +105,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             cache=cache,
             reporter=reporter,
             started=started,
+            span=span,
             clock=make_clock(settings, device, started, pictures=len(dataset.indices)),
         )
         session.seconds["audit and export"] = time.monotonic() - started
@@ -132,7 +137,7 @@ class _Keeper:
                 f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
                 f"{self.run.folder / 'checkpoints'}. Train again with other settings."
             )
-        elif isinstance(error, (KeyboardInterrupt, StorageError)):
+        elif isinstance(error, (KeyboardInterrupt, MachineError, StorageError)):
             self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
         self.run.release()
 
@@ -166,7 +171,7 @@ def _look(
         cache=cache,
         reporter=reporter,
         workers=workers,
-        options=ReadOptions(task=settings.task, separator=settings.label_separator),
+        options=settings.read_options,
         look="always",
     )
     _report_findings(examined, reporter)
@@ -191,7 +196,8 @@ def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> 
 def _import_ahead() -> None:
     """Import what the later steps need while the audit reads files: a second that a short run would feel."""
     for name in ("scipy.optimize", "sklearn.metrics", "onnx", "safetensors.numpy"):
-        importlib.import_module(name)
+        with contextlib.suppress(Exception):  # who needs it meets the same, and says it
+            importlib.import_module(name)
 
 
 def _report_findings(examined: Examined, reporter: Reporter) -> None:

@@ -21,6 +21,7 @@ from tellapart.evaluation.abstention import (
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Validated
 from tellapart.evaluation.novelty import Novelty, choose_pictures, fit_novelty
+from tellapart.reporter import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +39,7 @@ class Abstention:
         if found >= needed:
             return self._of_size()
         return (
-            f"The validation split has {found:,} pictures; it takes {needed:,} to tell which classes to name so that the "
+            f"The validation split has {counted(found, 'picture')}; it takes {needed:,} to tell which classes to name so that the "
             f"true one is among them {100 * self.thresholds.coverage:g} % of the time. Until then every class is, and no "
             "picture is called unknown. Add pictures, or give a lower --coverage."
         )

@@ -19,6 +19,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.evaluation.abstention import conformal_quantile, fewest_pictures, share_with_interval
 from tellapart.evaluation.choosing import Validated
 from tellapart.evaluation.novelty import Novelty, choose_pictures, fit_novelty
+from tellapart.reporter import counted
 
 FREQUENT = 10  # training pictures of a combination; with fewer a mean says more of them than of it
 
@@ -44,9 +45,9 @@ class MultilabelAbstention:
         if self.threshold is not None:
             return ""
         return (
-            f"The validation split has {self.calibrated_on:,} pictures; it takes {fewest_pictures(self.coverage):,} to tell "
-            f"which are unlike them, so that {100 * self.coverage:g} % of the others are kept. Until then no picture is called "
-            "unknown. Add pictures, or give a lower --coverage."
+            f"The validation split has {counted(self.calibrated_on, 'picture')}; it takes {fewest_pictures(self.coverage):,} to "
+            f"tell which are unlike them, so that {100 * self.coverage:g} % of the others are kept. Until then no picture is "
+            "called unknown. Add pictures, or give a lower --coverage."
         )
 
 

@@ -54,7 +54,7 @@ _NO_SHARES = ("log_loss", "micro_f1", "macro_f1")  # shown as numbers, not in pe
 
 def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter) -> tuple[Verdict, list[Section]]:
     """Everything that the report says. Raises: DataError, ModelFileError, StorageError."""
-    embedded, album = try_to_embed(run, cache, reporter), Album()
+    embedded, album = try_to_embed(run, cache, reporter), Album(run.preprocessing)
     with reporter.step("Writing the report", 5) as advance:
         rows = label_rows(run)
         data = data_part(run, sampled(rows), album, says=lambda target: names(target, phrases))

@@ -66,6 +66,8 @@ def examine(
         listing = add_pictures(listing, corrections, options.separator)
     elif corrections is not None:
         corrected = correct(listing, corrections, options.separator)
+        for note in corrected.notes:
+            reporter.say(note)
         reporter.say(corrected.summary)
         listing = corrected.listing
     _check_names(listing)

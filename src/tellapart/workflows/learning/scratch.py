@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tellapart.data.augment import build_augmentation, resolve
 from tellapart.errors import SettingsError
+from tellapart.preprocessing import fitted
 from tellapart.tasks.task import Task
 from tellapart.training.planning import TooShort
 from tellapart.workflows.learning.prepared import Prepared
@@ -21,13 +22,14 @@ def prepare_scratch(session: TrainingSession, task: Task, class_count: int) -> P
         built = task.build(settings, class_count)
         advance(1)
     size = built.preprocessing.size
+    preprocessing = fitted(built.preprocessing, settings.network.fit or "crop", session.span)
     return Prepared(
         strategy="scratch",
         network=built.network,
         name=built.name,
         source=built.source,
         license=built.license,
-        preprocessing=built.preprocessing,
+        preprocessing=preprocessing,
         augment=build_augmentation(resolve(**settings.augment.model_dump()), size=size),
         learning_rate=LEARNING_RATES[settings.loop.optimizer],
         epochs=EPOCHS,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tellapart.data.survey import Examined
+from tellapart.deep_values import Span
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
@@ -28,6 +29,7 @@ class TrainingSession:
     clock: Clock
     reporter: Reporter
     started: float
+    span: Span | None = None  # what is black and white in pictures of more than 8 bits
     devices: Devices | None = None  # joined when something is trained with gradients
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from tellapart.errors import DataError
 from tellapart.features.caching import row_limit_bytes
 from tellapart.features.shrink import ShrunkPictures, shrink, training_square
 from tellapart.preprocessing import Preprocessing
-from tellapart.reporter import Reporter
+from tellapart.reporter import Reporter, counted
 from tellapart.storage import cache_folder
 
 
@@ -54,7 +54,7 @@ def shrink_splits(dataset: Dataset, preprocessing: Preprocessing, reporter: Repo
         if pictures.problems:
             row, problem = next(iter(pictures.problems.items()))
             reporter.warn(
-                f"{len(pictures.problems):,} {split} pictures are left out of the training; "
+                f"left out of the training: {counted(len(pictures.problems), f'{split} picture')}; "
                 f"{pictures.pictures[row].path}: {problem}"
             )
         if len(pictures.problems) == len(pictures):

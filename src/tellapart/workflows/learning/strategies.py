@@ -17,6 +17,7 @@ from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.runtime import cores
 from tellapart.tasks.task import Task
 from tellapart.training.planning import TooShort, worth_trying
+from tellapart.workflows.learning.fit import choose_fit, keep_fit
 from tellapart.workflows.learning.session import TrainingSession
 
 _MOST_RIGHT = 0.9995  # of the validation split; above it nothing is left that fine-tuning could show
@@ -38,7 +39,9 @@ def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
     Raises: DataError, SettingsError, TrainingError, StorageError.
     """
     if backbone is None:
+        keep_fit(session, session.run.settings.network.fit or "crop")
         return _kept(session, task, dataset, _from_scratch(session, task, dataset), None)
+    backbone = choose_fit(session, task, dataset, backbone)
     dataset, embedded = embed_dataset(dataset, backbone, session.device, session.cache, session.reporter)
     session.seconds["embeddings"] = embedded.seconds
     first = _quick(session, task, dataset, embedded)

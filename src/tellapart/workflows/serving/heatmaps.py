@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tellapart.drawing.png import encode_png
 from tellapart.errors import MissingExtra, ModelFileError
 from tellapart.explanation.activation import ClassActivation
+from tellapart.explanation.laying import as_seen, onto
 from tellapart.explanation.occlusion import occlusion
 from tellapart.explanation.overlay import overlay
-from tellapart.preprocessing import load
+from tellapart.preprocessing import decode_for, prepare
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH
 from tellapart.serving.opened import Version
@@ -31,7 +32,9 @@ def make_explainer() -> Explain:
 
     def explain(version: Version, data: bytes, target: int) -> bytes:
         """Raises: PictureError."""
-        image = load(data, version.model.preprocessing)
+        preprocessing = version.model.preprocessing
+        decoded = decode_for(data, preprocessing, max_pixels=version.max_pixels).image
+        image = prepare(decoded, preprocessing)
         with one_at_a_time:
             if version not in activations:
                 activations[version] = _open(version)
@@ -41,7 +44,8 @@ def make_explainer() -> Explain:
         else:
             background = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
             heat = occlusion(image, target, predict=lambda images: _predict(version, images), background=background)
-        return encode_png(overlay(image, heat))
+        picture = as_seen(decoded, preprocessing, side=preprocessing.size)
+        return encode_png(overlay(picture, onto(heat, decoded, preprocessing)))
 
     return explain
 

@@ -30,6 +30,7 @@ class ServeOptions:
     control: bool = False  # clients may load and unload
     api_key_file: Path | None = None
     allow_host: tuple[str, ...] = ()  # names that the server answers to, beside its own
+    allow_origin: tuple[str, ...] = ()  # sites whose pages may ask it
     corrections: Path | None = None  # the folder for what people correct; None: they cannot
     corrections_mb: int = 1000  # at most in that folder
     threads: int | None = None  # that classify; None: one a core

@@ -1,0 +1,72 @@
+"""Flags that say how a data set is read. In: a command. Out: the same with the flags; ReadOptions. Next: train.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS
+
+if TYPE_CHECKING:
+    from tellapart.bundle import TaskName
+    from tellapart.data.examples import ReadOptions
+
+# Of ReadOptions, beside the task.
+NAMES = (
+    "encoding",
+    "path_column",
+    "label_column",
+    "split_column",
+    "group_column",
+    "root",
+    "extension",
+    "label_from",
+    "merge_names",
+)
+
+_OPTIONS = (
+    click.option("--label-separator", type=click.Choice(SEPARATORS), metavar="TEXT", help=SEPARATOR_HELP),
+    click.option(
+        "--path-column",
+        metavar="NAME",
+        help="Of a table, or the column's number from 1.  [default: path, or a usual name]",
+    ),
+    click.option("--label-column", metavar="NAME", help="The same for the class.  [default: label, or a usual name]"),
+    click.option("--split-column", metavar="NAME", help="The same for train, val or test.  [default: split]"),
+    click.option("--group-column", metavar="NAME", help="The same for what stays together.  [default: group]"),
+    click.option("--root", metavar="FOLDER", help="What a table's paths count from.  [default: the table's folder]"),
+    click.option("--extension", metavar="TEXT", help="Of a table's paths that have none, such as .jpg."),
+    click.option(
+        "--encoding", metavar="NAME", help="Of a text table, such as cp1252 or gb18030.  [default: UTF-8, or found]"
+    ),
+    click.option(
+        "--label-from",
+        metavar="REGEX",
+        help="Finds the class in each path: a regular expression with (?P<label>...) and, if wanted, (?P<group>...) and "
+        "(?P<split>...), such as '(?P<label>[a-z]+)[.]' for cat.0.jpg.",
+    ),
+    click.option(
+        "--merge-names",
+        is_flag=True,
+        default=None,
+        help="Class names that differ only in case, blanks or how a character is stored are one class.",
+    ),
+)
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with a flag for each of them."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_options(flags: dict[str, Any], *, task: TaskName | None = None) -> ReadOptions:
+    """What the flags say; they are taken out of `flags`."""
+    from tellapart.data.examples import ReadOptions
+
+    told = {name: flags.pop(name) for name in NAMES}
+    separator = flags.pop("label_separator")
+    return ReadOptions(task=task, separator=separator, **{**told, "merge_names": bool(told["merge_names"])})

@@ -1,0 +1,228 @@
+"""Which column of a table is what. In: Cells, what was told. Out: Cells with path, label, split, group. Next: table.py.
+
+What is told wins; then the plain names; then the names that other programs use, of which one must fit. A table without a header is
+known by its first row, which names a picture. What was found so is told, and so are columns that look like a split or a group and
+are not read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
+from tellapart.data.cells import Cells
+from tellapart.data.examples import ReadOptions, Split
+from tellapart.data.layouts import split_of
+from tellapart.errors import DataError, SettingsError
+
+ROLES = ("path", "label", "split", "group")
+# Names that other programs give to columns, in lower case, blanks and hyphens as underscores.
+_USUAL: Mapping[str, str] = {
+    "path": "image filename file_name file filepath file_path image_path img_path imagepath img image_name img_name image_file "
+    "picture photo image_id img_id imageid id 图片 图像 路径 文件 文件名",
+    "label": "class category class_name classname category_name label_name target emotion expression species breed variety "
+    "diagnosis dx disease 标签 类别 分类",
+    "split": "subset set fold partition phase usage dataset data_split train_test traintest is_train mode",
+    "group": "patient patient_id patientid subject_id case_id lesion_id person_id animal_id video_id session_id group_id",
+}
+PATH_NAMES, LABEL_NAMES = tuple(_USUAL["path"].split()), tuple(_USUAL["label"].split())  # the first that is there wins
+NAMES = frozenset((*ROLES, "labels", *PATH_NAMES, *LABEL_NAMES))  # that a header may have
+_SPLIT_LIKE, _GROUP_LIKE = frozenset(_USUAL["split"].split()), frozenset(_USUAL["group"].split())
+# Of a run's examples.csv, which needs no word about its target.
+_EXAMPLES = {"path", "target", "content_hash"}
+_ROWS_TRIED = 20
+NOT_READ = " (not read)"  # after the name of a column that is not what it is called
+
+
+def with_roles(cells: Cells, options: ReadOptions) -> Cells:
+    """The table with its columns called path, label (or labels), split and group as far as they are there.
+
+    Raises: DataError where a told column is not there, or several may be meant; SettingsError for one column told twice.
+    """
+    headless = _lacks_header(cells, options)
+    if headless:
+        cells = cells.without_header()
+    told = _told(cells, options)
+    places = dict(told)
+    names = [plain_name(name) for name in cells.header]
+    if "path" not in places and (place := _path_place(cells, names, headless, told.values())) is not None:
+        places["path"] = place
+    if "label" not in places and (place := _label_place(cells, names, headless, places, options)) is not None:
+        places["label"] = place
+    for role in ("split", "group"):
+        if role not in places and role in names:
+            places[role] = names.index(role)
+    return cells.renamed(
+        _renamed(cells.header, places, told, options), notes=_notes(cells, names, places, told, headless)
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def split_named(cell: str) -> Split | None:
+    """The split that a cell, or a folder, says and nothing else: train, Validation, test_set, 训练集."""
+    found = split_of(cell)
+    return None if found is None or found.stem else found.split
+
+
+def plain_name(name: str) -> str:
+    """A column's name in lower case, its blanks and hyphens as underscores."""
+    return re.sub(r"[\s\-]+", "_", name.strip().casefold())
+
+
+def _lacks_header(cells: Cells, options: ReadOptions) -> bool:
+    """Whether the first row is data: none of its cells is a column's name, and one names a picture."""
+    if any(plain_name(cell) in NAMES for cell in cells.header):
+        return False
+    asked = [getattr(options, f"{role}_column") for role in ROLES]
+    if any(name in cells.header for name in asked if name is not None):
+        return False
+    return any(map(_says_picture, cells.header)) or any(cells.locator.find(cell) for cell in cells.header if cell)
+
+
+def _says_picture(cell: str) -> bool:
+    return os.path.splitext(cell)[1].lower() in FORMAT_OF_EXTENSION
+
+
+def _told(cells: Cells, options: ReadOptions) -> dict[str, int]:
+    """The columns that were told, by role."""
+    places: dict[str, int] = {}
+    for role in ROLES:
+        name = getattr(options, f"{role}_column")
+        if name is None:
+            continue
+        place = _place(cells, name, f"--{role}-column")
+        same = [other for other, taken in places.items() if taken == place]
+        if same:
+            raise SettingsError(
+                f"--{same[0]}-column and --{role}-column both name the column {name!r}; each needs one of its own. Leave one out."
+            )
+        places[role] = place
+    return places
+
+
+def _place(cells: Cells, name: str, option: str) -> int:
+    folded = [header.casefold() for header in cells.header]
+    for found in ([header == name for header in cells.header], [header == name.casefold() for header in folded]):
+        if sum(found) > 1:
+            raise DataError(
+                f"the table {str(cells.path)!r} has {sum(found)} columns called {name!r}. Give {option} its number, from 1."
+            )
+        if any(found):
+            return found.index(True)
+    if name.isdecimal() and 0 < int(name) <= len(folded):
+        return int(name) - 1
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    raise DataError(
+        f"the table {str(cells.path)!r} has no column {name!r}, which {option} names."
+        f"{f' Did you mean {cells.header[folded.index(near[0])]!r}?' if near else ''} Its columns are: {_quoted(cells.header)}."
+    )
+
+
+def _path_place(cells: Cells, names: Sequence[str], headless: bool, taken: Iterable[int]) -> int | None:
+    if "path" in names:
+        return names.index("path")
+    free = [place for place in range(len(names)) if place not in set(taken)]
+    if headless:
+        found = [place for place in free if _says_picture(cells.rows()[0][1][place]) or _files_in(cells, place)]
+        if len(found) > 1:
+            raise DataError(
+                f"the table {str(cells.path)!r} has no header, and columns "
+                f"{' and '.join(str(place + 1) for place in found)} both name files. Say which is meant with --path-column, by "
+                "its number."
+            )
+        return found[0] if found else None
+    found = [names.index(name) for name in PATH_NAMES if name in names and names.index(name) in free]
+    # Of image and id, the one whose cells are files.
+    return max(found, key=lambda place: _files_in(cells, place)) if len(found) > 1 else next(iter(found), None)
+
+
+def _files_in(cells: Cells, place: int) -> int:
+    return sum(cells.locator.find(row[place]) is not None for _, row in cells.rows()[:_ROWS_TRIED])
+
+
+def _label_place(
+    cells: Cells, names: Sequence[str], headless: bool, places: Mapping[str, int], options: ReadOptions
+) -> int | None:
+    if options.label_from is not None:
+        return None
+    for name in ("label", "labels"):
+        if name in names:
+            return names.index(name)
+    free = [place for place in range(len(names)) if place not in places.values()]
+    if headless:
+        if len(free) > 1:
+            raise DataError(
+                f"the table {str(cells.path)!r} has no header, and {len(names)} columns. Say which holds the label "
+                f"with --label-column, by its number; its first row is {_quoted(cells.rows()[0][1])}."
+            )
+        return free[0] if free else None
+    found = [place for place in free if names[place] in LABEL_NAMES]
+    if len(found) > 1:
+        raise DataError(
+            f"the table {str(cells.path)!r} has no column 'label', but "
+            f"{_quoted(cells.header[place] for place in found)}, which all may be meant. Say which with "
+            f"--label-column, such as --label-column {cells.header[found[0]]!r}."
+        )
+    return found[0] if found else None
+
+
+def _renamed(
+    header: Sequence[str], places: Mapping[str, int], told: Mapping[str, int], options: ReadOptions
+) -> list[str]:
+    """The header with the columns under the names of their roles; a name that belongs to another column now is marked."""
+    role_at = {place: role for role, place in places.items()}
+    labelled = "label" in told or options.label_from is not None
+    renamed = []
+    for place, name in enumerate(header):
+        role = role_at.get(place)
+        plain = name.casefold()
+        if role is not None:
+            renamed.append(plain if role == "label" and plain == "labels" else role if plain != role else name)
+        elif plain in told or (labelled and plain in ("label", "labels")) or plain_name(name) in _SPLIT_LIKE:
+            renamed.append(name + NOT_READ)
+        else:
+            renamed.append(name)
+    return renamed
+
+
+def _notes(
+    cells: Cells, names: Sequence[str], places: Mapping[str, int], told: Mapping[str, int], headless: bool
+) -> list[str]:
+    """What was found by itself, and what looks like a split or group and is not read."""
+    found = [
+        f"{role} from column {place + 1}" if headless else f"{role} from the column {cells.header[place]!r}"
+        for role, place in places.items()
+        if role not in told and names[place] not in (role, "labels")
+    ]
+    notes = []
+    if found and not set(names) >= _EXAMPLES:
+        what = "no header; " if headless else ""
+        notes.append(
+            f"{cells.path}: {what}{', '.join(found)}. Say otherwise with --path-column, --label-column and so on."
+        )
+    for role, known in (("split", _SPLIT_LIKE), ("group", _GROUP_LIKE)):
+        if role in places or headless:
+            continue
+        alike = [
+            cells.header[place] for place, name in enumerate(names) if name in known and place not in places.values()
+        ]
+        if alike:
+            what = f"{_quoted(alike)} may be a {role}, but {'is' if len(alike) == 1 else 'are'} not read"
+            notes.append(f"{cells.path}: {what}; {_remedy(cells, role, alike[0])}.")
+    return notes
+
+
+def _remedy(cells: Cells, role: str, column: str) -> str:
+    found = {row[cells.header.index(column)] for _, row in cells.rows()}
+    other = min((cell for cell in found if cell and split_named(cell) is None), default=None)
+    if role == "split" and other is not None:
+        return f"a split is train, val or test, and its cells are such as {other!r}"
+    return f"--{role}-column {column} reads it"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

@@ -1,0 +1,69 @@
+"""What separates the cells of a text table. In: text. Out: rows of cells. Next: cells.py.
+
+The csv module itself reads the beginning with every separator that there may be; the one under which the rows fit the header is
+taken. Excel's first line `sep=;` says it. Line ends are those of Unix, Windows or the old Mac.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Collection, Iterator
+
+SEPARATORS = (",", ";", "\t", "|", " ")
+
+_SAID = re.compile(r'"?sep=(.)"?[ ,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_ROWS_TRIED = 50
+
+
+class _Table(csv.excel):
+    """Excel's dialect, with blanks after a separator that are no part of a cell, and faults that are told."""
+
+    skipinitialspace = True
+    strict = True
+
+
+class Rows:
+    """The rows of a text table, as the csv module reads them."""
+
+    def __init__(self, text: str, names: Collection[str]) -> None:
+        """`names` are those, in lower case, that a header's columns often have."""
+        said = _SAID.match(text)
+        body = text[said.end() :] if said else text
+        self.separator = said[1] if said and said[1] not in '"\r\n' else _separator(body, names)
+        self._first_line = 1 if said else 0
+        self._reader = csv.reader(io.StringIO(body, newline=""), _Table, delimiter=self.separator)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self._reader
+
+    def __next__(self) -> list[str]:
+        return next(self._reader)
+
+    @property
+    def line(self) -> int:
+        """The last line that was read, counted from 1."""
+        return self._first_line + self._reader.line_num
+
+
+def _separator(text: str, names: Collection[str]) -> str:
+    return max(SEPARATORS, key=lambda separator: _fit(text, separator, names))
+
+
+def _fit(text: str, separator: str, names: Collection[str]) -> tuple[int, float, int]:
+    """How well a separator fits: known names in the header, rows as wide as it, cells in it."""
+    reader = csv.reader(io.StringIO(text, newline=""), _Table, delimiter=separator)
+    rows: list[list[str]] = []
+    try:
+        for row in itertools.islice(reader, _ROWS_TRIED):
+            if any(cell.strip() for cell in row):
+                rows.append(row)
+    except csv.Error:
+        pass  # told when the rows are read; the ones before it tell enough
+    width = len(rows[0]) if rows else 0
+    if width < 2 or (separator == " " and any(len(row) != width for row in rows)):
+        return (0, 0.0, 0)  # a space is part of many names and paths
+    known = sum(cell.strip().casefold() in names for cell in rows[0])
+    return (known, sum(len(row) == width for row in rows) / len(rows), width)

@@ -1,0 +1,119 @@
+"""Class names that are nearly the same. In: names, Listing. Out: groups, a Listing with them joined. Next: audit.py.
+
+Cat and cat, "disc " and "disc", full-width and plain letters, names with an invisible character, 0.0 and 0.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from tellapart.data.examples import Listing, known_classes
+from tellapart.data.targets import ClassName, ClassNames, Target
+
+_WHOLE = re.compile(r"([+-]?\d+)\.0+")
+_NO_VALUE = frozenset(("nan", "none", "null", "n/a", "na", "#n/a", "<na>", "nat", "undefined", "missing"))
+
+
+def folded(name: str) -> str:
+    """What names that are nearly the same have in common: compatible forms, case, blanks and invisible characters apart."""
+    text = unicodedata.normalize("NFKC", name)
+    visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    plain = " ".join(visible.casefold().split())
+    whole = _WHOLE.fullmatch(plain)
+    return whole[1] if whole else plain
+
+
+def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """The names that differ only so, in groups of two and more, sorted."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        groups.setdefault(folded(name), []).append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def name_warnings(classes: Iterable[str]) -> Iterator[str]:
+    """What is doubtful about the names of classes, a sentence or two each."""
+    listed = list(classes)
+    groups = alike(listed)
+    if groups:
+        first = "; ".join(" and ".join(map(shown, group)) for group in groups[:3])
+        more = f" and {len(groups) - 3:,} more groups" if len(groups) > 3 else ""
+        yield (
+            f"class names that are nearly the same: {first}{more}. They differ only in case, blanks or how a character is stored; "
+            "--merge-names makes one class of each group."
+        )
+    empty = [name for name in listed if folded(name) in _NO_VALUE]
+    if empty:
+        yield (
+            f"the class {empty[0]!r} is what programs write where a value is missing. Leave its pictures out, or rename it "
+            "if it is a class."
+        )
+
+
+def shown(name: str) -> str:
+    """A name between quotes, with what cannot be seen, or looks like something else, as its number."""
+    return ascii(name) if unicodedata.normalize("NFKC", name) != name or not name.isprintable() else repr(name)
+
+
+def merge_names(listing: Listing) -> Listing:
+    """The listing with one class for each group of names that are nearly the same, called as most of its pictures have it.
+
+    Where a set has a class under one name and does not know it under another, it has it.
+    """
+    counts = Counter(name for entry in listing.entries for name in known_classes([entry.target]))
+    mapping = {name: max(sorted(group), key=counts.__getitem__) for group in alike(listing.classes) for name in group}
+    changed = {name: kept for name, kept in sorted(mapping.items()) if name != kept}
+    if not changed:
+        return listing
+    told = ", ".join(f"{shown(name)} as {shown(kept)}" for name, kept in changed.items())
+    found = renamed(listing, changed)
+    return replace(
+        found, notes=(*found.notes, f"{listing.source}: names that are nearly the same are read as one: {told}.")
+    )
+
+
+def without_blanks(listing: Listing) -> Listing:
+    """The listing with class names without blanks at their ends, as cells of a table have them; those that meet so are told."""
+    mapping = {name: name.strip() for name in listing.classes if name.strip() not in ("", name)}
+    if not mapping:
+        return listing
+    met = sorted(
+        kept for kept, number in Counter(mapping.get(name, name) for name in listing.classes).items() if number > 1
+    )
+    note = f"{listing.source}: several folders are called {met[0]!r} but for blanks, and make one class." if met else ""
+    found = renamed(listing, mapping)
+    return replace(found, merged=listing.merged, notes=(*listing.notes, note) if note else listing.notes)
+
+
+def renamed(listing: Listing, mapping: Mapping[str, str]) -> Listing:
+    """The listing with other names for some classes, which it keeps as `merged`."""
+    entries = tuple(replace(entry, target=renamed_target(entry.target, mapping)) for entry in listing.entries)
+    classes = tuple(sorted({mapping.get(name, name) for name in listing.classes}))
+    return replace(listing, entries=entries, classes=classes, merged={**listing.merged, **mapping})
+
+
+def renamed_target(target: Target, mapping: Mapping[str, str]) -> Target:
+    """A target with other names for some classes."""
+    if isinstance(target, ClassName):
+        return ClassName(mapping.get(target.name, target.name))
+    if isinstance(target, ClassNames):
+        names = {mapping.get(name, name) for name in target.names}
+        return ClassNames(tuple(names), tuple({mapping.get(name, name) for name in target.unknown} - names))
+    return target
+
+
+def known_as(names: Iterable[str], classes: Iterable[str], merged: Mapping[str, str]) -> dict[str, str]:
+    """Names that are none of the classes -> the one class that each is nearly the same as, or was part of in training."""
+    known, found = set(classes), dict[str, str]()
+    by_form: dict[str, list[str]] = {}
+    for one in known:
+        by_form.setdefault(folded(one), []).append(one)
+    for name in set(names) - known:
+        near = [merged[name]] if name in merged else by_form.get(folded(name), [])
+        if len(near) == 1 and near[0] in known:
+            found[name] = near[0]
+    return dict(sorted(found.items()))

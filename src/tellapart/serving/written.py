@@ -1,0 +1,45 @@
+"""Pictures of a plain request, however they are written. In: a body. Out: files. Next: plain.py.
+
+Files of a form, one file alone, and what pages and scripts make of a picture: a `data:` URI (RFC 2397), or base64 in JSON.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from tellapart.serving.bodies import File, read_aside, read_form, read_json, shown
+from tellapart.serving.refusals import Refusal
+from tellapart.serving.tensors import IMAGE, from_base64
+
+_DATA = "data:"
+
+
+async def read_pictures(body: bytes, request: Request) -> list[File]:
+    """The picture files of a request, at least one. Raises: Refusal, TooLarge."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return await read_aside(_from_json, body)
+    if kind == "multipart/form-data":
+        files, fields = await read_form(body, request)
+        written = {name: text for name, text in fields.items() if text[: len(_DATA)].lower() == _DATA}
+        files += [File(name=name, data=from_base64(text, name)) for name, text in written.items()]
+        if not files:
+            raise Refusal("the form holds no file. Send at least one, in a field of any name.")
+        return files
+    if body[: len(_DATA)].lower() == _DATA.encode():
+        return [File(name="", data=from_base64(body.decode("latin-1"), IMAGE))]
+    if not body:
+        raise Refusal("the body is empty. Send multipart/form-data, or the bytes of one picture file.")
+    return [File(name="", data=body)]
+
+
+def _from_json(body: bytes) -> list[File]:
+    found = read_json(body)
+    images = found.get(IMAGE)
+    texts = images if isinstance(images, list) else [images]
+    if set(found) != {IMAGE} or not texts or not all(isinstance(text, str) for text in texts):
+        raise Refusal(
+            f"the JSON holds {', '.join(sorted(map(shown, found)))[:80] or 'nothing'}; /predict takes "
+            f'{{"{IMAGE}": "..."}}, a picture file as base64 or as a data: URI, or a list of them. Or send the file itself.'
+        )
+    return [File(name="", data=from_base64(text, IMAGE)) for text in texts]

@@ -1,0 +1,72 @@
+"""A training that Python code asked for. In: what it named, by flag. Out: TrainResult. Next: train.py.
+
+Processes that read pictures import the script that asked, from its first line. One without a guard would train again in each
+of them; that is found before any work, and told.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tellapart.errors import SettingsError
+from tellapart.reporter import Reporter
+from tellapart.runs.result import TrainResult
+from tellapart.runs.run import resume_run
+from tellapart.settings.flags import tables
+from tellapart.settings.reading import check_resumed, make_settings, merge, read_recipe
+from tellapart.workflows.train import train
+
+_SECONDS = 120.0  # for a process to import a script
+
+
+def train_as_told(
+    flags: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    recipe: Path | None,
+    resume: Path | None,
+    moved: Path | None,
+    *,
+    reporter: Reporter,
+) -> TrainResult:
+    """Train with flags, those that are None left out, a recipe or a stopped run. Raises: as `workflows.train.train`."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)  # a process of ours, which imports a script without a guard; who started it says so
+    plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in flags.items()}
+    given = tables(plain, settings)
+    if resume is not None:
+        check_resumed(resume, given, recipe)
+        run = resume_run(resume, pictures=moved, changes=given)
+        _check_guard(run.settings.loop.workers)
+        return train(run.settings, reporter=reporter, run=run)
+    if moved is not None:
+        raise SettingsError(f"moved={str(moved)!r} is for resume. Name the pictures alone.")
+    # More processes only for those who ask for them here and now: a recipe may come from the command line.
+    chosen = make_settings(merge(merge(read_recipe(recipe) if recipe else {}, {"loop": {"workers": 0}}), given))
+    _check_guard(chosen.loop.workers)
+    return train(chosen, reporter=reporter)
+
+
+def _check_guard(workers: int | None) -> None:
+    """Raises: SettingsError where a process of ours could not begin."""
+    if workers == 0:
+        return
+    from tellapart.data.loading import start_method
+
+    context: Any = multiprocessing.get_context(start_method())
+    process = context.Process(target=_nothing)
+    process.start()
+    process.join(_SECONDS)
+    if process.exitcode != 0:
+        process.kill()
+        raise SettingsError(
+            f"loop.workers is {workers}, and a process that is to read pictures cannot begin: it imports your script, which "
+            'must not train then. Put its main part under if __name__ == "__main__":, or set loop.workers to 0.'
+        )
+
+
+def _nothing() -> None:
+    """What a process does that only shows that it can begin."""

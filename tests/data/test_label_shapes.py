@@ -1,0 +1,65 @@
+"""Labels that may be meant for another task. In: labels. Out: a question, a note, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tellapart.data.label_shapes import check_labels
+from tellapart.errors import DataError
+
+PATH = Path("table.csv")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (
+            ["cat|dog", "dog|cow", "cow", "cat"],
+            "such as 'cat|dog'. Did you mean --task multilabel? --task classification takes",
+        ),
+        (
+            ["cat, dog", "dog, cow", "cow", "cat"],
+            "such as 'cat, dog'. Did you mean --task multilabel --label-separator ','?",
+        ),
+        (["cat", "dog", "cat|dog"], "such as 'cat|dog'. Did you mean --task multilabel? --task classification takes"),
+        (["cat", "cat, dog", "dog"], "such as 'cat, dog'. Did you mean --task multilabel --label-separator ','?"),
+        (["a;b", "b;a"], "such as 'a;b'. Did you mean --task multilabel --label-separator ';'?"),
+        (["['cat']", "['cat', 'dog']"], "such as \"['cat']\". Did you mean --task multilabel, with the names of each"),
+        (
+            [f"{number / 7:.3f}" for number in range(1, 40)],
+            "are 39 different numbers such as 0.143, which looks like something",
+        ),
+    ],
+)
+def test_what_looks_like_another_task_is_asked(labels: list[str], words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        check_labels(PATH, labels)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["cat", "dog"],
+        ["tench, Tinca tinca", "goldfish, Carassius auratus"],
+        ["New York, USA", "Boston, USA"],
+        ["x|y"],
+        ["x|y", "x", "z"],
+        ["1.0", "2.0", "3.0"],
+        ["0.5", "1.5"],
+        [str(number) for number in range(100)],
+        ["[]", "[other"],
+        ["hot dog", "hot cat", "banana"],
+    ],
+)
+def test_names_are_names(labels: list[str]) -> None:
+    assert check_labels(PATH, labels) == ""
+
+
+def test_words_of_other_labels_are_told() -> None:
+    assert check_labels(PATH, ["scab", "rust", "rust scab", "scab rust", "rust healthy", "healthy scab"]) == (
+        "table.csv: labels such as 'rust scab' are read as one class each. If they are several, give --task multilabel "
+        "--label-separator ' '."
+    )

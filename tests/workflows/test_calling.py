@@ -1,0 +1,77 @@
+"""A training that Python code asks for. In: flags, scripts without a guard. Out: the same settings as the command line's."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tellapart
+from tellapart.cli.train import command
+from tellapart.errors import MissingExtra, SettingsError
+from tellapart.settings.tree import ReadingSettings
+
+_SCRIPT = """
+import tellapart
+tellapart.train({pictures!r}, out={out!r}, strategy="finetune", settings={{"loop": {{"workers": 2}}}})
+"""
+
+
+def test_every_flag_of_the_command_can_be_given() -> None:
+    flags = {str(one.name) for one in command.params}
+    screen = {"quiet", "as_json", "assignments", "data"}  # in Python: progress, the result itself, settings, pictures
+    there = set(inspect.signature(tellapart.train).parameters)
+    assert flags - screen - set(ReadingSettings.model_fields) <= there
+    assert there - flags == {"pictures", "settings", "reading", "progress"}
+
+
+def test_tables_are_read_as_told(tmp_path: Path, colours: Path) -> None:
+    rows = [f"{path.relative_to(colours)};{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["file;kind", *rows]), encoding="utf-8")
+    found = tellapart.check(table, reading={"path_column": "file", "label_column": "kind", "root": colours})
+    assert found["counts"][""].keys() == {"blue", "green", "红色"}
+    with pytest.raises(SettingsError, match="there is no setting 'reading.rot'. Did you mean 'root'?"):
+        tellapart.check(table, reading={"rot": "x"})
+
+
+def test_a_script_without_a_guard_is_told_before_any_work(colours: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_SCRIPT.format(pictures=str(colours), out=str(tmp_path / "runs")))
+    answer = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    last = answer.stderr.strip().splitlines()[-1]
+    assert last.startswith(
+        "tellapart.errors.SettingsError: loop.workers is 2, and a process that is to read pictures cannot begin"
+    )
+    assert 'if __name__ == "__main__":' in last
+    assert answer.stderr.count("Traceback") == 1, "the processes themselves say nothing"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_does_not_go_together(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="moved='x' is for resume"):
+        tellapart.train("y", moved="x")
+    with pytest.raises(SettingsError, match="repeats the run's own settings, and seed was given"):
+        tellapart.train(resume=tmp_path, seed=3)
+    with pytest.raises(SettingsError, match="has no recipe.toml"):
+        tellapart.train(resume=tmp_path, report=False, language="zh")
+    with pytest.raises(SettingsError, match="there is no recipe at"):
+        tellapart.train(recipe=tmp_path / "none.toml")
+
+
+def test_the_root_of_all_errors_is_there_and_errors_travel() -> None:
+    import pickle
+
+    assert issubclass(SettingsError, tellapart.TellapartError)
+    error = pickle.loads(pickle.dumps(MissingExtra("serve", "serve", "starlette")))
+    assert str(error) == str(MissingExtra("serve", "serve", "starlette"))
+    client = pickle.loads(
+        pickle.dumps(tellapart.Client("http://127.0.0.1:9", api_key="k", timeout=2, retries=0, model="m"))
+    )
+    assert (
+        client._connection
+        == tellapart.Client("http://127.0.0.1:9", api_key="k", timeout=2, retries=0, model="m")._connection
+    )
