@@ -79,8 +79,10 @@ def test_without_landmarks_nothing_is_said() -> None:
     assert measure_overlap(landmarks(made_scene(0)), no_landmarks(), NOTHING, mirrored=True) is None
 
 
-def overlap(*, likeness: float, off: float = 40.0, turns: int = 0, shared: int = 30, part: float = 0.8) -> Overlap:
-    return Overlap(shared=shared, likeness=likeness, first=part, second=part, turns=turns, off=off)
+def overlap(
+    *, likeness: float, off: float = 40.0, turns: int = 0, shared: int = 30, part: float = 0.8, detail: float = 0.7
+) -> Overlap:
+    return Overlap(shared=shared, likeness=likeness, detail=detail, first=part, second=part, turns=turns, off=off)
 
 
 def test_the_nearer_to_one_pose_the_more_is_asked_for() -> None:
@@ -93,3 +95,11 @@ def test_the_nearer_to_one_pose_the_more_is_asked_for() -> None:
     assert same_scene(overlap(likeness=0.75, off=19.0), mirrored=False)
     assert not same_scene(overlap(likeness=0.99, shared=11), mirrored=True)
     assert not same_scene(overlap(likeness=0.99, part=0.2), mirrored=True)
+
+
+def test_the_less_there_is_to_see_the_more_is_asked_for() -> None:
+    assert not same_scene(overlap(likeness=0.79, detail=0.5), mirrored=True)
+    assert same_scene(overlap(likeness=0.81, detail=0.5), mirrored=True)
+    assert not same_scene(overlap(likeness=0.89, detail=0.5), mirrored=False)
+    assert same_scene(overlap(likeness=0.91, detail=0.5), mirrored=False)
+    assert same_scene(overlap(likeness=0.5, detail=1.0), mirrored=True)

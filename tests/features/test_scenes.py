@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
+from sklearn.datasets import load_digits
 
 from tellapart.data.examples import PictureFile
 from tellapart.features.cache import Cache
@@ -84,3 +86,16 @@ def test_things_of_one_shape_in_one_place_are_not_joined(tmp_path: Path, cache: 
     with cache:
         found = search(saved(tmp_path, cells), cache=cache, workers=2)
     assert found.pairs == ()
+
+
+@pytest.mark.slow
+def test_strokes_of_one_figure_are_not_joined(tmp_path: Path, cache: Cache) -> None:
+    digits = load_digits().images[:600]
+    pictures = {
+        str(row): Image.fromarray(np.rint(digit * (255 / 16)).astype(np.uint8)).resize(
+            (96, 96), Image.Resampling.BICUBIC
+        )
+        for row, digit in enumerate(digits)
+    }
+    with cache:
+        assert search(saved(tmp_path, pictures), cache=cache, workers=2).pairs == ()

@@ -28,6 +28,7 @@ LEAST_LIKE = 0.5
 _UPRIGHT_LIKE = 0.6
 _NEAR_LIKE = 0.75
 _DETAIL = 400.0  # squared grey levels of a Sobel filter
+_MUCH_DETAIL, _FOR_DETAIL = 0.7, 1.5  # share; correlation asked for on top, for each share that is missing
 _IN_PLACE, _NEAR = 8.0, 20.0  # pixels at SIDE
 _LEAST_PIXELS = 200  # of a relief
 
@@ -40,6 +41,7 @@ class Overlap:
     likeness: float  # correlation over the overlap without what the set shares, in -1..1
     first: float  # share of the first picture that lies in the second, in 0..1
     second: float  # share of the second that the first covers
+    detail: float  # share of the richer picture that has detail in both directions
     turns: int  # quarter turns clockwise that bring the first (mirrored, where it was) nearest to the second
     off: float  # pixels at SIDE by which its corners then miss those of the second
 
@@ -58,9 +60,16 @@ def measure_overlap(first: Landmarks, second: Landmarks, template: Template, *, 
     if likeness >= LEAST_LIKE:
         back = np.asarray(cv2.invertAffineTransform(matrix), dtype=np.float64)
         likeness = min(likeness, _likeness(second.relief, relief, back, template)[0])
+    detail = max(untouched(first), untouched(second)) if likeness >= LEAST_LIKE else 0.0
     turns, off = _pose(relief.shape, second.relief.shape, matrix)
     return Overlap(
-        shared=shared, likeness=likeness, first=min(1.0, covered * area), second=covered, turns=turns, off=off
+        shared=shared,
+        likeness=likeness,
+        detail=detail,
+        first=min(1.0, covered * area),
+        second=covered,
+        turns=turns,
+        off=off,
     )
 
 
@@ -72,13 +81,15 @@ def in_place(overlap: Overlap) -> bool:
 def same_scene(overlap: Overlap, *, mirrored: bool) -> bool:
     """Whether one of two pictures is a moved, turned, cropped, sheared, mirrored or recoloured copy of the other.
 
-    The nearer two lie to one pose, the more is asked for: things of one kind are often taken alike, but seldom upside down.
+    The nearer two lie to one pose, the more is asked for: things of one kind are often taken alike, but seldom upside down. So it
+    is where there is little to see: two strokes or blots are alike under some affine map, whoever made them.
     """
     if max(overlap.first, overlap.second) < _LEAST_OVERLAP or overlap.shared < _LEAST_SHARED:
         return False
-    if mirrored or overlap.turns:
-        return overlap.likeness >= LEAST_LIKE
-    return overlap.likeness >= (_NEAR_LIKE if overlap.off < _NEAR else _UPRIGHT_LIKE)
+    least = LEAST_LIKE
+    if not (mirrored or overlap.turns):
+        least = _NEAR_LIKE if overlap.off < _NEAR else _UPRIGHT_LIKE
+    return overlap.likeness >= least + _FOR_DETAIL * max(0.0, _MUCH_DETAIL - overlap.detail)
 
 
 def looks_original(first: Landmarks, second: Landmarks, overlap: Overlap) -> bool:
