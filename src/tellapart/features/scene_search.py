@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tellapart.data.augmented import Scenes
 from tellapart.data.examples import PictureFile
@@ -48,7 +49,11 @@ def search(
     contents = sorted(files)  # so that neither names nor order decide anything
     found = _landmarks(files, contents, cache, workers, advance)
     listed = [found[content] for content in contents]
-    scenes = Scenes(pairs=tuple((contents[first], contents[second]) for first, second in _pairs(listed, workers)))
+    with threadpool_limits(
+        limits=1, user_api="blas"
+    ):  # the threads are ours; two kinds of them only wait for each other
+        pairs = _pairs(listed, workers)
+    scenes = Scenes(pairs=tuple((contents[first], contents[second]) for first, second in pairs))
     remember(scenes, contents, cache)
     return scenes
 
@@ -56,7 +61,7 @@ def search(
 def _pairs(listed: Sequence[Landmarks], workers: int) -> list[tuple[int, int]]:
     """Rows of those that show one scene, the likelier original first."""
     template = find_template([landmarks.relief for landmarks in listed])
-    candidates = find_candidates(listed)
+    candidates = find_candidates(listed, workers=workers)
     tasks = list(zip(candidates.pairs.tolist(), candidates.mirrored.tolist(), strict=True))
     units = [tasks[start : start + _PER_UNIT] for start in range(0, len(tasks), _PER_UNIT)]
 

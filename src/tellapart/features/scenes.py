@@ -19,7 +19,7 @@ from tellapart.features.cache import Cache
 
 LANDMARKS, SCENES = "landmarks", "scenes"  # kinds of what is kept
 
-_FORMAT = 1  # raise it when landmarks or what they come to change
+_FORMAT = 2  # raise it when landmarks or what they come to change
 _AT_ONCE = 500
 
 
