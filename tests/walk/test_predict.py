@@ -258,7 +258,7 @@ def test_info_shows_everything(trained_run: Any) -> None:
     manifest = read_manifest(trained_run.model)
     for text in (*manifest.classes, "Apache-2.0", "tf_efficientnet_lite0", manifest.data.fingerprint, "test accuracy"):
         assert text in shown
-    assert json.loads(command("info", trained_run.model, "--json").stdout)["schema_version"] == 3
+    assert json.loads(command("info", trained_run.model, "--json").stdout)["schema_version"] == 4
 
 
 def test_evaluate_tells_seen_pictures_apart(trained_run: Any, tmp_path: Path) -> None:
