@@ -176,10 +176,14 @@ def evaluate(
     pictures: _PathLike,
     *,
     split: Literal["train", "validation", "test"] | None = None,
+    task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> EvaluateResult:
     """Score a model on labelled pictures, as `tellapart evaluate` does; `reading` is as for `train`.
+
+    `task`, the model's own, says that the pictures are for that where they look like another task's. `.notes` of the result says
+    how they were read, where that is not plain.
 
     Raises: DataError, ModelFileError, SettingsError.
     """
@@ -187,7 +191,7 @@ def evaluate(
     from tellapart.settings.reading import read_options
     from tellapart.workflows.evaluate import evaluate as run_evaluation
 
-    options = read_options(pictures, label_separator=label_separator, reading=reading)
+    options = read_options(pictures, task=task, label_separator=label_separator, reading=reading)
     return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent(), options=options)
 
 
@@ -266,11 +270,12 @@ def check(
     task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
     reading: Mapping[str, Any] | None = None,
+    value_range: str | None = None,
 ) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
 
     Augmented copies are looked for with `deep` or `labels`, or where that was done before.
-    `task`, `label_separator` and `reading` are as for `train`.
+    `task`, `label_separator` and `reading` are as for `train`; `value_range` is the flag --range: "0:4095".
 
     Raises: DataError, BackboneError, SettingsError, StorageError.
     """
@@ -279,7 +284,9 @@ def check(
     from tellapart.settings.reading import read_options
     from tellapart.workflows.check import check as run_check
 
-    options = read_options(pictures, task=task, label_separator=label_separator, reading=reading)
+    options = read_options(
+        pictures, task=task, label_separator=label_separator, reading=reading, value_range=value_range
+    )
     if not labels:
         return audit_json(run_check(Path(pictures), deep=deep, reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels

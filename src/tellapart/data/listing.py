@@ -110,7 +110,8 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
 
 def _scan(path: Path, options: ReadOptions) -> Listing:
     try:
-        return scan(path, told=options.task is not None, encoding=options.encoding)
+        told = options.task is not None and not options.task_of_model
+        return scan(path, told=told, encoding=options.encoding)
     except DataError as error:
         loose = itertools.islice(expand([str(path)]), NAMES_TRIED) if os.path.isdir(path) or is_archive(path) else ()
         raise DataError(f"{error}{hint(item.path for item in loose)}") from None

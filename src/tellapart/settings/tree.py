@@ -275,7 +275,7 @@ class TrainSettings(Part):
     @property
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
-        return ReadOptions(task=self.task, separator=self.label_separator, **self.reading.model_dump())
+        return ReadOptions(task=self.task, separator=self.label_separator, span=self.span, **self.reading.model_dump())
 
     @property
     def span(self) -> Span | None:
