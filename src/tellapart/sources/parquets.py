@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from tellapart.errors import DataError, PictureError
 
 # What a damaged file makes pyarrow raise: texts that are no UTF-8, dates beyond the calendar ...
-DAMAGED = (pa.ArrowException, ValueError, KeyError, TypeError, OverflowError, NotImplementedError)
+DAMAGED = (pa.ArrowException, ValueError, LookupError, TypeError, OverflowError, NotImplementedError)
 MAX_PART = 4 * 1024**3  # bytes of a part's pictures, decoded
 MAX_CELLS = 1024**3  # bytes of what is no picture, decoded
 _PARTS_KEPT = 4
@@ -182,19 +182,29 @@ def read_picture(table: str, member: str) -> bytes:
         raise FileNotFoundError(errno.ENOENT, "the table has no such row", f"{table}/{member}")
     try:
         return _SHELF.get(table).picture(int(named[1]))
-    except pa.ArrowException as error:
-        raise PictureError(f"its table cannot be read: {str(error).splitlines()[0][:200]}") from None
+    except PictureError:
+        raise
+    except (OSError, *DAMAGED) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's; pyarrow raises others of a damaged file
+        raise PictureError(f"its table cannot be read: {(str(error).splitlines() or [''])[0][:200]}") from None
 
 
 def _arrow(source: Any) -> tuple[pa.Schema, list[pa.RecordBatch]]:
-    """An Arrow file, or a stream as Hugging Face's cache has it."""
+    """An Arrow file, or a stream as Hugging Face's cache has it.
+
+    Raises: ArrowInvalid where places in it lead out of its own bytes, which reading would follow.
+    """
     try:
         file = pa.ipc.open_file(source)
-        return file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]
+        schema, batches = file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]
     except pa.ArrowInvalid:
         source.seek(0)
         stream = pa.ipc.open_stream(source)
-        return stream.schema, list(stream)
+        schema, batches = stream.schema, list(stream)
+    for batch in batches:
+        batch.validate(full=True)
+    return schema, batches
 
 
 def _is_picture(kind: Any) -> bool:
