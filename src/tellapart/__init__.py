@@ -84,6 +84,7 @@ def train(
     task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
     reading: Mapping[str, Any] | None = None,
+    value_range: str | None = None,
     strategy: Literal["auto", "probe", "finetune", "scratch"] | None = None,
     budget: str | None = None,
     backbone: str | None = None,
@@ -117,6 +118,7 @@ def train(
     `task` says what is learned, "classification" or "multilabel"; None: found from the data.
     `reading` says how a table or folder is read, by the names of the flags: {"encoding": "cp1252", "label_column": "kind", "root":
     "pictures/"}; path_column, split_column, group_column, extension, label_from and merge_names are the others.
+    `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
     `moved` where its pictures lie now; beside them only `report` and `language` may be given.
@@ -133,6 +135,7 @@ def train(
         "task": task,
         "label_separator": label_separator,
         "reading": None if reading is None else dict(reading),
+        "value_range": value_range,
         "strategy": strategy,
         "budget": budget,
         "backbone": backbone,

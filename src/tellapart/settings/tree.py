@@ -269,7 +269,12 @@ class TrainSettings(Part):
     def trained_by(self) -> dict[str, Any]:
         """The settings that a training's result depends on, as JSON values."""
         return self.model_dump(
-            mode="json", exclude={**dict.fromkeys(_LEARNED_WITHOUT, True), "network": {"test_time_augmentation"}}
+            mode="json",
+            exclude={
+                **dict.fromkeys(_LEARNED_WITHOUT, True),
+                "network": {"test_time_augmentation"},
+                "loop": {"workers"},
+            },
         )
 
     @property
