@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,6 @@ def worker_threads() -> Iterator[ThreadPoolExecutor]:
     else, and they split sums by their number, which changes the last digits.
     """
     from threadpoolctl import threadpool_limits
-
-    import_module("scipy.linalg")  # it brings a BLAS of its own, which must be there to be limited
 
     count = min(_STRIPS, cores())
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(count) as threads:
