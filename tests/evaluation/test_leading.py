@@ -12,11 +12,11 @@ from tellapart.evaluation.leading import leading_eigenvectors
 Doubles = NDArray[np.float64]
 
 
-def turned(values: Doubles, seed: int = 0) -> Doubles:
+def turned(values: NDArray[np.floating]) -> Doubles:
     """A matrix with these eigenvalues."""
     size = len(values)
-    directions = np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
-    return (directions * values) @ directions.T
+    directions = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
+    return np.asarray((directions * values) @ directions.T, dtype=np.float64)
 
 
 def check(matrix: Doubles, wanted: int) -> None:
