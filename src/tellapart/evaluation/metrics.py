@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tellapart.bundle import Score
 from tellapart.errors import DataError
 from tellapart.evaluation.calibration import calibration_error
+from tellapart.evaluation.chance import error_by_chance
 from tellapart.evaluation.intervals import (
     Counts,
     Groups,
@@ -63,7 +64,7 @@ def evaluate(
     are {value, low, high, method} with 95 % intervals: Wilson's for the accuracy, else percentile bootstrap, of whole
     groups where any has two pictures, which then also widens the accuracy's. A class without test pictures is left out of balanced
     accuracy and macro averages. Brier's score is the sum over classes, in [0, 2], as in Brier 1950, Monthly Weather
-    Review 78:1-3; the calibration error is described in calibration.py, the AUROC in ranking.py.
+    Review 78:1-3; the calibration error is described in chance.py, with what chance alone does to it, the AUROC in ranking.py.
     Raises: DataError without pictures.
     """
     test = _check(probabilities, labels, groups, classes)
@@ -91,6 +92,7 @@ def evaluate(
             if uncalibrated_probabilities is None
             else calibration_error(uncalibrated_probabilities, labels),
             "after": calibration_error(probabilities, labels),
+            "by_chance": error_by_chance(probabilities.max(axis=1), seed=seed).as_json(),
         },
         "majority_baseline": baseline,
         "too_small_to_tell": too_small,
