@@ -19,7 +19,6 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
         "imagehash",
         "cv2",
         "tomli_w",
-        "cleanlab",
         "captum",
         "matplotlib",
         "jinja2",

@@ -148,12 +148,17 @@ def command(
         follow(make_settings(merge(read_recipe(recipe) if recipe else {}, given)))
         return
     reporter = make_reporter(quiet=quiet)
+    told = None if as_json else tell
     if resume is not None:
         run = resume_run(resume, pictures=moved, changes=given)
-        result = train(run.settings, reporter=reporter, run=run)
+        result = train(run.settings, reporter=reporter, run=run, told=told)
     else:
-        result = train(make_settings(merge(read_recipe(recipe) if recipe else {}, given)), reporter=reporter)
-    click.echo(json.dumps(result.as_json(), ensure_ascii=False) if as_json else summary(result))
+        settings = make_settings(merge(read_recipe(recipe) if recipe else {}, given))
+        result = train(settings, reporter=reporter, told=told)
+    if as_json:
+        click.echo(json.dumps(result.as_json(), ensure_ascii=False))
+    elif result.report:
+        click.echo(report_line(result.report))
 
 
 def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
@@ -189,6 +194,16 @@ _KEPT = {
 }
 
 
+def tell(result: TrainResult) -> None:
+    """Print the summary as soon as the run is whole: the report takes seconds that nobody has to wait for."""
+    click.echo(summary(result))
+
+
+def report_line(path: Path) -> str:
+    """Where the report is, once it is written."""
+    return f"report    {path}"
+
+
 def summary(result: TrainResult) -> str:
     """What a person wants to know first: how good, on how many, compared with what, and where it is."""
     from tellapart.reporter import duration
@@ -213,7 +228,6 @@ def summary(result: TrainResult) -> str:
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",
         f"results   {result.run}",
-        *([f"report    {result.report}"] if result.report else []),
         f"try it    tellapart predict {shlex.quote(str(result.model))} PICTURE",
     ]
     return "\n".join(lines)

@@ -193,10 +193,9 @@ def _judge(
 
 
 def _import_ahead() -> None:
-    """Import what the last step needs while pictures are read: cleanlab brings pandas, which takes a second or two."""
-    for name in ("scipy.optimize", "cleanlab.count"):
-        with contextlib.suppress(Exception):  # who needs it meets the same, and says it
-            importlib.import_module(name)
+    """Import what the last step needs while pictures are read."""
+    with contextlib.suppress(Exception):  # who needs it meets the same, and says it
+        importlib.import_module("scipy.optimize")
 
 
 def _number(value: float | None) -> float | None:

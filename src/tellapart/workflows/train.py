@@ -12,6 +12,7 @@ import importlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -54,14 +55,23 @@ from tellapart.workflows.learning.strategies import learn
 from tellapart.workflows.learning.value_range import find_range
 
 
-def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
+def train(
+    settings: TrainSettings,
+    *,
+    reporter: Reporter,
+    run: Run | None = None,
+    told: Callable[[TrainResult], None] | None = None,
+) -> TrainResult:
     """Train, test and write a run with its report; `run` is given when a stopped one is resumed.
 
+    `told` is called as soon as the run is whole, before its report is written: who waits for the figures has them then.
     Raises: DataError, SettingsError, BackboneError, TrainingError, MachineError, StorageError; nothing is written for data that
     cannot be trained on.
     """
     with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
+        if told is not None:
+            told(result)
         return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
 
 
