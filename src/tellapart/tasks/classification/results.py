@@ -144,9 +144,11 @@ def _reliability(
     after = [(one.confidence, one.accuracy, one.low, one.high) for one in curves.reliability(probabilities, labels)]
     lead = reliability_lead("one", found.get("method"), run.metrics["test"]["calibration_error"])
     axes = {"x": phrases("confidence"), "y": phrases("accuracy")}
-    # Where only the ten most probable classes were kept, there is nothing that could be undone.
-    if found.get("method") == "none" or run.predictions.ranked is not None:
+    if found.get("method") == "none":
         return Chart(title="reliability", svg=draw_reliability([], after, **axes), lead=lead)
+    legend = [(phrases("after"), 1, False)]
+    if run.predictions.ranked is not None:  # of the most probable classes alone nothing can be undone
+        return Chart(title="reliability", svg=draw_reliability([], after, **axes), legend=legend, lead=lead)
     # What the temperature and the biases did is undone: the logits before it, up to a constant, which softmax ignores.
     temperature = run.manifest.record_of(ClassificationRecord).temperature
     raw = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) * temperature - np.array(found.get("biases") or 0)
@@ -154,7 +156,7 @@ def _reliability(
     return Chart(
         title="reliability",
         svg=draw_reliability(before, after, **axes),
-        legend=[(phrases("after"), 1, False), (phrases("before"), 2, True)],
+        legend=[*legend, (phrases("before"), 2, True)],
         lead=lead,
     )
 
