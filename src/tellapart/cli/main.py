@@ -10,6 +10,7 @@ import errno
 import gc
 import importlib
 import io
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -93,6 +94,8 @@ def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 for success, 2 for a user's error, 130 for Ctrl-C."""
     # Imports make millions of objects that live on; looking for garbage among them every 700 costs a tenth of a short run.
     gc.set_threshold(100_000, 20, 20)
+    # Pydantic asks every package that is installed, hundreds of files, whether it brings a plugin; a command uses none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(execute(arguments))
 
 

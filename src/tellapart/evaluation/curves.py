@@ -70,18 +70,18 @@ def confidences(
 
 def receiver_operating(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
     """False positive rate and true positive rate, both rising from 0 to 1. `positive` [N] must hold both values."""
-    from sklearn.metrics import roc_curve
-
-    x, y, _ = roc_curve(positive, scores)
+    hits, misses = _steps(scores, positive)
+    # Points in the middle of a straight line are left out, as scikit-learn's roc_curve does.
+    bends = np.diff(hits, n=2).astype(bool) | np.diff(misses, n=2).astype(bool)
+    kept = np.concatenate([[True], bends, [True]]) if len(hits) > 2 else np.ones(len(hits), dtype=bool)
+    x, y = (np.concatenate([[0], steps[kept]]) / steps[-1] for steps in (misses, hits))
     return _thinned(x, y)
 
 
 def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
     """Recall, rising, and the precision at it, of `scores` [N]. `positive` [N] must hold both values."""
-    from sklearn.metrics import precision_recall_curve
-
-    precision, recall, _ = precision_recall_curve(positive, scores)
-    return _thinned(recall[::-1], precision[::-1])
+    hits, misses = _steps(scores, positive)
+    return _thinned(np.concatenate([[0.0], hits / hits[-1]]), np.concatenate([[1.0], hits / (hits + misses)]))
 
 
 def coverage_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Curve:
@@ -96,6 +96,13 @@ def coverage_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.in
     answered = np.arange(1, len(labels) + 1)
     last = np.append(np.flatnonzero(np.diff(confidence[order])), len(labels) - 1)
     return _thinned(answered[last] / len(labels), (np.cumsum(right) / answered)[last])
+
+
+def _steps(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many of the positives and of the others [S] score at least each of the S different scores, from the highest."""
+    steps, step_of = np.unique(-scores, return_inverse=True)
+    own, others = (np.bincount(step_of[chosen], minlength=len(steps)) for chosen in (positive, ~positive))
+    return np.cumsum(own), np.cumsum(others)
 
 
 def _thinned(across: NDArray[np.floating], up: NDArray[np.floating]) -> Curve:

@@ -39,7 +39,8 @@ class PredictionTable:
     @property
     def sure(self) -> NDArray[np.float32]:
         """Its probability, [n]."""
-        return self.probabilities.max(axis=1)
+        highest: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return highest
 
     def judged(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Probabilities [n, ...] and, for the true classes [n], columns of them: for what asks only whether the first is right."""

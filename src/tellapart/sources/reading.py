@@ -17,8 +17,6 @@ from typing import NamedTuple
 from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.preprocessing import MAX_FILE_BYTES
 from tellapart.sources.members import MAX_MEMBERS, Contents
-from tellapart.sources.tars import open_tar
-from tellapart.sources.zips import open_zip
 
 TABLES = (".parquet", ".pq", ".arrow", ".feather")  # that may hold pictures
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -57,7 +55,7 @@ class _Shelf:
             with self._lock:
                 found = self._known.get(key)
             if found is None:
-                found = open_zip(key.path) if _is_zip(key.path) else open_tar(key.path)
+                found = _open(key.path)
                 self._keep(key, found)
         return found
 
@@ -70,6 +68,18 @@ class _Shelf:
                 or sum(len(known.members) for known in self._known.values()) > 2 * MAX_MEMBERS
             ):
                 self._known.popitem(last=False)
+
+
+def _open(path: str) -> Contents:
+    """Raises: DataError, OSError."""
+    # Only now: most pictures are files, and tarfile takes as long to import as all rooms up to here.
+    if _is_zip(path):
+        from tellapart.sources.zips import open_zip
+
+        return open_zip(path)
+    from tellapart.sources.tars import open_tar
+
+    return open_tar(path)
 
 
 _SHELF = _Shelf()

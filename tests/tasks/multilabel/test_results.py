@@ -106,7 +106,7 @@ def test_charts_leave_out_what_is_not_known() -> None:
     reliability, curves, _ = results_part(run, label_rows(run), ENGLISH).charts
     assert reliability.title == "reliability"
     assert reliability.lead is not None
-    assert reliability.lead[0] == "labels_reliability_lead"
+    assert reliability.lead[0] == "labels_reliability_chance"
     assert reliability.lead[1]["before"] == "–"  # nothing was said of before
     assert [name for name, _, _ in curves.legend] == ["ant", "bee", "cat"]
     assert curves.lead is None

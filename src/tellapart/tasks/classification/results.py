@@ -20,6 +20,7 @@ from tellapart.reporting.matrix import cross_table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.class_curves import class_charts
 from tellapart.runs.open import OpenRun
+from tellapart.runs.reliability import reliability_lead
 from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
 
 _SCORES = ("accuracy", "balanced_accuracy", "top_5", "macro_f1", "auroc", "log_loss", "brier")
@@ -139,22 +140,22 @@ def _charts(run: OpenRun, rows: Sequence[ClassRow], phrases: Phrases) -> list[Ch
 def _reliability(
     run: OpenRun, probabilities: NDArray[np.float32], labels: NDArray[np.int64], phrases: Phrases
 ) -> Chart:
-    # What the temperature did is undone: the logits before it, up to a constant, which softmax ignores.
+    found = run.metrics.get("calibration") or {}  # of an older run nothing is known but its temperature
+    after = [(one.confidence, one.accuracy, one.low, one.high) for one in curves.reliability(probabilities, labels)]
+    lead = reliability_lead("one", found.get("method"), run.metrics["test"]["calibration_error"])
+    axes = {"x": phrases("confidence"), "y": phrases("accuracy")}
+    # Where only the ten most probable classes were kept, there is nothing that could be undone.
+    if found.get("method") == "none" or run.predictions.ranked is not None:
+        return Chart(title="reliability", svg=draw_reliability([], after, **axes), lead=lead)
+    # What the temperature and the biases did is undone: the logits before it, up to a constant, which softmax ignores.
     temperature = run.manifest.record_of(ClassificationRecord).temperature
-    whole = run.predictions.ranked is None
-    raw = apply_temperature(np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) * temperature, 1.0)
-    error = run.metrics["test"]["calibration_error"]
-    after = curves.reliability(probabilities, labels)
+    raw = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) * temperature - np.array(found.get("biases") or 0)
+    before = [(one.confidence, one.accuracy) for one in curves.reliability(apply_temperature(raw, 1.0), labels)]
     return Chart(
         title="reliability",
-        svg=draw_reliability(
-            [(one.confidence, one.accuracy) for one in curves.reliability(raw, labels)] if whole else [],
-            [(one.confidence, one.accuracy, one.low, one.high) for one in after],
-            x=phrases("confidence"),
-            y=phrases("accuracy"),
-        ),
-        legend=[(phrases("after"), 1, False), *([(phrases("before"), 2, True)] if whole else [])],
-        lead=("reliability_lead", {"before": f"{error['before']:.3f}", "after": f"{error['after']:.3f}"}),
+        svg=draw_reliability(before, after, **axes),
+        legend=[(phrases("after"), 1, False), (phrases("before"), 2, True)],
+        lead=lead,
     )
 
 

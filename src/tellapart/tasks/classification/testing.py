@@ -12,6 +12,7 @@ from tellapart.bundle import ClassificationRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
+from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.metrics import evaluate
@@ -27,10 +28,11 @@ _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "br
 def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     """Score the winner on the test split: the only time that anything looks at it."""
     winner = choice.winner
+    calibration: ClassCalibration = winner.calibration
     rows = np.flatnonzero(dataset.splits == "test")  # in the order of the listing, as predictions.csv is read
     logits_NK = winner.candidate.logits(rows)
-    probabilities = apply_temperature(logits_NK, winner.calibration)
-    uncalibrated = apply_temperature(logits_NK, 1.0)
+    probabilities = apply_temperature(logits_NK, calibration.temperature)
+    uncalibrated = apply_temperature(logits_NK - calibration.biases, 1.0)
     labels, groups, leaked = dataset.targets[rows], dataset.groups[rows], dataset.leaked[rows]
 
     def score_some(chosen: NDArray[np.bool_]) -> dict[str, Any]:
@@ -48,13 +50,17 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
     return Tested(
         rows=rows,
-        record=ClassificationRecord(temperature=winner.calibration, abstention=abstention.record()),
+        record=ClassificationRecord(temperature=calibration.temperature, abstention=abstention.record()),
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(leaked.sum()),
         scores=scores_of(metrics, _SCORES),
         scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
-        beside={"abstention": abstention.measured, "temperature": winner.calibration},
+        beside={
+            "abstention": abstention.measured,
+            "temperature": calibration.temperature,
+            "calibration": calibration.as_json(),
+        },
         columns=["path", "label", "predicted", *columns(dataset.classes)],
         table=lambda examples: _table(examples, probabilities, labels, dataset.classes),
         expected={
