@@ -245,10 +245,10 @@ def test_one_of_several_data_sets_that_is_for_another_task_is_named_and_another_
         "cells/image/1.png",
         "cells/label/1.png",
         "dents/1.jpg",
-        "dents/1.xml=VOC",
         "pets/cat/1.jpg",
         "pets/dog/a_1.jpg",
     )
+    (tmp_path / "dents" / "1.xml").write_bytes(b"<annotation><object><bndbox></bndbox></object></annotation>")
     with pytest.raises(DataError) as caught:
         read_listing(tmp_path)
     assert str(caught.value) == (
