@@ -69,11 +69,17 @@ def refuse(tree: Tree, root: Folder, look: Look) -> OtherTask:
     top, _, below = look.example.partition(os.sep)
     folders = [child for child in tree.children(root.path, Counter()) if child.is_folder] if below else []
     several = holding(tree, root, folders) if len(folders) > 1 else []
-    others = [child.name for child in several if child.name != top]
+    others = [child for child in several if child.name != top]
     if others and split_of(top) is None and top.casefold() not in _IMAGES | _MASKS | _ANNOTATIONS:
+        fitting = (
+            child.name
+            for child in others
+            if (one := tree.enter(root, child.path, Counter())) and not recognise(tree, one)
+        )
+        example = next((f", such as {os.path.join(root.path, name)!r}" for name in fitting), "")
         return OtherTask(
             f"{root.path!r} holds {len(several)} folders with pictures, and {top!r} in it looks like a data set for {look.task}: "
-            f"{look.form}, such as {look.example!r}. Give one data set, such as {os.path.join(root.path, others[0])!r}. If the "
+            f"{look.form}, such as {look.example!r}. Give one data set{example}. If the "
             "folders are classes all the same, give --task classification."
         )
     return OtherTask(

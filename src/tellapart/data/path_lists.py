@@ -32,5 +32,5 @@ def read_paths(path: Path) -> PathList:
             found.append(cell)
         elif cell:
             beside = cells.locator.find(cell)
-            found.append(beside or (cell if os.path.exists(cell) else cells.locator.expected(cell)))
+            found.append(os.path.normpath(beside or (cell if os.path.exists(cell) else cells.locator.expected(cell))))
     return PathList(tuple(found), f"{path} is a table: its pictures are those of the column {name}.")
