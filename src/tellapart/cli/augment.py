@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from tellapart.data.augment import Augmentation
+    from tellapart.workflows.augment import WrittenSheet
 
 _FLAGS = {
     "horizontal_flip": "Probability; 0 where left and right tell classes apart (digits, text).",
@@ -78,7 +82,7 @@ def command(
     from tellapart.cli.extras import require
 
     require("augment", "train")
-    from tellapart.data.augment import describe, from_settings
+    from tellapart.data.augment import from_settings
     from tellapart.workflows.augment import View, recipe_view, write_sheet
 
     values, view = recipe_view(recipe) if recipe else ({"preset": "medium"}, View())
@@ -98,22 +102,28 @@ def command(
     for path, reason in written.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")
     if as_json:
-        record = {
-            "sheet": str(written.sheet),
-            "width": written.width,
-            "height": written.height,
-            "preset": augmentation.preset,
-            "settings": describe(augmentation),
-            "pictures": [str(path) for path in written.pictures],
-            "labels": list(written.labels),
-            "unreadable": [[str(path), reason] for path, reason in written.unreadable],
-        }
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(json.dumps(_record(written, augmentation), ensure_ascii=False))
         return
     click.echo(
         f"{written.sheet}: {_counted(len(written.pictures), 'picture')} with {_counted(columns, 'variant')} each, "
         f"{written.width} x {written.height} pixels. Validation and test pictures are never varied."
     )
+
+
+def _record(written: WrittenSheet, augmentation: Augmentation) -> dict[str, Any]:
+    """One JSON-ready object."""
+    from tellapart.data.augment import describe
+
+    return {
+        "sheet": str(written.sheet),
+        "width": written.width,
+        "height": written.height,
+        "preset": augmentation.preset,
+        "settings": describe(augmentation),
+        "pictures": [str(path) for path in written.pictures],
+        "labels": list(written.labels),
+        "unreadable": [[str(path), reason] for path, reason in written.unreadable],
+    }
 
 
 def _counted(count: int, noun: str) -> str:
