@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
+    from tellapart.runs.explained import Explanation
     from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
-    from tellapart.workflows.explain import Explanation
     from tellapart.workflows.report import WrittenReport
 
 __all__ = [

@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tellapart.data.dataset import Dataset, gather
+from tellapart.data.dataset import Dataset
 from tellapart.data.examples import PictureFile
 from tellapart.features import embedding
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
 from tellapart.features.embedding import embed_dataset
 from tellapart.features.extract import Features
-from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Silent
-from tellapart.workflows.learning.examine import examine
-
-
-@pytest.fixture
-def dataset(colours: Path) -> Dataset:
-    with open_cache() as cache:
-        return gather(examine(colours, cache=cache, reporter=Silent()), seed=0)
-
-
-@pytest.fixture
-def backbone(tiny_network: Path, request: pytest.FixtureRequest) -> ReadyBackbone:
-    return ReadyBackbone(
-        name="tiny",
-        network=tiny_network,
-        weights=tiny_network,
-        preprocessing=Preprocessing(size=16),
-        embedding=3,
-        weights_source="",
-        weights_license="",
-        fingerprint=request.node.name,  # tests share a cache
-        reused=False,
-        seconds=0.0,
-    )
 
 
 @pytest.fixture

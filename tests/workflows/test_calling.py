@@ -16,7 +16,7 @@ from tellapart.settings.tree import ReadingSettings
 
 _SCRIPT = """
 import tellapart
-tellapart.train({pictures!r}, out={out!r}, strategy="finetune", settings={{"loop": {{"workers": 2}}}})
+tellapart.train({pictures!r}, out={out!r}, strategy="finetune", report=False, settings={{"loop": {{"workers": 2}}}})
 """
 
 

@@ -14,6 +14,8 @@ from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
+    from tellapart.data.augment import Augmentation
+    from tellapart.workflows.augment import WrittenSheet
 
 _FLAGS = {
     "horizontal_flip": "Probability; 0 where left and right tell classes apart (digits, text).",
@@ -88,7 +90,7 @@ def command(
     from tellapart.cli.extras import require
 
     require("augment", "train")
-    from tellapart.data.augment import describe, from_settings
+    from tellapart.data.augment import from_settings
     from tellapart.workflows.augment import View, recipe_options, recipe_view, write_sheet
 
     options = read_options(flags, task=task)
@@ -112,22 +114,28 @@ def command(
     for path, reason in written.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")
     if as_json:
-        record = {
-            "sheet": str(written.sheet),
-            "width": written.width,
-            "height": written.height,
-            "preset": augmentation.preset,
-            "settings": describe(augmentation),
-            "pictures": [str(path) for path in written.pictures],
-            "labels": list(written.labels),
-            "unreadable": [[str(path), reason] for path, reason in written.unreadable],
-        }
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(json.dumps(_record(written, augmentation), ensure_ascii=False))
         return
     click.echo(
         f"{written.sheet}: {_counted(len(written.pictures), 'picture')} with {_counted(columns, 'variant')} each, "
         f"{written.width} x {written.height} pixels. Validation and test pictures are never varied."
     )
+
+
+def _record(written: WrittenSheet, augmentation: Augmentation) -> dict[str, Any]:
+    """One JSON-ready object."""
+    from tellapart.data.augment import describe
+
+    return {
+        "sheet": str(written.sheet),
+        "width": written.width,
+        "height": written.height,
+        "preset": augmentation.preset,
+        "settings": describe(augmentation),
+        "pictures": [str(path) for path in written.pictures],
+        "labels": list(written.labels),
+        "unreadable": [[str(path), reason] for path, reason in written.unreadable],
+    }
 
 
 def _counted(count: int, noun: str) -> str:

@@ -6,7 +6,7 @@ recognised by their pixels and counted, and the score is given without them too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,14 +83,7 @@ def evaluate(
             f"the task is {options.task!r}, and {model} learned {task.name}. Leave --task out, or test a model of that task."
         )
     options = replace(options, task=options.task or task.name, task_of_model=options.task is None)
-    with open_cache(reporter) as cache:
-        examined = examine(pictures, cache=cache, reporter=reporter, options=options)
-    named = known_as(
-        known_classes(entry.target for entry in examined.listing.entries),
-        predictor.classes,
-        predictor.manifest.data.merged,
-    )
-    examined = replace(examined, listing=renamed(examined.listing, named))
+    examined, named = _examine(pictures, predictor, options, reporter)
     learned = _learned(OpenRun(model))
     chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
@@ -101,12 +94,7 @@ def evaluate(
         )
     targets = task.encode([entries[row].target for row in read], predictor.classes)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
-    seen = None
-    if learned is not None:
-        tuned_on = [
-            learned.get(examined.inspections[chosen[row]].content_hash) in ("train", "validation") for row in read
-        ]
-        seen = np.array(tuned_on, dtype=np.bool_)
+    seen = None if learned is None else _seen(examined, [chosen[row] for row in read], learned)
 
     def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
         return task.score(
@@ -124,6 +112,26 @@ def evaluate(
         notes=examined.listing.notes,
         renamed=named,
     )
+
+
+def _examine(
+    pictures: Path, predictor: Predictor, options: ReadOptions, reporter: Reporter
+) -> tuple[Examined, dict[str, str]]:
+    """The pictures, with their classes called as the model calls them, and which of these were called otherwise."""
+    with open_cache(reporter) as cache:
+        examined = examine(pictures, cache=cache, reporter=reporter, options=options)
+    named = known_as(
+        known_classes(entry.target for entry in examined.listing.entries),
+        predictor.classes,
+        predictor.manifest.data.merged,
+    )
+    return replace(examined, listing=renamed(examined.listing, named)), named
+
+
+def _seen(examined: Examined, indices: Sequence[int], learned: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Which of the pictures at `indices` [n] the model was trained or tuned on."""
+    splits = [learned.get(examined.inspections[index].content_hash) for index in indices]
+    return np.array([split in ("train", "validation") for split in splits], dtype=np.bool_)
 
 
 def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, learned: Mapping[str, str]) -> list[int]:
