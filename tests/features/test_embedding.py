@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from tellapart.features.extract import Features
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Silent
 from tellapart.workflows.learning.examine import examine
+
+needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
 
 
 @pytest.fixture
@@ -73,15 +76,15 @@ def test_a_cpu_embeds_every_picture_in_one_go(
     assert found.pace * found.computed <= found.seconds
 
 
-def test_beside_a_gpu_the_test_split_is_a_cpus_and_is_computed_once(
+def test_beside_a_gpu_validation_and_test_are_a_cpus_and_are_computed_once(
     dataset: Dataset, backbone: ReadyBackbone, asked: list[tuple[str, int]]
 ) -> None:
-    test, rest = dataset.rows["test"], np.concatenate([dataset.rows["train"], dataset.rows["validation"]])
+    train, judged = dataset.rows["train"], np.concatenate([dataset.rows["validation"], dataset.rows["test"]])
     with open_cache() as cache:
         _, found = embed_dataset(dataset, backbone, "cuda", cache, Silent())
-    assert asked == [("cuda", len(rest)), ("cpu", len(test))]
-    assert (found.vectors[test] < 2).all()
-    assert (found.vectors[rest] >= 1000).all()
+    assert asked == [("cuda", len(train)), ("cpu", len(judged))]
+    assert (found.vectors[judged] < 2).all()
+    assert (found.vectors[train] >= 1000).all()
     assert found.computed == len(dataset.pictures)
 
 
@@ -106,3 +109,21 @@ def test_what_the_cache_knows_costs_nothing_and_tells_no_pace(dataset: Dataset, 
         _, again = embed_dataset(dataset, backbone, "cpu", cache, Silent())
     assert (again.computed, again.reused, again.pace) == (0, first.computed, None)
     np.testing.assert_array_equal(again.vectors, first.vectors)
+
+
+@needs_openvino
+def test_another_engine_embeds_training_pictures_only(dataset: Dataset, backbone: ReadyBackbone) -> None:
+    with open_cache() as cache:
+        _, shipped = embed_dataset(dataset, backbone, "cpu", cache, Silent())
+        _, other = embed_dataset(dataset, backbone, "cpu", cache, Silent(), engine="openvino")
+        _, again = embed_dataset(dataset, backbone, "cpu", cache, Silent(), engine="openvino")
+    train = dataset.rows["train"]
+    judged = np.concatenate([dataset.rows["validation"], dataset.rows["test"]])
+    assert shipped.engine == "onnxruntime-float32"
+    assert other.engine is not None
+    assert other.engine.startswith("openvino-")
+    # What the cache has of ONNX Runtime is what validation and test are judged by, and nothing of it is taken for the others'.
+    assert (other.computed, other.reused) == (len(train), len(judged))
+    assert (again.computed, again.reused, again.engine) == (0, len(dataset.pictures), other.engine)
+    np.testing.assert_array_equal(other.vectors[judged], shipped.vectors[judged])
+    np.testing.assert_allclose(other.vectors[train], shipped.vectors[train], rtol=1e-5)

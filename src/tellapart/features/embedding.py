@@ -13,7 +13,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.examples import PictureFile
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
-from tellapart.features.engine import open_engine
+from tellapart.features.engine import SHIPPED, CpuEngine, open_engine
 from tellapart.features.extract import Features, extract
 from tellapart.reporter import Reporter
 
@@ -30,6 +30,7 @@ class Embedded:
     reused: int  # pictures whose embedding was in the cache
     seconds: float
     pace: float | None  # seconds a picture on the device that trains; None: nothing was computed there
+    engine: str | None = None  # the name of what computed the training pictures'
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows [n] to embeddings [n, D]."""
@@ -37,27 +38,37 @@ class Embedded:
 
 
 def embed_dataset(
-    dataset: Dataset, backbone: ReadyBackbone, device: str, cache: Cache, reporter: Reporter
+    dataset: Dataset,
+    backbone: ReadyBackbone,
+    device: str,
+    cache: Cache,
+    reporter: Reporter,
+    *,
+    engine: CpuEngine = SHIPPED,
 ) -> tuple[Dataset, Embedded]:
     """Every picture's embedding, and the data set without those that none could be had of.
 
-    The test split's are a CPU's, as model.onnx will give them. Raises: DataError when a split has no picture left.
+    Validation and test are ONNX Runtime's on a CPU, as model.onnx will give them, whatever `device` and `engine` the training
+    pictures are embedded by. Raises: DataError when a split has no picture left.
     """
     started = time.monotonic()
     every = np.arange(len(dataset.pictures))
-    # Half precision on a GPU differs in digits that a test can see, and model.onnx runs on a CPU.
-    last = dataset.rows["test"] if device != "cpu" else every[:0]
+    # Half precision differs in digits that a test can see, and model.onnx runs on a CPU.
+    as_shipped = device == "cpu" and engine == SHIPPED
+    last = every[:0] if as_shipped else np.setdiff1d(every, dataset.rows["train"])
     vectors = np.empty((len(every), backbone.embedding), dtype=np.float32)
     problems: dict[int, str] = {}
     computed = reused = 0
     pace: float | None = None
-    for rows, where in ((np.setdiff1d(every, last), device), (last, "cpu")):
+    used: str | None = None
+    for rows, where, by in ((np.setdiff1d(every, last), device, engine), (last, "cpu", SHIPPED)):
         if not len(rows):
             continue
         began = time.monotonic()
-        features = embed_pictures([dataset.pictures[row] for row in rows], backbone, where, cache, reporter)
+        features = embed_pictures([dataset.pictures[row] for row in rows], backbone, where, cache, reporter, engine=by)
+        used = used or features.engine
         if where == device and features.computed:
-            pace = (time.monotonic() - began) / features.computed
+            pace = pace or (time.monotonic() - began) / features.computed
         vectors[rows] = features.vectors
         problems.update((int(rows[place]), problem) for place, problem in features.problems.items())
         computed, reused = computed + features.computed, reused + features.reused
@@ -66,7 +77,13 @@ def embed_dataset(
     if problems:
         vectors = np.delete(vectors, list(problems), axis=0)
     return dataset, Embedded(
-        backbone=backbone, vectors=vectors, computed=computed, reused=reused, seconds=seconds, pace=pace
+        backbone=backbone,
+        vectors=vectors,
+        computed=computed,
+        reused=reused,
+        seconds=seconds,
+        pace=pace,
+        engine=used,
     )
 
 
@@ -78,12 +95,16 @@ def embed_pictures(
     reporter: Reporter,
     *,
     title: str = _TITLE,
+    engine: CpuEngine = SHIPPED,
 ) -> Features:
-    """Embeddings of pictures by a backbone, with progress under `title`; no `cache` for a network just trained."""
+    """Embeddings of pictures by a backbone, with progress under `title`; no `cache` for a network just trained.
+
+    `engine` is what embeds on a CPU; where it refuses the network, ONNX Runtime does, and `reporter` says so.
+    """
     with reporter.step(title, len(pictures)) as advance:
         return extract(
             pictures,
-            engine=open_engine(backbone, device),
+            engine=open_engine(backbone, device, engine, warn=reporter.warn),
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,
             fingerprint=backbone.fingerprint,
