@@ -13,11 +13,13 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.examples import PictureFile
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
+from tellapart.features.corrected import FEWEST, KNOWN, correct
 from tellapart.features.engine import SHIPPED, CpuEngine, open_engine
 from tellapart.features.extract import Features, extract
 from tellapart.reporter import Reporter
 
 _TITLE = "Computing embeddings"
+_ROUGH: CpuEngine = "openvino-bfloat16"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,9 +51,16 @@ def embed_dataset(
     """Every picture's embedding, and the data set without those that none could be had of.
 
     Validation and test are ONNX Runtime's on a CPU, as model.onnx will give them, whatever `device` and `engine` the training
-    pictures are embedded by. Raises: DataError when a split has no picture left.
+    pictures are embedded by. What is computed on a CPU in bfloat16 is corrected by some pictures in float32, too; a training split
+    too small for that is float32 throughout. Raises: DataError when a split has no picture left.
     """
     started = time.monotonic()
+    if device == "cpu" and engine == _ROUGH and len(dataset.rows["train"]) < FEWEST:
+        reporter.say(
+            f"{len(dataset.rows['train']):,} training pictures are fewer than {FEWEST:,}: bfloat16 would save nothing, and ONNX "
+            "Runtime computes the embeddings, in float32."
+        )
+        engine = SHIPPED
     every = np.arange(len(dataset.pictures))
     # Half precision differs in digits that a test can see, and model.onnx runs on a CPU.
     as_shipped = device == "cpu" and engine == SHIPPED
@@ -72,6 +81,8 @@ def embed_dataset(
         vectors[rows] = features.vectors
         problems.update((int(rows[place]), problem) for place, problem in features.problems.items())
         computed, reused = computed + features.computed, reused + features.reused
+    if used is not None and used.startswith("openvino-") and used.endswith("-bfloat16"):
+        _correct(vectors, dataset, problems, backbone, cache, reporter)
     seconds = time.monotonic() - started
     dataset = dataset.without(problems)
     if problems:
@@ -85,6 +96,24 @@ def embed_dataset(
         pace=pace,
         engine=used,
     )
+
+
+def _correct(
+    vectors: NDArray[np.float32],
+    dataset: Dataset,
+    problems: dict[int, str],
+    backbone: ReadyBackbone,
+    cache: Cache,
+    reporter: Reporter,
+) -> None:
+    """Correct the training pictures' rows of `vectors` [N, D] in place, by those of the first few that can be read."""
+    train = np.array([row for row in dataset.rows["train"].tolist() if row not in problems], dtype=np.int64)
+    known = train[:KNOWN]  # rows are in the order of their contents, which is random
+    pictures = [dataset.pictures[row] for row in known]
+    exact = embed_pictures(pictures, backbone, "cpu", cache, reporter, title="Correcting embeddings")
+    there = np.flatnonzero(np.isfinite(exact.vectors).all(axis=1))
+    if len(there):
+        vectors[train] = correct(vectors[train], there, exact.vectors[there])
 
 
 def embed_pictures(

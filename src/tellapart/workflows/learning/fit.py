@@ -99,7 +99,6 @@ def _loss(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
         session.cache,
         session.reporter,
         title=f"Trying the fit {fit}",
-        engine=session.engine,
     )
     if features.problems:
         return None
@@ -117,7 +116,7 @@ def _key(session: TrainingSession, task: Task, dataset: Dataset, backbone: Ready
     """A digest of everything that a trial's loss depends on: a second training asks for it again."""
     settings, train = session.run.settings, dataset.rows["train"]
     asked = (task.name, backbone.fingerprint, backbone.preprocessing, session.device, settings.folds, settings.seed)
-    digest = hashlib.sha256(repr((*asked, session.engine, settings.class_weights, dataset.classes)).encode())
+    digest = hashlib.sha256(repr((*asked, settings.class_weights, dataset.classes)).encode())
     for row in train.tolist():
         digest.update(dataset.pictures[row].content_hash.encode())
     digest.update(np.ascontiguousarray(dataset.targets[train]).tobytes())
