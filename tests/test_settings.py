@@ -196,6 +196,10 @@ def test_what_training_does_not_depend_on_is_left_out_of_its_fingerprint() -> No
     one, other = (make_settings({"data": name, "out": name, "budget": "1m"}) for name in ("a", "b"))
     assert one.trained_by() == other.trained_by()
     assert one.trained_by() != make_settings({"data": "a", "seed": 1}).trained_by()
+    assert (
+        one.trained_by() == make_settings({"data": "a", "loop": {"workers": 3}}).trained_by()
+    )  # who reads changes nothing
+    assert one.trained_by() != make_settings({"data": "a", "loop": {"momentum": 0.5}}).trained_by()
     answered = make_settings({"data": "a", "budget": "1m", "network": {"test_time_augmentation": "dihedral"}})
     assert one.trained_by() == answered.trained_by()
     assert one.trained_by() != make_settings({"data": "a", "network": {"size": 64}}).trained_by()

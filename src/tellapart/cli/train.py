@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.reading import reading_options
+from tellapart.cli.reading import range_option, reading_options
 from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ Examples:
 )
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
 @reading_options
+@range_option
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,7 +60,7 @@ class Tested:
     scores_without_leaked: Mapping[str, Score] | None
     beside: Mapping[str, Any]  # the task's own entries of metrics.json
     columns: Sequence[str]  # of predictions.csv
-    table: Callable[[Sequence[Example]], Sequence[Sequence[object]]]  # its rows, one an example
+    table: Callable[[Sequence[Example]], Iterable[Sequence[object]]]  # its rows, one an example
     expected: Mapping[str, Expected]  # outputs of model.onnx
     details: Any = None  # what the task's export needs
     warning: str = ""  # what a person should know

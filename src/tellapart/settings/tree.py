@@ -272,13 +272,18 @@ class TrainSettings(Part):
     def trained_by(self) -> dict[str, Any]:
         """The settings that a training's result depends on, as JSON values."""
         return self.model_dump(
-            mode="json", exclude={**dict.fromkeys(_LEARNED_WITHOUT, True), "network": {"test_time_augmentation"}}
+            mode="json",
+            exclude={
+                **dict.fromkeys(_LEARNED_WITHOUT, True),
+                "network": {"test_time_augmentation"},
+                "loop": {"workers"},
+            },
         )
 
     @property
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
-        return ReadOptions(task=self.task, separator=self.label_separator, **self.reading.model_dump())
+        return ReadOptions(task=self.task, separator=self.label_separator, span=self.span, **self.reading.model_dump())
 
     @property
     def span(self) -> Span | None:

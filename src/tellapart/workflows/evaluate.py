@@ -42,6 +42,7 @@ class EvaluateResult:
     seen: int | None  # pictures that the model was trained or tuned on; None where that cannot be known
     metrics: dict[str, Any]
     metrics_unseen: dict[str, Any] | None  # None where none was seen, or all were
+    notes: tuple[str, ...]  # how the pictures were read, where that is not plain, in sentences
     renamed: dict[str, str]  # class names of the pictures -> the model's that they are nearly the same as
 
     def as_json(self) -> dict[str, Any]:
@@ -54,6 +55,7 @@ class EvaluateResult:
             "metrics": self.metrics,
             "metrics_unseen": self.metrics_unseen,
             "renamed": self.renamed,
+            "notes": list(self.notes),
         }
 
 
@@ -68,12 +70,18 @@ def evaluate(
 ) -> EvaluateResult:
     """Score `model` on labelled pictures, or on one split of them.
 
-    Raises: DataError when there is nothing to score, or a label is none of the model's classes.
+    Without `options.task` the pictures must not look like another task's, as in training.
+    Raises: DataError when there is nothing to score, or a label is none of the model's classes; SettingsError for a task that is
+    not the model's.
     """
     if split is not None and split not in SPLITS:
         raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
     predictor = load_predictor(model)
     task = task_of(predictor.manifest.task)
+    if options.task not in (None, task.name):
+        raise SettingsError(
+            f"the task is {options.task!r}, and {model} learned {task.name}. Leave --task out, or test a model of that task."
+        )
     options = replace(options, task=options.task or task.name, task_of_model=options.task is None)
     with open_cache(reporter) as cache:
         examined = examine(pictures, cache=cache, reporter=reporter, options=options)
@@ -113,6 +121,7 @@ def evaluate(
         seen=None if seen is None else int(seen.sum()),
         metrics=measure(np.ones(len(read), dtype=np.bool_)),
         metrics_unseen=measure(~seen) if some_seen and seen is not None else None,
+        notes=examined.listing.notes,
         renamed=named,
     )
 
