@@ -150,7 +150,7 @@ def test_of_few_training_pictures_none_is_rounded(dataset: Dataset, backbone: Re
     assert found.engine == "onnxruntime-float32"
     count = len(dataset.rows["train"])
     (said,) = reporter.said
-    assert said.startswith(f"{count} training pictures are fewer than 600: bfloat16 would save nothing")
+    assert said.startswith(f"{count} training pictures are fewer than 1,000: bfloat16 would save nothing")
 
 
 def write_convolution(path: Path) -> Path:
@@ -184,7 +184,7 @@ def computes_in_bfloat16() -> bool:
 def test_bfloat16_is_corrected_by_the_first_training_pictures(backbone: ReadyBackbone, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     backbone = replace(backbone, network=write_convolution(tmp_path / "network.onnx"))
-    for number in range(1000):
+    for number in range(1700):
         path = tmp_path / "many" / ("dark", "light")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         low = 120 * (number % 2)
