@@ -70,6 +70,14 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
         ({"data": "x", "folds": 1}, "folds is 1; it must be at least 2"),
         ({"data": "x", "device": "tpu"}, "device is 'tpu'"),
         (
+            {"data": "x", "engine": "tensorrt"},
+            "engine is 'tensorrt'; it must be auto, onnxruntime, openvino or openvino-bfloat16",
+        ),
+        (
+            {"data": "x", "engine": "openvino", "strategy": "scratch"},
+            "engine is set, which --strategy scratch does not use. Leave it out, or give --strategy finetune",
+        ),
+        (
             {"data": "x", "pictures": "y"},
             "data is 'x' and pictures is 'y'; both name what is learned from, pictures being the older name. Give data alone.",
         ),

@@ -103,6 +103,7 @@ def train(
     seed: int | None = None,
     strict: bool | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
+    engine: Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"] | None = None,
     report: bool | None = None,
     language: Literal["en", "zh"] | None = None,
     recipe: _PathLike | None = None,
@@ -154,6 +155,7 @@ def train(
         "seed": seed,
         "strict": strict,
         "device": device,
+        "engine": engine,
         "report": report,
         "language": language,
     }

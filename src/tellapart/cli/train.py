@@ -102,6 +102,11 @@ Examples:
 @click.option("--seed", type=int, help="Of everything that is drawn at random.  [default: 0]")
 @click.option("--strict", is_flag=True, default=None, help="Stop when a picture cannot be read.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where the network runs.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "onnxruntime", "openvino", "openvino-bfloat16"]),
+    help="What computes the training pictures' embeddings on a CPU; openvino needs the extra fast.  [default: onnxruntime]",
+)
 @click.option("--no-report", "report", flag_value=False, default=None, help="Write no report.html.")
 @click.option("--lang", "language", type=click.Choice(["en", "zh"]), help="Of the report.  [default: the system's]")
 @click.option("--recipe", type=click.Path(path_type=Path), help="Repeat the run of this recipe.toml; other flags win.")

@@ -36,7 +36,7 @@ from tellapart.errors import (
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
-from tellapart.features.engine import choose_device
+from tellapart.features.engine import choose_device, choose_engine
 from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
@@ -94,6 +94,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     # Threads that spin while they wait take the cores from those that work; set before torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device = choose_device(settings.device)
+    engine = choose_engine(settings.engine, device, warn=reporter.warn)
     check_writable(Path(settings.out))
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
@@ -112,6 +113,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             run=keeper.run,
             examined=examined,
             device=device,
+            engine=engine,
             cache=cache,
             reporter=reporter,
             started=started,
@@ -276,6 +278,7 @@ def _learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Rea
         tested=tested,
         computed=trained.computed,
         reused=trained.reused,
+        engine=trained.engine,
         seconds=session.seconds,
         started=session.started,
     )
