@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,19 +90,16 @@ def command(
 
     require("augment", "train")
     from tellapart.data.augment import from_settings
-    from tellapart.workflows.augment import View, recipe_options, recipe_view, write_sheet
+    from tellapart.workflows.augment import told_view, write_sheet
 
-    options = read_options(flags, task=task)
-    values, view = recipe_view(recipe) if recipe else ({"preset": "medium"}, View())
-    if recipe is not None:
-        options = recipe_options(recipe, options)
+    values, view, options = told_view(recipe, read_options(flags, task=task), size)
     augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
     reporter = make_reporter(quiet=quiet)
     written = write_sheet(
         pictures,
         out=out,
         augmentation=augmentation,
-        view=replace(view, size=view.size if size is None else size, value_range=options.span),
+        view=view,
         rows=rows,
         columns=columns,
         seed=seed,

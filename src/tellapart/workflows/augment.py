@@ -61,6 +61,16 @@ def recipe_options(path: Path, told: ReadOptions) -> ReadOptions:
     return replace(found, **{name: value for name, value in more.items() if value not in (None, False)})
 
 
+def told_view(recipe: Path | None, told: ReadOptions, size: int | None) -> tuple[dict[str, Any], View, ReadOptions]:
+    """The augmentation, what the network is shown and how the data set is read: as told, or as the recipe says.
+
+    Raises: SettingsError.
+    """
+    values, view = recipe_view(recipe) if recipe else ({"preset": "medium"}, View())
+    options = recipe_options(recipe, told) if recipe else told
+    return values, replace(view, size=view.size if size is None else size, value_range=options.span), options
+
+
 def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
     """The augmentation of a recipe, preset included, and what its network is shown. Raises: SettingsError."""
     settings = make_settings({"data": "none", **read_recipe(path)})

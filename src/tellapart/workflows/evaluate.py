@@ -74,15 +74,10 @@ def evaluate(
     Raises: DataError when there is nothing to score, or a label is none of the model's classes; SettingsError for a task that is
     not the model's.
     """
-    if split is not None and split not in SPLITS:
-        raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
     predictor = load_predictor(model)
     task = task_of(predictor.manifest.task)
-    if options.task not in (None, task.name):
-        raise SettingsError(
-            f"the task is {options.task!r}, and {model} learned {task.name}. Leave --task out, or test a model of that task."
-        )
-    options = replace(options, task=options.task or task.name, task_of_model=options.task is None)
+    _check_asked(split, options.task, task.name, model)
+    options = replace(options, task=task.name, task_of_model=options.task is None)
     examined, named = _examine(pictures, predictor, options, reporter)
     learned = _learned(OpenRun(model))
     chosen = _choose(examined, predictor.classes, split, learned or {})
@@ -112,6 +107,16 @@ def evaluate(
         notes=examined.listing.notes,
         renamed=named,
     )
+
+
+def _check_asked(split: str | None, told: TaskName | None, learned: TaskName, model: Path) -> None:
+    """Raises: SettingsError for a split that there is not, or a task that the model did not learn."""
+    if split is not None and split not in SPLITS:
+        raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
+    if told not in (None, learned):
+        raise SettingsError(
+            f"the task is {told!r}, and {model} learned {learned}. Leave --task out, or test a model of that task."
+        )
 
 
 def _examine(
