@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tellapart.cli.main import execute
+
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 
 
@@ -53,23 +55,23 @@ def test_a_report_made_anew_is_the_one_that_training_made(trained_run: Any, tmp_
     assert out.read_bytes() == (trained_run.run / "report.html").read_bytes()
 
 
-def test_a_report_made_again_in_chinese_elsewhere(trained_run: Any, tmp_path: Path) -> None:
+def test_a_report_made_again_in_chinese_elsewhere(
+    trained_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "报告.html"
     answer = command("report", trained_run.run, "--lang", "zh", "--out", out, "--json", "--quiet")
     assert answer.returncode == 0, answer.stderr
     record = json.loads(answer.stdout)
     assert record == {"report": str(out), "bytes": out.stat().st_size, "missing_pictures": 0}
     assert "训练报告" in out.read_text(encoding="utf-8")
-    again = command("report", trained_run.run, "--out", out)
-    assert again.returncode == 2
-    assert "is there already, and nothing is overwritten unasked" in again.stderr
+    assert execute(["report", str(trained_run.run), "--out", str(out)]) == 2
+    assert "is there already, and nothing is overwritten unasked" in capsys.readouterr().err
 
 
-def test_the_run_s_own_report_is_replaced(copied: Path) -> None:
+def test_the_run_s_own_report_is_replaced(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copied / "report.html").write_text("old")
-    answer = command("report", copied, "--lang", "en")
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.startswith(f"{copied / 'report.html'} (")
+    assert execute(["report", str(copied), "--lang", "en"]) == 0
+    assert capsys.readouterr().out.startswith(f"{copied / 'report.html'} (")
     assert "How good it is" in (copied / "report.html").read_text(encoding="utf-8")
 
 
