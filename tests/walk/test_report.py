@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tellapart.cli.main import execute
+
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 
 
@@ -53,28 +55,34 @@ def test_a_report_made_anew_is_the_one_that_training_made(trained_run: Any, tmp_
     assert out.read_bytes() == (trained_run.run / "report.html").read_bytes()
 
 
-def test_a_report_made_again_in_chinese_elsewhere(trained_run: Any, tmp_path: Path) -> None:
+def test_a_report_made_again_in_chinese_elsewhere(
+    trained_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "报告.html"
     answer = command("report", trained_run.run, "--lang", "zh", "--out", out, "--json", "--quiet")
     assert answer.returncode == 0, answer.stderr
     record = json.loads(answer.stdout)
     assert record == {"report": str(out), "bytes": out.stat().st_size, "missing_pictures": 0}
     assert "训练报告" in out.read_text(encoding="utf-8")
-    again = command("report", trained_run.run, "--out", out)
-    assert again.returncode == 2
-    assert "is there already, and nothing is overwritten unasked" in again.stderr
+    assert execute(["report", str(trained_run.run), "--out", str(out)]) == 2
+    assert "is there already, and nothing is overwritten unasked" in capsys.readouterr().err
 
 
-def test_the_run_s_own_report_is_replaced(copied: Path) -> None:
+def test_the_run_s_own_report_is_replaced(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copied / "report.html").write_text("old")
-    answer = command("report", copied, "--lang", "en")
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.startswith(f"{copied / 'report.html'} (")
+    assert execute(["report", str(copied), "--lang", "en"]) == 0
+    assert capsys.readouterr().out.startswith(f"{copied / 'report.html'} (")
     assert "How good it is" in (copied / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_pictures_that_are_gone_are_marked_and_counted(trained_run: Any, copied: Path, tmp_path: Path) -> None:
+def test_pictures_that_are_gone_are_marked_and_counted(
+    trained_run: Any, copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def report(*more: str, code: int = 0) -> str:
+        assert execute(["report", str(copied), "--lang", "en", *more]) == code
+        return capsys.readouterr().err
+
     moved = tmp_path / "moved"
     for name in ("examples.csv", "predictions.csv", "audit.json"):
         path = copied / name
@@ -82,19 +90,15 @@ def test_pictures_that_are_gone_are_marked_and_counted(trained_run: Any, copied:
             path.read_text(encoding="utf-8").replace(str(trained_run.pictures), str(moved)), encoding="utf-8"
         )
     before = (copied / "report.html").read_bytes()
-    answer = command("report", copied, "--lang", "en")
-    assert answer.returncode == 2
-    assert "pictures are no longer where they were" in answer.stderr
-    assert "Say where they are with --pictures FOLDER, or choose another --out." in answer.stderr
+    told = report(code=2)
+    assert "pictures are no longer where they were" in told
+    assert "Say where they are with --pictures FOLDER, or choose another --out." in told
     assert (copied / "report.html").read_bytes() == before, "a good page is not replaced by one without pictures"
-    answer = command("report", copied, "--lang", "en", "--pictures", trained_run.pictures)
-    assert answer.returncode == 0, answer.stderr
+    report("--pictures", str(trained_run.pictures))
     assert '<div class="gone">' not in (copied / "report.html").read_text(encoding="utf-8")
     (copied / "report.html").unlink()
     for _ in range(2):  # one that shows as many may be replaced
-        answer = command("report", copied, "--lang", "en")
-        assert answer.returncode == 0, answer.stderr
-        assert "pictures could not be shown" in answer.stderr
+        assert "pictures could not be shown" in report()
     text = (copied / "report.html").read_text(encoding="utf-8")
     assert '<div class="gone">' in text
     assert "98" in text  # the figures stay

@@ -22,6 +22,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 import tellapart
 from tellapart.bundle import read_manifest
+from tellapart.cli.main import execute
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, SettingsError, StorageError, TellapartError
 from tellapart.runs.run import MARKER
@@ -255,23 +256,35 @@ def test_ctrl_c_says_how_to_go_on(trained_run: Any, tmp_path: Path) -> None:
         (["trains", "x"], "there is no command 'trains'. Did you mean 'train'?"),
     ],
 )
-def test_bad_calls_get_one_sentence_and_exit_code_2(tmp_path: Path, arguments: list[str], words: str) -> None:
-    answer = command(*arguments, cwd=tmp_path)
-    assert answer.returncode == 2
-    assert words in " ".join(answer.stderr.split())
-    assert "Traceback" not in answer.stderr
-    assert answer.stdout == ""
+def test_bad_calls_get_one_sentence_and_exit_code_2(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert execute(arguments) == 2
+    out, err = capsys.readouterr()
+    assert words in " ".join(err.split())
+    assert "Traceback" not in err
+    assert out == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_and_wrong_settings_are_named(tmp_path: Path) -> None:
-    (tmp_path / "recipe.toml").write_text('[settings]\npictures = "x"\nlearning_rate = 1\n')
-    answer = command("train", "--recipe", tmp_path / "recipe.toml")
-    assert "there is no setting 'learning_rate'. The settings there are: data, task, label_separator, " in answer.stderr
-    (tmp_path / "recipe.toml").write_text("[settings\n")
-    assert "is not TOML" in command("train", "--recipe", tmp_path / "recipe.toml").stderr
-    (tmp_path / "recipe.toml").write_text("a = 1\n")
-    assert "has no [settings] table" in command("train", "--recipe", tmp_path / "recipe.toml").stderr
+def test_unknown_and_wrong_settings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "recipe.toml"
+    for text, words in (
+        (
+            '[settings]\npictures = "x"\nlearning_rate = 1\n',
+            "there is no setting 'learning_rate'. The settings there are: data, task, label_separator, ",
+        ),
+        ("[settings\n", "is not TOML"),
+        ("a = 1\n", "has no [settings] table"),
+    ):
+        recipe.write_text(text)
+        assert execute(["train", "--recipe", str(recipe)]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_data_that_cannot_be_trained_on_leaves_nothing_behind(tmp_path: Path) -> None:
