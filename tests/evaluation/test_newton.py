@@ -93,6 +93,26 @@ def test_what_is_pushed_against_a_bound_stays_there_and_the_rest_moves_on() -> N
     np.testing.assert_allclose(found, [0.5, 0.25], atol=1e-6)
 
 
+def test_a_lower_bound_holds_as_well() -> None:
+    """(x + 1)^2 + x y + y^2 with x at least 0: then y is 0, where x alone would go to -4/3."""
+    hessian = np.array([[2.0, 1.0], [1.0, 2.0]])
+    seen: list[float] = []
+
+    def local(point: Doubles) -> Local:
+        seen.append(float(point[0]))
+        return Local(
+            value=float((point[0] + 1) ** 2 + point[0] * point[1] + point[1] ** 2),
+            gradient=np.array([2 * (point[0] + 1) + point[1], point[0] + 2 * point[1]]),
+            product=lambda vector: hessian @ vector,
+            diagonal=np.diag(hessian),
+        )
+
+    found = minimise(local, np.array([1.0, 3.0]), low=np.array([0.0, -np.inf]), high=FREE)
+    np.testing.assert_allclose(found, [0, 0], atol=1e-7)
+    assert min(seen) == 0
+    assert len(seen) < 10
+
+
 def test_many_numbers_at_once_are_those_of_linear_algebra() -> None:
     generator = np.random.default_rng(0)
     factor = generator.normal(size=(60, 50))
