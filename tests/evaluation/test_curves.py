@@ -177,3 +177,14 @@ def test_two_hundred_points_are_kept_whole_and_more_are_thinned_evenly(count: in
     np.testing.assert_allclose(x, (kept + 1) / count)
     np.testing.assert_allclose(y, right[kept])
     assert x.dtype == y.dtype == np.float64
+
+
+@pytest.mark.parametrize("ties", [1, 7, 1000])
+def test_both_curves_are_scikit_learn_s(ties: int) -> None:
+    draw = np.random.default_rng(ties)
+    positive = draw.random(90) < 0.3
+    scores = (np.round((draw.random(90) + 0.4 * positive) * ties) / ties).astype(np.float32)
+    x, y, _ = roc_curve(positive, scores)
+    np.testing.assert_allclose(receiver_operating(scores, positive), (x, y), rtol=1e-12)
+    precision, recall, _ = precision_recall_curve(positive, scores)
+    np.testing.assert_allclose(precision_recall(scores, positive), (recall[::-1], precision[::-1]), rtol=1e-12)

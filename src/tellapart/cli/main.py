@@ -124,7 +124,13 @@ def execute(arguments: list[str] | None = None) -> int:
 
 
 def _output_failed(error: OSError) -> int:
-    """Standard output cannot be written; anything else is a bug and goes on upward."""
+    """Standard output cannot be written, or a place may not be entered; anything else is a bug and goes on upward."""
+    if isinstance(error, PermissionError) and error.filename is not None:
+        print(
+            f"Error: no permission to use {error.filename}. Change it with chmod, or choose another place.",
+            file=sys.stderr,
+        )
+        return 2
     if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
         raise error
     from tellapart.cli.console import discard_output

@@ -69,19 +69,33 @@ def confidences(
 
 
 def receiver_operating(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
-    """False positive rate and true positive rate, both rising from 0 to 1. `positive` [N] must hold both values."""
-    hits, misses = _steps(scores, positive)
-    # Points in the middle of a straight line are left out, as scikit-learn's roc_curve does.
-    bends = np.diff(hits, n=2).astype(bool) | np.diff(misses, n=2).astype(bool)
-    kept = np.concatenate([[True], bends, [True]]) if len(hits) > 2 else np.ones(len(hits), dtype=bool)
-    x, y = (np.concatenate([[0], steps[kept]]) / steps[-1] for steps in (misses, hits))
+    """False positive rate and true positive rate, both rising from 0 to 1. `positive` [N] must hold both values.
+
+    Points on a straight line between others are left out.
+    """
+    right, wrong = _counted(scores, positive)
+    corner = np.ones(len(right), dtype=np.bool_)
+    corner[1:-1] = (np.diff(right, 2) != 0) | (np.diff(wrong, 2) != 0)
+    x, y = np.append(0, wrong[corner]) / wrong[-1], np.append(0, right[corner]) / right[-1]
     return _thinned(x, y)
 
 
 def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
-    """Recall, rising, and the precision at it, of `scores` [N]. `positive` [N] must hold both values."""
-    hits, misses = _steps(scores, positive)
-    return _thinned(np.concatenate([[0.0], hits / hits[-1]]), np.concatenate([[1.0], hits / (hits + misses)]))
+    """Recall, rising from 0, and the precision at it, of `scores` [N]. `positive` [N] must hold both values.
+
+    At a recall of 0 the precision is 1.
+    """
+    right, wrong = _counted(scores, positive)
+    recall, precision = right / right[-1], right / (right + wrong)
+    return _thinned(np.append(0.0, recall), np.append(1.0, precision))
+
+
+def _counted(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each score, the highest first, how many rows with it or a higher one are positive, and how many are not."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    right = np.cumsum(positive[order], dtype=np.int64)[last]
+    return right, last + 1 - right
 
 
 def coverage_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Curve:
@@ -96,13 +110,6 @@ def coverage_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.in
     answered = np.arange(1, len(labels) + 1)
     last = np.append(np.flatnonzero(np.diff(confidence[order])), len(labels) - 1)
     return _thinned(answered[last] / len(labels), (np.cumsum(right) / answered)[last])
-
-
-def _steps(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many of the positives and of the others [S] score at least each of the S different scores, from the highest."""
-    steps, step_of = np.unique(-scores, return_inverse=True)
-    own, others = (np.bincount(step_of[chosen], minlength=len(steps)) for chosen in (positive, ~positive))
-    return np.cumsum(own), np.cumsum(others)
 
 
 def _thinned(across: NDArray[np.floating], up: NDArray[np.floating]) -> Curve:

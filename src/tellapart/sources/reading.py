@@ -90,6 +90,11 @@ def is_archive(path: _PathLike) -> bool:
     return os.fspath(path).lower().endswith(ENDINGS) and os.path.isfile(path)
 
 
+def is_picture_table(path: _PathLike) -> bool:
+    """Whether a path is a file whose name says that it is a table that may hold pictures."""
+    return os.fspath(path).lower().endswith(TABLES) and os.path.isfile(path)
+
+
 def open_archive(path: _PathLike) -> Contents:
     """What an archive holds. Raises: DataError where it cannot be read or breaks a limit; StorageError."""
     try:
@@ -114,7 +119,7 @@ def split_path(path: _PathLike) -> tuple[str, str] | None:
 def split_table(path: _PathLike) -> tuple[str, str] | None:
     """The table and the name of a picture in it, of a path that leads into one; None for any other."""
     table, member = os.path.split(os.fspath(path))
-    return (table, member) if table.lower().endswith(TABLES) and os.path.isfile(table) else None
+    return (table, member) if is_picture_table(table) else None
 
 
 def read_bytes(path: _PathLike) -> bytes:

@@ -112,6 +112,18 @@ def test_charts_leave_out_what_is_not_known() -> None:
     assert curves.lead is None
 
 
+def test_probabilities_that_were_left_alone_have_one_line_and_no_legend() -> None:
+    run = run_of(metrics={"calibration": {"method": "none"}})
+    reliability = results_part(run, label_rows(run), ENGLISH).charts[0]
+    known = ~np.isnan(truths(run))
+    points = binned(run.predictions.probabilities[known], truths(run)[known] == 1)
+    after = [(one.confidence, one.accuracy, one.low, one.high) for one in points]
+    assert reliability.svg == draw_reliability([], after, x="probability", y="share that is there")
+    assert not reliability.legend
+    assert reliability.lead is not None
+    assert reliability.lead[0] == "labels_reliability_kept"
+
+
 def test_what_scales_and_offsets_did_is_undone() -> None:
     run = run_of(told=manifest(scales=(1.0, 1.0, 1.0), offsets=(0.0, 0.0, 0.0)))
     (same, *_) = results_part(run, label_rows(run), ENGLISH).charts

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.predictions import PROBABILITY_FORMAT
 from tellapart.bundle import ClassificationRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
@@ -18,6 +17,7 @@ from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.metrics import evaluate
 from tellapart.export.assemble import assemble
+from tellapart.runs.prediction_columns import cells, columns
 from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.classification.abstaining import Abstention, learn_to_abstain
@@ -61,8 +61,8 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
             "temperature": calibration.temperature,
             "calibration": calibration.as_json(),
         },
-        columns=["path", "label", "predicted", *(f"probability of {name}" for name in dataset.classes)],
-        table=lambda examples: _table(examples, probabilities, dataset.classes),
+        columns=["path", "label", "predicted", *columns(dataset.classes)],
+        table=lambda examples: _table(examples, probabilities, labels, dataset.classes),
         expected={
             "novelty": Expected(of="novelty scores", values=abstention.novelty.score, tolerance=NOVELTY_TOLERANCE),
             "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
@@ -73,13 +73,15 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
 
 
 def _table(
-    examples: Sequence[Example], probabilities: NDArray[np.float32], classes: tuple[str, ...]
-) -> list[list[object]]:
+    examples: Sequence[Example],
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: tuple[str, ...],
+) -> Iterator[list[object]]:
+    """The rows of predictions.csv, made as they are written."""
     best = probabilities.argmax(axis=1).tolist()
-    return [
-        [str(example.path), example.target.text, classes[index], *map(PROBABILITY_FORMAT.format, row)]
-        for example, index, row in zip(examples, best, probabilities.tolist(), strict=True)
-    ]
+    for example, index, row in zip(examples, best, cells(probabilities, labels, classes), strict=True):
+        yield [str(example.path), example.target.text, classes[index], *row]
 
 
 def export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:
