@@ -49,6 +49,12 @@ def test_equal_ones_are_all_found(equal: int) -> None:
     check(turned(values), 40)
 
 
+@pytest.mark.parametrize(("equal", "ratio"), [(20, 0.5), (30, 0.7)])
+def test_equal_ones_that_the_search_overlooks_are_found_after_all(equal: int, ratio: float) -> None:
+    """The others fall so fast that the search ends before rounding has led it beyond the sixteen of its first block."""
+    check(turned(np.concatenate([np.full(equal, 1.0), ratio ** np.arange(1, 371)])), 18)
+
+
 def test_one_that_is_missing_is_noticed() -> None:
     matrix = turned(np.arange(1, 401) ** -1.0)
     values, vectors = np.linalg.eigh(matrix)

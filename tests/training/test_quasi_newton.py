@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize, rosen, rosen_der
 
+from tellapart.training import quasi_newton
 from tellapart.training.quasi_newton import Function, Minimum, minimise
 
 Doubles = NDArray[np.float64]
@@ -136,3 +137,41 @@ def test_a_function_that_breaks_off_is_not_followed_there() -> None:
 
     found = least(barrier, np.full(3, 0.3))
     np.testing.assert_allclose(found.point, 0.001, rtol=1e-4)
+
+
+def bent(middle: float, slope: float) -> tuple[quasi_newton._Trial, Function, Doubles]:
+    """A cubic along one number that is 1 at 0 with slope -1, and `middle` at 1 with `slope`; where it starts, and ahead."""
+    third, second = slope - 1 + 2 * (1 - middle), 3 * (middle - 1) + 2 - slope
+
+    def function(point: Doubles) -> tuple[float, Doubles]:
+        at = float(point[0])
+        return 1 - at + second * at**2 + third * at**3, np.array([-1 + 2 * second * at + 3 * third * at**2])
+
+    loss, gradient = function(np.zeros(1))
+    return quasi_newton._Trial(0.0, loss, 0.0, np.zeros(1), gradient), function, np.ones(1)
+
+
+def searched(middle: float, slope: float) -> float:
+    here, function, ahead = bent(middle, slope)
+    found = quasi_newton._search(function, here, ahead, 1.0)
+    assert found is not None
+    return found.length
+
+
+def test_a_step_is_as_long_as_its_two_conditions_say() -> None:
+    assert searched(0.5, -0.5) == 1.0
+    assert searched(0.5, 0.5) == 1.0
+    assert searched(0.99995, 0.0) < 1.0  # flat, but hardly lower than before
+    assert searched(0.05, -0.95) > 1.0  # lower, but still as steep
+    assert searched(0.5, 0.95) < 1.0  # lower, but steep upward
+
+
+def test_what_is_learned_of_one_step_is_its_curvature() -> None:
+    memory = quasi_newton._Memory()
+    moved, changed = np.array([1.0, 0.0, 0.0]), np.array([4.0, 2.0, 0.0])
+    memory.learn(moved, changed)
+    np.testing.assert_allclose(memory.direction(changed), -moved, atol=1e-15)  # the secant equation
+    # Across both, the scale of equation 7.20: moved x changed over changed squared.
+    np.testing.assert_allclose(memory.direction(np.array([0.0, 0.0, 5.0])), [0, 0, -5 * 4 / 20], atol=1e-15)
+    memory.learn(moved, -changed)  # no bowl curves like this
+    assert len(memory.steps) == 1
