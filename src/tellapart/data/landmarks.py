@@ -24,6 +24,7 @@ BITS = 256  # of a description
 MOST = 150  # landmarks of a picture
 
 _STEP, _LEVELS = 1.2, 8  # sizes in which landmarks are looked for
+_FAST = 20  # grey levels by which a corner differs from its surroundings; once evened, every picture has plenty
 _EVENED_OVER = 13  # pixels, twice
 _LEAST_CONTRAST = 4.0  # squared grey levels, added to the variance: noise is not blown up to detail
 _HEADER = struct.Struct("<4B")  # landmarks, height and width of the relief, width of the picture
@@ -65,11 +66,11 @@ def find_landmarks(picture: Image.Image) -> Landmarks:
     """
     grey = picture.convert("L")
     evened = _even(np.asarray(grey))
-    detector = cv2.ORB.create(MOST, _STEP, _LEVELS, edgeThreshold=12, patchSize=25, fastThreshold=6)
+    detector = cv2.ORB.create(MOST, _STEP, _LEVELS, edgeThreshold=12, patchSize=25, fastThreshold=_FAST)
     keypoints, descriptors = detector.detectAndCompute(evened, None)
     if not keypoints:
         return no_landmarks()
-    points = np.array([keypoint.pt for keypoint in keypoints], dtype=np.float32)
+    points = np.asarray(cv2.KeyPoint.convert(keypoints), dtype=np.float32)
     angles = np.array([keypoint.angle for keypoint in keypoints], dtype=np.float32)
     for keypoint, (x, y), angle in zip(keypoints, points.tolist(), angles.tolist(), strict=True):
         keypoint.pt, keypoint.angle = (evened.shape[1] - 1 - x, y), (540.0 - angle) % 360.0
