@@ -59,7 +59,7 @@ _REMEMBERED: Mapping[str, type] = {
     "profile": str,
     "bands": str,
 }
-Seen = Callable[[Image.Image, Inspection], None]  # what else is made of a picture, while its pixels are there
+Seen = Callable[[Image.Image, Inspection], None]  # what else is made of a grey picture, while it is there
 
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
@@ -96,7 +96,7 @@ def inspect_all(
     """Inspect files on `workers` threads, in the order of `paths`; no pixels are kept.
 
     A file whose bytes are `remembered` under the SHA-256 of its bytes and a version is only read and hashed; of every other
-    that can be decoded `seen` gets the picture (RGB, as `decode` gives it for TARGET), on the worker's thread.
+    that can be decoded `seen` gets the picture in grey (as `decode` gives it for TARGET), on the worker's thread.
     `advance` is called in the calling thread with the number of files that were finished since its last call.
     Raises: KeyboardInterrupt at once, after the files that are under way; what `remembered` and `advance` raise.
     """
@@ -240,7 +240,7 @@ def _look(data: bytes, file_hash: str, seen: Seen | None = None) -> Inspection:
         bands=decoded.bands,
     )
     if seen is not None:
-        seen(decoded.image, inspection)
+        seen(whole, inspection)
     return inspection
 
 

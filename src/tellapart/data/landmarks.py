@@ -59,12 +59,12 @@ def no_landmarks() -> Landmarks:
     )
 
 
-def find_landmarks(picture: Image.Image) -> Landmarks:
-    """Landmarks of an upright RGB picture, of any size.
+def find_landmarks(picture: Image.Image, thumbnail: Bytes | None = None) -> Landmarks:
+    """Landmarks of an upright RGB or grey picture, of any size; `thumbnail` [32, 32] where somebody has made it.
 
     Source: Rublee et al. 2011, ORB. The same picture gives the same landmarks.
     """
-    grey = picture.convert("L")
+    grey = picture if picture.mode == "L" else picture.convert("L")
     evened = _even(np.asarray(grey))
     detector = cv2.ORB.create(MOST, _STEP, _LEVELS, edgeThreshold=12, patchSize=25, fastThreshold=_FAST)
     keypoints, descriptors = detector.detectAndCompute(evened, None)
@@ -84,7 +84,7 @@ def find_landmarks(picture: Image.Image) -> Landmarks:
         descriptors=np.asarray(descriptors, dtype=np.uint8),
         mirrored=np.asarray(mirrored, dtype=np.uint8),
         relief=_relief(evened),
-        thumbnail=np.asarray(grey.resize((SMALL, SMALL), Image.Resampling.BILINEAR, reducing_gap=3.0)),
+        thumbnail=_thumbnail(grey) if thumbnail is None else thumbnail,
         width=evened.shape[1],
     )
 
@@ -144,6 +144,10 @@ def _even(grey: Bytes) -> Bytes:
 def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
     over = (_EVENED_OVER, _EVENED_OVER)
     return np.asarray(cv2.blur(cv2.blur(values, over), over), dtype=np.float32)
+
+
+def _thumbnail(grey: Image.Image) -> Bytes:
+    return np.asarray(grey.resize((SMALL, SMALL), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
 def _relief(evened: Bytes) -> Bytes:

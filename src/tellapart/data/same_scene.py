@@ -20,6 +20,7 @@ _MOST_BITS = 72
 _LEAST_SHARED = 12  # landmarks
 _LEAST_IN_HALF = 4  # of them, in one half of the landmarks
 _AGREE = 32  # 256ths of a turn
+_BEFORE, _AFTER = np.arange(-1, 15), (np.arange(1, 17) % 16)  # of the 16 parts of a turn
 _WITHIN = 4.0  # pixels at SIDE
 _LEAST_STRETCH, _MOST_STRETCH = 0.5, 2.0
 _MOST_UNEVEN = 1.7  # largest over smallest stretch
@@ -126,7 +127,7 @@ def _find_map(first: Landmarks, second: Landmarks, *, mirrored: bool) -> tuple[N
     # Most pairs have next to nothing in common, and half of the landmarks tell it.
     for half, least in ((0, _LEAST_IN_HALF), (1, _LEAST_SHARED)):
         some, others = _correspondences(descriptors[half::2], second.descriptors)
-        from_, to = np.r_[from_, 2 * some + half], np.r_[to, others]
+        from_, to = np.concatenate((from_, 2 * some + half)), np.concatenate((to, others))
         agreeing = _turned_alike((second.angles[to].astype(np.int64) - angles[from_]) % 256)
         if int(agreeing.sum()) < least:
             return None
@@ -164,7 +165,7 @@ def _correspondences(
 def _turned_alike(turns: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of them agree with most of the others on the turn, 256ths; a shear moves some by an eighth."""
     counts = np.bincount(turns // 16, minlength=16)
-    most = int(np.argmax(counts + np.roll(counts, 1) + np.roll(counts, -1)))
+    most = int(np.argmax(counts + counts[_BEFORE] + counts[_AFTER]))
     away = np.abs(turns - (most * 16 + 8))
     return np.asarray(np.minimum(away, 256 - away) <= _AGREE)
 

@@ -9,10 +9,12 @@ import threading
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 from PIL import Image
 
 from tellapart.data.augmented import comparable
 from tellapart.data.examples import Inspection
+from tellapart.data.likeness import SIDE
 from tellapart.features.cache import Cache
 from tellapart.features.scenes import LANDMARKS, landmarks_key
 
@@ -35,14 +37,15 @@ class LandmarkStore:
     ) -> None:
         self._write()
 
-    def keep(self, picture: Image.Image, inspection: Inspection) -> None:
-        """Keep the landmarks of one picture, as the audit decoded it. Raises: StorageError."""
+    def keep(self, grey: Image.Image, inspection: Inspection) -> None:
+        """Keep the landmarks of one picture, grey as the audit has it. Raises: StorageError."""
         if not comparable(inspection.width, inspection.height):
             return
         # Only now: the library of local features takes a while to import, and a picture that is known never comes here.
         from tellapart.data.landmarks import find_landmarks, pack
 
-        packed = pack(find_landmarks(picture))
+        thumbnail = np.frombuffer(inspection.thumbnail, dtype=np.uint8).reshape(SIDE, SIDE)
+        packed = pack(find_landmarks(grey, thumbnail))
         with self._lock:
             self._unsaved[landmarks_key(inspection.content_hash)] = packed
             full = len(self._unsaved) >= _WRITE_EVERY
