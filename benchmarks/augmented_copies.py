@@ -9,7 +9,7 @@ finding copies costs is what an audit with the search takes longer than one with
 The thresholds were chosen on the first half of each set (by the hash of the file) and copies of seed 1; --half second and other
 seeds are what nobody looked at before.
 
-    python benchmarks/augmented_copies.py FOLDER... [--elpv] [--half second] [--seed 2] [--copies 120] [--together] [--sheets OUT]
+    python benchmarks/augmented_copies.py FOLDER... [--elpv] [--half second] [--seed 2] [--copies 120] [--growth] [--sheets OUT]
 """
 
 from __future__ import annotations
@@ -174,6 +174,26 @@ def measure(name: str, paths: list[Path], most: int, seed: int, sheets: Path | N
         print(json.dumps(record), flush=True)
 
 
+def grow(paths: list[Path], copies: int, seed: int) -> None:
+    """What a picture costs in sets of two sizes, all folders and copies of both kinds together, and how many copies are found."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = {copy: one for kind in KINDS for copy, one in vary(paths, Path(folder), kind, copies, seed).items()}
+        everything = [*paths, *map(Path, made)]
+        order = np.random.default_rng(seed).permutation(len(everything)).tolist()
+        for number in (len(order) // 4, len(order)):
+            chosen = [everything[place] for place in order[:number]]
+            pairs, _, seconds = find(chosen, Path(folder) / f"cache-{number}")
+            inside = {str(path) for path in chosen}
+            own = [frozenset(item) for item in made.items() if set(item) <= inside]
+            record = {
+                "pictures": number,
+                "milliseconds a picture": round(1000 * seconds / number, 2),
+                "copies": len(own),
+                "recall": round(sum(one in pairs for one in own) / max(1, len(own)), 3),
+            }
+            print(json.dumps(record), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folders", type=Path, nargs="*")
@@ -181,7 +201,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=120, help="of each kind, from each folder")
     parser.add_argument("--half", choices=["first", "second"], help="only that half of each folder")
     parser.add_argument("--seed", type=int, default=2, help="of the copies")
-    parser.add_argument("--together", action="store_true", help="all folders as one set")
+    parser.add_argument("--growth", action="store_true", help="all folders as one set, of two sizes")
     parser.add_argument(
         "--sheets", type=Path, help="a folder for pictures of the pairs that are found in the sets as they are"
     )
@@ -198,8 +218,9 @@ def main() -> None:
         kept = [path for content, path in contents.items() if half(content) == arguments.half or not arguments.half]
         name = "elpv" if arguments.elpv and folder == folders[-1] else f"{folder.parent.name}-{folder.name}"
         sets[name] = sorted(kept)
-    if arguments.together:
-        sets = {"together": [path for paths in sets.values() for path in paths]}
+    if arguments.growth:
+        grow([path for paths in sets.values() for path in paths], arguments.copies, arguments.seed)
+        return
     for name, paths in sets.items():
         measure(name, paths, arguments.copies, arguments.seed, arguments.sheets)
 
