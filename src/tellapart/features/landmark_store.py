@@ -55,4 +55,5 @@ class LandmarkStore:
     def _write(self) -> None:
         with self._lock:
             unsaved, self._unsaved = self._unsaved, {}
-            self._cache.put_many(LANDMARKS, unsaved)
+            if unsaved:
+                self._cache.put_many(LANDMARKS, unsaved)
