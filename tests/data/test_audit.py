@@ -31,7 +31,7 @@ def item(
     group: str = "",
     problem: str = "",
     is_picture: bool = True,
-    size: tuple[int, int] = (40, 30),
+    size: tuple[int, int] = (400, 300),
     image_format: str = "JPEG",
     mode: str = "RGB",
     wrong_extension: bool = False,
@@ -428,6 +428,7 @@ def test_the_audit_as_json_is_whole() -> None:
         "near_copies",
         "augmented_copies",
         "augmented",
+        "uncompared",
         "two_labels",
         "leaks",
         "leaked",
@@ -489,6 +490,22 @@ def test_augmented_copies_are_counted_apart_and_stay_together() -> None:
     unknown = audit_json(audited(CLEAN))
     assert unknown["augmented_copies"] is unknown["augmented"] is None
     assert audit_json(audited(CLEAN, scenes=Scenes(pairs=())))["augmented"] == 0
+
+
+def test_pictures_too_small_to_be_compared_are_told() -> None:
+    small = [item("cat/small.png", "cat", size=(28, 28)), item("cat/strip.png", "cat", size=(900, 100))]
+    items = [*CLEAN, *small]
+    audit = audited(items, scenes=Scenes(pairs=()))
+    assert audit_json(audit)["uncompared"] == [str(Path("cat/small.png")), str(Path("cat/strip.png"))]
+    told = [message for message in messages(audit, "note") if message.startswith("not looked at for augmented copies")]
+    assert told == [
+        (
+            "not looked at for augmented copies: 2 pictures under 64 pixels or longer than 4 to 1, such as cat/small.png; "
+            "there too little is left to tell a copy from a picture of the same kind. If you varied pictures before, give each "
+            "and its copies one group in a table."
+        )
+    ]
+    assert audited(items).uncompared == ()  # nobody looked, so nothing was passed over
 
 
 def test_augmented_copies_under_two_labels_and_across_splits_are_told() -> None:

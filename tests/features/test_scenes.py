@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 from sklearn.datasets import load_digits
 
 from tellapart.data.examples import PictureFile
+from tellapart.data.inspection import inspect_all
 from tellapart.features.cache import Cache
+from tellapart.features.landmark_store import LandmarkStore
 from tellapart.features.scene_search import search
-from tellapart.features.scenes import Known, look_up
+from tellapart.features.scenes import LANDMARKS, Known, landmarks_key, look_up, opencv_version
 from tests.data.made_scenes import cropped, made_scene, turned
 
 
@@ -71,6 +74,32 @@ def test_a_picture_that_vanished_is_passed_over_and_not_remembered(tmp_path: Pat
         assert len(found.pairs) == 3
         assert not look_up(files[:3], cache).whole
         assert look_up(files[1:3], cache).whole
+
+
+def test_the_audit_keeps_the_landmarks_that_a_search_would_find(tmp_path: Path, cache: Cache) -> None:
+    paths = [tmp_path / name for name in ("one.jpg", "two.png", "small.png")]
+    made_scene(0, width=1200, height=900).save(paths[0])
+    made_scene(1).save(paths[1])
+    made_scene(2, width=60, height=90).save(paths[2])
+    with cache, Cache(tmp_path / "other", limit_bytes=10**9) as other:
+        with LandmarkStore(cache) as store:
+            inspections = inspect_all(paths, workers=2, seen=store.keep)
+        files = [
+            PictureFile(path=path, file_hash=one.file_hash, content_hash=one.content_hash)
+            for path, one in zip(paths, inspections, strict=True)
+        ]
+        assert look_up(files[:2], cache).whole
+        assert not look_up(files[2:], cache).whole  # too small to be compared
+        search(files[:2], cache=other, workers=1)
+        keys = [landmarks_key(file.content_hash) for file in files[:2]]
+        assert other.get_many(LANDMARKS, keys) == cache.get_many(LANDMARKS, keys)
+
+
+def test_the_library_of_local_features_under_any_of_its_names() -> None:
+    present, absent = "numpy", "a-package-that-is-not-there"
+    assert opencv_version([absent, present]) == np.__version__
+    assert opencv_version([present, present]) == f"{np.__version__}+{np.__version__}"
+    assert opencv_version([absent]) == cv2.__version__
 
 
 def cell(number: int) -> Image.Image:

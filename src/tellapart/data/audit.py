@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tellapart.data.augmented import LEAST_SIDE, LONGEST_SHAPE
 from tellapart.data.depth import depth_notes, depth_warnings
 from tellapart.data.examples import SPLITS
 from tellapart.data.label_sets import set_notes, set_warnings
@@ -70,6 +71,7 @@ def audit_json(audit: Audit) -> dict[str, Any]:
         if audit.augmented_copies is None
         else [_strings(cluster) for cluster in audit.augmented_copies],
         "augmented": None if audit.augmented_copies is None else len(audit.augmented_indices),
+        "uncompared": _strings(audit.uncompared),
         "two_labels": [
             {"paths": _strings(conflict.paths), "labels": list(conflict.labels), "exact": conflict.exact}
             for conflict in audit.two_labels
@@ -220,6 +222,12 @@ def _notes(audit: Audit) -> Iterator[str]:
             f"{_count(len(audit.augmented_indices), 'picture')} of {_count(len(audit.augmented_copies), 'original')}, such as "
             f"{_such_as(audit, audit.augmented_copies[0])}; a split that tellapart makes keeps them together and tests on the "
             "original alone. Which one that is, is told by what they show; better split first and augment later."
+        )
+    if audit.uncompared:
+        yield (
+            f"not looked at for augmented copies: {_count(len(audit.uncompared), 'picture')} under {LEAST_SIDE} pixels or longer "
+            f"than {LONGEST_SHAPE:g} to 1, such as {_short(audit, audit.uncompared[0])}; there too little is left to tell a copy "
+            "from a picture of the same kind. If you varied pictures before, give each and its copies one group in a table."
         )
     if audit.wrong_extensions:
         yield (

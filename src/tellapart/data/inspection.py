@@ -30,14 +30,15 @@ from tellapart.sources.reading import read_bytes
 
 THUMBNAIL_SIDE = 32  # pixels
 
-_TARGET = 224  # pixels; large JPEGs are compared at no less than twice this
+TARGET = 224  # pixels; large JPEGs are compared at no less than twice this
+
 _FILES_PER_TASK = 256
 _BYTES_AT_ONCE = 32 * 1024 * 1024  # read ahead of a look-up, by each worker
 _SMALL_BYTES = 4096
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 # Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
-_VERSION = f"inspection-6-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}-{readers()}"
+_VERSION = f"inspection-6-{TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}-{readers()}"
 _OUT_OF_MEMORY = "not enough memory to decode it"
 _NO_PICTURE = (UNKNOWN_FORMAT, "empty file")  # how the reasons begin
 _FAMILY: Mapping[str, str] = {"MPO": "JPEG", "DIB": "BMP"}
@@ -58,6 +59,8 @@ _REMEMBERED: Mapping[str, type] = {
     "profile": str,
     "bands": str,
 }
+Seen = Callable[[Image.Image, Inspection], None]  # what else is made of a grey picture, while it is there
+
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 
@@ -88,10 +91,12 @@ def inspect_all(
     workers: int,
     remembered: Memory | None = None,
     advance: Callable[[int], None] | None = None,
+    seen: Seen | None = None,
 ) -> list[Inspection]:
     """Inspect files on `workers` threads, in the order of `paths`; no pixels are kept.
 
-    A file whose bytes are `remembered` under the SHA-256 of its bytes and a version is only read and hashed.
+    A file whose bytes are `remembered` under the SHA-256 of its bytes and a version is only read and hashed; of every other
+    that can be decoded `seen` gets the picture in grey (as `decode` gives it for TARGET), on the worker's thread.
     `advance` is called in the calling thread with the number of files that were finished since its last call.
     Raises: KeyboardInterrupt at once, after the files that are under way; what `remembered` and `advance` raise.
     """
@@ -99,7 +104,7 @@ def inspect_all(
     turn = threading.RLock()
     # Small enough that a few hundred pictures keep every worker busy.
     size = max(1, min(_FILES_PER_TASK, len(paths) // (4 * workers)))
-    tasks = [_Task(paths[start : start + size], remembered, turn, stop) for start in range(0, len(paths), size)]
+    tasks = [_Task(paths[start : start + size], remembered, turn, stop, seen) for start in range(0, len(paths), size)]
     executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="inspect")
     reported = 0
     try:
@@ -124,13 +129,19 @@ class _Task:
     """The files that one worker inspects, one after another."""
 
     def __init__(
-        self, paths: Sequence[Path], remembered: Memory | None, turn: threading.RLock, stop: threading.Event
+        self,
+        paths: Sequence[Path],
+        remembered: Memory | None,
+        turn: threading.RLock,
+        stop: threading.Event,
+        seen: Seen | None,
     ) -> None:
         self.found: list[Inspection] = []  # in the order of paths
         self._paths = paths
         self._remembered = remembered
         self._turn = turn  # held by the one worker that uses the memory or looks at small pictures
         self._stop = stop
+        self._seen = seen
 
     def run(self) -> None:
         """Read as many files as fit in `_BYTES_AT_ONCE`, look them up together, decode the rest; repeat."""
@@ -160,7 +171,7 @@ class _Task:
                     self.found.append(Inspection(file_hash="", problem=content))
                     continue
                 if file_hash not in known:
-                    known[file_hash] = _look(content, file_hash)
+                    known[file_hash] = _look(content, file_hash, self._seen)
                     if known[file_hash].problem != _OUT_OF_MEMORY:
                         learnt[_key(file_hash)] = _encode(known[file_hash])
                 self.found.append(_for_path(known[file_hash], path))
@@ -198,11 +209,11 @@ def _read(path: Path) -> bytes | str:
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
-def _look(data: bytes, file_hash: str) -> Inspection:
+def _look(data: bytes, file_hash: str, seen: Seen | None = None) -> Inspection:
     """What the bytes tell, whatever the file is called; `is_picture` says that they claim to be a picture."""
     try:
         # Deep values are stretched by the picture's own: what is remembered must not depend on the range of a data set.
-        decoded = decode(data, target=_TARGET, span="own")
+        decoded = decode(data, target=TARGET, span="own")
     except PictureError as error:
         problem = str(error)
         return Inspection(
@@ -213,7 +224,7 @@ def _look(data: bytes, file_hash: str) -> Inspection:
     whole = decoded.image.convert("L")
     # Bilinear: a box would shift with the picture's size, and copies of another size would look different.
     grey = whole.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    return Inspection(
+    inspection = Inspection(
         file_hash=file_hash,
         content_hash=content_hash(decoded),
         perceptual_hash=int.from_bytes(np.packbits(phash(grey).hash).tobytes(), "big"),
@@ -228,6 +239,9 @@ def _look(data: bytes, file_hash: str) -> Inspection:
         profile=decoded.profile,
         bands=decoded.bands,
     )
+    if seen is not None:
+        seen(whole, inspection)
+    return inspection
 
 
 def _for_path(inspection: Inspection, path: Path) -> Inspection:

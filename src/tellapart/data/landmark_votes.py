@@ -24,7 +24,7 @@ _Matches = tuple[
 
 _DIMENSIONS = 64
 _COARSE = 32  # of them, those that decide about the cell
-_CELL = 700  # landmarks
+_CELL = 400  # landmarks
 _MOST_IN_CELL = 4000  # that answer; what so many look like tells little
 _ASKING = 3  # one in so many landmarks asks
 _MOST_CELLS = 4096
@@ -37,7 +37,7 @@ _MOST_ANSWERS = 4  # to each in all, the nearest
 _TURNS = 16  # parts of a turn
 _LEAST_VOTES = 0.6
 _MOST_CANDIDATES = 10  # of a picture
-_MOST_PAIRS = 4  # in all, for each picture
+_MOST_PAIRS = 3  # in all, for each picture
 _BLOCK = 2048
 _GRAIN = 16.0  # int8 steps to 1
 
@@ -54,9 +54,9 @@ class Candidates:
 
 
 def find_candidates(pictures: Sequence[Landmarks], *, workers: int = 1) -> Candidates:
-    """The pictures that each of N has most landmarks in common with: at most 10, and four times N in all. On `workers` threads.
+    """The pictures that each of N has most landmarks in common with: at most 10, and three times N in all. On `workers` threads.
 
-    Work and memory grow with N until there are 4,096 cells (19,000 pictures), from there on with N squared / 19,000.
+    Work and memory grow with N until there are 4,096 cells (11,000 pictures), from there on with N squared / 11,000.
     """
     counts = np.array([len(picture.descriptors) for picture in pictures], dtype=np.int64)
     if counts.sum() == 0:

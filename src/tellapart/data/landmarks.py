@@ -24,6 +24,7 @@ BITS = 256  # of a description
 MOST = 150  # landmarks of a picture
 
 _STEP, _LEVELS = 1.2, 8  # sizes in which landmarks are looked for
+_FAST = 20  # grey levels by which a corner differs from its surroundings; once evened, every picture has plenty
 _EVENED_OVER = 13  # pixels, twice
 _LEAST_CONTRAST = 4.0  # squared grey levels, added to the variance: noise is not blown up to detail
 _HEADER = struct.Struct("<4B")  # landmarks, height and width of the relief, width of the picture
@@ -58,18 +59,18 @@ def no_landmarks() -> Landmarks:
     )
 
 
-def find_landmarks(picture: Image.Image) -> Landmarks:
-    """Landmarks of an upright RGB picture, of any size.
+def find_landmarks(picture: Image.Image, thumbnail: Bytes | None = None) -> Landmarks:
+    """Landmarks of an upright RGB or grey picture, of any size; `thumbnail` [32, 32] where somebody has made it.
 
     Source: Rublee et al. 2011, ORB. The same picture gives the same landmarks.
     """
-    grey = picture.convert("L")
+    grey = picture if picture.mode == "L" else picture.convert("L")
     evened = _even(np.asarray(grey))
-    detector = cv2.ORB.create(MOST, _STEP, _LEVELS, edgeThreshold=12, patchSize=25, fastThreshold=6)
+    detector = cv2.ORB.create(MOST, _STEP, _LEVELS, edgeThreshold=12, patchSize=25, fastThreshold=_FAST)
     keypoints, descriptors = detector.detectAndCompute(evened, None)
     if not keypoints:
         return no_landmarks()
-    points = np.array([keypoint.pt for keypoint in keypoints], dtype=np.float32)
+    points = np.asarray(cv2.KeyPoint.convert(keypoints), dtype=np.float32)
     angles = np.array([keypoint.angle for keypoint in keypoints], dtype=np.float32)
     for keypoint, (x, y), angle in zip(keypoints, points.tolist(), angles.tolist(), strict=True):
         keypoint.pt, keypoint.angle = (evened.shape[1] - 1 - x, y), (540.0 - angle) % 360.0
@@ -83,7 +84,7 @@ def find_landmarks(picture: Image.Image) -> Landmarks:
         descriptors=np.asarray(descriptors, dtype=np.uint8),
         mirrored=np.asarray(mirrored, dtype=np.uint8),
         relief=_relief(evened),
-        thumbnail=np.asarray(grey.resize((SMALL, SMALL), Image.Resampling.BILINEAR, reducing_gap=3.0)),
+        thumbnail=_thumbnail(grey) if thumbnail is None else thumbnail,
         width=evened.shape[1],
     )
 
@@ -143,6 +144,10 @@ def _even(grey: Bytes) -> Bytes:
 def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
     over = (_EVENED_OVER, _EVENED_OVER)
     return np.asarray(cv2.blur(cv2.blur(values, over), over), dtype=np.float32)
+
+
+def _thumbnail(grey: Image.Image) -> Bytes:
+    return np.asarray(grey.resize((SMALL, SMALL), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
 def _relief(evened: Bytes) -> Bytes:

@@ -11,24 +11,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.aligning import refine
 from tellapart.data.landmarks import RELIEF, SIDE, Landmarks
 from tellapart.data.template import NOTHING, Template, own_detail
 
 _SURER = 0.87  # times as many bits may differ as to the second best
 _MOST_BITS = 72
 _LEAST_SHARED = 12  # landmarks
+_LEAST_IN_HALF = 4  # of them, in one half of the landmarks
 _AGREE = 32  # 256ths of a turn
+_BEFORE, _AFTER = np.arange(-1, 15), (np.arange(1, 17) % 16)  # of the 16 parts of a turn
 _WITHIN = 4.0  # pixels at SIDE
 _LEAST_STRETCH, _MOST_STRETCH = 0.5, 2.0
 _MOST_UNEVEN = 1.7  # largest over smallest stretch
 _LEAST_OVERLAP = 0.25  # of one of the two
 _WHOLE = 0.97  # share
 # Correlations. Measured on cats_dogs, hotdog, sign_digits, brain_tumor, raccoon, bccd, membrane and ELPV, docs/results.md.
-LEAST_LIKE = 0.5
-_UPRIGHT_LIKE = 0.6
-_NEAR_LIKE = 0.75
+LEAST_LIKE = 0.65
+_UPRIGHT_LIKE = 0.69
+_NEAR_LIKE = 0.72
+_WORTH_REFINING = 0.2
+_REFINED = ((4, 0.45), (8, LEAST_LIKE))  # iterations, and what must have come of them by then
 _DETAIL = 400.0  # squared grey levels of a Sobel filter
-_MUCH_DETAIL, _FOR_DETAIL = 0.7, 1.5  # share; correlation asked for on top, for each share that is missing
+_MUCH_DETAIL, _FOR_DETAIL = 0.7, 1.0  # share; correlation asked for on top, for each share that is missing
 _IN_PLACE, _NEAR = 8.0, 20.0  # pixels at SIDE
 _LEAST_PIXELS = 200  # of a relief
 
@@ -54,9 +59,19 @@ def measure_overlap(first: Landmarks, second: Landmarks, template: Template, *, 
     matrix, shared = found
     relief = np.ascontiguousarray(first.relief[:, ::-1]) if mirrored else first.relief
     likeness, covered = _likeness(relief, second.relief, matrix, NOTHING)
+    if likeness < _WORTH_REFINING:
+        return None
+    for iterations, worth in _REFINED:
+        better = refine(relief, second.relief, matrix, iterations=iterations)
+        if better is not None and _plausible(better):
+            refined, shown = _likeness(relief, second.relief, better, NOTHING)
+            if refined > likeness:
+                matrix, likeness, covered = better, refined, shown
+        if likeness < worth:
+            return None
     area = second.relief.size / first.relief.size / float(np.linalg.det(matrix[:, :2]))
-    if likeness >= LEAST_LIKE:  # seen from either: what the set shares stands as usual in one of them at least
-        likeness = _likeness(relief, second.relief, matrix, template)[0]
+    # Seen from either: what the set shares stands as usual in one of them at least.
+    likeness = _likeness(relief, second.relief, matrix, template)[0]
     if likeness >= LEAST_LIKE:
         back = np.asarray(cv2.invertAffineTransform(matrix), dtype=np.float64)
         likeness = min(likeness, _likeness(second.relief, relief, back, template)[0])
@@ -107,24 +122,33 @@ def _find_map(first: Landmarks, second: Landmarks, *, mirrored: bool) -> tuple[N
     if mirrored:
         points = np.stack([first.width - 1 - points[:, 0], points[:, 1]], axis=1)
     angles = (128 - first.angles.astype(np.int64)) % 256 if mirrored else first.angles.astype(np.int64)
-    from_, to = _correspondences(first.mirrored if mirrored else first.descriptors, second.descriptors)
-    agreeing = _turned_alike((second.angles[to].astype(np.int64) - angles[from_]) % 256)
+    descriptors = first.mirrored if mirrored else first.descriptors
+    from_, to = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    # Most pairs have next to nothing in common, and half of the landmarks tell it.
+    for half, least in ((0, _LEAST_IN_HALF), (1, _LEAST_SHARED)):
+        some, others = _correspondences(descriptors[half::2], second.descriptors)
+        from_, to = np.concatenate((from_, 2 * some + half)), np.concatenate((to, others))
+        agreeing = _turned_alike((second.angles[to].astype(np.int64) - angles[from_]) % 256)
+        if int(agreeing.sum()) < least:
+            return None
     from_, to = from_[agreeing], to[agreeing]
-    if len(from_) < _LEAST_SHARED:
-        return None
     found, inside = cv2.estimateAffine2D(
         points[from_], second.points[to].astype(np.float32), ransacReprojThreshold=_WITHIN, maxIters=400
     )
     if found is None or int(inside.sum()) < _LEAST_SHARED:
         return None
     matrix = np.asarray(found, dtype=np.float64)
+    return (matrix, int(inside.sum())) if _plausible(matrix) else None
+
+
+def _plausible(matrix: NDArray[np.float64]) -> bool:
+    """Whether a variation stretches no more than that."""
     stretches = np.linalg.svd(matrix[:, :2], compute_uv=False)
-    plausible = (
+    return bool(
         stretches[0] <= min(_MOST_STRETCH, _MOST_UNEVEN * stretches[1])
         and stretches[1] >= _LEAST_STRETCH
         and np.linalg.det(matrix[:, :2]) > 0
     )
-    return (matrix, int(inside.sum())) if plausible else None
 
 
 def _correspondences(
@@ -141,7 +165,7 @@ def _correspondences(
 def _turned_alike(turns: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of them agree with most of the others on the turn, 256ths; a shear moves some by an eighth."""
     counts = np.bincount(turns // 16, minlength=16)
-    most = int(np.argmax(counts + np.roll(counts, 1) + np.roll(counts, -1)))
+    most = int(np.argmax(counts + counts[_BEFORE] + counts[_AFTER]))
     away = np.abs(turns - (most * 16 + 8))
     return np.asarray(np.minimum(away, 256 - away) <= _AGREE)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tellapart.data.augmented import Augmented, Scenes, join
+from tellapart.data.augmented import Augmented, Scenes, comparable, join
 from tellapart.data.copies import find_copies
 from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
@@ -73,6 +73,7 @@ class Audit:
     groups: tuple[str, ...]  # for every entry: the smallest content hash of its group; "" where it is not usable
     leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
     augmented_indices: frozenset[int] = frozenset()  # entries that are augmented copies of another
+    uncompared: tuple[Path, ...] = ()  # too small or too long to be looked at for augmented copies, where that was done
     sets: SetCounts | None = None  # where a picture has a set of classes
     depths: Depths | None = None  # where pictures have more than 8 bits
     oddities: Oddities = field(default_factory=Oddities)
@@ -127,6 +128,13 @@ def build_audit(
         near_copies=tuple(tuple(entries[index].path for index in cluster) for cluster in copies.near),
         augmented_copies=None if scenes is None else _paths(entries, augmented),
         augmented_indices=augmented.copies,
+        uncompared=()
+        if scenes is None
+        else tuple(
+            entries[index].path
+            for index in usable
+            if not comparable(inspections[index].width, inspections[index].height)
+        ),
         two_labels=_two_labels(entries, inspections, augmented.joined),
         leaks=leaks,
         duplicates=sum(len(cluster) - 1 for cluster in exact),

@@ -12,8 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.data.augmented import Scenes
 from tellapart.data.examples import PictureFile
+from tellapart.data.inspection import TARGET
 from tellapart.data.landmark_votes import find_candidates
-from tellapart.data.landmarks import SIDE, Landmarks, find_landmarks, no_landmarks, pack, unpack
+from tellapart.data.landmarks import Landmarks, find_landmarks, no_landmarks, pack, unpack
 from tellapart.data.same_scene import LEAST_LIKE, in_place, looks_original, measure_overlap, same_scene
 from tellapart.data.template import find_template
 from tellapart.data.turned import Pose, same_when_turned
@@ -23,7 +24,6 @@ from tellapart.features.scenes import LANDMARKS, landmarks_key, remember
 from tellapart.preprocessing import decode
 from tellapart.threads import as_they_come, in_order
 
-_TARGET = SIDE // 2  # pixels; a JPEG is decoded at no less than twice this
 _PER_UNIT = 32
 _WRITE_EVERY = 256
 _FIXED_SHARE = 0.1  # pairs that lie on each other and are no copies, for each picture
@@ -151,7 +151,7 @@ def _landmarks(
 def _look(picture: PictureFile) -> Landmarks | None:
     """None where it cannot be read now: the next step says so."""
     try:
-        decoded = decode(picture.read(), target=_TARGET)
+        decoded = decode(picture.read(), target=TARGET, span="own")  # as the audit does, so that both find the same
     except PictureError:
         return None
     return find_landmarks(decoded.image)

@@ -6,12 +6,13 @@ what is new, and the comparison. To ask for it costs nothing, not even the libra
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from tellapart.data.augmented import Scenes
 from tellapart.data.examples import PictureFile
@@ -19,8 +20,10 @@ from tellapart.features.cache import Cache
 
 LANDMARKS, SCENES = "landmarks", "scenes"  # kinds of what is kept
 
-_FORMAT = 2  # raise it when landmarks or what they come to change
+_FORMAT = 3  # raise it when landmarks or what they come to change
 _AT_ONCE = 500
+# One module under several names; who has two of them at once must not be told what the other one found.
+_PACKAGES = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +60,21 @@ def landmarks_key(content: str) -> str:
 
 @functools.cache
 def _version() -> str:
-    """What the landmarks and what they come to depend on; asked without importing the library."""
-    return f"{_FORMAT}-opencv-{version('opencv-python-headless')}"
+    """What the landmarks and what they come to depend on; asked without importing the library, where that can be."""
+    return f"{_FORMAT}-opencv-{opencv_version(_PACKAGES)}"
+
+
+def opencv_version(packages: Sequence[str]) -> str:
+    """The versions of those of the packages that are installed; of the module itself, where it came under another name."""
+    found = []
+    for package in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(version(package))
+    if found:
+        return "+".join(found)
+    import cv2
+
+    return str(cv2.__version__)
 
 
 def _key(contents: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from tellapart.data.listing import read_listing
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
+from tellapart.features.landmark_store import LandmarkStore
 from tellapart.features.scenes import look_up
 from tellapart.reporter import Reporter
 from tellapart.runtime import cores
@@ -71,12 +72,16 @@ def examine(
         reporter.say(corrected.summary)
         listing = corrected.listing
     _check_names(listing)
-    with reporter.step("Checking pictures", len(listing.entries)) as advance:
+    with (
+        LandmarkStore(cache) as store,
+        reporter.step("Checking pictures", len(listing.entries)) as advance,
+    ):
         inspections = inspect_all(
             [entry.path for entry in listing.entries],
             workers=workers or cores(),
             remembered=InspectionMemory(cache),
             advance=advance,
+            seen=store.keep if look == "always" else None,
         )
     listing, inspections = _without_strays(listing, inspections)
     if any(entry.added for entry in listing.entries):
