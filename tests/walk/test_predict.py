@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-import safetensors.numpy
 from PIL import Image
 
 import tellapart
@@ -95,20 +94,20 @@ def rows_of(text: str) -> list[dict[str, str]]:
 
 
 def test_torch_onnx_python_and_command_agree_on_every_mode(trained_run: Any, photographs: list[Path]) -> None:
-    import timm
     import torch
+
+    from tellapart.runs.network import rebuild_network
+    from tellapart.settings.tree import TrainSettings
 
     manifest = read_manifest(trained_run.model)
     preprocessing = Preprocessing(**manifest.preprocessing.model_dump())
     images = np.stack([load(path.read_bytes(), preprocessing) for path in photographs])
 
-    tensors = safetensors.numpy.load((trained_run.run / "weights.safetensors").read_bytes())
-    network = timm.create_model(manifest.backbone.name, num_classes=len(manifest.classes))
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-    mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
-    pixels = ((torch.from_numpy(images).float() / 255 - mean) / std).permute(0, 3, 1, 2)
+    network = rebuild_network(
+        trained_run.run / "weights.safetensors", manifest, lambda: TrainSettings(data=str(trained_run.run))
+    )
     with torch.inference_mode():
-        by_torch = torch.softmax(network.eval()(pixels) / manifest.record.temperature, dim=1).numpy()
+        by_torch = torch.softmax(network(torch.from_numpy(images)) / manifest.record.temperature, dim=1).numpy()
 
     session = onnxruntime.InferenceSession(str(trained_run.model), providers=["CPUExecutionProvider"])
     by_onnx = session.run(["probabilities"], {"image": images})[0]

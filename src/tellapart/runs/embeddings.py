@@ -50,6 +50,8 @@ def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> EmbeddedExample
     vectors, kept = embed_examples(
         chosen, backbone, frozen=not own, cache=cache, reporter=reporter, title="Looking up embeddings"
     )
+    # Doubtful labels and pictures that look alike are better found by the last layer alone; see docs/results.md.
+    vectors = vectors[:, sum(backbone.stages) :]
     return EmbeddedExamples(examples=[chosen[row] for row in kept], vectors=vectors, n_all=len(usable), own=own)
 
 
