@@ -57,9 +57,10 @@ def extract(
 ) -> Features:
     """Embeddings float32 [N, D] of `pictures`, from the cache where it has them.
 
-    `fingerprint` names the weights, `embedding` is D, of which `stages` are how many numbers of each stage come first.
-    Of a picture whose file hash is not known nothing that is computed is kept: its bytes may be another picture's. A picture that can no longer be read, or that has changed since
-    the audit, gets a problem instead of a vector. `advance` is told how many pictures are done.
+    `fingerprint` names the weights, `embedding` is D, of which `stages` are how many numbers of each stage come first. Of a
+    picture whose file hash is not known nothing that is computed is kept: its bytes may be another picture's. A picture that
+    can no longer be read, or that has changed since the audit, gets a problem instead of a vector. `advance` is told how many
+    pictures are done.
     """
     tag = _tag(preprocessing, fingerprint, engine.name, stages)
     vectors = np.full((len(pictures), embedding), np.nan, dtype=np.float32)
