@@ -63,9 +63,7 @@ def main() -> None:
     scores = []
     for seed in range(arguments.seeds):
         train, test = train_test_split(np.arange(len(labels)), test_size=0.25, stratify=labels, random_state=seed)
-        probe = fit_probe(
-            vectors[train], labels[train], groups=groups[train], class_count=2, stages=stages, seed=seed
-        )
+        probe = fit_probe(vectors[train], labels[train], groups=groups[train], class_count=2, stages=stages, seed=seed)
         predicted = (vectors[test] @ probe.weight.T + probe.bias).argmax(axis=1)
         scores.append(float((predicted == labels[test]).mean()))
         right, total = int((predicted == labels[test]).sum()), len(test)

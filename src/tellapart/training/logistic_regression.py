@@ -86,8 +86,6 @@ def find_basis(
     vectors: Floats, threads: ThreadPoolExecutor, *, blocks: Sequence[int] = (), power: float = 0.0
 ) -> Basis:
     """The basis of vectors [N, D]; `blocks` and `power` weigh the layers that the features are of, see standardising.py."""
-    from scipy.linalg import eigh, qr
-
     count, length = vectors.shape
     mean, scale = (
         row[0]
@@ -104,10 +102,10 @@ def find_basis(
     if count > length:
         # Any orthonormal directions serve, so that single precision is enough here.
         (covariance,) = sum_over_rows(threads, count, products)
-        return Basis(mean=mean, scale=scale, directions=eigh(covariance)[1])
+        return Basis(mean=mean, scale=scale, directions=np.linalg.eigh(covariance)[1])
     # Fewer pictures than features: they lie in the space that they span themselves.
-    span, mixture = qr(standardised(slice(None)).T, mode="economic")
-    variances, turned = eigh(mixture @ mixture.T)
+    span, mixture = np.linalg.qr(standardised(slice(None)).T)
+    variances, turned = np.linalg.eigh(mixture @ mixture.T)
     kept = variances > _NULL * max(float(variances[-1]), np.finfo(np.float64).tiny)
     return Basis(mean=mean, scale=scale, directions=span @ turned[:, kept])
 

@@ -65,6 +65,9 @@ class MultilabelProbe:
     bias: Floats  # [K]
     strength: float  # lambda: each fit minimised mean log loss + lambda / 2 x sum of squared standardised weights
     trials: Mapping[float, float]  # strength -> mean held-out log loss of a cell; empty where nothing was held out
+    held_out: (
+        Floats | None
+    )  # [N, K], logits of fits at `strength` without the picture or its group; NaN, None: not held out
     folds: int  # how many folds were held out in turn
     weighed: Weighed  # how much each stage of the network counts
     converged: bool
@@ -128,6 +131,7 @@ def fit_multilabel_probe(
         bias=bias.astype(np.float32),
         strength=strength,
         trials=trials,
+        held_out=search.logits(rows, len(targets)) if trials else None,
         folds=len(held_out) if trials else 0,
         weighed=weighed,
         converged=converged,
@@ -228,6 +232,7 @@ class _LabelsSearch:
         self._weight = float(known.sum(dtype=np.float64))
         self._parameters: Doubles | None = None
         self.losses: Doubles = np.zeros(0)  # of each problem, as the last trial left them
+        self._least, self._best = np.inf, np.zeros((len(self._folds), coordinates.shape[1]))
 
     @property
     def possible(self) -> bool:
@@ -249,7 +254,21 @@ class _LabelsSearch:
             losses.append(scored)
         self._parameters = np.concatenate(parts)
         self.losses = np.concatenate(losses) * (len(self._folds) / self._weight)  # their mean is what is returned
-        return float(self.losses.mean())
+        loss = float(self.losses.mean())
+        if loss < self._least:
+            self._least, self._best = loss, self._parameters
+        return loss
+
+    def logits(self, rows: NDArray[np.int64], count: int) -> Floats:
+        """What the best strength's fits say of what they were not fitted on, [count, K]; these pictures are `rows` [N] of all.
+
+        NaN for other pictures, for those that no fold held out, and for a class that a fold's rest cannot teach.
+        """
+        found = np.full((count, len(self._signed)), np.nan, dtype=np.float32)
+        for fold, number, parameters in zip(self._folds, self._classes, self._best, strict=True):
+            out = self._held_out[fold]
+            found[rows[out], number] = self._coordinates[out] @ parameters
+        return found
 
 
 def _shares(problems: int, pictures: int) -> Iterator[slice]:
