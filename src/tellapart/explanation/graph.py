@@ -49,7 +49,8 @@ class Graph:
         if node.op_type != "Concat":
             return EMBEDDING
         before = [self.nodes[self.position[name]].op_type for name in node.input[:-1] if name in self.position]
-        return str(node.input[-1]) if before == ["ReduceMean"] * (len(node.input) - 1) else EMBEDDING
+        joined = len(before) == len(node.input) - 1 and set(before) <= {"Flatten", "ReduceMean"}
+        return str(node.input[-1]) if joined else EMBEDDING
 
     @cached_property
     def weights(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tellapart.storage import current_umask, storage_errors
 _PARTIAL = ".exporting-"
 _ABANDONED_SECONDS = 3600.0
 _RECORD = "backbone.json"
-_FORMAT = 2  # raise it when the files in the folder change their meaning
+_FORMAT = 3  # raise it when the files in the folder change their meaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
