@@ -29,8 +29,8 @@ from tellapart.workflows.demo import write_solar_table
 from tellapart.workflows.learning.examine import examine
 
 
-def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vectors [N, D], labels [N] (1 is defective) and copy groups [N] of all cells."""
+def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Vectors [N, D], labels [N] (1 is defective) and copy groups [N] of all cells; how many numbers each stage has."""
     backbone = prepare_backbone(backbone_name, cache=cache_folder(), weights=None).wait()
     table = write_solar_table(cache_folder() / "demo")
     with open_cache() as cache:
@@ -45,10 +45,12 @@ def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,
             fingerprint=backbone.fingerprint,
+            stages=backbone.stages,
             cache=cache,
         )
     labels = np.array([entry.target.text == "defective" for entry in entries], dtype=np.int64)
-    return features.vectors, labels, np.array([examined.audit.groups[index] for index in range(len(entries))])
+    groups = np.array([examined.audit.groups[index] for index in range(len(entries))])
+    return features.vectors, labels, groups, backbone.stages
 
 
 def main() -> None:
@@ -56,12 +58,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
     arguments = parser.parse_args()
-    vectors, labels, groups = embeddings(arguments.backbone)
+    vectors, labels, groups, stages = embeddings(arguments.backbone)
     right = total = 0
     scores = []
     for seed in range(arguments.seeds):
         train, test = train_test_split(np.arange(len(labels)), test_size=0.25, stratify=labels, random_state=seed)
-        probe = fit_probe(vectors[train], labels[train], groups=groups[train], class_count=2, seed=seed)
+        probe = fit_probe(vectors[train], labels[train], groups=groups[train], class_count=2, stages=stages, seed=seed)
         predicted = (vectors[test] @ probe.weight.T + probe.bias).argmax(axis=1)
         scores.append(float((predicted == labels[test]).mean()))
         right, total = int((predicted == labels[test]).sum()), len(test)

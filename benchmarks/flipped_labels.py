@@ -48,11 +48,13 @@ def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndar
         preprocessing=backbone.preprocessing,
         embedding=backbone.embedding,
         fingerprint=backbone.fingerprint,
+        stages=backbone.stages,
         cache=cache,
     )
     classes = sorted({entries[index].target.text for index in usable})
     labels = np.array([classes.index(entries[index].target.text) for index in usable], dtype=np.int64)
-    return features.vectors, labels, [examined.audit.groups[index] for index in usable]
+    vectors = features.vectors[:, sum(backbone.stages) :]  # the last layer, as the label doctor takes it
+    return vectors, labels, [examined.audit.groups[index] for index in usable]
 
 
 def judge(vectors: np.ndarray, labels: np.ndarray, groups: list[str]) -> tuple[LabelReport, np.ndarray]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-import safetensors.numpy
 from PIL import Image
 
 import tellapart
@@ -95,23 +94,24 @@ def rows_of(text: str) -> list[dict[str, str]]:
 
 
 def test_torch_onnx_python_and_command_agree_on_every_mode(trained_run: Any, photographs: list[Path]) -> None:
-    import timm
     import torch
+
+    from tellapart.runs.network import rebuild_network
+    from tellapart.settings.tree import TrainSettings
 
     manifest = read_manifest(trained_run.model)
     preprocessing = Preprocessing(**manifest.preprocessing.model_dump())
     images = np.stack([load(path.read_bytes(), preprocessing) for path in photographs])
 
-    tensors = safetensors.numpy.load((trained_run.run / "weights.safetensors").read_bytes())
-    network = timm.create_model(manifest.backbone.name, num_classes=len(manifest.classes))
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-    mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
-    pixels = ((torch.from_numpy(images).float() / 255 - mean) / std).permute(0, 3, 1, 2)
+    network = rebuild_network(
+        trained_run.run / "weights.safetensors", manifest, lambda: TrainSettings(data=str(trained_run.run))
+    )
     with torch.inference_mode():
-        by_torch = torch.softmax(network.eval()(pixels) / manifest.record.temperature, dim=1).numpy()
+        embeddings = network.embed(torch.from_numpy(images))
+        by_torch = torch.softmax(network.classifier(embeddings) / manifest.record.temperature, dim=1).numpy()
 
     session = onnxruntime.InferenceSession(str(trained_run.model), providers=["CPUExecutionProvider"])
-    by_onnx = session.run(["probabilities"], {"image": images})[0]
+    by_onnx, by_graph = session.run(["probabilities", "embedding"], {"image": images})
     by_python = tellapart.load(trained_run.model).predict(photographs).probabilities
     answer = command("predict", trained_run.model, *photographs, "--format", "jsonl", "--top", 99)
     lines = [json.loads(line) for line in answer.stdout.splitlines()]
@@ -119,11 +119,12 @@ def test_torch_onnx_python_and_command_agree_on_every_mode(trained_run: Any, pho
         [{row["label"]: row["probability"] for row in line["top"]}[name] for name in manifest.classes] for line in lines
     ]
 
+    np.testing.assert_allclose(by_graph, embeddings.numpy(), atol=1e-3)
     np.testing.assert_allclose(by_onnx, by_torch, atol=1e-4)
     np.testing.assert_allclose(by_python, by_torch, atol=1e-4)
     np.testing.assert_allclose(by_command, by_torch, atol=1e-4)
     assert [line["path"] for line in lines] == [str(path) for path in photographs]
-    assert len({round(float(row[0]), 4) for row in by_torch}) > 5  # the modes do differ: the test is not blind
+    assert len({round(float(row.mean()), 4) for row in embeddings}) > 5  # the modes do differ: the test is not blind
 
 
 def test_the_test_split_is_predicted_as_it_was_tested(trained_run: Any) -> None:

@@ -38,6 +38,10 @@ class Candidate:
     details: Mapping[str, Any]  # for metrics.json
     held_out: HeldOut | None = None  # more to calibrate on, of a classifier quick enough to be fitted again
 
+    def last_layer(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The embeddings [n, d] without the means of the stages: foreign pictures are better told apart by the last layer."""
+        return self.embeddings(rows)[:, sum(self.backbone.stages) :]
+
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits [n, K] of rows of the dataset, before any calibration, as model.onnx will say."""
         return self.embeddings(rows) @ self.weight.T + self.bias

@@ -42,7 +42,8 @@ class Novelty:
     residual_scale: float  # one over the variance along all other directions, divided by D
 
     def score(self, embeddings: NDArray[np.floating]) -> Floats:
-        """The novelty [N] of embeddings [N, D], as model.onnx computes it."""
+        """The novelty [N] of embeddings [N, D], as model.onnx computes it; of longer ones, their last D numbers'."""
+        embeddings = embeddings[:, embeddings.shape[1] - len(self.centre) :]
         lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
         centred_ND = (embeddings / np.maximum(lengths, _LEAST_LENGTH)).astype(np.float32) - self.centre
         along_NR = centred_ND @ self.directions

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import ModelFileError
-from tellapart.explanation.graph import EMBEDDING, IMAGE, LOGITS, Graph, sample_picture
+from tellapart.explanation.graph import IMAGE, LOGITS, Graph, sample_picture
 from tellapart.models.symmetry import mean_of_views
 from tellapart.runtime import BATCH, Session
 
@@ -33,6 +33,7 @@ class LastMap:
     """Where in the graph the last map is, and how the embedding comes from it."""
 
     tensor: str
+    length: int  # D, of the last layer
     channels: int  # C
     height: int
     width: int
@@ -58,7 +59,8 @@ class ClassActivation:
         graph = model if isinstance(model, Graph) else Graph(model)
         self.last = find_last_map(graph)
         self.source = graph.source
-        self._weight: NDArray[np.float32] = graph.array("classifier.weight")  # [K, D]
+        # Of the last layer, which is all that the last map has to do with.
+        self._weight: NDArray[np.float32] = graph.array("classifier.weight")[:, -self.last.length :]  # [K, D]
         self._session = graph.open([self.last.tensor, LOGITS, "probabilities"])
         self._tail: Session | None = None
         if not self.last.averaged:
@@ -139,13 +141,14 @@ def find_last_map(graph: Graph) -> LastMap:
     """
     if not any(node.op_type == "Conv" for node in graph.nodes):
         raise ModelFileError(f"{graph.source} has no convolutions, so no map that shows places. {_INSTEAD}.")
-    names = [name for name in graph.bottlenecks(EMBEDDING)[:_LOOKED_AT] if name != IMAGE]
-    session = graph.open(names)
-    arrays = dict(zip(names, session.run(sample_picture(session.inputs[IMAGE]), names), strict=True))
+    names = [name for name in graph.bottlenecks(graph.last)[:_LOOKED_AT] if name != IMAGE]
+    session = graph.open(list(dict.fromkeys([*names, graph.last])))
+    wanted = [*names, graph.last]
+    arrays = dict(zip(wanted, session.run(sample_picture(session.inputs[IMAGE]), wanted), strict=True))
     for name in names:
         found = arrays[name]
         if found.ndim == 4 and found[0].size > max(found.shape[1], found.shape[3]):
-            return _describe(name, found, arrays[EMBEDDING])
+            return _describe(name, found, arrays[graph.last])
         if found.ndim == 3 and found.shape[1] > 1:
             break
     raise ModelFileError(
@@ -165,6 +168,7 @@ def _describe(name: str, found: NDArray[np.float32], embedding: NDArray[np.float
     channels, height, width = (third, first, second) if channels_last else (first, second, third)
     return LastMap(
         tensor=name,
+        length=embedding.shape[1],
         channels=channels,
         height=height,
         width=width,

@@ -43,6 +43,16 @@ class Graph:
             raise ModelFileError(f"{self.source} is not a tellapart model: no image to embedding. Train it again.")
 
     @cached_property
+    def last(self) -> str:
+        """The tensor of the last layer [N, d]: the embedding, or its end where it begins with the means of stages."""
+        node = self.nodes[self.position[EMBEDDING]]
+        if node.op_type != "Concat":
+            return EMBEDDING
+        before = [self.nodes[self.position[name]].op_type for name in node.input[:-1] if name in self.position]
+        joined = len(before) == len(node.input) - 1 and set(before) <= {"Flatten", "ReduceMean"}
+        return str(node.input[-1]) if joined else EMBEDDING
+
+    @cached_property
     def weights(self) -> dict[str, Any]:
         """The initialisers, as ONNX tensors, by every name that the nodes know them by."""
         found = {item.name: item for item in self._model.graph.initializer}

@@ -65,7 +65,7 @@ def assemble(
         ]
     )
     if novelty is not None:
-        _add_novelty(model, novelty)
+        _add_novelty(model, novelty, length)
     graph.name = PRODUCER
     model.producer_name, model.producer_version = PRODUCER, manifest.versions.get("tellapart", "")
     del model.metadata_props[:]
@@ -90,7 +90,8 @@ def _calibration(record: TaskRecord) -> tuple[dict[str, ArrayLike], list[NodePro
     ]
 
 
-def _add_novelty(model: ModelProto, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+def _add_novelty(model: ModelProto, arrays: Mapping[str, NDArray[np.float32]], length: int) -> None:
+    """The nodes and numbers of the output `novelty`, which looks at as many of the embedding's last numbers as it was fitted on."""
     from onnx import TensorProto, helper, numpy_helper
 
     opset = max(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
@@ -98,7 +99,19 @@ def _add_novelty(model: ModelProto, arrays: Mapping[str, NDArray[np.float32]]) -
     if opset >= _AXES_ARE_AN_INPUT:
         values["axes"] = np.array([1], dtype=np.int64)
     model.graph.initializer.extend(numpy_helper.from_array(value, f"novelty.{name}") for name, value in values.items())
-    model.graph.node.extend(_novelty_nodes(opset))
+    first = length - len(arrays["centre"])
+    if first:
+        ends = {"first": first, "end": length, "axis": 1}
+        model.graph.initializer.extend(
+            numpy_helper.from_array(np.array([value], dtype=np.int64), f"novelty.{name}")
+            for name, value in ends.items()
+        )
+        names = ["embedding", "novelty.first", "novelty.end", "novelty.axis"]
+        model.graph.node.append(helper.make_node("Slice", names, ["novelty.last_layer"]))
+    nodes = _novelty_nodes(opset)
+    for node in nodes if first else ():
+        node.input[:] = ["novelty.last_layer" if name == "embedding" else name for name in node.input]
+    model.graph.node.extend(nodes)
     model.graph.output.append(helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,12 @@ class Embedded:
     seconds: float
     pace: float | None  # seconds a picture on the device that trains; None: nothing was computed there
     engine: str | None = None  # the name of what computed the training pictures'
+
+    def last(self) -> Embedded:
+        """The same pictures by the last layer alone, as they are without the means of the stages."""
+        length = self.backbone.embedding - sum(self.backbone.stages)
+        backbone = replace(self.backbone, embedding=length, stages=())
+        return replace(self, backbone=backbone, vectors=self.vectors[:, self.vectors.shape[1] - length :])
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows [n] to embeddings [n, D]."""
@@ -137,6 +143,7 @@ def embed_pictures(
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,
             fingerprint=backbone.fingerprint,
+            stages=backbone.stages,
             cache=cache,
             advance=advance,
         )

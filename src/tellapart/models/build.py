@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.errors import BackboneError, SettingsError
+from tellapart.models.joint import join_stages
 from tellapart.models.staged import StagedNetwork, find_stages
 from tellapart.models.weights import check_fit, create_network, describe_differences, read_weights
 from tellapart.preprocessing import Preprocessing
@@ -37,12 +38,14 @@ def build_pretrained(
     class_count: int,
     dropout: float = 0.0,
     drop_path: float = 0.0,
+    joined: bool = False,
 ) -> StagedNetwork:
     """timm's network `name`, filled from a safetensors file, cut into stages, with a classifier of `class_count`.
 
     The file has timm's names. Its `classifier.weight` [K, D] and `classifier.bias` [K] are taken where they fit;
     otherwise the classifier is zero, so that every class starts with the same probability (Kolesnikov et al. 2020,
-    arXiv 1912.11370). `dropout` before the classifier and `drop_path` (Huang et al. 2016, arXiv 1603.09382) are
+    arXiv 1912.11370). `joined`: the embedding begins with the means of the stages, see joint.py.
+    `dropout` before the classifier and `drop_path` (Huang et al. 2016, arXiv 1603.09382) are
     probabilities in [0, 1). No random numbers are drawn that the result depends on.
     Raises: BackboneError when the name is unknown, the file does not fit, or the network cannot take such pictures;
     SettingsError when the network has no drop path.
@@ -53,6 +56,8 @@ def build_pretrained(
     check_fit(own, state, path=weights, name=name)
     trunk.load_state_dict({key: state[key] for key in own})
     network = stage_network(trunk, name=name, preprocessing=preprocessing, class_count=class_count, dropout=dropout)
+    if joined:
+        join_stages(network, preprocessing.size)
     with torch.no_grad():
         for key, parameter in network.classifier.named_parameters():
             found = state.get(f"classifier.{key}")

@@ -57,6 +57,8 @@ def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> EmbeddedExample
         reporter=reporter,
         title="Looking up embeddings",
     )
+    # Doubtful labels and pictures that look alike are better found by the last layer alone; see docs/results.md.
+    vectors = vectors[:, sum(backbone.stages) :]
     return EmbeddedExamples(examples=[chosen[row] for row in kept], vectors=vectors, n_all=len(usable), own=own)
 
 
@@ -126,6 +128,7 @@ def own_backbone(run: OpenRun) -> ReadyBackbone:
         weights=run.folder / WEIGHTS,
         preprocessing=run.preprocessing,
         embedding=record.embedding,
+        stages=record.stages,
         weights_source=record.weights_source,
         weights_license=record.weights_license,
         fingerprint=record.weights_fingerprint,

@@ -40,6 +40,7 @@ class Neighbourhood:
 
         The picture itself, where it was trained on, is left out, and the second value says so.
         """
+        embedding = embedding[len(embedding) - self.vectors.shape[1] :]
         apart = np.linalg.norm(self.vectors - embedding, axis=1)
         others = np.flatnonzero(apart > _ITSELF * np.linalg.norm(embedding))
         found = []
@@ -66,4 +67,6 @@ def open_neighbourhood(run: OpenRun, reporter: Reporter) -> Neighbourhood | None
         return None
     with open_cache(reporter) as cache:
         vectors, kept = embed_by_own(run, there, cache, reporter)
+    # The last layer alone: of the five nearest by it more are of the picture's class; see docs/results.md.
+    vectors = vectors[:, sum(run.manifest.backbone.stages) :]
     return Neighbourhood(examples=[there[row] for row in kept], vectors=vectors)

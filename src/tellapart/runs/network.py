@@ -52,6 +52,7 @@ def rebuild_network(weights: Path, manifest: Manifest, settings: Callable[[], Tr
         weights=weights,
         preprocessing=manifest.preprocessing.plain(),
         class_count=len(manifest.classes),
+        joined=bool(manifest.backbone.stages),
     )
     state = read_weights(weights)
     if any(name.startswith("dense.") for name in state):

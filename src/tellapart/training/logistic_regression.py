@@ -9,6 +9,7 @@ Shapes: N pictures, D features, P problems, A of them not yet solved, R directio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -81,10 +82,15 @@ def sum_of_losses(coordinates: Floats, signed: Floats, parameters: Doubles, thre
     return sum_over_rows(threads, len(coordinates), piece)[0]
 
 
-def find_basis(vectors: Floats, threads: ThreadPoolExecutor) -> Basis:
-    """The basis of vectors [N, D]."""
+def find_basis(
+    vectors: Floats, threads: ThreadPoolExecutor, *, blocks: Sequence[int] = (), power: float = 0.0
+) -> Basis:
+    """The basis of vectors [N, D]; `blocks` and `power` weigh the layers that the features are of, see standardising.py."""
     count, length = vectors.shape
-    mean, scale = (row[0] for row in standardisation(vectors, np.ones((1, count), dtype=np.bool_), threads))
+    mean, scale = (
+        row[0]
+        for row in standardisation(vectors, np.ones((1, count), dtype=np.bool_), threads, blocks=blocks, power=power)
+    )
 
     def standardised(rows: slice) -> Doubles:
         return np.asarray((vectors[rows] - mean) * scale)

@@ -35,6 +35,17 @@ from tellapart.training.strengths import (
     try_strengths,
 )
 from tellapart.training.strips import worker_threads
+from tellapart.training.weighing import (
+    FEW_ROWS,
+    POWERS,
+    WEIGHINGS,
+    Layers,
+    Weighed,
+    Weighing,
+    choose_weighing,
+    turned,
+    weakest,
+)
 
 _SEARCH_TOLERANCE = 1e-5  # nats; at ten times as much the held-out loss is off by up to a third of a percent
 _FINAL_TOLERANCE = 1e-14  # nats; see LogisticRegressions.minimise. The probabilities are then right to a millionth
@@ -58,6 +69,7 @@ class MultilabelProbe:
         Floats | None
     )  # [N, K], logits of fits at `strength` without the picture or its group; NaN, None: not held out
     folds: int  # how many folds were held out in turn
+    weighed: Weighed  # how much each stage of the network counts
     converged: bool
 
 
@@ -71,6 +83,8 @@ def fit_multilabel_probe(
     *,
     classes: Sequence[str],
     strengths: Sequence[float] = STRENGTHS,
+    stages: Sequence[int] = (),
+    weighings: Sequence[Weighing] = WEIGHINGS,
     advance: Callable[[int], None] | None = None,
 ) -> MultilabelProbe:
     """Fit one logistic regression a class to convergence on standardised features and fold the scaling into its weights.
@@ -78,7 +92,8 @@ def fit_multilabel_probe(
     `vectors` is float32 [N, D], `targets` [N, K] in {0, 1, NaN}; NaN, not known, counts neither way. `groups` [N]: no
     group is held out and trained on at once ("" is no group). `positive_weights` [K] says how often a picture with the
     class counts for each that lacks it, in held-out loss too. The one of `strengths` with the least held-out log loss is
-    taken; one strength alone is taken untried. A class that a fold's other pictures cannot teach is not scored there.
+    taken; one strength alone is taken untried. So is the one of `weighings` before, where the vectors begin with as many numbers
+    of each stage as `stages` says. A class that a fold's other pictures cannot teach is not scored there.
     The same input gives the same result on any number of threads. `advance(1)` follows each trial and the last fit.
     Raises: DataError that names the classes all of whose known cells are alike; or when a vector is not finite.
     """
@@ -93,27 +108,66 @@ def fit_multilabel_probe(
     fold_of = deal_label_sets(targets[rows], number_groups(groups, len(targets))[rows], fold_count, generator)
     held_out = (fold_of == np.unique(fold_of)[:, None])[: max(1, SEARCH_OUTPUTS // (len(rows) * len(classes)))]
     path = sorted(set(strengths), reverse=True)
+    layers = Layers((*stages, vectors.shape[1] - sum(stages)))
+    weighed = Weighed(weighing=weighings[0] if stages else "last", path=tuple(path), trials={})
     with worker_threads() as threads:
-        basis = find_basis(vectors, threads)
+        if stages and len(weighings) > 1 and len(path) > 1:
+            weighed = _weigh(vectors[rows], targets[rows], signed[:, rows], held_out, layers, weighings, path, threads)
+        weighing = weighed.weighing
+        vectors = layers.chosen(vectors, weighing)
+        basis = find_basis(vectors, threads, blocks=layers.counted(weighing), power=POWERS[weighing])
         coordinates = basis.coordinates(vectors, threads)
         taught = sides(targets[rows], ~held_out)
         search = _LabelsSearch(coordinates[rows], signed[:, rows], held_out, taught, threads)
         trials: dict[float, float] = {}
         strength = path[0] if len(path) == 1 else DEFAULT_STRENGTH
         if len(path) > 1 and search.possible:
-            trials = try_strengths(search.held_out_loss, path, report)
+            trials = try_strengths(search.held_out_loss, weighed.path, report, weakest=weakest(weighing))
             strength = best_strength(trials, searched=len(rows), fitted=len(targets))
         weight, bias, converged = solve(basis, coordinates, signed, strength, threads)
         report(1)
     return MultilabelProbe(
-        weight=weight.astype(np.float32),
+        weight=layers.whole(weight, weighing),
         bias=bias.astype(np.float32),
         strength=strength,
         trials=trials,
         held_out=search.logits(rows, len(targets)) if trials else None,
         folds=len(held_out) if trials else 0,
+        weighed=weighed,
         converged=converged,
     )
+
+
+def _weigh(
+    vectors: Floats,
+    targets: NDArray[np.floating],
+    signed: Floats,
+    held_out: NDArray[np.bool_],
+    layers: Layers,
+    weighings: Sequence[Weighing],
+    path: Sequence[float],
+    threads: ThreadPoolExecutor,
+) -> Weighed:
+    """Choose among `weighings` by at most 1,000 of the pictures, evenly spread."""
+    rows = np.linspace(0, len(vectors) - 1, min(len(vectors), FEW_ROWS)).astype(np.int64)
+    taught = sides(targets[rows], ~held_out[:, rows])
+    first = Weighed(weighing=weighings[0], path=tuple(path), trials={})
+
+    def try_one(weighing: Weighing, strengths: Sequence[float]) -> Mapping[float, Doubles]:
+        numbers = turned(vectors[rows], layers, weighing, threads)
+        coordinates = np.hstack([numbers, np.ones((len(rows), 1), dtype=np.float32)])
+        search = _LabelsSearch(coordinates, signed[:, rows], held_out[:, rows], taught, threads)
+        losses: dict[float, Doubles] = {}
+
+        def held_out_loss(strength: float, cold: bool) -> float:
+            loss = search.held_out_loss(strength, cold)
+            losses[strength] = search.losses
+            return loss
+
+        try_strengths(held_out_loss, strengths, _ignore, weakest=weakest(weighing))
+        return losses
+
+    return choose_weighing(try_one, weighings, path) if taught.any() else first
 
 
 def solve(
@@ -177,6 +231,7 @@ class _LabelsSearch:
         known = np.abs(signed)[self._classes] * held_out[self._folds]
         self._weight = float(known.sum(dtype=np.float64))
         self._parameters: Doubles | None = None
+        self.losses: Doubles = np.zeros(0)  # of each problem, as the last trial left them
         self._least, self._best = np.inf, np.zeros((len(self._folds), coordinates.shape[1]))
 
     @property
@@ -186,7 +241,7 @@ class _LabelsSearch:
 
     def held_out_loss(self, strength: float, cold: bool) -> float:
         """Mean log loss of a held-out cell in nats; the fit starts from the last one, unless it is `cold`."""
-        before, parts, loss = None if cold else self._parameters, [], 0.0
+        before, parts, losses = None if cold else self._parameters, [], []
         for problems in _shares(len(self._folds), len(self._coordinates)):
             signed, held_out = self._signed[self._classes[problems]], self._held_out[self._folds[problems]]
             solution = LogisticRegressions(self._coordinates, signed * ~held_out, self._threads).minimise(
@@ -196,11 +251,13 @@ class _LabelsSearch:
             )
             parts.append(solution.parameters)
             scored = sum_of_losses(self._coordinates, signed * held_out, solution.parameters, self._threads)
-            loss += float(scored.sum())
+            losses.append(scored)
         self._parameters = np.concatenate(parts)
+        self.losses = np.concatenate(losses) * (len(self._folds) / self._weight)  # their mean is what is returned
+        loss = float(self.losses.mean())
         if loss < self._least:
             self._least, self._best = loss, self._parameters
-        return loss / self._weight
+        return loss
 
     def logits(self, rows: NDArray[np.int64], count: int) -> Floats:
         """What the best strength's fits say of what they were not fitted on, [count, K]; these pictures are `rows` [N] of all.

@@ -29,6 +29,18 @@ from tellapart.training.strengths import (
     try_strengths,
 )
 from tellapart.training.strips import worker_threads
+from tellapart.training.weighing import (
+    FEW_ROWS,
+    POWERS,
+    WEAKEST,
+    WEIGHINGS,
+    Layers,
+    Weighed,
+    Weighing,
+    choose_weighing,
+    turned,
+    weakest,
+)
 
 _RARE = 20  # so many pictures of each class are among those that choose the strength
 _FINAL_TOLERANCE = 1e-6  # nats; see SoftmaxRegression.minimise
@@ -46,6 +58,7 @@ class Probe:
         Floats | None
     )  # [N, K], logits of fits at `strength` without the picture or its group; NaN, None: not held out
     folds: int  # how many folds were held out in turn
+    weighed: Weighed  # how much each stage of the network counts
     converged: bool
     iterations: int  # of the last fit, on all vectors
 
@@ -58,6 +71,8 @@ def fit_probe(
     class_count: int,
     class_weights: Literal["none", "balanced"] = "none",
     strengths: Sequence[float] = STRENGTHS,
+    stages: Sequence[int] = (),
+    weighings: Sequence[Weighing] = WEIGHINGS,
     folds: int = 5,
     seed: int,
     advance: Callable[[int], None] | None = None,
@@ -66,7 +81,8 @@ def fit_probe(
 
     `vectors` is float32 [N, D], `labels` [N] in 0..class_count-1; `groups` [N]: no group is held out and trained on at
     once ("" is no group). "balanced" weighs each picture by N / (K x pictures of its class), in held-out loss too.
-    The one of `strengths` with the least held-out log loss is taken; one strength alone is taken untried. Features that
+    The one of `strengths` with the least held-out log loss is taken; one strength alone is taken untried. So is the one of
+    `weighings` before, where the vectors begin with as many numbers of each stage as `stages` says. Features that
     never vary get weight 0, and those that vary less than the median feature are stretched no more than it. The same
     input gives the same result on any number of threads. `advance(1)` follows each trial and the last fit.
     Raises: DataError when a class has no picture or a vector holds a value that is not finite.
@@ -78,27 +94,30 @@ def fit_probe(
     report = advance or _ignore
     rows, held_out = _hold_out(targets, number_groups(groups, len(targets)), class_count, folds, seed)
     path = sorted(set(strengths), reverse=True)
+    layers = Layers((*stages, vectors.shape[1] - sum(stages)))
     with worker_threads() as threads:
-        search = _Search(class_count=class_count, threads=threads, advance=report)
+        search = _Search(class_count=class_count, threads=threads, layers=layers, advance=report)
+        weighed = Weighed(weighing=weighings[0] if stages else "last", path=tuple(path), trials={})
         if len(held_out) and len(path) > 1:
             chosen = vectors if len(rows) == len(targets) else vectors[rows]
-            search.run(chosen, targets[rows], weights[rows], held_out, path)
+            if stages and len(weighings) > 1:
+                weighed = search.weigh(chosen, targets[rows], weights[rows], held_out, path, weighings)
+            search.run(chosen, targets[rows], weights[rows], held_out, weighed)
         strength = path[0] if len(path) == 1 else DEFAULT_STRENGTH
         if search.trials:
             strength = best_strength(search.trials, searched=len(rows), fitted=len(targets))
-        regression = SoftmaxRegression(
-            vectors, targets, weights[None], class_count=class_count, threads=threads, covariance=search.covariance
-        )
+        regression = search.regression(vectors, targets, weights[None], weighed.weighing)
         solution = regression.minimise(strength, tolerance=_FINAL_TOLERANCE, start=search.best)
         report(1)
     weight, bias = regression.raw(solution.parameters)
     return Probe(
-        weight=weight[0],
+        weight=layers.whole(weight[0], weighed.weighing) if stages else weight[0],
         bias=bias[0],
         strength=strength,
         trials=search.trials,
         held_out=_among_all(search.held_out, rows, len(targets)),
         folds=len(held_out) if search.trials else 0,
+        weighed=weighed,
         converged=solution.converged,
         iterations=solution.iterations,
     )
@@ -107,8 +126,10 @@ def fit_probe(
 class _Search:
     """Tries strengths on held-out folds and keeps the best one's weights as a start for the last fit."""
 
-    def __init__(self, *, class_count: int, threads: ThreadPoolExecutor, advance: Callable[[int], None]) -> None:
-        self._class_count, self._threads, self._advance = class_count, threads, advance
+    def __init__(
+        self, *, class_count: int, threads: ThreadPoolExecutor, layers: Layers, advance: Callable[[int], None]
+    ) -> None:
+        self._class_count, self._threads, self._layers, self._advance = class_count, threads, layers, advance
         self.trials: dict[float, float] = {}
         self.best: Doubles | None = None  # [1, K, D + 1], the mean over the folds
         self.held_out: Floats | None = (
@@ -122,12 +143,10 @@ class _Search:
         labels: Integers,
         weights: Floats,
         held_out: NDArray[np.bool_],
-        path: Sequence[float],
+        weighed: Weighed,
     ) -> None:
-        """Try the strengths of `path`, from strong to weak, and beyond."""
-        regression = SoftmaxRegression(
-            vectors, labels, weights * ~held_out, class_count=self._class_count, threads=self._threads
-        )
+        """Try the strengths of `weighed`, from strong to weak, and beyond."""
+        regression = self.regression(vectors, labels, weights * ~held_out, weighed.weighing)
         self.covariance = regression.covariance
         scored, least = weights * held_out, np.inf
         parameters: Doubles | None = None
@@ -143,11 +162,62 @@ class _Search:
                 kept = parameters
             return loss
 
-        self.trials = try_strengths(held_out_loss, path, self._advance)
+        self.trials = try_strengths(held_out_loss, weighed.path, self._advance, weakest=weakest(weighed.weighing))
         if kept is not None:
+            counted = vectors[:, self._layers.columns(weighed.weighing)]
             self.held_out = np.full((len(labels), self._class_count), np.nan, dtype=np.float32)
             for out, slopes, offsets in zip(held_out, *regression.raw(kept), strict=True):
-                self.held_out[out] = vectors[out] @ slopes.T + offsets
+                self.held_out[out] = counted[out] @ slopes.T + offsets
+
+    def weigh(
+        self,
+        vectors: Floats,
+        labels: Integers,
+        weights: Floats,
+        held_out: NDArray[np.bool_],
+        path: Sequence[float],
+        weighings: Sequence[Weighing],
+    ) -> Weighed:
+        """Choose among `weighings` by some of the pictures."""
+        rows = _choose_rows(labels, self._class_count, np.random.default_rng(0), most=FEW_ROWS)
+
+        def try_one(weighing: Weighing, strengths: Sequence[float]) -> Mapping[float, Doubles]:
+            regression = SoftmaxRegression(
+                turned(vectors[rows], self._layers, weighing, self._threads),
+                labels[rows],
+                weights[rows] * ~held_out[:, rows],
+                class_count=self._class_count,
+                threads=self._threads,
+                standard=True,
+            )
+            scored = weights[rows] * held_out[:, rows]
+            parameters: Doubles | None = None
+            losses: dict[float, Doubles] = {}
+
+            def held_out_loss(strength: float, cold: bool) -> float:
+                nonlocal parameters
+                start = None if cold else parameters
+                parameters = regression.minimise(strength, tolerance=SEARCH_TOLERANCE, start=start).parameters
+                losses[strength] = regression.losses(parameters, scored)
+                return float(losses[strength].mean())
+
+            try_strengths(held_out_loss, strengths, self._advance, weakest=WEAKEST)
+            return losses
+
+        return choose_weighing(try_one, weighings, path)
+
+    def regression(self, vectors: Floats, labels: Integers, weights: Floats, weighing: Weighing) -> SoftmaxRegression:
+        """The problems of some pictures, `weights` [F, N], on the numbers that count."""
+        return SoftmaxRegression(
+            self._layers.chosen(vectors, weighing),
+            labels,
+            weights,
+            class_count=self._class_count,
+            threads=self._threads,
+            covariance=self.covariance,
+            blocks=self._layers.counted(weighing),
+            power=POWERS[weighing],
+        )
 
 
 def _among_all(found: Floats | None, rows: Integers, count: int) -> Floats | None:
@@ -204,14 +274,16 @@ def number_groups(groups: Sequence[str] | NDArray[np.integer], count: int) -> In
     return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
 
 
-def _choose_rows(labels: Integers, class_count: int, generator: np.random.Generator) -> Integers:
-    """At most about 10,000 rows, ascending, with the classes in proportion but for rare ones."""
-    if len(labels) <= SEARCH_ROWS:
+def _choose_rows(
+    labels: Integers, class_count: int, generator: np.random.Generator, *, most: int = SEARCH_ROWS
+) -> Integers:
+    """At most about so many rows, ascending, with the classes in proportion but for rare ones."""
+    if len(labels) <= most:
         return np.arange(len(labels))
     chosen = []
     for number in range(class_count):
         members = np.flatnonzero(labels == number)
-        quota = max(round(len(members) * SEARCH_ROWS / len(labels)), min(len(members), _RARE))
+        quota = max(round(len(members) * most / len(labels)), min(len(members), _RARE))
         chosen.append(generator.permutation(members)[:quota])
     return np.sort(np.concatenate(chosen))
 

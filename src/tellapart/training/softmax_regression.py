@@ -9,7 +9,7 @@ folds of a cross-validation), solved at once because one matrix product then ser
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -50,18 +50,27 @@ class SoftmaxRegression:
         class_count: int,
         threads: ThreadPoolExecutor,
         covariance: Floats | None = None,
+        blocks: Sequence[int] = (),
+        power: float = 0.0,
+        standard: bool = False,
     ) -> None:
         """`vectors` [N, D], `labels` [N], `weights` [F, N] >= 0: how much each picture counts in each problem.
+
+        `blocks` and `power` weigh the layers that the features are of; see standardising.py. `standard`
+        features are taken as they are, and there are few of them.
 
         `covariance` [D, D] of standardised features is found from `vectors` if not given; being close is enough.
         """
         self._vectors, self._labels, self._threads = vectors, labels, threads
+        self._layers = len(blocks)
         self._weights = weights / weights.sum(axis=1, keepdims=True)
         self._problems, self._classes = len(weights), class_count
         self._rarity = _rarity(self._weights, labels, class_count)
-        self._mean, self._scale = standardisation(vectors, weights > 0, threads)
-        # With fewer pictures than features plain steps are cheap and few, so that the factors would cost more.
-        precondition = covariance is None and len(vectors) > vectors.shape[1]
+        self._mean = np.zeros((self._problems, vectors.shape[1]))
+        self._scale = np.ones_like(self._mean)
+        if not standard:
+            self._mean, self._scale = standardisation(vectors, weights > 0, threads, blocks=blocks, power=power)
+        precondition = covariance is None and (standard or self._worth_a_covariance())
         self.covariance = self._covariance() if precondition else covariance
 
     def minimise(self, strength: float, *, tolerance: float, start: Doubles | None = None) -> SoftmaxSolution:
@@ -107,6 +116,13 @@ class SoftmaxRegression:
 
         return float(self._sum(piece)[0].sum() / weights.sum(dtype=np.float64))
 
+    def losses(self, parameters: Doubles, weights: Floats) -> Doubles:
+        """Log loss in nats of each picture [N], times its `weights` [F, N] and added over the problems; of few pictures."""
+        scores = self._scores(slice(None), *self.raw(parameters))
+        chosen = scores[:, self._labels, np.arange(scores.shape[2])]
+        found = (np.log(np.exp(scores).sum(axis=1)) - chosen) * weights
+        return np.asarray(found.sum(axis=0, dtype=np.float64))
+
     def raw(self, parameters: Doubles) -> tuple[Floats, Floats]:
         """The same functions on raw vectors: weights [F, K, D] and biases [F, K]."""
         slopes = (parameters[:, :, :-1] * self._scale[:, None]).astype(np.float32)
@@ -146,6 +162,14 @@ class SoftmaxRegression:
         scores += offsets[:, :, None]
         scores -= scores.max(axis=1, keepdims=True)
         return scores
+
+    def _worth_a_covariance(self) -> bool:
+        """Whether the factors cost less than the steps that they save: not with few pictures, where plain steps are cheap."""
+        pictures, features = self._vectors.shape
+        outputs = self._problems * self._classes
+        # Numbers of several layers differ in scale, and plain steps then end far from the minimum.
+        many = self._layers > 1 and 4 * pictures > features and pictures * outputs > 5 * features
+        return pictures > features or many
 
     def _covariance(self) -> Floats:
         """Covariance [D, D] of the features as standardised for the first problem, over all pictures."""

@@ -23,11 +23,15 @@ SEARCH_OUTPUTS = 3_000_000  # pictures x folds x classes; with many classes fewe
 SEARCH_TOLERANCE = 1e-4  # nats, of the distance to the minimum
 _CARRY_OVER = 0.75  # the best strength falls with this power of the number of pictures
 _LEAST_GAIN, _LEAST_SHARE = 1e-4, 0.005  # in nats and of the least loss so far; less is no reason to go on
-_WEAKEST, _STRONGEST = 1e-6, 1e4
+LEAST, _STRONGEST = 1e-6, 1e4
 
 
 def try_strengths(
-    held_out_loss: Callable[[float, bool], float], path: Sequence[float], advance: Callable[[int], None]
+    held_out_loss: Callable[[float, bool], float],
+    path: Sequence[float],
+    advance: Callable[[int], None],
+    *,
+    weakest: float = LEAST,
 ) -> dict[float, float]:
     """Held-out losses by strength: down `path`, from strong to weak, two or more, and past its ends where the best is there.
 
@@ -35,7 +39,7 @@ def try_strengths(
     `advance(1)` follows each trial.
     """
     trials: dict[float, float] = {}
-    weaker = _continue(path[-1], path[-1] / path[-2], lambda strength: strength >= _WEAKEST)
+    weaker = _continue(path[-1], path[-1] / path[-2], lambda strength: strength >= weakest)
     _sweep(held_out_loss, chain(path, weaker), trials, advance)
     if min(trials, key=trials.__getitem__) == path[0]:
         stronger = _continue(path[0], path[0] / path[1], lambda strength: strength <= _STRONGEST)

@@ -111,7 +111,8 @@ def doubt_labels(
             rows = [row for row in range(len(usable)) if row not in features.problems]
             indices = [usable[row] for row in rows]
             ahead.join()  # of a package with circles, two threads that import it get halves
-            return _judge(examined, indices, features.vectors[rows], backbone=backbone, seed=seed, reporter=reporter)
+            vectors = features.vectors[rows][:, sum(pending.wait().stages) :]
+            return _judge(examined, indices, vectors, backbone=backbone, seed=seed, reporter=reporter)
         finally:
             pending.cancel()
 

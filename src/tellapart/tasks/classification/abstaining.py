@@ -76,7 +76,7 @@ def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, se
     clean = test[~dataset.leaked[test]]
     test = clean if len(clean) else test
     train = train[choose_pictures(dataset.targets[train], seed=seed)]
-    novelty = fit_novelty(candidate.embeddings(train), dataset.targets[train])
+    novelty = fit_novelty(candidate.last_layer(train), dataset.targets[train])
     thresholds = find_thresholds(
         apply_temperature(candidate.logits(validation), calibration.temperature),
         dataset.targets[validation],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Candidate, HeldOut
@@ -10,14 +13,19 @@ from tellapart.features.embedding import Embedded
 from tellapart.settings.tree import TrainSettings
 from tellapart.training.discriminant import Discriminant, fit_discriminant, is_for
 from tellapart.training.probe import Probe, fit_probe
+from tellapart.training.weighing import details_of
 
 
 def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
     """Fit softmax regression to convergence on the train split, or of very many classes a discriminant. Raises: DataError."""
     train = dataset.rows["train"]
-    fit_classifier = fit_discriminant if is_for(len(train), len(dataset.classes)) else fit_probe
+    many = is_for(len(train), len(dataset.classes))
+    stages = embedded.backbone.stages
+    fit_classifier = fit_discriminant if many else partial(fit_probe, stages=stages)
+    # Of very many classes the stages were never seen to help.
+    vectors = embedded.vectors[:, sum(stages) if many else 0 :]
     fitted = fit_classifier(
-        embedded.vectors[train],
+        vectors[train],
         dataset.targets[train],
         groups=dataset.groups[train],
         class_count=len(dataset.classes),
@@ -28,7 +36,7 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candid
     return Candidate(
         strategy="probe",
         backbone=embedded.backbone,
-        weight=fitted.weight,
+        weight=np.pad(fitted.weight, ((0, 0), (embedded.vectors.shape[1] - fitted.weight.shape[1], 0))),
         bias=fitted.bias,
         embeddings=embedded.rows,
         details=_details(fitted),
@@ -45,4 +53,4 @@ def _details(fitted: Probe | Discriminant) -> dict[str, Any]:
         trials = [{**tried._asdict(), "log_loss": loss} for tried, loss in fitted.trials.items()]
         return {"method": "discriminant", **fitted.chosen._asdict(), "trials": trials}
     trials = [{"strength": strength, "log_loss": loss} for strength, loss in fitted.trials.items()]
-    return {"strength": fitted.strength, "trials": trials}
+    return {"strength": fitted.strength, "trials": trials, **details_of(fitted.weighed)}

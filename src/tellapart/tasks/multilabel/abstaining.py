@@ -59,7 +59,7 @@ def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, se
     test = clean if len(clean) else test
     clusters = cluster(dataset.targets[train])
     chosen = choose_pictures(clusters, seed=seed)
-    novelty = fit_novelty(embeddings(train[chosen]), clusters[chosen])
+    novelty = fit_novelty(winner.candidate.last_layer(train[chosen]), clusters[chosen])
     threshold = conformal_quantile(novelty.score(embeddings(validation)), coverage)
     measured = measure(
         novelty.score(embeddings(test)),

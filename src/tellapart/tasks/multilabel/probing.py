@@ -10,6 +10,7 @@ from tellapart.features.embedding import Embedded
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.weighing import balanced_positive_weights
 from tellapart.training.multilabel_probe import fit_multilabel_probe
+from tellapart.training.weighing import details_of
 
 
 def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
@@ -27,6 +28,7 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candid
         settings.seed,
         np.array(balanced_positive_weights(targets)) if settings.class_weights == "balanced" else None,
         classes=dataset.classes,
+        stages=embedded.backbone.stages,
     )
     return Candidate(
         strategy="probe",
@@ -38,5 +40,6 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candid
         details={
             "strength": fitted.strength,
             "trials": [{"strength": strength, "log_loss": loss} for strength, loss in fitted.trials.items()],
+            **details_of(fitted.weighed),
         },
     )

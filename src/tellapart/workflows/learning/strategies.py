@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tellapart.data.dataset import Dataset
 from tellapart.errors import BackboneError, SettingsError, TrainingError
-from tellapart.evaluation.choosing import Choice, Validated, choose, only
+from tellapart.evaluation.choosing import Candidate, Choice, Validated, choose, only
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.runtime import cores
@@ -99,7 +99,8 @@ def _improve(session: TrainingSession, task: Task, dataset: Dataset, embedded: E
 
     began = time.monotonic()
     try:
-        tuned = train_network(session, task, dataset, prepare_finetune(session, first.candidate))
+        start = _start(session, task, dataset, embedded, first)
+        tuned = train_network(session, task, dataset, prepare_finetune(session, start))
     except (TrainingError, BackboneError) as error:
         if strategy != "auto":
             raise
@@ -109,6 +110,13 @@ def _improve(session: TrainingSession, task: Task, dataset: Dataset, embedded: E
         return only(first, too_short(tuned))
     second = task.validate(tuned, dataset)
     return choose(first, second) if strategy == "auto" else only(second)
+
+
+def _start(session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded, first: Validated) -> Candidate:
+    """What fine-tuning goes on from: the classifier on the last layer alone, which is all that the trained network has."""
+    if task.quick is None or not embedded.backbone.stages:
+        return first.candidate
+    return task.quick(session.run.settings, dataset, embedded.last())
 
 
 def _why_not(session: TrainingSession, dataset: Dataset, embedded: Embedded, figure: float) -> str:
