@@ -45,6 +45,7 @@ def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,
             fingerprint=backbone.fingerprint,
+            stages=backbone.stages,
             cache=cache,
         )
     labels = np.array([entry.target.text == "defective" for entry in entries], dtype=np.int64)

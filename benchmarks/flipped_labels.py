@@ -48,6 +48,7 @@ def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndar
         preprocessing=backbone.preprocessing,
         embedding=backbone.embedding,
         fingerprint=backbone.fingerprint,
+        stages=backbone.stages,
         cache=cache,
     )
     classes = sorted({entries[index].target.text for index in usable})

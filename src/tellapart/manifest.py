@@ -51,10 +51,22 @@ class BackboneRecord(_Part):
 
     name: str
     embedding: int = Field(gt=0)  # D, length of the embedding
+    # How many numbers of each stage the embedding begins with; the rest is the last layer. Left out where there are none.
+    stages: tuple[Annotated[int, Field(gt=0)], ...] = ()
     weights_source: str
     weights_license: str
     weights_fingerprint: str  # SHA-256 of the weights
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"  # the views that an answer is the mean over
+
+    @model_validator(mode="after")
+    def _a_last_layer_is_left(self) -> BackboneRecord:
+        if sum(self.stages) >= self.embedding:
+            raise ValueError(f"the stages have {sum(self.stages)} of the embedding's {self.embedding} numbers")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "stages" or value}
 
 
 class PreprocessingRecord(_Part):

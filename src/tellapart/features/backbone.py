@@ -30,7 +30,7 @@ from tellapart.storage import current_umask, storage_errors
 _PARTIAL = ".exporting-"
 _ABANDONED_SECONDS = 3600.0
 _RECORD = "backbone.json"
-_FORMAT = 1  # raise it when the files in the folder change their meaning
+_FORMAT = 2  # raise it when the files in the folder change their meaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,14 @@ class ReadyBackbone:
     network: Path  # ONNX: uint8 [N, S, S, 3] -> embedding float32 [N, D]
     weights: Path  # safetensors, timm's names
     preprocessing: Preprocessing
-    embedding: int  # D
+    embedding: int  # D, of all that `network` gives
     weights_source: str
     weights_license: str
     fingerprint: str  # SHA-256 of the weights
     reused: bool
     seconds: float  # that the export took; 0 when reused
     test_time_augmentation: TestTimeAugmentation = "none"  # the views of a picture that an embedding is the mean over
+    stages: tuple[int, ...] = ()  # how many numbers of each stage the embedding begins with; the rest is the last layer
 
 
 class PendingBackbone:
@@ -167,6 +168,7 @@ def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:
             weights=folder / "weights.safetensors",
             preprocessing=Preprocessing(**settings),
             embedding=record["embedding"],
+            stages=tuple(record["stages"]),
             weights_source=record["weights_source"],
             weights_license=record["weights_license"],
             fingerprint=record["weights_fingerprint"],

@@ -87,6 +87,7 @@ def embed_pictures(
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,
             fingerprint=backbone.fingerprint,
+            stages=backbone.stages,
             cache=cache,
             advance=advance,
         )

@@ -56,29 +56,29 @@ class TorchEngine:
         import timm
         import torch
 
+        from tellapart.models.build import stage_network
+        from tellapart.models.joint import join_stages
+
         self.name = f"torch-{device}"
         self.workers = max(2, cores())
         self._torch, self._device = torch, torch.device(device)
         self._lock = threading.Lock()
         network = timm.create_model(backbone.name, num_classes=0)
         network.load_state_dict(safetensors.torch.load_file(backbone.weights))
-        network.eval().requires_grad_(False).to(self._device)
-        self._network = network.to(memory_format=torch.channels_last)
-        settings = backbone.preprocessing
-        self._scale = torch.tensor([1 / (255 * value) for value in settings.std], device=self._device).view(1, 3, 1, 1)
-        self._shift = torch.tensor(
-            [-mean / std for mean, std in zip(settings.mean, settings.std, strict=True)], device=self._device
-        ).view(1, 3, 1, 1)
+        staged = stage_network(network, name=backbone.name, preprocessing=backbone.preprocessing, class_count=1)
+        if backbone.stages:
+            join_stages(staged, backbone.preprocessing.size)
+        staged.eval().requires_grad_(False).to(self._device)
+        self._network = staged.to(memory_format=torch.channels_last)
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures [B, S, S, 3] to embeddings [B, D]."""
         torch = self._torch
         source = torch.from_numpy(np.ascontiguousarray(images))
         with self._lock, torch.inference_mode():
-            pixels_BCHW = source.to(self._device).permute(0, 3, 1, 2) * self._scale + self._shift
-            pixels_BCHW = pixels_BCHW.contiguous(memory_format=torch.channels_last)
+            # Pictures with their channels last are what the network likes best.
             with torch.autocast(self._device.type, dtype=torch.float16):
-                embedding_BD = self._network(pixels_BCHW)
+                embedding_BD = self._network.embed(source.to(self._device))
             result: NDArray[np.float32] = embedding_BD.float().cpu().numpy()
             return result
 

@@ -51,16 +51,17 @@ def extract(
     preprocessing: Preprocessing,
     embedding: int,
     fingerprint: str,
+    stages: tuple[int, ...] = (),
     cache: Cache | None,
     advance: Callable[[int], None] | None = None,
 ) -> Features:
     """Embeddings float32 [N, D] of `pictures`, from the cache where it has them.
 
-    `fingerprint` names the weights, `embedding` is D. Of a picture whose file hash is not known nothing that is
+    `fingerprint` names the weights, `embedding` is D, of which `stages` are how many numbers of each stage come first. Of a picture whose file hash is not known nothing that is
     computed is kept: its bytes may be another picture's. A picture that can no longer be read, or that has changed since
     the audit, gets a problem instead of a vector. `advance` is told how many pictures are done.
     """
-    tag = _tag(preprocessing, fingerprint, engine.name)
+    tag = _tag(preprocessing, fingerprint, engine.name, stages)
     vectors = np.full((len(pictures), embedding), np.nan, dtype=np.float32)
     first_row: dict[str, int] = {}
     for row, picture in enumerate(pictures):
@@ -180,6 +181,7 @@ def _embed(
     return _Done(rows=[good[index] for index in keep], vectors=vectors[keep], problems=problems)
 
 
-def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str) -> str:
-    text = repr((sorted(preprocessing.identity().items()), fingerprint, engine))
+def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str, stages: tuple[int, ...]) -> str:
+    # Of the last layer alone the key is what it was before the stages were joined: what is in the cache stays known.
+    text = repr((sorted(preprocessing.identity().items()), fingerprint, engine, *([stages] if stages else [])))
     return hashlib.sha256(text.encode()).hexdigest()[:16] + ":"

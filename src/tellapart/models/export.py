@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tellapart.errors import BackboneError, TellapartError
+from tellapart.errors import TellapartError
 from tellapart.models.weights import load_backbone
 from tellapart.storage import write_bytes, write_json
 
@@ -26,6 +26,8 @@ def export_backbone(
 ) -> None:
     """Write network.onnx (uint8 [N, S, S, 3] -> embedding float32 [N, D]), weights.safetensors and, last, backbone.json.
 
+    The embedding is the means of all stages and then the last layer, where models/joint.py knows the stages.
+
     `size` (pixels) and `crop` (share of the shorter side) take the place of those that the weights were made with.
     A folder without backbone.json is unfinished. The ONNX file is compared with the torch network before it counts.
     Raises: BackboneError, StorageError.
@@ -33,7 +35,9 @@ def export_backbone(
     import safetensors.torch
     import torch
 
-    from tellapart.models.tracing import Normalised, trace
+    from tellapart.models.build import stage_network
+    from tellapart.models.joint import join_stages
+    from tellapart.models.tracing import export_embedding
 
     torch.set_num_threads(1)  # the other cores are busy with the audit
     loaded = load_backbone(name, Path(weights) if weights else None)
@@ -41,16 +45,16 @@ def export_backbone(
     preprocessing = dataclasses.replace(loaded.preprocessing, **changes)
     write_bytes(folder / "weights.safetensors", safetensors.torch.save(dict(loaded.network.state_dict())))
     path = folder / "network.onnx"
-    network = Normalised(loaded.network, mean=preprocessing.mean, std=preprocessing.std)
-    shape = trace(network, size=preprocessing.size, path=path, output="embedding", name=name)
-    if len(shape) != 1:
-        raise BackboneError(f"{name} gives {shape}, not one vector a picture. Choose another backbone.")
+    network = stage_network(loaded.network, name=name, preprocessing=preprocessing, class_count=1)
+    stages = join_stages(network, preprocessing.size)
+    embedding = export_embedding(network, size=preprocessing.size, path=path, name=name)
     write_json(
         folder / "backbone.json",
         {
             "name": name,
             "preprocessing": dataclasses.asdict(preprocessing),
-            "embedding": shape[0],
+            "embedding": embedding,
+            "stages": stages,
             "weights_source": loaded.source,
             "weights_license": loaded.license,
             "weights_fingerprint": _digest(folder / "weights.safetensors"),

@@ -54,6 +54,7 @@ class StagedNetwork(nn.Module):
         self.embedding, self.channels = embedding, channels
         self.frozen = 0  # so many stages, from below, are neither trained nor update their statistics
         self.batch_norm_frozen = False  # statistics of the other stages stay as they are too
+        self.joined: dict[str, int] = {}  # path -> channels, whose means the embedding begins with; see joint.py
         mean, std = (torch.tensor(values, dtype=torch.float64) for values in (preprocessing.mean, preprocessing.std))
         if channels == 1:
             mean, std = mean.mean(0, keepdim=True), std.mean(0, keepdim=True)
@@ -78,14 +79,18 @@ class StagedNetwork(nn.Module):
         return logits
 
     def embed(self, inputs: Tensor, start: int = 0) -> Tensor:
-        """Embeddings float [B, D]."""
-        features = self.run_stages(inputs, start, len(self.stages))
+        """Embeddings float [B, D]; where stages are joined, their means in order and then the last layer's."""
+        means: list[Tensor] = []
+        features = self.run_stages(inputs, start, len(self.stages), means)
         trunk: Any = self.trunk  # has timm's forward_features and forward_head
         embedding: Tensor = self.dense(trunk.forward_head(features, pre_logits=True))
-        return embedding
+        return torch.cat([*means, embedding], dim=1) if means else embedding
 
-    def run_stages(self, inputs: Tensor, start: int, stop: int) -> Tensor:
-        """What stage `stop` - 1 gives, float [B, C, H, W]; with `start` = `stop` = 0 the normalised pictures."""
+    def run_stages(self, inputs: Tensor, start: int, stop: int, means: list[Tensor] | None = None) -> Tensor:
+        """What stage `stop` - 1 gives, float [B, C, H, W]; with `start` = `stop` = 0 the normalised pictures.
+
+        `means` is given the joined stages' means over all places, float32 [B, C] each.
+        """
         features = self.normalise(inputs) if start == 0 else inputs
         if len(self.stages) == 1 and start < stop:
             trunk: Any = self.trunk
@@ -94,7 +99,16 @@ class StagedNetwork(nn.Module):
         for paths in self.stages[start:stop]:
             for path in paths:
                 features = _step(self.trunk, path)(features)
+                if means is not None and path in self.joined:
+                    means.append(self.mean_over_places(features))
         return features
+
+    def mean_over_places(self, maps: Tensor) -> Tensor:
+        """The mean of each channel of maps [B, C, H, W], or [B, H, W, C] where timm says so, float32 [B, C]."""
+        channels_last = getattr(self.trunk, "output_fmt", "NCHW") == "NHWC"
+        # A cast that changes nothing would stay in an exported graph.
+        whole = maps if maps.dtype == torch.float32 else maps.to(torch.float32)
+        return whole.mean((1, 2) if channels_last else (2, 3))
 
     def normalise(self, images: Tensor) -> Tensor:
         """Pictures uint8 [B, S, S, 3] in RGB to float32 [B, 1 or 3, S, S]."""
@@ -175,6 +189,11 @@ def find_stages(trunk: nn.Module, sample: Tensor) -> list[list[str]]:
     return _group_by_name(steps) or _group_by_resolution(steps)
 
 
+def begins_stage(path: str) -> bool:
+    """Whether a module is named as a stage is."""
+    return bool(_STAGE.fullmatch(path)) or path.split(".")[0] in _CONTAINERS
+
+
 def _step(trunk: nn.Module, path: str) -> Callable[[Tensor], Tensor]:
     step: Any = getattr(trunk, path) if path in _METHODS.values() else trunk.get_submodule(path)
     found: Callable[[Tensor], Tensor] = step
@@ -208,7 +227,7 @@ def _record(trunk: Any, sample: Tensor) -> tuple[list[_Step], Tensor]:
 
 
 def _group_by_name(steps: Sequence[_Step]) -> list[list[str]]:
-    begins = [_STAGE.fullmatch(step.path) or step.path.split(".")[0] in _CONTAINERS for step in steps]
+    begins = [begins_stage(step.path) for step in steps]
     if not any(begins):
         return []
     stages: list[list[str]] = [[]]
@@ -216,7 +235,7 @@ def _group_by_name(steps: Sequence[_Step]) -> list[list[str]]:
     for step, begin in zip(steps, begins, strict=True):
         if begin and begun:
             stages.append([])
-        begun = begun or bool(begin)
+        begun = begun or begin
         stages[-1].append(step.path)
     return stages
 

@@ -66,14 +66,16 @@ def export_lower(network: StagedNetwork, *, stop: int, size: int, path: Path) ->
     return trace(_Lower(network, stop), size=size, path=path, output="activations", name=f"network below stage {stop}")
 
 
-def export_embedding(network: StagedNetwork, *, size: int, path: Path, views: TestTimeAugmentation = "none") -> int:
+def export_embedding(
+    network: StagedNetwork, *, size: int, path: Path, views: TestTimeAugmentation = "none", name: str = "network"
+) -> int:
     """Write the network without its classifier: uint8 [N, size, size, 3] -> `embedding` float32 [N, D]. Returns D.
 
     With `views` the embedding is its mean over these views of the picture, each run through the network; a linear classifier
     on it gives the mean of the views' logits. Raises: BackboneError, StorageError.
     """
     module = _Embedding(network) if views == "none" else _MeanEmbedding(network, VIEWS[views])
-    (width,) = trace(module, size=size, path=path, output="embedding")
+    (width,) = trace(module, size=size, path=path, output="embedding", name=name)
     return width
 
 

@@ -106,6 +106,7 @@ def own_backbone(run: OpenRun) -> ReadyBackbone:
         weights=run.folder / WEIGHTS,
         preprocessing=run.preprocessing,
         embedding=record.embedding,
+        stages=record.stages,
         weights_source=record.weights_source,
         weights_license=record.weights_license,
         fingerprint=record.weights_fingerprint,

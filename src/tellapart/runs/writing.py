@@ -161,6 +161,7 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
         backbone=BackboneRecord(
             name=backbone.name,
             embedding=backbone.embedding,
+            stages=backbone.stages,
             weights_source=backbone.weights_source,
             weights_license=backbone.weights_license,
             weights_fingerprint=backbone.fingerprint,

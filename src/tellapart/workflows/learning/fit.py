@@ -115,7 +115,7 @@ def _loss(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
 def _key(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone) -> str:
     """A digest of everything that a trial's loss depends on: a second training asks for it again."""
     settings, train = session.run.settings, dataset.rows["train"]
-    asked = (task.name, backbone.fingerprint, backbone.preprocessing, session.device, settings.folds, settings.seed)
+    asked = (task.name, backbone.fingerprint, backbone.stages, backbone.preprocessing, session.device, settings.folds, settings.seed)
     digest = hashlib.sha256(repr((*asked, settings.class_weights, dataset.classes)).encode())
     for row in train.tolist():
         digest.update(dataset.pictures[row].content_hash.encode())
