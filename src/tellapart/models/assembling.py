@@ -1,4 +1,4 @@
-"""A kept graph and the weights' file become an ONNX file, without PyTorch. In: KeptGraph. Out: a folder. Next: features/backbone.py.
+"""A kept graph and a weights' file become an ONNX file, without PyTorch. In: KeptGraph. Out: a folder. Next: features/backbone.py.
 
 What comes out is what export.py would have written, but for the last bit of some weights: torch rounds square roots in its own
 way. It proves itself: the weights are those of one SHA-256, what is made of them is, and so is the embedding of a picture.
@@ -85,13 +85,12 @@ def initialiser(source: Source, tensors: Mapping[str, NDArray[Any]]) -> NDArray[
     gain, shift, mean, variance = (
         tensors[f"{source.norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
-    scale: NDArray[np.float32] = gain / np.sqrt(variance + np.float32(source.epsilon))
-    if source.tensor is None:
-        found: NDArray[np.float32] = shift - mean * scale
-        return found
-    weight = tensors[source.tensor]
-    scaled: NDArray[np.float32] = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
-    return scaled
+    scale_C = gain / np.sqrt(variance + np.float32(source.epsilon))
+    weight = None if source.tensor is None else tensors[source.tensor]
+    found: NDArray[Any] = (
+        shift - mean * scale_C if weight is None else weight * scale_C.reshape(-1, *[1] * (weight.ndim - 1))
+    )
+    return found.astype(np.float32, copy=False)
 
 
 def digest_of(values: Iterable[NDArray[Any]]) -> str:
@@ -113,7 +112,9 @@ def prove(kept: KeptGraph, network: bytes) -> None:
     fits = found.shape == (1, *kept.expected.shape)
     difference = float(np.abs(found[0] - kept.expected).max() / largest) if fits else math.inf
     if not difference < _TOLERANCE:
-        raise BackboneError(f"the embedding of a picture differs from the export's by {difference:.2g} of its largest number.")
+        raise BackboneError(
+            f"the embedding of a picture differs from the export's by {difference:.2g} of its largest number."
+        )
 
 
 def fit_size(model: Any, same: Iterable[str], size: int) -> None:
@@ -124,7 +125,9 @@ def fit_size(model: Any, same: Iterable[str], size: int) -> None:
         whole = {one.name: [int(value) for value in one.ints] for one in nodes[name].attribute}
         places = [
             same_padding(length, kernel=kernel, stride=stride, dilation=dilation)
-            for kernel, stride, dilation in zip(whole["kernel_shape"], whole["strides"], whole["dilations"], strict=True)
+            for kernel, stride, dilation in zip(
+                whole["kernel_shape"], whole["strides"], whole["dilations"], strict=True
+            )
         ]
         pads = next(one for one in nodes[name].attribute if one.name == "pads")
         del pads.ints[:]

@@ -84,12 +84,14 @@ def _epsilons(name: str) -> dict[str, float]:
     """The batch norms of timm's network by name, and what each adds to its variance."""
     from tellapart.models.weights import create_network
 
-    return {path: float(module.eps) for path, module in create_network(name).named_modules() if hasattr(module, "running_var")}
+    return {
+        path: float(module.eps)
+        for path, module in create_network(name).named_modules()
+        if hasattr(module, "running_var")
+    }
 
 
-def _take_out(
-    model: Any, tensors: Mapping[str, NDArray[Any]], epsilons: Mapping[str, float]
-) -> dict[str, Source]:
+def _take_out(model: Any, tensors: Mapping[str, NDArray[Any]], epsilons: Mapping[str, float]) -> dict[str, Source]:
     """Take the data of all weights out of `model`; returns what each is made of."""
     from onnx import numpy_helper
 
@@ -106,13 +108,13 @@ def _take_out(
     return sources
 
 
-def _source(
-    value: NDArray[Any], tensors: Mapping[str, NDArray[Any]], epsilons: Mapping[str, float]
-) -> Source | None:
+def _source(value: NDArray[Any], tensors: Mapping[str, NDArray[Any]], epsilons: Mapping[str, float]) -> Source | None:
     if value.dtype != np.float32 or not value.ndim:
         return None
     alike = [name for name, tensor in tensors.items() if tensor.shape == value.shape and tensor.dtype == value.dtype]
-    norms = [(norm, epsilon) for norm, epsilon in epsilons.items() if tensors[f"{norm}.weight"].shape == value.shape[:1]]
+    norms = [
+        (norm, epsilon) for norm, epsilon in epsilons.items() if tensors[f"{norm}.weight"].shape == value.shape[:1]
+    ]
     candidates = [Source(tensor=name) for name in alike]
     if value.ndim == 1:
         candidates += [Source(norm=norm, epsilon=epsilon) for norm, epsilon in norms]
@@ -137,11 +139,12 @@ def _padded(model: Any, other: Any) -> tuple[str, ...]:
 def _places(tensors: Mapping[str, NDArray[Any]], data: bytes) -> Iterator[TensorPlace]:
     """Where the numbers of each tensor lie. Equal tensors may be given one place: the file is pinned, and there are the numbers."""
     for name, tensor in tensors.items():
+        dtype: Any = str(tensor.dtype)
         # A tensor that was transposed before it was saved lies in the file as it was before.
         for axes in itertools.permutations(range(tensor.ndim)):
             offset = data.find(tensor.transpose(axes).tobytes())
             if offset >= 0:
-                yield TensorPlace(name=name, dtype=str(tensor.dtype), shape=tensor.shape, axes=axes, offset=offset)
+                yield TensorPlace(name=name, dtype=dtype, shape=tensor.shape, axes=axes, offset=offset)
                 break
         else:
             raise BackboneError(f"{name} {list(tensor.shape)} is not in the weights' file as it is.")

@@ -28,7 +28,7 @@ GRAPHS = Path(__file__).parent / "graphs"
 _KEY = "tellapart.assembly"
 _FORMAT = 1
 _LARGEST = 8 * 2**20  # bytes of a graph without its weights, unpacked
-_TYPES = {"float32": np.dtype("<f4"), "int64": np.dtype("<i8")}
+_TYPES: Mapping[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "int64": np.dtype("<i8")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,9 @@ def _read(place: TensorPlace, data: bytes) -> NDArray[Any]:
         raise BackboneError(f"{place.name} ends beyond the {len(data)} bytes of the weights' file.")
     values = np.frombuffer(data, dtype=dtype, count=count, offset=place.offset)
     lying = values.reshape([place.shape[axis] for axis in place.axes])
-    return np.ascontiguousarray(lying.transpose(np.argsort(place.axes)), dtype=dtype.newbyteorder("=")).reshape(place.shape)
+    return np.ascontiguousarray(lying.transpose(np.argsort(place.axes)), dtype=dtype.newbyteorder("=")).reshape(
+        place.shape
+    )
 
 
 def _place(name: str, dtype: Any, shape: list[int], axes: list[int], offset: int) -> TensorPlace:
