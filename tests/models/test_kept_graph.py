@@ -121,13 +121,19 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         changed(data, key, "{}"),
         changed(data, key, '{"format": 0}'),
         changed(data, key, '{"format": 1, "expected": "AA==", "tensors": [[1]], "sources": {}, "same": []}'),
-        gzip.compress(bytes(9 * 2**20)),
     ):
         path.write_bytes(wrong)
         with pytest.raises(BackboneError, match="the kept graph made.onnx.gz cannot be read"):
             unpack(path)
     path.unlink()
     with pytest.raises(BackboneError, match="cannot be read .*No such file"):
+        unpack(path)
+
+
+def test_no_more_is_unpacked_than_a_graph_can_need(tmp_path: Path) -> None:
+    path = tmp_path / "made.onnx.gz"
+    path.write_bytes(gzip.compress(bytes(9 * 2**20)))
+    with pytest.raises(BackboneError, match=r"cannot be read \(it holds over 8388608 bytes\)"):
         unpack(path)
 
 

@@ -15,13 +15,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 _LARGEST = 65536  # bytes of a result that a file may keep in place of the operators that make it
-_NEVER = (
-    "RandomNormal",
-    "RandomUniform",
-    "If",
-    "Loop",
-    "Scan",
-)  # another value each time, or a graph of its own inside
+# Another value each time (those without an input are no chain anyway), or a graph of its own inside.
+_NEVER = ("RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial", "If", "Loop", "Scan")
 
 
 def fold(data: bytes) -> bytes:
