@@ -1,6 +1,7 @@
 """The numbers of a multi-label run once more, by scikit-learn. In: a finished run of the probe. Out: differences, as JSON.
 
-From tellapart come the embeddings, the splits and the strength that cross-validation chose. Everything after that is done again
+From tellapart come the embeddings, the splits, the strength that cross-validation chose, the logits that it held out of the
+training split, and whether it calibrates. Everything after that is done again
 by others: LogisticRegression a class, scipy's Nelder-Mead for scale and offset, every threshold tried with f1_score or
 precision_score, and sklearn.metrics for the figures. Ends with 1 where a figure of metrics.json differs by more than a
 millionth, or a probability of the test split by more than three: the model adds up 1,280 products in single precision, which
@@ -29,6 +30,8 @@ from tellapart.data.targets import class_sets
 from tellapart.features.caching import open_cache
 from tellapart.runs.embeddings import embed_run
 from tellapart.runs.open import OpenRun
+from tellapart.tasks.multilabel.weighing import balanced_positive_weights
+from tellapart.training.multilabel_probe import fit_multilabel_probe
 
 TOLERANCE = 1e-6
 ROUNDING = 3e-6  # of a probability
@@ -79,6 +82,26 @@ def fit_scale(logits: Array, truth: Array) -> tuple[float, float]:
     return float(np.exp(found[0])), float(found[1])
 
 
+def hold_out(run: OpenRun, vectors: Array, targets: Array, train: Array) -> Array:
+    """Logits [N, K] of the training pictures by classifiers that were fitted without them; NaN where there are none."""
+    examples = [one for one in run.examples if not one.problem and one.split]
+    keys = [(one.content_hash, one.target.text) for one in examples]
+    rows = np.array(sorted(np.flatnonzero(train).tolist(), key=keys.__getitem__))  # in the order that training had
+    fitted = fit_multilabel_probe(
+        vectors[rows],
+        targets[rows],
+        [examples[row].group for row in rows],
+        run.settings.folds,
+        run.settings.seed,
+        np.array(balanced_positive_weights(targets[rows])) if run.settings.class_weights == "balanced" else None,
+        classes=run.classes,
+    )
+    logits = np.full(targets.shape, np.nan)
+    if fitted.held_out is not None:
+        logits[rows] = fitted.held_out
+    return logits
+
+
 def find_threshold(chances: Array, truth: Array, rule: str) -> float:
     """Try every line midway between two pictures."""
     if len(np.unique(truth)) < 2:
@@ -99,12 +122,19 @@ def predict(run: OpenRun, vectors: Array, targets: Array, splits: Array) -> tupl
     details, rule = run.metrics["training"]["probe"], run.metrics["threshold_rule"]
     train, validation = splits == "train", splits == "validation"
     inputs = standardise(vectors, train)
+    held_out = None if run.metrics["calibration"]["method"] == "none" else hold_out(run, vectors, targets, train)
     chances, thresholds = np.empty(targets.shape), np.empty(targets.shape[1])
     for number in range(targets.shape[1]):
         own = np.where(train, targets[:, number], np.nan)
         logits = fit_logits(inputs, own, details["strength"], run.settings.class_weights == "balanced")
         known = validation & ~np.isnan(targets[:, number])
-        scale, offset = fit_scale(logits[known], targets[known, number])
+        scale, offset = 1.0, 0.0
+        if held_out is not None:
+            more = ~np.isnan(held_out[:, number]) & ~np.isnan(targets[:, number])
+            scale, offset = fit_scale(
+                np.concatenate([logits[known], held_out[more, number]]),
+                np.concatenate([targets[known, number], targets[more, number]]),
+            )
         chances[:, number] = 1 / (1 + np.exp(-(scale * logits + offset)))
         thresholds[number] = find_threshold(chances[known, number], targets[known, number], rule)
     return chances, thresholds

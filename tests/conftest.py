@@ -21,7 +21,13 @@ from tellapart.bundle import (
     PreprocessingRecord,
     Score,
 )
+from tellapart.data.dataset import Dataset, gather
 from tellapart.export.assemble import assemble
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.caching import open_cache
+from tellapart.preprocessing import Preprocessing
+from tellapart.reporter import Silent
+from tellapart.workflows.learning.examine import examine
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -153,3 +159,27 @@ def colours(tmp_path: Path) -> Path:
             shade = tuple(max(value - 10 * number, 0) for value in colour)
             Image.new("RGB", (20 + number, 30), shade).save(folder / label / f"{number}.png")
     return folder
+
+
+@pytest.fixture
+def dataset(colours: Path) -> Dataset:
+    """Those pictures, examined and split."""
+    with open_cache() as cache:
+        return gather(examine(colours, cache=cache, reporter=Silent()), seed=0)
+
+
+@pytest.fixture
+def backbone(tiny_network: Path, request: pytest.FixtureRequest) -> ReadyBackbone:
+    """The tiny network as a backbone; its fingerprint is the test's own, since tests share a cache."""
+    return ReadyBackbone(
+        name="tiny",
+        network=tiny_network,
+        weights=tiny_network,
+        preprocessing=Preprocessing(size=SIZE),
+        embedding=3,
+        weights_source="",
+        weights_license="",
+        fingerprint=request.node.name,
+        reused=False,
+        seconds=0.0,
+    )

@@ -246,6 +246,61 @@ def test_what_is_never_read_is_named() -> None:
         decode(b"words", target=8)
 
 
+def raw_file(order: str, *, first: int, below: int | None = None, dng: bool = False) -> bytes:
+    """A preview of 2 x 2 in a TIFF as cameras write it: photometric kinds of the first page and of one below; DNG's mark."""
+
+    def page(kind: int, more: list[tuple[int, int, int, int]]) -> bytes:
+        short = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, kind), (277, 3, 1, 1)]
+        entries = sorted([*short, *more])
+        rows = [
+            struct.pack(f"{order}HHI", tag, type_, count)
+            + (struct.pack(f"{order}HH", value, 0) if type_ == 3 else struct.pack(f"{order}I", value))
+            for tag, type_, count, value in entries
+        ]
+        return struct.pack(f"{order}H", len(rows)) + b"".join(rows) + bytes(4)
+
+    strips = [(273, 4, 1, 4000), (278, 3, 1, 2), (279, 4, 1, 4)]
+    extra = [*strips, *([(330, 4, 1, 2000)] if below is not None else []), *([(50706, 4, 1, 1)] if dng else [])]
+    data = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8) + page(first, extra)
+    data = data.ljust(2000, b"\0") + (page(below, strips) if below is not None else b"")
+    return data.ljust(4004, b"\x80")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("kinds", "raw"),
+    [
+        ({"first": 1}, False),
+        ({"first": 1, "below": 1}, False),
+        ({"first": 1, "below": 32803}, True),
+        ({"first": 32803}, True),
+        ({"first": 1, "below": 34892}, True),
+        ({"first": 1, "dng": True}, True),
+    ],
+)
+def test_the_preview_in_a_camera_s_raw_file_does_not_pass_for_the_picture(
+    order: str, kinds: dict[str, Any], raw: bool
+) -> None:
+    data = raw_file(order, **kinds)
+    if kinds["first"] == 1:
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.size == (2, 2)  # for Pillow it is a picture
+    if raw:
+        with pytest.raises(PictureError, match=r"^a camera's raw file, which is not read. Develop it to JPEG, PNG or"):
+            decode(data, target=8)
+    else:
+        assert decode(data, target=8).width == 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"II*\0\x10\0\0\0CR\x02\0", b"\0\0\0\x18ftypcrx \0\0\0\1", b"FUJIFILMCCD-RAW ", b"IIRO\x08\0\0\0", b"IIU\0\x18"],
+)
+def test_raw_files_of_other_makes_are_named(head: bytes) -> None:
+    with pytest.raises(PictureError, match="a camera's raw file, which is not read"):
+        decode(head + bytes(99), target=8)
+
+
 def test_the_readers_are_told_by_version() -> None:
     assert f"tifffile-{tifffile.__version__}" in readers().split(",")
 

@@ -358,8 +358,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "text": (b"a note about cats\n", "not a picture in a known format"),
     "web page": (b"<!doctype html><html></html>", "not a picture in a known format"),
     "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not a picture in a known format"),
-    "PDF": (b"%PDF-1.7\n", "not a picture in a known format"),
-    "zip": (b"PK\3\4" + bytes(40), "not a picture in a known format"),
+    "PDF": (b"%PDF-1.7\n", "not a picture in a known format, but a PDF document. Save its pages as PNG"),
+    "7z": (
+        b"7z\xbc\xaf\x27\x1c" + bytes(40),
+        "not a picture in a known format, but a 7z archive. Unpack it, and name the folder or the pictures",
+    ),
     "bomb": (
         png(MAX_PIXELS // 10_000 + 1, 10_000, 1, 0, b"\0"),
         "17,001 x 10,000 pixels; the limit is 170,000,000 in all. Store it smaller",

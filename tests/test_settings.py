@@ -70,6 +70,14 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
         ({"data": "x", "folds": 1}, "folds is 1; it must be at least 2"),
         ({"data": "x", "device": "tpu"}, "device is 'tpu'"),
         (
+            {"data": "x", "engine": "tensorrt"},
+            "engine is 'tensorrt'; it must be auto, onnxruntime, openvino or openvino-bfloat16",
+        ),
+        (
+            {"data": "x", "engine": "openvino", "strategy": "scratch"},
+            "engine is set, which --strategy scratch does not use. Leave it out, or give --strategy finetune",
+        ),
+        (
             {"data": "x", "pictures": "y"},
             "data is 'x' and pictures is 'y'; both name what is learned from, pictures being the older name. Give data alone.",
         ),
@@ -188,6 +196,10 @@ def test_what_training_does_not_depend_on_is_left_out_of_its_fingerprint() -> No
     one, other = (make_settings({"data": name, "out": name, "budget": "1m"}) for name in ("a", "b"))
     assert one.trained_by() == other.trained_by()
     assert one.trained_by() != make_settings({"data": "a", "seed": 1}).trained_by()
+    assert (
+        one.trained_by() == make_settings({"data": "a", "loop": {"workers": 3}}).trained_by()
+    )  # who reads changes nothing
+    assert one.trained_by() != make_settings({"data": "a", "loop": {"momentum": 0.5}}).trained_by()
     answered = make_settings({"data": "a", "budget": "1m", "network": {"test_time_augmentation": "dihedral"}})
     assert one.trained_by() == answered.trained_by()
     assert one.trained_by() != make_settings({"data": "a", "network": {"size": 64}}).trained_by()

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
+    from tellapart.runs.explained import Explanation
     from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
-    from tellapart.workflows.explain import Explanation
     from tellapart.workflows.report import WrittenReport
 
 __all__ = [
@@ -84,6 +84,7 @@ def train(
     task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
     reading: Mapping[str, Any] | None = None,
+    value_range: str | None = None,
     strategy: Literal["auto", "probe", "finetune", "scratch"] | None = None,
     budget: str | None = None,
     backbone: str | None = None,
@@ -102,6 +103,7 @@ def train(
     seed: int | None = None,
     strict: bool | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
+    engine: Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"] | None = None,
     report: bool | None = None,
     language: Literal["en", "zh"] | None = None,
     recipe: _PathLike | None = None,
@@ -117,6 +119,7 @@ def train(
     `task` says what is learned, "classification" or "multilabel"; None: found from the data.
     `reading` says how a table or folder is read, by the names of the flags: {"encoding": "cp1252", "label_column": "kind", "root":
     "pictures/"}; path_column, split_column, group_column, extension, label_from and merge_names are the others.
+    `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
     `moved` where its pictures lie now; beside them only `report` and `language` may be given.
@@ -133,6 +136,7 @@ def train(
         "task": task,
         "label_separator": label_separator,
         "reading": None if reading is None else dict(reading),
+        "value_range": value_range,
         "strategy": strategy,
         "budget": budget,
         "backbone": backbone,
@@ -151,6 +155,7 @@ def train(
         "seed": seed,
         "strict": strict,
         "device": device,
+        "engine": engine,
         "report": report,
         "language": language,
     }
@@ -176,10 +181,14 @@ def evaluate(
     pictures: _PathLike,
     *,
     split: Literal["train", "validation", "test"] | None = None,
+    task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> EvaluateResult:
     """Score a model on labelled pictures, as `tellapart evaluate` does; `reading` is as for `train`.
+
+    `task`, the model's own, says that the pictures are for that where they look like another task's. `.notes` of the result says
+    how they were read, where that is not plain.
 
     Raises: DataError, ModelFileError, SettingsError.
     """
@@ -187,7 +196,7 @@ def evaluate(
     from tellapart.settings.reading import read_options
     from tellapart.workflows.evaluate import evaluate as run_evaluation
 
-    options = read_options(pictures, label_separator=label_separator, reading=reading)
+    options = read_options(pictures, task=task, label_separator=label_separator, reading=reading)
     return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent(), options=options)
 
 
@@ -266,11 +275,12 @@ def check(
     task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
     reading: Mapping[str, Any] | None = None,
+    value_range: str | None = None,
 ) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
 
     Augmented copies are looked for with `deep` or `labels`, or where that was done before.
-    `task`, `label_separator` and `reading` are as for `train`.
+    `task`, `label_separator` and `reading` are as for `train`; `value_range` is the flag --range: "0:4095".
 
     Raises: DataError, BackboneError, SettingsError, StorageError.
     """
@@ -279,7 +289,9 @@ def check(
     from tellapart.settings.reading import read_options
     from tellapart.workflows.check import check as run_check
 
-    options = read_options(pictures, task=task, label_separator=label_separator, reading=reading)
+    options = read_options(
+        pictures, task=task, label_separator=label_separator, reading=reading, value_range=value_range
+    )
     if not labels:
         return audit_json(run_check(Path(pictures), deep=deep, reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels

@@ -16,7 +16,7 @@ from tellapart.colour_profiles import BROKEN, to_srgb
 from tellapart.deep_pictures import FULL, deep_colour, deep_grey, is_deep_colour, is_deep_grey, raw_mode
 from tellapart.deep_values import Deep, Span, as_text, outside
 from tellapart.errors import PictureError
-from tellapart.picture_files import is_dicom, is_tiff, open_picture
+from tellapart.picture_files import check_camera_raw, is_dicom, is_tiff, open_picture, other_than_picture
 
 if TYPE_CHECKING:
     from tellapart.raw_pictures import Raw
@@ -106,7 +106,8 @@ def decode(
     except PictureError:
         raise
     except UnidentifiedImageError:
-        raise PictureError(UNKNOWN_FORMAT) from None
+        what = other_than_picture(data)
+        raise PictureError(f"{UNKNOWN_FORMAT}, but {what}" if what else UNKNOWN_FORMAT) from None
     except Image.DecompressionBombError:
         raise PictureError(f"more than {MAX_PIXELS:,} pixels, the limit. Store it smaller") from None
     except MemoryError:
@@ -166,6 +167,7 @@ def _read_raw(data: bytes, max_pixels: int) -> Raw | None:
 
     if is_dicom(data):
         return read_dicom(data, check)
+    check_camera_raw(data)
     try:
         image = open_picture(data)
     except UnidentifiedImageError:

@@ -57,6 +57,9 @@ class BackboneRecord(_Part):
     weights_license: str
     weights_fingerprint: str  # SHA-256 of the weights
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"  # the views that an answer is the mean over
+    embedded_by: str | None = (
+        None  # the engine of the training pictures' embeddings; answers are ONNX Runtime's, in float32
+    )
 
     @model_validator(mode="after")
     def _a_last_layer_is_left(self) -> BackboneRecord:

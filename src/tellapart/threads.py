@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -17,6 +18,19 @@ _UNITS_A_WORKER = 8  # queued, so that no worker waits while the reader is busy 
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+
+
+@contextmanager
+def one_thread_a_product() -> Iterator[None]:
+    """Inside, matrix products take one thread each.
+
+    BLAS' own threads spin while they wait for each other, which is ten times slower on a machine that does anything
+    else, and they split sums by their number, which changes the last digits.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 def in_order(

@@ -113,9 +113,9 @@ def test_a_row_that_travelled_is_the_same_answer() -> None:
 
 def test_tensors_are_the_arrays_and_are_described() -> None:
     for record, names in (
-        (RECORD, ["probabilities", "label", "set", "novelty", "unknown"]),
-        (CANNOT, ["probabilities", "label", "set", "novelty"]),
-        (OLD, ["probabilities", "label"]),
+        (RECORD, ["probabilities", "label", "set", "novelty", "unknown", "warning"]),
+        (CANNOT, ["probabilities", "label", "set", "novelty", "warning"]),
+        (OLD, ["probabilities", "label", "warning"]),
     ):
         outputs = TASK.describe(record, classes=CLASSES, outputs=("probabilities", "embedding", "novelty"))
         assert [output.name for output in outputs] == names

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 
 from tellapart.answers.given import GivenItem, encoded, gather
 from tellapart.answers.items import PathItem
+from tellapart.decoding import decode
 from tellapart.errors import DataError
 
 ARRAY: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -57,6 +58,25 @@ def test_one_picture_in_every_shape(picture: Any) -> None:
     assert isinstance(item, GivenItem)
     assert (item.path, item.named) == ("", True)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encoded(item.data)))), ARRAY)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+@pytest.mark.parametrize("kind", ["array", "other byte order", "tensor"])
+def test_values_of_16_bits_are_read_by_the_model_s_range(shape: tuple[int, ...], kind: str) -> None:
+    values = np.random.default_rng(1).integers(0, 4096, shape).astype(np.uint16)
+    given: Any = {"array": values, "other byte order": values.astype(">u2")}.get(kind)
+    if kind == "tensor":
+        given = torch.from_numpy(np.moveaxis(values, 2, 0).copy() if values.ndim == 3 else values[None])
+    (item,) = gather(given)
+    assert isinstance(item, GivenItem)
+    assert isinstance(item.data, bytes)
+    decoded = decode(item.data, target=8, span=(0, 4095))
+    assert decoded.deep is not None
+    np.testing.assert_array_equal(decoded.deep.values, values)
+    grey = np.rint(values * (255 / 4095)).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(decoded.image), np.dstack([grey] * 3) if grey.ndim == 2 else grey)
+    several = list(gather(np.stack([values, values]))) if values.ndim == 3 else [item]
+    assert all(isinstance(one, GivenItem) and one.data == item.data for one in several)
 
 
 def test_several_at_once() -> None:

@@ -103,6 +103,7 @@ def test_tensors_are_the_arrays_and_are_described() -> None:
         Output("chosen", "BOOL", (-1, 3)),
         Output("novelty", "FP32", (-1,)),
         Output("unknown", "BOOL", (-1,)),
+        Output("warning", "BYTES", (-1,)),
     ]
     tensors = TASK.tensors(decide())
     assert set(tensors) == {output.name for output in outputs}

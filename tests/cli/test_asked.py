@@ -93,7 +93,7 @@ def test_what_is_no_list_is_told(here: Path, text: str) -> None:
     (here / "list.txt").write_bytes(picture if text == "picture" else text.encode("utf-16"))
     answer = predict("--list", "list.txt", folder=here)
     assert answer.returncode == 2
-    assert b"Error: 'list.txt' is no list of pictures: a path or address a line, in UTF-8." in answer.stderr
+    assert b"Error: 'list.txt' is no list of pictures: a path or address a line, in UTF-8, or a table." in answer.stderr
 
 
 def test_a_path_with_a_nul_is_no_pattern(here: Path) -> None:
@@ -120,3 +120,64 @@ def test_a_private_address_needs_to_be_allowed(here: Path) -> None:
     assert b"1 picture, 1 unreadable" in answer.stderr
     answer = predict("http://127.0.0.1:9/a.png", "--allow-private", folder=here)
     assert b"cannot be fetched: Connection refused" in answer.stdout
+
+
+def test_a_table_given_as_a_list_is_read_by_its_column_of_paths(here: Path) -> None:
+    (here / "colours" / "labels.csv").write_text("label,file\ngreen,green/0.png\nblue,gone.png\n")
+    answer = predict("--list", "colours/labels.csv", "--format", "csv", folder=here)
+    assert answer.returncode == 0, answer.stderr
+    rows = answer.stdout.decode().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["colours/green/0.png", "colours/gone.png"]
+    assert "no such file" in rows[1]
+    assert b"colours/labels.csv is a table: its pictures are those of the column 'file'." in answer.stderr
+    assert predict("--list", "colours/labels.csv", "--quiet", folder=here).stderr == b""
+
+
+OTHERS = {
+    "x.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7z archive. Unpack it, and name the folder or the pictures"),
+    "x.tar.xz": (b"\xfd7zXZ\0" + bytes(40), "a file packed with xz. Unpack it"),
+    "x.rar": (b"Rar!\x1a\x07\0" + bytes(40), "a RAR archive. Unpack it"),
+    "x.xlsx": (b"PK\3\4" + bytes(40), "a zip archive, or a table or document of Office. Unpack it"),
+    "x.pdf": (b"%PDF-1.7", "a PDF document. Save its pages as PNG"),
+    "x.csv": (b"path,label\n", "a table. With --list before it, the pictures that it names are taken"),
+    "parquet": (b"PAR1" + bytes(40), "a parquet table. Name it by its ending .parquet"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_picture_is_called_by_its_kind(here: Path, name: str) -> None:
+    data, what = OTHERS[name]
+    (here / name).write_bytes(data)
+    answer = predict("runs/latest", name, folder=here)
+    assert answer.returncode == 2
+    assert f"not a picture in a known format, but {what}" in answer.stdout.decode()
+    # In a folder it is no news.
+    (here / "colours" / "blue" / name).write_bytes(data)
+    assert name not in predict("runs/latest", "colours", folder=here).stdout.decode()
+
+
+def test_pictures_in_a_parquet_file(here: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pictures = [(here / "colours" / label / "0.png").read_bytes() for label in ("green", "blue")]
+    places = ["g.png", "b.png"]
+    rows = [{"bytes": data, "path": path} for data, path in zip(pictures, places, strict=True)]
+    parquet.write_table(pyarrow.table({"image": rows}), here / "x.parquet")
+    parquet.write_table(pyarrow.table({"label": [1, 2]}), here / "colours" / "y.parquet")
+    answer = predict("runs/latest", "x.parquet", folder=here)
+    assert answer.returncode == 0, answer.stderr
+    lines = answer.stdout.decode().splitlines()
+    assert [line.split()[-1] for line in lines] == ["x.parquet/0000000.png", "x.parquet/0000001.png"]
+    assert [line.split()[1] for line in lines] == ["green", "blue"]
+    without = predict("runs/latest", "colours/y.parquet", folder=here)
+    assert without.returncode == 2
+    assert b"must have one column of pictures, which holds their bytes; it has none" in without.stderr
+    (here / "bad.parquet").write_bytes(b"PAR1" + bytes(40))
+    broken = predict("runs/latest", "bad.parquet", folder=here)
+    assert broken.returncode == 2
+    assert b"cannot be read as parquet or Arrow" in broken.stderr
+    # In a folder a file of pictures is read, and one without any is no news.
+    shutil.move(here / "x.parquet", here / "colours" / "x.parquet")
+    shown = predict("runs/latest", "colours", folder=here).stdout.decode()
+    assert "colours/x.parquet/0000001.png" in shown
+    assert "y.parquet" not in shown

@@ -153,3 +153,15 @@ def test_check_strict_fails_on_an_unreadable_picture(colours: Path) -> None:
     answer = tellapart("check", colours, "--strict", "--quiet")
     assert answer.returncode == 2
     assert "broken.png" in answer.stderr
+
+
+def test_a_place_without_permission_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wherever it is met; other errors of the system are bugs, and keep their traceback."""
+    from tellapart.cli.main import _output_failed
+
+    assert _output_failed(PermissionError(13, "Permission denied", "/home/else/x")) == 2
+    assert capsys.readouterr().err == (
+        "Error: no permission to use /home/else/x. Change it with chmod, or choose another place.\n"
+    )
+    with pytest.raises(FileNotFoundError):
+        _output_failed(FileNotFoundError(2, "No such file", "/x"))

@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tellapart.cli import check, evaluate, train
+from tellapart.cli import augment, check, evaluate, train
 from tellapart.cli.reading import NAMES, read_options, reading_options
 from tellapart.data.examples import ReadOptions
 from tellapart.runs.run import recipe_text, with_absolute_inputs
@@ -35,11 +35,11 @@ def flag_of(name: str) -> str:
 
 
 def test_every_way_to_read_has_a_flag_and_a_setting() -> None:
-    options = {field.name for field in dataclasses.fields(ReadOptions)} - {"task", "separator", "task_of_model"}
+    options = {field.name for field in dataclasses.fields(ReadOptions)} - {"task", "separator", "task_of_model", "span"}
     assert options == set(NAMES) == set(ReadingSettings.model_fields) == set(TOLD)
 
 
-@pytest.mark.parametrize("command", [check.command, train.command, evaluate.command])
+@pytest.mark.parametrize("command", [check.command, train.command, evaluate.command, augment.command])
 def test_every_command_that_reads_has_the_flags(command: click.Command) -> None:
     flags = {option for parameter in command.params for option in parameter.opts}
     assert {flag_of(name) for name in (*NAMES, "label_separator")} <= flags

@@ -49,13 +49,24 @@ def test_a_table_without_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["(.*)", "(?P<label>", "(?P<other>.*)", "(?P<label>.)" * 2, "(?P<label>.)" + "x" * 1000]
+    ("text", "why"),
+    [
+        ("(.*)", "it has no named group"),
+        ("(?P<label>", "missing ), unterminated subpattern, at character 1"),
+        ("(?P<other>.*)", "its groups are called other"),
+        ("(?P<label>.)" * 2, "redefinition of group name 'label' as group 2; was group 1, at character 17"),
+        ("(?P<label>.)" + "x" * 1000, "it has 1,012 characters, and 1,000 are the limit"),
+        ("(?P<label>.)a{99999999999}", "it is nested too deeply, or its numbers are too large"),
+    ],
 )
-def test_what_is_no_such_expression_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(
-        SettingsError, match=r"^--label-from is '.*', which is no regular expression with a group \(\?P<label>"
-    ):
+def test_what_is_no_such_expression_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(SettingsError) as caught:
         read_listing(make(tmp_path, "a.jpg"), ReadOptions(label_from=text))
+    told = str(caught.value)
+    assert told.startswith(
+        f"--label-from is '{text[:200]}', which is no regular expression with a group (?P<label>...): {why}. "
+    )
+    assert "Give one such as '(?P<label>" in told
 
 
 def test_an_expression_that_finds_nothing_is_told_with_an_example(tmp_path: Path) -> None:

@@ -237,3 +237,23 @@ def test_archives_that_are_not_read_in_place_say_so(tmp_path: Path, name: str) -
         DataError, match="of a kind that is not read in place. Unpack it and give the folder, or pack it as .zip"
     ):
         scan(tmp_path / name)
+
+
+def test_one_of_several_data_sets_that_is_for_another_task_is_named_and_another_suggested(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "cells/image/1.png",
+        "cells/label/1.png",
+        "dents/1.jpg",
+        "pets/cat/1.jpg",
+        "pets/dog/a_1.jpg",
+    )
+    (tmp_path / "dents" / "1.xml").write_bytes(b"<annotation><object><bndbox></bndbox></object></annotation>")
+    with pytest.raises(DataError) as caught:
+        read_listing(tmp_path)
+    assert str(caught.value) == (
+        f"{str(tmp_path)!r} holds 3 folders with pictures, and 'cells' in it looks like a data set for segmentation: image/ "
+        f"beside label/ with pictures in both, such as 'cells/label'. Give one data set, such as {str(tmp_path / 'pets')!r}. If "
+        "the folders are classes all the same, give --task classification."
+    )
+    assert read_listing(tmp_path, ReadOptions(task="classification")).classes == ("cells", "dents", "pets")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.data.examples import Listing
+from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.listing import read_listing
 from tellapart.errors import DataError
 
@@ -65,3 +65,16 @@ def test_tables_for_different_tasks_are_asked(tmp_path: Path) -> None:
         DataError, match=r"are for different tasks, classification and multilabel\. Say which with --task\."
     ):
         read_listing(tmp_path)
+
+
+def test_a_table_without_labels_is_what_is_missing(tmp_path: Path) -> None:
+    """Loose pictures with captions: not the class folders are missing, but the column of classes."""
+    make(tmp_path, "metadata.csv", [{"file_name": "a.png", "text": "a cat"}, {"file_name": "b.png", "text": "a dog"}])
+    with pytest.raises(DataError) as caught:
+        read_listing(tmp_path)
+    assert str(caught.value).endswith(
+        f"{tmp_path / 'metadata.csv'} describes pictures, but no column of it is called as classes are; its columns are 'path', "
+        "'text'. Say which holds the classes with --label-column NAME."
+    )
+    told = read_listing(tmp_path, ReadOptions(label_column="text"))
+    assert told.classes == ("a cat", "a dog")

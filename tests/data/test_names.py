@@ -106,3 +106,11 @@ def test_a_model_s_class_is_known_by_a_near_name(
     names: list[str], classes: list[str], merged: dict[str, str], known: dict[str, str]
 ) -> None:
     assert known_as(names, classes, merged) == known
+
+
+def test_all_that_stand_for_no_value_are_told() -> None:
+    told = (
+        "the classes 'None' and 'n/a' are what programs write where a value is missing. Leave their pictures out, or rename them "
+        "if they are classes."
+    )
+    assert list(name_warnings(["None", "dog", "n/a"])) == [told]

@@ -152,9 +152,8 @@ WRONG: dict[str, tuple[str, tuple[str, ...], str]] = {
         "",
         (),
         (
-            "the table {table} lacks the columns 'path' and 'label'; its first row has none. "
-            "Its first row must name the columns: path,label and, if wanted, split and group. "
-            "Or say with --path-column and --label-column which are meant."
+            "the table {table} has nothing in its first row, which must name the columns: path,label and, if wanted, split and "
+            "group; a row for each picture follows. Write it so, or check that it was saved whole."
         ),
     ),
     "no label column": (

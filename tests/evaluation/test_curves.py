@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from tellapart.evaluation.curves import (
     confidences,
@@ -74,6 +75,20 @@ def test_the_receiver_s_curve_by_hand() -> None:
     false, true = receiver_operating(scores, positive)
     assert false.tolist() == [0.0, 0.0, 0.5, 0.5, 1.0]
     assert true.tolist() == [0.0, 0.5, 0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("digits", [0, 1, 12], ids=["all tie", "many ties", "no ties"])
+@pytest.mark.parametrize("positives", [1, 60, 149])
+def test_both_curves_are_scikit_learns(digits: int, positives: int) -> None:
+    positive = np.arange(150) < positives
+    scores = np.round(0.1 * positive + 0.4 * np.random.default_rng(positives).random(150), digits)
+    scores = np.full(150, 0.5) if digits == 0 else scores
+    false, true, _ = roc_curve(positive, scores)
+    precision, recall, _ = precision_recall_curve(positive, scores)
+    np.testing.assert_allclose(np.stack(receiver_operating(scores, positive)), np.stack([false, true]), atol=1e-15)
+    np.testing.assert_allclose(
+        np.stack(precision_recall(scores, positive)), np.stack([recall, precision])[:, ::-1], atol=1e-15
+    )
 
 
 def test_the_area_under_the_receiver_curve_is_the_share_of_ordered_pairs() -> None:
@@ -162,3 +177,14 @@ def test_two_hundred_points_are_kept_whole_and_more_are_thinned_evenly(count: in
     np.testing.assert_allclose(x, (kept + 1) / count)
     np.testing.assert_allclose(y, right[kept])
     assert x.dtype == y.dtype == np.float64
+
+
+@pytest.mark.parametrize("ties", [1, 7, 1000])
+def test_both_curves_are_scikit_learn_s(ties: int) -> None:
+    draw = np.random.default_rng(ties)
+    positive = draw.random(90) < 0.3
+    scores = (np.round((draw.random(90) + 0.4 * positive) * ties) / ties).astype(np.float32)
+    x, y, _ = roc_curve(positive, scores)
+    np.testing.assert_allclose(receiver_operating(scores, positive), (x, y), rtol=1e-12)
+    precision, recall, _ = precision_recall_curve(positive, scores)
+    np.testing.assert_allclose(precision_recall(scores, positive), (recall[::-1], precision[::-1]), rtol=1e-12)

@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score, top_k_accuracy_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    top_k_accuracy_score,
+)
 
 from tellapart.errors import DataError
 from tellapart.evaluation.intervals import wilson
-from tellapart.evaluation.metrics import MOST_CROSSED, evaluate
+from tellapart.evaluation.metrics import MOST_CROSSED, confusions, evaluate
 
 THREE = ("ant", "bee", "wasp")
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
@@ -59,7 +68,9 @@ def test_ten_pictures_by_hand() -> None:
     assert found["log_loss"]["value"] == pytest.approx(-(6 * np.log(0.8) + 4 * np.log(0.1)) / 10, rel=1e-6)
     # Right: 0.2^2 + 2 x 0.1^2 = 0.06. Wrong: 0.8^2 + 0.9^2 + 0.1^2 = 1.46.
     assert found["brier"]["value"] == pytest.approx((6 * 0.06 + 4 * 1.46) / 10, rel=1e-6)
-    assert found["calibration_error"] == {"before": None, "after": pytest.approx(0.2, rel=1e-6)}
+    # Of ten answers of 80 % by chance so many are right: 7 or 9 (0.1) in 0.2013 + 0.2684 of all tests, 8 in 0.3020, ...
+    by_chance = {"mean": pytest.approx(0.0967, abs=0.01), "high": pytest.approx(0.2, abs=1e-6)}
+    assert found["calibration_error"] == {"before": None, "after": pytest.approx(0.2, rel=1e-6), "by_chance": by_chance}
     assert found["majority_baseline"] == pytest.approx(4 / 10)
     assert found["top_5"] is None
     assert list(found["per_class"]) == list(THREE)
@@ -103,6 +114,32 @@ def test_the_figures_are_scikit_learns_and_lie_in_their_intervals(classes: int) 
     for name in ("accuracy", "balanced_accuracy", "macro_f1"):  # of even classes all three vary alike
         width = found[name]["high"] - found[name]["low"]
         assert width == pytest.approx(found["accuracy"]["high"] - found["accuracy"]["low"], rel=0.25)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 12])
+@pytest.mark.parametrize("absent", [0, 1], ids=["every class", "one that is neither tested nor named"])
+def test_each_class_has_scikit_learns_figures(classes: int, absent: int) -> None:
+    probabilities, labels = random_test(90, classes, seed=9)
+    names = classes + absent
+    probabilities = np.pad(probabilities, [(0, 0), (0, absent)])
+    probabilities[0] = np.eye(names)[(labels[0] + 1) % classes]  # the true class has probability 0
+    predicted = probabilities.argmax(axis=1)
+    found = score(probabilities, labels, names)
+    numbers = np.arange(names)
+    expected = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0.0)
+    for number, figures in enumerate(list(found["per_class"].values())[:classes]):
+        values = [figures[name] for name in ("precision", "recall", "f1", "support")]
+        assert values == pytest.approx([float(column[number]) for column in expected], rel=1e-12)
+    assert found["confusion_matrix"] == confusion_matrix(labels, predicted, labels=numbers).tolist()
+    assert found["accuracy"]["value"] == pytest.approx(accuracy_score(labels, predicted), rel=1e-12)
+    exact = probabilities.astype(np.float64)
+    exact /= exact.sum(axis=1, keepdims=True)
+    assert found["log_loss"]["value"] == pytest.approx(log_loss(labels, exact, labels=numbers), rel=1e-12)
+
+
+def test_confusions_by_hand() -> None:
+    found = confusions(np.array([0, 0, 1, 2], dtype=np.int32), np.array([0, 2, 1, 0]), 3)
+    assert found.tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 0]]
 
 
 def test_the_intervals_of_means_are_as_wide_as_theory_says() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tellapart.evaluation.intervals import bootstrap
-from tellapart.evaluation.ranking import auroc, auroc_of_resamples
+from tellapart.evaluation.ranking import area_under_curve, auroc, auroc_of_resamples, average_precision, ranks
 
 Doubles = NDArray[np.float64]
 
@@ -34,6 +35,30 @@ def test_two_classes_by_hand() -> None:
     # Positives 0.9, 0.4 against negatives 0.4, 0.1: 1 + 1 + 0.5 + 1 of 4 pairs.
     second = np.array([0.9, 0.4, 0.4, 0.1])
     assert auroc(np.stack([1 - second, second], axis=1), np.array([1, 1, 0, 0])) == pytest.approx(3.5 / 4)
+
+
+def test_ranks_by_hand() -> None:
+    # Two share the first and the second place, three the fourth to the sixth.
+    assert ranks(np.array([0.2, 0.9, 0.1, 0.9, 0.1, 0.9])).tolist() == [3.0, 5.0, 1.5, 5.0, 1.5, 5.0]
+
+
+def test_average_precision_by_hand() -> None:
+    # Positives at places 1 and 4 of falling scores; the second and the third tie, and the fourth and the fifth.
+    scores, positive = np.array([0.9, 0.5, 0.5, 0.1, 0.1]), np.array([True, False, False, True, False])
+    assert average_precision(scores, positive) == pytest.approx((1 / 1 + 2 / 5) / 2)
+
+
+@pytest.mark.parametrize("digits", [0, 1, 12], ids=["all tie", "many ties", "no ties"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [0.003, 0.4, 0.997], ids=["one positive", "some", "one negative"])
+def test_one_class_is_ranked_as_by_scikit_learn(digits: int, kind: type, share: float) -> None:
+    generator = np.random.default_rng(digits)
+    positive = np.arange(301) < round(301 * share)
+    values = np.round(np.where(positive, 0.6, 0.4) + 0.3 * (generator.random(301) - 0.5), digits).astype(kind)
+    values = np.full_like(values, 0.5) if digits == 0 else values
+    assert average_precision(values, positive) == pytest.approx(average_precision_score(positive, values), rel=1e-12)
+    assert area_under_curve(values, positive) == pytest.approx(roc_auc_score(positive, values), rel=1e-12)
+    np.testing.assert_array_equal(ranks(values), rankdata(values))
 
 
 def test_more_classes_are_the_mean_of_each_against_the_rest() -> None:

@@ -7,10 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellapart.errors import SettingsError
+from tellapart.errors import SettingsError, StorageError
 from tellapart.features.caching import clear_cache, describe_cache, open_cache, row_limit_bytes
 from tellapart.features.row_folder import open_rows
 from tellapart.features.rows import RowStore
+from tellapart.reporter import Silent
+
+
+class Told(Silent):
+    """Keeps what it is warned of."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 @pytest.fixture
@@ -61,3 +72,20 @@ def test_describing_makes_no_folder(folder: Path) -> None:
     assert describe_cache()["row_stores"]["count"] == 0
     assert clear_cache() == 0
     assert not folder.exists()
+
+
+def test_a_place_that_may_not_even_be_looked_at_is_a_warning_and_a_temporary_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the home of another user. A name that no system takes is refused to root, too."""
+    monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / ("x" * 300) / "tellapart"))
+    told = Told()
+    with open_cache(told) as cache:
+        cache.put_many("embedding", {"a": b"1"})
+        assert cache.get_many("embedding", ["a"]) == {"a": b"1"}
+    assert len(told.warnings) == 1
+    assert "Going on with a temporary cache, which goes when this process ends." in told.warnings[0]
+    monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / ("y" * 300) / "tellapart"))
+    for asked in (describe_cache, clear_cache):
+        with pytest.raises(StorageError, match="cannot use .*yyy/tellapart"):
+            asked()

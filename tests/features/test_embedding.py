@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper, save
+from PIL import Image
 
-from tellapart.data.dataset import Dataset, gather
+from tellapart.data.dataset import Dataset
 from tellapart.data.examples import PictureFile
 from tellapart.features import embedding
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
-from tellapart.features.embedding import embed_dataset
+from tellapart.features.embedding import embed_dataset, embed_pictures
 from tellapart.features.extract import Features
-from tellapart.preprocessing import Preprocessing
+from tellapart.features.openvino_engine import Refused, load_openvino
 from tellapart.reporter import Silent
 from tellapart.workflows.learning.examine import examine
 
-
-@pytest.fixture
-def dataset(colours: Path) -> Dataset:
-    with open_cache() as cache:
-        return gather(examine(colours, cache=cache, reporter=Silent()), seed=0)
+needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
 
 
-@pytest.fixture
-def backbone(tiny_network: Path, request: pytest.FixtureRequest) -> ReadyBackbone:
-    return ReadyBackbone(
-        name="tiny",
-        network=tiny_network,
-        weights=tiny_network,
-        preprocessing=Preprocessing(size=16),
-        embedding=3,
-        weights_source="",
-        weights_license="",
-        fingerprint=request.node.name,  # tests share a cache
-        reused=False,
-        seconds=0.0,
-    )
+class Recorded(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 @pytest.fixture
@@ -73,15 +67,15 @@ def test_a_cpu_embeds_every_picture_in_one_go(
     assert found.pace * found.computed <= found.seconds
 
 
-def test_beside_a_gpu_the_test_split_is_a_cpus_and_is_computed_once(
+def test_beside_a_gpu_validation_and_test_are_a_cpus_and_are_computed_once(
     dataset: Dataset, backbone: ReadyBackbone, asked: list[tuple[str, int]]
 ) -> None:
-    test, rest = dataset.rows["test"], np.concatenate([dataset.rows["train"], dataset.rows["validation"]])
+    train, judged = dataset.rows["train"], np.concatenate([dataset.rows["validation"], dataset.rows["test"]])
     with open_cache() as cache:
         _, found = embed_dataset(dataset, backbone, "cuda", cache, Silent())
-    assert asked == [("cuda", len(rest)), ("cpu", len(test))]
-    assert (found.vectors[test] < 2).all()
-    assert (found.vectors[rest] >= 1000).all()
+    assert asked == [("cuda", len(train)), ("cpu", len(judged))]
+    assert (found.vectors[judged] < 2).all()
+    assert (found.vectors[train] >= 1000).all()
     assert found.computed == len(dataset.pictures)
 
 
@@ -106,3 +100,82 @@ def test_what_the_cache_knows_costs_nothing_and_tells_no_pace(dataset: Dataset, 
         _, again = embed_dataset(dataset, backbone, "cpu", cache, Silent())
     assert (again.computed, again.reused, again.pace) == (0, first.computed, None)
     np.testing.assert_array_equal(again.vectors, first.vectors)
+
+
+@needs_openvino
+def test_another_engine_embeds_training_pictures_only(dataset: Dataset, backbone: ReadyBackbone) -> None:
+    with open_cache() as cache:
+        _, shipped = embed_dataset(dataset, backbone, "cpu", cache, Silent())
+        _, other = embed_dataset(dataset, backbone, "cpu", cache, Silent(), engine="openvino")
+        _, again = embed_dataset(dataset, backbone, "cpu", cache, Silent(), engine="openvino")
+    train = dataset.rows["train"]
+    judged = np.concatenate([dataset.rows["validation"], dataset.rows["test"]])
+    assert shipped.engine == "onnxruntime-float32"
+    assert other.engine is not None
+    assert other.engine.startswith("openvino-")
+    # What the cache has of ONNX Runtime is what validation and test are judged by, and nothing of it is taken for the others'.
+    assert (other.computed, other.reused) == (len(train), len(judged))
+    assert (again.computed, again.reused, again.engine) == (0, len(dataset.pictures), other.engine)
+    np.testing.assert_array_equal(other.vectors[judged], shipped.vectors[judged])
+    np.testing.assert_allclose(other.vectors[train], shipped.vectors[train], rtol=1e-5)
+
+
+def test_of_few_training_pictures_none_is_rounded(dataset: Dataset, backbone: ReadyBackbone) -> None:
+    reporter = Recorded()
+    with open_cache() as cache:
+        _, found = embed_dataset(dataset, backbone, "cpu", cache, reporter, engine="openvino-bfloat16")
+    assert found.engine == "onnxruntime-float32"
+    count = len(dataset.rows["train"])
+    (said,) = reporter.said
+    assert said.startswith(f"{count} training pictures are fewer than 1,000: bfloat16 would save nothing")
+
+
+def write_convolution(path: Path) -> Path:
+    """A network that OpenVINO rounds: it leaves a mean alone, but not a convolution."""
+    weight = np.random.default_rng(1).normal(size=(3, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "weight"], ["convolved"], kernel_shape=[3, 3]),
+        helper.make_node("GlobalAveragePool", ["convolved"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["embedding"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 16, 16, 3])
+    embedding = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 3])
+    graph = helper.make_graph(nodes, "odd", [image], [embedding], [numpy_helper.from_array(weight, "weight")])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def computes_in_bfloat16() -> bool:
+    try:
+        load_openvino("bfloat16")
+    except Refused:
+        return False
+    return True
+
+
+@needs_openvino
+@pytest.mark.slow
+@pytest.mark.skipif(not computes_in_bfloat16(), reason="this processor has no instructions for bfloat16")
+def test_bfloat16_is_corrected_by_the_first_training_pictures(backbone: ReadyBackbone, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    backbone = replace(backbone, network=write_convolution(tmp_path / "network.onnx"))
+    for number in range(1700):
+        path = tmp_path / "many" / ("dark", "light")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        low = 120 * (number % 2)
+        Image.fromarray(generator.integers(low, low + 120, (16, 16, 3), dtype=np.uint8)).save(path)
+    with open_cache() as cache:
+        dataset = gather(examine(tmp_path / "many", cache=cache, reporter=Silent()), seed=0)
+        _, exact = embed_dataset(dataset, backbone, "cpu", cache, Silent())
+        _, rough = embed_dataset(dataset, backbone, "cpu", cache, Silent(), engine="openvino-bfloat16")
+        pictures = [dataset.pictures[row] for row in dataset.rows["train"]]
+        raw = embed_pictures(pictures, backbone, "cpu", cache, Silent(), engine="openvino-bfloat16")
+    train = dataset.rows["train"]
+    assert rough.engine is not None
+    assert rough.engine.endswith("-bfloat16")
+    assert (rough.computed, raw.computed) == (len(train), 0)
+    np.testing.assert_array_equal(rough.vectors[train[:300]], exact.vectors[train[:300]])
+    errors = [np.abs(one - exact.vectors[train])[300:].mean() for one in (raw.vectors, rough.vectors[train])]
+    assert 0 < errors[1] < errors[0] / 2

@@ -117,6 +117,15 @@ def test_other_weights_or_other_preprocessing_reuse_nothing(tmp_path: Path, cach
     assert other.computed == 2
 
 
+def test_what_another_engine_computed_is_not_reused(tmp_path: Path, cache: Cache) -> None:
+    pictures, other = make(tmp_path, [1, 2]), MeanEngine()
+    other.name = "mean in bfloat16"
+    run(pictures, MeanEngine(), cache)
+    features = run(pictures, other, cache)
+    assert (features.computed, features.reused, features.engine) == (2, 0, "mean in bfloat16")
+    assert run(pictures, MeanEngine(), cache).reused == 2
+
+
 def test_a_picture_that_changed_or_vanished_gets_its_reason(tmp_path: Path, cache: Cache) -> None:
     pictures = make(tmp_path, [1, 2, 3, 4])
     os.unlink(pictures[1].path)

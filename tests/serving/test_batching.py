@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from tellapart.errors import PictureError
-from tellapart.serving.batching import Batcher, BatchTimes, Outputs
+from tellapart.serving.batches import BatchTimes, Outputs
+from tellapart.serving.batching import Batcher
 from tellapart.serving.refusals import Late, Overloaded, Stopping, TooLarge
 
 PATIENCE = 300.0  # seconds; only what hangs takes as long

@@ -84,7 +84,7 @@ def test_outputs_and_versions_are_chosen(call: Caller, pictures: list[bytes]) ->
     assert answer.raw_output_contents[0] == b"\x00"
     assert answer.model_version == "2"
     answer = call("ModelInfer", model_name="colours", model_version="1", inputs=[typed])
-    assert [one.name for one in answer.outputs] == ["probabilities", "label"]
+    assert [one.name for one in answer.outputs] == ["probabilities", "label", "warning"]
 
 
 def test_health_metadata_index_and_statistics(call: Caller, shared: Running) -> None:
@@ -107,6 +107,7 @@ def test_health_metadata_index_and_statistics(call: Caller, shared: Running) -> 
     assert [(one.name, one.data_type, list(one.dims)) for one in config.output] == [
         ("probabilities", 11, [-1, 3]),  # TYPE_FP32
         ("label", 13, [-1]),
+        ("warning", 13, [-1]),
     ]
     assert [row.state for row in call("RepositoryIndex").models] == ["READY"] * 3
     assert len(call("ModelStatistics").model_stats) == 3

@@ -49,7 +49,7 @@ def test_json_files_and_pixels_give_the_probabilities_of_predict(
         "model_version": "1",
     }
     found = outputs(reply)
-    assert list(found) == ["probabilities", "label", "set", "novelty", "unknown"]
+    assert list(found) == ["probabilities", "label", "set", "novelty", "unknown", "warning"]
     assert (found["probabilities"]["datatype"], found["probabilities"]["shape"]) == ("FP32", [3, 3])
     np.testing.assert_allclose(np.reshape(found["probabilities"]["data"], (3, 3)), wanted, atol=1e-5)
     assert found["label"]["data"] == [("blue", "green", "红色")[index] for index in wanted.argmax(1)]
@@ -124,7 +124,7 @@ def test_health_metadata_and_versions(shared: Running) -> None:
     assert metadata["inputs"] == [{"name": "image", "datatype": "BYTES", "shape": [-1]}]
     assert metadata["outputs"][0] == {"name": "probabilities", "datatype": "FP32", "shape": [-1, 3]}
     older = shared.get("/v2/models/colours/versions/1").json
-    assert [one["name"] for one in older["outputs"]] == ["probabilities", "label"]
+    assert [one["name"] for one in older["outputs"]] == ["probabilities", "label", "warning"]
     assert shared.get("/v2/models/colours/versions/1/ready").status == 200
     assert shared.get("/v2/models/colours/versions/3/ready").status == 404
     assert shared.get("/v2/models/nobody/ready").status == 404
@@ -212,7 +212,10 @@ def test_what_is_wrong_is_said(shared: Running, body: Any, status: int, words: s
 def test_outputs_that_are_not_there_are_named(shared: Running) -> None:
     inputs = [tensor([base64.b64encode(png((9, 9, 9))).decode()], [1])]
     asked: list[tuple[dict[str, Any], str]] = [
-        ({"name": "logits"}, "there is no output 'logits'. Outputs: probabilities, label, set, novelty, unknown."),
+        (
+            {"name": "logits"},
+            "there is no output 'logits'. Outputs: probabilities, label, set, novelty, unknown, warning.",
+        ),
         ({"name": "label", "parameters": {"classification": 2}}, "`classification` is for the output 'probabilities'"),
         ({"name": "probabilities", "parameters": {"classification": "x"}}, "`classification` is 'x'"),
     ]
@@ -264,6 +267,7 @@ def test_the_configuration_is_as_triton_says_it(shared: Running) -> None:
         "set": ("TYPE_BOOL", [-1, 3]),
         "novelty": ("TYPE_FP32", [-1]),
         "unknown": ("TYPE_BOOL", [-1]),
+        "warning": ("TYPE_STRING", [-1]),
     }
     assert shared.get("/v2/models/colours/versions/1/config").json["name"] == "colours"
     assert shared.get("/v2/models/nobody/config").status == 404

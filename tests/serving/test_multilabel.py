@@ -109,7 +109,9 @@ def test_tensorflow_serving(server: Running, files: list[Path]) -> None:
     np.testing.assert_allclose(found, probabilities, atol=1e-6)
     body = {"instances": instances, "signature_name": "decisions"}
     rows = server.post("/v1/models/several:predict", body).json["predictions"]
-    assert [list(row) for row in rows] == [["probabilities", "labels", "chosen", "novelty", "unknown"]] * len(files)
+    assert [list(row) for row in rows] == [
+        ["probabilities", "labels", "chosen", "novelty", "unknown", "warning"]
+    ] * len(files)
     assert [row["labels"] for row in rows] == ["|".join(names) for names in named]
     assert [row["chosen"] for row in rows] == [[name in names for name in CLASSES] for names in named]
     assert [row["unknown"] for row in rows] == unknown
@@ -133,6 +135,7 @@ def test_open_inference_protocol(server: Running, files: list[Path]) -> None:
         ("chosen", "BOOL"),
         ("novelty", "FP32"),
         ("unknown", "BOOL"),
+        ("warning", "BYTES"),
     ]
     assert outputs["chosen"]["shape"] == [len(files), 3]
     assert outputs["labels"]["data"] == ["|".join(names) for names in named]

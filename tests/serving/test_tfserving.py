@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tellapart.answers.given import deep_png
+
 from .conftest import Running, expected, pixels, png
 
 
@@ -70,6 +72,20 @@ def test_decisions_name_class_set_and_unknown(shared: Running) -> None:
     columns = shared.post("/v1/models/single:predict", {"inputs": files, "signature_name": "decisions"}).json["outputs"]
     assert columns["label"] == [row["label"] for row in rows]
     assert columns["probabilities"] == [row["probabilities"] for row in rows]
+
+
+def test_a_warning_travels_over_both_protocols(shared: Running) -> None:
+    deep = deep_png(np.full((20, 20), 300, np.uint16))
+    files = [b64(png((250, 0, 0))), b64(deep)]
+    told = "it has more than 8 bits, and the model knows no range for such pictures: 0:65535 was taken"
+    body: dict[str, Any] = {"instances": files, "signature_name": "decisions"}
+    rows = shared.post("/v1/models/single:predict", body).json["predictions"]
+    assert [row["warning"] for row in rows] == ["", told]
+    inputs = [{"name": "image", "datatype": "BYTES", "shape": [2], "data": [one["b64"] for one in files]}]
+    outputs = shared.post("/v2/models/single/infer", {"inputs": inputs}).json["outputs"]
+    assert outputs[-1] == {"name": "warning", "datatype": "BYTES", "shape": [2], "data": ["", told]}
+    asked = shared.post("/v2/models/single/infer", {"inputs": inputs, "outputs": [{"name": "warning"}]}).json
+    assert asked["outputs"] == outputs[-1:]
 
 
 def test_versions_labels_latest_and_an_encoded_colon(shared: Running, pictures: list[bytes]) -> None:
@@ -134,7 +150,14 @@ def test_status_and_metadata(server: Running, models: Path, tiny_bytes: bytes) -
         "16",
         "3",
     ]
-    assert list(signatures["decisions"]["outputs"]) == ["probabilities", "label", "set", "novelty", "unknown"]
+    assert list(signatures["decisions"]["outputs"]) == [
+        "probabilities",
+        "label",
+        "set",
+        "novelty",
+        "unknown",
+        "warning",
+    ]
 
 
 @pytest.mark.parametrize(

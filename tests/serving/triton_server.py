@@ -50,6 +50,7 @@ class TritonPythonModel:
         outputs = {{
             "probabilities": probabilities, "label": labels, "set": sets, "novelty": novelty,
             "unknown": novelty > abstention.novelty_threshold,
+            "warning": np.array([b""] * len(sets), dtype=object),
         }}
         return triton.InferenceResponse([triton.Tensor(name, array) for name, array in outputs.items()])
 """
@@ -62,7 +63,8 @@ output [
   {{ name: "label" data_type: TYPE_STRING dims: [ -1 ] }},
   {{ name: "set" data_type: TYPE_BOOL dims: [ -1, 3 ] }},
   {{ name: "novelty" data_type: TYPE_FP32 dims: [ -1 ] }},
-  {{ name: "unknown" data_type: TYPE_BOOL dims: [ -1 ] }}
+  {{ name: "unknown" data_type: TYPE_BOOL dims: [ -1 ] }},
+  {{ name: "warning" data_type: TYPE_STRING dims: [ -1 ] }}
 ]
 instance_group [ {{ count: 1 kind: KIND_CPU }} ]
 """

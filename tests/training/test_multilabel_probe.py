@@ -77,6 +77,11 @@ def test_the_trials_are_what_fitting_and_scoring_each_fold_by_hand_gives() -> No
                 losses.extend(-np.log(chances[np.arange(scored.sum()), targets[scored, number].astype(int)]))
         assert probe.trials[strength] == pytest.approx(np.mean(losses), rel=2e-3)
     assert probe.strength == min(probe.trials, key=probe.trials.__getitem__)
+    assert probe.held_out is not None
+    known = ~np.isnan(targets)
+    margins = (2 * targets[known] - 1) * probe.held_out[known]
+    assert np.logaddexp(0, -margins).mean() == pytest.approx(probe.trials[probe.strength], rel=1e-5)
+    assert np.isfinite(probe.held_out).all()
 
 
 def test_a_class_that_a_fold_cannot_teach_is_not_scored_there() -> None:
@@ -92,6 +97,9 @@ def test_a_class_that_a_fold_cannot_teach_is_not_scored_there() -> None:
     own = -np.log(model.predict_proba(inputs[scored])[:, 0])
     expected = (alone.trials[1.0] * 120 + own.sum()) / 180
     assert probe.trials[1.0] == pytest.approx(expected, rel=2e-3)
+    assert probe.held_out is not None
+    np.testing.assert_array_equal(np.isnan(probe.held_out[:, 1]), groups == "day 1")
+    assert np.isfinite(probe.held_out[:, 0]).all()
 
 
 def test_a_group_is_never_trained_on_and_held_out_at_once() -> None:
@@ -109,7 +117,7 @@ def test_a_group_is_never_trained_on_and_held_out_at_once() -> None:
 def test_without_anything_to_hold_out_the_default_strength_is_taken() -> None:
     vectors, targets = made(20, 4, 2, seed=6)
     probe = fit(vectors, targets, ["one"] * 20)
-    assert (probe.strength, probe.trials, probe.folds) == (DEFAULT_STRENGTH, {}, 0)
+    assert (probe.strength, probe.trials, probe.folds, probe.held_out) == (DEFAULT_STRENGTH, {}, 0, None)
 
 
 def test_the_pictures_that_choose_the_strength_hold_what_is_rare() -> None:
@@ -141,6 +149,11 @@ def test_of_many_pictures_some_choose_the_strength_and_all_are_fitted() -> None:
     assert probe.folds == 3
     assert probe.strength == pytest.approx(best * (10_000 / 21_000) ** 0.75, rel=0.01)
     assert seen == [1] * (len(probe.trials) + 1)
+    assert probe.held_out is not None
+    judged = np.isfinite(probe.held_out).all(axis=1)
+    assert 10_000 <= judged.sum() <= 10_100
+    margins = (2 * targets[judged] - 1) * probe.held_out[judged]
+    assert np.logaddexp(0, -margins).mean() == pytest.approx(probe.trials[best], rel=1e-4)
     assert probe.converged
     inputs = standardised(vectors)
     model = LogisticRegression(C=1 / (21_000 * probe.strength), solver="newton-cg", tol=1e-10).fit(

@@ -208,7 +208,17 @@ def test_auto_keeps_the_probe_where_fine_tuning_fails(trained_run: Any, tmp_path
 
 @pytest.mark.slow
 def test_where_no_hub_is_reached_the_fallback_is_taken_and_said(trained_run: Any, tmp_path: Path) -> None:
-    arguments = ["--strategy", "probe", "--backbone", "resnet18", "--out", str(tmp_path / "runs"), "--device", "cpu"]
+    arguments = [
+        "--strategy",
+        "probe",
+        "--backbone",
+        "resnet18",
+        "--out",
+        str(tmp_path / "runs"),
+        "--device",
+        "cpu",
+        "--no-report",
+    ]
     direct = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     environment = {**direct, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub")}
 
@@ -226,7 +236,7 @@ def test_where_no_hub_is_reached_the_fallback_is_taken_and_said(trained_run: Any
 
 
 def test_a_pretrained_network_takes_another_size_and_crop(trained_run: Any, tmp_path: Path) -> None:
-    settings = {"network": {"size": 96, "crop": 1.0}}
+    settings = {"report": False, "network": {"size": 96, "crop": 1.0}}
     result = tellapart.train(trained_run.pictures, out=tmp_path, strategy="probe", device="cpu", settings=settings)
     preprocessing = read_manifest(result.model).preprocessing
     assert (preprocessing.size, preprocessing.crop) == (96, 1.0)
@@ -234,6 +244,7 @@ def test_a_pretrained_network_takes_another_size_and_crop(trained_run: Any, tmp_
 
 def test_dense_layers_train_on_a_frozen_network(trained_run: Any, tmp_path: Path) -> None:
     settings = {
+        "report": False,
         "network": {"dense": [{"units": 24}]},
         "finetune": {"unfreeze": "head", "views": 1},
         "augment": {"preset": "none"},

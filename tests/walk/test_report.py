@@ -40,6 +40,19 @@ def test_training_ends_with_a_report_of_its_own_figures(trained_run: Any) -> Non
     assert len(text) < 3_000_000
 
 
+def test_a_report_made_anew_is_the_one_that_training_made(trained_run: Any, tmp_path: Path) -> None:
+    from tellapart.features.caching import open_cache
+    from tellapart.reporter import Silent
+    from tellapart.reporting.phrases import language_of
+    from tellapart.workflows.report import write_report
+
+    out = tmp_path / "anew.html"
+    with open_cache() as cache:
+        write_report(trained_run.run, language=language_of(None), cache=cache, reporter=Silent(), out=out)
+    # Figures, tables, charts, doubtful labels, the map and its pictures: every letter.
+    assert out.read_bytes() == (trained_run.run / "report.html").read_bytes()
+
+
 def test_a_report_made_again_in_chinese_elsewhere(trained_run: Any, tmp_path: Path) -> None:
     out = tmp_path / "报告.html"
     answer = command("report", trained_run.run, "--lang", "zh", "--out", out, "--json", "--quiet")
@@ -132,6 +145,61 @@ def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
         DataError, match=r"has 4 rows; metrics\.json tells of \d+ test pictures\. Copy the whole run again"
     ):
         open_finished(copied)
+
+
+# Sends Ctrl-C when the page is about to be moved into its place, and tells what standard output has shown by then.
+STOPPED = """
+import os, signal, sys
+from tellapart.cli.main import run
+
+def watch(event, values):
+    if event == "os.rename" and os.path.basename(os.fspath(values[1])) == "report.html":
+        print("page", file=sys.stdout, flush=True)
+        if sys.argv[1] == "stop":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(watch)
+run(sys.argv[2:])
+"""
+
+
+def test_the_summary_is_told_before_the_page_is_written(trained_run: Any, tmp_path: Path) -> None:
+    arguments = ["train", trained_run.pictures, "--strategy", "probe", "--out", tmp_path, "--quiet"]
+    answer = subprocess.run(
+        [sys.executable, "-c", STOPPED, "go on", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
+    )
+    assert answer.returncode == 0, answer.stderr
+    run = (tmp_path / "latest").resolve()
+    lines = answer.stdout.strip().splitlines()
+    page = lines.index("page")
+    assert lines[0].startswith("Accuracy on ")
+    assert lines[page - 1].startswith("try it    tellapart predict ")
+    assert (run / "model.onnx").is_file()
+    assert lines[page + 1 :] == [f"report    {tmp_path / run.name / 'report.html'}"]
+
+
+def test_ctrl_c_during_the_report_leaves_a_whole_model_and_says_so(trained_run: Any, tmp_path: Path) -> None:
+    arguments = ["train", trained_run.pictures, "--strategy", "probe", "--out", tmp_path, "--json"]
+    answer = subprocess.run(
+        [sys.executable, "-c", STOPPED, "stop", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
+    )
+    assert answer.returncode == 0, answer.stderr
+    page, record = answer.stdout.strip().splitlines()
+    assert (page, json.loads(record)["report"]) == ("page", None)
+    run = json.loads(record)["run"]
+    told = f"The model is whole, but has no report yet: it was stopped. Make it with: tellapart report {run}"
+    assert told in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert (Path(run) / "model.onnx").is_file()
+    assert not (Path(run) / "report.html").exists()
 
 
 def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: Any, copied: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_second_training_reuses_everything_and_gives_the_same(trained_run: Any
 
 
 def test_the_recipe_repeats_the_run(trained_run: Any, tmp_path: Path) -> None:
-    answer = command("train", "--recipe", trained_run.run / "recipe.toml", "--out", tmp_path, "--json", "--quiet")
+    answer = command("train", "--recipe", trained_run.run / "recipe.toml", "--no-report", "--out", tmp_path, "--json")
     assert answer.returncode == 0, answer.stderr
     record = json.loads(answer.stdout)
     assert record["accuracy"]["value"] == trained_run.result.accuracy.value
@@ -356,7 +356,7 @@ def test_a_test_that_leaks_wholly_has_no_honest_score(trained_run: Any, tmp_path
 
 
 def test_a_log_that_nobody_reads_does_not_stop_the_training(trained_run: Any, tmp_path: Path) -> None:
-    code = f"{' '.join(COMMAND)} train '{trained_run.pictures}' --strategy probe --out {tmp_path} 2>&1 >/dev/null | head -1"
+    code = f"{' '.join(COMMAND)} train '{trained_run.pictures}' {' '.join(PROBE)} --out {tmp_path} 2>&1 >/dev/null | head -1"
     subprocess.run(["bash", "-c", code], check=True, capture_output=True)
     assert (tmp_path / "latest" / "model.onnx").is_file()
 
@@ -366,7 +366,7 @@ def test_a_full_standard_output_is_told(trained_run: Any, tmp_path: Path) -> Non
         [
             "bash",
             "-c",
-            f"{' '.join(COMMAND)} train '{trained_run.pictures}' --strategy probe --out {tmp_path} --quiet > /dev/full",
+            f"{' '.join(COMMAND)} train '{trained_run.pictures}' {' '.join(PROBE)} --out {tmp_path} --quiet > /dev/full",
         ],
         capture_output=True,
         text=True,
@@ -379,7 +379,7 @@ def test_a_full_standard_output_is_told(trained_run: Any, tmp_path: Path) -> Non
 
 def test_a_disk_that_is_full_leaves_a_run_that_can_be_resumed(trained_run: Any, tmp_path: Path) -> None:
     limit = "ulimit -f 5000; trap '' XFSZ"  # blocks of 1,024 bytes: too little for model.onnx
-    train = f"{' '.join(COMMAND)} train '{trained_run.pictures}' --strategy probe --out {tmp_path}"
+    train = f"{' '.join(COMMAND)} train '{trained_run.pictures}' {' '.join(PROBE)} --out {tmp_path}"
     answer = subprocess.run(["bash", "-c", f"{limit}; {train}"], capture_output=True, text=True, check=False)
     assert answer.returncode == 2
     (run,) = (path for path in tmp_path.iterdir() if not path.is_symlink())

@@ -16,7 +16,7 @@ from tellapart.settings.tree import ReadingSettings
 
 _SCRIPT = """
 import tellapart
-tellapart.train({pictures!r}, out={out!r}, strategy="finetune", settings={{"loop": {{"workers": 2}}}})
+tellapart.train({pictures!r}, out={out!r}, strategy="finetune", report=False, settings={{"loop": {{"workers": 2}}}})
 """
 
 
@@ -49,6 +49,37 @@ def test_a_script_without_a_guard_is_told_before_any_work(colours: Path, tmp_pat
     assert 'if __name__ == "__main__":' in last
     assert answer.stderr.count("Traceback") == 1, "the processes themselves say nothing"
     assert not (tmp_path / "runs").exists()
+
+
+_RESUMED = """
+import tellapart
+tellapart.train(resume={run!r})
+"""
+
+
+@pytest.mark.parametrize(("workers", "told"), [("", False), ("workers = 2", True)])
+def test_a_stopped_run_of_the_command_line_goes_on_in_a_script_without_a_guard(
+    colours: Path, tmp_path: Path, workers: str, told: bool
+) -> None:
+    """Where nobody asked for processes there are none; where they were asked for, the message names what can be done."""
+    run = tmp_path / "runs" / "stopped"
+    run.mkdir(parents=True)
+    (tmp_path / "one").mkdir()
+    (colours / "blue").rename(tmp_path / "one" / "blue")
+    (run / "recipe.toml").write_text(
+        f'[settings]\ndata = "{(tmp_path / "one").as_posix()}"\nstrategy = "finetune"\n[settings.loop]\n{workers}\n'
+    )
+    (run / "unfinished.json").write_text("{}")
+    (tmp_path / "script.py").write_text(_RESUMED.format(run=str(run)))
+    answer = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    last = answer.stderr.strip().splitlines()[-1]
+    if told:
+        assert 'under if __name__ == "__main__":, or go on with it by: tellapart train --resume' in last
+    else:
+        assert "has only one class, 'blue'" in last  # it came as far as to look at its pictures
+    assert answer.stderr.count("Traceback") == 1
 
 
 def test_what_does_not_go_together(tmp_path: Path) -> None:

@@ -22,11 +22,12 @@ from tellapart.models.build import network_state
 from tellapart.models.scratch import build_scratch
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Silent
+from tellapart.runs.explained import Explained, Explanation
 from tellapart.runs.neighbourhood import open_neighbourhood
 from tellapart.runs.open import OpenRun
 from tellapart.runs.run import recipe_text
 from tellapart.settings.reading import make_settings
-from tellapart.workflows.explain import Explained, Explanation, explain
+from tellapart.workflows.explain import explain
 from tellapart.workflows.explain_network import write_features
 
 SIZE = 32

@@ -92,6 +92,14 @@ def remarks(places: Sequence[Placement]) -> tuple[str, ...]:
     return found if any(found) else ()
 
 
+WARNING = Output("warning", "BYTES", (-1,))  # of every task, the last one
+
+
+def warning_tensor(warnings: Sequence[str], count: int) -> list[bytes]:
+    """The warnings of `count` pictures, UTF-8; "" where there is nothing to know, as `remarks` has them."""
+    return [warning.encode() for warning in warnings] if warnings else [b""] * count
+
+
 def told_warning(answer: Answer) -> str:
     """The warning as the end of a line for a person; "" where there is none."""
     return f"  (warning: {answer.warning})" if answer.warning else ""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import (
+    WARNING,
     Answer,
     InputRecord,
     OtherClasses,
@@ -24,6 +25,7 @@ from tellapart.answers.answering import (
     Truth,
     remarks,
     told_warning,
+    warning_tensor,
 )
 from tellapart.answers.deciding import prediction_sets, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
@@ -224,7 +226,7 @@ class Classification:
         )
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """probabilities, label, and set, novelty, unknown where the model has thresholds."""
+        """probabilities, label, and set, novelty, unknown where the model has thresholds; warning."""
         if record.kind != "classification":
             raise ValueError(f"a record of {record.kind}")
         count, abstention = len(classes), record.abstention
@@ -235,15 +237,16 @@ class Classification:
                 found.append(Output("novelty", "FP32", (-1,)))
                 if abstention.novelty_threshold is not None:
                     found.append(Output("unknown", "BOOL", (-1,)))
-        return found
+        return [*found, WARNING]
 
     def tensors(self, answers: ClassAnswers) -> Mapping[str, NDArray[Any] | list[bytes]]:
-        """probabilities float32 [N, K], label; set bool [N, K], novelty float32 [N], unknown bool [N] where they are known."""
+        """probabilities float32 [N, K], label; set bool [N, K], novelty float32 [N], unknown bool [N] where known; warning."""
         known = {"set": answers.sets, "novelty": answers.novelty, "unknown": answers.unknown}
         return {
             "probabilities": answers.probabilities,
             "label": [label.encode() for label in answers.labels],
             **{name: array for name, array in known.items() if array is not None},
+            WARNING.name: warning_tensor(answers.warnings, len(answers)),
         }
 
     def tally(self, answers: ClassAnswers) -> Tally:

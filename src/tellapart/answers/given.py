@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import os
+import struct
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # A path or an address, the bytes of a picture file, an open file, an open picture, or pixels: uint8 [H, W, 3], [H, W, 4] or grey
-# [H, W], a torch tensor [3, H, W].
-PictureLike: TypeAlias = "str | os.PathLike[str] | bytes | io.BufferedIOBase | Image.Image | NDArray[np.uint8] | Any"
+# [H, W], uint16 [H, W, 3] or [H, W], a torch tensor [3, H, W].
+PictureLike: TypeAlias = "str | os.PathLike[str] | bytes | io.BufferedIOBase | Image.Image | NDArray[Any]"
 
 PATH_COLUMNS = (
     "path",
@@ -120,11 +122,11 @@ def _from_tensor(tensor: Any, number: int) -> bytes | NDArray[np.uint8]:
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[0] in (1, 3, 4))
     if shaped and array.size and array.dtype == np.float32 and array.min() >= 0 and array.max() <= 1:
         array = np.rint(array * 255).astype(np.uint8)
-    if array.dtype != np.uint8 or not shaped or not array.size:
+    if array.dtype not in (np.uint8, np.uint16) or not shaped or not array.size:
         kind, shape = str(tensor.dtype).removeprefix("torch."), ", ".join(map(str, tuple(tensor.shape)))
         raise DataError(
-            f"picture {number} is a tensor of {kind} [{shape}]; pixels are uint8 from 0 to 255 or floats from 0 to 1, [3, H, W] or "
-            "[1, H, W]. Give it before it is normalised."
+            f"picture {number} is a tensor of {kind} [{shape}]; pixels are uint8 from 0 to 255, uint16 (by the model's range), or "
+            "floats from 0 to 1, [3, H, W] or [1, H, W]. Give it before it is normalised."
         )
     upright = array if array.ndim == 2 else np.moveaxis(array, 0, 2)
     return _from_array(upright[..., 0] if upright.shape[2:] == (1,) else upright, number)
@@ -132,17 +134,33 @@ def _from_tensor(tensor: Any, number: int) -> bytes | NDArray[np.uint8]:
 
 def _from_array(array: NDArray[Any], number: int) -> bytes | NDArray[np.uint8]:
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2 and array.size and shaped and array.shape[2:] != (4,):
+        return deep_png(array)
     if array.dtype != np.uint8 or not shaped or 0 in array.shape:
         shape = ", ".join(map(str, array.shape))
         raise DataError(
             f"picture {number} is an array of {array.dtype} [{shape}]; pixels are uint8 [H, W, 3], [H, W, 4] or [H, W], "
-            "from 0 to 255. Scale and convert it first."
+            "from 0 to 255, or uint16 [H, W, 3] or [H, W], read by the model's range. Scale and convert it first."
         )
     if array.shape[2:] == (3,):
         return np.ascontiguousarray(array)
     from PIL import Image
 
     return _save(Image.fromarray(np.ascontiguousarray(array)), "PNG")
+
+
+def deep_png(array: NDArray[np.uint16]) -> bytes:
+    """A PNG of 16 bits from values [H, W] or [H, W, 3], which Pillow cannot write in colour. Source: the PNG standard, 5 and 7."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = array.shape[:2]
+    head = struct.pack(">IIBBBBB", width, height, 16, 2 if array.ndim == 3 else 0, 0, 0, 0)
+    rows = array.astype(">u2").reshape(height, -1).view(np.uint8)
+    data = np.hstack([np.zeros((height, 1), np.uint8), rows]).tobytes()  # each row after the number of its filter, none
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data, 1)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def _from_file(file: Any, number: int) -> GivenItem:

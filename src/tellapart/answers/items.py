@@ -7,9 +7,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tellapart.errors import DataError, PictureError
-from tellapart.sources.reading import is_archive, open_archive, read_bytes
+from tellapart.decoding import UNKNOWN_FORMAT
+from tellapart.errors import DataError, MissingFormat, PictureError
+from tellapart.sources.reading import is_archive, is_picture_table, open_archive, read_bytes
 from tellapart.storage import is_own
+
+# Tables as text, whose bytes do not say what they are.
+_TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +27,18 @@ class PathItem:
 def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathItem]:
     """Files and addresses as they are, folders and archives walked in sorted order, globs expanded; hidden files are left out.
 
-    A folder that we wrote is passed over where it is only found, not named; `own` then hears of it.
-    Raises: DataError when a glob matches nothing. A file that does not exist is left for its row to say so.
+    Of a parquet or Arrow file its pictures are taken. A folder that we wrote is passed over where it is only found, not named;
+    `own` then hears of it.
+    Raises: DataError when a glob matches nothing, or a table holds no pictures; MissingFormat without its reader. A file that does
+    not exist is left for its row to say so.
     """
     for path in paths:
         if os.path.isdir(path):
             yield from _walk(path, own)
         elif is_archive(path):
             yield from _members(path)
+        elif is_picture_table(path):
+            yield from _rows(path)
         elif os.path.lexists(path) or is_address(path) or "\0" in path or not glob.has_magic(path):
             yield PathItem(path=path, named=True)
         else:
@@ -44,6 +52,8 @@ def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathI
                     yield from _walk(match, own)
                 elif is_archive(match):
                     yield from _members(match)
+                elif is_picture_table(match):
+                    yield from _found_rows(match)
                 else:
                     yield PathItem(path=match, named=False)
 
@@ -61,8 +71,9 @@ def _walk(folder: str, own: list[str] | None) -> Iterator[PathItem]:
             own += [os.path.join(parent, name) for name in sorted(found)]
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in found)
         for name in sorted(files):
+            path = os.path.join(parent, name)
             if not name.startswith("."):
-                yield PathItem(path=os.path.join(parent, name), named=False)
+                yield from _found_rows(path) if is_picture_table(path) else [PathItem(path=path, named=False)]
 
 
 def _members(archive: str) -> Iterator[PathItem]:
@@ -70,6 +81,24 @@ def _members(archive: str) -> Iterator[PathItem]:
     for name in sorted(open_archive(archive).members, key=lambda name: name.split("/")):
         if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
             yield PathItem(path=os.path.join(archive, *name.split("/")), named=False)
+
+
+def _rows(table: str) -> Iterator[PathItem]:
+    """The pictures that a parquet or Arrow file holds, row by row. Raises: DataError where it holds none; MissingFormat."""
+    try:
+        from tellapart.sources.parquets import picture_names
+    except ImportError:
+        raise MissingFormat(f"the table {table!r}", "tables", "pyarrow") from None
+    for name in picture_names(table):
+        yield PathItem(path=os.path.join(table, name), named=False)
+
+
+def _found_rows(table: str) -> Iterator[PathItem]:
+    """The same of a file that nobody named: one that holds no pictures is passed over."""
+    try:
+        yield from _rows(table)
+    except (DataError, MissingFormat):
+        yield PathItem(path=table, named=False)
 
 
 def is_address(text: str) -> bool:
@@ -83,7 +112,12 @@ def read_item(item: PathItem, *, allow_private: bool = False) -> bytes:
         from tellapart.answers.addresses import any_address, fetch, is_public  # most have no use for TLS
 
         return fetch(item.path, allowed=any_address if allow_private else is_public)
-    return read_file(item.path)
+    data = read_file(item.path)
+    if item.named and item.path.lower().endswith(_TABLES) and b"\0" not in data[:4096]:
+        raise PictureError(
+            f"{UNKNOWN_FORMAT}, but a table. With --list before it, the pictures that it names are taken"
+        )
+    return data
 
 
 def read_file(path: str) -> bytes:

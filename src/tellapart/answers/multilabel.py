@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import (
+    WARNING,
     Answer,
     InputRecord,
     OtherClasses,
@@ -25,6 +26,7 @@ from tellapart.answers.answering import (
     Truth,
     remarks,
     told_warning,
+    warning_tensor,
 )
 from tellapart.answers.deciding import chosen_classes, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
@@ -212,7 +214,7 @@ class Multilabel:
         )
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """probabilities, labels, chosen, and novelty, unknown where the model tells them."""
+        """probabilities, labels, chosen, and novelty, unknown where the model tells them; warning."""
         if record.kind != "multilabel":
             raise ValueError(f"a record of {record.kind}")
         count = len(classes)
@@ -225,16 +227,17 @@ class Multilabel:
             found.append(Output("novelty", "FP32", (-1,)))
             if record.novelty_threshold is not None:
                 found.append(Output("unknown", "BOOL", (-1,)))
-        return found
+        return [*found, WARNING]
 
     def tensors(self, answers: LabelsAnswers) -> Mapping[str, NDArray[Any] | list[bytes]]:
-        """probabilities float32 [N, K], labels joined as in `cells`, chosen bool [N, K]; novelty [N], unknown [N] where known."""
+        """probabilities float32 [N, K], labels as in `cells`, chosen bool [N, K]; novelty, unknown [N] where known; warning."""
         known = {"novelty": answers.novelty, "unknown": answers.unknown}
         return {
             "probabilities": answers.probabilities,
             "labels": [joined(one.labels).encode() for one in answers],
             "chosen": answers.chosen,
             **{name: array for name, array in known.items() if array is not None},
+            WARNING.name: warning_tensor(answers.warnings, len(answers)),
         }
 
     def tally(self, answers: LabelsAnswers) -> Tally:

@@ -24,6 +24,7 @@ LATEST = Path("runs", "latest")  # of the folder that one stands in
 _STANDARD_INPUT = "-"
 _OF_A_RUN = ("model.onnx", "recipe.toml", "unfinished.json", "latest")
 
+_LIST = ".txt"  # may be a table too, but a list of paths is more usual
 _HEAD = 512  # bytes that tell a picture from a list
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\A\xff\xd8|\AP[1-7]\s")
 
@@ -50,8 +51,10 @@ def choose_model(arguments: tuple[str, ...], *, listed: bool) -> tuple[str, tupl
     )
 
 
-def items(paths: Iterable[str], list_file: Path | None, own: list[str] | None = None) -> Iterator[PathItem | GivenItem]:
-    """Every picture that is meant, as it comes; `own` hears of the folders of ours that are passed over.
+def items(
+    paths: Iterable[str], list_file: Path | None, own: list[str] | None = None, notes: list[str] | None = None
+) -> Iterator[PathItem | GivenItem]:
+    """Every picture that is meant, as it comes; `own` hears of our folders that are passed over, `notes` how a list was read.
 
     Raises: StorageError, DataError.
     """
@@ -63,15 +66,7 @@ def items(paths: Iterable[str], list_file: Path | None, own: list[str] | None = 
     if list_file == Path(_STANDARD_INPUT):
         yield from _from_standard_input(own)
     elif list_file is not None:
-        with storage_errors(list_file), list_file.open("rb") as file:
-            head = file.peek(_HEAD)[:_HEAD]
-            ended = _ends_with_nul(head)
-            if not ended and _NO_TEXT.search(head):
-                raise DataError(
-                    f"{str(list_file)!r} is no list of pictures: a path or address a line, in UTF-8. Save it so; a picture itself "
-                    "is named without --list."
-                )
-            yield from expand(_lines(file, b"\0" if ended else b"\n"), own)
+        yield from _from_list(list_file, own, [] if notes is None else notes)
 
 
 def _is_pictures(argument: str) -> bool:
@@ -82,6 +77,28 @@ def _is_pictures(argument: str) -> bool:
     if path.is_dir():
         return not any((path / name).exists() for name in _OF_A_RUN)
     return path.suffix.lower() in FORMAT_OF_EXTENSION or path.name.lower().endswith(ENDINGS)
+
+
+def _from_list(list_file: Path, own: list[str] | None, notes: list[str]) -> Iterator[PathItem]:
+    """The pictures of a list, or of a table's column of paths."""
+    if list_file.suffix.lower() not in ("", _LIST):
+        from tellapart.data.opening import is_table
+        from tellapart.data.path_lists import read_paths  # a list needs none of what reads tables
+
+        if is_table(list_file):
+            listed = read_paths(list_file)
+            notes.append(listed.note)
+            yield from (PathItem(path=path, named=True) for path in listed.paths)
+            return
+    with storage_errors(list_file), list_file.open("rb") as file:
+        head = file.peek(_HEAD)[:_HEAD]
+        ended = _ends_with_nul(head)
+        if not ended and _NO_TEXT.search(head):
+            raise DataError(
+                f"{str(list_file)!r} is no list of pictures: a path or address a line, in UTF-8, or a table. Save it so; a picture "
+                "itself is named without --list."
+            )
+        yield from expand(_lines(file, b"\0" if ended else b"\n"), own)
 
 
 def _from_standard_input(own: list[str] | None) -> Iterator[PathItem | GivenItem]:

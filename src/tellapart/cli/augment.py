@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from tellapart.cli.reading import range_option, read_options, reading_options
+from tellapart.cli.tasks import TASK_HELP, TASKS
+
+if TYPE_CHECKING:
+    from tellapart.bundle import TaskName
+    from tellapart.data.augment import Augmentation
+    from tellapart.workflows.augment import WrittenSheet
 
 _FLAGS = {
     "horizontal_flip": "Probability; 0 where left and right tell classes apart (digits, text).",
@@ -43,6 +51,9 @@ Examples:
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The contact sheet to write, a .png file.")
+@click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
+@reading_options
+@range_option
 @click.option("--preset", help="none, light, medium, strong, trivial or randaugment.  [default: medium]")
 @_settings
 @click.option("--quarter-turns/--no-quarter-turns", default=None, help="Turn by 0, 90, 180 or 270 degrees.")
@@ -68,9 +79,10 @@ def command(
     force: bool,
     as_json: bool,
     quiet: bool,
+    task: TaskName | None,
     **flags: Any,
 ) -> None:
-    """Draw what training will see of PICTURES (a folder with one folder a class, or a CSV) under augmentation.
+    """Draw what training will see of PICTURES (a folder with one folder a class, an archive of it, or a table) under augmentation.
 
     Each row shows a picture, how validation and test see it, and what training draws from it.
     """
@@ -78,42 +90,52 @@ def command(
     from tellapart.cli.extras import require
 
     require("augment", "train")
-    from tellapart.data.augment import describe, from_settings
-    from tellapart.workflows.augment import View, recipe_view, write_sheet
+    from tellapart.data.augment import from_settings
+    from tellapart.workflows.augment import View, recipe_options, recipe_view, write_sheet
 
+    options = read_options(flags, task=task)
     values, view = recipe_view(recipe) if recipe else ({"preset": "medium"}, View())
+    if recipe is not None:
+        options = recipe_options(recipe, options)
     augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
     reporter = make_reporter(quiet=quiet)
     written = write_sheet(
         pictures,
         out=out,
         augmentation=augmentation,
-        view=view if size is None else replace(view, size=size),
+        view=replace(view, size=view.size if size is None else size, value_range=options.span),
         rows=rows,
         columns=columns,
         seed=seed,
         force=force,
         reporter=reporter,
+        options=options,
     )
     for path, reason in written.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")
     if as_json:
-        record = {
-            "sheet": str(written.sheet),
-            "width": written.width,
-            "height": written.height,
-            "preset": augmentation.preset,
-            "settings": describe(augmentation),
-            "pictures": [str(path) for path in written.pictures],
-            "labels": list(written.labels),
-            "unreadable": [[str(path), reason] for path, reason in written.unreadable],
-        }
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(json.dumps(_record(written, augmentation), ensure_ascii=False))
         return
     click.echo(
         f"{written.sheet}: {_counted(len(written.pictures), 'picture')} with {_counted(columns, 'variant')} each, "
         f"{written.width} x {written.height} pixels. Validation and test pictures are never varied."
     )
+
+
+def _record(written: WrittenSheet, augmentation: Augmentation) -> dict[str, Any]:
+    """One JSON-ready object."""
+    from tellapart.data.augment import describe
+
+    return {
+        "sheet": str(written.sheet),
+        "width": written.width,
+        "height": written.height,
+        "preset": augmentation.preset,
+        "settings": describe(augmentation),
+        "pictures": [str(path) for path in written.pictures],
+        "labels": list(written.labels),
+        "unreadable": [[str(path), reason] for path, reason in written.unreadable],
+    }
 
 
 def _counted(count: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.reading import read_options, reading_options
+from tellapart.cli.reading import range_option, read_options, reading_options
 from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ its label: suggestions that are taken unseen make the next test agree with the c
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
 @reading_options
+@range_option
 @click.option(
     "--deep",
     is_flag=True,

@@ -92,8 +92,16 @@ def discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def make_reporter(*, quiet: bool) -> Reporter:
-    """Bars in a terminal, plain lines elsewhere, nothing when quiet."""
+class WarningsOnly(Silent):
+    """No progress; what the user should not miss all the same."""
+
+    def warn(self, text: str) -> None:
+        """One line that begins with a mark."""
+        PlainReporter().warn(text)
+
+
+def make_reporter(*, quiet: bool, warnings: bool = False) -> Reporter:
+    """Bars in a terminal, plain lines elsewhere; when quiet, nothing or `warnings` alone."""
     if quiet:
-        return Silent()
+        return WarningsOnly() if warnings else Silent()
     return BarReporter() if sys.stderr.isatty() else PlainReporter()

@@ -21,7 +21,7 @@ def command(out: str, quiet: bool) -> None:
     from tellapart.cli.extras import require
 
     require("demo", "train", "demo")
-    from tellapart.cli.train import summary
+    from tellapart.cli.train import report_line, tell
     from tellapart.features.caching import open_cache
     from tellapart.settings.reading import make_settings
     from tellapart.storage import cache_folder
@@ -33,8 +33,9 @@ def command(out: str, quiet: bool) -> None:
     reporter = make_reporter(quiet=quiet)
     open_cache(reporter).close()  # where the cache cannot be used, another folder stands in for it
     table = write_solar_table(cache_folder() / "demo")
-    result = train(make_settings({"data": str(table), "out": out}), reporter=reporter)
-    click.echo(summary(result))
+    result = train(make_settings({"data": str(table), "out": out}), reporter=reporter, told=tell)
+    if result.report:
+        click.echo(report_line(result.report))
     click.echo("\nA few cells of the test split, which the model has never seen:")
     for line in _predictions(result):
         click.echo(f"  {line}")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tellapart.cli.reading import read_options, reading_options
+from tellapart.cli.tasks import MODEL_TASK_HELP, TASKS
 from tellapart.reporter import counted
+
+if TYPE_CHECKING:
+    from tellapart.bundle import TaskName
 
 
 @click.command(
@@ -26,24 +30,31 @@ Examples:
     type=click.Choice(["train", "validation", "test"]),
     help="Only this split: the pictures' own, or the one that the model's run gave them.",
 )
+@click.option("--task", type=click.Choice(TASKS), help=MODEL_TASK_HELP)
 @reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--quiet", is_flag=True, help="No progress.")
-def command(model: Path, pictures: Path, split: Any, as_json: bool, quiet: bool, **flags: Any) -> None:
+@click.option("--quiet", is_flag=True, help="No progress; warnings stay.")
+def command(
+    model: Path, pictures: Path, split: Any, task: TaskName | None, as_json: bool, quiet: bool, **flags: Any
+) -> None:
     """Test MODEL on PICTURES: a folder with one folder a class, an archive of it, or a table such as a CSV with path,label."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
     require("evaluate", "train")
-    from tellapart.tasks.table import TASKS
+    from tellapart.tasks.table import TASKS as LEARNED
     from tellapart.workflows.evaluate import evaluate
 
-    options = read_options(flags)
-    result = evaluate(model, pictures, split=split, reporter=make_reporter(quiet=quiet), options=options)
+    options = read_options(flags, task=task)
+    reporter = make_reporter(quiet=quiet, warnings=True)
+    result = evaluate(model, pictures, split=split, reporter=reporter, options=options)
+    if quiet:  # else they stand on standard error already
+        for note in result.notes:
+            reporter.warn(note)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))
         return
-    scored = TASKS[result.task].telling.scored
+    scored = LEARNED[result.task].telling.scored
     click.echo("\n".join(scored(result.metrics)))
     if result.renamed:
         shown = ", ".join(f"{name!r} as {known!r}" for name, known in result.renamed.items())

@@ -14,8 +14,8 @@ from tellapart.reporter import counted
 if TYPE_CHECKING:
     from tellapart.explanation.layers import Layer
     from tellapart.reporter import Reporter
+    from tellapart.runs.explained import Explained, Explanation
     from tellapart.runs.open import OpenRun
-    from tellapart.workflows.explain import Explained, Explanation
 
 _METHODS = "gradcam, gradcam++, scorecam, occlusion, integrated_gradients or all"
 

@@ -19,7 +19,6 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
         "imagehash",
         "cv2",
         "tomli_w",
-        "cleanlab",
         "captum",
         "matplotlib",
         "jinja2",
@@ -31,8 +30,11 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
 
 
 def require(command: str, *extras: str) -> None:
-    """Nothing where all packages of the extras are installed. Raises: MissingExtra, which names the first that is not."""
+    """Nothing where all packages of the extras are installed; the last of them brings those before it.
+
+    Raises: MissingExtra, which names the first package that is not, and the last extra.
+    """
     for extra in extras:
         for module in _PACKAGES[extra]:
             if importlib.util.find_spec(module) is None:
-                raise MissingExtra(command, extra, module)
+                raise MissingExtra(command, extras[-1], module)

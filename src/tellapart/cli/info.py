@@ -39,6 +39,7 @@ def command(model: Path, as_json: bool) -> None:
         "pictures": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",
         "data fingerprint": data.fingerprint,
         "backbone": f"{backbone.name}, embedding of {backbone.embedding:,}",
+        **({} if backbone.embedded_by is None else {"embedded by": f"{backbone.embedded_by} (training pictures)"}),
         "weights": f"{backbone.weights_source}, licence {backbone.weights_license}",
         "input": f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
         f"{preprocessing.interpolation}, {_fit(preprocessing)}",

@@ -10,6 +10,7 @@ import errno
 import gc
 import importlib
 import io
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -93,6 +94,8 @@ def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 for success, 2 for a user's error, 130 for Ctrl-C."""
     # Imports make millions of objects that live on; looking for garbage among them every 700 costs a tenth of a short run.
     gc.set_threshold(100_000, 20, 20)
+    # Pydantic asks every package that is installed, hundreds of files, whether it brings a plugin; a command uses none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(execute(arguments))
 
 
@@ -121,7 +124,13 @@ def execute(arguments: list[str] | None = None) -> int:
 
 
 def _output_failed(error: OSError) -> int:
-    """Standard output cannot be written; anything else is a bug and goes on upward."""
+    """Standard output cannot be written, or a place may not be entered; anything else is a bug and goes on upward."""
+    if isinstance(error, PermissionError) and error.filename is not None:
+        print(
+            f"Error: no permission to use {error.filename}. Change it with chmod, or choose another place.",
+            file=sys.stderr,
+        )
+        return 2
     if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
         raise error
     from tellapart.cli.console import discard_output

@@ -32,6 +32,7 @@ Examples:
   tellapart predict model.onnx 'in/**/*.png' --top 3 --format jsonl
   find . -name '*.jpg' | tellapart predict model.onnx - --format csv
   tellapart predict model.onnx --list pictures.txt
+  tellapart predict model.onnx --list labels.csv       its column of paths
   tellapart predict model.onnx - < cat.jpg
   tellapart predict model.onnx https://example.com/cat.jpg
   tellapart predict --server http://127.0.0.1:8501 cat.jpg holiday/""",
@@ -52,7 +53,8 @@ Examples:
     "list_file",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="Also the pictures that this file names, a path or address a line, counted from here.",
+    help="Also the pictures that this file names: a path or address a line, counted from here, or a table's column of paths, "
+    "counted from the table's folder.",
 )
 @click.option("--allow-private", is_flag=True, help="Fetch pictures from addresses that are not public, too.")
 @click.option("--server", metavar="URL", help="Ask a `tellapart serve` instead of opening a model.")
@@ -71,7 +73,8 @@ def command(
     api_key_file: Path | None,
     quiet: bool,
 ) -> int:
-    """Classify pictures: files, folders, archives, globs, http(s) addresses, or - for standard input: a picture or a list of paths.
+    """Classify pictures: files, folders, archives, parquet files of pictures, globs, http(s) addresses, or - for standard input: a
+    picture or a list of paths.
 
     MODEL is a model.onnx or a run's folder; without it the newest run here is taken, runs/latest. With --server there is none,
     and all that is named are pictures. A picture that cannot be read gets a row with the reason; the exit code is 2 only when no
@@ -86,13 +89,17 @@ def command(
 
     model, paths = _paths(arguments, server, name, api_key_file, listed=list_file is not None, quiet=quiet)
     own: list[str] = []
+    notes: list[str] = []
     with _open(model, server, name, api_key_file, allow_private) as answerer:
-        tally = Counted(answerer.stream(items(paths, list_file, own)))
+        tally = Counted(answerer.stream(items(paths, list_file, own, notes)))
         lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, min(top, len(answerer.classes)))
         if out is None:
             _print_lines(lines)
         else:
             _write_lines(out, lines, tally)
+    if not quiet:
+        for note in notes:
+            print(note, file=sys.stderr)
     if tally.total == 0:
         raise DataError(NOTHING)
     if own and not quiet:

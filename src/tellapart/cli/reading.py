@@ -12,6 +12,7 @@ from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.data.examples import ReadOptions
+    from tellapart.deep_values import Span
 
 # Of ReadOptions, beside the task.
 NAMES = (
@@ -56,6 +57,15 @@ _OPTIONS = (
 )
 
 
+# Of pictures of more than 8 bits; what is tested is read by the model's range, so `evaluate` has no such flag.
+range_option = click.option(
+    "--range",
+    "value_range",
+    metavar="LOW:HIGH",
+    help="Of pictures of more than 8 bits: the values that are black and white, such as 0:4095.  [default: found]",
+)
+
+
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command with a flag for each of them."""
     for option in reversed(_OPTIONS):
@@ -64,9 +74,21 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_options(flags: dict[str, Any], *, task: TaskName | None = None) -> ReadOptions:
-    """What the flags say; they are taken out of `flags`."""
+    """What the flags say; they are taken out of `flags`. Raises: SettingsError for a range that is none."""
     from tellapart.data.examples import ReadOptions
 
+    span = _span(flags.pop("value_range", None))
     told = {name: flags.pop(name) for name in NAMES}
     separator = flags.pop("label_separator")
-    return ReadOptions(task=task, separator=separator, **{**told, "merge_names": bool(told["merge_names"])})
+    told["merge_names"] = bool(told["merge_names"])
+    return ReadOptions(task=task, separator=separator, span=span, **told)
+
+
+def _span(text: str | None) -> Span | None:
+    from tellapart.deep_values import parse_span
+    from tellapart.errors import SettingsError
+
+    try:
+        return None if text is None else parse_span(text)
+    except ValueError as error:
+        raise SettingsError(f"--range is {text!r}; {error}. Correct it and run again.") from None

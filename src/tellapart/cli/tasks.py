@@ -7,6 +7,10 @@ TASK_HELP = (
     "classification: one class a picture. multilabel: several, or none: a CSV with path,labels, or with a column of 0 and 1 "
     "for each class.  [default: found from the data]"
 )
+MODEL_TASK_HELP = (
+    "The model's own task; it says that the pictures are for that, where they look like another task's, such as images "
+    "beside masks."
+)
 SEPARATORS = ("|", ";", ",", " ")
 SEPARATOR_HELP = "What stands between the labels of one cell: | ; , or a space.  [default: |]"
 

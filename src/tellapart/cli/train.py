@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.reading import reading_options
+from tellapart.cli.reading import range_option, reading_options
 from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ Examples:
 )
 @click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
 @reading_options
+@range_option
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),
@@ -101,6 +102,11 @@ Examples:
 @click.option("--seed", type=int, help="Of everything that is drawn at random.  [default: 0]")
 @click.option("--strict", is_flag=True, default=None, help="Stop when a picture cannot be read.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where the network runs.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "onnxruntime", "openvino", "openvino-bfloat16"]),
+    help="What computes the training pictures' embeddings on a CPU; openvino needs the extra fast.  [default: onnxruntime]",
+)
 @click.option("--no-report", "report", flag_value=False, default=None, help="Write no report.html.")
 @click.option("--lang", "language", type=click.Choice(["en", "zh"]), help="Of the report.  [default: the system's]")
 @click.option("--recipe", type=click.Path(path_type=Path), help="Repeat the run of this recipe.toml; other flags win.")
@@ -147,12 +153,17 @@ def command(
         follow(make_settings(merge(read_recipe(recipe) if recipe else {}, given)))
         return
     reporter = make_reporter(quiet=quiet)
+    told = None if as_json else tell
     if resume is not None:
         run = resume_run(resume, pictures=moved, changes=given)
-        result = train(run.settings, reporter=reporter, run=run)
+        result = train(run.settings, reporter=reporter, run=run, told=told)
     else:
-        result = train(make_settings(merge(read_recipe(recipe) if recipe else {}, given)), reporter=reporter)
-    click.echo(json.dumps(result.as_json(), ensure_ascii=False) if as_json else summary(result))
+        settings = make_settings(merge(read_recipe(recipe) if recipe else {}, given))
+        result = train(settings, reporter=reporter, told=told)
+    if as_json:
+        click.echo(json.dumps(result.as_json(), ensure_ascii=False))
+    elif result.report:
+        click.echo(report_line(result.report))
 
 
 def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
@@ -188,6 +199,16 @@ _KEPT = {
 }
 
 
+def tell(result: TrainResult) -> None:
+    """Print the summary as soon as the run is whole: the report takes seconds that nobody has to wait for."""
+    click.echo(summary(result))
+
+
+def report_line(path: Path) -> str:
+    """Where the report is, once it is written."""
+    return f"report    {path}"
+
+
 def summary(result: TrainResult) -> str:
     """What a person wants to know first: how good, on how many, compared with what, and where it is."""
     from tellapart.reporter import duration
@@ -212,7 +233,6 @@ def summary(result: TrainResult) -> str:
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",
         f"results   {result.run}",
-        *([f"report    {result.report}"] if result.report else []),
         f"try it    tellapart predict {shlex.quote(str(result.model))} PICTURE",
     ]
     return "\n".join(lines)

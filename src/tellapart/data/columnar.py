@@ -12,16 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from tellapart.data.cells import Cells, check_size
 from tellapart.data.columns import NOT_READ
 from tellapart.data.json_lines import cell_text
 from tellapart.errors import DataError, PictureError, StorageError
-from tellapart.sources.parquets import ColumnFile, member_name
+from tellapart.sources.parquets import DAMAGED, ColumnFile, member_name, places
 
-# What a damaged file makes pyarrow raise: texts that are no UTF-8, dates beyond the calendar ...
-_DAMAGED = (pa.ArrowException, ValueError, KeyError, TypeError, OverflowError, NotImplementedError)
 MAX_ROWS = 10_000_000
 MAX_BYTES = 1024**4  # it is mapped, not read
 
@@ -36,7 +32,7 @@ def open_columns(path: Path, ignored: Counter[str]) -> Cells:
         file = ColumnFile(str(path))
         _check(path, file)
         header, rows = _table(path, file)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _unreadable(path, error) from None
     except PictureError as error:
         raise DataError(f"the table {str(path)!r} cannot be read: {error}.") from None
@@ -82,13 +78,7 @@ def _values(file: ColumnFile, names: Sequence[str]) -> Iterator[tuple[Any, ...]]
     """Each row: what is known of the place of its picture, and the other columns."""
     for batch in file.batches():
         found = [batch.column(name).to_pylist() for name in names]
-        places: list[Any] = [None] * len(batch)
-        for name in file.pictures:
-            if name in batch.schema.names and pa.types.is_struct(batch.schema.field(name).type):
-                column = batch.column(name)
-                if column.type.get_field_index("path") >= 0:
-                    places = column.field("path").to_pylist()
-        yield from zip(places, *found, strict=True)
+        yield from zip(places(batch, file.pictures), *found, strict=True)
 
 
 def _picture_cell(path: Path, row: int, place: Any) -> str:

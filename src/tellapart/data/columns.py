@@ -61,6 +61,23 @@ def with_roles(cells: Cells, options: ReadOptions) -> Cells:
     )
 
 
+def find_paths(cells: Cells) -> tuple[Cells, int, str]:
+    """The table, the place of its column of paths, and that column's name, by the usual names or by what its cells are.
+
+    Raises: DataError where there is none, or several may be meant.
+    """
+    headless = _lacks_header(cells, ReadOptions())
+    if headless:
+        cells = cells.without_header()
+    place = _path_place(cells, [plain_name(name) for name in cells.header], headless, ())
+    if place is None:
+        raise DataError(
+            f"the table {str(cells.path)!r} has no column of paths; its columns are: {_quoted(cells.header)}. Call the column of "
+            "paths 'path'."
+        )
+    return cells, place, cells.header[place] if headless else repr(cells.header[place])
+
+
 @functools.lru_cache(maxsize=1024)
 def split_named(cell: str) -> Split | None:
     """The split that a cell, or a folder, says and nothing else: train, Validation, test_set, 训练集."""

@@ -11,7 +11,7 @@ from tellapart.data.examples import Entry, Inspection
 from tellapart.deep_values import Depth, Span, as_text, find_span, number, outside
 
 _HOT = 8  # times the bulk that a few pixels must reach to be worth a word
-_OTHERWISE = "--set data.range=LOW:HIGH says otherwise"
+_OTHERWISE = "--range LOW:HIGH says otherwise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,8 @@ class Depths:
     lowest: float  # value, over all of them
     highest: float
     bulk: float  # all but one pixel in a thousand are at most this, in each picture
-    span: Span | None  # the range that those to train on use; None where all say it themselves
+    span: Span | None  # the range that those to train on use, or that was told; None where all say it themselves
+    told: bool = False
     outside: tuple[tuple[Path, str], ...]  # those that do not fit into it, and why
 
     def as_json(self) -> dict[str, Any]:
@@ -38,14 +39,16 @@ class Depths:
         }
 
 
-def gather_depths(entries: Sequence[Entry], inspections: Sequence[Inspection]) -> Depths | None:
-    """Of all pictures that can be read; None where none has more than 8 bits."""
+def gather_depths(
+    entries: Sequence[Entry], inspections: Sequence[Inspection], told: Span | None = None
+) -> Depths | None:
+    """Of all pictures that can be read, by the range that was `told` or is found; None where none has more than 8 bits."""
     found = [(entry, one.depth) for entry, one in zip(entries, inspections, strict=True) if one.depth is not None]
     if not found:
         return None
     depths = [depth for _, depth in found]
     # The range is found as training will find it, as far as the splits are known by now.
-    span = find_span([depth for entry, depth in found if entry.split in (None, "train")] or depths)
+    span = told or find_span([depth for entry, depth in found if entry.split in (None, "train")] or depths)
     return Depths(
         pictures=len(found),
         windowed=sum(depth.windowed for depth in depths),
@@ -53,6 +56,7 @@ def gather_depths(entries: Sequence[Entry], inspections: Sequence[Inspection]) -
         highest=max(depth.highest for depth in depths),
         bulk=max(depth.high for depth in depths),
         span=span,
+        told=told is not None,
         outside=misfits([entry.path for entry, _ in found], depths, span),
     )
 
@@ -71,7 +75,12 @@ def depth_notes(depths: Depths) -> Iterator[str]:
     if depths.span is None:
         yield (
             f"more than 8 bits a pixel: {_count(depths.pictures)}, {values}; each says itself what is black and white. "
-            "--set data.range=LOW:HIGH reads all of them alike."
+            "--range LOW:HIGH reads all of them alike."
+        )
+    elif depths.told:
+        yield (
+            f"more than 8 bits a pixel: {_count(depths.pictures)}, {values}; all are read by the range that you told, "
+            f"{as_text(depths.span)} from black to white."
         )
     else:
         yield (
@@ -83,15 +92,17 @@ def depth_notes(depths: Depths) -> Iterator[str]:
 def depth_warnings(depths: Depths, shown: str) -> Iterator[str]:
     """What does not fit together, in sentences; `shown` is the first of `outside`, as a person sees it."""
     if depths.outside:
+        whose = "that you told" if depths.told else "of the others"
+        remedy = "Check them, and the range" if depths.told else f"Check what these pictures are; {_OTHERWISE}"
         yield (
-            f"{_count(len(depths.outside))} of more than 8 bits do not fit into the range of the others, such as {shown}: "
-            f"{depths.outside[0][1]}. Check what these pictures are; {_OTHERWISE}."
+            f"{_count(len(depths.outside))} of more than 8 bits do not fit into the range {whose}, such as {shown}: "
+            f"{depths.outside[0][1]}. {remedy}."
         )
-    if depths.span is not None and depths.bulk > 0 and depths.span[1] > _HOT * depths.bulk:
+    if depths.span is not None and not depths.told and depths.bulk > 0 and depths.span[1] > _HOT * depths.bulk:
         yield (
             f"a few pixels reach {number(depths.highest)}, while 999 of 1,000 in every picture are at most {number(depths.bulk)}; "
             f"by the range {as_text(depths.span)} all else is dark. If they are faults, give "
-            f"--set data.range=0:{number(depths.bulk)}."
+            f"--range 0:{number(depths.bulk)}."
         )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from tellapart.bundle import TaskName
 from tellapart.data.looks import Looks
 from tellapart.data.targets import ClassNames, Target
-from tellapart.deep_values import Depth
+from tellapart.deep_values import Depth, Span
 from tellapart.errors import PictureError
 from tellapart.sources.reading import is_archive, read_bytes
 
@@ -70,6 +70,7 @@ class ReadOptions:
     root: str | None = None  # the folder that a table's paths count from; None: the table's own
     extension: str | None = None  # of paths that are written without one: .jpg
     label_from: str | None = None  # a regular expression with (?P<label>...) that finds the class in a path
+    span: Span | None = None  # of pictures of more than 8 bits, what is black and white; None: found over them
     merge_names: bool = False  # class names that differ only in case, blanks or their Unicode form are one class
 
 

@@ -28,13 +28,18 @@ NAMES_TRIED = 1_000  # from which the hint is made
 
 def pattern_of(text: str) -> re.Pattern[str]:
     """The expression, which has a group `label` and may have `group` and `split`. Raises: SettingsError where it is none."""
+    why, found = f"it has {len(text):,} characters, and {_MOST_CHARACTERS:,} are the limit", None
     try:
         found = re.compile(text) if len(text) <= _MOST_CHARACTERS else None
-    except (re.error, RecursionError, OverflowError):
-        found = None
+    except re.error as error:
+        why = f"{error.msg}{'' if error.pos is None else f', at character {error.pos + 1}'}"
+    except (RecursionError, OverflowError):
+        why = "it is nested too deeply, or its numbers are too large"
+    if found is not None and "label" not in found.groupindex:
+        why = f"its groups are called {', '.join(found.groupindex)}" if found.groupindex else "it has no named group"
     if found is None or "label" not in found.groupindex:
         raise SettingsError(
-            f"--label-from is '{text[:200]}', which is no regular expression with a group (?P<label>...). "
+            f"--label-from is '{text[:200]}', which is no regular expression with a group (?P<label>...): {why}. "
             f"Give one such as '{_USUAL}', which is searched in each path, counted from the folder, with / between its parts."
         )
     return found

@@ -105,7 +105,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
         return list_shards(source, shards, ignored, notes)
     look = None if told else recognise(tree, root)
     if look is not None:
-        raise refuse(root, look)
+        raise refuse(tree, root, look)
     walk = _Scan(tree, ignored)
     walk.notes += notes
     splits, files, here = _files(walk, source, root)

@@ -37,9 +37,9 @@ _SMALL_BYTES = 4096
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 # Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
-_VERSION = f"inspection-5-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}-{readers()}"
+_VERSION = f"inspection-6-{_TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}-{readers()}"
 _OUT_OF_MEMORY = "not enough memory to decode it"
-_NO_PICTURE = frozenset((UNKNOWN_FORMAT, "empty file"))
+_NO_PICTURE = (UNKNOWN_FORMAT, "empty file")  # how the reasons begin
 _FAMILY: Mapping[str, str] = {"MPO": "JPEG", "DIB": "BMP"}
 # What is kept of an Inspection, in JSON: all but the hash, which is the key, and what depends on the file's name.
 _REMEMBERED: Mapping[str, type] = {
@@ -206,7 +206,7 @@ def _look(data: bytes, file_hash: str) -> Inspection:
     except PictureError as error:
         problem = str(error)
         return Inspection(
-            file_hash=file_hash, problem=problem, is_picture=problem not in _NO_PICTURE and not _is_text(data)
+            file_hash=file_hash, problem=problem, is_picture=not problem.startswith(_NO_PICTURE) and not _is_text(data)
         )
     from imagehash import phash
 

@@ -23,7 +23,9 @@ from tellapart.data.metadata import find_metadata, together
 from tellapart.data.multilabel_table import class_columns, list_label_sets
 from tellapart.data.names import merge_names, without_blanks
 from tellapart.data.opening import is_table
+from tellapart.data.other_tasks import OtherTask
 from tellapart.data.table import list_classes, read_cells
+from tellapart.data.table_folders import TableFolder, find_tables
 from tellapart.data.targets import SEPARATOR
 from tellapart.errors import DataError, SettingsError
 from tellapart.sources.reading import is_archive
@@ -77,7 +79,8 @@ def _list_table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Li
 
 def _read_folder(path: Path, options: ReadOptions) -> Listing:
     if options.label_from is None:
-        beside = _read_metadata(path, options)
+        shards = find_tables(path)
+        beside = _read_metadata(path, options) if shards is None else _read_shards(path, shards, options)
         if beside is not None:
             return beside
     whole = is_archive(path)
@@ -110,8 +113,13 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
 
 def _scan(path: Path, options: ReadOptions) -> Listing:
     try:
-        return scan(path, told=options.task is not None, encoding=options.encoding)
+        told = options.task is not None and not options.task_of_model
+        return scan(path, told=told, encoding=options.encoding)
     except DataError as error:
+        if isinstance(error, OtherTask):
+            raise
+        if without := _without_labels(path, options):
+            raise DataError(f"{error} {without}") from None
         loose = itertools.islice(expand([str(path)]), NAMES_TRIED) if os.path.isdir(path) or is_archive(path) else ()
         raise DataError(f"{error}{hint(item.path for item in loose)}") from None
 
@@ -127,6 +135,27 @@ def _read_metadata(folder: Path, options: ReadOptions) -> Listing | None:
             return None  # captions or boxes; the folders may say the class
         found.append((metadata, _list_table(cells, ignored, options)))
     return together(folder, found) if found else None
+
+
+def _read_shards(folder: Path, shards: TableFolder, options: ReadOptions) -> Listing:
+    """Tables that are one data set. Raises: DataError where they have no labels, or are for different tasks; MissingFormat."""
+    found = []
+    for shard in shards.tables:
+        ignored: Counter[str] = Counter()
+        found.append((shard, _list_table(read_cells(shard.table, ignored, options), ignored, options)))
+    listing = together(folder, found)
+    return replace(listing, notes=(*listing.notes, *shards.notes))
+
+
+def _without_labels(folder: Path, options: ReadOptions) -> str:
+    """A sentence on a table beside the pictures that has no labels; "" where there is none."""
+    for metadata in find_metadata(folder) if os.path.isdir(folder) else ():
+        header = read_cells(metadata.table, Counter(), options).header
+        return (
+            f"{metadata.table} describes pictures, but no column of it is called as classes are; its columns are "
+            f"{', '.join(map(repr, header))}. Say which holds the classes with --label-column NAME."
+        )
+    return ""
 
 
 def _find_task(cells: Cells) -> TaskName:

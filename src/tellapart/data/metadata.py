@@ -15,6 +15,7 @@ from tellapart.data.columns import split_named
 from tellapart.data.examples import Listing, Split
 from tellapart.errors import DataError
 
+_NAMED = 5  # tables that a sentence names
 _NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
@@ -52,14 +53,17 @@ def together(folder: Path, found: Sequence[tuple[Metadata, Listing]]) -> Listing
     for _, listing in found:
         for reason, number in listing.ignored.items():
             ignored[reason] = ignored.get(reason, 0) + number
-    read = ", ".join(str(one.table.relative_to(folder)) for one, _ in found)
+    tables = [str(one.table.relative_to(folder)) for one, _ in found]
+    more = f" and {len(tables) - _NAMED:,} more" if len(tables) > _NAMED else ""
+    read = f"{', '.join(tables[:_NAMED])}{more}"
+    notes = dict.fromkeys(note for _, listing in found for note in listing.notes)
     return Listing(
         source=folder,
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         classes=tuple(sorted({name for _, listing in found for name in listing.classes})),
         task=found[0][1].task,
         ignored=dict(sorted(ignored.items())),
-        notes=(f"{folder}: labels are read from {read}.", *(note for _, listing in found for note in listing.notes)),
+        notes=(f"{folder}: labels are read from {read}.", *notes),
     )
 
 

@@ -48,9 +48,11 @@ def name_warnings(classes: Iterable[str]) -> Iterator[str]:
         )
     empty = [name for name in listed if folded(name) in _NO_VALUE]
     if empty:
+        some = len(empty) > 1
         yield (
-            f"the class {empty[0]!r} is what programs write where a value is missing. Leave its pictures out, or rename it "
-            "if it is a class."
+            f"the class{'es' * some} {' and '.join(map(repr, empty))} {'are' if some else 'is'} what programs write where a value "
+            f"is missing. Leave {'their' if some else 'its'} pictures out, or rename {'them' if some else 'it'} if "
+            f"{'they are classes' if some else 'it is a class'}."
         )
 
 

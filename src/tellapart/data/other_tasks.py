@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from tellapart.data.tree import Child, Folder, Tree, has_picture_name
+from tellapart.data.layouts import split_of
+from tellapart.data.tree import Child, Folder, Tree, has_picture_name, holding
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.reading import read_bytes, split_path
 
@@ -38,7 +39,12 @@ _MASKS = frozenset(
         "targets",
     ]
 )
+_ANNOTATIONS = frozenset(("annotations", "labels", "xml", "xmls", "json", "labelme", "imagesets"))
 _YOLO_LINE = re.compile(rb"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
+
+
+class OtherTask(DataError):
+    """The data set is for another task."""
 
 
 class Look(NamedTuple):
@@ -58,9 +64,25 @@ def recognise(tree: Tree, root: Folder) -> Look | None:
     return None
 
 
-def refuse(root: Folder, look: Look) -> DataError:
-    """The error for a data set of another task."""
-    return DataError(
+def refuse(tree: Tree, root: Folder, look: Look) -> OtherTask:
+    """The error for a data set of another task; one of several in a folder is named, and the others too."""
+    top, _, below = look.example.partition(os.sep)
+    folders = [child for child in tree.children(root.path, Counter()) if child.is_folder] if below else []
+    several = holding(tree, root, folders) if len(folders) > 1 else []
+    others = [child for child in several if child.name != top]
+    if others and split_of(top) is None and top.casefold() not in _IMAGES | _MASKS | _ANNOTATIONS:
+        fitting = (
+            child.name
+            for child in others
+            if (one := tree.enter(root, child.path, Counter())) and not recognise(tree, one)
+        )
+        example = next((f", such as {os.path.join(root.path, name)!r}" for name in fitting), "")
+        return OtherTask(
+            f"{root.path!r} holds {len(several)} folders with pictures, and {top!r} in it looks like a data set for {look.task}: "
+            f"{look.form}, such as {look.example!r}. Give one data set{example}. If the "
+            "folders are classes all the same, give --task classification."
+        )
+    return OtherTask(
         f"{root.path!r} looks like a data set for {look.task}: {look.form}, such as {look.example!r}. This tellapart learns "
         "classes of whole pictures (--task classification or multilabel), not boxes or masks. If its folders are classes all the "
         "same, give --task classification; for classes of each picture, give a CSV with path,label or path,labels."

@@ -15,6 +15,7 @@ from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.label_sets import SetCounts, count_sets, disagree
 from tellapart.data.oddities import Oddities, find_oddities
 from tellapart.data.targets import ClassNames, Target
+from tellapart.deep_values import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +90,13 @@ class Audit:
         return max(totals) / min(totals) if totals else 1.0
 
 
-def build_audit(listing: Listing, inspections: Sequence[Inspection], scenes: Scenes | None = None) -> Audit:
+def build_audit(
+    listing: Listing, inspections: Sequence[Inspection], scenes: Scenes | None = None, *, span: Span | None = None
+) -> Audit:
     """Audit what was listed; `inspections` in the order of `listing.entries`. 60,000 pictures take seconds.
 
-    `scenes` says which contents are augmented copies of one another, where that was looked for.
+    `scenes` says which contents are augmented copies of one another, where that was looked for; `span` is the range of
+    pictures of more than 8 bits, where it was told.
     """
     entries = listing.entries
     usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
@@ -129,7 +133,7 @@ def build_audit(listing: Listing, inspections: Sequence[Inspection], scenes: Sce
         groups=groups,
         leaked_indices=leaked,
         sets=_sets(listing, usable, groups),
-        depths=gather_depths(entries, inspections),
+        depths=gather_depths(entries, inspections, span),
         oddities=find_oddities(entries, inspections),
         notes=listing.notes,
     )

@@ -85,6 +85,11 @@ def columns_of(cells: Cells, required: Sequence[str]) -> list[int]:
     """
     names = [name.casefold() for name in cells.header]
     missing = [name for name in required if name not in names]
+    if missing and not any(names):
+        raise DataError(
+            f"the table {str(cells.path)!r} has nothing in its first row, which must name the columns: {','.join(required)} and, "
+            "if wanted, split and group; a row for each picture follows. Write it so, or check that it was saved whole."
+        )
     if missing:
         found = ", ".join(repr(name) for name in names) or "none"
         options = " and ".join(f"--{'label' if name == 'labels' else name}-column" for name in missing)

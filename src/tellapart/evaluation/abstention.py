@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tellapart.answers.deciding import prediction_sets
 from tellapart.bundle import Score
-from tellapart.evaluation.intervals import Counts, Groups, bootstrap, group_numbers, sum_by_group, wilson
+from tellapart.evaluation.intervals import Counts, Groups, bootstrap, group_numbers, wilson
+from tellapart.evaluation.totals import sum_by_group
 
 _ROUNDING = 1e-9  # 1 - 0.9 is 0.09999999999999998, which must not ask for one picture more
 
@@ -133,7 +134,7 @@ def share_with_interval(hits: NDArray[np.bool_], groups: Groups | None, seed: in
     sums = sum_by_group(rows, values, np.concatenate([numbers, numbers]), (2, group_count))
 
     def share(counts: Counts) -> dict[str, NDArray[np.floating]]:
-        found, pictures = (sums @ counts.T).astype(np.float64)
+        found, pictures = sums.of(counts).astype(np.float64)
         return {"share": found / pictures}
 
     wide = bootstrap(share, group_count=group_count, seed=seed)["share"] or (low, high)

@@ -1,4 +1,4 @@
-"""Make probabilities mean what they say. In: logits [N, K], labels [N]. Out: temperature. Next: intervals.py."""
+"""Make probabilities mean what they say. In: logits [N, K], labels [N]. Out: temperature. Next: calibrating.py."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
+from tellapart.evaluation.chance import BINS, expected_error
+from tellapart.evaluation.newton import Local, lowest_between, minimise
 
 LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 20.0
@@ -36,24 +38,28 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
     probability to 0 or 1; with a thousand pictures it changes the third digit.
     Raises: DataError without pictures.
     """
-    from scipy.optimize import minimize_scalar
-
-    if len(labels) == 0:
-        raise DataError(
-            "0 validation pictures; the temperature needs at least 1. Add pictures to the validation split."
-        )
+    check_some(labels)
     shifted = _shifted(logits)
     margins = shifted - shifted[np.arange(len(labels)), labels][:, None]
 
-    def negative_log_posterior(log_temperature: float) -> float:
-        scaled = margins * math.exp(-log_temperature)
-        highest = scaled.max(axis=1)
-        losses = highest + np.log(np.exp(scaled - highest[:, None]).sum(axis=1))
-        return float(losses.sum()) + 0.5 * (log_temperature / _PRIOR_DEVIATION) ** 2
+    def negative_log_posterior(log_temperature: float) -> tuple[float, float, float]:
+        scale = math.exp(-log_temperature)
+        chances = margins * scale
+        highest = chances.max(axis=1)
+        np.exp(chances - highest[:, None], out=chances)
+        sums = chances.sum(axis=1)
+        loss = float((highest + np.log(sums)).sum())
+        means = np.einsum("nk,nk->n", chances, margins) / sums
+        variances = np.einsum("nk,nk,nk->n", chances, margins, margins) / sums - means**2
+        slope = -scale * float(means.sum())
+        return (
+            loss + 0.5 * (log_temperature / _PRIOR_DEVIATION) ** 2,
+            slope + log_temperature / _PRIOR_DEVIATION**2,
+            scale**2 * float(variances.sum()) - slope + 1 / _PRIOR_DEVIATION**2,
+        )
 
-    bounds = (math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE))
-    result = minimize_scalar(negative_log_posterior, bounds=bounds, method="bounded", options={"xatol": 1e-7})
-    return float(min(max(math.exp(float(result.x)), LOWEST_TEMPERATURE), HIGHEST_TEMPERATURE))
+    found = lowest_between(negative_log_posterior, math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE))
+    return min(max(math.exp(found), LOWEST_TEMPERATURE), HIGHEST_TEMPERATURE)
 
 
 def fit_class_biases(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, NDArray[np.float64]]:
@@ -66,46 +72,65 @@ def fit_class_biases(logits: NDArray[np.floating], labels: NDArray[np.integer]) 
 
     Raises: DataError without pictures.
     """
-    from scipy.optimize import minimize
+    start = np.concatenate([[math.log(fit_temperature(logits, labels))], np.zeros(logits.shape[1])])
+    bounds = np.full((2, len(start)), [[-np.inf], [np.inf]])
+    bounds[:, 0] = math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE)
+    posterior = _Posterior(_shifted(logits), labels)
+    found = minimise(posterior.at, start, low=bounds[0], high=bounds[1])
+    temperature = math.exp(float(found[0]))
+    return temperature, np.asarray(found[1:] * temperature)
 
-    shifted, every = _shifted(logits), np.arange(len(labels))
-    classes = shifted.shape[1]
-    counts = np.bincount(labels, minlength=classes).astype(np.float64)
 
-    def negative_log_posterior(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scale, biases = math.exp(-parameters[0]), parameters[1:]
-        scores = _shifted(shifted * scale + biases)
-        probabilities = np.exp(scores)
-        sums = probabilities.sum(axis=1, keepdims=True)
-        probabilities /= sums
-        loss = float((np.log(sums[:, 0]) - scores[every, labels]).sum())
-        prior = 0.5 * ((parameters[0] / _PRIOR_DEVIATION) ** 2 + float((biases**2).sum()) / _BIAS_DEVIATION**2)
-        excess = (probabilities * shifted).sum() - shifted[every, labels].sum()
-        gradient = np.concatenate(
-            [
-                [-scale * excess + parameters[0] / _PRIOR_DEVIATION**2],
-                probabilities.sum(axis=0) - counts + biases / _BIAS_DEVIATION**2,
-            ]
+class _Posterior:
+    """Minus the logarithm of how probable a temperature and biases are: [logarithm of the temperature, biases [K]]."""
+
+    def __init__(self, logits: NDArray[np.float64], labels: NDArray[np.integer]) -> None:
+        """`logits` [N, K], `labels` [N]."""
+        self._logits, self._labels = logits, labels
+        self._counts = np.bincount(labels, minlength=logits.shape[1]).astype(np.float64)
+        self._own = float(logits[np.arange(len(labels)), labels].sum())
+        spread = [_PRIOR_DEVIATION, *[_BIAS_DEVIATION] * logits.shape[1]]
+        self._precisions = np.array(spread, dtype=np.float64) ** -2
+
+    def at(self, point: NDArray[np.float64]) -> Local:
+        """The function at a point [K + 1], and its derivatives."""
+        scale = math.exp(-point[0])
+        scores = _shifted(self._logits * scale + point[1:])
+        chances = np.exp(scores)
+        sums = chances.sum(axis=1, keepdims=True)
+        chances /= sums
+        loss = float((np.log(sums[:, 0]) - scores[np.arange(len(scores)), self._labels]).sum())
+        totals = chances.sum(axis=0)
+        slope = -scale * (float(np.vdot(chances, self._logits)) - self._own)
+
+        def product(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+            """Of the Hessian, by how the scores and so the probabilities change along `vector`."""
+            moved = self._logits * (-scale * vector[0]) + vector[1:]
+            moved = chances * (moved - np.einsum("nk,nk->n", chances, moved)[:, None])
+            by_temperature = -scale * float(np.vdot(moved, self._logits)) - slope * vector[0]
+            return np.concatenate([[by_temperature], moved.sum(axis=0)]) + self._precisions * vector
+
+        means = np.einsum("nk,nk->n", chances, self._logits)
+        variance = scale**2 * float((np.einsum("nk,nk,nk->n", chances, self._logits, self._logits) - means**2).sum())
+        return Local(
+            value=loss + 0.5 * float(self._precisions @ point**2),
+            gradient=np.concatenate([[slope], totals - self._counts]) + self._precisions * point,
+            product=product,
+            diagonal=np.concatenate([[variance], totals - np.einsum("nk,nk->k", chances, chances)]) + self._precisions,
         )
-        return loss + prior, gradient
-
-    limits = [(math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE)), *[(None, None)] * classes]
-    start = np.concatenate([[math.log(fit_temperature(logits, labels))], np.zeros(classes)])
-    found = minimize(negative_log_posterior, start, jac=True, method="L-BFGS-B", bounds=limits)
-    temperature = math.exp(float(found.x[0]))
-    return temperature, np.asarray(found.x[1:] * temperature)
 
 
-def calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = 15) -> float:
-    """Expected calibration error in [0, 1] of the predicted class, over bins of equal width, open below.
+def check_some(labels: NDArray[np.integer]) -> None:
+    """Raises: DataError without pictures."""
+    if len(labels) == 0:
+        raise DataError(
+            "0 validation pictures; the temperature needs at least 1. Add pictures to the validation split."
+        )
 
-    `probabilities` is [N, K]; N must not be 0. Source: Guo et al. 2017, arXiv 1706.04599, eq. 3, with their 15 bins.
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == labels
-    bin_of = np.digitize(confidence, np.linspace(0.0, 1.0, bins + 1)[1:-1], right=True)
-    gaps = np.bincount(bin_of, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+
+def calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS) -> float:
+    """Expected calibration error in [0, 1] of the predicted class; see chance.py. `probabilities` [N, K]; N must not be 0."""
+    return expected_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, bins)
 
 
 def _shifted(logits: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -18,6 +18,14 @@ from tellapart.features.backbone import ReadyBackbone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeldOut:
+    """What classifiers fitted on the other training pictures say of n of them; none saw the picture or its group."""
+
+    rows: NDArray[np.int64]  # [n], of the dataset
+    logits: NDArray[np.floating]  # [n, K]; NaN where the others could not teach it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
     """A trained classifier: a network to the embedding, and a linear layer on it."""
 
@@ -28,6 +36,7 @@ class Candidate:
     # Rows of the dataset -> [n, D], as model.onnx will say; each picture is embedded once.
     embeddings: Callable[[NDArray[np.int64]], NDArray[np.float32]]
     details: Mapping[str, Any]  # for metrics.json
+    held_out: HeldOut | None = None  # more to calibrate on, of a classifier quick enough to be fitted again
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits [n, K] of rows of the dataset, before any calibration, as model.onnx will say."""
@@ -39,7 +48,7 @@ class Validated:
     """A candidate on the validation split, calibrated there."""
 
     candidate: Candidate
-    losses: NDArray[np.float64]  # [n], log loss of each item in nats, calibrated
+    losses: NDArray[np.float64]  # [n], log loss of each item in nats, calibrated on others
     figure_name: str  # what people look at, such as accuracy
     figure: float  # in [0, 1]; the higher, the better
     calibration: Any  # the task's own: what turns logits into probabilities

@@ -69,19 +69,33 @@ def confidences(
 
 
 def receiver_operating(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
-    """False positive rate and true positive rate, both rising from 0 to 1. `positive` [N] must hold both values."""
-    from sklearn.metrics import roc_curve
+    """False positive rate and true positive rate, both rising from 0 to 1. `positive` [N] must hold both values.
 
-    x, y, _ = roc_curve(positive, scores)
+    Points on a straight line between others are left out.
+    """
+    right, wrong = _counted(scores, positive)
+    corner = np.ones(len(right), dtype=np.bool_)
+    corner[1:-1] = (np.diff(right, 2) != 0) | (np.diff(wrong, 2) != 0)
+    x, y = np.append(0, wrong[corner]) / wrong[-1], np.append(0, right[corner]) / right[-1]
     return _thinned(x, y)
 
 
 def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Curve:
-    """Recall, rising, and the precision at it, of `scores` [N]. `positive` [N] must hold both values."""
-    from sklearn.metrics import precision_recall_curve
+    """Recall, rising from 0, and the precision at it, of `scores` [N]. `positive` [N] must hold both values.
 
-    precision, recall, _ = precision_recall_curve(positive, scores)
-    return _thinned(recall[::-1], precision[::-1])
+    At a recall of 0 the precision is 1.
+    """
+    right, wrong = _counted(scores, positive)
+    recall, precision = right / right[-1], right / (right + wrong)
+    return _thinned(np.append(0.0, recall), np.append(1.0, precision))
+
+
+def _counted(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each score, the highest first, how many rows with it or a higher one are positive, and how many are not."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    right = np.cumsum(positive[order], dtype=np.int64)[last]
+    return right, last + 1 - right
 
 
 def coverage_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Curve:

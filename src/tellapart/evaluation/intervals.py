@@ -1,17 +1,14 @@
-"""How far a score can be trusted. In: contributions, groups. Out: 95 % intervals. Next: ranking.py."""
+"""How far a score can be trusted. In: contributions, groups. Out: 95 % intervals. Next: totals.py."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 Counts: TypeAlias = NDArray[np.float32]  # [B, G]: how often resample b drew group g
 Groups: TypeAlias = "Sequence[str] | NDArray[np.integer]"
@@ -67,18 +64,6 @@ def group_numbers(groups: Groups | None, count: int) -> NDArray[np.int64]:
         # A name that no other row can have: no name that came from a file holds a NUL. NumPy drops one at the very end.
         names = np.where(alone, np.char.add("\0.", np.arange(count).astype(str)), names)
     return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64).reshape(count)
-
-
-def sum_by_group(
-    rows: NDArray[np.integer], values: NDArray[np.floating], groups: NDArray[np.integer], shape: tuple[int, int]
-) -> csr_array:
-    """Add up what each picture contributes, as a sparse matrix M of `shape` [R, G]; resample b totals M @ counts_BG.T.
-
-    Contribution i, `values[i]`, goes to row `rows[i]` and column `groups[i]`; a picture may contribute to many rows.
-    """
-    from scipy.sparse import coo_array
-
-    return coo_array((values.astype(np.float32), (rows, groups)), shape=shape).tocsr()
 
 
 def bootstrap(

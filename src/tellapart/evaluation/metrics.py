@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from tellapart.bundle import Score
 from tellapart.errors import DataError
 from tellapart.evaluation.calibration import calibration_error
+from tellapart.evaluation.chance import error_by_chance
 from tellapart.evaluation.intervals import (
     Counts,
     Groups,
     bootstrap,
     group_numbers,
     mean_of_proportions,
-    sum_by_group,
     wilson,
 )
 from tellapart.evaluation.ranking import auroc, auroc_of_resamples
+from tellapart.evaluation.totals import sum_by_group
 from tellapart.evaluation.verdict import FEWEST, judge
 
 Doubles = NDArray[np.float64]
@@ -33,7 +34,7 @@ _FEWEST_RANKED = 5  # the same for AUROC, which compares each with all the other
 
 _TOP = 5
 MOST_CROSSED = 1_000  # classes that are told apart pair by pair
-_SMALLEST = float(np.finfo(np.float64).eps)  # where scikit-learn's log_loss clips probabilities
+_SMALLEST = float(np.finfo(np.float64).eps)  # below it a probability counts as this, as in scikit-learn's log_loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +64,11 @@ def evaluate(
     are {value, low, high, method} with 95 % intervals: Wilson's for the accuracy, else percentile bootstrap, of whole
     groups where any has two pictures, which then also widens the accuracy's. A class without test pictures is left out of balanced
     accuracy and macro averages. Brier's score is the sum over classes, in [0, 2], as in Brier 1950, Monthly Weather
-    Review 78:1-3; the calibration error is described in calibration.py, the AUROC in ranking.py.
+    Review 78:1-3; the calibration error is described in chance.py, with what chance alone does to it, the AUROC in ranking.py.
     Raises: DataError without pictures.
     """
     test = _check(probabilities, labels, groups, classes)
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-    numbers = np.arange(len(classes))
-    averages = precision_recall_fscore_support(test.labels, test.predicted, labels=numbers, zero_division=0.0)
+    averages = _averages(test)
     figures = _figures(test, averages, seed)
     baseline = float(test.support.max() / len(test.labels))
     too_small, verdict = judge(figures["accuracy"], test.support, classes)
@@ -88,12 +86,13 @@ def evaluate(
         # The square of 10,000 classes is a hundred million numbers, of which next to all are 0.
         "confusion_matrix": None
         if len(classes) > MOST_CROSSED
-        else confusion_matrix(test.labels, test.predicted, labels=numbers).tolist(),
+        else confusions(test.labels, test.predicted, len(classes)).tolist(),
         "calibration_error": {
             "before": None
             if uncalibrated_probabilities is None
             else calibration_error(uncalibrated_probabilities, labels),
             "after": calibration_error(probabilities, labels),
+            "by_chance": error_by_chance(probabilities.max(axis=1), seed=seed).as_json(),
         },
         "majority_baseline": baseline,
         "too_small_to_tell": too_small,
@@ -121,20 +120,33 @@ def _check(
     )
 
 
-def _figures(test: _Test, averages: tuple[Doubles, ...], seed: int) -> dict[str, Score]:
-    """The headline figures with their intervals."""
-    from sklearn.metrics import accuracy_score, log_loss
+def confusions(labels: NDArray[np.integer], predicted: NDArray[np.integer], class_count: int) -> NDArray[np.int64]:
+    """How many pictures of each class were taken for each, [K, K], rows by `labels` [N], columns by `predicted` [N]."""
+    cells = labels.astype(np.int64) * class_count + predicted
+    return np.bincount(cells, minlength=class_count**2).reshape(class_count, class_count)
 
+
+def _averages(test: _Test) -> tuple[Doubles, Doubles, Doubles]:
+    """Precision, recall and F1 of each class, [K] each; 0 where there is nothing to divide by, as in scikit-learn."""
+    class_count = len(test.support)
+    right = np.bincount(test.labels[test.labels == test.predicted], minlength=class_count)
+    predicted = np.bincount(test.predicted, minlength=class_count)
+
+    def share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> Doubles:
+        return np.asarray(np.divide(part, whole, out=np.zeros(class_count), where=whole > 0))
+
+    return share(right, predicted), share(right, test.support), share(2 * right, predicted + test.support)
+
+
+def _figures(test: _Test, averages: tuple[Doubles, Doubles, Doubles], seed: int) -> dict[str, Score]:
+    """The headline figures with their intervals."""
     present = test.support > 0
     contributions = _contributions(test)
     values = {
-        "accuracy": float(accuracy_score(test.labels, test.predicted)),
-        # Not balanced_accuracy_score, which warns about classes without test pictures; otherwise the same.
+        "accuracy": float((test.labels == test.predicted).mean()),
         "balanced_accuracy": float(averages[1][present].mean()),
         "macro_f1": float(averages[2][present].mean()),
-        "log_loss": float(log_loss(test.labels, test.probabilities, labels=np.arange(len(present)))),
-        # scikit-learn has Brier's score of more than two classes from 1.7 on only.
-        **{name: float(contributions[name].mean()) for name in contributions if name != "log_loss"},
+        **{name: float(contribution.mean()) for name, contribution in contributions.items()},
     }
     areas = None
     if present.all():
@@ -185,7 +197,7 @@ def _statistics(
     sums = sum_by_group(np.concatenate(rows), np.concatenate(values), np.concatenate(groups), shape)
 
     def statistics(counts: Counts) -> dict[str, Doubles]:
-        totals = (sums @ counts.T).astype(np.float64)
+        totals = sums.of(counts).astype(np.float64)
         right, support, predicted = totals[: 3 * class_count].reshape(3, class_count, -1)
         pictures = support.sum(axis=0)
         present = support > 0
@@ -254,11 +266,13 @@ def _with_few(figure: Score, name: str, test: _Test, recalls: Doubles) -> Score:
     return figure
 
 
-def _per_class(test: _Test, averages: tuple[Doubles, ...], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _per_class(
+    test: _Test, averages: tuple[Doubles, Doubles, Doubles], classes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     predicted = np.bincount(test.predicted, minlength=len(classes))
     table = {}
     for number, name in enumerate(classes):
-        precision, recall, f1 = (float(average[number]) for average in averages[:3])
+        precision, recall, f1 = (float(average[number]) for average in averages)
         support = int(test.support[number])
         low, high = wilson(recall * support, support)
         table[name] = {

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.evaluation.confident import off_the_diagonal
 from tellapart.evaluation.labels import neighbour_distance, stands_out
 
 Kind = Literal["missing", "extra"]
@@ -66,7 +67,7 @@ def examine_sets(
     `probabilities` [N, K] are out-of-fold, or NaN where there are none; `targets` [N, K] in {0, 1, NaN}: a cell that is not
     known is not judged; `embeddings` [N, D]; `groups` [N]: copies in one group do not vouch for each other ("" is no group).
     A class is judged for itself, as a question of yes or no: as many cells are named as its confident joint counts off its
-    diagonal (Northcutt et al. 2021, arXiv 1911.00068, by cleanlab.multilabel_classification, "confident_learning"), namely
+    diagonal (Northcutt et al. 2021, arXiv 1911.00068; cleanlab's "confident_learning", see confident.py), namely
     those that joint counts. Of 5 % flipped cells of collages it names 71 %, and 76 % of those named are right; cleanlab's
     default, pruning by noise rate, names 82 % and is right in 62 %. outliers: as in labels.py.
     """
@@ -104,16 +105,8 @@ def _wrong(chances: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[
     """Which pictures [n] look wrong about one class; none where all have it or all lack it."""
     if present.all() or not present.any():
         return np.zeros(len(present), dtype=np.bool_)
-    from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
-
     # One class at a time, as the pictures of which it is known differ from class to class.
-    found = find_multilabel_issues_per_class(
-        labels=[[0] if one else [] for one in present.tolist()],
-        pred_probs=chances[:, None],
-        filter_by="confident_learning",
-        n_jobs=1,
-    )
-    return np.asarray(found, dtype=np.bool_).reshape(-1)
+    return off_the_diagonal(present.astype(np.int64), np.stack([1 - chances, chances], axis=1))
 
 
 def _cells(kind: Kind, named: NDArray[np.bool_], chances: NDArray[np.float64]) -> tuple[DoubtfulCell, ...]:

@@ -1,4 +1,4 @@
-"""How unlike the training pictures a picture is. In: training embeddings, labels. Out: Novelty. Next: intervals.py.
+"""How unlike the training pictures a picture is. In: training embeddings, labels. Out: Novelty. Next: leading.py.
 
 The score is the distance to the nearest class in units of how far the training pictures of a class lie apart: Lee et al.
 2018, arXiv 1807.03888, eq. 2 (Mahalanobis, one covariance for all classes), with embeddings scaled to length one and the
@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tellapart.evaluation.leading import leading_eigenvectors
+from tellapart.threads import one_thread_a_product
 
 FIT_PICTURES = 2_000  # more change nothing that can be seen, and a network that was just trained must embed them first
 _DIRECTIONS = 64
@@ -74,7 +77,11 @@ def choose_pictures(labels: NDArray[np.integer], *, most: int = FIT_PICTURES, se
 
 def fit_novelty(embeddings: NDArray[np.floating], labels: NDArray[np.integer]) -> Novelty:
     """Fit the score on training pictures: `embeddings` [N, D], `labels` [N]; N must not be 0."""
-    exact = np.asarray(embeddings, dtype=np.float64)
+    with one_thread_a_product():
+        return _fit(np.asarray(embeddings, dtype=np.float64), labels)
+
+
+def _fit(exact: NDArray[np.float64], labels: NDArray[np.integer]) -> Novelty:
     scaled = exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), _LEAST_LENGTH)
     count, length = scaled.shape
     centre = scaled.mean(axis=0)
@@ -97,15 +104,13 @@ def fit_novelty(embeddings: NDArray[np.floating], labels: NDArray[np.integer]) -
 
 def _leading(centred: NDArray[np.float64], wanted: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The `wanted` directions [D, R] along which rows [N, D] spread most, and their variances [R], the least first."""
-    from scipy.linalg import eigh
-
     count, length = centred.shape
     freedom = max(count - 1, 1)
     if length <= count:
-        values, vectors = eigh(centred.T @ centred, subset_by_index=(length - wanted, length - 1))
+        values, vectors = leading_eigenvectors(centred.T @ centred, wanted)
         return vectors, np.maximum(values, 0) / freedom
     # Fewer pictures than entries: the products of pictures have the same largest eigenvalues, and are a smaller matrix.
-    values, vectors = eigh(centred @ centred.T, subset_by_index=(count - wanted, count - 1))
+    values, vectors = leading_eigenvectors(centred @ centred.T, wanted)
     return np.linalg.qr(centred.T @ vectors)[0], np.maximum(values, 0) / freedom
 
 

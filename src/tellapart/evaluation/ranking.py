@@ -1,4 +1,4 @@
-"""How well the probabilities rank the pictures. In: probabilities [N, K], labels. Out: AUROC. Next: metrics.py.
+"""How well the probabilities rank the pictures. In: probabilities, labels. Out: AUROC, average precision. Next: metrics.py.
 
 Shapes: N pictures, K classes, G groups, B resamples of the bootstrap.
 """
@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.intervals import RESAMPLES, Counts, sum_by_group
+from tellapart.evaluation.intervals import RESAMPLES, Counts
+from tellapart.evaluation.totals import sum_by_group
 
 Doubles = NDArray[np.float64]
 
@@ -23,12 +24,34 @@ def auroc(probabilities: Doubles, labels: NDArray[np.integer]) -> float:
     Of two classes the second is the positive one; of more it is the mean over classes, each against all others, as
     scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. `probabilities` is [N, K] with rows summing to 1.
     """
-    from sklearn.metrics import roc_auc_score
+    numbers = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
+    return float(np.mean([area_under_curve(probabilities[:, number], labels == number) for number in numbers]))
 
-    if probabilities.shape[1] == 2:
-        return float(roc_auc_score(labels, probabilities[:, 1]))
-    classes = np.arange(probabilities.shape[1])
-    return float(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro", labels=classes))
+
+def area_under_curve(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
+    """The share of pairs of a positive and a negative in which the positive has the higher of the `scores` [N]; ties are half.
+
+    `positive` [N] must hold both values. Source: Mann and Whitney 1947, through the ranks; scikit-learn's `roc_auc_score`.
+    """
+    count, others = int(positive.sum()), int((~positive).sum())
+    return float((ranks(scores)[positive].sum() - count * (count + 1) / 2) / (count * others))
+
+
+def average_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
+    """Mean of the precision at each positive's place in falling order of `scores` [N], in [0, 1]; `positive` [N] has one.
+
+    Equal scores share a place, as in scikit-learn's `average_precision_score`.
+    """
+    steps, step_of = np.unique(-scores, return_inverse=True)
+    taken = np.cumsum(np.bincount(step_of, minlength=len(steps)))
+    hits = np.bincount(step_of[positive], minlength=len(steps))
+    return float((hits * (np.cumsum(hits) / taken)).sum() / hits.sum())
+
+
+def ranks(values: NDArray[np.floating]) -> Doubles:
+    """The rank of each of `values` [N] from 1, [N]; equal ones share the mean of theirs, as in SciPy's `rankdata`."""
+    _, place_of, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place_of])
 
 
 def auroc_of_resamples(
@@ -60,7 +83,7 @@ def _exact(scores: Doubles, positive: NDArray[np.bool_], groups: NDArray[np.int6
     right = sum_by_group(step_of[~positive], ones[~positive], groups[~positive], shape)
 
     def area(counts: Counts) -> Doubles:
-        positives, negatives = up @ counts.T, right @ counts.T  # [steps, b]
+        positives, negatives = up.of(counts), right.of(counts)  # [steps, b]
         below = np.cumsum(negatives, axis=0) - 0.5 * negatives
         pairs = positives.sum(axis=0, dtype=np.float64) * negatives.sum(axis=0, dtype=np.float64)
         won = np.einsum("sb,sb->b", positives, below, dtype=np.float64)
@@ -72,16 +95,14 @@ def _exact(scores: Doubles, positive: NDArray[np.bool_], groups: NDArray[np.int6
 def _linear(
     probabilities: Doubles, labels: NDArray[np.integer], groups: NDArray[np.int64], numbers: list[int]
 ) -> Callable[[Counts], Doubles]:
-    from scipy.stats import rankdata
-
     influence = np.zeros(len(labels))
     total = 0.0
     for number in numbers:
         scores, positive = probabilities[:, number], labels == number
-        ranks, won = rankdata(scores), np.empty(len(labels))
+        all_ranks, won = ranks(scores), np.empty(len(labels))
         count = int(positive.sum())
-        won[positive] = (ranks[positive] - rankdata(scores[positive])) / (len(labels) - count)
-        won[~positive] = 1 - (ranks[~positive] - rankdata(scores[~positive])) / count
+        won[positive] = (all_ranks[positive] - ranks(scores[positive])) / (len(labels) - count)
+        won[~positive] = 1 - (all_ranks[~positive] - ranks(scores[~positive])) / count
         area = float(won[positive].mean())
         influence += (won - area) / np.where(positive, count, len(labels) - count)
         total += area

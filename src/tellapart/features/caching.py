@@ -45,7 +45,7 @@ def _check_room(folder: Path) -> None:
     """Raises: StorageError where the folder's disk is full, unless that of temporary files is no better."""
     if str(folder).startswith("~"):  # a container's user who is in no list has none
         raise StorageError(f"cannot use {folder}: this user has no home folder. Set TELLAPART_CACHE to a folder.")
-    there = next((path for path in (folder, *folder.parents) if path.is_dir()), None)
+    there = next((path for path in (folder, *folder.parents) if os.path.isdir(path)), None)
     if there is None:
         return
     with storage_errors(folder):
@@ -63,7 +63,7 @@ def describe_cache() -> dict[str, Any]:
     """Folder, size, limit, entries by kind, row stores and exported backbones; makes no folder where there is none."""
     folder = cache_folder()
     entries: dict[str, int] = {}
-    if folder.is_dir():
+    if _is_there(folder):
         with _open_chosen() as cache:
             entries = dict(cache.info().entries)
     rows = rows_info(folder)
@@ -83,14 +83,21 @@ def clear_cache() -> int:
     Row stores that a training uses at the moment stay.
     """
     folder = cache_folder()
+    there = _is_there(folder)
     before = _size() + rows_info(folder).size_bytes
-    if folder.is_dir():
+    if there:
         with _open_chosen() as cache:
             cache.clear()
         with storage_errors(folder):
             remove_backbones(folder)
             clear_rows(folder)
     return max(0, before - _size() - rows_info(folder).size_bytes)
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether the cache's folder is there. Raises: StorageError where that may not be seen."""
+    with storage_errors(folder):
+        return folder.is_dir()
 
 
 def _open_chosen() -> Cache:

@@ -13,11 +13,13 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.examples import PictureFile
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
-from tellapart.features.engine import open_engine
+from tellapart.features.corrected import FEWEST, KNOWN, correct
+from tellapart.features.engine import SHIPPED, CpuEngine, open_engine
 from tellapart.features.extract import Features, extract
 from tellapart.reporter import Reporter
 
 _TITLE = "Computing embeddings"
+_ROUGH: CpuEngine = "openvino-bfloat16"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,6 +32,7 @@ class Embedded:
     reused: int  # pictures whose embedding was in the cache
     seconds: float
     pace: float | None  # seconds a picture on the device that trains; None: nothing was computed there
+    engine: str | None = None  # the name of what computed the training pictures'
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows [n] to embeddings [n, D]."""
@@ -37,37 +40,80 @@ class Embedded:
 
 
 def embed_dataset(
-    dataset: Dataset, backbone: ReadyBackbone, device: str, cache: Cache, reporter: Reporter
+    dataset: Dataset,
+    backbone: ReadyBackbone,
+    device: str,
+    cache: Cache,
+    reporter: Reporter,
+    *,
+    engine: CpuEngine = SHIPPED,
 ) -> tuple[Dataset, Embedded]:
     """Every picture's embedding, and the data set without those that none could be had of.
 
-    The test split's are a CPU's, as model.onnx will give them. Raises: DataError when a split has no picture left.
+    Validation and test are ONNX Runtime's on a CPU, as model.onnx will give them, whatever `device` and `engine` the training
+    pictures are embedded by. What is computed on a CPU in bfloat16 is corrected by some pictures in float32, too; a training split
+    too small for that is float32 throughout. Raises: DataError when a split has no picture left.
     """
     started = time.monotonic()
+    if device == "cpu" and engine == _ROUGH and len(dataset.rows["train"]) < FEWEST:
+        reporter.say(
+            f"{len(dataset.rows['train']):,} training pictures are fewer than {FEWEST:,}: bfloat16 would save nothing, and ONNX "
+            "Runtime computes the embeddings, in float32."
+        )
+        engine = SHIPPED
     every = np.arange(len(dataset.pictures))
-    # Half precision on a GPU differs in digits that a test can see, and model.onnx runs on a CPU.
-    last = dataset.rows["test"] if device != "cpu" else every[:0]
+    # Half precision differs in digits that a test can see, and model.onnx runs on a CPU.
+    as_shipped = device == "cpu" and engine == SHIPPED
+    last = every[:0] if as_shipped else np.setdiff1d(every, dataset.rows["train"])
     vectors = np.empty((len(every), backbone.embedding), dtype=np.float32)
     problems: dict[int, str] = {}
     computed = reused = 0
     pace: float | None = None
-    for rows, where in ((np.setdiff1d(every, last), device), (last, "cpu")):
+    used: str | None = None
+    for rows, where, by in ((np.setdiff1d(every, last), device, engine), (last, "cpu", SHIPPED)):
         if not len(rows):
             continue
         began = time.monotonic()
-        features = embed_pictures([dataset.pictures[row] for row in rows], backbone, where, cache, reporter)
+        features = embed_pictures([dataset.pictures[row] for row in rows], backbone, where, cache, reporter, engine=by)
+        used = used or features.engine
         if where == device and features.computed:
-            pace = (time.monotonic() - began) / features.computed
+            pace = pace or (time.monotonic() - began) / features.computed
         vectors[rows] = features.vectors
         problems.update((int(rows[place]), problem) for place, problem in features.problems.items())
         computed, reused = computed + features.computed, reused + features.reused
+    if used is not None and used.startswith("openvino-") and used.endswith("-bfloat16"):
+        _correct(vectors, dataset, problems, backbone, cache, reporter)
     seconds = time.monotonic() - started
     dataset = dataset.without(problems)
     if problems:
         vectors = np.delete(vectors, list(problems), axis=0)
     return dataset, Embedded(
-        backbone=backbone, vectors=vectors, computed=computed, reused=reused, seconds=seconds, pace=pace
+        backbone=backbone,
+        vectors=vectors,
+        computed=computed,
+        reused=reused,
+        seconds=seconds,
+        pace=pace,
+        engine=used,
     )
+
+
+def _correct(
+    vectors: NDArray[np.float32],
+    dataset: Dataset,
+    problems: dict[int, str],
+    backbone: ReadyBackbone,
+    cache: Cache,
+    reporter: Reporter,
+) -> None:
+    """Correct the training pictures' rows of `vectors` [N, D] in place, by those of the first few that can be read."""
+    train = np.array([row for row in dataset.rows["train"].tolist() if row not in problems], dtype=np.int64)
+    known = train[:KNOWN]  # rows are in the order of their contents, which is random
+    pictures = [dataset.pictures[row] for row in known]
+    exact = embed_pictures(pictures, backbone, "cpu", cache, reporter, title="Correcting embeddings")
+    there = np.flatnonzero(np.isfinite(exact.vectors).all(axis=1))
+    if len(there):
+        vectors[train] = correct(vectors[train], there, exact.vectors[there])
 
 
 def embed_pictures(
@@ -78,12 +124,16 @@ def embed_pictures(
     reporter: Reporter,
     *,
     title: str = _TITLE,
+    engine: CpuEngine = SHIPPED,
 ) -> Features:
-    """Embeddings of pictures by a backbone, with progress under `title`; no `cache` for a network just trained."""
+    """Embeddings of pictures by a backbone, with progress under `title`; no `cache` for a network just trained.
+
+    `engine` is what embeds on a CPU; where it refuses the network, ONNX Runtime does, and `reporter` says so.
+    """
     with reporter.step(title, len(pictures)) as advance:
         return extract(
             pictures,
-            engine=open_engine(backbone, device),
+            engine=open_engine(backbone, device, engine, warn=reporter.warn),
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,
             fingerprint=backbone.fingerprint,

@@ -35,6 +35,7 @@ class Features:
     problems: dict[int, str]  # row -> why there is no embedding
     computed: int  # distinct pictures that went through the network
     reused: int  # distinct pictures whose embedding was in the cache
+    engine: str  # its name, of the library and the precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ def extract(
         problems=problems,
         computed=len(missing) - sum(row in problems for row in missing),
         reused=reused,
+        engine=engine.name,
     )
 
 

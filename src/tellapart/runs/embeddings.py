@@ -18,6 +18,7 @@ from tellapart.errors import BackboneError, SettingsError
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import embed_pictures
+from tellapart.features.engine import SHIPPED, CpuEngine, engine_called
 from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.runs.open import WEIGHTS, OpenRun
@@ -48,7 +49,13 @@ def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> EmbeddedExample
     chosen = draw(usable, MOST_OWN if own else MOST_PICTURES, seed=run.settings.seed)
     backbone = own_backbone(run) if own else _pretrained(run, reporter)
     vectors, kept = embed_examples(
-        chosen, backbone, frozen=not own, cache=cache, reporter=reporter, title="Looking up embeddings"
+        chosen,
+        backbone,
+        frozen=not own,
+        engine=engine_called(run.manifest.backbone.embedded_by),
+        cache=cache,
+        reporter=reporter,
+        title="Looking up embeddings",
     )
     return EmbeddedExamples(examples=[chosen[row] for row in kept], vectors=vectors, n_all=len(usable), own=own)
 
@@ -69,7 +76,10 @@ def embed_by_own(
     """Embeddings [n, D] by the run's own network, of the pictures that can be read, and the rows of those."""
     frozen = run.manifest.strategy == "probe"
     title = "Looking up training pictures"
-    return embed_examples(examples, own_backbone(run), frozen=frozen, cache=cache, reporter=reporter, title=title)
+    engine = engine_called(run.manifest.backbone.embedded_by)
+    return embed_examples(
+        examples, own_backbone(run), frozen=frozen, engine=engine, cache=cache, reporter=reporter, title=title
+    )
 
 
 def embed_examples(
@@ -77,16 +87,26 @@ def embed_examples(
     backbone: ReadyBackbone,
     *,
     frozen: bool,
+    engine: CpuEngine = SHIPPED,
     cache: Cache,
     reporter: Reporter,
     title: str,
 ) -> tuple[NDArray[np.float32], list[int]]:
-    """Embeddings [n, D] of the pictures that can be read, and the rows of those; `frozen`: training has kept them."""
+    """Embeddings [n, D] of the pictures that can be read, and the rows of those.
+
+    `frozen`: training has kept them, those of its own pictures as `engine` computed them.
+    """
     # It kept them by the pixels' hash, which does not say what the file holds today.
     pictures = [_known(example) if frozen else _as_it_is(example) for example in examples]
-    features = embed_pictures(pictures, backbone, "cpu", cache, reporter, title=title)
-    kept = [row for row in range(len(examples)) if row not in features.problems]
-    return features.vectors[kept], kept
+    vectors = np.full((len(examples), backbone.embedding), np.nan, dtype=np.float32)
+    trained = np.array([example.split == "train" for example in examples], dtype=bool)
+    quick = trained if frozen and engine != SHIPPED else np.zeros_like(trained)
+    for rows, by in ((np.flatnonzero(quick), engine), (np.flatnonzero(~quick), SHIPPED)):
+        if len(rows):
+            asked = [pictures[row] for row in rows]
+            vectors[rows] = embed_pictures(asked, backbone, "cpu", cache, reporter, title=title, engine=by).vectors
+    kept = np.flatnonzero(np.isfinite(vectors).all(axis=1)).tolist()
+    return vectors[kept], kept
 
 
 def draw(examples: Sequence[Example], most: int, *, seed: int) -> list[Example]:

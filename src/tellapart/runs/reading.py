@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.formulas import SafeReader
 from tellapart.errors import DataError
+from tellapart.runs.prediction_columns import RANKED, is_whole, ranked_columns
 from tellapart.storage import storage_errors
 
 _TOLD = 3  # columns before the probabilities: path, target, answer
@@ -27,7 +28,23 @@ class PredictionTable:
     paths: list[Path]  # [n]
     targets: list[str]  # [n], the truth as the task writes it
     answers: list[str]  # [n], as the task writes them
-    probabilities: NDArray[np.float32]  # [n, K], calibrated
+    probabilities: NDArray[np.float32]  # [n, K], calibrated; or of the most probable classes alone, in falling order
+    ranked: NDArray[np.int64] | None = None  # which classes those are, as `probabilities`; None: all, in their order
+
+    @property
+    def best(self) -> NDArray[np.int64]:
+        """The most probable class of each picture, [n]."""
+        return self.probabilities.argmax(axis=1) if self.ranked is None else self.ranked[:, 0]
+
+    @property
+    def sure(self) -> NDArray[np.float32]:
+        """Its probability, [n]."""
+        highest: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return highest
+
+    def judged(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Probabilities [n, ...] and, for the true classes [n], columns of them: for what asks only whether the first is right."""
+        return self.probabilities, labels if self.ranked is None else (self.best != labels).astype(np.int64)
 
     def refusal(self, row: int) -> DataError:
         """What is raised when a task cannot read row `row`."""
@@ -60,18 +77,22 @@ def read_predictions(path: Path, classes: tuple[str, ...]) -> PredictionTable:
     except csv.Error:
         raise _refusal(path, reader.line) from None
     header = table[0][1] if table else []
+    wide = not is_whole(len(classes)) and header[_TOLD:] == ranked_columns()
     wanted = ["path", *header[1:2], "predicted", *(f"probability of {name}" for name in classes)]
-    if header[: len(wanted)] != wanted:
+    if not wide and header[: len(wanted)] != wanted:
         raise DataError(
             f"{path} has the columns {','.join(header)[:200]!r}, not those of the model's {len(classes)} classes. Train again."
         )
-    lines, told, rows = [], [], []
+    number = {name: index for index, name in enumerate(classes)}
+    lines, told, rows, ranked = [], [], [], []
     for line, cells in table[1:]:
         try:
-            rows.append([float(cell) for cell in cells[_TOLD:]])
-            if len(rows[-1]) != len(classes):
+            if wide:
+                ranked.append([number[cell] for cell in cells[_TOLD + 1 :: 2]])
+            rows.append([float(cell) for cell in (cells[_TOLD + 2 :: 2] if wide else cells[_TOLD:])])
+            if len(rows[-1]) != (RANKED if wide else len(classes)) or (wide and len(ranked[-1]) != RANKED):
                 raise ValueError
-        except ValueError:
+        except (ValueError, KeyError):
             raise _refusal(path, line) from None
         told.append(cells[:_TOLD])
         lines.append(line)
@@ -81,7 +102,8 @@ def read_predictions(path: Path, classes: tuple[str, ...]) -> PredictionTable:
         paths=[Path(cells[0]) for cells in told],
         targets=[cells[1] for cells in told],
         answers=[cells[2] for cells in told],
-        probabilities=np.array(rows, dtype=np.float32).reshape(-1, len(classes)),
+        probabilities=np.array(rows, dtype=np.float32).reshape(-1, RANKED if wide else len(classes)),
+        ranked=np.array(ranked, dtype=np.int64).reshape(-1, RANKED) if wide else None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib.metadata
 import json
 import os
@@ -248,6 +249,11 @@ def _without_none(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """What computed the result: Python and the packages that matter."""
+    return dict(_versions())
+
+
+@functools.cache  # a run writes them three times, and each reads a file for every package
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,7 +60,7 @@ class Tested:
     scores_without_leaked: Mapping[str, Score] | None
     beside: Mapping[str, Any]  # the task's own entries of metrics.json
     columns: Sequence[str]  # of predictions.csv
-    table: Callable[[Sequence[Example]], Sequence[Sequence[object]]]  # its rows, one an example
+    table: Callable[[Sequence[Example]], Iterable[Sequence[object]]]  # its rows, one an example
     expected: Mapping[str, Expected]  # outputs of model.onnx
     details: Any = None  # what the task's export needs
     warning: str = ""  # what a person should know
@@ -78,6 +78,7 @@ class Learned:
     tested: Tested
     computed: int  # pictures that went through the frozen network
     reused: int  # pictures whose embedding was in the cache
+    engine: str | None  # that computed the training pictures' embeddings; None: there are none
     seconds: dict[str, float]  # by step
     started: float  # of time.monotonic
 
@@ -106,6 +107,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
         **{learned.headline: tested.metrics[learned.headline]},
         seconds=metrics["seconds"],
         computed=learned.computed,
+        engine=learned.engine,
     )
     run.finish()
     return _result(run, learned, metrics)
@@ -166,6 +168,7 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
             weights_license=backbone.weights_license,
             weights_fingerprint=backbone.fingerprint,
             test_time_augmentation=backbone.test_time_augmentation,
+            embedded_by=learned.engine,
         ),
         scores=dict(tested.scores),
         scores_without_leaked=None if clean is None else dict(clean),
@@ -230,7 +233,7 @@ def _metrics(learned: Learned, difference: float) -> dict[str, Any]:
         "choice": choice.reason,
         "validation": comparison(choice),
         "training": {one.candidate.strategy: dict(one.candidate.details) for one in choice.compared},
-        "embeddings": {"computed": learned.computed, "reused": learned.reused},
+        "embeddings": {"computed": learned.computed, "reused": learned.reused, "engine": learned.engine},
         "onnx_difference": difference,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }

@@ -17,51 +17,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import PictureError
+from tellapart.serving.batches import BatchTimes, Network, Observer, Outputs
 from tellapart.serving.own_core import OwnCore, yield_to_others
 from tellapart.serving.refusals import Late, Stopping, TooLarge
 from tellapart.serving.waiting import WaitingLine
 
 BATCH_SECONDS = 0.036  # for which a thread takes pictures at a time, where nobody asked for a delay
-
-
-class Network(Protocol):
-    """What a batch needs of a model."""
-
-    def prepare(self, picture: Any) -> tuple[NDArray[Any], Any]:
-        """A picture to the network's input [...], and what is wanted again beside its outputs. Raises: PictureError."""
-
-    def run(self, inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """Inputs [N, ...] to outputs by name, each [N, ...]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchTimes:
-    """How long the stages of one batch took, in seconds."""
-
-    pictures: int  # that were decoded and run
-    waited: tuple[float, ...]  # in the queue, one a picture taken
-    decoding: float
-    running: float
-
-
-Observer = Callable[[Network, BatchTimes], None]  # who counts batches; called from the worker threads
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outputs:
-    """What the network says of the pictures of one request."""
-
-    rows: tuple[
-        Mapping[str, NDArray[Any]] | None, ...
-    ]  # one a picture: each output's row; None where it was unreadable
-    beside: tuple[Any, ...]  # one a picture: what came from `prepare` beside the input; None where it was unreadable
-    errors: tuple[str, ...]  # one a picture: why it could not be read; "" where it could
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -12,17 +12,9 @@ import grpc.aio
 from tellapart.serving import protobuf
 from tellapart.serving.bodies import MAX_VALUES, Limits, shown
 from tellapart.serving.budget import Room
+from tellapart.serving.described import get_version, model_config, model_metadata, model_statistics, server_metadata
 from tellapart.serving.grpc_guard import GuardedMethod
-from tellapart.serving.inference_protocol import (
-    check_number,
-    get_version,
-    model_config,
-    model_metadata,
-    model_statistics,
-    read_timeout,
-    read_top,
-    server_metadata,
-)
+from tellapart.serving.inference_protocol import check_number, read_timeout, read_top
 from tellapart.serving.keys import Keys
 from tellapart.serving.refusals import Refusal, TooLarge, Unknown
 from tellapart.serving.service import Service

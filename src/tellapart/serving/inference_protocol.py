@@ -8,7 +8,6 @@ tensor data, classification, the model repository, configuration and statistics
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +17,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tellapart.serving.bodies import Limits, SafeJSON, read_aside, read_body, read_json, shown, to_json
+from tellapart.serving.described import get_version, model_config, model_metadata, model_statistics, server_metadata
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Picture
 from tellapart.serving.refusals import Refusal, Stopping
 from tellapart.serving.repository import Repository
 from tellapart.serving.service import Service
 from tellapart.serving.tensors import (
-    IMAGE,
     Tensor,
     Wanted,
     answer_tensors,
@@ -38,11 +37,8 @@ from tellapart.serving.tensors import (
     to_values,
 )
 
-EXTENSIONS = ("classification", "model_repository", "binary_tensor_data", "statistics", "model_configuration")
-PLATFORM = "onnxruntime_onnx"
 HEADER = "Inference-Header-Content-Length"  # bytes of JSON at the body's start, when binary data follows
 _MOST_OUTPUTS = 16
-_CONFIG_TYPES: Mapping[str, str] = {"FP32": "TYPE_FP32", "BOOL": "TYPE_BOOL", "BYTES": "TYPE_STRING"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,56 +127,6 @@ class _InferenceEndpoints:
         await read_body(request, self._limits)
         await asyncio.to_thread(self._service.repository.unload, request.path_params["name"])
         return SafeJSON({})
-
-
-def server_metadata() -> dict[str, Any]:
-    """Who serves, and with which extensions."""
-    return {"name": "tellapart", "version": importlib.metadata.version("tellapart"), "extensions": list(EXTENSIONS)}
-
-
-def model_metadata(repository: Repository, version: Version) -> dict[str, Any]:
-    """A model's inputs and outputs. `image` may also come as UINT8 [N, H, W, 3], which the protocol cannot say."""
-    return {
-        "name": version.name,
-        "versions": [str(number) for number in sorted(repository.model(version.name).versions)],
-        "platform": PLATFORM,
-        "inputs": [{"name": IMAGE, "datatype": "BYTES", "shape": [-1]}],
-        "outputs": [{"name": name, "datatype": kind, "shape": list(shape)} for name, kind, shape in version.outputs],
-    }
-
-
-def model_config(version: Version) -> dict[str, Any]:
-    """A model's inputs and outputs as Triton's model configuration says them: that of a model without Triton's own batches."""
-    image = {"name": IMAGE, "data_type": "TYPE_STRING", "format": "FORMAT_NONE", "dims": [-1]}
-    return {
-        "name": version.name,
-        "platform": PLATFORM,
-        "backend": "onnxruntime",
-        "max_batch_size": 0,
-        "input": [image],
-        "output": [
-            {"name": name, "data_type": _CONFIG_TYPES[kind], "dims": list(shape)}
-            for name, kind, shape in version.outputs
-        ],
-    }
-
-
-def model_statistics(repository: Repository, *, name: str | None = None, version: str = "") -> list[dict[str, Any]]:
-    """Counts of one version, of all of a model, or of all. Raises: Unknown."""
-    if name is None:
-        found = [one for served in repository.serving.values() for one in served.versions.values()]
-    elif version:
-        found = [get_version(repository, name, version)]
-    else:
-        found = list(repository.model(name).versions.values())
-    return [one.statistics.as_json(one.name, one.number) for one in found]
-
-
-def get_version(repository: Repository, name: str, version: str) -> Version:
-    """A version by its text; the latest for "". Raises: Unknown, Refusal."""
-    if version and not (version.isascii() and version.isdigit() and len(version) < 19):
-        raise Refusal(f"{version[:40]!r} is not a version. Versions are whole numbers.")
-    return repository.get(name, version=int(version or 0))
 
 
 def read_infer(body: bytes, header_length: str | None) -> InferRequest:

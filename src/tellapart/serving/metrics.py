@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from tellapart.serving.batching import BatchTimes, Network
+from tellapart.serving.batches import BatchTimes, Network
 
 if TYPE_CHECKING:
     from tellapart.serving.repository import Repository

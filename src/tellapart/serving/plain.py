@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tellapart.serving.bodies import File, Limits, SafeJSON, read_body
-from tellapart.serving.inference_protocol import get_version
+from tellapart.serving.described import get_version
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded
 from tellapart.serving.refusals import NotAllowed, Overloaded, Refusal, Stopping, TooLarge

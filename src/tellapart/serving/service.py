@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.serving.batching import Batcher, BatchTimes, Network, Outputs
+from tellapart.serving.batches import BatchTimes, Network, Outputs
+from tellapart.serving.batching import Batcher
 from tellapart.serving.metrics import Metrics
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Picture

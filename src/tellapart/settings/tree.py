@@ -197,6 +197,8 @@ class TrainSettings(Part):
     coverage: float = Field(0.95, gt=0.5, lt=1)  # wanted: how often the set of likely classes holds the true one
     strict: bool = False  # an unreadable picture stops the run
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    # What computes the training pictures' embeddings on a CPU, in float32 where no other precision is named; auto: onnxruntime.
+    engine: Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"] = "auto"
     report: bool = True  # write report.html
     language: Literal["en", "zh"] | None = None  # of the report; None: the system's
     folds: int = Field(5, ge=2, le=20)  # of the cross-validation that chooses the classifier's strength
@@ -256,6 +258,7 @@ class TrainSettings(Part):
             "backbone": "backbone" in _changed(self) and self.strategy == "scratch",
             "weights": self.weights is not None and self.strategy == "scratch",
             "budget": self.budget is not None and self.strategy == "probe",
+            "engine": self.engine != "auto" and self.strategy == "scratch",
         }
         for name in (name for name, given in idle.items() if given):
             other = "scratch" if name.startswith("network.") and self.strategy != "scratch" else "finetune"
@@ -269,13 +272,18 @@ class TrainSettings(Part):
     def trained_by(self) -> dict[str, Any]:
         """The settings that a training's result depends on, as JSON values."""
         return self.model_dump(
-            mode="json", exclude={**dict.fromkeys(_LEARNED_WITHOUT, True), "network": {"test_time_augmentation"}}
+            mode="json",
+            exclude={
+                **dict.fromkeys(_LEARNED_WITHOUT, True),
+                "network": {"test_time_augmentation"},
+                "loop": {"workers"},
+            },
         )
 
     @property
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
-        return ReadOptions(task=self.task, separator=self.label_separator, **self.reading.model_dump())
+        return ReadOptions(task=self.task, separator=self.label_separator, span=self.span, **self.reading.model_dump())
 
     @property
     def span(self) -> Span | None:

@@ -19,8 +19,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tellapart.errors import PictureError
+from tellapart.errors import DataError, PictureError
 
+# What a damaged file makes pyarrow raise: texts that are no UTF-8, dates beyond the calendar ...
+DAMAGED = (pa.ArrowException, ValueError, LookupError, TypeError, OverflowError, NotImplementedError)
 MAX_PART = 4 * 1024**3  # bytes of a part's pictures, decoded
 MAX_CELLS = 1024**3  # bytes of what is no picture, decoded
 _PARTS_KEPT = 4
@@ -60,6 +62,14 @@ class ColumnFile:
             return
         self._check(range(self._parquet.metadata.num_row_groups), columns, MAX_CELLS)
         yield from self._parquet.iter_batches(_BATCH, columns=columns)
+
+    def names(self) -> Iterator[str]:
+        """What each row's picture is called. Raises: PictureError."""
+        row = 0
+        for batch in self.batches():
+            for place in places(batch, self.pictures):
+                yield member_name(row, place if isinstance(place, str) else None)
+                row += 1
 
     def picture(self, row: int) -> bytes:
         """The bytes of the picture in a row. Raises: PictureError where there is none."""
@@ -136,6 +146,35 @@ def member_name(row: int, path: str | None) -> str:
     return f"{row:07d}{ending if re.fullmatch(r'[.][A-Za-z0-9]+', ending) else ''}"
 
 
+def places(batch: pa.RecordBatch, pictures: Sequence[str]) -> list[Any]:
+    """What each row of a batch says of where its picture was; None where it says nothing."""
+    for name in pictures:
+        if name in batch.schema.names and pa.types.is_struct(batch.schema.field(name).type):
+            column = batch.column(name)
+            if column.type.get_field_index("path") >= 0:
+                return list(column.field("path").to_pylist())
+    return [None] * len(batch)
+
+
+def picture_names(table: str) -> list[str]:
+    """What the pictures in a table are called, row by row. Raises: DataError where there are none, or it cannot be read."""
+    try:
+        file = _SHELF.get(table)
+        names = list(file.names())
+    except (OSError, PictureError, *DAMAGED) as error:
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise DataError(
+            f"{table!r} cannot be read as parquet or Arrow: {reason}. Save it again, or name picture files."
+        ) from None
+    if len(file.pictures) != 1:
+        found = ", ".join(map(repr, file.pictures)) or "none"
+        raise DataError(
+            f"the table {table!r} must have one column of pictures, which holds their bytes; it has {found}. Name picture files, "
+            "or give it after --list if it names some."
+        )
+    return names
+
+
 def read_picture(table: str, member: str) -> bytes:
     """The bytes of a picture in a table, by its name there. Raises: PictureError; FileNotFoundError where no row has that name."""
     named = _MEMBER.fullmatch(member)
@@ -143,19 +182,29 @@ def read_picture(table: str, member: str) -> bytes:
         raise FileNotFoundError(errno.ENOENT, "the table has no such row", f"{table}/{member}")
     try:
         return _SHELF.get(table).picture(int(named[1]))
-    except pa.ArrowException as error:
-        raise PictureError(f"its table cannot be read: {str(error).splitlines()[0][:200]}") from None
+    except PictureError:
+        raise
+    except (OSError, *DAMAGED) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's; pyarrow raises others of a damaged file
+        raise PictureError(f"its table cannot be read: {(str(error).splitlines() or [''])[0][:200]}") from None
 
 
 def _arrow(source: Any) -> tuple[pa.Schema, list[pa.RecordBatch]]:
-    """An Arrow file, or a stream as Hugging Face's cache has it."""
+    """An Arrow file, or a stream as Hugging Face's cache has it.
+
+    Raises: ArrowInvalid where places in it lead out of its own bytes, which reading would follow.
+    """
     try:
         file = pa.ipc.open_file(source)
-        return file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]
+        schema, batches = file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]
     except pa.ArrowInvalid:
         source.seek(0)
         stream = pa.ipc.open_stream(source)
-        return stream.schema, list(stream)
+        schema, batches = stream.schema, list(stream)
+    for batch in batches:
+        batch.validate(full=True)
+    return schema, batches
 
 
 def _is_picture(kind: Any) -> bool:

@@ -17,8 +17,6 @@ from typing import NamedTuple
 from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.preprocessing import MAX_FILE_BYTES
 from tellapart.sources.members import MAX_MEMBERS, Contents
-from tellapart.sources.tars import open_tar
-from tellapart.sources.zips import open_zip
 
 TABLES = (".parquet", ".pq", ".arrow", ".feather")  # that may hold pictures
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -57,7 +55,7 @@ class _Shelf:
             with self._lock:
                 found = self._known.get(key)
             if found is None:
-                found = open_zip(key.path) if _is_zip(key.path) else open_tar(key.path)
+                found = _open(key.path)
                 self._keep(key, found)
         return found
 
@@ -72,12 +70,29 @@ class _Shelf:
                 self._known.popitem(last=False)
 
 
+def _open(path: str) -> Contents:
+    """Raises: DataError, OSError."""
+    # Only now: most pictures are files, and tarfile takes as long to import as all rooms up to here.
+    if _is_zip(path):
+        from tellapart.sources.zips import open_zip
+
+        return open_zip(path)
+    from tellapart.sources.tars import open_tar
+
+    return open_tar(path)
+
+
 _SHELF = _Shelf()
 
 
 def is_archive(path: _PathLike) -> bool:
     """Whether a path is a file whose name says that it is an archive that we read."""
     return os.fspath(path).lower().endswith(ENDINGS) and os.path.isfile(path)
+
+
+def is_picture_table(path: _PathLike) -> bool:
+    """Whether a path is a file whose name says that it is a table that may hold pictures."""
+    return os.fspath(path).lower().endswith(TABLES) and os.path.isfile(path)
 
 
 def open_archive(path: _PathLike) -> Contents:
@@ -104,7 +119,7 @@ def split_path(path: _PathLike) -> tuple[str, str] | None:
 def split_table(path: _PathLike) -> tuple[str, str] | None:
     """The table and the name of a picture in it, of a path that leads into one; None for any other."""
     table, member = os.path.split(os.fspath(path))
-    return (table, member) if table.lower().endswith(TABLES) and os.path.isfile(table) else None
+    return (table, member) if is_picture_table(table) else None
 
 
 def read_bytes(path: _PathLike) -> bytes:

@@ -83,7 +83,6 @@ class Analysis:
         self, kind: Covariance, vectors: Floats, labels: Integers, rows: Integers, threads: ThreadPoolExecutor
     ) -> tuple[Floats, Floats, Floats]:
         """Variances [D] and directions [D, D] of a covariance, and the means along these [K, D]."""
-        from scipy.linalg import eigh
 
         def products(part: slice) -> tuple[Floats, ...]:
             apart = self._standardised(vectors[rows[part]])
@@ -93,7 +92,7 @@ class Analysis:
 
         (scatter,) = sum_over_rows(threads, len(rows), products)
         freedom = len(rows) - (self.class_count if kind == "within" else 1)
-        variances, directions = eigh((scatter / freedom).astype(np.float32), check_finite=False)
+        variances, directions = np.linalg.eigh((scatter / freedom).astype(np.float32))
         return np.maximum(variances, 0), directions, self._means @ directions
 
     def _shrunk(self, covariance: Covariance, shrinkage: float) -> tuple[Floats, Floats, Floats]:

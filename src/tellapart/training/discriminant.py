@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.training.analysis import Analysis, Covariance
+from tellapart.training.golden_section import lowest
 from tellapart.training.probe import check_vectors, deal, number_groups, picture_weights
 from tellapart.training.strips import worker_threads
 
@@ -137,19 +138,12 @@ def _search(
 
 
 def _best_scale(scores: Floats, labels: Integers, logarithms: Floats) -> tuple[float, float]:
-    from scipy.optimize import minimize_scalar
-
     def loss(exponent: float) -> float:
         return mean_loss(scores, labels, logarithms, float(np.exp2(exponent)))
 
     # Where every picture is right, the loss falls for ever.
-    found = minimize_scalar(
-        lambda exponent: loss(exponent) + _MODESTY * exponent,
-        bounds=_EXPONENTS,
-        method="bounded",
-        options={"xatol": 0.05},
-    )
-    return float(np.exp2(found.x)), loss(found.x)
+    found = lowest(lambda exponent: loss(exponent) + _MODESTY * exponent, *_EXPONENTS, width=0.05)
+    return float(np.exp2(found)), loss(found)
 
 
 def mean_loss(scores: Floats, labels: Integers, logarithms: Floats, scale: float) -> float:

@@ -83,8 +83,6 @@ def sum_of_losses(coordinates: Floats, signed: Floats, parameters: Doubles, thre
 
 def find_basis(vectors: Floats, threads: ThreadPoolExecutor) -> Basis:
     """The basis of vectors [N, D]."""
-    from scipy.linalg import eigh, qr
-
     count, length = vectors.shape
     mean, scale = (row[0] for row in standardisation(vectors, np.ones((1, count), dtype=np.bool_), threads))
 
@@ -98,10 +96,10 @@ def find_basis(vectors: Floats, threads: ThreadPoolExecutor) -> Basis:
     if count > length:
         # Any orthonormal directions serve, so that single precision is enough here.
         (covariance,) = sum_over_rows(threads, count, products)
-        return Basis(mean=mean, scale=scale, directions=eigh(covariance)[1])
+        return Basis(mean=mean, scale=scale, directions=np.linalg.eigh(covariance)[1])
     # Fewer pictures than features: they lie in the space that they span themselves.
-    span, mixture = qr(standardised(slice(None)).T, mode="economic")
-    variances, turned = eigh(mixture @ mixture.T)
+    span, mixture = np.linalg.qr(standardised(slice(None)).T)
+    variances, turned = np.linalg.eigh(mixture @ mixture.T)
     kept = variances > _NULL * max(float(variances[-1]), np.finfo(np.float64).tiny)
     return Basis(mean=mean, scale=scale, directions=span @ turned[:, kept])
 

@@ -54,6 +54,9 @@ class MultilabelProbe:
     bias: Floats  # [K]
     strength: float  # lambda: each fit minimised mean log loss + lambda / 2 x sum of squared standardised weights
     trials: Mapping[float, float]  # strength -> mean held-out log loss of a cell; empty where nothing was held out
+    held_out: (
+        Floats | None
+    )  # [N, K], logits of fits at `strength` without the picture or its group; NaN, None: not held out
     folds: int  # how many folds were held out in turn
     converged: bool
 
@@ -107,6 +110,7 @@ def fit_multilabel_probe(
         bias=bias.astype(np.float32),
         strength=strength,
         trials=trials,
+        held_out=search.logits(rows, len(targets)) if trials else None,
         folds=len(held_out) if trials else 0,
         converged=converged,
     )
@@ -173,6 +177,7 @@ class _LabelsSearch:
         known = np.abs(signed)[self._classes] * held_out[self._folds]
         self._weight = float(known.sum(dtype=np.float64))
         self._parameters: Doubles | None = None
+        self._least, self._best = np.inf, np.zeros((len(self._folds), coordinates.shape[1]))
 
     @property
     def possible(self) -> bool:
@@ -193,7 +198,20 @@ class _LabelsSearch:
             scored = sum_of_losses(self._coordinates, signed * held_out, solution.parameters, self._threads)
             loss += float(scored.sum())
         self._parameters = np.concatenate(parts)
+        if loss < self._least:
+            self._least, self._best = loss, self._parameters
         return loss / self._weight
+
+    def logits(self, rows: NDArray[np.int64], count: int) -> Floats:
+        """What the best strength's fits say of what they were not fitted on, [count, K]; these pictures are `rows` [N] of all.
+
+        NaN for other pictures, for those that no fold held out, and for a class that a fold's rest cannot teach.
+        """
+        found = np.full((count, len(self._signed)), np.nan, dtype=np.float32)
+        for fold, number, parameters in zip(self._folds, self._classes, self._best, strict=True):
+            out = self._held_out[fold]
+            found[rows[out], number] = self._coordinates[out] @ parameters
+        return found
 
 
 def _shares(problems: int, pictures: int) -> Iterator[slice]:

@@ -42,6 +42,9 @@ class Probe:
     bias: Floats  # [K]
     strength: float  # lambda: the fit minimised mean log loss + lambda / 2 x sum of squared standardised weights
     trials: Mapping[float, float]  # strength -> mean held-out log loss in nats; empty where nothing was held out
+    held_out: (
+        Floats | None
+    )  # [N, K], logits of fits at `strength` without the picture or its group; NaN, None: not held out
     folds: int  # how many folds were held out in turn
     converged: bool
     iterations: int  # of the last fit, on all vectors
@@ -94,6 +97,7 @@ def fit_probe(
         bias=bias[0],
         strength=strength,
         trials=search.trials,
+        held_out=_among_all(search.held_out, rows, len(targets)),
         folds=len(held_out) if search.trials else 0,
         converged=solution.converged,
         iterations=solution.iterations,
@@ -107,6 +111,9 @@ class _Search:
         self._class_count, self._threads, self._advance = class_count, threads, advance
         self.trials: dict[float, float] = {}
         self.best: Doubles | None = None  # [1, K, D + 1], the mean over the folds
+        self.held_out: Floats | None = (
+            None  # [N, K], logits by the best one's fits; NaN where no fold held a picture out
+        )
         self.covariance: Floats | None = None
 
     def run(
@@ -124,17 +131,32 @@ class _Search:
         self.covariance = regression.covariance
         scored, least = weights * held_out, np.inf
         parameters: Doubles | None = None
+        kept: Doubles | None = None  # the best one's
 
         def held_out_loss(strength: float, cold: bool) -> float:
-            nonlocal least, parameters
+            nonlocal least, parameters, kept
             start = None if cold else parameters
             parameters = regression.minimise(strength, tolerance=SEARCH_TOLERANCE, start=start).parameters
             loss = regression.mean_loss(parameters, scored)
             if loss < least:
                 least, self.best = loss, parameters.mean(axis=0, keepdims=True)
+                kept = parameters
             return loss
 
         self.trials = try_strengths(held_out_loss, path, self._advance)
+        if kept is not None:
+            self.held_out = np.full((len(labels), self._class_count), np.nan, dtype=np.float32)
+            for out, slopes, offsets in zip(held_out, *regression.raw(kept), strict=True):
+                self.held_out[out] = vectors[out] @ slopes.T + offsets
+
+
+def _among_all(found: Floats | None, rows: Integers, count: int) -> Floats | None:
+    """What is known of `rows` [n], as rows of all `count` pictures; NaN elsewhere."""
+    if found is None or len(rows) == count:
+        return found
+    all_rows = np.full((count, found.shape[1]), np.nan, dtype=np.float32)
+    all_rows[rows] = found
+    return all_rows
 
 
 def _ignore(_: int) -> None:

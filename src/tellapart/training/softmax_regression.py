@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.training.quasi_newton import minimise
 from tellapart.training.standardising import standardisation
 from tellapart.training.strips import sum_over_rows
+from tellapart.training.triangular import Triangle
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -65,42 +67,32 @@ class SoftmaxRegression:
     def minimise(self, strength: float, *, tolerance: float, start: Doubles | None = None) -> SoftmaxSolution:
         """Minimise the sum over problems of mean log loss + strength / 2 x sum of squared standardised weights.
 
-        The bias is not penalised. L-BFGS (Liu and Nocedal 1989) in coordinates in which the Hessian at uniform
+        The bias is not penalised. L-BFGS in coordinates in which the Hessian at uniform
         predictions, (1 - 1/K) / K x covariance + strength, is the identity. Ends when half the squared gradient in
         these coordinates, each class weighed by how rare it is, is at most `tolerance`: an estimate of the distance to
         the minimum in nats. `start` is [P, K, D + 1] for P problems.
         """
-        from scipy.optimize import minimize
-
         shape = (self._problems, self._classes, self._vectors.shape[1] + 1)
         coordinates = _Coordinates(shape, self.covariance, strength)
-        distance = least = np.inf
 
         def loss_and_gradient(point: Doubles) -> tuple[float, Doubles]:
-            nonlocal distance, least
             loss, gradient = self._loss_and_gradient(coordinates.to_parameters(point), strength)
-            pulled = coordinates.pull_back(gradient)
-            distance = 0.5 * float(np.square(pulled.reshape(shape)).sum(axis=2).ravel() @ self._rarity.ravel())
-            least = min(least, distance)
-            return loss, pulled
+            return loss, coordinates.pull_back(gradient)
 
-        def stop_when_converged(_: Doubles) -> None:
-            if distance <= tolerance:
-                raise StopIteration
+        def distance(gradient: Doubles) -> float:
+            return 0.5 * float(np.square(gradient.reshape(shape)).sum(axis=2).ravel() @ self._rarity.ravel())
 
-        result = minimize(
+        found = minimise(
             loss_and_gradient,
             coordinates.from_parameters(np.zeros(shape) if start is None else start),
-            jac=True,
-            method="L-BFGS-B",
-            callback=stop_when_converged,
-            options={"maxiter": _MAX_ITERATIONS, "gtol": 0.0, "ftol": 0.0, "maxls": 50},
+            enough=lambda gradient: distance(gradient) <= tolerance,
+            most_steps=_MAX_ITERATIONS,
         )
         # Rounding may end the line search a little before the tolerance is met.
         return SoftmaxSolution(
-            parameters=coordinates.to_parameters(result.x),
-            converged=least <= 10 * tolerance,
-            iterations=int(result.nit),
+            parameters=coordinates.to_parameters(found.point),
+            converged=distance(found.gradient) <= 10 * tolerance,
+            iterations=found.steps,
         )
 
     def mean_loss(self, parameters: Doubles, weights: Floats) -> float:
@@ -187,9 +179,9 @@ class _Coordinates:
         self._shape = shape
         curvature = (1 - 1 / shape[1]) / shape[1]
         self._bias_factor = float(np.sqrt(curvature))
-        self._factor: Floats | float = float(np.sqrt(strength))
+        self._factor: Triangle | float = float(np.sqrt(strength))
         if covariance is not None:
-            self._factor = _cholesky(covariance * np.float32(curvature), strength)
+            self._factor = _factored(covariance * np.float32(curvature), strength)
 
     def to_parameters(self, coordinates: Doubles) -> Doubles:
         return self._solve(coordinates, transposed=True).reshape(self._shape)
@@ -198,7 +190,7 @@ class _Coordinates:
         moved = parameters.copy()
         moved[:, :, -1] *= self._bias_factor
         slopes = parameters[:, :, :-1]
-        moved[:, :, :-1] = slopes * self._factor if isinstance(self._factor, float) else slopes @ self._factor
+        moved[:, :, :-1] = slopes * self._factor if isinstance(self._factor, float) else slopes @ self._factor.lower
         return moved.reshape(-1)
 
     def pull_back(self, gradient: Doubles) -> Doubles:
@@ -206,29 +198,23 @@ class _Coordinates:
         return self._solve(gradient, transposed=False).reshape(-1)
 
     def _solve(self, values: Doubles, *, transposed: bool) -> Doubles:
-        from scipy.linalg import solve_triangular
-
         rows = values.reshape(-1, self._shape[2])
         solved = np.empty_like(rows)
         solved[:, -1] = rows[:, -1] / self._bias_factor
         if isinstance(self._factor, float):
             solved[:, :-1] = rows[:, :-1] / self._factor
         else:
-            right = rows[:, :-1].T.astype(np.float32)
-            solution = solve_triangular(self._factor, right, trans=int(transposed), lower=True, check_finite=False)
-            solved[:, :-1] = solution.T
+            solved[:, :-1] = self._factor.solve(rows[:, :-1].T.astype(np.float32), transposed=transposed).T
         return solved
 
 
-def _cholesky(curvature: Floats, strength: float) -> Floats:
-    """Lower Cholesky factor of curvature + strength x identity; of a little more where rounding needs it."""
-    from scipy.linalg import LinAlgError, cholesky
-
+def _factored(curvature: Floats, strength: float) -> Triangle:
+    """The Cholesky factor of curvature + strength x identity; of a little more where rounding needs it."""
     added = strength
     while True:
         matrix = curvature.copy()
         matrix[np.diag_indices_from(matrix)] += np.float32(added)
         try:
-            return np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
-        except LinAlgError:
+            return Triangle(matrix)
+        except np.linalg.LinAlgError:
             added = max(added, _ROUNDING * float(np.trace(curvature))) * 10

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.runtime import cores
+from tellapart.threads import one_thread_a_product
 
 ROWS_AT_ONCE = 1024  # of 1,280 features they stay in the processor's cache between two products
 
@@ -20,17 +20,8 @@ _LEAST_ROWS = 256  # in a strip; less is not worth a thread
 
 @contextmanager
 def worker_threads() -> Iterator[ThreadPoolExecutor]:
-    """Threads that each run single-threaded matrix products.
-
-    BLAS' own threads spin while they wait for each other, which is ten times slower on a machine that does anything
-    else, and they split sums by their number, which changes the last digits.
-    """
-    from threadpoolctl import threadpool_limits
-
-    import_module("scipy.linalg")  # it brings a BLAS of its own, which must be there to be limited
-
-    count = min(_STRIPS, cores())
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(count) as threads:
+    """Threads that each run single-threaded matrix products."""
+    with one_thread_a_product(), ThreadPoolExecutor(min(_STRIPS, cores())) as threads:
         yield threads
 
 

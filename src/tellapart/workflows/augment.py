@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
-from tellapart.data.examples import Entry, Listing
+from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
+from tellapart.decoding import Decoded
 from tellapart.deep_values import Span
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.png import write_png
@@ -25,6 +26,7 @@ from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.sources.reading import read_bytes
 
+_FOUND = ReadOptions()
 _LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
 _MIXED = 1  # keeps the seeds of mixing apart from those of single pictures
 
@@ -50,6 +52,13 @@ class View:
     value_range: Span | None = None  # of pictures of more than 8 bits; None: each by what its file says
     crop: float = 0.875  # share of a picture's shorter side
     grey: bool = False
+
+
+def recipe_options(path: Path, told: ReadOptions) -> ReadOptions:
+    """How a recipe reads its data set, with what was `told` beside it on top. Raises: SettingsError."""
+    found = make_settings({"data": "none", **read_recipe(path)}).read_options
+    more = {field.name: getattr(told, field.name) for field in fields(told)}
+    return replace(found, **{name: value for name, value in more.items() if value not in (None, False)})
 
 
 def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
@@ -82,10 +91,11 @@ def write_sheet(
     seed: int,
     force: bool,
     reporter: Reporter,
+    options: ReadOptions = _FOUND,
 ) -> WrittenSheet:
     """Draw `rows` pictures, spread over the classes: as they are, as validation sees them, and `columns` variants of each.
 
-    `view` is what the network would be shown. An existing file is replaced only with `force`.
+    `view` is what the network would be shown, `options` how the data set is read. An existing file is replaced only with `force`.
     Raises: SettingsError, DataError, StorageError.
     """
     for name, value in (("size", view.size), ("rows", rows), ("columns", columns)):
@@ -95,8 +105,12 @@ def write_sheet(
                 f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
             )
     _check_out(out, pictures, force=force)
-    listing = read_listing(pictures)
+    listing = read_listing(pictures, options)
+    for note in listing.notes:
+        reporter.say(note)
     sampled, unreadable = _sample(listing, rows, seed, view.value_range)
+    if view.value_range is None:
+        _tell_deep(sampled, reporter)
     if not sampled:
         path, reason = unreadable[0]
         raise DataError(
@@ -104,8 +118,8 @@ def write_sheet(
         )
     with reporter.step("Drawing variants", len(sampled)) as advance:
         drawn = []
-        for number, (entry, image) in enumerate(sampled):
-            drawn.append(_row(entry, image, augmentation, view, columns=columns, seed=(seed, number)))
+        for number, (entry, decoded) in enumerate(sampled):
+            drawn.append(_row(entry, decoded.image, augmentation, view, columns=columns, seed=(seed, number)))
             advance(1)
     if augmentation.mixup or augmentation.cutmix:
         drawn = _mixed(drawn, augmentation, seed)
@@ -138,9 +152,19 @@ def _check_out(out: Path, pictures: Path, *, force: bool) -> None:
         raise StorageError(f"{out} exists already. Choose another name, or give --force to replace it.")
 
 
+def _tell_deep(sampled: list[tuple[Entry, Decoded]], reporter: Reporter) -> None:
+    """A word where a training would find a range that the sheet does not know."""
+    deep = [entry for entry, decoded in sampled if decoded.deep is not None and not decoded.deep.windowed]
+    if deep:
+        reporter.warn(
+            f"{deep[0].path} has more than 8 bits a pixel, and is shown by the range of its kind of numbers. A training finds one "
+            "over all pictures: `tellapart check` tells it, --range LOW:HIGH shows them so."
+        )
+
+
 def _sample(
     listing: Listing, count: int, seed: int, span: Span | None
-) -> tuple[list[tuple[Entry, Image.Image]], list[tuple[Path, str]]]:
+) -> tuple[list[tuple[Entry, Decoded]], list[tuple[Path, str]]]:
     """One readable picture of each class in turn, until there are enough; only of the train split where one is given."""
     entries = [entry for entry in listing.entries if entry.split in (None, "train")] or list(listing.entries)
     random = np.random.default_rng(seed)
@@ -149,7 +173,7 @@ def _sample(
     for index in random.permutation(len(entries)).tolist():
         by_class.setdefault(entries[index].target.text, []).append(entries[index])
     waiting = [_readable(members, unreadable, span) for members in by_class.values()]  # in random order
-    found: list[tuple[Entry, Image.Image]] = []
+    found: list[tuple[Entry, Decoded]] = []
     while waiting and len(found) < count:
         readers = waiting[: count - len(found)]
         taken = [(reader, next(reader, None)) for reader in readers]
@@ -161,10 +185,10 @@ def _sample(
 
 def _readable(
     entries: list[Entry], unreadable: list[tuple[Path, str]], span: Span | None
-) -> Iterator[tuple[Entry, Image.Image]]:
+) -> Iterator[tuple[Entry, Decoded]]:
     for entry in entries:
         try:
-            yield entry, decode(_read(entry.path), target=_LIMITS["size"][1], span=span).image
+            yield entry, decode(_read(entry.path), target=_LIMITS["size"][1], span=span)
         except PictureError as error:
             unreadable.append((entry.path, str(error)))
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tellapart.errors import SettingsError
 from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
-from tellapart.runs.run import resume_run
+from tellapart.runs.run import Run, resume_run
 from tellapart.settings.flags import tables
 from tellapart.settings.reading import check_resumed, make_settings, merge, read_recipe
 from tellapart.workflows.train import train
@@ -39,8 +40,8 @@ def train_as_told(
     given = tables(plain, settings)
     if resume is not None:
         check_resumed(resume, given, recipe)
-        run = resume_run(resume, pictures=moved, changes=given)
-        _check_guard(run.settings.loop.workers)
+        run = _without_more_processes(resume_run(resume, pictures=moved, changes=given))
+        _check_guard(run.settings.loop.workers, remedy=f"or go on with it by: tellapart train --resume {resume}")
         return train(run.settings, reporter=reporter, run=run)
     if moved is not None:
         raise SettingsError(f"moved={str(moved)!r} is for resume. Name the pictures alone.")
@@ -50,7 +51,15 @@ def train_as_told(
     return train(chosen, reporter=reporter)
 
 
-def _check_guard(workers: int | None) -> None:
+def _without_more_processes(run: Run) -> Run:
+    """The run with no process but this one to read pictures, where nobody asked for a number; nothing else depends on it."""
+    if run.settings.loop.workers is not None:
+        return run
+    loop = run.settings.loop.model_copy(update={"workers": 0})
+    return replace(run, settings=run.settings.model_copy(update={"loop": loop}))
+
+
+def _check_guard(workers: int | None, *, remedy: str = "or set loop.workers to 0") -> None:
     """Raises: SettingsError where a process of ours could not begin."""
     if workers == 0:
         return
@@ -64,7 +73,8 @@ def _check_guard(workers: int | None) -> None:
         process.kill()
         raise SettingsError(
             f"loop.workers is {workers}, and a process that is to read pictures cannot begin: it imports your script, which "
-            'must not train then. Put its main part under if __name__ == "__main__":, or set loop.workers to 0.'
+            'must not train then. Put its main part under if __name__ == "__main__":, '
+            f"{remedy}."
         )
 
 

@@ -6,7 +6,7 @@ recognised by their pixels and counted, and the score is given without them too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class EvaluateResult:
     seen: int | None  # pictures that the model was trained or tuned on; None where that cannot be known
     metrics: dict[str, Any]
     metrics_unseen: dict[str, Any] | None  # None where none was seen, or all were
+    notes: tuple[str, ...]  # how the pictures were read, where that is not plain, in sentences
     renamed: dict[str, str]  # class names of the pictures -> the model's that they are nearly the same as
 
     def as_json(self) -> dict[str, Any]:
@@ -54,6 +55,7 @@ class EvaluateResult:
             "metrics": self.metrics,
             "metrics_unseen": self.metrics_unseen,
             "renamed": self.renamed,
+            "notes": list(self.notes),
         }
 
 
@@ -68,21 +70,20 @@ def evaluate(
 ) -> EvaluateResult:
     """Score `model` on labelled pictures, or on one split of them.
 
-    Raises: DataError when there is nothing to score, or a label is none of the model's classes.
+    Without `options.task` the pictures must not look like another task's, as in training.
+    Raises: DataError when there is nothing to score, or a label is none of the model's classes; SettingsError for a task that is
+    not the model's.
     """
     if split is not None and split not in SPLITS:
         raise SettingsError(f"the split is {split!r}; it must be one of {', '.join(SPLITS)}, or left out.")
     predictor = load_predictor(model)
     task = task_of(predictor.manifest.task)
+    if options.task not in (None, task.name):
+        raise SettingsError(
+            f"the task is {options.task!r}, and {model} learned {task.name}. Leave --task out, or test a model of that task."
+        )
     options = replace(options, task=options.task or task.name, task_of_model=options.task is None)
-    with open_cache(reporter) as cache:
-        examined = examine(pictures, cache=cache, reporter=reporter, options=options)
-    named = known_as(
-        known_classes(entry.target for entry in examined.listing.entries),
-        predictor.classes,
-        predictor.manifest.data.merged,
-    )
-    examined = replace(examined, listing=renamed(examined.listing, named))
+    examined, named = _examine(pictures, predictor, options, reporter)
     learned = _learned(OpenRun(model))
     chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
@@ -93,12 +94,7 @@ def evaluate(
         )
     targets = task.encode([entries[row].target for row in read], predictor.classes)
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
-    seen = None
-    if learned is not None:
-        tuned_on = [
-            learned.get(examined.inspections[chosen[row]].content_hash) in ("train", "validation") for row in read
-        ]
-        seen = np.array(tuned_on, dtype=np.bool_)
+    seen = None if learned is None else _seen(examined, [chosen[row] for row in read], learned)
 
     def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
         return task.score(
@@ -113,8 +109,29 @@ def evaluate(
         seen=None if seen is None else int(seen.sum()),
         metrics=measure(np.ones(len(read), dtype=np.bool_)),
         metrics_unseen=measure(~seen) if some_seen and seen is not None else None,
+        notes=examined.listing.notes,
         renamed=named,
     )
+
+
+def _examine(
+    pictures: Path, predictor: Predictor, options: ReadOptions, reporter: Reporter
+) -> tuple[Examined, dict[str, str]]:
+    """The pictures, with their classes called as the model calls them, and which of these were called otherwise."""
+    with open_cache(reporter) as cache:
+        examined = examine(pictures, cache=cache, reporter=reporter, options=options)
+    named = known_as(
+        known_classes(entry.target for entry in examined.listing.entries),
+        predictor.classes,
+        predictor.manifest.data.merged,
+    )
+    return replace(examined, listing=renamed(examined.listing, named)), named
+
+
+def _seen(examined: Examined, indices: Sequence[int], learned: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Which of the pictures at `indices` [n] the model was trained or tuned on."""
+    splits = [learned.get(examined.inspections[index].content_hash) for index in indices]
+    return np.array([split in ("train", "validation") for split in splits], dtype=np.bool_)
 
 
 def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, learned: Mapping[str, str]) -> list[int]:

@@ -152,7 +152,8 @@ def _embed(
         advance(1)
     if pending.remark:
         reporter.warn(pending.remark)
-    span = range_of(examined, usable)
+    depths = examined.audit.depths
+    span = depths.span if depths is not None and depths.told else range_of(examined, usable)
     ready = replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))
     pictures = [
         PictureFile(
@@ -194,10 +195,9 @@ def _judge(
 
 
 def _import_ahead() -> None:
-    """Import what the last step needs while pictures are read: cleanlab brings pandas, which takes a second or two."""
-    for name in ("scipy.optimize", "cleanlab.count"):
-        with contextlib.suppress(Exception):  # who needs it meets the same, and says it
-            importlib.import_module(name)
+    """Import what the last step needs while pictures are read."""
+    with contextlib.suppress(Exception):  # who needs it meets the same, and says it
+        importlib.import_module("scipy.optimize")
 
 
 def _number(value: float | None) -> float | None:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from tellapart.errors import StorageError
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
@@ -61,7 +63,9 @@ def write_report(
             f"{target} shows more of them. Say where they are with --pictures FOLDER, or choose another --out."
         )
     manifest = run.manifest
-    verdict, sections = task_of(manifest.task).sections(run, phrases, cache=cache, reporter=reporter)
+    # The report's own threads keep every core busy; BLAS' threads would spin beside them.
+    with threadpool_limits(limits=1, user_api="blas"):
+        verdict, sections = task_of(manifest.task).sections(run, phrases, cache=cache, reporter=reporter)
     made = manifest.created.replace("T", " ")[:16]
     report = Report(name=manifest.data.name, made=made, verdict=verdict, sections=sections)
     data = render(report, phrases).encode("utf-8", "backslashreplace") + _MARK % missing

@@ -12,6 +12,7 @@ import importlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,7 @@ from tellapart.errors import (
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
-from tellapart.features.engine import choose_device
+from tellapart.features.engine import choose_device, choose_engine
 from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
@@ -54,14 +55,23 @@ from tellapart.workflows.learning.strategies import learn
 from tellapart.workflows.learning.value_range import find_range
 
 
-def train(settings: TrainSettings, *, reporter: Reporter, run: Run | None = None) -> TrainResult:
+def train(
+    settings: TrainSettings,
+    *,
+    reporter: Reporter,
+    run: Run | None = None,
+    told: Callable[[TrainResult], None] | None = None,
+) -> TrainResult:
     """Train, test and write a run with its report; `run` is given when a stopped one is resumed.
 
+    `told` is called as soon as the run is whole, before its report is written: who waits for the figures has them then.
     Raises: DataError, SettingsError, BackboneError, TrainingError, MachineError, StorageError; nothing is written for data that
     cannot be trained on.
     """
     with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
+        if told is not None:
+            told(result)
         return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
 
 
@@ -84,6 +94,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     # Threads that spin while they wait take the cores from those that work; set before torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device = choose_device(settings.device)
+    engine = choose_engine(settings.engine, device, warn=reporter.warn)
     check_writable(Path(settings.out))
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
@@ -102,6 +113,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             run=keeper.run,
             examined=examined,
             device=device,
+            engine=engine,
             cache=cache,
             reporter=reporter,
             started=started,
@@ -194,8 +206,8 @@ def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> 
 
 
 def _import_ahead() -> None:
-    """Import what the later steps need while the audit reads files: a second that a short run would feel."""
-    for name in ("scipy.optimize", "sklearn.metrics", "onnx", "safetensors.numpy"):
+    """Import what the later steps need while the audit reads files: a tenth of a second that a short run would feel."""
+    for name in ("onnx", "safetensors.numpy"):
         with contextlib.suppress(Exception):  # who needs it meets the same, and says it
             importlib.import_module(name)
 
@@ -269,6 +281,7 @@ def _learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Rea
         tested=tested,
         computed=trained.computed,
         reused=trained.reused,
+        engine=trained.engine,
         seconds=session.seconds,
         started=session.started,
     )

@@ -11,6 +11,7 @@ import pytest
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.data.targets import ClassName
+from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import softmax
 from tellapart.evaluation.choosing import Candidate, Validated
 from tellapart.features.backbone import ReadyBackbone
@@ -63,6 +64,9 @@ def made(count: int = 200, leaked: tuple[int, ...] = ()) -> tuple[Dataset, Valid
         reused=False,
         seconds=0.0,
     )
+    calibration = ClassCalibration(
+        method="temperature", temperature=TEMPERATURE, biases=np.zeros(1), trials={}, losses=np.zeros(1)
+    )
     candidate = Candidate(
         strategy="probe",
         backbone=backbone,
@@ -72,7 +76,7 @@ def made(count: int = 200, leaked: tuple[int, ...] = ()) -> tuple[Dataset, Valid
         details={},
     )
     return dataset, Validated(
-        candidate=candidate, losses=np.zeros(1), figure_name="accuracy", figure=0.0, calibration=TEMPERATURE
+        candidate=candidate, losses=np.zeros(1), figure_name="accuracy", figure=0.0, calibration=calibration
     )
 
 

@@ -68,6 +68,32 @@ def test_of_a_temperature_of_one_nothing_is_undone() -> None:
     assert_same_chart(chart.svg, draw_reliability(before, after, x="confidence", y="accuracy"))
 
 
+def test_what_biases_did_is_undone_too() -> None:
+    """Logits 0 and 0 before; a bias of log 9 for the first class and a temperature of 2 made 3 to 1 of them."""
+    calibration = {"method": "temperature and biases", "biases": [np.log(9), 0.0]}
+    run = run_of(("ant", "bee"), [(0, (0.75, 0.25))], temperature=2.0, metrics={"calibration": calibration})
+    chart = charts(run)["reliability"]
+    expected = draw_reliability([(0.5, 1.0)], [(0.75, 1.0, 0.20655, 1.0)], x="confidence", y="accuracy")
+    assert_same_chart(chart.svg, expected)
+
+
+def test_probabilities_that_were_left_alone_have_one_line_and_no_legend() -> None:
+    error = {"before": 0.25, "after": 0.25, "by_chance": {"mean": 0.2, "high": 0.4}}
+    run = run_of(
+        ("ant", "bee"),
+        [(0, (0.75, 0.25))],
+        temperature=1.0,
+        metrics={"calibration": {"method": "none", "biases": None}},
+        test={"calibration_error": error},
+    )
+    chart = charts(run)["reliability"]
+    expected = draw_reliability([], [(0.75, 1.0, 0.20655, 1.0)], x="confidence", y="accuracy")
+    assert_same_chart(chart.svg, expected)
+    assert not chart.legend
+    values = {"before": "0.250", "after": "0.250", "mean": "0.200", "high": "0.400"}
+    assert chart.lead == ("reliability_kept", values)
+
+
 def test_confidences_are_counted_in_twenty_ranges(found: dict[str, Chart]) -> None:
     chart = found["confidences"]
     right, wrong = [0] * 20, [0] * 20

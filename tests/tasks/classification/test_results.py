@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +298,19 @@ def test_what_is_unknown_is_the_rest_of_what_is_known() -> None:
     run = run_of()
     del run.metrics["abstention"]  # a run of before there was any
     assert abstention_part(run) is None
+
+
+def test_where_only_the_most_probable_classes_were_kept_all_else_is_the_same() -> None:
+    wrong = [(0, answer, 0.9 - 0.05 * time) for answer in range(1, 8) for time in range(answer)]
+    whole, part = many(30, wrong), many(30, wrong)
+    order = np.argsort(-part.predictions.probabilities, axis=1, kind="stable")[:, :10]
+    kept = np.take_along_axis(part.predictions.probabilities, order, axis=1)
+    part.predictions = replace(part.predictions, probabilities=kept, ranked=order)
+    one, other = results(whole), results(part)
+    assert (other.mistakes, other.pairs, other.classes) == (one.mistakes, one.pairs, one.classes)
+    charts = {chart.title: chart for chart in one.charts}
+    assert [chart.title for chart in other.charts] == ["reliability", "confidences", "coverage_accuracy"]
+    for chart in other.charts[1:]:
+        assert chart.lead == charts[chart.title].lead
+        assert re.sub(r'(id="|#)[^"]+', "", chart.svg) == re.sub(r'(id="|#)[^"]+', "", charts[chart.title].svg)
+    assert [name for name, _, _ in other.charts[0].legend] == ["after calibration"]

@@ -12,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from tellapart.errors import DataError
-from tellapart.evaluation.choosing import choose, only
+from tellapart.evaluation.choosing import HeldOut, choose, only
 from tellapart.features.embedding import Embedded
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.multilabel.calibration import fit_calibration
+from tellapart.tasks.multilabel.calibrating import choose_calibration
 from tellapart.tasks.multilabel.candidates import calibrated, correct, draw_lines, validate
 from tellapart.tasks.multilabel.probing import fit
 from tellapart.tasks.multilabel.thresholds import choose_thresholds
@@ -66,22 +66,37 @@ def test_losses_and_figure_are_those_of_the_calibrated_validation_pictures(make:
     rows = rows[~np.isnan(made.dataset.targets[rows]).all(axis=1)]
     assert 2 not in rows
     targets, logits = made.dataset.targets[rows], made.candidate.logits(rows)
-    calibration = fit_calibration(logits, targets)
+    chosen = choose_calibration(logits, targets, rows)
+    calibration = chosen.calibration
+    assert chosen.method == "scales and offsets"
     chances = 1 / (1 + np.exp(-(logits * calibration.scales + calibration.offsets)))
-    expected = [
-        -np.mean([np.log(p if t == 1 else 1 - p) for p, t in zip(*cells, strict=True) if not np.isnan(t)])
-        for cells in zip(chances, targets, strict=True)
-    ]
-    np.testing.assert_allclose(found.losses, expected, rtol=1e-6)
+    np.testing.assert_allclose(found.losses, np.nanmean(chosen.losses, axis=1))
     by_class = [
         average_precision_score(targets[known, number], chances[known, number])
         for number in range(3)
         for known in [~np.isnan(targets[:, number])]
     ]
     assert (found.figure_name, found.figure) == ("mean_average_precision", pytest.approx(np.mean(by_class)))
-    assert found.facts == {"scales": calibration.scales.tolist(), "offsets": calibration.offsets.tolist()}
+    assert found.facts == {
+        "scales": calibration.scales.tolist(),
+        "offsets": calibration.offsets.tolist(),
+        "calibration": chosen.as_json(),
+    }
     np.testing.assert_allclose(calibrated(found, rows), chances, atol=1e-6)
     assert correct(SETTINGS, only(found), made.dataset).winner is found
+
+
+def test_training_pictures_that_were_held_out_calibrate_too(make: Callable[..., Any]) -> None:
+    made = make()
+    rows = np.flatnonzero(made.dataset.splits == "train")
+    logits = made.candidate.logits(rows) / 3
+    logits[:5, 1] = np.nan
+    found = validate(replace(made.candidate, held_out=HeldOut(rows=rows, logits=logits)), made.dataset)
+    told = made.dataset.rows["validation"]
+    assert found.facts["calibration"]["pictures"] == len(told) + len(rows)
+    assert len(found.losses) == len(told)
+    alone = validate(made.candidate, made.dataset).calibration
+    assert (found.calibration.scales > alone.scales).all()
 
 
 def test_the_better_of_two_is_kept_with_its_reason(make: Callable[..., Any]) -> None:

@@ -106,10 +106,22 @@ def test_charts_leave_out_what_is_not_known() -> None:
     reliability, curves, _ = results_part(run, label_rows(run), ENGLISH).charts
     assert reliability.title == "reliability"
     assert reliability.lead is not None
-    assert reliability.lead[0] == "labels_reliability_lead"
+    assert reliability.lead[0] == "labels_reliability_chance"
     assert reliability.lead[1]["before"] == "–"  # nothing was said of before
     assert [name for name, _, _ in curves.legend] == ["ant", "bee", "cat"]
     assert curves.lead is None
+
+
+def test_probabilities_that_were_left_alone_have_one_line_and_no_legend() -> None:
+    run = run_of(metrics={"calibration": {"method": "none"}})
+    reliability = results_part(run, label_rows(run), ENGLISH).charts[0]
+    known = ~np.isnan(truths(run))
+    points = binned(run.predictions.probabilities[known], truths(run)[known] == 1)
+    after = [(one.confidence, one.accuracy, one.low, one.high) for one in points]
+    assert reliability.svg == draw_reliability([], after, x="probability", y="share that is there")
+    assert not reliability.legend
+    assert reliability.lead is not None
+    assert reliability.lead[0] == "labels_reliability_kept"
 
 
 def test_what_scales_and_offsets_did_is_undone() -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tellapart.data.dataset import Dataset, gather
+from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.features.caching import open_cache
-from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Silent
-from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.finished import EmbedOnce
 
 
@@ -30,28 +26,6 @@ class Counting(Silent):
         self.totals.append(total)
         with super().step(title, total) as advance:
             yield advance
-
-
-@pytest.fixture
-def dataset(colours: Path) -> Dataset:
-    with open_cache() as cache:
-        return gather(examine(colours, cache=cache, reporter=Silent()), seed=0)
-
-
-@pytest.fixture
-def backbone(tiny_network: Path) -> ReadyBackbone:
-    return ReadyBackbone(
-        name="tiny",
-        network=tiny_network,
-        weights=tiny_network,
-        preprocessing=Preprocessing(size=16),
-        embedding=3,
-        weights_source="",
-        weights_license="",
-        fingerprint="",
-        reused=False,
-        seconds=0.0,
-    )
 
 
 def test_each_picture_is_embedded_once(dataset: Dataset, backbone: ReadyBackbone) -> None:

@@ -18,6 +18,7 @@ from tellapart.evaluation.abstention import (
     measure_abstention,
     most_useful,
 )
+from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Validated
 from tellapart.evaluation.novelty import Novelty, choose_pictures, fit_novelty
@@ -70,19 +71,20 @@ class Abstention:
 def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, seed: int) -> Abstention:
     """Fit, calibrate and measure. `coverage` is in (0, 1). Raises: DataError when a picture can no longer be read."""
     candidate = winner.candidate
+    calibration: ClassCalibration = winner.calibration
     train, validation, test = (dataset.rows[split] for split in ("train", "validation", "test"))
     clean = test[~dataset.leaked[test]]
     test = clean if len(clean) else test
     train = train[choose_pictures(dataset.targets[train], seed=seed)]
     novelty = fit_novelty(candidate.embeddings(train), dataset.targets[train])
     thresholds = find_thresholds(
-        apply_temperature(candidate.logits(validation), winner.calibration),
+        apply_temperature(candidate.logits(validation), calibration.temperature),
         dataset.targets[validation],
         novelty.score(candidate.embeddings(validation)),
         coverage=coverage,
     )
     measured = measure_abstention(
-        apply_temperature(candidate.logits(test), winner.calibration),
+        apply_temperature(candidate.logits(test), calibration.temperature),
         novelty.score(candidate.embeddings(test)),
         dataset.targets[test],
         thresholds,

@@ -7,42 +7,55 @@ from dataclasses import replace
 import numpy as np
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.calibration import apply_temperature, fit_class_biases, fit_temperature
-from tellapart.evaluation.choosing import Candidate, Choice, Validated
+from tellapart.evaluation.calibrating import choose_calibration
+from tellapart.evaluation.choosing import Candidate, Choice, HeldOut, Validated
 from tellapart.settings.tree import TrainSettings
 
 FIGURE = "accuracy"
 
 
 def validate(candidate: Candidate, dataset: Dataset) -> Validated:
-    """Fit the temperature on the validation rows and score them."""
+    """Calibrate by the validation rows, and what was held out of the training, where anything was; score the validation rows.
+
+    Each is scored by what the others calibrate, so that nobody gains by fitting the more.
+    """
     rows = dataset.rows["validation"]
-    labels, logits_NK = dataset.targets[rows], candidate.logits(rows)
-    temperature = fit_temperature(logits_NK, labels)
-    probabilities = apply_temperature(logits_NK, temperature).astype(np.float64)
-    own = probabilities[np.arange(len(labels)), labels]
+    labels, own = dataset.targets[rows], candidate.logits(rows)
+    more = _held_out(candidate)
+    every = np.concatenate([rows, more.rows])
+    logits = np.concatenate([own, more.logits.astype(own.dtype)])
+    calibration = choose_calibration(logits, dataset.targets[every], dataset.groups[every], with_biases=False)
     return Validated(
         candidate=candidate,
-        losses=-np.log(np.maximum(own, 1e-12)),
+        losses=calibration.losses[: len(rows)],
         figure_name=FIGURE,
-        figure=float((probabilities.argmax(axis=1) == labels).mean()),
-        calibration=temperature,
-        facts={"temperature": temperature},
+        figure=float((own.argmax(axis=1) == labels).mean()),
+        calibration=calibration,
+        facts={"temperature": calibration.temperature, "calibration": calibration.as_json()},
     )
 
 
 def correct(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Choice:
-    """The same choice; the biases of a trained network's classes are set by the validation rows, with its temperature.
+    """The same choice; where cross-validation says so, the validation rows set biases of a trained network's classes, too.
 
     Not where it was asked to favour rare classes; and the probe's need it not: its maximum likelihood on the training
     pictures names each class as often as it occurs. Nothing was chosen by the new ones: what was compared had its
     temperature alone.
     """
     usual = settings.class_weights == "none" and settings.loop.sampling == "natural"
-    if choice.winner.candidate.strategy == "probe" or not usual or settings.loop.loss != "cross_entropy":
+    candidate = choice.winner.candidate
+    if candidate.strategy == "probe" or not usual or settings.loop.loss != "cross_entropy":
         return choice
     rows = dataset.rows["validation"]
-    candidate = choice.winner.candidate
-    temperature, biases = fit_class_biases(candidate.logits(rows), dataset.targets[rows])
-    corrected = replace(candidate, bias=(candidate.bias + biases).astype(np.float32))
-    return replace(choice, winner=replace(choice.winner, candidate=corrected, calibration=temperature))
+    found = choose_calibration(candidate.logits(rows), dataset.targets[rows], dataset.groups[rows], with_biases=True)
+    corrected = replace(candidate, bias=(candidate.bias + found.biases).astype(np.float32))
+    return replace(choice, winner=replace(choice.winner, candidate=corrected, calibration=found))
+
+
+def _held_out(candidate: Candidate) -> HeldOut:
+    """What was held out in training and could be judged; of most candidates nothing."""
+    found = candidate.held_out
+    if found is None:
+        return HeldOut(rows=np.zeros(0, dtype=np.int64), logits=np.zeros((0, len(candidate.bias))))
+    judged = np.isfinite(found.logits).all(axis=1)
+    return HeldOut(rows=found.rows[judged], logits=found.logits[judged])

@@ -29,8 +29,7 @@ def sampled(rows: Sequence[ClassRow]) -> list[str]:
 
 def worst_mistakes(run: OpenRun, album: Album) -> tuple[list[Shown], bool]:
     """The most confident mistakes, and whether a heatmap could be laid over them."""
-    probabilities, labels = run.predictions.probabilities, true_labels(run)
-    predicted, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    predicted, sure, labels = run.predictions.best, run.predictions.sure, true_labels(run)
     rows = np.flatnonzero(predicted != labels)
     rows = rows[np.argsort(-sure[rows], kind="stable")][:_MISTAKES]
     asked: list[Captioned] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import Candidate, HeldOut
 from tellapart.features.embedding import Embedded
 from tellapart.settings.tree import TrainSettings
 from tellapart.training.discriminant import Discriminant, fit_discriminant, is_for
@@ -32,6 +32,10 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candid
         bias=fitted.bias,
         embeddings=embedded.rows,
         details=_details(fitted),
+        # Of very many classes the pictures of the validation split are enough.
+        held_out=None
+        if isinstance(fitted, Discriminant) or fitted.held_out is None
+        else HeldOut(rows=train, logits=fitted.held_out),
     )
 
 

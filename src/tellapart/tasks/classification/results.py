@@ -20,6 +20,7 @@ from tellapart.reporting.matrix import cross_table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.class_curves import class_charts
 from tellapart.runs.open import OpenRun
+from tellapart.runs.reliability import reliability_lead
 from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
 
 _SCORES = ("accuracy", "balanced_accuracy", "top_5", "macro_f1", "auroc", "log_loss", "brier")
@@ -82,7 +83,7 @@ def results_part(run: OpenRun, rows: Sequence[ClassRow], show: Show, phrases: Ph
         confusion=None if matrix is None else cross_table(run.classes, np.array(matrix, dtype=np.int64)),
         classes=chosen,
         pairs=_pairs(run, show),
-        mistakes=int((run.predictions.probabilities.argmax(axis=1) != true_labels(run)).sum()),
+        mistakes=int((run.predictions.best != true_labels(run)).sum()),
         charts=_charts(run, rows, phrases),
     )
 
@@ -93,23 +94,23 @@ def worst_rows(rows: Sequence[ClassRow], count: int) -> list[ClassRow]:
 
 
 def _pairs(run: OpenRun, show: Show) -> list[Pair]:
-    probabilities, labels = run.predictions.probabilities, true_labels(run)
-    predicted = probabilities.argmax(axis=1)
+    predicted, sure, labels = run.predictions.best, run.predictions.sure, true_labels(run)
     wrong = predicted != labels
     pairs, counts = np.unique(np.stack([labels[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_PAIRS]
     found = []
     for (label, answer), count in zip(pairs[order].tolist(), counts[order].tolist(), strict=True):
         rows = np.flatnonzero((labels == label) & (predicted == answer))
-        rows = rows[np.argsort(-probabilities[rows, answer], kind="stable")][:_PICTURES]
+        rows = rows[np.argsort(-sure[rows], kind="stable")][:_PICTURES]
         names, paths = (run.classes[label], run.classes[answer]), run.predictions.paths
-        pictures = show([(paths[row], *names, float(probabilities[row, answer])) for row in rows.tolist()])
+        pictures = show([(paths[row], *names, float(sure[row])) for row in rows.tolist()])
         found.append(Pair(label=names[0], predicted=names[1], count=count, pictures=pictures))
     return found
 
 
 def _charts(run: OpenRun, rows: Sequence[ClassRow], phrases: Phrases) -> list[Chart]:
-    probabilities, labels, t = run.predictions.probabilities, true_labels(run), phrases
+    t, true = phrases, true_labels(run)
+    probabilities, labels = run.predictions.judged(true)
     x, y = curves.coverage_accuracy(probabilities, labels)
     at = min(int(np.searchsorted(x, _SURE)), len(x) - 1)
     return [
@@ -131,28 +132,32 @@ def _charts(run: OpenRun, rows: Sequence[ClassRow], phrases: Phrases) -> list[Ch
             ),
             lead=("coverage_lead", {"share": float(x[at]), "accuracy": float(y[at])}),
         ),
-        *_class_charts(run.classes, probabilities, labels, rows, phrases),
+        # Of many classes the table has not what each was given.
+        *(_class_charts(run.classes, probabilities, true, rows, phrases) if run.predictions.ranked is None else ()),
     ]
 
 
 def _reliability(
     run: OpenRun, probabilities: NDArray[np.float32], labels: NDArray[np.int64], phrases: Phrases
 ) -> Chart:
-    # What the temperature did is undone: the logits before it, up to a constant, which softmax ignores.
+    found = run.metrics.get("calibration") or {}  # of an older run nothing is known but its temperature
+    after = [(one.confidence, one.accuracy, one.low, one.high) for one in curves.reliability(probabilities, labels)]
+    lead = reliability_lead("one", found.get("method"), run.metrics["test"]["calibration_error"])
+    axes = {"x": phrases("confidence"), "y": phrases("accuracy")}
+    if found.get("method") == "none":
+        return Chart(title="reliability", svg=draw_reliability([], after, **axes), lead=lead)
+    legend = [(phrases("after"), 1, False)]
+    if run.predictions.ranked is not None:  # of the most probable classes alone nothing can be undone
+        return Chart(title="reliability", svg=draw_reliability([], after, **axes), legend=legend, lead=lead)
+    # What the temperature and the biases did is undone: the logits before it, up to a constant, which softmax ignores.
     temperature = run.manifest.record_of(ClassificationRecord).temperature
-    raw = apply_temperature(np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) * temperature, 1.0)
-    error = run.metrics["test"]["calibration_error"]
-    after = curves.reliability(probabilities, labels)
+    raw = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) * temperature - np.array(found.get("biases") or 0)
+    before = [(one.confidence, one.accuracy) for one in curves.reliability(apply_temperature(raw, 1.0), labels)]
     return Chart(
         title="reliability",
-        svg=draw_reliability(
-            [(one.confidence, one.accuracy) for one in curves.reliability(raw, labels)],
-            [(one.confidence, one.accuracy, one.low, one.high) for one in after],
-            x=phrases("confidence"),
-            y=phrases("accuracy"),
-        ),
-        legend=[(phrases("after"), 1, False), (phrases("before"), 2, True)],
-        lead=("reliability_lead", {"before": f"{error['before']:.3f}", "after": f"{error['after']:.3f}"}),
+        svg=draw_reliability(before, after, **axes),
+        legend=[*legend, (phrases("before"), 2, True)],
+        lead=lead,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tellapart.evaluation.abstention import most_useful
+from tellapart.evaluation.chance import told
 from tellapart.reporter import figure, percent
 
 _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "top_5", "auroc", "log_loss", "brier")
@@ -55,6 +56,7 @@ def scored(metrics: Mapping[str, Any]) -> list[str]:
         found = metrics.get(name)
         if isinstance(found, dict) and found.get("value") is not None:
             lines.append(f"{name.replace('_', ' '):<20}{figure(name, found['value'], found['low'], found['high'])}")
+    lines.append(f"{'calibration error':<20}{told(metrics['calibration_error'])}")
     if "abstention" in metrics:
         lines += _abstention(metrics["abstention"])
     lines.append(metrics["verdict"])

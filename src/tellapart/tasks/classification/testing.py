@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.predictions import PROBABILITY_FORMAT
 from tellapart.bundle import ClassificationRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
+from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.metrics import evaluate
 from tellapart.export.assemble import assemble
+from tellapart.runs.prediction_columns import cells, columns
 from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.classification.abstaining import Abstention, learn_to_abstain
@@ -27,10 +28,11 @@ _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "br
 def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     """Score the winner on the test split: the only time that anything looks at it."""
     winner = choice.winner
+    calibration: ClassCalibration = winner.calibration
     rows = np.flatnonzero(dataset.splits == "test")  # in the order of the listing, as predictions.csv is read
     logits_NK = winner.candidate.logits(rows)
-    probabilities = apply_temperature(logits_NK, winner.calibration)
-    uncalibrated = apply_temperature(logits_NK, 1.0)
+    probabilities = apply_temperature(logits_NK, calibration.temperature)
+    uncalibrated = apply_temperature(logits_NK - calibration.biases, 1.0)
     labels, groups, leaked = dataset.targets[rows], dataset.groups[rows], dataset.leaked[rows]
 
     def score_some(chosen: NDArray[np.bool_]) -> dict[str, Any]:
@@ -48,15 +50,19 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
     return Tested(
         rows=rows,
-        record=ClassificationRecord(temperature=winner.calibration, abstention=abstention.record()),
+        record=ClassificationRecord(temperature=calibration.temperature, abstention=abstention.record()),
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(leaked.sum()),
         scores=scores_of(metrics, _SCORES),
         scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
-        beside={"abstention": abstention.measured, "temperature": winner.calibration},
-        columns=["path", "label", "predicted", *(f"probability of {name}" for name in dataset.classes)],
-        table=lambda examples: _table(examples, probabilities, dataset.classes),
+        beside={
+            "abstention": abstention.measured,
+            "temperature": calibration.temperature,
+            "calibration": calibration.as_json(),
+        },
+        columns=["path", "label", "predicted", *columns(dataset.classes)],
+        table=lambda examples: _table(examples, probabilities, labels, dataset.classes),
         expected={
             "novelty": Expected(of="novelty scores", values=abstention.novelty.score, tolerance=NOVELTY_TOLERANCE),
             "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
@@ -67,13 +73,15 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
 
 
 def _table(
-    examples: Sequence[Example], probabilities: NDArray[np.float32], classes: tuple[str, ...]
-) -> list[list[object]]:
+    examples: Sequence[Example],
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: tuple[str, ...],
+) -> Iterator[list[object]]:
+    """The rows of predictions.csv, made as they are written."""
     best = probabilities.argmax(axis=1).tolist()
-    return [
-        [str(example.path), example.target.text, classes[index], *map(PROBABILITY_FORMAT.format, row)]
-        for example, index, row in zip(examples, best, probabilities.tolist(), strict=True)
-    ]
+    for example, index, row in zip(examples, best, cells(probabilities, labels, classes), strict=True):
+        yield [str(example.path), example.target.text, classes[index], *row]
 
 
 def export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:

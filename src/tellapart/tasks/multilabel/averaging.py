@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.intervals import Counts, sum_by_group
+from tellapart.evaluation.intervals import Counts
+from tellapart.evaluation.totals import sum_by_group
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -97,7 +98,7 @@ def statistics(
     sums = sum_by_group(np.concatenate(rows), np.concatenate(values), np.concatenate(groups), shape)
 
     def figures(counts: Counts) -> dict[str, Doubles]:
-        totals = (sums @ counts.T).astype(np.float64)
+        totals = sums.of(counts).astype(np.float64)
         right, support, predicted = totals[: 3 * class_count].reshape(3, class_count, -1)
         found = _figures(right, support, predicted, totals[3 * class_count :], tuple(parts))
         for name, whole, times in (("precision", predicted, 1), ("recall", support, 1), ("f1", support + predicted, 2)):

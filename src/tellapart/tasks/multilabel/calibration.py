@@ -1,4 +1,4 @@
-"""Make each class's probability mean what it says. In: logits, targets [n, K]. Out: MultilabelCalibration. Next: thresholds.py."""
+"""Make each class's probability mean what it says. In: logits, targets [n, K]. Out: MultilabelCalibration. Next: calibrating.py."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tellapart.evaluation.chance import BINS, expected_error
+from tellapart.evaluation.newton import Local, minimise
 
 Doubles = NDArray[np.float64]
 
@@ -66,6 +69,11 @@ def fit_calibration(logits: NDArray[np.floating], targets: NDArray[np.floating])
     return MultilabelCalibration(scales=scales, offsets=offsets, untouched=tuple(untouched))
 
 
+def no_calibration(classes: int) -> MultilabelCalibration:
+    """The logits as they are."""
+    return MultilabelCalibration(scales=np.ones(classes), offsets=np.zeros(classes), untouched=())
+
+
 def sigmoid(logits: NDArray[np.floating]) -> Doubles:
     """1 / (1 + exp(-logits)) in [0, 1], float64, of finite logits [...] of any shape."""
     small = np.exp(-np.abs(logits.astype(np.float64)))
@@ -78,39 +86,35 @@ def log_losses(logits: NDArray[np.floating], targets: NDArray[np.floating]) -> D
     return np.asarray(np.maximum(-margins, 0) + np.log1p(np.exp(-np.abs(margins))))
 
 
-def calibration_error(probabilities: NDArray[np.floating], targets: NDArray[np.floating], bins: int = 15) -> float:
-    """Expected calibration error in [0, 1] over all known cells, in bins of equal width, open below.
+def calibration_error(probabilities: NDArray[np.floating], targets: NDArray[np.floating], bins: int = BINS) -> float:
+    """Expected calibration error in [0, 1] over all known cells, of each class's own probability; see evaluation/chance.py.
 
-    `probabilities` and `targets` are [N, K]. Source: Guo et al. 2017, arXiv 1706.04599, eq. 3, of the class's own probability.
+    `probabilities` and `targets` are [N, K].
     """
     known = np.isfinite(targets)
-    said, true = probabilities[known].astype(np.float64), targets[known].astype(np.float64)
-    bin_of = np.digitize(said, np.linspace(0.0, 1.0, bins + 1)[1:-1], right=True)
-    gaps = np.bincount(bin_of, weights=true - said, minlength=bins)
-    return float(np.abs(gaps).sum() / len(said))
+    return expected_error(probabilities[known], targets[known], bins)
 
 
 def _fit(logits: Doubles, present: NDArray[np.bool_]) -> tuple[float, float]:
     """Scale and offset of one class, of logits [n] that were not trained on."""
-    from scipy.optimize import minimize
-
     targets = present.astype(np.float64)
+    precisions = np.array([_SCALE_DEVIATION, _OFFSET_DEVIATION]) ** -2
 
-    def negative_log_posterior(parameters: Doubles) -> tuple[float, Doubles]:
-        scale, offset = np.exp(parameters[0]), parameters[1]
-        calibrated = scale * logits + offset
-        excess = sigmoid(calibrated) - targets
-        prior = 0.5 * ((parameters[0] / _SCALE_DEVIATION) ** 2 + (offset / _OFFSET_DEVIATION) ** 2)
-        gradient = np.array(
-            [
-                scale * float(excess @ logits) + parameters[0] / _SCALE_DEVIATION**2,
-                float(excess.sum()) + offset / _OFFSET_DEVIATION**2,
-            ]
+    def negative_log_posterior(parameters: Doubles) -> Local:
+        scaled = np.exp(parameters[0]) * logits
+        chances = sigmoid(scaled + parameters[1])
+        excess, bend = chances - targets, chances * (1 - chances)
+        crossed = float(bend @ scaled)
+        # By the logarithm of the scale, whose second derivative also has the first.
+        hessian = np.array([[float(bend @ scaled**2) + float(excess @ scaled), crossed], [crossed, float(bend.sum())]])
+        hessian += np.diag(precisions)
+        return Local(
+            value=float(log_losses(scaled + parameters[1], targets).sum()) + 0.5 * float(precisions @ parameters**2),
+            gradient=np.array([float(excess @ scaled), float(excess.sum())]) + precisions * parameters,
+            product=lambda vector: np.asarray(hessian @ vector),
+            diagonal=np.array([float(bend @ scaled**2), float(bend.sum())]) + precisions,
         )
-        return float(log_losses(calibrated, targets).sum()) + prior, gradient
 
-    limits = [(np.log(LOWEST_SCALE), np.log(HIGHEST_SCALE)), (None, None)]
-    found = minimize(
-        negative_log_posterior, np.zeros(2), jac=True, method="L-BFGS-B", bounds=limits, options={"ftol": 1e-14}
-    )
-    return float(np.exp(found.x[0])), float(found.x[1])
+    bounds = np.array([[np.log(LOWEST_SCALE), -np.inf], [np.log(HIGHEST_SCALE), np.inf]])
+    found = minimise(negative_log_posterior, np.zeros(2), low=bounds[0], high=bounds[1])
+    return float(np.exp(found[0])), float(found[1])

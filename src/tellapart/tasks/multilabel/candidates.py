@@ -9,7 +9,8 @@ from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
 from tellapart.evaluation.choosing import Candidate, Choice, Validated
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.multilabel.calibration import MultilabelCalibration, fit_calibration, log_losses
+from tellapart.tasks.multilabel.calibrating import choose_calibration
+from tellapart.tasks.multilabel.calibration import MultilabelCalibration
 from tellapart.tasks.multilabel.ranking import mean_average_precision
 from tellapart.tasks.multilabel.thresholds import ClassThresholds, choose_thresholds
 
@@ -17,30 +18,36 @@ FIGURE = "mean_average_precision"
 
 
 def validate(candidate: Candidate, dataset: Dataset) -> Validated:
-    """Fit scales and offsets on the validation rows and score them.
+    """Calibrate by the validation rows, and what was held out of the training, where anything was; score the validation rows.
 
-    The loss of a picture is the mean over the classes of which it is known whether it shows them; a picture of which
-    nothing is known counts nowhere. Where no class has a known picture with and one without it, the figure is 0.
-    Raises: DataError where nothing is known of any validation picture.
+    The loss of a picture is the mean over the classes of which it is known whether it shows them, each calibrated by other
+    pictures; a picture of which nothing is known counts nowhere. Where no class has a known picture with and one without it,
+    the figure is 0. Raises: DataError where nothing is known of any validation picture.
     """
     rows = dataset.rows["validation"]
-    targets = dataset.targets[rows]
-    told = ~np.isnan(targets).all(axis=1)
+    told = ~np.isnan(dataset.targets[rows]).all(axis=1)
     if not told.any():
         raise DataError(
             f"{len(rows)} validation pictures, of none of which anything is known; choosing needs at least 1. "
             "Fill in the table's cells, or add pictures to the validation split."
         )
-    logits, targets = candidate.logits(rows)[told], targets[told]
-    calibration = fit_calibration(logits, targets)
-    precision = mean_average_precision(targets, calibration.logits(logits))
+    rows = rows[told]
+    logits, every = candidate.logits(rows), rows
+    precision = mean_average_precision(dataset.targets[rows], logits)
+    if candidate.held_out is not None:
+        logits, every = np.concatenate([logits, candidate.held_out.logits]), np.append(rows, candidate.held_out.rows)
+    found = choose_calibration(logits, dataset.targets[every], dataset.groups[every])
     return Validated(
         candidate=candidate,
-        losses=np.nanmean(log_losses(calibration.logits(logits), targets), axis=1),
+        losses=np.nanmean(found.losses[: len(rows)], axis=1),
         figure_name=FIGURE,
         figure=0.0 if precision is None else precision,
-        calibration=calibration,
-        facts={"scales": calibration.scales.tolist(), "offsets": calibration.offsets.tolist()},
+        calibration=found.calibration,
+        facts={
+            "scales": found.calibration.scales.tolist(),
+            "offsets": found.calibration.offsets.tolist(),
+            "calibration": found.as_json(),
+        },
     )
 
 

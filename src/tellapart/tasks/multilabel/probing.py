@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import Candidate, HeldOut
 from tellapart.features.embedding import Embedded
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.weighing import balanced_positive_weights
@@ -34,6 +34,7 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candid
         weight=fitted.weight,
         bias=fitted.bias,
         embeddings=embedded.rows,
+        held_out=None if fitted.held_out is None else HeldOut(rows=train, logits=fitted.held_out),
         details={
             "strength": fitted.strength,
             "trials": [{"strength": strength, "log_loss": loss} for strength, loss in fitted.trials.items()],

@@ -10,7 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.intervals import Counts, sum_by_group
+from tellapart.evaluation import ranking as one_class
+from tellapart.evaluation.intervals import Counts
+from tellapart.evaluation.totals import sum_by_group
 from tellapart.tasks.multilabel.averaging import Doubles, Flags, ScoredCells
 
 
@@ -19,20 +21,14 @@ def average_precision(scores: NDArray[np.floating], positive: Flags) -> float:
 
     Equal scores share a place, as in scikit-learn's `average_precision_score`. `scores` and `positive` are [n].
     """
-    if not positive.any():
-        return float("nan")
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(positive, scores))
+    return one_class.average_precision(scores, positive) if positive.any() else float("nan")
 
 
 def auroc(scores: NDArray[np.floating], positive: Flags) -> float:
     """Area under the ROC curve in [0, 1]; NaN where all [n] are positive or none is. scikit-learn's `roc_auc_score`."""
     if positive.all() or not positive.any():
         return float("nan")
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(positive, scores))
+    return one_class.area_under_curve(scores, positive)
 
 
 def mean_average_precision(targets: NDArray[np.floating], scores: NDArray[np.floating]) -> float | None:
@@ -83,12 +79,13 @@ def _ranking(
     taken = sum_by_group(step_of, ones, groups, shape)
     # Both figures are sums over positives, so that only the steps that have one are looked at.
     places = np.unique(step_of[positive])
-    hits = sum_by_group(step_of[positive], ones[positive], groups[positive], shape)[places]
+    place_of = np.searchsorted(places, step_of[positive])
+    hits = sum_by_group(place_of, ones[positive], groups[positive], (len(places), cells.group_count))
 
     def ranking(counts: Counts) -> tuple[Doubles, Doubles]:
-        drawn = taken @ counts.T  # [S, b]; counts are whole numbers, exact in single precision below 16 million
+        drawn = taken.of(counts)  # [S, b]; counts are whole numbers, exact in single precision below 16 million
         seen = np.cumsum(drawn, axis=0, dtype=np.float32)
-        right = hits @ counts.T  # [P, b]
+        right = hits.of(counts)  # [P, b]
         at = np.cumsum(right, axis=0, dtype=np.float32)
         positives, negatives = at[-1].astype(np.float64), (seen[-1] - at[-1]).astype(np.float64)
         share = np.divide(at, seen[places], out=np.zeros_like(at), where=at > 0)

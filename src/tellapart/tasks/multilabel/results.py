@@ -21,6 +21,7 @@ from tellapart.reporting.matrix import FEW_CLASSES, cross_table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.class_curves import class_charts
 from tellapart.runs.open import OpenRun
+from tellapart.runs.reliability import reliability_lead
 from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, LabelsResultsPart, LabelsVerdictPart
 
 HEADLINE = "mean_average_precision"
@@ -118,22 +119,23 @@ def _reliability(
     run: OpenRun, probabilities: NDArray[np.float32], targets: NDArray[np.float32], phrases: Phrases
 ) -> Chart:
     record, known = run.manifest.record_of(MultilabelRecord), ~np.isnan(targets)
+    present = targets[known] == 1
+    after = [(one.confidence, one.accuracy, one.low, one.high) for one in binned(probabilities[known], present)]
+    method = (run.metrics.get("calibration") or {}).get("method")  # of an older run it is not known
+    lead = reliability_lead("several", method, run.metrics["test"]["calibration_error"])
+    axes = {"x": phrases("labels_probability"), "y": phrases("labels_share")}
+    if method == "none":
+        return Chart(title="reliability", svg=draw_reliability([], after, **axes), lead=lead)
     # What the scales and offsets did is undone.
     exact = np.clip(probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST)
     logits = (np.log(exact / (1 - exact)) - np.array(record.offsets)) / np.array(record.scales)
-    raw, present = 1 / (1 + np.exp(-logits)), targets[known] == 1
-    error = run.metrics["test"]["calibration_error"]
-    before = "–" if error["before"] is None else f"{error['before']:.3f}"
+    raw = 1 / (1 + np.exp(-logits))
+    before = [(one.confidence, one.accuracy) for one in binned(raw[known], present)]
     return Chart(
         title="reliability",
-        svg=draw_reliability(
-            [(one.confidence, one.accuracy) for one in binned(raw[known], present)],
-            [(one.confidence, one.accuracy, one.low, one.high) for one in binned(probabilities[known], present)],
-            x=phrases("labels_probability"),
-            y=phrases("labels_share"),
-        ),
+        svg=draw_reliability(before, after, **axes),
         legend=[(phrases("after"), 1, False), (phrases("before"), 2, True)],
-        lead=("labels_reliability_lead", {"before": before, "after": f"{error['after']:.3f}"}),
+        lead=lead,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
+from tellapart.evaluation.chance import error_by_chance
 from tellapart.evaluation.intervals import RESAMPLES, Counts, Groups, bootstrap, group_numbers
 from tellapart.tasks.multilabel.averaging import Doubles, Flags, ScoredCells, contributions, quotients, statistics
 from tellapart.tasks.multilabel.bounds import Interval, bound, class_bounds
@@ -65,6 +66,7 @@ def evaluate(
         "calibration_error": {
             "before": None if uncalibrated is None else calibration_error(uncalibrated, targets),
             "after": calibration_error(probabilities, targets),
+            "by_chance": error_by_chance(probabilities[cells.known], seed=seed).as_json(),
         },
         "baselines": baselines,
         "unknown_cells": int((~cells.known).sum()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tellapart.evaluation.chance import told
 from tellapart.reporter import figure, percent
 
 _SCORES = (
@@ -71,6 +72,7 @@ def scored(metrics: Mapping[str, Any]) -> list[str]:
     """The figures of one evaluation, a line each."""
     lines = [f"{'pictures':<34}{metrics['n']:,}"]
     lines += [f"{name.replace('_', ' '):<34}{_shown(name, metrics[name])}" for name in _SCORES if name in metrics]
+    lines.append(f"{'calibration error':<34}{told(metrics['calibration_error'])}")
     known = metrics.get("abstention", {}).get("known")
     if known is not None:
         lines.append(f"{'not unknown':<34}{_shown('known', known)}")

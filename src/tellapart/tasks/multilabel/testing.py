@@ -68,7 +68,12 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
         leaked=int(leaked.sum()),
         scores=scores_of(metrics, _SCORES),
         scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
-        beside={"abstention": abstention.measured, "threshold_rule": lines.rule, "common_set": common},
+        beside={
+            "abstention": abstention.measured,
+            "threshold_rule": lines.rule,
+            "common_set": common,
+            "calibration": winner.facts["calibration"],
+        },
         columns=["path", "labels", "predicted", *(f"probability of {name}" for name in dataset.classes)],
         table=lambda examples: _table(examples, probabilities, lines.values, dataset.classes),
         expected={

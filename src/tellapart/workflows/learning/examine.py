@@ -84,7 +84,8 @@ def examine(
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
     scenes = _scenes(listing, inspections, look, cache=cache, reporter=reporter, workers=workers or cores())
-    return Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections, scenes))
+    audit = build_audit(listing, inspections, scenes, span=options.span)
+    return Examined(listing=listing, inspections=inspections, audit=audit)
 
 
 def _scenes(

@@ -31,6 +31,7 @@ class Trained:
     choice: Choice
     computed: int  # pictures that went through the frozen network
     reused: int  # pictures whose embedding was in the cache
+    engine: str | None  # that computed the training pictures' embeddings; None: there are none
 
 
 def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone | None) -> Trained:
@@ -42,7 +43,9 @@ def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
         keep_fit(session, session.run.settings.network.fit or "crop")
         return _kept(session, task, dataset, _from_scratch(session, task, dataset), None)
     backbone = choose_fit(session, task, dataset, backbone)
-    dataset, embedded = embed_dataset(dataset, backbone, session.device, session.cache, session.reporter)
+    dataset, embedded = embed_dataset(
+        dataset, backbone, session.device, session.cache, session.reporter, engine=session.engine
+    )
     session.seconds["embeddings"] = embedded.seconds
     first = _quick(session, task, dataset, embedded)
     return _kept(session, task, dataset, _improve(session, task, dataset, embedded, first), embedded)
@@ -54,6 +57,7 @@ def _kept(session: TrainingSession, task: Task, dataset: Dataset, choice: Choice
         choice=task.correct(session.run.settings, choice, dataset),
         computed=0 if embedded is None else embedded.computed,
         reused=0 if embedded is None else embedded.reused,
+        engine=None if embedded is None else embedded.engine,
     )
 
 

@@ -15,7 +15,7 @@ from tellapart.settings.tree import TrainSettings
 def find_range(settings: TrainSettings, examined: Examined, dataset: Dataset, reporter: Reporter) -> Span | None:
     """What was told, or what the training pictures use; None where none of them has more than 8 bits.
 
-    It says what the audit could not know: a range that was told, or is another than that of all pictures together.
+    It says what the audit could not know: a range that is another than that of all pictures together.
     """
     depths = [one.depth for one in examined.inspections]
     learned_from = dataset.indices[dataset.rows["train"]].tolist()
@@ -24,13 +24,14 @@ def find_range(settings: TrainSettings, examined: Examined, dataset: Dataset, re
     if found is None:
         if span is not None:
             reporter.warn(
-                f"data.range is {as_text(span)}, but no picture here has more than 8 bits: it is kept for those to come."
+                f"the range is {as_text(span)}, but no picture here has more than 8 bits: it is kept for those to come."
             )
         return span
     if span is None or span == found.span:
         return span
-    origin = "as you said" if settings.span else "which the training pictures alone use"
-    reporter.say(f"Pictures of more than 8 bits are read by the range {as_text(span)}, {origin}.")
+    reporter.say(
+        f"Pictures of more than 8 bits are read by the range {as_text(span)}, which the training pictures alone use."
+    )
     paths = [entry.path for entry in examined.listing.entries]
     beyond = misfits(paths, depths, span)
     if beyond:

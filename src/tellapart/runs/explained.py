@@ -1,0 +1,87 @@
+"""What was found about why a model says what it says. In: nothing. Out: values, as JSON. Next: neighbourhood.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tellapart.explanation.faithfulness import Faithfulness
+from tellapart.runs.neighbourhood import Neighbour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """One method's heatmap of one picture."""
+
+    method: str
+    overlay: Path  # PNG
+    array: Path  # .npy, float32 [h, w] in [0, 1]
+    faithfulness: Faithfulness
+    seconds: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One picture's explanation, or the reason why there is none."""
+
+    path: str
+    error: str = ""
+    label: str = ""  # the most probable class
+    probability: float = 0.0
+    target: str = ""  # the class that is explained
+    target_probability: float = 0.0
+    drawn: tuple[Drawn, ...] = ()
+    chance: Faithfulness | None = None  # what random heatmaps reach
+    best: str = ""  # the most faithful method; "" where none is better than chance
+    neighbours: tuple[Neighbour, ...] = ()
+    seen: bool = False  # it is one of the training pictures, pixel for pixel
+    sheet: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON-ready object."""
+        if self.error:
+            return {"path": self.path, "error": self.error}
+        heatmaps = [
+            {
+                "method": one.method,
+                "overlay": str(one.overlay),
+                "array": str(one.array),
+                "deletion": round(one.faithfulness.deletion, 4),
+                "insertion": round(one.faithfulness.insertion, 4),
+                "seconds": round(one.seconds, 3),
+                "note": one.note or None,
+            }
+            for one in self.drawn
+        ]
+        random = self.chance and {
+            "deletion": round(self.chance.deletion, 4),
+            "insertion": round(self.chance.insertion, 4),
+        }
+        return {
+            "path": self.path,
+            "error": None,
+            "label": self.label,
+            "probability": round(self.probability, 6),
+            "class": self.target,
+            "class_probability": round(self.target_probability, 6),
+            "heatmaps": heatmaps,
+            "chance": random,
+            "most_faithful": self.best or None,
+            "sheet": str(self.sheet),
+            "seen_in_training": self.seen,
+            "neighbours": [
+                {"path": str(one.path), "label": one.label, "similarity": round(one.similarity, 4)}
+                for one in self.neighbours
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What `tellapart explain` made."""
+
+    folder: Path
+    pictures: tuple[Explained, ...]
+    skipped: dict[str, str]  # method -> why it was left out of `all`

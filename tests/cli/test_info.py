@@ -1,0 +1,33 @@
+"""What a model's file tells. In: a tiny model. Out: lines on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tellapart.cli.main import main
+from tellapart.export.assemble import assemble
+from tellapart.manifest import Manifest
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime-float32", "openvino-2026.4-bfloat16"])
+def test_the_engine_of_the_training_pictures_embeddings_is_told(
+    engine: str, tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path
+) -> None:
+    backbone = tiny_manifest.backbone.model_copy(update={"embedded_by": engine})
+    told = tiny_manifest.model_copy(update={"backbone": backbone})
+    weight, bias = np.eye(3, dtype=np.float32), np.zeros(3, dtype=np.float32)
+    path = tmp_path / "told.onnx"
+    path.write_bytes(assemble(tiny_network, weight=weight, bias=bias, manifest=told))
+    shown = CliRunner().invoke(main, ["info", str(path)])
+    assert shown.exit_code == 0
+    assert f"embedded by              {engine} (training pictures)\n" in shown.output
+
+
+def test_an_older_model_tells_no_engine(tiny_model: Path) -> None:
+    shown = CliRunner().invoke(main, ["info", str(tiny_model)])
+    assert shown.exit_code == 0
+    assert "embedded by" not in shown.output
