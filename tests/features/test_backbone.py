@@ -29,7 +29,7 @@ def test_onnx_and_torch_give_the_same_embedding(exported: ReadyBackbone) -> None
     with torch.inference_mode():
         pixels = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
         expected = load_backbone("tf_efficientnet_lite0", None).network(pixels).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found[:, -1280:], expected, atol=1e-4)
 
 
 def test_the_padding_is_fixed_so_that_onnx_runtime_can_fuse_it(exported: ReadyBackbone) -> None:

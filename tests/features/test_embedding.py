@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 from PIL import Image
 
-from tellapart.data.dataset import Dataset
+from tellapart.data.dataset import Dataset, gather
 from tellapart.data.examples import PictureFile
 from tellapart.features import embedding
 from tellapart.features.backbone import ReadyBackbone
