@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/.installed-%
-.PHONY: help demo test check format types imports spelling deployment mutants constraints protocols clean
+.PHONY: help demo test check format types imports spelling deployment mutants constraints protocols graphs clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,9 @@ constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.to
 protocols: $(CLIENTS)/.installed ## Describe the .proto files again for the server; after a change of one of them.
 	$(CLIENTS)/bin/python -m grpc_tools.protoc -I$(PROTOCOLS) --descriptor_set_out=$(PROTOCOLS)/protocols.binpb \
 		health.proto open_inference.proto
+
+graphs: $(VENV)/.installed-dev ## Keep the embedded networks' graphs anew; after a change of what an export writes.
+	$(IN_VENV) tellapart.models.keeping
 
 clean: ## Remove the environment and everything that the tools keep; runs/ stays.
 	rm -rf $(VENV) $(CLIENTS) $(MUTANTS) mutants build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,7 +1,9 @@
 """A backbone made ready to run. In: a timm name. Out: Backbone files in the cache. Next: engine.py.
 
-The export runs in a process of its own (models/export.py) while the audit reads pictures; its result is kept in the
-cache folder, checked by SHA-256, and made again if anything is missing or altered.
+An embedded network is assembled from its kept graph in a moment (models/assembling.py), in a thread. Any other, and one whose
+graph does not fit the installed weights, is exported with PyTorch in a process of its own (models/export.py). Both happen
+while the audit reads pictures; the result is kept in the cache folder, checked by SHA-256, and made again if anything is
+missing or altered.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,9 @@ from typing import Any
 
 from tellapart import errors
 from tellapart.errors import BackboneError
+from tellapart.models.assembling import assemble
+from tellapart.models.catalog import BACKBONES, EmbeddedWeights
+from tellapart.models.kept_graph import GRAPHS, graph_file
 from tellapart.models.symmetry import TestTimeAugmentation
 from tellapart.models.weights import lookup_key
 from tellapart.preprocessing import Preprocessing
@@ -51,58 +57,107 @@ class ReadyBackbone:
     stages: tuple[int, ...] = ()  # how many numbers of each stage the embedding begins with; the rest is the last layer
 
 
-class PendingBackbone:
-    """An export that may still be running; `wait` gives its result."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A network's graph that the package keeps, and the weights that belong to it."""
 
-    def __init__(self, name: str, folder: Path, settings: dict[str, Any]) -> None:
+    graph: Path
+    weights: EmbeddedWeights
+
+
+class PendingBackbone:
+    """A backbone that may still be in the making; `wait` gives it."""
+
+    def __init__(self, name: str, folder: Path, settings: dict[str, Any], kept: Kept | None = None) -> None:
         self._name, self._folder, self._settings = name, folder, settings
         self._started = time.monotonic()
         self._ready = _read(folder)
         self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
         self._temporary: Path | None = None
+        self._cancelled = False
+        self._error: Exception | None = None
+        self.remark = ""  # once it is there: why it took longer than it should, and what to do; mostly empty
         if self._ready is None:
-            self._start()
+            self._start(kept)
 
     @property
     def running(self) -> bool:
-        """Whether the export is still at work."""
+        """Whether it is still being made."""
+        return self.exporting or (self._thread is not None and self._thread.is_alive())
+
+    @property
+    def exporting(self) -> bool:
+        """Whether PyTorch is at work, which takes a core for seconds."""
         return self._process is not None and self._process.poll() is None
 
     def wait(self) -> ReadyBackbone:
-        """Wait for the export. Raises: BackboneError or StorageError with the export's own message."""
+        """Wait until it is made. Raises: BackboneError or StorageError with the export's own message."""
         if self._ready is None:
+            if self._thread is not None:
+                self._thread.join()
             self._ready = self._finish()
         return self._ready
 
     def cancel(self) -> None:
-        """Stop a running export and remove what it wrote."""
+        """Stop what makes it and remove what that wrote."""
+        self._cancelled = True
+        if self._thread is not None:
+            self._thread.join()  # under a second
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _start(self) -> None:
+    def _start(self, kept: Kept | None) -> None:
         with storage_errors(self._folder):
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(self._folder.parent)
             self._temporary = Path(tempfile.mkdtemp(dir=self._folder.parent, prefix=_PARTIAL))
-        arguments = [self._name, str(self._temporary), json.dumps(self._settings)]
+        if kept is None:
+            self._export(self._temporary)
+        else:
+            arguments = (kept, self._temporary)
+            self._thread = threading.Thread(target=self._assemble, args=arguments, name="assemble", daemon=True)
+            self._thread.start()
+
+    def _assemble(self, kept: Kept, folder: Path) -> None:
+        """Fill the kept graph; where it does not fit, or a package is missing, PyTorch has its turn."""
+        try:
+            size, crop = self._settings["size"], self._settings["crop"]
+            assemble(kept.graph, kept.weights, folder, size=size, crop=crop)
+        except (BackboneError, ImportError) as error:
+            self.remark = (
+                f"The graph of {self._name} that tellapart keeps cannot be used: {error} It was exported with PyTorch instead, "
+                "which takes longer, this once. Upgrade tellapart, or install its own versions of the packages: "
+                'pip install --upgrade "tellapart[train]"'
+            )
+            if not self._cancelled:
+                self._export(folder)
+        except Exception as error:  # raised where it is waited for
+            self._error = error
+
+    def _export(self, folder: Path) -> None:
+        arguments = [self._name, str(folder), json.dumps(self._settings)]
         command = [sys.executable, "-m", "tellapart.models.export", *arguments]
         # Errors go to a file: a pipe that nobody reads while the audit runs could fill up and stop the export.
-        with (self._temporary / "stderr").open("wb") as stderr:
+        with (folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
             )
 
     def _finish(self) -> ReadyBackbone:
-        if self._process is None or self._temporary is None:
+        if self._temporary is None or not (self._thread or self._process):
             raise BackboneError(f"the backbone {self._name} is missing from {self._folder}. Run the command again.")
-        output, _ = self._process.communicate()
         try:
-            if self._process.returncode != 0:
-                raise _failure(self._name, output, self._temporary / "stderr")
-            # Another process may have finished the same export first and be at work with it: that one stays.
+            if self._error is not None:
+                raise self._error
+            if self._process is not None:
+                output, _ = self._process.communicate()
+                if self._process.returncode != 0:
+                    raise _failure(self._name, output, self._temporary / "stderr")
+            # Another process may have made the same first and be at work with it: that one stays.
             if _read(self._folder) is None:
                 with storage_errors(self._folder):
                     shutil.rmtree(self._folder, ignore_errors=True)
@@ -119,18 +174,40 @@ class PendingBackbone:
 
 
 def prepare_backbone(
-    name: str, *, cache: Path, weights: Path | None, size: int | None = None, crop: float | None = None
+    name: str,
+    *,
+    cache: Path,
+    weights: Path | None,
+    size: int | None = None,
+    crop: float | None = None,
+    graphs: Path = GRAPHS,
 ) -> PendingBackbone:
-    """Find the exported backbone in the cache, or start exporting it. Raises: BackboneError, StorageError.
+    """Find the backbone in the cache, or start to make it. Raises: BackboneError, StorageError.
 
     `size` is the input's side in pixels, `crop` the share of a picture's shorter side that it shows; None: the weights' own.
+    `graphs` is where graphs without weights are kept; one that is not there is exported.
     """
-    versions = ":".join(importlib.metadata.version(package) for package in ("timm", "torch"))
-    key = f"{_FORMAT}:{lookup_key(name, weights)}:{versions}" + (f":{size}:{crop}" if size or crop else "")
+    kept = None if weights is not None else _kept(name, graphs)
+    key = f"{_FORMAT}:{lookup_key(name, weights)}:{_makers(kept)}" + (f":{size}:{crop}" if size or crop else "")
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     safe = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)[:80]
     settings = {"weights": None if weights is None else str(weights), "size": size, "crop": crop}
-    return PendingBackbone(name, cache / "backbones" / f"{safe}-{digest}", settings)
+    return PendingBackbone(name, cache / "backbones" / f"{safe}-{digest}", settings, kept)
+
+
+def _kept(name: str, graphs: Path) -> Kept | None:
+    known = BACKBONES.get(name)
+    if known is None or known.embedded is None or not graph_file(name, graphs).is_file():
+        return None
+    return Kept(graph=graph_file(name, graphs), weights=known.embedded)
+
+
+def _makers(kept: Kept | None) -> str:
+    """What else the files depend on: the kept graph, or the packages that export."""
+    if kept is None:
+        return ":".join(importlib.metadata.version(package) for package in ("timm", "torch"))
+    with storage_errors(kept.graph):
+        return hashlib.sha256(kept.graph.read_bytes()).hexdigest()
 
 
 def list_backbones(cache: Path) -> list[Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-import math
 import os
 import sys
 import warnings
@@ -25,6 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tellapart.errors import BackboneError, ModelFileError
+from tellapart.models.folding import fold
+from tellapart.models.kept_graph import same_padding
 from tellapart.models.symmetry import VIEWS, TestTimeAugmentation
 from tellapart.runtime import Session
 from tellapart.storage import write_bytes
@@ -50,7 +51,7 @@ def trace(module: nn.Module, *, size: int, path: Path, output: str, name: str = 
     with torch.inference_mode():
         expected = copied(sample).numpy()
     fix_sizes(copied, sample)
-    data = _export(copied, sample, output, name)
+    data = fold(_export(copied, sample, output, name))
     _check(data, sample.numpy(), expected, output, name)
     write_bytes(path, data)
     return tuple(expected.shape[1:])
@@ -198,11 +199,12 @@ def _fixed_convolution(module: Any, size: tuple[int, int]) -> nn.Module:
         bias=module.bias is not None,
     )
     plain.load_state_dict(module.state_dict())
-    sides: list[tuple[int, int]] = []
-    for length, kernel, stride, dilation in zip(size, module.kernel_size, module.stride, module.dilation, strict=True):
-        total = max((math.ceil(length / stride) - 1) * stride + (kernel - 1) * dilation + 1 - length, 0)
-        sides.append((total // 2, total - total // 2))
-    (top, bottom), (left, right) = sides
+    (top, bottom), (left, right) = (
+        same_padding(length, kernel=kernel, stride=stride, dilation=dilation)
+        for length, kernel, stride, dilation in zip(
+            size, module.kernel_size, module.stride, module.dilation, strict=True
+        )
+    )
     return nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), plain)
 
 

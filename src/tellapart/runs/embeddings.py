@@ -47,7 +47,7 @@ def embed_run(run: OpenRun, cache: Cache, reporter: Reporter) -> EmbeddedExample
     own = run.manifest.strategy == "scratch"
     usable = [example for example in run.examples if not example.problem and example.split]
     chosen = draw(usable, MOST_OWN if own else MOST_PICTURES, seed=run.settings.seed)
-    backbone = own_backbone(run) if own else _pretrained(run)
+    backbone = own_backbone(run) if own else _pretrained(run, reporter)
     vectors, kept = embed_examples(
         chosen,
         backbone,
@@ -137,8 +137,8 @@ def own_backbone(run: OpenRun) -> ReadyBackbone:
     )
 
 
-def _pretrained(run: OpenRun) -> ReadyBackbone:
-    """The network that the run began with, exported again where the cache has forgotten it, for pictures read as the run did."""
+def _pretrained(run: OpenRun, reporter: Reporter) -> ReadyBackbone:
+    """The network that the run began with, made again where the cache has forgotten it, for pictures read as the run did."""
     settings, own = run.settings, run.preprocessing
     weights = Path(settings.weights) if settings.weights else None
     pending = prepare_backbone(
@@ -146,6 +146,8 @@ def _pretrained(run: OpenRun) -> ReadyBackbone:
     )
     try:
         ready = pending.wait()
+        if pending.remark:
+            reporter.warn(pending.remark)
         read = replace(fitted(ready.preprocessing, own.fit, own.value_range), colour=own.colour)
         return replace(ready, preprocessing=read)
     finally:

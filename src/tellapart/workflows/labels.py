@@ -151,6 +151,8 @@ def _embed(
     with reporter.step("Preparing the network", 1) as advance:
         ready = pending.wait()
         advance(1)
+    if pending.remark:
+        reporter.warn(pending.remark)
     depths = examined.audit.depths
     span = depths.span if depths is not None and depths.told else range_of(examined, usable)
     ready = replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))

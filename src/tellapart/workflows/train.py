@@ -175,7 +175,7 @@ def _look(
 ) -> tuple[Examined, Task, Dataset]:
     """Audit and split. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
-    workers = max(1, cores() - 1) if pending is not None and pending.running else cores()
+    workers = max(1, cores() - 1) if pending is not None and pending.exporting else cores()
     corrections = None if settings.labels is None else Path(settings.labels)
     examined = examine(
         Path(settings.data),
@@ -250,11 +250,14 @@ def _backbone(
 
 
 def _wait(pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
-    if not pending.running:
-        return pending.wait()
-    with reporter.step("Exporting the network (once)", 1) as advance:
+    if pending.running:
+        with reporter.step("Exporting the network (once)", 1) as advance:
+            ready = pending.wait()
+            advance(1)
+    else:
         ready = pending.wait()
-        advance(1)
+    if pending.remark:
+        reporter.warn(pending.remark)
     return ready
 
 
