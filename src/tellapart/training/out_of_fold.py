@@ -18,7 +18,7 @@ from tellapart.training.strips import worker_threads
 
 ClassWeights = Literal["none", "balanced"]
 
-_TOLERANCE = 1e-4  # nats; see SoftmaxRegression.minimise
+_TOLERANCE = 1e-5  # nats; what the search stops at is too early where a weak penalty's fit does not begin near by
 _OUTPUTS_AT_ONCE = 500  # folds x classes; the solver keeps twenty copies of the weights of all folds fitted together
 
 
