@@ -44,9 +44,19 @@ def test_what_is_decided() -> None:
     )
     assert (strange.members, strange.unknown) == ((1,), True)
     assert decide().labels == ["犬, big", "cat", "dog"]
+    assert [one.threshold for one in (*decide(), decide(OLD)[0])] == [0.25, 0.25, 0.25, None]
     assert [one.members for one in decide()[1:]] == [(0, 1), (1,)]
     with pytest.raises(IndexError):
         decide()[3]
+
+
+def test_of_equally_probable_classes_the_first_goes_first() -> None:
+    """As many as there are, since a sort that is not stable keeps the order of few."""
+    probabilities = np.tile(np.array([[0.005, 0.015]], dtype=np.float32), (2, 50))
+    answers = TASK.decide({"probabilities": probabilities}, PLACES[:2], OLD, classes=tuple(map(str, range(100))))
+    for answer in answers:
+        assert answer.ranking is not None
+        assert answer.ranking.tolist() == [*range(1, 100, 2), *range(0, 100, 2)]
 
 
 def test_what_a_model_cannot_tell_is_none_and_never_false() -> None:

@@ -218,11 +218,18 @@ def test_what_is_not_plainly_a_picture_is_refused(given: Callable[[], Any], word
             ),
         ),
         (
+            pandas.DataFrame({"x" * 301: ["a"]}),
+            (
+                f"the table has the columns {'x' * 300}; none is called path, image, filename, file_name, file, filepath or "
+                "image_path. Give its paths alone, as table[COLUMN]."
+            ),
+        ),
+        (
             pandas.DataFrame({"path": ["a.png", 7]}),
             "row 1 of the table's column 'path' is 7, no path. Correct it or leave it out.",
         ),
     ],
-    ids=["array", "tensor", "other", "columns", "row"],
+    ids=["array", "tensor", "other", "columns", "a long column", "row"],
 )
 def test_a_refusal_says_what_it_is_what_may_be_and_what_to_do(given: Any, message: str) -> None:
     with pytest.raises(DataError) as fault:
