@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from tellapart.errors import DataError
-from tellapart.training.probe import deal_folds, fit_probe
+from tellapart.training.folds import deal_folds
+from tellapart.training.probe import fit_probe
 from tellapart.training.strengths import DEFAULT_STRENGTH, STRENGTHS
 
 Floats = NDArray[np.float64]
