@@ -12,12 +12,13 @@ import pandas
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
 from tellapart.answers.given import GivenItem, encoded, gather
 from tellapart.answers.items import PathItem
 from tellapart.decoding import decode
 from tellapart.errors import DataError
+from tellapart.preprocessing import MAX_FILE_BYTES
 
 ARRAY: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
@@ -100,13 +101,36 @@ def test_grey_and_transparent_pixels_keep_what_they_hold() -> None:
     np.testing.assert_array_equal(pixels(item), clear)
 
 
-def test_a_profile_travels_with_its_picture() -> None:
-    picture = Image.fromarray(ARRAY)
-    picture.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    (item,) = gather(picture)
+def test_the_brightest_and_the_smallest_pictures_are_pictures() -> None:
+    for given, wanted in (
+        (torch.ones(3, 2, 2), np.full((2, 2, 3), 255)),
+        (torch.tensor([[0.0, 1.0], [0.5, 0.25]]), [[0, 255], [128, 64]]),  # 127.5 and 63.75, rounded to even
+        (np.full((1, 1, 3), 7, np.uint8), np.full((1, 1, 3), 7)),
+        (np.full((1, 4), 7, np.uint8), np.full((1, 4), 7)),
+    ):
+        (item,) = gather(given)
+        np.testing.assert_array_equal(pixels(item), wanted)
+
+
+def test_pixels_in_rgb_are_handed_on_as_they_are_and_others_as_a_file() -> None:
+    (item,) = gather(ARRAY[:, ::-1])
     assert isinstance(item, GivenItem)
-    assert isinstance(item.data, bytes)
-    assert Image.open(io.BytesIO(item.data)).info["icc_profile"] == picture.info["icc_profile"]
+    assert isinstance(item.data, np.ndarray)
+    assert item.data.flags.c_contiguous
+    np.testing.assert_array_equal(item.data, ARRAY[:, ::-1])
+    for given in (ARRAY[..., 0], np.dstack([ARRAY, ARRAY[..., :1]])):
+        (item,) = gather(given)
+        assert isinstance(item, GivenItem)
+        assert isinstance(item.data, bytes)
+
+
+def test_files_are_compressed_quickly_since_no_one_keeps_them() -> None:
+    """Source: RFC 1950, 2.2: the two highest bits of the second byte are 0 for the fastest compression, 2 for the usual one."""
+    deep = np.zeros((4, 4, 3), np.uint16)
+    made = [item.data for given in (ARRAY[..., 0], deep) for item in gather(given) if isinstance(item, GivenItem)]
+    for data in (encoded(ARRAY), *made):
+        assert isinstance(data, bytes)
+        assert data[data.index(b"IDAT") + 5] >> 6 == 0
 
 
 def test_paths_folders_addresses_and_tables_of_them(tmp_path: Path) -> None:
@@ -140,6 +164,14 @@ def test_paths_folders_addresses_and_tables_of_them(tmp_path: Path) -> None:
         (lambda: [torch.full((3, 4, 4), float("nan"))], "before it is normalised"),
         (lambda: [torch.zeros(3, 4, 4, dtype=torch.int64)], "tensor of int64"),
         (lambda: [torch.zeros(3, 0, 4)], "tensor of float32"),
+        (lambda: [torch.zeros(5, 4, 4, dtype=torch.uint8)], r"tensor of uint8 \[5, 4, 4\]"),
+        (
+            lambda: [ARRAY, torch.from_numpy(np.zeros((4, 5, 6), np.uint16))],
+            r"picture 1 is an array of uint16 \[5, 6, 4\]",
+        ),
+        (lambda: np.zeros((0, 4, 3), np.uint8), r"array of uint8 \[0, 4, 3\]"),
+        (lambda: np.zeros((4, 0), np.uint16), r"array of uint16 \[4, 0\]"),
+        (lambda: np.zeros(4, np.uint8), r"array of uint8 \[4\]"),
         (lambda: [io.StringIO("text")], "picture 0 is a file that gives str, not bytes. Open it with mode 'rb'"),
         (lambda: [{}], "picture 0 is a dict; a picture is a path"),
         (
@@ -152,6 +184,73 @@ def test_paths_folders_addresses_and_tables_of_them(tmp_path: Path) -> None:
 def test_what_is_not_plainly_a_picture_is_refused(given: Callable[[], Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
         list(gather(given()))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            np.zeros((4, 4)),
+            (
+                "picture 0 is an array of float64 [4, 4]; pixels are uint8 [H, W, 3], [H, W, 4] or [H, W], from 0 to 255, or "
+                "uint16 [H, W, 3] or [H, W], read by the model's range. Scale and convert it first."
+            ),
+        ),
+        (
+            torch.full((1, 4, 4), 2.0),
+            (
+                "picture 0 is a tensor of float32 [1, 4, 4]; pixels are uint8 from 0 to 255, uint16 (by the model's range), or "
+                "floats from 0 to 1, [3, H, W] or [1, H, W]. Give it before it is normalised."
+            ),
+        ),
+        (
+            3,
+            (
+                "picture 0 is a int; a picture is a path, the bytes of a picture file, an open file, a PIL image, a NumPy array of "
+                "uint8 or a torch tensor. Give one of these."
+            ),
+        ),
+        (
+            pandas.DataFrame({"x": ["a"], "y": ["b"]}),
+            (
+                "the table has the columns x, y; none is called path, image, filename, file_name, file, filepath or image_path. "
+                "Give its paths alone, as table[COLUMN]."
+            ),
+        ),
+        (
+            pandas.DataFrame({"path": ["a.png", 7]}),
+            "row 1 of the table's column 'path' is 7, no path. Correct it or leave it out.",
+        ),
+    ],
+    ids=["array", "tensor", "other", "columns", "row"],
+)
+def test_a_refusal_says_what_it_is_what_may_be_and_what_to_do(given: Any, message: str) -> None:
+    with pytest.raises(DataError) as fault:
+        list(gather(given))
+    assert str(fault.value) == message
+
+
+class Long:
+    """An open file of so many bytes, of which no more are made than asked for."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self.asked: list[int] = []
+
+    def read(self, size: int) -> bytes:
+        self.asked.append(size)
+        return bytes(min(size, self._length))
+
+
+def test_of_a_file_no_more_is_read_than_the_limit_and_one_byte_by_which_it_is_seen() -> None:
+    file, longer = Long(MAX_FILE_BYTES), Long(MAX_FILE_BYTES + 1)
+    whole, refused = gather([file, longer])
+    assert isinstance(whole, GivenItem)
+    assert isinstance(refused, GivenItem)
+    assert (whole.error, len(whole.data)) == ("", MAX_FILE_BYTES)
+    assert refused.error == "file of more than 536,870,912 bytes, which is the limit. Store it smaller"
+    assert refused.data == b""
+    assert file.asked == longer.asked == [MAX_FILE_BYTES + 1]
 
 
 def test_a_picture_that_breaks_while_it_is_read_has_its_reason() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tellapart.answers.answering import OtherClasses, Output, Placement
-from tellapart.answers.multilabel import LabelsAnswers, Multilabel
+from tellapart.answers.multilabel import LabelsAnswer, LabelsAnswers, Multilabel
 from tellapart.bundle import ClassificationRecord, MultilabelRecord
 
 CLASSES = ("cat", "dog|wolf", "red\\blue")
@@ -69,6 +69,7 @@ def test_rows_cells_and_lines() -> None:
         "error": "no such file",
         "warning": None,
     }
+    assert (failed.classes, TASK.unread("gone", classes=CLASSES).path) == (CLASSES, "")
     assert TASK.columns(CLASSES, top=1) == [
         *("path", "labels", "unknown", "novelty"),
         *("probability of cat", "probability of dog|wolf", "probability of red\\blue", "error", "warning"),
@@ -86,11 +87,27 @@ def test_rows_cells_and_lines() -> None:
     ]
 
 
+def test_classes_that_are_equally_probable_are_named_in_the_model_s_order() -> None:
+    """As many as there are, since a sort that is not stable keeps the order of few."""
+    names = tuple(f"n{index:03d}" for index in range(100))
+    probabilities = np.tile(np.array([0.5, 0.75], dtype=np.float32), 50)
+    answer = LabelsAnswer(classes=names, probabilities=probabilities, chosen=np.ones(100, dtype=bool))
+    order = [*names[1::2], *names[::2]]
+    assert [part.split()[0] for part in TASK.line(answer, top=1).split(", ")] == order
+
+
 def test_a_row_that_travelled_is_the_same_answer() -> None:
     told = RECORD.model_dump(mode="json")
-    for answer in (*decide(), *decide(CANNOT)):
+    for answer in (*decide(), *decide(CANNOT), *decide(RECORD, {"probabilities": ARRAYS["probabilities"]})):
         back = TASK.read(TASK.row(answer, top=1), path="x", classes=CLASSES, told=told)
         assert TASK.row(back, top=1) == TASK.row(replace(answer, path="x"), top=1)
+        assert back.classes == CLASSES
+        assert back.probabilities is not None
+        assert back.probabilities.dtype == np.float32
+        np.testing.assert_array_equal(back.probabilities, np.asarray(answer.probabilities))
+        assert (back.chosen is not None and back.chosen.dtype) == np.bool_
+    nothing = TASK.read(TASK.row(decide()[0], top=1) | {"labels": []}, path="", classes=CLASSES, told=told)
+    assert nothing.labels == ()
     with pytest.raises(OtherClasses):
         TASK.read(TASK.row(decide()[0], top=1), path="", classes=("cat", "dog"), told=told)
 
@@ -121,7 +138,10 @@ def test_tensors_are_the_arrays_and_are_described() -> None:
 
 def test_all_together() -> None:
     answers = [*decide(), TASK.unread("empty file", path="d", classes=CLASSES)]
+    answers[0] = replace(answers[0], path="a", warning="cut off")
     found = TASK.collect(answers, classes=CLASSES, told=RECORD.model_dump())
+    assert (found.paths, found.classes) == (("a", "", "", "d"), CLASSES)
+    assert found.warnings == ("cut off", "", "", "")
     assert found.label_sets == (("cat", "dog|wolf"), (), CLASSES, ())
     assert found.errors == ("", "", "", "empty file")
     assert found.probabilities.dtype == np.float32
@@ -134,6 +154,11 @@ def test_all_together() -> None:
     cannot = TASK.collect(decide(CANNOT)[:], classes=CLASSES, told=CANNOT.model_dump())
     assert cannot.unknown is None
     assert cannot.novelty is not None
+    assert cannot.novelty.dtype == np.float32
+    some = TASK.collect(
+        [decide(CANNOT)[0], replace(decide(CANNOT)[1], novelty=None)], classes=CLASSES, told=CANNOT.model_dump()
+    )
+    np.testing.assert_array_equal(some.novelty, np.array([0.75, np.nan], dtype=np.float32))
     nothing = TASK.collect([], classes=CLASSES, told=CANNOT.model_dump())
     assert (nothing.probabilities.shape, nothing.label_sets, nothing.novelty) == ((0, 3), (), None)
 
@@ -150,7 +175,7 @@ def test_the_record_of_another_task_is_a_bug() -> None:
         TASK.decide(ARRAYS, PLACES, ClassificationRecord(temperature=1.0), classes=CLASSES)
     with pytest.raises(ValueError, match="a record of classification"):
         TASK.describe(ClassificationRecord(temperature=1.0), classes=CLASSES, outputs=())
-    with pytest.raises(ValueError, match="could not be read"):
+    with pytest.raises(ValueError, match="^there is no class to show of a picture that could not be read$"):
         TASK.shown_class(TASK.unread("gone", classes=CLASSES))
 
 
@@ -168,3 +193,18 @@ def test_how_a_picture_was_read_is_told_in_every_way() -> None:
     assert TASK.cells(answers[0], top=1)[TASK.columns(CLASSES, top=1).index("warning")] == "cut off"
     assert TASK.line(answers[0], top=1).endswith("  (warning: cut off)")
     assert "warning" not in TASK.line(answers[1], top=1)
+
+
+def test_what_a_person_says_of_a_picture_is_any_number_of_classes() -> None:
+    """Sorted, each once, and a | in a name is marked as in a table."""
+    assert TASK.read_truth({"labels": "red|cat|dog\\|wolf|cat"}) == (
+        "labels",
+        "cat|dog\\|wolf|red",
+        ("cat", "dog|wolf", "red"),
+    )
+    assert TASK.read_truth({"labels": ""}) == ("labels", "", ())
+    with pytest.raises(ValueError, match="the form has no field") as fault:
+        TASK.read_truth({"label": "cat"})
+    assert str(fault.value) == (
+        "the form has no field `labels`. Send the names of the classes joined by |, nothing for none"
+    )

@@ -10,6 +10,7 @@ from PIL import Image
 
 from tellapart.answers.answering import Placement
 from tellapart.answers.pictures import place, prepare_picture
+from tellapart.answers.table import ANSWERINGS
 from tellapart.errors import PictureError
 from tellapart.preprocessing import Preprocessing
 
@@ -68,3 +69,25 @@ def test_pixels_are_treated_as_their_file_would_be() -> None:
     assert of_file[1] == of_pixels[1]
     with pytest.raises(PictureError, match="50 x 30 pixels; the limit is 1,000 in all"):
         prepare_picture(pixels, Preprocessing(size=16), max_pixels=1000)
+
+
+@pytest.mark.parametrize("task", sorted(ANSWERINGS))
+def test_every_task_on_whole_pictures_prepares_in_this_way(task: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
+    inputs = Preprocessing(size=16, crop=0.5)
+    array, found = ANSWERINGS[task].prepare(pixels, inputs)
+    wanted = prepare_picture(pixels, inputs)
+    np.testing.assert_array_equal(array, wanted[0])
+    assert found == wanted[1]
+    for data in (pixels, encoded(Image.fromarray(pixels))):
+        with pytest.raises(PictureError, match="limit is 1,000"):
+            ANSWERINGS[task].prepare(data, inputs, max_pixels=1000)
+
+
+def test_what_was_cut_off_is_remarked() -> None:
+    """A file of 16 bits whose values go beyond the model's range is used, and says so; one within it says nothing."""
+    data = encoded(Image.fromarray(np.array([[0, 4096], [100, 300]], dtype=np.uint16)))
+    _, within = prepare_picture(data, Preprocessing(size=2, value_range=(0, 4096)))
+    _, beyond = prepare_picture(data, Preprocessing(size=2, value_range=(0, 255)))
+    assert within.remark == ""
+    assert beyond.remark

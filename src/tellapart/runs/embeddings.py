@@ -111,6 +111,13 @@ def embed_examples(
     return vectors[kept], kept
 
 
+def last_layer_strength(run: OpenRun) -> float | None:
+    """The strength that the run's probe found for vectors as `embed_run` gives them; None if it weighed the stages, too."""
+    probe = run.metrics["training"].get("probe") or {}
+    weighed: str = probe.get("stages", {}).get("weighing", "last")
+    return probe.get("strength") if weighed == "last" else None
+
+
 def draw(examples: Sequence[Example], most: int, *, seed: int) -> list[Example]:
     """At most so many of them, drawn at random, in their order."""
     if len(examples) <= most:

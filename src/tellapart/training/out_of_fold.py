@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.training.discriminant import fit_discriminant, hold_out, is_for
-from tellapart.training.probe import check_vectors, fit_probe, number_groups, picture_weights
+from tellapart.training.folds import number_groups
+from tellapart.training.probe import check_vectors, fit_probe, picture_weights
 from tellapart.training.softmax_regression import Floats, Integers, SoftmaxRegression
 from tellapart.training.strips import worker_threads
 
 ClassWeights = Literal["none", "balanced"]
 
-_TOLERANCE = 1e-4  # nats; see SoftmaxRegression.minimise
+_TOLERANCE = 1e-5  # nats; what the search stops at is too early where a weak penalty's fit does not begin near by
 _OUTPUTS_AT_ONCE = 500  # folds x classes; the solver keeps twenty copies of the weights of all folds fitted together
 
 

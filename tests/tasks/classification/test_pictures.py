@@ -14,6 +14,7 @@ from PIL import Image
 from tellapart.bundle import Manifest, Score
 from tellapart.reporting.album import Album
 from tellapart.reporting.facts import ClassRow, Shown
+from tellapart.runs.embeddings import last_layer_strength
 from tellapart.runs.parts import data_part
 from tellapart.tasks.classification.pictures import sampled, worst_mistakes
 from tellapart.tasks.classification.results import class_rows
@@ -254,3 +255,18 @@ def test_a_network_without_a_map_gives_no_heat(squares: list[Path], tiny_model: 
     (shown,), heated = worst_mistakes(run, Album())
     assert (heated, shown.heat) == (False, None)
     assert shown.picture is not None
+
+
+@pytest.mark.parametrize(
+    ("probe", "expected"),
+    [
+        ({"strength": 0.01}, 0.01),  # of a network that has no stages, or of before they were looked at
+        ({"strength": 0.01, "stages": {"weighing": "last", "trials": []}}, 0.01),
+        ({"strength": 0.01, "stages": {"weighing": "square_root", "trials": []}}, None),
+        (None, None),
+    ],
+)
+def test_a_strength_of_weighed_stages_is_none_of_the_last_layer(
+    probe: dict[str, Any] | None, expected: float | None
+) -> None:
+    assert last_layer_strength(run_of(metrics={"training": {"probe": probe}})) == expected

@@ -12,7 +12,7 @@ from tellapart.errors import DataError
 from tellapart.evaluation.labels import LabelReport, examine_labels
 from tellapart.reporting.album import LARGE_SIDE, Album, Captioned
 from tellapart.reporting.facts import ClassRow, LabelsPart, Shown
-from tellapart.runs.embeddings import EmbeddedExamples
+from tellapart.runs.embeddings import EmbeddedExamples, last_layer_strength
 from tellapart.runs.heat import with_heat
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import SAMPLED
@@ -44,14 +44,13 @@ def doubt_labels(run: OpenRun, embedded: EmbeddedExamples) -> LabelReport | None
     number = {name: index for index, name in enumerate(run.classes)}
     labels = np.array([number[example.target.text] for example in embedded.examples])
     groups = [example.group for example in embedded.examples]
-    strength = (run.metrics["training"].get("probe") or {}).get("strength")
     try:
         chances = out_of_fold(
             embedded.vectors,
             labels,
             groups,
             class_count=len(run.classes),
-            strength=strength,
+            strength=last_layer_strength(run),
             seed=run.settings.seed,
             class_weights=run.settings.class_weights,
         )

@@ -15,7 +15,7 @@ from tellapart.evaluation.multilabel_labels import SetReport, examine_sets
 from tellapart.reporting.album import LARGE_SIDE, Album, Captioned
 from tellapart.reporting.facts import LabelsPart, Shown
 from tellapart.reporting.phrases import Phrases
-from tellapart.runs.embeddings import EmbeddedExamples
+from tellapart.runs.embeddings import EmbeddedExamples, last_layer_strength
 from tellapart.runs.heat import with_heat
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import SAMPLED
@@ -81,7 +81,7 @@ def doubt_labels(run: OpenRun, embedded: EmbeddedExamples) -> SetReport | None:
             targets,
             groups,
             classes=run.classes,
-            strength=(run.metrics["training"].get("probe") or {}).get("strength"),
+            strength=last_layer_strength(run),
             seed=run.settings.seed,
             positive_weights=np.array(balanced_positive_weights(targets)) if balanced else None,
         )
