@@ -33,6 +33,15 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif kind == "gone":
             self.send_error(404)
+        elif kind == "none":
+            self.send_response(500, "Never mind")
+            self.end_headers()
+        elif kind.partition("?")[0] == "headers":
+            said = f"{self.headers['User-Agent']} {self.headers['Accept']}".encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
         elif kind == "trickle":
             self.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while not self.stop.wait(0.01):
@@ -160,7 +169,111 @@ def test_addresses_that_cannot_be(url: str, words: str, monkeypatch: pytest.Monk
         fetch(url, allowed=any_address)
 
 
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (OSError("  two \n lines\there "), "two lines here"),
+        (OSError(), "OSError"),
+        (ValueError("x" * 200), "x" * 200),
+        (ValueError("x" * 201), "x" * 200),
+    ],
+    ids=["by the system", "spaces", "no words", "200 signs", "201 signs"],
+)
+def test_why_an_address_cannot_be_fetched_is_one_short_line(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception, reason: str
+) -> None:
+    def resolve(*_: Any, **__: Any) -> list[Any]:
+        raise fault
+
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(PictureError) as found:
+        fetch("http://cats.example/a.png", resolve=resolve)
+    assert str(found.value) == f"cannot be fetched: {reason}"
+
+
 def test_a_proxy_is_named_since_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     with pytest.raises(PictureError, match=r"the proxy http://proxy\.example:3128 is not used"):
         fetch("http://127.0.0.1:9/a.png", allowed=any_address)
+    monkeypatch.setenv("http_proxy", "http://" + "p" * 53 + "cut")
+    with pytest.raises(PictureError) as fault:
+        fetch("HTTP://127.0.0.1:9/a.png", allowed=any_address)
+    assert str(fault.value) == (
+        f"cannot be fetched: Connection refused (the proxy http://{'p' * 53} is not used for pictures; fetch them yourself)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("http://{host}/none", "the server answers with status 500 (Never mind)"),
+        ("http://{host}/says/50001", "file of 50,001 bytes; the limit is 50,000. Store it smaller"),
+        ("http://{host}/endless", "file of more than 50,000 bytes, which is the limit. Store it smaller"),
+        ("http://{host}/to/to/to/to/to/to/file", "more than 5 redirects. Name the picture's own address"),
+        (
+            "http://me@{host}/a.png",
+            "the address holds a name or password. Fetch the picture yourself, and give the file",
+        ),
+        (
+            "http:///" + "a" * 100,
+            f"'http:///{'a' * 92}' is no address of a picture. Write it like https://example.com/cat.jpg",
+        ),
+    ],
+    ids=["status", "said", "sent", "redirects", "name", "address"],
+)
+def test_a_refusal_says_what_was_found_and_what_to_do(server: tuple[str, list[str]], text: str, message: str) -> None:
+    with pytest.raises(PictureError) as fault:
+        fetch(text.format(host=server[0].removeprefix("http://")), allowed=any_address, most_bytes=50_000)
+    assert str(fault.value) == message
+
+
+def test_a_private_address_says_what_may_be_given(server: tuple[str, list[str]]) -> None:
+    with pytest.raises(PictureError) as fault:
+        fetch(f"{server[0]}/file")
+    assert str(fault.value) == (
+        "127.0.0.1 leads to 127.0.0.1, no public address, and such are not asked. If it is yours, give --allow-private (in Python "
+        "allow_private=True)"
+    )
+    with pytest.raises(PictureError, match="^cats.example leads to nowhere, no public address"):
+        fetch("http://cats.example/a.png", resolve=lambda *_, **__: [])
+
+
+def test_the_limit_itself_and_five_redirects_are_allowed(server: tuple[str, list[str]]) -> None:
+    url, asked = server
+    assert fetch(f"{url}/file", allowed=any_address, most_bytes=len(BODY)) == BODY
+    with pytest.raises(PictureError, match="file of 1,000 bytes; the limit is 999"):
+        fetch(f"{url}/file", allowed=any_address, most_bytes=len(BODY) - 1)
+    asked.clear()
+    assert fetch(f"{url}/to/to/to/to/to/file", allowed=any_address) == BODY
+    assert len(asked) == 6
+
+
+def test_an_address_that_does_not_answer_is_followed_by_the_next(server: tuple[str, list[str]]) -> None:
+    url, asked = server
+    port = int(url.rpartition(":")[2])
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in (("127.0.0.1", 9), ("127.0.0.1", port))]
+    assert fetch("http://cats.example/file", allowed=any_address, resolve=lambda *_, **__: found) == BODY
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("url", "port"), [("http://a/", 80), ("https://a/", 443), ("https://a:8443/", 8443)])
+def test_which_port_is_looked_up(url: str, port: int) -> None:
+    looked: list[tuple[Any, ...]] = []
+
+    def resolve(*given: Any, **named: Any) -> list[Any]:
+        looked.append((*given, named))
+        return []
+
+    with pytest.raises(PictureError, match="nowhere"):
+        fetch(url, resolve=resolve)
+    assert looked == [("a", port, {"type": socket.SOCK_STREAM})]
+
+
+def test_what_is_asked_for_names_the_program_and_what_it_takes(server: tuple[str, list[str]]) -> None:
+    url, asked = server
+    assert fetch(f"{url}/headers?x", allowed=any_address) == b"tellapart image/*,*/*;q=0.5"
+    asked.clear()
+    assert fetch(url, allowed=any_address) == BODY
+    assert asked == [f"{url.removeprefix('http://')} /"], "no path is the first one"

@@ -61,6 +61,26 @@ def test_numbers_and_nothing_are_written_as_csv_writes_them() -> None:
 def test_a_table_by_the_names_of_its_columns() -> None:
     text = csv_text(("a", "=b"), [{"a": "1", "=b": "x,y"}, {"a": "=2"}], line_end="\n")
     assert text == "a,'=b\n1,\"x,y\"\n'=2,\n"
+    assert csv_text(("a", "b"), [{"a": "1\r\n2\r3", "b": None}]) == 'a,b\r\n"1\r\n2\r3",\r\n', (
+        "as RFC 4180 ends its lines"
+    )
+    assert csv_text(("a",), [{}, {"b": "x"}], line_end="\n") == 'a\n""\n""\n', "what a row lacks is empty"
+
+
+def test_a_reader_gives_its_rows_one_after_another() -> None:
+    reader = SafeReader("a,'=b\r\n\"1\r\n2\",'-3\r\n")
+    assert iter(reader) is reader
+    assert list(reader) == [["a", "=b"], ["1\r\n2", "-3"]]
+    with pytest.raises(csv.Error):
+        list(SafeReader('"a"b,c\n'))
+
+
+@pytest.mark.parametrize(
+    ("cell", "was"),
+    [("'=1", "=1"), ("''=1", "'=1"), ("'1", "'1"), ("'", "'"), ("=1", "=1"), ("'-1", "-1"), ("a'=1", "a'=1")],
+)
+def test_only_an_apostrophe_before_a_formula_is_taken_back(cell: str, was: str) -> None:
+    assert taken_back(cell) == was
 
 
 def test_the_line_of_a_fault_is_known() -> None:

@@ -43,3 +43,37 @@ def test_a_private_address_is_asked_only_if_allowed(tiny_model: Path) -> None:
     assert "no public address" in found.errors[0]
     found = tellapart.load(tiny_model).predict("http://127.0.0.1:9/cat.png", allow_private=True)
     assert found.errors[0].startswith("cannot be fetched: Connection refused")
+
+
+def test_a_picture_that_cannot_be_read_keeps_its_place(tiny_model: Path, colours: Path, tmp_path: Path) -> None:
+    """Between those that can; and of a folder's files that are no pictures, only those called like one are told."""
+    good = colours / "green" / "1.png"
+    model = tellapart.load(str(tiny_model))
+    assert model.classes == model.manifest.classes
+    found = model.predict([tmp_path / "none.png", good, b"no", good, Image.open(good)])
+    wanted = model.predict(good)
+    assert found.errors == ("no such file", "", "not a picture in a known format", "", "")
+    assert found.paths == (str(tmp_path / "none.png"), str(good), "", str(good), "")
+    assert found.classes == model.classes
+    np.testing.assert_allclose(found.probabilities[[1, 3, 4]], np.repeat(wanted.probabilities, 3, axis=0), atol=1e-7)
+    assert np.isnan(found.probabilities[[0, 2]]).all()
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for name in ("a.txt", "b.JPG", "c"):
+        (folder / name).write_text("no picture")
+    (folder / "d.png").write_bytes(good.read_bytes())
+    mixed = model.predict(folder)
+    assert [Path(path).name for path in mixed.paths] == ["b.JPG", "d.png"]
+    assert mixed.errors == ("not a picture in a known format", "")
+    assert model.predict([folder / "a.txt"]).errors == ("not a picture in a known format",), "it was named"
+    assert model.predict([]).probabilities.shape == (0, len(model.classes))
+
+
+def test_many_pictures_come_in_the_order_in_which_they_were_given(tiny_model: Path) -> None:
+    """More than a batch, each of its own colour, so that one in another's place would be seen."""
+    model = tellapart.load(tiny_model)
+    pictures = [np.full((8, 8, 3), 3 * number, np.uint8) for number in range(70)]
+    together = model.predict(pictures)
+    for number in (0, 31, 32, 63, 64, 69):
+        one = model.predict(pictures[number]).probabilities[0]
+        np.testing.assert_allclose(together.probabilities[number], one, atol=1e-6)

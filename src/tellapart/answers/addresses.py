@@ -84,20 +84,20 @@ def _ask(connection: http.client.HTTPConnection, url: str, most_bytes: int) -> b
         "?" + urllib.parse.quote(parts.query, safe="/%:=&?~+!$,;'@()*[]") if parts.query else ""
     )
     connection.request("GET", path, headers={"User-Agent": "tellapart", "Accept": "image/*,*/*;q=0.5"})
-    response = connection.getresponse()
-    if response.status in _REDIRECTS and (where := response.headers.get("Location")):
-        return urllib.parse.urljoin(url, where)
-    if response.status != 200:
-        raise PictureError(f"the server answers with status {response.status} ({response.reason[:60]})")
-    if (response.length or 0) > most_bytes:
-        raise PictureError(f"file of {response.length:,} bytes; the limit is {most_bytes:,}. Store it smaller")
-    parts_read, length = [], 0
-    while chunk := response.read(_CHUNK):
-        length += len(chunk)
-        if length > most_bytes:
-            raise PictureError(f"file of more than {most_bytes:,} bytes, which is the limit. Store it smaller")
-        parts_read.append(chunk)
-    return b"".join(parts_read)
+    with connection.getresponse() as response:  # else what it holds stays open after the connection is closed
+        if response.status in _REDIRECTS and (where := response.headers.get("Location")):
+            return urllib.parse.urljoin(url, where)
+        if response.status != 200:
+            raise PictureError(f"the server answers with status {response.status} ({response.reason[:60]})")
+        if (response.length or 0) > most_bytes:
+            raise PictureError(f"file of {response.length:,} bytes; the limit is {most_bytes:,}. Store it smaller")
+        parts_read, length = [], 0
+        while chunk := response.read(_CHUNK):
+            length += len(chunk)
+            if length > most_bytes:
+                raise PictureError(f"file of more than {most_bytes:,} bytes, which is the limit. Store it smaller")
+            parts_read.append(chunk)
+        return b"".join(parts_read)
 
 
 class _Hop:
