@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -29,13 +30,19 @@ from tellapart.workflows.demo import write_solar_table
 from tellapart.workflows.learning.examine import examine
 
 
-def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Vectors [N, D], labels [N] (1 is defective) and copy groups [N] of all cells; how many numbers each stage has."""
+def embeddings(
+    backbone_name: str, pictures: Path | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Vectors [N, D], labels [N] and copy groups [N] of what can be read; how many numbers each stage has.
+
+    `pictures` is a folder or a CSV; None is all solar cells, of which 1 is defective.
+    """
     backbone = prepare_backbone(backbone_name, cache=cache_folder(), weights=None).wait()
-    table = write_solar_table(cache_folder() / "demo")
     with open_cache() as cache:
-        examined = examine(table, cache=cache, reporter=make_reporter(quiet=False))
-        entries, seen = examined.listing.entries, examined.inspections
+        source = pictures or write_solar_table(cache_folder() / "demo")
+        examined = examine(source, cache=cache, reporter=make_reporter(quiet=False))
+        usable = [row for row, one in enumerate(examined.inspections) if not one.problem]
+        entries, seen = ([table[row] for row in usable] for table in (examined.listing.entries, examined.inspections))
         features = extract(
             [
                 PictureFile(path=entry.path, file_hash=one.file_hash, content_hash=one.content_hash)
@@ -48,8 +55,9 @@ def embeddings(backbone_name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
             stages=backbone.stages,
             cache=cache,
         )
-    labels = np.array([entry.target.text == "defective" for entry in entries], dtype=np.int64)
-    groups = np.array([examined.audit.groups[index] for index in range(len(entries))])
+    classes = ["functional", "defective"] if pictures is None else sorted({entry.target.text for entry in entries})
+    labels = np.array([classes.index(entry.target.text) for entry in entries], dtype=np.int64)
+    groups = np.array([examined.audit.groups[row] for row in usable])
     return features.vectors, labels, groups, backbone.stages
 
 

@@ -214,9 +214,9 @@ def explain(
 ) -> Explanation:
     """Draw heatmaps of picture files, as `tellapart explain` does; `.pictures` has one Explained a picture, with its files.
 
-    `methods` are gradcam, gradcam++, scorecam, occlusion, integrated_gradients or all; none: what fits the network. `layer` is
-    looked at instead of the last map, `class_name` explained instead of the most probable class. `out` is a folder, None a new one
-    in ./explanations; what is there is replaced only with `force`.
+    `methods` are gradcam, gradcam++, scorecam, stages, occlusion, integrated_gradients or all; none: what fits the network. `layer`
+    is looked at instead of the last map, `class_name` explained instead of the most probable class. `out` is a folder, None a new
+    one in ./explanations; what is there is replaced only with `force`.
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     from tellapart.cli.console import make_reporter

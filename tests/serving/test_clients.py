@@ -116,7 +116,7 @@ def test_tritonclient_over_http(
     assert answers[name + " labels"] == [("blue", "green", "红色")[index] for index in wanted.argmax(1)]
     assert [one.split(":")[2] for one in answers[name + " top"]] == answers[name + " labels"]
     assert answers[name + " unknown"] == [False] * 3
-    assert answers[name + " config"] == [["image", "TYPE_STRING"], 5]
+    assert answers[name + " config"] == [["image", "TYPE_STRING"], 6]
     assert answers[name + " error"][0] == "404"
     assert "there is no model 'nobody'" in answers[name + " error"][1]
 

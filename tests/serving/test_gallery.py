@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tellapart.bundle import open_model
+from tellapart.bundle import Manifest, open_model
 from tellapart.cli.gallery import command
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.targets import ClassName, ClassNames
 from tellapart.errors import DataError, ModelFileError
+from tellapart.export.assemble import assemble
 from tellapart.preprocessing import load
 from tellapart.reporter import Silent
 from tellapart.serving.gallery import read_gallery, write_gallery
@@ -290,3 +291,57 @@ def test_a_wrong_gallery_is_told_and_the_model_serves(start: Start, run: Path, d
     assert refused.status == 409
     assert "was shipped without training pictures. Ask without `neighbours`" in refused.json["error"]
     assert server.post("/predict?neighbours=0", png((0, 240, 0))).status == 200
+
+
+def test_what_looks_alike_is_told_by_the_last_layer(
+    start: Start, tmp_path: Path, colours: Path, tiny_manifest: Manifest
+) -> None:
+    """The embedding begins with two numbers that are the same for every picture, and large."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["colour"], keepdims=0),
+        helper.make_node("Gemm", ["colour", "wide", "large"], ["embedding"]),
+    ]
+    values = {
+        "axes": np.array([1, 2]),
+        "wide": np.eye(3, 5, 2, dtype=np.float32),
+        "large": np.array([5000, 5000, 0, 0, 0], dtype=np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "joined",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 16, 16, 3])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 5])],
+        [numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), tmp_path / "network.onnx")
+    backbone = tiny_manifest.backbone.model_copy(update={"embedding": 5, "stages": (2,)})
+    told = tiny_manifest.model_copy(update={"backbone": backbone})
+    weight, bias = np.zeros((3, 5), dtype=np.float32), np.zeros(3, dtype=np.float32)
+    run = tmp_path / "joined"
+    run.mkdir()
+    (run / "model.onnx").write_bytes(assemble(tmp_path / "network.onnx", weight=weight, bias=bias, manifest=told))
+    write_examples(
+        run / "examples.csv",
+        [
+            Example(
+                path=path,
+                target=ClassName(path.parent.name),
+                split="train",
+                group="",
+                content_hash=f"{number:032x}",
+                width=20,
+                height=30,
+            )
+            for number, path in enumerate(sorted(colours.rglob("*.png")))
+        ],
+    )
+    made = make_gallery(run, reporter=Silent())
+    with np.load(made.path) as file:
+        assert file["embeddings"].shape == (9, 3)
+    reply = start(f"joined={run}").post("/predict?neighbours=9", png((0, 200, 20)))
+    first, *_, last = reply.json["predictions"][0]["neighbours"]
+    assert (first["label"], first["similarity"]) == ("green", pytest.approx(200 / np.hypot(200, 20), abs=1e-3))
+    assert last["similarity"] < 0.3  # by all five numbers it would be 1

@@ -118,6 +118,12 @@ def test_a_member_beyond_the_folder_refuses_the_archive(tmp_path: Path, kind: st
         open_archive(archive)
 
 
+def test_a_member_without_a_name_refuses_the_archive(tmp_path: Path) -> None:
+    archive = zip_with_names(tmp_path / "x.zip", {b"\0bc": b"of a name zipfile keeps what is before its first zero"})
+    with pytest.raises(DataError, match="has a member called .* which lies beyond the folder"):
+        open_archive(archive)
+
+
 def test_names_with_dots_and_doubled_slashes_are_made_plain(tmp_path: Path) -> None:
     archive = pack(tmp_path / "x.tar", {"./a//1.jpg": b"one"})
     assert list(open_archive(archive).members) == ["a/1.jpg"]

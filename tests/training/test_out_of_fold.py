@@ -7,8 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tellapart.errors import DataError
+from tellapart.training.folds import deal
 from tellapart.training.out_of_fold import out_of_fold
-from tellapart.training.probe import deal
 
 
 def blobs(count: int, features: int, classes: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from tellapart.errors import DataError
-from tellapart.training.probe import deal_folds, fit_probe
+from tellapart.training.probe import fit_probe
 from tellapart.training.strengths import DEFAULT_STRENGTH, STRENGTHS
 
 Floats = NDArray[np.float64]
@@ -144,28 +144,6 @@ def test_a_group_is_never_trained_on_and_held_out_at_once() -> None:
     alone = fit_probe(vectors, labels, groups=[""] * 200, class_count=2, seed=0)
     assert min(grouped.trials.values()) > 0.6  # log 2 is 0.69
     assert min(alone.trials.values()) < 0.2
-
-
-def test_folds_are_stratified_and_keep_groups_whole() -> None:
-    generator = np.random.default_rng(5)
-    labels = generator.choice(3, size=600, p=[0.7, 0.2, 0.1])
-    groups = np.where(np.arange(600) < 300, np.arange(600) // 4, np.arange(600))
-    held_out = deal_folds(labels, groups, 3, 5, generator)
-    assert held_out.shape == (5, 600)
-    assert (held_out.sum(axis=0) == 1).all()
-    for group in np.unique(groups):
-        assert len(np.unique(held_out[:, groups == group], axis=1).T) == 1
-    for number in range(3):
-        share = held_out[:, labels == number].sum(axis=1) / (labels == number).sum()
-        assert share == pytest.approx(0.2, abs=0.03)
-
-
-def test_a_fold_that_would_lose_a_class_is_not_held_out() -> None:
-    labels = np.array([0] * 20 + [1] * 20 + [2] * 6)
-    groups = np.array([*range(40), *[40] * 6])  # class 2 is one group
-    held_out = deal_folds(labels, groups, 3, 4, np.random.default_rng(0))
-    assert held_out.shape == (3, 46)
-    assert not held_out[:, 40:].any()
 
 
 def test_without_anything_to_hold_out_the_default_strength_is_taken() -> None:

@@ -79,6 +79,30 @@ def test_gradcam_from_the_file_is_captum_s(trained_run: Any, tmp_path: Path) -> 
         np.testing.assert_allclose(heatmap, expected / max(expected.max(), 1e-12), atol=1e-3)
 
 
+def test_the_score_is_the_sum_over_stages(trained_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tellapart.explanation.graph import LOGITS
+    from tellapart.preprocessing import load
+    from tellapart.runs.open import OpenRun
+
+    opened = OpenRun(trained_run.run)
+    picture = Path(rows_of(trained_run, "test")[0]["path"])
+    image = load(picture.read_bytes(), opened.model.preprocessing)
+    (logits,) = opened.graph.open([LOGITS]).run(image[None], [LOGITS])
+    for target, logit in enumerate(logits[0].tolist()):
+        told = opened.stage_maps(image, target)
+        assert told.bias + sum(float(one.map.mean()) for one in told.parts if one.map is not None) == pytest.approx(
+            logit, abs=1e-4
+        )
+    out = tmp_path / "out"
+    arguments = (trained_run.run, picture, "--method", "stages", "--out", out, "--no-neighbours", "--quiet")
+    assert explain(*arguments, "--json") == 0
+    (heat,) = json.loads(capsys.readouterr().out)["pictures"][0]["heatmaps"]
+    assert sum(heat["parts"].values()) == pytest.approx(float(logits.max()), abs=0.002)
+    assert list(heat["parts"])[:: len(heat["parts"]) - 1] == ["bias", "last layer"]
+    assert explain(*arguments, "--force") == 0
+    assert f"logit {logits.max():.2f} = bias " in capsys.readouterr().out
+
+
 def test_what_the_network_is_and_sees(trained_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert explain(trained_run.run, "--layers") == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]

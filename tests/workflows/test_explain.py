@@ -107,8 +107,8 @@ def test_all_methods_of_a_run(run: Path, picture: Path, tmp_path: Path) -> None:
     found = look(run, picture, out=tmp_path / "out", methods=("all",), tell=told.append)
     (one,) = found.pictures
     assert told == [one]
-    assert found.skipped == {}
-    assert [drawn.method for drawn in one.drawn] == list(EXPLAINERS)
+    assert list(found.skipped) == ["stages"]  # LeNet's dense layers come after its last map
+    assert [drawn.method for drawn in one.drawn] == [name for name in EXPLAINERS if name != "stages"]
     for drawn in one.drawn:
         heatmap = np.load(drawn.array, allow_pickle=False)
         assert (heatmap.dtype, heatmap.ndim) == (np.float32, 2)
@@ -129,7 +129,7 @@ def test_the_file_alone_leaves_out_what_needs_the_run(run: Path, picture: Path, 
     alone = tmp_path / "alone.onnx"
     alone.write_bytes((run / "model.onnx").read_bytes())
     found = look(alone, picture, out=tmp_path / "out", methods=("all",))
-    assert list(found.skipped) == ["integrated_gradients"]
+    assert list(found.skipped) == ["stages", "integrated_gradients"]
     assert "gradcam" in [drawn.method for drawn in found.pictures[0].drawn]
     same = look(run, picture, out=tmp_path / "other", methods=("gradcam",)).pictures[0]
     for drawn in (same.drawn[0], found.pictures[0].drawn[0]):
@@ -166,8 +166,10 @@ def test_what_is_not_there_is_said_with_what_is(run: Path, picture: Path, tmp_pa
         look(run, picture, out=out, methods=("grad-cam",))
     with pytest.raises(SettingsError, match=r"no layer 'stages.9'. Did you mean stages"):
         look(run, picture, out=out, layer="stages.9")
-    with pytest.raises(SettingsError, match="--layer stages.0 is given, but occlusion looks at the picture alone"):
+    with pytest.raises(SettingsError, match="--layer stages.0 is given, but occlusion looks at no single layer"):
         look(run, picture, out=out, methods=("occlusion",), layer="stages.0")
+    with pytest.raises(ModelFileError, match="no exact maps of its score.* Take gradcam or occlusion"):
+        look(run, picture, out=out, methods=("stages",))
     with pytest.raises(DataError, match="no picture in the paths given"):
         (tmp_path / "empty").mkdir()
         look(run, tmp_path / "empty", out=out)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tellapart.runs.explained import Explained, Explanation
     from tellapart.runs.open import OpenRun
 
-_METHODS = "gradcam, gradcam++, scorecam, occlusion, integrated_gradients or all"
+_METHODS = "gradcam, gradcam++, scorecam, stages, occlusion, integrated_gradients or all"
 
 
 @click.command(

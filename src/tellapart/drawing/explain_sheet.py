@@ -19,6 +19,7 @@ _MARGIN, _GAP, _LINE = 28, 16, 22  # pixels
 _TITLE, _TEXT, _SMALL = 24, 15, 13  # letter heights in pixels
 _CELL, _COLUMNS = 280, 3  # of a panel, and how many stand in a row
 _THUMB = 132
+_LEAST_PART = 72  # of a strip's pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +41,37 @@ class Thumb:
     words: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """Small pictures in one row, as wide as the sheet."""
+
+    title: str
+    thumbs: tuple[Thumb, ...]
+
+
 def draw_explanation(
-    *, title: str, head: Sequence[str], panels: Sequence[Panel], thumbs: Sequence[Thumb], foot: str
+    *,
+    title: str,
+    head: Sequence[str],
+    panels: Sequence[Panel],
+    strip: Strip | None = None,
+    thumbs: Sequence[Thumb],
+    foot: str,
 ) -> Image.Image:
-    """One picture's sheet: panels three in a row, then the training pictures that look alike, then what the figures mean."""
+    """One picture's sheet: panels three in a row, a strip, the training pictures that look alike, what the figures mean."""
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     inner = max(columns * (_CELL + _GAP) - _GAP, (len(thumbs) * (_THUMB + _GAP) - _GAP) if thumbs else 0)
-    texts = _wrapped(foot, inner, _SMALL)
     captions = max(len(panel.lines) for panel in panels)
     pitch = _LINE + _CELL + 8 + captions * _LINE + _GAP
     first = _MARGIN + _TITLE + 12 + len(head) * _LINE + _GAP
-    strip = first + rows * pitch
-    below = strip + ((_LINE + 10 + _THUMB + 2 * _LINE + _GAP) if thumbs else 0)
+    if strip:
+        inner = max(inner, len(strip.thumbs) * (_LEAST_PART + _GAP) - _GAP)
+    texts = _wrapped(foot, inner, _SMALL)
+    part = min(_THUMB, (inner + _GAP) // len(strip.thumbs) - _GAP) if strip else 0
+    parts = first + rows * pitch
+    near = parts + (_row_height(part) if strip else 0)
+    below = near + (_row_height(_THUMB) if thumbs else 0)
     sheet = Image.new("RGB", (inner + 2 * _MARGIN, below + len(texts) * 19 + _MARGIN), _PAPER)
     pen = _pen(sheet, [title, *head, *(thumb.label for thumb in thumbs)])
     pen.write((_MARGIN, _MARGIN), title, _TITLE, _INK, inner)
@@ -61,11 +80,11 @@ def draw_explanation(
     for number, panel in enumerate(panels):
         left = _MARGIN + number % columns * (_CELL + _GAP)
         _draw_panel(sheet, pen, panel, left, first + number // columns * pitch)
+    if strip:
+        _draw_row(sheet, pen, strip, parts, part, inner)
     if thumbs:
-        pen.draw.line([(_MARGIN, strip), (_MARGIN + inner - 1, strip)], fill=_RULE)
-        pen.write((_MARGIN, strip + 10), "Training pictures that look most alike to the network", _TEXT, _INK, inner)
-        for number, thumb in enumerate(thumbs):
-            _draw_thumb(sheet, pen, thumb, _MARGIN + number * (_THUMB + _GAP), strip + 10 + _LINE + 6)
+        likes = Strip(title="Training pictures that look most alike to the network", thumbs=tuple(thumbs))
+        _draw_row(sheet, pen, likes, near, _THUMB, inner)
     for number, line in enumerate(texts):
         pen.write((_MARGIN, below + 4 + number * 19), line, _SMALL, _GREY, inner)
     return sheet
@@ -103,13 +122,24 @@ def _draw_panel(sheet: Image.Image, pen: Pen, panel: Panel, left: int, top: int)
         pen.write((left, top + _LINE + _CELL + 8 + number * _LINE), line, _TEXT, colour, _CELL)
 
 
-def _draw_thumb(sheet: Image.Image, pen: Pen, thumb: Thumb, left: int, top: int) -> None:
+def _row_height(cell: int) -> int:
+    return _LINE + 10 + cell + 2 * _LINE + _GAP
+
+
+def _draw_row(sheet: Image.Image, pen: Pen, row: Strip, top: int, cell: int, inner: int) -> None:
+    pen.draw.line([(_MARGIN, top), (_MARGIN + inner - 1, top)], fill=_RULE)
+    pen.write((_MARGIN, top + 10), row.title, _TEXT, _INK, inner)
+    for number, thumb in enumerate(row.thumbs):
+        _draw_thumb(sheet, pen, thumb, _MARGIN + number * (cell + _GAP), top + 10 + _LINE + 6, cell)
+
+
+def _draw_thumb(sheet: Image.Image, pen: Pen, thumb: Thumb, left: int, top: int, cell: int) -> None:
     if thumb.picture is None:
-        pen.draw.rectangle([left, top, left + _THUMB - 1, top + _THUMB - 1], outline=_RULE)
+        pen.draw.rectangle([left, top, left + cell - 1, top + cell - 1], outline=_RULE)
     else:
-        sheet.paste(_square(thumb.picture, _THUMB), (left, top))
-    pen.write((left, top + _THUMB + 5), thumb.label, _TEXT, _INK, _THUMB)
-    pen.write((left, top + _THUMB + 5 + 19), thumb.words, _SMALL, _GREY, _THUMB)
+        sheet.paste(_square(thumb.picture, cell), (left, top))
+    pen.write((left, top + cell + 5), thumb.label, _TEXT, _INK, cell)
+    pen.write((left, top + cell + 5 + 19), thumb.words, _SMALL, _GREY, cell)
 
 
 def _square(picture: Image.Image, cell: int) -> Image.Image:

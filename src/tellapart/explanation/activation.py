@@ -158,7 +158,7 @@ def find_last_map(graph: Graph) -> LastMap:
 
 def _describe(name: str, found: NDArray[np.float32], embedding: NDArray[np.float32]) -> LastMap:
     # Told by values, not by operators: exporters write the mean in half a dozen ways.
-    averaged = {axes: _is_mean(found, axes, embedding) for axes in ((2, 3), (1, 2))}
+    averaged = {axes: is_mean(found, axes, embedding) for axes in ((2, 3), (1, 2))}
     views, first, second, third = found.shape
     if views > 1 and not any(averaged.values()):
         raise ModelFileError(
@@ -177,7 +177,8 @@ def _describe(name: str, found: NDArray[np.float32], embedding: NDArray[np.float
     )
 
 
-def _is_mean(found: NDArray[np.float32], axes: tuple[int, int], embedding: NDArray[np.float32]) -> bool:
+def is_mean(found: NDArray[np.float32], axes: tuple[int, int], embedding: NDArray[np.float32]) -> bool:
+    """Whether an embedding [1, D] is the mean of a map over two axes, and over the views of its first."""
     means = found.mean(axes).mean(0, keepdims=True)  # of one picture, of all its views
     scale = float(np.abs(means).max())
     return means.shape == embedding.shape and scale > 0 and bool(np.abs(means - embedding).max() < _CLOSE * scale)

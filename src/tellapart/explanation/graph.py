@@ -43,14 +43,17 @@ class Graph:
             raise ModelFileError(f"{self.source} is not a tellapart model: no image to embedding. Train it again.")
 
     @cached_property
+    def joined(self) -> tuple[str, ...]:
+        """The tensors [N, C] of the means of stages that the embedding begins with, in order; () where there are none."""
+        node = self.nodes[self.position[EMBEDDING]]
+        before = [self.nodes[self.position[name]].op_type for name in node.input[:-1] if name in self.position]
+        joined = node.op_type == "Concat" and len(before) == len(node.input) - 1
+        return tuple(node.input[:-1]) if joined and set(before) <= {"Flatten", "ReduceMean"} else ()
+
+    @cached_property
     def last(self) -> str:
         """The tensor of the last layer [N, d]: the embedding, or its end where it begins with the means of stages."""
-        node = self.nodes[self.position[EMBEDDING]]
-        if node.op_type != "Concat":
-            return EMBEDDING
-        before = [self.nodes[self.position[name]].op_type for name in node.input[:-1] if name in self.position]
-        joined = len(before) == len(node.input) - 1 and set(before) <= {"Flatten", "ReduceMean"}
-        return str(node.input[-1]) if joined else EMBEDDING
+        return str(self.nodes[self.position[EMBEDDING]].input[-1]) if self.joined else EMBEDDING
 
     @cached_property
     def weights(self) -> dict[str, Any]:

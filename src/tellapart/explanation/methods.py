@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import ModelFileError
 from tellapart.explanation.activation import ClassActivation, class_activation
+from tellapart.explanation.decomposition import Decomposition, StageMaps
 from tellapart.explanation.faithfulness import Predict
 from tellapart.explanation.gradients import integrated_gradients, last_map_gradients, layer_gradients
 from tellapart.explanation.occlusion import occlusion
@@ -30,6 +31,7 @@ class Subject:
     predict: Predict
     background: NDArray[np.uint8]  # [3], the colour that covers: the mean that the network was normalised with
     activation: Callable[[], ClassActivation]  # raises ModelFileError where the network has no last map
+    stage_maps: Callable[[], StageMaps]  # raises ModelFileError where the score is no sum over maps
     network: Callable[[], StagedNetwork]  # raises ModelFileError without the run's weights
     has_run: bool  # whether they are there
     layer: str | None  # None: the last map
@@ -42,6 +44,7 @@ class Heat:
 
     heatmap: NDArray[np.float32]  # [h, w] in [0, 1]
     note: str = ""  # what should be known of how it was made
+    told: Decomposition | None = None  # what the class's logit is the sum of, where the method says so
 
 
 Explainer = Callable[[Subject, NDArray[np.uint8], int], Heat]  # picture uint8 [S, S, 3], class
@@ -53,7 +56,7 @@ class Method:
 
     title: str
     source: str
-    looks_at: Literal["map", "picture"]  # only maps can be those of another layer
+    looks_at: Literal["map", "stages", "picture"]  # only a map can be that of another layer
     needs_run: bool  # the weights and torch; otherwise model.onnx is enough, at the last map
     explain: Explainer
 
@@ -81,6 +84,12 @@ def scorecam(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
     heatmap = score_cam(image, maps, target, predict=subject.predict, background=subject.background)
     tried = f"{MOST_CHANNELS} of {len(maps):,} channels" if len(maps) > MOST_CHANNELS else ""
     return Heat(heatmap=heatmap, note=tried)
+
+
+def stages(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
+    """The score as an exact sum over stages, on a picture uint8 [S, S, 3]. Raises: ModelFileError where it is none."""
+    found = subject.stage_maps()(image, target)
+    return Heat(heatmap=found.heatmap(), note=found.in_words(), told=found)
 
 
 def occlude(subject: Subject, image: NDArray[np.uint8], target: int) -> Heat:
@@ -116,6 +125,13 @@ EXPLAINERS: Mapping[str, Method] = {
         looks_at="map",
         needs_run=False,
         explain=scorecam,
+    ),
+    "stages": Method(
+        title="Sum over stages",
+        source="Zhou et al. 2016, arXiv 1512.04150",
+        looks_at="stages",
+        needs_run=False,
+        explain=stages,
     ),
     "occlusion": Method(
         title="Occlusion",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ class Drawn:
     faithfulness: Faithfulness
     seconds: float
     note: str
+    parts: Mapping[str, float] = field(
+        default_factory=dict
+    )  # what the class's logit is the sum of, by name, where told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,7 @@ class Explained:
                 "insertion": round(one.faithfulness.insertion, 4),
                 "seconds": round(one.seconds, 3),
                 "note": one.note or None,
+                **({"parts": {name: round(value, 4) for name, value in one.parts.items()}} if one.parts else {}),
             }
             for one in self.drawn
         ]

@@ -22,6 +22,7 @@ from tellapart.data.examples_csv import read_examples
 from tellapart.data.targets import KINDS
 from tellapart.errors import DataError, MissingExtra, ModelFileError, SettingsError
 from tellapart.explanation.activation import ClassActivation
+from tellapart.explanation.decomposition import StageMaps
 from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
@@ -40,7 +41,7 @@ MODEL, WEIGHTS, RECIPE, EXAMPLES = "model.onnx", "weights.safetensors", "recipe.
 _FILES = (RECIPE, "metrics.json", "audit.json", EXAMPLES, "predictions.csv", MODEL)  # of every finished run
 _NAMED = 10  # classes that a message lists
 _ALIKE = 0.01  # of the largest logit; more means that the weights are another network's
-_INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam and occlusion"
+_INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam, stages and occlusion"
 
 
 class OpenRun:
@@ -186,6 +187,11 @@ class OpenRun:
         return ClassActivation(self.graph)
 
     @cached_property
+    def stage_maps(self) -> StageMaps:
+        """The score as a sum over stages, from the file. Raises: ModelFileError where it is none."""
+        return StageMaps(self.graph)
+
+    @cached_property
     def network(self) -> StagedNetwork:
         """The network in torch, with the run's weights. Raises: ModelFileError without them, or when they are another's."""
         if not (self.folder / WEIGHTS).is_file():
@@ -208,6 +214,7 @@ class OpenRun:
             predict=self.predict,
             background=self.background,
             activation=lambda: self.activation,
+            stage_maps=lambda: self.stage_maps,
             network=lambda: self.network,
             has_run=self.has_run,
             layer=None if chosen is None else chosen.name,

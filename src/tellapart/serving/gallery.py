@@ -1,7 +1,7 @@
 """Training pictures to show beside an answer. In: gallery.npz, an embedding. Out: the pictures nearest to it. Next: repository.py.
 
 The file lies beside model.onnx and belongs to that very file, by its SHA-256. Embeddings have length 1, so that a product is the
-cosine of their angle; as float16 they are off by less than 0.001. n pictures, D length of the embedding.
+cosine of their angle; as float16 they are off by less than 0.001. n pictures, d length of the embedding's last layer, D of all.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Lookalike:
 class Gallery:
     """Training pictures of one model."""
 
-    vectors: NDArray[np.float32]  # [n, D], of length 1
+    vectors: NDArray[np.float32]  # [n, d], of length 1
     labels: NDArray[np.int64] | NDArray[np.bool_]  # the class [n], or whether each class is there [n, K]
     pictures: bytes  # JPEG files, one after another
     ends: NDArray[np.int64]  # [n], where each of them ends
@@ -51,8 +51,8 @@ class Gallery:
         return self.labels.ndim == 2
 
     def nearest(self, embedding: NDArray[np.floating], count: int) -> list[Lookalike]:
-        """The `count` pictures most like `embedding` [D], the most alike first."""
-        similarities = self.vectors @ _unit(embedding[None])[0]
+        """The `count` pictures most like `embedding` [D] by its last layer, the most alike first."""
+        similarities = self.vectors @ _unit(embedding[None, len(embedding) - self.vectors.shape[1] :])[0]
         order = np.argsort(-similarities, kind="stable")[:count]
         return [
             Lookalike(
@@ -80,7 +80,7 @@ def write_gallery(
 ) -> int:
     """Write the gallery of a model.onnx and return its size in bytes.
 
-    `embeddings` [n, D]; `labels` the class of each picture, int [n], or whether each class is there, bool [n, K].
+    `embeddings` [n, d]; `labels` the class of each picture, int [n], or whether each class is there, bool [n, K].
     Raises: StorageError.
     """
     digest = fingerprint(model)
@@ -97,7 +97,7 @@ def write_gallery(
 
 
 def read_gallery(path: Path, *, model: Path, classes: int, length: int) -> Gallery:
-    """The gallery of a model.onnx with that many classes and embeddings of that length.
+    """The gallery of a model.onnx with that many classes and a last layer of `length` numbers.
 
     Raises: ModelFileError when it is damaged or another model's; StorageError.
     """

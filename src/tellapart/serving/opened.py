@@ -84,10 +84,10 @@ def _open_gallery(model: Model, say: Callable[[str], None]) -> Gallery | None:
     path = model.path.parent / NAME
     if not path.exists():
         return None
+    backbone = model.manifest.backbone
+    length = backbone.embedding - sum(backbone.stages)
     try:
-        return read_gallery(
-            path, model=model.path, classes=len(model.manifest.classes), length=model.manifest.backbone.embedding
-        )
+        return read_gallery(path, model=model.path, classes=len(model.manifest.classes), length=length)
     except TellapartError as error:
         say(f"no training pictures are shown: {error}")
         return None

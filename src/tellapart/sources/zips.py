@@ -64,7 +64,7 @@ def _check_overlaps(path: str, infos: list[zipfile.ZipInfo], size_bytes: int) ->
 def _members(infos: list[zipfile.ZipInfo], ignored: Counter[str]) -> Iterator[Member]:
     for info in infos:
         kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0
-        if info.is_dir() or kind == stat.S_IFDIR:
+        if info.filename.endswith("/") or kind == stat.S_IFDIR:  # zipfile's is_dir() fails where there is no name
             continue
         if kind not in (0, stat.S_IFREG):
             ignored[LINK if kind == stat.S_IFLNK else SPECIAL] += 1

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.training.analysis import Analysis, Covariance
+from tellapart.training.folds import deal, number_groups
 from tellapart.training.golden_section import lowest
-from tellapart.training.probe import check_vectors, deal, number_groups, picture_weights
+from tellapart.training.probe import check_vectors, picture_weights
 from tellapart.training.strips import worker_threads
 
 Floats = NDArray[np.float32]

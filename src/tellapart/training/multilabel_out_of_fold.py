@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.training.folds import number_groups
 from tellapart.training.logistic_regression import Floats, find_basis
 from tellapart.training.multilabel_folds import deal_label_sets, sides
 from tellapart.training.multilabel_probe import check_targets, fit_multilabel_probe, sign, solve
-from tellapart.training.probe import check_finite, number_groups
+from tellapart.training.probe import check_finite
 from tellapart.training.strips import worker_threads
 
 _TOLERANCE = 1e-6  # nats; see LogisticRegressions.minimise

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
+from tellapart.training.folds import number_groups
 from tellapart.training.logistic_regression import (
     Basis,
     Doubles,
@@ -24,7 +25,7 @@ from tellapart.training.logistic_regression import (
     sum_of_losses,
 )
 from tellapart.training.multilabel_folds import deal_label_sets, sides
-from tellapart.training.probe import check_finite, number_groups
+from tellapart.training.probe import check_finite
 from tellapart.training.strengths import (
     DEFAULT_STRENGTH,
     SEARCH_FOLDS,

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.training.discriminant import fit_discriminant, hold_out, is_for
-from tellapart.training.probe import check_vectors, fit_probe, number_groups, picture_weights
+from tellapart.training.folds import number_groups
+from tellapart.training.probe import check_vectors, fit_probe, picture_weights
 from tellapart.training.softmax_regression import Floats, Integers, SoftmaxRegression
 from tellapart.training.strips import worker_threads
 

@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
+from tellapart.training.folds import choose_rows, hold_out, number_groups
 from tellapart.training.softmax_regression import Doubles, Floats, Integers, SoftmaxRegression
 from tellapart.training.strengths import (
     DEFAULT_STRENGTH,
-    SEARCH_FOLDS,
-    SEARCH_OUTPUTS,
-    SEARCH_ROWS,
     SEARCH_TOLERANCE,
     STRENGTHS,
     best_strength,
@@ -42,7 +40,6 @@ from tellapart.training.weighing import (
     weakest,
 )
 
-_RARE = 20  # so many pictures of each class are among those that choose the strength
 _FINAL_TOLERANCE = 1e-6  # nats; see SoftmaxRegression.minimise
 
 
@@ -54,9 +51,8 @@ class Probe:
     bias: Floats  # [K]
     strength: float  # lambda: the fit minimised mean log loss + lambda / 2 x sum of squared standardised weights
     trials: Mapping[float, float]  # strength -> mean held-out log loss in nats; empty where nothing was held out
-    held_out: (
-        Floats | None
-    )  # [N, K], logits of fits at `strength` without the picture or its group; NaN, None: not held out
+    # Float32 [N, K], logits of fits at `strength` without the picture or its group; NaN or None where it was not held out.
+    held_out: Floats | None
     folds: int  # how many folds were held out in turn
     weighed: Weighed  # how much each stage of the network counts
     converged: bool
@@ -92,7 +88,7 @@ def fit_probe(
     check_vectors(vectors, targets, class_count)
     weights = picture_weights(targets, class_count, class_weights)
     report = advance or _ignore
-    rows, held_out = _hold_out(targets, number_groups(groups, len(targets)), class_count, folds, seed)
+    rows, held_out = hold_out(targets, number_groups(groups, len(targets)), class_count, folds, seed)
     path = sorted(set(strengths), reverse=True)
     layers = Layers((*stages, vectors.shape[1] - sum(stages)))
     with worker_threads() as threads:
@@ -132,9 +128,8 @@ class _Search:
         self._class_count, self._threads, self._layers, self._advance = class_count, threads, layers, advance
         self.trials: dict[float, float] = {}
         self.best: Doubles | None = None  # [1, K, D + 1], the mean over the folds
-        self.held_out: Floats | None = (
-            None  # [N, K], logits by the best one's fits; NaN where no fold held a picture out
-        )
+        # [N, K], logits by the best one's fits; NaN where no fold held a picture out
+        self.held_out: Floats | None = None
         self.covariance: Floats | None = None
 
     def run(
@@ -179,7 +174,7 @@ class _Search:
         weighings: Sequence[Weighing],
     ) -> Weighed:
         """Choose among `weighings` by some of the pictures."""
-        rows = _choose_rows(labels, self._class_count, np.random.default_rng(0), most=FEW_ROWS)
+        rows = choose_rows(labels, self._class_count, np.random.default_rng(0), most=FEW_ROWS)
 
         def try_one(weighing: Weighing, strengths: Sequence[float]) -> Mapping[float, Doubles]:
             regression = SoftmaxRegression(
@@ -264,78 +259,3 @@ def picture_weights(labels: Integers, class_count: int, class_weights: Literal["
     counts = np.bincount(labels, minlength=class_count)
     by_class = len(labels) / (class_count * counts) if class_weights == "balanced" else np.ones(class_count)
     return np.asarray(by_class[labels], dtype=np.float32)
-
-
-def number_groups(groups: Sequence[str] | NDArray[np.integer], count: int) -> Integers:
-    """Groups as numbers from 0, int64 [N]; each "" is a group of its own."""
-    names = np.asarray(groups)
-    if names.dtype.kind in "US":
-        names = np.where(names == "", np.char.add("\0", np.arange(count).astype(str)), names)
-    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
-
-
-def _choose_rows(
-    labels: Integers, class_count: int, generator: np.random.Generator, *, most: int = SEARCH_ROWS
-) -> Integers:
-    """At most about so many rows, ascending, with the classes in proportion but for rare ones."""
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    chosen = []
-    for number in range(class_count):
-        members = np.flatnonzero(labels == number)
-        quota = max(round(len(members) * most / len(labels)), min(len(members), _RARE))
-        chosen.append(generator.permutation(members)[:quota])
-    return np.sort(np.concatenate(chosen))
-
-
-def _hold_out(
-    labels: Integers, groups: Integers, class_count: int, folds: int, seed: int
-) -> tuple[Integers, NDArray[np.bool_]]:
-    """The rows to search on, ascending, and which of them each fold holds out, bool [F, rows]."""
-    generator = np.random.default_rng(seed)
-    rows = _choose_rows(labels, class_count, generator)
-    fold_count = folds if len(rows) == len(labels) else SEARCH_FOLDS
-    held_out = deal_folds(labels[rows], groups[rows], class_count, fold_count, generator)
-    return rows, held_out[: max(1, SEARCH_OUTPUTS // (len(rows) * class_count))]
-
-
-def deal_folds(
-    labels: Integers, groups: Integers, class_count: int, folds: int, generator: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Stratified folds of whole groups: bool [F, N], what each holds out. F is less where a class would be lost."""
-    fold_of = deal(labels, groups, class_count, folds, generator)
-    filled = np.zeros((int(fold_of.max(initial=0)) + 1, class_count), dtype=np.int64)
-    np.add.at(filled, (fold_of, labels), 1)
-    usable = (filled.sum(axis=0) - filled > 0).all(axis=1) & (filled.sum(axis=1) > 0)
-    return np.asarray(fold_of == np.flatnonzero(usable)[:, None])
-
-
-def deal(labels: Integers, groups: Integers, class_count: int, folds: int, generator: np.random.Generator) -> Integers:
-    """The fold of each picture, int64 [N] in 0..folds-1: whole groups, the classes spread evenly.
-
-    Greedy, like scikit-learn's StratifiedGroupKFold, which takes 0.3 s for 1,000 pictures, a third of the time of
-    all the rest; pictures without companions, most of all sets, are dealt class by class.
-    """
-    _, groups, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    folds = min(folds, len(sizes))
-    totals = np.bincount(labels, minlength=class_count)
-    filled = np.zeros((folds, class_count))
-    fold_of = np.zeros(len(labels), dtype=np.int64)
-    members_of = np.split(np.argsort(groups, kind="stable"), np.cumsum(sizes)[:-1])
-    shuffled = generator.permutation(len(sizes))
-    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        if sizes[group] == 1:
-            break
-        members = members_of[group]
-        counts = np.bincount(labels[members], minlength=class_count)
-        # The share of each class already there, counted as often as the group would add to it.
-        fold = np.lexsort((filled.sum(axis=1), filled @ (counts / totals)))[0]
-        filled[fold] += counts
-        fold_of[members] = fold
-    alone = generator.permutation(np.flatnonzero(sizes[groups] == 1))
-    for number in range(class_count):
-        members = alone[labels[alone] == number]
-        order = np.lexsort((filled.sum(axis=1), filled[:, number]))
-        fold_of[members] = order[np.arange(len(members)) % folds]
-        filled[:, number] += np.bincount(fold_of[members], minlength=folds)
-    return fold_of

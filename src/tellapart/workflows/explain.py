@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.answers.items import expand, read_file
-from tellapart.drawing.explain_sheet import Panel, Thumb, draw_explanation
+from tellapart.drawing.explain_sheet import Panel, Strip, Thumb, draw_explanation
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
 from tellapart.explanation.faithfulness import chance, faithfulness
@@ -30,6 +29,7 @@ from tellapart.runs.explained import Drawn, Explained, Explanation
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.open import OpenRun
 from tellapart.storage import own_folder, write_bytes
+from tellapart.workflows.explain_parts import Picture, draw_parts
 
 ALL = "all"
 SIDE = 448  # pixels, of an overlay
@@ -53,13 +53,6 @@ class _Looking:
     neighbourhood: Neighbourhood | None
     neighbours: int
     skipped: dict[str, str]
-
-
-class _Picture(NamedTuple):
-    """A picture in its own shape."""
-
-    decoded: Image.Image
-    large: NDArray[np.uint8]  # [H, W, 3], what the network sees of it
 
 
 def explain(
@@ -121,7 +114,7 @@ def _choose(opened: OpenRun, methods: Sequence[str], layer: str | None, reporter
         chosen = tuple(name for name in chosen or ("gradcam",) if EXPLAINERS[name].looks_at == "map")
         if not chosen:
             raise SettingsError(
-                f"--layer {layer} is given, but {' and '.join(methods)} looks at the picture alone. Take gradcam, or leave "
+                f"--layer {layer} is given, but {' and '.join(methods)} looks at no single layer. Take gradcam, or leave "
                 "--layer out."
             )
     if chosen:
@@ -143,7 +136,7 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
     probabilities, embeddings = opened.run(image[None])
     row = probabilities[0]
     target = int(row.argmax()) if looking.target is None else looking.target
-    drawn, panels = _draw_all(looking, image, _Picture(decoded, large), target, place)
+    drawn, panels, strip = _draw_all(looking, image, Picture(decoded, large), target, place)
     random = chance(image, target, predict=subject.predict, background=subject.background)
     best = max(drawn, key=lambda one: one.faithfulness.score)
     near, seen = looking.neighbourhood.of(embeddings[0], looking.neighbours) if looking.neighbourhood else ([], False)
@@ -160,14 +153,14 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
         seen=seen,
         sheet=place.sheet,
     )
-    _write_sheet(found, large, panels, opened, subject.layer)
+    _write_sheet(found, [large, *panels], strip, opened, subject.layer)
     return found
 
 
 def _draw_all(
-    looking: _Looking, image: NDArray[np.uint8], picture: _Picture, target: int, place: Files
-) -> tuple[list[Drawn], list[NDArray[np.uint8]]]:
-    drawn, panels, subject = [], [], looking.subject
+    looking: _Looking, image: NDArray[np.uint8], picture: Picture, target: int, place: Files
+) -> tuple[list[Drawn], list[NDArray[np.uint8]], Strip | None]:
+    drawn, panels, strip, subject = [], [], None, looking.subject
     for name in looking.methods:
         started = time.monotonic()
         try:
@@ -180,6 +173,7 @@ def _draw_all(
         seconds = time.monotonic() - started
         own = onto(heat.heatmap, picture.decoded, looking.opened.preprocessing)
         panels.append(overlay(picture.large, own))
+        strip = strip if heat.told is None else draw_parts(heat.told, picture, looking.opened.preprocessing)
         own_folder(place.folder)
         write_png(place.overlay(name), panels[-1])
         buffer = io.BytesIO()
@@ -193,27 +187,30 @@ def _draw_all(
                 array=place.array(name),
                 faithfulness=measured,
                 seconds=seconds,
-                note=heat.note if heat.heatmap.any() else "nothing in the picture speaks for the class",
+                note=heat.note if heat.heatmap.any() or heat.told else "nothing in the picture speaks for the class",
+                parts={} if heat.told is None else heat.told.scores(),
             )
         )
-    return drawn, panels
+    return drawn, panels, strip
 
 
 def _write_sheet(
     found: Explained,
-    large: NDArray[np.uint8],
-    overlays: Sequence[NDArray[np.uint8]],
+    pictures: Sequence[NDArray[np.uint8]],
+    strip: Strip | None,
     opened: OpenRun,
     layer: str | None,
 ) -> None:
-    panels = [Panel(title="What the network sees", picture=large)]
-    for one, picture in zip(found.drawn, overlays, strict=True):
+    """`pictures` are what the network sees and then the overlays."""
+    panels = [Panel(title="What the network sees", picture=pictures[0])]
+    for one, picture in zip(found.drawn, pictures[1:], strict=True):
         figures = f"deletion {one.faithfulness.deletion:.2f}   insertion {one.faithfulness.insertion:.2f}"
         best = one.method == found.best
         mark = "   most faithful" if best and len(found.drawn) > 1 else ""
         method = EXPLAINERS[one.method]
         title = f"{method.title}{f' at {layer}' if layer and method.looks_at == 'map' else ''}{mark}"
-        panels.append(Panel(title=title, picture=picture, lines=(figures, one.note), best=bool(mark)))
+        note = "" if one.parts else one.note  # the strip says it
+        panels.append(Panel(title=title, picture=picture, lines=(figures, note), best=bool(mark)))
     head = [f"Predicted: {found.label}, {100 * found.probability:.1f} %"]
     if found.target != found.label:
         head.append(f"Explained: {found.target}, {100 * found.target_probability:.1f} %")
@@ -227,6 +224,7 @@ def _write_sheet(
         title=Path(found.path).name,
         head=head,
         panels=panels,
+        strip=strip,
         thumbs=[_thumb(one, opened, found) for one in found.neighbours],
         foot=_FOOT.format(chance=random),
     )

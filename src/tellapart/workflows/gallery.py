@@ -73,7 +73,8 @@ def make_gallery(
     size = write_gallery(
         path,
         model=opened.file,
-        embeddings=vectors[list(jpegs)],
+        # The last layer alone: of the nearest by it more are of the picture's class; see docs/results.md.
+        embeddings=vectors[list(jpegs), sum(opened.manifest.backbone.stages) :],
         labels=labels == 1 if several else labels,
         jpegs=list(jpegs.values()),
     )
