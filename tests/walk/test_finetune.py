@@ -21,8 +21,13 @@ from PIL import Image
 import tellapart
 from tellapart.bundle import read_manifest
 from tellapart.errors import SettingsError, TrainingError
+from tellapart.features.caching import open_cache
+from tellapart.reporter import Silent
+from tellapart.runs.embeddings import embed_run
+from tellapart.runs.open import OpenRun
 from tellapart.runs.run import resume_run
 from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.training.probe import fit_probe
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 SHORT: dict[str, Any] = {
@@ -116,9 +121,19 @@ def test_fine_tuning_starts_from_the_probe_and_moves_the_upper_stages_alone(tune
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
     assert moved
     assert all(name.startswith(("blocks.6", "conv_head", "bn2", "classifier")) for name in moved)
-    # The head that is fine-tuned sees the last layer alone; the probe's has the stages' numbers before it.
-    assert after["classifier.weight"].shape == (3, 1280)
-    assert before["classifier.weight"].shape == (3, 784 + 1280)
+    # The classifier began as the last layer's probe, which is fitted here once more: it is still far nearer to it than to nothing.
+    run = OpenRun(tuned.run)
+    with open_cache() as cache:
+        found = embed_run(run, cache, Silent())
+    train = [row for row, one in enumerate(found.examples) if one.split == "train"]
+    labels = np.array([run.classes.index(found.examples[row].target.text) for row in train])
+    groups = [found.examples[row].group for row in train]
+    probe = fit_probe(found.vectors[train], labels, groups=groups, class_count=3, seed=run.settings.seed)
+    assert before["classifier.weight"].shape == (3, 784 + 1280), (
+        "all stages, of which the head that trains has the last alone"
+    )
+    distance = np.linalg.norm(after["classifier.weight"] - probe.weight)
+    assert distance < 0.5 * np.linalg.norm(probe.weight)
 
 
 def test_the_recipe_repeats_the_run_bit_for_bit(tuned: Any, tmp_path: Path) -> None:
