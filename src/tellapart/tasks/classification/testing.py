@@ -18,7 +18,7 @@ from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.metrics import evaluate
 from tellapart.export.assemble import assemble
 from tellapart.runs.prediction_columns import cells, columns
-from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of
+from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.classification.abstaining import Abstention, learn_to_abstain
 
@@ -45,8 +45,7 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
             seed=settings.seed,
         )
 
-    metrics = score_some(np.ones(len(rows), dtype=np.bool_))
-    clean = score_some(~leaked) if leaked.any() and not leaked.all() else None
+    metrics, clean = with_and_without(leaked, score_some)
     abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
     return Tested(
         rows=rows,

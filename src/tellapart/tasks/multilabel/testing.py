@@ -15,7 +15,7 @@ from tellapart.data.examples import Example
 from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice
 from tellapart.export.assemble import assemble
-from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of
+from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
 from tellapart.tasks.multilabel.calibration import MultilabelCalibration, sigmoid
@@ -57,9 +57,9 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
             seed=settings.seed,
         )
 
-    metrics = score_some(np.ones(len(rows), dtype=np.bool_))
-    clean = score_some(~leaked) if leaked.any() and not leaked.all() else None
+    metrics, clean = with_and_without(leaked, score_some)
     abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
+    warnings = (calibration.warning(dataset.classes), *lines.warnings(dataset.classes), abstention.warning)
     return Tested(
         rows=rows,
         record=_record(calibration, lines, abstention, len(dataset.rows["validation"])),
@@ -81,11 +81,7 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
             "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
         },
         details=abstention,
-        warning=" ".join(
-            text
-            for text in (calibration.warning(dataset.classes), *lines.warnings(dataset.classes), abstention.warning)
-            if text
-        ),
+        warning=" ".join(text for text in warnings if text),
     )
 
 
