@@ -49,8 +49,9 @@ def _check_room(folder: Path) -> None:
     if there is None:
         return
     with storage_errors(folder):
-        free = shutil.disk_usage(there).free
-        if free < _LEAST_BYTES and shutil.disk_usage(tempfile.gettempdir()).free > free:
+        disk = shutil.disk_usage(there)
+        # Where no size is told (/proc, some mounts of the network) nothing is known of what is free.
+        if disk.total and disk.free < min(_LEAST_BYTES, shutil.disk_usage(tempfile.gettempdir()).free):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
