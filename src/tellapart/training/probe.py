@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import DataError
 from tellapart.training.folds import hold_out, number_groups
-from tellapart.training.probe_search import HeldOut, ProbeSearch
+from tellapart.training.probe_search import ProbeFolds, ProbeSearch
 from tellapart.training.softmax_regression import Floats, Integers
 from tellapart.training.strengths import STRENGTHS, best_strength
 from tellapart.training.strips import worker_threads
@@ -79,7 +79,7 @@ def fit_probe(
         weighed = Weighed(weighing=weighings[0] if stages else "last", path=path, trials={})
         if len(held_out) and len(path) > 1:
             chosen = vectors if len(rows) == len(targets) else vectors[rows]
-            pictures = HeldOut(chosen, targets[rows], weights[rows], held_out)
+            pictures = ProbeFolds(chosen, targets[rows], weights[rows], held_out)
             if stages and len(weighings) > 1:
                 weighed = search.weigh(pictures, path, weighings)
             search.run(pictures, weighed)

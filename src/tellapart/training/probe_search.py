@@ -1,4 +1,4 @@
-"""Tries strengths and weighings on pictures that are held out. In: HeldOut. Out: losses, fits. Next: softmax_regression.py.
+"""Tries strengths and weighings on pictures that are held out. In: ProbeFolds. Out: losses, fits. Next: softmax_regression.py.
 
 N pictures, F folds, K classes, D numbers that count.
 """
@@ -30,7 +30,7 @@ from tellapart.training.weighing import (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
+class ProbeFolds:
     """Pictures that choose, and which of them each fold holds out."""
 
     vectors: Floats  # [N, D] of all layers
@@ -38,9 +38,9 @@ class HeldOut:
     weights: Floats  # [N], how much each counts
     held_out: NDArray[np.bool_]  # [F, N]
 
-    def of(self, rows: NDArray[np.integer]) -> HeldOut:
+    def of(self, rows: NDArray[np.integer]) -> ProbeFolds:
         """Some of the pictures, in the same folds."""
-        return HeldOut(self.vectors[rows], self.labels[rows], self.weights[rows], self.held_out[:, rows])
+        return ProbeFolds(self.vectors[rows], self.labels[rows], self.weights[rows], self.held_out[:, rows])
 
     @property
     def fitted(self) -> Floats:
@@ -95,7 +95,7 @@ class ProbeSearch:
         self.held_out: Floats | None = None
         self.covariance: Floats | None = None
 
-    def run(self, pictures: HeldOut, weighed: Weighed) -> None:
+    def run(self, pictures: ProbeFolds, weighed: Weighed) -> None:
         """Try the strengths of `weighed`, from strong to weak, and beyond."""
         regression = self.regression(pictures.vectors, pictures.labels, pictures.fitted, weighed.weighing)
         self.covariance = regression.covariance
@@ -109,7 +109,7 @@ class ProbeSearch:
         for out, slopes, offsets in zip(pictures.held_out, *regression.raw(fits.best), strict=True):
             self.held_out[out] = counted[out] @ slopes.T + offsets
 
-    def weigh(self, pictures: HeldOut, path: Sequence[float], weighings: Sequence[Weighing]) -> Weighed:
+    def weigh(self, pictures: ProbeFolds, path: Sequence[float], weighings: Sequence[Weighing]) -> Weighed:
         """Choose among `weighings` by some of the pictures."""
         few = pictures.of(choose_rows(pictures.labels, self._class_count, np.random.default_rng(0), most=FEW_ROWS))
 
