@@ -186,6 +186,16 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
     )
 
 
+def expected_of(
+    probabilities: NDArray[np.float32], novelty: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> dict[str, Expected]:
+    """Of test pictures the probabilities [n, K], and what `novelty` [n] makes of the file's own embeddings [n, D]."""
+    return {
+        "novelty": Expected(of="novelty scores", values=novelty, tolerance=NOVELTY_TOLERANCE),
+        "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
+    }
+
+
 def with_and_without(
     leaked: NDArray[np.bool_], score: Callable[[NDArray[np.bool_]], dict[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
