@@ -229,7 +229,10 @@ class Classification:
         )
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """probabilities, label, and set, novelty, unknown where the model has thresholds; warning. Raises: ValueError for another task's record."""
+        """probabilities, label, and set, novelty, unknown where the model has thresholds; warning.
+
+        Raises: ValueError for another task's record.
+        """
         if record.kind != "classification":
             raise ValueError(f"a record of {record.kind}")
         count, abstention = len(classes), record.abstention

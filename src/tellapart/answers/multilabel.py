@@ -217,7 +217,10 @@ class Multilabel:
         )
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """probabilities, labels, chosen, and novelty, unknown where the model tells them; warning. Raises: ValueError for another task's record."""
+        """probabilities, labels, chosen, and novelty, unknown where the model tells them; warning.
+
+        Raises: ValueError for another task's record.
+        """
         if record.kind != "multilabel":
             raise ValueError(f"a record of {record.kind}")
         count = len(classes)
