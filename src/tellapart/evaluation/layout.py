@@ -38,7 +38,7 @@ class Neighbours:
 
 
 def nearest(values: Floats, count: int) -> Neighbours:
-    """The `count` nearest of each row of [N, D] by distance, less than N of them; two that have each other draw twice as strongly."""
+    """The `count` nearest of each row of [N, D] by distance, less than N; two that have each other draw twice as strongly."""
     squares = np.einsum("nd,nd->n", values, values)
     distances = squares[:, None] + squares - 2 * values @ values.T
     np.fill_diagonal(distances, np.inf)
