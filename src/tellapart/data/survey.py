@@ -105,8 +105,11 @@ def build_audit(
     copies = find_copies(inspections)
     augmented = join(scenes or Scenes(pairs=()), inspections, copies.cluster_of)
     groups = _groups(entries, inspections, augmented.joined)
-    exact = tuple(tuple(entries[index].path for index in cluster) for cluster in copies.exact)
     leaks, leaked = _leaks(entries, groups)
+
+    def paths(rows: Iterable[int]) -> tuple[Path, ...]:
+        return tuple(entries[row].path for row in rows)
+
     return Audit(
         source=listing.source,
         classes=listing.classes,
@@ -116,28 +119,18 @@ def build_audit(
         sizes=_sizes([inspections[index] for index in usable]),
         formats=_tally(inspections[index].format for index in usable),
         modes=_tally(inspections[index].mode for index in usable),
-        wrong_extensions=tuple(entries[index].path for index in usable if inspections[index].wrong_extension),
-        turned=tuple(entries[index].path for index in usable if inspections[index].turned),
-        unreadable=tuple(
-            (entry.path, inspection.problem)
-            for entry, inspection in zip(entries, inspections, strict=True)
-            if inspection.problem and inspection.is_picture
-        ),
+        wrong_extensions=paths(index for index in usable if inspections[index].wrong_extension),
+        turned=paths(index for index in usable if inspections[index].turned),
+        unreadable=_unreadable(entries, inspections),
         ignored=dict(sorted({**listing.ignored, **({"not a picture": stray} if stray else {})}.items())),
-        exact_copies=exact,
-        near_copies=tuple(tuple(entries[index].path for index in cluster) for cluster in copies.near),
+        exact_copies=tuple(map(paths, copies.exact)),
+        near_copies=tuple(map(paths, copies.near)),
         augmented_copies=None if scenes is None else _paths(entries, augmented),
         augmented_indices=augmented.copies,
-        uncompared=()
-        if scenes is None
-        else tuple(
-            entries[index].path
-            for index in usable
-            if not comparable(inspections[index].width, inspections[index].height)
-        ),
+        uncompared=() if scenes is None else paths(row for row in usable if not _comparable(inspections[row])),
         two_labels=_two_labels(entries, inspections, augmented.joined),
         leaks=leaks,
-        duplicates=sum(len(cluster) - 1 for cluster in exact),
+        duplicates=sum(len(cluster) - 1 for cluster in copies.exact),
         groups=groups,
         leaked_indices=leaked,
         sets=_sets(listing, usable, groups),
@@ -145,6 +138,15 @@ def build_audit(
         oddities=find_oddities(entries, inspections),
         notes=listing.notes,
     )
+
+
+def _unreadable(entries: Sequence[Entry], inspections: Sequence[Inspection]) -> tuple[tuple[Path, str], ...]:
+    found = zip(entries, inspections, strict=True)
+    return tuple((entry.path, one.problem) for entry, one in found if one.problem and one.is_picture)
+
+
+def _comparable(inspection: Inspection) -> bool:
+    return comparable(inspection.width, inspection.height)
 
 
 def _paths(entries: Sequence[Entry], augmented: Augmented) -> tuple[tuple[Path, ...], ...]:
