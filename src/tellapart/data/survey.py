@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tellapart.data.augmented import Augmented, Scenes, comparable, join
+from tellapart.data.box_counts import BoxCounts, count_boxes
+from tellapart.data.conflicts import LabelConflict, find_conflicts
 from tellapart.data.copies import find_copies
 from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
-from tellapart.data.label_sets import SetCounts, count_sets, disagree
+from tellapart.data.label_sets import SetCounts, count_sets
 from tellapart.data.oddities import Oddities, find_oddities
-from tellapart.data.targets import ClassNames, Target
+from tellapart.data.targets import ClassNames
 from tellapart.deep_values import Span
 
 
@@ -29,15 +31,6 @@ class Sizes:
     median_height: int
     most_height: int
     distinct: int  # different (width, height)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelConflict:
-    """Copies of one picture with different targets; `labels`, the targets' texts, in the order of `paths`."""
-
-    paths: tuple[Path, ...]
-    labels: tuple[str, ...]
-    exact: bool  # two pictures with the very same pixels have different labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +68,7 @@ class Audit:
     augmented_indices: frozenset[int] = frozenset()  # entries that are augmented copies of another
     uncompared: tuple[Path, ...] = ()  # too small or too long to be looked at for augmented copies, where that was done
     sets: SetCounts | None = None  # where a picture has a set of classes
+    boxes: BoxCounts | None = None  # where a picture has boxes
     depths: Depths | None = None  # where pictures have more than 8 bits
     oddities: Oddities = field(default_factory=Oddities)
     notes: tuple[str, ...] = ()  # how the source was read, where that had to be found out
@@ -128,12 +122,13 @@ def build_audit(
         augmented_copies=None if scenes is None else _paths(entries, augmented),
         augmented_indices=augmented.copies,
         uncompared=() if scenes is None else paths(row for row in usable if not _comparable(inspections[row])),
-        two_labels=_two_labels(entries, inspections, augmented.joined),
+        two_labels=find_conflicts(listing, inspections, copies.cluster_of, augmented.joined),
         leaks=leaks,
         duplicates=sum(len(cluster) - 1 for cluster in copies.exact),
         groups=groups,
         leaked_indices=leaked,
         sets=_sets(listing, usable, groups),
+        boxes=_boxes(listing, inspections),
         depths=gather_depths(entries, inspections, span),
         oddities=find_oddities(entries, inspections),
         notes=listing.notes,
@@ -226,26 +221,10 @@ def _groups(entries: Sequence[Entry], inspections: Sequence[Inspection], cluster
     return tuple("" if inspections[index].problem else names[root(index)] for index in range(len(entries)))
 
 
-def _two_labels(
-    entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]
-) -> tuple[LabelConflict, ...]:
-    clusters: defaultdict[int, list[int]] = defaultdict(list)
-    for index, cluster in enumerate(cluster_of):
-        clusters[cluster].append(index)
-    conflicts = []
-    for members in clusters.values():
-        if disagree(entries[index].target for index in members):
-            targets_of: defaultdict[str, set[Target]] = defaultdict(set)
-            for index in members:
-                targets_of[inspections[index].content_hash].add(entries[index].target)
-            conflicts.append(
-                LabelConflict(
-                    paths=tuple(entries[index].path for index in members),
-                    labels=tuple(entries[index].target.text for index in members),
-                    exact=any(disagree(targets) for targets in targets_of.values()),
-                )
-            )
-    return tuple(conflicts)
+def _boxes(listing: Listing, inspections: Sequence[Inspection]) -> BoxCounts | None:
+    if listing.task != "detection":
+        return None
+    return count_boxes(listing.entries, inspections, listing.classes, listing.box_faults)
 
 
 def _leaks(entries: Sequence[Entry], groups: Sequence[str]) -> tuple[tuple[Leak, ...], tuple[int, ...]]:
