@@ -22,6 +22,7 @@ from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.content import content_hash
 from tellapart.data.examples import Inspection
 from tellapart.data.looks import Looks, look_at
+from tellapart.data.perceptual_hash import perceptual_hash
 from tellapart.decoding import MAX_PIXELS, UNKNOWN_FORMAT, decode
 from tellapart.deep_values import Depth
 from tellapart.errors import PictureError
@@ -219,15 +220,13 @@ def _look(data: bytes, file_hash: str, seen: Seen | None = None) -> Inspection:
         return Inspection(
             file_hash=file_hash, problem=problem, is_picture=not problem.startswith(_NO_PICTURE) and not _is_text(data)
         )
-    from imagehash import phash
-
     whole = decoded.image.convert("L")
     # Bilinear: a box would shift with the picture's size, and copies of another size would look different.
     grey = whole.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     inspection = Inspection(
         file_hash=file_hash,
         content_hash=content_hash(decoded),
-        perceptual_hash=int.from_bytes(np.packbits(phash(grey).hash).tobytes(), "big"),
+        perceptual_hash=perceptual_hash(np.asarray(grey)),
         thumbnail=grey.tobytes(),
         width=decoded.width,
         height=decoded.height,
