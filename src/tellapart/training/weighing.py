@@ -1,4 +1,4 @@
-"""How much each stage of a network counts beside its last layer. In: held-out losses. Out: Weighing. Next: probe.py.
+"""How much each stage of a network counts beside its last layer. In: held-out losses. Out: Weighing. Next: probe_search.py.
 
 An embedding may begin with the means of every stage (models/joint.py). Of which use they are depends on the pictures: solar cells
 and hand signs are told apart better with them, cats and dogs better without. Every number is standardised, and then each
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.training.standardising import standardisation
-from tellapart.training.strengths import LEAST
+from tellapart.training.strengths import LEAST, try_strengths
 from tellapart.training.strips import sum_over_rows
 
 Weighing = Literal["last", "alike", "fourth_root", "square_root"]
@@ -103,6 +103,27 @@ def choose_weighing(
     above = tuple(strength for strength in coarse if strength > 1.01 * found_best * step)
     around = tuple(found_best * step**exponent for exponent in (1, 0, -1))
     return Weighed(weighing=best, path=(*above, *around), trials=means)
+
+
+def losses_by_strength(
+    held_out_losses: Callable[[float, bool], NDArray[np.float64]],
+    strengths: Sequence[float],
+    advance: Callable[[int], None],
+    *,
+    weakest: float,
+) -> Mapping[float, NDArray[np.float64]]:
+    """What `choose_weighing` asks of one weighing: the held-out losses [n] at each strength that `try_strengths` tries.
+
+    `held_out_losses(strength, cold)` fits and scores; what the mean of them says decides which strengths are tried.
+    """
+    losses: dict[float, NDArray[np.float64]] = {}
+
+    def held_out_loss(strength: float, cold: bool) -> float:
+        losses[strength] = held_out_losses(strength, cold)
+        return float(losses[strength].mean())
+
+    try_strengths(held_out_loss, strengths, advance, weakest=weakest)
+    return losses
 
 
 def weakest(weighing: Weighing) -> float:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.answers.items import expand, read_file
+from tellapart.answers.table import ANSWERINGS
 from tellapart.drawing.explain_sheet import Panel, Strip, Thumb, draw_explanation
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
@@ -144,6 +145,7 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
         path=path,
         label=opened.manifest.classes[int(row.argmax())],
         probability=float(row.max()),
+        named=_named(opened, row),
         target=opened.manifest.classes[target],
         target_probability=float(row[target]),
         drawn=tuple(drawn),
@@ -155,6 +157,13 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
     )
     _write_sheet(found, [large, *panels], strip, opened, subject.layer)
     return found
+
+
+def _named(opened: OpenRun, row: NDArray[np.float32]) -> dict[str, float]:
+    """What the model answers by the probabilities [K] of a picture: one class, or those above their thresholds."""
+    manifest, answering = opened.manifest, ANSWERINGS[opened.manifest.task]
+    answers = answering.decide({"probabilities": row[None]}, (), manifest.record, classes=manifest.classes)
+    return {name: float(row[manifest.classes.index(name)]) for name in answering.tally(answers).names}
 
 
 def _draw_all(
@@ -211,9 +220,9 @@ def _write_sheet(
         title = f"{method.title}{f' at {layer}' if layer and method.looks_at == 'map' else ''}{mark}"
         note = "" if one.parts else one.note  # the strip says it
         panels.append(Panel(title=title, picture=picture, lines=(figures, note), best=bool(mark)))
-    head = [f"Predicted: {found.label}, {100 * found.probability:.1f} %"]
-    if found.target != found.label:
-        head.append(f"Explained: {found.target}, {100 * found.target_probability:.1f} %")
+    head = [f"Predicted: {found.said}"]
+    if found.explained_another:
+        head.append(f"Explained: {found.target} {100 * found.target_probability:.1f} %")
     if found.seen:
         head[0] += "; this very picture was trained on"
     assert found.chance is not None
