@@ -10,7 +10,14 @@ import click
 from tellapart.reporter import figure, percent
 
 if TYPE_CHECKING:
-    from tellapart.bundle import ClassificationRecord, MultilabelRecord, PreprocessingRecord, Score
+    from tellapart.bundle import (
+        ClassificationRecord,
+        DetectionRecord,
+        MultilabelRecord,
+        PreprocessingRecord,
+        Score,
+        TaskRecord,
+    )
 
 _NAMED = 20  # classes that are listed
 _VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned and flipped views of the picture"}
@@ -53,7 +60,7 @@ def command(model: Path, as_json: bool) -> None:
         lines["temperature"] = f"{record.temperature:.4g}"
     if backbone.test_time_augmentation != "none":
         lines["answer"] = f"the mean over {_VIEWS[backbone.test_time_augmentation]}"
-    lines |= _classification(record) if record.kind == "classification" else _multilabel(record, manifest.classes)
+    lines |= _decided(record, manifest.classes)
     for name, score in manifest.scores.items():
         lines[f"test {name.replace('_', ' ')}"] = figure(name, score.value, score.low, score.high)
     if data.leaked:
@@ -73,6 +80,12 @@ def _fit(preprocessing: PreprocessingRecord) -> str:
     return f"crop {preprocessing.crop:g}" if preprocessing.fit == "crop" else f"whole pictures ({preprocessing.fit})"
 
 
+def _decided(record: TaskRecord, classes: tuple[str, ...]) -> dict[str, str]:
+    if record.kind == "classification":
+        return _classification(record)
+    return _multilabel(record, classes) if record.kind == "multilabel" else _detection(record, classes)
+
+
 def _classification(own: ClassificationRecord) -> dict[str, str]:
     """When the model says "one of these" or "none of these"; nothing for a file older than that."""
     record = own.abstention
@@ -90,11 +103,23 @@ def _classification(own: ClassificationRecord) -> dict[str, str]:
 
 def _multilabel(record: MultilabelRecord, classes: tuple[str, ...]) -> dict[str, str]:
     """From which probability on each class is named, and when the model says "none of these"."""
-    named = [f"{name} {percent(one)}" for name, one in zip(classes[:_NAMED], record.thresholds, strict=False)]
     return {
-        "thresholds": f"{', '.join(named)}{' ...' if len(classes) > _NAMED else ''} (by {record.threshold_rule})",
+        "thresholds": _thresholds(record, classes),
         "unknown": _unknown(record.novelty_threshold, record.known, record.calibrated_on),
     }
+
+
+def _detection(record: DetectionRecord, classes: tuple[str, ...]) -> dict[str, str]:
+    """From which score on a box of each class is told, and how many there can be."""
+    return {
+        "thresholds": _thresholds(record, classes),
+        "boxes": f"{record.most} a picture at most; of two of one class that overlap by over {percent(record.overlap)}, one",
+    }
+
+
+def _thresholds(record: MultilabelRecord | DetectionRecord, classes: tuple[str, ...]) -> str:
+    named = [f"{name} {percent(one)}" for name, one in zip(classes[:_NAMED], record.thresholds, strict=False)]
+    return f"{', '.join(named)}{' ...' if len(classes) > _NAMED else ''} (by {record.threshold_rule})"
 
 
 def _unknown(threshold: float | None, known: Score | None, calibrated_on: int) -> str:
