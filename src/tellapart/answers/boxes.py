@@ -1,4 +1,4 @@
-"""From what a detector says at every place to the boxes of a picture. In: boxes, scores. Out: Found. Next: predictions.py.
+"""From what a detector says at every place to the boxes of a picture. In: boxes, scores. Out: Found. Next: box_predictions.py.
 
 The same is in the graph of model.onnx; this is for files without it, for training, and what the graph is compared with.
 N pictures, P places, K classes.
