@@ -142,9 +142,9 @@ def test_of_many_that_finish_in_the_same_moment_one_stays_and_is_never_taken_awa
     exported: ReadyBackbone, tmp_path: Path
 ) -> None:
     """Two first runs at once: whoever has put a network in its place reads it there from then on."""
-    for round in range(20):
-        folders = [made_network(tmp_path / f"made-{round}-{one}", exported) for one in range(6)]
-        place = tmp_path / f"place-{round}"
+    for turn in range(20):
+        folders = [made_network(tmp_path / f"made-{turn}-{one}", exported) for one in range(6)]
+        place = tmp_path / f"place-{turn}"
 
         def put(made: Path, place: Path = place) -> int:
             put_in_place(made, place)
