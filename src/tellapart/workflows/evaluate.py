@@ -145,7 +145,7 @@ def _seen(examined: Examined, indices: Sequence[int], learned: Mapping[str, str]
 
 
 def _as_stored(examined: Examined, learned: Mapping[str, str]) -> Examined:
-    """The same with the content hashes that a run gave before colour profiles were followed, of pictures that it may know by them."""
+    """The same with the content hashes of before colour profiles were followed, for pictures that the run may know by them."""
     inspections = [
         replace(inspection, content_hash=_stored(entry.path) or inspection.content_hash)
         if (inspection.profile or inspection.depth) and inspection.content_hash not in learned
