@@ -33,9 +33,10 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     logits_NK = winner.candidate.logits(rows)
     probabilities = apply_temperature(logits_NK, calibration.temperature)
     uncalibrated = apply_temperature(logits_NK - calibration.biases, 1.0)
+    del logits_NK  # each of the three is as large as the test split times the classes
     labels, groups, leaked = dataset.targets[rows], dataset.groups[rows], dataset.leaked[rows]
 
-    def score_some(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    def score_some(chosen: NDArray[np.bool_] | slice) -> dict[str, Any]:
         return evaluate(
             probabilities[chosen],
             uncalibrated[chosen],
@@ -45,7 +46,7 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
             seed=settings.seed,
         )
 
-    metrics = score_some(np.ones(len(rows), dtype=np.bool_))
+    metrics = score_some(slice(None))  # not a mask, which would copy them
     clean = score_some(~leaked) if leaked.any() and not leaked.all() else None
     abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
     return Tested(
