@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tellapart.answers.items import expand
 from tellapart.bundle import TaskName
+from tellapart.data.archive_tree import UnknownNames
 from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.file_names import NAMES_TRIED, hint, pattern_of, scan_names
@@ -116,7 +117,7 @@ def _scan(path: Path, options: ReadOptions) -> Listing:
         told = options.task is not None and not options.task_of_model
         return scan(path, told=told, encoding=options.encoding)
     except DataError as error:
-        if isinstance(error, OtherTask):
+        if isinstance(error, OtherTask | UnknownNames):
             raise
         if without := _without_labels(path, options):
             raise DataError(f"{error} {without}") from None
