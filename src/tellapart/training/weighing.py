@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.runtime import cores
+from tellapart.threads import in_order
 from tellapart.training.standardising import standardisation
 from tellapart.training.strengths import LEAST, try_strengths
 from tellapart.training.strips import sum_over_rows
@@ -81,16 +84,18 @@ def choose_weighing(
     """The best of `weighings`, two or more, and the strengths around its best.
 
     `try_one` gives the held-out loss of each picture (or problem) [n] with a weighing by strength; it is given every other
-    strength of `path`, which goes from strong to weak. The first weighing stays unless another is better by a standard error of the
-    difference, picture by picture.
+    strength of `path`, which goes from strong to weak, and called from several threads at once. The first weighing stays unless
+    another is better by a standard error of the difference, picture by picture.
     """
     coarse = path[::2] if len(path) > 3 else path
     losses: dict[Weighing, NDArray[np.float64]] = {}
     strengths: dict[Weighing, float] = {}
-    for weighing in weighings:
-        found = try_one(weighing, coarse)
-        strengths[weighing] = min(found, key=lambda strength: found[strength].mean())
-        losses[weighing] = found[strengths[weighing]]
+    # Few pictures leave cores idle between two products; the weighings know nothing of each other.
+    with closing(in_order(weighings, lambda one: try_one(one, coarse), workers=cores(), name="weigh")) as tried:
+        for weighing, found in zip(weighings, tried, strict=True):
+            means_of = {strength: loss.mean() for strength, loss in found.items()}
+            strengths[weighing] = min(means_of, key=means_of.__getitem__)
+            losses[weighing] = found[strengths[weighing]]
     means = {weighing: float(one.mean()) for weighing, one in losses.items()}
     best = min(means, key=means.__getitem__)
     gains = losses[weighings[0]] - losses[best]
