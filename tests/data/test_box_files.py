@@ -32,6 +32,8 @@ def files() -> BoxFiles:
         ("a.png", "set/train/labels", "set/train/images/a.png"),
         ("a.png", "set/valid/labels", "set/valid/images/a.png"),
         ("a", "set/valid/labels", "set/valid/images/a.png"),
+        ("a", "set/Annotations/train/images", "set/train/images/a.png"),
+        ("a", "set/Annotations/valid/images", "set/valid/images/a.png"),
         ("a.jpeg", "set/valid/labels", "set/valid/images/a.png"),
         ("../images/a.png", "set/valid/labels", "set/valid/images/a.png"),
         ("train/images/a.png", "set/valid", "set/train/images/a.png"),
