@@ -1,4 +1,4 @@
-"""Which votes for a pair of pictures agree on how one was moved. In: landmarks that look alike. Out: votes. Next: landmark_votes.py.
+"""Which votes for a pair of pictures agree on how one was moved. In: landmarks alike. Out: votes. Next: landmark_votes.py.
 
 Landmarks of two pictures that have nothing to do with each other look alike by chance, here and there; those of a copy look
 alike where one and the same turn and shift puts them.

@@ -1,4 +1,4 @@
-"""What is around each landmark, and what the mirror image has there. In: an evened picture, corners. Out: 256 bits each. Next: landmarks.py.
+"""What is around each landmark, as it is and mirrored. In: an evened picture, corners. Out: 256 bits each. Next: landmarks.py.
 
 Each bit compares two places on a disc that is turned with the landmark. For each comparison the one with both places mirrored
 is there, too: 16 bytes further on. So the description of the mirror image is the same one with its halves changed.
@@ -19,6 +19,9 @@ _PLACES = 64  # on each side of the mirror line
 _DIRECTIONS = 64  # in which a disc is laid
 _GOLDEN = 2.399963  # radians, Vogel 1979: places so far apart in turn are spread evenly over a disc
 _SMOOTHED = 7  # pixels, before two places are compared
+
+_ONE, _TWO, _FOUR, _LAST_BYTE = (np.uint64(shift) for shift in (1, 2, 4, 56))
+_PAIRS, _FOURS, _EIGHTS, _EACH_BYTE = (np.uint64(int(byte * 8, 16)) for byte in ("55", "33", "0f", "01"))
 
 Bytes = NDArray[np.uint8]
 Whole = NDArray[np.int32]
@@ -63,11 +66,27 @@ def describe(levels: Sequence[Bytes], level: Whole, places: Whole, angles: Bytes
         canvas[top : top + len(picture), : picture.shape[1]] = picture
     smooth = cv2.blur(canvas, (_SMOOTHED, _SMOOTHED))  # over the rims, too, but there is nothing that near to one
     middles = (tops[level] + places[:, 1]) * width + places[:, 0]
-    turned = (_DISC @ np.array([1, width], dtype=np.int32))[(angles.astype(np.int32) * _DIRECTIONS + 128) // 256 % _DIRECTIONS]
+    turned = (_DISC @ np.array([1, width], dtype=np.int32))[
+        (angles.astype(np.int32) * _DIRECTIONS + 128) // 256 % _DIRECTIONS
+    ]
     seen = smooth.ravel()[middles[:, None] + turned]
-    return np.packbits(seen[:, _FIRST] < seen[:, _SECOND], axis=1)
+    return np.packbits(seen.take(_FIRST, axis=1) < seen.take(_SECOND, axis=1), axis=1)
 
 
 def mirrored(descriptions: Bytes) -> Bytes:
     """The descriptions [K, 32] of the same landmarks in the mirror image."""
     return np.concatenate((descriptions[:, HALF:], descriptions[:, :HALF]), axis=1)
+
+
+def differing(first: Bytes, second: Bytes) -> NDArray[np.int64]:
+    """In how many of its 256 bits each description of the first [n, 32] differs from that of the second [n].
+
+    Source: Warren 2002, Hacker's Delight, section 5-1; a table of counts is five times as slow.
+    """
+    left = first.view(np.uint64) ^ second.view(np.uint64)
+    left -= (left >> _ONE) & _PAIRS
+    left = (left & _FOURS) + ((left >> _TWO) & _FOURS)
+    left = (left + (left >> _FOUR)) & _EIGHTS
+    # A byte holds what two of the four words come to, 128 at most.
+    halves = (left[:, :2] + left[:, 2:]) * _EACH_BYTE >> _LAST_BYTE
+    return halves.sum(axis=1, dtype=np.int64)

@@ -125,8 +125,10 @@ def _even(grey: Bytes) -> Bytes:
     """The grey picture at SIDE, every part brought to one mean and one contrast; specks are removed first."""
     scale = SIDE / max(grey.shape)
     size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-    calm = cv2.medianBlur(grey, 3)
-    small = cv2.resize(calm, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    small = cv2.medianBlur(grey, 3)
+    while max(small.shape) >= 2 * SIDE:  # by halves, as that is four times as quick as to any other size
+        small = cv2.resize(small, (small.shape[1] // 2, small.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
     smooth = cv2.GaussianBlur(small, (0, 0), 0.7).astype(np.float32)
     detail = smooth - _mean(smooth)
     spread = cv2.sqrt(_mean(detail * detail) + _LEAST_CONTRAST)
