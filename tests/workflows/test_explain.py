@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 import safetensors.torch
 from PIL import Image
 
-from tellapart.bundle import ClassificationRecord, Manifest
+from tellapart.bundle import ClassificationRecord, Manifest, MultilabelRecord
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
-from tellapart.data.targets import ClassName
+from tellapart.data.targets import ClassName, Target
 from tellapart.errors import DataError, ModelFileError, SettingsError, StorageError
 from tellapart.explanation.files import choose_files, choose_folder
 from tellapart.explanation.methods import EXPLAINERS
@@ -127,6 +128,40 @@ def test_all_methods_of_a_run(run: Path, picture: Path, tmp_path: Path) -> None:
         assert sheet.width > 800
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "said", "class_name", "another"),
+    [
+        ((0.5, 0.4, 0.5), "green 50.0 %, 红色 100.0 %", "红色", True),
+        ((0.6, 0.6, 0.6), "红色 100.0 %", "红色", False),
+        ((0.6, 0.6, 0.6), "红色 100.0 %", "blue", True),
+        ((1.0, 1.0, 1.1), "none of them", None, True),
+    ],
+)
+def test_of_several_classes_all_that_are_named_are_told(
+    tiny_network: Path,
+    tiny_manifest: Manifest,
+    tmp_path: Path,
+    thresholds: tuple[float, ...],
+    said: str,
+    class_name: str | None,
+    another: bool,
+) -> None:
+    """What `predict` would say of the picture, whichever of its classes is explained."""
+    record = MultilabelRecord(
+        scales=(1.0,) * 3, offsets=(0.0,) * 3, thresholds=thresholds, threshold_rule="f1", calibrated_on=40
+    )
+    told = tiny_manifest.model_copy(update={"task": "multilabel", "record": record})
+    weight = np.array([[0, 0, 10], [0, 10, 0], [20, 0, 0]], dtype=np.float32)
+    bias = np.array([-3.0, 0.0, 0.0], dtype=np.float32)
+    model = tmp_path / "model.onnx"
+    model.write_bytes(assemble(tiny_network, weight=weight, bias=bias, manifest=told))
+    red = tmp_path / "red.png"
+    Image.new("RGB", (20, 30), (255, 0, 0)).save(red)
+    (one,) = look(model, red, out=tmp_path / "out", methods=("occlusion",), class_name=class_name).pictures
+    assert (one.said, one.explained_another) == (said, another)
+    assert one.as_json()["named"] == {name: pytest.approx(value, abs=1e-4) for name, value in one.named.items()}
+
+
 def test_the_file_alone_leaves_out_what_needs_the_run(run: Path, picture: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.onnx"
     alone.write_bytes((run / "model.onnx").read_bytes())
@@ -229,24 +264,15 @@ def test_files_have_names_of_their_own(tmp_path: Path, monkeypatch: pytest.Monke
     assert choose_folder(None) == Path("explanations-3")
 
 
-def test_neighbours_leave_the_picture_itself_out(tiny_model: Path, colours: Path, tmp_path: Path) -> None:
+def test_neighbours_leave_the_picture_itself_out(
+    tiny_model: Path, colours: Path, tmp_path: Path, as_listed: Callable[[Mapping[Path, Target]], list[Example]]
+) -> None:
     listener = Listener()
     opened = OpenRun(tiny_model)
     assert open_neighbourhood(opened, listener) is None
     assert "examples.csv is not there" in listener.said[-1]
     paths = sorted(colours.rglob("*.png"))
-    examples = [
-        Example(
-            path=path,
-            target=ClassName(path.parent.name),
-            split="train",
-            group="",
-            content_hash=f"{number:032x}",
-            width=20,
-            height=30,
-        )
-        for number, path in enumerate([*paths, tmp_path / "gone.png"])
-    ]
+    examples = as_listed({path: ClassName(path.parent.name) for path in [*paths, tmp_path / "gone.png"]})
     write_examples(tiny_model.parent / "examples.csv", examples)
     red = colours / "红色" / "1.png"
     turned = tmp_path / "between.png"

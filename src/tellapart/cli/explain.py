@@ -223,8 +223,8 @@ def _print_end(found: Explanation) -> None:
 def _picture_lines(one: Explained) -> list[str]:
     from tellapart.workflows.explain import NO_BETTER
 
-    shown = f"{one.path}: {one.label} {100 * one.probability:.1f} %{' (it was trained on)' if one.seen else ''}"
-    if one.target != one.label:
+    shown = f"{one.path}: {one.said}{' (it was trained on)' if one.seen else ''}"
+    if one.explained_another:
         shown += f"; explained: {one.target} {100 * one.target_probability:.1f} %"
     lines = [shown, f"  {'method':<22}{'deletion':>9}{'insertion':>11}"]
     for drawn in one.drawn:

@@ -36,7 +36,7 @@ _NAMED = 5  # of what is left out, the rest counted
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
 
 
-class _File(NamedTuple):
+class _Labelled(NamedTuple):
     path: str
     label: str
     split: Split | None
@@ -51,7 +51,7 @@ class _Scan:
         self.written: set[str] = set()  # names of class folders
         self.inner: defaultdict[str, set[str]] = defaultdict(set)  # class -> its folders, "" for files in none
 
-    def of_split(self, root: Folder, found: SplitFolder) -> Iterator[_File]:
+    def of_split(self, root: Folder, found: SplitFolder) -> Iterator[_Labelled]:
         here = self.tree.enter(root, found.child.path, self.ignored)
         if here is None:
             return
@@ -71,7 +71,7 @@ class _Scan:
                 "`tellapart predict` can name them."
             )
 
-    def of_class(self, parent: Folder, child: Child, split: Split | None) -> Iterator[_File]:
+    def of_class(self, parent: Folder, child: Child, split: Split | None) -> Iterator[_Labelled]:
         label = unicodedata.normalize("NFC", child.name)
         self.written.add(child.name)
         before = self.ignored["link loop"] + self.ignored[OWN]
@@ -80,7 +80,7 @@ class _Scan:
             count += 1
             first, _, more = path[len(child.path) + 1 :].partition(os.sep)
             self.inner[label].add(first if more else "")
-            yield _File(path, label, split)
+            yield _Labelled(path, label, split)
         if count == 0 and self.ignored["link loop"] + self.ignored[OWN] == before:
             self.ignored["class folder without files"] += 1
 
@@ -105,7 +105,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
     Raises: DataError without such a folder, class folders or files, or where it looks like another task's; StorageError.
     """
     ignored: Counter[str] = Counter()
-    tree, root, notes = _open(source, encoding, ignored)
+    tree, root, notes = open_tree(source, encoding, ignored)
     shards = find_shards(tree, root, source)
     if shards:
         return list_shards(source, shards, ignored, notes)
@@ -131,7 +131,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
     )
 
 
-def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], list[_File], Folder]:
+def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], list[_Labelled], Folder]:
     """The split folders, the files of all classes, and the folder in which either lie."""
     here, ignored = walk.down(root), walk.ignored
     children = walk.tree.children(here.path, ignored)
@@ -174,7 +174,7 @@ def _about_splits(source: Path, splits: list[SplitFolder], given: set[Split | No
         )
 
 
-def _open(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tree, Folder, tuple[str, ...]]:
+def open_tree(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tree, Folder, tuple[str, ...]]:
     if is_archive(source):
         tree = ArchiveTree(source, encoding)
         ignored.update(tree.ignored)

@@ -47,8 +47,9 @@ def _check_room(folder: Path) -> None:
         raise StorageError(f"cannot use {folder}: this user has no home folder. Set TELLAPART_CACHE to a folder.")
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)  # first, since what cannot be made (/proc/x) has no room either
-        free = shutil.disk_usage(folder).free
-        if free < _LEAST_BYTES and shutil.disk_usage(tempfile.gettempdir()).free > free:
+        disk = shutil.disk_usage(folder)
+        # Where no size is told (some mounts of the network) nothing is known of what is free.
+        if disk.total and disk.free < min(_LEAST_BYTES, shutil.disk_usage(tempfile.gettempdir()).free):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
