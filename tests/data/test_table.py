@@ -170,8 +170,8 @@ WRONG: dict[str, tuple[str, tuple[str, ...], str]] = {
         (),
         (
             "the table {table} lacks the column 'path'; its first row has 'emotion', 'pixels', 'Usage'. Its first row must name "
-            "the columns: path,label and, if wanted, split and group. Or say with --path-column which are meant. The column 'pixels' "
-            "seems to hold pictures as numbers, which are not read: write each to a file."
+            "the columns: path,label and, if wanted, split and group. Or say with --path-column which are meant. The column "
+            "'pixels' seems to hold pictures as numbers, which are not read: write each to a file."
         ),
     ),
     "very many columns": (
