@@ -24,7 +24,7 @@ from tellapart.answers.answering import (
     Placement,
     Tally,
     Told,
-    Truth,
+    TruthCell,
     told_warning,
     warning_tensor,
 )
@@ -267,14 +267,14 @@ class Detection:
             )
         return int(answer.labels[0])
 
-    def read_truth(self, fields: Mapping[str, str]) -> Truth:
+    def read_truth(self, fields: Mapping[str, str]) -> TruthCell:
         """Boxes as a JSON list of [label, left, top, right, bottom] in the field `boxes`. Raises: ValueError where it is none."""
         if "boxes" not in fields:
             raise ValueError(
                 "the form has no field `boxes`. Send a JSON list of [label, left, top, right, bottom], [] for none"
             )
         names = read_box_cell(fields["boxes"])
-        return Truth("boxes", fields["boxes"], names)
+        return TruthCell("boxes", fields["boxes"], names)
 
 
 def _in_source(boxes: NDArray[np.float32], place: Placement) -> NDArray[np.float32]:
