@@ -15,24 +15,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tellapart.data.audit import check_strict, check_trainable, findings
 from tellapart.data.augment import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.survey import Examined
-from tellapart.errors import (
-    BackboneError,
-    BackboneUnavailable,
-    ForeignCheckpoint,
-    MachineError,
-    SettingsError,
-    StorageError,
-    TellapartError,
-    TrainingError,
-)
+from tellapart.errors import BackboneUnavailable, SettingsError, TellapartError
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -51,6 +40,7 @@ from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
 from tellapart.training.planning import choose_batch_size
 from tellapart.workflows.learning.examine import examine
+from tellapart.workflows.learning.keeper import Keeper
 from tellapart.workflows.learning.processes import is_helper, world_size
 from tellapart.workflows.learning.session import TrainingSession, make_clock
 from tellapart.workflows.learning.strategies import learn
@@ -102,7 +92,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     pending = None if settings.strategy == "scratch" else _prepare(settings)
     squares = None if pending is None else _squares(settings, pending)
-    with _Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
+    with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
             examined, task, dataset = _look(settings, cache, pending, squares, reporter)
             settings = _with_batch_size(settings, dataset, device)
@@ -128,34 +118,6 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
         result = _learn(session, task, dataset, backbone)
         session.leave()
         return result
-
-
-class _Keeper:
-    """Says what a stopped training leaves, and lets go of its run."""
-
-    def __init__(self, reporter: Reporter, run: Run | None, *, resumed: bool) -> None:
-        self.run, self._reporter, self._resumed = run, reporter, resumed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.run is None:
-            return
-        if isinstance(error, (SettingsError, BackboneError)):
-            if not self._resumed and not (self.run.folder / "checkpoints").exists():
-                self.run.discard()  # it holds nothing that could be gone on with
-        elif isinstance(error, TrainingError) and not isinstance(error, ForeignCheckpoint):
-            # Of a foreign checkpoint nothing is said: with its pictures back as they were, the run can go on.
-            self._reporter.warn(
-                f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
-                f"{self.run.folder / 'checkpoints'}. Train again with other settings."
-            )
-        elif isinstance(error, (KeyboardInterrupt, MachineError, StorageError)):
-            self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
-        self.run.release()
 
 
 def _check(settings: TrainSettings) -> None:
