@@ -1,4 +1,4 @@
-"""What a stopped training leaves, and what it says of that. In: Run, an error. Out: a folder that stays or goes. Next: session.py."""
+"""What a stopped training leaves, and says of that. In: Run, an error. Out: a folder that stays or goes. Next: session.py."""
 
 from __future__ import annotations
 
