@@ -85,7 +85,7 @@ def _scores(manifest: Manifest) -> dict[str, str]:
     }
     if manifest.data.leaked:
         lines["leaked"] = f"{manifest.data.leaked:,} test pictures have a copy or group mate in train or validation"
-        headline = next(iter(manifest.scores))
+        headline = next(iter(manifest.scores), "accuracy")
         clean = (manifest.scores_without_leaked or {}).get(headline)
         lines[f"{headline.replace('_', ' ')} without"] = (
             "unknown: no clean test picture" if clean is None else figure(headline, clean.value, clean.low, clean.high)
