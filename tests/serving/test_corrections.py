@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tellapart.answers.answering import TruthCell
+from tellapart.answers.answering import Truth
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.examples import Listing
 from tellapart.data.folder import scan
@@ -47,8 +47,8 @@ def version(shared: Running) -> Version:
     return shared.repository.get("single")
 
 
-def one(label: str) -> TruthCell:
-    return TruthCell("label", label, (label,))
+def one(label: str) -> Truth:
+    return Truth("label", label, (label,))
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

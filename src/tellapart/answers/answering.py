@@ -74,7 +74,7 @@ class Tally(NamedTuple):
     unknown: int  # pictures
 
 
-class TruthCell(NamedTuple):
+class Truth(NamedTuple):
     """What a person says of a picture, as a table to train on holds it."""
 
     column: str
@@ -170,5 +170,5 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
     def shown_class(self, answer: AnyAnswer) -> int:
         """The class that a heatmap is drawn for, as a number of `classes`. Raises: ValueError for an unread picture."""
 
-    def read_truth(self, fields: Mapping[str, str]) -> TruthCell:
+    def read_truth(self, fields: Mapping[str, str]) -> Truth:
         """What a person says that a picture shows, of the fields of a form. Raises: ValueError, saying what is missing."""

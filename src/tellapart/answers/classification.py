@@ -22,7 +22,7 @@ from tellapart.answers.answering import (
     Placement,
     Tally,
     Told,
-    TruthCell,
+    Truth,
     remarks,
     told_warning,
     warning_tensor,
@@ -265,10 +265,10 @@ class Classification:
             raise ValueError("there is no class to show of a picture that could not be read")
         return int(answer.ranking[0])
 
-    def read_truth(self, fields: Mapping[str, str]) -> TruthCell:
+    def read_truth(self, fields: Mapping[str, str]) -> Truth:
         """One class, in the field `label`."""
         label = fields.get("label", "")
-        return TruthCell("label", label, (label,))
+        return Truth("label", label, (label,))
 
 
 def _best(answer: ClassAnswer, top: int) -> list[int]:

@@ -24,12 +24,12 @@ from tellapart.answers.answering import (
     Placement,
     Tally,
     Told,
-    TruthCell,
+    Truth,
     told_warning,
     warning_tensor,
 )
 from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
-from tellapart.answers.boxes import Found, find_boxes
+from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.answers.pictures import prepare_picture
 from tellapart.preprocessing import MAX_PIXELS
 
@@ -120,7 +120,7 @@ class Detection:
                     least=record.least_score,
                 )
             else:
-                found = Found(boxes=boxes[number], scores=scores[number], labels=labels[number].astype(np.int64))
+                found = FoundBoxes(boxes=boxes[number], scores=scores[number], labels=labels[number].astype(np.int64))
             sides = _in_source(found.boxes, place)
             there = (found.scores > 0) & (sides[:, 2:] > sides[:, :2]).all(1)
             answers.append(
@@ -267,14 +267,14 @@ class Detection:
             )
         return int(answer.labels[0])
 
-    def read_truth(self, fields: Mapping[str, str]) -> TruthCell:
+    def read_truth(self, fields: Mapping[str, str]) -> Truth:
         """Boxes as a JSON list of [label, left, top, right, bottom] in the field `boxes`. Raises: ValueError where it is none."""
         if "boxes" not in fields:
             raise ValueError(
                 "the form has no field `boxes`. Send a JSON list of [label, left, top, right, bottom], [] for none"
             )
         names = read_box_cell(fields["boxes"])
-        return TruthCell("boxes", fields["boxes"], names)
+        return Truth("boxes", fields["boxes"], names)
 
 
 def _in_source(boxes: NDArray[np.float32], place: Placement) -> NDArray[np.float32]:

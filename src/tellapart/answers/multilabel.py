@@ -23,7 +23,7 @@ from tellapart.answers.answering import (
     Placement,
     Tally,
     Told,
-    TruthCell,
+    Truth,
     remarks,
     told_warning,
     warning_tensor,
@@ -257,11 +257,11 @@ class Multilabel:
             raise ValueError("there is no class to show of a picture that could not be read")
         return int(answer.probabilities.argmax())
 
-    def read_truth(self, fields: Mapping[str, str]) -> TruthCell:
+    def read_truth(self, fields: Mapping[str, str]) -> Truth:
         """Any number of classes, joined in the field `labels`; "" for none. Raises: ValueError where the field is missing."""
         if "labels" not in fields:
             raise ValueError(
                 "the form has no field `labels`. Send the names of the classes joined by |, nothing for none"
             )
         names = tuple(sorted(set(parted(fields["labels"]))))
-        return TruthCell("labels", joined(names), names)
+        return Truth("labels", joined(names), names)

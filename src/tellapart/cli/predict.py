@@ -92,7 +92,7 @@ def command(
     own: list[str] = []
     notes: list[str] = []
     with _open(model, server, name, api_key_file, allow_private) as answerer:
-        tally = Tallied(answerer.stream(items(paths, list_file, own, notes)))
+        tally = Counted(answerer.stream(items(paths, list_file, own, notes)))
         lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, min(top, len(answerer.classes)))
         if out is None:
             _print_lines(lines)
@@ -121,7 +121,7 @@ class Answerer:
     stream: Callable[[Iterator[PathItem | GivenItem]], Iterator[Any]]  # pictures -> answers
 
 
-class Tallied:
+class Counted:
     """Counts the answers that pass, without keeping them."""
 
     def __init__(self, answers: Iterable[Any]) -> None:
@@ -207,7 +207,7 @@ def _print_lines(lines: Iterable[str]) -> None:
         discard_output()
 
 
-def _write_lines(out: Path, lines: Iterable[str], tally: Tallied) -> None:
+def _write_lines(out: Path, lines: Iterable[str], tally: Counted) -> None:
     from tellapart.errors import DataError, StorageError
     from tellapart.storage import replacing
 

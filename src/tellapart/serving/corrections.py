@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tellapart.answers.answering import TruthCell
+from tellapart.answers.answering import Truth
 from tellapart.answers.formulas import SafeReader, csv_text
 from tellapart.errors import PictureError, SettingsError, StorageError
 from tellapart.preprocessing import decode
@@ -68,7 +68,7 @@ class Corrections:
                 except NotAllowed as error:
                     raise SettingsError(f"--corrections {folder}: {error}") from None
 
-    def save(self, data: bytes, truth: TruthCell, version: Version) -> Saved:
+    def save(self, data: bytes, truth: Truth, version: Version) -> Saved:
         """Keep a picture and what it shows for a model; of one that is there already the row is changed.
 
         Raises: Refusal for an unknown class or what is no picture; Full when the folder's limit or the disk is reached;
@@ -102,7 +102,7 @@ class Corrections:
                 f"the correction could not be kept, nothing was written: {reason}. Tell the server's operator."
             ) from None
 
-    def _keep(self, own: Path, data: bytes, row: dict[str, str], truth: TruthCell) -> Saved:
+    def _keep(self, own: Path, data: bytes, row: dict[str, str], truth: Truth) -> Saved:
         columns, rows = _read(own)
         if columns and truth.column not in columns:
             raise NotAllowed(

@@ -17,7 +17,7 @@ from tellapart.errors import ModelFileError, TellapartError
 from tellapart.serving.gallery import NAME, Gallery, read_gallery
 from tellapart.serving.pictures import Picture, make_ready
 from tellapart.serving.statistics import Statistics
-from tellapart.serving.versions import FoundVersion
+from tellapart.serving.versions import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -64,7 +64,7 @@ class Version:
         return decided
 
 
-def open_version(name: str, found: FoundVersion, *, max_pixels: int, say: Callable[[str], None]) -> Version:
+def open_version(name: str, found: Found, *, max_pixels: int, say: Callable[[str], None]) -> Version:
     """Open a version and try it; `say` is told of training pictures that are not its own. Raises: ModelFileError, StorageError."""
     model = open_model(found.file)
     version = Version(

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from tellapart.errors import ModelFileError, TellapartError
 from tellapart.serving.opened import Version, open_version
 from tellapart.serving.refusals import NotAllowed, Refusal, Unknown
-from tellapart.serving.versions import NAMES, FoundVersion, Place, Sources, find_versions, read_labels
+from tellapart.serving.versions import NAMES, Found, Place, Sources, find_versions, read_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +207,7 @@ class Repository:
         return name not in self._absent
 
     def _renew(
-        self,
-        place: Place,
-        found: FoundVersion,
-        old: Version | None,
-        refused: dict[int, tuple[tuple[int, int, int], str]],
+        self, place: Place, found: Found, old: Version | None, refused: dict[int, tuple[tuple[int, int, int], str]]
     ) -> Version | None:
         """The version as it is on disk, or the old one where the file is the same or no good."""
         if old is not None and old.stamp == found.stamp:

@@ -32,7 +32,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundVersion:
+class Found:
     """A version on disk, as it was when we looked."""
 
     number: int
@@ -93,7 +93,7 @@ def read_sources(arguments: Sequence[str]) -> Sources:
     return Sources(models=tuple(models.values()), roots=tuple(roots))
 
 
-def find_versions(place: Place) -> dict[int, FoundVersion]:
+def find_versions(place: Place) -> dict[int, Found]:
     """The versions of a model that are on disk now, by number; a single file or run is version 1."""
     path = place.path
     if path.is_file():
@@ -155,9 +155,9 @@ def _folders(folder: Path) -> Iterator[Path]:
         return  # it vanished, or may not be read: there is nothing in it for us
 
 
-def _look(number: int, file: Path) -> FoundVersion | None:
+def _look(number: int, file: Path) -> Found | None:
     try:
         status = file.stat()
     except OSError:
         return None
-    return FoundVersion(number=number, file=file, stamp=(status.st_mtime_ns, status.st_size, status.st_ino))
+    return Found(number=number, file=file, stamp=(status.st_mtime_ns, status.st_size, status.st_ino))
