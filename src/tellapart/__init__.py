@@ -184,6 +184,7 @@ def explain(
     class_name: str | None = None,
     out: _PathLike | None = None,
     neighbours: int = 6,
+    moved: _PathLike | None = None,
     force: bool = False,
     progress: bool = False,
 ) -> Explanation:
@@ -191,7 +192,8 @@ def explain(
 
     `methods` are gradcam, gradcam++, scorecam, stages, occlusion, integrated_gradients or all; none: what fits the network. `layer`
     is looked at instead of the last map, `class_name` explained instead of the most probable class. `out` is a folder, None a new
-    one in ./explanations; what is there is replaced only with `force`.
+    one in ./explanations; what is there is replaced only with `force`. `moved` is where the training pictures lie now,
+    if they were moved.
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     from tellapart.cli.console import make_reporter
@@ -200,7 +202,7 @@ def explain(
 
     several = [pictures] if isinstance(pictures, str | os.PathLike) else list(pictures)
     return run_explanation(
-        OpenRun(Path(model)),
+        OpenRun(Path(model), pictures=None if moved is None else Path(moved)),
         [os.fspath(one) for one in several],
         methods=tuple(methods),
         layer=layer,

@@ -55,7 +55,7 @@ class TrainingError(TellapartError):
 
 
 class ForeignCheckpoint(TrainingError):
-    """The checkpoints in a run's folder belong to another training, of other settings or pictures."""
+    """The checkpoints in a run's folder belong to another training, of other settings or pictures, or to another version."""
 
 
 class MachineError(TellapartError):

@@ -211,6 +211,13 @@ def test_what_is_not_plainly_a_picture_is_refused(given: Callable[[], Any], word
             ),
         ),
         (
+            {"a.png": "cat"},
+            (
+                "picture 0 is a dict; a picture is a path, the bytes of a picture file, an open file, a PIL image, a NumPy array "
+                "of uint8 or a torch tensor. Give one of these."
+            ),
+        ),
+        (
             pandas.DataFrame({"x": ["a"], "y": ["b"]}),
             (
                 "the table has the columns x, y; none is called path, image, filename, file_name, file, filepath or image_path. "
@@ -229,7 +236,7 @@ def test_what_is_not_plainly_a_picture_is_refused(given: Callable[[], Any], word
             "row 1 of the table's column 'path' is 7, no path. Correct it or leave it out.",
         ),
     ],
-    ids=["array", "tensor", "other", "columns", "a long column", "row"],
+    ids=["array", "tensor", "other", "mapping", "columns", "a long column", "row"],
 )
 def test_a_refusal_says_what_it_is_what_may_be_and_what_to_do(given: Any, message: str) -> None:
     with pytest.raises(DataError) as fault:

@@ -49,16 +49,6 @@ def test_a_temporary_cache_stands_in_for_one_that_cannot_be_made(
     assert cache_folder() == tmp_path / "good"
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
-def test_a_place_that_takes_no_folders_is_not_called_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TELLAPART_CACHE", "/proc/nope")
-    told = Listener()
-    open_cache(told).close()
-    (warning,) = told.warnings
-    assert "cannot use /proc/nope" in warning
-    assert "disk is full" not in warning
-
-
 def test_who_asks_about_the_cache_hears_that_it_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache.sqlite").mkdir()
     monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -276,7 +278,9 @@ def test_neighbours_leave_the_picture_itself_out(
     turned = tmp_path / "between.png"
     Image.new("RGB", (20, 30), (200, 0, 20)).save(turned)
     found = look(tiny_model, red, turned, out=tmp_path / "out", neighbours=2, reporter=listener)
-    assert "1 of 10 training pictures are no longer where they were." in listener.said
+    assert (
+        "1 of 10 training pictures are no longer where they were. Say where they are: --pictures FOLDER (in Python moved=)."
+    ) in listener.said
     itself, between = found.pictures
     assert (itself.seen, between.seen) == (True, False)
     assert red not in [near.path for near in itself.neighbours]
@@ -295,3 +299,47 @@ def test_feature_maps_of_a_layer(run: Path, picture: Path, tmp_path: Path) -> No
     assert found[0].sheet == out / "noise.stages.0.activation.png"
     with pytest.raises(StorageError, match="is there already"):
         write_features(opened, "stages.0.activation", [str(picture)], out, force=False, reporter=Silent())
+
+
+def test_training_pictures_that_were_moved_are_found_where_they_are_said_to_lie(
+    tiny_model: Path, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tellapart import explain as explain_by_python
+    from tellapart.cli.main import execute
+
+    folder, old = tmp_path / "run", tmp_path / "old"
+    folder.mkdir()
+    shutil.copy(tiny_model, folder / "model.onnx")
+    examples = [
+        Example(
+            path=old / path.relative_to(colours),
+            target=ClassName(path.parent.name),
+            split="train",
+            group="",
+            content_hash=f"{number:032x}",
+            width=20,
+            height=30,
+        )
+        for number, path in enumerate(sorted(colours.rglob("*.png")))
+    ]
+    write_examples(folder / "examples.csv", examples)
+    picture = tmp_path / "between.png"
+    Image.new("RGB", (20, 30), (200, 0, 20)).save(picture)
+    arguments = [
+        "explain",
+        str(folder),
+        str(picture),
+        "--out",
+        str(tmp_path / "out"),
+        "--json",
+        "--quiet",
+        "--pictures",
+    ]
+    assert execute([*arguments, str(colours)]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)["pictures"]
+    assert all(Path(near["path"]).is_relative_to(colours) for near in shown["neighbours"])
+    assert len(shown["neighbours"]) == 6
+    found = explain_by_python(folder, picture, out=tmp_path / "again", moved=colours)
+    assert len(found.pictures[0].neighbours) == 6
+    assert execute([*arguments, str(tmp_path / "nowhere"), "--force"]) == 2
+    assert "Give the folder that holds now what" in " ".join(capsys.readouterr().err.split())

@@ -9,7 +9,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -88,7 +88,10 @@ def _several(pictures: Any) -> Sequence[Any]:
         return list(pictures) if pictures.ndim == 4 else [pictures]
     if hasattr(pictures, "columns"):
         return _column(pictures)
-    single = isinstance(pictures, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(pictures, "read")
+    # Of a mapping only the keys would be taken.
+    single = isinstance(pictures, str | os.PathLike | bytes | bytearray | memoryview | Mapping) or hasattr(
+        pictures, "read"
+    )
     return list(pictures) if isinstance(pictures, Iterable) and not single else [pictures]
 
 

@@ -47,6 +47,12 @@ Examples:
     show_default=True,
     help="Training pictures that look most alike to the network.",
 )
+@click.option(
+    "--pictures",
+    "moved",
+    type=click.Path(path_type=Path),
+    help="Where the run's training pictures lie now, if they were moved.",
+)
 @click.option("--no-neighbours", is_flag=True, help="The same as --neighbours 0.")
 @click.option("--layers", "list_layers", is_flag=True, help="List the names of the layers, and stop.")
 @click.option("--network", is_flag=True, help="Table of the layers; with --out a diagram too.")
@@ -62,6 +68,7 @@ def command(
     network: bool,
     filters: bool,
     features: str | None,
+    moved: Path | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -76,7 +83,7 @@ def command(
     from tellapart.errors import SettingsError
     from tellapart.runs.open import OpenRun
 
-    opened = OpenRun(model)
+    opened = OpenRun(model, pictures=moved)
     if list_layers:
         _list_layers(opened, as_json)
         return 0

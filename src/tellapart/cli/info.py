@@ -10,7 +10,15 @@ import click
 from tellapart.reporter import figure, percent
 
 if TYPE_CHECKING:
-    from tellapart.bundle import ClassificationRecord, Manifest, MultilabelRecord, PreprocessingRecord, Score
+    from tellapart.bundle import (
+        ClassificationRecord,
+        DetectionRecord,
+        Manifest,
+        MultilabelRecord,
+        PreprocessingRecord,
+        Score,
+        TaskRecord,
+    )
 
 _NAMED = 20  # classes that are listed
 _VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned and flipped views of the picture"}
@@ -66,8 +74,7 @@ def _answer(manifest: Manifest) -> dict[str, str]:
     lines = {"temperature": f"{record.temperature:.4g}"} if record.kind == "classification" else {}
     if views != "none":
         lines["answer"] = f"the mean over {_VIEWS[views]}"
-    own = _classification(record) if record.kind == "classification" else _multilabel(record, manifest.classes)
-    return lines | own
+    return lines | _decided(record, manifest.classes)
 
 
 def _scores(manifest: Manifest) -> dict[str, str]:
@@ -78,7 +85,7 @@ def _scores(manifest: Manifest) -> dict[str, str]:
     }
     if manifest.data.leaked:
         lines["leaked"] = f"{manifest.data.leaked:,} test pictures have a copy or group mate in train or validation"
-        headline = next(iter(manifest.scores))
+        headline = next(iter(manifest.scores), "accuracy")
         clean = (manifest.scores_without_leaked or {}).get(headline)
         lines[f"{headline.replace('_', ' ')} without"] = (
             "unknown: no clean test picture" if clean is None else figure(headline, clean.value, clean.low, clean.high)
@@ -88,6 +95,12 @@ def _scores(manifest: Manifest) -> dict[str, str]:
 
 def _fit(preprocessing: PreprocessingRecord) -> str:
     return f"crop {preprocessing.crop:g}" if preprocessing.fit == "crop" else f"whole pictures ({preprocessing.fit})"
+
+
+def _decided(record: TaskRecord, classes: tuple[str, ...]) -> dict[str, str]:
+    if record.kind == "classification":
+        return _classification(record)
+    return _multilabel(record, classes) if record.kind == "multilabel" else _detection(record, classes)
 
 
 def _classification(own: ClassificationRecord) -> dict[str, str]:
@@ -107,11 +120,23 @@ def _classification(own: ClassificationRecord) -> dict[str, str]:
 
 def _multilabel(record: MultilabelRecord, classes: tuple[str, ...]) -> dict[str, str]:
     """From which probability on each class is named, and when the model says "none of these"."""
-    named = [f"{name} {percent(one)}" for name, one in zip(classes[:_NAMED], record.thresholds, strict=False)]
     return {
-        "thresholds": f"{', '.join(named)}{' ...' if len(classes) > _NAMED else ''} (by {record.threshold_rule})",
+        "thresholds": _thresholds(record, classes),
         "unknown": _unknown(record.novelty_threshold, record.known, record.calibrated_on),
     }
+
+
+def _detection(record: DetectionRecord, classes: tuple[str, ...]) -> dict[str, str]:
+    """From which score on a box of each class is told, and how many there can be."""
+    return {
+        "thresholds": _thresholds(record, classes),
+        "boxes": f"{record.most} a picture at most; of two of one class that overlap by over {percent(record.overlap)}, one",
+    }
+
+
+def _thresholds(record: MultilabelRecord | DetectionRecord, classes: tuple[str, ...]) -> str:
+    named = [f"{name} {percent(one)}" for name, one in zip(classes[:_NAMED], record.thresholds, strict=False)]
+    return f"{', '.join(named)}{' ...' if len(classes) > _NAMED else ''} (by {record.threshold_rule})"
 
 
 def _unknown(threshold: float | None, known: Score | None, calibrated_on: int) -> str:

@@ -12,7 +12,7 @@ from tellapart.runs.neighbourhood import Neighbour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class DrawnHeatmap:
     """One method's heatmap of one picture."""
 
     method: str
@@ -39,7 +39,7 @@ class Explained:
     )  # what the model answers: its classes, each with its probability
     target: str = ""  # the class that is explained
     target_probability: float = 0.0
-    drawn: tuple[Drawn, ...] = ()
+    drawn: tuple[DrawnHeatmap, ...] = ()
     chance: Faithfulness | None = None  # what random heatmaps reach
     best: str = ""  # the most faithful method; "" where none is better than chance
     neighbours: tuple[Neighbour, ...] = ()

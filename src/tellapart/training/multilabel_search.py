@@ -38,7 +38,7 @@ class LabelFolds:
     held_out: NDArray[np.bool_]  # [F, N]
 
     def of(self, rows: NDArray[np.integer]) -> LabelFolds:
-        """Some of the pictures, in the same folds."""
+        """The pictures `rows` [n], in the same folds."""
         return LabelFolds(self.targets[rows], self.signed[:, rows], self.held_out[:, rows])
 
     @property

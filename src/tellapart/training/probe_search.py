@@ -39,7 +39,7 @@ class ProbeFolds:
     held_out: NDArray[np.bool_]  # [F, N]
 
     def of(self, rows: NDArray[np.integer]) -> ProbeFolds:
-        """Some of the pictures, in the same folds."""
+        """The pictures `rows` [n], in the same folds."""
         return ProbeFolds(self.vectors[rows], self.labels[rows], self.weights[rows], self.held_out[:, rows])
 
     @property

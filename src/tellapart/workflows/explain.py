@@ -26,7 +26,7 @@ from tellapart.explanation.methods import EXPLAINERS, Subject
 from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import decode_for, prepare
 from tellapart.reporter import Reporter
-from tellapart.runs.explained import Drawn, Explained, Explanation
+from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.open import OpenRun
 from tellapart.storage import own_folder, write_bytes
@@ -168,7 +168,7 @@ def _named(opened: OpenRun, row: NDArray[np.float32]) -> dict[str, float]:
 
 def _draw_all(
     looking: _Looking, image: NDArray[np.uint8], picture: Picture, target: int, place: Files
-) -> tuple[list[Drawn], list[NDArray[np.uint8]], Strip | None]:
+) -> tuple[list[DrawnHeatmap], list[NDArray[np.uint8]], Strip | None]:
     drawn, panels, strip, subject = [], [], None, looking.subject
     for name in looking.methods:
         started = time.monotonic()
@@ -190,7 +190,7 @@ def _draw_all(
         write_bytes(place.array(name), buffer.getvalue())
         measured = faithfulness(image, heat.heatmap, target, predict=subject.predict, background=subject.background)
         drawn.append(
-            Drawn(
+            DrawnHeatmap(
                 method=name,
                 overlay=place.overlay(name),
                 array=place.array(name),
