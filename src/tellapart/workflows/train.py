@@ -26,9 +26,7 @@ from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device, choose_engine
-from tellapart.features.squares import Squares
 from tellapart.memory import memory_errors
-from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
@@ -39,6 +37,7 @@ from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
 from tellapart.training.planning import choose_batch_size
+from tellapart.workflows.learning.early import Early, begin_early
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.keeper import Keeper
 from tellapart.workflows.learning.processes import is_helper, world_size
@@ -91,10 +90,10 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     pending = None if settings.strategy == "scratch" else _prepare(settings)
-    squares = None if pending is None else _squares(settings, pending)
+    early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
-            examined, task, dataset = _look(settings, cache, pending, squares, reporter)
+            examined, task, dataset = _look(settings, cache, pending, early, reporter)
             settings = _with_batch_size(settings, dataset, device)
             span = find_range(settings, examined, dataset, reporter)
             settings, backbone = _backbone(settings, pending, reporter)
@@ -110,7 +109,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             cache=cache,
             reporter=reporter,
             started=started,
-            squares=squares,
+            early=early,
             span=span,
             clock=make_clock(settings, device, started, pictures=len(dataset.indices)),
         )
@@ -137,7 +136,7 @@ def _check(settings: TrainSettings) -> None:
 
 
 def _look(
-    settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, squares: Squares | None, reporter: Reporter
+    settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, early: Early | None, reporter: Reporter
 ) -> tuple[Examined, Task, Dataset]:
     """Audit and split. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
@@ -151,7 +150,8 @@ def _look(
         workers=workers,
         options=settings.read_options,
         look="always",
-        shown=None if squares is None else squares.keep,
+        shown=None if early is None else early.squares.keep,
+        meanwhile=None if early is None else early.ahead.during,
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
@@ -163,16 +163,6 @@ def _look(
         reporter.say(carved)
     task.check(settings, dataset)
     return examined, task, dataset
-
-
-def _squares(settings: TrainSettings, pending: PendingBackbone) -> Squares:
-    """What the network will see of each picture that the audit decodes, if it is asked as it usually is."""
-
-    def wanted() -> Preprocessing | None:
-        made = pending.preprocessing
-        return None if made is None else fitted(made, settings.network.fit or "crop", None)
-
-    return Squares(wanted)
 
 
 def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> TrainSettings:
