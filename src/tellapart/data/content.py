@@ -1,4 +1,4 @@
-"""What a picture shows, as a number: the same for every file that shows it. In: Decoded. Out: content hash. Next: looks.py."""
+"""What a picture shows, as a number: the same for every file that shows it. In: Decoded. Out: hash. Next: perceptual_hash.py."""
 
 from __future__ import annotations
 

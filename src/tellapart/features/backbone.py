@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ class PendingBackbone:
         self._name, self._folder, self._settings = name, folder, settings
         self._started = time.monotonic()
         self._ready = _read(folder)
+        # How pictures are made for it, as soon as that is known; of what is exported only once it is there.
+        self.preprocessing = None if self._ready is None else self._ready.preprocessing
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._temporary: Path | None = None
@@ -128,6 +131,7 @@ class PendingBackbone:
         try:
             size, crop = self._settings["size"], self._settings["crop"]
             assemble(kept.graph, kept.weights, folder, size=size, crop=crop)
+            self.preprocessing = _preprocessing(json.loads((folder / _RECORD).read_text(encoding="utf-8")))
         except (BackboneError, ImportError) as error:
             self.remark = (
                 f"The graph of {self._name} that tellapart keeps cannot be used: {error} It was exported with PyTorch instead, "
@@ -254,13 +258,11 @@ def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:
         for file, key in (("network.onnx", "onnx_sha256"), ("weights.safetensors", "weights_fingerprint")):
             if hashlib.sha256((folder / file).read_bytes()).hexdigest() != record[key]:
                 return None
-        settings = record["preprocessing"]
-        settings.update(mean=tuple(settings["mean"]), std=tuple(settings["std"]))
         return ReadyBackbone(
             name=record["name"],
             network=folder / "network.onnx",
             weights=folder / "weights.safetensors",
-            preprocessing=Preprocessing(**settings),
+            preprocessing=_preprocessing(record),
             embedding=record["embedding"],
             stages=tuple(record["stages"]),
             weights_source=record["weights_source"],
@@ -271,6 +273,11 @@ def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):  # whatever damage leaves of the record
         return None
+
+
+def _preprocessing(record: Mapping[str, Any]) -> Preprocessing:
+    settings = record["preprocessing"]
+    return Preprocessing(**{**settings, "mean": tuple(settings["mean"]), "std": tuple(settings["std"])})
 
 
 def _failure(name: str, output: bytes, log: Path) -> Exception:

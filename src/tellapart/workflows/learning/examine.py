@@ -10,9 +10,10 @@ from typing import Literal
 
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.augmented import Scenes, comparable
+from tellapart.data.box_repair import settle_boxes
 from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing, PictureFile, ReadOptions, classes_left
-from tellapart.data.inspection import inspect_all
+from tellapart.data.inspection import Shown, inspect_all
 from tellapart.data.listing import read_listing
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
@@ -53,16 +54,22 @@ def examine(
     workers: int | None = None,
     options: ReadOptions = _FOUND,
     look: Look = "not",
+    shown: Shown | None = None,
 ) -> Examined:
     """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
     It works on `workers` cores or all, and looks for augmented copies `always`, `not`, or only where all that is slow about it
-    is in the cache, `known`.
+    is in the cache, `known`. `shown` gets what is decoded, as in `inspect_all`.
     Raises: DataError, StorageError.
     """
     listing = read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)
+    if corrections is not None and listing.task == "detection":
+        raise DataError(
+            f"the corrections {str(corrections)!r} say what a whole picture is, and {listing.source} has boxes. Correct the "
+            "annotations themselves, and leave the corrections out."
+        )
     if corrections is not None and corrections.is_dir():
         listing = add_pictures(listing, corrections, options.separator)
     elif corrections is not None:
@@ -82,12 +89,15 @@ def examine(
             remembered=InspectionMemory(cache),
             advance=advance,
             seen=store.keep if look == "always" else None,
+            shown=shown,
         )
     listing, inspections = _without_strays(listing, inspections)
     if any(entry.added for entry in listing.entries):
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
+    if listing.task == "detection":
+        listing, inspections = settle_boxes(listing, inspections)
     scenes = _scenes(listing, inspections, look, cache=cache, reporter=reporter, workers=workers or cores())
     audit = build_audit(listing, inspections, scenes, span=options.span)
     return Examined(listing=listing, inspections=inspections, audit=audit)
