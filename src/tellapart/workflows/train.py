@@ -61,9 +61,22 @@ def train(
     """
     with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
+        failed = _tell(told, result)
+        if settings.report:
+            result = replace(result, report=_report(settings, result.run, cache, reporter))
+        if failed is not None:
+            raise failed
+        return result
+
+
+def _tell(told: Callable[[TrainResult], None] | None, result: TrainResult) -> OSError | None:
+    """What the screen refused, if anything: a pipe that nobody reads takes no report from the run."""
+    try:
         if told is not None:
             told(result)
-        return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
+    except OSError as error:
+        return error
+    return None
 
 
 def _report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Reporter) -> Path | None:
