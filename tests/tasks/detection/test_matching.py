@@ -7,8 +7,8 @@ import pytest
 
 from tellapart.data.targets import Box, Boxes
 from tellapart.tasks.detection.average_precision import coco_figures
-from tellapart.tasks.detection.matching import Answered, Truth, box_overlaps, match, truth_of
-from tests.tasks.detection.made_boxes import answered, true
+from tellapart.tasks.detection.matching import TrueBoxes, box_overlaps, match, truth_of
+from tests.tasks.detection.made_boxes import Answer, answered, true
 
 
 def test_difficult_boxes_count_neither_way() -> None:
@@ -27,7 +27,7 @@ def test_a_difficult_box_is_found_once_and_a_crowd_by_many() -> None:
     twice = answered((100, 0, 150, 50, 0.9, 0), (100, 0, 150, 50, 0.8, 0))
     truth = true((100, 0, 150, 50, 0), difficult=[0])
     assert match([twice], [truth], 1)[0].ignored[0, 0].tolist() == [True, False]
-    crowd = Truth(boxes=truth.boxes, labels=truth.labels, ignored=truth.ignored, crowd=truth.ignored)
+    crowd = TrueBoxes(boxes=truth.boxes, labels=truth.labels, ignored=truth.ignored, crowd=truth.ignored)
     assert match([twice], [crowd], 1)[0].ignored[0, 0].tolist() == [True, True]
 
 
@@ -68,4 +68,4 @@ def test_a_target_as_arrays() -> None:
 
 def test_as_many_answers_as_truths() -> None:
     with pytest.raises(ValueError, match="answers for 1 pictures and truths of 0; they must agree"):
-        match([Answered(boxes=np.empty((0, 4)), scores=np.empty(0), labels=np.empty(0, dtype=np.int64))], [], 1)
+        match([Answer(boxes=np.empty((0, 4)), scores=np.empty(0), labels=np.empty(0, dtype=np.int64))], [], 1)

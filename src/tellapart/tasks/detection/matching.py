@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +25,27 @@ _RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))  # 
 MOST_ANSWERS = 100  # of a class in a picture, the surest
 
 
+class Answered(Protocol):
+    """What was answered for one picture, in any order."""
+
+    @property
+    def boxes(self) -> NDArray[np.floating]:
+        """[M, 4]: left, top, right, bottom in pixels of the source."""
+        ...
+
+    @property
+    def scores(self) -> NDArray[np.floating]:
+        """[M]"""
+        ...
+
+    @property
+    def labels(self) -> Numbers:
+        """[M] in [0, K)"""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answered:
-    """What was answered for one picture."""
-
-    boxes: Doubles  # [M, 4]: left, top, right, bottom in pixels of the source
-    scores: Doubles  # [M]
-    labels: Numbers  # [M] in [0, K)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Truth:
+class TrueBoxes:
     """What is true of one picture."""
 
     boxes: Doubles  # [R, 4]
@@ -57,11 +68,11 @@ class ClassMatches:
     positives: Numbers  # [A, N]: true boxes that count
 
 
-def truth_of(target: Boxes, classes: Sequence[str]) -> Truth:
+def truth_of(target: Boxes, classes: Sequence[str]) -> TrueBoxes:
     """A target's boxes as arrays; those of other classes are left out."""
     number = {name: index for index, name in enumerate(classes)}
     boxes = [box for box in target.boxes if box.label in number]
-    return Truth(
+    return TrueBoxes(
         boxes=np.array([[box.left, box.top, box.right, box.bottom] for box in boxes], dtype=np.float64).reshape(-1, 4),
         labels=np.array([number[box.label] for box in boxes], dtype=np.int64),
         ignored=np.array([box.difficult or box.crowd for box in boxes], dtype=np.bool_),
@@ -70,7 +81,7 @@ def truth_of(target: Boxes, classes: Sequence[str]) -> Truth:
 
 
 def match(
-    answers: Sequence[Answered], truths: Sequence[Truth], class_count: int, overlaps: Doubles = OVERLAPS
+    answers: Sequence[Answered], truths: Sequence[TrueBoxes], class_count: int, overlaps: Doubles = OVERLAPS
 ) -> list[ClassMatches]:
     """Match the answers of N pictures, class by class, as COCO does: the surest first, each with what it covers most.
 
@@ -81,7 +92,7 @@ def match(
     return [_match_class(answers, truths, number, overlaps) for number in range(class_count)]
 
 
-def box_overlaps(answers: Doubles, truths: Doubles, crowd: Flags) -> Doubles:
+def box_overlaps(answers: NDArray[np.floating], truths: Doubles, crowd: Flags) -> Doubles:
     """Intersection over union of answers [M, 4] and true boxes [R, 4], [M, R]; over the answer's own area for a crowd."""
     left_top = np.maximum(answers[:, None, :2], truths[None, :, :2])
     right_bottom = np.minimum(answers[:, None, 2:], truths[None, :, 2:])
@@ -91,12 +102,15 @@ def box_overlaps(answers: Doubles, truths: Doubles, crowd: Flags) -> Doubles:
     return np.asarray(np.divide(both, whole, out=np.zeros_like(both), where=whole > 0))
 
 
-def areas_of(boxes: Doubles) -> Doubles:
+def areas_of(boxes: NDArray[np.floating]) -> Doubles:
     """Square pixels of boxes [M, 4], [M]."""
-    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+    sides = boxes.astype(np.float64)
+    return np.asarray((sides[:, 2] - sides[:, 0]) * (sides[:, 3] - sides[:, 1]))
 
 
-def _match_class(answers: Sequence[Answered], truths: Sequence[Truth], number: int, overlaps: Doubles) -> ClassMatches:
+def _match_class(
+    answers: Sequence[Answered], truths: Sequence[TrueBoxes], number: int, overlaps: Doubles
+) -> ClassMatches:
     pages = [
         _match_picture(answer, truth, number, overlaps, picture)
         for picture, (answer, truth) in enumerate(zip(answers, truths, strict=True))
@@ -113,7 +127,7 @@ def _match_class(answers: Sequence[Answered], truths: Sequence[Truth], number: i
     )
 
 
-def _match_picture(answer: Answered, truth: Truth, number: int, overlaps: Doubles, picture: int) -> ClassMatches:
+def _match_picture(answer: Answered, truth: TrueBoxes, number: int, overlaps: Doubles, picture: int) -> ClassMatches:
     """One class in one picture."""
     own = np.flatnonzero(answer.labels == number)
     source = own[np.argsort(-answer.scores[own], kind="stable")][:MOST_ANSWERS]
