@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tellapart.answers.items import expand
 from tellapart.bundle import TaskName
+from tellapart.data.archive_tree import UnknownNames
 from tellapart.data.boxes_table import has_boxes, list_boxes
 from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
@@ -129,6 +130,8 @@ def _scan(path: Path, options: ReadOptions) -> Listing:
         if isinstance(error, OtherTask):
             if options.task in (None, "detection") and error.look is not None and error.look.boxes is not None:
                 return _with_boxes(path, options, error)
+            raise
+        if isinstance(error, UnknownNames):
             raise
         if without := _without_labels(path, options):
             raise DataError(f"{error} {without}") from None

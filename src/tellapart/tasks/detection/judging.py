@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.boxes import Found, overlaps
+from tellapart.answers.boxes import FoundBoxes, overlaps
 
 THRESHOLDS = tuple(0.5 + 0.05 * step for step in range(10))  # IoU from which on a box is the true one
 _RECALLS = np.linspace(0, 1, 101)
 _NEVER = -1.0  # the overlap of a true box that is taken
 
 
-def judge_boxes(found: Sequence[Found], truth: NDArray[np.floating]) -> Mapping[str, float]:
+def judge_boxes(found: Sequence[FoundBoxes], truth: NDArray[np.floating]) -> Mapping[str, float]:
     """AP50 at an IoU of 0.5, AP75, and AP over 0.5 to 0.95, each the mean over the classes that have a box that counts.
 
     `truth` [N, M, 6]: class, left, top, right, bottom, and 1 for a difficult box, which counts neither way; rows of NaN are none.
@@ -30,7 +30,7 @@ def judge_boxes(found: Sequence[Found], truth: NDArray[np.floating]) -> Mapping[
     return {"AP50": float(means[0]), "AP75": float(means[5]), "AP": float(means.mean())}
 
 
-def _precisions(found: Sequence[Found], truth: NDArray[np.floating], label: int) -> NDArray[np.float64]:
+def _precisions(found: Sequence[FoundBoxes], truth: NDArray[np.floating], label: int) -> NDArray[np.float64]:
     """The average precision of one class at each of THRESHOLDS."""
     scores, hits, counted, wanted = [], [], [], 0
     for one, rows in zip(found, truth, strict=True):
