@@ -39,15 +39,13 @@ def doubt_boxes(answers: Sequence[Answered], truths: Sequence[TrueBoxes], class_
 
     Source of the kinds: Tkachenko et al. 2023, ObjectLab, arXiv 2309.00832. Raises: ValueError where N differs.
     """
-    pages = [
-        _Compared(picture, answer, truth) for picture, (answer, truth) in enumerate(zip(answers, truths, strict=True))
-    ]
+    pages = [_Seen(picture, answer, truth) for picture, (answer, truth) in enumerate(zip(answers, truths, strict=True))]
     usual = _usually_found(pages, class_count)
     doubts = [doubt for page in pages for doubt in (*page.missing(), *page.wrong(usual))]
     return sorted(doubts, key=lambda doubt: (-doubt.score, doubt.picture, doubt.box, doubt.answer))
 
 
-class _Compared:
+class _Seen:
     """One picture's M answers and R true boxes."""
 
     def __init__(self, picture: int, answer: Answered, truth: TrueBoxes) -> None:
@@ -102,7 +100,7 @@ class _Compared:
         return BoxDoubt(kind=kind, picture=self.picture, box=box, answer=answer, score=score)
 
 
-def _usually_found(pages: Sequence[_Compared], class_count: int) -> Doubles:
+def _usually_found(pages: Sequence[_Seen], class_count: int) -> Doubles:
     """The share of each class's true boxes that a sure answer of any class touches, [K]: who often misses proves little."""
     whole, found = np.zeros(class_count), np.zeros(class_count)
     for page in pages:
