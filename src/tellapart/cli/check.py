@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.reading import range_option, read_options, reading_options
-from tellapart.cli.tasks import TASK_HELP, TASKS
+from tellapart.cli.tasks import READ_TASKS, TASK_HELP
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
@@ -36,7 +36,7 @@ probabilities come from classifiers that did not see the picture, nor any copy o
 its label: suggestions that are taken unseen make the next test agree with the classifier, not with the truth.""",
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
-@click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
+@click.option("--task", type=click.Choice(READ_TASKS), help=TASK_HELP)
 @reading_options
 @range_option
 @click.option(
@@ -131,7 +131,8 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
 
     lines = [
         *(record["notes"] if quiet else ()),
-        *_counts(record["counts"], record.get("sets")),
+        *_counts(record["counts"], record.get("sets") or record.get("boxes")),
+        *_boxes(record.get("boxes")),
         "",
         *_sizes(record),
         "",
@@ -166,10 +167,24 @@ def _counts(counts: dict[str, dict[str, int]], sets: dict[str, Any] | None) -> l
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels
     ]
-    # A picture with a set of classes stands in the lines of all of them.
+    # A picture with a set of classes, or boxes of several, stands in the lines of all of them.
     pictures = sets["pictures"] if sets else {split: sum(counts[split].values()) for split in splits}
     total = f"{'all':<30}" + "".join(f"{pictures.get(split, 0):>12,}" for split in splits)
     return [head, *body, total]
+
+
+def _boxes(boxes: dict[str, Any] | None) -> list[str]:
+    """Boxes of each class by split, and their median size in pixels; nothing where a picture has none."""
+    if boxes is None:
+        return []
+    splits = list(boxes["boxes"])
+    head = f"{'boxes':<30}" + "".join(f"{split or 'in all':>12}" for split in splits) + f"{'median size':>14}"
+    lines = ["", head]
+    for label in sorted({label for by_label in boxes["boxes"].values() for label in by_label}):
+        numbers = "".join(f"{boxes['boxes'][split][label]:>12,}" for split in splits)
+        size = boxes["box_sizes"].get(label)
+        lines.append(f"{label[:29]:<30}{numbers}" + (f"{size['median']:>11.0f} px" if size else ""))
+    return lines
 
 
 def _sizes(record: dict[str, Any]) -> list[str]:

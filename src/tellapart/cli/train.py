@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.reading import range_option, reading_options
-from tellapart.cli.tasks import TASK_HELP, TASKS
+from tellapart.cli.tasks import READ_TASKS, TASK_HELP
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
@@ -44,7 +44,7 @@ Examples:
     help="A CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it; an empty label "
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
-@click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
+@click.option("--task", type=click.Choice(READ_TASKS), help=TASK_HELP)
 @reading_options
 @range_option
 @click.option(

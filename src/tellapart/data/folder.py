@@ -99,7 +99,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
     Raises: DataError without such a folder, class folders or files, or where it looks like another task's; StorageError.
     """
     ignored: Counter[str] = Counter()
-    tree, root, notes = _open(source, encoding, ignored)
+    tree, root, notes = open_tree(source, encoding, ignored)
     shards = find_shards(tree, root, source)
     if shards:
         return list_shards(source, shards, ignored, notes)
@@ -166,7 +166,7 @@ def _about_splits(source: Path, splits: list[SplitFolder], given: set[Split | No
         )
 
 
-def _open(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tree, Folder, tuple[str, ...]]:
+def open_tree(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tree, Folder, tuple[str, ...]]:
     if is_archive(source):
         tree = ArchiveTree(source, encoding)
         ignored.update(tree.ignored)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tellapart.data.augmented import Augmented, Scenes, comparable, join
+from tellapart.data.box_agreement import Annotation, boxes_disagree, in_words
+from tellapart.data.box_counts import BoxCounts, count_boxes
 from tellapart.data.copies import find_copies
 from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.label_sets import SetCounts, count_sets, disagree
 from tellapart.data.oddities import Oddities, find_oddities
-from tellapart.data.targets import ClassNames, Target
+from tellapart.data.targets import Boxes, ClassNames, Target
 from tellapart.deep_values import Span
 
 
@@ -75,6 +77,7 @@ class Audit:
     augmented_indices: frozenset[int] = frozenset()  # entries that are augmented copies of another
     uncompared: tuple[Path, ...] = ()  # too small or too long to be looked at for augmented copies, where that was done
     sets: SetCounts | None = None  # where a picture has a set of classes
+    boxes: BoxCounts | None = None  # where a picture has boxes
     depths: Depths | None = None  # where pictures have more than 8 bits
     oddities: Oddities = field(default_factory=Oddities)
     notes: tuple[str, ...] = ()  # how the source was read, where that had to be found out
@@ -135,12 +138,18 @@ def build_audit(
             for index in usable
             if not comparable(inspections[index].width, inspections[index].height)
         ),
-        two_labels=_two_labels(entries, inspections, augmented.joined),
+        # A copy that was turned or moved has its boxes elsewhere, and rightly so.
+        two_labels=_two_sets_of_boxes(entries, inspections, copies.cluster_of)
+        if listing.task == "detection"
+        else _two_labels(entries, inspections, augmented.joined),
         leaks=leaks,
         duplicates=sum(len(cluster) - 1 for cluster in exact),
         groups=groups,
         leaked_indices=leaked,
         sets=_sets(listing, usable, groups),
+        boxes=count_boxes(entries, inspections, listing.classes, listing.box_faults)
+        if listing.task == "detection"
+        else None,
         depths=gather_depths(entries, inspections, span),
         oddities=find_oddities(entries, inspections),
         notes=listing.notes,
@@ -241,6 +250,37 @@ def _two_labels(
                     paths=tuple(entries[index].path for index in members),
                     labels=tuple(entries[index].target.text for index in members),
                     exact=any(disagree(targets) for targets in targets_of.values()),
+                )
+            )
+    return tuple(conflicts)
+
+
+def _two_sets_of_boxes(
+    entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]
+) -> tuple[LabelConflict, ...]:
+    clusters: defaultdict[int, list[int]] = defaultdict(list)
+    for index, cluster in enumerate(cluster_of):
+        if not inspections[index].problem:
+            clusters[cluster].append(index)
+
+    def disagree_in(members: Sequence[int]) -> bool:
+        pages = [(entries[index].target, inspections[index]) for index in members]
+        return boxes_disagree(
+            Annotation(target, one.width, one.height) for target, one in pages if isinstance(target, Boxes)
+        )
+
+    conflicts = []
+    for members in clusters.values():
+        if len(members) > 1 and disagree_in(members):
+            same: defaultdict[str, list[int]] = defaultdict(list)
+            for index in members:
+                same[inspections[index].content_hash].append(index)
+            targets = [entries[index].target for index in members]
+            conflicts.append(
+                LabelConflict(
+                    paths=tuple(entries[index].path for index in members),
+                    labels=tuple(in_words(target) for target in targets if isinstance(target, Boxes)),
+                    exact=any(len(equal) > 1 and disagree_in(equal) for equal in same.values()),
                 )
             )
     return tuple(conflicts)

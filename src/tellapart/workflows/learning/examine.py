@@ -10,6 +10,7 @@ from typing import Literal
 
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.augmented import Scenes, comparable
+from tellapart.data.box_repair import settle_boxes
 from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing, PictureFile, ReadOptions, classes_left
 from tellapart.data.inspection import inspect_all
@@ -88,6 +89,8 @@ def examine(
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
+    if listing.task == "detection":
+        listing, inspections = settle_boxes(listing, inspections)
     scenes = _scenes(listing, inspections, look, cache=cache, reporter=reporter, workers=workers or cores())
     audit = build_audit(listing, inspections, scenes, span=options.span)
     return Examined(listing=listing, inspections=inspections, audit=audit)
