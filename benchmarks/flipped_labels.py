@@ -7,6 +7,7 @@ replaced. `top` is the precision among as many pictures as were flipped, the lea
 guessing would give.
 
     python benchmarks/flipped_labels.py cats_dogs/ sign_digits/ solar --seeds 3     solar: the package elpv-dataset
+    python benchmarks/flipped_labels.py hotdog/ --stages                            with the means of all stages, unweighed
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from tellapart.workflows.demo import write_solar_table
 from tellapart.workflows.learning.examine import examine
 
 
-def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Embeddings [N, D], labels [N] and copy groups [N] of what can be read."""
+def read(
+    pictures: Path, backbone: ReadyBackbone, cache: Cache, *, stages: bool
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Embeddings [N, D], with the means of all stages or without, labels [N] and copy groups [N] of what can be read."""
     examined = examine(pictures, cache=cache, reporter=make_reporter(quiet=False))
     entries, seen = examined.listing.entries, examined.inspections
     usable = [index for index, inspection in enumerate(seen) if not inspection.problem]
@@ -53,7 +56,8 @@ def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndar
     )
     classes = sorted({entries[index].target.text for index in usable})
     labels = np.array([classes.index(entries[index].target.text) for index in usable], dtype=np.int64)
-    vectors = features.vectors[:, sum(backbone.stages) :]  # the last layer, as the label doctor takes it
+    # The last layer alone is what the label doctor takes.
+    vectors = features.vectors if stages else features.vectors[:, sum(backbone.stages) :]
     return vectors, labels, [examined.audit.groups[index] for index in usable]
 
 
@@ -95,16 +99,18 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
+    parser.add_argument("--stages", action="store_true", help="the means of all stages beside the last layer")
     arguments = parser.parse_args()
     backbone = prepare_backbone(arguments.backbone, cache=cache_folder(), weights=None).wait()
     with open_cache() as cache:
         for name in arguments.pictures:
             pictures = write_solar_table(cache_folder() / "demo") if name == "solar" else Path(name)
-            vectors, labels, groups = read(pictures, backbone, cache)
+            vectors, labels, groups = read(pictures, backbone, cache, stages=arguments.stages)
             facts = {
                 "pictures": pictures.name,
                 "n": len(labels),
                 "classes": int(labels.max()) + 1,
+                "numbers": vectors.shape[1],
                 "named_before": len(judge(vectors, labels, groups)[0].wrong),
             }
             found = [measure(vectors, labels, groups, arguments.share, seed) for seed in range(arguments.seeds)]

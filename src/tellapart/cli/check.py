@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tellapart.data.survey import Examined
 
 _SHOWN = 10  # paths or clusters of a kind; --json has them all
+_WIDEST = 41  # letters of a column of labels, and a blank
 
 
 @click.command(
@@ -252,10 +253,14 @@ def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: str)
 def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str]:
     if not rows:
         return []
-    lines = ["", f"{title} ({len(rows):,}):", f"  {'picture':<44}{'label':<20}{'looks like':<20}{'score':>7}"]
-    for row in rows[:_SHOWN]:
-        cells = (_cut(row["path"], 43, end=True), _cut(row["label"], 19), _cut(row["suggested"], 19))
-        lines.append(f"  {cells[0]:<44}{cells[1]:<20}{cells[2]:<20}{row['score']:>7.3f}")
+    shown = rows[:_SHOWN]
+    # A set of classes is longer than a class, and what is wrong with it may stand at its end.
+    label, suggested = (min(_WIDEST, max(20, *(len(row[key]) + 1 for row in shown))) for key in ("label", "suggested"))
+    lines = ["", f"{title} ({len(rows):,}):"]
+    lines.append(f"  {'picture':<44}{'label':<{label}}{'looks like':<{suggested}}{'score':>7}")
+    for row in shown:
+        cells = (_cut(row["path"], 43, end=True), _cut(row["label"], label - 1), _cut(row["suggested"], suggested - 1))
+        lines.append(f"  {cells[0]:<44}{cells[1]:<{label}}{cells[2]:<{suggested}}{row['score']:>7.3f}")
     if len(rows) > _SHOWN:
         more = f"{out} has all" if out else "--out labels.csv writes all"
         lines.append(f"  ... and {len(rows) - _SHOWN:,} more; {more}")

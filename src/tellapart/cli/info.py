@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import (
         ClassificationRecord,
         DetectionRecord,
+        Manifest,
         MultilabelRecord,
         PreprocessingRecord,
         Score,
@@ -37,6 +38,15 @@ def command(model: Path, as_json: bool) -> None:
     if as_json:
         click.echo(manifest.model_dump_json(indent=2))
         return
+    lines = {**_origin(manifest), **_answer(manifest), **_scores(manifest)}
+    lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    width = max(24, *map(len, lines))
+    for name, value in lines.items():
+        click.echo(f"{name:<{width}} {value}")
+
+
+def _origin(manifest: Manifest) -> dict[str, str]:
+    """What was learned, from which pictures, on which network, and what goes into it."""
     preprocessing, backbone, data = manifest.preprocessing, manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:_NAMED]) + (" ..." if len(manifest.classes) > _NAMED else "")
     lines = {
@@ -55,25 +65,32 @@ def command(model: Path, as_json: bool) -> None:
         from tellapart.deep_values import as_text
 
         lines["range of values"] = f"{as_text(preprocessing.value_range)}, of pictures of more than 8 bits"
-    record = manifest.record
-    if record.kind == "classification":
-        lines["temperature"] = f"{record.temperature:.4g}"
-    if backbone.test_time_augmentation != "none":
-        lines["answer"] = f"the mean over {_VIEWS[backbone.test_time_augmentation]}"
-    lines |= _decided(record, manifest.classes)
-    for name, score in manifest.scores.items():
-        lines[f"test {name.replace('_', ' ')}"] = figure(name, score.value, score.low, score.high)
-    if data.leaked:
-        lines["leaked"] = f"{data.leaked:,} test pictures have a copy or group mate in train or validation"
-        clean = (manifest.scores_without_leaked or {}).get("accuracy")
-        lines["accuracy without"] = (
-            "unknown: no clean test picture"
-            if clean is None
-            else figure("accuracy", clean.value, clean.low, clean.high)
+    return lines
+
+
+def _answer(manifest: Manifest) -> dict[str, str]:
+    """How the network's output becomes an answer."""
+    record, views = manifest.record, manifest.backbone.test_time_augmentation
+    lines = {"temperature": f"{record.temperature:.4g}"} if record.kind == "classification" else {}
+    if views != "none":
+        lines["answer"] = f"the mean over {_VIEWS[views]}"
+    return lines | _decided(record, manifest.classes)
+
+
+def _scores(manifest: Manifest) -> dict[str, str]:
+    """The test's figures, and what copies of test pictures in train or validation make of the first of them."""
+    lines = {
+        f"test {name.replace('_', ' ')}": figure(name, score.value, score.low, score.high)
+        for name, score in manifest.scores.items()
+    }
+    if manifest.data.leaked:
+        lines["leaked"] = f"{manifest.data.leaked:,} test pictures have a copy or group mate in train or validation"
+        headline = next(iter(manifest.scores), "accuracy")
+        clean = (manifest.scores_without_leaked or {}).get(headline)
+        lines[f"{headline.replace('_', ' ')} without"] = (
+            "unknown: no clean test picture" if clean is None else figure(headline, clean.value, clean.low, clean.high)
         )
-    lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
-    for name, value in lines.items():
-        click.echo(f"{name:<24} {value}")
+    return lines
 
 
 def _fit(preprocessing: PreprocessingRecord) -> str:

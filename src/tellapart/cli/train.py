@@ -226,8 +226,8 @@ def summary(result: TrainResult) -> str:
         f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
         f"left out  {result.unreadable:,} unreadable"
         + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
-        + (f"; {result.augmented:,} augmented copies of test pictures" if result.augmented else "")
-        + f"; {result.duplicates:,} exact copies",
+        + (f"; {result.augmented:,} augmented copies of test pictures" if result.augmented else ""),
+        *([f"copies    {result.duplicates:,} exact copies of others among them"] if result.duplicates else []),
         *([reused] if result.strategy != "scratch" else []),
         f"strategy  {_KEPT[result.strategy]}",
         f"time      {duration(result.seconds)}",

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from tellapart.data.augmented import LEAST_SIDE, LONGEST_SHAPE
 from tellapart.data.box_counts import box_notes, box_warnings
+from tellapart.data.conflicts import LabelConflict
 from tellapart.data.depth import depth_notes, depth_warnings
 from tellapart.data.examples import SPLITS
 from tellapart.data.label_sets import set_notes, set_warnings
 from tellapart.data.names import name_warnings
 from tellapart.data.oddities import oddity_notes, oddity_warnings
-from tellapart.data.survey import Audit, LabelConflict, Leak, Sizes, build_audit
+from tellapart.data.survey import Audit, Leak, Sizes, build_audit
 from tellapart.errors import DataError
 
 __all__ = [

@@ -34,7 +34,7 @@ def settle_boxes(listing: Listing, inspections: Sequence[Inspection]) -> tuple[L
             faults.add("too many", entry.path, detail=f"{len(boxes):,}")
             continue
         if not inspection.problem:
-            page = _Page(entry, inspection, list(boxes))
+            page = _Marked(entry, inspection, list(boxes))
             page.settle()
             for kind, count in page.counts.items():
                 faults.add(kind, entry.path, count, page.details.get(kind, ""))
@@ -50,7 +50,7 @@ def settle_boxes(listing: Listing, inspections: Sequence[Inspection]) -> tuple[L
 
 
 @dataclass(slots=True)
-class _Page:
+class _Marked:
     """One picture's boxes on their way."""
 
     entry: Entry

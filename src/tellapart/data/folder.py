@@ -18,10 +18,11 @@ from typing import NamedTuple
 from tellapart.data.archive_tree import ArchiveTree
 from tellapart.data.examples import SPLITS, Entry, Listing, Split
 from tellapart.data.layouts import SplitFolder, check_classes, find_splits, go_down, split_of
+from tellapart.data.names import stored_twice
 from tellapart.data.other_tasks import recognise, refuse
 from tellapart.data.shards import find_shards, list_shards
 from tellapart.data.targets import ClassName
-from tellapart.data.tree import Child, DiskTree, Folder, Tree, files_below, has_picture_name, no_permission
+from tellapart.data.tree import OWN, Child, DiskTree, Folder, Tree, files_below, has_picture_name, no_permission
 from tellapart.errors import DataError
 from tellapart.sources.reading import ENDINGS, NOT_READ, is_archive
 from tellapart.storage import OWN_MARK, is_own
@@ -32,7 +33,7 @@ _NAMED = 5  # of what is left out, the rest counted
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
 
 
-class _File(NamedTuple):
+class _Labelled(NamedTuple):
     path: str
     label: str
     split: Split | None
@@ -44,9 +45,10 @@ class _Scan:
     def __init__(self, tree: Tree, ignored: Counter[str]) -> None:
         self.tree, self.ignored = tree, ignored
         self.notes: list[str] = []
+        self.written: set[str] = set()  # names of class folders
         self.inner: defaultdict[str, set[str]] = defaultdict(set)  # class -> its folders, "" for files in none
 
-    def of_split(self, root: Folder, found: SplitFolder) -> Iterator[_File]:
+    def of_split(self, root: Folder, found: SplitFolder) -> Iterator[_Labelled]:
         here = self.tree.enter(root, found.child.path, self.ignored)
         if here is None:
             return
@@ -66,16 +68,17 @@ class _Scan:
                 "`tellapart predict` can name them."
             )
 
-    def of_class(self, parent: Folder, child: Child, split: Split | None) -> Iterator[_File]:
+    def of_class(self, parent: Folder, child: Child, split: Split | None) -> Iterator[_Labelled]:
         label = unicodedata.normalize("NFC", child.name)
-        before = self.ignored["link loop"]
+        self.written.add(child.name)
+        before = self.ignored["link loop"] + self.ignored[OWN]
         count = 0
         for path in files_below(self.tree, parent, child, self.ignored):
             count += 1
             first, _, more = path[len(child.path) + 1 :].partition(os.sep)
             self.inner[label].add(first if more else "")
-            yield _File(path, label, split)
-        if count == 0 and self.ignored["link loop"] == before:
+            yield _Labelled(path, label, split)
+        if count == 0 and self.ignored["link loop"] + self.ignored[OWN] == before:
             self.ignored["class folder without files"] += 1
 
     def down(self, here: Folder, *, in_split: bool = False) -> Folder:
@@ -112,6 +115,8 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
     if not files:
         raise DataError(f"{str(source)!r} has class folders but no files in them{_left_out(ignored)}. {_ARRANGE}.")
     note = "" if told else check_classes(here, walk.inner)
+    if twice := stored_twice(walk.written):
+        walk.notes.append(f"{here.path}: {twice}.")
     # In the order of Path, part by part, in which "a/x" comes before "a-b/x".
     files.sort(key=lambda file: file.path.replace(os.sep, "\0"))
     return Listing(
@@ -123,7 +128,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
     )
 
 
-def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], list[_File], Folder]:
+def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], list[_Labelled], Folder]:
     """The split folders, the files of all classes, and the folder in which either lie."""
     here, ignored = walk.down(root), walk.ignored
     children = walk.tree.children(here.path, ignored)
@@ -196,8 +201,9 @@ def _no_folder(source: Path) -> DataError:
             f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}."
         )
     return DataError(
-        f"{str(source)!r} is neither a folder, an archive ({', '.join(ENDINGS)}) nor a CSV table. Give the folder that holds the "
-        "class folders, or a file that ends in .csv and has the columns path and label."
+        f"{str(source)!r} is neither a folder, an archive ({', '.join(ENDINGS)}) nor a table that is read (.csv, .tsv, "
+        ".txt, .xlsx, .json, .jsonl, .parquet, .arrow ...). Give the folder that holds the class folders, or a table with the "
+        "columns path and label."
     )
 
 

@@ -19,6 +19,7 @@ from tellapart.data.columns import split_named, with_roles
 from tellapart.data.examples import Entry, Listing, ReadOptions, named_classes
 from tellapart.data.file_names import pattern_of, with_labels
 from tellapart.data.missing import check_missing
+from tellapart.data.names import stored_twice
 from tellapart.data.opening import open_table
 from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError
@@ -71,10 +72,13 @@ def rows_with(cells: Cells, column: str) -> list[TableRow]:
     Raises: DataError where it lacks them.
     """
     columns = columns_of(cells, ("path", column))
-    rows = []
+    rows, written = [], set()
     for number, row in cells.rows():
         file, label, split, group = (row[place] if place >= 0 else "" for place in columns)
+        written.add(label)
         rows.append(TableRow(number, file, unicodedata.normalize("NFC", label), split, group))
+    if note := stored_twice(written):
+        cells.notes = (*cells.notes, f"{cells.path}: {note}.")
     return rows
 
 

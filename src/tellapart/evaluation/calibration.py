@@ -121,7 +121,7 @@ class _Posterior:
 
 
 def check_some(labels: NDArray[np.integer]) -> None:
-    """Raises: DataError without pictures."""
+    """Raises: DataError without pictures; labels [N]."""
     if len(labels) == 0:
         raise DataError(
             "0 validation pictures; the temperature needs at least 1. Add pictures to the validation split."

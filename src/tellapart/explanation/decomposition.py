@@ -26,7 +26,7 @@ _MEANS = ("GlobalAveragePool", "ReduceMean")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part:
+class StagePart:
     """What one stage says for a class."""
 
     name: str  # "stage 1", in the order in which they run, to "last layer"
@@ -39,7 +39,7 @@ class Decomposition:
     """A class's logit, before calibration: `bias` and the scores of all parts."""
 
     bias: float
-    parts: tuple[Part, ...]
+    parts: tuple[StagePart, ...]
 
     @property
     def logit(self) -> float:
@@ -113,13 +113,13 @@ class StageMaps:
         return Decomposition(bias=float(self._bias[target]), parts=tuple(parts))
 
 
-def _part(source: _Source, found: NDArray[np.float32], weight: NDArray[np.float32]) -> Part:
+def _part(source: _Source, found: NDArray[np.float32], weight: NDArray[np.float32]) -> StagePart:
     if not source.is_map:
-        return Part(name=source.name, score=float(found[0] @ weight), map=None)
+        return StagePart(name=source.name, score=float(found[0] @ weight), map=None)
     maps = np.moveaxis(found, -1, 1) if source.channels_last else found
     (one,) = maps if len(maps) == 1 else mean_of_views(maps, 1)  # as the answer is the views' mean
     weighted = np.tensordot(weight, one, axes=1)
-    return Part(name=source.name, score=float(weighted.mean(dtype=np.float64)), map=weighted)
+    return StagePart(name=source.name, score=float(weighted.mean(dtype=np.float64)), map=weighted)
 
 
 def _sources(graph: Graph, length: int) -> list[_Source]:

@@ -37,7 +37,9 @@ from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device, choose_engine
+from tellapart.features.squares import Squares
 from tellapart.memory import memory_errors
+from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
@@ -99,9 +101,10 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     pending = None if settings.strategy == "scratch" else _prepare(settings)
+    squares = None if pending is None else _squares(settings, pending)
     with _Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
-            examined, task, dataset = _look(settings, cache, pending, reporter)
+            examined, task, dataset = _look(settings, cache, pending, squares, reporter)
             settings = _with_batch_size(settings, dataset, device)
             span = find_range(settings, examined, dataset, reporter)
             settings, backbone = _backbone(settings, pending, reporter)
@@ -117,6 +120,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             cache=cache,
             reporter=reporter,
             started=started,
+            squares=squares,
             span=span,
             clock=make_clock(settings, device, started, pictures=len(dataset.indices)),
         )
@@ -171,7 +175,7 @@ def _check(settings: TrainSettings) -> None:
 
 
 def _look(
-    settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, reporter: Reporter
+    settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, squares: Squares | None, reporter: Reporter
 ) -> tuple[Examined, Task, Dataset]:
     """Audit and split. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
@@ -185,6 +189,7 @@ def _look(
         workers=workers,
         options=settings.read_options,
         look="always",
+        shown=None if squares is None else squares.keep,
     )
     _report_findings(examined, reporter)
     check_trainable(examined.audit)
@@ -196,6 +201,16 @@ def _look(
         reporter.say(carved)
     task.check(settings, dataset)
     return examined, task, dataset
+
+
+def _squares(settings: TrainSettings, pending: PendingBackbone) -> Squares:
+    """What the network will see of each picture that the audit decodes, if it is asked as it usually is."""
+
+    def wanted() -> Preprocessing | None:
+        made = pending.preprocessing
+        return None if made is None else fitted(made, settings.network.fit or "crop", None)
+
+    return Squares(wanted)
 
 
 def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> TrainSettings:

@@ -13,7 +13,7 @@ from tellapart.data.augmented import Scenes, comparable
 from tellapart.data.box_repair import settle_boxes
 from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing, PictureFile, ReadOptions, classes_left
-from tellapart.data.inspection import inspect_all
+from tellapart.data.inspection import Shown, inspect_all
 from tellapart.data.listing import read_listing
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
@@ -54,11 +54,12 @@ def examine(
     workers: int | None = None,
     options: ReadOptions = _FOUND,
     look: Look = "not",
+    shown: Shown | None = None,
 ) -> Examined:
     """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
     It works on `workers` cores or all, and looks for augmented copies `always`, `not`, or only where all that is slow about it
-    is in the cache, `known`.
+    is in the cache, `known`. `shown` gets what is decoded, as in `inspect_all`.
     Raises: DataError, StorageError.
     """
     listing = read_listing(pictures, options)
@@ -83,6 +84,7 @@ def examine(
             remembered=InspectionMemory(cache),
             advance=advance,
             seen=store.keep if look == "always" else None,
+            shown=shown,
         )
     listing, inspections = _without_strays(listing, inspections)
     if any(entry.added for entry in listing.entries):
