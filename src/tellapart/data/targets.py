@@ -224,8 +224,8 @@ def _is_box(row: object) -> bool:
 def class_boxes(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.float32]:
     """Boxes as float32 [N, M, 6], M those of the picture with most and at least 1; rows of NaN stand for none.
 
-    Number of the class, left, top, right, bottom in pixels of the upright picture, and 1 for a box that counts neither way, since it
-    is difficult or around a crowd, else 0.
+    Number of the class, left, top, right, bottom in pixels of the upright picture, and 1 for a box that counts neither way, since
+    it is difficult or around a crowd, else 0.
     """
     number = {name: index for index, name in enumerate(classes)}
     boxes = [target.boxes if isinstance(target, Boxes) else () for target in targets]

@@ -75,6 +75,13 @@ def test_the_line_has_the_best_f1_of_all_lines_missed_boxes_counted(missed: int)
     assert decided.rule == "f1"
 
 
+def test_boxes_that_nobody_found_lower_the_line() -> None:
+    rows = [(0, 0.9, True), (0, 0.8, False), (0, 0.7, False), (0, 0.6, False), (0, 0.5, True)]
+    # Two boxes: above 0.85 F1 is 2 / 3, above 0.25 it is 4 / 7. Twelve boxes: 2 / 13, and 4 / 17.
+    assert decide(matched(rows)).thresholds[0] == pytest.approx(0.85, abs=1e-6)
+    assert decide(matched(rows, missed=10)).thresholds[0] == pytest.approx(0.25, abs=1e-6)
+
+
 def test_with_a_precision_it_is_the_lowest_line_that_has_it() -> None:
     rows = [(0, 0.9, True), (0, 0.8, True), (0, 0.7, False), (0, 0.6, True), (0, 0.5, False), (0, 0.4, False)]
     decided = decide(matched(rows), precision=0.75)
