@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP, Found
+from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP, FoundBoxes
 from tellapart.answers.detection import Detection
 from tellapart.bundle import (
     BackboneRecord,
@@ -148,7 +148,7 @@ def train(
     return learner
 
 
-def answers(path: Path, given: BoxPictures) -> list[Found]:
+def answers(path: Path, given: BoxPictures) -> list[FoundBoxes]:
     """What the file says of the pictures, in pixels of their squares."""
     model, side = open_model(path), given.squares.read(np.arange(1)).shape[1]
     found = []
@@ -156,7 +156,7 @@ def answers(path: Path, given: BoxPictures) -> list[Found]:
         arrays = model.compute(given.squares.read(np.array([row])), Detection.outputs)
         there = arrays["scores"][0] > 0
         found.append(
-            Found(
+            FoundBoxes(
                 boxes=arrays["boxes"][0][there] * side,
                 scores=arrays["scores"][0][there],
                 labels=arrays["labels"][0][there],

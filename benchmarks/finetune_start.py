@@ -4,7 +4,7 @@ The same network is fine-tuned from the probe on its last layer, and from the pr
 on all stages, whose weights train on raw numbers as the last layer's do): same pictures, views, order, seed and epochs. The frozen
 stages run once for both; what they give is kept with their means behind it, in one row a picture and view. Augmentation, learning
 rate, decay of layers, average and batch norm are the recipe's; size and crop the backbone's own. `start` is validation before the
-first update.
+first update. On a busy machine set OMP_WAIT_POLICY=PASSIVE, so that threads that wait leave the cores to others.
 
     python benchmarks/finetune_start.py solar --recipe recipes/elpv_finetune.toml     solar: the package elpv-dataset
     python benchmarks/finetune_start.py sign_digits/ --recipe recipes/sign_digits_finetune.toml --seeds 3
@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ from tellapart.models.build import build_pretrained
 from tellapart.models.freezing import freeze, layer_groups, parse_unfreeze
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import trace
-from tellapart.settings.reading import make_settings, merge, read_recipe
+from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.classification.learner import ClassificationLearner
@@ -47,7 +49,7 @@ from tellapart.training.memory import keep_freed_memory
 from tellapart.training.optimizer import build_optimizer
 from tellapart.training.probe import fit_probe
 from tellapart.training.schedule import Schedule
-from tellapart.training.terms import Trainee, TrainingLimits
+from tellapart.training.terms import Listeners, Trainee, TrainingLimits
 
 _RATE = 4e-4  # as workflows/learning/finetune.py, where the recipe gives none
 _VALIDATION = 0.4  # of the pictures: forward passes are cheap, and a difference of one picture tells nothing
@@ -69,9 +71,13 @@ class Lower(nn.Module):
 class Upper(nn.Module):
     """Rows float16 [B, L] of `Lower` -> logits [B, K], by all stages where the network joins them."""
 
-    def __init__(self, network: StagedNetwork, shape: tuple[int, ...]) -> None:
+    def __init__(self, network: StagedNetwork, shape: tuple[int, ...], centre: Tensor) -> None:
         super().__init__()
         self.network, self.shape = network, shape
+        self.centre: Tensor
+        self.register_buffer("centre", centre)  # [D], taken off the embedding
+        with torch.no_grad():
+            network.classifier.bias += network.classifier.weight @ centre  # so that it answers as before
 
     def forward(self, rows: Tensor, start: int) -> Tensor:
         network, length = self.network, math.prod(self.shape)
@@ -81,8 +87,26 @@ class Upper(nn.Module):
         trunk: Any = network.trunk
         last: Tensor = trunk.forward_head(features, pre_logits=True)
         embedding = torch.cat([rows[:, length:].float(), *found, last], dim=1) if network.joined else last
-        logits: Tensor = network.classifier(embedding)
+        logits: Tensor = network.classifier(embedding - self.centre)
         return logits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What fine-tuning starts from."""
+
+    joined: bool  # the means of all stages beside the last layer
+    centred: bool = (
+        False  # the mean of each number over the training pictures is taken off, and the bias makes up for it
+    )
+
+
+HEADS: Mapping[str, Head] = {
+    "last": Head(joined=False),
+    "stages": Head(joined=True),
+    "last_centred": Head(joined=False, centred=True),
+    "stages_centred": Head(joined=True, centred=True),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -141,9 +165,11 @@ def split_of(seen: Seen, network: StagedNetwork, settings: TrainSettings, parts:
     return Split(train=made[0], validation=made[1], labels=labels, shape=tuple(shape), start=start)
 
 
-def tune(network: StagedNetwork, split: Split, settings: TrainSettings, epochs: int) -> dict[str, Any]:
+def tune(
+    network: StagedNetwork, split: Split, settings: TrainSettings, epochs: int, centre: np.ndarray
+) -> dict[str, Any]:
     """Fine-tune for `epochs`; validation before the first and after each."""
-    loop, whole = settings.loop, Upper(network, split.shape)
+    loop, whole = settings.loop, Upper(network, split.shape, torch.from_numpy(centre))
     network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
     learner = ClassificationLearner(
         loss=PictureLoss(label_smoothing=loop.label_smoothing),
@@ -177,6 +203,7 @@ def tune(network: StagedNetwork, split: Split, settings: TrainSettings, epochs: 
             average_decay=loop.average or None,
         ),
         TrainingLimits(epochs=epochs),
+        listeners=Listeners(on_epoch=lambda epoch, _: print(epoch.number, epoch.summary, file=sys.stderr, flush=True)),
     )
     told = [(before.loss, before.figures["accuracy"])]
     told += [(epoch.validation_loss, epoch.validation["accuracy"]) for epoch in fitted.history]
@@ -190,26 +217,28 @@ def tune(network: StagedNetwork, split: Split, settings: TrainSettings, epochs: 
 def measure(seen: Seen, name: str, arguments: argparse.Namespace, seed: int) -> None:
     """Print a line for each start of one seed."""
     values = merge(read_recipe(arguments.recipe), {"data": name, "seed": seed})
+    for text in arguments.assignments:
+        values = merge(values, parse_assignment(text))
     settings = make_settings(values)
     every = np.arange(len(seen.labels))
     if arguments.pictures < len(every):
         every, _ = train_test_split(every, train_size=arguments.pictures, stratify=seen.labels, random_state=seed)
     parts = train_test_split(every, test_size=_VALIDATION, stratify=seen.labels[every], random_state=seed)
-    for joined in (False, True):
-        trained = parse_unfreeze(arguments.unfreeze, len(seen.backbone.stages))
-        network = build(seen, parts[0], joined=joined, trained=trained, seed=seed)
-        split = split_of(seen, network if joined else joined_twin(seen, trained), settings, parts, arguments.views)
+    trained = parse_unfreeze(arguments.unfreeze, len(seen.backbone.stages))
+    split = split_of(seen, joined_twin(seen, trained), settings, parts, arguments.views)
+    facts = {"pictures": name, "seed": seed, "train": len(parts[0]), "validation": len(parts[1]), "trained": trained}
+    for named in arguments.heads:
+        head = HEADS[named]
+        network = build(seen, parts[0], joined=head.joined, trained=trained, seed=seed)
+        vectors = seen.vectors[parts[0], seen.vectors.shape[1] - network.embedding :]
         began = time.process_time()
-        found = tune(network, split, settings, arguments.epochs)
-        line = {"pictures": name, "seed": seed, "train": len(parts[0]), "validation": len(parts[1]), "trained": trained}
+        found = tune(network, split, settings, arguments.epochs, vectors.mean(axis=0) * head.centred)
         seconds = round(time.process_time() - began, 1)
-        print(
-            json.dumps(line | {"head": "all stages" if joined else "last layer"} | found | {"cpu": seconds}), flush=True
-        )
+        print(json.dumps(facts | {"head": named} | found | {"cpu": seconds}), flush=True)
 
 
 def joined_twin(seen: Seen, trained: int) -> StagedNetwork:
-    """The network that joins its stages, whose frozen part makes the rows for both starts."""
+    """The network that joins its stages, whose frozen part makes the rows for every start."""
     backbone = seen.backbone
     network = build_pretrained(
         backbone.name, weights=backbone.weights, preprocessing=backbone.preprocessing, class_count=2, joined=True
@@ -222,6 +251,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("set", help="a folder of class folders, a CSV, or solar")
     parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--set", dest="assignments", action="append", default=[], help="such as loop.average=0")
+    parser.add_argument("--heads", nargs="+", choices=HEADS, default=["last", "stages"])
     parser.add_argument("--unfreeze", default="half")
     parser.add_argument("--pictures", type=int, default=800, help="at most, training and validation together")
     parser.add_argument("--epochs", type=int, default=3)

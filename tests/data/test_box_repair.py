@@ -113,6 +113,12 @@ def test_another_size_is_followed_only_where_the_boxes_fit_no_other() -> None:
     assert settle(box(1, 2, 3, 4), drawn=Drawn(width=100, height=60)) == ((box(1, 2, 3, 4),), {})
 
 
+def test_a_pixel_more_still_fits_and_two_do_not() -> None:
+    said = Drawn(width=200, height=120)
+    assert "other size" in settle(box(20, 20, 101, 61), drawn=said)[1]
+    assert "scaled" in settle(box(20, 20, 102, 50), drawn=said)[1]
+
+
 def test_one_box_that_fits_neither_keeps_all_unscaled() -> None:
     said = Drawn(width=200, height=120)
     boxes, faults = settle(box(20, 20, 180, 100), box(20, 20, 300, 50), drawn=said)

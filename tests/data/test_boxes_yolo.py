@@ -85,6 +85,28 @@ def test_settings_say_classes_and_splits(settings: str, tmp_path: Path) -> None:
     assert f"{tmp_path}: class numbers without a name, which are left out: 1." in listing.notes
 
 
+def test_a_validation_that_is_the_training_is_none(tmp_path: Path) -> None:
+    write(tmp_path, a="0 0.5 0.5 1 1", b="")
+    (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: [cat]\n")
+    listing = read_boxes(tmp_path)
+    assert ([entry.split for entry in listing.entries], listing.box_faults) == (["train", "train"], {})
+    said = f"{tmp_path / 'data.yaml'}: validation names the very pictures of train, so it is no split."
+    assert said in listing.notes
+
+
+def test_lists_of_darknet(tmp_path: Path) -> None:
+    write(tmp_path, images="obj_train_data", labels="obj_train_data", a="0 0.5 0.5 1 1", b="0 0.5 0.5 1 1")
+    (tmp_path / "train.txt").write_text("data/obj_train_data/a.png\ndata/obj_train_data/b.png\n")
+    listing = read_boxes(tmp_path)
+    # One list names all there is; it splits nothing.
+    assert [entry.split for entry in listing.entries] == [None, None]
+    (tmp_path / "train.txt").write_text("data/obj_train_data/a.png\n")
+    (tmp_path / "valid.txt").write_text("data/obj_train_data/b.png\n")
+    listing = read_boxes(tmp_path)
+    assert [entry.split for entry in listing.entries] == ["train", "validation"]
+    assert listing.box_faults == {}
+
+
 def test_numbers_where_nothing_says_names(tmp_path: Path) -> None:
     write(tmp_path, a="3 0.5 0.5 1 1\n11 0.5 0.5 1 1")
     listing = read_boxes(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -274,6 +275,21 @@ def test_no_such_folder(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     assert message(missing) == f"there is no folder or file '{missing}'. Check the spelling, or give the full path."
     assert message(Path("a\0b")).startswith("there is no folder ")
+    for text in ("http://example.com/x.zip", "HTTPS://example.com/pets"):
+        assert message(Path(text)) == (
+            f"'{text}' is an address on the web, from which no data sets are fetched. Download it, and give the file or folder."
+        )
+
+
+def test_a_folder_in_an_archive_is_not_given_alone(tmp_path: Path) -> None:
+    make(tmp_path / "pets", "cat/a.jpg", "dog/b.jpg")
+    shutil.make_archive(str(tmp_path / "pets"), "zip", tmp_path / "pets")
+    archive = tmp_path / "pets.zip"
+    assert message(archive / "cat") == (
+        f"'{archive}/cat' is a folder in an archive, which is read whole. Give '{archive}' or a table in it, or unpack it and give "
+        "the folder."
+    )
+    assert message(archive / "ca").startswith(f"there is no folder or file '{archive}/ca'.")
 
 
 def test_a_file_that_is_no_folder(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import ImageOps
 
+from tellapart.data.describing import mirrored
 from tellapart.data.landmark_votes import find_candidates
 from tellapart.data.landmarks import Landmarks, no_landmarks
 
@@ -49,46 +50,61 @@ def test_pictures_without_landmarks_may_stand_between_others() -> None:
     assert found.mirrored.tolist() == [False]
 
 
-def made(descriptors: np.ndarray, angles: np.ndarray, *, mirrored: np.ndarray | None = None) -> Landmarks:
-    """Landmarks with these descriptions; what else they have does not matter here."""
-    other = np.random.default_rng(9).integers(0, 256, descriptors.shape, dtype=np.uint8)
+def made(descriptors: np.ndarray, angles: np.ndarray, points: np.ndarray | None = None) -> Landmarks:
+    """Landmarks with these descriptions, in a picture of 100 pixels; what else they have does not matter here."""
     return replace(
         no_landmarks(),
-        points=np.zeros((len(descriptors), 2), dtype=np.uint8),
+        points=np.full((len(descriptors), 2), 50, dtype=np.uint8) if points is None else points,
         angles=(angles % 256).astype(np.uint8),
         descriptors=descriptors,
-        mirrored=other if mirrored is None else mirrored,
+        width=100,
     )
 
 
 RANDOM = np.random.default_rng(0)
 THIRTY = RANDOM.integers(0, 256, (30, 32), dtype=np.uint8)
 ANGLES = RANDOM.integers(0, 256, 30)
+POINTS = RANDOM.integers(10, 90, (30, 2)).astype(np.uint8)
 
 
 def test_each_landmark_that_asks_has_one_vote() -> None:
-    # A third of 60 asks; each finds its twin, turned by a quarter as all others are.
+    # Half of 60 ask; each finds its twin, turned by a quarter as all others are.
     found = find_candidates([made(THIRTY, ANGLES), made(THIRTY, ANGLES + 64)])
     assert (found.pairs.tolist(), found.mirrored.tolist()) == ([[0, 1]], [False])
-    assert found.votes == pytest.approx([20.0])
+    assert found.votes == pytest.approx([30.0])
 
 
 def test_votes_that_disagree_about_the_turn_do_not_count_together() -> None:
-    turns = np.where(np.arange(30) // 3 % 2, 64, 200)
+    turns = np.where(np.arange(30) // 2 % 2, 64, 200)
     found = find_candidates([made(THIRTY, ANGLES), made(THIRTY, ANGLES + turns)])
-    assert found.votes == pytest.approx([10.0])
+    assert found.votes == pytest.approx([16.0])
+
+
+def test_nor_do_those_that_disagree_about_the_shift() -> None:
+    away = np.where(np.arange(30)[:, None] // 2 % 2, [[70, 0]], [[0, 0]])
+    found = find_candidates([made(THIRTY, ANGLES, POINTS), made(THIRTY, ANGLES, (POINTS + away).astype(np.uint8))])
+    assert found.votes == pytest.approx([16.0])
 
 
 def test_what_looks_like_two_gives_each_a_half() -> None:
     found = find_candidates([made(THIRTY, ANGLES + turn) for turn in (0, 30, 90)])
     assert found.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
-    assert found.votes == pytest.approx([10.0, 10.0, 10.0])
+    assert found.votes == pytest.approx([15.0, 15.0, 15.0])
 
 
-def test_the_turn_of_a_mirror_image_runs_backwards() -> None:
-    # Seen from either side the mirrored description is the other's: the one at angle a shows at half a turn less a.
-    strange = np.random.default_rng(1).integers(0, 256, THIRTY.shape, dtype=np.uint8)
-    first, second = made(THIRTY, ANGLES, mirrored=strange), made(strange, 128 - ANGLES + 40, mirrored=THIRTY)
-    found = find_candidates([first, second])
+def test_one_vote_is_none() -> None:
+    # The first landmarks of both ask. What a second one looks like is asked from one side only.
+    other = RANDOM.integers(0, 256, (1, 32), dtype=np.uint8)
+    first, angles = made(THIRTY[:2], ANGLES[:2]), ANGLES[[0, 0]]
+    assert find_candidates([first, made(np.concatenate([THIRTY[:1], other]), angles)]).votes == pytest.approx([2.0])
+    assert len(find_candidates([first, made(np.concatenate([other, THIRTY[:1]]), angles)]).votes) == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_turn_and_the_place_in_a_mirror_image_run_backwards(first: bool) -> None:
+    # The one at angle a shows at half a turn less a, the one at x at the width less x.
+    plain, there = made(THIRTY, ANGLES, POINTS), (100 - POINTS[:, 0]).astype(np.uint8)
+    other = made(mirrored(THIRTY), 128 - ANGLES, np.stack([there, POINTS[:, 1]], axis=1))
+    found = find_candidates([plain, other] if first else [other, plain])
     assert (found.pairs.tolist(), found.mirrored.tolist()) == ([[0, 1]], [True])
-    assert found.votes == pytest.approx([20.0])
+    assert found.votes == pytest.approx([30.0])

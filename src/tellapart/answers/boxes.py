@@ -1,4 +1,4 @@
-"""From what a detector says at every place to the boxes of a picture. In: boxes, scores. Out: Found. Next: box_predictions.py.
+"""From what a detector says at every place to the boxes of a picture. In: boxes, scores. Out: FoundBoxes. Next: box_predictions.py.
 
 The same is in the graph of model.onnx; this is for files without it, for training, and what the graph is compared with.
 N pictures, P places, K classes.
@@ -17,7 +17,7 @@ LEAST_SCORE = 0.01  # what is less certain is no box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
+class FoundBoxes:
     """The boxes of one picture, the most certain first."""
 
     boxes: NDArray[np.float32]  # [n, 4]: left, top, right, bottom, in the units that they were given in
@@ -32,7 +32,7 @@ def find_boxes(
     most: int = MOST,
     overlap: float = OVERLAP,
     least: float = LEAST_SCORE,
-) -> Found:
+) -> FoundBoxes:
     """Non-maximum suppression within each class, of one picture's boxes [P, 4] and scores [P, K]; at most `most` boxes.
 
     Of equally certain ones the lower class, then the earlier place is first.
@@ -46,7 +46,7 @@ def find_boxes(
     labels = np.concatenate([np.full(len(kept), label, dtype=np.int64) for kept, label in found])
     certainty = scores[places, labels]
     first = np.argsort(-certainty, kind="stable")[:most]
-    return Found(boxes=boxes[places[first]], scores=certainty[first], labels=labels[first])
+    return FoundBoxes(boxes=boxes[places[first]], scores=certainty[first], labels=labels[first])
 
 
 def overlaps(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:

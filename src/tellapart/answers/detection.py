@@ -29,7 +29,7 @@ from tellapart.answers.answering import (
     warning_tensor,
 )
 from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
-from tellapart.answers.boxes import Found, find_boxes
+from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.answers.pictures import prepare_picture
 from tellapart.preprocessing import MAX_PIXELS
 
@@ -120,7 +120,7 @@ class Detection:
                     least=record.least_score,
                 )
             else:
-                found = Found(boxes=boxes[number], scores=scores[number], labels=labels[number].astype(np.int64))
+                found = FoundBoxes(boxes=boxes[number], scores=scores[number], labels=labels[number].astype(np.int64))
             sides = _in_source(found.boxes, place)
             there = (found.scores > 0) & (sides[:, 2:] > sides[:, :2]).all(1)
             answers.append(

@@ -39,10 +39,12 @@ class BoxFiles:
         for path in sorted(self._known.difference(self.pictures)):
             self._of_ending[os.path.splitext(path)[1].lower()].append(path)
         self._named: defaultdict[str, list[str]] = defaultdict(list)
+        self._beside: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for path in self.pictures:
-            name = os.path.basename(path)
+            folder, name = os.path.split(path)
             for key in {_key(name), _key(os.path.splitext(name)[0])}:
                 self._named[key].append(path)
+                self._beside[folder, key].append(path)
 
     def ending(self, *endings: str) -> list[str]:
         """The files that end so, which are no pictures, sorted by path."""
@@ -66,7 +68,10 @@ class BoxFiles:
                 return path
         last = plain.rpartition("/")[2]
         stem = os.path.splitext(last)[0]
-        found = self._named.get(_key(last)) or (self._named.get(_key(stem)) if has_picture_name(last) else None)
+        keys = [_key(last), *([_key(stem)] if has_picture_name(last) else [])]
+        # In its own folder first: a data set may have a folder for each picture, and call them all alike.
+        found = next((self._beside[near, key] for key in keys if (near, key) in self._beside), None)
+        found = found or next((self._named[key] for key in keys if key in self._named), None)
         return min(found, key=lambda path: (_distance(path, near, plain), path)) if found else None
 
     def split_of(self, path: str) -> Split | None:
@@ -158,7 +163,18 @@ def _key(name: str) -> str:
 
 
 def _distance(path: str, near: str, wanted: str) -> tuple[int, int]:
-    """How unlike a picture's path is to what was wanted: its own case, then what it shares of the way with the annotation."""
+    """How unlike a picture's path is to what was wanted: its own case, then what its folder shares with the annotation's.
+
+    What they share is counted from both ends: train/images and train/labels, JPEGImages/2007 and Annotations/2007.
+    """
     other_case = not path.replace(os.sep, "/").endswith(wanted.rpartition("/")[2])
-    shared = os.path.commonpath([path, near]) if os.path.isabs(path) == os.path.isabs(near) else ""
-    return int(other_case), -len(shared)
+    folders, others = os.path.dirname(path).split(os.sep), near.split(os.sep)
+    return int(other_case), -_shared(folders, others) - _shared(folders[::-1], others[::-1])
+
+
+def _shared(ones: Sequence[str], others: Sequence[str]) -> int:
+    """How many are the same from the beginning."""
+    return next(
+        (place for place, (one, other) in enumerate(zip(ones, others, strict=False)) if one != other),
+        min(len(ones), len(others)),
+    )

@@ -8,6 +8,7 @@ FOLDER may also be an archive that holds such a folder, or shards of pictures wi
 from __future__ import annotations
 
 import os
+import re
 import stat
 import unicodedata
 from collections import Counter, defaultdict
@@ -24,10 +25,11 @@ from tellapart.data.shards import find_shards, list_shards
 from tellapart.data.targets import ClassName
 from tellapart.data.tree import OWN, Child, DiskTree, Folder, Tree, files_below, has_picture_name, no_permission
 from tellapart.errors import DataError
-from tellapart.sources.reading import ENDINGS, NOT_READ, is_archive
+from tellapart.sources.reading import ENDINGS, NOT_READ, is_archive, open_archive, split_path
 from tellapart.storage import OWN_MARK, is_own
 
 UNLABELLED = "picture in a split folder, in no class folder"  # a reason that Listing.ignored counts
+_ADDRESS = re.compile(r"(https?:)/+", re.IGNORECASE)  # a path has one of the two strokes
 _TABLES = (".csv", ".tsv")
 _NAMED = 5  # of what is left out, the rest counted
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
@@ -181,9 +183,7 @@ def open_tree(source: Path, encoding: str | None, ignored: Counter[str]) -> tupl
     except PermissionError:
         raise no_permission(str(source)) from None
     except (OSError, ValueError):
-        raise DataError(
-            f"there is no folder or file {str(source)!r}. Check the spelling, or give the full path."
-        ) from None
+        raise _not_there(source) from None
     if not stat.S_ISDIR(status.st_mode):
         raise _no_folder(source)
     if is_own(source):
@@ -192,6 +192,21 @@ def open_tree(source: Path, encoding: str | None, ignored: Counter[str]) -> tupl
             f"or, if these are, remove the file {OWN_MARK} in it."
         )
     return DiskTree(), Folder(str(source), ((status.st_dev, status.st_ino),)), ()
+
+
+def _not_there(source: Path) -> DataError:
+    name, inside = str(source), split_path(source)
+    if inside is not None and any(member.startswith(f"{inside[1]}/") for member in open_archive(inside[0]).members):
+        return DataError(
+            f"{name!r} is a folder in an archive, which is read whole. Give {inside[0]!r} or a table in it, or unpack it "
+            "and give the folder."
+        )
+    if address := _ADDRESS.match(name):
+        return DataError(
+            f"'{address[1]}//{name[address.end() :]}' is an address on the web, from which no data sets are fetched. Download it, "
+            "and give the file or folder."
+        )
+    return DataError(f"there is no folder or file {name!r}. Check the spelling, or give the full path.")
 
 
 def _no_folder(source: Path) -> DataError:

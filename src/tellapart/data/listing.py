@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tellapart.answers.items import expand
 from tellapart.bundle import TaskName
+from tellapart.data.archive_tree import UnknownNames
 from tellapart.data.boxes_table import has_boxes, list_boxes
 from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
@@ -25,7 +26,7 @@ from tellapart.data.metadata import find_metadata, together
 from tellapart.data.multilabel_table import class_columns, list_label_sets
 from tellapart.data.names import merge_names, without_blanks
 from tellapart.data.opening import is_table
-from tellapart.data.other_tasks import OtherTask
+from tellapart.data.other_tasks import OtherTask, box_form
 from tellapart.data.table import list_classes, read_cells
 from tellapart.data.table_folders import TableFolder, find_tables
 from tellapart.data.targets import SEPARATOR, Boxes
@@ -56,6 +57,10 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
     if options.task is not None and options.task not in TASKS:
         raise SettingsError(
             f"the task is {options.task!r}, which this tellapart does not read. Use {', '.join(TASKS[:-1])} or {TASKS[-1]}."
+        )
+    if lone := _is_lone_annotation(path):
+        raise DataError(
+            f"{str(path)!r} is {lone}, which names pictures that lie around it. Give the folder that holds both."
         )
     listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
     return merge_names(listing) if options.merge_names else listing
@@ -126,10 +131,20 @@ def _scan(path: Path, options: ReadOptions) -> Listing:
             if options.task in (None, "detection") and error.look is not None and error.look.boxes is not None:
                 return _with_boxes(path, options, error)
             raise
+        if isinstance(error, UnknownNames):
+            raise
         if without := _without_labels(path, options):
             raise DataError(f"{error} {without}") from None
         loose = itertools.islice(expand([str(path)]), NAMES_TRIED) if os.path.isdir(path) or is_archive(path) else ()
         raise DataError(f"{error}{hint(item.path for item in loose)}") from None
+
+
+def _is_lone_annotation(path: Path) -> str:
+    """What a file holds that describes the pictures of a folder, in words; "" for any other file."""
+    if path.suffix.lower() not in (".json", ".yaml", ".yml") or not path.is_file():
+        return ""
+    form = box_form(str(path))
+    return {"coco": "annotations in COCO's JSON", "yolo": "the settings of a YOLO data set"}.get(form or "", "")
 
 
 def _read_boxes(path: Path, options: ReadOptions, *, told: bool) -> Listing:

@@ -45,6 +45,10 @@ def read_settings(files: BoxFiles, faults: FaultList) -> YoloSettings:
         if content is not None and "names" in content:
             settings.names = _names(content["names"])
             settings.splits = _splits(path, content, files, settings.texts)
+            for split in ("validation", "test"):
+                if settings.splits.get(split) and settings.splits[split] == settings.splits.get("train"):
+                    del settings.splits[split]
+                    settings.notes.append(f"{path}: {split} names the very pictures of train, so it is no split.")
             settings.notes.append(f"{path}: says the classes{' and the splits' * bool(settings.splits)}.")
             break
     for path in files.ending(".txt", ".names", ".labels"):

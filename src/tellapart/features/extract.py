@@ -74,8 +74,8 @@ def extract(
     reused = len(first_row) - len(missing)
     if advance is not None:
         advance(len(pictures) - len(missing))
-    source = _Source(pictures, preprocessing, squares)
-    problems = _compute(source, missing, vectors, engine, cache, tag, advance)
+    pixels = _Pixels(pictures, preprocessing, squares)
+    problems = _compute(pixels, missing, vectors, engine, cache, tag, advance)
     for row, picture in enumerate(pictures):
         first = first_row[picture.content_hash]
         if first != row:
@@ -93,7 +93,7 @@ def extract(
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _Pixels:
     """Where pixels come from."""
 
     pictures: Sequence[PictureFile]
@@ -108,7 +108,7 @@ class _Source:
 
 
 def _compute(
-    source: _Source,
+    pixels: _Pixels,
     missing: list[int],
     vectors: NDArray[np.float32],
     engine: Engine,
@@ -120,13 +120,13 @@ def _compute(
     problems: dict[int, str] = {}
     unsaved: dict[str, bytes] = {}
     try:
-        with contextlib.closing(_run(source, missing, engine)) as finished:
+        with contextlib.closing(_run(pixels, missing, engine)) as finished:
             for done in finished:
                 problems.update(done.problems)
                 for row, vector in zip(done.rows, done.vectors, strict=True):
                     vectors[row] = vector
-                    if source.pictures[row].file_hash:
-                        unsaved[tag + source.pictures[row].content_hash] = vector.tobytes()
+                    if pixels.pictures[row].file_hash:
+                        unsaved[tag + pixels.pictures[row].content_hash] = vector.tobytes()
                 if advance is not None:
                     advance(len(done.rows) + len(done.problems))
                 if len(unsaved) >= _WRITE_EVERY:
@@ -162,24 +162,24 @@ def _from_cache(
     return missing
 
 
-def _run(source: _Source, rows: list[int], engine: Engine) -> Generator[_Done, None, None]:
+def _run(pixels: _Pixels, rows: list[int], engine: Engine) -> Generator[_Done, None, None]:
     """Yield finished batches as they come."""
     stop = threading.Event()
 
     def work(batch: list[int]) -> _Done:
-        return _embed(source, batch, engine, stop)
+        return _embed(pixels, batch, engine, stop)
 
     batches = [rows[start : start + engine.batch] for start in range(0, len(rows), engine.batch)]
     return as_they_come(batches, work, workers=engine.workers, name="embed", stop=stop)
 
 
-def _embed(source: _Source, rows: list[int], engine: Engine, stop: threading.Event) -> _Done:
+def _embed(pixels: _Pixels, rows: list[int], engine: Engine, stop: threading.Event) -> _Done:
     images, good, problems = [], [], {}
     for row in rows:
         if stop.is_set():
             break
         try:
-            images.append(source.load(row))
+            images.append(pixels.load(row))
             good.append(row)
         except PictureError as error:
             problems[row] = str(error)

@@ -1,4 +1,4 @@
-"""Made-up pictures with true and answered boxes. In: a seed. Out: Answered, Truth. Next: test_matching.py."""
+"""Made-up pictures with true and answered boxes. In: a seed. Out: Answered, TrueBoxes. Next: test_matching.py."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tellapart.tasks.detection.matching import Answered, Truth
+from tellapart.tasks.detection.matching import Answered, TrueBoxes
 
 
 def made(
     seed: int, *, pictures: int = 25, classes: int = 3, crowds: float = 0.1, decimals: int = 2
-) -> tuple[list[Answered], list[Truth]]:
+) -> tuple[list[Answered], list[TrueBoxes]]:
     """Boxes of all sizes, answers near and far; some pictures without either. Fewer decimals make more equal scores."""
     generator = np.random.default_rng(seed)
     answers, truths = [], []
@@ -25,7 +25,7 @@ def made(
         boxes = np.concatenate([corner, corner + np.exp(generator.uniform(1, 5.3, (count, 2)))], axis=1)
         labels = generator.integers(0, classes, count)
         crowd = generator.random(count) < crowds
-        truths.append(Truth(boxes=boxes, labels=labels, ignored=crowd.copy(), crowd=crowd))
+        truths.append(TrueBoxes(boxes=boxes, labels=labels, ignored=crowd.copy(), crowd=crowd))
         meant = generator.integers(0, count, generator.integers(0, 25)) if count else np.zeros(0, dtype=np.int64)
         moved = boxes[meant] + generator.normal(0, 1, (len(meant), 4)) * generator.choice([1, 5, 30], (len(meant), 1))
         moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
@@ -35,7 +35,7 @@ def made(
     return answers, truths
 
 
-def by_pycocotools(answers: Sequence[Answered], truths: Sequence[Truth], classes: int) -> COCOeval:
+def by_pycocotools(answers: Sequence[Answered], truths: Sequence[TrueBoxes], classes: int) -> COCOeval:
     """The independent evaluation."""
     truth = COCO()
     truth.dataset = {
@@ -79,8 +79,10 @@ def answered(*rows: tuple[float, float, float, float, float, int]) -> Answered:
     return Answered(boxes=table[:, :4], scores=table[:, 4], labels=table[:, 5].astype(np.int64))
 
 
-def true(*rows: tuple[float, float, float, float, int], difficult: Sequence[int] = ()) -> Truth:
+def true(*rows: tuple[float, float, float, float, int], difficult: Sequence[int] = ()) -> TrueBoxes:
     """Of rows (left, top, right, bottom, label), those at the places in `difficult` being so."""
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
     ignored = np.isin(np.arange(len(table)), difficult)
-    return Truth(boxes=table[:, :4], labels=table[:, 4].astype(np.int64), ignored=ignored, crowd=np.zeros_like(ignored))
+    return TrueBoxes(
+        boxes=table[:, :4], labels=table[:, 4].astype(np.int64), ignored=ignored, crowd=np.zeros_like(ignored)
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tellapart.answers.boxes import Found
+from tellapart.answers.boxes import FoundBoxes
 from tellapart.errors import SettingsError
 from tellapart.evaluation.platt import sigmoid
 from tellapart.tasks.detection.deciding import decide, logits
@@ -32,7 +32,7 @@ def matched(
         truth[number, 0] = (label, *BOX, hard) if right or number >= len(rows) else (NAN,) * 6
         there = 0 if len(rows) <= number < len(rows) + missed else 1
         found.append(
-            Found(
+            FoundBoxes(
                 boxes=np.array([BOX if right else OTHER], dtype=np.float32)[:there],
                 scores=np.array([score], dtype=np.float32)[:there],
                 labels=np.array([label], dtype=np.int64)[:there],

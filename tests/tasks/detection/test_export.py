@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.answers.boxes import Found, find_boxes
+from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.bundle import (
     BackboneRecord,
     ClassificationRecord,
@@ -81,7 +81,7 @@ def pictures(count: int) -> NDArray[np.uint8]:
     return np.random.default_rng(count).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def by_hand(network: Detector, images: NDArray[np.uint8]) -> list[Found]:
+def by_hand(network: Detector, images: NDArray[np.uint8]) -> list[FoundBoxes]:
     """The network's own word in torch, calibrated and suppressed by answers/boxes.py."""
     with torch.inference_mode():
         found = network(torch.from_numpy(images))

@@ -10,14 +10,14 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tellapart.answers.boxes import Found
+from tellapart.answers.boxes import FoundBoxes
 from tellapart.tasks.detection.judging import judge_boxes
 
 NAN = float("nan")
 _BEYOND = 1e11  # an area outside the range of all areas: pycocotools ignores such a box
 
 
-def _made(seed: int, pictures: int = 12, classes: int = 3) -> tuple[list[Found], np.ndarray]:
+def _made(seed: int, pictures: int = 12, classes: int = 3) -> tuple[list[FoundBoxes], np.ndarray]:
     generator = np.random.default_rng(seed)
     truth = np.full((pictures, 7, 6), NAN, dtype=np.float32)
     found = []
@@ -31,7 +31,7 @@ def _made(seed: int, pictures: int = 12, classes: int = 3) -> tuple[list[Found],
         moved = np.repeat(boxes, 2, axis=0) + generator.normal(0, 2, (2 * count, 4))
         extra = np.concatenate([moved, [[1, 1, 20, 20], [5, 30, 50, 60]]]).astype(np.float32)
         found.append(
-            Found(
+            FoundBoxes(
                 boxes=extra,
                 scores=generator.random(len(extra)).astype(np.float32),
                 labels=np.concatenate([np.repeat(labels, 2), [0, 1]]),
@@ -40,7 +40,7 @@ def _made(seed: int, pictures: int = 12, classes: int = 3) -> tuple[list[Found],
     return found, truth
 
 
-def _by_pycocotools(found: list[Found], truth: np.ndarray) -> list[float]:
+def _by_pycocotools(found: list[FoundBoxes], truth: np.ndarray) -> list[float]:
     boxes, answers = [], []
     for picture, rows in enumerate(truth):
         for row in rows[~np.isnan(rows[:, 0])].astype(float):
@@ -84,7 +84,7 @@ def test_it_is_pycocotools(seed: int) -> None:
 
 def test_by_hand() -> None:
     truth = np.array([[[0, 0, 0, 10, 10, 0], [0, 20, 20, 30, 30, 0]]], dtype=np.float32)
-    found = Found(
+    found = FoundBoxes(
         boxes=np.array([[0, 0, 10, 10], [50, 50, 60, 60], [20, 20, 30, 26]], dtype=np.float32),
         scores=np.array([0.9, 0.8, 0.7], dtype=np.float32),
         labels=np.zeros(3, dtype=np.int64),
@@ -107,5 +107,5 @@ def test_without_a_box_that_counts_it_is_nothing(difficult: bool) -> None:
 
 def test_where_nothing_was_found_it_is_nothing() -> None:
     truth = np.array([[[0, 0, 0, 10, 10, 0]]], dtype=np.float32)
-    none = Found(boxes=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), labels=np.zeros(0, np.int64))
+    none = FoundBoxes(boxes=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), labels=np.zeros(0, np.int64))
     assert judge_boxes([none], truth, 1) == {"AP50": 0, "AP75": 0, "AP": 0}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tellapart.answers.boxes import Found
+from tellapart.answers.boxes import FoundBoxes
 from tellapart.errors import TrainingError
 from tellapart.models.staged import StagedNetwork
 from tellapart.tasks.detection.learner import DetectionLearner, check_boxes
@@ -156,7 +156,7 @@ def test_validation_is_told_as_average_precision() -> None:
 
 
 def test_of_equal_figures_the_lower_loss_ranks_higher() -> None:
-    def nothing(found: Sequence[Found], truth: Any, classes: int) -> dict[str, float]:
+    def nothing(found: Sequence[FoundBoxes], truth: Any, classes: int) -> dict[str, float]:
         return {"AP50": 0.0}
 
     truth = batch(12, 99).targets

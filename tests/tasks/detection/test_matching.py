@@ -7,7 +7,7 @@ import pytest
 
 from tellapart.data.targets import Box, Boxes
 from tellapart.tasks.detection.average_precision import coco_figures
-from tellapart.tasks.detection.matching import Answered, Truth, box_overlaps, match, truth_of
+from tellapart.tasks.detection.matching import Answered, TrueBoxes, box_overlaps, match, truth_of
 from tests.tasks.detection.made_boxes import answered, true
 
 
@@ -27,7 +27,7 @@ def test_a_difficult_box_is_found_once_and_a_crowd_by_many() -> None:
     twice = answered((100, 0, 150, 50, 0.9, 0), (100, 0, 150, 50, 0.8, 0))
     truth = true((100, 0, 150, 50, 0), difficult=[0])
     assert match([twice], [truth], 1)[0].ignored[0, 0].tolist() == [True, False]
-    crowd = Truth(boxes=truth.boxes, labels=truth.labels, ignored=truth.ignored, crowd=truth.ignored)
+    crowd = TrueBoxes(boxes=truth.boxes, labels=truth.labels, ignored=truth.ignored, crowd=truth.ignored)
     assert match([twice], [crowd], 1)[0].ignored[0, 0].tolist() == [True, True]
 
 

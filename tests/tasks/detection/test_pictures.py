@@ -22,7 +22,7 @@ AUGMENT = Augment(
 
 
 @dataclass
-class Squares:
+class BoxSquares:
     """Pictures with one bright rectangle."""
 
     count: int = 6
@@ -43,7 +43,7 @@ def source(augment: Augment | None = AUGMENT) -> BoxPictures:
     boxes = np.full((6, 3, 6), NAN, dtype=np.float32)
     boxes[:, 1] = (4, *BOX, 1)
     boxes[:, 0] = (2, 0, 0, 1, 1, 0)
-    return BoxPictures(squares=Squares(), boxes=boxes, augment=augment, seed=3)
+    return BoxPictures(squares=BoxSquares(), boxes=boxes, augment=augment, seed=3)
 
 
 def test_boxes_are_where_their_things_are_in_every_variant() -> None:
@@ -79,7 +79,7 @@ def test_a_box_that_has_left_the_picture_is_left_out() -> None:
 
 def test_validation_sees_pictures_and_boxes_as_they_are() -> None:
     pictures, boxes = source(None).get(np.array([3, 0]), 5)
-    np.testing.assert_array_equal(pictures, Squares().read(np.arange(2)))
+    np.testing.assert_array_equal(pictures, BoxSquares().read(np.arange(2)))
     np.testing.assert_array_equal(boxes, source().boxes[:2])
 
 

@@ -33,6 +33,7 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     logits_NK = winner.candidate.logits(rows)
     probabilities = apply_temperature(logits_NK, calibration.temperature)
     uncalibrated = apply_temperature(logits_NK - calibration.biases, 1.0)
+    del logits_NK  # each of the three is as large as the test split times the classes
     labels, leaked = dataset.targets[rows], dataset.leaked[rows]
     metrics, clean = with_and_without(
         leaked,

@@ -1,4 +1,4 @@
-"""Boxes at a threshold: found, missed, taken for others, counted. In: ClassMatches, thresholds. Out: Counted. Next: error_kinds.py.
+"""Boxes at a threshold: found, missed, taken for others. In: ClassMatches, thresholds. Out: CountedBoxes. Next: error_kinds.py.
 
 Shapes: N pictures, K classes. An answer counts from its class's threshold on, and finds a true box at an overlap of 0.5.
 """
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.tasks.detection.matching import Answered, ClassMatches, Doubles, Flags, Numbers, Truth, box_overlaps
+from tellapart.tasks.detection.matching import Answered, ClassMatches, Doubles, Flags, Numbers, TrueBoxes, box_overlaps
 
 OVERLAP = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Counted:
+class CountedBoxes:
     """Boxes by class and picture, int64 [K, N]; what is difficult or a crowd, and what found it, is in none."""
 
     right: Numbers  # true boxes that an answer found
@@ -25,7 +25,7 @@ class Counted:
     positives: Numbers  # true boxes
 
 
-def count(matches: Sequence[ClassMatches], thresholds: NDArray[np.floating]) -> Counted:
+def count(matches: Sequence[ClassMatches], thresholds: NDArray[np.floating]) -> CountedBoxes:
     """Count the answers from `thresholds` [K] on. A surer answer is matched first, so that those below change nothing."""
     pictures = matches[0].positives.shape[1] if matches else 0
     right, said = np.zeros((2, len(matches), pictures), dtype=np.int64)
@@ -34,7 +34,7 @@ def count(matches: Sequence[ClassMatches], thresholds: NDArray[np.floating]) -> 
         said[number] = np.bincount(one.picture[counts], minlength=pictures)
         right[number] = np.bincount(one.picture[counts & one.matched[0, 0]], minlength=pictures)
     positives = np.array([one.positives[0] for one in matches], dtype=np.int64).reshape(len(matches), pictures)
-    return Counted(right=right, said=said, positives=positives)
+    return CountedBoxes(right=right, said=said, positives=positives)
 
 
 def precision_recall_f1(right: Doubles, said: Doubles, positives: Doubles) -> tuple[Doubles, Doubles, Doubles]:
@@ -42,7 +42,7 @@ def precision_recall_f1(right: Doubles, said: Doubles, positives: Doubles) -> tu
     return _share(right, said), _share(right, positives), _share(2 * right, said + positives)
 
 
-def count_errors(counted: Counted, times: NDArray[np.floating]) -> dict[str, Doubles]:
+def count_errors(counted: CountedBoxes, times: NDArray[np.floating]) -> dict[str, Doubles]:
     """How far numbers of boxes are from the truth, over `times` [b, N] that each picture is there.
 
     `count_error` [b]: differences of all pictures and classes, without their signs, over all true boxes. `count_bias` [b]: with
@@ -68,7 +68,7 @@ def best_thresholds(matches: Sequence[ClassMatches], *, precision: float | None 
 
 def confusion(
     answers: Sequence[Answered],
-    truths: Sequence[Truth],
+    truths: Sequence[TrueBoxes],
     matches: Sequence[ClassMatches],
     thresholds: NDArray[np.floating],
 ) -> Numbers:
@@ -114,7 +114,7 @@ def _by_picture(
     return list(zip(*parts, strict=True))
 
 
-def _pairs(answer: Answered, truth: Truth, loose: Numbers, missed: Numbers) -> list[tuple[int, int]]:
+def _pairs(answer: Answered, truth: TrueBoxes, loose: Numbers, missed: Numbers) -> list[tuple[int, int]]:
     """Places in `missed` and `loose` that cover each other by half or more, each once, the closest first."""
     measured = box_overlaps(answer.boxes[loose], truth.boxes[missed], np.zeros(len(missed), dtype=np.bool_)).T
     rows, columns = np.nonzero(measured >= OVERLAP)

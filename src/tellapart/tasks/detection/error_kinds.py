@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.tasks.detection.average_precision import Ranked, average_precision
-from tellapart.tasks.detection.matching import Answered, ClassMatches, Doubles, Flags, Numbers, Truth, box_overlaps
+from tellapart.tasks.detection.matching import Answered, ClassMatches, Doubles, Flags, Numbers, TrueBoxes, box_overlaps
 
 KINDS = ("class", "place", "both", "copy", "background", "missed")
 _FOUND, _NEAR = 0.5, 0.1  # overlaps from which a box is found, and from which it is not background
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Judged:
+class _Told:
     """All answers that count, D of all classes, the surest first; boxes are numbered over all pictures."""
 
     label: Numbers  # [D]
@@ -33,7 +33,7 @@ class _Judged:
 
 
 def error_kinds(
-    answers: Sequence[Answered], truths: Sequence[Truth], matches: Sequence[ClassMatches]
+    answers: Sequence[Answered], truths: Sequence[TrueBoxes], matches: Sequence[ClassMatches]
 ) -> dict[str, dict[str, float]]:
     """For each kind: how many errors (`number`), and what they cost (`lost`), the mean over the classes with a true box."""
     judged = _judge(answers, truths, matches)
@@ -62,7 +62,7 @@ def error_kinds(
     return table
 
 
-def _judge(answers: Sequence[Answered], truths: Sequence[Truth], matches: Sequence[ClassMatches]) -> _Judged:
+def _judge(answers: Sequence[Answered], truths: Sequence[TrueBoxes], matches: Sequence[ClassMatches]) -> _Told:
     scores, parts = [np.empty(0)], []
     first = np.cumsum([0, *(len(truth.labels) for truth in truths)])  # the number of each picture's first box
     for number, one in enumerate(matches):
@@ -78,7 +78,7 @@ def _judge(answers: Sequence[Answered], truths: Sequence[Truth], matches: Sequen
         scores.append(one.scores[counts])
         parts.append((np.full(len(picture), number), picture, found >= 0, kind, box))
     order = np.argsort(-np.concatenate(scores), kind="stable")
-    return _Judged(
+    return _Told(
         label=np.concatenate([part[0] for part in parts])[order],
         picture=np.concatenate([part[1] for part in parts])[order],
         right=np.concatenate([part[2] for part in parts])[order],
@@ -100,7 +100,7 @@ def _kind(row: Doubles, own: Flags) -> tuple[str, int]:
     return ("background" if max(best_same, best_other) <= _NEAR else "both"), -1
 
 
-def _mended(judged: _Judged, kind: str, labels: Numbers) -> _Judged:
+def _mended(judged: _Told, kind: str, labels: Numbers) -> _Told:
     """The answers with all errors of a kind put right: the surest for a box finds it, unless it is found; the others are gone."""
     wrong = judged.kind == kind
     keep, right, label = ~wrong, judged.right.copy(), judged.label.copy()
@@ -121,7 +121,7 @@ def _mended(judged: _Judged, kind: str, labels: Numbers) -> _Judged:
     )
 
 
-def _precisions(judged: _Judged, positives: Numbers) -> Doubles:
+def _precisions(judged: _Told, positives: Numbers) -> Doubles:
     """Average precision of each class at an overlap of 0.5, [K]; NaN where it has no true box."""
     found = []
     for number, own in enumerate(positives):

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.boxes import Found
+from tellapart.answers.boxes import FoundBoxes
 from tellapart.tasks.detection.average_precision import coco_figures
 from tellapart.tasks.detection.matching import Answered, ClassMatches, Truth, match
 
 _FIGURES = {"AP50": "ap50", "AP75": "ap75", "AP": "ap"}
 
 
-def judge_boxes(found: Sequence[Found], truth: NDArray[np.floating], class_count: int) -> dict[str, float]:
+def judge_boxes(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_count: int) -> dict[str, float]:
     """AP50 at an IoU of 0.5, AP75, and AP over 0.5 to 0.95: means over the classes with a box that counts, 0 without any.
 
     `truth` [N, M, 6]: class, left, top, right, bottom, and 1 for a difficult box, which counts neither way; rows of NaN are none.
@@ -28,7 +28,7 @@ def judge_boxes(found: Sequence[Found], truth: NDArray[np.floating], class_count
     return {name: 0.0 if math.isnan(value) else value for name, value in values.items()}
 
 
-def match_found(found: Sequence[Found], truth: NDArray[np.floating], class_count: int) -> list[ClassMatches]:
+def match_found(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_count: int) -> list[ClassMatches]:
     """Which found boxes of N pictures are the true ones of `truth` [N, M, 6], class by class."""
     answers = [
         Answered(boxes=one.boxes.astype(np.float64), scores=one.scores.astype(np.float64), labels=one.labels)

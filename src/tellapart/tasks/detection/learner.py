@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tellapart.answers.boxes import Found, find_boxes
+from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.errors import TrainingError
 from tellapart.tasks.detection.judging import judge_boxes
 from tellapart.tasks.detection.loss import DetectionLoss
@@ -30,7 +30,7 @@ _COLUMNS = 6  # class, four sides, difficult
 _BOXES = "the boxes of a picture, class, left, top, right, bottom and difficult"
 
 # What a network finds in N pictures, their true boxes [N, M, 6], K -> a figure by name, the first the most important.
-Score = Callable[[Sequence[Found], NDArray[np.float32], int], dict[str, float]]
+Score = Callable[[Sequence[FoundBoxes], NDArray[np.float32], int], dict[str, float]]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -78,7 +78,7 @@ class DetectionLearner:
         Raises: TrainingError when memory does not suffice for one picture.
         """
         network.eval()
-        found: list[Found] = []
+        found: list[FoundBoxes] = []
         truths: list[NDArray[np.float32]] = []
         total = 0.0
         for batch in self.validation():

@@ -34,7 +34,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Truth:
+class TrueBoxes:
     """What is true of one picture."""
 
     boxes: Doubles  # [R, 4]
@@ -57,11 +57,11 @@ class ClassMatches:
     positives: Numbers  # [A, N]: true boxes that count
 
 
-def truth_of(target: Boxes, classes: Sequence[str]) -> Truth:
+def truth_of(target: Boxes, classes: Sequence[str]) -> TrueBoxes:
     """A target's boxes as arrays; those of other classes are left out."""
     number = {name: index for index, name in enumerate(classes)}
     boxes = [box for box in target.boxes if box.label in number]
-    return Truth(
+    return TrueBoxes(
         boxes=np.array([[box.left, box.top, box.right, box.bottom] for box in boxes], dtype=np.float64).reshape(-1, 4),
         labels=np.array([number[box.label] for box in boxes], dtype=np.int64),
         ignored=np.array([box.difficult or box.crowd for box in boxes], dtype=np.bool_),
@@ -70,7 +70,7 @@ def truth_of(target: Boxes, classes: Sequence[str]) -> Truth:
 
 
 def match(
-    answers: Sequence[Answered], truths: Sequence[Truth], class_count: int, overlaps: Doubles = OVERLAPS
+    answers: Sequence[Answered], truths: Sequence[TrueBoxes], class_count: int, overlaps: Doubles = OVERLAPS
 ) -> list[ClassMatches]:
     """Match the answers of N pictures, class by class, as COCO does: the surest first, each with what it covers most.
 
@@ -96,7 +96,9 @@ def areas_of(boxes: Doubles) -> Doubles:
     return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
 
 
-def _match_class(answers: Sequence[Answered], truths: Sequence[Truth], number: int, overlaps: Doubles) -> ClassMatches:
+def _match_class(
+    answers: Sequence[Answered], truths: Sequence[TrueBoxes], number: int, overlaps: Doubles
+) -> ClassMatches:
     pages = [
         _match_picture(answer, truth, number, overlaps, picture)
         for picture, (answer, truth) in enumerate(zip(answers, truths, strict=True))
@@ -113,7 +115,7 @@ def _match_class(answers: Sequence[Answered], truths: Sequence[Truth], number: i
     )
 
 
-def _match_picture(answer: Answered, truth: Truth, number: int, overlaps: Doubles, picture: int) -> ClassMatches:
+def _match_picture(answer: Answered, truth: TrueBoxes, number: int, overlaps: Doubles, picture: int) -> ClassMatches:
     """One class in one picture."""
     own = np.flatnonzero(answer.labels == number)
     source = own[np.argsort(-answer.scores[own], kind="stable")][:MOST_ANSWERS]

@@ -21,7 +21,7 @@ COLUMNS = 6
 _KEPT = 0.25  # of a box's area that a variant must show, else it is left out
 
 
-class Squares(Protocol):
+class BoxSquares(Protocol):
     """Pictures as squares by row; features/shrink.py's ShrunkPictures is one."""
 
     slots: NDArray[np.int64]  # [N] row -> number of its content; copies share one
@@ -38,7 +38,7 @@ class Squares(Protocol):
 class BoxPictures:
     """Pictures with boxes in their squares' pixels; where there is an `augment`, varied anew in every epoch."""
 
-    squares: Squares
+    squares: BoxSquares
     boxes: NDArray[np.float32]  # [N, M, 6]
     augment: Augment | None  # None: as they are, in every epoch
     seed: int = 0

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from tellapart.errors import DataError
 from tellapart.evaluation.intervals import RESAMPLES, Counts, Groups, bootstrap, group_numbers
 from tellapart.tasks.detection.average_precision import class_precisions, coco_figures
-from tellapart.tasks.detection.counting import Counted, confusion, count, count_errors, precision_recall_f1
+from tellapart.tasks.detection.counting import CountedBoxes, confusion, count, count_errors, precision_recall_f1
 from tellapart.tasks.detection.error_kinds import error_kinds
-from tellapart.tasks.detection.matching import OVERLAPS, Answered, ClassMatches, Doubles, Truth, match
+from tellapart.tasks.detection.matching import OVERLAPS, Answered, ClassMatches, Doubles, TrueBoxes, match
 from tellapart.tasks.detection.voc_precision import voc_precisions
 
 HEADLINE = "ap50"
@@ -31,7 +31,7 @@ _Statistics = Callable[[Counts], Mapping[str, NDArray[np.floating]]]
 
 def evaluate(
     answers: Sequence[Answered],
-    truths: Sequence[Truth],
+    truths: Sequence[TrueBoxes],
     *,
     classes: Sequence[str],
     thresholds: NDArray[np.floating],
@@ -99,7 +99,7 @@ def _precisions_resampled(matches: Sequence[ClassMatches], numbers: NDArray[np.i
     return statistics
 
 
-def _resampled(counted: Counted, numbers: NDArray[np.int64]) -> _Statistics:
+def _resampled(counted: CountedBoxes, numbers: NDArray[np.int64]) -> _Statistics:
     """What counts boxes at the thresholds, of resamples."""
 
     def statistics(counts: Counts) -> Mapping[str, NDArray[np.floating]]:
@@ -108,7 +108,7 @@ def _resampled(counted: Counted, numbers: NDArray[np.int64]) -> _Statistics:
     return statistics
 
 
-def _counts(counted: Counted, times: Doubles) -> dict[str, NDArray[np.floating]]:
+def _counts(counted: CountedBoxes, times: Doubles) -> dict[str, NDArray[np.floating]]:
     """Figures [b] at the thresholds, in all and by class, over how often each picture is there, [b, N]."""
     parts = [times @ one.T for one in (counted.right, counted.said, counted.positives)]  # [b, K] each
     precision, recall, f1 = precision_recall_f1(*(part.sum(axis=1) for part in parts))
@@ -123,7 +123,7 @@ def _counts(counted: Counted, times: Doubles) -> dict[str, NDArray[np.floating]]
 
 def _per_class(
     matches: Sequence[ClassMatches],
-    counted: Counted,
+    counted: CountedBoxes,
     classes: Sequence[str],
     thresholds: NDArray[np.floating],
     voc: Doubles,

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tellapart.tasks.detection.average_precision import Ranked, area_under_curve
-from tellapart.tasks.detection.matching import Answered, Doubles, Truth, box_overlaps
+from tellapart.tasks.detection.matching import Answered, Doubles, TrueBoxes, box_overlaps
 
 _OVERLAP = 0.5  # which must be passed
 
 
-def voc_precisions(answers: Sequence[Answered], truths: Sequence[Truth], class_count: int) -> Doubles:
+def voc_precisions(answers: Sequence[Answered], truths: Sequence[TrueBoxes], class_count: int) -> Doubles:
     """Of each class, [K]; NaN for one without a true box that counts.
 
     Source: Everingham et al. 2010, IJCV 88:303-338, sections 4.2 and 4.4, and the development kit's VOCevaldet.m; sides are
@@ -25,7 +25,7 @@ def voc_precisions(answers: Sequence[Answered], truths: Sequence[Truth], class_c
     return np.array([area_under_curve(_ranked(answers, truths, number)) for number in range(class_count)])
 
 
-def _ranked(answers: Sequence[Answered], truths: Sequence[Truth], number: int) -> Ranked:
+def _ranked(answers: Sequence[Answered], truths: Sequence[TrueBoxes], number: int) -> Ranked:
     own = [np.flatnonzero(answer.labels == number) for answer in answers]
     picture = np.repeat(np.arange(len(answers)), [len(places) for places in own])
     place = np.concatenate(own) if own else np.empty(0, dtype=np.int64)

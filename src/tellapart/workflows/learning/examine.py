@@ -65,6 +65,11 @@ def examine(
     listing = read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)
+    if corrections is not None and listing.task == "detection":
+        raise DataError(
+            f"the corrections {str(corrections)!r} say what a whole picture is, and {listing.source} has boxes. Correct the "
+            "annotations themselves, and leave the corrections out."
+        )
     if corrections is not None and corrections.is_dir():
         listing = add_pictures(listing, corrections, options.separator)
     elif corrections is not None:
