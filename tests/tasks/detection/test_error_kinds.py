@@ -6,14 +6,14 @@ import pytest
 
 from tellapart.tasks.detection.average_precision import average_precision, ranked
 from tellapart.tasks.detection.error_kinds import KINDS, error_kinds
-from tellapart.tasks.detection.matching import Answered, TrueBoxes, match
-from tests.tasks.detection.made_boxes import answered, made, true
+from tellapart.tasks.detection.matching import TrueBoxes, match
+from tests.tasks.detection.made_boxes import Answer, answered, made, true
 
 A, B, FAR = (0, 0, 10, 10), (100, 0, 110, 10), (300, 0, 310, 10)
 SHIFTED = (5, 0, 15, 10)  # a third of it is A
 
 
-def kinds(answers: list[Answered], truths: list[TrueBoxes], classes: int = 2) -> dict[str, tuple[int, float]]:
+def kinds(answers: list[Answer], truths: list[TrueBoxes], classes: int = 2) -> dict[str, tuple[int, float]]:
     found = error_kinds(answers, truths, match(answers, truths, classes))
     assert tuple(found) == KINDS
     return {kind: (int(one["number"]), one["lost"]) for kind, one in found.items() if one["number"] or one["lost"]}
