@@ -58,8 +58,10 @@ def find_template(reliefs: Sequence[Relief]) -> Template:
 
 def own_detail(pictures: Sequence[Relief], shown: NDArray[np.bool_], template: Template) -> list[NDArray[np.float64]]:
     """Of reliefs [H, W] that lie on each other: what of them is `shown` [H, W], [n], without the mean and the template."""
-    matrix = template.columns(shown.shape)[shown.ravel()].astype(np.float64)
-    gram = matrix.T @ matrix + 1e-6 * np.eye(matrix.shape[1])
-    values = np.stack([picture[shown] for picture in pictures], axis=1).astype(np.float64) - 128.0
-    left = values - matrix @ np.linalg.solve(gram, matrix.T @ values)
-    return list(left.T)
+    values = np.stack([picture[shown] for picture in pictures], axis=1).astype(np.float32) - np.float32(128.0)
+    if not len(template.parts):
+        return list((values - values.mean(axis=0)).T.astype(np.float64))
+    matrix = template.columns(shown.shape)[shown.ravel()]
+    gram = (matrix.T @ matrix).astype(np.float64) + 1e-6 * np.eye(matrix.shape[1])
+    along = np.linalg.solve(gram, (matrix.T @ values).astype(np.float64)).astype(np.float32)
+    return list((values - matrix @ along).T.astype(np.float64))
