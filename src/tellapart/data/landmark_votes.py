@@ -166,14 +166,16 @@ def _matches(bits: NDArray[np.uint8], workers: int) -> Iterator[tuple[_Rows, _Ro
 def _close(asking: NDArray[np.int8], inside: NDArray[np.int8]) -> tuple[_Rows, _Rows]:
     """Places of both that lie within reach of each other, or of each other's mirror image."""
     first, second = asking.astype(np.float32), inside.astype(np.float32)
-    # |a - b|² <= reach, with everything about b on one side of the product and everything about a on the other.
+    # |a - b|² <= reach, with everything about b on one side of the product and everything about a on the other: >= 0.
+    least = (np.einsum("nd,nd->n", first, first) - _REACH * _GRAIN**2) / 2
+    half = np.einsum("nd,nd->n", second, second) / 2
+    ones = np.ones(max(len(first), len(second)), dtype=np.float32)
     products = first[:, _EVEN:] @ second[:, _EVEN:].T
     np.abs(products, out=products)  # the mirror image of b has the other sign there
-    products += first[:, :_EVEN] @ second[:, :_EVEN].T
-    products -= np.einsum("nd,nd->n", second, second) / 2
-    least = (np.einsum("nd,nd->n", first, first) - _REACH * _GRAIN**2) / 2
-    near = products >= least[:, None]
-    if int(near.sum()) <= _MOST_CLOSE * len(first):
+    left = np.column_stack((first[:, :_EVEN], ones[: len(first)], -least))
+    products += left @ np.column_stack((second[:, :_EVEN], -half, ones[: len(second)])).T
+    near = products >= 0
+    if np.count_nonzero(near) <= _MOST_CLOSE * len(first):
         places = np.flatnonzero(near)
         return places // len(second), places % len(second)
     best = _largest(products, min(_MOST_CLOSE, len(second)))
