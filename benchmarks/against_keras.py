@@ -2,8 +2,9 @@
 
 Whole processes are timed, from start to exit, imports included; of ours also the time to its summary, which is printed before
 the report is written, and which is what Keras' answer is compared with. First each program runs once untimed (Keras for one
-epoch), so that bytecode and pictures are in memory for both. Then, in turn: Keras, `tellapart train` with an empty
-cache, `tellapart train` again with the cache that the former filled. Both see the processor only.
+epoch), so that bytecode and pictures are in memory for both. Then, in turn: Keras; `tellapart train` with an empty cache, which
+is the very first run; with nothing but the network in its cache, which is a run on new pictures; and with the cache that the
+first one filled, which is a second run on the same pictures. All see the processor only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 KERAS = HERE.parent / ".venv-keras"
 TELLAPART = Path(sys.executable).with_name("tellapart")
+RUNS = {
+    "tellapart_cold": "empty cache",
+    "tellapart_new_pictures": "the network in the cache",
+    "tellapart_warm": "warm cache",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,25 +64,29 @@ def main() -> None:
 
 
 def one_round(pictures: Path, epochs: int, only: str | None, *, note: str = "") -> Iterator[tuple[str, Timing]]:
-    """Keras, then tellapart with an empty cache, then tellapart with the cache just filled."""
+    """Keras, then tellapart with an empty cache, with the network that is then in it, and with all that is then in it."""
     with tempfile.TemporaryDirectory(prefix="against-keras-") as name:
         folder = Path(name)
         if only != "tellapart":
             python, script = KERAS / "bin" / "python", HERE / "keras_tutorial.py"
             recipe = [str(python), str(script), str(pictures), "--epochs", str(epochs)]
-            timing, text = timed(f"{note}keras", recipe, folder)
+            timing, text = timed(f"{note}keras", recipe, folder, cache=folder / "none")
             yield "keras", replace(timing, answered=timing.seconds, answer=last_object(text))
         if only != "keras":
             command = [str(TELLAPART), "train", str(pictures)]
-            for name, cache in (("tellapart_cold", "empty"), ("tellapart_warm", "warm")):
-                timing, _ = timed(f"{note}tellapart, {cache} cache", command, folder)
+            filled, network = folder / "cache", folder / "network alone"
+            for name, title in RUNS.items():
+                if name == "tellapart_new_pictures":
+                    shutil.copytree(filled / "backbones", network / "backbones")
+                cache = network if name == "tellapart_new_pictures" else filled
+                timing, _ = timed(f"{note}tellapart, {title}", command, folder, cache=cache)
                 metrics = json.loads((folder / "runs" / "latest" / "metrics.json").read_text(encoding="utf-8"))
                 yield name, replace(timing, answer=metrics["test"]["accuracy"])
 
 
-def timed(title: str, command: Sequence[str], folder: Path) -> tuple[Timing, str]:
-    """Run a command in `folder`, which also holds its cache. Raises: SystemExit with its messages if it fails."""
-    environment = {**os.environ, "TELLAPART_CACHE": str(folder / "cache"), "CUDA_VISIBLE_DEVICES": "-1"}
+def timed(title: str, command: Sequence[str], folder: Path, *, cache: Path) -> tuple[Timing, str]:
+    """Run a command in `folder` with that cache. Raises: SystemExit with its messages if it fails."""
+    environment = {**os.environ, "TELLAPART_CACHE": str(cache), "CUDA_VISIBLE_DEVICES": "-1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     messages = folder / "messages"
     with messages.open("wb") as err:
@@ -127,6 +138,7 @@ def summary(rounds: Sequence[dict[str, Timing]]) -> dict[str, object]:
     if "keras" in median and "tellapart_cold" in median:
         for name, seconds in (("times_quicker", answered), ("times_quicker_with_report", median)):
             found[name] = round(median["keras"] / seconds["tellapart_cold"], 1)
+            found[f"{name}_new_pictures"] = round(median["keras"] / seconds["tellapart_new_pictures"], 1)
             found[f"{name}_second_time"] = round(median["keras"] / seconds["tellapart_warm"], 1)
     if "tellapart_cold" in median:
         found["accuracy"] = rounds[-1]["tellapart_cold"].answer

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from tellapart.cli.console import make_reporter
 from tellapart.data.examples import PictureFile
 from tellapart.evaluation.intervals import wilson
-from tellapart.features.backbone import prepare_backbone
+from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import open_engine
 from tellapart.features.extract import extract
@@ -30,24 +31,31 @@ from tellapart.workflows.demo import write_solar_table
 from tellapart.workflows.learning.examine import examine
 
 
-def embeddings(
-    backbone_name: str, pictures: Path | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Vectors [N, D], labels [N] and copy groups [N] of what can be read; how many numbers each stage has.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """The pictures of a set that can be read, as a frozen network sees them."""
 
-    `pictures` is a folder or a CSV; None is all solar cells, of which 1 is defective.
-    """
+    files: tuple[PictureFile, ...]
+    vectors: np.ndarray  # float32 [N, D]
+    labels: np.ndarray  # int64 [N]
+    groups: np.ndarray  # [N], of copies
+    backbone: ReadyBackbone
+
+
+def seen_by(backbone_name: str, pictures: Path | None = None) -> Seen:
+    """`pictures` is a folder or a CSV; None is all solar cells, of which 1 is defective."""
     backbone = prepare_backbone(backbone_name, cache=cache_folder(), weights=None).wait()
     with open_cache() as cache:
         source = pictures or write_solar_table(cache_folder() / "demo")
         examined = examine(source, cache=cache, reporter=make_reporter(quiet=False))
         usable = [row for row, one in enumerate(examined.inspections) if not one.problem]
-        entries, seen = ([table[row] for row in usable] for table in (examined.listing.entries, examined.inspections))
+        entries, looks = ([table[row] for row in usable] for table in (examined.listing.entries, examined.inspections))
+        files = [
+            PictureFile(path=entry.path, file_hash=one.file_hash, content_hash=one.content_hash)
+            for entry, one in zip(entries, looks, strict=True)
+        ]
         features = extract(
-            [
-                PictureFile(path=entry.path, file_hash=one.file_hash, content_hash=one.content_hash)
-                for entry, one in zip(entries, seen, strict=True)
-            ],
+            files,
             engine=open_engine(backbone, "cpu"),
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,
@@ -56,9 +64,21 @@ def embeddings(
             cache=cache,
         )
     classes = ["functional", "defective"] if pictures is None else sorted({entry.target.text for entry in entries})
-    labels = np.array([classes.index(entry.target.text) for entry in entries], dtype=np.int64)
-    groups = np.array([examined.audit.groups[row] for row in usable])
-    return features.vectors, labels, groups, backbone.stages
+    return Seen(
+        files=tuple(files),
+        vectors=features.vectors,
+        labels=np.array([classes.index(entry.target.text) for entry in entries], dtype=np.int64),
+        groups=np.array([examined.audit.groups[row] for row in usable]),
+        backbone=backbone,
+    )
+
+
+def embeddings(
+    backbone_name: str, pictures: Path | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Vectors [N, D], labels [N] and copy groups [N] of what can be read; how many numbers each stage has."""
+    seen = seen_by(backbone_name, pictures)
+    return seen.vectors, seen.labels, seen.groups, seen.backbone.stages
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ replaced. `top` is the precision among as many pictures as were flipped, the lea
 guessing would give.
 
     python benchmarks/flipped_labels.py cats_dogs/ sign_digits/ solar --seeds 3     solar: the package elpv-dataset
+    python benchmarks/flipped_labels.py hotdog/ --stages                            with the means of all stages, unweighed
 """
 
 from __future__ import annotations
@@ -17,44 +18,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from elpv import embeddings
 
-from tellapart.cli.console import make_reporter
-from tellapart.data.examples import PictureFile
 from tellapart.evaluation.labels import LabelReport, examine_labels
-from tellapart.features.backbone import ReadyBackbone, prepare_backbone
-from tellapart.features.cache import Cache
-from tellapart.features.caching import open_cache
-from tellapart.features.engine import open_engine
-from tellapart.features.extract import extract
-from tellapart.storage import cache_folder
 from tellapart.training.out_of_fold import out_of_fold
-from tellapart.workflows.demo import write_solar_table
-from tellapart.workflows.learning.examine import examine
-
-
-def read(pictures: Path, backbone: ReadyBackbone, cache: Cache) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Embeddings [N, D], labels [N] and copy groups [N] of what can be read."""
-    examined = examine(pictures, cache=cache, reporter=make_reporter(quiet=False))
-    entries, seen = examined.listing.entries, examined.inspections
-    usable = [index for index, inspection in enumerate(seen) if not inspection.problem]
-    features = extract(
-        [
-            PictureFile(
-                path=entries[index].path, file_hash=seen[index].file_hash, content_hash=seen[index].content_hash
-            )
-            for index in usable
-        ],
-        engine=open_engine(backbone, "cpu"),
-        preprocessing=backbone.preprocessing,
-        embedding=backbone.embedding,
-        fingerprint=backbone.fingerprint,
-        stages=backbone.stages,
-        cache=cache,
-    )
-    classes = sorted({entries[index].target.text for index in usable})
-    labels = np.array([classes.index(entries[index].target.text) for index in usable], dtype=np.int64)
-    vectors = features.vectors[:, sum(backbone.stages) :]  # the last layer, as the label doctor takes it
-    return vectors, labels, [examined.audit.groups[index] for index in usable]
 
 
 def judge(vectors: np.ndarray, labels: np.ndarray, groups: list[str]) -> tuple[LabelReport, np.ndarray]:
@@ -95,25 +62,24 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
+    parser.add_argument("--stages", action="store_true", help="the means of all stages beside the last layer")
     arguments = parser.parse_args()
-    backbone = prepare_backbone(arguments.backbone, cache=cache_folder(), weights=None).wait()
-    with open_cache() as cache:
-        for name in arguments.pictures:
-            pictures = write_solar_table(cache_folder() / "demo") if name == "solar" else Path(name)
-            vectors, labels, groups = read(pictures, backbone, cache)
-            facts = {
-                "pictures": pictures.name,
-                "n": len(labels),
-                "classes": int(labels.max()) + 1,
-                "named_before": len(judge(vectors, labels, groups)[0].wrong),
-            }
-            found = [measure(vectors, labels, groups, arguments.share, seed) for seed in range(arguments.seeds)]
-            for row in found:
-                print(json.dumps(facts | row), flush=True)
-            mean = {
-                key: round(float(np.mean([row[key] for row in found])), 3) for key in ("precision", "recall", "top")
-            }
-            print(json.dumps(facts | {"mean_of_seeds": arguments.seeds} | mean), flush=True)
+    for name in arguments.pictures:
+        vectors, labels, groups, stages = embeddings(arguments.backbone, None if name == "solar" else Path(name))
+        # The last layer alone is what the label doctor takes.
+        vectors, groups = vectors if arguments.stages else vectors[:, sum(stages) :], groups.tolist()
+        facts = {
+            "pictures": Path(name).name,
+            "n": len(labels),
+            "classes": int(labels.max()) + 1,
+            "numbers": vectors.shape[1],
+            "named_before": len(judge(vectors, labels, groups)[0].wrong),
+        }
+        found = [measure(vectors, labels, groups, arguments.share, seed) for seed in range(arguments.seeds)]
+        for row in found:
+            print(json.dumps(facts | row), flush=True)
+        mean = {key: round(float(np.mean([row[key] for row in found])), 3) for key in ("precision", "recall", "top")}
+        print(json.dumps(facts | {"mean_of_seeds": arguments.seeds} | mean), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The numbers of a multi-label run once more, by scikit-learn. In: a finished run of the probe. Out: differences, as JSON.
 
-From tellapart come the embeddings, the splits, the strength that cross-validation chose, the logits that it held out of the
-training split, and whether it calibrates. Everything after that is done again
-by others: LogisticRegression a class, scipy's Nelder-Mead for scale and offset, every threshold tried with f1_score or
-precision_score, and sklearn.metrics for the figures. Ends with 1 where a figure of metrics.json differs by more than a
-millionth, or a probability of the test split by more than three: the model adds up 1,280 products in single precision, which
-alone moves a logit by up to 0.00001.
+From tellapart come the embeddings, the splits, the strength and the weighing of the stages that cross-validation chose, the
+logits that it held out of the training split, and whether it calibrates. Everything after that is done again by others:
+LogisticRegression a class, scipy's Nelder-Mead for scale and offset, every threshold tried with f1_score or precision_score, and
+sklearn.metrics for the figures. Ends with 1 where a figure of metrics.json differs by more than a millionth, or a probability of
+the test split by more than three: the model adds up 1,280 products or more in single precision, which alone moves a logit by up
+to 0.00001.
 
     tellapart train collages/collages.csv --strategy probe
     python benchmarks/multilabel_oracle.py runs/latest
@@ -28,7 +28,7 @@ from sklearn.linear_model import LogisticRegression
 from tellapart.cli.console import make_reporter
 from tellapart.data.targets import class_sets
 from tellapart.features.caching import open_cache
-from tellapart.runs.embeddings import embed_run
+from tellapart.runs.embeddings import embed_by_own
 from tellapart.runs.open import OpenRun
 from tellapart.tasks.multilabel.weighing import balanced_positive_weights
 from tellapart.training.multilabel_probe import fit_multilabel_probe
@@ -38,22 +38,39 @@ ROUNDING = 3e-6  # of a probability
 Array = np.ndarray
 
 
+# By which power of its size each layer's numbers are divided, by the weighing's name.
+POWERS = {"alike": 0, "fourth_root": 1 / 4, "square_root": 1 / 2}
+
+
 def read(run: OpenRun) -> tuple[Array, Array, Array, list[str]]:
-    """Embeddings [N, D], targets [N, K] in {0, 1, NaN}, splits [N] and paths [N] of the run's pictures."""
+    """Embeddings [N, D] of all layers, targets [N, K] in {0, 1, NaN}, splits [N] and paths [N] of the run's pictures."""
+    examples = [one for one in run.examples if not one.problem and one.split]
     with open_cache() as cache:
-        embedded = embed_run(run, cache, make_reporter(quiet=True))
-    if len(embedded.examples) < embedded.n_all:
-        raise SystemExit(f"the run has {embedded.n_all:,} pictures; this looks at {len(embedded.examples):,} at most.")
-    targets = class_sets([example.target for example in embedded.examples], run.manifest.classes)
-    splits = np.array([example.split for example in embedded.examples])
-    return embedded.vectors.astype(np.float64), targets, splits, [str(one.path) for one in embedded.examples]
+        vectors, kept = embed_by_own(run, examples, cache, make_reporter(quiet=True))
+    if len(kept) < len(examples):
+        raise SystemExit(f"of the run's {len(examples):,} pictures only {len(kept):,} can still be read.")
+    targets = class_sets([example.target for example in examples], run.manifest.classes)
+    splits = np.array([example.split for example in examples])
+    return vectors.astype(np.float64), targets, splits, [str(one.path) for one in examples]
 
 
-def standardise(vectors: Array, train: Array) -> Array:
-    """As the probe's documentation says: no feature is stretched more than the median one that varies."""
-    mean, deviation = vectors[train].mean(axis=0), vectors[train].std(axis=0)
-    varies = deviation > 1e-6 * np.hypot(mean, deviation)
-    return (vectors - mean) * np.where(varies, 1 / np.maximum(deviation, np.median(deviation[varies])), 0)
+def standardise(vectors: Array, train: Array, stages: tuple[int, ...], weighing: str) -> Array:
+    """As the probe's documentation says: of a layer no feature is stretched more than its median one that varies.
+
+    Vectors begin with the means of each stage. Where they count, each layer's features are divided by a power of their number,
+    and all multiplied so that what they were multiplied with has a mean square of 1.
+    """
+    if weighing == "last":
+        vectors, stages = vectors[:, sum(stages) :], ()
+    layers, factors = np.split(vectors, np.cumsum(stages), axis=1) if stages else [vectors], []
+    scaled = []
+    for layer in layers:
+        mean, deviation = layer[train].mean(axis=0), layer[train].std(axis=0)
+        varies = deviation > 1e-6 * np.hypot(mean, deviation)
+        scaled.append((layer - mean) * np.where(varies, 1 / np.maximum(deviation, np.median(deviation[varies])), 0))
+        factors.append(np.full(layer.shape[1], layer.shape[1] ** -POWERS.get(weighing, 0)))
+    factor = np.concatenate(factors)
+    return np.hstack(scaled) * factor / np.sqrt(np.mean(factor**2))
 
 
 def fit_logits(inputs: Array, targets: Array, strength: float, balanced: bool) -> Array:
@@ -95,6 +112,7 @@ def hold_out(run: OpenRun, vectors: Array, targets: Array, train: Array) -> Arra
         run.settings.seed,
         np.array(balanced_positive_weights(targets[rows])) if run.settings.class_weights == "balanced" else None,
         classes=run.classes,
+        stages=run.manifest.backbone.stages,
     )
     logits = np.full(targets.shape, np.nan)
     if fitted.held_out is not None:
@@ -121,7 +139,8 @@ def predict(run: OpenRun, vectors: Array, targets: Array, splits: Array) -> tupl
     """Calibrated probabilities [N, K] and thresholds [K]."""
     details, rule = run.metrics["training"]["probe"], run.metrics["threshold_rule"]
     train, validation = splits == "train", splits == "validation"
-    inputs = standardise(vectors, train)
+    weighing = details.get("stages", {}).get("weighing", "last")
+    inputs = standardise(vectors, train, run.manifest.backbone.stages, weighing)
     held_out = None if run.metrics["calibration"]["method"] == "none" else hold_out(run, vectors, targets, train)
     chances, thresholds = np.empty(targets.shape), np.empty(targets.shape[1])
     for number in range(targets.shape[1]):

@@ -22,6 +22,8 @@ from tellapart.bundle import (
     Score,
 )
 from tellapart.data.dataset import Dataset, gather
+from tellapart.data.examples import Example
+from tellapart.data.targets import Target
 from tellapart.export.assemble import assemble
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
@@ -140,6 +142,27 @@ def tiny_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
     weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
     bias = np.array([0.1, 0.2, 0.3], dtype=np.float32)
     return assemble(tiny_network, weight=weight, bias=bias, manifest=tiny_manifest)
+
+
+@pytest.fixture(scope="session")
+def as_listed() -> Callable[[Mapping[Path, Target]], list[Example]]:
+    """Training pictures as a run lists them: of each path what is known of it, its number for a hash."""
+
+    def listed(targets: Mapping[Path, Target]) -> list[Example]:
+        return [
+            Example(
+                path=path,
+                target=target,
+                split="train",
+                group="",
+                content_hash=f"{number:032x}",
+                width=20,
+                height=30,
+            )
+            for number, (path, target) in enumerate(targets.items())
+        ]
+
+    return listed
 
 
 @pytest.fixture

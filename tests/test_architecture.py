@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,39 @@ def test_a_training_on_the_cached_network_does_not_wait_for_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def classes_by_name(folder: Path) -> dict[str, list[str]]:
+    """Where each class of that name stands, of those that stand twice; one with _ in front is at home in its file."""
+    places = defaultdict(list)
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path.relative_to(folder).as_posix())
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_a_class_name_stands_for_one_thing(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("class Row: ...\nclass Other: ...\nclass _Own: ...\n")
+    (tmp_path / "two.py").write_text("def make():\n    class Row: ...\nclass _Own: ...\n")
+    assert classes_by_name(tmp_path) == {"Row": ["one.py", "two.py"]}
+    assert classes_by_name(repository / "src" / "tellapart") == {}
+
+
+def test_the_formatter_has_its_way(repository: Path) -> None:
+    """Nothing is kept from it, so that no two styles stand beside each other."""
+    asks = re.compile("# fmt: " + "(skip|off)")
+    assert asks.search("x = 1  # fmt" + ": skip")
+    files = [path for folder in ("src", "tests", "benchmarks") for path in (repository / folder).rglob("*.py")]
+    assert [str(path) for path in files if asks.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_tests_stand_as_contributing_says(repository: Path) -> None:
+    """Their folders are those of the package, beside the walk and the deployment; of five modules three have a file."""
+    package, tests = repository / "src" / "tellapart", repository / "tests"
+    modules = {path.relative_to(package) for path in package.rglob("*.py") if path.name != "__init__.py"}
+    files = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert {path.parent for path in files} - {path.parent for path in modules} == {Path("walk"), Path("deploy")}
+    share = sum(path.with_name(f"test_{path.name}") in files for path in modules) / len(modules)
+    assert "About three modules in five" in (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert round(5 * share) == 3

@@ -16,6 +16,7 @@ from tellapart.bundle import (
     AbstentionRecord,
     ClassificationRecord,
     Manifest,
+    MultilabelRecord,
     Score,
     open_model,
     read_manifest,
@@ -225,3 +226,18 @@ def test_a_score_as_json_and_back() -> None:
     assert kept.model_dump() == {"value": 0.5, "low": 0.25, "high": None}
     assert kept.model_dump_json() == '{"value":0.5,"low":0.25,"high":null}'
     assert Score.of({"value": 1.5}) == Score(value=1.5)
+
+
+def test_a_file_of_schema_3_answers_as_it_did(repository: Path) -> None:
+    """Written by tellapart at the schema's time: several classes a picture, the logit of each ten times the mean of its colour."""
+    opened = open_model(repository / "tests" / "files" / "schema_3.onnx")
+    assert (opened.manifest.schema_version, opened.manifest.task) == (4, "multilabel")
+    record = opened.manifest.record_of(MultilabelRecord)
+    assert (record.thresholds, record.threshold_rule, record.novelty_threshold) == ((0.5, 0.25, 0.75), "f1", 1.0)
+    pixels = opened.manifest.preprocessing
+    assert (pixels.fit, pixels.value_range, pixels.colour) == ("crop", None, "stored")
+    images = np.zeros((2, 16, 16, 3), dtype=np.uint8)
+    images[1, ..., 2] = 51
+    # By hand: logits (0, 0, 0) and (2, 0, 0); scales (1, 1, 0.5) and offsets (-5, -5, -2).
+    expected = 1 / (1 + np.exp([[5.0, 5.0, 2.0], [3.0, 5.0, 2.0]]))
+    np.testing.assert_allclose(opened.compute(images, ("probabilities",))["probabilities"], expected, rtol=1e-5)

@@ -58,6 +58,8 @@ __all__ = [
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PathLike = str | os.PathLike[str]
+# What `train` is told that is no line of a recipe.
+_NO_SETTINGS = ("recipe", "resume", "moved", "settings", "progress")
 
 
 def __getattr__(name: str) -> Any:
@@ -129,39 +131,12 @@ def train(
     `progress` shows bars and the audit's findings on standard error.
     Raises: a subclass of tellapart.TellapartError whose text says value, rule and remedy.
     """
-    given = {
-        "data": pictures,
-        "labels": labels,
-        "out": out,
-        "task": task,
-        "label_separator": label_separator,
-        "reading": None if reading is None else dict(reading),
-        "value_range": value_range,
-        "strategy": strategy,
-        "budget": budget,
-        "backbone": backbone,
-        "weights": weights,
-        "class_weights": class_weights,
-        "coverage": coverage,
-        "precision": precision,
-        "folds": folds,
-        "unfreeze": unfreeze,
-        "views": views,
-        "network": network,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "augment": augment,
-        "seed": seed,
-        "strict": strict,
-        "device": device,
-        "engine": engine,
-        "report": report,
-        "language": language,
-    }
+    # By the names above, so that what is added there is handed on; nothing else has a name here yet.
+    given = {name: value for name, value in locals().items() if name not in _NO_SETTINGS}
     from tellapart.cli.console import make_reporter
     from tellapart.workflows.calling import train_as_told
 
+    given = {"data": given.pop("pictures"), **given, "reading": None if reading is None else dict(reading)}
     paths = [None if path is None else Path(path) for path in (recipe, resume, moved)]
     return train_as_told(given, settings or {}, *paths, reporter=make_reporter(quiet=not progress))
 
@@ -209,6 +184,7 @@ def explain(
     class_name: str | None = None,
     out: _PathLike | None = None,
     neighbours: int = 6,
+    moved: _PathLike | None = None,
     force: bool = False,
     progress: bool = False,
 ) -> Explanation:
@@ -216,7 +192,8 @@ def explain(
 
     `methods` are gradcam, gradcam++, scorecam, stages, occlusion, integrated_gradients or all; none: what fits the network. `layer`
     is looked at instead of the last map, `class_name` explained instead of the most probable class. `out` is a folder, None a new
-    one in ./explanations; what is there is replaced only with `force`.
+    one in ./explanations; what is there is replaced only with `force`. `moved` is where the training pictures lie now,
+    if they were moved.
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     from tellapart.cli.console import make_reporter
@@ -225,7 +202,7 @@ def explain(
 
     several = [pictures] if isinstance(pictures, str | os.PathLike) else list(pictures)
     return run_explanation(
-        OpenRun(Path(model)),
+        OpenRun(Path(model), pictures=None if moved is None else Path(moved)),
         [os.fspath(one) for one in several],
         methods=tuple(methods),
         layer=layer,

@@ -24,6 +24,7 @@ from tellapart.manifest import (
     BackboneRecord,
     ClassificationRecord,
     DataRecord,
+    DetectionRecord,
     Manifest,
     MultilabelRecord,
     PreprocessingRecord,
@@ -46,6 +47,7 @@ __all__ = [
     "BackboneRecord",
     "ClassificationRecord",
     "DataRecord",
+    "DetectionRecord",
     "Manifest",
     "Model",
     "MultilabelRecord",
@@ -86,7 +88,7 @@ class Model:
 
 
 def seal(graph_with_placeholder: bytes) -> bytes:
-    """Put the SHA-256 of the file into the place that `DIGEST_KEY` keeps for it (64 zeros)."""
+    """Put the SHA-256 of the file into the place that `DIGEST_KEY` keeps for it (64 zeros). Raises: ValueError without one."""
     at = _digest_at(graph_with_placeholder)
     if at is None or graph_with_placeholder[at : at + 64] != _ZEROS:
         raise ValueError(f"the metadata has no {DIGEST_KEY} of 64 zeros")

@@ -18,6 +18,12 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 from __future__ import annotations
 
 
+def kind_of(value: object) -> str:
+    """What a value is, for a message: "a list", "an int", "None"."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
 class TellapartError(Exception):
     """The root of the tree; the command line catches it once and exits with code 2."""
 
@@ -49,7 +55,7 @@ class TrainingError(TellapartError):
 
 
 class ForeignCheckpoint(TrainingError):
-    """The checkpoints in a run's folder belong to another training, of other settings or pictures."""
+    """The checkpoints in a run's folder belong to another training, of other settings or pictures, or to another version."""
 
 
 class MachineError(TellapartError):

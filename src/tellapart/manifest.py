@@ -174,8 +174,37 @@ class MultilabelRecord(_Part):
                 raise ValueError(f"{name} are {len(found)} numbers; there must be a finite one for each class")
 
 
-TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord
-_Kind = TypeVar("_Kind", ClassificationRecord, MultilabelRecord)
+class DetectionRecord(_Part):
+    """How boxes with classes are decided, K classes each for itself: scores are sigmoid(scale * logit + offset)."""
+
+    kind: Literal["detection"] = "detection"
+    scales: tuple[float, ...]  # [K], above 0: calibration changes no order within a class
+    offsets: tuple[float, ...]  # [K]
+    thresholds: tuple[float, ...]  # [K], a box at least this certain is told
+    threshold_rule: str  # how they were chosen: "f1", or "precision 0.9"
+    calibrated_on: int  # validation pictures
+    # Of two boxes of one class the less certain one is left out where their IoU is above.
+    overlap: float = Field(gt=0, lt=1)
+    most: int = Field(gt=0)  # boxes a picture
+    least_score: float = Field(ge=0, lt=1)  # what is less certain is no box
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The outputs that the network must have; `labels` too where the graph itself leaves out boxes on others."""
+        return ("boxes", "scores")
+
+    def check(self, classes: int) -> None:
+        """Raises: ValueError unless it holds a finite number of each kind for that many classes, scales above 0."""
+        for name in ("scales", "offsets", "thresholds"):
+            found = getattr(self, name)
+            if len(found) != classes or not all(map(math.isfinite, found)):
+                raise ValueError(f"{name} are {len(found)} numbers; there must be a finite one for each class")
+        if min(self.scales) <= 0:
+            raise ValueError(f"a scale is {min(self.scales):g}; each must be above 0")
+
+
+TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord
+_Kind = TypeVar("_Kind", ClassificationRecord, MultilabelRecord, DetectionRecord)
 
 
 class Manifest(_Part):

@@ -172,7 +172,7 @@ def test_paths_folders_addresses_and_tables_of_them(tmp_path: Path) -> None:
         (lambda: np.zeros((0, 4, 3), np.uint8), r"array of uint8 \[0, 4, 3\]"),
         (lambda: np.zeros((4, 0), np.uint16), r"array of uint16 \[4, 0\]"),
         (lambda: np.zeros(4, np.uint8), r"array of uint8 \[4\]"),
-        (lambda: [io.StringIO("text")], "picture 0 is a file that gives str, not bytes. Open it with mode 'rb'"),
+        (lambda: [io.StringIO("text")], "picture 0 is a file that gives a str, not bytes. Open it with mode 'rb'"),
         (lambda: [{}], "picture 0 is a dict; a picture is a path"),
         (
             lambda: pandas.DataFrame({"x": ["a"]}),
@@ -206,8 +206,15 @@ def test_what_is_not_plainly_a_picture_is_refused(given: Callable[[], Any], word
         (
             3,
             (
-                "picture 0 is a int; a picture is a path, the bytes of a picture file, an open file, a PIL image, a NumPy array of "
-                "uint8 or a torch tensor. Give one of these."
+                "picture 0 is an int; a picture is a path, the bytes of a picture file, an open file, a PIL image, a NumPy array "
+                "of uint8 or a torch tensor. Give one of these."
+            ),
+        ),
+        (
+            {"a.png": "cat"},
+            (
+                "picture 0 is a dict; a picture is a path, the bytes of a picture file, an open file, a PIL image, a NumPy array "
+                "of uint8 or a torch tensor. Give one of these."
             ),
         ),
         (
@@ -229,7 +236,7 @@ def test_what_is_not_plainly_a_picture_is_refused(given: Callable[[], Any], word
             "row 1 of the table's column 'path' is 7, no path. Correct it or leave it out.",
         ),
     ],
-    ids=["array", "tensor", "other", "columns", "a long column", "row"],
+    ids=["array", "tensor", "other", "mapping", "columns", "a long column", "row"],
 )
 def test_a_refusal_says_what_it_is_what_may_be_and_what_to_do(given: Any, message: str) -> None:
     with pytest.raises(DataError) as fault:

@@ -84,6 +84,28 @@ def test_an_archive_is_walked_like_the_folder_that_it_packs(tmp_path: Path, kind
     assert found(tmp_path, tmp_path / f"pets{ending}") == wanted
     assert found(tmp_path, tmp_path / f"*{ending}") == wanted, "found by a glob"
     assert read_item(PathItem(path=str(tmp_path / f"pets{ending}" / "a" / "9.png"), named=False)) == b"a/9.png"
+    assert found(tmp_path, tmp_path / f"pets{ending}" / "a") == wanted[:1], "a folder in it, and not a b or a-b"
+    (inside,) = expand(
+        [
+            str(tmp_path / f"pets{ending}" / "b.png"),
+        ]
+    )
+    assert inside == PathItem(path=str(tmp_path / f"pets{ending}" / "b.png"), named=True)
+
+
+def test_what_lies_in_a_broken_archive_is_left_to_its_row(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"no zip")
+    assert found(tmp_path, tmp_path / "a.zip" / "cat", named=True) == ["a.zip/cat"]
+
+
+def test_a_text_may_be_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "Names.TXT"
+    path.write_text("a.png\n")
+    with pytest.raises(PictureError, match="but a text. If it lists pictures, give it with --list before it"):
+        read_item(PathItem(path=str(path), named=True))
+    assert read_item(PathItem(path=str(path), named=False)) == b"a.png\n"
+    path.write_bytes(b"")
+    assert read_item(PathItem(path=str(path), named=True)) == b"", "an empty file is told as one"
 
 
 def test_pictures_in_a_table_are_its_rows_wherever_it_is_found(tmp_path: Path) -> None:
@@ -167,7 +189,7 @@ def test_a_table_that_was_named_says_how_its_pictures_are_taken(tmp_path: Path, 
 
 def test_a_picture_with_the_ending_of_a_table_and_a_text_with_another_are_read(tmp_path: Path) -> None:
     """Text holds no byte 0, at least not in its first 4,096."""
-    for name, data in (("a.csv", b"x" * 4095 + b"\0"), ("b.txt", b"path,label")):
+    for name, data in (("a.csv", b"x" * 4095 + b"\0"), ("b.text", b"path,label")):
         (tmp_path / name).write_bytes(data)
         assert read_item(PathItem(path=str(tmp_path / name), named=True)) == data
     (tmp_path / "c.csv").write_bytes(b"x" * 4096 + b"\0")

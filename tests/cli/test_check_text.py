@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tellapart.cli.check import _shown, command
+from tellapart.cli.check import _shown, _table, command
 from tests.data.made_scenes import cropped, made_scene
 
 
@@ -63,6 +63,20 @@ def test_augmented_copies_are_told_apart_from_not_looked_for(tmp_path: Path, mon
     assert json.loads(said("--json"))["augmented"] == 1
 
 
+def test_what_is_wrong_with_a_set_of_classes_is_not_cut_off() -> None:
+    path, many = "collages/pictures/0150.jpg", "cat|dog|hand sign|raccoon"
+    rows = [
+        {"path": path, "label": many, "suggested": "cat|dog|raccoon", "score": 0.978},
+        {"path": path, "label": "cat", "suggested": "x|" * 30, "score": 0.9},
+    ]
+    head, first, second = _table(rows, "Probably wrong labels", None)[2:]
+    assert first == f"  {path:<44}{many} cat|dog|raccoon{' ' * 26}  0.978"
+    assert second == f"  {path:<44}cat{' ' * 23}{'x|' * 18}x...   0.900"
+    assert head == f"  {'picture':<44}{'label':<26}{'looks like':<41}  score"
+    one = [{"path": path, "label": "cat", "suggested": "dog", "score": 0.5}]
+    assert _table(one, "Outliers", None)[3] == f"  {path:<44}{'cat':<20}{'dog':<20}  0.500"
+
+
 def test_how_the_data_were_read_is_told_whatever_is_asked_for(colours: Path, tmp_path: Path) -> None:
     rows = [f"{path.relative_to(colours)},{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
     table = colours / "table.csv"
@@ -77,3 +91,13 @@ def test_how_the_data_were_read_is_told_whatever_is_asked_for(colours: Path, tmp
     loud, quiet, record = told(), told("--quiet"), told("--quiet", "--json")
     assert [note in text for text in (*loud, *quiet)] == [False, True, True, False]
     assert any(note in one for one in json.loads(record[0])["notes"])
+
+
+def test_of_no_picture_that_can_be_read_no_sizes_are_shown(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "dog/1.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"nothing")
+    text = CliRunner().invoke(command, [str(tmp_path)]).stdout
+    assert "none of the 2 pictures in" in text
+    assert "pixels, median" not in text
+    assert "formats" not in text

@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.bundle import Manifest
 from tellapart.cli.main import execute
+from tellapart.data.content import content_hash
+from tellapart.data.inspection import TARGET
+from tellapart.decoding import Colour, decode
+from tellapart.export.assemble import assemble
+from tests.test_colour_profiles import P3, profile, saved
 
 
 def masks_beside(folder: Path) -> Path:
@@ -56,3 +63,34 @@ def test_quiet_keeps_how_the_pictures_were_read(
     assert "Predicting" not in said[("--quiet",)].err
     notes = json.loads(said[("--quiet", "--json")].out)["notes"]
     assert [f"! {note}" for note in notes] == said[("--quiet", "--json")].err.splitlines()
+
+
+@pytest.mark.parametrize("colour", ["stored", "srgb"])
+def test_a_model_from_before_profiles_knows_its_training_pictures_again(
+    tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str], colour: Colour
+) -> None:
+    """Its list has the hashes of pixels as they are stored; those of today's are of colours as their profile means them."""
+    pictures, rows = tmp_path / "pictures", []
+    icc = profile(P3, 2.2)
+    for place, label in enumerate(tiny_manifest.classes):
+        (pictures / label).mkdir(parents=True)
+        for number in range(2):
+            image = Image.new("RGB", (20 + number, 30), (40, 60 * place, 100))
+            path = pictures / label / f"{number}.png"
+            image.save(path, icc_profile=icc)
+            digest = content_hash(decode(saved(image, None), target=TARGET))
+            split = "train" if number else "test"
+            rows.append(f"{path},{label},{split},{digest},{digest},{image.width},30,")
+    run = tmp_path / "run"
+    run.mkdir()
+    head = "path,label,split,group,content_hash,width,height,problem"
+    (run / "examples.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
+    read = tiny_manifest.preprocessing.model_copy(update={"colour": colour})
+    manifest = tiny_manifest.model_copy(update={"preprocessing": read})
+    weight, bias = np.eye(3, dtype=np.float32), np.zeros(3, dtype=np.float32)
+    (run / "model.onnx").write_bytes(assemble(tiny_network, weight=weight, bias=bias, manifest=manifest))
+    assert execute(["evaluate", str(run / "model.onnx"), str(pictures), "--quiet", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["n"], told["seen_in_training"]) == (6, 3 if colour == "stored" else 0)
+    code = execute(["evaluate", str(run / "model.onnx"), str(pictures), "--quiet", "--json", "--split", "test"])
+    assert code == (0 if colour == "stored" else 2)

@@ -75,7 +75,14 @@ def test_a_key_a_list_and_a_file(start: Start, models: Path, colours: Path, tmp_
             ["--server", "http://127.0.0.1:9", "model.onnx", "a.png"],
             "model.onnx is a model, and with --server the server has it",
         ),
-        (["model.onnx", "a.png", "--model", "b"], "--model and --api-key-file are for a server. Name it with --server"),
+        (
+            ["a.png", "--model", "b c.onnx"],
+            (
+                "--model b c.onnx names a model of a server, and no server is named. A model file stands before the pictures, "
+                "without --model: tellapart predict 'b c.onnx' PICTURE. Name a server with --server URL."
+            ),
+        ),
+        (["model.onnx", "a.png", "--api-key-file", "k"], "--api-key-file is for a server. Name it with --server URL."),
         (["--server", "127.0.0.1:9", "a.png"], "Write it like http://127.0.0.1:9"),
         (["--server", "http://127.0.0.1:9", "--api-key-file", "none.txt", "a.png"], "cannot use none.txt"),
     ],

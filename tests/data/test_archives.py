@@ -171,6 +171,15 @@ def test_names_that_may_be_read_in_several_ways_are_asked_for(tmp_path: Path) ->
         scan(archive, encoding="ascii")
 
 
+def test_the_question_of_names_is_not_one_of_layouts(tmp_path: Path) -> None:
+    names = [
+        f"{folder}/{kind}{number}.png" for folder, kind in (("고양이", "cat"), ("강아지", "dog")) for number in range(3)
+    ]
+    archive = old_zip(tmp_path / "x.zip", [name.encode("cp949") for name in names])
+    with pytest.raises(DataError, match="Say it, such as --encoding gb18030[.]$"):
+        read_listing(archive)
+
+
 def shard(path: Path, *samples: tuple[str, dict[str, bytes]]) -> Path:
     """KEY.jpg beside KEY.cls or KEY.json."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from tellapart.data.targets import ClassName
         (
             ["train", "train", "validation"],
             ["train", "test", "validation"],
-            "Of the 2 pictures given as train 1 became the test",
+            "Of the 2 pictures given as train, 1 became the test",
         ),
         (["train", "test", "validation"], ["train", "test", "validation"], ""),
         (["train", "train"], ["train", None], ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -274,13 +275,29 @@ def test_no_such_folder(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     assert message(missing) == f"there is no folder or file '{missing}'. Check the spelling, or give the full path."
     assert message(Path("a\0b")).startswith("there is no folder ")
+    for text in ("http://example.com/x.zip", "HTTPS://example.com/pets"):
+        assert message(Path(text)) == (
+            f"'{text}' is an address on the web, from which no data sets are fetched. Download it, and give the file or folder."
+        )
+
+
+def test_a_folder_in_an_archive_is_not_given_alone(tmp_path: Path) -> None:
+    make(tmp_path / "pets", "cat/a.jpg", "dog/b.jpg")
+    shutil.make_archive(str(tmp_path / "pets"), "zip", tmp_path / "pets")
+    archive = tmp_path / "pets.zip"
+    assert message(archive / "cat") == (
+        f"'{archive}/cat' is a folder in an archive, which is read whole. Give '{archive}' or a table in it, or unpack it and give "
+        "the folder."
+    )
+    assert message(archive / "ca").startswith(f"there is no folder or file '{archive}/ca'.")
 
 
 def test_a_file_that_is_no_folder(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg")
     assert message(tmp_path / "a.jpg") == (
-        f"'{tmp_path / 'a.jpg'}' is neither a folder, an archive (.zip, .tar, .tar.gz, .tgz) nor a CSV table. Give the "
-        "folder that holds the class folders, or a file that ends in .csv and has the columns path and label."
+        f"'{tmp_path / 'a.jpg'}' is neither a folder, an archive (.zip, .tar, .tar.gz, .tgz) nor a table that is "
+        "read (.csv, .tsv, .txt, .xlsx, .json, .jsonl, .parquet, .arrow ...). Give the folder that holds the class folders, or a "
+        "table with the columns path and label."
     )
 
 
@@ -296,6 +313,10 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_pictures_without_class_folders(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg", "b.jpg")
     assert message(tmp_path) == f"the folder '{tmp_path}' holds 2 files but no class folders. {ARRANGE}"
+    make(tmp_path / "one", "a.jpg")
+    shutil.make_archive(str(tmp_path / "x"), "zip", tmp_path / "one")
+    archive = tmp_path / "x.zip"
+    assert message(archive) == f"the archive '{archive}' holds 1 file but no class folders. {ARRANGE}"
 
 
 def test_class_folders_without_files(tmp_path: Path) -> None:
@@ -345,7 +366,9 @@ def test_split_folders_beside_another_folder_are_still_splits(tmp_path: Path) ->
 def test_what_tellapart_wrote_is_no_data_and_counted(tmp_path: Path) -> None:
     make(tmp_path, "cat/1.jpg", "dog/1.jpg")
     own_folder(tmp_path / "explanations")
-    own_folder(tmp_path / "runs")
+    own_folder(
+        tmp_path / "runs" / "a"
+    )  # not runs itself, which may hold more than ours; it is no empty class all the same
     own_folder(tmp_path / "dog" / "runs" / "a")
     make(tmp_path, "explanations/1.png", "runs/a/report.png", "dog/runs/a/1.png")
     listing = scan(tmp_path)

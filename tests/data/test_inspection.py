@@ -28,7 +28,7 @@ from PIL import Image
 
 from tellapart.data.examples import Inspection
 from tellapart.data.inspection import THUMBNAIL_SIDE, inspect_all, inspect_file
-from tellapart.preprocessing import MAX_FILE_BYTES
+from tellapart.preprocessing import MAX_FILE_BYTES, Decoded
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\..*")
 
@@ -304,6 +304,23 @@ def test_advance_counts_every_file_in_the_calling_thread(many: list[Path]) -> No
     assert sum(steps) == len(many)
     assert min(steps) > 0
     assert threads == {threading.get_ident()}
+
+
+def test_what_is_decoded_is_shown_in_colour_and_once(tmp_path: Path) -> None:
+    paths = [save(tmp_path / f"{number}.png", noise(number, 8, 8, 3)) for number in range(3)]
+    (tmp_path / "broken.png").write_bytes(paths[0].read_bytes()[:60])
+    shown: dict[str, NDArray[np.uint8]] = {}
+
+    def show(decoded: Decoded, inspection: Inspection) -> None:
+        assert inspection.content_hash not in shown
+        shown[inspection.content_hash] = np.asarray(decoded.image)
+
+    notebook = Notebook()
+    found = inspect_all([*paths, tmp_path / "broken.png"], workers=1, remembered=notebook, shown=show)
+    assert found[3].problem
+    for number, inspection in enumerate(found[:3]):
+        np.testing.assert_array_equal(shown[inspection.content_hash], noise(number, 8, 8, 3))
+    inspect_all(paths, workers=1, remembered=notebook, shown=show)  # known: nothing is decoded
 
 
 def test_the_second_time_is_remembered(many: list[Path]) -> None:

@@ -28,8 +28,12 @@ PATH = Path("table.csv")
         (["a;b", "b;a"], "such as 'a;b'. Did you mean --task multilabel --label-separator ';'?"),
         (["['cat']", "['cat', 'dog']"], "such as \"['cat']\". Did you mean --task multilabel, with the names of each"),
         (
-            [f"{number / 7:.3f}" for number in range(1, 40)],
+            [f"{number / 7:.3f}" for number in range(1, 40)] * 3,
             "are 39 different numbers such as 0.143, which looks like something",
+        ),
+        (
+            ["0.5", "0.25", "1.75", "2.5", "3.25", "1"],
+            "are 6 different numbers such as 0.5, which looks like something",
         ),
     ],
 )
@@ -49,6 +53,8 @@ def test_what_looks_like_another_task_is_asked(labels: list[str], words: str) ->
         ["x|y", "x", "z"],
         ["1.0", "2.0", "3.0"],
         ["0.5", "1.5"],
+        ["0.5", "1.5", "2.5", "3.5", "4.5"] * 2,  # a scale: half of the pictures share their step
+        ["0.5", "0.25", "1.75", "2.5"],
         [str(number) for number in range(100)],
         ["[]", "[other"],
         ["hot dog", "hot cat", "banana"],

@@ -139,9 +139,10 @@ def test_a_folder_gives_one_class_a_picture(tmp_path: Path, options: ReadOptions
 
 def test_a_task_without_readers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        SettingsError, match="the task is 'detection', which this tellapart does not learn. Use classification"
+        SettingsError,
+        match="the task is 'segmentation', which this tellapart does not read. Use classification, multilabel or",
     ):
-        read_listing(tmp_path, ReadOptions(task="detection"))
+        read_listing(tmp_path, ReadOptions(task="segmentation"))
 
 
 @pytest.mark.parametrize("cell", ["2", "maybe"])

@@ -8,7 +8,7 @@ import pytest
 
 from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
-from tellapart.data.names import alike, folded, known_as, merge_names, name_warnings, renamed_target
+from tellapart.data.names import alike, folded, known_as, merge_names, name_warnings, renamed_target, stored_twice
 from tellapart.data.targets import ClassName, ClassNames, Target
 
 
@@ -114,3 +114,25 @@ def test_all_that_stand_for_no_value_are_told() -> None:
         "if they are classes."
     )
     assert list(name_warnings(["None", "dog", "n/a"])) == [told]
+
+
+COMPOSED, APART = "Caf\u00e9", "Cafe\u0301"
+TWO_WAYS = f"{COMPOSED!r} is written in two ways that look the same (Unicode's NFC and NFD), and makes one class"
+
+
+def test_one_name_stored_in_two_ways_is_one_class_and_told(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    for number, folder in enumerate((COMPOSED, APART, "dog")):
+        (tmp_path / "all" / folder).mkdir(parents=True)
+        (tmp_path / "all" / folder / f"{number}.png").touch()
+    table.write_text(f"path,label\nall/{COMPOSED}/0.png,{COMPOSED}\nall/{APART}/1.png,{APART}\nall/dog/2.png,dog\n")
+    for source, notes in (
+        (table, (f"{table}: {TWO_WAYS}.",)),
+        (tmp_path / "all", (f"{tmp_path / 'all'}: {TWO_WAYS}.",)),
+    ):
+        listing = read_listing(source)
+        assert (listing.classes, listing.notes) == ((COMPOSED, "dog"), notes)
+    assert stored_twice([COMPOSED, COMPOSED, "dog"]) == ""
+    assert stored_twice([COMPOSED, APART, "o\u0308", "\u00f6"]).startswith(
+        f"{COMPOSED!r} and 1 more is written in two ways"
+    )

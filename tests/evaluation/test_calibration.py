@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -196,3 +199,15 @@ def test_each_of_the_fifteen_bins_counts_for_itself() -> None:
     probabilities[1] = 0.92 / 19
     probabilities[:, 0] = [0.06, 0.08]
     assert calibration_error(probabilities, np.array([0, 1])) == pytest.approx((0.94 + 0.08) / 2)
+
+
+def test_very_many_classes_need_little_more_memory_than_their_probabilities() -> None:
+    logits = np.random.default_rng(0).normal(size=(2_001, 3_000)).astype(np.float32)
+    tracemalloc.start()
+    found = apply_temperature(logits, 0.7)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < found.nbytes + 5 * 8_000_000, "a part's exact numbers, a few times over"
+    for rows in (slice(0, 400), slice(1_800, None)):  # the last part is shorter than the others
+        assert_array_equal(found[rows], softmax(logits[rows].astype(np.float64) / 0.7).astype(np.float32))
+    assert_array_equal(apply_temperature(logits[0], 0.7), found[0])

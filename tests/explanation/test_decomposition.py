@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest
 from tellapart.errors import ModelFileError
 from tellapart.explanation.activation import ClassActivation
-from tellapart.explanation.decomposition import Decomposition, Part, StageMaps
+from tellapart.explanation.decomposition import Decomposition, StageMaps, StagePart
 
 SIZE = 64
 
@@ -173,12 +173,12 @@ def test_what_no_map_says_is_refused(
 
 
 def test_a_heatmap_sums_all_maps_at_the_largest_ones_size() -> None:
-    def part(name: str, values: Any) -> Part:
+    def part(name: str, values: Any) -> StagePart:
         one = np.array(values, dtype=np.float32)
-        return Part(name=name, score=float(one.mean()), map=one)
+        return StagePart(name=name, score=float(one.mean()), map=one)
 
     fine, coarse = part("stage 1", np.zeros((4, 4))), part("last layer", [[3.0]])
-    nowhere = Part(name="dense", score=-1.0, map=None)
+    nowhere = StagePart(name="dense", score=-1.0, map=None)
     np.testing.assert_allclose(Decomposition(bias=0.5, parts=(fine, coarse, nowhere)).heatmap(), np.ones((4, 4)))
     split = part("stage 1", [[1, -1], [1, -1]])
     np.testing.assert_allclose(Decomposition(bias=1.0, parts=(split,)).heatmap(), [[1, 0], [1, 0]])  # 2 and 0
@@ -187,8 +187,8 @@ def test_a_heatmap_sums_all_maps_at_the_largest_ones_size() -> None:
 
 def test_a_map_keeps_its_mean_at_another_size() -> None:
     """A heatmap is (bias + map) / (bias + most): two of them give the map's mean and the most."""
-    corner = Part(name="last layer", score=0.25, map=np.array([[1, 0], [0, 0]], dtype=np.float32))
-    flat = Part(name="stage 1", score=0.0, map=np.zeros((5, 7), dtype=np.float32))
+    corner = StagePart(name="last layer", score=0.25, map=np.array([[1, 0], [0, 0]], dtype=np.float32))
+    flat = StagePart(name="stage 1", score=0.0, map=np.zeros((5, 7), dtype=np.float32))
     one, three = (Decomposition(bias=bias, parts=(flat, corner)).heatmap().mean(dtype=float) for bias in (1.0, 3.0))
     mean, most = np.linalg.solve([[1, -one], [1, -three]], [one - 1, 3 * three - 3])
     assert (mean, most) == (pytest.approx(0.25, abs=1e-4), pytest.approx(1, abs=1e-3))  # and it grows nowhere

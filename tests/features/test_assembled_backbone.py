@@ -47,6 +47,14 @@ def test_no_process_is_started_for_it(tmp_path: Path) -> None:
     assert again.wait().reused
 
 
+def test_how_pictures_are_made_is_known_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    pending = prepare_backbone(DEFAULT, cache=tmp_path, weights=None, size=97)
+    ready = pending.wait()
+    assert pending.preprocessing == ready.preprocessing
+    assert ready.preprocessing.size == 97
+    assert prepare_backbone(DEFAULT, cache=tmp_path, weights=None, size=97).preprocessing == ready.preprocessing
+
+
 def test_size_and_crop_are_those_asked_for(tmp_path: Path) -> None:
     ready = prepare_backbone(DEFAULT, cache=tmp_path, weights=None, size=97, crop=0.5).wait()
     assert (ready.preprocessing.size, ready.preprocessing.crop) == (97, 0.5)

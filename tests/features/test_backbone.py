@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 import torch
 
 from tellapart.errors import BackboneError
-from tellapart.features.backbone import ReadyBackbone, prepare_backbone
+from tellapart.features.backbone import ReadyBackbone, prepare_backbone, put_in_place
 from tellapart.features.engine import choose_device, open_engine
 from tellapart.models.weights import load_backbone
 
@@ -122,3 +125,41 @@ def test_of_two_exports_at_once_the_first_stays(exported: ReadyBackbone, tmp_pat
     shutil.copytree(exported.network.parent, folder)  # what another process finished meanwhile
     before = (folder / "network.onnx").stat().st_ino
     assert slow.wait().network.stat().st_ino == before
+
+
+def made_network(folder: Path, exported: ReadyBackbone) -> Path:
+    """A folder as an export leaves it, with next to nothing in its files."""
+    folder.mkdir()
+    record = json.loads((exported.network.parent / "backbone.json").read_text())
+    for file, key in (("network.onnx", "onnx_sha256"), ("weights.safetensors", "weights_fingerprint")):
+        (folder / file).write_bytes(b"of little use")
+        record[key] = hashlib.sha256(b"of little use").hexdigest()
+    (folder / "backbone.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_of_many_that_finish_in_the_same_moment_one_stays_and_is_never_taken_away(
+    exported: ReadyBackbone, tmp_path: Path
+) -> None:
+    """Two first runs at once: whoever has put a network in its place reads it there from then on."""
+    for turn in range(20):
+        folders = [made_network(tmp_path / f"made-{turn}-{one}", exported) for one in range(6)]
+        place = tmp_path / f"place-{turn}"
+
+        def put(made: Path, place: Path = place) -> int:
+            put_in_place(made, place)
+            return (place / "network.onnx").stat().st_ino
+
+        with ThreadPoolExecutor(6) as pool:
+            assert len(set(pool.map(put, folders))) == 1
+        assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("record", ["[]", '{"preprocessing": []}', "null", "{"])
+def test_one_that_is_of_no_use_makes_room(exported: ReadyBackbone, tmp_path: Path, record: str) -> None:
+    place, made = made_network(tmp_path / "place", exported), made_network(tmp_path / "made", exported)
+    (place / "backbone.json").write_text(record)
+    wanted = (made / "network.onnx").stat().st_ino
+    put_in_place(made, place)
+    assert (place / "network.onnx").stat().st_ino == wanted
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]

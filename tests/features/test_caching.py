@@ -89,3 +89,15 @@ def test_a_place_that_may_not_even_be_looked_at_is_a_warning_and_a_temporary_cac
     for asked in (describe_cache, clear_cache):
         with pytest.raises(StorageError, match="cannot use .*yyy/tellapart"):
             asked()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
+def test_a_place_that_tells_no_size_is_not_called_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/proc tells 0 bytes of 0 free; that nobody can make a folder there is the reason."""
+    monkeypatch.setenv("TELLAPART_CACHE", "/proc/nope")
+    told = Told()
+    with open_cache(told) as cache:
+        cache.put_many("embedding", {"a": b"1"})
+    assert len(told.warnings) == 1
+    assert "cannot use /proc/nope" in told.warnings[0]
+    assert "full" not in told.warnings[0]

@@ -118,12 +118,23 @@ def test_openvino_is_taken_where_it_is_asked_for_and_there(asked: EngineChoice) 
     [
         (
             "openvino",
-            raising(ModuleNotFoundError("No module named 'openvino'")),
+            raising(ModuleNotFoundError("No module named 'openvino'", name="openvino")),
             'the package openvino is not installed: pip install "tellapart[fast]"',
         ),
         ("openvino", raising(OSError("libtbb.so.12: no such file")), "cannot be loaded (libtbb.so.12: no such file)"),
+        (
+            "openvino",
+            raising(ImportError("libopenvino.so.2640: cannot open shared object file")),
+            "is there and cannot be loaded (libopenvino.so.2640: cannot open shared object file): pip install --force-reinstall",
+        ),
+        (
+            "openvino",
+            raising(ModuleNotFoundError("No module named 'openvino._pyopenvino'", name="openvino._pyopenvino")),
+            "is there and cannot be loaded (No module named 'openvino._pyopenvino')",
+        ),
         ("openvino", lambda _: package("2024.6.0"), "OpenVINO 2024.6.0 is older than 2025.0: pip install --upgrade"),
-        ("openvino", lambda _: SimpleNamespace(), "OpenVINO unknown is older than 2025.0"),
+        ("openvino", lambda _: SimpleNamespace(), "as openvino tells no version of OpenVINO (none)"),
+        ("openvino", lambda _: SimpleNamespace(__version__="main"), "as openvino tells no version of OpenVINO (main)"),
         ("openvino", lambda _: SimpleNamespace(__version__="2026.4"), "OpenVINO 2026.4 finds no processor it knows"),
         (
             "openvino-bfloat16",

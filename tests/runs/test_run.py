@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import save_file
 
+from tellapart.errors import ForeignCheckpoint
 from tellapart.runs.run import Run, replan, resume_run, start_run
 from tellapart.settings.reading import make_settings, read_recipe
 
@@ -74,3 +76,26 @@ def test_paths_in_the_recipe_are_whole_so_that_a_run_resumes_from_anywhere(
     assert settings.labels == str(tmp_path / "fixed.csv")
     assert (settings.data, settings.weights) == (str(tmp_path / "pictures"), str(tmp_path / "own.safetensors"))
     assert "labels" not in settings.trained_by()  # where the corrections lie changes nothing; what they say does
+
+
+def test_a_run_that_another_version_has_saved_is_refused_before_anything_is_read(run: Run) -> None:
+    """Its pictures need not even be there."""
+    run.release()
+    folder = run.folder / "checkpoints"
+    folder.mkdir()
+    save_file({}, folder / "checkpoint-00001-0000000.safetensors", {"version": "2"})
+    save_file({}, folder / "checkpoint-00002-0000000.safetensors", {"version": "1"})
+    with pytest.raises(ForeignCheckpoint, match="0002-0000000.safetensors is of checkpoint version 1, this program"):
+        resume_run(run.folder)
+    assert [line["event"] for line in told(run)] == ["started"]
+
+
+@pytest.mark.parametrize("content", [b"", b"of another kind entirely"])
+def test_a_damaged_checkpoint_is_for_the_training_to_tell(run: Run, content: bytes) -> None:
+    run.release()
+    folder = run.folder / "checkpoints"
+    folder.mkdir()
+    (folder / "checkpoint-00001-0000000.safetensors").write_bytes(content)
+    again = resume_run(run.folder, pictures=run.folder)
+    again.release()
+    assert again.folder == run.folder

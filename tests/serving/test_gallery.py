@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from tellapart.bundle import Manifest, open_model
 from tellapart.cli.gallery import command
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
-from tellapart.data.targets import ClassName, ClassNames
+from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError, ModelFileError
 from tellapart.export.assemble import assemble
 from tellapart.preprocessing import load
@@ -27,37 +29,25 @@ from tellapart.workflows.gallery import make_gallery, spread
 
 from .conftest import Start, png
 
+AsListed = Callable[[Mapping[Path, Target]], list[Example]]
+
 
 @pytest.fixture
-def run(tmp_path: Path, deciding_bytes: bytes, colours: Path) -> Path:
+def run(tmp_path: Path, deciding_bytes: bytes, colours: Path, as_listed: AsListed) -> Path:
     """A finished run on nine plain pictures, one of them in the test split, one a copy, one gone."""
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "model.onnx").write_bytes(deciding_bytes)
-    examples = [
-        Example(
-            path=path,
-            target=ClassName(path.parent.name),
-            split="train",
-            group="",
-            content_hash=f"{number:032x}",
-            width=20,
-            height=30,
-        )
-        for number, path in enumerate(sorted(colours.rglob("*.png")))
-    ]
-    changes = {0: {"split": "test"}, 4: {"content_hash": f"{3:032x}"}}
-    shown = [
-        Example(**{name: getattr(one, name) for name in one.__slots__} | changes.get(row, {}))
-        for row, one in enumerate(examples)
-    ]
+    shown = as_listed({path: ClassName(path.parent.name) for path in sorted(colours.rglob("*.png"))})
+    shown[0] = replace(shown[0], split="test")
+    shown[4] = replace(shown[4], content_hash=shown[3].content_hash)
     write_examples(folder / "examples.csv", shown)
     shown[8].path.unlink()
     return folder
 
 
 @pytest.fixture
-def run_of_sets(tmp_path: Path, several_bytes: bytes) -> Path:
+def run_of_sets(tmp_path: Path, several_bytes: bytes, as_listed: AsListed) -> Path:
     """A finished run on three pictures: of two classes, of one, and of none."""
     folder = tmp_path / "sets"
     folder.mkdir()
@@ -65,18 +55,7 @@ def run_of_sets(tmp_path: Path, several_bytes: bytes) -> Path:
     pictures = {("blue", "green"): (20, 120, 200), ("红色",): (240, 0, 0), (): (60, 60, 60)}
     for number, colour in enumerate(pictures.values()):
         (folder / f"{number}.png").write_bytes(png(colour))
-    examples = [
-        Example(
-            path=folder / f"{number}.png",
-            target=ClassNames(names),
-            split="train",
-            group="",
-            content_hash=f"{number:032x}",
-            width=20,
-            height=30,
-        )
-        for number, names in enumerate(pictures)
-    ]
+    examples = as_listed({folder / f"{number}.png": ClassNames(names) for number, names in enumerate(pictures)})
     write_examples(folder / "examples.csv", examples)
     return folder
 
@@ -294,7 +273,7 @@ def test_a_wrong_gallery_is_told_and_the_model_serves(start: Start, run: Path, d
 
 
 def test_what_looks_alike_is_told_by_the_last_layer(
-    start: Start, tmp_path: Path, colours: Path, tiny_manifest: Manifest
+    start: Start, tmp_path: Path, colours: Path, tiny_manifest: Manifest, as_listed: AsListed
 ) -> None:
     """The embedding begins with two numbers that are the same for every picture, and large."""
     from onnx import TensorProto, helper, numpy_helper, save
@@ -323,21 +302,8 @@ def test_what_looks_alike_is_told_by_the_last_layer(
     run = tmp_path / "joined"
     run.mkdir()
     (run / "model.onnx").write_bytes(assemble(tmp_path / "network.onnx", weight=weight, bias=bias, manifest=told))
-    write_examples(
-        run / "examples.csv",
-        [
-            Example(
-                path=path,
-                target=ClassName(path.parent.name),
-                split="train",
-                group="",
-                content_hash=f"{number:032x}",
-                width=20,
-                height=30,
-            )
-            for number, path in enumerate(sorted(colours.rglob("*.png")))
-        ],
-    )
+    examples = as_listed({path: ClassName(path.parent.name) for path in sorted(colours.rglob("*.png"))})
+    write_examples(run / "examples.csv", examples)
     made = make_gallery(run, reporter=Silent())
     with np.load(made.path) as file:
         assert file["embeddings"].shape == (9, 3)

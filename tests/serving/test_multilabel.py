@@ -228,6 +228,6 @@ def test_the_table_of_another_task_is_left_alone(start: Start, model: Path, mode
 
 def test_info_tells_the_thresholds(model: Path) -> None:
     told = CliRunner().invoke(info, [str(model)], catch_exceptions=False).stdout
-    assert "task                     multilabel\n" in told
+    assert f"{'task':<{len('test mean average precision')}} multilabel\n" in told
     assert "blue 50.0 %, green 25.0 %, 红色 75.0 % (by f1)" in told
     assert "a novelty above 1; 95.0 %" in told

@@ -150,7 +150,7 @@ def test_a_folder_whose_name_cannot_be_one_is_told_once(opened: Open, models: Pa
     repository.refresh()
     (told,) = [text for text in said if "two words" in text]
     assert f"{models / 'two words'} is not served: 'two words' cannot be a model's name. Letters, digits" in told
-    assert f"Rename it, or name it: NAME={models / 'two words'}" in told
+    assert f"Rename it, or name it: 'NAME={models / 'two words'}'" in told
     assert "two words" not in repository.serving
 
 

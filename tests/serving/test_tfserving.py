@@ -173,7 +173,7 @@ def test_status_and_metadata(server: Running, models: Path, tiny_bytes: bytes) -
         ("single:predict", b"{", 400, "the body is not JSON"),
         ("single:predict", b"[" * 100_000, 400, "the body is not JSON"),
         ("single:predict", b'{"instances": NaN}', 400, "NaN is not JSON"),
-        ("single:predict", b"[1]", 400, "the body is JSON, but a list, not an object"),
+        ("single:predict", b"[1]", 400, "the body is JSON, but an array, not an object"),
         ("single:predict", {}, 400, "the request has the keys none; there must be `instances` or `inputs`"),
         ("single:predict", {"instances": [1], "inputs": [1]}, 400, "has the keys inputs, instances"),
         ("single:predict", {"instances": [1], "x": 1}, 400, "has the keys instances, x"),

@@ -68,6 +68,6 @@ def test_what_is_no_model_is_refused(tmp_path: Path, models: Path) -> None:
 def test_a_folder_with_nothing_but_nameless_models_is_refused(models: Path, tmp_path: Path) -> None:
     (tmp_path / "all").mkdir()
     (models / "single").rename(tmp_path / "all" / "two words")
-    with pytest.raises(SettingsError, match="'two words' cannot be a model's name. .* Give one: NAME=.*two words"):
+    with pytest.raises(SettingsError, match="'two words' cannot be a model's name. .* Give one: 'NAME=.*two words'"):
         read_sources([str(tmp_path / "all")])
     read_sources([f"words={tmp_path / 'all' / 'two words'}"])

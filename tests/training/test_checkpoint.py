@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tellapart.errors import StorageError, TrainingError
+from tellapart.errors import ForeignCheckpoint, StorageError, TrainingError
 from tellapart.training.checkpoint import Checkpoints
 
 
@@ -210,7 +210,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 def test_another_version_is_refused(folder: Path) -> None:
     folder.mkdir()
     save_file({}, folder / "checkpoint-00001-0000000.safetensors", {"version": "99", "state": "of another kind"})
-    with pytest.raises(TrainingError, match="is of checkpoint version 99, this program reads 2"):
+    with pytest.raises(ForeignCheckpoint, match="is of checkpoint version 99, this program reads 2"):
         _open(folder).load()
 
 

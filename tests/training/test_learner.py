@@ -18,7 +18,7 @@ from tellapart.training.learner import check_targets
         (torch.zeros(3, dtype=torch.int64), r"int64 \[3\]"),
         ([torch.zeros(2)], "a list"),
         ({"boxes": torch.zeros(2)}, "a dict"),
-        (None, "a NoneType"),
+        (None, "None"),
     ],
 )
 def test_targets_of_another_kind_are_named(targets: Any, found: str) -> None:

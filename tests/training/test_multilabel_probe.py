@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from tellapart.errors import DataError
 from tellapart.training.multilabel_probe import MultilabelProbe, choose_rows, fit_multilabel_probe
 from tellapart.training.strengths import DEFAULT_STRENGTH
+from tellapart.training.weighing import Weighing
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +58,35 @@ def test_each_class_is_the_regression_that_scikit_learn_fits(weights: Floats | N
         model.fit(inputs[rows], targets[rows, number])
         found = sigmoid(vectors @ probe.weight[number].astype(np.float64) + probe.bias[number])
         np.testing.assert_allclose(found, model.predict_proba(inputs)[:, 1], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("weighing", "power"), [("alike", 0), ("fourth_root", 1 / 4), ("square_root", 1 / 2)])
+def test_with_stages_it_is_the_regression_on_weighed_layers(weighing: Weighing, power: float) -> None:
+    """Each layer on a scale of its own, divided by a power of its size, what is multiplied having a mean square of 1."""
+    vectors, targets = made(300, 30, 2, seed=4)
+    vectors[:, 5:] *= 3
+    probe = fit(vectors, targets, strengths=(0.03,), stages=(5,), weighings=(weighing,))
+    factors = np.repeat([5.0**-power, 25.0**-power], [5, 25])
+    inputs = np.hstack([standardised(vectors[:, :5]), standardised(vectors[:, 5:])])
+    inputs *= factors / np.sqrt(np.square(factors).mean())
+    for number in range(2):
+        model = LogisticRegression(C=1 / (300 * 0.03), solver="newton-cg", tol=1e-12).fit(inputs, targets[:, number])
+        found = sigmoid(vectors @ probe.weight[number].astype(np.float64) + probe.bias[number])
+        np.testing.assert_allclose(found, model.predict_proba(inputs)[:, 1], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("where", ["a stage", "the last layer"])
+def test_stages_count_where_they_know_more(where: str) -> None:
+    generator = np.random.default_rng(2)
+    targets = (generator.random((200, 2)) < 0.4).astype(np.float64)
+    vectors = generator.normal(size=(200, 60))
+    told = slice(0, 8) if where == "a stage" else slice(8, 60)
+    vectors[:, told] += (targets * 2.0 - 1.0) @ generator.choice([-0.6, 0.6], (2, told.stop - told.start))
+    probe = fit(vectors, targets, stages=(8,))
+    assert probe.weight.shape == (2, 60)
+    assert (probe.weighed.weighing == "last") == (where == "the last layer")
+    assert bool(probe.weight[:, :8].any()) == (where == "a stage")
+    assert set(probe.weighed.trials) == {"last", "alike", "fourth_root", "square_root"}
 
 
 def test_the_trials_are_what_fitting_and_scoring_each_fold_by_hand_gives() -> None:

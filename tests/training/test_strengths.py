@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tellapart.training.strengths import best_strength, try_strengths
+from tellapart.training.strengths import DEFAULT_STRENGTH, best_strength, try_strengths
 
 
 class Valley:
@@ -53,5 +53,10 @@ def test_a_gain_too_small_to_matter_is_a_failure() -> None:
 
 
 def test_the_best_strength_falls_with_the_number_of_pictures() -> None:
-    assert best_strength({1.0: 0.5, 0.1: 0.3, 0.01: 0.4}, searched=100, fitted=100) == 0.1
-    assert best_strength({1.0: 0.5, 0.1: 0.3}, searched=10_000, fitted=160_000) == pytest.approx(0.1 / 8)
+    assert best_strength({1.0: 0.5, 0.1: 0.3, 0.01: 0.4}, (1.0, 0.1, 0.01), searched=100, fitted=100) == 0.1
+    assert best_strength({1.0: 0.5, 0.1: 0.3}, (1.0, 0.1), searched=10_000, fitted=160_000) == pytest.approx(0.1 / 8)
+
+
+def test_untried_it_is_the_only_one_or_one_in_the_middle() -> None:
+    assert best_strength({}, (0.3,), searched=10_000, fitted=160_000) == 0.3
+    assert best_strength({}, (1.0, 0.1), searched=100, fitted=100) == DEFAULT_STRENGTH

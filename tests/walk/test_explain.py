@@ -33,6 +33,7 @@ def test_a_picture_of_a_run(trained_run: Any, tmp_path: Path, capsys: pytest.Cap
     (one,) = result["pictures"]
     assert (one["path"], one["error"], one["seen_in_training"]) == (row["path"], None, False)
     assert one["class"] == one["label"]
+    assert one["named"] == {one["label"]: one["probability"]}
     (heat,) = one["heatmaps"]
     assert heat["method"] == "gradcam"
     assert np.load(heat["array"], allow_pickle=False).shape == (7, 7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import json
 import os
@@ -23,6 +24,7 @@ from sklearn.metrics import accuracy_score, log_loss
 import tellapart
 from tellapart.bundle import read_manifest
 from tellapart.cli.main import execute
+from tellapart.cli.train import summary
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, SettingsError, StorageError, TellapartError
 from tellapart.runs.run import MARKER
@@ -184,6 +186,13 @@ def test_a_bad_picture_is_listed_and_does_not_stop_the_run(trained_run: Any, tmp
     with pytest.raises(DataError, match=r"broken\.jpg"):
         train(pictures, out=tmp_path / "strict", strict=True)
     assert not (tmp_path / "strict").exists()
+
+
+def test_exact_copies_are_told_and_are_not_called_left_out(trained_run: Any) -> None:
+    """A split of ours keeps them together; they are trained on."""
+    lines = summary(dataclasses.replace(trained_run.result, duplicates=3)).splitlines()
+    assert "left out  0 unreadable" in lines
+    assert "copies    3 exact copies of others among them" in lines
 
 
 def test_a_leaking_split_is_told_and_scored_both_ways(trained_run: Any, tmp_path: Path) -> None:

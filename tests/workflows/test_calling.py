@@ -6,13 +6,14 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tellapart
 from tellapart.cli.train import command
 from tellapart.errors import MissingExtra, SettingsError
-from tellapart.settings.tree import ReadingSettings
+from tellapart.settings.parts import ReadingSettings
 
 _SCRIPT = """
 import tellapart
@@ -26,6 +27,19 @@ def test_every_flag_of_the_command_can_be_given() -> None:
     there = set(inspect.signature(tellapart.train).parameters)
     assert flags - screen - set(ReadingSettings.model_fields) <= there
     assert there - flags == {"pictures", "settings", "reading", "progress"}
+
+
+_SETTINGS = sorted(
+    set(inspect.signature(tellapart.train).parameters) - {"recipe", "resume", "moved", "settings", "progress"}
+)
+
+
+@pytest.mark.parametrize("name", _SETTINGS)
+def test_what_is_given_reaches_the_settings(name: str, tmp_path: Path) -> None:
+    """A value that no setting takes is refused by its setting, before the pictures, which are not there, are looked for."""
+    wrong: dict[str, Any] = {"pictures": str(tmp_path / "nowhere"), name: {"no": "such value"}}
+    with pytest.raises(SettingsError, match="such value|there is no setting 'reading.no'"):
+        tellapart.train(**wrong)
 
 
 def test_tables_are_read_as_told(tmp_path: Path, colours: Path) -> None:

@@ -28,6 +28,9 @@ MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 65_536
 _EMBEDDED = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
+_UNICAST = ipaddress.ip_network(
+    "2000::/3"
+)  # RFC 4291, 2.4: all of IPv6 that was ever given out to be reached by anybody
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Allowed: TypeAlias = Callable[[Address], bool]
@@ -42,6 +45,9 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        # Else sites of old, compatible IPv4 and translators inside a network pass: Python calls global what is not listed.
+        if address not in _UNICAST:
+            return False
     return address.is_global and not address.is_multicast
 
 

@@ -132,7 +132,10 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
         *,
         classes: tuple[str, ...],
     ) -> AnyAnswers:
-        """Of each of `outputs` that there is the array [N, ...] to N answers without a path. The only place that decides."""
+        """Of each of `outputs` that there is the array [N, ...] to N answers without a path. The only place that decides.
+
+        Raises: ValueError for another task's record.
+        """
 
     def unread(self, error: str, *, path: str = "", classes: tuple[str, ...]) -> AnyAnswer:
         """The answer for a picture that could not be read."""
@@ -156,7 +159,7 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
         """All answers together, as `tellapart.load(...).predict` and the clients give them."""
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """What `tensors` gives of a model with these `outputs`."""
+        """What `tensors` gives of a model with these `outputs`. Raises: ValueError for another task's record."""
 
     def tensors(self, answers: AnyAnswers) -> Mapping[str, NDArray[Any] | list[bytes]]:
         """What `decide` gave, as arrays [N, ...] under the names of `describe`."""

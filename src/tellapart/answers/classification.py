@@ -121,7 +121,10 @@ class Classification:
         *,
         classes: tuple[str, ...],
     ) -> ClassAnswers:
-        """Of probabilities [N, K] and, where there is one, novelty [N]: sets and unknown, where the record has thresholds."""
+        """Of probabilities [N, K] and, where there is one, novelty [N]: sets and unknown, where the record has thresholds.
+
+        Raises: ValueError for another task's record.
+        """
         if record.kind != "classification":
             raise ValueError(f"a record of {record.kind}")
         probabilities, novelty, abstention = arrays["probabilities"], arrays.get("novelty"), record.abstention
@@ -226,7 +229,10 @@ class Classification:
         )
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """probabilities, label, and set, novelty, unknown where the model has thresholds; warning."""
+        """probabilities, label, and set, novelty, unknown where the model has thresholds; warning.
+
+        Raises: ValueError for another task's record.
+        """
         if record.kind != "classification":
             raise ValueError(f"a record of {record.kind}")
         count, abstention = len(classes), record.abstention

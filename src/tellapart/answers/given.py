@@ -9,7 +9,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem, expand
-from tellapart.errors import DataError
+from tellapart.errors import DataError, kind_of
 from tellapart.preprocessing import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ def _several(pictures: Any) -> Sequence[Any]:
         return list(pictures) if pictures.ndim == 4 else [pictures]
     if hasattr(pictures, "columns"):
         return _column(pictures)
-    single = isinstance(pictures, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(pictures, "read")
+    # Of a mapping only the keys would be taken.
+    single = isinstance(pictures, str | os.PathLike | bytes | bytearray | memoryview | Mapping) or hasattr(
+        pictures, "read"
+    )
     return list(pictures) if isinstance(pictures, Iterable) and not single else [pictures]
 
 
@@ -170,9 +173,7 @@ def _from_file(file: Any, number: int) -> GivenItem:
     except OSError as error:
         return GivenItem(error=f"cannot be read: {error.strerror or error}")
     if not isinstance(data, bytes | bytearray):
-        raise DataError(
-            f"picture {number} is a file that gives {type(data).__name__}, not bytes. Open it with mode 'rb'."
-        )
+        raise DataError(f"picture {number} is a file that gives {kind_of(data)}, not bytes. Open it with mode 'rb'.")
     if len(data) > MAX_FILE_BYTES:
         return GivenItem(error=f"file of more than {MAX_FILE_BYTES:,} bytes, which is the limit. Store it smaller")
     return GivenItem(data=bytes(data))
@@ -184,7 +185,7 @@ def _from_image(picture: Any, number: int) -> GivenItem:
 
     if not isinstance(picture, Image.Image):
         raise DataError(
-            f"picture {number} is a {type(picture).__name__}; a picture is a path, the bytes of a picture file, an open file, a "
+            f"picture {number} is {kind_of(picture)}; a picture is a path, the bytes of a picture file, an open file, a "
             "PIL image, a NumPy array of uint8 or a torch tensor. Give one of these."
         )
     try:

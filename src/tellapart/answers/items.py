@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tellapart.decoding import UNKNOWN_FORMAT
-from tellapart.errors import DataError, MissingFormat, PictureError
-from tellapart.sources.reading import is_archive, is_picture_table, open_archive, read_bytes
+from tellapart.errors import DataError, MissingFormat, PictureError, StorageError
+from tellapart.sources.reading import is_archive, is_picture_table, open_archive, read_bytes, split_path
 from tellapart.storage import is_own
 
 # Tables as text, whose bytes do not say what they are.
 _TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson")
+_LIST = ".txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathI
             yield from _members(path)
         elif is_picture_table(path):
             yield from _rows(path)
+        elif (inside := split_path(path)) is not None and _is_folder(*inside):
+            yield from _members(*inside)
         elif os.path.lexists(path) or is_address(path) or "\0" in path or not glob.has_magic(path):
             yield PathItem(path=path, named=True)
         else:
@@ -76,10 +79,20 @@ def _walk(folder: str, own: list[str] | None) -> Iterator[PathItem]:
                 yield from _found_rows(path) if is_picture_table(path) else [PathItem(path=path, named=False)]
 
 
-def _members(archive: str) -> Iterator[PathItem]:
-    """What an archive holds, in the order of a folder's walk, less what is hidden."""
+def _is_folder(archive: str, name: str) -> bool:
+    """Whether a name in an archive is a folder's; of an archive that cannot be read each picture says why."""
+    try:
+        return any(member.startswith(f"{name}/") for member in open_archive(archive).members)
+    except (DataError, StorageError):
+        return False
+
+
+def _members(archive: str, folder: str = "") -> Iterator[PathItem]:
+    """What an archive, or a folder in it, holds, in the order of a folder's walk, less what is hidden."""
     for name in sorted(open_archive(archive).members, key=lambda name: name.split("/")):
-        if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
+        if name.startswith(f"{folder}/" if folder else "") and not any(
+            part.startswith(".") or part == "__MACOSX" for part in name.split("/")
+        ):
             yield PathItem(path=os.path.join(archive, *name.split("/")), named=False)
 
 
@@ -117,6 +130,8 @@ def read_item(item: PathItem, *, allow_private: bool = False) -> bytes:
         raise PictureError(
             f"{UNKNOWN_FORMAT}, but a table. With --list before it, the pictures that it names are taken"
         )
+    if item.named and item.path.lower().endswith(_LIST) and data and b"\0" not in data[:4096]:
+        raise PictureError(f"{UNKNOWN_FORMAT}, but a text. If it lists pictures, give it with --list before it")
     return data
 
 

@@ -113,7 +113,10 @@ class Multilabel:
         *,
         classes: tuple[str, ...],
     ) -> LabelsAnswers:
-        """Of probabilities [N, K] and, where there is one, novelty [N]: the classes above their thresholds, and unknown."""
+        """Of probabilities [N, K] and, where there is one, novelty [N]: the classes above their thresholds, and unknown.
+
+        Raises: ValueError for another task's record.
+        """
         if record.kind != "multilabel":
             raise ValueError(f"a record of {record.kind}")
         probabilities, novelty = arrays["probabilities"], arrays.get("novelty")
@@ -214,7 +217,10 @@ class Multilabel:
         )
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """probabilities, labels, chosen, and novelty, unknown where the model tells them; warning."""
+        """probabilities, labels, chosen, and novelty, unknown where the model tells them; warning.
+
+        Raises: ValueError for another task's record.
+        """
         if record.kind != "multilabel":
             raise ValueError(f"a record of {record.kind}")
         count = len(classes)

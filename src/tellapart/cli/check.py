@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.reading import range_option, read_options, reading_options
-from tellapart.cli.tasks import TASK_HELP, TASKS
+from tellapart.cli.tasks import READ_TASKS, TASK_HELP
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.data.survey import Examined
 
 _SHOWN = 10  # paths or clusters of a kind; --json has them all
+_WIDEST = 41  # letters of a column of labels, and a blank
 
 
 @click.command(
@@ -36,7 +37,7 @@ probabilities come from classifiers that did not see the picture, nor any copy o
 its label: suggestions that are taken unseen make the next test agree with the classifier, not with the truth.""",
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
-@click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
+@click.option("--task", type=click.Choice(READ_TASKS), help=TASK_HELP)
 @reading_options
 @range_option
 @click.option(
@@ -131,7 +132,8 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
 
     lines = [
         *(record["notes"] if quiet else ()),
-        *_counts(record["counts"], record.get("sets")),
+        *_counts(record["counts"], record.get("sets") or record.get("boxes")),
+        *_boxes(record.get("boxes")),
         "",
         *_sizes(record),
         "",
@@ -166,14 +168,30 @@ def _counts(counts: dict[str, dict[str, int]], sets: dict[str, Any] | None) -> l
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels
     ]
-    # A picture with a set of classes stands in the lines of all of them.
+    # A picture with a set of classes, or boxes of several, stands in the lines of all of them.
     pictures = sets["pictures"] if sets else {split: sum(counts[split].values()) for split in splits}
     total = f"{'all':<30}" + "".join(f"{pictures.get(split, 0):>12,}" for split in splits)
     return [head, *body, total]
 
 
+def _boxes(boxes: dict[str, Any] | None) -> list[str]:
+    """Boxes of each class by split, and their median size in pixels; nothing where a picture has none."""
+    if boxes is None:
+        return []
+    splits = list(boxes["boxes"])
+    head = f"{'boxes':<30}" + "".join(f"{split or 'in all':>12}" for split in splits) + f"{'median size':>14}"
+    lines = ["", head]
+    for label in sorted({label for by_label in boxes["boxes"].values() for label in by_label}):
+        numbers = "".join(f"{boxes['boxes'][split][label]:>12,}" for split in splits)
+        size = boxes["box_sizes"].get(label)
+        lines.append(f"{label[:29]:<30}{numbers}" + (f"{size['median']:>11.0f} px" if size else ""))
+    return lines
+
+
 def _sizes(record: dict[str, Any]) -> list[str]:
     sizes = record["sizes"]
+    if not record["formats"]:  # no picture can be read, which is said below
+        return []
     return [
         f"width     {sizes['least_width']:,} to {sizes['most_width']:,} pixels, median {sizes['median_width']:,}",
         f"height    {sizes['least_height']:,} to {sizes['most_height']:,} pixels, median {sizes['median_height']:,}",
@@ -237,10 +255,14 @@ def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: str)
 def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str]:
     if not rows:
         return []
-    lines = ["", f"{title} ({len(rows):,}):", f"  {'picture':<44}{'label':<20}{'looks like':<20}{'score':>7}"]
-    for row in rows[:_SHOWN]:
-        cells = (_cut(row["path"], 43, end=True), _cut(row["label"], 19), _cut(row["suggested"], 19))
-        lines.append(f"  {cells[0]:<44}{cells[1]:<20}{cells[2]:<20}{row['score']:>7.3f}")
+    shown = rows[:_SHOWN]
+    # A set of classes is longer than a class, and what is wrong with it may stand at its end.
+    label, suggested = (min(_WIDEST, max(20, *(len(row[key]) + 1 for row in shown))) for key in ("label", "suggested"))
+    lines = ["", f"{title} ({len(rows):,}):"]
+    lines.append(f"  {'picture':<44}{'label':<{label}}{'looks like':<{suggested}}{'score':>7}")
+    for row in shown:
+        cells = (_cut(row["path"], 43, end=True), _cut(row["label"], label - 1), _cut(row["suggested"], suggested - 1))
+        lines.append(f"  {cells[0]:<44}{cells[1]:<{label}}{cells[2]:<{suggested}}{row['score']:>7.3f}")
     if len(rows) > _SHOWN:
         more = f"{out} has all" if out else "--out labels.csv writes all"
         lines.append(f"  ... and {len(rows) - _SHOWN:,} more; {more}")

@@ -47,6 +47,12 @@ Examples:
     show_default=True,
     help="Training pictures that look most alike to the network.",
 )
+@click.option(
+    "--pictures",
+    "moved",
+    type=click.Path(path_type=Path),
+    help="Where the run's training pictures lie now, if they were moved.",
+)
 @click.option("--no-neighbours", is_flag=True, help="The same as --neighbours 0.")
 @click.option("--layers", "list_layers", is_flag=True, help="List the names of the layers, and stop.")
 @click.option("--network", is_flag=True, help="Table of the layers; with --out a diagram too.")
@@ -62,6 +68,7 @@ def command(
     network: bool,
     filters: bool,
     features: str | None,
+    moved: Path | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -76,7 +83,7 @@ def command(
     from tellapart.errors import SettingsError
     from tellapart.runs.open import OpenRun
 
-    opened = OpenRun(model)
+    opened = OpenRun(model, pictures=moved)
     if list_layers:
         _list_layers(opened, as_json)
         return 0
@@ -216,8 +223,8 @@ def _print_end(found: Explanation) -> None:
 def _picture_lines(one: Explained) -> list[str]:
     from tellapart.workflows.explain import NO_BETTER
 
-    shown = f"{one.path}: {one.label} {100 * one.probability:.1f} %{' (it was trained on)' if one.seen else ''}"
-    if one.target != one.label:
+    shown = f"{one.path}: {one.said}{' (it was trained on)' if one.seen else ''}"
+    if one.explained_another:
         shown += f"; explained: {one.target} {100 * one.target_probability:.1f} %"
     lines = [shown, f"  {'method':<22}{'deletion':>9}{'insertion':>11}"]
     for drawn in one.drawn:

@@ -16,7 +16,6 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
         "sklearn",
         "onnx",
         "safetensors",
-        "imagehash",
         "cv2",
         "tomli_w",
         "captum",

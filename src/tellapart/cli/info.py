@@ -10,7 +10,15 @@ import click
 from tellapart.reporter import figure, percent
 
 if TYPE_CHECKING:
-    from tellapart.bundle import ClassificationRecord, MultilabelRecord, PreprocessingRecord, Score
+    from tellapart.bundle import (
+        ClassificationRecord,
+        DetectionRecord,
+        Manifest,
+        MultilabelRecord,
+        PreprocessingRecord,
+        Score,
+        TaskRecord,
+    )
 
 _NAMED = 20  # classes that are listed
 _VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned and flipped views of the picture"}
@@ -30,6 +38,15 @@ def command(model: Path, as_json: bool) -> None:
     if as_json:
         click.echo(manifest.model_dump_json(indent=2))
         return
+    lines = {**_origin(manifest), **_answer(manifest), **_scores(manifest)}
+    lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    width = max(24, *map(len, lines))
+    for name, value in lines.items():
+        click.echo(f"{name:<{width}} {value}")
+
+
+def _origin(manifest: Manifest) -> dict[str, str]:
+    """What was learned, from which pictures, on which network, and what goes into it."""
     preprocessing, backbone, data = manifest.preprocessing, manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:_NAMED]) + (" ..." if len(manifest.classes) > _NAMED else "")
     lines = {
@@ -48,29 +65,42 @@ def command(model: Path, as_json: bool) -> None:
         from tellapart.deep_values import as_text
 
         lines["range of values"] = f"{as_text(preprocessing.value_range)}, of pictures of more than 8 bits"
-    record = manifest.record
-    if record.kind == "classification":
-        lines["temperature"] = f"{record.temperature:.4g}"
-    if backbone.test_time_augmentation != "none":
-        lines["answer"] = f"the mean over {_VIEWS[backbone.test_time_augmentation]}"
-    lines |= _classification(record) if record.kind == "classification" else _multilabel(record, manifest.classes)
-    for name, score in manifest.scores.items():
-        lines[f"test {name.replace('_', ' ')}"] = figure(name, score.value, score.low, score.high)
-    if data.leaked:
-        lines["leaked"] = f"{data.leaked:,} test pictures have a copy or group mate in train or validation"
-        clean = (manifest.scores_without_leaked or {}).get("accuracy")
-        lines["accuracy without"] = (
-            "unknown: no clean test picture"
-            if clean is None
-            else figure("accuracy", clean.value, clean.low, clean.high)
+    return lines
+
+
+def _answer(manifest: Manifest) -> dict[str, str]:
+    """How the network's output becomes an answer."""
+    record, views = manifest.record, manifest.backbone.test_time_augmentation
+    lines = {"temperature": f"{record.temperature:.4g}"} if record.kind == "classification" else {}
+    if views != "none":
+        lines["answer"] = f"the mean over {_VIEWS[views]}"
+    return lines | _decided(record, manifest.classes)
+
+
+def _scores(manifest: Manifest) -> dict[str, str]:
+    """The test's figures, and what copies of test pictures in train or validation make of the first of them."""
+    lines = {
+        f"test {name.replace('_', ' ')}": figure(name, score.value, score.low, score.high)
+        for name, score in manifest.scores.items()
+    }
+    if manifest.data.leaked:
+        lines["leaked"] = f"{manifest.data.leaked:,} test pictures have a copy or group mate in train or validation"
+        headline = next(iter(manifest.scores), "accuracy")
+        clean = (manifest.scores_without_leaked or {}).get(headline)
+        lines[f"{headline.replace('_', ' ')} without"] = (
+            "unknown: no clean test picture" if clean is None else figure(headline, clean.value, clean.low, clean.high)
         )
-    lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
-    for name, value in lines.items():
-        click.echo(f"{name:<24} {value}")
+    return lines
 
 
 def _fit(preprocessing: PreprocessingRecord) -> str:
     return f"crop {preprocessing.crop:g}" if preprocessing.fit == "crop" else f"whole pictures ({preprocessing.fit})"
+
+
+def _decided(record: TaskRecord, classes: tuple[str, ...]) -> dict[str, str]:
+    if record.kind == "classification":
+        return _classification(record)
+    return _multilabel(record, classes) if record.kind == "multilabel" else _detection(record, classes)
 
 
 def _classification(own: ClassificationRecord) -> dict[str, str]:
@@ -90,11 +120,23 @@ def _classification(own: ClassificationRecord) -> dict[str, str]:
 
 def _multilabel(record: MultilabelRecord, classes: tuple[str, ...]) -> dict[str, str]:
     """From which probability on each class is named, and when the model says "none of these"."""
-    named = [f"{name} {percent(one)}" for name, one in zip(classes[:_NAMED], record.thresholds, strict=False)]
     return {
-        "thresholds": f"{', '.join(named)}{' ...' if len(classes) > _NAMED else ''} (by {record.threshold_rule})",
+        "thresholds": _thresholds(record, classes),
         "unknown": _unknown(record.novelty_threshold, record.known, record.calibrated_on),
     }
+
+
+def _detection(record: DetectionRecord, classes: tuple[str, ...]) -> dict[str, str]:
+    """From which score on a box of each class is told, and how many there can be."""
+    return {
+        "thresholds": _thresholds(record, classes),
+        "boxes": f"{record.most} a picture at most; of two of one class that overlap by over {percent(record.overlap)}, one",
+    }
+
+
+def _thresholds(record: MultilabelRecord | DetectionRecord, classes: tuple[str, ...]) -> str:
+    named = [f"{name} {percent(one)}" for name, one in zip(classes[:_NAMED], record.thresholds, strict=False)]
+    return f"{', '.join(named)}{' ...' if len(classes) > _NAMED else ''} (by {record.threshold_rule})"
 
 
 def _unknown(threshold: float | None, known: Score | None, calibrated_on: int) -> str:

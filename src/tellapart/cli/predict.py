@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -146,8 +147,13 @@ def _paths(
 ) -> tuple[str, tuple[str, ...]]:
     """The model, "" with a server, and the pictures among the arguments. Raises: UsageError."""
     if server is None:
-        if name is not None or key_file is not None:
-            raise click.UsageError("--model and --api-key-file are for a server. Name it with --server URL.")
+        if name is not None:
+            raise click.UsageError(
+                f"--model {name} names a model of a server, and no server is named. A model file stands before the pictures, "
+                f"without --model: tellapart predict {shlex.quote(name)} PICTURE. Name a server with --server URL."
+            )
+        if key_file is not None:
+            raise click.UsageError("--api-key-file is for a server. Name it with --server URL.")
         from tellapart.cli.asked import choose_model
 
         model, paths, unasked = choose_model(arguments, listed=listed)

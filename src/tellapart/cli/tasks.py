@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 TASKS = ("classification", "multilabel")
+READ_TASKS = (*TASKS, "detection")  # whose data are read and audited, also where nothing learns from them yet
 TASK_HELP = (
     "classification: one class a picture. multilabel: several, or none: a CSV with path,labels, or with a column of 0 and 1 "
-    "for each class.  [default: found from the data]"
+    "for each class. detection: boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, or a CSV with "
+    "path,xmin,ymin,xmax,ymax,label), so far only for `check`.  [default: found from the data]"
 )
 MODEL_TASK_HELP = (
     "The model's own task; it says that the pictures are for that, where they look like another task's, such as images "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.reading import range_option, reading_options
-from tellapart.cli.tasks import TASK_HELP, TASKS
+from tellapart.cli.tasks import READ_TASKS, TASK_HELP
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
@@ -44,7 +44,7 @@ Examples:
     help="A CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it; an empty label "
     "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
 )
-@click.option("--task", type=click.Choice(TASKS), help=TASK_HELP)
+@click.option("--task", type=click.Choice(READ_TASKS), help=TASK_HELP)
 @reading_options
 @range_option
 @click.option(
@@ -226,8 +226,8 @@ def summary(result: TrainResult) -> str:
         f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
         f"left out  {result.unreadable:,} unreadable"
         + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
-        + (f"; {result.augmented:,} augmented copies of test pictures" if result.augmented else "")
-        + f"; {result.duplicates:,} exact copies",
+        + (f"; {result.augmented:,} augmented copies of test pictures" if result.augmented else ""),
+        *([f"copies    {result.duplicates:,} exact copies of others among them"] if result.duplicates else []),
         *([reused] if result.strategy != "scratch" else []),
         f"strategy  {_KEPT[result.strategy]}",
         f"time      {duration(result.seconds)}",

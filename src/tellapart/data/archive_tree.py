@@ -14,6 +14,10 @@ from tellapart.sources.reading import open_archive
 from tellapart.storage import OWN_MARK
 
 
+class UnknownNames(DataError):
+    """The names in an archive may be read in several ways."""
+
+
 class ArchiveTree:
     """Folders in an archive; their paths go on behind the archive's."""
 
@@ -74,7 +78,7 @@ def _settle(archive: Path, contents: Contents, naming: Naming, encoding: str | N
     folders = any(not raw.rpartition(b"/")[0].isascii() for raw in contents.by_raw)
     shown = ", ".join(f"{name} reads {example!r}" for name, example in naming.likely.items())
     if folders and not naming.sure:
-        raise DataError(
+        raise UnknownNames(
             f"{told}: {shown or 'none of the usual encodings fits'}. Say it, such as --encoding {naming.encoding}."
         )
     example = next(iter(naming.likely.values()), "")

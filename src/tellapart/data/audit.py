@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.data.augmented import LEAST_SIDE, LONGEST_SHAPE
+from tellapart.data.box_counts import box_notes, box_warnings
+from tellapart.data.conflicts import LabelConflict
 from tellapart.data.depth import depth_notes, depth_warnings
 from tellapart.data.examples import SPLITS
 from tellapart.data.label_sets import set_notes, set_warnings
 from tellapart.data.names import name_warnings
 from tellapart.data.oddities import oddity_notes, oddity_warnings
-from tellapart.data.survey import Audit, LabelConflict, Leak, Sizes, build_audit
+from tellapart.data.survey import Audit, Leak, Sizes, build_audit
 from tellapart.errors import DataError
 
 __all__ = [
@@ -83,6 +85,7 @@ def audit_json(audit: Audit) -> dict[str, Any]:
         **audit.oddities.as_json(),
         **({} if audit.depths is None else {"depth": audit.depths.as_json()}),
         **({} if audit.sets is None else {"task": "multilabel", "sets": audit.sets.as_json()}),
+        **({} if audit.boxes is None else {"task": "detection", "boxes": audit.boxes.as_json()}),
     }
 
 
@@ -127,8 +130,10 @@ def _errors(audit: Audit) -> Iterator[str]:
             yield f"{audit.source} holds no picture that can be read. Add pictures as CLASS/picture.jpg."
         return
     if not audit.classes:
-        yield f"{audit.source} names no class: no picture has a label. Add labels."
-    elif len(audit.classes) < 2:
+        yield (
+            f"{audit.source} names no class: no picture has a {'label. Add labels' if audit.boxes is None else 'box. Add boxes'}."
+        )
+    elif len(audit.classes) < 2 and audit.boxes is None:
         yield (
             f"{audit.source} has only one class, {audit.classes[0]!r}; telling apart needs two. "
             "Add pictures of another class, in a folder (or with a label) of their own."
@@ -159,10 +164,15 @@ def _leak_warnings(audit: Audit) -> Iterator[str]:
         conflicts = [conflict for conflict in audit.two_labels if conflict.exact == exact]
         if conflicts:
             first = conflicts[0]
+            what = (
+                "TWO LABELS: {} the same picture stands under different labels"
+                if audit.boxes is None
+                else "TWO SETS OF BOXES: {} the same picture has different boxes"
+            )
             yield (
-                f"TWO LABELS: {'exactly' if exact else 'nearly'} the same picture stands under different labels "
+                f"{what.format('exactly' if exact else 'nearly')} "
                 f"({_count(len(conflicts), 'cluster')}), such as {_such_as(audit, first.paths)} "
-                f"({', '.join(label or 'none' for label in sorted(set(first.labels)))}). "
+                f"({(', ' if audit.boxes is None else '; ').join(label or 'none' for label in sorted(set(first.labels)))}). "
                 + ("Only one can be right; correct" if exact else "Check which is right, and correct")
                 + " or remove the others."
             )
@@ -179,7 +189,9 @@ def _warnings(audit: Audit) -> Iterator[str]:
         yield from depth_warnings(
             audit.depths, _short(audit, next((path for path, _ in audit.depths.outside), audit.source))
         )
-    yield from oddity_warnings(audit.oddities, functools.partial(_short, audit))
+    if audit.boxes is not None:
+        yield from box_warnings(audit.boxes, functools.partial(_short, audit))
+    yield from oddity_warnings(audit.oddities, functools.partial(_short, audit), cropped=audit.boxes is None)
     few = {label: number for label, number in audit.distinct.items() if LEAST_PICTURES <= number < FEW_PICTURES}
     if few:
         yield (
@@ -193,7 +205,7 @@ def _warnings(audit: Audit) -> Iterator[str]:
         yield (
             f"the largest class has {audit.imbalance:.1f} times as many pictures as the smallest; over "
             f"{LARGE_IMBALANCE:.0f} the small ones are easily overlooked. "
-            "Add pictures of them, or train with --class-weights balanced."
+            "Add pictures of them" + (", or train with --class-weights balanced." if audit.boxes is None else ".")
         )
     for split in SPLITS:
         missing = [label for label, number in audit.counts.get(split, {}).items() if not number]
@@ -239,6 +251,8 @@ def _notes(audit: Audit) -> Iterator[str]:
     yield from oddity_notes(audit.oddities, functools.partial(_short, audit))
     if audit.sets is not None:
         yield from set_notes(audit.sets)
+    if audit.boxes is not None:
+        yield from box_notes(audit.boxes, functools.partial(_short, audit))
     if audit.ignored:
         yield f"left out: {_named(f'{reason} ({number:,})' for reason, number in audit.ignored.items())}."
 

@@ -170,7 +170,10 @@ class Augment:
         return pixels
 
     def vary(self, picture: NDArray[np.uint8], seed: tuple[int, ...]) -> tuple[NDArray[np.uint8], Geometry]:
-        """The same, uint8 [S, S, 3], and what happened to its shape: `motion.motion_of` moves masks and boxes by it."""
+        """The same, uint8 [S, S, 3], and what happened to its shape: `motion.motion_of` moves masks and boxes by it.
+
+        Raises: ValueError for a picture of another kind or shape, or smaller than `size`.
+        """
         settings, size = self.augmentation, self.size
         if picture.dtype != np.uint8 or picture.shape != (len(picture), len(picture), 3) or len(picture) < size:
             raise ValueError(f"expected uint8 [S, S, 3] with S >= {size}, got {picture.dtype} {picture.shape}")

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tellapart.errors import kind_of
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
@@ -62,9 +64,7 @@ def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 def _split(value: Any, count: int, length: int) -> list[Any]:
     if isinstance(value, (Tensor, list)) and len(value) != length:
-        raise ValueError(
-            f"a {type(value).__name__} of length {len(value)} in a batch of {length} items; give one an item"
-        )
+        raise ValueError(f"{kind_of(value)} of length {len(value)} in a batch of {length} items; give one an item")
     if isinstance(value, Tensor):
         return list(value.tensor_split(count))
     if isinstance(value, list):

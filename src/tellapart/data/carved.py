@@ -19,4 +19,4 @@ def tell_carved(listing: Listing, examples: Sequence[Example]) -> str:
         example.split for entry, example in pairs if entry.split == "train" and example.split not in (None, "train")
     )
     parts = [f"{moved[split]:,} became the {split} split" for split in SPLITS if moved[split]]
-    return f"Of the {train:,} pictures given as train {' and '.join(parts)}: there was none." if parts else ""
+    return f"Of the {train:,} pictures given as train, {' and '.join(parts)}: there was none." if parts else ""

@@ -1,13 +1,14 @@
-"""What a picture shows, as a number: the same for every file that shows it. In: Decoded. Out: content hash. Next: looks.py."""
+"""What a picture shows, as a number: the same for every file that shows it. In: Decoded. Out: hash. Next: perceptual_hash.py."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
+from dataclasses import replace
 
 import numpy as np
 
-from tellapart.decoding import Decoded
+from tellapart.decoding import Decoded, decode
 from tellapart.deep_values import Deep
 
 _STRIP_BYTES = 16 * 1024 * 1024
@@ -27,6 +28,14 @@ def content_hash(decoded: Decoded) -> str:
         strip = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
         digest.update(strip.tobytes())
     return digest.hexdigest()[:32]
+
+
+def stored_hash(data: bytes, *, target: int) -> str:
+    """The content hash that versions before colour profiles and deep values gave the bytes of a picture: its pixels as stored.
+
+    `target` is what the picture was decoded for, in pixels. Raises: PictureError.
+    """
+    return content_hash(replace(decode(data, target=target, colour="stored"), deep=None))
 
 
 def _deep_hash(deep: Deep, sizes: bytes, *, turned: bool) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from tellapart.bundle import TaskName
+from tellapart.data.box_faults import Drawn, Faults
 from tellapart.data.looks import Looks
 from tellapart.data.targets import ClassNames, Target
 from tellapart.deep_values import Depth, Span
@@ -30,6 +31,7 @@ class Entry:
     group: str = ""  # from the `group` column; "" where there is none
     added: bool = False  # came from a folder of corrections: for training, never for a test
     train_target: Target | None = None  # what corrections of the same pixels say, for training; None: nothing else
+    drawn: Drawn | None = None  # of boxes as they were given: the picture that they were drawn on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Listing:
     merged: Mapping[str, str] = field(
         default_factory=dict
     )  # a class name as it was spelt -> the class that it is part of
+    box_faults: Faults = field(default_factory=dict)  # what is wrong with boxes, by kind
 
     @property
     def folder(self) -> Path:

@@ -8,6 +8,7 @@ FOLDER may also be an archive that holds such a folder, or shards of pictures wi
 from __future__ import annotations
 
 import os
+import re
 import stat
 import unicodedata
 from collections import Counter, defaultdict
@@ -18,21 +19,24 @@ from typing import NamedTuple
 from tellapart.data.archive_tree import ArchiveTree
 from tellapart.data.examples import SPLITS, Entry, Listing, Split
 from tellapart.data.layouts import SplitFolder, check_classes, find_splits, go_down, split_of
+from tellapart.data.names import stored_twice
 from tellapart.data.other_tasks import recognise, refuse
 from tellapart.data.shards import find_shards, list_shards
 from tellapart.data.targets import ClassName
-from tellapart.data.tree import Child, DiskTree, Folder, Tree, files_below, has_picture_name, no_permission
+from tellapart.data.tree import OWN, Child, DiskTree, Folder, Tree, files_below, has_picture_name, no_permission
 from tellapart.errors import DataError
-from tellapart.sources.reading import ENDINGS, NOT_READ, is_archive
+from tellapart.reporter import counted
+from tellapart.sources.reading import ENDINGS, NOT_READ, is_archive, open_archive, split_path
 from tellapart.storage import OWN_MARK, is_own
 
 UNLABELLED = "picture in a split folder, in no class folder"  # a reason that Listing.ignored counts
+_ADDRESS = re.compile(r"(https?:)/+", re.IGNORECASE)  # a path has one of the two strokes
 _TABLES = (".csv", ".tsv")
 _NAMED = 5  # of what is left out, the rest counted
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
 
 
-class _File(NamedTuple):
+class _Labelled(NamedTuple):
     path: str
     label: str
     split: Split | None
@@ -44,9 +48,10 @@ class _Scan:
     def __init__(self, tree: Tree, ignored: Counter[str]) -> None:
         self.tree, self.ignored = tree, ignored
         self.notes: list[str] = []
+        self.written: set[str] = set()  # names of class folders
         self.inner: defaultdict[str, set[str]] = defaultdict(set)  # class -> its folders, "" for files in none
 
-    def of_split(self, root: Folder, found: SplitFolder) -> Iterator[_File]:
+    def of_split(self, root: Folder, found: SplitFolder) -> Iterator[_Labelled]:
         here = self.tree.enter(root, found.child.path, self.ignored)
         if here is None:
             return
@@ -66,16 +71,17 @@ class _Scan:
                 "`tellapart predict` can name them."
             )
 
-    def of_class(self, parent: Folder, child: Child, split: Split | None) -> Iterator[_File]:
+    def of_class(self, parent: Folder, child: Child, split: Split | None) -> Iterator[_Labelled]:
         label = unicodedata.normalize("NFC", child.name)
-        before = self.ignored["link loop"]
+        self.written.add(child.name)
+        before = self.ignored["link loop"] + self.ignored[OWN]
         count = 0
         for path in files_below(self.tree, parent, child, self.ignored):
             count += 1
             first, _, more = path[len(child.path) + 1 :].partition(os.sep)
             self.inner[label].add(first if more else "")
-            yield _File(path, label, split)
-        if count == 0 and self.ignored["link loop"] == before:
+            yield _Labelled(path, label, split)
+        if count == 0 and self.ignored["link loop"] + self.ignored[OWN] == before:
             self.ignored["class folder without files"] += 1
 
     def down(self, here: Folder, *, in_split: bool = False) -> Folder:
@@ -99,7 +105,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
     Raises: DataError without such a folder, class folders or files, or where it looks like another task's; StorageError.
     """
     ignored: Counter[str] = Counter()
-    tree, root, notes = _open(source, encoding, ignored)
+    tree, root, notes = open_tree(source, encoding, ignored)
     shards = find_shards(tree, root, source)
     if shards:
         return list_shards(source, shards, ignored, notes)
@@ -112,6 +118,8 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
     if not files:
         raise DataError(f"{str(source)!r} has class folders but no files in them{_left_out(ignored)}. {_ARRANGE}.")
     note = "" if told else check_classes(here, walk.inner)
+    if twice := stored_twice(walk.written):
+        walk.notes.append(f"{here.path}: {twice}.")
     # In the order of Path, part by part, in which "a/x" comes before "a-b/x".
     files.sort(key=lambda file: file.path.replace(os.sep, "\0"))
     return Listing(
@@ -123,7 +131,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Li
     )
 
 
-def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], list[_File], Folder]:
+def _files(walk: _Scan, source: Path, root: Folder) -> tuple[list[SplitFolder], list[_Labelled], Folder]:
     """The split folders, the files of all classes, and the folder in which either lie."""
     here, ignored = walk.down(root), walk.ignored
     children = walk.tree.children(here.path, ignored)
@@ -166,7 +174,7 @@ def _about_splits(source: Path, splits: list[SplitFolder], given: set[Split | No
         )
 
 
-def _open(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tree, Folder, tuple[str, ...]]:
+def open_tree(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tree, Folder, tuple[str, ...]]:
     if is_archive(source):
         tree = ArchiveTree(source, encoding)
         ignored.update(tree.ignored)
@@ -176,9 +184,7 @@ def _open(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tr
     except PermissionError:
         raise no_permission(str(source)) from None
     except (OSError, ValueError):
-        raise DataError(
-            f"there is no folder or file {str(source)!r}. Check the spelling, or give the full path."
-        ) from None
+        raise _not_there(source) from None
     if not stat.S_ISDIR(status.st_mode):
         raise _no_folder(source)
     if is_own(source):
@@ -189,6 +195,21 @@ def _open(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tr
     return DiskTree(), Folder(str(source), ((status.st_dev, status.st_ino),)), ()
 
 
+def _not_there(source: Path) -> DataError:
+    name, inside = str(source), split_path(source)
+    if inside is not None and any(member.startswith(f"{inside[1]}/") for member in open_archive(inside[0]).members):
+        return DataError(
+            f"{name!r} is a folder in an archive, which is read whole. Give {inside[0]!r} or a table in it, or unpack it "
+            "and give the folder."
+        )
+    if address := _ADDRESS.match(name):
+        return DataError(
+            f"'{address[1]}//{name[address.end() :]}' is an address on the web, from which no data sets are fetched. Download it, "
+            "and give the file or folder."
+        )
+    return DataError(f"there is no folder or file {name!r}. Check the spelling, or give the full path.")
+
+
 def _no_folder(source: Path) -> DataError:
     if source.name.lower().endswith(NOT_READ):
         return DataError(
@@ -196,8 +217,9 @@ def _no_folder(source: Path) -> DataError:
             f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}."
         )
     return DataError(
-        f"{str(source)!r} is neither a folder, an archive ({', '.join(ENDINGS)}) nor a CSV table. Give the folder that holds the "
-        "class folders, or a file that ends in .csv and has the columns path and label."
+        f"{str(source)!r} is neither a folder, an archive ({', '.join(ENDINGS)}) nor a table that is read (.csv, .tsv, "
+        ".txt, .xlsx, .json, .jsonl, .parquet, .arrow ...). Give the folder that holds the class folders, or a table with the "
+        "columns path and label."
     )
 
 
@@ -207,9 +229,10 @@ def _left_out(ignored: Mapping[str, int]) -> str:
 
 
 def _no_class_folders(source: Path, files: list[Child], ignored: Mapping[str, int]) -> DataError:
-    what = f"holds {len(files):,} files but no class folders" if files else "is empty"
+    what = f"holds {counted(len(files), 'file')} but no class folders" if files else "is empty"
+    kind = "archive" if is_archive(source) else "folder"
     archives = [child.name for child in files if child.name.lower().endswith((*ENDINGS, *NOT_READ))]
     hint = f" Or unpack its archives, or give one, such as {str(source / archives[0])!r}." if archives else ""
     tables = [child.name for child in files if child.name.lower().endswith(_TABLES)]
     hint += f" Or give its table {str(source / tables[0])!r}." if tables else ""
-    return DataError(f"the folder {str(source)!r} {what}{_left_out(ignored)}. {_ARRANGE}.{hint}")
+    return DataError(f"the {kind} {str(source)!r} {what}{_left_out(ignored)}. {_ARRANGE}.{hint}")

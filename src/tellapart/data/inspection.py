@@ -22,7 +22,8 @@ from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.content import content_hash
 from tellapart.data.examples import Inspection
 from tellapart.data.looks import Looks, look_at
-from tellapart.decoding import MAX_PIXELS, UNKNOWN_FORMAT, decode
+from tellapart.data.perceptual_hash import perceptual_hash
+from tellapart.decoding import MAX_PIXELS, UNKNOWN_FORMAT, Decoded, decode
 from tellapart.deep_values import Depth
 from tellapart.errors import PictureError
 from tellapart.picture_files import readers
@@ -60,6 +61,7 @@ _REMEMBERED: Mapping[str, type] = {
     "bands": str,
 }
 Seen = Callable[[Image.Image, Inspection], None]  # what else is made of a grey picture, while it is there
+Shown = Callable[[Decoded, Inspection], None]  # the same of one in its colours
 
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
@@ -92,11 +94,13 @@ def inspect_all(
     remembered: Memory | None = None,
     advance: Callable[[int], None] | None = None,
     seen: Seen | None = None,
+    shown: Shown | None = None,
 ) -> list[Inspection]:
     """Inspect files on `workers` threads, in the order of `paths`; no pixels are kept.
 
     A file whose bytes are `remembered` under the SHA-256 of its bytes and a version is only read and hashed; of every other
-    that can be decoded `seen` gets the picture in grey (as `decode` gives it for TARGET), on the worker's thread.
+    that can be decoded `seen` gets the picture in grey and `shown` in colour (as `decode` gives it for TARGET), on the
+    worker's thread.
     `advance` is called in the calling thread with the number of files that were finished since its last call.
     Raises: KeyboardInterrupt at once, after the files that are under way; what `remembered` and `advance` raise.
     """
@@ -104,7 +108,9 @@ def inspect_all(
     turn = threading.RLock()
     # Small enough that a few hundred pictures keep every worker busy.
     size = max(1, min(_FILES_PER_TASK, len(paths) // (4 * workers)))
-    tasks = [_Task(paths[start : start + size], remembered, turn, stop, seen) for start in range(0, len(paths), size)]
+    tasks = [
+        _Task(paths[start : start + size], remembered, turn, stop, seen, shown) for start in range(0, len(paths), size)
+    ]
     executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="inspect")
     reported = 0
     try:
@@ -135,6 +141,7 @@ class _Task:
         turn: threading.RLock,
         stop: threading.Event,
         seen: Seen | None,
+        shown: Shown | None,
     ) -> None:
         self.found: list[Inspection] = []  # in the order of paths
         self._paths = paths
@@ -142,6 +149,7 @@ class _Task:
         self._turn = turn  # held by the one worker that uses the memory or looks at small pictures
         self._stop = stop
         self._seen = seen
+        self._shown = shown
 
     def run(self) -> None:
         """Read as many files as fit in `_BYTES_AT_ONCE`, look them up together, decode the rest; repeat."""
@@ -171,7 +179,7 @@ class _Task:
                     self.found.append(Inspection(file_hash="", problem=content))
                     continue
                 if file_hash not in known:
-                    known[file_hash] = _look(content, file_hash, self._seen)
+                    known[file_hash] = _look(content, file_hash, self._seen, self._shown)
                     if known[file_hash].problem != _OUT_OF_MEMORY:
                         learnt[_key(file_hash)] = _encode(known[file_hash])
                 self.found.append(_for_path(known[file_hash], path))
@@ -209,7 +217,7 @@ def _read(path: Path) -> bytes | str:
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
-def _look(data: bytes, file_hash: str, seen: Seen | None = None) -> Inspection:
+def _look(data: bytes, file_hash: str, seen: Seen | None = None, shown: Shown | None = None) -> Inspection:
     """What the bytes tell, whatever the file is called; `is_picture` says that they claim to be a picture."""
     try:
         # Deep values are stretched by the picture's own: what is remembered must not depend on the range of a data set.
@@ -219,15 +227,13 @@ def _look(data: bytes, file_hash: str, seen: Seen | None = None) -> Inspection:
         return Inspection(
             file_hash=file_hash, problem=problem, is_picture=not problem.startswith(_NO_PICTURE) and not _is_text(data)
         )
-    from imagehash import phash
-
     whole = decoded.image.convert("L")
     # Bilinear: a box would shift with the picture's size, and copies of another size would look different.
     grey = whole.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     inspection = Inspection(
         file_hash=file_hash,
         content_hash=content_hash(decoded),
-        perceptual_hash=int.from_bytes(np.packbits(phash(grey).hash).tobytes(), "big"),
+        perceptual_hash=perceptual_hash(np.asarray(grey)),
         thumbnail=grey.tobytes(),
         width=decoded.width,
         height=decoded.height,
@@ -241,6 +247,8 @@ def _look(data: bytes, file_hash: str, seen: Seen | None = None) -> Inspection:
     )
     if seen is not None:
         seen(whole, inspection)
+    if shown is not None:
+        shown(decoded, inspection)
     return inspection
 
 

@@ -11,6 +11,7 @@ from tellapart.errors import DataError
 
 _SEPARATORS = ("|", ";", ",")
 _LEAST_NUMBERS = 20  # different ones, for a column to be a measurement rather than a scale of few steps
+_LEAST_ALONE = 5  # enough of them where most pictures have a number of their own, as no class has
 _MEASURED = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(\.\d*)?[eE][+-]?\d+)")
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
@@ -21,7 +22,7 @@ def check_labels(path: Path, labels: Sequence[str]) -> str:
     Raises: DataError where labels look like measured numbers, or like several names each, and no task was told.
     """
     different = list(dict.fromkeys(labels))
-    _check_numbers(path, labels, different)
+    _check_numbers(path, different, _LEAST_ALONE if 2 * len(different) > len(labels) else _LEAST_NUMBERS)
     for separator in _SEPARATORS:
         sets = _sets(different, separator)
         if len(sets) > 1 or _of_classes(different, separator):
@@ -54,10 +55,10 @@ def _of_classes(labels: Sequence[str], separator: str) -> bool:
     )
 
 
-def _check_numbers(path: Path, labels: Sequence[str], different: Sequence[str]) -> None:
+def _check_numbers(path: Path, different: Sequence[str], least: int) -> None:
     numbers = [label for label in different if _MEASURED.fullmatch(label) and not _WHOLE.fullmatch(label)]
     rest = [label for label in different if not _MEASURED.fullmatch(label) and not _WHOLE.fullmatch(label)]
-    if len(numbers) < _LEAST_NUMBERS or rest or 2 * len(numbers) < len(different):
+    if len(numbers) < least or rest or 2 * len(numbers) < len(different):
         return
     raise DataError(
         f"the labels of {str(path)!r} are {len(different):,} different numbers such as {numbers[0]}, which looks like something "

@@ -1,7 +1,8 @@
 """Which task a data set is for, and its pictures. In: a folder or table, ReadOptions. Out: Listing. Next: inspection.py.
 
 A folder, or a table with path,label: classification. A table with path,labels, or with path and at least two columns of 0 and 1:
-multilabel. What is told wins; what is doubtful is refused.
+multilabel. A folder with annotations of boxes, or a table with path,xmin,ymin,xmax,ymax,label: detection. What is told wins; what
+is doubtful is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from tellapart.answers.items import expand
 from tellapart.bundle import TaskName
+from tellapart.data.archive_tree import UnknownNames
+from tellapart.data.boxes_table import has_boxes, list_boxes
 from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.file_names import NAMES_TRIED, hint, pattern_of, scan_names
@@ -23,14 +26,14 @@ from tellapart.data.metadata import find_metadata, together
 from tellapart.data.multilabel_table import class_columns, list_label_sets
 from tellapart.data.names import merge_names, without_blanks
 from tellapart.data.opening import is_table
-from tellapart.data.other_tasks import OtherTask
+from tellapart.data.other_tasks import OtherTask, box_form
 from tellapart.data.table import list_classes, read_cells
 from tellapart.data.table_folders import TableFolder, find_tables
-from tellapart.data.targets import SEPARATOR
+from tellapart.data.targets import SEPARATOR, Boxes
 from tellapart.errors import DataError, SettingsError
 from tellapart.sources.reading import is_archive
 
-TASKS: tuple[TaskName, ...] = ("classification", "multilabel")  # that have readers
+TASKS: tuple[TaskName, ...] = ("classification", "multilabel", "detection")  # that have readers
 
 _FOUND = ReadOptions()
 # What only a table has, by the flag that tells it.
@@ -53,7 +56,11 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
     """
     if options.task is not None and options.task not in TASKS:
         raise SettingsError(
-            f"the task is {options.task!r}, which this tellapart does not learn. Use {' or '.join(TASKS)}."
+            f"the task is {options.task!r}, which this tellapart does not read. Use {', '.join(TASKS[:-1])} or {TASKS[-1]}."
+        )
+    if lone := _is_lone_annotation(path):
+        raise DataError(
+            f"{str(path)!r} is {lone}, which names pictures that lie around it. Give the folder that holds both."
         )
     listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
     return merge_names(listing) if options.merge_names else listing
@@ -66,6 +73,8 @@ def _read_table(path: Path, options: ReadOptions) -> Listing:
 
 def _list_table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Listing:
     task = options.task or _find_task(cells)
+    if task == "detection":
+        return list_boxes(cells, ignored, told=options.task is not None)
     if task == "multilabel":
         listing = list_label_sets(cells, ignored, options.separator)
         return listing if options.task is None else replace(listing, notes=listing.notes[1:])
@@ -112,16 +121,47 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
 
 
 def _scan(path: Path, options: ReadOptions) -> Listing:
+    told = options.task is not None and not options.task_of_model
+    if told and options.task == "detection":
+        return _read_boxes(path, options, told=True)
     try:
-        told = options.task is not None and not options.task_of_model
         return scan(path, told=told, encoding=options.encoding)
     except DataError as error:
         if isinstance(error, OtherTask):
+            if options.task in (None, "detection") and error.look is not None and error.look.boxes is not None:
+                return _with_boxes(path, options, error)
+            raise
+        if isinstance(error, UnknownNames):
             raise
         if without := _without_labels(path, options):
             raise DataError(f"{error} {without}") from None
         loose = itertools.islice(expand([str(path)]), NAMES_TRIED) if os.path.isdir(path) or is_archive(path) else ()
         raise DataError(f"{error}{hint(item.path for item in loose)}") from None
+
+
+def _is_lone_annotation(path: Path) -> str:
+    """What a file holds that describes the pictures of a folder, in words; "" for any other file."""
+    if path.suffix.lower() not in (".json", ".yaml", ".yml") or not path.is_file():
+        return ""
+    form = box_form(str(path))
+    return {"coco": "annotations in COCO's JSON", "yolo": "the settings of a YOLO data set"}.get(form or "", "")
+
+
+def _read_boxes(path: Path, options: ReadOptions, *, told: bool) -> Listing:
+    # Only now: XML and YAML are read for boxes alone.
+    from tellapart.data.boxes_listing import read_boxes
+
+    return read_boxes(path, told=told, encoding=options.encoding)
+
+
+def _with_boxes(path: Path, options: ReadOptions, refused: OtherTask) -> Listing:
+    """The boxes that were found without being asked for. Raises: OtherTask where there are shapes and no box among them."""
+    listing = _read_boxes(path, options, told=options.task is not None)
+    boxes = sum(len(entry.target.boxes) for entry in listing.entries if isinstance(entry.target, Boxes))
+    shapes = sum(fault.times for fault in listing.box_faults.get("around a shape", ()))
+    if boxes and shapes >= boxes:
+        raise OtherTask(f"{refused} --task detection reads the boxes around its shapes.") from None
+    return listing
 
 
 def _read_metadata(folder: Path, options: ReadOptions) -> Listing | None:
@@ -160,6 +200,8 @@ def _without_labels(folder: Path, options: ReadOptions) -> str:
 
 def _find_task(cells: Cells) -> TaskName:
     names = [name.casefold() for name in cells.header]
+    if has_boxes(cells):
+        return "detection"
     if "label" in names or "path" not in names:
         return "classification"
     if "labels" in names:

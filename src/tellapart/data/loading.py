@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from tellapart.errors import MachineError, SettingsError, TellapartError
 from tellapart.threads import in_order
 
 Sampling = Literal["natural", "balanced"]
+Made: TypeAlias = "Tensor | tuple[Tensor, ...]"  # the inputs of a batch
 
 _AHEAD = 2  # batches that are made while one is used
 
@@ -30,8 +31,13 @@ class RowSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def get(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8] | NDArray[np.float16] | Tensor:
-        """The rows as epoch `epoch` shows them, [B, ...]: a fresh array, which the batch keeps."""
+    def get(
+        self, rows: NDArray[np.int64], epoch: int
+    ) -> NDArray[np.uint8] | NDArray[np.float16] | Tensor | tuple[NDArray[Any], ...]:
+        """The rows as epoch `epoch` shows them, [B, ...]: a fresh array, which the batch keeps.
+
+        Or several such, where the targets move with the pictures: the learner's `prepare` knows which is which.
+        """
         ...
 
 
@@ -142,7 +148,7 @@ class TrainingBatches:
         """End the worker processes."""
         self._loader = None
 
-    def _from_workers(self, plan: list[tuple[NDArray[np.int64], int]]) -> Generator[Tensor, None, None]:
+    def _from_workers(self, plan: list[tuple[NDArray[np.int64], int]]) -> Generator[Made, None, None]:
         if self._loader is None:
             self._loader = DataLoader(
                 _Made(self._source),
@@ -221,7 +227,7 @@ class _Made(Dataset[Any]):
     def __init__(self, source: RowSource) -> None:
         self._source = source
 
-    def __getitem__(self, wanted: tuple[NDArray[np.int64], int]) -> Tensor | TellapartError:
+    def __getitem__(self, wanted: tuple[NDArray[np.int64], int]) -> Made | TellapartError:
         try:
             return _make(self._source, *wanted)
         except TellapartError as error:
@@ -241,15 +247,16 @@ def _one_a_row(source: RowSource, values: NDArray[Any], name: str) -> NDArray[An
     return array
 
 
-def _batch(inputs: Tensor, targets: NDArray[Any], rows: NDArray[np.int64]) -> Batch:
+def _batch(inputs: Made, targets: NDArray[Any], rows: NDArray[np.int64]) -> Batch:
     # Indexing with an array copies, so nobody else holds the targets.
     return Batch(inputs=inputs, targets=torch.from_numpy(targets[rows]), rows=torch.from_numpy(rows.copy()))
 
 
-def _make(source: RowSource, rows: NDArray[np.int64], epoch: int) -> Tensor:
-    return torch.as_tensor(source.get(rows, epoch))
+def _make(source: RowSource, rows: NDArray[np.int64], epoch: int) -> Made:
+    found = source.get(rows, epoch)
+    return tuple(map(torch.as_tensor, found)) if isinstance(found, tuple) else torch.as_tensor(found)
 
 
-def _made_ahead(source: RowSource, parts: Iterable[NDArray[np.int64]], epoch: int) -> Generator[Tensor, None, None]:
+def _made_ahead(source: RowSource, parts: Iterable[NDArray[np.int64]], epoch: int) -> Generator[Made, None, None]:
     """The batches, made by one thread: some are ready while one is used, and one is in hand."""
     return in_order(parts, lambda part: _make(source, part, epoch), workers=1, ahead=_AHEAD + 1, name="batches")

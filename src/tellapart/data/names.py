@@ -78,6 +78,19 @@ def merge_names(listing: Listing) -> Listing:
     )
 
 
+def stored_twice(written: Iterable[str]) -> str:
+    """A word on names that are the same but for how letters with marks are stored, "" where there are none.
+
+    They are one class: a file system or an editor chose how, not the person who named it.
+    """
+    forms = Counter(unicodedata.normalize("NFC", name) for name in set(written))
+    twice = sorted(name for name, number in forms.items() if number > 1)
+    if not twice:
+        return ""
+    more = f" and {len(twice) - 1:,} more" if len(twice) > 1 else ""
+    return f"{twice[0]!r}{more} is written in two ways that look the same (Unicode's NFC and NFD), and makes one class"
+
+
 def without_blanks(listing: Listing) -> Listing:
     """The listing with class names without blanks at their ends, as cells of a table have them; those that meet so are told."""
     mapping = {name: name.strip() for name in listing.classes if name.strip() not in ("", name)}

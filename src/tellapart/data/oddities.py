@@ -75,12 +75,12 @@ def find_oddities(entries: Sequence[Entry], inspections: Sequence[Inspection]) -
     )
 
 
-def oddity_warnings(odd: Oddities, short: Callable[[Path], str]) -> Iterator[str]:
-    """What should be looked at, in sentences; `short` is a path as a person sees it."""
+def oddity_warnings(odd: Oddities, short: Callable[[Path], str], *, cropped: bool = True) -> Iterator[str]:
+    """What should be looked at, in sentences; `short` is a path as a person sees it. `cropped`: only the middle may be seen."""
     for kind in _WARNED:
-        if kind in odd.pictures:
+        if kind in odd.pictures and (cropped or kind != "odd shape"):
             yield _told(kind, odd.pictures[kind], short) + " Look at them; remove what does not belong."
-    if odd.elongated > MANY_ELONGATED:
+    if cropped and odd.elongated > MANY_ELONGATED:
         yield (
             f"{100 * odd.elongated:.0f} % of the pictures are longer than 3:2; cropped to the middle, {100 * odd.unseen:.0f} % of "
             "such a picture is not seen. Where what matters may be at the ends, train with --set network.fit=squash or pad; "

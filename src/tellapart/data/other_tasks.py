@@ -9,7 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tellapart.data.layouts import split_of
 from tellapart.data.tree import Child, Folder, Tree, has_picture_name, holding
@@ -43,8 +43,7 @@ _ANNOTATIONS = frozenset(("annotations", "labels", "xml", "xmls", "json", "label
 _YOLO_LINE = re.compile(rb"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
 
 
-class OtherTask(DataError):
-    """The data set is for another task."""
+BoxForm = Literal["voc", "coco", "yolo", "labelme"]
 
 
 class Look(NamedTuple):
@@ -53,6 +52,16 @@ class Look(NamedTuple):
     task: str
     form: str  # in words
     example: str  # the file or folder that says so
+    boxes: BoxForm | None = None  # the form of boxes that it has
+
+
+class OtherTask(DataError):
+    """The data set is for another task."""
+
+    def __init__(self, message: str, look: Look | None = None) -> None:
+        """`look` is what the whole of it looks like; None where only one folder of several does."""
+        super().__init__(message)
+        self.look = look
 
 
 def recognise(tree: Tree, root: Folder) -> Look | None:
@@ -85,8 +94,16 @@ def refuse(tree: Tree, root: Folder, look: Look) -> OtherTask:
     return OtherTask(
         f"{root.path!r} looks like a data set for {look.task}: {look.form}, such as {look.example!r}. This tellapart learns "
         "classes of whole pictures (--task classification or multilabel), not boxes or masks. If its folders are classes all the "
-        "same, give --task classification; for classes of each picture, give a CSV with path,label or path,labels."
+        "same, give --task classification; for classes of each picture, give a CSV with path,label or path,labels.",
+        look,
     )
+
+
+def box_form(path: str) -> BoxForm | None:
+    """The form of boxes that a file holds, by its name and beginning."""
+    says = _KINDS.get(os.path.splitext(path)[1].lower())
+    look = None if says is None else says(path, _head(path))
+    return None if look is None else look.boxes
 
 
 def _walk(tree: Tree, root: Folder) -> Iterator[tuple[Folder, list[Child]]]:
@@ -137,30 +154,30 @@ def _annotations(here: Folder, children: list[Child]) -> Look | None:
 
 def _voc(path: str, head: bytes) -> Look | None:
     if b"<annotation" in head and b"<bndbox" in head:
-        return Look("detection", "boxes in Pascal VOC's XML", path)
+        return Look("detection", "boxes in Pascal VOC's XML", path, "voc")
     return None
 
 
 def _json(path: str, head: bytes) -> Look | None:
     if b'"shapes"' in head and b'"points"' in head:
-        return Look("detection or segmentation", "shapes in LabelMe's JSON", path)
+        return Look("detection or segmentation", "shapes in LabelMe's JSON", path, "labelme")
     named = re.search(r"coco|instances|keypoints|panoptic|annotations", os.path.basename(path).lower())
     if b'"images"' in head and (b'"annotations"' in head or named):
-        return Look("detection or segmentation", "annotations in COCO's JSON", path)
+        return Look("detection or segmentation", "annotations in COCO's JSON", path, "coco")
     return None
 
 
 def _yolo(path: str, head: bytes) -> Look | None:
     lines = [line for line in head.splitlines()[:20] if line.strip()]
     if lines and all(_YOLO_LINE.fullmatch(line) for line in lines):
-        return Look("detection", "boxes in YOLO's text files", path)
+        return Look("detection", "boxes in YOLO's text files", path, "yolo")
     return None
 
 
 def _yolo_settings(path: str, head: bytes) -> Look | None:
     keys = {line.partition(b":")[0].strip() for line in head.splitlines()}
     if b"names" in keys and keys & {b"train", b"val"} and (b"nc" in keys or b"path" in keys):
-        return Look("detection", "the settings of a YOLO data set", path)
+        return Look("detection", "the settings of a YOLO data set", path, "yolo")
     return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tellapart.data.examples import SPLITS, Split, known_classes
@@ -33,8 +33,15 @@ class _Item:
     """A group, and what its pictures show."""
 
     group: PictureGroup
-    shown: Mapping[str, int]  # class -> pictures that show it
+    shown: Mapping[str, int]  # class -> pictures that show it, or how often they do
     absent: frozenset[str]  # classes that a picture of it is known not to show
+
+
+Weigh = Callable[[Target], Mapping[str, int]]  # a picture's classes, and how much each counts
+
+
+def _once(target: Target) -> Mapping[str, int]:
+    return dict.fromkeys(target.classes, 1)
 
 
 def assign_label_sets(
@@ -46,11 +53,13 @@ def assign_label_sets(
     seed: int,
     fractions: tuple[float, float, float] = FRACTIONS,
     added: Sequence[bool] = (),
+    weigh: Weigh = _once,
 ) -> list[Split]:
     """Give every picture of a set of classes its split, by the rules of `split.assign_splits`.
 
-    The share of a split is kept for the pictures in all and for those of each class. Every class gets a picture that shows
-    it in each split that is carved and in train, and where possible one that is known not to show it.
+    The share of a split is kept for the pictures in all and for those of each class, or for what `weigh` counts of each. Every
+    class gets a picture that shows it in each split that is carved and in train, and where possible one that is known not to
+    show it.
     Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
     """
     check_fractions(fractions)
@@ -62,7 +71,7 @@ def assign_label_sets(
         pictures = Counter(name for target in targets for name in target.classes)
         _check_classes(pool, pictures, tuple(carved))
         classes = known_classes(targets)
-        items = [_item(group, targets, classes) for group in pool]
+        items = [_item(group, targets, classes, weigh) for group in pool]
         chosen = share_out(items, {"train": 1 - sum(carved.values()), **carved})
         cover = _Cover(items, chosen, ("train", *carved))
         cover.with_positives(sorted(pictures))
@@ -84,12 +93,14 @@ def _check_classes(pool: Sequence[PictureGroup], pictures: Mapping[str, int], ca
         check_class(name, with_class[name], pictures[name], carved)
 
 
-def _item(group: PictureGroup, targets: Sequence[Target], classes: set[str]) -> _Item:
+def _item(group: PictureGroup, targets: Sequence[Target], classes: set[str], weigh: Weigh) -> _Item:
     absent: set[str] = set()
     for index in group.indices:
         target = targets[index]
         absent |= classes.difference(target.classes, target.unknown if isinstance(target, ClassNames) else ())
-    shown = Counter(name for index in group.indices for name in targets[index].classes)
+    shown: Counter[str] = Counter()
+    for index in group.indices:
+        shown.update(weigh(targets[index]))
     return _Item(group=group, shown=shown, absent=frozenset(absent))
 
 

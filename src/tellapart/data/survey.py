@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tellapart.data.augmented import Augmented, Scenes, comparable, join
+from tellapart.data.box_counts import BoxCounts, count_boxes
+from tellapart.data.conflicts import LabelConflict, find_conflicts
 from tellapart.data.copies import find_copies
 from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
-from tellapart.data.label_sets import SetCounts, count_sets, disagree
+from tellapart.data.label_sets import SetCounts, count_sets
 from tellapart.data.oddities import Oddities, find_oddities
-from tellapart.data.targets import ClassNames, Target
+from tellapart.data.targets import ClassNames
 from tellapart.deep_values import Span
 
 
@@ -29,15 +31,6 @@ class Sizes:
     median_height: int
     most_height: int
     distinct: int  # different (width, height)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelConflict:
-    """Copies of one picture with different targets; `labels`, the targets' texts, in the order of `paths`."""
-
-    paths: tuple[Path, ...]
-    labels: tuple[str, ...]
-    exact: bool  # two pictures with the very same pixels have different labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +68,7 @@ class Audit:
     augmented_indices: frozenset[int] = frozenset()  # entries that are augmented copies of another
     uncompared: tuple[Path, ...] = ()  # too small or too long to be looked at for augmented copies, where that was done
     sets: SetCounts | None = None  # where a picture has a set of classes
+    boxes: BoxCounts | None = None  # where a picture has boxes
     depths: Depths | None = None  # where pictures have more than 8 bits
     oddities: Oddities = field(default_factory=Oddities)
     notes: tuple[str, ...] = ()  # how the source was read, where that had to be found out
@@ -105,8 +99,11 @@ def build_audit(
     copies = find_copies(inspections)
     augmented = join(scenes or Scenes(pairs=()), inspections, copies.cluster_of)
     groups = _groups(entries, inspections, augmented.joined)
-    exact = tuple(tuple(entries[index].path for index in cluster) for cluster in copies.exact)
     leaks, leaked = _leaks(entries, groups)
+
+    def paths(rows: Iterable[int]) -> tuple[Path, ...]:
+        return tuple(entries[row].path for row in rows)
+
     return Audit(
         source=listing.source,
         classes=listing.classes,
@@ -116,35 +113,35 @@ def build_audit(
         sizes=_sizes([inspections[index] for index in usable]),
         formats=_tally(inspections[index].format for index in usable),
         modes=_tally(inspections[index].mode for index in usable),
-        wrong_extensions=tuple(entries[index].path for index in usable if inspections[index].wrong_extension),
-        turned=tuple(entries[index].path for index in usable if inspections[index].turned),
-        unreadable=tuple(
-            (entry.path, inspection.problem)
-            for entry, inspection in zip(entries, inspections, strict=True)
-            if inspection.problem and inspection.is_picture
-        ),
+        wrong_extensions=paths(index for index in usable if inspections[index].wrong_extension),
+        turned=paths(index for index in usable if inspections[index].turned),
+        unreadable=_unreadable(entries, inspections),
         ignored=dict(sorted({**listing.ignored, **({"not a picture": stray} if stray else {})}.items())),
-        exact_copies=exact,
-        near_copies=tuple(tuple(entries[index].path for index in cluster) for cluster in copies.near),
+        exact_copies=tuple(map(paths, copies.exact)),
+        near_copies=tuple(map(paths, copies.near)),
         augmented_copies=None if scenes is None else _paths(entries, augmented),
         augmented_indices=augmented.copies,
-        uncompared=()
-        if scenes is None
-        else tuple(
-            entries[index].path
-            for index in usable
-            if not comparable(inspections[index].width, inspections[index].height)
-        ),
-        two_labels=_two_labels(entries, inspections, augmented.joined),
+        uncompared=() if scenes is None else paths(row for row in usable if not _comparable(inspections[row])),
+        two_labels=find_conflicts(listing, inspections, copies.cluster_of, augmented.joined),
         leaks=leaks,
-        duplicates=sum(len(cluster) - 1 for cluster in exact),
+        duplicates=sum(len(cluster) - 1 for cluster in copies.exact),
         groups=groups,
         leaked_indices=leaked,
         sets=_sets(listing, usable, groups),
+        boxes=_boxes(listing, inspections),
         depths=gather_depths(entries, inspections, span),
         oddities=find_oddities(entries, inspections),
         notes=listing.notes,
     )
+
+
+def _unreadable(entries: Sequence[Entry], inspections: Sequence[Inspection]) -> tuple[tuple[Path, str], ...]:
+    found = zip(entries, inspections, strict=True)
+    return tuple((entry.path, one.problem) for entry, one in found if one.problem and one.is_picture)
+
+
+def _comparable(inspection: Inspection) -> bool:
+    return comparable(inspection.width, inspection.height)
 
 
 def _paths(entries: Sequence[Entry], augmented: Augmented) -> tuple[tuple[Path, ...], ...]:
@@ -224,26 +221,10 @@ def _groups(entries: Sequence[Entry], inspections: Sequence[Inspection], cluster
     return tuple("" if inspections[index].problem else names[root(index)] for index in range(len(entries)))
 
 
-def _two_labels(
-    entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]
-) -> tuple[LabelConflict, ...]:
-    clusters: defaultdict[int, list[int]] = defaultdict(list)
-    for index, cluster in enumerate(cluster_of):
-        clusters[cluster].append(index)
-    conflicts = []
-    for members in clusters.values():
-        if disagree(entries[index].target for index in members):
-            targets_of: defaultdict[str, set[Target]] = defaultdict(set)
-            for index in members:
-                targets_of[inspections[index].content_hash].add(entries[index].target)
-            conflicts.append(
-                LabelConflict(
-                    paths=tuple(entries[index].path for index in members),
-                    labels=tuple(entries[index].target.text for index in members),
-                    exact=any(disagree(targets) for targets in targets_of.values()),
-                )
-            )
-    return tuple(conflicts)
+def _boxes(listing: Listing, inspections: Sequence[Inspection]) -> BoxCounts | None:
+    if listing.task != "detection":
+        return None
+    return count_boxes(listing.entries, inspections, listing.classes, listing.box_faults)
 
 
 def _leaks(entries: Sequence[Entry], groups: Sequence[str]) -> tuple[tuple[Leak, ...], tuple[int, ...]]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,17 @@ class Box:
     top: float
     right: float
     bottom: float
+    difficult: bool = False  # hard to see, by whoever drew it: it counts neither way
+    truncated: bool = False  # the thing goes on outside the picture, or behind another
+    crowd: bool = False  # around many things of the class at once: it counts neither way, for as many as lie in it
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Which of the words `MARKS` are true of it."""
+        return tuple(mark for mark in MARKS if getattr(self, mark))
+
+
+MARKS = ("difficult", "truncated", "crowd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +142,20 @@ class Boxes:
 
     @property
     def text(self) -> str:
-        """A JSON list with [label, left, top, right, bottom] for each box."""
-        rows = [[box.label, box.left, box.top, box.right, box.bottom] for box in self.boxes]
+        """A JSON list with [label, left, top, right, bottom] for each box, and a list of its marks where it has any."""
+        rows = [
+            [box.label, box.left, box.top, box.right, box.bottom, *([list(box.marks)] if box.marks else [])]
+            for box in self.boxes
+        ]
         return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def read(cls, text: str) -> Boxes:
         """The target whose text this is. Raises: ValueError where it is none."""
         rows = json.loads(text)
-        if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 5 for row in rows):
-            raise ValueError("boxes are a JSON list of [label, left, top, right, bottom]")
-        return cls(tuple(Box(str(row[0]), *(float(value) for value in row[1:])) for row in rows))
+        if not isinstance(rows, list) or not all(map(_is_box, rows)):
+            raise ValueError("boxes are a JSON list of [label, left, top, right, bottom] or [..., [marks]]")
+        return cls(tuple(map(_read_box, rows)))
 
 
 Target = ClassName | ClassNames | MaskFile | Boxes
@@ -192,6 +207,34 @@ def class_sets(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.
         if isinstance(target, ClassNames):
             sets[row, [number[name] for name in target.unknown]] = np.nan
     return sets
+
+
+def _read_box(row: Sequence[Any]) -> Box:
+    left, top, right, bottom = map(float, row[1:5])
+    marks: dict[str, bool] = dict.fromkeys(row[5] if len(row) > 5 else (), True)
+    return Box(str(row[0]), left, top, right, bottom, **marks)
+
+
+def _is_box(row: object) -> bool:
+    if not isinstance(row, list) or len(row) not in (5, 6):
+        return False
+    return len(row) == 5 or (isinstance(row[5], list) and all(mark in MARKS for mark in row[5]))
+
+
+def class_boxes(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.float32]:
+    """Boxes as float32 [N, M, 6], M those of the picture with most and at least 1; rows of NaN stand for none.
+
+    Number of the class, left, top, right, bottom in pixels of the upright picture, and 1 for a box that counts neither way, since
+    it is difficult or around a crowd, else 0.
+    """
+    number = {name: index for index, name in enumerate(classes)}
+    boxes = [target.boxes if isinstance(target, Boxes) else () for target in targets]
+    found = np.full((len(boxes), max([1, *map(len, boxes)]), 6), np.nan, dtype=np.float32)
+    for row, own in enumerate(boxes):
+        for place, box in enumerate(own):
+            aside = box.difficult or box.crowd
+            found[row, place] = (number[box.label], box.left, box.top, box.right, box.bottom, aside)
+    return found
 
 
 def _escaped(name: str) -> str:

@@ -14,6 +14,7 @@ from tellapart.evaluation.newton import Local, lowest_between, minimise
 LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 20.0
 
+_AT_ONCE = 1_000_000  # numbers, 8 MB each time they are held exactly
 _PRIOR_DEVIATION = 1.0  # of the natural logarithm of the temperature
 _BIAS_DEVIATION = 0.5  # of a class's bias, in calibrated logits
 
@@ -26,7 +27,14 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def apply_temperature(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
     """Probabilities softmax(logits / temperature), [..., K]. Source: Guo et al. 2017, arXiv 1706.04599, eq. 9."""
-    return softmax(np.asarray(logits, dtype=np.float64) / temperature).astype(np.float32)
+    rows = np.reshape(logits, (-1, np.shape(logits)[-1]))
+    found = np.empty(rows.shape, dtype=np.float32)
+    step = max(
+        1, _AT_ONCE // rows.shape[1]
+    )  # in parts, as of very many classes the exact numbers are six times the result
+    for start in range(0, len(rows), step):
+        found[start : start + step] = softmax(np.asarray(rows[start : start + step], dtype=np.float64) / temperature)
+    return found.reshape(np.shape(logits))
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
@@ -121,7 +129,7 @@ class _Posterior:
 
 
 def check_some(labels: NDArray[np.integer]) -> None:
-    """Raises: DataError without pictures."""
+    """Raises: DataError without pictures; labels [N]."""
     if len(labels) == 0:
         raise DataError(
             "0 validation pictures; the temperature needs at least 1. Add pictures to the validation split."

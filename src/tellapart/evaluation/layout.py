@@ -38,7 +38,7 @@ class Neighbours:
 
 
 def nearest(values: Floats, count: int) -> Neighbours:
-    """Each row's `count` nearest by distance, less than N of them; two that have each other draw twice as strongly."""
+    """The `count` nearest of each row of [N, D] by distance, less than N; two that have each other draw twice as strongly."""
     squares = np.einsum("nd,nd->n", values, values)
     distances = squares[:, None] + squares - 2 * values @ values.T
     np.fill_diagonal(distances, np.inf)
@@ -97,7 +97,7 @@ class Grid:
         self._made_for = (0, 0.0)
 
     def repulsion(self, points: Floats) -> Floats:
-        """As `exact_repulsion`, right to some per cent of the forces taken together."""
+        """As `exact_repulsion`, [N, 2] of [N, 2], right to some per cent of the forces taken together."""
         low = points.min(axis=0)
         nodes, spacing = _size(float((points.max(axis=0) - low).max()))
         place = (points - low) / spacing + 1

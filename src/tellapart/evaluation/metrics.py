@@ -107,10 +107,13 @@ def _check(
         raise DataError("0 test pictures; a test needs at least 1. Add pictures to the test split.")
     if probabilities.shape != (len(labels), len(classes)):
         raise ValueError(f"probabilities are {probabilities.shape}; expected ({len(labels)}, {len(classes)})")
-    exact = np.asarray(probabilities, dtype=np.float64)
+    exact = np.array(
+        probabilities, dtype=np.float64
+    )  # one copy, as the square of 10,000 classes fills a laptop's memory soon
+    exact /= exact.sum(axis=1, keepdims=True)
     numbers = group_numbers(groups, len(labels))
     return _Test(
-        probabilities=exact / exact.sum(axis=1, keepdims=True),
+        probabilities=exact,
         labels=np.asarray(labels, dtype=np.int64),
         # Of the probabilities as given: rounding must not decide otherwise here than in predictions.csv.
         predicted=np.asarray(probabilities.argmax(axis=1), dtype=np.int64),
@@ -177,7 +180,7 @@ def _contributions(test: _Test) -> dict[str, Doubles]:
     own = np.take_along_axis(test.probabilities, test.labels[:, None], axis=1)
     contributions = {
         "log_loss": -np.log(np.clip(own[:, 0], _SMALLEST, 1.0)),
-        "brier": np.square(test.probabilities).sum(axis=1) - 2 * own[:, 0] + 1,
+        "brier": np.array([np.square(row).sum() for row in test.probabilities]) - 2 * own[:, 0] + 1,
     }
     if test.probabilities.shape[1] > _TOP:
         contributions["top_5"] = ((test.probabilities > own).sum(axis=1) < _TOP).astype(np.float64)

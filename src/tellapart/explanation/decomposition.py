@@ -26,7 +26,7 @@ _MEANS = ("GlobalAveragePool", "ReduceMean")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part:
+class StagePart:
     """What one stage says for a class."""
 
     name: str  # "stage 1", in the order in which they run, to "last layer"
@@ -39,7 +39,7 @@ class Decomposition:
     """A class's logit, before calibration: `bias` and the scores of all parts."""
 
     bias: float
-    parts: tuple[Part, ...]
+    parts: tuple[StagePart, ...]
 
     @property
     def logit(self) -> float:
@@ -71,7 +71,7 @@ class Decomposition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
+class _StageSource:
     """Where in the graph a part comes from."""
 
     name: str
@@ -113,16 +113,16 @@ class StageMaps:
         return Decomposition(bias=float(self._bias[target]), parts=tuple(parts))
 
 
-def _part(source: _Source, found: NDArray[np.float32], weight: NDArray[np.float32]) -> Part:
+def _part(source: _StageSource, found: NDArray[np.float32], weight: NDArray[np.float32]) -> StagePart:
     if not source.is_map:
-        return Part(name=source.name, score=float(found[0] @ weight), map=None)
+        return StagePart(name=source.name, score=float(found[0] @ weight), map=None)
     maps = np.moveaxis(found, -1, 1) if source.channels_last else found
     (one,) = maps if len(maps) == 1 else mean_of_views(maps, 1)  # as the answer is the views' mean
     weighted = np.tensordot(weight, one, axes=1)
-    return Part(name=source.name, score=float(weighted.mean(dtype=np.float64)), map=weighted)
+    return StagePart(name=source.name, score=float(weighted.mean(dtype=np.float64)), map=weighted)
 
 
-def _sources(graph: Graph, length: int) -> list[_Source]:
+def _sources(graph: Graph, length: int) -> list[_StageSource]:
     """Every stage whose means the embedding [N, `length`] begins with, and the last layer. Raises: ModelFileError."""
     found, first = [], 0
     maps = [_map_before(graph, name) for name in graph.joined]
@@ -138,7 +138,9 @@ def _sources(graph: Graph, length: int) -> list[_Source]:
         columns = slice(first, first + of_means.shape[1])
         first = columns.stop
         last_axes = axes[0] == (1, 2)
-        found.append(_Source(name=f"stage {number}", tensor=one, is_map=True, channels_last=last_axes, columns=columns))
+        found.append(
+            _StageSource(name=f"stage {number}", tensor=one, is_map=True, channels_last=last_axes, columns=columns)
+        )
     return [*found, _last(graph, slice(first, length))]
 
 
@@ -152,7 +154,7 @@ def _map_before(graph: Graph, name: str) -> str:
     return name
 
 
-def _last(graph: Graph, columns: slice) -> _Source:
+def _last(graph: Graph, columns: slice) -> _StageSource:
     """The last layer, with its map where it is the mean of one. Raises: ModelFileError when there is none, nor a stage."""
     try:
         last = find_last_map(graph)
@@ -161,8 +163,8 @@ def _last(graph: Graph, columns: slice) -> _Source:
             raise
         last = None
     if last is None or not last.averaged:
-        return _Source(name=LAST, tensor=graph.last, is_map=False, channels_last=False, columns=columns)
-    return _Source(name=LAST, tensor=last.tensor, is_map=True, channels_last=last.channels_last, columns=columns)
+        return _StageSource(name=LAST, tensor=graph.last, is_map=False, channels_last=False, columns=columns)
+    return _StageSource(name=LAST, tensor=last.tensor, is_map=True, channels_last=last.channels_last, columns=columns)
 
 
 def _resized(one: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

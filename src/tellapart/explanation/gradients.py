@@ -33,15 +33,18 @@ def last_map_gradients(
     import torch
 
     network.eval()
+    means: list[torch.Tensor] = []
     with torch.no_grad():
-        maps = network.run_stages(torch.tensor(image)[None], 0, len(network.stages))
+        maps = network.run_stages(torch.tensor(image)[None], 0, len(network.stages), means)
     if maps.ndim != 4 or maps[0].numel() <= maps.shape[1]:
         raise ModelFileError(
             "the network ends with no map of positions. Take occlusion, or choose a layer that gives maps with --layer."
         )
     with torch.enable_grad():
         maps.requires_grad_(True)
-        logit = network(maps, start=len(network.stages))[0, target]
+        if network.stages[-1][-1] in network.joined:  # that mean is of the very map
+            means[-1] = network.mean_over_places(maps)
+        logit = network.classifier(network.finish(maps, means))[0, target]
         (gradients,) = torch.autograd.grad(logit, maps)
     return maps[0].detach().numpy(), gradients[0].numpy()
 

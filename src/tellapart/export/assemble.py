@@ -83,6 +83,8 @@ def _calibration(record: TaskRecord) -> tuple[dict[str, ArrayLike], list[NodePro
             helper.make_node("Div", ["logits", "classifier.temperature"], ["calibrated_logits"]),
             helper.make_node("Softmax", ["calibrated_logits"], ["probabilities"], axis=-1),
         ]
+    if record.kind != "multilabel":
+        raise ValueError(f"a record of {record.kind} for a classifier on an embedding")
     return {"classifier.scale": record.scales, "classifier.offset": record.offsets}, [
         helper.make_node("Mul", ["logits", "classifier.scale"], ["scaled_logits"]),
         helper.make_node("Add", ["scaled_logits", "classifier.offset"], ["calibrated_logits"]),

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from tellapart.storage import current_umask, storage_errors
 _PARTIAL = ".exporting-"
 _ABANDONED_SECONDS = 3600.0
 _RECORD = "backbone.json"
+_TRIES = 3  # to move a network to its place; another process may do the same meanwhile
 _FORMAT = 3  # raise it when the files in the folder change their meaning
 
 
@@ -72,6 +74,8 @@ class PendingBackbone:
         self._name, self._folder, self._settings = name, folder, settings
         self._started = time.monotonic()
         self._ready = _read(folder)
+        # How pictures are made for it, as soon as that is known; of what is exported only once it is there.
+        self.preprocessing = None if self._ready is None else self._ready.preprocessing
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._temporary: Path | None = None
@@ -127,6 +131,7 @@ class PendingBackbone:
         try:
             size, crop = self._settings["size"], self._settings["crop"]
             assemble(kept.graph, kept.weights, folder, size=size, crop=crop)
+            self.preprocessing = _preprocessing(json.loads((folder / _RECORD).read_text(encoding="utf-8")))
         except (BackboneError, ImportError) as error:
             self.remark = (
                 f"The graph of {self._name} that tellapart keeps cannot be used: {error} It was exported with PyTorch instead, "
@@ -157,12 +162,9 @@ class PendingBackbone:
                 output, _ = self._process.communicate()
                 if self._process.returncode != 0:
                     raise _failure(self._name, output, self._temporary / "stderr")
-            # Another process may have made the same first and be at work with it: that one stays.
-            if _read(self._folder) is None:
-                with storage_errors(self._folder):
-                    shutil.rmtree(self._folder, ignore_errors=True)
-                    os.chmod(self._temporary, 0o777 & ~current_umask())
-                    os.rename(self._temporary, self._folder)
+            with storage_errors(self._folder):
+                os.chmod(self._temporary, 0o777 & ~current_umask())
+                put_in_place(self._temporary, self._folder)
         finally:
             shutil.rmtree(self._temporary, ignore_errors=True)
         ready = _read(self._folder, seconds=time.monotonic() - self._started)
@@ -223,6 +225,25 @@ def remove_backbones(cache: Path) -> None:
         (cache / "backbones").rmdir()
 
 
+def put_in_place(made: Path, folder: Path) -> None:
+    """Move the folder of a finished network to its place, unless another process has put a whole one there.
+
+    That one stays, since its maker is at work with it. So nothing is taken away before it was seen to be of no use, and
+    renaming, which the system refuses where something lies already, says who was first. Raises: OSError.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError):
+            os.rename(made, folder)
+            return
+        if _read(folder) is not None:
+            return
+        useless = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_PARTIAL))
+        with contextlib.suppress(OSError):
+            os.rename(folder, useless / folder.name)
+        shutil.rmtree(useless, ignore_errors=True)
+    os.rename(made, folder)
+
+
 def _remove_abandoned(folder: Path) -> None:
     """Remove what exports left behind that were killed; one that is an hour old is no longer at work."""
     for path in folder.glob(f"{_PARTIAL}*"):
@@ -237,13 +258,11 @@ def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:
         for file, key in (("network.onnx", "onnx_sha256"), ("weights.safetensors", "weights_fingerprint")):
             if hashlib.sha256((folder / file).read_bytes()).hexdigest() != record[key]:
                 return None
-        settings = record["preprocessing"]
-        settings.update(mean=tuple(settings["mean"]), std=tuple(settings["std"]))
         return ReadyBackbone(
             name=record["name"],
             network=folder / "network.onnx",
             weights=folder / "weights.safetensors",
-            preprocessing=Preprocessing(**settings),
+            preprocessing=_preprocessing(record),
             embedding=record["embedding"],
             stages=tuple(record["stages"]),
             weights_source=record["weights_source"],
@@ -252,8 +271,13 @@ def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:
             reused=seconds == 0.0,
             seconds=seconds,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # whatever damage leaves of the record
         return None
+
+
+def _preprocessing(record: Mapping[str, Any]) -> Preprocessing:
+    settings = record["preprocessing"]
+    return Preprocessing(**{**settings, "mean": tuple(settings["mean"]), "std": tuple(settings["std"])})
 
 
 def _failure(name: str, output: bytes, log: Path) -> Exception:

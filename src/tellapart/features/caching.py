@@ -42,15 +42,14 @@ def open_cache(reporter: Reporter = _NOBODY) -> Cache:
 
 
 def _check_room(folder: Path) -> None:
-    """Raises: StorageError where the folder's disk is full, unless that of temporary files is no better."""
+    """Makes the folder. Raises: StorageError where it cannot, or its disk is full and that of temporary files is not."""
     if str(folder).startswith("~"):  # a container's user who is in no list has none
         raise StorageError(f"cannot use {folder}: this user has no home folder. Set TELLAPART_CACHE to a folder.")
-    there = next((path for path in (folder, *folder.parents) if os.path.isdir(path)), None)
-    if there is None:
-        return
     with storage_errors(folder):
-        free = shutil.disk_usage(there).free
-        if free < _LEAST_BYTES and shutil.disk_usage(tempfile.gettempdir()).free > free:
+        folder.mkdir(parents=True, exist_ok=True)  # first, since what cannot be made (/proc/x) has no room either
+        disk = shutil.disk_usage(folder)
+        # Where no size is told (some mounts of the network) nothing is known of what is free.
+        if disk.total and disk.free < min(_LEAST_BYTES, shutil.disk_usage(tempfile.gettempdir()).free):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 

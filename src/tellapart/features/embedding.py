@@ -16,6 +16,7 @@ from tellapart.features.cache import Cache
 from tellapart.features.corrected import FEWEST, KNOWN, correct
 from tellapart.features.engine import SHIPPED, CpuEngine, open_engine
 from tellapart.features.extract import Features, extract
+from tellapart.features.squares import Squares
 from tellapart.reporter import Reporter
 
 _TITLE = "Computing embeddings"
@@ -53,6 +54,7 @@ def embed_dataset(
     reporter: Reporter,
     *,
     engine: CpuEngine = SHIPPED,
+    squares: Squares | None = None,
 ) -> tuple[Dataset, Embedded]:
     """Every picture's embedding, and the data set without those that none could be had of.
 
@@ -80,7 +82,8 @@ def embed_dataset(
         if not len(rows):
             continue
         began = time.monotonic()
-        features = embed_pictures([dataset.pictures[row] for row in rows], backbone, where, cache, reporter, engine=by)
+        asked = [dataset.pictures[row] for row in rows]
+        features = embed_pictures(asked, backbone, where, cache, reporter, engine=by, squares=squares)
         used = used or features.engine
         if where == device and features.computed:
             pace = pace or (time.monotonic() - began) / features.computed
@@ -131,10 +134,12 @@ def embed_pictures(
     *,
     title: str = _TITLE,
     engine: CpuEngine = SHIPPED,
+    squares: Squares | None = None,
 ) -> Features:
     """Embeddings of pictures by a backbone, with progress under `title`; no `cache` for a network just trained.
 
-    `engine` is what embeds on a CPU; where it refuses the network, ONNX Runtime does, and `reporter` says so.
+    `engine` is what embeds on a CPU; where it refuses the network, ONNX Runtime does, and `reporter` says so. `squares` are
+    pictures that the audit has decoded.
     """
     with reporter.step(title, len(pictures)) as advance:
         return extract(
@@ -145,5 +150,6 @@ def embed_pictures(
             fingerprint=backbone.fingerprint,
             stages=backbone.stages,
             cache=cache,
+            squares=squares,
             advance=advance,
         )

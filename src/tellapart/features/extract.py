@@ -19,6 +19,7 @@ from tellapart.data.examples import PictureFile
 from tellapart.errors import PictureError
 from tellapart.features.cache import Cache
 from tellapart.features.engine import Engine
+from tellapart.features.squares import Squares
 from tellapart.preprocessing import Preprocessing, load
 from tellapart.threads import as_they_come
 
@@ -54,14 +55,15 @@ def extract(
     fingerprint: str,
     stages: tuple[int, ...] = (),
     cache: Cache | None,
+    squares: Squares | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Features:
     """Embeddings float32 [N, D] of `pictures`, from the cache where it has them.
 
     `fingerprint` names the weights, `embedding` is D, of which `stages` are how many numbers of each stage come first. Of a
     picture whose file hash is not known nothing that is computed is kept: its bytes may be another picture's. A picture that
-    can no longer be read, or that has changed since the audit, gets a problem instead of a vector. `advance` is told how many
-    pictures are done.
+    can no longer be read, or that has changed since the audit, gets a problem instead of a vector; not where `squares` still has
+    what the audit saw. `advance` is told how many pictures are done.
     """
     tag = _tag(preprocessing, fingerprint, engine.name, stages)
     vectors = np.full((len(pictures), embedding), np.nan, dtype=np.float32)
@@ -72,7 +74,8 @@ def extract(
     reused = len(first_row) - len(missing)
     if advance is not None:
         advance(len(pictures) - len(missing))
-    problems = _compute(pictures, missing, vectors, engine, preprocessing, cache, tag, advance)
+    pixels = _Pixels(pictures, preprocessing, squares)
+    problems = _compute(pixels, missing, vectors, engine, cache, tag, advance)
     for row, picture in enumerate(pictures):
         first = first_row[picture.content_hash]
         if first != row:
@@ -89,12 +92,26 @@ def extract(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """Where pixels come from."""
+
+    pictures: Sequence[PictureFile]
+    preprocessing: Preprocessing
+    squares: Squares | None
+
+    def load(self, row: int) -> NDArray[np.uint8]:
+        """One picture as the network takes it, [S, S, 3]. Raises: PictureError."""
+        picture = self.pictures[row]
+        square = None if self.squares is None else self.squares.take(picture.content_hash, self.preprocessing)
+        return load(picture.read(), self.preprocessing) if square is None else square
+
+
 def _compute(
-    pictures: Sequence[PictureFile],
+    pixels: _Pixels,
     missing: list[int],
     vectors: NDArray[np.float32],
     engine: Engine,
-    preprocessing: Preprocessing,
     cache: Cache | None,
     tag: str,
     advance: Callable[[int], None] | None,
@@ -103,13 +120,13 @@ def _compute(
     problems: dict[int, str] = {}
     unsaved: dict[str, bytes] = {}
     try:
-        with contextlib.closing(_run(pictures, missing, engine, preprocessing)) as finished:
+        with contextlib.closing(_run(pixels, missing, engine)) as finished:
             for done in finished:
                 problems.update(done.problems)
                 for row, vector in zip(done.rows, done.vectors, strict=True):
                     vectors[row] = vector
-                    if pictures[row].file_hash:
-                        unsaved[tag + pictures[row].content_hash] = vector.tobytes()
+                    if pixels.pictures[row].file_hash:
+                        unsaved[tag + pixels.pictures[row].content_hash] = vector.tobytes()
                 if advance is not None:
                     advance(len(done.rows) + len(done.problems))
                 if len(unsaved) >= _WRITE_EVERY:
@@ -145,32 +162,24 @@ def _from_cache(
     return missing
 
 
-def _run(
-    pictures: Sequence[PictureFile], rows: list[int], engine: Engine, preprocessing: Preprocessing
-) -> Generator[_Done, None, None]:
+def _run(pixels: _Pixels, rows: list[int], engine: Engine) -> Generator[_Done, None, None]:
     """Yield finished batches as they come."""
     stop = threading.Event()
 
     def work(batch: list[int]) -> _Done:
-        return _embed(pictures, batch, engine, preprocessing, stop)
+        return _embed(pixels, batch, engine, stop)
 
     batches = [rows[start : start + engine.batch] for start in range(0, len(rows), engine.batch)]
     return as_they_come(batches, work, workers=engine.workers, name="embed", stop=stop)
 
 
-def _embed(
-    pictures: Sequence[PictureFile],
-    rows: list[int],
-    engine: Engine,
-    preprocessing: Preprocessing,
-    stop: threading.Event,
-) -> _Done:
+def _embed(pixels: _Pixels, rows: list[int], engine: Engine, stop: threading.Event) -> _Done:
     images, good, problems = [], [], {}
     for row in rows:
         if stop.is_set():
             break
         try:
-            images.append(load(pictures[row].read(), preprocessing))
+            images.append(pixels.load(row))
             good.append(row)
         except PictureError as error:
             problems[row] = str(error)

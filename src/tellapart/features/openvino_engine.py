@@ -42,11 +42,20 @@ def load_openvino(precision: Precision, find: Find = importlib.import_module) ->
     try:
         with _without_telemetry():
             package = find("openvino")
-    except ImportError:
-        raise Refused('the package openvino is not installed: pip install "tellapart[fast]"') from None
-    except Exception as error:  # its libraries are loaded meanwhile, which fails in many ways
-        raise Refused(f"the package openvino cannot be loaded ({_one_line(error)}). Install it again") from None
-    version = str(getattr(package, "__version__", "unknown"))
+    # Its libraries are loaded meanwhile, which fails in many ways.
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "openvino":
+            raise Refused('the package openvino is not installed: pip install "tellapart[fast]"') from None
+        raise Refused(
+            f"the package openvino is there and cannot be loaded ({_one_line(error)}): "
+            "pip install --force-reinstall openvino"
+        ) from None
+    version = str(getattr(package, "__version__", ""))
+    if _number(version) == (0, 0):
+        raise Refused(
+            f"what is installed or lies here as openvino tells no version of OpenVINO ({version or 'none'}): "
+            'pip install "tellapart[fast]", or call your own folder otherwise'
+        )
     if _number(version) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise Refused(f"OpenVINO {version} is older than {oldest}: pip install --upgrade openvino")

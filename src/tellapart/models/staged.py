@@ -82,7 +82,10 @@ class StagedNetwork(nn.Module):
     def embed(self, inputs: Tensor, start: int = 0) -> Tensor:
         """Embeddings float [B, D]; where stages are joined, their means in order and then the last layer's."""
         means: list[Tensor] = []
-        features = self.run_stages(inputs, start, len(self.stages), means)
+        return self.finish(self.run_stages(inputs, start, len(self.stages), means), means)
+
+    def finish(self, features: Tensor, means: Sequence[Tensor]) -> Tensor:
+        """Embeddings float [B, D] of what the last stage gives, and of the joined stages' means."""
         trunk: Any = self.trunk  # has timm's forward_features and forward_head
         embedding: Tensor = self.dense(trunk.forward_head(features, pre_logits=True))
         return torch.cat([*means, embedding], dim=1) if means else embedding

@@ -12,7 +12,7 @@ from tellapart.runs.neighbourhood import Neighbour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class DrawnHeatmap:
     """One method's heatmap of one picture."""
 
     method: str
@@ -34,14 +34,27 @@ class Explained:
     error: str = ""
     label: str = ""  # the most probable class
     probability: float = 0.0
+    named: Mapping[str, float] = field(
+        default_factory=dict
+    )  # what the model answers: its classes, each with its probability
     target: str = ""  # the class that is explained
     target_probability: float = 0.0
-    drawn: tuple[Drawn, ...] = ()
+    drawn: tuple[DrawnHeatmap, ...] = ()
     chance: Faithfulness | None = None  # what random heatmaps reach
     best: str = ""  # the most faithful method; "" where none is better than chance
     neighbours: tuple[Neighbour, ...] = ()
     seen: bool = False  # it is one of the training pictures, pixel for pixel
     sheet: Path | None = None
+
+    @property
+    def said(self) -> str:
+        """What the model answers, in words."""
+        return ", ".join(f"{name} {100 * value:.1f} %" for name, value in self.named.items()) or "none of them"
+
+    @property
+    def explained_another(self) -> bool:
+        """Whether something else is explained than the one class that the model answers."""
+        return list(self.named) != [self.target]
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -69,6 +82,7 @@ class Explained:
             "error": None,
             "label": self.label,
             "probability": round(self.probability, 6),
+            "named": {name: round(value, 6) for name, value in self.named.items()},
             "class": self.target,
             "class_probability": round(self.target_probability, 6),
             "heatmaps": heatmaps,

@@ -62,7 +62,10 @@ def open_neighbourhood(run: OpenRun, reporter: Reporter) -> Neighbourhood | None
         reporter.say(f"Compared with {MOST_PICTURES:,} of the {len(every):,} training pictures, drawn at random.")
     there = [example for example in train if exists(example.path)]
     if len(there) < len(train):
-        reporter.warn(f"{len(train) - len(there):,} of {len(train):,} training pictures are no longer where they were.")
+        reporter.warn(
+            f"{len(train) - len(there):,} of {len(train):,} training pictures are no longer where they were. Say where they are: "
+            "--pictures FOLDER (in Python moved=)."
+        )
     if not there:
         return None
     with open_cache(reporter) as cache:

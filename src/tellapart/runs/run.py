@@ -27,6 +27,7 @@ from tellapart.preprocessing import Fit
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
+from tellapart.training.checkpoint_version import check_folder
 
 MARKER = "unfinished.json"
 SCAFFOLD = ("checkpoints", "work")  # folders that a finished run does not need
@@ -194,7 +195,8 @@ def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[s
 
     `pictures` is where its folder or table of pictures lies now, which its recipe says from then on; `changes` are settings that
     nothing learned depends on, for this process.
-    Raises: SettingsError when the folder is no run, or the run is finished, or its pictures are not there.
+    Raises: SettingsError when the folder is no run, or the run is finished, or its pictures are not there; ForeignCheckpoint when
+    another version has saved it.
     """
     if not (folder / "recipe.toml").is_file():
         raise SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. Give a folder under runs/.")
@@ -203,6 +205,7 @@ def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[s
             f"the run {folder} is finished; only a stopped run can be resumed. "
             f"To repeat it: tellapart train --recipe {folder / 'recipe.toml'}"
         )
+    check_folder(folder / "checkpoints")
     settings = make_settings(read_recipe(folder / "recipe.toml"))
     if pictures is None and not Path(settings.data).exists():
         raise SettingsError(

@@ -186,6 +186,24 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
     )
 
 
+def expected_of(
+    probabilities: NDArray[np.float32], novelty: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> dict[str, Expected]:
+    """Of test pictures the probabilities [n, K], and what `novelty` [n] makes of the file's own embeddings [n, D]."""
+    return {
+        "novelty": Expected(of="novelty scores", values=novelty, tolerance=NOVELTY_TOLERANCE),
+        "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
+    }
+
+
+def with_and_without(
+    leaked: NDArray[np.bool_], score: Callable[[NDArray[np.bool_] | slice], dict[str, Any]]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What `score` says of all n test pictures, and of those not `leaked` [n]; None where all are, or none is."""
+    some = bool(leaked.any() and not leaked.all())
+    return score(slice(None)), score(~leaked) if some else None  # a mask of all would copy every array
+
+
 def scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Score]:
     """The figures of `names` that a test has, as a manifest keeps them."""
     figures = {name: metrics.get(name) for name in names}

@@ -106,6 +106,16 @@ async def read_aside(read: Callable[..., Value], body: Sized, *further: Any) -> 
     return await asyncio.get_running_loop().run_in_executor(_READER, read, body, *further)
 
 
+_IN_JSON = {
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
+
+
 def read_json(body: bytes | memoryview) -> dict[str, Any]:
     """A JSON object. Raises: Refusal; TooLarge for more values than are read in some tenths of a second."""
     text = bytes(body)
@@ -122,7 +132,7 @@ def read_json(body: bytes | memoryview) -> dict[str, Any]:
         reason = str(error)[:120] if isinstance(error, ValueError) else "it is nested too deeply"
         raise Refusal(f"the body is not JSON ({reason}). Send a JSON object.") from None
     if not isinstance(value, dict):
-        raise Refusal(f"the body is JSON, but a {type(value).__name__}, not an object. Send an object.")
+        raise Refusal(f"the body is JSON, but {_IN_JSON[type(value)]}, not an object. Send an object.")
     return value
 
 

@@ -47,7 +47,7 @@ _CACHED = {"Cache-Control": "no-cache"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class _Asset:
     body: bytes
     kind: str
     tag: str  # ETag
@@ -126,7 +126,7 @@ def _render(words: Words, settings: Mapping[str, Any], language: str) -> str:
     return text.replace("{{settings}}", given.replace("<", "\\u003c")).replace("{{language}}", _LANGUAGES[language])
 
 
-def _read_files() -> dict[str, _File]:
+def _read_files() -> dict[str, _Asset]:
     folder = importlib.resources.files("tellapart.serving").joinpath("pages")
     return {
         file.name: _file(file.read_bytes(), _KINDS[file.name.rpartition(".")[2]])
@@ -135,11 +135,11 @@ def _read_files() -> dict[str, _File]:
     }
 
 
-def _file(body: bytes, kind: str) -> _File:
-    return _File(body=body, kind=kind, tag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+def _file(body: bytes, kind: str) -> _Asset:
+    return _Asset(body=body, kind=kind, tag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
-def _answer(request: Request, file: _File, headers: Mapping[str, str]) -> Response:
+def _answer(request: Request, file: _Asset, headers: Mapping[str, str]) -> Response:
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     status, body = (304, b"") if file.tag in known else (200, file.body)
     return Response(body, status, {**headers, **_CACHED, "ETag": file.tag}, file.kind)

@@ -7,6 +7,7 @@ the old version finishes on it. A version that cannot be opened is refused, and 
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -126,9 +127,9 @@ class Repository:
         for folder in self._sources.nameless():
             if folder not in self._nameless:
                 self._nameless.add(folder)
+                named = shlex.quote(f"NAME={folder}")
                 self._say(
-                    f"{folder} is not served: {folder.name!r} cannot be a model's name. {NAMES} Rename it, or name it: "
-                    f"NAME={folder}"
+                    f"{folder} is not served: {folder.name!r} cannot be a model's name. {NAMES} Rename it, or name it: {named}"
                 )
 
     def load(self, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,9 +137,8 @@ def _name_of(path: Path) -> str:
 
 def _checked(name: str, argument: str) -> str:
     if not _NAME.fullmatch(name):
-        raise SettingsError(
-            f"{name!r} cannot be a model's name. {NAMES} Give one: NAME={argument.partition('=')[2] or argument}"
-        )
+        better = shlex.quote(f"NAME={argument.partition('=')[2] or argument}")
+        raise SettingsError(f"{name!r} cannot be a model's name. {NAMES} Give one: {better}")
     return name
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tellapart.settings.parts import ReadingSettings
 from tellapart.settings.reading import merge, renamed
-from tellapart.settings.tree import ReadingSettings
 
 # Flags that are not named as the recipe names them.
 _TABLES: Mapping[str, tuple[str, str]] = {

@@ -1,4 +1,4 @@
-"""Settings that are the fields of a part of the program. In: a dataclass, limits. Out: a pydantic model. Next: tree.py.
+"""Settings that are the fields of a part of the program. In: a dataclass, limits. Out: a pydantic model. Next: parts.py.
 
 So a field, its type and its default are written once, beside what uses it; only the limits that a recipe has are said here.
 """

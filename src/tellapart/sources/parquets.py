@@ -117,7 +117,7 @@ class ColumnFile:
             )
 
 
-class _Shelf:
+class _OpenFiles:
     """The files that were read last, in this process."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class _Shelf:
             return self._open[key]
 
 
-_SHELF = _Shelf()
+_OPEN_FILES = _OpenFiles()
 
 
 def member_name(row: int, path: str | None) -> str:
@@ -159,7 +159,7 @@ def places(batch: pa.RecordBatch, pictures: Sequence[str]) -> list[Any]:
 def picture_names(table: str) -> list[str]:
     """What the pictures in a table are called, row by row. Raises: DataError where there are none, or it cannot be read."""
     try:
-        file = _SHELF.get(table)
+        file = _OPEN_FILES.get(table)
         names = list(file.names())
     except (OSError, PictureError, *DAMAGED) as error:
         reason = (str(error).splitlines() or [""])[0][:200]
@@ -181,7 +181,7 @@ def read_picture(table: str, member: str) -> bytes:
     if named is None:
         raise FileNotFoundError(errno.ENOENT, "the table has no such row", f"{table}/{member}")
     try:
-        return _SHELF.get(table).picture(int(named[1]))
+        return _OPEN_FILES.get(table).picture(int(named[1]))
     except PictureError:
         raise
     except (OSError, *DAMAGED) as error:

@@ -33,7 +33,7 @@ class _Key(NamedTuple):
     inode: int
 
 
-class _Shelf:
+class _Listed:
     """The lists of members of the archives that were opened last, in this process."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def _open(path: str) -> Contents:
     return open_tar(path)
 
 
-_SHELF = _Shelf()
+_LISTED = _Listed()
 
 
 def is_archive(path: _PathLike) -> bool:
@@ -98,7 +98,7 @@ def is_picture_table(path: _PathLike) -> bool:
 def open_archive(path: _PathLike) -> Contents:
     """What an archive holds. Raises: DataError where it cannot be read or breaks a limit; StorageError."""
     try:
-        return _SHELF.get(os.fspath(path))
+        return _LISTED.get(os.fspath(path))
     except OSError as error:
         raise StorageError(f"the archive {os.fspath(path)!r} cannot be read: {error.strerror}.") from None
 
@@ -151,14 +151,14 @@ def exists(path: _PathLike) -> bool:
     if inside is None:
         return split_table(path) is not None
     try:
-        return _SHELF.get(inside[0]).find(inside[1]) is not None
+        return _LISTED.get(inside[0]).find(inside[1]) is not None
     except (DataError, OSError):
         return False
 
 
 def _read_member(archive: str, name: str) -> bytes:
     try:
-        contents = _SHELF.get(archive)
+        contents = _LISTED.get(archive)
     except DataError as error:
         raise PictureError(str(error)) from None
     member = contents.find(name)

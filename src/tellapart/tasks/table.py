@@ -17,5 +17,8 @@ TASKS: Mapping[TaskName, Task] = MappingProxyType({task.name: task for task in (
 def task_of(name: TaskName) -> Task:
     """The task of that name. Raises: SettingsError for one that this tellapart cannot train."""
     if name not in TASKS:
-        raise SettingsError(f"the task {name!r} cannot be trained yet; the tasks are {', '.join(TASKS)}. Choose one.")
+        raise SettingsError(
+            f"the task {name!r} cannot be trained yet: `tellapart check` audits its pictures, and that is all. The tasks "
+            f"that are learned are {', '.join(TASKS)}; --task chooses one, where the data allow it."
+        )
     return TASKS[name]

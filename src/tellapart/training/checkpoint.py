@@ -22,10 +22,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tellapart.errors import ForeignCheckpoint, TrainingError
+from tellapart.errors import ForeignCheckpoint
 from tellapart.storage import current_umask, storage_errors
+from tellapart.training.checkpoint_version import PATTERN, VERSION, check_version
 
-_VERSION = "2"  # 1: before figures had names
 # Files that are ours to remove; .tmp and six letters is how safetensors names what it is writing.
 _NAMES = re.compile(r"\.?(checkpoint-\d+-\d+|best-\d+)\.safetensors(\.\d+\.part)?|\.tmp\w{6}")
 _SYSTEM_ERROR = re.compile(r"os error (\d+)")  # how safetensors, written in Rust, tells what the system refused
@@ -84,7 +84,7 @@ class Checkpoints:
         Raises: TrainingError when the checkpoint belongs to another training, StorageError when it cannot be read.
         """
         with storage_errors(self.folder):
-            paths = sorted(self.folder.glob("checkpoint-*.safetensors"), reverse=True)
+            paths = sorted(self.folder.glob(PATTERN), reverse=True)
         for path in paths:
             try:
                 loaded, best_epoch = self._read(path)
@@ -133,7 +133,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor], state: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _system_errors():
-                save_file(ready, part, {"version": _VERSION, "state": state, "sha256": _digest(ready, state)})
+                save_file(ready, part, {"version": VERSION, "state": state, "sha256": _digest(ready, state)})
             with part.open("r+b") as file:
                 os.fsync(file.fileno())
             os.chmod(part, 0o666 & ~current_umask())  # safetensors hides it from the user's group
@@ -178,11 +178,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise _Damaged(f"{path.name} is missing") from None
     except SafetensorError as error:
         raise _Damaged(f"{path.name} cannot be read: {error}") from None
-    if metadata.get("version", _VERSION) != _VERSION:
-        raise TrainingError(
-            f"{path} is of checkpoint version {metadata['version']}, this program reads {_VERSION}. "
-            "Resume with the version of tellapart that began the run, or train into a new folder."
-        )
+    check_version(path, metadata)
     state = metadata.get("state", "")
     if metadata.get("sha256") != _digest(tensors, state):
         raise _Damaged(f"the checksum of {path.name} differs")

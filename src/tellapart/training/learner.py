@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.data.batch import Batch
+from tellapart.errors import kind_of
 
 __all__ = ["Batch", "Batches", "Judged", "Learner", "Losses", "check_targets"]
 
@@ -83,7 +84,7 @@ def check_targets(targets: Any, kind: torch.dtype, shape: tuple[int, ...], meani
     """Refuse targets that are no tensor of this type and shape; `meaning` says what such a one stands for. Raises: ValueError."""
     if isinstance(targets, Tensor) and targets.dtype == kind and targets.shape == shape:
         return
-    found = f"a {type(targets).__name__}"
+    found = kind_of(targets)
     if isinstance(targets, Tensor):
         found = f"{str(targets.dtype).removeprefix('torch.')} {list(targets.shape)}"
     wanted = f"{str(kind).removeprefix('torch.')} {list(shape)}"

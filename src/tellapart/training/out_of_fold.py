@@ -6,7 +6,8 @@ Each fold is judged by a classifier fitted on the other folds, with one strength
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,13 @@ from tellapart.training.softmax_regression import Floats, Integers, SoftmaxRegre
 from tellapart.training.strips import worker_threads
 
 ClassWeights = Literal["none", "balanced"]
+
+
+class _Choosing(TypedDict):
+    class_weights: ClassWeights
+    folds: int
+    seed: int
+
 
 _TOLERANCE = 1e-5  # nats; what the search stops at is too early where a weak penalty's fit does not begin near by
 _OUTPUTS_AT_ONCE = 500  # folds x classes; the solver keeps twenty copies of the weights of all folds fitted together
@@ -50,8 +58,15 @@ def out_of_fold(
     probabilities = np.full((len(targets), class_count), np.nan, dtype=np.float32)
     if not len(held_out):
         return probabilities
-    fits = _discriminants if is_for(len(targets), class_count) else _regressions
-    fitted = fits(vectors, targets, groups, class_count, class_weights, folds, seed, held_out, strength)
+    judged = _Judged(
+        vectors=vectors,
+        labels=targets,
+        groups=np.asarray(groups),
+        held_out=held_out,
+        class_count=class_count,
+        choosing={"class_weights": class_weights, "folds": folds, "seed": seed},
+    )
+    fitted = _discriminants(judged) if is_for(len(targets), class_count) else _regressions(judged, strength)
     for rows, (slopes, offsets) in zip(held_out, fitted, strict=True):
         probabilities[rows] = _softmax(vectors[rows] @ slopes.T + offsets)
         if advance is not None:
@@ -59,65 +74,49 @@ def out_of_fold(
     return probabilities
 
 
-def _regressions(
-    vectors: Floats,
-    targets: Integers,
-    groups: Sequence[str] | NDArray[np.integer],
-    class_count: int,
-    class_weights: ClassWeights,
-    folds: int,
-    seed: int,
-    held_out: NDArray[np.bool_],
-    strength: float | None,
-) -> Iterator[tuple[Floats, Floats]]:
-    """Of each fold [F, N] the classifier of the rest, by softmax regression."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Judged:
+    """N pictures that are judged in turn, in F folds."""
+
+    vectors: Floats  # [N, D]
+    labels: Integers  # [N]
+    groups: NDArray[Any]  # [N]
+    held_out: NDArray[np.bool_]  # [F, N]
+    class_count: int
+    choosing: _Choosing  # how what a fit needs is chosen inside the pictures that it sees
+
+
+def _regressions(judged: _Judged, strength: float | None) -> Iterator[tuple[Floats, Floats]]:
+    """Of each fold the classifier of the rest, by softmax regression; the strength is chosen where it is None."""
+    vectors, labels, class_count = judged.vectors, judged.labels, judged.class_count
     if strength is None:
-        strength = fit_probe(
-            vectors,
-            targets,
-            groups=groups,
-            class_count=class_count,
-            class_weights=class_weights,
-            folds=folds,
-            seed=seed,
-        ).strength
-    weights = picture_weights(targets, class_count, class_weights)
+        found = fit_probe(vectors, labels, groups=judged.groups, class_count=class_count, **judged.choosing)
+        strength = found.strength
+    weights = picture_weights(labels, class_count, judged.choosing["class_weights"])
     step = max(1, _OUTPUTS_AT_ONCE // class_count)
     with worker_threads() as threads:
         covariance = None
-        for first in range(0, len(held_out), step):
-            some = held_out[first : first + step]
+        for first in range(0, len(judged.held_out), step):
+            some = judged.held_out[first : first + step]
             regression = SoftmaxRegression(
-                vectors, targets, weights * ~some, class_count=class_count, threads=threads, covariance=covariance
+                vectors, labels, weights * ~some, class_count=class_count, threads=threads, covariance=covariance
             )
             covariance = regression.covariance
             parameters = regression.minimise(strength, tolerance=_TOLERANCE).parameters
             yield from zip(*regression.raw(parameters), strict=True)
 
 
-def _discriminants(
-    vectors: Floats,
-    targets: Integers,
-    groups: Sequence[str] | NDArray[np.integer],
-    class_count: int,
-    class_weights: ClassWeights,
-    folds: int,
-    seed: int,
-    held_out: NDArray[np.bool_],
-    strength: float | None,
-) -> Iterator[tuple[Floats, Floats]]:
-    """The same in closed form; what shrinks is chosen once, and `strength` is of the other kind."""
+def _discriminants(judged: _Judged) -> Iterator[tuple[Floats, Floats]]:
+    """The same in closed form; what shrinks is chosen once."""
     chosen = None
-    for out in held_out:
+    for out in judged.held_out:
         fitted = fit_discriminant(
-            vectors[~out],
-            targets[~out],
-            groups=np.asarray(groups)[~out],
-            class_count=class_count,
-            class_weights=class_weights,
-            folds=folds,
-            seed=seed,
+            judged.vectors[~out],
+            judged.labels[~out],
+            groups=judged.groups[~out],
+            class_count=judged.class_count,
             chosen=chosen,
+            **judged.choosing,
         )
         chosen = fitted.chosen
         yield fitted.weight, fitted.bias

@@ -1,4 +1,4 @@
-"""Fit the classifier on frozen features. In: vectors [N, D], labels [N]. Out: Probe. Next: softmax_regression.py.
+"""Fit the classifier on frozen features. In: vectors [N, D], labels [N]. Out: Probe. Next: probe_search.py.
 
 Multinomial logistic regression with an L2 penalty, its strength chosen by cross-validation inside the given vectors.
 
@@ -9,7 +9,6 @@ classes, whose two rows share the penalty here. Which are tried is in strengths.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,28 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
-from tellapart.training.folds import choose_rows, hold_out, number_groups
-from tellapart.training.softmax_regression import Doubles, Floats, Integers, SoftmaxRegression
-from tellapart.training.strengths import (
-    DEFAULT_STRENGTH,
-    SEARCH_TOLERANCE,
-    STRENGTHS,
-    best_strength,
-    try_strengths,
-)
+from tellapart.training.folds import hold_out, number_groups
+from tellapart.training.probe_search import ProbeFolds, ProbeSearch
+from tellapart.training.softmax_regression import Floats, Integers
+from tellapart.training.strengths import STRENGTHS, best_strength
 from tellapart.training.strips import worker_threads
-from tellapart.training.weighing import (
-    FEW_ROWS,
-    POWERS,
-    WEAKEST,
-    WEIGHINGS,
-    Layers,
-    Weighed,
-    Weighing,
-    choose_weighing,
-    turned,
-    weakest,
-)
+from tellapart.training.weighing import WEIGHINGS, Layers, Weighed, Weighing
 
 _FINAL_TOLERANCE = 1e-6  # nats; see SoftmaxRegression.minimise
 
@@ -89,19 +72,18 @@ def fit_probe(
     weights = picture_weights(targets, class_count, class_weights)
     report = advance or _ignore
     rows, held_out = hold_out(targets, number_groups(groups, len(targets)), class_count, folds, seed)
-    path = sorted(set(strengths), reverse=True)
+    path = tuple(sorted(set(strengths), reverse=True))
     layers = Layers((*stages, vectors.shape[1] - sum(stages)))
     with worker_threads() as threads:
-        search = _Search(class_count=class_count, threads=threads, layers=layers, advance=report)
-        weighed = Weighed(weighing=weighings[0] if stages else "last", path=tuple(path), trials={})
+        search = ProbeSearch(class_count=class_count, threads=threads, layers=layers, advance=report)
+        weighed = Weighed(weighing=weighings[0] if stages else "last", path=path, trials={})
         if len(held_out) and len(path) > 1:
             chosen = vectors if len(rows) == len(targets) else vectors[rows]
+            pictures = ProbeFolds(chosen, targets[rows], weights[rows], held_out)
             if stages and len(weighings) > 1:
-                weighed = search.weigh(chosen, targets[rows], weights[rows], held_out, path, weighings)
-            search.run(chosen, targets[rows], weights[rows], held_out, weighed)
-        strength = path[0] if len(path) == 1 else DEFAULT_STRENGTH
-        if search.trials:
-            strength = best_strength(search.trials, searched=len(rows), fitted=len(targets))
+                weighed = search.weigh(pictures, path, weighings)
+            search.run(pictures, weighed)
+        strength = best_strength(search.trials, path, searched=len(rows), fitted=len(targets))
         regression = search.regression(vectors, targets, weights[None], weighed.weighing)
         solution = regression.minimise(strength, tolerance=_FINAL_TOLERANCE, start=search.best)
         report(1)
@@ -117,102 +99,6 @@ def fit_probe(
         converged=solution.converged,
         iterations=solution.iterations,
     )
-
-
-class _Search:
-    """Tries strengths on held-out folds and keeps the best one's weights as a start for the last fit."""
-
-    def __init__(
-        self, *, class_count: int, threads: ThreadPoolExecutor, layers: Layers, advance: Callable[[int], None]
-    ) -> None:
-        self._class_count, self._threads, self._layers, self._advance = class_count, threads, layers, advance
-        self.trials: dict[float, float] = {}
-        self.best: Doubles | None = None  # [1, K, D + 1], the mean over the folds
-        # [N, K], logits by the best one's fits; NaN where no fold held a picture out
-        self.held_out: Floats | None = None
-        self.covariance: Floats | None = None
-
-    def run(
-        self,
-        vectors: Floats,
-        labels: Integers,
-        weights: Floats,
-        held_out: NDArray[np.bool_],
-        weighed: Weighed,
-    ) -> None:
-        """Try the strengths of `weighed`, from strong to weak, and beyond."""
-        regression = self.regression(vectors, labels, weights * ~held_out, weighed.weighing)
-        self.covariance = regression.covariance
-        scored, least = weights * held_out, np.inf
-        parameters: Doubles | None = None
-        kept: Doubles | None = None  # the best one's
-
-        def held_out_loss(strength: float, cold: bool) -> float:
-            nonlocal least, parameters, kept
-            start = None if cold else parameters
-            parameters = regression.minimise(strength, tolerance=SEARCH_TOLERANCE, start=start).parameters
-            loss = regression.mean_loss(parameters, scored)
-            if loss < least:
-                least, self.best = loss, parameters.mean(axis=0, keepdims=True)
-                kept = parameters
-            return loss
-
-        self.trials = try_strengths(held_out_loss, weighed.path, self._advance, weakest=weakest(weighed.weighing))
-        if kept is not None:
-            counted = vectors[:, self._layers.columns(weighed.weighing)]
-            self.held_out = np.full((len(labels), self._class_count), np.nan, dtype=np.float32)
-            for out, slopes, offsets in zip(held_out, *regression.raw(kept), strict=True):
-                self.held_out[out] = counted[out] @ slopes.T + offsets
-
-    def weigh(
-        self,
-        vectors: Floats,
-        labels: Integers,
-        weights: Floats,
-        held_out: NDArray[np.bool_],
-        path: Sequence[float],
-        weighings: Sequence[Weighing],
-    ) -> Weighed:
-        """Choose among `weighings` by some of the pictures."""
-        rows = choose_rows(labels, self._class_count, np.random.default_rng(0), most=FEW_ROWS)
-
-        def try_one(weighing: Weighing, strengths: Sequence[float]) -> Mapping[float, Doubles]:
-            regression = SoftmaxRegression(
-                turned(vectors[rows], self._layers, weighing, self._threads),
-                labels[rows],
-                weights[rows] * ~held_out[:, rows],
-                class_count=self._class_count,
-                threads=self._threads,
-                standard=True,
-            )
-            scored = weights[rows] * held_out[:, rows]
-            parameters: Doubles | None = None
-            losses: dict[float, Doubles] = {}
-
-            def held_out_loss(strength: float, cold: bool) -> float:
-                nonlocal parameters
-                start = None if cold else parameters
-                parameters = regression.minimise(strength, tolerance=SEARCH_TOLERANCE, start=start).parameters
-                losses[strength] = regression.losses(parameters, scored)
-                return float(losses[strength].mean())
-
-            try_strengths(held_out_loss, strengths, self._advance, weakest=WEAKEST)
-            return losses
-
-        return choose_weighing(try_one, weighings, path)
-
-    def regression(self, vectors: Floats, labels: Integers, weights: Floats, weighing: Weighing) -> SoftmaxRegression:
-        """The problems of some pictures, `weights` [F, N], on the numbers that count."""
-        return SoftmaxRegression(
-            self._layers.chosen(vectors, weighing),
-            labels,
-            weights,
-            class_count=self._class_count,
-            threads=self._threads,
-            covariance=self.covariance,
-            blocks=self._layers.counted(weighing),
-            power=POWERS[weighing],
-        )
 
 
 def _among_all(found: Floats | None, rows: Integers, count: int) -> Floats | None:

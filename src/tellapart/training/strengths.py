@@ -8,7 +8,7 @@ the best lambda of three of our four sets fell with a power of N from 0.6 to 1.1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -47,8 +47,13 @@ def try_strengths(
     return trials
 
 
-def best_strength(trials: dict[float, float], *, searched: int, fitted: int) -> float:
-    """The strength with the least held-out loss of `searched` pictures, carried over to a fit on all `fitted` of them."""
+def best_strength(trials: Mapping[float, float], path: Sequence[float], *, searched: int, fitted: int) -> float:
+    """The strength with the least held-out loss of `searched` pictures, carried over to a fit on all `fitted` of them.
+
+    Where none was tried it is the only one of `path`, or the one that is taken where nothing can be held out.
+    """
+    if not trials:
+        return path[0] if len(path) == 1 else DEFAULT_STRENGTH
     best = min(trials, key=trials.__getitem__)
     return float(best * (searched / fitted) ** _CARRY_OVER)
 

@@ -1,4 +1,4 @@
-"""How much each stage of a network counts beside its last layer. In: held-out losses. Out: Weighing. Next: probe.py.
+"""How much each stage of a network counts beside its last layer. In: held-out losses. Out: Weighing. Next: probe_search.py.
 
 An embedding may begin with the means of every stage (models/joint.py). Of which use they are depends on the pictures: solar cells
 and hand signs are told apart better with them, cats and dogs better without. Every number is standardised, and then each
@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.runtime import cores
+from tellapart.threads import in_order
 from tellapart.training.standardising import standardisation
-from tellapart.training.strengths import LEAST
+from tellapart.training.strengths import LEAST, try_strengths
 from tellapart.training.strips import sum_over_rows
 
 Weighing = Literal["last", "alike", "fourth_root", "square_root"]
@@ -81,16 +84,18 @@ def choose_weighing(
     """The best of `weighings`, two or more, and the strengths around its best.
 
     `try_one` gives the held-out loss of each picture (or problem) [n] with a weighing by strength; it is given every other
-    strength of `path`, which goes from strong to weak. The first weighing stays unless another is better by a standard error of the
-    difference, picture by picture.
+    strength of `path`, which goes from strong to weak, and called from several threads at once. The first weighing stays unless
+    another is better by a standard error of the difference, picture by picture.
     """
     coarse = path[::2] if len(path) > 3 else path
     losses: dict[Weighing, NDArray[np.float64]] = {}
     strengths: dict[Weighing, float] = {}
-    for weighing in weighings:
-        found = try_one(weighing, coarse)
-        strengths[weighing] = min(found, key=lambda strength: found[strength].mean())
-        losses[weighing] = found[strengths[weighing]]
+    # Few pictures leave cores idle between two products; the weighings know nothing of each other.
+    with closing(in_order(weighings, lambda one: try_one(one, coarse), workers=cores(), name="weigh")) as tried:
+        for weighing, found in zip(weighings, tried, strict=True):
+            means_of = {strength: loss.mean() for strength, loss in found.items()}
+            strengths[weighing] = min(means_of, key=means_of.__getitem__)
+            losses[weighing] = found[strengths[weighing]]
     means = {weighing: float(one.mean()) for weighing, one in losses.items()}
     best = min(means, key=means.__getitem__)
     gains = losses[weighings[0]] - losses[best]
@@ -103,6 +108,27 @@ def choose_weighing(
     above = tuple(strength for strength in coarse if strength > 1.01 * found_best * step)
     around = tuple(found_best * step**exponent for exponent in (1, 0, -1))
     return Weighed(weighing=best, path=(*above, *around), trials=means)
+
+
+def losses_by_strength(
+    held_out_losses: Callable[[float, bool], NDArray[np.float64]],
+    strengths: Sequence[float],
+    advance: Callable[[int], None],
+    *,
+    weakest: float,
+) -> Mapping[float, NDArray[np.float64]]:
+    """What `choose_weighing` asks of one weighing: the held-out losses [n] at each strength that `try_strengths` tries.
+
+    `held_out_losses(strength, cold)` fits and scores; what the mean of them says decides which strengths are tried.
+    """
+    losses: dict[float, NDArray[np.float64]] = {}
+
+    def held_out_loss(strength: float, cold: bool) -> float:
+        losses[strength] = held_out_losses(strength, cold)
+        return float(losses[strength].mean())
+
+    try_strengths(held_out_loss, strengths, advance, weakest=weakest)
+    return losses
 
 
 def weakest(weighing: Weighing) -> float:

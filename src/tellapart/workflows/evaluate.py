@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.bundle import TaskName
+from tellapart.data.content import stored_hash
 from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes
+from tellapart.data.inspection import TARGET
 from tellapart.data.names import known_as, renamed
 from tellapart.data.survey import Examined
-from tellapart.errors import DataError, SettingsError
+from tellapart.errors import DataError, PictureError, SettingsError
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.open import OpenRun
+from tellapart.sources.reading import read_bytes
 from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
 
@@ -80,6 +83,8 @@ def evaluate(
     options = replace(options, task=task.name, task_of_model=options.task is None)
     examined, named = _examine(pictures, predictor, options, reporter)
     learned = _learned(OpenRun(model))
+    if learned and predictor.manifest.preprocessing.colour == "stored":
+        examined = _as_stored(examined, learned)
     chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
     probabilities, novelty, read = _predict(predictor, entries, reporter)
@@ -137,6 +142,24 @@ def _seen(examined: Examined, indices: Sequence[int], learned: Mapping[str, str]
     """Which of the pictures at `indices` [n] the model was trained or tuned on."""
     splits = [learned.get(examined.inspections[index].content_hash) for index in indices]
     return np.array([split in ("train", "validation") for split in splits], dtype=np.bool_)
+
+
+def _as_stored(examined: Examined, learned: Mapping[str, str]) -> Examined:
+    """The same with the content hashes of before colour profiles were followed, for pictures that the run may know by them."""
+    inspections = [
+        replace(inspection, content_hash=_stored(entry.path) or inspection.content_hash)
+        if (inspection.profile or inspection.depth) and inspection.content_hash not in learned
+        else inspection
+        for entry, inspection in zip(examined.listing.entries, examined.inspections, strict=True)
+    ]
+    return replace(examined, inspections=inspections)
+
+
+def _stored(path: Path) -> str:
+    try:
+        return stored_hash(read_bytes(path), target=TARGET)
+    except (OSError, PictureError):  # it has vanished since; what predicts will say so
+        return ""
 
 
 def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, learned: Mapping[str, str]) -> list[int]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.answers.items import expand, read_file
+from tellapart.answers.table import ANSWERINGS
 from tellapart.drawing.explain_sheet import Panel, Strip, Thumb, draw_explanation
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
@@ -25,7 +26,7 @@ from tellapart.explanation.methods import EXPLAINERS, Subject
 from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import decode_for, prepare
 from tellapart.reporter import Reporter
-from tellapart.runs.explained import Drawn, Explained, Explanation
+from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.open import OpenRun
 from tellapart.storage import own_folder, write_bytes
@@ -144,11 +145,12 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
         path=path,
         label=opened.manifest.classes[int(row.argmax())],
         probability=float(row.max()),
+        named=_named(opened, row),
         target=opened.manifest.classes[target],
         target_probability=float(row[target]),
         drawn=tuple(drawn),
         chance=random,
-        best=best.method if best.faithfulness.score > random.score else "",
+        best=best.method if best.faithfulness.beats(random) else "",
         neighbours=tuple(near),
         seen=seen,
         sheet=place.sheet,
@@ -157,9 +159,16 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
     return found
 
 
+def _named(opened: OpenRun, row: NDArray[np.float32]) -> dict[str, float]:
+    """What the model answers by the probabilities [K] of a picture: one class, or those above their thresholds."""
+    manifest, answering = opened.manifest, ANSWERINGS[opened.manifest.task]
+    answers = answering.decide({"probabilities": row[None]}, (), manifest.record, classes=manifest.classes)
+    return {name: float(row[manifest.classes.index(name)]) for name in answering.tally(answers).names}
+
+
 def _draw_all(
     looking: _Looking, image: NDArray[np.uint8], picture: Picture, target: int, place: Files
-) -> tuple[list[Drawn], list[NDArray[np.uint8]], Strip | None]:
+) -> tuple[list[DrawnHeatmap], list[NDArray[np.uint8]], Strip | None]:
     drawn, panels, strip, subject = [], [], None, looking.subject
     for name in looking.methods:
         started = time.monotonic()
@@ -181,7 +190,7 @@ def _draw_all(
         write_bytes(place.array(name), buffer.getvalue())
         measured = faithfulness(image, heat.heatmap, target, predict=subject.predict, background=subject.background)
         drawn.append(
-            Drawn(
+            DrawnHeatmap(
                 method=name,
                 overlay=place.overlay(name),
                 array=place.array(name),
@@ -211,9 +220,9 @@ def _write_sheet(
         title = f"{method.title}{f' at {layer}' if layer and method.looks_at == 'map' else ''}{mark}"
         note = "" if one.parts else one.note  # the strip says it
         panels.append(Panel(title=title, picture=picture, lines=(figures, note), best=bool(mark)))
-    head = [f"Predicted: {found.label}, {100 * found.probability:.1f} %"]
-    if found.target != found.label:
-        head.append(f"Explained: {found.target}, {100 * found.target_probability:.1f} %")
+    head = [f"Predicted: {found.said}"]
+    if found.explained_another:
+        head.append(f"Explained: {found.target} {100 * found.target_probability:.1f} %")
     if found.seen:
         head[0] += "; this very picture was trained on"
     assert found.chance is not None

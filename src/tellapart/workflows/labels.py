@@ -32,7 +32,7 @@ from tellapart.features.extract import Features
 from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder, write_bytes
-from tellapart.tasks.table import task_of
+from tellapart.tasks.table import TASKS, task_of
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.value_range import range_of
 
@@ -137,6 +137,9 @@ def check_out(path: Path, *, force: bool) -> None:
 
 
 def _check(examined: Examined, usable: Sequence[int]) -> None:
+    task = TASKS.get(examined.listing.task)
+    if task is None or task.doubt is None:
+        raise SettingsError(f"labels of the task {examined.listing.task} cannot be doubted. Leave --labels out.")
     labels = {examined.listing.entries[index].target.text for index in usable}
     if len(labels) < 2:
         raise DataError(

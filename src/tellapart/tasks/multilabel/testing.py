@@ -14,11 +14,12 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice
+from tellapart.evaluation.platt import sigmoid
 from tellapart.export.assemble import assemble
-from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of
+from tellapart.runs.writing import Tested, expected_of, scores_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
-from tellapart.tasks.multilabel.calibration import MultilabelCalibration, sigmoid
+from tellapart.tasks.multilabel.calibration import MultilabelCalibration
 from tellapart.tasks.multilabel.candidates import draw_lines
 from tellapart.tasks.multilabel.scoring import HEADLINE, evaluate, most_common_set
 from tellapart.tasks.multilabel.thresholds import ClassThresholds
@@ -41,31 +42,29 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
     lines = draw_lines(winner, dataset, precision=settings.precision)
     rows = np.flatnonzero(dataset.splits == "test")  # in the order of the listing, as predictions.csv is read
     logits_NK = winner.candidate.logits(rows)
-    probabilities, uncalibrated = calibration.probabilities(logits_NK), sigmoid(logits_NK).astype(np.float32)
-    targets, groups, leaked = dataset.targets[rows], dataset.groups[rows], dataset.leaked[rows]
+    probabilities = calibration.probabilities(logits_NK)
     common = most_common_set(dataset.targets[dataset.rows["train"]], dataset.classes)
-
-    def score_some(chosen: NDArray[np.bool_]) -> dict[str, Any]:
-        return evaluate(
+    metrics, clean = with_and_without(
+        dataset.leaked[rows],
+        lambda chosen: evaluate(
             probabilities[chosen],
-            uncalibrated[chosen],
-            targets[chosen],
+            sigmoid(logits_NK[chosen]).astype(np.float32),
+            dataset.targets[rows[chosen]],
             classes=dataset.classes,
             thresholds=lines.values,
             common=common,
-            groups=groups[chosen],
+            groups=dataset.groups[rows[chosen]],
             seed=settings.seed,
-        )
-
-    metrics = score_some(np.ones(len(rows), dtype=np.bool_))
-    clean = score_some(~leaked) if leaked.any() and not leaked.all() else None
+        ),
+    )
     abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
+    warnings = (calibration.warning(dataset.classes), *lines.warnings(dataset.classes), abstention.warning)
     return Tested(
         rows=rows,
         record=_record(calibration, lines, abstention, len(dataset.rows["validation"])),
         metrics=metrics,
         metrics_without_leaked=clean,
-        leaked=int(leaked.sum()),
+        leaked=int(dataset.leaked[rows].sum()),
         scores=scores_of(metrics, _SCORES),
         scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
         beside={
@@ -76,16 +75,9 @@ def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
         },
         columns=["path", "labels", "predicted", *(f"probability of {name}" for name in dataset.classes)],
         table=lambda examples: _table(examples, probabilities, lines.values, dataset.classes),
-        expected={
-            "novelty": Expected(of="novelty scores", values=abstention.novelty.score, tolerance=NOVELTY_TOLERANCE),
-            "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
-        },
+        expected=expected_of(probabilities, abstention.novelty.score),
         details=abstention,
-        warning=" ".join(
-            text
-            for text in (calibration.warning(dataset.classes), *lines.warnings(dataset.classes), abstention.warning)
-            if text
-        ),
+        warning=" ".join(text for text in warnings if text),
     )
 
 

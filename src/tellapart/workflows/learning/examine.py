@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.augmented import Scenes, comparable
+from tellapart.data.box_repair import settle_boxes
 from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing, PictureFile, ReadOptions, classes_left
-from tellapart.data.inspection import inspect_all
+from tellapart.data.inspection import Shown, inspect_all
 from tellapart.data.listing import read_listing
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
@@ -25,6 +27,8 @@ from tellapart.runtime import cores
 KIND = "inspection"
 
 Look = Literal["always", "known", "not"]
+# What else is done while pictures are compared.
+Meanwhile = Callable[[Listing, Sequence[Inspection]], AbstractContextManager[None]]
 
 _FOUND = ReadOptions()
 
@@ -53,16 +57,24 @@ def examine(
     workers: int | None = None,
     options: ReadOptions = _FOUND,
     look: Look = "not",
+    shown: Shown | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> Examined:
     """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
     It works on `workers` cores or all, and looks for augmented copies `always`, `not`, or only where all that is slow about it
-    is in the cache, `known`.
+    is in the cache, `known`. `shown` gets what is decoded, as in `inspect_all`; `meanwhile` is entered while
+    augmented copies are looked for.
     Raises: DataError, StorageError.
     """
     listing = read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)
+    if corrections is not None and listing.task == "detection":
+        raise DataError(
+            f"the corrections {str(corrections)!r} say what a whole picture is, and {listing.source} has boxes. Correct the "
+            "annotations themselves, and leave the corrections out."
+        )
     if corrections is not None and corrections.is_dir():
         listing = add_pictures(listing, corrections, options.separator)
     elif corrections is not None:
@@ -82,21 +94,32 @@ def examine(
             remembered=InspectionMemory(cache),
             advance=advance,
             seen=store.keep if look == "always" else None,
+            shown=shown,
         )
     listing, inspections = _without_strays(listing, inspections)
     if any(entry.added for entry in listing.entries):
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
-    scenes = _scenes(listing, inspections, look, cache=cache, reporter=reporter, workers=workers or cores())
+    if listing.task == "detection":
+        listing, inspections = settle_boxes(listing, inspections)
+    beside = nullcontext() if meanwhile is None else meanwhile(listing, inspections)
+    scenes = _scenes(listing, inspections, look, beside, cache=cache, reporter=reporter, workers=workers or cores())
     audit = build_audit(listing, inspections, scenes, span=options.span)
     return Examined(listing=listing, inspections=inspections, audit=audit)
 
 
 def _scenes(
-    listing: Listing, inspections: list[Inspection], look: Look, *, cache: Cache, reporter: Reporter, workers: int
+    listing: Listing,
+    inspections: list[Inspection],
+    look: Look,
+    beside: AbstractContextManager[None],
+    *,
+    cache: Cache,
+    reporter: Reporter,
+    workers: int,
 ) -> Scenes | None:
-    """Which contents are augmented copies of others; None: not looked for. Raises: StorageError."""
+    """Which contents are augmented copies of others; None: not looked for. A search runs inside `beside`. Raises: StorageError."""
     if look == "not":
         return None
     pictures = [
@@ -112,7 +135,7 @@ def _scenes(
     # Only now: the library of local features takes a while to import.
     from tellapart.features.scene_search import search
 
-    with reporter.step("Looking for augmented copies", len(pictures)) as advance:
+    with beside, reporter.step("Looking for augmented copies", len(pictures)) as advance:
         return search(pictures, cache=cache, workers=workers, advance=advance)
 
 

@@ -13,6 +13,7 @@ from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
 from tellapart.settings.tree import TrainSettings
 from tellapart.training.planning import Clock, default_budget, report_seconds
+from tellapart.workflows.learning.early import Early
 from tellapart.workflows.learning.processes import join, send, world_size
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class TrainingSession:
     clock: Clock
     reporter: Reporter
     started: float
+    early: Early | None = None  # what was begun while the audit was at work
     span: Span | None = None  # what is black and white in pictures of more than 8 bits
     devices: Devices | None = None  # joined when something is trained with gradients
     seconds: dict[str, float] = field(default_factory=dict)

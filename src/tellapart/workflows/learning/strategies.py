@@ -44,8 +44,16 @@ def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
         return _kept(session, task, dataset, _from_scratch(session, task, dataset), None)
     backbone = choose_fit(session, task, dataset, backbone)
     dataset, embedded = embed_dataset(
-        dataset, backbone, session.device, session.cache, session.reporter, engine=session.engine
+        dataset,
+        backbone,
+        session.device,
+        session.cache,
+        session.reporter,
+        engine=session.engine,
+        squares=None if session.early is None else session.early.squares,
     )
+    if session.early is not None:
+        embedded = session.early.settle(embedded)
     session.seconds["embeddings"] = embedded.seconds
     first = _quick(session, task, dataset, embedded)
     return _kept(session, task, dataset, _improve(session, task, dataset, embedded, first), embedded)

@@ -77,18 +77,7 @@ async def _serve(
         say=say,
     )
     repository.start()
-    threads = options.threads or max(1, cores() // options.workers)
-    service = Service(
-        repository,
-        threads=threads,
-        max_batch=options.max_batch,
-        max_delay=options.max_delay_ms / 1000,
-        queue=options.queue,
-        max_wait=None if options.max_wait_ms is None else options.max_wait_ms / 1000,
-        timeout=options.timeout,
-        explain=make_explainer(),
-        cores=allot(threads=threads, worker=worker, workers=options.workers),
-    )
+    service = _service(options, repository, worker)
     limits = Limits(
         body_bytes=options.max_body_mb * 1024 * 1024, body_seconds=options.timeout, requests=options.max_requests
     )
@@ -112,6 +101,21 @@ async def _serve(
     finally:
         if looking is not None:
             looking.cancel()
+
+
+def _service(options: ServeOptions, repository: Repository, worker: int) -> Service:
+    threads = options.threads or max(1, cores() // options.workers)
+    return Service(
+        repository,
+        threads=threads,
+        max_batch=options.max_batch,
+        max_delay=options.max_delay_ms / 1000,
+        queue=options.queue,
+        max_wait=None if options.max_wait_ms is None else options.max_wait_ms / 1000,
+        timeout=options.timeout,
+        explain=make_explainer(),
+        cores=allot(threads=threads, worker=worker, workers=options.workers),
+    )
 
 
 def _app(options: ServeOptions, service: Service, limits: Limits, keys: Keys) -> ASGIApp:

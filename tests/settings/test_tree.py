@@ -12,8 +12,9 @@ from tellapart.data.augment import Augmentation
 from tellapart.errors import SettingsError
 from tellapart.models.classics import Block, Dense
 from tellapart.runs.run import recipe_text
+from tellapart.settings.parts import AugmentSettings, BlockSettings, DenseSettings
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
-from tellapart.settings.tree import AugmentSettings, BlockSettings, DenseSettings, TrainSettings, parse_seconds
+from tellapart.settings.tree import TrainSettings, parse_seconds
 
 
 def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) -> None:

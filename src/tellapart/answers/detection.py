@@ -1,0 +1,297 @@
+"""Boxes with classes: what is decided, and how it is told. In: boxes, scores, labels. Out: BoxesAnswer. Next: table.py.
+
+A box is told where its score reaches its class's threshold; the less certain ones stay in the answer, for those who draw their own
+line. N pictures, D boxes of a picture at most, P places, K classes; boxes are left, top, right, bottom.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.answering import (
+    WARNING,
+    Answer,
+    InputRecord,
+    OtherClasses,
+    Output,
+    PictureData,
+    Placement,
+    Tally,
+    Told,
+    Truth,
+    told_warning,
+    warning_tensor,
+)
+from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
+from tellapart.answers.boxes import FoundBoxes, find_boxes
+from tellapart.answers.pictures import prepare_picture
+from tellapart.preprocessing import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from tellapart.bundle import TaskRecord
+
+_SAID = 40  # letters of what is said, in a line for a person, before the path
+_TOLERANCE = 1e-4  # beyond [0, 1] that a score may be, as arithmetic leaves it
+_SIDES = ("left", "top", "right", "bottom")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoxesAnswer(Answer):
+    """The boxes of one picture, the most certain first; None each where it could not be read."""
+
+    boxes: NDArray[np.float32] | None = None  # [n, 4], in pixels of the upright picture, within it
+    scores: NDArray[np.float32] | None = None  # [n] in [0, 1], calibrated
+    labels: NDArray[np.int64] | None = None  # [n], numbers of `classes`
+    chosen: NDArray[np.bool_] | None = None  # [n], whether the score reaches the class's threshold
+    width: int = 0  # pixels of the upright picture
+    height: int = 0
+
+    @property
+    def told(self) -> list[tuple[str, float, tuple[float, float, float, float]]]:
+        """The boxes that are told, the most certain first: class, score, sides."""
+        if self.boxes is None or self.scores is None or self.labels is None or self.chosen is None:
+            return []
+        return [
+            (self.classes[int(self.labels[at])], float(self.scores[at]), _four(self.boxes[at]))
+            for at in np.flatnonzero(self.chosen)
+        ]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many boxes of each class are told; classes without one are left out. In the model's order."""
+        found = Counter(name for name, _, _ in self.told)
+        return {name: found[name] for name in self.classes if found[name]}
+
+
+class Detection:
+    """The Answering of detection."""
+
+    outputs: tuple[str, ...] = ("boxes", "scores", "labels")
+    figures = "class_scores"
+
+    def prepare(
+        self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
+    ) -> tuple[NDArray[np.uint8], Placement]:
+        """uint8 [S, S, 3]. Raises: PictureError."""
+        return prepare_picture(data, inputs, max_pixels=max_pixels)
+
+    def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
+        """Whether there are boxes [N, D, 4] with scores [N, D] and labels in [0, K), or scores [N, P, K]; scores in [0, 1]."""
+        boxes, scores, labels = arrays["boxes"], arrays["scores"], arrays.get("labels")
+        if boxes.ndim != 3 or boxes.shape[2] != 4 or not np.isfinite(boxes).all():
+            return False
+        if not bool(((scores >= -_TOLERANCE) & (scores <= 1 + _TOLERANCE)).all()):
+            return False
+        if labels is None:
+            return scores.shape == (*boxes.shape[:2], len(classes))
+        known = labels.shape == scores.shape == boxes.shape[:2]
+        return known and bool(((labels >= 0) & (labels < len(classes))).all())
+
+    def decide(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        places: Sequence[Placement],
+        record: TaskRecord,
+        *,
+        classes: tuple[str, ...],
+    ) -> list[BoxesAnswer]:
+        """Boxes as shares of the input's side to pixels of the source, within it; what lies outside of it is left out.
+
+        Where the network gives `labels`, it has left out boxes on more certain ones itself; else that is done here.
+        """
+        if record.kind != "detection":
+            raise ValueError(f"a record of {record.kind}")
+        boxes, scores, labels = arrays["boxes"], arrays["scores"], arrays.get("labels")
+        thresholds = np.array(record.thresholds, dtype=np.float32)
+        answers = []
+        for number, place in enumerate(places):
+            if labels is None:
+                found = find_boxes(
+                    boxes[number],
+                    scores[number],
+                    most=record.most,
+                    overlap=record.overlap,
+                    least=record.least_score,
+                )
+            else:
+                found = FoundBoxes(boxes=boxes[number], scores=scores[number], labels=labels[number].astype(np.int64))
+            sides = _in_source(found.boxes, place)
+            there = (found.scores > 0) & (sides[:, 2:] > sides[:, :2]).all(1)
+            answers.append(
+                BoxesAnswer(
+                    classes=classes,
+                    boxes=sides[there],
+                    scores=found.scores[there],
+                    labels=found.labels[there],
+                    chosen=found.scores[there] >= thresholds[found.labels[there]],
+                    width=place.width,
+                    height=place.height,
+                    warning=place.remark,
+                )
+            )
+        return answers
+
+    def unread(self, error: str, *, path: str = "", classes: tuple[str, ...]) -> BoxesAnswer:
+        """The answer for a picture that could not be read."""
+        return BoxesAnswer(path=path, classes=classes, error=error)
+
+    def row(self, answer: BoxesAnswer, *, top: int, figure: Callable[[float], float] = float) -> dict[str, Any]:
+        """Every box that is told, whatever `top` is, with its sides in pixels; counts by class; null what is not known."""
+        read = answer.boxes is not None
+        told = [
+            {"label": name, "score": figure(score), **dict(zip(_SIDES, map(figure, sides), strict=True))}
+            for name, score, sides in answer.told
+        ]
+        return {
+            "path": answer.path,
+            "boxes": told if read else None,
+            "counts": answer.counts if read else None,
+            "width": answer.width if read else None,
+            "height": answer.height if read else None,
+            "error": answer.error or None,
+            "warning": answer.warning or None,
+        }
+
+    def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> BoxesAnswer:
+        """The answer that a row tells. Raises: OtherClasses; KeyError, TypeError, ValueError for no such row."""
+        found = list(row["boxes"])
+        if not {one["label"] for one in found} <= set(classes):
+            raise OtherClasses
+        sides = [[float(one[side]) for side in _SIDES] for one in found]
+        return BoxesAnswer(
+            path=path,
+            classes=classes,
+            boxes=np.array(sides, dtype=np.float32).reshape(-1, 4),
+            scores=np.array([float(one["score"]) for one in found], dtype=np.float32),
+            labels=np.array([classes.index(one["label"]) for one in found], dtype=np.int64),
+            chosen=np.ones(len(found), dtype=np.bool_),
+            width=int(row["width"]),
+            height=int(row["height"]),
+            warning=row.get("warning") or "",
+        )
+
+    def columns(self, classes: Sequence[str], *, top: int) -> list[str]:
+        """path, count, boxes, one of counts a class, error, warning."""
+        return ["path", "count", "boxes", *(f"count of {name}" for name in classes), "error", "warning"]
+
+    def cells(self, answer: BoxesAnswer, *, top: int) -> list[str]:
+        """The boxes are a JSON list of [label, score, left, top, right, bottom]; all are empty where nothing is known."""
+        if answer.boxes is None:
+            return [answer.path, "", "", *([""] * len(answer.classes)), answer.error, answer.warning]
+        counts = answer.counts
+        return [
+            answer.path,
+            str(len(answer.told)),
+            box_cell(answer.told),
+            *(str(counts.get(name, 0)) for name in answer.classes),
+            answer.error,
+            answer.warning,
+        ]
+
+    def line(self, answer: BoxesAnswer, *, top: int) -> str:
+        """How many of each class, and the path."""
+        if answer.boxes is None:
+            return f"{'unreadable':<{_SAID}} {answer.path}  ({answer.error})"
+        said = ", ".join(f"{count} {name}" for name, count in answer.counts.items()) or "nothing"
+        return f"{said:<{_SAID}} {answer.path}{told_warning(answer)}"
+
+    def collect(self, answers: Sequence[BoxesAnswer], *, classes: tuple[str, ...], told: Told) -> BoxPredictions:
+        """All answers together."""
+        return BoxPredictions(
+            paths=tuple(one.path for one in answers),
+            boxes=tuple(_of(one.boxes, one.chosen, (0, 4)) for one in answers),
+            scores=tuple(_of(one.scores, one.chosen, (0,)) for one in answers),
+            labels=tuple(tuple(name for name, _, _ in one.told) for one in answers),
+            errors=tuple(one.error for one in answers),
+            classes=classes,
+            warnings=tuple(one.warning for one in answers),
+        )
+
+    def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
+        """detection_boxes, detection_scores, detection_classes, num_detections as TensorFlow's detectors; class_scores; warning."""
+        if record.kind != "detection":
+            raise ValueError(f"a record of {record.kind}")
+        return [
+            Output("detection_boxes", "FP32", (-1, -1, 4)),
+            Output("detection_scores", "FP32", (-1, -1)),
+            Output("detection_classes", "FP32", (-1, -1)),
+            Output("num_detections", "FP32", (-1,)),
+            Output("class_scores", "FP32", (-1, len(classes))),
+            WARNING,
+        ]
+
+    def tensors(self, answers: Sequence[BoxesAnswer]) -> Mapping[str, NDArray[Any] | list[bytes]]:
+        """Every box, told or not, the most certain first, filled up with zeros.
+
+        detection_boxes float32 [N, D, 4]: ymin, xmin, ymax, xmax as shares of the picture; detection_classes float32 [N, D],
+        counted from 1, as TensorFlow's detection API has them; class_scores [N, K]: of the most certain box of each class. D is
+        the largest number of boxes that a picture of these has.
+        """
+        most = max((len(_of(one.scores)) for one in answers), default=0)
+        kinds = len(answers[0].classes) if answers else 0
+        boxes = np.zeros((len(answers), most, 4), dtype=np.float32)
+        scores, labels = np.zeros((2, len(answers), most), dtype=np.float32)
+        best = np.zeros((len(answers), kinds), dtype=np.float32)
+        for number, one in enumerate(answers):
+            if one.boxes is None or one.scores is None or one.labels is None:
+                continue
+            many = len(one.scores)
+            size = np.array([one.height, one.width, one.height, one.width], dtype=np.float32)
+            boxes[number, :many] = one.boxes[:, [1, 0, 3, 2]] / size
+            scores[number, :many], labels[number, :many] = one.scores, one.labels + 1
+            np.maximum.at(best[number], one.labels, one.scores)
+        return {
+            "detection_boxes": boxes,
+            "detection_scores": scores,
+            "detection_classes": labels,
+            "num_detections": (scores > 0).sum(1).astype(np.float32),
+            "class_scores": best,
+            WARNING.name: warning_tensor([one.warning for one in answers], len(answers)),
+        }
+
+    def tally(self, answers: Sequence[BoxesAnswer]) -> Tally:
+        """Every box that is told, by its class."""
+        return Tally([name for one in answers for name, _, _ in one.told], 0)
+
+    def shown_class(self, answer: BoxesAnswer) -> int:
+        """The class of the most certain box. Raises: ValueError for an unread picture, or one without boxes."""
+        if answer.labels is None or not len(answer.labels):
+            raise ValueError(
+                "there is no class to show of a picture that could not be read, or in which nothing was found"
+            )
+        return int(answer.labels[0])
+
+    def read_truth(self, fields: Mapping[str, str]) -> Truth:
+        """Boxes as a JSON list of [label, left, top, right, bottom] in the field `boxes`. Raises: ValueError where it is none."""
+        if "boxes" not in fields:
+            raise ValueError(
+                "the form has no field `boxes`. Send a JSON list of [label, left, top, right, bottom], [] for none"
+            )
+        names = read_box_cell(fields["boxes"])
+        return Truth("boxes", fields["boxes"], names)
+
+
+def _in_source(boxes: NDArray[np.float32], place: Placement) -> NDArray[np.float32]:
+    """Boxes [n, 4] as shares of the input, in pixels of the source and clipped to it."""
+    corners = place.to_source(boxes.reshape(-1, 2, 2)).clip(0, (place.width, place.height))
+    return corners.reshape(-1, 4).astype(np.float32)
+
+
+def _of(
+    values: NDArray[np.float32] | None, chosen: NDArray[np.bool_] | None = None, empty: tuple[int, ...] = (0,)
+) -> NDArray[np.float32]:
+    """Those that are chosen, or all; nothing of an unread picture."""
+    if values is None:
+        return np.zeros(empty, dtype=np.float32)
+    return values if chosen is None else values[chosen]
+
+
+def _four(sides: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = sides.tolist()
+    return left, top, right, bottom

@@ -1,0 +1,70 @@
+"""Copies of one picture whose boxes differ. In: two pictures' boxes. Out: whether both can be right. Next: survey.py.
+
+A copy may be smaller, and a box drawn a second time never falls on the same pixels; so boxes are compared as shares of the
+picture, and two that cover each other by half or more are the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.targets import Box, Boxes
+
+_SAME = 0.5  # overlap from which on two boxes are of one thing
+_MOST_COMPARED = 1_000  # boxes in a picture; of more only the numbers are compared
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One picture's boxes and its size in pixels."""
+
+    boxes: Boxes
+    width: int
+    height: int
+
+
+def boxes_disagree(annotations: Iterable[Annotation]) -> bool:
+    """Whether the first of some copies shows other things than another, or at other places."""
+    first, *others = annotations
+    return any(not _agree(first, other) for other in others)
+
+
+def in_words(boxes: Boxes) -> str:
+    """How many of each class: 2 dog, 1 cat; none."""
+    counts = Counter(box.label for box in boxes.boxes)
+    return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())) or "none"
+
+
+def overlaps(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of boxes [M, 4] and [N, 4] (left, top, right, bottom), [M, N] in [0, 1]; areas above 0."""
+    left_top = np.maximum(ones[:, None, :2], others[None, :, :2])
+    right_bottom = np.minimum(ones[:, None, 2:], others[None, :, 2:])
+    both = np.prod(np.clip(right_bottom - left_top, 0, None), axis=2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (ones, others)]
+    return np.asarray(both / (areas[0][:, None] + areas[1][None, :] - both))
+
+
+def _agree(one: Annotation, other: Annotation) -> bool:
+    if in_words(one.boxes) != in_words(other.boxes):
+        return False
+    if one == other or len(one.boxes.boxes) > _MOST_COMPARED:
+        return True
+    return all(
+        _all_found(_shares(one, name), _shares(other, name)) and _all_found(_shares(other, name), _shares(one, name))
+        for name in one.boxes.classes
+    )
+
+
+def _all_found(wanted: NDArray[np.float64], there: NDArray[np.float64]) -> bool:
+    return bool((overlaps(wanted, there).max(axis=1) >= _SAME).all())
+
+
+def _shares(page: Annotation, name: str) -> NDArray[np.float64]:
+    chosen: Sequence[Box] = [box for box in page.boxes.boxes if box.label == name]
+    sides = np.array([[box.left, box.top, box.right, box.bottom] for box in chosen], dtype=np.float64)
+    return sides / (page.width, page.height, page.width, page.height)

@@ -1,0 +1,104 @@
+"""What a recipe says of one part: its network, its augmentation, how it reads. In: values. Out: settings. Next: tree.py.
+
+None means: chosen by strategy, network or budget.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, field_validator
+
+from tellapart.data.augment import RANGES, Augmentation
+from tellapart.models.classics import Block, Dense
+from tellapart.settings.mirror import Part, mirror
+
+
+def _known_padding(value: int | str) -> int | str:
+    if value != "same" and not (isinstance(value, int) and 0 <= value <= 64):
+        raise ValueError('padding is "same" or a number of pixels from 0 to 64')
+    return value
+
+
+# What a recipe may say of a block and of a dense layer between the blocks and the classifier; their fields are the network's own.
+_BLOCK: dict[str, dict[str, float]] = {
+    "filters": {"ge": 1, "le": 8192},
+    "kernel": {"ge": 1, "le": 31},
+    "stride": {"ge": 1, "le": 16},
+    "padding": {},
+    "activation": {},
+    "pooling": {},
+    "pool_size": {"ge": 1, "le": 32},
+    "batch_norm": {},
+    "dropout": {"ge": 0, "lt": 1},
+}
+_DENSE: dict[str, dict[str, float]] = {
+    "units": {"ge": 1, "le": 65536},
+    "activation": {},
+    "batch_norm": {},
+    "dropout": {"ge": 0, "lt": 1},
+}
+# How training pictures are varied. What is left out is the preset's.
+_AUGMENT: dict[str, dict[str, float]] = {
+    "preset": {},
+    **{key: {"ge": min(one.low, one.off), "le": max(one.high, one.off)} for key, one in RANGES.items()},
+    "quarter_turns": {},
+    "fill": {},
+}
+
+if TYPE_CHECKING:
+    # A checker of types does not run what makes them.
+    BlockSettings = Part
+    DenseSettings = Part
+    AugmentSettings = Part
+else:
+    BlockSettings = mirror(
+        Block, _BLOCK, name="BlockSettings", defaults={"filters": 32}, checks={"padding": _known_padding}
+    )
+    DenseSettings = mirror(Dense, _DENSE, name="DenseSettings", defaults={"units": 128})
+    AugmentSettings = mirror(
+        Augmentation, _AUGMENT, name="AugmentSettings", left_open=True, defaults={"preset": "light"}
+    )
+
+
+class NetworkSettings(Part):
+    """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
+
+    name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
+    size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
+    crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
+    # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
+    # cross-validation prefers where --strategy auto meets many elongated ones.
+    fit: Literal["crop", "pad", "squash"] | None = None
+    channels: Literal[1, 3] = 3  # 1: pictures are turned grey
+    blocks: tuple[BlockSettings, ...] = ()
+    dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
+    dropout: float | None = Field(None, ge=0, lt=1)  # before the classifier
+    drop_path: float = Field(0.0, ge=0, lt=1)
+    # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
+    test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
+
+
+class ReadingSettings(Part):
+    """How what is learned from is read, where it does not say it itself."""
+
+    encoding: str | None = Field(None, min_length=1)  # of a text table
+    path_column: str | None = Field(None, min_length=1)  # names of columns, or their numbers from 1
+    label_column: str | None = Field(None, min_length=1)
+    split_column: str | None = Field(None, min_length=1)
+    group_column: str | None = Field(None, min_length=1)
+    root: str | None = Field(None, min_length=1)  # the folder that a table's paths count from
+    extension: str | None = Field(None, min_length=1)  # of paths that are written without one
+    label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
+    merge_names: bool = False  # names of classes that are nearly the same are one class
+
+    @field_validator("path_column", "label_column", "split_column", "group_column", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value

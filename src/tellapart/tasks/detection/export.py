@@ -1,0 +1,153 @@
+"""A trained detector becomes one file. In: Detector, Manifest. Out: the bytes of model.onnx. Next: answers/boxes.py.
+
+The graph: uint8 picture -> normalise -> backbone, pyramid, towers -> logits and boxes at every place -> calibration -> boxes that
+lie on more certain ones of their class are left out -> `boxes`, `scores`, `labels`. A variant ends before the last step, for
+runtimes that have no such operator; answers/boxes.py does the same there.
+
+Shapes: N pictures, S side of the picture, P places, K classes, D boxes of a picture: 100, or K x P where that is less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, Manifest, seal
+from tellapart.manifest import DetectionRecord
+from tellapart.models.tracing import trace
+from tellapart.storage import storage_errors
+from tellapart.tasks.detection.network import Detector
+from tellapart.tasks.detection.network import places as place_table
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+_FOUND = "found"  # what the network's own file gives: boxes and logits side by side
+
+
+class _Everywhere(nn.Module):
+    """uint8 [N, S, S, 3] -> float32 [N, P, 4 + K]: boxes as shares of S, and logits."""
+
+    def __init__(self, network: Detector) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        found = self.network(image)
+        return torch.cat([found.boxes / self.network.size, found.scores], dim=2)
+
+
+def export_places(network: Detector, path: Path) -> None:
+    """Write what the network says at every place, [N, P, 4 + K], as ONNX. Raises: BackboneError, StorageError."""
+    trace(_Everywhere(network), size=network.size, path=path, output=_FOUND, name="detector")
+
+
+def assemble(places: Path, manifest: Manifest, *, suppressed: bool = True) -> bytes:
+    """The bytes of model.onnx. `places` is what `export_places` wrote; the manifest's record says how boxes are decided.
+
+    Outputs where `suppressed`: `boxes` float32 [N, D, 4] (left, top, right, bottom as shares of the input's side), `scores`
+    float32 [N, D], the highest first, and `labels` int64 [N, D]; a picture with fewer boxes is filled up with zeros. Else `boxes`
+    [N, P, 4] and `scores` [N, P, K] of all places. Raises: StorageError when `places` cannot be read; ModelFileError for a
+    manifest of another task.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    record = manifest.record_of(DetectionRecord)
+    with storage_errors(places):
+        model = onnx.load(places)
+    graph, size, classes = model.graph, manifest.preprocessing.size, len(manifest.classes)
+    count = len(place_table(size))
+    most = min(record.most, count * classes)
+    constants, nodes = _scored(record)
+    outputs: dict[str, tuple[int, Sequence[int | str]]] = {
+        "boxes": (TensorProto.FLOAT, ["N", count, 4]),
+        "scores": (TensorProto.FLOAT, ["N", count, classes]),
+    }
+    if suppressed:
+        more, suppression = _suppressed(record, count, most)
+        constants, nodes = {**constants, **more}, [*nodes, *suppression]
+        outputs = {
+            "boxes": (TensorProto.FLOAT, ["N", most, 4]),
+            "scores": (TensorProto.FLOAT, ["N", most]),
+            "labels": (TensorProto.INT64, ["N", most]),
+        }
+    else:
+        nodes += [helper.make_node("Identity", [f"all_{name}"], [name]) for name in outputs]
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
+    graph.node.extend(nodes)
+    del graph.input[:], graph.output[:]
+    graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3]))
+    graph.output.extend(helper.make_tensor_value_info(name, *one) for name, one in outputs.items())
+    graph.name = PRODUCER
+    model.producer_name, model.producer_version = PRODUCER, manifest.versions.get("tellapart", "")
+    del model.metadata_props[:]
+    helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
+    onnx.checker.check_model(model)
+    return seal(model.SerializeToString())
+
+
+def _scored(record: DetectionRecord) -> tuple[dict[str, Any], list[NodeProto]]:
+    """From `found` to `all_boxes` [N, P, 4] and the calibrated `all_scores` [N, P, K]."""
+    from onnx import helper
+
+    constants = {
+        "detector.zero": np.array([0], dtype=np.int64),
+        "detector.four": np.array([4], dtype=np.int64),
+        "detector.end": np.array([2**31 - 1], dtype=np.int64),
+        "detector.columns": np.array([2], dtype=np.int64),
+        "detector.scale": np.array(record.scales, dtype=np.float32),
+        "detector.offset": np.array(record.offsets, dtype=np.float32),
+    }
+    return constants, [
+        helper.make_node("Slice", [_FOUND, "detector.zero", "detector.four", "detector.columns"], ["all_boxes"]),
+        helper.make_node("Slice", [_FOUND, "detector.four", "detector.end", "detector.columns"], ["logits"]),
+        helper.make_node("Mul", ["logits", "detector.scale"], ["scaled_logits"]),
+        helper.make_node("Add", ["scaled_logits", "detector.offset"], ["calibrated_logits"]),
+        helper.make_node("Sigmoid", ["calibrated_logits"], ["all_scores"]),
+    ]
+
+
+def _suppressed(record: DetectionRecord, count: int, most: int) -> tuple[Mapping[str, Any], list[NodeProto]]:
+    """From these to `boxes`, `scores` and `labels`, the same number for each picture.
+
+    What NonMaxSuppression chose, a list over all pictures, is put back to its place among zeros [N, K, P]; of that the highest
+    ones of each picture are taken, so that batches of any size give arrays.
+    """
+    from onnx import TensorProto, helper
+
+    constants = {
+        "detector.most_a_class": np.array([record.most], dtype=np.int64),
+        "detector.overlap": np.array([record.overlap], dtype=np.float32),
+        "detector.least_score": np.array([record.least_score], dtype=np.float32),
+        "detector.flat": np.array([0, -1], dtype=np.int64),
+        "detector.most": np.array([most], dtype=np.int64),
+        "detector.places": np.array(count, dtype=np.int64),
+        "detector.last": np.array([-1], dtype=np.int64),
+        "detector.nothing": np.array(0, dtype=np.float32),
+    }
+    limits = ["detector.most_a_class", "detector.overlap", "detector.least_score"]
+    return constants, [
+        helper.make_node("Transpose", ["all_scores"], ["by_class"], perm=[0, 2, 1]),
+        helper.make_node("NonMaxSuppression", ["all_boxes", "by_class", *limits], ["chosen"]),
+        helper.make_node("GatherND", ["by_class", "chosen"], ["chosen_scores"]),
+        helper.make_node("Shape", ["by_class"], ["whole"]),
+        helper.make_node("Expand", ["detector.nothing", "whole"], ["nowhere"]),
+        helper.make_node("ScatterND", ["nowhere", "chosen", "chosen_scores"], ["left"]),
+        helper.make_node("Reshape", ["left", "detector.flat"], ["flat"]),
+        helper.make_node("TopK", ["flat", "detector.most"], ["scores", "numbers"], axis=1),
+        helper.make_node("Div", ["numbers", "detector.places"], ["label_numbers"]),
+        helper.make_node("Mod", ["numbers", "detector.places"], ["place_numbers"]),
+        helper.make_node("Greater", ["scores", "detector.nothing"], ["there"]),
+        helper.make_node("Cast", ["there"], ["there_int"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["label_numbers", "there_int"], ["labels"]),
+        helper.make_node("Unsqueeze", ["place_numbers", "detector.last"], ["where"]),
+        helper.make_node("GatherND", ["all_boxes", "where"], ["their_boxes"], batch_dims=1),
+        helper.make_node("Unsqueeze", ["there", "detector.last"], ["there_each"]),
+        helper.make_node("Where", ["there_each", "their_boxes", "detector.nothing"], ["boxes"]),
+    ]

@@ -1,0 +1,42 @@
+"""Average precision of an epoch. In: found and true boxes. Out: AP50, AP75, AP. Next: matching.py.
+
+N pictures, M boxes of the picture that has most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.boxes import FoundBoxes
+from tellapart.tasks.detection.average_precision import coco_figures
+from tellapart.tasks.detection.matching import ClassMatches, TrueBoxes, match
+
+_FIGURES = {"AP50": "ap50", "AP75": "ap75", "AP": "ap"}
+
+
+def judge_boxes(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_count: int) -> dict[str, float]:
+    """AP50 at an IoU of 0.5, AP75, and AP over 0.5 to 0.95: means over the classes with a box that counts, 0 without any.
+
+    `truth` [N, M, 6]: class, left, top, right, bottom, and 1 for a difficult box, which counts neither way; rows of NaN are none.
+    """
+    figures = coco_figures(match_found(found, truth, class_count))
+    values = {name: figures[key] for name, key in _FIGURES.items()}
+    return {name: 0.0 if math.isnan(value) else value for name, value in values.items()}
+
+
+def match_found(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_count: int) -> list[ClassMatches]:
+    """Which found boxes of N pictures are the true ones of `truth` [N, M, 6], class by class."""
+    return match(found, [_truth(rows[~np.isnan(rows[:, 0])]) for rows in truth], class_count)
+
+
+def _truth(rows: NDArray[np.floating]) -> TrueBoxes:
+    return TrueBoxes(
+        boxes=rows[:, 1:5].astype(np.float64),
+        labels=rows[:, 0].astype(np.int64),
+        ignored=rows[:, 5] == 1,
+        crowd=np.zeros(len(rows), dtype=np.bool_),
+    )

@@ -1,0 +1,58 @@
+"""The loss of a detector. In: DetectorOutput, Assigned. Out: losses [B] and its two parts. Next: learner.py.
+
+Shapes as in assignment.py. A picture's loss is its own, whatever pictures it is computed with: sums over its places, divided by
+one number for all pictures of a training. So a batch may be cut into chunks or shared among machines, and each box counts alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tellapart.tasks.detection.assignment import TOP, assign
+
+_FOCUS = 2.0  # beta of the quality focal loss
+_BOX_WEIGHT = 2.0  # of places of boxes beside scores, as in GFL and TOOD
+_LEAST = 1e-7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionLoss:
+    """Quality focal loss of the scores, GIoU loss of the boxes."""
+
+    boxes_a_picture: float  # the mean of the training pictures, at least 1: it brings the loss to about 1
+
+    def __call__(self, scores: Tensor, boxes: Tensor, truth: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """What scores and boxes cost, float32 [B] each, which add up to the loss.
+
+        Logits [B, P, K], boxes [B, P, 4] and `truth` [B, M, 6] as assignment.py has them; `places` [P, 3].
+        """
+        assigned = assign(scores, boxes, truth, places)
+        divisor = TOP * max(1.0, self.boxes_a_picture)
+        by_score = quality_focal_loss(scores, assigned.scores).sum(2).where(assigned.counted, 0.0).sum(1)
+        answering = assigned.weights > 0
+        by_box = torch.zeros_like(assigned.weights)
+        by_box[answering] = assigned.weights[answering] * giou_loss(boxes[answering], assigned.boxes[answering])
+        return by_score / divisor, _BOX_WEIGHT * by_box.sum(1) / divisor
+
+
+def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """|wanted - p|^2 x cross-entropy, [...] alike; `wanted` in [0, 1]. Source: Li et al. 2020, GFL, arXiv 2006.04388, eq. 2."""
+    costs = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    return (wanted - logits.sigmoid()).abs() ** _FOCUS * costs
+
+
+def giou_loss(boxes: Tensor, truth: Tensor) -> Tensor:
+    """1 - GIoU of pairs of boxes [n, 4] (left, top, right, bottom), in [0, 2]. Source: Rezatofighi et al., arXiv 1902.09630."""
+    shared = _area(torch.maximum(boxes[:, :2], truth[:, :2]), torch.minimum(boxes[:, 2:], truth[:, 2:]))
+    union = _area(boxes[:, :2], boxes[:, 2:]) + _area(truth[:, :2], truth[:, 2:]) - shared
+    hull = _area(torch.minimum(boxes[:, :2], truth[:, :2]), torch.maximum(boxes[:, 2:], truth[:, 2:]))
+    return 1 - shared / (union + _LEAST) + (hull - union) / (hull + _LEAST)
+
+
+def _area(upper_left: Tensor, lower_right: Tensor) -> Tensor:
+    """Of boxes by their corners [n, 2]: [n], 0 where they are the wrong way round."""
+    return (lower_right - upper_left).clamp(min=0).prod(1)

@@ -1,0 +1,84 @@
+"""Pictures and their boxes, varied together. In: squares, true boxes. Out: BoxPictures, a source of batches. Next: learner.py.
+
+Shapes: N pictures, B rows asked for, S side of the square in pixels, M boxes of the picture that has most. True boxes are float32
+[N, M, 6]: class, left, top, right, bottom, and 1 for a difficult one, else 0; rows of NaN stand for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.augment import Augment
+from tellapart.data.motion import Motion, into_square, motion_of, move_boxes
+from tellapart.preprocessing import Preprocessing
+
+COLUMNS = 6
+_KEPT = 0.25  # of a box's area that a variant must show, else it is left out
+
+
+class BoxSquares(Protocol):
+    """Pictures as squares by row; features/shrink.py's ShrunkPictures is one."""
+
+    slots: NDArray[np.int64]  # [N] row -> number of its content; copies share one
+    seeds: NDArray[np.uint64]  # [contents] a number made of each content
+
+    def __len__(self) -> int: ...
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 [B, S, S, 3]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxPictures:
+    """Pictures with boxes in their squares' pixels; where there is an `augment`, varied anew in every epoch."""
+
+    squares: BoxSquares
+    boxes: NDArray[np.float32]  # [N, M, 6]
+    augment: Augment | None  # None: as they are, in every epoch
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.squares)
+
+    def get(self, rows: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Variants uint8 [B, S, S, 3] and their boxes [B, M, 6]; a function of seed, picture and epoch alone.
+
+        A box of which a variant shows less than a quarter is left out: what is left of the thing does not tell what it is.
+        """
+        pictures, boxes = self.squares.read(rows), self.boxes[rows]
+        if self.augment is None:
+            return pictures, boxes
+        numbers = self.squares.seeds[self.squares.slots[rows]].tolist()
+        varied, moved = [], []
+        for picture, own, number in zip(pictures, boxes, numbers, strict=True):
+            pixels, geometry = self.augment.vary(picture, (self.seed, number, epoch))
+            varied.append(pixels)
+            moved.append(_moved(own, motion_of(geometry, side=len(picture), size=len(pixels))))
+        return np.stack(varied), np.stack(moved)
+
+
+def _moved(boxes: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
+    """Boxes [M, 6] of a picture as those of its variant, again [M, 6]."""
+    known = boxes[~np.isnan(boxes[:, 0])]
+    corners, kept = move_boxes(known[:, 1:5], motion, keep=_KEPT)
+    moved = np.full_like(boxes, np.nan)
+    moved[: len(kept)] = known[kept]
+    moved[: len(kept), 1:5] = corners
+    return moved
+
+
+def in_squares(
+    boxes: NDArray[np.floating], sizes: Sequence[tuple[int, int]], preprocessing: Preprocessing
+) -> NDArray[np.float32]:
+    """Boxes [N, M, 6] in pixels of upright pictures, whose `sizes` are width and height, as those of their squares."""
+    moved = np.array(boxes, dtype=np.float32)
+    for own, (width, height) in zip(moved, sizes, strict=True):
+        corners = own[:, 1:5].reshape(-1, 2, 2)
+        own[:, 1:5] = into_square(corners, width=width, height=height, preprocessing=preprocessing).reshape(-1, 4)
+    return moved

@@ -1,0 +1,60 @@
+"""Boxes out of what a detector says. In: boxes at random. Out: the same as torchvision's. Next: test_detection.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torchvision.ops import batched_nms, box_iou
+
+from tellapart.answers.boxes import find_boxes, overlaps
+
+
+def _given(seed: int, places: int = 200, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    corners = generator.uniform(0, 40, (places, 2))
+    boxes = np.concatenate([corners, corners + generator.uniform(5, 30, (places, 2))], axis=1).astype(np.float32)
+    return boxes, generator.beta(0.5, 3, (places, classes)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_suppression_is_torchvisions(seed: int) -> None:
+    boxes, scores = _given(seed)
+    found = find_boxes(boxes, scores, most=1000, overlap=0.5, least=0.05)
+    places, labels = np.nonzero(scores > 0.05)
+    kept = batched_nms(
+        torch.from_numpy(boxes[places]), torch.from_numpy(scores[places, labels]), torch.from_numpy(labels), 0.5
+    ).numpy()
+    np.testing.assert_array_equal(found.scores, scores[places, labels][kept])
+    np.testing.assert_array_equal(found.labels, labels[kept])
+    np.testing.assert_array_equal(found.boxes, boxes[places][kept])
+
+
+def test_the_most_certain_come_first_and_no_more_than_asked_for() -> None:
+    boxes, scores = _given(7)
+    all_of_them, some = (find_boxes(boxes, scores, most=most) for most in (1000, 5))
+    assert len(some.scores) == 5
+    np.testing.assert_array_equal(some.scores, all_of_them.scores[:5])
+    assert (np.diff(all_of_them.scores) <= 0).all()
+
+
+def test_boxes_of_other_classes_may_lie_on_each_other() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10]], dtype=np.float32)
+    scores = np.array([[0.9, 0.1], [0.8, 0.7]], dtype=np.float32)
+    found = find_boxes(boxes, scores)
+    assert found.labels.tolist() == [0, 1]
+    assert found.scores.tolist() == pytest.approx([0.9, 0.7])
+
+
+def test_where_nothing_is_certain_enough_there_are_no_boxes() -> None:
+    boxes, scores = _given(1)
+    found = find_boxes(boxes, scores, least=1.0)
+    assert found.boxes.shape == (0, 4)
+    assert found.scores.shape == found.labels.shape == (0,)
+
+
+def test_overlaps_are_torchvisions() -> None:
+    boxes, _ = _given(2)
+    expected = box_iou(torch.from_numpy(boxes[:50]).double(), torch.from_numpy(boxes[50:]).double())
+    np.testing.assert_allclose(overlaps(boxes[:50], boxes[50:]), expected.numpy(), atol=1e-12)
+    assert overlaps(np.zeros((1, 4), np.float32), np.zeros((1, 4), np.float32)).tolist() == [[0.0]]

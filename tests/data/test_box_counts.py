@@ -1,0 +1,111 @@
+"""What the audit says of boxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tellapart.data.box_counts import BoxCounts, box_notes, box_warnings, count_boxes
+from tellapart.data.box_faults import Fault, FaultList, Kind, fault_sentences, faults_json, joined
+from tellapart.data.examples import Entry, Inspection, Split
+from tellapart.data.targets import Box, Boxes
+
+
+def counts(*pages: tuple[Split | None, tuple[Box, ...]], size: tuple[int, int] = (640, 320)) -> BoxCounts:
+    entries = [
+        Entry(path=Path(f"{number}.png"), target=Boxes(boxes), split=split)
+        for number, (split, boxes) in enumerate(pages)
+    ]
+    inspections = [Inspection(file_hash="", width=size[0], height=size[1]) for _ in pages]
+    entries.append(Entry(path=Path("bad.png"), target=Boxes((Box("cat", 0, 0, 1, 1),)), split=None))
+    inspections.append(Inspection(file_hash="", problem="damaged"))
+    classes = sorted({box.label for _, boxes in pages for box in boxes})
+    return count_boxes(entries, inspections, classes, {})
+
+
+def square(side: float, label: str = "cat", **marks: bool) -> Box:
+    return Box(label, 0, 0, side, side, **marks)
+
+
+def test_counts_by_split_and_class() -> None:
+    found = counts(
+        ("train", (square(20), square(30), square(40, "dog", difficult=True))),
+        ("test", (square(10, truncated=True),)),
+        ("train", ()),
+    )
+    assert found.pictures == {"train": 2, "test": 1}
+    assert found.boxes == {"train": {"cat": 2, "dog": 1}, "test": {"cat": 1, "dog": 0}}
+    assert (found.empty, found.median, found.most, found.fullest) == (1, 1, 3, Path("0.png"))
+    assert found.marks == {"difficult": 1, "truncated": 1, "crowd": 0}
+    assert (found.sizes["cat"].least, found.sizes["cat"].median, found.sizes["cat"].most) == (10, 20, 30)
+
+
+def test_tiny_boxes_at_the_network_s_size() -> None:
+    # At 320 pixels a picture of 640 is halved: 16 pixels become 8.
+    found = counts((None, (square(15.9), square(12), square(16), square(100))))
+    assert (found.sizes["cat"].tiny, found.sizes["cat"].enough) == (0.5, 480)
+    sentence = "small: 50 % of the boxes of 'cat' are under 8 pixels where a picture's longer side has 320"
+    assert next(box_warnings(found, str)) == f"{sentence}, and are easily overlooked; train at 480 pixels."
+    found = counts((None, (square(1),)))
+    assert found.sizes["cat"].enough == 0
+    assert next(box_warnings(found, str)).endswith("; cut the pictures into tiles.")
+    assert list(box_warnings(counts((None, (square(16),))), str)) == []
+
+
+def test_crowds_have_no_size() -> None:
+    assert counts((None, (square(4, "dog", crowd=True), square(9)))).sizes.keys() == {"cat"}
+
+
+def test_notes() -> None:
+    found = counts((None, (square(50), square(60, difficult=True))), (None, ()))
+    assert list(box_notes(found, str)) == [
+        "boxes a picture: median 1, most 2 in 0.png; 2 in 2 pictures.",
+        "pictures without boxes: 1 of 2; they stay, and teach what is no thing.",
+        "difficult: 1 box, hard to see; they count neither way.",
+    ]
+
+
+def test_no_pictures_at_all() -> None:
+    found = counts()
+    assert (found.pictures, found.most, found.fullest) == ({}, 0, None)
+    assert list(box_notes(found, str)) == []
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("times", [1, 3])
+def test_every_fault_is_told_once_in_whole_words(kind: Kind, times: int) -> None:
+    faults = FaultList()
+    faults.add(kind, "a.png", times, "why")
+    faults.add(kind, "b.png", 0)
+    told = [*fault_sentences(faults.found(), str, warned=True), *fault_sentences(faults.found(), str, warned=False)]
+    assert len(told) == 1
+    assert told[0].startswith(f"{kind}: {times} ")
+    assert "such as a.png (why); " in told[0]
+    assert told[0].endswith(".")
+    assert "{" not in told[0]
+
+
+def test_sentences_of_one_and_several() -> None:
+    faults = FaultList()
+    faults.add("no area", "a.png", 2)
+    faults.add("no area", "b.png")
+    faults.add("not annotated", "c.png")
+    assert list(fault_sentences(faults.found(), str, warned=True)) == [
+        (
+            "not annotated: 1 picture, such as c.png; what it shows is not known, so it is left out. An annotation without boxes "
+            "says that there is nothing."
+        ),
+        "no area: 3 boxes in 2 pictures, such as a.png; left out. Draw them again.",
+    ]
+
+
+def test_faults_together() -> None:
+    one, other = FaultList(), FaultList()
+    one.add("clipped", "a.png", 2)
+    other.add("clipped", "b.png", detail="x")
+    other.add("unreadable", "c.xml")
+    both = joined(one.found(), other.found())
+    assert both == {"unreadable": (Fault("c.xml"),), "clipped": (Fault("a.png", 2), Fault("b.png", 1, "x"))}
+    assert faults_json(both)["clipped"][1] == {"path": "b.png", "count": 1, "detail": "x"}

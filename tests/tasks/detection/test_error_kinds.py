@@ -1,0 +1,81 @@
+"""The kinds of error, one at a time and by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tellapart.tasks.detection.average_precision import average_precision, ranked
+from tellapart.tasks.detection.error_kinds import KINDS, error_kinds
+from tellapart.tasks.detection.matching import TrueBoxes, match
+from tests.tasks.detection.made_boxes import Answer, answered, made, true
+
+A, B, FAR = (0, 0, 10, 10), (100, 0, 110, 10), (300, 0, 310, 10)
+SHIFTED = (5, 0, 15, 10)  # a third of it is A
+
+
+def kinds(answers: list[Answer], truths: list[TrueBoxes], classes: int = 2) -> dict[str, tuple[int, float]]:
+    found = error_kinds(answers, truths, match(answers, truths, classes))
+    assert tuple(found) == KINDS
+    return {kind: (int(one["number"]), one["lost"]) for kind, one in found.items() if one["number"] or one["lost"]}
+
+
+def test_nothing_is_wrong() -> None:
+    assert kinds([answered((*A, 0.9, 0))], [true((*A, 0))]) == {}
+
+
+def test_off_its_place() -> None:
+    assert kinds([answered((*SHIFTED, 0.9, 0))], [true((*A, 0))]) == {"place": (1, 1.0)}
+
+
+def test_another_class() -> None:
+    # Class 0 gains all; class 1, whose box is found, loses by the wrong answer before it: 1/2 becomes 1.
+    found = kinds([answered((*A, 0.9, 1), (*B, 0.8, 1))], [true((*A, 0), (*B, 1))])
+    assert found == {"class": (1, pytest.approx((1 + 0.5) / 2))}
+
+
+def test_a_copy() -> None:
+    said = answered((*A, 0.9, 0), (*A, 0.8, 0), (*B, 0.7, 0))
+    found = kinds([said], [true((*A, 0), (*B, 0))])
+    # Precision 1, 1/2, 2/3 by recall 1/2, 1/2, 1: 51 recalls at 1 and 50 at 2/3.
+    assert found == {"copy": (1, pytest.approx(1 - (51 + 50 * 2 / 3) / 101))}
+
+
+def test_background_and_missed() -> None:
+    found = kinds([answered((*FAR, 0.9, 0), (*A, 0.8, 0))], [true((*A, 0), (*B, 0))])
+    assert found == {
+        "background": (1, pytest.approx((51 - 51 / 2) / 101)),
+        "missed": (1, pytest.approx(0.5 - 51 / 2 / 101)),
+    }
+
+
+def test_off_its_place_and_another_class() -> None:
+    assert kinds([answered((*SHIFTED, 0.9, 1))], [true((*A, 0))])["both"] == (1, 0.0)
+    assert kinds([answered((*SHIFTED, 0.9, 1))], [true((*A, 0))])["missed"] == (1, 1.0)
+
+
+def test_of_several_for_one_box_the_surest_is_put_right() -> None:
+    said = answered((*SHIFTED, 0.9, 0), (4, 0, 14, 10, 0.8, 0))
+    assert kinds([said], [true((*A, 0))]) == {"place": (2, 1.0)}
+
+
+def test_an_error_beside_a_box_that_is_found_is_only_taken_away() -> None:
+    said = answered((*SHIFTED, 0.9, 0), (*A, 0.8, 0))
+    assert kinds([said], [true((*A, 0))]) == {"place": (1, 0.5)}
+
+
+def test_difficult_boxes_are_neither_missed_nor_confused() -> None:
+    truth = true((*A, 0), (*B, 0), difficult=[0])
+    assert kinds([answered((*B, 0.9, 0), (*A, 0.95, 0))], [truth]) == {}
+    assert kinds([answered((*B, 0.9, 0), (*SHIFTED, 0.1, 0))], [truth]) == {"background": (1, 0.0)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_error_has_one_kind(seed: int) -> None:
+    answers, truths = made(seed, crowds=0.0)
+    matches = match(answers, truths, 3)
+    found = error_kinds(answers, truths, matches)
+    wrong = sum(int((~one.right).sum()) for one in map(ranked, matches))
+    assert sum(int(found[kind]["number"]) for kind in KINDS if kind != "missed") == wrong
+    assert all(found[kind]["lost"] >= 0 for kind in KINDS)
+    before = sum(float(average_precision(ranked(one))[0]) for one in matches) / 3
+    assert all(before + found[kind]["lost"] <= 1 for kind in KINDS)

@@ -1,0 +1,53 @@
+"""Pascal VOC's average precision by hand, where it differs from COCO's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tellapart.tasks.detection.average_precision import area_under_curve, ranked
+from tellapart.tasks.detection.matching import match
+from tellapart.tasks.detection.voc_precision import voc_precisions
+from tests.tasks.detection.made_boxes import answered, made, true
+
+A, B = (0, 0, 10, 10), (0, 0, 10, 6)
+
+
+def test_an_answer_is_held_against_what_it_covers_most() -> None:
+    # Both answers cover A most; COCO gives the second to B, which it covers by 0.6 as well.
+    answers, truths = [answered((*A, 0.9, 0), (*A, 0.8, 0))], [true((*A, 0), (*B, 0))]
+    assert voc_precisions(answers, truths, 1).tolist() == [0.5]
+    assert area_under_curve(ranked(match(answers, truths, 1)[0])) == 1.0
+
+
+def test_half_is_not_enough() -> None:
+    assert voc_precisions([answered((0, 0, 10, 5, 0.9, 0))], [true((*A, 0))], 1).tolist() == [0.0]
+
+
+def test_difficult_boxes_count_neither_way() -> None:
+    answers = [answered((*A, 0.9, 0), (*A, 0.85, 0), (50, 50, 60, 60, 0.8, 0))]
+    truths = [true((*A, 0), (50, 50, 60, 60, 0), difficult=[0])]
+    assert voc_precisions(answers, truths, 1).tolist() == [1.0]
+
+
+def test_a_class_without_a_box_has_none() -> None:
+    found = voc_precisions([answered((*A, 0.9, 1))], [true((*A, 0))], 3)
+    assert found[0] == 0.0
+    assert np.isnan(found[1:]).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_boxes_that_do_not_cover_each_other_give_the_area_under_coco_s_curve(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    places = [(100 * place, 0, 100 * place + 50, 50) for place in range(8)]
+    truths = [true(*((*place, 0) for place in places[:5])) for _ in range(4)]
+    answers = [answered(*((*place, float(generator.random()), 0) for place in places[2:])) for _ in range(4)]
+    assert voc_precisions(answers, truths, 1)[0] == pytest.approx(
+        area_under_curve(ranked(match(answers, truths, 1)[0]))
+    )
+
+
+def test_it_is_near_coco_s_on_made_pictures() -> None:
+    answers, truths = made(0, crowds=0.0)
+    areas = [area_under_curve(ranked(one)) for one in match(answers, truths, 3)]
+    np.testing.assert_allclose(voc_precisions(answers, truths, 3), areas, atol=0.05)
