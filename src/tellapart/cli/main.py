@@ -121,6 +121,10 @@ def execute(arguments: list[str] | None = None) -> int:
         return 130
     except OSError as error:
         return _output_failed(error)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # click ends with 1, whether or not the reader wanted more
+            return _output_failed(stop.__context__)
+        raise
 
 
 def _output_failed(error: OSError) -> int:
