@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.boxes import FoundBoxes
 from tellapart.tasks.detection.average_precision import coco_figures
-from tellapart.tasks.detection.matching import Answered, ClassMatches, Truth, match
+from tellapart.tasks.detection.matching import ClassMatches, TrueBoxes, match
 
 _FIGURES = {"AP50": "ap50", "AP75": "ap75", "AP": "ap"}
 
@@ -30,15 +30,11 @@ def judge_boxes(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_
 
 def match_found(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_count: int) -> list[ClassMatches]:
     """Which found boxes of N pictures are the true ones of `truth` [N, M, 6], class by class."""
-    answers = [
-        Answered(boxes=one.boxes.astype(np.float64), scores=one.scores.astype(np.float64), labels=one.labels)
-        for one in found
-    ]
-    return match(answers, [_truth(rows[~np.isnan(rows[:, 0])]) for rows in truth], class_count)
+    return match(found, [_truth(rows[~np.isnan(rows[:, 0])]) for rows in truth], class_count)
 
 
-def _truth(rows: NDArray[np.floating]) -> Truth:
-    return Truth(
+def _truth(rows: NDArray[np.floating]) -> TrueBoxes:
+    return TrueBoxes(
         boxes=rows[:, 1:5].astype(np.float64),
         labels=rows[:, 0].astype(np.int64),
         ignored=rows[:, 5] == 1,
