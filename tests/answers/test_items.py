@@ -104,6 +104,8 @@ def test_a_text_may_be_a_list(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="but a text. If it lists pictures, give it with --list before it"):
         read_item(PathItem(path=str(path), named=True))
     assert read_item(PathItem(path=str(path), named=False)) == b"a.png\n"
+    path.write_bytes(b"")
+    assert read_item(PathItem(path=str(path), named=True)) == b"", "an empty file is told as one"
 
 
 def test_pictures_in_a_table_are_its_rows_wherever_it_is_found(tmp_path: Path) -> None:

@@ -91,3 +91,13 @@ def test_how_the_data_were_read_is_told_whatever_is_asked_for(colours: Path, tmp
     loud, quiet, record = told(), told("--quiet"), told("--quiet", "--json")
     assert [note in text for text in (*loud, *quiet)] == [False, True, True, False]
     assert any(note in one for one in json.loads(record[0])["notes"])
+
+
+def test_of_no_picture_that_can_be_read_no_sizes_are_shown(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "dog/1.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"nothing")
+    text = CliRunner().invoke(command, [str(tmp_path)]).stdout
+    assert "none of the 2 pictures in" in text
+    assert "pixels, median" not in text
+    assert "formats" not in text

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from onnx import helper
 
+from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, DetectionRecord, seal
 from tellapart.cli.main import main
 from tellapart.export.assemble import assemble
 from tellapart.manifest import Manifest, Score
@@ -31,6 +33,37 @@ def test_an_older_model_tells_no_engine(tiny_model: Path) -> None:
     shown = CliRunner().invoke(main, ["info", str(tiny_model)])
     assert shown.exit_code == 0
     assert "embedded by" not in shown.output
+
+
+def test_a_detector_tells_its_thresholds_and_how_many_boxes_there_can_be(
+    tiny_manifest: Manifest, tmp_path: Path
+) -> None:
+    count = len(tiny_manifest.classes)
+    record = DetectionRecord(
+        scales=(1.0,) * count,
+        offsets=(0.0,) * count,
+        thresholds=(0.25,) * count,
+        threshold_rule="f1",
+        calibrated_on=40,
+        overlap=0.6,
+        most=100,
+        least_score=0.01,
+    )
+    told = tiny_manifest.model_copy(update={"task": "detection", "record": record})
+    graph = helper.make_graph([], "none", [], [])
+    model = helper.make_model(graph)
+    helper.set_model_props(model, {MANIFEST_KEY: told.model_dump_json(), DIGEST_KEY: "0" * 64})
+    model.producer_name = PRODUCER
+    path = tmp_path / "boxes.onnx"
+    path.write_bytes(seal(model.SerializeToString()))
+    shown = CliRunner().invoke(main, ["info", str(path)])
+    assert shown.exit_code == 0, shown.output
+    assert "task                     detection\n" in shown.output
+    assert f"{tiny_manifest.classes[0]} 25.0 %" in shown.output
+    assert (
+        "boxes                    100 a picture at most; of two of one class that overlap by over 60.0 %, one\n"
+        in shown.output
+    )
 
 
 @pytest.mark.parametrize(("headline", "clean"), [("accuracy", 0.875), ("mean_average_precision", 0.75)])

@@ -111,6 +111,20 @@ def test_a_table_without_boxes(tmp_path: Path) -> None:
         read_listing(table, ReadOptions(task="detection"))
 
 
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("where,xmin,ymin,xmax,ymax,label", "lacks the column 'path'"),
+        ("path,xmin,ymin,xmax,ymax", "lacks the column 'label'"),
+        ("path,xmin,ymin,xmax,ymax,label,label", "has 2 columns called 'label'. Keep one."),
+    ],
+)
+def test_columns_that_are_needed(header: str, message: str, tmp_path: Path) -> None:
+    table = write(tmp_path, f"{header}\na,1,2,3,4,cat\n")
+    with pytest.raises(DataError, match=message):
+        read_listing(table, ReadOptions(task="detection"))
+
+
 def test_classes_alone_where_that_is_told(tmp_path: Path) -> None:
     table = write(tmp_path, "path,xmin,ymin,xmax,ymax,label\na.png,1,2,3,4,cat\n")
     assert read_listing(table, ReadOptions(task="classification")).task == "classification"

@@ -313,6 +313,10 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_pictures_without_class_folders(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg", "b.jpg")
     assert message(tmp_path) == f"the folder '{tmp_path}' holds 2 files but no class folders. {ARRANGE}"
+    make(tmp_path / "one", "a.jpg")
+    shutil.make_archive(str(tmp_path / "x"), "zip", tmp_path / "one")
+    archive = tmp_path / "x.zip"
+    assert message(archive) == f"the archive '{archive}' holds 1 file but no class folders. {ARRANGE}"
 
 
 def test_class_folders_without_files(tmp_path: Path) -> None:

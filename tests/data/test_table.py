@@ -165,6 +165,26 @@ WRONG: dict[str, tuple[str, tuple[str, ...], str]] = {
             "Or say with --label-column which are meant."
         ),
     ),
+    "pictures as numbers": (
+        "emotion,pixels,Usage\n0,70 80 90,Training\n",
+        (),
+        (
+            "the table {table} lacks the column 'path'; its first row has 'emotion', 'pixels', 'Usage'. Its first row must name "
+            "the columns: path,label and, if wanted, split and group. Or say with --path-column which are meant. The column "
+            "'pixels' seems to hold pictures as numbers, which are not read: write each to a file."
+        ),
+    ),
+    "very many columns": (
+        "label," + ",".join(f"pixel{number}" for number in range(784)) + "\n",
+        (),
+        (
+            "the table {table} lacks the column 'path'; its first row has 'label', "
+            + ", ".join(f"'pixel{number}'" for number in range(19))
+            + " and 765 more. Its first row must name the columns: path,label and, if wanted, split and group. Or say with "
+            "--path-column which are meant. The column 'pixel0' seems to hold pictures as numbers, which are not read: write each "
+            "to a file."
+        ),
+    ),
     "two label columns": (
         "path,label,Label\na.png,cat,dog\n",
         ("a.png",),

@@ -14,6 +14,7 @@ from tellapart.data.targets import (
     ClassNames,
     MaskFile,
     Target,
+    class_boxes,
     class_numbers,
     class_sets,
 )
@@ -105,3 +106,20 @@ def test_targets_as_arrays() -> None:
     assert sets.dtype == np.float32
     np.testing.assert_array_equal(sets, [[1, 0, 1], [0, 0, 0], [np.nan, 1, 0]])
     assert class_sets([], ("a", "b")).shape == (0, 2)
+
+
+def test_boxes_become_rows_of_numbers_and_what_counts_neither_way_is_marked() -> None:
+    targets = [
+        Boxes((Box("b", 1.5, 2, 3, 4), Box("a", 0, 0, 9, 9, difficult=True))),
+        Boxes(),
+        Boxes((Box("a", 5, 6, 7, 8, crowd=True),)),
+    ]
+    found = class_boxes(targets, ("a", "b"))
+    assert found.dtype == np.float32
+    assert found.shape == (3, 2, 6)
+    assert found[0].tolist() == [[1, 1.5, 2, 3, 4, 0], [0, 0, 0, 9, 9, 1]]
+    assert np.isnan(found[1]).all()
+    assert found[2, 0].tolist() == [0, 5, 6, 7, 8, 1]
+    assert np.isnan(found[2, 1]).all()
+    assert class_boxes([Boxes()], ("a",)).shape == (1, 1, 6)
+    assert class_boxes([], ("a",)).shape == (0, 1, 6)

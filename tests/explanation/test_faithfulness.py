@@ -60,6 +60,15 @@ def test_chance_is_between_right_and_wrong(bright_square: NDArray[np.uint8]) -> 
     assert random == again
     best = faithfulness(bright_square, heat(SQUARE), 1, predict=square_is_bright, background=BACKGROUND)
     assert best.score > random.score
+    assert best.beats(random)
+    assert not random.beats(random)
+
+
+def test_what_is_as_good_as_chance_to_a_hundredth_is_no_better() -> None:
+    """A class that is in every picture stays as probable whatever is hidden: 0.99 and 0.99, for random heatmaps too."""
+    random = Faithfulness(deletion=0.994, insertion=0.992)
+    assert not Faithfulness(deletion=0.991, insertion=0.993).beats(random)
+    assert Faithfulness(deletion=0.974, insertion=0.993).beats(random)
 
 
 def test_a_heatmap_of_nothing_takes_pixels_at_random(bright_square: NDArray[np.uint8]) -> None:

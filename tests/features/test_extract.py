@@ -126,6 +126,25 @@ def test_what_another_engine_computed_is_not_reused(tmp_path: Path, cache: Cache
     assert run(pictures, MeanEngine(), cache).reused == 2
 
 
+def test_embeddings_from_before_the_stages_were_joined_are_neither_taken_nor_lost(tmp_path: Path, cache: Cache) -> None:
+    pictures = make(tmp_path, [1, 2])
+    run(pictures, MeanEngine(), cache)
+
+    def joined(stages: tuple[int, ...]) -> tuple[int, int]:
+        features = extract(
+            pictures,
+            engine=MeanEngine(),
+            preprocessing=PREPROCESSING,
+            embedding=3,
+            fingerprint="w",
+            stages=stages,
+            cache=cache,
+        )
+        return features.computed, features.reused
+
+    assert [joined(stages) for stages in ((2,), (1,), (2,), ())] == [(2, 0), (2, 0), (0, 2), (0, 2)]
+
+
 def test_a_picture_that_changed_or_vanished_gets_its_reason(tmp_path: Path, cache: Cache) -> None:
     pictures = make(tmp_path, [1, 2, 3, 4])
     os.unlink(pictures[1].path)

@@ -197,3 +197,19 @@ def test_the_embedded_files_are_found_without_importing_their_packages() -> None
         assert path is not None
         assert path.stat().st_size > 10_000_000
         assert embedded.package not in sys.modules
+
+
+def test_a_package_with_other_weights_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another release, or a damaged file: its pickle could hold a program."""
+    embedded = BACKBONES[DEFAULT].embedded
+    assert embedded is not None
+    path = tmp_path / embedded.package / embedded.file
+    path.parent.mkdir(parents=True)
+    (tmp_path / embedded.package / "__init__.py").write_text("")
+    path.write_bytes(b"other weights")
+    monkeypatch.syspath_prepend(tmp_path)
+    told = (
+        f"{embedded.file} is not the file that tellapart knows: its SHA-256 does not begin with {embedded.sha256[:12]}"
+    )
+    with pytest.raises(BackboneError, match=told):
+        load_backbone(DEFAULT, None)

@@ -42,6 +42,20 @@ def test_training_ends_with_a_report_of_its_own_figures(trained_run: Any) -> Non
     assert len(text) < 3_000_000
 
 
+def test_a_reader_that_has_gone_away_takes_no_report_from_the_run(trained_run: Any, tmp_path: Path) -> None:
+    """The summary comes before the report, and a pipe may be closed by then."""
+    train = f"train '{trained_run.pictures}' --strategy probe --out {tmp_path} --quiet"
+    answer = subprocess.run(
+        ["bash", "-c", f"{' '.join(COMMAND)} {train} | true; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+    assert (tmp_path / "latest" / "report.html").is_file()
+
+
 def test_a_report_made_anew_is_the_one_that_training_made(trained_run: Any, tmp_path: Path) -> None:
     from tellapart.features.caching import open_cache
     from tellapart.reporter import Silent

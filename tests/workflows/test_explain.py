@@ -122,7 +122,7 @@ def test_all_methods_of_a_run(run: Path, picture: Path, tmp_path: Path) -> None:
         assert 0 <= drawn.faithfulness.insertion <= 1
     best = max(one.drawn, key=lambda drawn: drawn.faithfulness.score)
     assert one.chance is not None
-    assert one.best == (best.method if best.faithfulness.score > one.chance.score else "")
+    assert one.best == (best.method if best.faithfulness.score > one.chance.score + 0.02 else "")
     assert one.sheet is not None
     with Image.open(one.sheet) as sheet:
         assert sheet.width > 800

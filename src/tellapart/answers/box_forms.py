@@ -1,4 +1,4 @@
-"""Found boxes in the forms that other programs read. In: pages of boxes. Out: files, as text by name. Next: formulas.py.
+"""FoundBoxes boxes in the forms that other programs read. In: pages of boxes. Out: files, as text by name. Next: formulas.py.
 
 Pascal VOC's XML, COCO's JSON, YOLO's text: for whoever corrects what a model found and trains on it. What is written so, the
 readers of the data room read back as the same boxes, to a hundredth of a pixel. NumPy is not needed, nor anything that learns.

@@ -130,7 +130,7 @@ def read_item(item: PathItem, *, allow_private: bool = False) -> bytes:
         raise PictureError(
             f"{UNKNOWN_FORMAT}, but a table. With --list before it, the pictures that it names are taken"
         )
-    if item.named and item.path.lower().endswith(_LIST) and b"\0" not in data[:4096]:
+    if item.named and item.path.lower().endswith(_LIST) and data and b"\0" not in data[:4096]:
         raise PictureError(f"{UNKNOWN_FORMAT}, but a text. If it lists pictures, give it with --list before it")
     return data
 

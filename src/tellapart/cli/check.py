@@ -190,6 +190,8 @@ def _boxes(boxes: dict[str, Any] | None) -> list[str]:
 
 def _sizes(record: dict[str, Any]) -> list[str]:
     sizes = record["sizes"]
+    if not record["formats"]:  # no picture can be read, which is said below
+        return []
     return [
         f"width     {sizes['least_width']:,} to {sizes['most_width']:,} pixels, median {sizes['median_width']:,}",
         f"height    {sizes['least_height']:,} to {sizes['most_height']:,} pixels, median {sizes['median_height']:,}",

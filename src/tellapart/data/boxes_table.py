@@ -21,6 +21,7 @@ from tellapart.data.cells import Cells, named_rows
 from tellapart.data.columns import plain_name, split_named
 from tellapart.data.examples import Entry, Listing, named_classes
 from tellapart.data.missing import check_missing
+from tellapart.data.table import columns_of
 from tellapart.data.targets import MARKS, Box, Boxes
 from tellapart.errors import DataError
 
@@ -60,12 +61,13 @@ def list_boxes(cells: Cells, ignored: Counter[str], *, told: bool) -> Listing:
             f"the table {str(cells.path)!r} has no columns of boxes; its columns are: {', '.join(map(repr, cells.header))}. Call "
             "them path,xmin,ymin,xmax,ymax,label, or x,y,w,h for the upper left corner and the sides."
         )
+    roles = columns_of(cells, ("path", "label"))
     if not cells.rows():
         raise DataError(
             f"the table {str(cells.path)!r} has a header but no rows. Add a row for each box, and one for each picture without."
         )
     faults, pages = FaultList(), dict[str, _Page]()
-    for row in _rows(cells, layout):
+    for row in _rows(cells, layout, roles):
         _add(cells, pages, row)
     _check_there(cells, pages)
     for page in pages.values():
@@ -116,14 +118,15 @@ class _Page:
     nameless: int = 0
 
 
-def _rows(cells: Cells, layout: _Layout) -> Iterator[_Row]:
-    """Raises: DataError with row numbers for a missing path, or a split that is none."""
+def _rows(cells: Cells, layout: _Layout, roles: Sequence[int]) -> Iterator[_Row]:
+    """`roles`: the places of path, label, split and group. Raises: DataError with row numbers for no path, or an unknown split."""
     names = [plain_name(name) for name in cells.header]
-    columns = {name: names.index(name) for name in ("label", "split", "group", *MARKS) if names.count(name) == 1}
+    path, *others = roles
+    columns = {name: place for name, place in zip(("label", "split", "group"), others, strict=True) if place >= 0}
+    columns |= {mark: names.index(mark) for mark in MARKS if mark in names}
     sizes = next((pair for pair in _PICTURE_SIZES if all(name in names for name in pair)), None)
     places = [] if sizes is None else [names.index(name) for name in sizes]
     places = [place for place in places if place not in layout[0]]
-    path = names.index("path")
     for row_number, row in cells.rows():
         found = {name: row[place] for name, place in columns.items()}
         split = found.get("split", "")

@@ -27,6 +27,7 @@ class Cells:
         """Blank rows are counted in `ignored` once they are read; `notes` say what was guessed to read the file."""
         self.path = path
         self.header = tuple(cell.strip() for cell in header)  # as written, without the blanks at their ends
+        self.written = self.header  # the same also where columns got other names
         self.notes = tuple(notes)
         self.locator = Locator(path.parent)  # finds the files that paths name
         self._rows, self._ignored = rows, ignored
@@ -48,6 +49,7 @@ class Cells:
         """The same columns under other names, with further notes."""
         cells = self._with(header, self.rows)
         cells.notes += tuple(notes)
+        cells.written = self.written
         return cells
 
     def with_rows(self, header: Sequence[str], rows: Sequence[CellRow]) -> Cells:

@@ -25,6 +25,7 @@ from tellapart.data.shards import find_shards, list_shards
 from tellapart.data.targets import ClassName
 from tellapart.data.tree import OWN, Child, DiskTree, Folder, Tree, files_below, has_picture_name, no_permission
 from tellapart.errors import DataError
+from tellapart.reporter import counted
 from tellapart.sources.reading import ENDINGS, NOT_READ, is_archive, open_archive, split_path
 from tellapart.storage import OWN_MARK, is_own
 
@@ -228,9 +229,10 @@ def _left_out(ignored: Mapping[str, int]) -> str:
 
 
 def _no_class_folders(source: Path, files: list[Child], ignored: Mapping[str, int]) -> DataError:
-    what = f"holds {len(files):,} files but no class folders" if files else "is empty"
+    what = f"holds {counted(len(files), 'file')} but no class folders" if files else "is empty"
+    kind = "archive" if is_archive(source) else "folder"
     archives = [child.name for child in files if child.name.lower().endswith((*ENDINGS, *NOT_READ))]
     hint = f" Or unpack its archives, or give one, such as {str(source / archives[0])!r}." if archives else ""
     tables = [child.name for child in files if child.name.lower().endswith(_TABLES)]
     hint += f" Or give its table {str(source / tables[0])!r}." if tables else ""
-    return DataError(f"the folder {str(source)!r} {what}{_left_out(ignored)}. {_ARRANGE}.{hint}")
+    return DataError(f"the {kind} {str(source)!r} {what}{_left_out(ignored)}. {_ARRANGE}.{hint}")

@@ -7,6 +7,7 @@ folder of the file, or from the one that was told. A file that is not there is l
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,8 @@ from tellapart.data.targets import ClassName, ClassNames, Target
 from tellapart.errors import DataError
 
 _OPTIONAL = ("split", "group")
+_SHOWN = 20  # columns
+_PIXELS = re.compile(r"pixels?|pixel_?\d+|1x1", re.IGNORECASE)  # as FER2013 and MNIST are often spread
 _FOUND = ReadOptions()
 
 
@@ -95,18 +98,28 @@ def columns_of(cells: Cells, required: Sequence[str]) -> list[int]:
             "if wanted, split and group; a row for each picture follows. Write it so, or check that it was saved whole."
         )
     if missing:
-        found = ", ".join(repr(name) for name in names) or "none"
-        options = " and ".join(f"--{'label' if name == 'labels' else name}-column" for name in missing)
-        raise DataError(
-            f"the table {str(cells.path)!r} lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
-            f"its first row has {found}. "
-            f"Its first row must name the columns: {','.join(required)} and, if wanted, split and group. Or say with {options} "
-            "which are meant."
-        )
+        raise _lacks(cells, required, missing)
     for name in (*required, *_OPTIONAL):
         if names.count(name) > 1:
             raise DataError(f"the table {str(cells.path)!r} has {names.count(name)} columns called {name!r}. Keep one.")
     return [names.index(name) if name in names else -1 for name in (*required, *_OPTIONAL)]
+
+
+def _lacks(cells: Cells, required: Sequence[str], missing: Sequence[str]) -> DataError:
+    found = ", ".join(map(repr, cells.written[:_SHOWN])) or "none"
+    found += f" and {len(cells.written) - _SHOWN:,} more" if len(cells.written) > _SHOWN else ""
+    options = " and ".join(f"--{'label' if name == 'labels' else name}-column" for name in missing)
+    pixels = next((name for name in cells.written if _PIXELS.fullmatch(name)), None) if "path" in missing else None
+    more = (
+        f" The column {pixels!r} seems to hold pictures as numbers, which are not read: write each to a file."
+        if pixels is not None
+        else ""
+    )
+    return DataError(
+        f"the table {str(cells.path)!r} lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
+        f"its first row has {found}. Its first row must name the columns: {','.join(required)} and, if wanted, split and group. "
+        f"Or say with {options} which are meant.{more}"
+    )
 
 
 def make_listing(

@@ -221,6 +221,22 @@ def _is_box(row: object) -> bool:
     return len(row) == 5 or (isinstance(row[5], list) and all(mark in MARKS for mark in row[5]))
 
 
+def class_boxes(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.float32]:
+    """Boxes as float32 [N, M, 6], M those of the picture with most and at least 1; rows of NaN stand for none.
+
+    Number of the class, left, top, right, bottom in pixels of the upright picture, and 1 for a box that counts neither way, since
+    it is difficult or around a crowd, else 0.
+    """
+    number = {name: index for index, name in enumerate(classes)}
+    boxes = [target.boxes if isinstance(target, Boxes) else () for target in targets]
+    found = np.full((len(boxes), max([1, *map(len, boxes)]), 6), np.nan, dtype=np.float32)
+    for row, own in enumerate(boxes):
+        for place, box in enumerate(own):
+            aside = box.difficult or box.crowd
+            found[row, place] = (number[box.label], box.left, box.top, box.right, box.bottom, aside)
+    return found
+
+
 def _escaped(name: str) -> str:
     text = name.replace(_ESCAPE, _ESCAPE * 2).replace(SEPARATOR, _ESCAPE + SEPARATOR)
     return _ESCAPE + text if text.startswith(_UNKNOWN) else text

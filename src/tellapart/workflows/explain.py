@@ -150,7 +150,7 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
         target_probability=float(row[target]),
         drawn=tuple(drawn),
         chance=random,
-        best=best.method if best.faithfulness.score > random.score else "",
+        best=best.method if best.faithfulness.beats(random) else "",
         neighbours=tuple(near),
         seen=seen,
         sheet=place.sheet,

@@ -15,33 +15,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from tellapart.data.audit import check_strict, check_trainable, findings
+from tellapart.data.audit import check_strict, check_trainable
 from tellapart.data.augment import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.survey import Examined
-from tellapart.errors import (
-    BackboneError,
-    BackboneUnavailable,
-    ForeignCheckpoint,
-    MachineError,
-    SettingsError,
-    StorageError,
-    TellapartError,
-    TrainingError,
-)
+from tellapart.errors import BackboneUnavailable, SettingsError, TellapartError
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device, choose_engine
-from tellapart.features.squares import Squares
 from tellapart.memory import memory_errors
-from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.reporter import Reporter
-from tellapart.runs.result import TrainResult
+from tellapart.runs.result import TrainResult, told_first
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
 from tellapart.runs.writing import Learned, write_results
 from tellapart.runtime import cores
@@ -50,7 +37,9 @@ from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
 from tellapart.training.planning import choose_batch_size
-from tellapart.workflows.learning.examine import examine
+from tellapart.workflows.learning.early import Early, begin_early
+from tellapart.workflows.learning.examine import examine, report_findings
+from tellapart.workflows.learning.keeper import Keeper
 from tellapart.workflows.learning.processes import is_helper, world_size
 from tellapart.workflows.learning.session import TrainingSession, make_clock
 from tellapart.workflows.learning.strategies import learn
@@ -72,9 +61,8 @@ def train(
     """
     with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
-        if told is not None:
-            told(result)
-        return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
+        with told_first(told, result):
+            return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
 
 
 def _report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Reporter) -> Path | None:
@@ -101,10 +89,10 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
     pending = None if settings.strategy == "scratch" else _prepare(settings)
-    squares = None if pending is None else _squares(settings, pending)
-    with _Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
+    early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
+    with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
-            examined, task, dataset = _look(settings, cache, pending, squares, reporter)
+            examined, task, dataset = _look(settings, cache, pending, early, reporter)
             settings = _with_batch_size(settings, dataset, device)
             span = find_range(settings, examined, dataset, reporter)
             settings, backbone = _backbone(settings, pending, reporter)
@@ -120,7 +108,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             cache=cache,
             reporter=reporter,
             started=started,
-            squares=squares,
+            early=early,
             span=span,
             clock=make_clock(settings, device, started, pictures=len(dataset.indices)),
         )
@@ -128,34 +116,6 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
         result = _learn(session, task, dataset, backbone)
         session.leave()
         return result
-
-
-class _Keeper:
-    """Says what a stopped training leaves, and lets go of its run."""
-
-    def __init__(self, reporter: Reporter, run: Run | None, *, resumed: bool) -> None:
-        self.run, self._reporter, self._resumed = run, reporter, resumed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.run is None:
-            return
-        if isinstance(error, (SettingsError, BackboneError)):
-            if not self._resumed and not (self.run.folder / "checkpoints").exists():
-                self.run.discard()  # it holds nothing that could be gone on with
-        elif isinstance(error, TrainingError) and not isinstance(error, ForeignCheckpoint):
-            # Of a foreign checkpoint nothing is said: with its pictures back as they were, the run can go on.
-            self._reporter.warn(
-                f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
-                f"{self.run.folder / 'checkpoints'}. Train again with other settings."
-            )
-        elif isinstance(error, (KeyboardInterrupt, MachineError, StorageError)):
-            self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
-        self.run.release()
 
 
 def _check(settings: TrainSettings) -> None:
@@ -175,7 +135,7 @@ def _check(settings: TrainSettings) -> None:
 
 
 def _look(
-    settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, squares: Squares | None, reporter: Reporter
+    settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, early: Early | None, reporter: Reporter
 ) -> tuple[Examined, Task, Dataset]:
     """Audit and split. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
@@ -189,9 +149,10 @@ def _look(
         workers=workers,
         options=settings.read_options,
         look="always",
-        shown=None if squares is None else squares.keep,
+        shown=None if early is None else early.squares.keep,
+        meanwhile=None if early is None else early.ahead.during,
     )
-    _report_findings(examined, reporter)
+    report_findings(examined, reporter)
     check_trainable(examined.audit)
     if settings.strict:
         check_strict(examined.audit)
@@ -201,16 +162,6 @@ def _look(
         reporter.say(carved)
     task.check(settings, dataset)
     return examined, task, dataset
-
-
-def _squares(settings: TrainSettings, pending: PendingBackbone) -> Squares:
-    """What the network will see of each picture that the audit decodes, if it is asked as it usually is."""
-
-    def wanted() -> Preprocessing | None:
-        made = pending.preprocessing
-        return None if made is None else fitted(made, settings.network.fit or "crop", None)
-
-    return Squares(wanted)
 
 
 def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> TrainSettings:
@@ -225,14 +176,6 @@ def _import_ahead() -> None:
     for name in ("onnx", "safetensors.numpy"):
         with contextlib.suppress(Exception):  # who needs it meets the same, and says it
             importlib.import_module(name)
-
-
-def _report_findings(examined: Examined, reporter: Reporter) -> None:
-    for finding in findings(examined.audit):
-        if finding.severity == "note":
-            reporter.say(finding.message)
-        elif finding.severity == "warning":  # errors are raised a moment later
-            reporter.warn(finding.message)
 
 
 def _prepare(settings: TrainSettings) -> PendingBackbone:

@@ -1,21 +1,31 @@
-"""Made-up pictures with true and answered boxes. In: a seed. Out: Answered, TrueBoxes. Next: test_matching.py."""
+"""Made-up pictures with true and answered boxes. In: a seed. Out: Answer, TrueBoxes. Next: test_matching.py."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tellapart.tasks.detection.matching import Answered, TrueBoxes
+from tellapart.tasks.detection.matching import TrueBoxes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One picture's answers."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
 
 
 def made(
     seed: int, *, pictures: int = 25, classes: int = 3, crowds: float = 0.1, decimals: int = 2
-) -> tuple[list[Answered], list[TrueBoxes]]:
+) -> tuple[list[Answer], list[TrueBoxes]]:
     """Boxes of all sizes, answers near and far; some pictures without either. Fewer decimals make more equal scores."""
     generator = np.random.default_rng(seed)
     answers, truths = [], []
@@ -31,11 +41,11 @@ def made(
         moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
         said = np.where(generator.random(len(meant)) < 0.8, labels[meant], generator.integers(0, classes, len(meant)))
         scores = np.round(generator.random(len(meant)), decimals)
-        answers.append(Answered(boxes=moved, scores=scores, labels=said))
+        answers.append(Answer(boxes=moved, scores=scores, labels=said))
     return answers, truths
 
 
-def by_pycocotools(answers: Sequence[Answered], truths: Sequence[TrueBoxes], classes: int) -> COCOeval:
+def by_pycocotools(answers: Sequence[Answer], truths: Sequence[TrueBoxes], classes: int) -> COCOeval:
     """The independent evaluation."""
     truth = COCO()
     truth.dataset = {
@@ -73,10 +83,10 @@ def _with_sides(box: np.ndarray) -> list[float]:
     return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
 
 
-def answered(*rows: tuple[float, float, float, float, float, int]) -> Answered:
+def answered(*rows: tuple[float, float, float, float, float, int]) -> Answer:
     """Of rows (left, top, right, bottom, score, label)."""
     table = np.array(rows, dtype=np.float64).reshape(-1, 6)
-    return Answered(boxes=table[:, :4], scores=table[:, 4], labels=table[:, 5].astype(np.int64))
+    return Answer(boxes=table[:, :4], scores=table[:, 4], labels=table[:, 5].astype(np.int64))
 
 
 def true(*rows: tuple[float, float, float, float, int], difficult: Sequence[int] = ()) -> TrueBoxes:

@@ -44,7 +44,7 @@ def test_confusion_with_the_background() -> None:
     truths = [true((*A, 0), (*B, 0)), true((*A, 0), (*B, 1), (*FAR, 0), difficult=[2])]
     matches = match(answers, truths, 2)
     table = confusion(answers, truths, matches, np.array([0.5, 0.5]))
-    # Found: A. Taken for another: B of the first picture, and A of the second by the closer of two. Missed: B of the second.
+    # FoundBoxes: A. Taken for another: B of the first picture, and A of the second by the closer of two. Missed: B of the second.
     # Of nothing: FAR of the first picture, and the second of the two. What found a difficult box is nowhere.
     assert table.tolist() == [[1, 2, 0], [0, 0, 1], [0, 2, 0]]
 

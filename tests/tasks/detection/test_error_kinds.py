@@ -6,14 +6,14 @@ import pytest
 
 from tellapart.tasks.detection.average_precision import average_precision, ranked
 from tellapart.tasks.detection.error_kinds import KINDS, error_kinds
-from tellapart.tasks.detection.matching import Answered, TrueBoxes, match
-from tests.tasks.detection.made_boxes import answered, made, true
+from tellapart.tasks.detection.matching import TrueBoxes, match
+from tests.tasks.detection.made_boxes import Answer, answered, made, true
 
 A, B, FAR = (0, 0, 10, 10), (100, 0, 110, 10), (300, 0, 310, 10)
 SHIFTED = (5, 0, 15, 10)  # a third of it is A
 
 
-def kinds(answers: list[Answered], truths: list[TrueBoxes], classes: int = 2) -> dict[str, tuple[int, float]]:
+def kinds(answers: list[Answer], truths: list[TrueBoxes], classes: int = 2) -> dict[str, tuple[int, float]]:
     found = error_kinds(answers, truths, match(answers, truths, classes))
     assert tuple(found) == KINDS
     return {kind: (int(one["number"]), one["lost"]) for kind, one in found.items() if one["number"] or one["lost"]}
@@ -61,6 +61,11 @@ def test_of_several_for_one_box_the_surest_is_put_right() -> None:
 def test_an_error_beside_a_box_that_is_found_is_only_taken_away() -> None:
     said = answered((*SHIFTED, 0.9, 0), (*A, 0.8, 0))
     assert kinds([said], [true((*A, 0))]) == {"place": (1, 0.5)}
+    # It does not stand for the second box, which stays missed: half of the recalls are reached, and no more.
+    assert kinds([said], [true((*A, 0), (*B, 0))]) == {
+        "place": (1, pytest.approx((51 - 51 / 2) / 101)),
+        "missed": (1, pytest.approx(0.5 - 51 / 2 / 101)),
+    }
 
 
 def test_difficult_boxes_are_neither_missed_nor_confused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.bundle import (
@@ -23,8 +25,11 @@ from tellapart.bundle import (
     open_model,
 )
 from tellapart.errors import ModelFileError
+from tellapart.models.build import stage_network
+from tellapart.models.catalog import DEFAULT
 from tellapart.models.staged import StagedNetwork
-from tellapart.preprocessing import Preprocessing
+from tellapart.models.weights import load_backbone
+from tellapart.preprocessing import Preprocessing, prepare
 from tellapart.tasks.detection.export import assemble, export_places
 from tellapart.tasks.detection.network import Detector
 
@@ -154,3 +159,25 @@ def test_a_manifest_of_another_task_is_refused(places: Path) -> None:
 def test_a_record_that_does_not_suit_the_classes_is_refused(changes: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         manifest(RECORD.model_copy(update=changes))
+
+
+@pytest.mark.slow
+def test_the_default_network_says_the_same_in_torch_and_in_the_file(tmp_path: Path) -> None:
+    loaded = load_backbone(DEFAULT, None)
+    preprocessing = replace(loaded.preprocessing, size=320, crop=1.0, fit="pad")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        body = stage_network(loaded.network, name=DEFAULT, preprocessing=preprocessing, class_count=1)
+        network = Detector(body, class_count=3, size=320).eval()
+    assert [(level.stage, level.channels) for level in network.levels] == [(2, 40), (4, 112), (6, 1280)]
+    export_places(network, tmp_path / "places.onnx")
+    told = manifest(RECORD.model_copy(update={"scales": (1.0,) * 3, "offsets": (0.0,) * 3, "least_score": 0.0}))
+    told = told.model_copy(update={"preprocessing": PreprocessingRecord.of(preprocessing)})
+    (tmp_path / "model.onnx").write_bytes(assemble(tmp_path / "places.onnx", told, suppressed=False))
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8))
+    images = prepare(noise.resize((640, 411), Image.Resampling.BICUBIC), preprocessing)[None]
+    boxes, scores = open_model(tmp_path / "model.onnx").session.run(images, ["boxes", "scores"])
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images.copy()))
+    np.testing.assert_allclose(boxes, expected.boxes.numpy() / 320, atol=1e-4)
+    np.testing.assert_allclose(scores, expected.scores.sigmoid().numpy(), atol=1e-4)

@@ -79,7 +79,7 @@ def _by_pycocotools(found: list[FoundBoxes], truth: np.ndarray) -> list[float]:
 @pytest.mark.parametrize("seed", range(4))
 def test_it_is_pycocotools(seed: int) -> None:
     found, truth = _made(seed)
-    assert list(judge_boxes(found, truth).values()) == pytest.approx(_by_pycocotools(found, truth), abs=1e-6)
+    assert list(judge_boxes(found, truth, 3).values()) == pytest.approx(_by_pycocotools(found, truth), abs=1e-6)
 
 
 def test_by_hand() -> None:
@@ -91,7 +91,7 @@ def test_by_hand() -> None:
     )
     # The first is right, the second wrong, the third right at 0.5 to 0.6: precision 1 to recall 0.5, then 2/3.
     half = 51 / 101
-    told = judge_boxes([found], truth)
+    told = judge_boxes([found], truth, 1)
     assert told["AP50"] == pytest.approx(half + 50 / 101 * 2 / 3)
     assert told["AP75"] == pytest.approx(half)
 
@@ -102,10 +102,10 @@ def test_without_a_box_that_counts_it_is_nothing(difficult: bool) -> None:
     if difficult:
         truth[0, 0] = (0, 0, 0, 5, 5, 1)
     found, _ = _made(0, pictures=1)
-    assert judge_boxes(found, truth) == {"AP50": 0, "AP75": 0, "AP": 0}
+    assert judge_boxes(found, truth, 3) == {"AP50": 0, "AP75": 0, "AP": 0}
 
 
 def test_where_nothing_was_found_it_is_nothing() -> None:
     truth = np.array([[[0, 0, 0, 10, 10, 0]]], dtype=np.float32)
     none = FoundBoxes(boxes=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), labels=np.zeros(0, np.int64))
-    assert judge_boxes([none], truth) == {"AP50": 0, "AP75": 0, "AP": 0}
+    assert judge_boxes([none], truth, 1) == {"AP50": 0, "AP75": 0, "AP": 0}

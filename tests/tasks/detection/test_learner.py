@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from tellapart.answers.boxes import FoundBoxes
 from tellapart.errors import TrainingError
 from tellapart.models.staged import StagedNetwork
-from tellapart.tasks.detection.judging import judge_boxes
 from tellapart.tasks.detection.learner import DetectionLearner, check_boxes
 from tellapart.tasks.detection.loss import DetectionLoss
 from tellapart.tasks.detection.network import Detector, DetectorOutput
@@ -52,7 +51,6 @@ def learner(**changes: Any) -> DetectionLearner:
         "size": SIZE,
         "devices": Devices(threads=1),
         "validation": lambda: iter(batch(12, 99).split(2)),
-        "score": judge_boxes,
         **changes,
     }
     return DetectionLearner(**settings)
@@ -158,7 +156,7 @@ def test_validation_is_told_as_average_precision() -> None:
 
 
 def test_of_equal_figures_the_lower_loss_ranks_higher() -> None:
-    def nothing(found: Sequence[FoundBoxes], truth: Any) -> dict[str, float]:
+    def nothing(found: Sequence[FoundBoxes], truth: Any, classes: int) -> dict[str, float]:
         return {"AP50": 0.0}
 
     truth = batch(12, 99).targets

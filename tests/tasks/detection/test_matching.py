@@ -7,8 +7,8 @@ import pytest
 
 from tellapart.data.targets import Box, Boxes
 from tellapart.tasks.detection.average_precision import coco_figures
-from tellapart.tasks.detection.matching import Answered, TrueBoxes, box_overlaps, match, truth_of
-from tests.tasks.detection.made_boxes import answered, true
+from tellapart.tasks.detection.matching import TrueBoxes, box_overlaps, match, truth_of
+from tests.tasks.detection.made_boxes import Answer, answered, true
 
 
 def test_difficult_boxes_count_neither_way() -> None:
@@ -68,4 +68,4 @@ def test_a_target_as_arrays() -> None:
 
 def test_as_many_answers_as_truths() -> None:
     with pytest.raises(ValueError, match="answers for 1 pictures and truths of 0; they must agree"):
-        match([Answered(boxes=np.empty((0, 4)), scores=np.empty(0), labels=np.empty(0, dtype=np.int64))], [], 1)
+        match([Answer(boxes=np.empty((0, 4)), scores=np.empty(0), labels=np.empty(0, dtype=np.int64))], [], 1)

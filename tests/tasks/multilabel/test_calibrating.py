@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from tellapart.evaluation.platt import log_losses, sigmoid
 from tellapart.tasks.multilabel.calibrating import choose_calibration
-from tellapart.tasks.multilabel.calibration import fit_calibration, log_losses, sigmoid
+from tellapart.tasks.multilabel.calibration import fit_calibration
 
 
 def made(count: int, *, scale: float, offset: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tellapart.tasks.multilabel.calibration import FEWEST, fit_calibration, log_losses, sigmoid
+from tellapart.evaluation.platt import log_losses, sigmoid
+from tellapart.tasks.multilabel.calibration import FEWEST, fit_calibration
 
 
 def made(count: int, *, scale: float, offset: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.errors import TrainingError
+from tellapart.tasks.detection.judging import judge_boxes
 from tellapart.tasks.detection.loss import DetectionLoss
 from tellapart.tasks.detection.network import places
 from tellapart.training.devices import Devices
@@ -28,8 +29,8 @@ VALIDATION_BATCH = 16  # pictures at a time, at most
 _COLUMNS = 6  # class, four sides, difficult
 _BOXES = "the boxes of a picture, class, left, top, right, bottom and difficult"
 
-# What a network finds in N pictures, and their true boxes [N, M, 6] -> a figure by name, the first the most important.
-Score = Callable[[Sequence[FoundBoxes], NDArray[np.float32]], dict[str, float]]
+# What a network finds in N pictures, their true boxes [N, M, 6], K -> a figure by name, the first the most important.
+Score = Callable[[Sequence[FoundBoxes], NDArray[np.float32], int], dict[str, float]]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -42,7 +43,7 @@ class DetectionLearner:
     size: int  # pixels, S
     devices: Devices
     validation: Callable[[], Iterator[Batch]]  # the validation pictures, as `prepare` takes them
-    score: Score
+    score: Score = judge_boxes
     start: int = 0  # the network's stage that the inputs go into
     _places: Tensor = field(init=False)  # float32 [P, 3]
     _chunk: int = field(init=False, default=VALIDATION_BATCH)
@@ -88,7 +89,7 @@ class DetectionLearner:
                 found += [find_boxes(boxes, scores) for boxes, scores in zip(*seen[1:], strict=True)]
             truths.append(whole.targets.cpu().numpy())
         loss = total / len(found)
-        figures = self.score(found, np.concatenate(truths))
+        figures = self.score(found, np.concatenate(truths), self.class_count)
         # The loss decides between epochs whose figure is the same, as all the first ones' may be 0.
         return Judged(loss=loss, figures=figures, rank=next(iter(figures.values()), 0.0) - 1e-6 * min(loss, 1e3))
 

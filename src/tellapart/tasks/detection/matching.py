@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,23 @@ _RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))  # 
 MOST_ANSWERS = 100  # of a class in a picture, the surest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answered:
-    """What was answered for one picture."""
+class Answered(Protocol):
+    """What was answered for one picture, in any order."""
 
-    boxes: Doubles  # [M, 4]: left, top, right, bottom in pixels of the source
-    scores: Doubles  # [M]
-    labels: Numbers  # [M] in [0, K)
+    @property
+    def boxes(self) -> NDArray[np.floating]:
+        """[M, 4]: left, top, right, bottom in pixels of the source."""
+        ...
+
+    @property
+    def scores(self) -> NDArray[np.floating]:
+        """[M]"""
+        ...
+
+    @property
+    def labels(self) -> Numbers:
+        """[M] in [0, K)"""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,7 +92,7 @@ def match(
     return [_match_class(answers, truths, number, overlaps) for number in range(class_count)]
 
 
-def box_overlaps(answers: Doubles, truths: Doubles, crowd: Flags) -> Doubles:
+def box_overlaps(answers: NDArray[np.floating], truths: Doubles, crowd: Flags) -> Doubles:
     """Intersection over union of answers [M, 4] and true boxes [R, 4], [M, R]; over the answer's own area for a crowd."""
     left_top = np.maximum(answers[:, None, :2], truths[None, :, :2])
     right_bottom = np.minimum(answers[:, None, 2:], truths[None, :, 2:])
@@ -91,9 +102,10 @@ def box_overlaps(answers: Doubles, truths: Doubles, crowd: Flags) -> Doubles:
     return np.asarray(np.divide(both, whole, out=np.zeros_like(both), where=whole > 0))
 
 
-def areas_of(boxes: Doubles) -> Doubles:
+def areas_of(boxes: NDArray[np.floating]) -> Doubles:
     """Square pixels of boxes [M, 4], [M]."""
-    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+    sides = boxes.astype(np.float64)
+    return np.asarray((sides[:, 2] - sides[:, 0]) * (sides[:, 3] - sides[:, 1]))
 
 
 def _match_class(

@@ -1,8 +1,9 @@
 """An anchor-free detector in one stage on any backbone. In: StagedNetwork. Out: Detector, DetectorOutput. Next: pictures.py.
 
 Maps of the backbone at strides 8, 16 and 32 become a feature pyramid; two towers that all levels share say at each place how
-likely each class is there, and how far the sides of its box are. Sources: FCOS, arXiv 1904.01355 (a place and four distances);
-FPN, arXiv 1612.03144 (the way down); RTMDet, arXiv 2212.07784 (shared convolutions, a batch norm a level).
+likely each class is there, and how far the sides of its box are: softplus(x) strides, a straight line for all but the smallest
+boxes. (Of exp(x) a step of the optimizer moves the sides of large boxes several times as far.) Sources: FCOS, arXiv 1904.01355 (a
+place and four distances); FPN, 1612.03144 (the way down); RTMDet, 2212.07784 (shared convolutions, a batch norm a level).
 
 Shapes: B pictures, S side of the picture in pixels, C H W channels, height and width of a map, F channels of the pyramid, K
 classes, P places of all levels: (S / 8)^2 + (S / 16)^2 + (S / 32)^2, level by level, row by row.
@@ -31,7 +32,6 @@ _PRIOR = 0.01
 _FIRST_DISTANCE = (
     4.0  # strides from a place to each side of its box at first: boxes of 8 strides, as ATSS's, arXiv 1912.02424
 )
-_LARGEST = 6.0  # of a logarithm of a distance in strides: 400 strides are beyond every picture
 
 
 class DetectorOutput(NamedTuple):
@@ -83,8 +83,8 @@ class Detector(nn.Module):
         for number, features_BFHW in enumerate(maps):
             scores.append(_rows(self.score(self.score_tower(features_BFHW, number))))
             boxes.append(_rows(self.distance(self.box_tower(features_BFHW, number))) * self.sharpness[number])
-        logarithms_BP4 = torch.cat(boxes, dim=1).float().clamp(max=_LARGEST)
-        return DetectorOutput(torch.cat(scores, dim=1).float(), boxes_at(self.places, logarithms_BP4.exp()))
+        distances_BP4 = functional.softplus(torch.cat(boxes, dim=1).float())
+        return DetectorOutput(torch.cat(scores, dim=1).float(), boxes_at(self.places, distances_BP4))
 
     def head_parameters(self) -> NamedParameters:
         """What is no part of the backbone, under the names of `state_dict`."""
@@ -105,7 +105,10 @@ class Detector(nn.Module):
 
     def _begin(self) -> None:
         """Rare classes, boxes of 8 strides. Draws from torch's random state, as the layers' own initialisation did."""
-        for layer, bias in ((self.score, -math.log(1 / _PRIOR - 1)), (self.distance, math.log(_FIRST_DISTANCE))):
+        for layer, bias in (
+            (self.score, -math.log(1 / _PRIOR - 1)),
+            (self.distance, math.log(math.expm1(_FIRST_DISTANCE))),
+        ):
             nn.init.normal_(layer.weight, std=0.01)
             bias_K = layer.bias
             if bias_K is not None:

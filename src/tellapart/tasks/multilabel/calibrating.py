@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from tellapart.evaluation.calibrating import FEWEST, FOLDS, deal
 from tellapart.evaluation.intervals import Groups, group_numbers
+from tellapart.evaluation.platt import log_losses
 from tellapart.tasks.multilabel.calibration import (
     Doubles,
     MultilabelCalibration,
     fit_calibration,
-    log_losses,
     no_calibration,
 )
 

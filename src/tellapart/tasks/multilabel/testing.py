@@ -14,11 +14,12 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice
+from tellapart.evaluation.platt import sigmoid
 from tellapart.export.assemble import assemble
 from tellapart.runs.writing import Tested, expected_of, scores_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
-from tellapart.tasks.multilabel.calibration import MultilabelCalibration, sigmoid
+from tellapart.tasks.multilabel.calibration import MultilabelCalibration
 from tellapart.tasks.multilabel.candidates import draw_lines
 from tellapart.tasks.multilabel.scoring import HEADLINE, evaluate, most_common_set
 from tellapart.tasks.multilabel.thresholds import ClassThresholds

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import SettingsError
+from tellapart.evaluation.lines import best_f1, precise, ways_to_part
 
 Doubles = NDArray[np.float64]
 
@@ -63,39 +64,14 @@ def choose_thresholds(
         if not present.any() or present.all():
             untold.append(number)
             continue
-        lines, right, named = _ways(probabilities[known, number].astype(np.float64), present)
+        lines, right, named = ways_to_part(probabilities[known, number].astype(np.float64), present)
         if precision is None:
-            values[number] = _best_f1(lines, 2 * right / (named + present.sum()))
+            values[number] = best_f1(lines, 2 * right / (named + present.sum()))
         else:
-            values[number], reached = _precise(lines, right / named, precision)
+            values[number], reached = precise(lines, right / named, precision)
             short += [] if reached else [number]
     rule = "f1" if precision is None else f"precision {precision:g}"
     return ClassThresholds(values=values, rule=rule, untold=tuple(untold), short=tuple(short))
-
-
-def _ways(probabilities: Doubles, present: NDArray[np.bool_]) -> tuple[Doubles, Doubles, Doubles]:
-    """Every line between pictures, the lowest first; how many above it have the class, and how many there are, [L] each."""
-    levels, level_of = np.unique(probabilities, return_inverse=True)
-    named = np.cumsum(np.bincount(level_of)[::-1])[::-1].astype(np.float64)
-    right = np.cumsum(np.bincount(level_of[present], minlength=len(levels))[::-1])[::-1].astype(np.float64)
-    below = np.concatenate([[0.0], levels[:-1]])
-    # Answers compare in single precision, in which there may be no number between two pictures.
-    middle = ((below + levels) / 2).astype(np.float32).astype(np.float64)
-    return np.where(middle > below, middle, levels), right, named
-
-
-def _best_f1(lines: Doubles, scores: Doubles) -> float:
-    best = scores.max()
-    equal = lines[scores >= best - 1e-12]
-    return float(equal[np.abs(equal - best / 2).argmin()])
-
-
-def _precise(lines: Doubles, precisions: Doubles, wanted: float) -> tuple[float, bool]:
-    """The line, and whether it has the precision that was wanted."""
-    enough = precisions >= wanted - 1e-12
-    if enough.any():
-        return float(lines[enough.argmax()]), True
-    return float(lines[precisions.argmax()]), False
 
 
 def _names(numbers: Sequence[int], classes: Sequence[str]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from tellapart.data.additions import add_pictures, settle
+from tellapart.data.audit import findings
 from tellapart.data.augmented import Scenes, comparable
 from tellapart.data.box_repair import settle_boxes
 from tellapart.data.corrections import correct
@@ -26,6 +28,8 @@ from tellapart.runtime import cores
 KIND = "inspection"
 
 Look = Literal["always", "known", "not"]
+# What else is done while pictures are compared.
+Meanwhile = Callable[[Listing, Sequence[Inspection]], AbstractContextManager[None]]
 
 _FOUND = ReadOptions()
 
@@ -55,11 +59,13 @@ def examine(
     options: ReadOptions = _FOUND,
     look: Look = "not",
     shown: Shown | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> Examined:
     """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
     It works on `workers` cores or all, and looks for augmented copies `always`, `not`, or only where all that is slow about it
-    is in the cache, `known`. `shown` gets what is decoded, as in `inspect_all`.
+    is in the cache, `known`. `shown` gets what is decoded, as in `inspect_all`; `meanwhile` is entered while
+    augmented copies are looked for.
     Raises: DataError, StorageError.
     """
     listing = read_listing(pictures, options)
@@ -98,15 +104,23 @@ def examine(
         listing, inspections = settled.listing, settled.inspections
     if listing.task == "detection":
         listing, inspections = settle_boxes(listing, inspections)
-    scenes = _scenes(listing, inspections, look, cache=cache, reporter=reporter, workers=workers or cores())
+    beside = nullcontext() if meanwhile is None else meanwhile(listing, inspections)
+    scenes = _scenes(listing, inspections, look, beside, cache=cache, reporter=reporter, workers=workers or cores())
     audit = build_audit(listing, inspections, scenes, span=options.span)
     return Examined(listing=listing, inspections=inspections, audit=audit)
 
 
 def _scenes(
-    listing: Listing, inspections: list[Inspection], look: Look, *, cache: Cache, reporter: Reporter, workers: int
+    listing: Listing,
+    inspections: list[Inspection],
+    look: Look,
+    beside: AbstractContextManager[None],
+    *,
+    cache: Cache,
+    reporter: Reporter,
+    workers: int,
 ) -> Scenes | None:
-    """Which contents are augmented copies of others; None: not looked for. Raises: StorageError."""
+    """Which contents are augmented copies of others; None: not looked for. A search runs inside `beside`. Raises: StorageError."""
     if look == "not":
         return None
     pictures = [
@@ -122,7 +136,7 @@ def _scenes(
     # Only now: the library of local features takes a while to import.
     from tellapart.features.scene_search import search
 
-    with reporter.step("Looking for augmented copies", len(pictures)) as advance:
+    with beside, reporter.step("Looking for augmented copies", len(pictures)) as advance:
         return search(pictures, cache=cache, workers=workers, advance=advance)
 
 
@@ -145,3 +159,12 @@ def _without_strays(listing: Listing, inspections: list[Inspection]) -> tuple[Li
     if len(classes) < len(listing.classes):
         ignored["class folder without a picture"] = len(listing.classes) - len(classes)
     return replace(listing, entries=entries, classes=classes, ignored=ignored), [inspections[index] for index in kept]
+
+
+def report_findings(examined: Examined, reporter: Reporter) -> None:
+    """Say what the audit found; its errors are raised a moment later, by who trains."""
+    for finding in findings(examined.audit):
+        if finding.severity == "note":
+            reporter.say(finding.message)
+        elif finding.severity == "warning":
+            reporter.warn(finding.message)

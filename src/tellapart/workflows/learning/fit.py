@@ -99,7 +99,7 @@ def _loss(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
         session.cache,
         session.reporter,
         title=f"Trying the fit {fit}",
-        squares=session.squares,
+        squares=None if session.early is None else session.early.squares,
     )
     if features.problems:
         return None

@@ -9,11 +9,11 @@ from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
 from tellapart.features.cache import Cache
 from tellapart.features.engine import CpuEngine
-from tellapart.features.squares import Squares
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
 from tellapart.settings.tree import TrainSettings
 from tellapart.training.planning import Clock, default_budget, report_seconds
+from tellapart.workflows.learning.early import Early
 from tellapart.workflows.learning.processes import join, send, world_size
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class TrainingSession:
     clock: Clock
     reporter: Reporter
     started: float
-    squares: Squares | None = None  # pictures that the audit has decoded, until they are embedded
+    early: Early | None = None  # what was begun while the audit was at work
     span: Span | None = None  # what is black and white in pictures of more than 8 bits
     devices: Devices | None = None  # joined when something is trained with gradients
     seconds: dict[str, float] = field(default_factory=dict)
@@ -42,11 +42,6 @@ class TrainingSession:
         if self.devices is None:
             self.devices = join(self.run.settings, self.device)
         return self.devices
-
-    def let_go(self) -> None:
-        """Forget what the audit decoded: all that was wanted of it is embedded."""
-        if self.squares is not None:
-            self.squares.clear()
 
     def leave(self) -> None:
         """Let the other processes go. After an error their launcher stops them."""

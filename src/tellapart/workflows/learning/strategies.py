@@ -50,9 +50,10 @@ def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
         session.cache,
         session.reporter,
         engine=session.engine,
-        squares=session.squares,
+        squares=None if session.early is None else session.early.squares,
     )
-    session.let_go()
+    if session.early is not None:
+        embedded = session.early.settle(embedded)
     session.seconds["embeddings"] = embedded.seconds
     first = _quick(session, task, dataset, embedded)
     return _kept(session, task, dataset, _improve(session, task, dataset, embedded, first), embedded)

@@ -1,0 +1,246 @@
+"""How quickly the detector learns. In: a data set of boxes. Out: average precision by epoch and of the file, as JSON lines.
+
+Reads, audits and splits as `tellapart check` and `train` do, trains on the train split, judges every epoch by the validation split,
+then calibrates, draws the lines, writes model.onnx and lets it answer for the test split through ONNX Runtime alone.
+
+    python benchmarks/detector.py raccoon_voc/ --epochs 16 --model model.onnx
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP, FoundBoxes
+from tellapart.answers.detection import Detection
+from tellapart.bundle import (
+    BackboneRecord,
+    DataRecord,
+    DetectionRecord,
+    Manifest,
+    PreprocessingRecord,
+    open_model,
+)
+from tellapart.data.augment import Augmentation, build_augmentation
+from tellapart.data.dataset import Dataset, gather
+from tellapart.data.examples import ReadOptions
+from tellapart.data.loading import TrainingBatches, ordered_batches
+from tellapart.data.stratify_boxes import assign_boxes
+from tellapart.data.targets import class_boxes
+from tellapart.features.caching import open_cache, row_limit_bytes
+from tellapart.features.shrink import shrink
+from tellapart.models.build import stage_network
+from tellapart.models.catalog import DEFAULT
+from tellapart.models.freezing import freeze
+from tellapart.models.weights import LoadedWeights, load_backbone
+from tellapart.preprocessing import Preprocessing
+from tellapart.reporter import Silent
+from tellapart.storage import cache_folder
+from tellapart.tasks.detection.deciding import Decided, decide
+from tellapart.tasks.detection.export import assemble, export_places
+from tellapart.tasks.detection.judging import judge_boxes, match_found
+from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner
+from tellapart.tasks.detection.loss import DetectionLoss
+from tellapart.tasks.detection.network import Detector
+from tellapart.tasks.detection.pictures import BoxPictures, in_squares
+from tellapart.training.devices import Devices
+from tellapart.training.loop import fit
+from tellapart.training.memory import keep_freed_memory
+from tellapart.training.optimizer import build_optimizer
+from tellapart.training.progress import Epoch
+from tellapart.training.schedule import Schedule
+from tellapart.training.terms import Listeners, Trainee, TrainingLimits
+from tellapart.workflows.learning.examine import examine
+
+_FROZEN = 3  # stages of EfficientNet-lite0 from below, to stride 8
+_BODY_RATE, _HEAD_RATE = 2e-4, 2e-3
+_AVERAGE = 0.98
+# What is brought in beside a smaller picture is one colour: a mirror would show things that no box is around.
+AUGMENTATION = Augmentation(
+    horizontal_flip=0.5,
+    zoom=0.55,
+    shift=0.15,
+    brightness=0.2,
+    contrast=0.2,
+    saturation=0.3,
+    hue=0.02,
+    fill="mean",
+)
+
+
+def sources(dataset: Dataset, preprocessing: Preprocessing, seed: int, most: int | None) -> dict[str, BoxPictures]:
+    """The pictures of each split with their boxes in their squares; at most `most` of each."""
+    found = {}
+    for split, rows in dataset.rows.items():
+        chosen = rows[:most]
+        examples = [dataset.examples[index] for index in dataset.indices[chosen]]
+        found[split] = BoxPictures(
+            squares=shrink(
+                [dataset.pictures[row] for row in chosen],
+                preprocessing=preprocessing,
+                folder=cache_folder(),
+                limit_bytes=row_limit_bytes(),
+            ),
+            boxes=in_squares(
+                dataset.targets[chosen], [(example.width, example.height) for example in examples], preprocessing
+            ),
+            augment=build_augmentation(AUGMENTATION, size=preprocessing.size) if split == "train" else None,
+            seed=seed,
+        )
+    return found
+
+
+def train(
+    network: Detector, given: dict[str, BoxPictures], *, epochs: int, batch: int, seed: int, threads: int
+) -> DetectionLearner:
+    """Leave the weights of the best epoch in the network, and tell of each."""
+    devices, own = Devices(threads=threads), given["train"]
+    counts = (~np.isnan(own.boxes[..., 0])).sum(1)
+    learner = DetectionLearner(
+        loss=DetectionLoss(boxes_a_picture=float(counts.mean())),
+        class_count=network.class_count,
+        size=network.size,
+        devices=devices,
+        validation=partial(
+            ordered_batches, given["validation"], given["validation"].boxes, batch_size=VALIDATION_BATCH
+        ),
+    )
+    groups = [[(name, value) for name, value in network.body.named_parameters() if value.requires_grad]]
+    optimizer = build_optimizer(
+        [*groups, network.head_parameters()],
+        name="adamw",
+        learning_rate=_BODY_RATE,
+        head_learning_rate=_HEAD_RATE,
+        weight_decay=0.01,
+    )
+    batches = TrainingBatches(own, own.boxes, batch_size=batch, seed=seed)
+    began = [time.process_time()]
+
+    def tell(epoch: Epoch, left: float) -> None:
+        seconds = round(time.process_time() - began[0], 1)
+        print(json.dumps({**epoch.record(), "processor_seconds": seconds}), flush=True)
+        began[0] = time.process_time()
+
+    fit(
+        Trainee(
+            network=network,
+            learner=learner,
+            batches=batches,
+            optimizer=optimizer,
+            schedule=Schedule(
+                optimizer, name="cosine", epochs=epochs, steps=batches.steps, warmup_epochs=min(1, epochs / 2)
+            ),
+            seed=seed,
+            average_decay=_AVERAGE,
+            clip=10.0,
+        ),
+        TrainingLimits(epochs=epochs),
+        devices=devices,
+        listeners=Listeners(on_epoch=tell),
+    )
+    return learner
+
+
+def answers(path: Path, given: BoxPictures) -> list[FoundBoxes]:
+    """What the file says of the pictures, in pixels of their squares."""
+    model, side = open_model(path), given.squares.read(np.arange(1)).shape[1]
+    found = []
+    for row in range(len(given)):
+        arrays = model.compute(given.squares.read(np.array([row])), Detection.outputs)
+        there = arrays["scores"][0] > 0
+        found.append(
+            FoundBoxes(
+                boxes=arrays["boxes"][0][there] * side,
+                scores=arrays["scores"][0][there],
+                labels=arrays["labels"][0][there],
+            )
+        )
+    return found
+
+
+def manifest(
+    dataset: Dataset, loaded: LoadedWeights, preprocessing: Preprocessing, decided: Decided | None, name: str
+) -> Manifest:
+    """Of scores as they are where nothing is `decided` yet."""
+    count = len(dataset.classes)
+    return Manifest(
+        task="detection",
+        created="2026-01-01T00:00:00+00:00",
+        strategy="finetune",
+        classes=dataset.classes,
+        preprocessing=PreprocessingRecord.of(preprocessing),
+        backbone=BackboneRecord(
+            name=DEFAULT,
+            embedding=1280,
+            weights_source=loaded.source,
+            weights_license=loaded.license,
+            weights_fingerprint="",
+        ),
+        scores={},
+        data=DataRecord(
+            name=name,
+            fingerprint="",
+            n_train=len(dataset.rows["train"]),
+            n_validation=len(dataset.rows["validation"]),
+            n_test=len(dataset.rows["test"]),
+        ),
+        versions={},
+        record=DetectionRecord(
+            scales=tuple(decided.scales) if decided else (1.0,) * count,
+            offsets=tuple(decided.offsets) if decided else (0.0,) * count,
+            thresholds=tuple(decided.thresholds) if decided else (0.5,) * count,
+            threshold_rule=decided.rule if decided else "none",
+            calibrated_on=len(dataset.rows["validation"]),
+            overlap=OVERLAP,
+            most=MOST,
+            least_score=LEAST_SCORE,
+        ),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--size", type=int, default=320)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--most", type=int, help="pictures of each split")
+    parser.add_argument("--model", type=Path, required=True, help="where model.onnx is written")
+    asked = parser.parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(asked.threads)
+    with open_cache() as cache:
+        examined = examine(asked.data, cache=cache, reporter=Silent(), options=ReadOptions(task="detection"))
+    dataset = gather(examined, split=assign_boxes, encode=class_boxes, seed=asked.seed)
+    loaded = load_backbone(DEFAULT, None)
+    preprocessing = replace(loaded.preprocessing, size=asked.size, crop=1.0, fit="pad")
+    given = sources(dataset, preprocessing, asked.seed, asked.most)
+    torch.manual_seed(asked.seed)
+    body = stage_network(loaded.network, name=DEFAULT, preprocessing=preprocessing, class_count=1)
+    network = Detector(body, class_count=len(dataset.classes), size=asked.size)
+    freeze(body, len(body.stages) - _FROZEN)
+    body.classifier.requires_grad_(False)
+    train(network, given, epochs=asked.epochs, batch=asked.batch, seed=asked.seed, threads=asked.threads)
+    places = asked.model.with_suffix(".places.onnx")
+    export_places(network, places)
+    decided = None
+    for split in ("validation", "test"):
+        asked.model.write_bytes(assemble(places, manifest(dataset, loaded, preprocessing, decided, asked.data.name)))
+        found, truth = answers(asked.model, given[split]), given[split].boxes
+        matches = match_found(found, truth, len(dataset.classes))
+        print(json.dumps({"split": split, **judge_boxes(found, truth, len(dataset.classes))}), flush=True)
+        decided = decide(matches) if split == "validation" else decided
+    print(json.dumps({"thresholds": list(decided.thresholds), "warnings": decided.warnings(dataset.classes)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What a stopped training leaves, and says of that. In: Run, an error. Out: a folder that stays or goes. Next: session.py."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from tellapart.errors import (
+    BackboneError,
+    ForeignCheckpoint,
+    MachineError,
+    SettingsError,
+    StorageError,
+    TrainingError,
+)
+from tellapart.reporter import Reporter
+from tellapart.runs.run import Run
+
+
+class Keeper:
+    """Says what a stopped training leaves, and lets go of its run."""
+
+    def __init__(self, reporter: Reporter, run: Run | None, *, resumed: bool) -> None:
+        self.run, self._reporter, self._resumed = run, reporter, resumed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.run is None:
+            return
+        if isinstance(error, (SettingsError, BackboneError)):
+            if not self._resumed and not (self.run.folder / "checkpoints").exists():
+                self.run.discard()  # it holds nothing that could be gone on with
+        elif isinstance(error, TrainingError) and not isinstance(error, ForeignCheckpoint):
+            # Of a foreign checkpoint nothing is said: with its pictures back as they were, the run can go on.
+            self._reporter.warn(
+                f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
+                f"{self.run.folder / 'checkpoints'}. Train again with other settings."
+            )
+        elif isinstance(error, (KeyboardInterrupt, MachineError, StorageError)):
+            self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
+        self.run.release()
