@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tellapart.data.boxes_listing import read_boxes
 from tellapart.data.examples import Inspection, Listing, ReadOptions
 from tellapart.data.listing import read_listing
 from tellapart.data.other_tasks import OtherTask
-from tellapart.data.targets import Boxes
+from tellapart.data.targets import Box, Boxes
 from tellapart.errors import DataError
 from tests.data.box_forms import FORMS, PAGES, save_picture, voc_text, write_coco, write_labelme, write_voc
 
@@ -59,6 +60,15 @@ def test_what_is_told_wins_over_what_is_found(tmp_path: Path) -> None:
     assert read_listing(tmp_path, ReadOptions(task="classification")).task == "classification"
     with pytest.raises(OtherTask, match="looks like a data set for detection"):
         read_listing(tmp_path, ReadOptions(task="classification", task_of_model=True))
+
+
+def test_names_that_are_nearly_the_same_are_merged_where_that_is_told(tmp_path: Path) -> None:
+    boxes = [Box("Cat", 1, 2, 3, 4), Box("cat", 1, 2, 3, 5, truncated=True), Box("cat", 1, 2, 3, 6)]
+    write_voc(tmp_path, [("a.png", (8, 8), boxes[:2]), ("b.png", (8, 8), boxes[2:])])
+    assert read_listing(tmp_path).classes == ("Cat", "cat")
+    listing = read_listing(tmp_path, ReadOptions(merge_names=True))
+    assert listing.classes == ("cat",)
+    assert listing.entries[0].target == Boxes((replace(boxes[0], label="cat"), boxes[1]))
 
 
 def test_a_second_form_is_told(tmp_path: Path) -> None:

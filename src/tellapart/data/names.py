@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from tellapart.data.examples import Listing, known_classes
-from tellapart.data.targets import ClassName, ClassNames, Target
+from tellapart.data.targets import Boxes, ClassName, ClassNames, Target
 
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NO_VALUE = frozenset(("nan", "none", "null", "n/a", "na", "#n/a", "<na>", "nat", "undefined", "missing"))
@@ -118,6 +118,8 @@ def renamed_target(target: Target, mapping: Mapping[str, str]) -> Target:
     if isinstance(target, ClassNames):
         names = {mapping.get(name, name) for name in target.names}
         return ClassNames(tuple(names), tuple({mapping.get(name, name) for name in target.unknown} - names))
+    if isinstance(target, Boxes):
+        return Boxes(tuple(replace(box, label=mapping.get(box.label, box.label)) for box in target.boxes))
     return target
 
 

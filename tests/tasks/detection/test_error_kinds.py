@@ -61,6 +61,11 @@ def test_of_several_for_one_box_the_surest_is_put_right() -> None:
 def test_an_error_beside_a_box_that_is_found_is_only_taken_away() -> None:
     said = answered((*SHIFTED, 0.9, 0), (*A, 0.8, 0))
     assert kinds([said], [true((*A, 0))]) == {"place": (1, 0.5)}
+    # It does not stand for the second box, which stays missed: half of the recalls are reached, and no more.
+    assert kinds([said], [true((*A, 0), (*B, 0))]) == {
+        "place": (1, pytest.approx((51 - 51 / 2) / 101)),
+        "missed": (1, pytest.approx(0.5 - 51 / 2 / 101)),
+    }
 
 
 def test_difficult_boxes_are_neither_missed_nor_confused() -> None:
