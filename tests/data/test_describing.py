@@ -22,7 +22,7 @@ def described(picture: np.ndarray, places: np.ndarray, angles: np.ndarray) -> np
 
 
 def differing(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return (np.unpackbits(first, axis=1) != np.unpackbits(second, axis=1)).sum(axis=1)
+    return np.asarray((np.unpackbits(first, axis=1) != np.unpackbits(second, axis=1)).sum(axis=1))
 
 
 def test_what_was_turned_with_its_landmarks_is_described_alike() -> None:

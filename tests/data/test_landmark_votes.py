@@ -100,6 +100,35 @@ def test_one_vote_is_none() -> None:
     assert len(find_candidates([first, made(np.concatenate([other, THIRTY[:1]]), angles)]).votes) == 0
 
 
+def near(descriptors: np.ndarray, bits: int) -> np.ndarray:
+    """The same but for so many bits, the first ones."""
+    flipped = np.unpackbits(descriptors, axis=1)
+    flipped[:, :bits] ^= 1
+    return np.packbits(flipped, axis=1)
+
+
+def test_what_differs_in_four_bits_more_gets_half_of_the_share() -> None:
+    # Of what is alike only the first picture's three landmarks ask: two votes for one that is the same, one for four bits off.
+    blank = np.zeros((1, 32), dtype=np.uint8)
+    asks = np.concatenate([THIRTY[:1], blank, THIRTY[1:2], blank, THIRTY[2:3], blank])
+    silent = np.concatenate([255 - blank, THIRTY[:1], 255 - blank, THIRTY[1:2], 255 - blank, THIRTY[2:3]])
+    farther = np.concatenate([255 - blank, near(THIRTY[:1], 4), 255 - blank, near(THIRTY[1:2], 4)])
+    farther = np.concatenate([farther, 255 - blank, near(THIRTY[2:3], 4)])
+    angles = np.zeros(6, dtype=np.int64)
+    found = find_candidates([made(asks, angles), made(silent, angles + 64), made(farther, angles + 128)])
+    votes = dict(zip(map(tuple, found.pairs.tolist()), found.votes.tolist(), strict=True))
+    assert votes[0, 1] == pytest.approx(2.0)
+
+
+def test_a_pair_that_is_the_best_of_neither_picture_needs_more_votes() -> None:
+    # Both have a twin. Five landmarks of the two are alike but for two bits, which is under two votes beside the twins'.
+    own = RANDOM.integers(0, 256, (3, 32), dtype=np.uint8)
+    first = made(THIRTY[:8], ANGLES[:8])
+    second = made(np.concatenate([near(THIRTY[:5], 2), own]), ANGLES[:8] + 64)
+    assert find_candidates([first, first, second, second]).pairs.tolist() == [[0, 1], [2, 3]]
+    assert find_candidates([first, second]).pairs.tolist() == [[0, 1]]
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_the_turn_and_the_place_in_a_mirror_image_run_backwards(first: bool) -> None:
     # The one at angle a shows at half a turn less a, the one at x at the width less x.

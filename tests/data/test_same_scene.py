@@ -86,8 +86,8 @@ def overlap(
 
 
 def test_the_nearer_to_one_pose_the_more_is_asked_for() -> None:
-    assert same_scene(overlap(likeness=LEAST_LIKE), mirrored=True)
-    assert same_scene(overlap(likeness=LEAST_LIKE, turns=1), mirrored=False)
+    assert same_scene(overlap(likeness=0.65), mirrored=True)
+    assert same_scene(overlap(likeness=0.65, turns=1), mirrored=False)
     assert not same_scene(overlap(likeness=0.64), mirrored=True)
     assert not same_scene(overlap(likeness=0.68), mirrored=False)
     assert same_scene(overlap(likeness=0.69), mirrored=False)
@@ -95,6 +95,15 @@ def test_the_nearer_to_one_pose_the_more_is_asked_for() -> None:
     assert same_scene(overlap(likeness=0.72, off=19.0), mirrored=False)
     assert not same_scene(overlap(likeness=0.99, shared=11), mirrored=True)
     assert not same_scene(overlap(likeness=0.99, part=0.2), mirrored=True)
+
+
+def test_very_many_landmarks_that_agree_on_a_turn_tell_more_than_likeness() -> None:
+    assert same_scene(overlap(likeness=LEAST_LIKE, shared=36), mirrored=True)
+    assert same_scene(overlap(likeness=LEAST_LIKE, shared=36, turns=2), mirrored=False)
+    assert not same_scene(overlap(likeness=LEAST_LIKE, shared=35, turns=2), mirrored=False)
+    assert not same_scene(overlap(likeness=LEAST_LIKE - 0.01, shared=100, turns=2), mirrored=False)
+    # Two pictures of one hand before one wall share as many, but lie as they lie.
+    assert not same_scene(overlap(likeness=0.68, shared=100), mirrored=False)
 
 
 def test_the_less_there_is_to_see_the_more_is_asked_for() -> None:

@@ -43,3 +43,12 @@ def test_only_what_is_shown_counts() -> None:
     (one,) = own_detail([reliefs(1)[0]], shown, NOTHING)
     assert one.shape == (64 * 32,)
     assert abs(float(one.mean())) < 1e-4
+
+
+def test_the_parts_are_the_mean_and_what_the_singular_values_say() -> None:
+    pictures = [picture[::2, ::2] for picture in reliefs(64)]
+    parts = find_template(pictures).parts.reshape(4, -1).astype(np.float64)
+    values = np.stack(pictures).reshape(64, -1).astype(np.float64) - 128
+    np.testing.assert_allclose(parts[0], values.mean(axis=0), atol=1e-3)
+    main = np.linalg.svd(values - values.mean(axis=0))[2][:3]
+    np.testing.assert_allclose(np.abs((parts[1:] / 32 * main).sum(axis=1)), 1.0, atol=1e-4)

@@ -48,6 +48,14 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
             {"data": "x", "network": {"blocks": [{}, {"filtres": 3}]}},
             "there is no setting 'network.blocks.1.filtres'. Did you mean 'filters'? The settings there are: filters, kernel",
         ),
+        (
+            {"data": {"rnage": "0:1"}},
+            "there is no setting 'data.rnage'. Did you mean 'data.range'? The settings there are: data.range.",
+        ),
+        (
+            {"data": "x", "loop": {"epochs": {"no": 1}}},
+            "there is no setting 'loop.epochs.no': loop.epochs has no settings in it. Give loop.epochs=VALUE.",
+        ),
         ({"data": "x", "loop": {"epochs": 0}}, "loop.epochs is 0; it must be at least 1"),
         (
             {"data": "x", "budget": "ten minutes"},

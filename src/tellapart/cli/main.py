@@ -38,6 +38,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+class _NobodyReads(Exception):
+    """The pipe of standard output is closed. click would end with 1, before anybody here could say that it is no error."""
+
+    def __init__(self, pipe: BrokenPipeError) -> None:
+        super().__init__()
+        self.pipe = pipe
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when it is called, not before."""
 
@@ -51,6 +59,13 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's. Raises: _NobodyReads."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _NobodyReads(error) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing them."""
@@ -121,10 +136,8 @@ def execute(arguments: list[str] | None = None) -> int:
         return 130
     except OSError as error:
         return _output_failed(error)
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # click ends with 1, whether or not the reader wanted more
-            return _output_failed(stop.__context__)
-        raise
+    except _NobodyReads as gone:
+        return _output_failed(gone.pipe)
 
 
 def _output_failed(error: OSError) -> int:

@@ -47,8 +47,11 @@ def _comparisons() -> tuple[Whole, Whole]:
     number = np.arange(_PLACES, dtype=np.int32)
     first = np.concatenate((number, number))
     second = np.concatenate([(step * number + start) % (2 * _PLACES) for step, start in ((37, 14), (91, 11))])
-    first, second = (np.concatenate((ends, (ends + _PLACES) % (2 * _PLACES))) for ends in (first, second))
-    return first, second
+    every = 2 * _PLACES
+    return (
+        np.concatenate((first, (first + _PLACES) % every), dtype=np.int32),
+        np.concatenate((second, (second + _PLACES) % every), dtype=np.int32),
+    )
 
 
 _DISC = _disc()
@@ -90,4 +93,4 @@ def differing(first: Bytes, second: Bytes) -> NDArray[np.int64]:
     left = (left + (left >> _FOUR)) & _EIGHTS
     # A byte holds what two of the four words come to, 128 at most.
     halves = (left[:, :2] + left[:, 2:]) * _EACH_BYTE >> _LAST_BYTE
-    return np.asarray(halves.sum(axis=1, dtype=np.int64))
+    return np.asarray(halves.sum(axis=1), dtype=np.int64)

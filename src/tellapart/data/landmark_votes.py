@@ -33,8 +33,10 @@ _SAMPLE = 2048
 _MOST_BITS = 56  # of 256 that may differ
 _REACH = 150.0  # squared distance in _DIMENSIONS of what differs in as many bits, mostly
 _MOST_CLOSE = 5  # answers of a cell to each landmark that asks
-_MOST_ANSWERS = 4  # to each in all, the nearest
-_LEAST_VOTES = 1.5
+_MOST_ANSWERS = 6  # to each in all, the nearest
+_HALF_AS_LIKELY = 4.0  # bits more that differ, and an answer gets half of the share
+_LEAST_VOTES = 1.25  # for the best pair of a picture
+_ENOUGH_VOTES = 2.0  # for any other
 _MOST_CANDIDATES = 10  # of a picture
 _MOST_PAIRS = 3  # in all, for each picture
 _BLOCK = 2048
@@ -99,6 +101,11 @@ def _best(found: _Rows, votes: NDArray[np.float64], number: int) -> Candidates:
     order = order[np.r_[True, np.diff(pair[order]) > 0]] if len(order) else order
     found, votes, pair = found[order], votes[order], pair[order]
     pairs = np.stack([pair // number, pair % number], axis=1)
+    most_votes = np.zeros(number)
+    for rows in pairs.T:
+        np.maximum.at(most_votes, rows, votes)
+    worth = (votes >= _ENOUGH_VOTES) | (votes >= most_votes[pairs].min(axis=1))
+    found, votes, pairs = found[worth], votes[worth], pairs[worth]
     chosen = np.zeros(len(pairs), dtype=np.bool_)
     for rows in pairs.T:
         order = np.lexsort((-votes, rows))
@@ -118,11 +125,13 @@ def _shares(pictures: Sequence[Landmarks], owner: _Rows, workers: int) -> tuple[
     asking, answering, least, mirror = asking[other], answering[other], least[other], mirror[other]
     # One number each, as to sort numbers is ten times as quick as to sort by three columns.
     codes = np.sort(((asking * (BITS + 1) + least) * len(owner) + answering) * 2 + mirror)
-    asking, mirror = codes // (2 * len(owner) * (BITS + 1)), codes % 2
+    asking = codes // (2 * len(owner) * (BITS + 1))
     nearest = np.arange(len(codes)) - np.searchsorted(asking, asking) < _MOST_ANSWERS
-    asking, answering = asking[nearest], (codes[nearest] // 2) % len(owner)
-    share = 1.0 / np.bincount(asking, minlength=len(owner))[asking]
-    return (asking, answering, mirror[nearest]), share
+    asking, codes = asking[nearest], codes[nearest]
+    least = codes // (2 * len(owner)) % (BITS + 1)
+    share = np.exp2(-least / _HALF_AS_LIKELY)
+    share /= np.bincount(asking, share, minlength=len(owner))[asking]
+    return (asking, codes // 2 % len(owner), codes % 2), share
 
 
 def _matches(bits: NDArray[np.uint8], workers: int) -> Iterator[tuple[_Rows, _Rows, _Rows, _Rows]]:
@@ -157,14 +166,16 @@ def _matches(bits: NDArray[np.uint8], workers: int) -> Iterator[tuple[_Rows, _Ro
 def _close(asking: NDArray[np.int8], inside: NDArray[np.int8]) -> tuple[_Rows, _Rows]:
     """Places of both that lie within reach of each other, or of each other's mirror image."""
     first, second = asking.astype(np.float32), inside.astype(np.float32)
-    # |a - b|² <= reach, with everything about b on one side of the product and everything about a on the other.
+    # |a - b|² <= reach, with everything about b on one side of the product and everything about a on the other: >= 0.
+    least = (np.einsum("nd,nd->n", first, first) - _REACH * _GRAIN**2) / 2
+    half = np.einsum("nd,nd->n", second, second) / 2
+    ones = np.ones(max(len(first), len(second)), dtype=np.float32)
     products = first[:, _EVEN:] @ second[:, _EVEN:].T
     np.abs(products, out=products)  # the mirror image of b has the other sign there
-    products += first[:, :_EVEN] @ second[:, :_EVEN].T
-    products -= np.einsum("nd,nd->n", second, second) / 2
-    least = (np.einsum("nd,nd->n", first, first) - _REACH * _GRAIN**2) / 2
-    near = products >= least[:, None]
-    if int(near.sum()) <= _MOST_CLOSE * len(first):
+    left = np.column_stack((first[:, :_EVEN], ones[: len(first)], -least))
+    products += left @ np.column_stack((second[:, :_EVEN], -half, ones[: len(second)])).T
+    near = products >= 0
+    if np.count_nonzero(near) <= _MOST_CLOSE * len(first):
         places = np.flatnonzero(near)
         return places // len(second), places % len(second)
     best = _largest(products, min(_MOST_CLOSE, len(second)))

@@ -18,6 +18,7 @@ from tellapart.data.template import NOTHING, Template, own_detail
 _SURER = 0.87  # times as many bits may differ as to the second best
 _MOST_BITS = 72
 _LEAST_SHARED = 12  # landmarks
+_MANY_SHARED = 36  # pairs of different hands or cells reached 35
 _LEAST_IN_HALF = 4  # of them, in one half of the landmarks
 _AGREE = 32  # 256ths of a turn
 _BEFORE, _AFTER = np.arange(-1, 15), (np.arange(1, 17) % 16)  # of the 16 parts of a turn
@@ -27,7 +28,8 @@ _MOST_UNEVEN = 1.7  # largest over smallest stretch
 _LEAST_OVERLAP = 0.25  # of one of the two
 _WHOLE = 0.97  # share
 # Correlations. Measured on cats_dogs, hotdog, sign_digits, brain_tumor, raccoon, bccd, membrane and ELPV, docs/results.md.
-LEAST_LIKE = 0.65
+LEAST_LIKE = 0.6  # where very many landmarks agree on a turn
+_TURNED_LIKE = 0.65
 _UPRIGHT_LIKE = 0.69
 _NEAR_LIKE = 0.72
 _WORTH_REFINING = 0.2
@@ -97,12 +99,14 @@ def same_scene(overlap: Overlap, *, mirrored: bool) -> bool:
     """Whether one of two pictures is a moved, turned, cropped, sheared, mirrored or recoloured copy of the other.
 
     The nearer two lie to one pose, the more is asked for: things of one kind are often taken alike, but seldom upside down. So it
-    is where there is little to see: two strokes or blots are alike under some affine map, whoever made them.
+    is where there is little to see: two strokes or blots are alike under some affine map, whoever made them. Where very many
+    landmarks agree on a turn, those tell it, and noise, blur and holes may take from the likeness.
     """
     if max(overlap.first, overlap.second) < _LEAST_OVERLAP or overlap.shared < _LEAST_SHARED:
         return False
-    least = LEAST_LIKE
-    if not (mirrored or overlap.turns):
+    if mirrored or overlap.turns:
+        least = LEAST_LIKE if overlap.shared >= _MANY_SHARED else _TURNED_LIKE
+    else:
         least = _NEAR_LIKE if overlap.off < _NEAR else _UPRIGHT_LIKE
     return overlap.likeness >= least + _FOR_DETAIL * max(0.0, _MUCH_DETAIL - overlap.detail)
 

@@ -51,15 +51,25 @@ def find_template(reliefs: Sequence[Relief]) -> Template:
     squares = [cv2.resize(relief, (_GRID, _GRID), interpolation=cv2.INTER_AREA) for relief in chosen]
     values = np.stack(squares).reshape(len(chosen), -1).astype(np.float32) - 128.0
     mean = values.mean(axis=0)
-    _, _, main = np.linalg.svd(values - mean, full_matrices=False)
-    parts = np.concatenate([mean[None], main[: directions - 1] * np.float32(_GRID)])
+    main = _main_directions(values - mean, directions - 1)
+    parts = np.concatenate([mean[None], main * np.float32(_GRID)])
     return Template(parts=parts.reshape(-1, _GRID, _GRID))
 
 
 def own_detail(pictures: Sequence[Relief], shown: NDArray[np.bool_], template: Template) -> list[NDArray[np.float64]]:
     """Of reliefs [H, W] that lie on each other: what of them is `shown` [H, W], [n], without the mean and the template."""
-    matrix = template.columns(shown.shape)[shown.ravel()].astype(np.float64)
-    gram = matrix.T @ matrix + 1e-6 * np.eye(matrix.shape[1])
-    values = np.stack([picture[shown] for picture in pictures], axis=1).astype(np.float64) - 128.0
-    left = values - matrix @ np.linalg.solve(gram, matrix.T @ values)
-    return list(left.T)
+    values = np.stack([picture[shown] for picture in pictures], axis=1).astype(np.float32) - np.float32(128.0)
+    if not len(template.parts):
+        return list((values - values.mean(axis=0)).T.astype(np.float64))
+    matrix = template.columns(shown.shape)[shown.ravel()]
+    gram = (matrix.T @ matrix).astype(np.float64) + 1e-6 * np.eye(matrix.shape[1])
+    along = np.linalg.solve(gram, (matrix.T @ values).astype(np.float64)).astype(np.float32)
+    return list((values - matrix @ along).T.astype(np.float64))
+
+
+def _main_directions(values: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    """The first principal directions [number, X], of length 1, of N centred rows [N, X]; a fifth of the time of all N of them."""
+    _, weights = np.linalg.eigh((values @ values.T).astype(np.float64))
+    directions = weights[:, ::-1][:, :number].T.astype(np.float32) @ values
+    lengths = np.sqrt(np.einsum("nx,nx->n", directions, directions))
+    return np.asarray(directions / np.maximum(lengths, 1e-6)[:, None], dtype=np.float32)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,3 +94,20 @@ class TrainResult:
             "warnings": list(self.warnings),
             "report": None if self.report is None else str(self.report),
         }
+
+
+@contextlib.contextmanager
+def told_first(told: Callable[[TrainResult], None] | None, result: TrainResult) -> Iterator[None]:
+    """Tell, and then do what follows even where nobody listens any more: a pipe that is closed takes nothing from the run.
+
+    Raises: OSError, afterwards, which `told` met.
+    """
+    failed: OSError | None = None
+    try:
+        if told is not None:
+            told(result)
+    except OSError as error:
+        failed = error
+    yield
+    if failed is not None:
+        raise failed

@@ -44,9 +44,19 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
         where = [_RANGE] if where == ["value_range"] else where
         if not where:
             raise SettingsError(f"{reason}.") from None
+        if isinstance(first.get("input"), dict) and first["input"] and first["type"] != "model_type":
+            raise _below_a_value(where, next(iter(first["input"]))) from None
         raise SettingsError(
             f"{'.'.join(where)} is {first.get('input')!r}; {reason}{'' if reason.endswith('?') else '.'} Correct it and run again."
         ) from None
+
+
+def _below_a_value(where: list[str], key: str) -> SettingsError:
+    """Of `data.rnage=0:1` or `seed.x=1`: what stands before the point is one value, and no table."""
+    name = ".".join(where)
+    if where == ["data"]:
+        return SettingsError(f"there is no setting '{name}.{key}'.{_near(f'{name}.{key}', [_RANGE])}")
+    return SettingsError(f"there is no setting '{name}.{key}': {name} has no settings in it. Give {name}=VALUE.")
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tellapart.data.audit import check_strict, check_trainable, findings
+from tellapart.data.audit import check_strict, check_trainable
 from tellapart.data.augment import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
@@ -28,7 +28,7 @@ from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device, choose_engine
 from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter
-from tellapart.runs.result import TrainResult
+from tellapart.runs.result import TrainResult, told_first
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
 from tellapart.runs.writing import Learned, write_results
 from tellapart.runtime import cores
@@ -38,7 +38,7 @@ from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
 from tellapart.training.planning import choose_batch_size
 from tellapart.workflows.learning.early import Early, begin_early
-from tellapart.workflows.learning.examine import examine
+from tellapart.workflows.learning.examine import examine, report_findings
 from tellapart.workflows.learning.keeper import Keeper
 from tellapart.workflows.learning.processes import is_helper, world_size
 from tellapart.workflows.learning.session import TrainingSession, make_clock
@@ -61,22 +61,8 @@ def train(
     """
     with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
-        failed = _tell(told, result)
-        if settings.report:
-            result = replace(result, report=_report(settings, result.run, cache, reporter))
-        if failed is not None:
-            raise failed
-        return result
-
-
-def _tell(told: Callable[[TrainResult], None] | None, result: TrainResult) -> OSError | None:
-    """What the screen refused, if anything: a pipe that nobody reads takes no report from the run."""
-    try:
-        if told is not None:
-            told(result)
-    except OSError as error:
-        return error
-    return None
+        with told_first(told, result):
+            return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
 
 
 def _report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Reporter) -> Path | None:
@@ -166,7 +152,7 @@ def _look(
         shown=None if early is None else early.squares.keep,
         meanwhile=None if early is None else early.ahead.during,
     )
-    _report_findings(examined, reporter)
+    report_findings(examined, reporter)
     check_trainable(examined.audit)
     if settings.strict:
         check_strict(examined.audit)
@@ -190,14 +176,6 @@ def _import_ahead() -> None:
     for name in ("onnx", "safetensors.numpy"):
         with contextlib.suppress(Exception):  # who needs it meets the same, and says it
             importlib.import_module(name)
-
-
-def _report_findings(examined: Examined, reporter: Reporter) -> None:
-    for finding in findings(examined.audit):
-        if finding.severity == "note":
-            reporter.say(finding.message)
-        elif finding.severity == "warning":  # errors are raised a moment later
-            reporter.warn(finding.message)
 
 
 def _prepare(settings: TrainSettings) -> PendingBackbone:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from tellapart.data.additions import add_pictures, settle
+from tellapart.data.audit import findings
 from tellapart.data.augmented import Scenes, comparable
 from tellapart.data.box_repair import settle_boxes
 from tellapart.data.corrections import correct
@@ -158,3 +159,12 @@ def _without_strays(listing: Listing, inspections: list[Inspection]) -> tuple[Li
     if len(classes) < len(listing.classes):
         ignored["class folder without a picture"] = len(listing.classes) - len(classes)
     return replace(listing, entries=entries, classes=classes, ignored=ignored), [inspections[index] for index in kept]
+
+
+def report_findings(examined: Examined, reporter: Reporter) -> None:
+    """Say what the audit found; its errors are raised a moment later, by who trains."""
+    for finding in findings(examined.audit):
+        if finding.severity == "note":
+            reporter.say(finding.message)
+        elif finding.severity == "warning":
+            reporter.warn(finding.message)
