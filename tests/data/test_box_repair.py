@@ -86,7 +86,23 @@ def test_what_lies_outside_is_left_out(given: Box) -> None:
 
 @pytest.mark.parametrize("given", [box(10, 10, 10, 20), box(10, 20, 30, 20), box(5, 5, 5, 5), box(5, 5, 5.0001, 9)])
 def test_no_area_is_left_out(given: Box) -> None:
-    assert settle(given) == ((), {"no area": [(1, "")]})
+    assert settle(given, box(1, 2, 3, 4)) == ((box(1, 2, 3, 4),), {"no area": [(1, "")]})
+
+
+@pytest.mark.parametrize(
+    ("lost", "bad"), [(0, (box(5, 5, 5, 5), box(500, 1, 510, 9))), (2, ()), (1, (box(5, 5, 5, 5),))]
+)
+def test_a_picture_of_whose_boxes_none_is_left_is_not_one_of_nothing(lost: int, bad: tuple[Box, ...]) -> None:
+    drawn = Drawn(lost=lost)
+    entries = tuple(
+        Entry(path=Path(name), target=Boxes(boxes), split=None, drawn=given)
+        for name, boxes, given in (("a.png", bad, drawn), ("b.png", (), Drawn()), ("c.png", (box(1, 2, 3, 4),), drawn))
+    )
+    listing = Listing(source=Path("set"), entries=entries, classes=("cat",), task="detection")
+    found, kept = settle_boxes(listing, [Inspection(file_hash=name, width=100, height=60) for name in "abc"])
+    assert [entry.path.name for entry in found.entries] == ["b.png", "c.png"]
+    assert [one.file_hash for one in kept] == ["b", "c"]
+    assert found.box_faults["none left"] == (Fault("a.png", 1, f"of {len(bad) + lost}"),)
 
 
 def test_repeated_boxes_and_two_classes_at_one_place() -> None:

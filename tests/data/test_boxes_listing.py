@@ -71,6 +71,29 @@ def test_names_that_are_nearly_the_same_are_merged_where_that_is_told(tmp_path: 
     assert listing.entries[0].target == Boxes((replace(boxes[0], label="cat"), boxes[1]))
 
 
+@pytest.mark.parametrize("form", list(FORMS))
+def test_what_shows_only_things_without_a_class_is_not_a_picture_of_nothing(form: str, tmp_path: Path) -> None:
+    FORMS[form](tmp_path, PAGES)
+    # Of b.png, which has one box, the class is taken away.
+    for path, old, new in (
+        (tmp_path / "Annotations" / "b.xml", "<name>cat</name>", "<name></name>"),
+        (
+            tmp_path / "annotations" / "instances.json",
+            '"image_id": 1, "category_id": 1',
+            '"image_id": 1, "category_id": 99',
+        ),
+        (tmp_path / "labels" / "b.txt", "0 0.", "7 0."),
+        (tmp_path / "b.json", '"cat"', '""'),
+        (tmp_path / "table.csv", "100.25,cat", "100.25,"),
+    ):
+        if path.exists():
+            assert old in path.read_text(encoding="utf-8")
+            path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    listing = settled(read_listing(tmp_path / "table.csv" if form == "table" else tmp_path))
+    assert [entry.path.name for entry in listing.entries] == ["a.png", "c.png"]
+    assert set(listing.box_faults) == {"no class", "none left"}
+
+
 def test_a_second_form_is_told(tmp_path: Path) -> None:
     write_voc(tmp_path, PAGES)
     write_labelme(tmp_path / "JPEGImages", PAGES[:1])

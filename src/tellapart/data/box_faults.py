@@ -29,6 +29,7 @@ Kind = Literal[
     "repeated",
     "two classes",
     "too many",
+    "none left",
 ]
 
 # Kind -> whether to look at it, what is counted, and what was done, in words.
@@ -81,6 +82,11 @@ _TOLD: Mapping[Kind, tuple[bool, str, str]] = {
     "no area": (True, "box", "left out. Draw {them} again"),
     "repeated": (True, "box", "exactly like another of the picture; left out, the other stays"),
     "two classes": (True, "box", "at the very place of one of another class; both stay. Keep the right one"),
+    "none left": (
+        True,
+        "picture",
+        "none of {their} boxes can be used, and yet something is there, so {they} {are} left out. Draw the boxes again",
+    ),
     "too many": (True, "picture", "more than {most} boxes in one; left out. Cut {them} into parts"),
 }
 MOST_BOXES = 10_000  # in a picture; more is no annotation by hand
@@ -108,6 +114,7 @@ class Drawn:
     width: float = 0.0  # pixels; 0: it does not say
     height: float = 0.0
     relative: bool = False  # the boxes' sides are shares of the picture's width and height
+    lost: int = 0  # boxes that are left out already, so that a picture without others is not one that shows nothing
 
 
 class FaultList:

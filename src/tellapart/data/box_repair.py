@@ -24,8 +24,8 @@ _PLACES = 3  # decimals of a pixel to which two boxes are the same
 def settle_boxes(listing: Listing, inspections: Sequence[Inspection]) -> tuple[Listing, list[Inspection]]:
     """The listing with boxes in pixels of the upright pictures, left < right and top < bottom, and its faults.
 
-    `inspections` in the order of the entries. A picture with more than `MOST_BOXES` boxes is left out; one that cannot be read
-    keeps its boxes as they were given.
+    `inspections` in the order of the entries. A picture with more than `MOST_BOXES` boxes is left out, as is one of
+    whose boxes none is left; one that cannot be read keeps its boxes as they were given.
     """
     faults, entries, kept = FaultList(), list[Entry](), list[Inspection]()
     for entry, inspection in zip(listing.entries, inspections, strict=True):
@@ -38,6 +38,10 @@ def settle_boxes(listing: Listing, inspections: Sequence[Inspection]) -> tuple[L
             page.settle()
             for kind, count in page.counts.items():
                 faults.add(kind, entry.path, count, page.details.get(kind, ""))
+            lost = len(boxes) + (0 if entry.drawn is None else entry.drawn.lost)
+            if lost and not page.boxes:
+                faults.add("none left", entry.path, detail=f"of {lost:,}")
+                continue
             entry = replace(entry, target=Boxes(tuple(page.boxes)), drawn=None)
         entries.append(entry)
         kept.append(inspection)

@@ -93,7 +93,8 @@ def _read(
     """Add the pictures of one JSON; the categories that it names."""
     near = os.path.dirname(path)
     names = {_id(one.get("id")): class_name(one.get("name")) for one in content["categories"] if isinstance(one, dict)}
-    boxes = _boxes(path, content["annotations"], names, faults)
+    lost = Counter[str]()
+    boxes = _boxes(path, content["annotations"], names, lost, faults)
     split = _split(path, files)
     for image in content["images"]:
         if not isinstance(image, dict) or not isinstance(image.get("file_name"), str):
@@ -104,22 +105,24 @@ def _read(
             faults.add("no picture", path, detail=image["file_name"][:200])
             continue
         listed.add(picture)
-        drawn = Drawn(width=side(image.get("width")), height=side(image.get("height")))
-        pages.add(picture, boxes.pop(_id(image.get("id")), []), split or files.split_of(picture), drawn, path)
+        key = _id(image.get("id"))
+        drawn = Drawn(width=side(image.get("width")), height=side(image.get("height")), lost=lost[key])
+        pages.add(picture, boxes.pop(key, []), split or files.split_of(picture), drawn, path)
     faults.add("no picture", path, bool(boxes), "boxes of an image that is not listed")
     return Counter(name for name in names.values() if name)
 
 
 def _boxes(
-    path: str, annotations: list[Any], names: Mapping[str, str], faults: FaultList
+    path: str, annotations: list[Any], names: Mapping[str, str], lost: Counter[str], faults: FaultList
 ) -> defaultdict[str, list[Box]]:
-    """By the image's id."""
+    """By the image's id; how many are left out goes to `lost`, likewise."""
     found: defaultdict[str, list[Box]] = defaultdict(list)
     nameless = shapes = 0
     for one in annotations:
         name = names.get(_id(one.get("category_id")), "") if isinstance(one, dict) else ""
         if not name:
             nameless += 1
+            lost[_id(one.get("image_id")) if isinstance(one, dict) else ""] += 1
             continue
         sides = _sides(one)
         shapes += not isinstance(one.get("bbox"), list)

@@ -47,8 +47,9 @@ def read_labelme(files: BoxFiles, faults: FaultList) -> Annotated:
         annotated.add(picture)
         if own and isinstance(named, str) and os.path.splitext(named.replace("\\", "/").rpartition("/")[2])[0] != stem:
             faults.add("other name", path, detail=named[:200])
-        drawn = Drawn(width=side(content.get("imageWidth")), height=side(content.get("imageHeight")))
-        pages.add(picture, _boxes(path, content["shapes"], faults), files.split_of(path), drawn, path)
+        boxes, lost = _boxes(path, content["shapes"], faults)
+        drawn = Drawn(width=side(content.get("imageWidth")), height=side(content.get("imageHeight")), lost=lost)
+        pages.add(picture, boxes, files.split_of(path), drawn, path)
     for picture in files.pictures:
         if picture not in annotated:
             faults.add("not annotated", picture)
@@ -67,7 +68,8 @@ def _open(path: str, faults: FaultList) -> Mapping[str, Any] | None:
     return content if isinstance(content, dict) and isinstance(content.get("shapes"), list) else None
 
 
-def _boxes(path: str, shapes: list[Any], faults: FaultList) -> list[Box]:
+def _boxes(path: str, shapes: list[Any], faults: FaultList) -> tuple[list[Box], int]:
+    """The boxes, and how many are left out."""
     boxes, nameless, others = [], 0, 0
     for shape in shapes:
         name = class_name(shape.get("label")) if isinstance(shape, dict) else ""
@@ -80,7 +82,7 @@ def _boxes(path: str, shapes: list[Any], faults: FaultList) -> list[Box]:
         boxes.append(Box(name, *(sides or NOWHERE), difficult=shape.get("difficult") is True))
     faults.add("no class", path, nameless)
     faults.add("around a shape", path, others)
-    return boxes
+    return boxes, nameless
 
 
 def _circle(points: object) -> Sides | None:

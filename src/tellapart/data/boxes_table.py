@@ -79,7 +79,7 @@ def list_boxes(cells: Cells, ignored: Counter[str], *, told: bool) -> Listing:
             target=Boxes(tuple(page.boxes)),
             split=split_named(page.first.split),
             group=page.first.group,
-            drawn=replace(page.first.drawn, relative=relative),
+            drawn=replace(page.first.drawn, relative=relative, lost=page.nameless),
         )
         for page in pages.values()
     ]

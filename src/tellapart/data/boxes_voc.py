@@ -111,8 +111,9 @@ def read_voc(files: BoxFiles, faults: FaultList) -> Annotated:
             faults.add("in two splits", picture, detail=" and ".join(split for split in SPLITS if split in splits))
             splits = {"train"}
         split = next(iter(splits)) if splits else files.split_of(xml)
-        drawn = Drawn(width=side(_text(root, "size/width")), height=side(_text(root, "size/height")))
-        pages.add(picture, _boxes(root, xml, faults), split, drawn, xml)
+        boxes, lost = _boxes(root, xml, faults)
+        drawn = Drawn(width=side(_text(root, "size/width")), height=side(_text(root, "size/height")), lost=lost)
+        pages.add(picture, boxes, split, drawn, xml)
     for picture in files.pictures:
         if picture not in annotated and not _is_mask(picture):
             faults.add("not annotated", picture)
@@ -173,7 +174,8 @@ def _picture(xml: str, root: Element, files: BoxFiles, faults: FaultList) -> str
     return own
 
 
-def _boxes(root: Element, xml: str, faults: FaultList) -> list[Box]:
+def _boxes(root: Element, xml: str, faults: FaultList) -> tuple[list[Box], int]:
+    """The boxes, and how many are left out."""
     boxes, nameless, placeless = [], 0, 0
     for thing in root.findall("object"):
         name, place = class_name(_text(thing, "name")), thing.find("bndbox")
@@ -186,7 +188,7 @@ def _boxes(root: Element, xml: str, faults: FaultList) -> list[Box]:
         boxes.append(Box(name, left, top, right, bottom, difficult=difficult, truncated=truncated))
     faults.add("no class", xml, nameless)
     faults.add("not a number", xml, placeless, "an object without bndbox")
-    return boxes
+    return boxes, nameless + placeless
 
 
 def _is_set(thing: Element, mark: str) -> bool:

@@ -37,10 +37,10 @@ def read_yolo(files: BoxFiles, faults: FaultList) -> Annotated:
         if len(splits) > 1:
             faults.add("in two splits", picture, detail=" and ".join(sorted(splits)))
             splits = {"train"}
-        boxes = [] if text is None else _boxes(text, settings.names, unknown, faults)
-        if boxes is not None:
+        found = ([], 0) if text is None else _boxes(text, settings.names, unknown, faults)
+        if found is not None:
             split = next(iter(splits)) if splits else files.split_of(picture)
-            pages.add(picture, boxes, split, Drawn(relative=True), text or picture)
+            pages.add(picture, found[0], split, Drawn(relative=True, lost=found[1]), text or picture)
     for text in files.ending(".txt"):
         if text not in used and text not in settings.texts and _is_label_file(text):
             faults.add("no picture", text)
@@ -71,8 +71,8 @@ def _is_label_file(path: str) -> bool:
     return os.sep + _LABELS + os.sep in path
 
 
-def _boxes(path: str, names: list[str], unknown: Counter[int], faults: FaultList) -> list[Box] | None:
-    """Sides as shares of the picture's; None, and a fault, where the file cannot be read."""
+def _boxes(path: str, names: list[str], unknown: Counter[int], faults: FaultList) -> tuple[list[Box], int] | None:
+    """Sides as shares of the picture's, and how many boxes are left out; None, and a fault, where the file cannot be read."""
     data = read_text_bytes(path, faults)
     if data is None:
         return None
@@ -94,7 +94,7 @@ def _boxes(path: str, names: list[str], unknown: Counter[int], faults: FaultList
         boxes.append(Box(name, *_sides([number(cell) for cell in cells[1:]])))
     faults.add("no class", path, nameless)
     faults.add("around a shape", path, shapes)
-    return boxes
+    return boxes, nameless
 
 
 def _name(label: int, names: list[str]) -> str:
