@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
-from tellapart.threads import as_they_come, in_order
+from tellapart.threads import as_they_come, in_order, let_waiting_threads_sleep
 
 WAYS: list[Callable[..., Generator[Any, None, None]]] = [in_order, as_they_come]
 
@@ -142,3 +143,12 @@ def test_an_error_of_the_units_themselves_is_raised(way: Callable[..., Generator
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_gives_nothing(way: Callable[..., Generator[Any, None, None]]) -> None:
     assert list(way([], str, workers=1, name="test")) == []
+
+
+def test_waiting_threads_sleep_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    let_waiting_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    let_waiting_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"

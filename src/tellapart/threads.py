@@ -6,6 +6,7 @@ longer wanted (an error, Ctrl-C, a reader that has seen enough) never begins.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -18,6 +19,14 @@ _UNITS_A_WORKER = 8  # queued, so that no worker waits while the reader is busy 
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+
+
+def let_waiting_threads_sleep() -> None:
+    """For OpenMP's threads (PyTorch's), which spin while they wait and take the cores from those that work.
+
+    Counts from the first import of what uses them; what the environment says already stays.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager

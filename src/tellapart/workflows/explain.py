@@ -30,6 +30,7 @@ from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.open import OpenRun
 from tellapart.storage import own_folder, write_bytes
+from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.explain_parts import Picture, draw_parts
 
 ALL = "all"
@@ -76,6 +77,7 @@ def explain(
     hears of each picture when it is done.
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
+    let_waiting_threads_sleep()
     target = None if class_name is None else opened.class_index(class_name)
     chosen = _choose(opened, methods, layer, reporter)
     sources = list(expand(pictures))

@@ -33,6 +33,7 @@ from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder, write_bytes
 from tellapart.tasks.table import TASKS, task_of
+from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.value_range import range_of
 
@@ -96,6 +97,7 @@ def doubt_labels(
 
     Raises: DataError where there are fewer than two classes; BackboneError, SettingsError, StorageError.
     """
+    let_waiting_threads_sleep()
     chosen = choose_device(device)
     ahead = threading.Thread(target=_import_ahead, name="import ahead", daemon=True)
     with open_cache(reporter) as cache:

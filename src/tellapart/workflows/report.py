@@ -22,6 +22,7 @@ from tellapart.runs.open import OpenRun, open_finished
 from tellapart.sources.reading import exists
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.table import task_of
+from tellapart.threads import let_waiting_threads_sleep
 
 NAME = "report.html"
 _MARK = b"<!-- tellapart: %d pictures could not be shown -->\n"  # after the page; the next report reads it
@@ -50,6 +51,7 @@ def write_report(
     `pictures` is where the run's pictures lie now, if they were moved. A page is not replaced by one that shows fewer of them.
     Raises: SettingsError, DataError, ModelFileError, StorageError.
     """
+    let_waiting_threads_sleep()
     run, phrases = open_finished(folder, pictures=pictures), Phrases(language)
     target = out or folder / NAME
     if out is not None and out.exists():

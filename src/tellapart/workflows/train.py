@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +35,7 @@ from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
+from tellapart.threads import let_waiting_threads_sleep
 from tellapart.training.planning import choose_batch_size
 from tellapart.workflows.learning.early import Early, begin_early
 from tellapart.workflows.learning.examine import examine, report_findings
@@ -81,8 +81,7 @@ def _report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Repor
 def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run | None) -> TrainResult:
     started, resumed = time.monotonic(), run is not None
     _check(settings)
-    # Threads that spin while they wait take the cores from those that work; set before torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    let_waiting_threads_sleep()
     device = choose_device(settings.device)
     engine = choose_engine(settings.engine, device, warn=reporter.warn)
     check_writable(Path(settings.out))
