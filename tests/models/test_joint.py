@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from timm.models.convmixer import ConvMixer
 from torch import Tensor, nn
 
 from tellapart.models.build import stage_network
@@ -51,6 +52,17 @@ def test_the_embedding_ends_with_what_it_was_and_begins_with_every_stages_means(
         assert joint.shape == (2, sum(WIDTHS[name][0]) + last.shape[1]) == (2, network.embedding)
         torch.testing.assert_close(joint[:, joint.shape[1] - last.shape[1] :], last)
         assert network(images).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("depth", "joined"), [(7, [0, 1, 2, 3, 4, 5]), (20, [1, 4, 6, 9, 11, 14, 16])])
+def test_of_a_network_whose_every_block_is_a_stage_eight_are_joined(depth: int, joined: list[int]) -> None:
+    """Evenly spread; the means of the last are the embedding itself, so that it is left out."""
+    torch.manual_seed(0)
+    trunk = ConvMixer(dim=8, depth=depth, kernel_size=3, patch_size=7, num_classes=0)
+    network = stage_network(trunk, name="convmixer", preprocessing=Preprocessing(size=SIZE), class_count=3).eval()
+    assert len(network.stages) == depth
+    assert join_stages(network, SIZE) == (8,) * len(joined)
+    assert list(network.joined) == [f"blocks.{block}" for block in joined]
 
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "swin_tiny_patch4_window7_224"])

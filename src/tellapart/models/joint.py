@@ -8,22 +8,25 @@ Shapes: B batch, S side of the picture, C H W channels, height and width of a st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from tellapart.models.staged import StagedNetwork, begins_stage
 
 _SAME = 1e-4  # relative; a mean that the last layer's embedding already is
+_MOST = 8  # stages; of networks whose every block counts as one (ConvMixer, Xception) the embedding would be ten times as wide
 
 
 def join_stages(network: StagedNetwork, size: int) -> tuple[int, ...]:
     """Let the embedding begin with the mean of each channel of every stage's output; returns their numbers of channels.
 
     `size` is S in pixels. Nothing changes, and () is returned, where the network is no chain of stages that give maps: a
-    transformer's tokens, for example. A stage whose means the last layer is already (ResNet's fourth) is not joined. The
-    classifier begins anew, as torch makes it.
+    transformer's tokens, for example. A stage whose means the last layer is already (ResNet's fourth) is not joined. Of more
+    than eight stages eight are, evenly spread, the last among them. The classifier begins anew, as torch makes it.
     """
-    paths = [_end(stage) for stage in network.stages] if len(network.stages) > 1 else []
+    paths = [_end(stage) for stage in _spread(network.stages)] if len(network.stages) > 1 else []
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (1, size, size, 3), generator=generator, dtype=torch.uint8)
     was_training = network.training
@@ -38,6 +41,11 @@ def join_stages(network: StagedNetwork, size: int) -> tuple[int, ...]:
         network.embedding += sum(joined.values())
         network.classifier = nn.Linear(network.embedding, network.classifier.out_features)
     return tuple(joined.values())
+
+
+def _spread(stages: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    count = min(_MOST, len(stages))
+    return [stages[len(stages) * (number + 1) // count - 1] for number in range(count)]
 
 
 def _end(stage: tuple[str, ...]) -> str:
