@@ -19,7 +19,7 @@ from torch import Tensor
 TOP = 9  # places at most that answer for one box
 # Strides of its level, at most, from the middle of a box to a place that may answer for it, across and down. Without it the many
 # places of the fine levels that are in a large box win by chance, and no score can tell which of them will.
-REACH = 2.5
+REACH = 1.5
 _SCORE_POWER, _OVERLAP_POWER = 1.0, 6.0  # alpha and beta of the paper
 _LEAST = 1e-9
 
