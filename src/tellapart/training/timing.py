@@ -17,8 +17,8 @@ from torch import nn
 from tellapart.data.augment import Augment
 from tellapart.errors import TrainingError
 from tellapart.features.shrink import training_square
-from tellapart.models.staged import StagedNetwork
 from tellapart.models.symmetry import VIEWS, TestTimeAugmentation
+from tellapart.models.trainable import Trainable
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.training.devices import Devices, default_workers, training_threads
@@ -43,7 +43,7 @@ class Speed:
 
 
 def measure(
-    network: StagedNetwork,
+    network: Trainable,
     *,
     start: int,
     shape: Sequence[int],
@@ -101,7 +101,7 @@ def _view_seconds(lower: Path, size: int, now: Callable[[], float]) -> float:
 
 
 def _step_seconds(
-    network: StagedNetwork,
+    network: Trainable,
     start: int,
     shape: Sequence[int],
     devices: Devices,
@@ -133,7 +133,7 @@ def _step_seconds(
 
 
 def _time_step(
-    network: StagedNetwork,
+    network: Trainable,
     start: int,
     shape: Sequence[int],
     devices: Devices,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.dataset import Dataset
 from tellapart.data.loading import RowSource
 from tellapart.features.caching import row_limit_bytes
 from tellapart.features.frozen import cache_views
@@ -35,7 +36,7 @@ class Usable(RowSource, Protocol):
 
 
 def assemble_job(
-    session: TrainingSession, task: Task, shrunk: ShrunkSplits, prepared: Prepared, planned: Planned
+    session: TrainingSession, task: Task, dataset: Dataset, shrunk: ShrunkSplits, prepared: Prepared, planned: Planned
 ) -> Job:
     """The training that the planned run's settings ask for. Raises: DataError, StorageError."""
     settings, augmentation = session.run.settings, prepared.augment.augmentation
@@ -48,6 +49,7 @@ def assemble_job(
     )
     return Job(
         task=task.name,
+        class_count=len(dataset.classes),
         network=prepared.network,
         start=prepared.start,
         train=train,

@@ -15,6 +15,7 @@ from tellapart.evaluation.choosing import Candidate
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import embed_pictures
 from tellapart.models.build import network_state
+from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
@@ -30,9 +31,14 @@ def finish_network(
 ) -> Candidate:
     """Export a trained network and answer for `pictures` through the exported file alone, over all views of a picture.
 
-    Raises: BackboneError, StorageError.
+    Raises: BackboneError, StorageError; TypeError for a network that is no linear classifier on an embedding.
     """
     work, network, views = run.folder / WORK, prepared.network, run.settings.network.test_time_augmentation
+    if not isinstance(network, StagedNetwork):
+        raise TypeError(
+            f"a trained {type(network).__name__} has no linear classifier on an embedding, which a candidate is made of. "
+            "Give a StagedNetwork."
+        )
     with reporter.step("Exporting the network", 1) as advance:
         tensors = {key: value.detach().contiguous() for key, value in network_state(network).items()}
         weights = safetensors.torch.save(tensors)

@@ -26,7 +26,7 @@ def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepar
     planned = plan_training(session, dataset, prepared)
     if isinstance(planned, TooShort):
         return planned
-    job = assemble_job(session, task, shrunk, prepared, planned)
+    job = assemble_job(session, task, dataset, shrunk, prepared, planned)
     send(job, devices)
     fitted = run_job(job, devices, reporter, session.run.log)
     if not fitted.best_epoch:
