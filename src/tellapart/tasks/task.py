@@ -20,13 +20,17 @@ from tellapart.runs.writing import Tested
 
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
+    from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
+    from tellapart.data.examples import Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
+    from tellapart.features.shrink import ShrunkPictures
     from tellapart.models.build import BuiltNetwork
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.source import MakeSource, UsableRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
 
@@ -49,6 +53,14 @@ class Telling(Protocol):
         ...
 
 
+def _pictures_alone(
+    dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
+) -> UsableRows:
+    from tellapart.tasks.source import pictures_alone
+
+    return pictures_alone(dataset, split, pictures, augment=augment, seed=seed)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One task, whole. N rows of a data set, K classes."""
@@ -66,6 +78,7 @@ class Task:
     check: Callable[[TrainSettings, Dataset], None]
     quick: Callable[[TrainSettings, Dataset, Embedded], Candidate] | None  # the answer without gradients (the probe)
     build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
+    source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
     validate: Callable[[Candidate, Dataset], Validated]
     correct: Callable[[TrainSettings, Choice, Dataset], Choice]  # what the validation split still mends, once chosen
