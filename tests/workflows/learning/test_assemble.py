@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ from tellapart.workflows.learning.assemble import assemble_job
 from tellapart.workflows.learning.job import Job
 from tellapart.workflows.learning.planned import Planned
 from tellapart.workflows.learning.prepared import Prepared
+from tellapart.workflows.learning.rehearsal import Rehearsal, rehearse
 from tellapart.workflows.learning.shrunk import shrink_splits
 
 SIDE = 16
 SQUARE = Preprocessing(size=SIDE, crop=1.0, fit="pad")
+SETTINGS = make_settings({"data": "x", "seed": 5, "class_weights": "balanced"})
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,26 @@ class Session:
     reporter: Reporter
 
 
-def assembled(folder: Path, task: Task, dataset: Dataset) -> Job:
+def prepared() -> Prepared:
     built = build_scratch("blocks", class_count=7, seed=0, size=SIDE, blocks=[Block(filters=4)])
-    prepared = Prepared(
+    return Prepared(
         strategy="scratch",
         network=built.network,
         name="blocks",
         source="",
         license="",
         preprocessing=SQUARE,
-        augment=build_augmentation(resolve("light"), size=SIDE),
+        augment=build_augmentation(resolve("light", mixup=0.3), size=SIDE),
         learning_rate=0.1,
         epochs=1,
         most_epochs=1,
     )
-    settings = make_settings({"data": "x", "seed": 5})
-    session: Any = Session(Run(folder=folder, settings=settings, lock=None), Silent())
+
+
+def assembled(folder: Path, task: Task, dataset: Dataset) -> Job:
+    session: Any = Session(Run(folder=folder, settings=SETTINGS, lock=None), Silent())
     shrunk = shrink_splits(dataset, SQUARE, Silent())
-    return assemble_job(session, task, dataset, shrunk, prepared, Planned(epochs=1, views=0, deadline=None))
+    return assemble_job(session, task, dataset, shrunk, prepared(), Planned(epochs=1, views=0, deadline=None))
 
 
 def test_pictures_alone_are_varied_for_training_and_plain_for_validation(tmp_path: Path, dataset: Dataset) -> None:
@@ -107,3 +111,16 @@ def test_rows_that_cannot_be_read_are_not_asked_for(
     job = assembled(tmp_path, TASKS["classification"], dataset)
     assert job.train_rows.tolist() == [0, 2]
     assert len(job.samples) == 2
+
+
+def test_the_rehearsal_is_of_the_training_that_comes(tmp_path: Path, dataset: Dataset) -> None:
+    job = assembled(tmp_path, TASKS["classification"], dataset)
+    rehearsed = rehearse(SETTINGS, dataset, shrink_splits(dataset, SQUARE, Silent()), prepared())
+    for field in fields(Rehearsal):
+        if field.name == "validation":
+            np.testing.assert_array_equal(
+                job.validation.get(rows := np.arange(3), 0), rehearsed.validation.get(rows, 0)
+            )
+        else:
+            np.testing.assert_array_equal(getattr(job, field.name), getattr(rehearsed, field.name))
+    assert (job.balanced, job.mixup, job.start) == (True, 0.3, 0)

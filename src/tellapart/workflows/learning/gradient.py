@@ -23,7 +23,7 @@ def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepar
     """Train `prepared.network` in place. Raises: DataError, TrainingError, StorageError, SettingsError."""
     devices, reporter = session.join(), session.reporter
     shrunk = shrink_splits(dataset, prepared.preprocessing, reporter)
-    planned = plan_training(session, dataset, prepared)
+    planned = plan_training(session, task, dataset, shrunk, prepared)
     if isinstance(planned, TooShort):
         return planned
     job = assemble_job(session, task, dataset, shrunk, prepared, planned)
