@@ -63,6 +63,7 @@ def main() -> None:
         chosen = [name for name in alive if any(fnmatch.fnmatch(name, one) for one in chosen or ["*"])]
     if chosen or not arguments.again:
         shutil.rmtree("mutants/tests", ignore_errors=True)  # a copy, which would keep tests that are gone
+        _renew_data()
         # A process a mutant: plugins that no test of these needs would take a third of its time.
         environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1"}
         command = [MUTMUT, "run", "--max-children", str(arguments.processes), *chosen]
@@ -70,6 +71,15 @@ def main() -> None:
         if done.returncode:
             sys.exit(done.returncode)
     print(table(outcomes()))
+
+
+def _renew_data() -> None:
+    """What is no code, as it is now: mutmut copies phrases, templates and graphs once, and the tests would meet old ones."""
+    for path in Path("src").rglob("*") if Path("mutants/src").is_dir() else ():
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            copy = Path("mutants") / path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 if __name__ == "__main__":

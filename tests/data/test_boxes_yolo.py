@@ -42,7 +42,7 @@ def test_a_picture_without_text_shows_nothing(tmp_path: Path) -> None:
     write(tmp_path, a="0 0.5 0.5 1 1", b="", c=None)
     listing = read_boxes(tmp_path)
     assert [len(entry.target.text) > 2 for entry in listing.entries] == [True, False, False]
-    said = f"{tmp_path}: 1 pictures have no text file, which says in this format that they show nothing."
+    said = f"{tmp_path}: 1 picture without a text file, which says in this format that nothing is there."
     assert said in listing.notes
 
 

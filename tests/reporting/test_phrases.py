@@ -174,3 +174,15 @@ def test_where_no_variable_tells_the_system_s_locale_does(
 def test_a_language_that_no_report_is_in_is_refused() -> None:
     with pytest.raises(SettingsError, match="the language is 'fr'; a report is in one of en, zh. Give one of them."):
         language_of("fr")
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "Check 0 labels that are probably wrong"),
+        (1, "Check 1 label that is probably wrong"),
+        (1234, "Check 1,234 labels that are probably wrong"),
+    ],
+)
+def test_one_is_not_told_as_several(count: int, shown: str) -> None:
+    assert Phrases("en")("next_labels", n=count).startswith(f"{shown}:")

@@ -175,7 +175,7 @@ def test_what_is_wrong_with_the_data_is_shown_and_counted() -> None:
     (facts,) = of_kind(section, Facts)
     assert [text for _, text in facts.rows[2:]] == [
         "21",
-        "5 exact copies and 1 clusters of near copies. A split that tellapart makes keeps them together.",
+        "5 exact copies and 1 cluster of near copies. A split that tellapart makes keeps them together.",
     ]
     _, leaks, *_ = of_kind(section, Pictures)
     assert [[one.caption for one in group.pictures] for group in leaks.groups] == [
@@ -215,7 +215,7 @@ def labels(**changes: Any) -> Section:
 def test_doubtful_labels_are_counted_and_captioned() -> None:
     section = labels()
     assert said(section) == [
-        f"{LEAD} 15 labels are probably wrong, 1 pictures are like no other, 0 lie between two classes.",
+        f"{LEAD} 15 labels are probably wrong, 1 picture is like no other, 0 lie between two classes.",
         "Like no other picture",
     ]
     wrong, outliers = of_kind(section, Pictures)
@@ -262,7 +262,7 @@ def test_a_run_is_described_with_what_to_type() -> None:
     assert said(section) == []
     gone = AboutPart(facts=[], versions=[], model="m.onnx", missing=1200)
     assert said(about_section(gone, ENGLISH)) == [
-        "1,200 pictures are no longer where they were, so the report shows them without their picture."
+        "1,200 pictures are no longer where they were, so that the report shows a blank in the place of each."
     ]
 
 

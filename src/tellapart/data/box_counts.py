@@ -13,6 +13,7 @@ from typing import Any
 from tellapart.data.box_faults import Faults, fault_sentences, faults_json
 from tellapart.data.examples import SPLITS, Entry, Inspection
 from tellapart.data.targets import MARKS, Box, Boxes
+from tellapart.reporter import counted
 
 NETWORK_SIZE = 320  # pixels of the longer side, as the usual detector sees a picture
 TINY = 8.0  # pixels there, under which a thing can hardly be told: its finest stage has one place for so many
@@ -119,7 +120,7 @@ def box_notes(counts: BoxCounts, short: Callable[[Path], str]) -> Iterator[str]:
         boxes = sum(number for by_class in counts.boxes.values() for number in by_class.values())
         yield (
             f"boxes a picture: median {counts.median:g}, most {counts.most:,} in {short(counts.fullest)}; {boxes:,} in "
-            f"{whole:,} pictures."
+            f"{counted(whole, 'picture')}."
         )
     if counts.empty:
         yield (f"pictures without boxes: {counts.empty:,} of {whole:,}; they stay, and teach what is no thing.")

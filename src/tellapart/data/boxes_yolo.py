@@ -14,6 +14,7 @@ from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import NOWHERE, Annotated, BoxFiles, Pages, Sides, around, number, read_text_bytes
 from tellapart.data.targets import Box
 from tellapart.data.yolo_settings import read_settings
+from tellapart.reporter import counted
 
 FORM = "boxes in YOLO's text files"
 
@@ -48,7 +49,7 @@ def read_yolo(files: BoxFiles, faults: FaultList) -> Annotated:
     empty = sum(_text_of(str(entry.path), files) is None for entry in pages.entries())
     if empty:
         notes.append(
-            f"{files.root}: {empty:,} pictures have no text file, which says in this format that they show nothing."
+            f"{files.root}: {counted(empty, 'picture')} without a text file, which says in this format that nothing is there."
         )
     if unknown and settings.names:
         numbers = ", ".join(map(str, sorted(unknown)[:5]))

@@ -38,6 +38,15 @@ _SHARES = (
 )
 
 
+class _Count(int):
+    """A whole number in a phrase."""
+
+    def __format__(self, words: str) -> str:
+        one, _, more = words.partition("|")
+        shown = format(int(self), ",")
+        return f"{shown} {one if self == 1 else more}" if more else shown
+
+
 class Phrases:
     """The phrases of one language."""
 
@@ -49,7 +58,7 @@ class Phrases:
         """The phrase with its values filled in. Raises: KeyError for an unknown key.
 
         Whole numbers are grouped by thousands, shares (floats under the names of shares) are percentages, lists of names
-        stand in a row.
+        stand in a row. `{n:label is|labels are}` is the number with what stands beside one, or beside any other.
         """
         shown = {name: self._shown(name, value) for name, value in values.items()}
         return self._table[key][self.language].format(**shown)
@@ -91,7 +100,7 @@ class Phrases:
 
     def _shown(self, name: str, value: Any) -> Any:
         if isinstance(value, int):
-            return f"{value:,}"
+            return _Count(value)
         if isinstance(value, float) and name in _SHARES:
             return self.percent(value)
         return self.joined(value) if isinstance(value, list) else value

@@ -155,7 +155,7 @@ def test_what_a_reader_is_told_first(written: MadeRun, cache: Cache) -> None:
         "Always answering with no class would give 39.3\u00a0%, and be wholly right about 25.0\u00a0% of the pictures.",
         "Always answering “ant, bee”, the most common set, would give 39.3\u00a0%, and be wholly right about 12.5\u00a0%.",
     ]
-    unknown = "1 labels of test pictures are not known, and count neither way."
+    unknown = "1 label of a test picture is not known, and counts neither way."
     assert unknown in [block.text for block in of_kind(told, Paragraph)]
 
 
