@@ -74,7 +74,7 @@ class Learned:
     headline: str
     examined: Examined
     dataset: Dataset
-    choice: Choice
+    choice: Choice[Candidate]
     tested: Tested
     computed: int  # pictures that went through the frozen network
     reused: int  # pictures whose embedding was in the cache
@@ -263,7 +263,7 @@ def _weights(candidate: Candidate) -> bytes:
     path = candidate.backbone.weights
     with storage_errors(path):
         tensors = safetensors.numpy.load(path.read_bytes())
-    tensors |= {"classifier.weight": candidate.weight, "classifier.bias": candidate.bias}
+    tensors |= candidate.head()
     # One entry: safetensors writes several in an order that changes from run to run.
     data: bytes = safetensors.numpy.save(tensors, metadata={"backbone": candidate.backbone.name})
     return data

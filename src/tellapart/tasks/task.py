@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Manifest, TaskName
-from tellapart.evaluation.choosing import Candidate, Choice, Validated
+from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
 
 if TYPE_CHECKING:
@@ -76,14 +76,19 @@ class Task:
     split: AssignSplits  # copies and groups together, what matters for the task balanced
     # Raises SettingsError for what only another task looks at, DataError for what cannot be learned.
     check: Callable[[TrainSettings, Dataset], None]
-    quick: Callable[[TrainSettings, Dataset, Embedded], Candidate] | None  # the answer without gradients (the probe)
+    quick: (
+        Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
+    )  # the answer without gradients (the probe)
     build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
-    validate: Callable[[Candidate, Dataset], Validated]
-    correct: Callable[[TrainSettings, Choice, Dataset], Choice]  # what the validation split still mends, once chosen
-    test: Callable[[TrainSettings, Choice, Dataset], Tested]  # the only look at the test split
-    export: Callable[[Choice, Tested, Manifest], bytes]  # model.onnx
+    # A candidate is the task's own kind of evaluation/choosing.Candidate.
+    validate: Callable[[Any, Dataset], Validated[Any]]
+    correct: Callable[
+        [TrainSettings, Choice[Any], Dataset], Choice[Any]
+    ]  # what the validation split still mends, once chosen
+    test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
+    export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
     score: Callable[..., dict[str, Any]]  # answers of a model file against targets -> figures with intervals
     telling: Telling  # the test in words
     sections: Callable[..., Any]  # a finished run -> the parts of its report

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.examples import PictureFile
 from tellapart.errors import DataError
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import embed_pictures
 from tellapart.models.build import network_state
@@ -28,7 +28,7 @@ WORK = "work"  # in the run's folder, until the run is finished
 
 def finish_network(
     prepared: Prepared, fitted: Fitted, pictures: Sequence[PictureFile], run: Run, reporter: Reporter
-) -> Candidate:
+) -> LinearCandidate:
     """Export a trained network and answer for `pictures` through the exported file alone, over all views of a picture.
 
     Raises: BackboneError, StorageError; TypeError for a network that is no linear classifier on an embedding.
@@ -58,7 +58,7 @@ def finish_network(
         seconds=0.0,
         test_time_augmentation=views,
     )
-    return Candidate(
+    return LinearCandidate(
         strategy=prepared.strategy,
         backbone=backbone,
         weight=tensors["classifier.weight"].numpy().astype(np.float32),
