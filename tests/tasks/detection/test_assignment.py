@@ -35,9 +35,14 @@ def by_loops(scores: Tensor, boxes: Tensor, truth: Tensor) -> tuple[np.ndarray, 
     iou = box_iou(torch.tensor([row[1:5] for row in truths], dtype=torch.float64), boxes.double()).numpy()
     chosen: dict[int, list[int]] = {}
     for number, row in enumerate(truths):
-        inside = [place for place, (x, y) in enumerate(MIDDLES.tolist()) if row[1] < x < row[3] and row[2] < y < row[4]]
-        metric = {place: likely[place, int(row[0])] * iou[number, place] ** 6 for place in inside}
-        for place in sorted(inside, key=lambda place: -metric[place])[:9]:
+        across, down = (row[1] + row[3]) / 2, (row[2] + row[4]) / 2
+        able = [
+            place
+            for place, (x, y, stride) in enumerate(PLACES.tolist())
+            if row[1] < x < row[3] and row[2] < y < row[4] and max(abs(x - across), abs(y - down)) <= 2.5 * stride
+        ]
+        metric = {place: likely[place, int(row[0])] * iou[number, place] ** 6 for place in able}
+        for place in sorted(able, key=lambda place: -metric[place])[:9]:
             chosen.setdefault(place, []).append(number)
     owner = np.full(len(MIDDLES), -1)
     for place, numbers in chosen.items():
@@ -58,7 +63,7 @@ def test_it_is_as_plain_loops_say(seed: int) -> None:
     for picture in range(3):
         for number in range(2 + picture * 2):
             left, top = generator.uniform(-4, 40, 2)
-            wide, high = generator.uniform(10, 40, 2)
+            wide, high = generator.uniform(10, 60, 2)
             truth[picture, number] = (generator.integers(0, 2), left, top, left + wide, top + high, 0)
     scores, boxes = predictions(seed, pictures=3)
     assigned = assign(scores, boxes, torch.from_numpy(truth), PLACES)
@@ -81,6 +86,22 @@ def test_the_best_place_is_wanted_to_be_as_sure_as_its_box_is_good() -> None:
     assert float(assigned.weights[0, best]) >= iou - 1e-6
     assert int((assigned.weights > 0).sum()) == 9
     assert float(assigned.scores[0, :, 0].sum()) == 0
+
+
+def test_of_a_large_box_each_level_has_as_many_places_that_may_answer() -> None:
+    # One place at a time says the box rightly, so it answers, wherever it is: only the reach keeps it from that.
+    large = places(320)
+    truth = torch.tensor([[[0.0, 0, 0, 320, 320, 0]]])
+    reached = []
+    for stride, apart in ((8, 20), (16, 40), (32, 80)):
+        level = large[:, 2] == stride
+        for number in level.nonzero().flatten().tolist():
+            boxes = torch.zeros(1, len(large), 4)
+            boxes[0, number] = torch.tensor([0.0, 0, 320, 320])
+            answers = bool(assign(torch.zeros(1, len(large), 1), boxes, truth, large).weights[0, number] > 0)
+            assert answers == bool((large[number, :2] - 160).abs().amax() <= apart)
+            reached += [stride] * answers
+    assert [reached.count(stride) for stride in (8, 16, 32)] == [36, 36, 36]
 
 
 def test_a_picture_without_boxes_wants_nothing_and_counts_everywhere() -> None:

@@ -158,6 +158,15 @@ def test_validation_is_told_as_average_precision() -> None:
     assert other.rank < judged.rank
 
 
+def test_of_epochs_that_find_as_many_the_one_whose_boxes_fit_better_ranks_higher() -> None:
+    truth = batch(12, 99).targets
+    apart = truth.clone()
+    apart[..., 3] += 3
+    exact, wider = (learner().judge(Knowing(rows)) for rows in (truth, apart))
+    assert exact.figures["AP50"] == wider.figures["AP50"] == pytest.approx(1.0)
+    assert exact.rank > wider.rank + 0.1
+
+
 def test_of_equal_figures_the_lower_loss_ranks_higher() -> None:
     def nothing(found: Sequence[FoundBoxes], truth: Any, classes: int) -> dict[str, float]:
         return {"AP50": 0.0}

@@ -1,7 +1,8 @@
 """Which place of a picture answers for which box. In: scores and boxes at places, true boxes. Out: Assigned. Next: loss.py.
 
 Task-aligned: a place answers for a box where both its score for the box's class and its own box are already good, so that the
-best score and the best box come from one place. Source: Feng et al. 2021, TOOD, arXiv 2108.07755, section 3.2.
+best score and the best box come from one place. Source: Feng et al. 2021, TOOD, arXiv 2108.07755, section 3.2. Only places
+near a box's middle may answer: centre sampling, Tian et al. 2020, FCOS, arXiv 2006.09214.
 
 Shapes: B pictures, P places (x, y, stride in pixels, see network.py), K classes, M boxes of the picture that has most. True boxes
 are float32 [B, M, 6]: class, left, top, right, bottom in pixels of the input, and 1 for a difficult one, else 0; rows of NaN stand
@@ -16,6 +17,9 @@ import torch
 from torch import Tensor
 
 TOP = 9  # places at most that answer for one box
+# Strides of its level, at most, from the middle of a box to a place that may answer for it, across and down. Without it the many
+# places of the fine levels that are in a large box win by chance, and no score can tell which of them will.
+REACH = 2.5
 _SCORE_POWER, _OVERLAP_POWER = 1.0, 6.0  # alpha and beta of the paper
 _LEAST = 1e-9
 
@@ -33,9 +37,9 @@ class Assigned:
 def assign(scores: Tensor, boxes: Tensor, truth: Tensor, places: Tensor) -> Assigned:
     """Of logits [B, P, K], boxes [B, P, 4], true boxes [B, M, 6] (M at least 1) and places [P, 3]; no gradient passes.
 
-    For each box the TOP places whose middle is inside it, ranked by score x overlap^6; the wanted score of the best is its
-    overlap (IoU), and that of the others is less as they rank lower. Where two boxes want one place, it answers for the one
-    that it overlaps more. A box that no middle is in gets the nearest place of the finest level.
+    For each box the TOP places whose middle is inside it and within REACH of the box's own, ranked by score x overlap^6; the
+    wanted score of the best is its overlap (IoU), and that of the others is less as they rank lower. Where two boxes want one
+    place, it answers for the one that it overlaps more. A box that no middle is in gets the nearest place of the finest level.
     """
     with torch.no_grad():
         known = ~truth[..., 0].isnan()
@@ -47,7 +51,7 @@ def assign(scores: Tensor, boxes: Tensor, truth: Tensor, places: Tensor) -> Assi
         likely = scores.sigmoid().transpose(1, 2)  # [B, K, P]
         likely = likely.gather(1, classes_BM[..., None].expand(-1, -1, likely.shape[-1]))
         metric = likely**_SCORE_POWER * overlap**_OVERLAP_POWER
-        able = (inside | _nearest(true_BM4, places, inside)) & wanted[..., None]
+        able = ((inside & _central(true_BM4, places)) | _nearest(true_BM4, places, inside)) & wanted[..., None]
         chosen = _best(metric, able)
         chosen &= overlap.where(chosen, -1.0).argmax(1, keepdim=True) == _numbers(chosen)
         answers = chosen.any(1)  # [B, P]
@@ -85,6 +89,13 @@ def _inside(true_BM4: Tensor, middles: Tensor) -> Tensor:
     """Whether a place's middle is within a box, bool [B, M, P]."""
     beyond = torch.cat([middles - true_BM4[:, :, None, :2], true_BM4[:, :, None, 2:] - middles], dim=-1)
     return beyond.amin(-1) > 0
+
+
+def _central(true_BM4: Tensor, places: Tensor) -> Tensor:
+    """Whether a place is within REACH strides of a box's middle, bool [B, M, P]."""
+    own = (true_BM4[..., :2] + true_BM4[..., 2:]) / 2
+    far = (places[:, :2] - own[:, :, None]).abs().amax(-1)
+    return far <= REACH * places[:, 2]
 
 
 def _nearest(true_BM4: Tensor, places: Tensor, inside: Tensor) -> Tensor:

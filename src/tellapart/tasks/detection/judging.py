@@ -1,4 +1,4 @@
-"""Average precision of an epoch. In: found and true boxes. Out: AP50, AP75, AP. Next: matching.py.
+"""Average precision of an epoch. In: found and true boxes. Out: AP, AP50, AP75. Next: matching.py.
 
 N pictures, M boxes of the picture that has most.
 """
@@ -15,11 +15,12 @@ from tellapart.answers.boxes import FoundBoxes
 from tellapart.tasks.detection.average_precision import coco_figures
 from tellapart.tasks.detection.matching import ClassMatches, TrueBoxes, match
 
-_FIGURES = {"AP50": "ap50", "AP75": "ap75", "AP": "ap"}
+# AP first, by which epochs are ranked: AP50 hardly tells one late epoch from the next, and not at all how well boxes fit.
+_FIGURES = {"AP": "ap", "AP50": "ap50", "AP75": "ap75"}
 
 
 def judge_boxes(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_count: int) -> dict[str, float]:
-    """AP50 at an IoU of 0.5, AP75, and AP over 0.5 to 0.95: means over the classes with a box that counts, 0 without any.
+    """AP over IoUs of 0.5 to 0.95, AP50 at 0.5, AP75: means over the classes with a box that counts, 0 without any.
 
     `truth` [N, M, 6]: class, left, top, right, bottom, and 1 for a difficult box, which counts neither way; rows of NaN are none.
     """
