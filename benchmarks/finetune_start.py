@@ -34,7 +34,7 @@ from tellapart.features.caching import row_limit_bytes
 from tellapart.features.frozen import OUTPUT, CachedViews, cache_views
 from tellapart.features.shrink import shrink, training_square
 from tellapart.models.build import build_pretrained
-from tellapart.models.freezing import freeze, layer_groups, parse_unfreeze
+from tellapart.models.freezing import freeze, parse_unfreeze
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import trace
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
@@ -179,7 +179,7 @@ def tune(
         start=split.start,
     )
     optimizer = build_optimizer(
-        layer_groups(network),
+        network.layer_groups(),
         name=loop.optimizer,
         learning_rate=loop.learning_rate or _RATE,
         head_learning_rate=loop.head_learning_rate,

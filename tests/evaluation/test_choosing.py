@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tellapart.evaluation.choosing import Candidate, Validated, choose, comparison, only
+from tellapart.evaluation.choosing import LinearCandidate, Validated, choose, comparison, only
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import Preprocessing
 
@@ -15,7 +18,7 @@ ROWS = np.arange(200)
 LABELS = np.arange(200) % 2
 
 
-def candidate(strategy: str, margins: np.ndarray) -> Candidate:
+def candidate(strategy: str, margins: np.ndarray) -> LinearCandidate:
     """A classifier of two classes whose logit for the right one is larger by `margins` [200]."""
     logits = np.zeros((200, 2), dtype=np.float32)
     logits[ROWS, LABELS] = margins
@@ -31,7 +34,7 @@ def candidate(strategy: str, margins: np.ndarray) -> Candidate:
         reused=False,
         seconds=0.0,
     )
-    return Candidate(
+    return LinearCandidate(
         strategy=strategy,
         backbone=backbone,
         weight=np.eye(2, dtype=np.float32),
@@ -48,7 +51,7 @@ def margins(wrong: int, size: float = 2.0) -> np.ndarray:
     return found
 
 
-def validated(strategy: str, margins: np.ndarray) -> Validated:
+def validated(strategy: str, margins: np.ndarray) -> Validated[LinearCandidate]:
     """A classifier of two classes with these margins on the validation split."""
     losses = np.log1p(np.exp(-margins))
     return Validated(
@@ -106,7 +109,7 @@ def test_the_comparison_names_the_winner_first() -> None:
     assert only(probe).reason == ""
 
 
-def scored(strategy: str, log_losses: list[float], accuracy: float = 0.9) -> Validated:
+def scored(strategy: str, log_losses: list[float], accuracy: float = 0.9) -> Validated[LinearCandidate]:
     """A classifier with these log losses on the validation split."""
     return Validated(
         candidate=candidate(strategy, margins(0)),
@@ -139,3 +142,31 @@ def test_more_than_one_standard_error_and_no_more_mistakes(
     assert choice.winner is (other if wins else simpler)
     assert choice.compared == ((other, simpler) if wins else (simpler, other))
     assert f"validation pictures the fine-tuned network {because} (log loss " in choice.reason
+
+
+def test_a_linear_layer_is_kept_beside_its_backbones_weights() -> None:
+    one = replace(candidate("probe", margins(1)), bias=np.array([0.5, -0.5], dtype=np.float32))
+    assert {name: value.tolist() for name, value in one.head().items()} == {
+        "classifier.weight": [[1.0, 0.0], [0.0, 1.0]],
+        "classifier.bias": [0.5, -0.5],
+    }
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A candidate that answers with something else than an embedding's logits."""
+
+    strategy: str
+    backbone: ReadyBackbone
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def head(self) -> dict[str, np.ndarray]:
+        return {}
+
+
+def test_candidates_without_a_linear_layer_are_chosen_from_alike() -> None:
+    linear = [validated("probe", margins(40)), validated("finetune", margins(10))]
+    finders = [replace(one, candidate=Finder(one.candidate.strategy, one.candidate.backbone)) for one in linear]
+    choice: Any = choose(*finders)
+    assert (choice.winner, choice.reason) == (finders[1], choose(*linear).reason)
+    assert comparison(choice) == comparison(choose(*linear))

@@ -8,7 +8,7 @@ import torch
 
 from tellapart.errors import SettingsError
 from tellapart.models.build import network_state, stage_network
-from tellapart.models.freezing import freeze, layer_groups, parse_unfreeze
+from tellapart.models.freezing import freeze, parse_unfreeze
 from tellapart.models.staged import StagedNetwork
 from tellapart.preprocessing import Preprocessing
 
@@ -102,7 +102,7 @@ def test_more_stages_than_there_are_cannot_train() -> None:
 def test_layer_groups_go_from_the_lowest_trained_stage_to_the_classifier() -> None:
     network = staged()
     freeze(network, 2)
-    groups = layer_groups(network)
+    groups = network.layer_groups()
     assert [{name.split(".")[0] for name, _ in group} for group in groups] == [{"layer3"}, {"layer4"}, {"classifier"}]
     state = network_state(network)
     assert all(value.data_ptr() == state[name].data_ptr() for group in groups for name, value in group)
@@ -112,7 +112,7 @@ def test_layer_groups_go_from_the_lowest_trained_stage_to_the_classifier() -> No
 def test_with_all_stages_every_parameter_is_in_one_group(name: str) -> None:
     network = staged(name, size=160)
     freeze(network, len(network.stages))
-    groups = layer_groups(network)
+    groups = network.layer_groups()
     assert len(groups) == len(network.stages) + 1
     grouped = [id(value) for group in groups for _, value in group]
     assert sorted(grouped) == sorted(id(value) for value in network.parameters())
@@ -123,7 +123,7 @@ def test_a_transformers_positions_belong_to_its_first_stage() -> None:
     freeze(network, len(network.stages) - 1)
     assert not network.trunk.get_parameter("pos_embed").requires_grad
     freeze(network, len(network.stages))
-    assert "pos_embed" in dict(layer_groups(network)[0])
+    assert "pos_embed" in dict(network.layer_groups()[0])
 
 
 def test_what_runs_after_the_last_stage_trains_with_it() -> None:
@@ -132,4 +132,4 @@ def test_what_runs_after_the_last_stage_trains_with_it() -> None:
     freeze(network, 0)
     assert not network.trunk.get_parameter("conv_head.weight").requires_grad
     freeze(network, 1)
-    assert "conv_head.weight" in dict(layer_groups(network)[0])
+    assert "conv_head.weight" in dict(network.layer_groups()[0])

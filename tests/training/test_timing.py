@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,8 +17,9 @@ from tellapart.models.scratch import build_scratch
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import cores
 from tellapart.training.devices import Devices, default_workers
+from tellapart.training.learner import Batch, Judged, Losses
 from tellapart.training.planning import Costs
-from tellapart.training.timing import Speed, _settle, _step_seconds, _with_varying, measure
+from tellapart.training.timing import Speed, Trial, _settle, _step_seconds, _with_varying, measure
 
 SIDE = 16
 ONE = Devices(threads=1)
@@ -47,23 +50,54 @@ def network(room: Room | None = None) -> Any:
     return built
 
 
-def timed(one: nn.Module, **changes: Any) -> Speed:
+class Sums:
+    """Learns to give the targets' sums, which none of our tasks does, and notes what it was given."""
+
+    parts: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self.prepared: list[Batch] = []
+
+    def prepare(self, batch: Batch, seed: int) -> Batch:
+        self.prepared.append(batch)
+        return batch
+
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        assert network.training
+        return Losses(items=(network(batch.inputs).sum(1) - batch.targets.sum(1)) ** 2, parts={})
+
+    def chunks(self, batch: Batch, count: int) -> Sequence[Batch]:
+        return batch.split(count)
+
+    def judge(self, network: nn.Module) -> Judged:
+        raise AssertionError("nothing is judged while a step is timed")
+
+
+def trial(one: nn.Module, **changes: Any) -> Trial:
     settings: dict[str, Any] = {
+        "learner": Sums(),
+        "targets": np.arange(6, dtype=np.float32).reshape(3, 2),
         "start": 0,
         "shape": (SIDE, SIDE, 3),
+    }
+    return Trial(network=one, **{**settings, **changes})  # type: ignore[arg-type]
+
+
+def timed(one: nn.Module, made: Trial | None = None, **changes: Any) -> Speed:
+    settings: dict[str, Any] = {
         "lower": None,
         "devices": ONE,
         "batch_size": 8,
         "augment": build_augmentation(resolve("light"), size=SIDE),
         "preprocessing": Preprocessing(size=SIDE),
     }
-    return measure(one, **{**settings, **changes})  # type: ignore[arg-type]
+    return measure(made or trial(one), **{**settings, **changes})
 
 
 @pytest.mark.parametrize(("patience", "tried"), [(None, {16}), (0.0, {2}), (1000.0, {2, 16})])
 def test_little_time_is_not_spent_on_measuring(patience: float | None, tried: set[int]) -> None:
     room = Room(100)
-    assert min(_step_seconds(network(room), 0, (SIDE, SIDE, 3), ONE, 16, patience)) > 0
+    assert min(_step_seconds(trial(network(room)), ONE, 16, patience)) > 0
     assert set(room.tried) == tried
 
 
@@ -115,10 +149,35 @@ def test_every_cost_is_found_and_the_network_stays_as_it_was() -> None:
     assert all(parameter.grad is None for parameter in one.parameters())
 
 
+def test_the_learner_is_asked_for_the_losses_of_pictures_with_targets_of_its_own() -> None:
+    learner = Sums()
+    _step_seconds(trial(network(), learner=learner), ONE, 8)
+    (batch,) = learner.prepared
+    assert (batch.inputs.shape, batch.inputs.dtype) == ((8, SIDE, SIDE, 3), torch.uint8)
+    assert batch.targets.tolist() == [[0, 1], [2, 3], [4, 5], [0, 1], [2, 3], [4, 5], [0, 1], [2, 3]]
+    assert batch.rows.tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+
+
+def test_above_frozen_stages_a_step_begins_with_activations() -> None:
+    one = build_scratch("resnet18", class_count=2, seed=0, size=64).network
+    seen: list[tuple[Any, ...]] = []
+    one.register_forward_pre_hook(
+        lambda network, given, named: seen.append((given[0].dtype, named["start"])), with_kwargs=True
+    )
+
+    class Above(Sums):
+        def losses(self, network: nn.Module, batch: Batch) -> Losses:
+            assert batch.inputs.dtype == torch.float16
+            return Losses(items=network(batch.inputs.float(), start=3).sum(1), parts={})
+
+    assert min(_step_seconds(trial(one, learner=Above(), start=3, shape=(256, 4, 4)), ONE, 2)) > 0
+    assert set(seen) == {(torch.float32, 3)}
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_fewer_pictures_where_memory_runs_out(training: bool) -> None:
     room = Room(5, training=training)
-    train, look = _step_seconds(network(room), 0, (SIDE, SIDE, 3), ONE, 16)
+    train, look = _step_seconds(trial(network(room)), ONE, 16)
     assert train > 0
     assert look > 0
     assert list(dict.fromkeys(room.tried)) == [16, 8, 4]
@@ -135,7 +194,7 @@ def test_memory_for_less_than_two_pictures_is_refused() -> None:
 
 def test_other_errors_pass() -> None:
     with pytest.raises(RuntimeError, match="must match the size"):
-        timed(network(), shape=(SIDE, SIDE, 5))
+        timed(network(), trial(network(), shape=(SIDE, SIDE, 5)))
 
 
 def test_on_a_gpu_the_slower_of_training_and_varying_counts() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,34 @@ class HeldOut:
     logits: NDArray[np.floating]  # [n, K]; NaN where the others could not teach it
 
 
+class Candidate(Protocol):
+    """A trained network, whatever its task; what it answers with is the task's own."""
+
+    @property
+    def strategy(self) -> str:
+        """How it was trained: probe, finetune or scratch."""
+        ...
+
+    @property
+    def backbone(self) -> ReadyBackbone:
+        """Its network as ONNX, and where that came from."""
+        ...
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """How the training went, for metrics.json."""
+        ...
+
+    def head(self) -> Mapping[str, NDArray[np.float32]]:
+        """The weights that the backbone's own file lacks or has otherwise, by name, of any shape."""
+        ...
+
+
+AnyCandidate = TypeVar("AnyCandidate", bound=Candidate, covariant=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Candidate:
+class LinearCandidate:
     """A trained classifier: a network to the embedding, and a linear layer on it."""
 
     strategy: str  # probe, finetune or scratch
@@ -38,6 +64,10 @@ class Candidate:
     details: Mapping[str, Any]  # for metrics.json
     held_out: HeldOut | None = None  # more to calibrate on, of a classifier quick enough to be fitted again
 
+    def head(self) -> dict[str, NDArray[np.float32]]:
+        """The linear layer, under the names of models/build.network_state."""
+        return {"classifier.weight": self.weight, "classifier.bias": self.bias}
+
     def last_layer(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The embeddings [n, d] without the means of the stages: foreign pictures are better told apart by the last layer."""
         return self.embeddings(rows)[:, sum(self.backbone.stages) :]
@@ -48,10 +78,10 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Validated:
+class Validated(Generic[AnyCandidate]):
     """A candidate on the validation split, calibrated there."""
 
-    candidate: Candidate
+    candidate: AnyCandidate
     losses: NDArray[np.float64]  # [n], log loss of each item in nats, calibrated on others
     figure_name: str  # what people look at, such as accuracy
     figure: float  # in [0, 1]; the higher, the better
@@ -60,15 +90,15 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Choice:
+class Choice(Generic[AnyCandidate]):
     """The one that is kept, and why."""
 
-    winner: Validated
+    winner: Validated[AnyCandidate]
     reason: str  # a sentence; empty where there was nothing to choose
-    compared: tuple[Validated, ...]
+    compared: tuple[Validated[AnyCandidate], ...]
 
 
-def choose(simpler: Validated, other: Validated) -> Choice:
+def choose(simpler: Validated[AnyCandidate], other: Validated[AnyCandidate]) -> Choice[AnyCandidate]:
     """Keep `other` when it is better than `simpler` by more than chance would make it."""
     gains = simpler.losses - other.losses
     gain = float(gains.mean())
@@ -91,12 +121,12 @@ def choose(simpler: Validated, other: Validated) -> Choice:
     return Choice(winner=kept, reason=reason, compared=(kept, left))
 
 
-def only(validated: Validated, reason: str = "") -> Choice:
+def only(validated: Validated[AnyCandidate], reason: str = "") -> Choice[AnyCandidate]:
     """There is nothing to compare with."""
     return Choice(winner=validated, reason=reason, compared=(validated,))
 
 
-def comparison(choice: Choice) -> Sequence[dict[str, Any]]:
+def comparison(choice: Choice[Candidate]) -> Sequence[dict[str, Any]]:
     """The candidates as JSON, the winner first."""
     return [
         {

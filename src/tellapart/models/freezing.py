@@ -1,11 +1,11 @@
-"""Which stages of a network train. In: StagedNetwork, --unfreeze. Out: frozen stages, layer groups. Next: build.py."""
+"""Which stages of a network train. In: StagedNetwork, --unfreeze. Out: frozen stages. Next: build.py."""
 
 from __future__ import annotations
 
 import math
 
 from tellapart.errors import SettingsError
-from tellapart.models.staged import NamedParameters, StagedNetwork
+from tellapart.models.staged import StagedNetwork
 
 
 def parse_unfreeze(text: str, stage_count: int) -> int:
@@ -47,18 +47,3 @@ def freeze(network: StagedNetwork, trained: int) -> None:
         for _, parameter in network.stage_parameters(stage):
             parameter.requires_grad_(stage >= network.frozen)
     network.train(network.training)
-
-
-def layer_groups(network: StagedNetwork) -> list[NamedParameters]:
-    """The parameters that train: one list a stage, from the lowest that trains, and the classifier's as the last.
-
-    Names are those of `network_state`. Layer-wise learning-rate decay goes by a list's distance from the last one.
-    """
-    stages = [network.stage_parameters(stage) for stage in range(network.frozen, len(network.stages))]
-    classifier = [
-        (f"{part}.{name}", parameter)
-        for part, module in (("dense", network.dense), ("classifier", network.classifier))
-        for name, parameter in module.named_parameters()
-    ]
-    groups = [[(name, value) for name, value in group if value.requires_grad] for group in [*stages, classifier]]
-    return [group for group in groups if group]

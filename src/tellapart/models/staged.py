@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tellapart.models.trainable import NamedParameters, Trainable, only_trained
 from tellapart.preprocessing import Preprocessing
-
-NamedParameters = list[tuple[str, nn.Parameter]]
 
 _CONTAINERS = ("blocks", "stages", "layers")  # in timm's networks: one child a stage
 _FLAT = ("features",)  # VGG, DenseNet: layers and blocks in one list, to be grouped by resolution
@@ -29,7 +28,7 @@ _TOLERANCE = 1e-4  # relative; the chain of stages must give what the network's 
 _LUMA = (0.299, 0.587, 0.114)
 
 
-class StagedNetwork(nn.Module):
+class StagedNetwork(Trainable):
     """Pictures -> stages -> embedding -> dropout -> linear classifier.
 
     `start` cuts a call: with `start=k` the input is what stage k - 1 gave, float [B, C, H, W] (of a transformer
@@ -136,6 +135,16 @@ class StagedNetwork(nn.Module):
         run between the last stage and the classifier belong to the last.
         """
         return [(name, value) for name, value in self.trunk.named_parameters() if self._stage_of(name) == stage]
+
+    def layer_groups(self) -> list[NamedParameters]:
+        """As every Trainable; dense layers train with the classifier. Names are those of `network_state`."""
+        stages = [self.stage_parameters(stage) for stage in range(self.frozen, len(self.stages))]
+        classifier = [
+            (f"{part}.{name}", parameter)
+            for part, module in (("dense", self.dense), ("classifier", self.classifier))
+            for name, parameter in module.named_parameters()
+        ]
+        return only_trained([*stages, classifier])
 
     def train(self, mode: bool = True) -> StagedNetwork:
         """As torch does, except that frozen stages stay in evaluation mode: no dropout, statistics as they are."""

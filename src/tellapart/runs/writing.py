@@ -26,8 +26,7 @@ from tellapart.data.examples_csv import write_examples
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, comparison
 from tellapart.export.parity import check_parity
-from tellapart.features.backbone import ReadyBackbone
-from tellapart.preprocessing import load
+from tellapart.preprocessing import Preprocessing, load
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, versions
 from tellapart.runtime import Session
@@ -43,7 +42,9 @@ class Expected:
     """What an output of the finished file must be for the first test pictures."""
 
     of: str  # what a message calls it
-    values: Callable[[NDArray[np.float32]], NDArray[np.float32]]  # the file's own embeddings [n, D] -> [n, ...]
+    # The file's outputs by name, [n, ...] each, at least those of `reads` -> what this one must be, [n, ...].
+    values: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
+    reads: tuple[str, ...] = ()
     tolerance: float | None = None  # relative above 1; None: that of probabilities
 
 
@@ -74,7 +75,7 @@ class Learned:
     headline: str
     examined: Examined
     dataset: Dataset
-    choice: Choice
+    choice: Choice[Candidate]
     tested: Tested
     computed: int  # pictures that went through the frozen network
     reused: int  # pictures whose embedding was in the cache
@@ -97,7 +98,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
     write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
     manifest = _manifest(run, learned)
     data = export(manifest)
-    difference = _prove(data, shown[:PROOF], tested, learned.choice.winner.candidate.backbone)
+    difference = _prove(data, shown[:PROOF], tested.expected, learned.choice.winner.candidate.backbone.preprocessing)
     metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
     write_bytes(folder / "weights.safetensors", _weights(learned.choice.winner.candidate))
@@ -191,7 +192,12 @@ def expected_of(
 ) -> dict[str, Expected]:
     """Of test pictures the probabilities [n, K], and what `novelty` [n] makes of the file's own embeddings [n, D]."""
     return {
-        "novelty": Expected(of="novelty scores", values=novelty, tolerance=NOVELTY_TOLERANCE),
+        "novelty": Expected(
+            of="novelty scores",
+            values=lambda outputs: novelty(outputs["embedding"]),
+            reads=("embedding",),
+            tolerance=NOVELTY_TOLERANCE,
+        ),
         "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
     }
 
@@ -214,23 +220,25 @@ def scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Sco
     }
 
 
-def _prove(data: bytes, shown: Sequence[Example], tested: Tested, backbone: ReadyBackbone) -> float:
+def _prove(
+    data: bytes, shown: Sequence[Example], expected: Mapping[str, Expected], preprocessing: Preprocessing
+) -> float:
     """The largest difference between probabilities as tested and as the new file gives them. Raises: ModelFileError."""
     what = "the new model.onnx"
     session = Session(data, source=what)
     with storage_errors(shown[0].path):
-        images = np.stack([load(read_bytes(example.path), backbone.preprocessing) for example in shown])
-    names = list(tested.expected)
-    embedding, *found = session.run(images, ["embedding", *names])
+        images = np.stack([load(read_bytes(example.path), preprocessing) for example in shown])
+    read = (name for one in expected.values() for name in one.reads)
+    names = list(dict.fromkeys([*read, *expected]))
+    outputs = dict(zip(names, session.run(images, names), strict=True))
     largest = 0.0
-    for name, value in zip(names, found, strict=True):
-        one = tested.expected[name]
-        expected = one.values(embedding)
+    for name, one in expected.items():
+        wanted, value = one.values(outputs), outputs[name]
         if one.tolerance is None:
-            largest = max(largest, check_parity(expected, value, what=what, of=one.of))
+            largest = max(largest, check_parity(wanted, value, what=what, of=one.of))
             continue
-        scale = np.maximum(expected, 1)
-        relative = (expected / scale).astype(np.float32), (value / scale).astype(np.float32)
+        scale = np.maximum(wanted, 1)
+        relative = (wanted / scale).astype(np.float32), (value / scale).astype(np.float32)
         check_parity(*relative, what=what, of=one.of, tolerance=one.tolerance)
     return largest
 
@@ -263,7 +271,7 @@ def _weights(candidate: Candidate) -> bytes:
     path = candidate.backbone.weights
     with storage_errors(path):
         tensors = safetensors.numpy.load(path.read_bytes())
-    tensors |= {"classifier.weight": candidate.weight, "classifier.bias": candidate.bias}
+    tensors |= candidate.head()
     # One entry: safetensors writes several in an order that changes from run to run.
     data: bytes = safetensors.numpy.save(tensors, metadata={"backbone": candidate.backbone.name})
     return data

@@ -16,7 +16,7 @@ class Lesson(Protocol):
 
     @property
     def class_count(self) -> int:
-        """K, of what the network gives."""
+        """K, of the data set."""
         ...
 
     @property

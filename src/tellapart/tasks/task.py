@@ -15,18 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Manifest, TaskName
-from tellapart.evaluation.choosing import Candidate, Choice, Validated
+from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
 
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
+    from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
+    from tellapart.data.examples import Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
+    from tellapart.features.shrink import ShrunkPictures
     from tellapart.models.build import BuiltNetwork
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.source import MakeSource, UsableRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
 
@@ -49,6 +53,14 @@ class Telling(Protocol):
         ...
 
 
+def _pictures_alone(
+    dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
+) -> UsableRows:
+    from tellapart.tasks.source import pictures_alone
+
+    return pictures_alone(dataset, split, pictures, augment=augment, seed=seed)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One task, whole. N rows of a data set, K classes."""
@@ -64,13 +76,19 @@ class Task:
     split: AssignSplits  # copies and groups together, what matters for the task balanced
     # Raises SettingsError for what only another task looks at, DataError for what cannot be learned.
     check: Callable[[TrainSettings, Dataset], None]
-    quick: Callable[[TrainSettings, Dataset, Embedded], Candidate] | None  # the answer without gradients (the probe)
+    quick: (
+        Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
+    )  # the answer without gradients (the probe)
     build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
+    source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
-    validate: Callable[[Candidate, Dataset], Validated]
-    correct: Callable[[TrainSettings, Choice, Dataset], Choice]  # what the validation split still mends, once chosen
-    test: Callable[[TrainSettings, Choice, Dataset], Tested]  # the only look at the test split
-    export: Callable[[Choice, Tested, Manifest], bytes]  # model.onnx
+    # A candidate is the task's own kind of evaluation/choosing.Candidate.
+    validate: Callable[[Any, Dataset], Validated[Any]]
+    correct: Callable[
+        [TrainSettings, Choice[Any], Dataset], Choice[Any]
+    ]  # what the validation split still mends, once chosen
+    test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
+    export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
     score: Callable[..., dict[str, Any]]  # answers of a model file against targets -> figures with intervals
     telling: Telling  # the test in words
     sections: Callable[..., Any]  # a finished run -> the parts of its report

@@ -1,4 +1,4 @@
-"""How long a picture takes here. In: a network, an augmentation. Out: Speed. Next: planning.py."""
+"""How long a picture takes here. In: a network, its learner, an augmentation. Out: Speed. Next: planning.py."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from tellapart.data.augment import Augment
 from tellapart.errors import TrainingError
 from tellapart.features.shrink import training_square
-from tellapart.models.staged import StagedNetwork
 from tellapart.models.symmetry import VIEWS, TestTimeAugmentation
+from tellapart.models.trainable import Trainable
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.training.devices import Devices, default_workers, training_threads
+from tellapart.training.learner import Batch, Learner
 from tellapart.training.memory import keep_freed_memory
 from tellapart.training.planning import Costs
 from tellapart.training.update import within_memory
@@ -42,11 +44,20 @@ class Speed:
     deployed: float  # the finished network, decoding included, on all cores
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trial:
+    """The training of which a step is timed, on made pictures."""
+
+    network: Trainable
+    learner: Learner
+    targets: NDArray[Any]  # [N, ...], as the learner takes them, of at least one picture; a step repeats them as needed
+    start: int  # the network's stage that a step's input goes into; 0: pictures
+    shape: Sequence[int]  # of one input: [C, H, W], or [S, S, 3]
+
+
 def measure(
-    network: StagedNetwork,
+    trial: Trial,
     *,
-    start: int,
-    shape: Sequence[int],
     lower: Path | None,
     augment: Augment,
     devices: Devices,
@@ -72,7 +83,7 @@ def measure(
     if lower is not None:
         view = varied / cores() + _view_seconds(lower, preprocessing.size, now)
     patience = None if left is None else _SHARE * max(0.0, left)
-    train, validate = _step_seconds(network, start, shape, devices, batch_size, patience, now)
+    train, validate = _step_seconds(trial, devices, batch_size, patience, now)
     if lower is None:  # pictures are varied anew in each epoch
         train = _with_varying(train, varied, devices, workers)
     deployed = _DECODING / cores() + len(VIEWS[test_time_augmentation]) * (view + validate)
@@ -101,9 +112,7 @@ def _view_seconds(lower: Path, size: int, now: Callable[[], float]) -> float:
 
 
 def _step_seconds(
-    network: StagedNetwork,
-    start: int,
-    shape: Sequence[int],
+    trial: Trial,
     devices: Devices,
     batch_size: int,
     patience: float | None = None,
@@ -116,13 +125,11 @@ def _step_seconds(
     count = max(_FEWEST, min(batch_size, _MOST))
     with training_threads(devices.threads):
         if patience is not None and count > _FEWEST:
-            once = functools.partial(_time_step, network, start, shape, devices, _FEWEST, now, times=1)
+            once = functools.partial(_time_step, trial, devices, _FEWEST, now, times=1)
             if (found := within_memory(once, devices.device)) is not None:
                 count = max(_FEWEST, min(count, int(patience / ((_TIMES + 1) * sum(found)))))
         while count >= _FEWEST:
-            found = within_memory(
-                functools.partial(_time_step, network, start, shape, devices, count, now), devices.device
-            )
+            found = within_memory(functools.partial(_time_step, trial, devices, count, now), devices.device)
             if found is not None:
                 return found
             count //= 2
@@ -133,30 +140,26 @@ def _step_seconds(
 
 
 def _time_step(
-    network: StagedNetwork,
-    start: int,
-    shape: Sequence[int],
+    trial: Trial,
     devices: Devices,
     count: int,
     now: Callable[[], float],
     *,
     times: int = _TIMES,
 ) -> tuple[float, float]:
-    twin = copy.deepcopy(network)  # batch norm's statistics change in a step
+    twin = copy.deepcopy(trial.network)  # batch norm's statistics change in a step
     devices.prepare(twin)
-    kind = torch.uint8 if start == 0 else torch.float16
-    images = devices.to_device(torch.zeros((count, *shape), dtype=kind))
-    targets = torch.zeros(count, dtype=torch.int64).to(images.device)
+    made = _made(trial, count)
+    batch, images = trial.learner.prepare(made, 0), devices.to_device(made.inputs)
 
     def train() -> None:
-        with devices.autocast():
-            loss = nn.functional.cross_entropy(twin(images, start=start), targets)
+        loss = trial.learner.losses(twin, batch).items.mean()
         loss.backward()  # type: ignore[no-untyped-call]
         _settle(devices)
 
     def look() -> None:
         with torch.inference_mode(), devices.autocast():
-            twin(images, start=start)
+            twin(images, start=trial.start)
         _settle(devices)
 
     twin.train()
@@ -165,6 +168,16 @@ def _time_step(
     twin.eval()
     look()
     return trained / count, min(_seconds(look, now) for _ in range(times)) / count
+
+
+def _made(trial: Trial, count: int) -> Batch:
+    """Black pictures, or activations of 0, with the first targets."""
+    rows = np.resize(np.arange(len(trial.targets)), count)
+    return Batch(
+        inputs=torch.zeros((count, *trial.shape), dtype=torch.uint8 if trial.start == 0 else torch.float16),
+        targets=torch.from_numpy(trial.targets[rows]),
+        rows=torch.from_numpy(rows),
+    )
 
 
 def _settle(devices: Devices) -> None:

@@ -13,7 +13,7 @@ from tellapart.data.examples import Example
 from tellapart.data.targets import ClassName
 from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import softmax
-from tellapart.evaluation.choosing import Candidate, Validated
+from tellapart.evaluation.choosing import LinearCandidate, Validated
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.classification.abstaining import learn_to_abstain
@@ -67,7 +67,7 @@ def made(count: int = 200, leaked: tuple[int, ...] = ()) -> tuple[Dataset, Valid
     calibration = ClassCalibration(
         method="temperature", temperature=TEMPERATURE, biases=np.zeros(1), trials={}, losses=np.zeros(1)
     )
-    candidate = Candidate(
+    candidate = LinearCandidate(
         strategy="probe",
         backbone=backbone,
         weight=WEIGHT,

@@ -14,7 +14,7 @@ from tellapart.data.examples import Example
 from tellapart.data.targets import ClassName
 from tellapart.evaluation.calibrating import choose_calibration
 from tellapart.evaluation.calibration import apply_temperature
-from tellapart.evaluation.choosing import Candidate, HeldOut, only
+from tellapart.evaluation.choosing import HeldOut, LinearCandidate, only
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import Preprocessing
 from tellapart.settings.reading import make_settings
@@ -24,7 +24,7 @@ ROWS = np.arange(200)
 LABELS = np.arange(200) % 2
 
 
-def candidate(strategy: str, margins: np.ndarray) -> Candidate:
+def candidate(strategy: str, margins: np.ndarray) -> LinearCandidate:
     """A classifier of two classes whose logit for the right one is larger by `margins` [200]."""
     logits = np.zeros((200, 2), dtype=np.float32)
     logits[ROWS, LABELS] = margins
@@ -40,7 +40,7 @@ def candidate(strategy: str, margins: np.ndarray) -> Candidate:
         reused=False,
         seconds=0.0,
     )
-    return Candidate(
+    return LinearCandidate(
         strategy=strategy,
         backbone=backbone,
         weight=np.eye(2, dtype=np.float32),

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.answers.boxes import FoundBoxes
+from tellapart.data.augment import build_augmentation, resolve
 from tellapart.errors import TrainingError
 from tellapart.models.staged import StagedNetwork
+from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.detection.learner import DetectionLearner, check_boxes
 from tellapart.tasks.detection.loss import DetectionLoss
 from tellapart.tasks.detection.network import Detector, DetectorOutput
@@ -22,6 +24,7 @@ from tellapart.training.loop import fit
 from tellapart.training.optimizer import build_optimizer
 from tellapart.training.schedule import Schedule
 from tellapart.training.terms import Trainee, TrainingLimits
+from tellapart.training.timing import Trial, measure
 from tellapart.training.update import Updater
 
 NAN = float("nan")
@@ -223,3 +226,23 @@ def test_validation_goes_on_with_fewer_pictures_where_memory_runs_out() -> None:
         TrainingError, match="^memory does not suffice to validate 1 picture at a time; there must be room"
     ):
         learner().judge(Hungry(0))
+
+
+@pytest.mark.parametrize(("start", "shape"), [(0, (SIZE, SIZE, 3)), (2, (10, SIZE // 4, SIZE // 4))])
+def test_a_step_of_it_can_be_timed(make_body: Make, start: int, shape: tuple[int, ...]) -> None:
+    speed = measure(
+        Trial(
+            network=detector(make_body()),
+            learner=learner(start=start),
+            targets=batch(4).targets.numpy(),
+            start=start,
+            shape=shape,
+        ),
+        lower=None,
+        augment=build_augmentation(resolve("light"), size=SIZE),
+        devices=Devices(threads=1),
+        batch_size=4,
+        preprocessing=Preprocessing(size=SIZE),
+    )
+    assert speed.costs.train > 0
+    assert speed.costs.validate > 0

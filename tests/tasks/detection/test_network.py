@@ -123,3 +123,24 @@ def test_the_head_is_all_but_the_backbone(make_body: Make) -> None:
     assert len(head) + len(body) == len(list(network.parameters()))
     assert "score.weight" in head
     assert all(value.requires_grad for value in head.values())
+
+
+def test_layer_groups_are_the_stages_that_train_and_the_head(make_body: Make) -> None:
+    network = detector(make_body())
+    freeze(network.body, 2)
+    groups = network.layer_groups()
+    stages = [{name for name, _ in group} for group in groups[:-1]]
+    first = len(network.body.stages) - 2
+    assert stages == [{f"body.trunk.{name}" for name, _ in network.body.stage_parameters(first + n)} for n in (0, 1)]
+    assert groups[-1] == network.head_parameters()
+    state = network.state_dict()
+    assert all(value.data_ptr() == state[name].data_ptr() for group in groups for name, value in group)
+    trained = [id(value) for value in network.parameters() if value.requires_grad]
+    assert sorted(id(value) for group in groups for _, value in group) == sorted(trained)
+
+
+def test_layer_groups_of_a_frozen_backbone_are_the_head_alone(make_body: Make) -> None:
+    network = detector(make_body())
+    freeze(network.body, 0)
+    network.body.classifier.requires_grad_(False)
+    assert network.layer_groups() == [network.head_parameters()]

@@ -26,6 +26,7 @@ class BoxSquares:
     """Pictures with one bright rectangle."""
 
     count: int = 6
+    problems: dict[int, str] = field(default_factory=lambda: {4: "torn"})
     slots: NDArray[np.int64] = field(default_factory=lambda: np.arange(6) // 2)
     seeds: NDArray[np.uint64] = field(default_factory=lambda: np.array([7, 8, 9], dtype=np.uint64))
 
@@ -102,3 +103,7 @@ def test_boxes_of_pictures_as_those_of_their_squares() -> None:
     assert found[1, 0].tolist() == [1, 70, 40, 110, 80, 1]
     assert np.isnan(found[:, 1]).all()
     assert boxes[0, 0, 4] == 50
+
+
+def test_what_cannot_be_read_is_told_by_the_squares() -> None:
+    assert source().problems == {4: "torn"}

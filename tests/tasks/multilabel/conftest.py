@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.data.targets import ClassNames
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import Preprocessing
 
@@ -27,7 +27,7 @@ class Made:
     """Pictures with each of three classes or not, split in fives, and a classifier that is often wrong."""
 
     dataset: Dataset
-    candidate: Candidate
+    candidate: LinearCandidate
     embeddings: NDArray[np.float32]  # [N, 8]
     backbone: ReadyBackbone
 
@@ -59,7 +59,7 @@ def make() -> Callable[..., Made]:
             leaked=np.isin(np.arange(count), leaked),
             pictures=(),
         )
-        candidate = Candidate(
+        candidate = LinearCandidate(
             strategy="probe",
             backbone=_backbone(),
             weight=WEIGHT,

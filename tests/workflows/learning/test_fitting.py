@@ -58,6 +58,7 @@ def job(folder: Path, **changes: Any) -> Job:
     labels = (np.arange(COUNT) % 2).astype(np.int64)
     whole = Job(
         task="classification",
+        class_count=2,
         network=built.network,
         start=0,
         train=Bright(),

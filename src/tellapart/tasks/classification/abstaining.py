@@ -20,7 +20,7 @@ from tellapart.evaluation.abstention import (
 )
 from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_temperature
-from tellapart.evaluation.choosing import Validated
+from tellapart.evaluation.choosing import LinearCandidate, Validated
 from tellapart.evaluation.novelty import Novelty, choose_pictures, fit_novelty
 from tellapart.reporter import counted
 
@@ -68,7 +68,7 @@ class Abstention:
         )
 
 
-def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, seed: int) -> Abstention:
+def learn_to_abstain(winner: Validated[LinearCandidate], dataset: Dataset, *, coverage: float, seed: int) -> Abstention:
     """Fit, calibrate and measure. `coverage` is in (0, 1). Raises: DataError when a picture can no longer be read."""
     candidate = winner.candidate
     calibration: ClassCalibration = winner.calibration

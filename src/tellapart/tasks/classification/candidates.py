@@ -8,13 +8,13 @@ import numpy as np
 
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.calibrating import choose_calibration
-from tellapart.evaluation.choosing import Candidate, Choice, HeldOut, Validated
+from tellapart.evaluation.choosing import Choice, HeldOut, LinearCandidate, Validated
 from tellapart.settings.tree import TrainSettings
 
 FIGURE = "accuracy"
 
 
-def validate(candidate: Candidate, dataset: Dataset) -> Validated:
+def validate(candidate: LinearCandidate, dataset: Dataset) -> Validated[LinearCandidate]:
     """Calibrate by the validation rows, and what was held out of the training, where anything was; score the validation rows.
 
     Each is scored by what the others calibrate, so that nobody gains by fitting the more.
@@ -35,7 +35,7 @@ def validate(candidate: Candidate, dataset: Dataset) -> Validated:
     )
 
 
-def correct(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Choice:
+def correct(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dataset) -> Choice[LinearCandidate]:
     """The same choice; where cross-validation says so, the validation rows set biases of a trained network's classes, too.
 
     Not where it was asked to favour rare classes; and the probe's need it not: its maximum likelihood on the training
@@ -52,7 +52,7 @@ def correct(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Choice
     return replace(choice, winner=replace(choice.winner, candidate=corrected, calibration=found))
 
 
-def _held_out(candidate: Candidate) -> HeldOut:
+def _held_out(candidate: LinearCandidate) -> HeldOut:
     """What was held out in training and could be judged; of most candidates nothing."""
     found = candidate.held_out
     if found is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.choosing import Candidate, HeldOut
+from tellapart.evaluation.choosing import HeldOut, LinearCandidate
 from tellapart.features.embedding import Embedded
 from tellapart.settings.tree import TrainSettings
 from tellapart.training.discriminant import Discriminant, fit_discriminant, is_for
@@ -16,7 +16,7 @@ from tellapart.training.probe import Probe, fit_probe
 from tellapart.training.weighing import details_of
 
 
-def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
+def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> LinearCandidate:
     """Fit softmax regression to convergence on the train split, or of very many classes a discriminant. Raises: DataError."""
     train = dataset.rows["train"]
     many = is_for(len(train), len(dataset.classes))
@@ -33,7 +33,7 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candid
         folds=settings.folds,
         seed=settings.seed,
     )
-    return Candidate(
+    return LinearCandidate(
         strategy="probe",
         backbone=embedded.backbone,
         weight=np.pad(fitted.weight, ((0, 0), (embedded.vectors.shape[1] - fitted.weight.shape[1], 0))),

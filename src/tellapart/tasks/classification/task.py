@@ -20,7 +20,7 @@ from tellapart.tasks.task import Task
 if TYPE_CHECKING:
     from tellapart.bundle import Manifest
     from tellapart.data.dataset import Dataset
-    from tellapart.evaluation.choosing import Candidate, Choice, Validated
+    from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
@@ -49,7 +49,7 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
         )
 
 
-def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
+def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> LinearCandidate:
     from tellapart.tasks.classification.probing import fit
 
     return fit(settings, dataset, embedded)
@@ -67,25 +67,25 @@ def _learner(lesson: Lesson, devices: Devices) -> Learner:
     return make_learner(lesson, devices)
 
 
-def _validate(candidate: Candidate, dataset: Dataset) -> Validated:
+def _validate(candidate: LinearCandidate, dataset: Dataset) -> Validated[LinearCandidate]:
     from tellapart.tasks.classification.candidates import validate
 
     return validate(candidate, dataset)
 
 
-def _correct(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Choice:
+def _correct(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dataset) -> Choice[LinearCandidate]:
     from tellapart.tasks.classification.candidates import correct
 
     return correct(settings, choice, dataset)
 
 
-def _test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
+def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dataset) -> Tested:
     from tellapart.tasks.classification.testing import test
 
     return test(settings, choice, dataset)
 
 
-def _export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:
+def _export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
     from tellapart.tasks.classification.testing import export
 
     return export(choice, tested, manifest)

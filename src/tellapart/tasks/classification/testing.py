@@ -14,7 +14,7 @@ from tellapart.data.examples import Example
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
 from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_temperature
-from tellapart.evaluation.choosing import Choice
+from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.metrics import evaluate
 from tellapart.export.assemble import assemble
 from tellapart.runs.prediction_columns import cells, columns
@@ -25,7 +25,7 @@ from tellapart.tasks.classification.abstaining import Abstention, learn_to_absta
 _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
 
 
-def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
+def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dataset) -> Tested:
     """Score the winner on the test split: the only time that anything looks at it."""
     winner = choice.winner
     calibration: ClassCalibration = winner.calibration
@@ -80,7 +80,7 @@ def _table(
         yield [str(example.path), example.target.text, classes[index], *row]
 
 
-def export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:
+def export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
     """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
     winner = choice.winner
     abstention: Abstention = tested.details

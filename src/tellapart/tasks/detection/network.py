@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tellapart.errors import BackboneError
-from tellapart.models.staged import NamedParameters, StagedNetwork
+from tellapart.models.staged import StagedNetwork
+from tellapart.models.trainable import NamedParameters, Trainable, only_trained
 
 STRIDES = (8, 16, 32)  # pixels from one place of a level to the next
 CHANNELS = 96  # F
@@ -51,7 +52,7 @@ class Level:
     channels: int  # C
 
 
-class Detector(nn.Module):
+class Detector(Trainable):
     """Pictures -> logits of classes and boxes at each place of three levels.
 
     The backbone's batch norms keep their statistics: those of eight pictures at a time would be worse than what it came with.
@@ -85,6 +86,14 @@ class Detector(nn.Module):
             boxes.append(_rows(self.distance(self.box_tower(features_BFHW, number))) * self.sharpness[number])
         distances_BP4 = functional.softplus(torch.cat(boxes, dim=1).float())
         return DetectorOutput(torch.cat(scores, dim=1).float(), boxes_at(self.places, distances_BP4))
+
+    def layer_groups(self) -> list[NamedParameters]:
+        """As every Trainable: the stages of the backbone that train, then pyramid, towers and what follows them."""
+        stages = [
+            [(f"body.trunk.{name}", value) for name, value in self.body.stage_parameters(stage)]
+            for stage in range(self.body.frozen, len(self.body.stages))
+        ]
+        return only_trained([*stages, self.head_parameters()])
 
     def head_parameters(self) -> NamedParameters:
         """What is no part of the backbone, under the names of `state_dict`."""

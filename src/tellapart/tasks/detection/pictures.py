@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.augment import Augment
+from tellapart.data.dataset import Dataset
+from tellapart.data.examples import Split
 from tellapart.data.motion import Motion, into_square, motion_of, move_boxes
+from tellapart.features.shrink import ShrunkPictures
 from tellapart.preprocessing import Preprocessing
 
 COLUMNS = 6
@@ -24,8 +27,20 @@ _KEPT = 0.25  # of a box's area that a variant must show, else it is left out
 class BoxSquares(Protocol):
     """Pictures as squares by row; features/shrink.py's ShrunkPictures is one."""
 
-    slots: NDArray[np.int64]  # [N] row -> number of its content; copies share one
-    seeds: NDArray[np.uint64]  # [contents] a number made of each content
+    @property
+    def problems(self) -> dict[int, str]:
+        """Row -> why it must not be asked for."""
+        ...
+
+    @property
+    def slots(self) -> NDArray[np.int64]:
+        """[N] row -> number of its content; copies share one."""
+        ...
+
+    @property
+    def seeds(self) -> NDArray[np.uint64]:
+        """[contents] a number made of each content."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -46,6 +61,11 @@ class BoxPictures:
     def __len__(self) -> int:
         return len(self.squares)
 
+    @property
+    def problems(self) -> dict[int, str]:
+        """Row -> why it must not be asked for."""
+        return self.squares.problems
+
     def get(self, rows: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Variants uint8 [B, S, S, 3] and their boxes [B, M, 6]; a function of seed, picture and epoch alone.
 
@@ -61,6 +81,17 @@ class BoxPictures:
             varied.append(pixels)
             moved.append(_moved(own, motion_of(geometry, side=len(picture), size=len(pixels))))
         return np.stack(varied), np.stack(moved)
+
+
+def box_pictures(
+    dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
+) -> BoxPictures:
+    """A split of a data set whose targets are boxes [N, M, 6] in pixels of the upright pictures, as the loop reads it."""
+    rows = dataset.rows[split]
+    examples = [dataset.examples[index] for index in dataset.indices[rows]]
+    sizes = [(example.width, example.height) for example in examples]
+    boxes = in_squares(dataset.targets[rows], sizes, pictures.preprocessing)
+    return BoxPictures(squares=pictures, boxes=boxes, augment=augment, seed=seed)
 
 
 def _moved(boxes: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tellapart.bundle import Score
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.abstention import conformal_quantile, fewest_pictures, share_with_interval
-from tellapart.evaluation.choosing import Validated
+from tellapart.evaluation.choosing import LinearCandidate, Validated
 from tellapart.evaluation.novelty import Novelty, choose_pictures, fit_novelty
 from tellapart.reporter import counted
 
@@ -51,7 +51,9 @@ class MultilabelAbstention:
         )
 
 
-def learn_to_abstain(winner: Validated, dataset: Dataset, *, coverage: float, seed: int) -> MultilabelAbstention:
+def learn_to_abstain(
+    winner: Validated[LinearCandidate], dataset: Dataset, *, coverage: float, seed: int
+) -> MultilabelAbstention:
     """Fit, calibrate and measure. `coverage` is in (0, 1). Raises: DataError when a picture can no longer be read."""
     embeddings = winner.candidate.embeddings
     train, validation, test = (dataset.rows[split] for split in ("train", "validation", "test"))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
-from tellapart.evaluation.choosing import Candidate, Choice, Validated
+from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.calibrating import choose_calibration
 from tellapart.tasks.multilabel.calibration import MultilabelCalibration
@@ -17,7 +17,7 @@ from tellapart.tasks.multilabel.thresholds import ClassThresholds, choose_thresh
 FIGURE = "mean_average_precision"
 
 
-def validate(candidate: Candidate, dataset: Dataset) -> Validated:
+def validate(candidate: LinearCandidate, dataset: Dataset) -> Validated[LinearCandidate]:
     """Calibrate by the validation rows, and what was held out of the training, where anything was; score the validation rows.
 
     The loss of a picture is the mean over the classes of which it is known whether it shows them, each calibrated by other
@@ -51,18 +51,20 @@ def validate(candidate: Candidate, dataset: Dataset) -> Validated:
     )
 
 
-def correct(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Choice:
+def correct(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dataset) -> Choice[LinearCandidate]:
     """The same choice: each class has its offset already."""
     return choice
 
 
-def draw_lines(winner: Validated, dataset: Dataset, *, precision: float | None = None) -> ClassThresholds:
+def draw_lines(
+    winner: Validated[LinearCandidate], dataset: Dataset, *, precision: float | None = None
+) -> ClassThresholds:
     """The winner's threshold of each class, on the validation rows; see choose_thresholds. Raises: SettingsError."""
     rows = dataset.rows["validation"]
     return choose_thresholds(calibrated(winner, rows), dataset.targets[rows], precision=precision)
 
 
-def calibrated(winner: Validated, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def calibrated(winner: Validated[LinearCandidate], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The winner's calibrated probabilities [n, K] of rows of the data set."""
     calibration = winner.calibration
     assert isinstance(calibration, MultilabelCalibration)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.choosing import Candidate, HeldOut
+from tellapart.evaluation.choosing import HeldOut, LinearCandidate
 from tellapart.features.embedding import Embedded
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.weighing import balanced_positive_weights
@@ -13,7 +13,7 @@ from tellapart.training.multilabel_probe import fit_multilabel_probe
 from tellapart.training.weighing import details_of
 
 
-def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candidate:
+def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> LinearCandidate:
     """Fit one logistic regression a class to convergence on the train split.
 
     With balanced class weights a picture that shows a class counts for as many that lack it as there are. Raises: DataError.
@@ -30,7 +30,7 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Candid
         classes=dataset.classes,
         stages=embedded.backbone.stages,
     )
-    return Candidate(
+    return LinearCandidate(
         strategy="probe",
         backbone=embedded.backbone,
         weight=fitted.weight,

@@ -13,7 +13,7 @@ from tellapart.bundle import Manifest, MultilabelRecord
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.data.targets import ClassNames
-from tellapart.evaluation.choosing import Choice
+from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.platt import sigmoid
 from tellapart.export.assemble import assemble
 from tellapart.runs.writing import Tested, expected_of, scores_of, with_and_without
@@ -35,7 +35,7 @@ _SCORES = (
 )
 
 
-def test(settings: TrainSettings, choice: Choice, dataset: Dataset) -> Tested:
+def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dataset) -> Tested:
     """Score the winner on the test split: the only time that anything looks at it. Thresholds come from validation."""
     winner = choice.winner
     calibration: MultilabelCalibration = winner.calibration
@@ -109,7 +109,7 @@ def _table(
     return table
 
 
-def export(choice: Choice, tested: Tested, manifest: Manifest) -> bytes:
+def export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
     """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
     candidate = choice.winner.candidate
     abstention: MultilabelAbstention = tested.details

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.loading import RowSource
+from tellapart.data.dataset import Dataset
 from tellapart.features.caching import row_limit_bytes
 from tellapart.features.frozen import cache_views
-from tellapart.features.shrink import AugmentedPictures
 from tellapart.storage import cache_folder
+from tellapart.tasks.source import UsableRows, usable_rows
 from tellapart.tasks.task import Task
 from tellapart.training.planning import scaled_learning_rate
 from tellapart.workflows.learning.job import Job
@@ -25,29 +26,25 @@ from tellapart.workflows.learning.shrunk import ShrunkSplits
 _SAMPLES = 16  # training pictures that TensorBoard shows
 
 
-class Usable(RowSource, Protocol):
-    """A source that knows which rows it cannot give."""
-
-    @property
-    def problems(self) -> dict[int, str]:
-        """Row -> why it must not be asked for."""
-        ...
-
-
 def assemble_job(
-    session: TrainingSession, task: Task, shrunk: ShrunkSplits, prepared: Prepared, planned: Planned
+    session: TrainingSession, task: Task, dataset: Dataset, shrunk: ShrunkSplits, prepared: Prepared, planned: Planned
 ) -> Job:
     """The training that the planned run's settings ask for. Raises: DataError, StorageError."""
     settings, augmentation = session.run.settings, prepared.augment.augmentation
     loop = settings.loop
-    varied = AugmentedPictures(pictures=shrunk.train, augment=prepared.augment, seed=settings.seed)
-    train, validation = _sources(session, shrunk, varied, prepared, planned.views)
-    train_rows, validation_rows = _usable_rows(train), _usable_rows(validation)
+    varied = task.source(dataset, "train", shrunk.train, augment=prepared.augment, seed=settings.seed)
+    if prepared.lower is None:
+        train = varied
+        validation = task.source(dataset, "validation", shrunk.validation, augment=None, seed=settings.seed)
+    else:
+        train, validation = _views(session, shrunk, prepared, prepared.lower, planned.views)
+    train_rows, validation_rows = usable_rows(train), usable_rows(validation)
     usual = scaled_learning_rate(
         prepared.learning_rate, batch=loop.pictures_at_once * loop.accumulate, optimizer=loop.optimizer
     )
     return Job(
         task=task.name,
+        class_count=len(dataset.classes),
         network=prepared.network,
         start=prepared.start,
         train=train,
@@ -72,18 +69,16 @@ def assemble_job(
             validation_rows,
         ),
         folder=session.run.folder,
-        samples=varied.get(_usable_rows(varied)[:_SAMPLES], 0),
+        samples=_samples(varied),
         deadline=planned.deadline,
         title=prepared.title,
     )
 
 
-def _sources(
-    session: TrainingSession, shrunk: ShrunkSplits, varied: AugmentedPictures, prepared: Prepared, views: int
-) -> tuple[Usable, Usable]:
-    """For training and for validation: pictures, or what the frozen stages made of `views` variants once."""
-    if prepared.lower is None:
-        return varied, shrunk.validation
+def _views(
+    session: TrainingSession, shrunk: ShrunkSplits, prepared: Prepared, lower: Path, views: int
+) -> tuple[UsableRows, UsableRows]:
+    """For training and for validation: what the frozen stages `lower` made of `views` variants once."""
     seed = session.run.settings.seed
     with session.reporter.step(
         "Running the frozen stages", len(shrunk.train) * views + len(shrunk.validation)
@@ -91,7 +86,7 @@ def _sources(
         train, validation = (
             cache_views(
                 pictures,
-                lower=prepared.lower,
+                lower=lower,
                 shape=prepared.shape,
                 views=count,
                 augment=augment,
@@ -100,7 +95,7 @@ def _sources(
                 limit_bytes=row_limit_bytes(),
                 advance=advance,
             )
-            for pictures, count, augment in ((shrunk.train, views, varied.augment), (shrunk.validation, 1, None))
+            for pictures, count, augment in ((shrunk.train, views, prepared.augment), (shrunk.validation, 1, None))
         )
     if train.store is None:
         session.reporter.warn(
@@ -110,8 +105,10 @@ def _sources(
     return train, validation
 
 
-def _usable_rows(source: Usable) -> NDArray[np.int64]:
-    return np.array([row for row in range(len(source)) if row not in source.problems], dtype=np.int64)
+def _samples(source: UsableRows) -> NDArray[np.uint8]:
+    """The first training pictures as they are varied, [n, S, S, 3]; of a source with targets the pictures alone."""
+    given = source.get(usable_rows(source)[:_SAMPLES], 0)
+    return np.asarray(given[0] if isinstance(given, tuple) else given, dtype=np.uint8)
 
 
 def fingerprint(facts: dict[str, Any], *arrays: NDArray[Any]) -> str:

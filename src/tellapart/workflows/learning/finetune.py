@@ -14,7 +14,7 @@ import torch
 
 from tellapart.data.augment import build_augmentation, resolve
 from tellapart.errors import ModelFileError, SettingsError
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.models.blocks import Dense, dense_layers
 from tellapart.models.build import build_pretrained
 from tellapart.models.freezing import freeze, parse_unfreeze
@@ -33,7 +33,7 @@ EPOCHS = 20  # at most, where none are given
 DROPOUT = 0.0
 
 
-def prepare_finetune(session: TrainingSession, probe: Candidate) -> Prepared:
+def prepare_finetune(session: TrainingSession, probe: LinearCandidate) -> Prepared:
     """The network with the probe as its classifier, frozen where nothing trains. Raises: BackboneError, SettingsError."""
     with session.reporter.step("Preparing the network", 1) as advance:
         prepared = _prepare(session, probe)
@@ -51,7 +51,7 @@ def too_short(found: TooShort) -> str:
     )
 
 
-def _prepare(session: TrainingSession, probe: Candidate) -> Prepared:
+def _prepare(session: TrainingSession, probe: LinearCandidate) -> Prepared:
     """Build, start the classifier as the probe, freeze, and export what is frozen (once a backbone and cut)."""
     settings, backbone = session.run.settings, probe.backbone
     network = _network(settings, probe)
@@ -88,7 +88,7 @@ def _prepare(session: TrainingSession, probe: Candidate) -> Prepared:
     )
 
 
-def _network(settings: TrainSettings, probe: Candidate) -> StagedNetwork:
+def _network(settings: TrainSettings, probe: LinearCandidate) -> StagedNetwork:
     """The pretrained network, with the probe as its classifier."""
     backbone, dropout = probe.backbone, settings.network.dropout
     network = build_pretrained(

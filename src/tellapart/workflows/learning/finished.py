@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from tellapart.data.examples import PictureFile
 from tellapart.errors import DataError
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import embed_pictures
 from tellapart.models.build import network_state
+from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
@@ -27,12 +28,17 @@ WORK = "work"  # in the run's folder, until the run is finished
 
 def finish_network(
     prepared: Prepared, fitted: Fitted, pictures: Sequence[PictureFile], run: Run, reporter: Reporter
-) -> Candidate:
+) -> LinearCandidate:
     """Export a trained network and answer for `pictures` through the exported file alone, over all views of a picture.
 
-    Raises: BackboneError, StorageError.
+    Raises: BackboneError, StorageError; TypeError for a network that is no linear classifier on an embedding.
     """
     work, network, views = run.folder / WORK, prepared.network, run.settings.network.test_time_augmentation
+    if not isinstance(network, StagedNetwork):
+        raise TypeError(
+            f"a trained {type(network).__name__} has no linear classifier on an embedding, which a candidate is made of. "
+            "Give a StagedNetwork."
+        )
     with reporter.step("Exporting the network", 1) as advance:
         tensors = {key: value.detach().contiguous() for key, value in network_state(network).items()}
         weights = safetensors.torch.save(tensors)
@@ -52,7 +58,7 @@ def finish_network(
         seconds=0.0,
         test_time_augmentation=views,
     )
-    return Candidate(
+    return LinearCandidate(
         strategy=prepared.strategy,
         backbone=backbone,
         weight=tensors["classifier.weight"].numpy().astype(np.float32),

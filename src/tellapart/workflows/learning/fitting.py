@@ -11,7 +11,6 @@ from typing import Any
 
 from tellapart.data.loading import TrainingBatches
 from tellapart.features.frozen import CachedViews
-from tellapart.models.freezing import layer_groups
 from tellapart.reporter import Reporter
 from tellapart.runtime import cores
 from tellapart.tasks.table import task_of
@@ -80,7 +79,7 @@ def _batches(job: Job, devices: Devices) -> TrainingBatches:
 def _trainee(job: Job, learner: Learner, batches: TrainingBatches, devices: Devices) -> Trainee:
     loop = job.loop
     optimizer = build_optimizer(
-        layer_groups(job.network),
+        job.network.layer_groups(),
         name=loop.optimizer,
         learning_rate=job.learning_rate,
         head_learning_rate=loop.head_learning_rate,

@@ -6,7 +6,7 @@ The pictures are decoded once, the machine is timed, epochs are planned, the net
 from __future__ import annotations
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.tasks.task import Task
 from tellapart.training.planning import TooShort
 from tellapart.workflows.learning.assemble import assemble_job
@@ -19,14 +19,16 @@ from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.learning.shrunk import shrink_splits
 
 
-def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepared: Prepared) -> Candidate | TooShort:
+def train_network(
+    session: TrainingSession, task: Task, dataset: Dataset, prepared: Prepared
+) -> LinearCandidate | TooShort:
     """Train `prepared.network` in place. Raises: DataError, TrainingError, StorageError, SettingsError."""
     devices, reporter = session.join(), session.reporter
     shrunk = shrink_splits(dataset, prepared.preprocessing, reporter)
-    planned = plan_training(session, dataset, prepared)
+    planned = plan_training(session, task, dataset, shrunk, prepared)
     if isinstance(planned, TooShort):
         return planned
-    job = assemble_job(session, task, shrunk, prepared, planned)
+    job = assemble_job(session, task, dataset, shrunk, prepared, planned)
     send(job, devices)
     fitted = run_job(job, devices, reporter, session.run.log)
     if not fitted.best_epoch:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import TaskName
 from tellapart.data.loading import RowSource
-from tellapart.models.staged import StagedNetwork
+from tellapart.models.trainable import Trainable
 from tellapart.settings.tree import LoopSettings
 
 
@@ -23,7 +23,8 @@ class Job:
     """One training, whole: any process that has it can take part."""
 
     task: TaskName  # whose learner it is for
-    network: StagedNetwork  # with its first weights, and frozen as it should be
+    class_count: int  # K, of the data set
+    network: Trainable  # with its first weights, and frozen as it should be
     start: int  # the sources give what stage `start` - 1 gave; 0: pictures
     train: RowSource
     train_targets: NDArray[Any]  # as the task's learner takes them: int64 [N] classes, float32 [N, K] sets ...
@@ -44,8 +45,3 @@ class Job:
     samples: NDArray[np.uint8]  # [n, S, S, 3], some training pictures as they are varied, for TensorBoard
     deadline: float | None  # of this process's clock
     title: str
-
-    @property
-    def class_count(self) -> int:
-        """K, of what the network gives."""
-        return self.network.classifier.out_features

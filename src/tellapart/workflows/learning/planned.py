@@ -8,10 +8,14 @@ from typing import Any
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.novelty import FIT_PICTURES
 from tellapart.runs.run import replan
+from tellapart.tasks.task import Task
+from tellapart.training.learner import Learner
 from tellapart.training.planning import Plan, TooShort, plan, reserve_seconds
-from tellapart.training.timing import Speed, measure
+from tellapart.training.timing import Speed, Trial, measure
 from tellapart.workflows.learning.prepared import Prepared
+from tellapart.workflows.learning.rehearsal import Rehearsal, rehearse
 from tellapart.workflows.learning.session import TrainingSession
+from tellapart.workflows.learning.shrunk import ShrunkSplits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +27,14 @@ class Planned:
     deadline: float | None  # of this process's clock
 
 
-def plan_training(session: TrainingSession, dataset: Dataset, prepared: Prepared) -> Planned | TooShort:
-    """Time the machine, and fill what is left of the budget. Raises: TrainingError, StorageError."""
+def plan_training(
+    session: TrainingSession, task: Task, dataset: Dataset, shrunk: ShrunkSplits, prepared: Prepared
+) -> Planned | TooShort:
+    """Time the machine, and fill what is left of the budget. Raises: TrainingError, SettingsError, StorageError."""
     train, validation, test = (len(rows) for rows in dataset.rows.values())
     with session.reporter.step("Timing the machine", 1) as advance:
-        speed = _measure(session, prepared)
+        lesson = rehearse(session.run.settings, dataset, shrunk, prepared)
+        speed = _measure(session, prepared, task.learner(lesson, session.join()), lesson)
         advance(1)
     # A network that was just trained must still look at validation, test, and what novelty is fitted to.
     scored = validation + test + min(train, FIT_PICTURES)
@@ -44,12 +51,16 @@ def plan_training(session: TrainingSession, dataset: Dataset, prepared: Prepared
     return Planned(epochs=found.epochs, views=found.views, deadline=session.clock.deadline(reserve))
 
 
-def _measure(session: TrainingSession, prepared: Prepared) -> Speed:
+def _measure(session: TrainingSession, prepared: Prepared, learner: Learner, lesson: Rehearsal) -> Speed:
     settings = session.run.settings
     return measure(
-        prepared.network,
-        start=prepared.start,
-        shape=prepared.shape,
+        Trial(
+            network=prepared.network,
+            learner=learner,
+            targets=lesson.train_targets[lesson.train_rows],
+            start=prepared.start,
+            shape=prepared.shape,
+        ),
         lower=prepared.lower,
         augment=prepared.augment,
         devices=session.join(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.data.augment import Augment
-from tellapart.models.staged import StagedNetwork
+from tellapart.models.trainable import Trainable
 from tellapart.preprocessing import Preprocessing
 
 
@@ -17,7 +17,7 @@ class Prepared:
     """A network that is ready to be trained."""
 
     strategy: Literal["finetune", "scratch"]
-    network: StagedNetwork
+    network: Trainable
     name: str
     source: str  # of its first weights
     license: str

@@ -1,4 +1,4 @@
-"""The pictures of a training as small squares, decoded once. In: Dataset. Out: ShrunkSplits. Next: planned.py."""
+"""The pictures of a training as small squares, decoded once. In: Dataset. Out: ShrunkSplits. Next: rehearsal.py."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tellapart.data.dataset import Dataset
 from tellapart.errors import BackboneError, SettingsError, TrainingError
-from tellapart.evaluation.choosing import Candidate, Choice, Validated, choose, only
+from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated, choose, only
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.runtime import cores
@@ -28,7 +28,7 @@ class Trained:
     """What was kept, and what it was trained on."""
 
     dataset: Dataset  # without the pictures that turned out to be unusable
-    choice: Choice
+    choice: Choice[Candidate]
     computed: int  # pictures that went through the frozen network
     reused: int  # pictures whose embedding was in the cache
     engine: str | None  # that computed the training pictures' embeddings; None: there are none
@@ -59,7 +59,9 @@ def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
     return _kept(session, task, dataset, _improve(session, task, dataset, embedded, first), embedded)
 
 
-def _kept(session: TrainingSession, task: Task, dataset: Dataset, choice: Choice, embedded: Embedded | None) -> Trained:
+def _kept(
+    session: TrainingSession, task: Task, dataset: Dataset, choice: Choice[Candidate], embedded: Embedded | None
+) -> Trained:
     return Trained(
         dataset=dataset,
         choice=task.correct(session.run.settings, choice, dataset),
@@ -69,7 +71,7 @@ def _kept(session: TrainingSession, task: Task, dataset: Dataset, choice: Choice
     )
 
 
-def _from_scratch(session: TrainingSession, task: Task, dataset: Dataset) -> Choice:
+def _from_scratch(session: TrainingSession, task: Task, dataset: Dataset) -> Choice[Candidate]:
     from tellapart.workflows.learning.gradient import train_network
     from tellapart.workflows.learning.scratch import prepare_scratch, too_short
 
@@ -82,7 +84,7 @@ def _from_scratch(session: TrainingSession, task: Task, dataset: Dataset) -> Cho
     return only(task.validate(trained, dataset))
 
 
-def _quick(session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded) -> Validated:
+def _quick(session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded) -> Validated[LinearCandidate]:
     """The answer without gradients, on validation. Raises: SettingsError for a task that has none."""
     if task.quick is None:
         raise SettingsError(f"the task {task.name} has no answer without gradients. Choose --strategy scratch.")
@@ -94,7 +96,9 @@ def _quick(session: TrainingSession, task: Task, dataset: Dataset, embedded: Emb
     return task.validate(candidate, dataset)
 
 
-def _improve(session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded, first: Validated) -> Choice:
+def _improve(
+    session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded, first: Validated[LinearCandidate]
+) -> Choice[Candidate]:
     """Fine-tune where that was asked for, or may help and fits; keep what wins on validation."""
     strategy = session.run.settings.strategy
     if strategy == "probe":
@@ -120,7 +124,9 @@ def _improve(session: TrainingSession, task: Task, dataset: Dataset, embedded: E
     return choose(first, second) if strategy == "auto" else only(second)
 
 
-def _start(session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded, first: Validated) -> Candidate:
+def _start(
+    session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded, first: Validated[LinearCandidate]
+) -> LinearCandidate:
     """What fine-tuning goes on from: the classifier on the last layer alone, which is all that the trained network has."""
     if task.quick is None or not embedded.backbone.stages:
         return first.candidate
