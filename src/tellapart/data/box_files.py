@@ -6,6 +6,7 @@ is ever found, so that no name leads out of the folder.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import unicodedata
@@ -13,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.columns import split_named
@@ -123,6 +125,18 @@ def read_text_bytes(path: str, faults: FaultList, limit: int = MOST_TEXT_BYTES) 
         faults.add("unreadable", path, detail=f"{len(data):,} bytes; the limit is {limit:,}")
         return None
     return data
+
+
+def read_json(path: str, faults: FaultList, limit: int = MOST_TEXT_BYTES) -> Any:
+    """What an annotation in JSON holds; None, and a fault, where it cannot be had or is none."""
+    data = read_text_bytes(path, faults, limit)
+    if data is None:
+        return None
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        faults.add("unreadable", path, detail=f"no JSON: {error}")
+        return None
 
 
 def class_name(value: object) -> str:

@@ -6,7 +6,6 @@ train/_annotations.coco.json. A box is [left, top, width, height] in pixels; whe
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from tellapart.data.box_files import (
     around,
     class_name,
     number,
-    read_text_bytes,
+    read_json,
     side,
 )
 from tellapart.data.examples import Split
@@ -71,14 +70,7 @@ def is_coco(content: object) -> bool:
 
 
 def _open(path: str, faults: FaultList) -> Mapping[str, Any] | None:
-    data = read_text_bytes(path, faults, MAX_FILE_BYTES)
-    if data is None:
-        return None
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        faults.add("unreadable", path, detail=f"no JSON: {error}")
-        return None
+    content = read_json(path, faults, MAX_FILE_BYTES)
     return content if is_coco(content) else None
 
 

@@ -6,7 +6,6 @@ other shape the upright box is taken, and told.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +20,7 @@ from tellapart.data.box_files import (
     around,
     class_name,
     number,
-    read_text_bytes,
+    read_json,
     side,
 )
 from tellapart.data.targets import Box
@@ -57,14 +56,7 @@ def read_labelme(files: BoxFiles, faults: FaultList) -> Annotated:
 
 
 def _open(path: str, faults: FaultList) -> Mapping[str, Any] | None:
-    data = read_text_bytes(path, faults)
-    if data is None:
-        return None
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        faults.add("unreadable", path, detail=f"no JSON: {error}")
-        return None
+    content = read_json(path, faults)
     return content if isinstance(content, dict) and isinstance(content.get("shapes"), list) else None
 
 

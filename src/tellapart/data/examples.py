@@ -132,6 +132,11 @@ class PictureFile:
         return data
 
 
+def picture_file(entry: Entry, inspection: Inspection) -> PictureFile:
+    """The file of an entry, as the audit saw it."""
+    return PictureFile(path=entry.path, file_hash=inspection.file_hash, content_hash=inspection.content_hash)
+
+
 def named_classes(targets: Iterable[Target]) -> set[str]:
     """The classes that at least one of the targets names."""
     return {name for target in targets for name in target.classes}

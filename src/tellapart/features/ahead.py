@@ -10,7 +10,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from tellapart.data.examples import Inspection, Listing, PictureFile
+from tellapart.data.examples import Inspection, Listing, PictureFile, picture_file
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.engine import Engine
@@ -74,7 +74,7 @@ class Ahead:
 
 def _usable(listing: Listing, inspections: Sequence[Inspection]) -> list[PictureFile]:
     return [
-        PictureFile(path=entry.path, file_hash=inspection.file_hash, content_hash=inspection.content_hash)
+        picture_file(entry, inspection)
         for entry, inspection in zip(listing.entries, inspections, strict=True)
         if not inspection.problem
     ]

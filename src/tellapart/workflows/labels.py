@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.formulas import csv_text
 from tellapart.data.corrections import path_in
-from tellapart.data.examples import PictureFile, ReadOptions, known_classes
+from tellapart.data.examples import ReadOptions, known_classes, picture_file
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.evaluation.doubts import Doubted, NamedDoubt
@@ -161,14 +161,7 @@ def _embed(
     depths = examined.audit.depths
     span = depths.span if depths is not None and depths.told else range_of(examined, usable)
     ready = replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))
-    pictures = [
-        PictureFile(
-            path=examined.listing.entries[index].path,
-            file_hash=examined.inspections[index].file_hash,
-            content_hash=examined.inspections[index].content_hash,
-        )
-        for index in usable
-    ]
+    pictures = [picture_file(examined.listing.entries[index], examined.inspections[index]) for index in usable]
     return embed_pictures(pictures, ready, device, cache, reporter, title="Computing embeddings")
 
 

@@ -14,7 +14,7 @@ from tellapart.data.audit import findings
 from tellapart.data.augmented import Scenes, comparable
 from tellapart.data.box_repair import settle_boxes
 from tellapart.data.corrections import correct
-from tellapart.data.examples import Inspection, Listing, PictureFile, ReadOptions, classes_left
+from tellapart.data.examples import Inspection, Listing, ReadOptions, classes_left, picture_file
 from tellapart.data.inspection import Shown, inspect_all
 from tellapart.data.listing import read_listing
 from tellapart.data.survey import Examined, build_audit
@@ -124,7 +124,7 @@ def _scenes(
     if look == "not":
         return None
     pictures = [
-        PictureFile(path=entry.path, file_hash=inspection.file_hash, content_hash=inspection.content_hash)
+        picture_file(entry, inspection)
         for entry, inspection in zip(listing.entries, inspections, strict=True)
         if not inspection.problem and comparable(inspection.width, inspection.height)
     ]
