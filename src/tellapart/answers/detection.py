@@ -28,6 +28,7 @@ from tellapart.answers.answering import (
     told_warning,
     warning_tensor,
 )
+from tellapart.answers.box_forms import Page, PageBox
 from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
 from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.answers.pictures import prepare_picture
@@ -212,6 +213,11 @@ class Detection:
             classes=classes,
             warnings=tuple(one.warning for one in answers),
         )
+
+    def page(self, answer: BoxesAnswer, *, path: str) -> Page:
+        """The boxes that are told of a picture that could be read, for files of annotations."""
+        boxes = tuple(PageBox(name, *sides, score=score) for name, score, sides in answer.told)
+        return Page(path=path, width=answer.width, height=answer.height, boxes=boxes)
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
         """detection_boxes, detection_scores, detection_classes, num_detections as TensorFlow's detectors; class_scores; warning."""

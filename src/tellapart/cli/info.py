@@ -130,7 +130,8 @@ def _detection(record: DetectionRecord, classes: tuple[str, ...]) -> dict[str, s
     """From which score on a box of each class is told, and how many there can be."""
     return {
         "thresholds": _thresholds(record, classes),
-        "boxes": f"{record.most} a picture at most; of two of one class that overlap by over {percent(record.overlap)}, one",
+        "boxes": f"{record.most} a picture at most, each at least {percent(record.least_score)} certain; of two of one class that "
+        f"overlap by over {percent(record.overlap)}, one",
     }
 
 
