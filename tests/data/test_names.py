@@ -8,7 +8,7 @@ import pytest
 
 from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
-from tellapart.data.names import alike, folded, known_as, merge_names, name_warnings, renamed_target, stored_twice
+from tellapart.data.names import alike, folded, known_as, merge_names, name_warnings, stored_twice
 from tellapart.data.targets import ClassName, ClassNames, Target
 
 
@@ -70,7 +70,7 @@ def test_without_such_names_nothing_changes() -> None:
 
 def test_a_set_has_what_it_has_under_any_name() -> None:
     target = ClassNames(("Cat",), ("cat", "dog"))
-    assert renamed_target(target, {"cat": "Cat"}) == ClassNames(("Cat",), ("dog",))
+    assert target.renamed({"cat": "Cat"}) == ClassNames(("Cat",), ("dog",))
 
 
 def test_folders_have_no_blanks_at_their_ends_as_cells_have_none(tmp_path: Path) -> None:
