@@ -103,7 +103,9 @@ def test_pictures_unlike_the_others_are_named_even_where_copies_of_them_vouch() 
     groups = ["" if not 10 <= number < 30 else "copies" for number in range(200)]
     given = (np.arange(200) % 2)[:, None].astype(float)
     report = examine_sets(np.abs(given - 0.05), given, vectors, groups=groups)
-    assert [outlier.row for outlier in report.outliers] == [*range(10, 30), 5]
+    rows = [outlier.row for outlier in report.outliers]
+    assert sorted(rows[:-1]) == list(range(10, 30))  # equals, but for the rounding of a processor's products
+    assert rows[-1] == 5
     assert report.outliers[0].score == 1.0  # a cosine distance of 2 is not more than certain
     assert 0.5 < report.outliers[-1].score < 1.0
     assert report.cells == ()
