@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import torch
 
 from tellapart.errors import TrainingError
 from tellapart.models.catalog import DEFAULT
@@ -29,14 +28,6 @@ def test_the_stages_below_the_finest_map_are_frozen_and_all_else_trains() -> Non
     assert {name for name in frozen if not name.startswith("body.")} == set()
     assert {"body.classifier.weight", "body.classifier.bias"} <= frozen
     assert [name for group in network.layer_groups() for name, _ in group] != []
-
-
-def test_what_is_frozen_can_be_cached(make_body: Make) -> None:
-    network = Detector(make_body(), class_count=2, size=SIZE, channels=16).eval()
-    frozen = network.levels[0].stage + 1
-    images = torch.zeros((1, SIZE, SIZE, 3), dtype=torch.uint8)
-    whole, rest = network(images), network(network.body.run_stages(images, 0, frozen), start=frozen)
-    torch.testing.assert_close(whole.scores, rest.scores)
 
 
 def test_a_picture_is_seen_whole() -> None:

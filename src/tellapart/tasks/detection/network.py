@@ -100,8 +100,8 @@ class Detector(Trainable):
         return [(name, value) for name, value in self.named_parameters() if not name.startswith("body.")]
 
     def _maps(self, inputs: Tensor, start: int) -> list[Tensor]:
-        """The backbone's output [B, C, H, W] of each level. Raises: ValueError where `start` is beyond the first."""
-        if start > self.levels[0].stage + 1:  # one above it, the input is the first map itself
+        """The backbone's output [B, C, H, W] of each level. Raises: ValueError where `start` is above the first."""
+        if start > self.levels[0].stage:
             raise ValueError(
                 f"the input is of stage {start - 1}; the pyramid needs that of stage {self.levels[0].stage}"
             )
