@@ -35,7 +35,7 @@ class BoxPredictions:
     heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
 
     def to_rows(self) -> list[dict[str, str | float]]:
-        """One row a box: path, label, score, left, top, right, bottom. A picture without a box, or that could not be read, has none.
+        """One row a box: path, label, score, left, top, right, bottom. None for a picture without boxes, or unread.
 
         `pandas.DataFrame(predictions.to_rows())` is a table of it.
         """
