@@ -161,20 +161,26 @@ def evaluate(
     task: TaskName | None = None,
     label_separator: Literal["|", ";", ",", " "] | None = None,
     reading: Mapping[str, Any] | None = None,
+    out: _PathLike | None = None,
 ) -> EvaluateResult:
     """Score a model on labelled pictures, as `tellapart evaluate` does; `reading` is as for `train`.
 
     `task`, the model's own, says that the pictures are for that where they look like another task's. `.notes` of the result says
-    how they were read, where that is not plain.
+    how they were read, where that is not plain. `out` is a file, which may not be there yet, for what the model says of each
+    picture beside the truth: a CSV as a run's predictions.csv, or of boxes JSON lines.
 
-    Raises: DataError, ModelFileError, SettingsError.
+    Raises: DataError, ModelFileError, SettingsError, StorageError.
     """
     from tellapart.reporter import Silent
     from tellapart.settings.reading import read_options
+    from tellapart.storage import check_free
     from tellapart.workflows.evaluate import evaluate as run_evaluation
 
     options = read_options(pictures, task=task, label_separator=label_separator, reading=reading)
-    return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent(), options=options)
+    file = None if out is None else Path(out)
+    if file is not None:
+        check_free(file)
+    return run_evaluation(Path(model), Path(pictures), split=split, reporter=Silent(), options=options, out=file)
 
 
 def explain(

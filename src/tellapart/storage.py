@@ -69,6 +69,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             raise
 
 
+def check_free(path: Path, *, force: bool = False) -> None:
+    """Raises: StorageError where a file to write is there already, unless that is wanted, or its folder is not there."""
+    if path.exists() and not force:
+        raise StorageError(
+            f"{path} is there already, and nothing is overwritten unasked. Choose another --out, or replace it with --force."
+        )
+    if not path.parent.is_dir():
+        raise StorageError(f"there is no folder {path.parent} for {path.name}. Make it, or choose another --out.")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; an earlier file is replaced only once the new one is on disk.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import tellapart
 from tellapart.bundle import Manifest
 from tellapart.cli.main import execute
 from tellapart.data.content import content_hash
 from tellapart.data.inspection import TARGET
 from tellapart.decoding import Colour, decode
+from tellapart.errors import StorageError
 from tellapart.export.assemble import assemble
 from tests.test_colour_profiles import P3, profile, saved
 
@@ -94,3 +97,42 @@ def test_a_model_from_before_profiles_knows_its_training_pictures_again(
     assert (told["n"], told["seen_in_training"]) == (6, 3 if colour == "stored" else 0)
     code = execute(["evaluate", str(run / "model.onnx"), str(pictures), "--quiet", "--json", "--split", "test"])
     assert code == (0 if colour == "stored" else 2)
+
+
+def test_what_the_model_says_of_each_picture_is_kept(
+    tiny_model: Path, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "answers.csv"
+    assert execute(["evaluate", str(tiny_model), str(colours), "--out", str(out)]) == 0
+    assert f"What the model says of each picture: {out}" in capsys.readouterr().err
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = tellapart.load(tiny_model).predict([row["path"] for row in rows])
+    assert [row["predicted"] for row in rows] == list(found.labels)
+    assert [row["label"] for row in rows] == [Path(row["path"]).parent.name for row in rows]
+    assert len(rows) == 9
+    wanted = [[float(row[f"probability of {name}"]) for name in found.classes] for row in rows]
+    np.testing.assert_allclose(found.probabilities, wanted, atol=1e-6)
+    assert execute(["evaluate", str(tiny_model), str(colours), "--out", str(out)]) == 2
+    assert "is there already, and nothing is overwritten unasked. Choose another --out" in capsys.readouterr().err
+    with pytest.raises(StorageError, match="nothing is overwritten unasked"):
+        tellapart.evaluate(tiny_model, colours, out=out)
+    assert execute(["evaluate", str(tiny_model), str(colours), "--out", str(out), "--force"]) == 0
+    assert execute(["evaluate", str(tiny_model), str(colours), "--out", str(tmp_path / "no" / "x.csv")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def test_all_classes_that_the_model_lacks_are_named(
+    tiny_model: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (colours / "blue").rename(colours / "bird")
+    assert execute(["evaluate", str(tiny_model), str(colours), "--quiet"]) == 2
+    told = capsys.readouterr().err
+    assert "the label 'bird', of 3 pictures such as" in told
+    assert (
+        "is none of the model's classes (blue, green, 红色). Call it as the model does, or leave those pictures out."
+        in told
+    )
+    (colours / "green").rename(colours / "fish")
+    assert execute(["evaluate", str(tiny_model), str(colours), "--quiet"]) == 2
+    assert "(blue, green, 红色). Nor is 'fish' of 3 pictures. Call them as the model does" in capsys.readouterr().err

@@ -104,7 +104,10 @@ def test_from_a_table_to_a_report(name: TaskName, strategy: str, tmp_path: Path)
     predicted = read_predictions(result.run / "predictions.csv", result.classes)
     found = tellapart.load(result.model).predict([str(path) for path in predicted.paths])
     np.testing.assert_allclose(found.probabilities, predicted.probabilities, atol=1e-5)
-    again = tellapart.evaluate(result.run, table, split="test")
+    again = tellapart.evaluate(result.run, table, split="test", out=tmp_path / "answers.csv")
+    kept = read_predictions(tmp_path / "answers.csv", result.classes)
+    assert kept.paths == predicted.paths
+    np.testing.assert_allclose(kept.probabilities, predicted.probabilities, atol=1e-5)
     assert again.task == name
     assert again.metrics[task.headline]["value"] == pytest.approx(told["score"]["value"], abs=1e-9)
 

@@ -11,6 +11,7 @@ import click
 from tellapart.cli.reading import read_options, reading_options
 from tellapart.cli.tasks import MODEL_TASK_HELP, TASKS
 from tellapart.reporter import counted
+from tellapart.storage import check_free
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   tellapart evaluate runs/latest new_pictures/
-  tellapart evaluate model.onnx pictures/ --split test --json""",
+  tellapart evaluate model.onnx pictures/ --split test --json
+  tellapart evaluate model.onnx pictures/ --out answers.csv     what it says of each picture; of boxes as .jsonl""",
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("pictures", type=click.Path(path_type=Path))
@@ -32,12 +34,28 @@ Examples:
 )
 @click.option("--task", type=click.Choice(TASKS), help=MODEL_TASK_HELP)
 @reading_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write what the model says of each picture, beside the truth: as predictions.csv of a run, or JSON lines of boxes.",
+)
+@click.option("--force", is_flag=True, help="Replace that file if it is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress; warnings stay.")
 def command(
-    model: Path, pictures: Path, split: Any, task: TaskName | None, as_json: bool, quiet: bool, **flags: Any
+    model: Path,
+    pictures: Path,
+    split: Any,
+    task: TaskName | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
 ) -> None:
-    """Test MODEL on PICTURES: a folder with one folder a class, an archive of it, or a table such as a CSV with path,label."""
+    """Test MODEL on PICTURES: a folder with one folder a class, an archive of it, a table such as a CSV with path,label, or
+    pictures with boxes in any form that `tellapart check` reads."""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
@@ -45,9 +63,11 @@ def command(
     from tellapart.tasks.table import TASKS as LEARNED
     from tellapart.workflows.evaluate import evaluate
 
+    if out is not None:
+        check_free(out, force=force)
     options = read_options(flags, task=task)
     reporter = make_reporter(quiet=quiet, warnings=True)
-    result = evaluate(model, pictures, split=split, reporter=reporter, options=options)
+    result = evaluate(model, pictures, split=split, reporter=reporter, options=options, out=out)
     if quiet:  # else they stand on standard error already
         for note in result.notes:
             reporter.warn(note)
@@ -56,6 +76,8 @@ def command(
         return
     scored = LEARNED[result.task].telling.scored
     click.echo("\n".join(scored(result.metrics)))
+    if out is not None and not quiet:
+        reporter.say(f"What the model says of each picture: {out}")
     if result.renamed:
         shown = ", ".join(f"{name!r} as {known!r}" for name, known in result.renamed.items())
         click.echo(f"! Class names that are nearly the model's are read as its own: {shown}.")

@@ -280,15 +280,10 @@ def _print_lines(lines: Iterable[str]) -> None:
 
 
 def _write_lines(out: Path, lines: Iterable[str], tally: Counted, *, force: bool) -> None:
-    from tellapart.errors import DataError, StorageError
-    from tellapart.storage import replacing
+    from tellapart.errors import DataError
+    from tellapart.storage import check_free, replacing
 
-    if out.exists() and not force:
-        raise StorageError(
-            f"{out} is there already, and nothing is overwritten unasked. Choose another --out, or replace it with --force."
-        )
-    if not out.parent.is_dir():
-        raise StorageError(f"there is no folder {out.parent} for {out.name}. Make it, or choose another --out.")
+    check_free(out, force=force)
     with replacing(out) as file:
         for line in lines:
             file.write(line.encode("utf-8", "surrogateescape"))

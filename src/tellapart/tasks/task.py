@@ -7,8 +7,9 @@ heavy when they are called, so that the table costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
-    from tellapart.data.examples import Split
+    from tellapart.data.examples import Entry, Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
@@ -50,6 +51,22 @@ class Telling(Protocol):
 
     def scored(self, metrics: Mapping[str, Any]) -> list[str]:
         """The figures of one evaluation, a line each."""
+        ...
+
+
+class ScoreAnswers(Protocol):
+    """What the answers of a model file are worth."""
+
+    def __call__(
+        self,
+        manifest: Manifest,
+        answers: Sequence[Any],
+        targets: Sequence[Target],
+        *,
+        groups: NDArray[Any],
+        seed: int,
+    ) -> dict[str, Any]:
+        """Figures with intervals of n pictures that could be read, as its models answer and its data say; `groups` [n]."""
         ...
 
 
@@ -89,7 +106,9 @@ class Task:
     ]  # what the validation split still mends, once chosen
     test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
     export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
-    score: Callable[..., dict[str, Any]]  # answers of a model file against targets -> figures with intervals
+    score: ScoreAnswers  # a model file on labelled pictures
+    # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, their answers.
+    write_answers: Callable[[Path, Manifest, Sequence[Entry], Sequence[Any]], None]
     telling: Telling  # the test in words
     sections: Callable[..., Any]  # a finished run -> the parts of its report
     doubt: Callable[..., Doubted] | None = (

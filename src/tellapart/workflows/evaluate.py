@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.bundle import TaskName
+from tellapart.data.box_faults import fault_sentences
 from tellapart.data.content import stored_hash
-from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes
+from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes, short_path
 from tellapart.data.inspection import TARGET
 from tellapart.data.names import known_as, renamed
 from tellapart.data.survey import Examined
@@ -70,8 +71,9 @@ def evaluate(
     reporter: Reporter,
     seed: int = 0,
     options: ReadOptions = _FOUND,
+    out: Path | None = None,
 ) -> EvaluateResult:
-    """Score `model` on labelled pictures, or on one split of them.
+    """Score `model` on labelled pictures, or on one split of them; with `out`, write what it says of each to that file.
 
     Without `options.task` the pictures must not look like another task's, as in training.
     Raises: DataError when there is nothing to score, or a label is none of the model's classes; SettingsError for a task that is
@@ -87,19 +89,27 @@ def evaluate(
         examined = _as_stored(examined, learned)
     chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
-    probabilities, novelty, read = _predict(predictor, entries, reporter)
+    answers, read = _predict(predictor, entries, reporter)
     if not read:
         raise DataError(
             f"of {counted(len(entries), 'picture')} in {pictures} none can be read. `tellapart check` says why."
         )
-    targets = task.encode([entries[row].target for row in read], predictor.classes)
+    targets = [entries[row].target for row in read]
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None if learned is None else _seen(examined, [chosen[row] for row in read], learned)
 
     def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
+        there = np.flatnonzero(rows).tolist()
         return task.score(
-            predictor.manifest, probabilities[rows], novelty[rows], targets[rows], groups=groups[rows], seed=seed
+            predictor.manifest,
+            [answers[row] for row in there],
+            [targets[row] for row in there],
+            groups=groups[rows],
+            seed=seed,
         )
+
+    if out is not None:
+        task.write_answers(out, predictor.manifest, [entries[row] for row in read], answers)
 
     some_seen = seen is not None and bool(seen.any()) and not bool(seen.all())
     return EvaluateResult(
@@ -109,7 +119,7 @@ def evaluate(
         seen=None if seen is None else int(seen.sum()),
         metrics=measure(np.ones(len(read), dtype=np.bool_)),
         metrics_unseen=measure(~seen) if some_seen and seen is not None else None,
-        notes=examined.listing.notes,
+        notes=(*examined.listing.notes, *_faults(examined, reporter)),
         renamed=named,
     )
 
@@ -179,30 +189,48 @@ def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, l
             if split
             else f"{examined.listing.source} holds no picture. Give a folder with one folder a class."
         )
-    unknown = sorted({name for index in chosen for name in entries[index].target.classes} - set(classes))
-    if unknown:
-        holding = [entries[index].path for index in chosen if unknown[0] in entries[index].target.classes]
-        more = f" and {len(classes) - _NAMED:,} more" if len(classes) > _NAMED else ""
-        raise DataError(
-            f"the label {unknown[0]!r}, of {counted(len(holding), 'picture')} such as {holding[0]}, is none of the model's classes "
-            f"({', '.join(classes[:_NAMED])}{more}). Call it as the model does, or leave those pictures out."
-        )
+    _check_known([entries[index] for index in chosen], classes)
     return chosen
 
 
-def _predict(
-    predictor: Predictor, entries: list[Entry], reporter: Reporter
-) -> tuple[NDArray[np.float32], NDArray[np.float32], list[int]]:
-    """Probabilities [n, K] and novelty [n] of the n entries that can be read, and their positions."""
-    read, rows, novelty = [], [], []
+def _check_known(entries: Sequence[Entry], classes: tuple[str, ...]) -> None:
+    """Raises: DataError where a target names what is none of the model's classes."""
+    holding: dict[str, list[Path]] = {}
+    for entry in entries:
+        for name in set(entry.target.classes).difference(classes):
+            holding.setdefault(name, []).append(entry.path)
+    if not holding:
+        return
+    first, *others = sorted(holding)
+    more = f" and {len(classes) - _NAMED:,} more" if len(classes) > _NAMED else ""
+    listed = ", ".join(f"{name!r} of {counted(len(holding[name]), 'picture')}" for name in others[:_NAMED])
+    further = f" Nor {'is' if len(others) == 1 else 'are'} {listed}{' ...' * (len(others) > _NAMED)}." if others else ""
+    raise DataError(
+        f"the label {first!r}, of {counted(len(holding[first]), 'picture')} such as {holding[first][0]}, is none of the model's "
+        f"classes ({', '.join(classes[:_NAMED])}{more}).{further} Call {'them' if others else 'it'} as the model does, or leave "
+        "those pictures out."
+    )
+
+
+def _faults(examined: Examined, reporter: Reporter) -> list[str]:
+    """What is wrong with boxes as they were given, in sentences: some pictures may be left out, and some boxes moved."""
+    listing = examined.listing
+    found = list(fault_sentences(listing.box_faults, lambda path: short_path(path, listing.source), warned=True))
+    for sentence in found:
+        reporter.say(sentence)
+    return found
+
+
+def _predict(predictor: Predictor, entries: list[Entry], reporter: Reporter) -> tuple[list[Any], list[int]]:
+    """The answers to the n entries that can be read, and their positions."""
+    read, answers = [], []
     with reporter.step("Predicting", len(entries)) as advance:
         for index, row in enumerate(predictor.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
-            if row.probabilities is not None:
+            if not row.error:
                 read.append(index)
-                rows.append(row.probabilities)
-                novelty.append(np.nan if row.novelty is None else row.novelty)
+                answers.append(row)
             advance(1)
-    return np.array(rows, dtype=np.float32), np.array(novelty, dtype=np.float32), read
+    return answers, read
 
 
 def _learned(run: OpenRun) -> dict[str, str] | None:

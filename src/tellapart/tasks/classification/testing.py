@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.predictions import write_table
 from tellapart.bundle import ClassificationRecord, Manifest
 from tellapart.data.dataset import Dataset
-from tellapart.data.examples import Example
+from tellapart.data.examples import Entry, Example
+from tellapart.data.targets import class_numbers
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
 from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_temperature
@@ -69,7 +72,7 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
 
 
 def _table(
-    examples: Sequence[Example],
+    examples: Sequence[Example | Entry],
     probabilities: NDArray[np.float32],
     labels: NDArray[np.int64],
     classes: tuple[str, ...],
@@ -78,6 +81,13 @@ def _table(
     best = probabilities.argmax(axis=1).tolist()
     for example, index, row in zip(examples, best, cells(probabilities, labels, classes), strict=True):
         yield [str(example.path), example.target.text, classes[index], *row]
+
+
+def write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], probabilities: NDArray[np.float32]) -> None:
+    """What a model file says of n labelled pictures, `probabilities` [n, K], as predictions.csv has it. Raises: StorageError."""
+    labels = class_numbers([entry.target for entry in entries], manifest.classes)
+    header = ["path", "label", "predicted", *columns(manifest.classes)]
+    write_table(path, header, _table(entries, probabilities, labels, manifest.classes))
 
 
 def export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:

@@ -5,6 +5,8 @@ Every function imports its part when it is called: the table of tasks must cost 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +16,14 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import ClassNames, class_sets
 from tellapart.tasks.multilabel import telling
+from tellapart.tasks.probable import probabilities_of
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
     from tellapart.bundle import Manifest
     from tellapart.data.dataset import Dataset
+    from tellapart.data.examples import Entry
+    from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
@@ -84,10 +89,19 @@ def _export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest)
     return export(choice, tested, manifest)
 
 
-def _score(*given: Any, **named: Any) -> dict[str, Any]:
+def _score(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
+) -> dict[str, Any]:
     from tellapart.tasks.multilabel.testing import score
 
-    return score(*given, **named)
+    encoded = class_sets(targets, manifest.classes)
+    return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
+
+
+def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
+    from tellapart.tasks.multilabel.testing import write_answers
+
+    write_answers(path, manifest, entries, probabilities_of(answers)[0])
 
 
 def _doubt(*given: Any, **named: Any) -> Doubted:
@@ -119,6 +133,7 @@ MULTILABEL = Task(
     test=_test,
     export=_export,
     score=_score,
+    write_answers=_write_answers,
     telling=telling,
     sections=_sections,
     doubt=_doubt,

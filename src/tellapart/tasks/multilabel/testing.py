@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.predictions import PROBABILITY_FORMAT
+from tellapart.answers.predictions import PROBABILITY_FORMAT, write_table
 from tellapart.bundle import Manifest, MultilabelRecord
 from tellapart.data.dataset import Dataset
-from tellapart.data.examples import Example
+from tellapart.data.examples import Entry, Example
 from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.platt import sigmoid
@@ -73,7 +74,7 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
             "common_set": common,
             "calibration": winner.facts["calibration"],
         },
-        columns=["path", "labels", "predicted", *(f"probability of {name}" for name in dataset.classes)],
+        columns=_columns(dataset.classes),
         table=lambda examples: _table(examples, probabilities, lines.values, dataset.classes),
         expected=expected_of(probabilities, abstention.novelty.score),
         details=abstention,
@@ -95,8 +96,13 @@ def _record(
     )
 
 
+def _columns(classes: Sequence[str]) -> list[str]:
+    """Of predictions.csv."""
+    return ["path", "labels", "predicted", *(f"probability of {name}" for name in classes)]
+
+
 def _table(
-    examples: Sequence[Example],
+    examples: Sequence[Example | Entry],
     probabilities: NDArray[np.float32],
     thresholds: NDArray[np.float64],
     classes: tuple[str, ...],
@@ -107,6 +113,12 @@ def _table(
         said = ClassNames(tuple(name for name, there in zip(classes, chosen.tolist(), strict=True) if there))
         table.append([str(example.path), example.target.text, said.text, *map(PROBABILITY_FORMAT.format, row)])
     return table
+
+
+def write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], probabilities: NDArray[np.float32]) -> None:
+    """What a model file says of n labelled pictures, `probabilities` [n, K], as predictions.csv has it. Raises: StorageError."""
+    thresholds = np.array(manifest.record_of(MultilabelRecord).thresholds)
+    write_table(path, _columns(manifest.classes), _table(entries, probabilities, thresholds, manifest.classes))
 
 
 def export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
