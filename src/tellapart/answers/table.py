@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from tellapart.answers.answering import Answering
 from tellapart.answers.classification import Classification
+from tellapart.answers.detection import Detection
 from tellapart.answers.multilabel import Multilabel
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
 
-ANSWERINGS: Mapping[TaskName, Answering[Any, Any]] = {"classification": Classification(), "multilabel": Multilabel()}
+ANSWERINGS: Mapping[TaskName, Answering[Any, Any]] = {
+    "classification": Classification(),
+    "multilabel": Multilabel(),
+    "detection": Detection(),
+}

@@ -25,6 +25,11 @@ class Lesson(Protocol):
         ...
 
     @property
+    def size(self) -> int:
+        """Pixels, S, the side of the network's input."""
+        ...
+
+    @property
     def loop(self) -> LoopSettings:
         """The loss and what belongs to it."""
         ...

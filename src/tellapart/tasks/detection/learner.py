@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tellapart.answers.boxes import FoundBoxes, find_boxes
-from tellapart.errors import TrainingError
+from tellapart.data.loading import ordered_batches
+from tellapart.errors import SettingsError, TrainingError
 from tellapart.tasks.detection.judging import judge_boxes
-from tellapart.tasks.detection.loss import DetectionLoss
+from tellapart.tasks.detection.loss import DetectionLoss, boxes_a_picture
 from tellapart.tasks.detection.network import places
+from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch, Judged, Losses, check_targets
 from tellapart.training.update import within_memory
@@ -113,12 +115,32 @@ class DetectionLearner:
         losses, boxes, scores = [], [], []
         for part in parts:
             with torch.inference_mode(), self.devices.autocast():
-                found = network(part.inputs, start=self.start)
+                found = network(self.devices.to_device(part.inputs), start=self.start)
                 by_score, by_box = self.loss(found.scores, found.boxes, part.targets, self._places)
                 losses.append(by_score + by_box)
                 boxes.append(found.boxes.cpu().numpy())
                 scores.append(found.scores.sigmoid().cpu().numpy())
         return torch.cat(losses), np.concatenate(boxes), np.concatenate(scores)
+
+
+def make_learner(lesson: Lesson, devices: Devices) -> DetectionLearner:
+    """The learner of boxes [N, M, 6]; those of `lesson` are in pixels of the upright pictures, those learned come with the inputs.
+
+    Raises: SettingsError for what suits classes alone.
+    """
+    for name, given in (("augment.mixup", lesson.mixup), ("augment.cutmix", lesson.cutmix)):
+        if given:
+            raise SettingsError(f"{name} is {given:g}, which mixes whole classes; boxes have none. Set it to 0.")
+    return DetectionLearner(
+        loss=DetectionLoss(boxes_a_picture=boxes_a_picture(lesson.train_targets[lesson.train_rows])),
+        class_count=lesson.class_count,
+        size=lesson.size,
+        devices=devices,
+        validation=lambda: ordered_batches(
+            lesson.validation, lesson.validation_targets, rows=lesson.validation_rows, batch_size=VALIDATION_BATCH
+        ),
+        start=lesson.start,
+    )
 
 
 def check_boxes(targets: object, rows: Tensor, class_count: int) -> None:

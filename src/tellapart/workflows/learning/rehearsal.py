@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tellapart.data.dataset import Dataset
 from tellapart.data.loading import RowSource
 from tellapart.settings.tree import LoopSettings, TrainSettings
+from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.source import usable_rows
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.shrunk import ShrunkSplits
 
 
@@ -22,6 +22,7 @@ class Rehearsal:
 
     class_count: int
     start: int
+    size: int
     loop: LoopSettings
     balanced: bool
     mixup: float
@@ -39,6 +40,7 @@ def rehearse(settings: TrainSettings, dataset: Dataset, shrunk: ShrunkSplits, pr
     return Rehearsal(
         class_count=len(dataset.classes),
         start=prepared.start,
+        size=prepared.preprocessing.size,
         loop=settings.loop,
         balanced=settings.class_weights == "balanced",
         mixup=augmentation.mixup,
