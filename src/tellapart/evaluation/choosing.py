@@ -82,7 +82,8 @@ class Validated(Generic[AnyCandidate]):
     """A candidate on the validation split, calibrated there."""
 
     candidate: AnyCandidate
-    losses: NDArray[np.float64]  # [n], log loss of each item in nats, calibrated on others
+    # [n], log loss of each item in nats, calibrated on others; empty where the task compares candidates by figures alone.
+    losses: NDArray[np.float64]
     figure_name: str  # what people look at, such as accuracy
     figure: float  # in [0, 1]; the higher, the better
     calibration: Any  # the task's own: what turns logits into probabilities
@@ -131,7 +132,7 @@ def comparison(choice: Choice[Candidate]) -> Sequence[dict[str, Any]]:
     return [
         {
             "strategy": one.candidate.strategy,
-            "log_loss": float(one.losses.mean()),
+            **({"log_loss": float(one.losses.mean())} if len(one.losses) else {}),
             one.figure_name: one.figure,
             **one.facts,
         }

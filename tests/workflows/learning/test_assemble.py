@@ -25,7 +25,7 @@ from tellapart.tasks.task import Task
 from tellapart.workflows.learning.assemble import assemble_job
 from tellapart.workflows.learning.job import Job
 from tellapart.workflows.learning.planned import Planned
-from tellapart.workflows.learning.prepared import Prepared
+from tellapart.tasks.prepared import Prepared
 from tellapart.workflows.learning.rehearsal import Rehearsal, rehearse
 from tellapart.workflows.learning.shrunk import shrink_splits
 

@@ -21,7 +21,7 @@ from tellapart.runs.run import Run
 from tellapart.settings.reading import make_settings
 from tellapart.training.progress import Fitted
 from tellapart.workflows.learning.finished import EmbedOnce, finish_network
-from tellapart.workflows.learning.prepared import Prepared
+from tellapart.tasks.prepared import Prepared
 
 
 class Counting(Silent):

@@ -8,11 +8,11 @@ from typing import Any
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.novelty import FIT_PICTURES
 from tellapart.runs.run import replan
+from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.task import Task
 from tellapart.training.learner import Learner
 from tellapart.training.planning import Plan, TooShort, plan, reserve_seconds
 from tellapart.training.timing import Speed, Trial, measure
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.rehearsal import Rehearsal, rehearse
 from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.learning.shrunk import ShrunkSplits

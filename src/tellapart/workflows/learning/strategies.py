@@ -14,9 +14,11 @@ from tellapart.errors import BackboneError, SettingsError, TrainingError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated, choose, only
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
+from tellapart.reporter import percent
 from tellapart.runtime import cores
-from tellapart.tasks.task import Task
+from tellapart.tasks.task import LearnedHead, Task
 from tellapart.training.planning import TooShort, worth_trying
+from tellapart.workflows.learning.finished import WORK
 from tellapart.workflows.learning.fit import choose_fit, keep_fit
 from tellapart.workflows.learning.session import TrainingSession
 
@@ -43,6 +45,8 @@ def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
         keep_fit(session, session.run.settings.network.fit or "crop")
         return _kept(session, task, dataset, _from_scratch(session, task, dataset), None)
     backbone = choose_fit(session, task, dataset, backbone)
+    if task.head is not None:
+        return _kept(session, task, dataset, _by_head(session, task, task.head, dataset, backbone), None)
     dataset, embedded = embed_dataset(
         dataset,
         backbone,
@@ -94,6 +98,40 @@ def _quick(session: TrainingSession, task: Task, dataset: Dataset, embedded: Emb
         advance(1)
     session.seconds["classifier"] = time.monotonic() - began
     return task.validate(candidate, dataset)
+
+
+def _by_head(
+    session: TrainingSession, task: Task, head: LearnedHead, dataset: Dataset, backbone: ReadyBackbone
+) -> Choice[Candidate]:
+    """The first answer on the frozen backbone, then fine-tuning from it; keep what wins on validation."""
+    settings, strategy, reporter = session.run.settings, session.run.settings.strategy, session.reporter
+    if session.early is not None:
+        session.early.squares.clear()
+    began = time.monotonic()
+    candidate = head.first(settings, dataset, backbone, session.run.folder / WORK / "first", session.device, reporter)
+    first = task.validate(candidate, dataset)
+    session.seconds["first answer"] = time.monotonic() - began
+    reporter.say(f"first answer: {first.figure_name.replace('_', ' ')} {percent(first.figure)} on validation")
+    if strategy == "probe":
+        return only(first)
+    from tellapart.workflows.learning.finetune import too_short
+    from tellapart.workflows.learning.gradient import train_network
+
+    began = time.monotonic()
+    try:
+        with reporter.step("Preparing the network", 1) as advance:
+            prepared = head.prepare(settings, len(dataset.classes), candidate)
+            advance(1)
+        tuned = train_network(session, task, dataset, prepared)
+    except (TrainingError, BackboneError) as error:
+        if strategy != "auto":
+            raise
+        return only(first, f"Kept the first answer, on the frozen backbone: fine-tuning failed, since {error}")
+    session.seconds["fine-tuning"] = time.monotonic() - began
+    if isinstance(tuned, TooShort):
+        return only(first, too_short(tuned))
+    second = task.validate(tuned, dataset)
+    return head.choose(first, second) if strategy == "auto" else only(second)
 
 
 def _improve(
