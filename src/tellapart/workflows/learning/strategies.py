@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from tellapart.data.dataset import Dataset
-from tellapart.errors import BackboneError, SettingsError, TrainingError
+from tellapart.errors import BackboneError, ForeignCheckpoint, SettingsError, TrainingError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated, choose, only
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
@@ -152,7 +152,7 @@ def _improve(
         start = _start(session, task, dataset, embedded, first)
         tuned = train_network(session, task, dataset, prepare_finetune(session, start))
     except (TrainingError, BackboneError) as error:
-        if strategy != "auto":
+        if strategy != "auto" or isinstance(error, ForeignCheckpoint):  # of which the run can be gone on with
             raise
         return only(first, f"Kept the classifier on the frozen network: fine-tuning failed, since {error}")
     session.seconds["fine-tuning"] = time.monotonic() - began
@@ -173,11 +173,13 @@ def _start(
 
 def _why_not(session: TrainingSession, dataset: Dataset, embedded: Embedded, figure: float) -> str:
     """Why `auto` does not even begin to fine-tune; empty where it does. Nothing heavy is imported to find out."""
+    if session.run.planned:
+        return ""  # it has begun: a resumed run must not change its mind
     if figure > _MOST_RIGHT:
         return "Not fine-tuned: the classifier on the frozen network already gets every validation picture right."
     left = session.clock.left
     if left is None or session.run.settings.loop.epochs is not None:
-        return ""  # no end, or planned already: a resumed run must not change its mind
+        return ""  # no end, or told how long
     pace = 0.013 / cores() if embedded.pace is None else embedded.pace
     worth, needed = worth_trying(train=len(dataset.rows["train"]), seconds_picture=pace, seconds=left)
     if worth:
