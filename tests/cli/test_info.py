@@ -12,7 +12,8 @@ from onnx import helper
 from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, DetectionRecord, seal
 from tellapart.cli.main import main
 from tellapart.export.assemble import assemble
-from tellapart.manifest import Manifest, Score
+from tellapart.manifest import Manifest
+from tellapart.records import Score
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime-float32", "openvino-2026.4-bfloat16"])

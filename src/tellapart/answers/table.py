@@ -1,4 +1,4 @@
-"""Which Answering each task has. In: nothing. Out: ANSWERINGS. Next: items.py."""
+"""Which Answering each task has. In: nothing. Out: ANSWERINGS. Next: thresholds.py."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tellapart.answers.multilabel import Multilabel
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
 
+BEFORE_TASKS: TaskName = "classification"  # what servers older than tasks have, and do not tell
 ANSWERINGS: Mapping[TaskName, Answering[Any, Any]] = {
     "classification": Classification(),
     "multilabel": Multilabel(),

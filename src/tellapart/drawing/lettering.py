@@ -51,6 +51,12 @@ class Pen:
 
     def write(self, place: tuple[int, int], text: str, height: int, colour: tuple[int, int, int], width: int) -> int:
         """Write one line, cut in its middle to fit `width`; returns the width that it takes."""
+        shown, taken = self.fitted(text, height, width)
+        self.draw.text(place, shown, fill=colour, font=font_for(shown, height, self.font))
+        return taken
+
+    def fitted(self, text: str, height: int, width: int) -> tuple[str, int]:
+        """What of a line is written where there is room for `width` pixels, and how many pixels that takes."""
         shown = showable(text)
         font = font_for(shown, height, self.font)
         if font.getlength(shown) > width:
@@ -59,8 +65,7 @@ class Pen:
             while front and font.getlength(f"{front}...{back}") > width:
                 front, back = front[:-1], back[1:]
             shown = f"{front}...{back}"
-        self.draw.text(place, shown, fill=colour, font=font)
-        return math.ceil(font.getlength(shown))
+        return shown, math.ceil(font.getlength(shown))
 
 
 def showable(text: str) -> str:

@@ -12,11 +12,11 @@ from typing import Literal
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.audit import findings
 from tellapart.data.augmented import Scenes, comparable
-from tellapart.data.box_repair import settle_boxes
 from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing, ReadOptions, classes_left, picture_file
 from tellapart.data.inspection import Shown, inspect_all
 from tellapart.data.listing import read_listing
+from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
@@ -71,11 +71,6 @@ def examine(
     listing = read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)
-    if corrections is not None and listing.task == "detection":
-        raise DataError(
-            f"the corrections {str(corrections)!r} say what a whole picture is, and {listing.source} has boxes. Correct the "
-            "annotations themselves, and leave the corrections out."
-        )
     if corrections is not None and corrections.is_dir():
         listing = add_pictures(listing, corrections, options.separator)
     elif corrections is not None:
@@ -102,8 +97,7 @@ def examine(
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
-    if listing.task == "detection":
-        listing, inspections = settle_boxes(listing, inspections)
+    listing, inspections = READERS[listing.task].settle(listing, inspections)
     beside = nullcontext() if meanwhile is None else meanwhile(listing, inspections)
     scenes = _scenes(listing, inspections, look, beside, cache=cache, reporter=reporter, workers=workers or cores())
     audit = build_audit(listing, inspections, scenes, span=options.span)
