@@ -43,7 +43,11 @@ def detector_manifest(thresholds: Sequence[float] = THRESHOLDS) -> Manifest:
             std=(1.0, 1.0, 1.0),
         ),
         backbone=BackboneRecord(
-            name="by hand", embedding=3, weights_source="made here", weights_license="none", weights_fingerprint="0" * 64
+            name="by hand",
+            embedding=3,
+            weights_source="made here",
+            weights_license="none",
+            weights_fingerprint="0" * 64,
         ),
         scores={"ap50": Score(value=0.9, low=0.8, high=0.95)},
         data=DataRecord(name="things", fingerprint="1" * 64, n_train=7, n_validation=1, n_test=2),

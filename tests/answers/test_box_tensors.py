@@ -18,6 +18,7 @@ def test_tensors_are_those_of_tensorflows_detectors() -> None:
     np.testing.assert_allclose(boxes[0, 1], [0.5, 0.6, 1.0, 1.0], atol=1e-6)  # ymin, xmin, ymax, xmax
     np.testing.assert_array_equal(tensors["detection_classes"], [[1, 2, 1], [3, 0, 0]])  # counted from 1
     np.testing.assert_array_equal(tensors["num_detections"], [3, 1])
+    np.testing.assert_allclose(np.asarray(tensors["detection_scores"]), [[0.9, 0.4, 0.3], [0.8, 0, 0]], atol=1e-6)
     assert not boxes[1, 1:].any()
 
 
@@ -49,3 +50,16 @@ def test_pictures_without_boxes_have_one_row_of_nothing() -> None:
     assert np.asarray(tensors["detection_boxes"]).tolist() == [[[0, 0, 0, 0]]]
     assert (np.asarray(tensors["labels"]).tolist(), np.asarray(tensors["num_detections"]).tolist()) == ([[b""]], [0])
     assert np.asarray(tensors["counts"]).tolist() == [[0, 0, 0]]
+
+
+def test_a_picture_that_could_not_be_read_has_tensors_of_nothing() -> None:
+    first, second = decided()
+    broken = Detection().unread("cut short", classes=CLASSES)
+    tensors = box_tensors([broken, second, broken, first])
+    assert np.asarray(tensors["detection_boxes"]).shape == (4, 3, 4)
+    np.testing.assert_array_equal(tensors["detection_classes"], [[0, 0, 0], [3, 0, 0], [0, 0, 0], [1, 2, 1]])
+    np.testing.assert_array_equal(tensors["num_detections"], [0, 1, 0, 3])
+    assert np.asarray(tensors["class_scores"]).shape == (4, 3)
+    none = box_tensors([])
+    shapes = [np.asarray(none[name]).shape for name in (*TENSORFLOWS, "labels", "chosen", "counts", "class_scores")]
+    assert shapes == [(0, 1, 4), (0, 1), (0, 1), (0,), (0, 1), (0, 1), (0, 0), (0, 0)]

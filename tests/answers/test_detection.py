@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tellapart.answers.answering import OtherClasses, Output, Placement
+from tellapart.answers.answering import OtherClasses, Placement
 from tellapart.answers.detection import BoxesAnswer, Detection
 from tellapart.bundle import ClassificationRecord, DetectionRecord
 

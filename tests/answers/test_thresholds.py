@@ -12,7 +12,9 @@ CLASSES = ("cat", "dog", "a=b")
 SETS = MultilabelRecord(
     scales=(1.0,) * 3, offsets=(0.0,) * 3, thresholds=(0.5, 0.4, 0.9), threshold_rule="f1", calibrated_on=9
 )
-BOXES = DetectionRecord(**SETS.model_dump(exclude={"kind", "novelty_threshold", "known"}), overlap=0.6, most=9, least_score=0.01)
+BOXES = DetectionRecord(
+    **SETS.model_dump(exclude={"kind", "novelty_threshold", "known"}), overlap=0.6, most=9, least_score=0.01
+)
 
 
 @pytest.mark.parametrize("record", [SETS, BOXES])
@@ -41,7 +43,10 @@ def test_flags_are_read(texts: tuple[str, ...], read: object) -> None:
         (("high",), "^--threshold is 'high'; it must be a number, or CLASS=NUMBER. Give one such as 0.5.$"),
         (("cat=",), "^--threshold is 'cat='; it must be a number"),
         (("nan",), "^--threshold is 'nan'; it must be a number"),
-        (("0.1", "0.2"), "^--threshold is given for all classes, and once more. Give one number for all, or CLASS=NUMBER"),
+        (
+            ("0.1", "0.2"),
+            "^--threshold is given for all classes, and once more. Give one number for all, or CLASS=NUMBER",
+        ),
         (("0.1", "cat=0.2"), "^--threshold is given for all classes, and once more"),
         (("cat=0.1", "cat=0.2"), "^--threshold is given twice for 'cat'. Give one for each class.$"),
     ],
@@ -56,7 +61,10 @@ def test_flags_that_say_nothing_plain_are_refused(texts: tuple[str, ...], told: 
     [
         (1.5, r"^the threshold is 1.5; it must be from 0 to 1. Give one such as 0.5.$"),
         ({"dog": -0.1}, "^the threshold is -0.1; it must be from 0 to 1"),
-        ({"bird": 0.1}, r"^the threshold is for 'bird', which is none of the model's classes \(cat, dog, a=b\). Name one"),
+        (
+            {"bird": 0.1},
+            r"^the threshold is for 'bird', which is none of the model's classes \(cat, dog, a=b\). Name one",
+        ),
     ],
 )
 def test_what_the_model_cannot_take_is_refused(asked: object, told: str) -> None:

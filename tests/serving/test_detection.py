@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -333,3 +334,29 @@ def test_the_description_says_what_comes(server: Running, data: list[bytes]) -> 
             jsonschema.validate(body, schema)
     described = {one["name"]: one["schema"] for one in document["paths"]["/predict"]["post"]["parameters"]}
     assert described["min_score"] == {"type": "number", "minimum": 0, "maximum": 1}
+
+
+EXAMPLE = re.compile(r"^```python\n(import json\n.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_with_onnx_runtime_alone_finds_the_same(
+    repository: Path,
+    model: Path,
+    data: list[bytes],
+    found: list[Found],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (code,) = EXAMPLE.findall((repository / "docs" / "serving.md").read_text(encoding="utf-8"))
+    assert "tellapart" not in re.sub(r'"tellapart.manifest"', "", code)
+    (tmp_path / "model.onnx").write_bytes(model.read_bytes())
+    (tmp_path / "yard.jpg").write_bytes(data[1])
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    lines = [line.split(" ") for line in capsys.readouterr().out.splitlines()]
+    told = [one for one in found[1] if one[3]]
+    assert [name for name, *_ in lines] == [name for name, *_ in told]
+    for (_, score, *sides), (_, wanted, pixels, _) in zip(lines, told, strict=True):
+        assert float(score) == pytest.approx(wanted, abs=0.02)  # Pillow's own way to a square
+        assert [float(one) for one in sides] == pytest.approx(pixels, abs=1e-3)

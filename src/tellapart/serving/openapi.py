@@ -284,17 +284,9 @@ def _rows() -> list[dict[str, Any]]:
 
 def _box() -> dict[str, Any]:
     """One thing that was found, in pixels of the upright picture; `told` where `min_score` was asked for."""
-    pixels = {"type": "number", "minimum": 0}
-    return _object(
-        ["label", "score", "left", "top", "right", "bottom"],
-        label={"type": "string"},
-        score={"type": "number", "minimum": 0, "maximum": 1},
-        left=pixels,
-        top=pixels,
-        right=pixels,
-        bottom=pixels,
-        told={"type": "boolean"},
-    )
+    sides = {side: {"type": "number", "minimum": 0} for side in ("left", "top", "right", "bottom")}
+    score = {"type": "number", "minimum": 0, "maximum": 1}
+    return _object(["label", "score", *sides], label={"type": "string"}, score=score, told={"type": "boolean"}, **sides)
 
 
 def _whole(most: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST protocol. In: JSON of its form. Out: JSON of its form. Next: inference_protocol.py.
+"""TensorFlow Serving's REST protocol. In: JSON of its form. Out: JSON of its form. Next: tfserving_grpc.py.
 
 Source: tensorflow.org/tfx/serving/api_rest. A picture is {"b64": "..."} or nested lists [H][W][3] of whole numbers 0 to 255.
 The default signature answers as clients expect it of such a model: with probabilities alone, as a Keras classifier does, or with
@@ -30,7 +30,7 @@ from tellapart.serving.tensors import IMAGE, Tensor, Wanted, answer_tensors, as_
 DEFAULT, DECISIONS, PREPARED = "serving_default", "decisions", "prepared"
 SIGNATURES = (DEFAULT, DECISIONS, PREPARED)
 _KEYS = {"signature_name", "instances", "inputs"}
-_TYPES = {"FP32": "DT_FLOAT", "INT32": "DT_INT32", "BYTES": "DT_STRING", "BOOL": "DT_BOOL"}
+TYPES = {"FP32": "DT_FLOAT", "INT32": "DT_INT32", "BYTES": "DT_STRING", "BOOL": "DT_BOOL"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +98,7 @@ def read_predict(body: Mapping[str, Any]) -> PredictRequest:
             f"the request has the keys {_listed(body)}; there must be `instances` or `inputs`, "
             "and there may be `signature_name`."
         )
-    signature = body.get("signature_name") or DEFAULT
-    if signature not in SIGNATURES:
-        raise Refusal(f"there is no signature {shown(signature)[:60]!r}. Signatures: {', '.join(SIGNATURES)}.")
+    signature = check_signature(body.get("signature_name") or DEFAULT)
     prepared = signature == PREPARED
     if "instances" in body:
         rows = _rows(body["instances"])
@@ -114,6 +112,18 @@ def read_predict(body: Mapping[str, Any]) -> PredictRequest:
     if not rows:
         raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
     return PredictRequest(pictures=_pictures(rows, prepared), signature=signature, columns=True)
+
+
+def check_signature(signature: Any) -> str:
+    """The signature itself. Raises: Refusal where there is none of that name."""
+    if signature not in SIGNATURES:
+        raise Refusal(f"there is no signature {shown(signature)[:60]!r}. Signatures: {', '.join(SIGNATURES)}.")
+    return str(signature)
+
+
+def outputs_of(version: Version, signature: str) -> Sequence[str]:
+    """The names of what a signature answers with."""
+    return [one.name for one in version.outputs] if signature == DECISIONS else version.answering.defaults
 
 
 def read_classify(body: Mapping[str, Any]) -> list[Picture]:
@@ -141,7 +151,7 @@ def write_predict(reply: Reply, asked: PredictRequest) -> dict[str, Any]:
 
     Raises: Refusal for a picture that could not be read.
     """
-    names = () if asked.signature == DECISIONS else reply.version.answering.defaults
+    names = outputs_of(reply.version, asked.signature)
     outputs = {one.name: _nested(one) for one in answer_tensors(reply, [Wanted(name=name) for name in names])}
     if len(outputs) == 1:
         (values,) = outputs.values()
@@ -184,7 +194,7 @@ def write_metadata(version: Version) -> dict[str, Any]:
     """The signatures of a version, as TF Serving describes a SavedModel."""
     size = version.model.preprocessing.size
     encoded = _info("DT_STRING", [-1], IMAGE)
-    outputs = {name: _info(_TYPES[kind], shape, name) for name, kind, shape in version.outputs}
+    outputs = {name: _info(TYPES[kind], shape, name) for name, kind, shape in version.outputs}
     defaults = {name: outputs[name] for name in version.answering.defaults}
     signatures = {
         DEFAULT: _signature({IMAGE: encoded}, defaults),
