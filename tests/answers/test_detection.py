@@ -204,6 +204,13 @@ def test_a_picture_that_could_not_be_read_keeps_its_row() -> None:
     assert [len(one) for one in together.boxes] == [len(one) for one in together.scores] == [2, 0, 0]
     assert together.labels == (("cat", "dog"), (), ())
     assert together.errors == ("", "", "cut short")
+    assert together.counts == ({"cat": 1, "dog": 1}, {}, {})
+    assert [(row["path"], row["label"], row["right"]) for row in together.to_rows()] == [
+        ("", "cat", 50),
+        ("", "dog", 100),
+    ]
+    assert list(together.to_rows()[1]) == ["path", "label", "score", "left", "top", "right", "bottom"]
+    assert together.to_rows()[1]["score"] == pytest.approx(0.4)
     nothing_found = OWN.read({"boxes": [], "width": 1, "height": 1}, path="", classes=CLASSES, told={})
     for answer in (broken, nothing_found):
         with pytest.raises(ValueError, match="^there is no class to show") as fault:
