@@ -74,7 +74,9 @@ class LinearCandidate:
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits [n, K] of rows of the dataset, before any calibration, as model.onnx will say."""
-        return self.embeddings(rows) @ self.weight.T + self.bias
+        logits: NDArray[np.float32] = self.embeddings(rows) @ self.weight.T
+        logits += self.bias  # not in a second array, which of very many classes is half a gigabyte
+        return logits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
