@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tellapart.answers.answering import OtherClasses, Output, Placement
+from tellapart.answers.answering import OtherClasses, Placement
 from tellapart.answers.detection import BoxesAnswer, Detection
 from tellapart.bundle import ClassificationRecord, DetectionRecord
 
@@ -154,6 +154,20 @@ def test_a_row_says_it_and_reads_back() -> None:
         OWN.read({"boxes": [{"label": "cat"}]}, path="a.jpg", classes=CLASSES, told={})
 
 
+def test_a_row_tells_what_falls_short_where_it_is_asked_for() -> None:
+    first, second = decided()
+    rows = OWN.row(first, top=1, least=0.3)["boxes"]
+    assert [(one["label"], one["told"]) for one in rows] == [("cat", True), ("dog", True), ("cat", False)]
+    assert [one["told"] for one in OWN.row(second, top=1, least=0.0)["boxes"]] == [False]
+    assert OWN.row(second, top=1, least=0.9)["boxes"] == []
+    assert "told" not in OWN.row(first, top=1)["boxes"][0]
+    whole = OWN.row(first, top=1, least=0.0)
+    assert whole["counts"] == first.counts
+    again = OWN.read(whole, path="", classes=CLASSES, told={})
+    assert (again.told, again.counts) == (first.told, first.counts)
+    assert OWN.row(OWN.unread("cut short", classes=CLASSES), top=1, least=0.0)["boxes"] is None
+
+
 def test_cells_and_lines() -> None:
     first, second = decided()
     columns = OWN.columns(CLASSES, top=1)
@@ -206,35 +220,6 @@ def test_a_picture_that_could_not_be_read_keeps_its_row() -> None:
         )
 
 
-def test_tensors_are_those_of_tensorflows_detectors() -> None:
-    answers = decided()
-    tensors = OWN.tensors(answers)
-    told = OWN.describe(RECORD, classes=CLASSES, outputs=())
-    assert [one.name for one in told] == list(tensors)
-    boxes = np.asarray(tensors["detection_boxes"])
-    np.testing.assert_allclose(boxes[0, 1], [0.5, 0.6, 1.0, 1.0], atol=1e-6)  # ymin, xmin, ymax, xmax
-    np.testing.assert_array_equal(tensors["detection_classes"], [[1, 2, 1], [3, 0, 0]])  # counted from 1
-    np.testing.assert_array_equal(tensors["num_detections"], [3, 1])
-    np.testing.assert_allclose(np.asarray(tensors["class_scores"]), [[0.9, 0.4, 0], [0, 0, 0.8]], atol=1e-6)
-    assert not boxes[1, 1:].any()
-    np.testing.assert_allclose(np.asarray(tensors["detection_scores"]), [[0.9, 0.4, 0.3], [0.8, 0, 0]], atol=1e-6)
-    assert tensors["warning"] == [b"", b"dark"]
-    for one in told[:5]:
-        assert np.asarray(tensors[one.name]).dtype == np.float32
-        assert np.asarray(tensors[one.name]).ndim == len(one.shape)
-
-
-def test_tensors_are_described_as_they_are() -> None:
-    assert OWN.describe(RECORD, classes=CLASSES, outputs=()) == [
-        Output("detection_boxes", "FP32", (-1, -1, 4)),
-        Output("detection_scores", "FP32", (-1, -1)),
-        Output("detection_classes", "FP32", (-1, -1)),
-        Output("num_detections", "FP32", (-1,)),
-        Output("class_scores", "FP32", (-1, 3)),
-        Output("warning", "BYTES", (-1,)),
-    ]
-
-
 def test_a_picture_that_could_not_be_read_has_tensors_of_nothing() -> None:
     first, second = decided()
     broken = OWN.unread("cut short", classes=CLASSES)
@@ -244,10 +229,8 @@ def test_a_picture_that_could_not_be_read_has_tensors_of_nothing() -> None:
     np.testing.assert_array_equal(tensors["num_detections"], [0, 1, 0, 3])
     assert np.asarray(tensors["class_scores"]).shape == (4, 3)
     alone = OWN.tensors([broken])
-    assert np.asarray(alone["detection_boxes"]).shape == (1, 0, 4)
+    assert np.asarray(alone["detection_boxes"]).shape == (1, 1, 4)
     assert [np.asarray(alone[name]).shape for name in ("num_detections", "class_scores")] == [(1,), (1, 3)]
-    none = OWN.tensors([])
-    assert [np.asarray(one).shape for one in none.values()] == [(0, 0, 4), (0, 0), (0, 0), (0,), (0, 0), (0,)]
 
 
 def test_what_is_told_is_counted() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tellapart.data.box_agreement import box_conflicts
+from tellapart.data.box_corrections import BOX_CELLS
 from tellapart.data.box_counts import box_lines, box_notes, box_warnings, count_boxes
 from tellapart.data.box_repair import settle_boxes
 from tellapart.data.boxes_table import has_boxes, list_boxes
@@ -75,5 +76,5 @@ BOX_READER = TaskReader(
     ),
     least_classes=1,
     of_whole_pictures=False,
-    corrections=None,
+    corrections=BOX_CELLS,
 )
