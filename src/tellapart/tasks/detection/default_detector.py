@@ -73,7 +73,10 @@ def teach_default(lesson: Lesson, devices: Devices, network: Trainable) -> Detec
 
 
 def check_lesson(lesson: Lesson) -> None:
-    """Whether both splits' targets are boxes of its classes, and nothing mixes them. Raises: ValueError, TrainingError, SettingsError."""
+    """Whether both splits' targets are boxes of its classes, and nothing mixes them.
+
+    Raises: ValueError, TrainingError, SettingsError.
+    """
     for name, given in (("augment.mixup", lesson.mixup), ("augment.cutmix", lesson.cutmix)):
         if given:
             raise SettingsError(f"{name} is {given:g}, which mixes whole classes; boxes have none. Set it to 0.")

@@ -75,8 +75,8 @@ class DetectionLoss:
 
 
 def boxes_a_picture(boxes: NDArray[np.floating]) -> float:
-    """The mean number of true boxes of pictures [N, M, 6], where rows of NaN are none; 1 at least."""
-    return max(1.0, float((~np.isnan(boxes[..., 0])).sum(1).mean()))
+    """The mean number of true boxes of pictures [N, M, 6], where rows of NaN are none."""
+    return float((~np.isnan(boxes[..., 0])).sum(1).mean())
 
 
 def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
