@@ -72,7 +72,7 @@ constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.to
 
 protocols: $(CLIENTS)/.installed ## Describe the .proto files again for the server; after a change of one of them.
 	$(CLIENTS)/bin/python -m grpc_tools.protoc -I$(PROTOCOLS) --descriptor_set_out=$(PROTOCOLS)/protocols.binpb \
-		health.proto open_inference.proto
+		health.proto open_inference.proto tensorflow_serving.proto
 
 graphs: $(VENV)/.installed-dev ## Keep the embedded networks' graphs anew; after a change of what an export writes.
 	$(IN_VENV) tellapart.models.keeping

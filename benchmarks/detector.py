@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP, FoundBoxes
 from tellapart.answers.detection import Detection
@@ -31,24 +32,22 @@ from tellapart.bundle import (
 from tellapart.data.augment import Augmentation, build_augmentation
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.examples import ReadOptions
-from tellapart.data.loading import TrainingBatches, ordered_batches
+from tellapart.data.loading import TrainingBatches
 from tellapart.data.stratify_boxes import assign_boxes
 from tellapart.data.targets import class_boxes
 from tellapart.features.caching import open_cache, row_limit_bytes
 from tellapart.features.shrink import shrink
-from tellapart.models.build import stage_network
 from tellapart.models.catalog import DEFAULT
-from tellapart.models.freezing import freeze
+from tellapart.models.trainable import Trainable
 from tellapart.models.weights import LoadedWeights, load_backbone
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Silent
+from tellapart.settings.tree import LoopSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.detection.deciding import Decided, decide
-from tellapart.tasks.detection.export import assemble, export_places
+from tellapart.tasks.detection.default_detector import input_of
+from tellapart.tasks.detection.detectors import DEFAULT_DETECTOR, DETECTORS, DetectorKind, detector_kind
 from tellapart.tasks.detection.judging import judge_boxes, match_found
-from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner
-from tellapart.tasks.detection.loss import DetectionLoss
-from tellapart.tasks.detection.network import Detector
 from tellapart.tasks.detection.pictures import BoxPictures, in_squares
 from tellapart.training.devices import Devices
 from tellapart.training.loop import fit
@@ -59,9 +58,6 @@ from tellapart.training.schedule import Schedule
 from tellapart.training.terms import Listeners, Trainee, TrainingLimits
 from tellapart.workflows.learning.examine import examine
 
-_FROZEN = 3  # stages of EfficientNet-lite0 from below, to stride 8
-_BODY_RATE, _HEAD_RATE = 2e-4, 2e-3
-_AVERAGE = 0.98
 # What is brought in beside a smaller picture is one colour: a mirror would show things that no box is around.
 AUGMENTATION = Augmentation(
     horizontal_flip=0.5,
@@ -97,30 +93,49 @@ def sources(dataset: Dataset, preprocessing: Preprocessing, seed: int, most: int
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lesson:
+    """One training as the detector's learner sees it: tasks/lesson.py."""
+
+    class_count: int
+    train: BoxPictures
+    validation: BoxPictures
+    start: int = 0
+    loop: LoopSettings = field(default_factory=LoopSettings)
+    balanced: bool = False
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    @property
+    def train_targets(self) -> NDArray[Any]:
+        return self.train.boxes
+
+    @property
+    def train_rows(self) -> NDArray[np.int64]:
+        return np.arange(len(self.train))
+
+    @property
+    def validation_targets(self) -> NDArray[Any]:
+        return self.validation.boxes
+
+    @property
+    def validation_rows(self) -> NDArray[np.int64]:
+        return np.arange(len(self.validation))
+
+
 def train(
-    network: Detector, given: dict[str, BoxPictures], *, epochs: int, batch: int, seed: int, threads: int
-) -> DetectionLearner:
+    network: Trainable, kind: DetectorKind, lesson: Lesson, *, epochs: int, batch: int, seed: int, threads: int
+) -> None:
     """Leave the weights of the best epoch in the network, and tell of each."""
-    devices, own = Devices(threads=threads), given["train"]
-    counts = (~np.isnan(own.boxes[..., 0])).sum(1)
-    learner = DetectionLearner(
-        loss=DetectionLoss(boxes_a_picture=float(counts.mean())),
-        class_count=network.class_count,
-        size=network.size,
-        devices=devices,
-        validation=partial(
-            ordered_batches, given["validation"], given["validation"].boxes, batch_size=VALIDATION_BATCH
-        ),
-    )
-    groups = [[(name, value) for name, value in network.body.named_parameters() if value.requires_grad]]
+    devices = Devices(threads=threads)
     optimizer = build_optimizer(
-        [*groups, network.head_parameters()],
+        network.layer_groups(),
         name="adamw",
-        learning_rate=_BODY_RATE,
-        head_learning_rate=_HEAD_RATE,
+        learning_rate=kind.learning_rate,
+        head_learning_rate=kind.head_learning_rate,
         weight_decay=0.01,
     )
-    batches = TrainingBatches(own, own.boxes, batch_size=batch, seed=seed)
+    batches = TrainingBatches(lesson.train, lesson.train_targets, batch_size=batch, seed=seed)
     began = [time.process_time()]
 
     def tell(epoch: Epoch, left: float) -> None:
@@ -131,21 +146,20 @@ def train(
     fit(
         Trainee(
             network=network,
-            learner=learner,
+            learner=kind.learner(lesson, devices, network),
             batches=batches,
             optimizer=optimizer,
             schedule=Schedule(
                 optimizer, name="cosine", epochs=epochs, steps=batches.steps, warmup_epochs=min(1, epochs / 2)
             ),
             seed=seed,
-            average_decay=_AVERAGE,
-            clip=10.0,
+            average_decay=kind.average,
+            clip=kind.clip,
         ),
         TrainingLimits(epochs=epochs),
         devices=devices,
         listeners=Listeners(on_epoch=tell),
     )
-    return learner
 
 
 def answers(path: Path, given: BoxPictures) -> list[FoundBoxes]:
@@ -208,9 +222,10 @@ def manifest(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--size", type=int, default=320)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--detector", choices=list(DETECTORS), default=DEFAULT_DETECTOR)
+    parser.add_argument("--epochs", type=int, help="unless given, what suits the detector")
+    parser.add_argument("--size", type=int, help="pixels")
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--most", type=int, help="pictures of each split")
@@ -221,20 +236,30 @@ def main() -> None:
     with open_cache() as cache:
         examined = examine(asked.data, cache=cache, reporter=Silent(), options=ReadOptions(task="detection"))
     dataset = gather(examined, split=assign_boxes, encode=class_boxes, seed=asked.seed)
+    kind = detector_kind(asked.detector)
+    size = asked.size or kind.size
     loaded = load_backbone(DEFAULT, None)
-    preprocessing = replace(loaded.preprocessing, size=asked.size, crop=1.0, fit="pad")
+    preprocessing = input_of(loaded, size)
     given = sources(dataset, preprocessing, asked.seed, asked.most)
     torch.manual_seed(asked.seed)
-    body = stage_network(loaded.network, name=DEFAULT, preprocessing=preprocessing, class_count=1)
-    network = Detector(body, class_count=len(dataset.classes), size=asked.size)
-    freeze(body, len(body.stages) - _FROZEN)
-    body.classifier.requires_grad_(False)
-    train(network, given, epochs=asked.epochs, batch=asked.batch, seed=asked.seed, threads=asked.threads)
+    network = kind.build(len(dataset.classes), size, loaded)
+    lesson = Lesson(class_count=len(dataset.classes), train=given["train"], validation=given["validation"])
+    train(
+        network,
+        kind,
+        lesson,
+        epochs=asked.epochs or kind.epochs,
+        batch=asked.batch or kind.batch_size,
+        seed=asked.seed,
+        threads=asked.threads,
+    )
     places = asked.model.with_suffix(".places.onnx")
-    export_places(network, places)
+    kind.export_places(network, places)
     decided = None
     for split in ("validation", "test"):
-        asked.model.write_bytes(assemble(places, manifest(dataset, loaded, preprocessing, decided, asked.data.name)))
+        asked.model.write_bytes(
+            kind.assemble(places, manifest(dataset, loaded, preprocessing, decided, asked.data.name))
+        )
         found, truth = answers(asked.model, given[split]), given[split].boxes
         matches = match_found(found, truth, len(dataset.classes))
         print(json.dumps({"split": split, **judge_boxes(found, truth, len(dataset.classes))}), flush=True)

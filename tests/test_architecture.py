@@ -8,9 +8,14 @@ import subprocess
 import sys
 import sysconfig
 from collections import defaultdict
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from tellapart.bundle import TaskName, TaskRecord
+from tellapart.data.targets import KINDS
 
 HEAVY = {"cv2", "imagehash", "scipy", "sklearn", "timm", "torch", "torchvision"}
 
@@ -153,3 +158,78 @@ def test_the_tests_stand_as_contributing_says(repository: Path) -> None:
     share = sum(path.with_name(f"test_{path.name}") in files for path in modules) / len(modules)
     assert "About three modules in five" in (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert round(5 * share) == 3
+
+
+TASK_NAMES = frozenset(get_args(TaskName)) - {"text"}  # text is a word of many meanings
+OF_TASKS = frozenset(one.__name__ for one in (*KINDS.values(), *get_args(TaskRecord)))
+# Where a task may be named, and why.
+AT_HOME = {
+    "tasks/*": "the tasks",
+    "answers/table.py": "the table",
+    "answers/classification.py": "what one model says",
+    "answers/multilabel.py": "what one model says",
+    "answers/detection.py": "what one model says",
+    "records.py": "the records",
+    "manifest.py": "files of schemas 1 and 2",
+    "cli/tasks.py": "the flag --task",
+    "data/targets.py": "what a target is",
+    "data/reading_*.py": "readers",
+    "data/other_tasks.py": "readers: what a data set looks like",
+    "data/multilabel_table.py": "readers",
+    "data/boxes_*.py": "readers",
+    "data/box_*.py": "what is done with boxes",
+    "data/label_sets.py": "what is done with sets",
+    "data/stratify*.py": "how sets and boxes are split",
+    "serving/described.py": "an extension of the Open Inference Protocol is called so",
+    "serving/inference_protocol.py": "an extension of the Open Inference Protocol is called so",
+}
+
+
+def asks_for_a_task(path: Path) -> list[int]:
+    """The lines that hold a task's name as a value, or ask whether something is one task's target or record."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        asked: list[ast.AST] = []
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in TASK_NAMES:
+            found.append(node.lineno)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            asked = [*node.args[1:]]
+        elif isinstance(node, ast.Compare):
+            asked = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchClass):
+            asked = [node.cls]
+        names = (one for part in asked for one in ast.walk(part) if isinstance(one, (ast.Name, ast.Attribute)))
+        found += [one.lineno for one in names if (one.id if isinstance(one, ast.Name) else one.attr) in OF_TASKS]
+    return sorted(set(found))
+
+
+def test_no_shared_room_names_a_task(repository: Path, tmp_path: Path) -> None:
+    """Whoever wants to know asks the reader, the record, the answering or the task."""
+    example = tmp_path / "example.py"
+    example.write_text(
+        '''"""Of detection."""
+if listing.task == "detection": ...
+if record.kind in ("text", "multilabel"): ...
+kind is ClassNames and isinstance(target, (int, targets.Boxes))
+message = "give --task multilabel"
+match record:
+    case DetectionRecord(): ...
+    case "classification": ...
+targets = (ClassName("cat"), MaskFile.read("mask.png"))
+'''
+    )
+    assert asks_for_a_task(example) == [2, 3, 4, 7, 8]
+    package = repository / "src" / "tellapart"
+    found = {path.relative_to(package): asks_for_a_task(path) for path in sorted(package.rglob("*.py"))}
+    naming = {path: lines for path, lines in found.items() if lines}
+    allowed = {path: next((one for one in AT_HOME if fnmatch(path.as_posix(), one)), None) for path in naming}
+    assert {str(path): naming[path] for path, pattern in allowed.items() if pattern is None} == {}
+    assert set(AT_HOME) - set(allowed.values()) == set()  # and nothing is allowed that nobody needs
+
+
+def test_the_page_names_tasks_in_its_table_alone(repository: Path) -> None:
+    name = re.compile(f"[\"'`]({'|'.join(TASK_NAMES)})[\"'`]")
+    assert name.search('if (model.task === "multilabel")')
+    pages = sorted((repository / "src" / "tellapart" / "serving" / "pages").glob("*.js"))
+    assert "tasks.js" in [page.name for page in pages]
+    assert [page.name for page in pages if name.search(page.read_text(encoding="utf-8"))] == []

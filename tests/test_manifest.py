@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from tellapart.errors import ModelFileError
-from tellapart.manifest import ClassificationRecord, Manifest, MultilabelRecord
+from tellapart.manifest import Manifest
+from tellapart.records import ClassificationRecord, MultilabelRecord
 
 SEVERAL = {
     "kind": "multilabel",

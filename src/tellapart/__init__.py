@@ -8,6 +8,7 @@
     classifier = tellapart.load(result.model)
     predictions = classifier.predict(["a.jpg", "b.png"])  # or bytes, PIL images, arrays, tensors, a DataFrame
     predictions.labels, predictions.probabilities  # names, float32 [N, K]; of several classes a picture: .label_sets
+    # of a model that finds boxes: .boxes float32 [n, 4], .scores, .labels of each picture; .to_rows() is one row a box
 
     client = tellapart.Client("http://127.0.0.1:8501")  # of `tellapart serve`; AsyncClient for asyncio
     client.predict(["a.jpg", "b.png"])
@@ -141,14 +142,15 @@ def train(
     return train_as_told(given, settings or {}, *paths, reporter=make_reporter(quiet=not progress))
 
 
-def load(model: _PathLike) -> Predictor:
-    """Open a model.onnx or a run's folder; `.predict(pictures)` gives Predictions, as `tellapart predict` does.
+def load(model: _PathLike, *, thresholds: float | Mapping[str, float] | None = None) -> Predictor:
+    """Open a model.onnx or a run's folder; `.predict(pictures)` gives what `tellapart predict` tells, by the model's task.
 
-    Raises: ModelFileError when the file is not ours, cut short, altered, or too new.
+    `thresholds`, in [0, 1], take the place of the model's, where it has some: one for all classes, or those of some by name.
+    Raises: ModelFileError when the file is not ours, cut short, altered, or too new; SettingsError for thresholds that cannot be.
     """
     from tellapart.answers.predictor import load_predictor
 
-    return load_predictor(model)
+    return load_predictor(model, thresholds)
 
 
 def evaluate(

@@ -18,21 +18,17 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tellapart.errors import ModelFileError
-from tellapart.manifest import (
-    SCHEMA_VERSION,
+from tellapart.manifest import SCHEMA_VERSION, BackboneRecord, DataRecord, Manifest, PreprocessingRecord
+from tellapart.preprocessing import Preprocessing
+from tellapart.records import (
     AbstentionRecord,
-    BackboneRecord,
     ClassificationRecord,
-    DataRecord,
     DetectionRecord,
-    Manifest,
     MultilabelRecord,
-    PreprocessingRecord,
     Score,
     TaskName,
     TaskRecord,
 )
-from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import Session
 from tellapart.storage import storage_errors
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tellapart.answers.answering import OtherClasses, Placement
-from tellapart.answers.box_predictions import box_cell, read_box_cell
 from tellapart.answers.detection import BoxesAnswer, Detection
 from tellapart.bundle import ClassificationRecord, DetectionRecord
 
@@ -75,6 +74,51 @@ def test_a_file_that_gives_all_places_is_decided_here() -> None:
     assert found.scores.tolist() == pytest.approx([0.9, 0.7])
 
 
+def test_the_record_says_how_many_boxes_how_close_and_how_sure() -> None:
+    boxes = np.array([[[0, 0.3, 0.4, 0.7], [0.2, 0.3, 0.6, 0.7], [0.7, 0.3, 0.8, 0.4], [0.9, 0.3, 1, 0.4]]], np.float32)
+    given = {"boxes": boxes, "scores": np.array([[[0.9], [0.8], [0.3], [0.2]]], np.float32)}
+
+    def scores(**changes: float) -> list[float]:
+        record = RECORD.model_copy(update=changes)
+        (found,) = OWN.decide(given, [WIDE], record, classes=("cat",))
+        assert found.scores is not None
+        return [round(score, 1) for score in found.scores.tolist()]
+
+    assert scores() == [0.9, 0.8, 0.3, 0.2]  # the first two share a third
+    assert scores(overlap=0.3) == [0.9, 0.3, 0.2]
+    assert scores(least_score=0.25) == [0.9, 0.8, 0.3]
+    assert scores(most=2) == [0.9, 0.8]
+
+
+def test_a_box_without_width_or_height_is_none() -> None:
+    """A line across, a line down, a point, and the least that is more."""
+    given = arrays()
+    given["boxes"][0] = [[0.1, 0.5, 0.4, 0.5], [0.3, 0.4, 0.3, 0.6], [0.3, 0.4, 0.3, 0.4], [0.3, 0.4, 0.31, 0.41]]
+    given["scores"][0] = [0.9, 0.8, 0.7, 0.6]
+    (found, _) = decided(given)
+    assert found.scores is not None
+    assert found.scores.tolist() == pytest.approx([0.6])
+    assert found.boxes is not None
+    assert (found.boxes.dtype, found.scores.dtype) == (np.float32, np.float32)
+    assert found.labels is not None
+    assert found.labels.dtype == np.int64
+    assert (found.width, found.height, found.warning, found.classes) == (100, 50, "", CLASSES)
+
+
+def test_counts_are_in_the_models_order_and_leave_out_what_is_not_there() -> None:
+    answer = BoxesAnswer(
+        classes=CLASSES,
+        boxes=np.zeros((4, 4), dtype=np.float32),
+        scores=np.array([0.9, 0.8, 0.7, 0.6], dtype=np.float32),
+        labels=np.array([2, 0, 2, 0]),
+        chosen=np.array([True, True, True, False]),
+    )
+    assert list(answer.counts.items()) == [("cat", 1), ("鸟", 2)]
+    assert OWN.line(answer, top=1) == f"{'1 cat, 2 鸟':<40} "
+    assert OWN.cells(answer, top=1)[:2] == ["", "3"]
+    assert OWN.cells(answer, top=1)[3:6] == ["1", "0", "2"]
+
+
 def test_a_row_says_it_and_reads_back() -> None:
     first, _ = decided()
     row = json.loads(json.dumps(OWN.row(first, top=1)))
@@ -87,12 +131,41 @@ def test_a_row_says_it_and_reads_back() -> None:
         "right": 100,
         "bottom": 50,
     }
+    assert list(row) == ["path", "boxes", "counts", "width", "height", "error", "warning"]
+    assert (row["path"], row["width"], row["height"], row["error"], row["warning"]) == ("", 100, 50, None, None)
+    rounded = OWN.row(first, top=1, figure=lambda value: round(value, 1))["boxes"]
+    assert rounded[0] == {"label": "cat", "score": 0.9, "left": 10.0, "top": 0.0, "right": 50.0, "bottom": 50.0}
     again = OWN.read(row, path="a.jpg", classes=CLASSES, told={})
     assert OWN.row(again, top=1) == {**row, "path": "a.jpg"}
+    assert (again.path, again.classes, again.width, again.height) == ("a.jpg", CLASSES, 100, 50)
+    assert [one.dtype for one in (again.boxes, again.scores, again.labels, again.chosen) if one is not None] == [
+        *(np.float32, np.float32, np.int64, np.bool_)
+    ]
+    nothing = OWN.read({**row, "boxes": [], "warning": "dark"}, path="", classes=CLASSES, told={})
+    assert (nothing.told, nothing.warning) == ([], "dark")
+    assert nothing.boxes is not None
+    assert nothing.boxes.shape == (0, 4)
+    del row["warning"]  # as a server of an older version tells it
+    assert OWN.read(row, path="", classes=CLASSES, told={}).warning == ""
+    row["warning"] = None
     with pytest.raises(OtherClasses):
         OWN.read(row, path="a.jpg", classes=("cat",), told={})
     with pytest.raises(KeyError):
         OWN.read({"boxes": [{"label": "cat"}]}, path="a.jpg", classes=CLASSES, told={})
+
+
+def test_a_row_tells_what_falls_short_where_it_is_asked_for() -> None:
+    first, second = decided()
+    rows = OWN.row(first, top=1, least=0.3)["boxes"]
+    assert [(one["label"], one["told"]) for one in rows] == [("cat", True), ("dog", True), ("cat", False)]
+    assert [one["told"] for one in OWN.row(second, top=1, least=0.0)["boxes"]] == [False]
+    assert OWN.row(second, top=1, least=0.9)["boxes"] == []
+    assert "told" not in OWN.row(first, top=1)["boxes"][0]
+    whole = OWN.row(first, top=1, least=0.0)
+    assert whole["counts"] == first.counts
+    again = OWN.read(whole, path="", classes=CLASSES, told={})
+    assert (again.told, again.counts) == (first.told, first.counts)
+    assert OWN.row(OWN.unread("cut short", classes=CLASSES), top=1, least=0.0)["boxes"] is None
 
 
 def test_cells_and_lines() -> None:
@@ -119,34 +192,50 @@ def test_a_picture_that_could_not_be_read_keeps_its_row() -> None:
         "warning": None,
     }
     assert OWN.cells(broken, top=1) == ["b.jpg", "", "", "", "", "", "cut short", ""]
-    assert "unreadable" in OWN.line(broken, top=1)
+    assert OWN.line(broken, top=1) == f"{'unreadable':<40} b.jpg  (cut short)"
+    assert (broken.classes, broken.told, broken.counts) == (CLASSES, [], {})
+    assert OWN.unread("cut short", classes=CLASSES).path == ""
     together = OWN.collect([*decided(), broken], classes=CLASSES, told={})
+    assert (together.paths, together.classes, together.warnings) == (("", "", "b.jpg"), CLASSES, ("", "dark", ""))
+    np.testing.assert_allclose(together.boxes[0], [[10, 0, 50, 50], [60, 25, 100, 50]], atol=1e-4)
+    assert [one.shape for one in together.boxes] == [(2, 4), (0, 4), (0, 4)]
+    assert together.scores[0].tolist() == pytest.approx([0.9, 0.4])
+    assert {one.dtype for one in (*together.boxes, *together.scores)} == {np.dtype(np.float32)}
     assert [len(one) for one in together.boxes] == [len(one) for one in together.scores] == [2, 0, 0]
     assert together.labels == (("cat", "dog"), (), ())
     assert together.errors == ("", "", "cut short")
-    with pytest.raises(ValueError, match="^there is no class to show"):
-        OWN.shown_class(broken)
+    assert together.counts == ({"cat": 1, "dog": 1}, {}, {})
+    assert [(row["path"], row["label"], row["right"]) for row in together.to_rows()] == [
+        ("", "cat", 50),
+        ("", "dog", 100),
+    ]
+    assert list(together.to_rows()[1]) == ["path", "label", "score", "left", "top", "right", "bottom"]
+    assert together.to_rows()[1]["score"] == pytest.approx(0.4)
+    nothing_found = OWN.read({"boxes": [], "width": 1, "height": 1}, path="", classes=CLASSES, told={})
+    for answer in (broken, nothing_found):
+        with pytest.raises(ValueError, match="^there is no class to show") as fault:
+            OWN.shown_class(answer)
+        assert str(fault.value) == (
+            "there is no class to show of a picture that could not be read, or in which nothing was found"
+        )
 
 
-def test_tensors_are_those_of_tensorflows_detectors() -> None:
-    answers = decided()
-    tensors = OWN.tensors(answers)
-    told = OWN.describe(RECORD, classes=CLASSES, outputs=())
-    assert [one.name for one in told] == list(tensors)
-    boxes = np.asarray(tensors["detection_boxes"])
-    np.testing.assert_allclose(boxes[0, 1], [0.5, 0.6, 1.0, 1.0], atol=1e-6)  # ymin, xmin, ymax, xmax
-    np.testing.assert_array_equal(tensors["detection_classes"], [[1, 2, 1], [3, 0, 0]])  # counted from 1
-    np.testing.assert_array_equal(tensors["num_detections"], [3, 1])
-    np.testing.assert_allclose(np.asarray(tensors["class_scores"]), [[0.9, 0.4, 0], [0, 0, 0.8]], atol=1e-6)
-    assert not boxes[1, 1:].any()
-    assert tensors["warning"] == [b"", b"dark"]
-    for one in told[:5]:
-        assert np.asarray(tensors[one.name]).dtype == np.float32
-        assert np.asarray(tensors[one.name]).ndim == len(one.shape)
+def test_a_picture_that_could_not_be_read_has_tensors_of_nothing() -> None:
+    first, second = decided()
+    broken = OWN.unread("cut short", classes=CLASSES)
+    tensors = OWN.tensors([broken, second, broken, first])
+    assert np.asarray(tensors["detection_boxes"]).shape == (4, 3, 4)
+    np.testing.assert_array_equal(tensors["detection_classes"], [[0, 0, 0], [3, 0, 0], [0, 0, 0], [1, 2, 1]])
+    np.testing.assert_array_equal(tensors["num_detections"], [0, 1, 0, 3])
+    assert np.asarray(tensors["class_scores"]).shape == (4, 3)
+    alone = OWN.tensors([broken])
+    assert np.asarray(alone["detection_boxes"]).shape == (1, 1, 4)
+    assert [np.asarray(alone[name]).shape for name in ("num_detections", "class_scores")] == [(1,), (1, 3)]
 
 
 def test_what_is_told_is_counted() -> None:
     assert list(OWN.tally(decided()).names) == ["cat", "dog"]
+    assert OWN.tally(decided()).unknown == 0
     assert OWN.shown_class(decided()[1]) == 2
 
 
@@ -155,10 +244,20 @@ def test_what_is_told_is_counted() -> None:
     [
         ({}, True),
         ({"scores": np.full((2, 4), 1.5, np.float32)}, False),
+        ({"scores": np.full((2, 4), 1.00005, np.float32)}, True),  # as arithmetic leaves it
+        ({"scores": np.full((2, 4), -0.00005, np.float32)}, True),
+        ({"scores": np.full((2, 4), 1.0002, np.float32)}, False),
+        ({"scores": np.full((2, 4), -0.0002, np.float32)}, False),
+        ({"scores": np.full((2, 4), np.nan, np.float32)}, False),
+        ({"labels": np.full((2, 4), 2)}, True),
         ({"labels": np.full((2, 4), 3)}, False),
+        ({"labels": np.full((2, 4), -1)}, False),
         ({"labels": np.zeros((2, 3), np.int64)}, False),
         ({"boxes": np.full((2, 4, 4), np.nan, np.float32)}, False),
         ({"boxes": np.zeros((2, 4), np.float32)}, False),
+        ({"boxes": np.zeros((2, 4, 5), np.float32)}, False),
+        ({"boxes": np.zeros((2, 3, 4), np.float32)}, False),
+        ({"boxes": np.zeros((2, 4, 4, 1), np.float32)}, False),
         ({"labels": None, "scores": np.zeros((2, 4, 3), np.float32)}, True),
         ({"labels": None, "scores": np.zeros((2, 4, 2), np.float32)}, False),
     ],
@@ -178,36 +277,10 @@ def test_a_record_of_another_task_is_refused() -> None:
 def test_boxes_that_a_person_draws_are_read() -> None:
     truth = OWN.read_truth({"boxes": '[["dog",1,2,3,4],["cat",0,0,5.5,6],["dog",0,0,1,1]]'})
     assert truth.names == ("cat", "dog")
-    assert truth.column == "boxes"
+    assert (truth.column, truth.cell) == ("boxes", '[["dog",1,2,3,4],["cat",0,0,5.5,6],["dog",0,0,1,1]]')
     assert OWN.read_truth({"boxes": "[]"}).names == ()
-    with pytest.raises(ValueError, match="^the form has no field `boxes`"):
+    with pytest.raises(ValueError, match="^the form has no field `boxes`") as fault:
         OWN.read_truth({"labels": "cat"})
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{}",
-        '["cat"]',
-        '[["cat",1,2,3]]',
-        '[["",1,2,3,4]]',
-        '[["cat",3,2,1,4]]',
-        '[["cat",1,2,NaN,4]]',
-        '[["cat",true,2,3,4]]',
-        "[[1,1,2,3,4]]",
-        "[" * 9999,
-    ],
-)
-def test_boxes_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="^the field `boxes` is no JSON list of "):
-        read_box_cell(text)
-
-
-def test_too_many_boxes_are_refused() -> None:
-    with pytest.raises(ValueError, match="^the field `boxes` has 10,001 boxes; 10,000 are the most"):
-        read_box_cell(json.dumps([["cat", 0, 0, 1, 1]] * 10_001))
-
-
-def test_a_cell_of_boxes_is_json() -> None:
-    assert box_cell([("a,b", 0.123456789, (0.0, 1.5, 2.0, 3.0))]) == '[["a,b",0.1234568,0.0,1.5,2.0,3.0]]'
+    assert str(fault.value) == (
+        "the form has no field `boxes`. Send a JSON list of [label, left, top, right, bottom], [] for none"
+    )

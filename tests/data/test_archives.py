@@ -205,6 +205,18 @@ def test_shards_with_cls(tmp_path: Path) -> None:
     assert listing.notes == (f"{tmp_path}: 3 shards as webdataset writes them; the classes are what .cls says.",)
 
 
+def test_a_class_stored_in_two_ways_over_the_shards_is_one_and_told(tmp_path: Path) -> None:
+    composed, apart = "Caf\u00e9", "Cafe\u0301"
+    shard(tmp_path / "0.tar", ("a", {"cls": composed.encode()}), ("b", {"cls": b"dog"}))
+    shard(tmp_path / "1.tar", ("c", {"json": json.dumps({"label": apart}).encode()}))
+    listing = scan(tmp_path)
+    assert [name for _, name, _ in found(listing)] == [composed, "dog", composed]
+    assert listing.classes == (composed, "dog")
+    assert listing.notes[1:] == (
+        f"{tmp_path}: {composed!r} is written in two ways that look the same (Unicode's NFC and NFD), and makes one class.",
+    )
+
+
 def test_shards_in_split_folders(tmp_path: Path) -> None:
     shard(tmp_path / "train" / "0.tar", ("a", {"cls": b"0"}))
     shard(tmp_path / "test" / "0.tar", ("b", {"cls": b"1"}))

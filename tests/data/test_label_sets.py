@@ -74,8 +74,8 @@ def test_a_picture_counts_for_each_of_its_classes() -> None:
     assert audit.distinct == {"a": 4, "b": 5}
     assert audit.pictures == 7
     assert audit.two_labels == ()
-    assert audit.sets is not None
-    assert audit.sets.combinations == {"a|b": 5, "": 1, "b": 1}
+    assert audit.own is not None
+    assert audit.own.record["combinations"] == {"a|b": 5, "": 1, "b": 1}
     record = audit_json(audit)
     assert record["task"] == "multilabel"
     assert record["sets"] == {
@@ -144,7 +144,7 @@ def test_an_audit_of_one_class_a_picture_says_nothing_of_sets() -> None:
     entry, inspection = item("a.png", "a")
     listing = Listing(source=Path("pictures"), entries=(entry,), classes=("a",))
     audit = build_audit(listing, [inspection])
-    assert audit.sets is None
+    assert audit.own is None
     assert {"sets", "task"}.isdisjoint(audit_json(audit))
 
 

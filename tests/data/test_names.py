@@ -8,7 +8,7 @@ import pytest
 
 from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
-from tellapart.data.names import alike, folded, known_as, merge_names, name_warnings, renamed_target, stored_twice
+from tellapart.data.names import alike, folded, known_as, merge_names, name_warnings, stored_twice
 from tellapart.data.targets import ClassName, ClassNames, Target
 
 
@@ -70,7 +70,7 @@ def test_without_such_names_nothing_changes() -> None:
 
 def test_a_set_has_what_it_has_under_any_name() -> None:
     target = ClassNames(("Cat",), ("cat", "dog"))
-    assert renamed_target(target, {"cat": "Cat"}) == ClassNames(("Cat",), ("dog",))
+    assert target.renamed({"cat": "Cat"}) == ClassNames(("Cat",), ("dog",))
 
 
 def test_folders_have_no_blanks_at_their_ends_as_cells_have_none(tmp_path: Path) -> None:
@@ -117,6 +117,7 @@ def test_all_that_stand_for_no_value_are_told() -> None:
 
 
 COMPOSED, APART = "Caf\u00e9", "Cafe\u0301"
+_FOLDER = "(?P<label>[^/]+)/[^/]+$"
 TWO_WAYS = f"{COMPOSED!r} is written in two ways that look the same (Unicode's NFC and NFD), and makes one class"
 
 
@@ -126,11 +127,11 @@ def test_one_name_stored_in_two_ways_is_one_class_and_told(tmp_path: Path) -> No
         (tmp_path / "all" / folder).mkdir(parents=True)
         (tmp_path / "all" / folder / f"{number}.png").touch()
     table.write_text(f"path,label\nall/{COMPOSED}/0.png,{COMPOSED}\nall/{APART}/1.png,{APART}\nall/dog/2.png,dog\n")
-    for source, notes in (
-        (table, (f"{table}: {TWO_WAYS}.",)),
-        (tmp_path / "all", (f"{tmp_path / 'all'}: {TWO_WAYS}.",)),
-    ):
-        listing = read_listing(source)
+    named = tmp_path / "named.csv"
+    named.write_text(f"path\nall/{COMPOSED}/0.png\nall/{APART}/1.png\nall/dog/2.png\n")
+    for source, label_from in ((table, None), (tmp_path / "all", None), (tmp_path / "all", _FOLDER), (named, _FOLDER)):
+        listing = read_listing(source, ReadOptions(label_from=label_from))
+        notes = (f"{source}: {TWO_WAYS}.",)
         assert (listing.classes, listing.notes) == ((COMPOSED, "dog"), notes)
     assert stored_twice([COMPOSED, COMPOSED, "dog"]) == ""
     assert stored_twice([COMPOSED, APART, "o\u0308", "\u00f6"]).startswith(

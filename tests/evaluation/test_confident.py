@@ -43,6 +43,24 @@ def test_a_class_that_no_row_has_is_nobody_s_class() -> None:
     assert found.tolist() == find_label_issues(labels, chances, filter_by="confident_learning", n_jobs=1).tolist()
 
 
+def test_a_class_of_one_row_has_that_row_s_probability_as_its_threshold() -> None:
+    labels = np.array([0, 0, 0, 0, 1])
+    chances = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.35, 0.65]])
+    # 0.65 for the last one alone: row 3 reaches it, row 2 does not.
+    found = off_the_diagonal(labels, chances)
+    assert found.tolist() == [False, False, False, True, False]
+    assert found.tolist() == find_label_issues(labels, chances, filter_by="confident_learning", n_jobs=1).tolist()
+
+
+def test_a_label_as_good_as_the_most_probable_class_is_no_mistake() -> None:
+    """Rows 1 and 2 reach the threshold of class 1, 0.475; but their label is as probable, but for the rounding."""
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    chances = np.array([[0.9, 0.1], [0.5, 0.5], [0.5 - 4e-7, 0.5 + 4e-7], [0.4, 0.6], [0.55, 0.45], [0.5, 0.5]])
+    found = off_the_diagonal(labels, chances)
+    assert found.tolist() == [False, False, False, True, False, False]
+    assert found.tolist() == find_label_issues(labels, chances, filter_by="confident_learning", n_jobs=1).tolist()
+
+
 def test_classes_of_which_nearly_nothing_is_sure() -> None:
     """Probabilities at and below the rounding: no threshold may be so low that everything reaches it."""
     labels = np.array([0, 0, 1, 1])

@@ -57,8 +57,31 @@ def test_neighbour_distances_by_hand() -> None:
     np.testing.assert_allclose(found, [(0.5 + 1) / 2, (0.5 + third) / 2, (1 + third) / 2], rtol=1e-5)
     # Copies in one group do not vouch for each other; "" is no group.
     np.testing.assert_allclose(neighbour_distance(vectors, ["a", "a", ""]), [1, third, (1 + third) / 2], rtol=1e-5)
+    np.testing.assert_allclose(neighbour_distance(vectors, ["", "", "a"]), found, rtol=1e-5)
     assert np.isnan(neighbour_distance(vectors, ["a", "a", "a"])).all()
     assert np.isnan(neighbour_distance(vectors[:1])).all()
+
+
+def test_the_arrays_type_does_not_change_the_answer() -> None:
+    generator = np.random.default_rng(4)
+    vectors = generator.normal(size=(30, 5))
+    narrow = vectors.astype(np.float32)
+    np.testing.assert_array_equal(neighbour_distance(vectors), neighbour_distance(narrow))
+    chances = generator.dirichlet([1.0, 1.0], size=30).astype(np.float32)
+    labels = np.arange(30) % 2
+    report = examine_labels(chances, labels, narrow)
+    assert report == examine_labels(chances.astype(np.float64), labels.astype(np.uint8), vectors)
+    assert len(report.wrong) > 1
+
+
+def test_of_equally_probable_labels_the_first_are_named() -> None:
+    # Two of three reach class 1's threshold, 0.8: sixty are named, the thirty least probable ones, and the first with 0.2.
+    sure = [[0.9, 0.05, 0.05]] * 90 + [[0.1, 0.8, 0.1]] * 30 + [[0.05, 0.05, 0.9]] * 30
+    doubtful = [[0.2, 0.8, 0.0], [0.2, 0.45, 0.35], [0.1, 0.9, 0.0]] * 30
+    labels = np.array([0] * 90 + [1] * 30 + [2] * 30 + [0] * 90)
+    report = examine_labels(np.array(sure + doubtful), labels, scattered(240))
+    least = list(range(152, 240, 3))
+    assert [doubt.row for doubt in report.wrong] == least + [row for row in range(150, 195) if row not in least]
 
 
 def test_only_the_ten_nearest_count() -> None:
@@ -88,6 +111,17 @@ def test_a_foreign_picture_is_an_outlier_even_where_it_lies_there_twice() -> Non
     report = examine_labels(certain, labels, vectors, groups=groups)
     assert {doubt.row for doubt in report.outliers} == {17, 18}
     assert report.outliers[0].kind == "outlier"
+
+
+def test_a_dozen_copies_of_a_foreign_picture_are_outliers_and_a_dozen_of_its_kind_are_not() -> None:
+    vectors = np.random.default_rng(1).normal(size=(200, 40)) * 0.3 + np.ones(40)
+    vectors[17:29] = -np.ones(40)
+    labels = np.arange(200) % 2
+    certain = two_classes([0.95 if label == 0 else 0.05 for label in labels])
+    groups = ["copies" if 17 <= number < 29 else "" for number in range(200)]
+    report = examine_labels(certain, labels, vectors, groups=groups)
+    assert {doubt.row for doubt in report.outliers} == set(range(17, 29))
+    assert not {doubt.row for doubt in examine_labels(certain, labels, vectors).outliers} & set(range(17, 29))
     assert report.outliers[0].score == 1.0  # a cosine distance of 2 is not more than certain
     assert report.outliers[0].suggested == report.outliers[0].label
     assert report.wrong == report.ambiguous == ()

@@ -65,6 +65,32 @@ def test_the_most_suspicious_come_first() -> None:
         assert scores == sorted(scores, reverse=True)
 
 
+def test_equally_suspicious_ones_stand_as_in_the_table() -> None:
+    """Forty cells of each kind, every other as suspicious: by picture, then by class."""
+    given = np.zeros((120, 2))
+    given[40:80] = 1
+    chances = np.where(given == 1, 0.875, 0.125)
+    chances[:20], chances[40:60] = [0.875, 0.9375], [0.125, 0.0625]
+    report = examine_sets(chances, given, scattered(120))
+    for first, cells in ((0, report.missing), (40, report.extra)):
+        rows = range(first, first + 20)
+        assert [(cell.row, cell.label) for cell in cells] == [(row, label) for label in (1, 0) for row in rows]
+        assert [cell.score for cell in cells] == [0.9375] * 20 + [0.875] * 20
+
+
+def test_a_probability_of_one_half_says_that_the_class_is_not_there() -> None:
+    report = examine_sets(np.full((4, 1), 0.5), np.array([[0.0], [0.0], [0.0], [1.0]]), scattered(4))
+    assert (report.judged, report.agreeing) == (4, 3)
+
+
+def test_the_arrays_type_does_not_change_the_answer() -> None:
+    chances, given, _ = made(200, seed=5)
+    narrow = chances.astype(np.float32)
+    report = examine_sets(narrow, given.astype(np.float32), scattered(200))
+    assert report == examine_sets(narrow.astype(np.float64), given, scattered(200).astype(np.float64))
+    assert len(report.cells) > 1
+
+
 def test_what_is_not_known_or_not_judged_is_neither_named_nor_counted() -> None:
     chances, given, _ = made(300, seed=3)
     named = examine_sets(chances, given, scattered(300)).cells
@@ -103,7 +129,9 @@ def test_pictures_unlike_the_others_are_named_even_where_copies_of_them_vouch() 
     groups = ["" if not 10 <= number < 30 else "copies" for number in range(200)]
     given = (np.arange(200) % 2)[:, None].astype(float)
     report = examine_sets(np.abs(given - 0.05), given, vectors, groups=groups)
-    assert [outlier.row for outlier in report.outliers] == [*range(10, 30), 5]
+    rows = [outlier.row for outlier in report.outliers]
+    assert sorted(rows[:-1]) == list(range(10, 30))  # equals, but for the rounding of a processor's products
+    assert rows[-1] == 5
     assert report.outliers[0].score == 1.0  # a cosine distance of 2 is not more than certain
     assert 0.5 < report.outliers[-1].score < 1.0
     assert report.cells == ()
@@ -117,3 +145,4 @@ def test_the_suggestion_turns_the_named_cells_over_and_leaves_the_rest() -> None
     ]
     np.testing.assert_array_equal(suggest(given, cells), [[1, 1, np.nan], [0, 0, 0]])
     assert given[0, 1] == 0
+    assert suggest(np.zeros((1, 2), dtype=np.int8), cells[:1]).dtype == np.float64

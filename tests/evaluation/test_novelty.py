@@ -13,12 +13,14 @@ from sklearn.metrics import roc_auc_score
 from tellapart.evaluation.novelty import choose_pictures, fit_novelty
 
 
-def blobs(count: int, length: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of `classes` classes that spread further along some directions than along others."""
+def blobs(
+    count: int, length: int, classes: int, seed: int, *, most: float = 0.6, least: float = 0.1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of `classes` classes that spread further along some directions, `most`, than along others."""
     generator = np.random.default_rng(seed)
     means = np.random.default_rng(99).normal(size=(classes, length)) * 0.3 + 1
     labels = np.arange(count) % classes
-    spread = np.geomspace(0.6, 0.1, length)
+    spread = np.geomspace(most, least, length)
     return (means[labels] + generator.normal(size=(count, length)) * spread).astype(np.float32), labels
 
 
@@ -26,10 +28,14 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float64)
 
 
-@pytest.mark.parametrize(("count", "length", "wanted"), [(1000, 128, 64), (150, 400, 50)])
-def test_the_score_is_the_mahalanobis_distance_to_the_nearest_class(count: int, length: int, wanted: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "length", "wanted", "least"), [(1000, 128, 64, 0.1), (150, 400, 50, 0.1), (300, 12, 11, 0.5)]
+)
+def test_the_score_is_the_mahalanobis_distance_to_the_nearest_class(
+    count: int, length: int, wanted: int, least: float
+) -> None:
     classes = 3
-    train, labels = blobs(count, length, classes, seed=0)
+    train, labels = blobs(count, length, classes, seed=0, least=least)
     new = np.concatenate([blobs(6, length, classes, seed=1)[0], np.random.default_rng(2).normal(size=(6, length))])
     # scikit-learn's noise variance is the mean over the ranks that 150 pictures have, not over all directions.
     components = PCA(n_components=wanted, svd_solver="full").fit(unit(train))
@@ -82,6 +88,13 @@ def test_fitting_twice_gives_the_same() -> None:
         assert value.dtype == np.float32
 
 
+def test_it_is_fitted_in_double_precision_whatever_comes() -> None:
+    train, labels = blobs(300, 64, 3, seed=0)
+    narrow, wide = fit_novelty(train, labels), fit_novelty(train.astype(np.float64), labels)
+    for name, value in narrow.arrays().items():
+        np.testing.assert_array_equal(value, wide.arrays()[name])
+
+
 def test_it_is_small_whatever_the_number_of_classes() -> None:
     train, labels = blobs(1200, 1280, 300, seed=0)
     assert sum(value.nbytes for value in fit_novelty(train, labels).arrays().values()) < 500_000
@@ -115,6 +128,23 @@ def test_the_pictures_to_fit_on_are_spread_over_the_classes() -> None:
     np.testing.assert_array_equal(chosen, choose_pictures(labels, most=45, seed=0))
     assert set(chosen.tolist()) != set(choose_pictures(labels, most=45, seed=1).tolist())
     np.testing.assert_array_equal(choose_pictures(labels, most=525, seed=0), np.arange(525))
+
+
+def test_among_equals_the_drawn_order_decides_then_the_class() -> None:
+    labels = np.arange(900) % 3 + 2
+    drawn = np.random.default_rng(4).permutation(900).tolist()
+    turns = {place: drawn[:number] for number, place in enumerate(drawn)}
+    turn = {place: sum(labels[other] == labels[place] for other in before) for place, before in turns.items()}
+    expected = sorted(sorted(drawn, key=lambda place: (turn[place], labels[place]))[:400])
+    assert choose_pictures(labels, most=400, seed=4).tolist() == expected
+
+
+def test_two_pictures_by_hand() -> None:
+    """At right angles, D = 16: both lie half a unit squared from the middle, on one line, with a variance of 1/2 + 1/2 over one
+    degree of freedom. Nothing is left beside it, so a tenth of the mean variance counts there: 1/160."""
+    axes = np.eye(16, dtype=np.float32)
+    novelty = fit_novelty(axes[:2], np.zeros(2, dtype=int))
+    np.testing.assert_allclose(novelty.score(axes[:3]), [0.5 / 16, 0.5 / 16, 1.5 * 160 / 16], rtol=1e-5)
 
 
 def test_classes_that_are_single_points_are_measured_by_a_tenth_of_the_variance_between_them() -> None:

@@ -20,13 +20,17 @@ import pytest
 from PIL import Image
 
 from tellapart.bundle import (
+    DIGEST_KEY,
+    MANIFEST_KEY,
     AbstentionRecord,
     ClassificationRecord,
+    DetectionRecord,
     Manifest,
     Model,
     MultilabelRecord,
     Score,
     open_model,
+    seal,
 )
 from tellapart.errors import PictureError
 from tellapart.export.assemble import assemble
@@ -159,6 +163,31 @@ def several_bytes(tiny_network: Path, tiny_manifest: Manifest) -> bytes:
     return _assemble(tiny_network, tiny_manifest.model_copy(update=update))
 
 
+# Of each class one box, as shares of the input's side: left, top, right, bottom.
+PLACES = {"blue": (0.25, 0.25, 0.5, 0.5), "green": (0.4, 0.3, 0.9, 0.7), "红色": (0.1, 0.5, 0.6, 1.0)}
+BOX_THRESHOLDS = (0.5, 0.25, 0.75)
+LEAST = 0.1
+
+
+@pytest.fixture(scope="session")
+def boxes_bytes(tiny_manifest: Manifest) -> bytes:
+    """A model that finds each colour at a place of its own, as certainly as the colour is bright; under 0.1 it is no box."""
+    told = DetectionRecord(
+        scales=(1.0, 1.0, 1.0),
+        offsets=(0.0, 0.0, 0.0),
+        thresholds=BOX_THRESHOLDS,
+        threshold_rule="f1",
+        calibrated_on=40,
+        overlap=0.6,
+        most=3,
+        least_score=LEAST,
+    )
+    padded = tiny_manifest.preprocessing.model_copy(update={"fit": "pad"})
+    scores = {"ap50": Score(value=0.953, low=0.93, high=0.97), "f1": Score(value=0.9)}
+    update = {"task": "detection", "record": told, "scores": scores, "preprocessing": padded}
+    return _colour_finder(tiny_manifest.model_copy(update=update))
+
+
 @pytest.fixture
 def models(tmp_path: Path, deciding_bytes: bytes, tiny_bytes: bytes) -> Path:
     """A repository: `colours` with versions 1 (no thresholds) and 2, labelled; `single`, one file."""
@@ -211,6 +240,50 @@ def _assemble(network: Path, manifest: Manifest) -> bytes:
     }
     weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
     return assemble(network, weight=weight, bias=np.zeros(3, dtype=np.float32), manifest=manifest, novelty=novelty)
+
+
+def _colour_finder(manifest: Manifest) -> bytes:
+    """The score of a class is the mean of its colour in the padded input, in [0, 1]; outputs as a detector's, by certainty."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = {
+        "scale": np.array([1 / 255], dtype=np.float32),
+        "order": np.array([2, 1, 0], dtype=np.int64),  # blue, green, red
+        "most": np.array([3], dtype=np.int64),
+        "least": np.array(LEAST, dtype=np.float32),
+        "nothing": np.array(0, dtype=np.float32),
+        "no_label": np.array(0, dtype=np.int64),
+        "last": np.array([2], dtype=np.int64),
+        "places": np.array(list(PLACES.values()), dtype=np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Mul", ["mean", "scale"], ["colours"]),
+        helper.make_node("Gather", ["colours", "order"], ["by_class"], axis=1),
+        helper.make_node("TopK", ["by_class", "most"], ["sorted", "numbers"], axis=1),
+        helper.make_node("Greater", ["sorted", "least"], ["there"]),
+        helper.make_node("Where", ["there", "sorted", "nothing"], ["scores"]),
+        helper.make_node("Where", ["there", "numbers", "no_label"], ["labels"]),
+        helper.make_node("Gather", ["places", "numbers"], ["all_boxes"]),
+        helper.make_node("Unsqueeze", ["there", "last"], ["there_each"]),
+        helper.make_node("Where", ["there_each", "all_boxes", "nothing"], ["boxes"]),
+    ]
+    size = manifest.preprocessing.size
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3])],
+        [
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 3, 4]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 3]),
+            helper.make_tensor_value_info("labels", TensorProto.INT64, ["N", 3]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
+    return seal(model.SerializeToString())
 
 
 def _write_models(folder: Path, deciding: bytes, tiny: bytes) -> Path:

@@ -105,7 +105,7 @@ def test_language_and_colours_stay(page: Page, files: dict[str, Path]) -> None:
     for _ in range(2):
         assert page.find("html").get_attribute("lang") == "zh-CN"
         assert page.find("html").get_attribute("data-theme") == "dark"
-        assert page.find("h1").text == page.driver.title == "试用分类器"
+        assert page.find("h1").text == page.driver.title == "试用模型"
         assert page.find("#language").text == "English"
         page.wait(lambda: page.find("#about tbody th").get_attribute("textContent") == "准确率")
         assert page.find("footer").text == "程序接口\uff1a/openapi.json"
@@ -122,7 +122,7 @@ def test_language_and_colours_stay(page: Page, files: dict[str, Path]) -> None:
     page.driver.refresh()
     assert page.texts("#history-list li") == []
     page.click("#language")
-    assert page.find("h1").text == "Try the classifier"
+    assert page.find("h1").text == "Try the model"
 
 
 def test_a_correction(page: Page, files: dict[str, Path], kept: Path) -> None:

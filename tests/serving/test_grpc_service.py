@@ -19,8 +19,8 @@ from .conftest import PATIENCE, Running, Start, expected, full_queue, pixels, pn
 class Caller:
     """Calls methods by name."""
 
-    def __init__(self, port: int, file: str = "open_inference.proto") -> None:
-        self._service = read_service(file)
+    def __init__(self, port: int, file: str = "open_inference.proto", service: str = "GRPCInferenceService") -> None:
+        self._service = read_service(file, service)
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 
     def __call__(self, method: str, /, *, timeout: float = PATIENCE, metadata: Any = None, **values: Any) -> Any:
@@ -112,7 +112,7 @@ def test_health_metadata_index_and_statistics(call: Caller, shared: Running) -> 
     assert [row.state for row in call("RepositoryIndex").models] == ["READY"] * 3
     assert len(call("ModelStatistics").model_stats) == 3
     assert call("ModelStatistics", name="single").model_stats[0].name == "single"
-    health = Caller(shared.grpc_port, "health.proto")
+    health = Caller(shared.grpc_port, "health.proto", "Health")
     assert health("Check").status == 1
     with pytest.raises(grpc.RpcError) as refusal:
         health("Check", service="x")

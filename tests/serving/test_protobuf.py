@@ -40,7 +40,7 @@ def test_it_is_what_protoc_says_of_the_files_as_they_are(repository: Path, proto
     assert found == wanted, "run `make protocols`"
 
 
-@pytest.mark.parametrize("file", ["open_inference.proto", "health.proto"])
+@pytest.mark.parametrize("file", ["open_inference.proto", "health.proto", "tensorflow_serving.proto"])
 def test_every_name_and_number_of_a_file_is_in_it(
     protocols: Path, described: dict[str, descriptor_pb2.FileDescriptorProto], file: str
 ) -> None:
@@ -49,7 +49,9 @@ def test_every_name_and_number_of_a_file_is_in_it(
     wanted = Counter((name, int(number)) for name, number in re.findall(r"(\w+)\s*=\s*(\d+)\s*;", text))
     assert wanted
     assert Counter(numbered(described[file])) == wanted
-    assert [method.name for method in described[file].service[0].method] == re.findall(r"\brpc (\w+)", text)
+    assert [method.name for service in described[file].service for method in service.method] == re.findall(
+        r"\brpc (\w+)", text
+    )
 
 
 def numbered(file: descriptor_pb2.FileDescriptorProto) -> Iterator[tuple[str, int]]:
@@ -90,7 +92,7 @@ def test_names_and_numbers_are_those_of_tritons_client(
 
 
 def test_messages_survive_the_wire() -> None:
-    asked, _ = read_service("open_inference.proto").methods["ModelInfer"]
+    asked, _ = read_service("open_inference.proto", "GRPCInferenceService").methods["ModelInfer"]
     message = asked(
         model_name="m",
         inputs=[{"name": "image", "shape": [1], "parameters": {"x": {"int64_param": 5}}}],
@@ -105,4 +107,8 @@ def test_messages_survive_the_wire() -> None:
 
 def test_another_file_is_a_bug() -> None:
     with pytest.raises(KeyError, match="other.proto"):
-        read_service("other.proto")
+        read_service("other.proto", "Health")
+    with pytest.raises(KeyError, match="Other"):
+        read_service("health.proto", "Other")
+    with pytest.raises(KeyError, match="Other"):
+        read_service("health.proto", "Health").message("Other")

@@ -169,7 +169,7 @@ def test_status_and_metadata(server: Running, models: Path, tiny_bytes: bytes) -
         ("single/labels/x:predict", {"instances": []}, 404, "no version label 'x'. Its labels: it has none."),
         ("..%2F..%2Fetc%2Fpasswd:predict", {"instances": []}, 404, "there is nothing at"),
         ("..:predict", {"instances": []}, 404, "there is no model '..'"),
-        ("single:regress", {"instances": []}, 400, "is a classifier and cannot regress. Use :predict or :classify."),
+        ("single:regress", {"instances": []}, 400, "names classes and cannot regress. Use :predict or :classify."),
         ("single:predict", b"{", 400, "the body is not JSON"),
         ("single:predict", b"[" * 100_000, 400, "the body is not JSON"),
         ("single:predict", b'{"instances": NaN}', 400, "NaN is not JSON"),

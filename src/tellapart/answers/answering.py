@@ -63,8 +63,8 @@ class Output(NamedTuple):
     """One tensor of an answer, as the protocols describe it."""
 
     name: str
-    datatype: str  # of the Open Inference Protocol: FP32, BOOL, BYTES
-    shape: tuple[int, ...]  # -1 stands for the number of pictures
+    datatype: str  # of the Open Inference Protocol: FP32, INT32, BOOL, BYTES
+    shape: tuple[int, ...]  # -1 stands for the number of pictures, or of what was found in them
 
 
 class Tally(NamedTuple):
@@ -114,7 +114,9 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
     """One task's way from bytes to answers. `classes`, K names, are in the order of the network's columns."""
 
     outputs: tuple[str, ...]  # of the network that it reads, where the file has them
-    figures: str  # of `tensors`, what one gets who asks for no more: a figure a class, [N, K], which can be ranked
+    defaults: tuple[str, ...]  # of `tensors`, what one gets who asks for no more; mostly one
+    figures: str  # of `tensors`, a figure a class, [N, K], which can be ranked
+    graded: bool  # whether a `row` can tell of what falls short of the model's thresholds, too
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
@@ -140,8 +142,13 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
     def unread(self, error: str, *, path: str = "", classes: tuple[str, ...]) -> AnyAnswer:
         """The answer for a picture that could not be read."""
 
-    def row(self, answer: AnyAnswer, *, top: int, figure: Callable[[float], float] = float) -> dict[str, Any]:
-        """The answer as plain values: JSON, CSV and /predict say this. `top`: how many classes at most; `figure` rounds."""
+    def row(
+        self, answer: AnyAnswer, *, top: int, figure: Callable[[float], float] = float, least: float | None = None
+    ) -> dict[str, Any]:
+        """The answer as plain values: JSON, CSV and /predict say this. `top`: how many classes at most; `figure` rounds.
+
+        `least`, where the task is `graded`: tell all that is at least so certain, in [0, 1], and what of it the model tells.
+        """
 
     def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> AnyAnswer:
         """The answer that a server's row tells. Raises: OtherClasses; KeyError, TypeError, ValueError for no such row."""
@@ -162,7 +169,7 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
         """What `tensors` gives of a model with these `outputs`. Raises: ValueError for another task's record."""
 
     def tensors(self, answers: AnyAnswers) -> Mapping[str, NDArray[Any] | list[bytes]]:
-        """What `decide` gave, as arrays [N, ...] under the names of `describe`."""
+        """What `decide` gave, as arrays [N, ...] under the names of `describe`; BYTES [N] as a list, else of objects."""
 
     def tally(self, answers: AnyAnswers) -> Tally:
         """What is counted of them."""

@@ -100,7 +100,9 @@ class Classification:
     """The Answering of classification."""
 
     outputs: tuple[str, ...] = ("probabilities", "novelty")
+    defaults: tuple[str, ...] = ("probabilities",)
     figures = "probabilities"
+    graded = False
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
@@ -143,7 +145,9 @@ class Classification:
         """The answer for a picture that could not be read."""
         return ClassAnswer(path=path, classes=classes, error=error)
 
-    def row(self, answer: ClassAnswer, *, top: int, figure: Callable[[float], float] = float) -> dict[str, Any]:
+    def row(
+        self, answer: ClassAnswer, *, top: int, figure: Callable[[float], float] = float, least: float | None = None
+    ) -> dict[str, Any]:
         """The `top` most probable classes, the set and the unknown flag; null what is not known."""
         classes, values = answer.classes, [] if answer.probabilities is None else answer.probabilities.tolist()
         order = [] if answer.ranking is None else answer.ranking.tolist()

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import (
-    WARNING,
     Answer,
     InputRecord,
     OtherClasses,
@@ -26,9 +25,10 @@ from tellapart.answers.answering import (
     Told,
     Truth,
     told_warning,
-    warning_tensor,
 )
+from tellapart.answers.box_forms import Page, PageBox
 from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
+from tellapart.answers.box_tensors import TENSORFLOWS, box_outputs, box_tensors
 from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.answers.pictures import prepare_picture
 from tellapart.preprocessing import MAX_PIXELS
@@ -73,7 +73,9 @@ class Detection:
     """The Answering of detection."""
 
     outputs: tuple[str, ...] = ("boxes", "scores", "labels")
+    defaults: tuple[str, ...] = TENSORFLOWS
     figures = "class_scores"
+    graded = True
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
@@ -141,16 +143,18 @@ class Detection:
         """The answer for a picture that could not be read."""
         return BoxesAnswer(path=path, classes=classes, error=error)
 
-    def row(self, answer: BoxesAnswer, *, top: int, figure: Callable[[float], float] = float) -> dict[str, Any]:
-        """Every box that is told, whatever `top` is, with its sides in pixels; counts by class; null what is not known."""
+    def row(
+        self, answer: BoxesAnswer, *, top: int, figure: Callable[[float], float] = float, least: float | None = None
+    ) -> dict[str, Any]:
+        """Every box that is told, whatever `top` is, with its sides in pixels; counts by class; null what is not known.
+
+        With `least` every box at least so certain, and `told` in each, whether it reaches its class's threshold; counts are still
+        of those that are told.
+        """
         read = answer.boxes is not None
-        told = [
-            {"label": name, "score": figure(score), **dict(zip(_SIDES, map(figure, sides), strict=True))}
-            for name, score, sides in answer.told
-        ]
         return {
             "path": answer.path,
-            "boxes": told if read else None,
+            "boxes": _box_rows(answer, least, figure) if read else None,
             "counts": answer.counts if read else None,
             "width": answer.width if read else None,
             "height": answer.height if read else None,
@@ -170,7 +174,7 @@ class Detection:
             boxes=np.array(sides, dtype=np.float32).reshape(-1, 4),
             scores=np.array([float(one["score"]) for one in found], dtype=np.float32),
             labels=np.array([classes.index(one["label"]) for one in found], dtype=np.int64),
-            chosen=np.ones(len(found), dtype=np.bool_),
+            chosen=np.array([bool(one.get("told", True)) for one in found], dtype=np.bool_),
             width=int(row["width"]),
             height=int(row["height"]),
             warning=row.get("warning") or "",
@@ -213,47 +217,20 @@ class Detection:
             warnings=tuple(one.warning for one in answers),
         )
 
+    def page(self, answer: BoxesAnswer, *, path: str) -> Page:
+        """The boxes that are told of a picture that could be read, for files of annotations."""
+        boxes = tuple(PageBox(name, *sides, score=score) for name, score, sides in answer.told)
+        return Page(path=path, width=answer.width, height=answer.height, boxes=boxes)
+
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
-        """detection_boxes, detection_scores, detection_classes, num_detections as TensorFlow's detectors; class_scores; warning."""
+        """Those of box_tensors.py: TensorFlow's four, and ours. Raises: ValueError for another task's record."""
         if record.kind != "detection":
             raise ValueError(f"a record of {record.kind}")
-        return [
-            Output("detection_boxes", "FP32", (-1, -1, 4)),
-            Output("detection_scores", "FP32", (-1, -1)),
-            Output("detection_classes", "FP32", (-1, -1)),
-            Output("num_detections", "FP32", (-1,)),
-            Output("class_scores", "FP32", (-1, len(classes))),
-            WARNING,
-        ]
+        return box_outputs(len(classes))
 
     def tensors(self, answers: Sequence[BoxesAnswer]) -> Mapping[str, NDArray[Any] | list[bytes]]:
-        """Every box, told or not, the most certain first, filled up with zeros.
-
-        detection_boxes float32 [N, D, 4]: ymin, xmin, ymax, xmax as shares of the picture; detection_classes float32 [N, D],
-        counted from 1, as TensorFlow's detection API has them; class_scores [N, K]: of the most certain box of each class. D is
-        the largest number of boxes that a picture of these has.
-        """
-        most = max((len(_of(one.scores)) for one in answers), default=0)
-        kinds = len(answers[0].classes) if answers else 0
-        boxes = np.zeros((len(answers), most, 4), dtype=np.float32)
-        scores, labels = np.zeros((2, len(answers), most), dtype=np.float32)
-        best = np.zeros((len(answers), kinds), dtype=np.float32)
-        for number, one in enumerate(answers):
-            if one.boxes is None or one.scores is None or one.labels is None:
-                continue
-            many = len(one.scores)
-            size = np.array([one.height, one.width, one.height, one.width], dtype=np.float32)
-            boxes[number, :many] = one.boxes[:, [1, 0, 3, 2]] / size
-            scores[number, :many], labels[number, :many] = one.scores, one.labels + 1
-            np.maximum.at(best[number], one.labels, one.scores)
-        return {
-            "detection_boxes": boxes,
-            "detection_scores": scores,
-            "detection_classes": labels,
-            "num_detections": (scores > 0).sum(1).astype(np.float32),
-            "class_scores": best,
-            WARNING.name: warning_tensor([one.warning for one in answers], len(answers)),
-        }
+        """Every box, told or not, the most certain first, filled up to as many a picture."""
+        return box_tensors(answers)
 
     def tally(self, answers: Sequence[BoxesAnswer]) -> Tally:
         """Every box that is told, by its class."""
@@ -275,6 +252,25 @@ class Detection:
             )
         names = read_box_cell(fields["boxes"])
         return Truth("boxes", fields["boxes"], names)
+
+
+def _box_rows(answer: BoxesAnswer, least: float | None, figure: Callable[[float], float]) -> list[dict[str, Any]]:
+    """The boxes that are told; with `least` those at least so certain, and in each whether it is told."""
+    if answer.boxes is None or answer.scores is None or answer.labels is None or answer.chosen is None:
+        return []
+    wanted = answer.chosen if least is None else answer.scores >= np.float32(least)
+    return [
+        {
+            "label": answer.classes[label],
+            "score": figure(score),
+            **dict(zip(_SIDES, map(figure, sides), strict=True)),
+            **({} if least is None else {"told": told}),
+        }
+        for label, score, sides, told in zip(
+            *(part[wanted].tolist() for part in (answer.labels, answer.scores, answer.boxes, answer.chosen)),
+            strict=True,
+        )
+    ]
 
 
 def _in_source(boxes: NDArray[np.float32], place: Placement) -> NDArray[np.float32]:

@@ -92,7 +92,9 @@ class Multilabel:
     """The Answering of multilabel."""
 
     outputs: tuple[str, ...] = ("probabilities", "novelty")
+    defaults: tuple[str, ...] = ("probabilities",)
     figures = "probabilities"
+    graded = False
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
@@ -133,7 +135,9 @@ class Multilabel:
         """The answer for a picture that could not be read."""
         return LabelsAnswer(path=path, classes=classes, error=error)
 
-    def row(self, answer: LabelsAnswer, *, top: int, figure: Callable[[float], float] = float) -> dict[str, Any]:
+    def row(
+        self, answer: LabelsAnswer, *, top: int, figure: Callable[[float], float] = float, least: float | None = None
+    ) -> dict[str, Any]:
         """The labels, every class's probability whatever `top` is, and the unknown flag; null what is not known."""
         found = answer.probabilities
         each = None if found is None else dict(zip(answer.classes, map(figure, found.tolist()), strict=True))

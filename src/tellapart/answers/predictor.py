@@ -22,7 +22,8 @@ from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.given import GivenItem, PictureLike, gather
 from tellapart.answers.items import PathItem, read_item
 from tellapart.answers.table import ANSWERINGS
-from tellapart.bundle import Manifest, Model, open_model
+from tellapart.answers.thresholds import Thresholds, with_thresholds
+from tellapart.bundle import Manifest, Model, TaskRecord, open_model
 from tellapart.errors import PictureError
 from tellapart.runtime import BATCH, cores
 from tellapart.threads import in_order
@@ -31,9 +32,14 @@ from tellapart.threads import in_order
 class Predictor:
     """An opened model that predicts pictures. `tellapart.load` returns it. Pickled, it opens its file again where it arrives."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self.answering: Answering[Any, Any] = ANSWERINGS[model.manifest.task]
+    def __init__(self, model: Model, thresholds: Thresholds | None = None) -> None:
+        """`thresholds` take the place of the model's. Raises: SettingsError where it has none, or other classes."""
+        self._model, self._thresholds = model, thresholds
+        manifest = model.manifest
+        self.answering: Answering[Any, Any] = ANSWERINGS[manifest.task]
+        self.record: TaskRecord = (  # by which answers are decided
+            manifest.record if thresholds is None else with_thresholds(manifest.record, manifest.classes, thresholds)
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -46,25 +52,27 @@ class Predictor:
         return self._model.manifest
 
     def predict(self, pictures: PictureLike | Sequence[PictureLike], *, allow_private: bool = False) -> Any:
-        """What the model says of pictures, in the order given: Predictions, of a multilabel model MultilabelPredictions.
+        """What the model says of pictures, in the order given: Predictions, MultilabelPredictions or BoxPredictions, by its task.
 
         A picture is a path (a folder or glob stands for those in it), an http(s) address (a private one with `allow_private`),
         the bytes of a picture file, a file opened for reading bytes, a PIL image, an array uint8 [H, W, 3] in RGB, [H, W, 4] or
         [H, W], or a torch tensor [3, H, W], uint8 or from 0 to 1. An array [N, H, W, 3] or a tensor [N, 3, H, W] is N pictures;
         a DataFrame is those that its column `path` (or `image`, `filename`, `file_name`, `file`) names.
 
-        Both have `.probabilities` float32 [N, K], calibrated (NaN rows where a picture could not be read), `.paths` ("" for a
-        picture that is no file), `.errors` ("" where fine), `.unknown` (like nothing trained on; masked where it could not be read)
-        and `.novelty`, None where the model cannot tell them. Predictions has `.labels` (the most probable class, "" on error) and
-        `.sets` (the classes that it may be; None for an older model file), MultilabelPredictions `.label_sets` (the classes in the
-        picture). The results equal those of `tellapart predict`. Raises: DataError when a glob matches nothing, or for what is no
-        picture.
+        All have `.paths` ("" for a picture that is no file), `.errors` ("" where fine) and `.warnings`. The first two have
+        `.probabilities` float32 [N, K], calibrated (NaN rows where a picture could not be read), `.unknown` (like nothing trained
+        on; masked where it could not be read) and `.novelty`, None where the model cannot tell them. Predictions has `.labels` (the
+        most probable class, "" on error) and `.sets` (the classes that it may be; None for an older model file),
+        MultilabelPredictions `.label_sets` (the classes in the picture). BoxPredictions has, for each picture, `.boxes` float32
+        [n, 4] (left, top, right, bottom in pixels of the upright picture), `.scores` float32 [n], calibrated, and `.labels`, the
+        most certain first; `.to_rows()` is one row a box. The results equal those of `tellapart predict`.
+        Raises: DataError when a glob matches nothing, or for what is no picture.
         """
         answers = list(self.stream(gather(pictures), allow_private=allow_private))
-        return self.answering.collect(answers, classes=self.classes, told=self.manifest.record.model_dump())
+        return self.answering.collect(answers, classes=self.classes, told=self.record.model_dump())
 
-    def __reduce__(self) -> tuple[Callable[[str], Predictor], tuple[str]]:
-        return load_predictor, (os.path.abspath(self._model.path),)
+    def __reduce__(self) -> tuple[Callable[[str, Thresholds | None], Predictor], tuple[str, Thresholds | None]]:
+        return load_predictor, (os.path.abspath(self._model.path), self._thresholds)
 
     def stream(self, sources: Iterable[PathItem | GivenItem], *, allow_private: bool = False) -> Iterator[Any]:
         """The task's answers in the order of `sources`, a few batches ahead of the reader and no more."""
@@ -110,7 +118,7 @@ class Predictor:
         if not inputs:
             return []
         arrays = self._model.compute(np.stack(inputs), self.answering.outputs)
-        decided: Sequence[Any] = self.answering.decide(arrays, places, self.manifest.record, classes=self.classes)
+        decided: Sequence[Any] = self.answering.decide(arrays, places, self.record, classes=self.classes)
         return decided
 
 
@@ -122,6 +130,9 @@ def _read(source: PathItem | GivenItem, allow_private: bool) -> PictureData:
     return source.data
 
 
-def load_predictor(model: str | os.PathLike[str]) -> Predictor:
-    """Open a model.onnx, or a run's folder. Raises: ModelFileError, StorageError."""
-    return Predictor(open_model(Path(model)))
+def load_predictor(model: str | os.PathLike[str], thresholds: Thresholds | None = None) -> Predictor:
+    """Open a model.onnx, or a run's folder, with thresholds as Predictor takes them.
+
+    Raises: ModelFileError, StorageError, SettingsError.
+    """
+    return Predictor(open_model(Path(model)), thresholds)

@@ -1,4 +1,4 @@
-"""Which Answering each task has. In: nothing. Out: ANSWERINGS. Next: items.py."""
+"""Which Answering each task has. In: nothing. Out: ANSWERINGS. Next: thresholds.py."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from tellapart.answers.answering import Answering
 from tellapart.answers.classification import Classification
+from tellapart.answers.detection import Detection
 from tellapart.answers.multilabel import Multilabel
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
 
-ANSWERINGS: Mapping[TaskName, Answering[Any, Any]] = {"classification": Classification(), "multilabel": Multilabel()}
+BEFORE_TASKS: TaskName = "classification"  # what servers older than tasks have, and do not tell
+ANSWERINGS: Mapping[TaskName, Answering[Any, Any]] = {
+    "classification": Classification(),
+    "multilabel": Multilabel(),
+    "detection": Detection(),
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,10 +131,11 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
     """What is printed; how the data were read stands on standard error already, but where that is `quiet`."""
     from tellapart.data.audit import findings
 
+    own = examined.audit.own
     lines = [
         *(record["notes"] if quiet else ()),
-        *_counts(record["counts"], record.get("sets") or record.get("boxes")),
-        *_boxes(record.get("boxes")),
+        *_counts(record["counts"], None if own is None else own.record["pictures"]),
+        *(["", *own.lines] if own is not None and own.lines else []),
         "",
         *_sizes(record),
         "",
@@ -161,31 +163,18 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
     return lines
 
 
-def _counts(counts: dict[str, dict[str, int]], sets: dict[str, Any] | None) -> list[str]:
+def _counts(counts: dict[str, dict[str, int]], pictures: Mapping[str, int] | None) -> list[str]:
+    """Pictures of each class by split; `pictures` by split, where one may be of several classes."""
     splits = list(counts)
     labels = sorted({label for by_label in counts.values() for label in by_label})
     head = f"{'class':<30}" + "".join(f"{split or 'pictures':>12}" for split in splits)
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels
     ]
-    # A picture with a set of classes, or boxes of several, stands in the lines of all of them.
-    pictures = sets["pictures"] if sets else {split: sum(counts[split].values()) for split in splits}
+    if pictures is None:
+        pictures = {split: sum(counts[split].values()) for split in splits}
     total = f"{'all':<30}" + "".join(f"{pictures.get(split, 0):>12,}" for split in splits)
     return [head, *body, total]
-
-
-def _boxes(boxes: dict[str, Any] | None) -> list[str]:
-    """Boxes of each class by split, and their median size in pixels; nothing where a picture has none."""
-    if boxes is None:
-        return []
-    splits = list(boxes["boxes"])
-    head = f"{'boxes':<30}" + "".join(f"{split or 'in all':>12}" for split in splits) + f"{'median size':>14}"
-    lines = ["", head]
-    for label in sorted({label for by_label in boxes["boxes"].values() for label in by_label}):
-        numbers = "".join(f"{boxes['boxes'][split][label]:>12,}" for split in splits)
-        size = boxes["box_sizes"].get(label)
-        lines.append(f"{label[:29]:<30}{numbers}" + (f"{size['median']:>11.0f} px" if size else ""))
-    return lines
 
 
 def _sizes(record: dict[str, Any]) -> list[str]:
@@ -219,12 +208,11 @@ def _inside(path: str, source: str) -> str:
     return path.removeprefix(f"{source.rstrip(os.sep)}{os.sep}")
 
 
-def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: str) -> list[str]:
+def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: TaskName) -> list[str]:
     """The doubtful labels as a short table, and what to do with them."""
-    from tellapart.cli.tasks import LEFT_OUT
+    from tellapart.data.readers import READERS
     from tellapart.reporter import percent
 
-    left_out = LEFT_OUT.get(task, "empty leaves the picture out")
     lines = ["", f"Labels: {record['judged']:,} judged by classifiers that had not seen them"]
     if record["agreement"] is not None:
         lines[-1] += f"; {percent(record['agreement'])} are what these would have said"
@@ -243,13 +231,14 @@ def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: str)
         return [*lines, "No label is doubtful."]
     if out is None:
         return [*lines, "", "--out labels.csv writes all of them to a table that can be corrected."]
-    return [
-        *lines,
-        "",
-        f"all of them   {out}",
-        f"correct it    change its column `label` where it is wrong; {left_out}",
-        f"then          {shlex.join(['tellapart', 'train', str(pictures), '--labels', str(out)])}",
-    ]
+    lines += ["", f"all of them   {out}"]
+    cells = READERS[task].corrections
+    if cells is not None:
+        lines += [
+            f"correct it    change its column `label` where it is wrong; {cells.hint}",
+            f"then          {shlex.join(['tellapart', 'train', str(pictures), '--labels', str(out)])}",
+        ]
+    return lines
 
 
 def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str]:

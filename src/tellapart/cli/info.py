@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tellapart.reporter import figure, percent
+from tellapart.reporter import figure
 
 if TYPE_CHECKING:
-    from tellapart.bundle import (
-        ClassificationRecord,
-        DetectionRecord,
-        Manifest,
-        MultilabelRecord,
-        PreprocessingRecord,
-        Score,
-        TaskRecord,
-    )
+    from tellapart.bundle import Manifest, PreprocessingRecord
 
-_NAMED = 20  # classes that are listed
 _VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned and flipped views of the picture"}
 
 
@@ -47,8 +38,10 @@ def command(model: Path, as_json: bool) -> None:
 
 def _origin(manifest: Manifest) -> dict[str, str]:
     """What was learned, from which pictures, on which network, and what goes into it."""
+    from tellapart.records import NAMED
+
     preprocessing, backbone, data = manifest.preprocessing, manifest.backbone, manifest.data
-    classes = ", ".join(manifest.classes[:_NAMED]) + (" ..." if len(manifest.classes) > _NAMED else "")
+    classes = ", ".join(manifest.classes[:NAMED]) + (" ..." if len(manifest.classes) > NAMED else "")
     lines = {
         "task": manifest.task,
         "classes": f"{len(manifest.classes)}: {classes}",
@@ -71,10 +64,8 @@ def _origin(manifest: Manifest) -> dict[str, str]:
 def _answer(manifest: Manifest) -> dict[str, str]:
     """How the network's output becomes an answer."""
     record, views = manifest.record, manifest.backbone.test_time_augmentation
-    lines = {"temperature": f"{record.temperature:.4g}"} if record.kind == "classification" else {}
-    if views != "none":
-        lines["answer"] = f"the mean over {_VIEWS[views]}"
-    return lines | _decided(record, manifest.classes)
+    mean = {} if views == "none" else {"answer": f"the mean over {_VIEWS[views]}"}
+    return record.calibrated | mean | record.decided(manifest.classes)
 
 
 def _scores(manifest: Manifest) -> dict[str, str]:
@@ -95,52 +86,3 @@ def _scores(manifest: Manifest) -> dict[str, str]:
 
 def _fit(preprocessing: PreprocessingRecord) -> str:
     return f"crop {preprocessing.crop:g}" if preprocessing.fit == "crop" else f"whole pictures ({preprocessing.fit})"
-
-
-def _decided(record: TaskRecord, classes: tuple[str, ...]) -> dict[str, str]:
-    if record.kind == "classification":
-        return _classification(record)
-    return _multilabel(record, classes) if record.kind == "multilabel" else _detection(record, classes)
-
-
-def _classification(own: ClassificationRecord) -> dict[str, str]:
-    """When the model says "one of these" or "none of these"; nothing for a file older than that."""
-    record = own.abstention
-    if record is None:
-        return {}
-    held = figure(
-        "coverage", record.measured_coverage.value, record.measured_coverage.low, record.measured_coverage.high
-    )
-    return {
-        "sets": f"every class at least {percent(record.threshold)} probable; {record.mean_set_size:.3g} a test picture",
-        "set holds true class": f"{held} of test pictures; wanted {percent(record.coverage)}",
-        "unknown": _unknown(record.novelty_threshold, record.known, record.calibrated_on),
-    }
-
-
-def _multilabel(record: MultilabelRecord, classes: tuple[str, ...]) -> dict[str, str]:
-    """From which probability on each class is named, and when the model says "none of these"."""
-    return {
-        "thresholds": _thresholds(record, classes),
-        "unknown": _unknown(record.novelty_threshold, record.known, record.calibrated_on),
-    }
-
-
-def _detection(record: DetectionRecord, classes: tuple[str, ...]) -> dict[str, str]:
-    """From which score on a box of each class is told, and how many there can be."""
-    return {
-        "thresholds": _thresholds(record, classes),
-        "boxes": f"{record.most} a picture at most; of two of one class that overlap by over {percent(record.overlap)}, one",
-    }
-
-
-def _thresholds(record: MultilabelRecord | DetectionRecord, classes: tuple[str, ...]) -> str:
-    named = [f"{name} {percent(one)}" for name, one in zip(classes[:_NAMED], record.thresholds, strict=False)]
-    return f"{', '.join(named)}{' ...' if len(classes) > _NAMED else ''} (by {record.threshold_rule})"
-
-
-def _unknown(threshold: float | None, known: Score | None, calibrated_on: int) -> str:
-    if threshold is None or known is None:
-        return f"nothing: {calibrated_on:,} validation pictures are too few to tell"
-    share = figure("known", known.value, known.low, known.high)
-    return f"a novelty above {threshold:.4g}; {share} of test pictures are known"

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-TASKS = ("classification", "multilabel")
-READ_TASKS = (*TASKS, "detection")  # whose data are read and audited, also where nothing learns from them yet
-TASK_HELP = (
-    "classification: one class a picture. multilabel: several, or none: a CSV with path,labels, or with a column of 0 and 1 "
-    "for each class. detection: boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, or a CSV with "
-    "path,xmin,ymin,xmax,ymax,label), so far only for `check`.  [default: found from the data]"
-)
+from typing import NamedTuple
+
+
+class Told(NamedTuple):
+    """A task of which data are read, as --task tells of it."""
+
+    target: str  # what is known of a picture, and where it is found
+    learned: bool = True  # False: the data are read and audited, and nothing learns from them yet
+
+
+READ = {
+    "classification": Told("one class a picture"),
+    "multilabel": Told("several, or none: a CSV with path,labels, or with a column of 0 and 1 for each class"),
+    "detection": Told(
+        "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, or a CSV with path,xmin,ymin,xmax,ymax,label)",
+        learned=False,
+    ),
+}
+READ_TASKS = tuple(READ)
+TASKS = tuple(name for name, told in READ.items() if told.learned)
+_LINES = [f"{name}: {told.target}{'' if told.learned else ', so far only for `check`'}." for name, told in READ.items()]
+TASK_HELP = f"{' '.join(_LINES)}  [default: found from the data]"
 MODEL_TASK_HELP = (
     "The model's own task; it says that the pictures are for that, where they look like another task's, such as images "
     "beside masks."
 )
 SEPARATORS = ("|", ";", ",", " ")
 SEPARATOR_HELP = "What stands between the labels of one cell: | ; , or a space.  [default: |]"
-
-# What a person writes into the column `label` of a table of doubtful labels so that a picture is left out.
-LEFT_OUT = {"multilabel": "- leaves the picture out, empty is none of the classes"}

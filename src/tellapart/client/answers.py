@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tellapart.answers.answering import Answer, Answering, OtherClasses, Told
-from tellapart.answers.table import ANSWERINGS
+from tellapart.answers.table import ANSWERINGS, BEFORE_TASKS
 from tellapart.client.connection import Connection
 from tellapart.client.pictures import Item
 from tellapart.errors import SettingsError, TellapartError
@@ -68,7 +68,7 @@ def choose(models: Sequence[Mapping[str, Any]], connection: Connection) -> Remot
         raise SettingsError(f"{what} at {connection.url}. Name one of these: {', '.join(names)[:500]}.")
     found = models[names.index(wanted)]
     # A server older than tasks has classifiers, and tells their thresholds alone.
-    task = found.get("task", "classification")
+    task = found.get("task", BEFORE_TASKS)
     if task not in ANSWERINGS:
         raise ServerError(
             f"the model {wanted!r} at {connection.url} is of the task {task!r}, which this client does not know. Upgrade tellapart."

@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tellapart.data.examples import Inspection, Listing, known_classes
-from tellapart.data.multilabel_table import read_label_sets
-from tellapart.data.names import renamed_target
-from tellapart.data.table import read_table
+from tellapart.data.readers import correction_cells
 from tellapart.data.targets import Target
 from tellapart.errors import DataError
 
@@ -49,13 +47,14 @@ class Settled:
 def add_pictures(listing: Listing, folder: Path, separator: str | None = None) -> Listing:
     """Add the pictures of a folder of corrections, marked as added.
 
-    Raises: DataError where its table is missing or breaks a rule, or names a class that the data set does not have.
+    Raises: DataError where its table is missing or breaks a rule, names a class that the data set does not have, or cannot say what
+    such pictures are.
     """
+    form = correction_cells(listing, folder)
     table = _find_table(folder)
     # Names that were merged are known, too; cells come without the spaces at their ends.
     named = {**listing.merged, **{label.strip(): label for label in reversed(listing.classes)}}
-    sets = listing.task == "multilabel"
-    found = (read_label_sets(table, separator) if sets else read_table(table)).entries
+    found = form.added(table, separator).entries
     unknown = sorted(known_classes(entry.target for entry in found) - set(named))
     if unknown:
         near = difflib.get_close_matches(unknown[0], list(named), n=1)
@@ -63,7 +62,7 @@ def add_pictures(listing: Listing, folder: Path, separator: str | None = None) -
             f"the corrections {str(table)!r} give the label {unknown[0]!r}, which is none of the classes of {listing.source}."
             f"{f' Did you mean {near[0]!r}?' if near else ''} Change it there, or remove the row."
         )
-    added = [replace(entry, target=renamed_target(entry.target, named), split=None, added=True) for entry in found]
+    added = [replace(entry, target=entry.target.renamed(named), split=None, added=True) for entry in found]
     # At the end: who counts the data set's own entries finds them where they were.
     return replace(listing, entries=(*listing.entries, *added))
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.data.augmented import LEAST_SIDE, LONGEST_SHAPE
-from tellapart.data.box_counts import box_notes, box_warnings
 from tellapart.data.conflicts import LabelConflict
 from tellapart.data.depth import depth_notes, depth_warnings
-from tellapart.data.examples import SPLITS
-from tellapart.data.label_sets import set_notes, set_warnings
+from tellapart.data.examples import SPLITS, short_path
 from tellapart.data.names import name_warnings
 from tellapart.data.oddities import oddity_notes, oddity_warnings
+from tellapart.data.readers import READERS
 from tellapart.data.survey import Audit, Leak, Sizes, build_audit
 from tellapart.errors import DataError
 
@@ -32,7 +31,7 @@ __all__ = [
     "findings",
 ]
 
-LEAST_PICTURES = 3  # different ones in a class: one for each split
+LEAST_PICTURES = len(SPLITS)  # different ones in a class
 FEW_PICTURES = 20  # with fewer, the scores of the class say little
 LARGE_IMBALANCE = 5.0
 
@@ -84,8 +83,7 @@ def audit_json(audit: Audit) -> dict[str, Any]:
         "findings": [{"severity": finding.severity, "message": finding.message} for finding in findings(audit)],
         **audit.oddities.as_json(),
         **({} if audit.depths is None else {"depth": audit.depths.as_json()}),
-        **({} if audit.sets is None else {"task": "multilabel", "sets": audit.sets.as_json()}),
-        **({} if audit.boxes is None else {"task": "detection", "boxes": audit.boxes.as_json()}),
+        **({} if audit.own is None else {"task": audit.task, audit.own.name: audit.own.record}),
     }
 
 
@@ -129,11 +127,10 @@ def _errors(audit: Audit) -> Iterator[str]:
         else:
             yield f"{audit.source} holds no picture that can be read. Add pictures as CLASS/picture.jpg."
         return
+    reader = READERS[audit.task]
     if not audit.classes:
-        yield (
-            f"{audit.source} names no class: no picture has a {'label. Add labels' if audit.boxes is None else 'box. Add boxes'}."
-        )
-    elif len(audit.classes) < 2 and audit.boxes is None:
+        yield f"{audit.source} names no class: no picture has a {reader.words.one}. Add {reader.words.several}."
+    elif len(audit.classes) < reader.least_classes:
         yield (
             f"{audit.source} has only one class, {audit.classes[0]!r}; telling apart needs two. "
             "Add pictures of another class, in a folder (or with a label) of their own."
@@ -160,19 +157,15 @@ def _leak_warnings(audit: Audit) -> Iterator[str]:
                 else "The validation score becomes too good; move each cluster into one split."
             )
         )
+    words = READERS[audit.task].words
     for exact in (True, False):
         conflicts = [conflict for conflict in audit.two_labels if conflict.exact == exact]
         if conflicts:
             first = conflicts[0]
-            what = (
-                "TWO LABELS: {} the same picture stands under different labels"
-                if audit.boxes is None
-                else "TWO SETS OF BOXES: {} the same picture has different boxes"
-            )
             yield (
-                f"{what.format('exactly' if exact else 'nearly')} "
+                f"{words.contradiction.format('exactly' if exact else 'nearly')} "
                 f"({_count(len(conflicts), 'cluster')}), such as {_such_as(audit, first.paths)} "
-                f"({(', ' if audit.boxes is None else '; ').join(label or 'none' for label in sorted(set(first.labels)))}). "
+                f"({words.between.join(label or 'none' for label in sorted(set(first.labels)))}). "
                 + ("Only one can be right; correct" if exact else "Check which is right, and correct")
                 + " or remove the others."
             )
@@ -189,9 +182,10 @@ def _warnings(audit: Audit) -> Iterator[str]:
         yield from depth_warnings(
             audit.depths, _short(audit, next((path for path, _ in audit.depths.outside), audit.source))
         )
-    if audit.boxes is not None:
-        yield from box_warnings(audit.boxes, functools.partial(_short, audit))
-    yield from oddity_warnings(audit.oddities, functools.partial(_short, audit), cropped=audit.boxes is None)
+    reader = READERS[audit.task]
+    if audit.own is not None:
+        yield from audit.own.target_warnings
+    yield from oddity_warnings(audit.oddities, functools.partial(_short, audit), cropped=reader.of_whole_pictures)
     few = {label: number for label, number in audit.distinct.items() if LEAST_PICTURES <= number < FEW_PICTURES}
     if few:
         yield (
@@ -199,13 +193,13 @@ def _warnings(audit: Audit) -> Iterator[str]:
             "uncertain. Add pictures."
         )
     yield from name_warnings(audit.classes)
-    if audit.sets is not None:
-        yield from set_warnings(audit.sets, least=LEAST_PICTURES)
+    if audit.own is not None:
+        yield from audit.own.class_warnings
     if audit.imbalance > LARGE_IMBALANCE:
         yield (
             f"the largest class has {audit.imbalance:.1f} times as many pictures as the smallest; over "
             f"{LARGE_IMBALANCE:.0f} the small ones are easily overlooked. "
-            "Add pictures of them" + (", or train with --class-weights balanced." if audit.boxes is None else ".")
+            f"Add pictures of them{reader.words.rare_class}"
         )
     for split in SPLITS:
         missing = [label for label, number in audit.counts.get(split, {}).items() if not number]
@@ -249,10 +243,8 @@ def _notes(audit: Audit) -> Iterator[str]:
     if audit.depths is not None:
         yield from depth_notes(audit.depths)
     yield from oddity_notes(audit.oddities, functools.partial(_short, audit))
-    if audit.sets is not None:
-        yield from set_notes(audit.sets)
-    if audit.boxes is not None:
-        yield from box_notes(audit.boxes, functools.partial(_short, audit))
+    if audit.own is not None:
+        yield from audit.own.notes
     if audit.ignored:
         yield f"left out: {_named(f'{reason} ({number:,})' for reason, number in audit.ignored.items())}."
 
@@ -266,11 +258,7 @@ def _such_as(audit: Audit, paths: Sequence[Path]) -> str:
 
 
 def _short(audit: Audit, path: Path) -> str:
-    """The path as seen from the data set, so that a sentence stays readable; the lists have the whole paths."""
-    for folder in (audit.source, audit.source.parent):
-        if path.is_relative_to(folder):
-            return str(path.relative_to(folder))
-    return str(Path("...", *path.parts[-2:]))
+    return short_path(path, audit.source)
 
 
 def _named_counts(counts: dict[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Copies of one picture whose boxes differ. In: two pictures' boxes. Out: whether both can be right. Next: survey.py.
+"""Copies of one picture whose boxes differ. In: entries, clusters of copies. Out: LabelConflicts. Next: reader.py.
 
 A copy may be smaller, and a box drawn a second time never falls on the same pixels; so boxes are compared as shares of the
 picture, and two that cover each other by half or more are the same.
@@ -6,13 +6,15 @@ picture, and two that cover each other by half or more are the same.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.conflicts import LabelConflict, clusters
+from tellapart.data.examples import Entry, Inspection
 from tellapart.data.targets import Box, Boxes
 
 _SAME = 0.5  # overlap from which on two boxes are of one thing
@@ -26,6 +28,35 @@ class Annotation:
     boxes: Boxes
     width: int
     height: int
+
+
+def box_conflicts(
+    entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]
+) -> tuple[LabelConflict, ...]:
+    """Of N entries with boxes, by the number of the cluster of copies of each, [N]; one that cannot be read is left out."""
+    usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
+
+    def disagree(members: Sequence[int]) -> bool:
+        pages = [(entries[index].target, inspections[index]) for index in members]
+        return boxes_disagree(
+            Annotation(target, one.width, one.height) for target, one in pages if isinstance(target, Boxes)
+        )
+
+    conflicts = []
+    for members in clusters(cluster_of, usable):
+        if len(members) > 1 and disagree(members):
+            same: defaultdict[str, list[int]] = defaultdict(list)
+            for index in members:
+                same[inspections[index].content_hash].append(index)
+            targets = [entries[index].target for index in members]
+            conflicts.append(
+                LabelConflict(
+                    paths=tuple(entries[index].path for index in members),
+                    labels=tuple(in_words(target) for target in targets if isinstance(target, Boxes)),
+                    exact=any(len(equal) > 1 and disagree(equal) for equal in same.values()),
+                )
+            )
+    return tuple(conflicts)
 
 
 def boxes_disagree(annotations: Iterable[Annotation]) -> bool:

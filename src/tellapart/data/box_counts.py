@@ -129,6 +129,17 @@ def box_notes(counts: BoxCounts, short: Callable[[Path], str]) -> Iterator[str]:
             yield f"{mark}: {number:,} box{'' if number == 1 else 'es'}, {_MARKED[mark]}."
 
 
+def box_lines(counts: BoxCounts) -> Iterator[str]:
+    """Boxes of each class by split, and their median size in pixels, as the lines of a table."""
+    record = counts.as_json()
+    splits = list(record["boxes"])
+    yield f"{'boxes':<30}" + "".join(f"{split or 'in all':>12}" for split in splits) + f"{'median size':>14}"
+    for label in sorted({label for by_label in record["boxes"].values() for label in by_label}):
+        numbers = "".join(f"{record['boxes'][split][label]:>12,}" for split in splits)
+        size = record["box_sizes"].get(label)
+        yield f"{label[:29]:<30}{numbers}" + (f"{size['median']:>11.0f} px" if size else "")
+
+
 def _marks(boxes: Sequence[Box]) -> dict[str, int]:
     return {mark: sum(bool(getattr(box, mark)) for box in boxes) for mark in MARKS}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from tellapart.data.box_faults import MOST_BOXES, Drawn, FaultList, Kind, joined
 from tellapart.data.box_turning import exchanges_sides, orientation_of, upright
 from tellapart.data.examples import Entry, Inspection, Listing, classes_left
-from tellapart.data.targets import Box, Boxes
+from tellapart.data.targets import Box, Boxes, Target
 
 _BEYOND = 1.0  # pixels that a side may lie outside of a picture that its box fits: the first pixel is 1 for some
 _ROUNDING = 0.5  # pixels outside that are not worth a word
@@ -42,7 +42,8 @@ def settle_boxes(listing: Listing, inspections: Sequence[Inspection]) -> tuple[L
             if lost and not page.boxes:
                 faults.add("none left", entry.path, detail=f"of {lost:,}")
                 continue
-            entry = replace(entry, target=Boxes(tuple(page.boxes)), drawn=None)
+            corrected = _corrected(entry, inspection)
+            entry = replace(entry, target=Boxes(tuple(page.boxes)), train_target=corrected, drawn=None)
         entries.append(entry)
         kept.append(inspection)
     return replace(
@@ -51,6 +52,15 @@ def settle_boxes(listing: Listing, inspections: Sequence[Inspection]) -> tuple[L
         classes=classes_left(listing, entries),
         box_faults=joined(listing.box_faults, faults.found()),
     ), kept
+
+
+def _corrected(entry: Entry, inspection: Inspection) -> Target | None:
+    """What the picture's boxes are in training where somebody corrected them, put right as others are."""
+    if not isinstance(entry.train_target, Boxes):
+        return entry.train_target
+    page = _Marked(replace(entry, drawn=None), inspection, list(entry.train_target.boxes))
+    page.settle()
+    return Boxes(tuple(page.boxes))
 
 
 @dataclass(slots=True)

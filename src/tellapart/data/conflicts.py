@@ -1,16 +1,14 @@
-"""Copies of one picture that are labelled differently. In: Listing, clusters of copies. Out: LabelConflicts. Next: survey.py."""
+"""Copies of one picture that are labelled differently. In: entries, clusters. Out: LabelConflicts. Next: reader.py."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tellapart.data.box_agreement import Annotation, boxes_disagree, in_words
-from tellapart.data.examples import Entry, Inspection, Listing
-from tellapart.data.label_sets import disagree
-from tellapart.data.targets import Boxes, Target
+from tellapart.data.examples import Entry, Inspection
+from tellapart.data.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,26 +20,16 @@ class LabelConflict:
     exact: bool  # two pictures with the very same pixels have different labels
 
 
-def find_conflicts(
-    listing: Listing, inspections: Sequence[Inspection], copies: Sequence[int], joined: Sequence[int]
+def label_conflicts(
+    entries: Sequence[Entry],
+    inspections: Sequence[Inspection],
+    cluster_of: Sequence[int],
+    *,
+    disagree: Callable[[Iterable[Target]], bool],
 ) -> tuple[LabelConflict, ...]:
-    """Of N entries, by their clusters: those of `copies` [N] alone, and those with augmented ones `joined` [N].
-
-    A copy that was turned or moved has its boxes elsewhere, and rightly so.
-    """
-    if listing.task == "detection":
-        return _two_sets_of_boxes(listing.entries, inspections, copies)
-    return _two_labels(listing.entries, inspections, joined)
-
-
-def _two_labels(
-    entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]
-) -> tuple[LabelConflict, ...]:
-    clusters: defaultdict[int, list[int]] = defaultdict(list)
-    for index, cluster in enumerate(cluster_of):
-        clusters[cluster].append(index)
+    """Of N entries, by the number of the cluster of each, [N]; `disagree` says whether targets cannot all be right."""
     conflicts = []
-    for members in clusters.values():
+    for members in clusters(cluster_of, range(len(entries))):
         if disagree(entries[index].target for index in members):
             targets_of: defaultdict[str, set[Target]] = defaultdict(set)
             for index in members:
@@ -56,32 +44,9 @@ def _two_labels(
     return tuple(conflicts)
 
 
-def _two_sets_of_boxes(
-    entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]
-) -> tuple[LabelConflict, ...]:
-    clusters: defaultdict[int, list[int]] = defaultdict(list)
-    for index, cluster in enumerate(cluster_of):
-        if not inspections[index].problem:
-            clusters[cluster].append(index)
-
-    def disagree_in(members: Sequence[int]) -> bool:
-        pages = [(entries[index].target, inspections[index]) for index in members]
-        return boxes_disagree(
-            Annotation(target, one.width, one.height) for target, one in pages if isinstance(target, Boxes)
-        )
-
-    conflicts = []
-    for members in clusters.values():
-        if len(members) > 1 and disagree_in(members):
-            same: defaultdict[str, list[int]] = defaultdict(list)
-            for index in members:
-                same[inspections[index].content_hash].append(index)
-            targets = [entries[index].target for index in members]
-            conflicts.append(
-                LabelConflict(
-                    paths=tuple(entries[index].path for index in members),
-                    labels=tuple(in_words(target) for target in targets if isinstance(target, Boxes)),
-                    exact=any(len(equal) > 1 and disagree_in(equal) for equal in same.values()),
-                )
-            )
-    return tuple(conflicts)
+def clusters(cluster_of: Sequence[int], indices: Iterable[int]) -> list[list[int]]:
+    """The indices that have one number each, in the order in which the numbers come first."""
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for index in indices:
+        found[cluster_of[index]].append(index)
+    return list(found.values())

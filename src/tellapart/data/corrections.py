@@ -16,15 +16,13 @@ from pathlib import Path
 
 from tellapart.data.cells import named_rows
 from tellapart.data.examples import Entry, Listing, ReadOptions, classes_left, known_classes
-from tellapart.data.multilabel_table import set_rows
-from tellapart.data.names import renamed_target
-from tellapart.data.table import TableRow, read_cells, rows_with
-from tellapart.data.targets import ClassName, ClassNames, Target
+from tellapart.data.readers import correction_cells
+from tellapart.data.table import TableRow, read_cells
+from tellapart.data.targets import Target
 from tellapart.errors import DataError
 from tellapart.reporter import counted
 
 LEFT_OUT = "left out by a correction"  # the reason that Listing.ignored counts
-LEAVE_OUT = "-"  # in a cell of sets, where nothing means none of the classes
 
 _NAMED = 10  # classes that one sentence names
 _Key = tuple[str, str]  # the real folder, the name in it
@@ -60,21 +58,21 @@ def correct(listing: Listing, path: Path, separator: str | None = None) -> Corre
 
     `separator` stands between the names of a set, `|` unless told.
     Raises: DataError with the row for a path that is not in the listing or stands there twice, a label that is none of the
-    classes, or a missing column; StorageError if the file cannot be read.
+    classes, or a missing column, and where a table cannot say what such pictures are; StorageError if the file cannot be read.
     """
-    sets = listing.task == "multilabel"
+    form = correction_cells(listing, path)
     cells = read_cells(
         path, Counter(), ReadOptions(root=str(listing.folder) if os.path.isdir(listing.folder) else None)
     )
-    rows = set_rows(cells, separator).rows if sets else rows_with(cells, "label")
+    rows = form.rows(cells, separator)
     empty = [row.number for row in rows if not row.path]
     if empty:
         raise DataError(
             f"the corrections {str(path)!r} have no path in {named_rows(empty)}. Fill it in, or remove the row."
         )
     found = _find(listing, path, rows)
-    given = [_set(row.label, listing) for row in rows] if sets else _classes(rows, listing)
-    _check_labels(listing, path, rows, given)
+    given = form.targets(rows, listing)
+    _check_labels(listing, path, rows, given, form.leave_out)
     targets = dict(zip(found, given, strict=True))
     entries = tuple(
         replace(entry, target=target)
@@ -98,18 +96,6 @@ def correct(listing: Listing, path: Path, separator: str | None = None) -> Corre
         unchanged=len(targets) - changed - left_out,
         notes=cells.notes,
     )
-
-
-def _classes(rows: Sequence[TableRow], listing: Listing) -> list[ClassName | None]:
-    """What each row says; None: leave the picture out."""
-    # Cells come without the spaces at their ends, which a folder's name may have.
-    named = {**listing.merged, **{label.strip(): label for label in reversed(listing.classes)}}
-    return [ClassName(named.get(row.label, row.label)) if row.label else None for row in rows]
-
-
-def _set(label: str, listing: Listing) -> Target | None:
-    leave_out = label == LEAVE_OUT and LEAVE_OUT not in listing.classes
-    return None if leave_out else renamed_target(ClassNames.read(label), listing.merged)
 
 
 def _find(listing: Listing, path: Path, rows: Sequence[TableRow]) -> list[int]:
@@ -159,7 +145,9 @@ def _key(file: str, real_folders: dict[str, str]) -> _Key:
     return real_folders[folder], name
 
 
-def _check_labels(listing: Listing, path: Path, rows: Sequence[TableRow], targets: Sequence[Target | None]) -> None:
+def _check_labels(
+    listing: Listing, path: Path, rows: Sequence[TableRow], targets: Sequence[Target | None], leave_out: str
+) -> None:
     names_of = [known_classes([target]) if target is not None else set() for target in targets]
     unknown = [min(names) for names in (names - set(listing.classes) for names in names_of) if names]
     if not unknown:
@@ -167,9 +155,6 @@ def _check_labels(listing: Listing, path: Path, rows: Sequence[TableRow], target
     same = [row.number for row, names in zip(rows, names_of, strict=True) if unknown[0] in names]
     near = difflib.get_close_matches(unknown[0], listing.classes, n=1)
     more = len(listing.classes) - _NAMED
-    leave_out = "An empty label leaves the picture out."
-    if listing.task == "multilabel":
-        leave_out = f"An empty cell is none of them; {LEAVE_OUT} leaves the picture out."
     raise DataError(
         f"the corrections {str(path)!r} give the label {unknown[0]!r}, in {named_rows(same)}, which is none of the classes."
         f"{f' Did you mean {near[0]!r}?' if near else ''} The classes are: {', '.join(listing.classes[:_NAMED])}"

@@ -12,7 +12,7 @@ from typing import Literal
 from tellapart.bundle import TaskName
 from tellapart.data.box_faults import Drawn, Faults
 from tellapart.data.looks import Looks
-from tellapart.data.targets import ClassNames, Target
+from tellapart.data.targets import ONE_CLASS, Target
 from tellapart.deep_values import Depth, Span
 from tellapart.errors import PictureError
 from tellapart.sources.reading import is_archive, read_bytes
@@ -41,7 +41,7 @@ class Listing:
     source: Path  # the folder or CSV file that the user gave
     entries: tuple[Entry, ...]  # sorted by path
     classes: tuple[str, ...]  # sorted union over the splits
-    task: TaskName = "classification"  # found from what is there, or told
+    task: TaskName = ONE_CLASS  # found from what is there, or told
     ignored: Mapping[str, int] = field(default_factory=dict)  # reason -> how many files or folders
     notes: tuple[str, ...] = ()  # what was found in the source and why it is read so, in sentences
     root: Path | None = None  # the folder that paths count from, where it is not the source's own
@@ -137,6 +137,14 @@ def picture_file(entry: Entry, inspection: Inspection) -> PictureFile:
     return PictureFile(path=entry.path, file_hash=inspection.file_hash, content_hash=inspection.content_hash)
 
 
+def short_path(path: Path, source: Path) -> str:
+    """The path as seen from the data set, so that a sentence stays readable; the lists have the whole paths."""
+    for folder in (source, source.parent):
+        if path.is_relative_to(folder):
+            return str(path.relative_to(folder))
+    return str(Path("...", *path.parts[-2:]))
+
+
 def named_classes(targets: Iterable[Target]) -> set[str]:
     """The classes that at least one of the targets names."""
     return {name for target in targets for name in target.classes}
@@ -144,10 +152,7 @@ def named_classes(targets: Iterable[Target]) -> set[str]:
 
 def known_classes(targets: Iterable[Target]) -> set[str]:
     """Those, and the classes of which a target says that nothing is known."""
-    listed = list(targets)
-    return named_classes(listed) | {
-        name for target in listed if isinstance(target, ClassNames) for name in target.unknown
-    }
+    return {name for target in targets for name in target.known}
 
 
 def classes_left(listing: Listing, entries: Iterable[Entry]) -> tuple[str, ...]:

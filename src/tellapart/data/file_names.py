@@ -14,6 +14,7 @@ from tellapart.answers.items import expand
 from tellapart.data.cells import Cells
 from tellapart.data.columns import split_named
 from tellapart.data.examples import Entry, Listing
+from tellapart.data.names import stored_twice
 from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, SettingsError
 
@@ -46,20 +47,24 @@ def pattern_of(text: str) -> re.Pattern[str]:
 
 
 def found_in(pattern: re.Pattern[str], path: str) -> dict[str, str] | None:
-    """What the expression finds in a path: label, group and split, "" where it has no such group; None without a label."""
+    """What the expression finds in a path, as it is stored there: label, group and split, "" where it has no such group.
+
+    None without a label.
+    """
     match = pattern.search(path.replace("\\", "/"))
     if match is None:
         return None
     named = {name: (match[name] or "").strip() if name in pattern.groupindex else "" for name in _GROUPS}
-    return {**named, "label": unicodedata.normalize("NFC", named["label"])} if named["label"] else None
+    return named if named["label"] else None
 
 
 def scan_names(folder: Path, pattern: re.Pattern[str]) -> Listing:
     """List the pictures of a folder, and of those in it, by the classes in their paths; hidden ones are passed over.
 
-    Files in whose path no class is found are counted. Raises: DataError where none has one, or a split is no split.
+    Labels are in Unicode normal form C. Files in whose path no class is found are counted.
+    Raises: DataError where none has one, or a split is no split.
     """
-    entries, ignored = [], Counter[str]()
+    entries, ignored, written = [], Counter[str](), set()
     first = ""
     for item in expand([str(folder)]):
         path = os.path.relpath(item.path, folder).replace(os.sep, "/")
@@ -74,7 +79,9 @@ def scan_names(folder: Path, pattern: re.Pattern[str]) -> Listing:
                 f"--label-from finds the split {found['split']!r} in {path!r}, which is none of train, val and "
                 "test. Correct the expression."
             )
-        entries.append(Entry(path=Path(item.path), target=ClassName(found["label"]), split=split, group=found["group"]))
+        written.add(found["label"])
+        label = ClassName(unicodedata.normalize("NFC", found["label"]))
+        entries.append(Entry(path=Path(item.path), target=label, split=split, group=found["group"]))
     if not entries:
         raise _finds_nothing(pattern, str(folder), first)
     entries.sort(key=lambda entry: entry.path)
@@ -83,7 +90,10 @@ def scan_names(folder: Path, pattern: re.Pattern[str]) -> Listing:
         entries=tuple(entries),
         classes=tuple(sorted({entry.target.text for entry in entries})),
         ignored=dict(ignored),
-        notes=_notes(folder, pattern, entries),
+        notes=(
+            *_notes(folder, pattern, entries),
+            *((f"{folder}: {twice}.",) if (twice := stored_twice(written)) else ()),
+        ),
     )
 
 
@@ -99,7 +109,7 @@ def _notes(folder: Path, pattern: re.Pattern[str], entries: Sequence[Entry]) -> 
 
 
 def with_labels(cells: Cells, pattern: re.Pattern[str], ignored: Counter[str]) -> Cells:
-    """A table with the labels, and the groups and splits, that are in its paths.
+    """A table with the labels, and the groups and splits, that are in its paths, as they are stored there.
 
     Raises: DataError where no path has a label, or the table has labels of its own.
     """

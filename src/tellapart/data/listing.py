@@ -1,8 +1,7 @@
 """Which task a data set is for, and its pictures. In: a folder or table, ReadOptions. Out: Listing. Next: inspection.py.
 
-A folder, or a table with path,label: classification. A table with path,labels, or with path and at least two columns of 0 and 1:
-multilabel. A folder with annotations of boxes, or a table with path,xmin,ymin,xmax,ymax,label: detection. What is told wins; what
-is doubtful is refused.
+What is told wins; else the readers are asked from the most special one to the plainest, and folders are folders of classes unless
+they look like another task's. What is doubtful is refused.
 """
 
 from __future__ import annotations
@@ -12,28 +11,23 @@ import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from tellapart.answers.items import expand
-from tellapart.bundle import TaskName
 from tellapart.data.archive_tree import UnknownNames
-from tellapart.data.boxes_table import has_boxes, list_boxes
 from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.file_names import NAMES_TRIED, hint, pattern_of, scan_names
 from tellapart.data.folder import scan
-from tellapart.data.label_shapes import check_labels
 from tellapart.data.metadata import find_metadata, together
-from tellapart.data.multilabel_table import class_columns, list_label_sets
 from tellapart.data.names import merge_names, without_blanks
 from tellapart.data.opening import is_table
 from tellapart.data.other_tasks import OtherTask, box_form
-from tellapart.data.table import list_classes, read_cells
+from tellapart.data.readers import READERS
+from tellapart.data.table import read_cells
 from tellapart.data.table_folders import TableFolder, find_tables
-from tellapart.data.targets import SEPARATOR, Boxes
 from tellapart.errors import DataError, SettingsError
 from tellapart.sources.reading import is_archive
-
-TASKS: tuple[TaskName, ...] = ("classification", "multilabel", "detection")  # that have readers
 
 _FOUND = ReadOptions()
 # What only a table has, by the flag that tells it.
@@ -54,9 +48,10 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
     Raises: DataError where it breaks a rule or may mean two things; SettingsError for a task without readers, or an option that
     does not fit; StorageError.
     """
-    if options.task is not None and options.task not in TASKS:
+    if options.task is not None and options.task not in READERS:
+        *others, last = READERS
         raise SettingsError(
-            f"the task is {options.task!r}, which this tellapart does not read. Use {', '.join(TASKS[:-1])} or {TASKS[-1]}."
+            f"the task is {options.task!r}, which this tellapart does not read. Use {', '.join(others)} or {last}."
         )
     if lone := _is_lone_annotation(path):
         raise DataError(
@@ -72,18 +67,10 @@ def _read_table(path: Path, options: ReadOptions) -> Listing:
 
 
 def _list_table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Listing:
-    task = options.task or _find_task(cells)
-    if task == "detection":
-        return list_boxes(cells, ignored, told=options.task is not None)
-    if task == "multilabel":
-        listing = list_label_sets(cells, ignored, options.separator)
-        return listing if options.task is None else replace(listing, notes=listing.notes[1:])
-    if options.separator is not None:
-        raise DataError(
-            f"the table {str(cells.path)!r} gives each picture one class, which --label-separator {options.separator!r} does not "
-            f"cut. Leave it out{'' if options.task_of_model else ', or give --task multilabel'}."
-        )
-    return _read_classes(cells, ignored, options.task)
+    if options.task is not None:
+        return READERS[options.task].table(cells, ignored, options)
+    reader = next(reader for reader in reversed(list(READERS.values())) if reader.finds(cells))
+    return reader.table(cells, ignored, options)
 
 
 def _read_folder(path: Path, options: ReadOptions) -> Listing:
@@ -106,30 +93,37 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
         listing = scan_names(path, pattern_of(options.label_from))
     else:
         listing = _scan(path, options)
-    if options.task == "multilabel" or options.separator is not None:
-        if options.task_of_model and options.separator is None:
-            raise DataError(
-                f"{str(path)!r} gives each picture one class, its folder's name, and the model names several a picture, or none "
-                "(multilabel). Test it on a table: a CSV with path,labels or with a column of 0 and 1 for each class."
-            )
-        what = "--task multilabel" if options.task == "multilabel" else "--label-separator"
-        raise DataError(
-            f"the folder {str(path)!r} gives each picture one class, its folder's name; {what} needs a CSV with path,labels or "
-            f"with a column of 0 and 1 for each class. Give such a table, or leave {what} out."
-        )
+    several = options.task is not None and READERS[options.task].separated
+    if several or options.separator is not None:
+        _refuse_folder(path, options, f"--task {options.task}" if several else "--label-separator")
     return listing
+
+
+def _refuse_folder(path: Path, options: ReadOptions, what: str) -> NoReturn:
+    """Raises: DataError for folders of classes where `what` was told, or the model's task says, that a picture has several."""
+    if options.task_of_model and options.separator is None:
+        raise DataError(
+            f"{str(path)!r} gives each picture one class, its folder's name, and the model names several a picture, or none "
+            f"({options.task}). Test it on a table: a CSV with path,labels or with a column of 0 and 1 for each class."
+        )
+    raise DataError(
+        f"the folder {str(path)!r} gives each picture one class, its folder's name; {what} needs a CSV with path,labels or "
+        f"with a column of 0 and 1 for each class. Give such a table, or leave {what} out."
+    )
 
 
 def _scan(path: Path, options: ReadOptions) -> Listing:
     told = options.task is not None and not options.task_of_model
-    if told and options.task == "detection":
-        return _read_boxes(path, options, told=True)
+    reader = READERS[options.task] if told and options.task is not None else None
+    if reader is not None and reader.folder is not None:
+        return reader.folder(path, options, None)
     try:
         return scan(path, told=told, encoding=options.encoding)
     except DataError as error:
         if isinstance(error, OtherTask):
-            if options.task in (None, "detection") and error.look is not None and error.look.boxes is not None:
-                return _with_boxes(path, options, error)
+            found = None if error.look is None or error.look.read_as is None else READERS[error.look.read_as]
+            if found is not None and found.folder is not None and options.task in (None, found.name):
+                return found.folder(path, options, error)
             raise
         if isinstance(error, UnknownNames):
             raise
@@ -145,23 +139,6 @@ def _is_lone_annotation(path: Path) -> str:
         return ""
     form = box_form(str(path))
     return {"coco": "annotations in COCO's JSON", "yolo": "the settings of a YOLO data set"}.get(form or "", "")
-
-
-def _read_boxes(path: Path, options: ReadOptions, *, told: bool) -> Listing:
-    # Only now: XML and YAML are read for boxes alone.
-    from tellapart.data.boxes_listing import read_boxes
-
-    return read_boxes(path, told=told, encoding=options.encoding)
-
-
-def _with_boxes(path: Path, options: ReadOptions, refused: OtherTask) -> Listing:
-    """The boxes that were found without being asked for. Raises: OtherTask where there are shapes and no box among them."""
-    listing = _read_boxes(path, options, told=options.task is not None)
-    boxes = sum(len(entry.target.boxes) for entry in listing.entries if isinstance(entry.target, Boxes))
-    shapes = sum(fault.times for fault in listing.box_faults.get("around a shape", ()))
-    if boxes and shapes >= boxes:
-        raise OtherTask(f"{refused} --task detection reads the boxes around its shapes.") from None
-    return listing
 
 
 def _read_metadata(folder: Path, options: ReadOptions) -> Listing | None:
@@ -196,41 +173,3 @@ def _without_labels(folder: Path, options: ReadOptions) -> str:
             f"{', '.join(map(repr, header))}. Say which holds the classes with --label-column NAME."
         )
     return ""
-
-
-def _find_task(cells: Cells) -> TaskName:
-    names = [name.casefold() for name in cells.header]
-    if has_boxes(cells):
-        return "detection"
-    if "label" in names or "path" not in names:
-        return "classification"
-    if "labels" in names:
-        return "multilabel"
-    found = class_columns(cells)
-    return "multilabel" if len(found.places) + (found.doubtful is not None) > 1 else "classification"
-
-
-def _read_classes(cells: Cells, ignored: Counter[str], told: TaskName | None) -> Listing:
-    names = [name.casefold() for name in cells.header]
-    if "label" not in names and "labels" in names:
-        return _read_single_labels(cells, ignored)
-    listing = list_classes(cells, ignored)
-    notes = list(listing.notes)
-    if told is None:
-        notes.append(check_labels(cells.path, [entry.target.text for entry in listing.entries]))
-        if "labels" in names:
-            what = "it has a column label and a column labels: label is read, one class a picture. --task multilabel reads labels."
-            notes.append(f"{cells.path}: {what}")
-    return replace(listing, notes=tuple(note for note in notes if note))
-
-
-def _read_single_labels(cells: Cells, ignored: Counter[str]) -> Listing:
-    """The column labels, of which the task says that each cell is one name."""
-    listing = list_classes(cells, ignored, "labels")
-    several = [name for name in listing.classes if SEPARATOR in name]
-    if several:
-        raise DataError(
-            f"the table {str(cells.path)!r} has {several[0]!r} in the column 'labels', which names several classes, but the task "
-            "is classification. Give --task multilabel, or rename the column to label if it is one name."
-        )
-    return listing

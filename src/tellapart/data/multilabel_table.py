@@ -66,6 +66,7 @@ def list_label_sets(cells: Cells, ignored: Counter[str], separator: str | None =
         ignored,
         kind=ClassNames,
         task="multilabel",
+        filled=("path",),  # an empty cell of labels is none of them
         classes=found.classes,
         notes=found.notes,
     )

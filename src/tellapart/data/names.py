@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from tellapart.data.examples import Listing, known_classes
-from tellapart.data.targets import Boxes, ClassName, ClassNames, Target
 
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NO_VALUE = frozenset(("nan", "none", "null", "n/a", "na", "#n/a", "<na>", "nat", "undefined", "missing"))
@@ -106,21 +105,9 @@ def without_blanks(listing: Listing) -> Listing:
 
 def renamed(listing: Listing, mapping: Mapping[str, str]) -> Listing:
     """The listing with other names for some classes, which it keeps as `merged`."""
-    entries = tuple(replace(entry, target=renamed_target(entry.target, mapping)) for entry in listing.entries)
+    entries = tuple(replace(entry, target=entry.target.renamed(mapping)) for entry in listing.entries)
     classes = tuple(sorted({mapping.get(name, name) for name in listing.classes}))
     return replace(listing, entries=entries, classes=classes, merged={**listing.merged, **mapping})
-
-
-def renamed_target(target: Target, mapping: Mapping[str, str]) -> Target:
-    """A target with other names for some classes."""
-    if isinstance(target, ClassName):
-        return ClassName(mapping.get(target.name, target.name))
-    if isinstance(target, ClassNames):
-        names = {mapping.get(name, name) for name in target.names}
-        return ClassNames(tuple(names), tuple({mapping.get(name, name) for name in target.unknown} - names))
-    if isinstance(target, Boxes):
-        return Boxes(tuple(replace(box, label=mapping.get(box.label, box.label)) for box in target.boxes))
-    return target
 
 
 def known_as(names: Iterable[str], classes: Iterable[str], merged: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from tellapart.bundle import TaskName
 from tellapart.data.layouts import split_of
 from tellapart.data.tree import Child, Folder, Tree, has_picture_name, holding
 from tellapart.errors import DataError, PictureError
@@ -53,6 +54,11 @@ class Look(NamedTuple):
     form: str  # in words
     example: str  # the file or folder that says so
     boxes: BoxForm | None = None  # the form of boxes that it has
+
+    @property
+    def read_as(self) -> TaskName | None:
+        """The task whose reader can read it; None where no reader can."""
+        return None if self.boxes is None else "detection"
 
 
 class OtherTask(DataError):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from tellapart.data.examples import Entry, Listing, Split
 from tellapart.data.layouts import split_of
+from tellapart.data.names import stored_twice
 from tellapart.data.targets import ClassName
 from tellapart.data.tree import Child, Folder, Tree, has_picture_name, reason_of_name
 from tellapart.errors import DataError, PictureError
@@ -74,8 +75,9 @@ def list_shards(source: Path, shards: Sequence[Shard], ignored: Counter[str], no
     """The pictures of all shards and their classes. Raises: DataError where there are none; StorageError."""
     entries: list[Entry] = []
     where: Counter[str] = Counter()
+    written: set[str] = set()
     for shard in shards:
-        entries += _entries(shard, open_archive(shard.path), ignored, where)
+        entries += _entries(shard, open_archive(shard.path), ignored, where, written)
     if not entries:
         raise DataError(
             f"the shards of {str(source)!r} give no picture a class: none has a {_CLASS} beside it, or a {_RECORD} with "
@@ -83,16 +85,22 @@ def list_shards(source: Path, shards: Sequence[Shard], ignored: Counter[str], no
         )
     said = " and ".join(sorted(where))
     several = f"{len(shards):,} shards" if len(shards) > 1 else "one shard"
+    told = [f"{source}: {several} as webdataset writes them; the classes are what {said} says."]
+    if twice := stored_twice(written):
+        told.append(f"{source}: {twice}.")
     return Listing(
         source=source,
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         classes=tuple(sorted({name for entry in entries for name in entry.target.classes})),
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
-        notes=(*notes, f"{source}: {several} as webdataset writes them; the classes are what {said} says."),
+        notes=(*notes, *told),
     )
 
 
-def _entries(shard: Shard, contents: Contents, ignored: Counter[str], where: Counter[str]) -> Iterator[Entry]:
+def _entries(
+    shard: Shard, contents: Contents, ignored: Counter[str], where: Counter[str], written: set[str]
+) -> Iterator[Entry]:
+    """Those of one shard; `where` counts what said their classes, `written` gets those as they are stored."""
     for name in contents.members:
         if reason := next((found for part in name.split("/") if (found := reason_of_name(part))), ""):
             ignored[reason] += 1
@@ -105,13 +113,15 @@ def _entries(shard: Shard, contents: Contents, ignored: Counter[str], where: Cou
             ignored[WITHOUT] += 1
             continue
         where[said] += 1
-        yield Entry(path=Path(os.path.join(shard.path, *name.split("/"))), target=ClassName(label), split=shard.split)
+        written.add(label)
+        named = ClassName(unicodedata.normalize("NFC", label))
+        yield Entry(path=Path(os.path.join(shard.path, *name.split("/"))), target=named, split=shard.split)
 
 
 def _label(contents: Contents, key: str, path: Path) -> tuple[str, str]:
-    """The class, and what says it; "" where nothing does."""
+    """The class as it is stored, and what says it; "" where nothing does."""
     if key + _CLASS in contents.members:
-        return _text(_read(contents, key + _CLASS, path).decode("utf-8", "replace")), _CLASS
+        return _read(contents, key + _CLASS, path).decode("utf-8", "replace").strip(), _CLASS
     if key + _RECORD not in contents.members:
         return "", ""
     name = key + _RECORD
@@ -127,7 +137,7 @@ def _label(contents: Contents, key: str, path: Path) -> tuple[str, str]:
             f"{name!r} in the shard {str(path)!r} has {record[found]!r} as {found!r}, which is not one class. Write one text or "
             "number for each picture."
         )
-    return _text(str(record[found])), f"{found!r} in {_RECORD}"
+    return str(record[found]).strip(), f"{found!r} in {_RECORD}"
 
 
 def _read(contents: Contents, name: str, path: Path) -> bytes:
@@ -138,10 +148,6 @@ def _read(contents: Contents, name: str, path: Path) -> bytes:
         return contents.read(member)
     except PictureError as error:
         raise DataError(f"{name!r} in the shard {str(path)!r} cannot be read: {error}.") from None
-
-
-def _text(label: str) -> str:
-    return unicodedata.normalize("NFC", label.strip())
 
 
 def _key(name: str) -> str:

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tellapart.bundle import TaskName
 from tellapart.data.augmented import Augmented, Scenes, comparable, join
-from tellapart.data.box_counts import BoxCounts, count_boxes
-from tellapart.data.conflicts import LabelConflict, find_conflicts
+from tellapart.data.conflicts import LabelConflict
 from tellapart.data.copies import find_copies
 from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
-from tellapart.data.label_sets import SetCounts, count_sets
 from tellapart.data.oddities import Oddities, find_oddities
-from tellapart.data.targets import ClassNames
+from tellapart.data.reader import OwnCounts
+from tellapart.data.readers import READERS
 from tellapart.deep_values import Span
 
 
@@ -46,6 +46,7 @@ class Audit:
     """What a look at every picture found. A picture is usable when it could be decoded."""
 
     source: Path
+    task: TaskName
     classes: tuple[str, ...]  # sorted
     pictures: int  # usable ones
     counts: Mapping[str, Mapping[str, int]]  # split ("" for not given) -> class -> usable pictures
@@ -67,8 +68,7 @@ class Audit:
     leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
     augmented_indices: frozenset[int] = frozenset()  # entries that are augmented copies of another
     uncompared: tuple[Path, ...] = ()  # too small or too long to be looked at for augmented copies, where that was done
-    sets: SetCounts | None = None  # where a picture has a set of classes
-    boxes: BoxCounts | None = None  # where a picture has boxes
+    own: OwnCounts | None = None  # what only targets of this task have; None: nothing
     depths: Depths | None = None  # where pictures have more than 8 bits
     oddities: Oddities = field(default_factory=Oddities)
     notes: tuple[str, ...] = ()  # how the source was read, where that had to be found out
@@ -93,7 +93,7 @@ def build_audit(
     `scenes` says which contents are augmented copies of one another, where that was looked for; `span` is the range of
     pictures of more than 8 bits, where it was told.
     """
-    entries = listing.entries
+    entries, reader = listing.entries, READERS[listing.task]
     usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
     stray = sum(bool(inspection.problem) and not inspection.is_picture for inspection in inspections)
     copies = find_copies(inspections)
@@ -106,6 +106,7 @@ def build_audit(
 
     return Audit(
         source=listing.source,
+        task=listing.task,
         classes=listing.classes,
         pictures=len(usable),
         counts=_counts(listing, usable),
@@ -122,13 +123,12 @@ def build_audit(
         augmented_copies=None if scenes is None else _paths(entries, augmented),
         augmented_indices=augmented.copies,
         uncompared=() if scenes is None else paths(row for row in usable if not _comparable(inspections[row])),
-        two_labels=find_conflicts(listing, inspections, copies.cluster_of, augmented.joined),
+        two_labels=reader.conflicts(entries, inspections, copies.cluster_of, augmented.joined),
         leaks=leaks,
         duplicates=sum(len(cluster) - 1 for cluster in copies.exact),
         groups=groups,
         leaked_indices=leaked,
-        sets=_sets(listing, usable, groups),
-        boxes=_boxes(listing, inspections),
+        own=reader.count(listing, inspections, groups),
         depths=gather_depths(entries, inspections, span),
         oddities=find_oddities(entries, inspections),
         notes=listing.notes,
@@ -146,19 +146,6 @@ def _comparable(inspection: Inspection) -> bool:
 
 def _paths(entries: Sequence[Entry], augmented: Augmented) -> tuple[tuple[Path, ...], ...]:
     return tuple(tuple(entries[index].path for index in cluster) for cluster in augmented.clusters)
-
-
-def _sets(listing: Listing, usable: Sequence[int], groups: Sequence[str]) -> SetCounts | None:
-    if listing.task != "multilabel":
-        return None
-    targets = [(index, listing.entries[index].target) for index in usable]
-    own = [(index, target) for index, target in targets if isinstance(target, ClassNames)]
-    return count_sets(
-        [target for _, target in own],
-        [groups[index] for index, _ in own],
-        [listing.entries[index].split or "" for index, _ in own],
-        listing.classes,
-    )
 
 
 def _counts(listing: Listing, usable: Sequence[int]) -> dict[str, dict[str, int]]:
@@ -219,12 +206,6 @@ def _groups(entries: Sequence[Entry], inspections: Sequence[Inspection], cluster
             top = root(index)
             names[top] = min(names.get(top, inspection.content_hash), inspection.content_hash)
     return tuple("" if inspections[index].problem else names[root(index)] for index in range(len(entries)))
-
-
-def _boxes(listing: Listing, inspections: Sequence[Inspection]) -> BoxCounts | None:
-    if listing.task != "detection":
-        return None
-    return count_boxes(listing.entries, inspections, listing.classes, listing.box_faults)
 
 
 def _leaks(entries: Sequence[Entry], groups: Sequence[str]) -> tuple[tuple[Leak, ...], tuple[int, ...]]:

@@ -22,7 +22,7 @@ from tellapart.data.file_names import pattern_of, with_labels
 from tellapart.data.missing import check_missing
 from tellapart.data.names import stored_twice
 from tellapart.data.opening import open_table
-from tellapart.data.targets import ClassName, ClassNames, Target
+from tellapart.data.targets import ONE_CLASS, ClassName, Target
 from tellapart.errors import DataError
 
 _OPTIONAL = ("split", "group")
@@ -128,18 +128,20 @@ def make_listing(
     ignored: Counter[str],
     *,
     kind: type[Target],
-    task: TaskName = "classification",
+    task: TaskName = ONE_CLASS,
+    filled: Sequence[str] = ("path", "label"),
     classes: Iterable[str] = (),
     notes: tuple[str, ...] = (),
 ) -> Listing:
-    """The listing of checked rows, whose labels are texts of targets of a kind; `classes` are there even if no row names them.
+    """The listing of checked rows, whose labels are texts of targets of a kind, and whose cells of `filled` must not be empty.
 
+    `classes` are there even if no row names them.
     Raises: DataError with row numbers where the table breaks a rule, or most of its files are not there.
     """
     path = cells.path
     if not rows:
         raise DataError(f"the table {str(path)!r} has a header but no rows. Add one row for each picture.")
-    _check_cells(path, rows, ("path",) if kind is ClassNames else ("path", "label"))
+    _check_cells(path, rows, filled)
     kept = _distinct(path, rows, _locate(cells, rows), ignored)
     entries = [
         Entry(

@@ -1,14 +1,14 @@
 """What is known of a picture: its target. In: a cell's text, or values. Out: Target, arrays of targets. Next: examples.py.
 
-A class (classification), a set of classes (multilabel), a mask (segmentation), boxes (detection). Each names its classes, and
-has a text that tables and sheets show and that reads back as the same target.
+A class (classification), a set of classes (multilabel), a mask (segmentation), boxes (detection). Each names its classes, can
+be had under other names for them, and has a text that tables and sheets show and that reads back as the same target.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,18 @@ class ClassName:
         return (self.name,)
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """Those, and the classes of which it is said that nothing is known; here there are none."""
+        return self.classes
+
+    @property
     def text(self) -> str:
         """The name as it is."""
         return self.name
+
+    def renamed(self, mapping: Mapping[str, str]) -> ClassName:
+        """The same with other names for some classes."""
+        return ClassName(mapping.get(self.name, self.name))
 
     @classmethod
     def read(cls, text: str) -> ClassName:
@@ -68,9 +77,19 @@ class ClassNames:
         return self.names
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """Those, and the unknown ones."""
+        return (*self.names, *self.unknown)
+
+    @property
     def text(self) -> str:
         r"""Names, then unknown ones as `?name`, joined by `|`; `\` stands before a `|`, `\` or leading `?` of a name."""
         return SEPARATOR.join([*map(_escaped, self.names), *(_UNKNOWN + _escaped(name) for name in self.unknown)])
+
+    def renamed(self, mapping: Mapping[str, str]) -> ClassNames:
+        """The same with other names for some classes; one that is in the set under one of two names that meet is in it."""
+        names = {mapping.get(name, name) for name in self.names}
+        return ClassNames(tuple(names), tuple({mapping.get(name, name) for name in self.unknown} - names))
 
     @classmethod
     def read(cls, text: str, separator: str = SEPARATOR) -> ClassNames:
@@ -97,9 +116,18 @@ class MaskFile:
     classes: tuple[str, ...] = ()  # sorted; those that its pixels name, once it has been read; not in the text
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """The classes; a mask says something of every pixel."""
+        return self.classes
+
+    @property
     def text(self) -> str:
         """The path."""
         return str(self.path)
+
+    def renamed(self, mapping: Mapping[str, str]) -> MaskFile:
+        """The same: the file says which class a pixel has, by its value."""
+        return self
 
     @classmethod
     def read(cls, text: str) -> MaskFile:
@@ -141,6 +169,11 @@ class Boxes:
         return tuple(sorted({box.label for box in self.boxes}))
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """Those: of boxes that are not there nothing is said."""
+        return self.classes
+
+    @property
     def text(self) -> str:
         """A JSON list with [label, left, top, right, bottom] for each box, and a list of its marks where it has any."""
         rows = [
@@ -148,6 +181,10 @@ class Boxes:
             for box in self.boxes
         ]
         return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+
+    def renamed(self, mapping: Mapping[str, str]) -> Boxes:
+        """The same with other names for some classes."""
+        return Boxes(tuple(replace(box, label=mapping.get(box.label, box.label)) for box in self.boxes))
 
     @classmethod
     def read(cls, text: str) -> Boxes:
@@ -168,6 +205,7 @@ KINDS: Mapping[TaskName, type[Target]] = {
     "detection": Boxes,
     "text": ClassName,
 }
+ONE_CLASS: TaskName = "classification"  # what folders of classes are for, unless something else is told or found
 
 
 def split_names(text: str, separator: str) -> list[str]:

@@ -103,8 +103,6 @@ def suggest(targets: NDArray[np.floating], cells: Iterable[DoubtfulCell]) -> NDA
 
 def _wrong(chances: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which pictures [n] look wrong about one class; none where all have it or all lack it."""
-    if present.all() or not present.any():
-        return np.zeros(len(present), dtype=np.bool_)
     # One class at a time, as the pictures of which it is known differ from class to class.
     return off_the_diagonal(present.astype(np.int64), np.stack([1 - chances, chances], axis=1))
 

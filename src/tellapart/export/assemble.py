@@ -1,9 +1,8 @@
 """Backbone, classifier and manifest become one file. In: ReadyBackbone's ONNX, a Probe's arrays. Out: bytes. Next: parity.py.
 
 The graph: uint8 picture -> normalise -> backbone -> `embedding` -> linear layer -> `logits` -> calibration -> `probabilities`;
-beside it `embedding` -> `novelty`. The calibration is what the manifest's record says: / temperature -> softmax; or * scale +
-offset -> sigmoid, each class for itself. Everything after decoding and resizing is in the file. D length of the embedding, K
-classes.
+beside it `embedding` -> `novelty`. The calibration is the ending of the manifest's record. Everything after decoding and resizing
+is in the file. D length of the embedding, K classes.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, Manifest, TaskRecord, seal
 from tellapart.storage import storage_errors
@@ -35,27 +34,28 @@ def assemble(
     """The bytes of model.onnx.
 
     `network` is ONNX from uint8 [N, S, S, 3] to `embedding` [N, D]; `weight` is [K, D], `bias` [K], and logits are
-    embedding @ weight.T + bias. Probabilities are softmax(logits / temperature), Guo et al. 2017, arXiv 1706.04599, section 4.2,
-    where the record is of classification, and sigmoid(scale * logits + offset), Platt 1999, where it is of multilabel. `novelty`
-    holds the arrays of evaluation/novelty.py, which make the output `novelty` [N]; None leaves that output out.
-    Raises: StorageError when `network` cannot be read.
+    embedding @ weight.T + bias. How they become probabilities is the record's `ending`. `novelty` holds the arrays of
+    evaluation/novelty.py, which make the output `novelty` [N]; None leaves that output out.
+    Raises: StorageError when `network` cannot be read; ValueError for a record that wants no probabilities.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     with storage_errors(network):
         model = onnx.load(network)
-    graph = model.graph
+    graph, record = model.graph, manifest.record
+    if "probabilities" not in record.promised:
+        raise ValueError(f"a record of {record.kind} for a classifier on an embedding")
     size, classes, length = manifest.preprocessing.size, len(weight), weight.shape[1]
-    parameters, calibration = _calibration(manifest.record)
-    parameters = {"classifier.weight": weight, "classifier.bias": bias, **parameters}
+    numbers, ending = calibration(record, part="classifier", last="probabilities")
+    parameters = {"classifier.weight": weight, "classifier.bias": bias, **numbers}
     graph.initializer.extend(
         numpy_helper.from_array(np.asarray(value, dtype=np.float32), name) for name, value in parameters.items()
     )
     graph.node.append(
         helper.make_node("Gemm", ["embedding", "classifier.weight", "classifier.bias"], ["logits"], transB=1)
     )
-    graph.node.extend(calibration)
+    graph.node.extend(ending)
     del graph.input[:], graph.output[:]
     graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3]))
     graph.output.extend(
@@ -74,22 +74,21 @@ def assemble(
     return seal(model.SerializeToString())
 
 
-def _calibration(record: TaskRecord) -> tuple[dict[str, ArrayLike], list[NodeProto]]:
-    """The numbers and nodes from `logits` to `probabilities`."""
+def calibration(record: TaskRecord, *, part: str, last: str) -> tuple[dict[str, NDArray[np.float32]], list[NodeProto]]:
+    """The record's ending from `logits` to `last`: its numbers under names that begin with `part`, and its nodes."""
     from onnx import helper
 
-    if record.kind == "classification":
-        return {"classifier.temperature": [record.temperature]}, [
-            helper.make_node("Div", ["logits", "classifier.temperature"], ["calibrated_logits"]),
-            helper.make_node("Softmax", ["calibrated_logits"], ["probabilities"], axis=-1),
-        ]
-    if record.kind != "multilabel":
-        raise ValueError(f"a record of {record.kind} for a classifier on an embedding")
-    return {"classifier.scale": record.scales, "classifier.offset": record.offsets}, [
-        helper.make_node("Mul", ["logits", "classifier.scale"], ["scaled_logits"]),
-        helper.make_node("Add", ["scaled_logits", "classifier.offset"], ["calibrated_logits"]),
-        helper.make_node("Sigmoid", ["calibrated_logits"], ["probabilities"]),
-    ]
+    numbers: dict[str, NDArray[np.float32]] = {}
+    nodes: list[NodeProto] = []
+    given = "logits"
+    for step in record.ending:
+        inputs = [given]
+        if step.name:
+            inputs.append(f"{part}.{step.name}")
+            numbers[inputs[1]] = np.array(step.numbers, dtype=np.float32)
+        given = step.output or last
+        nodes.append(helper.make_node(step.operator, inputs, [given], **step.attributes))
+    return numbers, nodes
 
 
 def _add_novelty(model: ModelProto, arrays: Mapping[str, NDArray[np.float32]], length: int) -> None:

@@ -10,8 +10,6 @@ from typing import Any
 
 from tellapart.bundle import Score, TaskName
 
-_WITH_ACCURACY = ("classification", "text")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
@@ -54,7 +52,7 @@ class TrainResult:
     @property
     def accuracy(self) -> Score:
         """Of tasks that give one class. Raises: AttributeError for the others, whose figure is `score`."""
-        if self.task not in _WITH_ACCURACY:
+        if self.headline != "accuracy":
             raise AttributeError(f"a {self.task} run has no accuracy; its figure is {self.headline}, in `score`.")
         return self.scores["accuracy"]
 
@@ -76,7 +74,7 @@ class TrainResult:
             "task": self.task,
             "score": {"name": self.headline, **self.score.model_dump()},
             "score_without_leaked": None if honest is None else {"name": self.headline, **honest.model_dump()},
-            **(accuracy if self.task in _WITH_ACCURACY else {}),
+            **(accuracy if self.headline == "accuracy" else {}),
             "n_train": self.n_train,
             "n_validation": self.n_validation,
             "n_test": self.n_test,

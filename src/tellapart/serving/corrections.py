@@ -1,7 +1,8 @@
 """Pictures that people say are something else. In: a picture file, its right class. Out: a folder to train on. Next: hosts.py.
 
-FOLDER/MODEL/labels.csv has one row a picture, path,label (path,labels for a model that names several) and where it came from; the
-pictures lie beside it, named by the SHA-256 of their bytes, so that the same picture is there once and no client chooses a name.
+FOLDER/MODEL/labels.csv has one row a picture, path,label (path,labels for a model that names several, path,boxes for one that finds
+boxes) and where it came from; the pictures lie beside it, named by the SHA-256 of their bytes, so that the same picture is there
+once and no client chooses a name.
 `tellapart train PICTURES --labels FOLDER/MODEL` adds them to what is trained on. Several processes may write: whoever does holds
 FOLDER/.lock.
 """
@@ -38,7 +39,7 @@ from tellapart.serving.service import Service
 from tellapart.storage import own_folder, storage_errors, write_bytes
 
 TABLE = "labels.csv"
-_TRUTHS = ("label", "labels")  # columns that say what a picture shows; a table has one of them
+_TRUTHS = ("label", "labels", "boxes")  # columns that say what a picture shows; a table has one of them
 _EXTENSIONS: Mapping[str, str] = {"JPEG": "jpg", "MPO": "jpg", "JPEG2000": "jp2", "TIFF": "tif", "PPM": "ppm"}
 _LOOKED_AT = 64  # pixels, the side at which a picture is decoded to see that it can be
 _NAMED = 10  # classes that a message lists

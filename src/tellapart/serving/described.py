@@ -16,7 +16,12 @@ from tellapart.serving.tensors import IMAGE
 
 EXTENSIONS = ("classification", "model_repository", "binary_tensor_data", "statistics", "model_configuration")
 PLATFORM = "onnxruntime_onnx"
-_CONFIG_TYPES: Mapping[str, str] = {"FP32": "TYPE_FP32", "BOOL": "TYPE_BOOL", "BYTES": "TYPE_STRING"}
+_CONFIG_TYPES: Mapping[str, str] = {
+    "FP32": "TYPE_FP32",
+    "INT32": "TYPE_INT32",
+    "BOOL": "TYPE_BOOL",
+    "BYTES": "TYPE_STRING",
+}
 
 
 def server_metadata() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol (v2) over gRPC. In: Service. Out: a server for the loop. Next: listener.py."""
+"""The Open Inference Protocol (v2) over gRPC, and gRPC's server. In: Service. Out: a server for the loop. Next: listener.py."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ from tellapart.serving.tensors import (
     read_shape,
     to_raw,
 )
+from tellapart.serving.tfserving_grpc import PredictionMethods, StatusMethods
 
 # Where the elements of a datatype are when they do not come as raw bytes.
 _CONTENTS: Mapping[str, str] = {"BYTES": "bytes_contents", "UINT8": "uint_contents"}
 _SPARE_STREAMS = 100
+_QUEUED = ("ModelInfer", "Predict")  # methods whose pictures wait for their turn
 
 
 def build_grpc(
@@ -51,9 +53,16 @@ def build_grpc(
         ]
     )
     room = Room(requests=limits.requests, body_bytes=limits.body_bytes)
-    inference = protobuf.read_service("open_inference.proto")
+    inference = protobuf.read_service("open_inference.proto", "GRPCInferenceService")
     methods = _Inference(service, inference)
-    for described, target, public in ((inference, methods, frozenset({"ServerLive", "ServerReady"})), _health(service)):
+    prediction, status = PredictionMethods(service), StatusMethods(service)
+    services: Sequence[tuple[protobuf.DescribedService, object, frozenset[str]]] = (
+        (inference, methods, frozenset({"ServerLive", "ServerReady"})),
+        _health(service),
+        (prediction.described, prediction, frozenset()),
+        (status.described, status, frozenset()),
+    )
+    for described, target, public in services:
         handlers = {
             # On the wire a stream of one message is a unary call; so declared, it reaches us before its message does.
             name: grpc.stream_unary_rpc_method_handler(
@@ -65,7 +74,7 @@ def build_grpc(
                     seconds=limits.body_seconds,
                     keys=Keys() if name in public else keys,
                     room=None if name in public else room,
-                    queued=name == "ModelInfer",
+                    queued=name in _QUEUED,
                 ).answer,
                 response_serializer=answered.SerializeToString,
             )
@@ -157,7 +166,7 @@ class _Health:
 
 
 def _health(service: Service) -> tuple[protobuf.DescribedService, _Health, frozenset[str]]:
-    described = protobuf.read_service("health.proto")
+    described = protobuf.read_service("health.proto", "Health")
     return described, _Health(service, described), frozenset({"Check"})
 
 

@@ -46,6 +46,13 @@ _QUERY = [
         "schema": {"type": "boolean", "default": False},
     },
     {
+        "name": "min_score",
+        "in": "query",
+        "description": "Of a model that finds boxes: every box at least so certain, with `told`, whether it reaches its class's "
+        "threshold, instead of those alone that do.",
+        "schema": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+    {
         "name": "neighbours",
         "in": "query",
         "description": "Add so many training pictures that look alike, where shipped.",
@@ -62,8 +69,8 @@ def describe(models: Sequence[str] = ()) -> dict[str, Any]:
         "info": {
             "title": "tellapart",
             "version": importlib.metadata.version("tellapart"),
-            "description": "Image classification, one class or several a picture: plain REST, TensorFlow Serving's REST and the "
-            "Open Inference Protocol (v2).",
+            "description": "Pictures to classes, one or several a picture, or to boxes with classes: plain REST, TensorFlow "
+            "Serving's REST and the Open Inference Protocol (v2).",
         },
         "paths": {**_plain(), **_tfserving(name), **_inference_protocol(name), **_operations()},
         "components": {"schemas": _schemas(), "securitySchemes": _security()},
@@ -84,10 +91,16 @@ def _plain() -> dict[str, Any]:
         "application/octet-stream": picture,
         "application/json": as_json,
     }
-    predict = _operation("Classify picture files.", "Predicted", _QUERY, content)
+    predict = _operation("What picture files show.", "Predicted", _QUERY, content)
     text = {"type": "string"}
-    fields = {"file": {**text, "format": "binary"}, "label": text, "labels": text, "model": text, "version": text}
-    one = [{"required": ["label"]}, {"required": ["labels"]}]  # of a model that names one class, or several
+    boxes = {**text, "description": "A JSON list of [label, left, top, right, bottom], in pixels; [] for none."}
+    told = {
+        "label": text,
+        "labels": text,
+        "boxes": boxes,
+    }  # of a model that names one class, or several, or finds boxes
+    fields = {"file": {**text, "format": "binary"}, **told, "model": text, "version": text}
+    one = [{"required": [name]} for name in told]
     kept = {"type": "object", "required": ["file"], "anyOf": one, "properties": fields}
     correction = {"multipart/form-data": {"schema": kept}}
     return {
@@ -110,7 +123,7 @@ def _tfserving(name: dict[str, Any]) -> dict[str, Any]:
         paths[path] = {"get": _operation("States of the versions.", "Status", parameters)}
         paths[f"{path}/metadata"] = {"get": _operation("The signatures.", None, parameters)}
         predict, classify = _json("TfPredict"), _json("TfClassify")
-        paths[f"{path}:predict"] = {"post": _operation("Probabilities.", None, parameters, predict)}
+        paths[f"{path}:predict"] = {"post": _operation("Probabilities, or boxes.", None, parameters, predict)}
         paths[f"{path}:classify"] = {"post": _operation("Classes and probabilities.", None, parameters, classify)}
     return paths
 
@@ -206,7 +219,9 @@ def _schemas() -> dict[str, Any]:
     column = {"type": "array", "minItems": 1, "items": picture}
     return {
         "Error": _object(["error"], error=text),
-        "Corrected": _object(["path", "replaced"], path=text, label=text, labels=text, replaced={"type": "boolean"}),
+        "Corrected": _object(
+            ["path", "replaced"], path=text, label=text, labels=text, boxes=text, replaced={"type": "boolean"}
+        ),
         "Predicted": _object(
             ["model", "version", "predictions"],
             model=text,
@@ -230,13 +245,14 @@ def _schemas() -> dict[str, Any]:
 
 
 def _rows() -> list[dict[str, Any]]:
-    """One picture's answer: of a model that names one class, of one that names several, or why there is none."""
+    """One picture's answer: of a model that names one class, that names several, that finds boxes, or why there is none."""
     text, number = {"type": "string"}, {"type": "number"}
+    warning = {"type": ["string", "null"]}
     common: dict[str, Any] = {
         "file": text,
         "unknown": {"type": ["boolean", "null"]},
         "novelty": {"type": ["number", "null"]},
-        "warning": {"type": ["string", "null"]},
+        "warning": warning,
         "heatmap": text,
         "neighbours": {"type": "array", "items": _OBJECT},
     }
@@ -254,7 +270,23 @@ def _rows() -> list[dict[str, Any]]:
         labels={"type": "array", "items": text},
         probabilities={"type": "object", "additionalProperties": number},
     )
-    return [one_class, several, _object(["file", "error"], file=text, error=text)]
+    boxes = _object(
+        ["file", "boxes", "counts", "width", "height", "warning"],
+        file=text,
+        warning=warning,
+        boxes={"type": "array", "items": _box()},
+        counts={"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},  # of those that are told
+        width={"type": "integer", "minimum": 1},  # pixels of the upright picture
+        height={"type": "integer", "minimum": 1},
+    )
+    return [one_class, several, boxes, _object(["file", "error"], file=text, error=text)]
+
+
+def _box() -> dict[str, Any]:
+    """One thing that was found, in pixels of the upright picture; `told` where `min_score` was asked for."""
+    sides = {side: {"type": "number", "minimum": 0} for side in ("left", "top", "right", "bottom")}
+    score = {"type": "number", "minimum": 0, "maximum": 1}
+    return _object(["label", "score", *sides], label={"type": "string"}, score=score, told={"type": "boolean"}, **sides)
 
 
 def _whole(most: int) -> dict[str, Any]:

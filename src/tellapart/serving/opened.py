@@ -48,6 +48,11 @@ class Version:
         manifest = self.model.manifest
         return self.answering.describe(manifest.record, classes=manifest.classes, outputs=self.model.session.outputs)
 
+    @property
+    def explainable(self) -> bool:
+        """Whether a heatmap can be drawn: of what is said of a picture as a whole."""
+        return "probabilities" in self.model.session.outputs
+
     def prepare(self, picture: Picture) -> tuple[NDArray[Any], Placement]:
         """A picture to the network's input, mostly uint8 [S, S, 3], and the way back. Raises: PictureError."""
         return make_ready(picture, self.answering, self.model.preprocessing, max_pixels=self.max_pixels)
@@ -84,6 +89,9 @@ def _open_gallery(model: Model, say: Callable[[str], None]) -> Gallery | None:
     path = model.path.parent / NAME
     if not path.exists():
         return None
+    if "embedding" not in model.session.outputs:
+        say(f"no training pictures are shown: {model.path} tells no embedding to compare them by. Remove {path}.")
+        return None
     backbone = model.manifest.backbone
     length = backbone.embedding - sum(backbone.stages)
     try:
@@ -102,4 +110,4 @@ def _warm_up(version: Version, file: Path) -> None:
     except Exception as error:
         raise ModelFileError(f"{file} fails on its first picture ({type(error).__name__}). Train it again.") from error
     if not fits:
-        raise ModelFileError(f"{file} gives no probabilities of its {len(version.classes)} classes. Train it again.")
+        raise ModelFileError(f"{file} gives no answers with its {len(version.classes)} classes. Train it again.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +64,8 @@ class _PlainEndpoints:
     async def _predict(self, request: Request, *, explain: bool) -> Response:
         query = request.query_params
         version = choose_version(self._service, query.get("model", ""), query.get("version", ""))
-        top, neighbours = _top(request), _neighbours(request)
+        top, neighbours, least = _top(request), _neighbours(request), _least(request)
+        _check_able(version, least=least, explain=explain)
         if neighbours and version.gallery is None:
             raise NotAllowed(
                 f"model {version.name!r} was shipped without training pictures. Ask without `neighbours`, or have its operator "
@@ -81,7 +83,7 @@ class _PlainEndpoints:
             raise Refusal(f"{len(files)} pictures to explain; at most {MOST_EXPLAINED} in one request. Send several.")
         reply = await self._service.predict(version, [Encoded(file.data) for file in files])
         answers = reply.answers()
-        rows = [describe(version, answer, file.name, top) for answer, file in zip(answers, files, strict=True)]
+        rows = [describe(version, answer, file.name, top, least) for answer, file in zip(answers, files, strict=True)]
         if neighbours:
             await asyncio.to_thread(_add_neighbours, reply, rows, neighbours)
         if explain:
@@ -148,11 +150,14 @@ def choose_version(service: Service, name: str, version: str) -> Version:
     return get_version(service.repository, name, version)
 
 
-def describe(version: Version, answer: Any, name: str, top: int) -> dict[str, Any]:
-    """One picture's answer as its task tells it, under the file's name; null what the model cannot tell."""
+def describe(version: Version, answer: Any, name: str, top: int, least: float | None = None) -> dict[str, Any]:
+    """One picture's answer as its task tells it, under the file's name; null what the model cannot tell.
+
+    `least` in [0, 1]: also what is only so certain, of a model that grades what it tells.
+    """
     if answer.error:
         return {"file": name, "error": answer.error}
-    row = version.answering.row(answer, top=top, figure=_figure)
+    row = version.answering.row(answer, top=top, figure=_figure, least=least)
     del row["path"], row["error"]
     return {"file": name, **row}
 
@@ -176,6 +181,7 @@ def describe_model(version: Version) -> dict[str, Any]:
         "scores": {name: score.model_dump() for name, score in manifest.scores.items()},
         "record": record,
         "abstention": record.get("abstention"),
+        "explainable": version.explainable,
         "gallery": None if version.gallery is None else len(version.gallery),
     }
 
@@ -192,6 +198,28 @@ def _neighbours(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= MOST_NEIGHBOURS):
         raise Refusal(f"neighbours is {text[:20]!r}; it must be a whole number of at most {MOST_NEIGHBOURS}.")
     return int(text)
+
+
+def _least(request: Request) -> float | None:
+    text = request.query_params.get("min_score")
+    if text is None:
+        return None
+    if not re.fullmatch(r"[01]?\.?[0-9]{1,9}", text) or not 0 <= float(text) <= 1:
+        raise Refusal(f"min_score is {text[:20]!r}; it must be a number from 0 to 1, such as 0.05.")
+    return float(text)
+
+
+def _check_able(version: Version, *, least: float | None, explain: bool) -> None:
+    """Raises: NotAllowed for what such a model cannot tell."""
+    if least is not None and not version.answering.graded:
+        raise NotAllowed(
+            f"model {version.name!r} tells all that it finds; min_score is for one that finds boxes. Ask without `min_score`."
+        )
+    if explain and not version.explainable:
+        raise NotAllowed(
+            f"model {version.name!r} says where in a picture things are; heatmaps are drawn for what a model says of a picture "
+            "as a whole. Ask without `explain`."
+        )
 
 
 def _flag(request: Request, name: str) -> bool:

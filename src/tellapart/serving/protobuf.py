@@ -24,11 +24,14 @@ class DescribedService:
     name: str  # with its package
     methods: Mapping[str, tuple[Any, Any]]  # name -> message classes of request and response
 
+    def message(self, name: str) -> Any:
+        """The class of another message of the service's package. Raises: KeyError where it has none of that name."""
+        return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{self.name.rpartition('.')[0]}.{name}"))
 
-def read_service(file: str) -> DescribedService:
-    """The one service of a .proto file of ours, with classes for its messages. Raises: KeyError for another file."""
-    pool = _pool()
-    (service,) = pool.FindFileByName(file).services_by_name.values()
+
+def read_service(file: str, name: str) -> DescribedService:
+    """A service of a .proto file of ours, with classes for its messages. Raises: KeyError for another file or service."""
+    service = _pool().FindFileByName(file).services_by_name[name]
     methods = {
         method.name: (
             message_factory.GetMessageClass(method.input_type),

@@ -19,6 +19,7 @@ from urllib.parse import unquote, unquote_to_bytes
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.answering import Output
 from tellapart.serving.bodies import shown
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
@@ -29,13 +30,14 @@ IMAGE = "image"  # the one input
 MAX_PICTURES = 1024  # in one request, whatever the queue allows; a shape costs a client nothing
 MAX_DIMENSIONS = 4
 _PIECE = 2**18  # numbers or characters that are converted at a time; meanwhile nothing else of the process runs
-_DATATYPES: Mapping[str, str] = {"BOOL": "?", "UINT8": "u1", "FP32": "<f4"}  # all that we send or take, but BYTES
+# All that we send or take, but BYTES.
+_DATATYPES: Mapping[str, str] = {"BOOL": "?", "UINT8": "u1", "INT32": "<i4", "FP32": "<f4"}
 
 
 # Compared by identity: == on arrays gives an array.
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tensor:
-    """A named array; the elements of BYTES are in a list."""
+    """A named array; the elements of BYTES are in a flat list."""
 
     name: str
     datatype: str
@@ -196,10 +198,16 @@ def answer_tensors(reply: Reply, wanted: Sequence[Wanted]) -> list[Tensor]:
         if one.top:
             tensors.append(_classification(reply.version, arrays, one))
             continue
-        data = arrays[one.name]
-        shape = (len(data),) if isinstance(data, list) else data.shape
-        tensors.append(Tensor(name=one.name, datatype=outputs[one.name].datatype, shape=shape, data=data))
+        tensors.append(_tensor(outputs[one.name], arrays[one.name]))
     return tensors
+
+
+def _tensor(output: Output, data: NDArray[Any] | list[bytes]) -> Tensor:
+    """An output as it is sent: the elements of BYTES in a flat list."""
+    shape = (len(data),) if isinstance(data, list) else data.shape
+    if not isinstance(data, list) and output.datatype == "BYTES":
+        data = data.reshape(-1).tolist()
+    return Tensor(name=output.name, datatype=output.datatype, shape=shape, data=data)
 
 
 def _classification(version: Version, arrays: Mapping[str, NDArray[Any] | list[bytes]], wanted: Wanted) -> Tensor:

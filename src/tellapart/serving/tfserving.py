@@ -1,8 +1,9 @@
-"""TensorFlow Serving's REST protocol. In: JSON of its form. Out: JSON of its form. Next: inference_protocol.py.
+"""TensorFlow Serving's REST protocol. In: JSON of its form. Out: JSON of its form. Next: tfserving_grpc.py.
 
 Source: tensorflow.org/tfx/serving/api_rest. A picture is {"b64": "..."} or nested lists [H][W][3] of whole numbers 0 to 255.
-The default signature answers with probabilities alone, so that clients of a Keras classifier need no change; the signature
-"decisions" adds the class, the prediction set and the unknown flag, and "prepared" takes pictures that are resized already.
+The default signature answers as clients expect it of such a model: with probabilities alone, as a Keras classifier does, or with
+the boxes of TensorFlow's detectors. The signature "decisions" adds all that we decide (the class, the prediction set, the unknown
+flag; boxes in pixels, their names), and "prepared" takes pictures that are resized already.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal, Unknown
 from tellapart.serving.repository import ModelVersions
 from tellapart.serving.service import Reply, Service
-from tellapart.serving.tensors import IMAGE, answer_tensors, as_numbers, check_count, from_base64
+from tellapart.serving.tensors import IMAGE, Tensor, Wanted, answer_tensors, as_numbers, check_count, from_base64
 
 DEFAULT, DECISIONS, PREPARED = "serving_default", "decisions", "prepared"
 SIGNATURES = (DEFAULT, DECISIONS, PREPARED)
 _KEYS = {"signature_name", "instances", "inputs"}
-_TYPES = {"FP32": "DT_FLOAT", "BYTES": "DT_STRING", "BOOL": "DT_BOOL"}
+TYPES = {"FP32": "DT_FLOAT", "INT32": "DT_INT32", "BYTES": "DT_STRING", "BOOL": "DT_BOOL"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class _ServingEndpoints:
 
     async def regress(self, request: Request) -> Response:
         version = _version(self._service, request)
-        raise Refusal(f"model {version.name!r} is a classifier and cannot regress. Use :predict or :classify.")
+        raise Refusal(f"model {version.name!r} names classes and cannot regress. Use :predict or :classify.")
 
     async def status(self, request: Request) -> Response:
         if ":" in request.url.path.rpartition("/")[2]:  # no name has one: a verb, which comes by POST
@@ -97,9 +98,7 @@ def read_predict(body: Mapping[str, Any]) -> PredictRequest:
             f"the request has the keys {_listed(body)}; there must be `instances` or `inputs`, "
             "and there may be `signature_name`."
         )
-    signature = body.get("signature_name") or DEFAULT
-    if signature not in SIGNATURES:
-        raise Refusal(f"there is no signature {shown(signature)[:60]!r}. Signatures: {', '.join(SIGNATURES)}.")
+    signature = check_signature(body.get("signature_name") or DEFAULT)
     prepared = signature == PREPARED
     if "instances" in body:
         rows = _rows(body["instances"])
@@ -113,6 +112,18 @@ def read_predict(body: Mapping[str, Any]) -> PredictRequest:
     if not rows:
         raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
     return PredictRequest(pictures=_pictures(rows, prepared), signature=signature, columns=True)
+
+
+def check_signature(signature: Any) -> str:
+    """The signature itself. Raises: Refusal where there is none of that name."""
+    if signature not in SIGNATURES:
+        raise Refusal(f"there is no signature {shown(signature)[:60]!r}. Signatures: {', '.join(SIGNATURES)}.")
+    return str(signature)
+
+
+def outputs_of(version: Version, signature: str) -> Sequence[str]:
+    """The names of what a signature answers with."""
+    return [one.name for one in version.outputs] if signature == DECISIONS else version.answering.defaults
 
 
 def read_classify(body: Mapping[str, Any]) -> list[Picture]:
@@ -140,13 +151,11 @@ def write_predict(reply: Reply, asked: PredictRequest) -> dict[str, Any]:
 
     Raises: Refusal for a picture that could not be read.
     """
-    if asked.signature != DECISIONS:
-        values = _figures(reply).tolist()
+    names = outputs_of(reply.version, asked.signature)
+    outputs = {one.name: _nested(one) for one in answer_tensors(reply, [Wanted(name=name) for name in names])}
+    if len(outputs) == 1:
+        (values,) = outputs.values()
         return {"outputs": values} if asked.columns else {"predictions": values}
-    outputs = {
-        one.name: [value.decode() for value in one.data] if isinstance(one.data, list) else one.data.tolist()
-        for one in answer_tensors(reply, ())
-    }
     if asked.columns:
         return {"outputs": outputs}
     return {
@@ -185,12 +194,12 @@ def write_metadata(version: Version) -> dict[str, Any]:
     """The signatures of a version, as TF Serving describes a SavedModel."""
     size = version.model.preprocessing.size
     encoded = _info("DT_STRING", [-1], IMAGE)
-    outputs = {name: _info(_TYPES[kind], shape, name) for name, kind, shape in version.outputs}
-    figures = {version.answering.figures: outputs[version.answering.figures]}
+    outputs = {name: _info(TYPES[kind], shape, name) for name, kind, shape in version.outputs}
+    defaults = {name: outputs[name] for name in version.answering.defaults}
     signatures = {
-        DEFAULT: _signature({IMAGE: encoded}, figures),
+        DEFAULT: _signature({IMAGE: encoded}, defaults),
         DECISIONS: _signature({IMAGE: encoded}, outputs),
-        PREPARED: _signature({IMAGE: _info("DT_UINT8", [-1, size, size, 3], IMAGE)}, figures),
+        PREPARED: _signature({IMAGE: _info("DT_UINT8", [-1, size, size, 3], IMAGE)}, defaults),
     }
     return {
         "model_spec": {"name": version.name, "signature_name": "", "version": str(version.number)},
@@ -198,8 +207,16 @@ def write_metadata(version: Version) -> dict[str, Any]:
     }
 
 
+def _nested(tensor: Tensor) -> Any:
+    """The elements of a tensor [...] in lists as deep as its shape, for JSON."""
+    if not isinstance(tensor.data, list):
+        return tensor.data.tolist()
+    texts = np.array([element.decode() for element in tensor.data], dtype=object)
+    return texts.reshape(tensor.shape).tolist()
+
+
 def _figures(reply: Reply) -> NDArray[Any]:
-    """What one gets who asks for no more: a figure a class, [N, K]."""
+    """A figure a class, [N, K]."""
     return np.asarray(reply.tensors()[reply.version.answering.figures])
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tellapart.bundle import TaskName
 from tellapart.data.examples import ReadOptions
+from tellapart.data.readers import READERS
 from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.settings.mirror import Part
 from tellapart.settings.parts import AugmentSettings, NetworkSettings, ReadingSettings
@@ -142,10 +143,11 @@ class TrainSettings(Part):
 
     @model_validator(mode="after")
     def _only_sets_have_a_separator(self) -> TrainSettings:
-        if self.label_separator is not None and self.task not in (None, "multilabel"):
+        separated = [name for name, reader in READERS.items() if reader.separated]
+        if self.label_separator is not None and self.task not in (None, *separated):
             raise ValueError(
                 f"label_separator is {self.label_separator!r}, which task {self.task} does not use. Leave it out, or give "
-                "--task multilabel"
+                f"--task {' or '.join(separated)}"
             )
         return self
 

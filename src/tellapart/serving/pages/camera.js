@@ -43,7 +43,7 @@ async function start() {
   const view = $("camera-view");
   view.srcObject = stream;
   await view.play().catch(() => {});
-  $("camera-shoot").disabled = false;
+  $("camera-shoot").disabled = $("camera-live").disabled = false;
   const all = await navigator.mediaDevices.enumerateDevices();
   $("camera-turn").hidden = all.filter((one) => one.kind === "videoinput").length < 2;
 }
@@ -52,11 +52,11 @@ function stop() {
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = null;
   $("camera-view").srcObject = null;
-  $("camera-shoot").disabled = true;
+  $("camera-shoot").disabled = $("camera-live").disabled = true;
 }
 
 function fail(why) {
-  $("camera-view").hidden = $("camera-shoot").hidden = why !== null;
+  for (const id of ["camera-view", "camera-shoot", "camera-live"]) $(id).hidden = why !== null;
   const box = $("camera-problem");
   box.hidden = why === null;
   box.replaceChildren(...(why ? [el("strong", { "data-t": "page_no_camera" }, t("page_no_camera")), el("p", { "data-t": why }, t(why))] : []));

@@ -7,7 +7,6 @@ import { Cancelled, Problem, correct, fit, inTurn, predict, withFewer } from "./
 import { el, settings, speak, t } from "./words.js";
 
 const ASKED = 1000;
-const RENEW = [404, 409]; // no such model; one without training pictures to show
 const NEIGHBOURS = 5;
 
 export class Card {
@@ -40,7 +39,7 @@ export class Card {
   #forget() {
     this.state = "waiting"; // working, done, failed
     this.all = this.showsHeat = this.outdated = false;
-    this.heat = this.heatProblem = this.answer = this.problem = this.shrunk = null;
+    this.heat = this.heatProblem = this.answer = this.view = this.problem = this.shrunk = null;
     this.correction = { state: "none", value: null }; // open, saving, saved, failed
   }
 
@@ -57,6 +56,7 @@ export class Card {
       this.shrunk = width ? { width, height } : null;
       this.model = models.named(this.model.name) ?? this.model; // other cards may have seen that it changed
       this.answer = await this.#ask();
+      this.view = this.#task.view?.(this.answer, this.model) ?? null;
       this.state = "done";
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Cancelled)) console.error(error);
@@ -68,12 +68,13 @@ export class Card {
   /** The answer of the model as it is now: where it is no longer what we know of it, the page looks at all models again. */
   async #ask(again = true) {
     const neighbours = this.model.gallery ? { neighbours: Math.min(NEIGHBOURS, this.model.gallery) } : {};
+    const { asks } = this.#task;
     let answer;
     try {
-      answer = await predict(this.sent, this.model.name, { top: ASKED, ...neighbours }, this.gone.signal);
+      answer = await predict(this.sent, this.model.name, { top: ASKED, ...neighbours, ...asks }, this.gone.signal);
     } catch (error) {
       if (error.pixels && !this.shrunk?.pixels) return this.#askSmaller(error);
-      if (!again || !RENEW.includes(error.status)) throw error;
+      if (!again || !tasks.renewable(error)) throw error;
       await this.#renew();
       return this.#ask(false);
     }
@@ -84,7 +85,7 @@ export class Card {
     if (knows(this.model)) return answer;
     await models.look().catch(() => {}); // the answer is there all the same
     this.model = models.named(this.model.name) ?? this.model;
-    if (again && this.model.gallery && !answer.neighbours) return this.#ask(false);
+    if (again && ((this.model.gallery && !answer.neighbours) || this.#task.asks !== asks)) return this.#ask(false);
     // Two servers behind one address may be at different versions: what the answer itself says of its model goes first.
     if (!knows(this.model)) this.model = { ...this.model, task, version: answer.version, classes: named, record: null };
     return answer;
@@ -123,6 +124,7 @@ export class Card {
     }, "×");
     this.element.setAttribute("aria-busy", String(["waiting", "working"].includes(this.state)));
     this.element.classList.toggle("failed", this.state === "failed");
+    this.element.classList.toggle("drawn", this.view !== null);
     this.element.replaceChildren(
       this.#picture(),
       el("div", { class: "says" }, el("div", { class: "file" }, el("span", {}, this.name, models.several() && ` · ${this.model.name}`), remove), parts[this.state]()),
@@ -144,9 +146,11 @@ export class Card {
         el("img", { src: this.heat, alt: t("page_heat_alt", { name: this.name, label }) }),
         el("figcaption", { class: "soft small" }, t("page_heat_note", { label })));
     }
-    if (this.previewFailed) return el("div", { class: "picture gone soft small" }, t("page_no_preview"));
+    const missing = this.previewFailed && el("div", { class: "gone soft small" }, t("page_no_preview"));
     this.image.alt = this.name;
-    return el("figure", { class: "picture" }, this.image);
+    if (this.view) return el("figure", { class: "picture" }, this.view.over(missing || this.image));
+    if (missing) missing.classList.add("picture");
+    return missing || el("figure", { class: "picture" }, this.image);
   }
 
   #progress() {
@@ -159,18 +163,20 @@ export class Card {
 
   #done() {
     const { answer } = this;
-    const below = this.#task.below(answer, this.model);
     return [
       answer.unknown && el("div", { class: "notice" }, el("strong", {}, t("page_unknown")), el("p", {}, t(this.#task.doubt))),
-      this.#task.title(answer),
-      this.#bars(),
-      below && el("p", { class: "soft small" }, below),
+      this.view ? this.view.parts() : this.#told(),
       smaller(this.shrunk),
       similar(answer, this.#task),
       this.heatProblem && el("p", { class: "small", role: "alert" }, t("page_heat_failed", { reason: this.heatProblem })),
       this.outdated && el("div", { class: "notice", role: "alert" }, el("p", {}, t("page_outdated"))),
       this.outdated ? el("p", { class: "buttons" }, this.#button("again", t("page_again"), () => this.classify())) : this.#actions(),
     ];
+  }
+
+  #told() {
+    const below = this.#task.below(this.answer, this.model);
+    return [this.#task.title(this.answer), this.#bars(), below && el("p", { class: "soft small" }, below)];
   }
 
   #bars() {
@@ -187,7 +193,7 @@ export class Card {
   }
 
   #actions() {
-    const heat = settings.heatmaps && this.#button("heat",
+    const heat = settings.heatmaps && this.model.explainable && this.#button("heat",
       t(this.heat === "working" ? "page_heat_working" : this.showsHeat ? "page_heat_hide" : "page_heat"), () => this.#toggleHeat());
     if (!settings.corrections) return el("div", { class: "buttons" }, heat);
     const { state, value } = this.correction;
@@ -206,7 +212,7 @@ export class Card {
     const saving = state === "saving";
     const change = (chosen) => (this.correction.value = chosen);
     return el("form", { class: "correct", onsubmit: (event) => (event.preventDefault(), this.#save(this.correction.value)) },
-      this.#task.form(this.model, this.answer, value, change, saving),
+      this.#task.form(this.model, this.answer, value, change, saving, this.view),
       state === "failed" && el("p", { class: "notice", role: "alert" }, t("page_not_saved", { reason })),
       el("p", { class: "buttons" },
         el("button", { type: "submit", class: "main", "data-key": "save", disabled: saving }, t(saving ? "page_saving" : "page_save")),
@@ -214,13 +220,14 @@ export class Card {
   }
 
   #open() {
-    this.correction = { state: "open", value: this.#task.before(this.answer) };
+    this.correction = { state: "open", value: this.#task.before(this.answer, this.view) };
     this.render();
     this.element.querySelector('[data-key="class"]').focus();
   }
 
   #close() {
     this.correction = { state: "none", value: null };
+    this.view?.edit(null);
     this.render();
     this.element.querySelector('[data-key="wrong"]').focus();
   }
@@ -232,6 +239,7 @@ export class Card {
     try {
       await correct(this.sent, this.model.name, this.answer.version, this.#task.fields(value));
       this.correction = { state: "saved", value };
+      this.view?.edit(null);
       speak(t("page_saved", { label: this.#task.text(value) }));
     } catch (problem) {
       this.outdated = problem.status === 404;

@@ -3,6 +3,7 @@
 import * as camera from "./camera.js";
 import { Card } from "./card.js";
 import * as history from "./history.js";
+import * as live from "./live.js";
 import * as models from "./models.js";
 import { Problem, onKeyWanted, sendable } from "./server.js";
 import { el, isDark, settings, switchLanguage, switchTheme, t, translate } from "./words.js";
@@ -145,6 +146,7 @@ $("clear-results").addEventListener("click", () => {
 wireFiles();
 wireKey();
 camera.wire((file) => take([file]));
+live.wire();
 history.open();
 relabel();
 begin();

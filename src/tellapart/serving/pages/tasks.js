@@ -1,14 +1,18 @@
 // What the page shows of an answer, by the task of its model. In: a model. Out: functions. Next: classification.js
 
 import * as classification from "./classification.js";
+import * as detection from "./detection.js";
 import * as multilabel from "./multilabel.js";
 
-const TASKS = { classification, multilabel };
+const TASKS = { classification, multilabel, detection };
 
 /*
  * The functions of a task:
  *   made(answer)                   whether the answer is of this task
  *   classes(answer)                the names that it has probabilities of
+ *   asks                           what is asked of /predict besides; left out: nothing
+ *   view(answer, model)            where in the picture it says that: over(picture), layer, parts(), renew(answer), edit(value);
+ *                                  left out: title, bars, below say all, doubt too, and shown, named, agrees where there is such
  *   title(answer)                  what it says, as elements
  *   sentence(name, answer)         the same for a screen reader; `name` of the picture
  *   doubt                          the phrase beside an unknown picture
@@ -18,9 +22,9 @@ const TASKS = { classification, multilabel };
  *   shown(answer)                  the class that a heatmap is of
  *   named(neighbour)               what a training picture like it is, in words
  *   agrees(answer, neighbour)      whether that is what the answer says
- *   before(answer)                 what a correction starts from
+ *   before(answer, view)           what a correction starts from
  *   fields(value), text(value)     a correction as the server takes it, and for people
- *   form(model, answer, value, change, disabled)   the element to correct it with; `change(value)` is told of every change
+ *   form(model, answer, value, change, disabled, view)   the element to correct it with; `change(value)` is told of every change
  */
 
 /** The functions for a model's answers. */
@@ -28,3 +32,6 @@ export const of = (model) => TASKS[model.task];
 
 /** The task that an answer itself is of: its model may have been exchanged meanwhile. */
 export const taskOf = (answer) => Object.keys(TASKS).find((name) => TASKS[name].made(answer));
+
+/** Whether a request failed since the model is another by now: it is gone, or cannot do what the one before could. */
+export const renewable = ({ status }) => [404, 409].includes(status);

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, Manifest, seal
-from tellapart.manifest import DetectionRecord
+from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, DetectionRecord, Manifest, seal
+from tellapart.export.assemble import calibration
 from tellapart.models.tracing import trace
 from tellapart.storage import storage_errors
 from tellapart.tasks.detection.network import Detector
@@ -101,15 +101,12 @@ def _scored(record: DetectionRecord) -> tuple[dict[str, Any], list[NodeProto]]:
         "detector.four": np.array([4], dtype=np.int64),
         "detector.end": np.array([2**31 - 1], dtype=np.int64),
         "detector.columns": np.array([2], dtype=np.int64),
-        "detector.scale": np.array(record.scales, dtype=np.float32),
-        "detector.offset": np.array(record.offsets, dtype=np.float32),
     }
-    return constants, [
+    numbers, ending = calibration(record, part="detector", last="all_scores")
+    return {**constants, **numbers}, [
         helper.make_node("Slice", [_FOUND, "detector.zero", "detector.four", "detector.columns"], ["all_boxes"]),
         helper.make_node("Slice", [_FOUND, "detector.four", "detector.end", "detector.columns"], ["logits"]),
-        helper.make_node("Mul", ["logits", "detector.scale"], ["scaled_logits"]),
-        helper.make_node("Add", ["scaled_logits", "detector.offset"], ["calibrated_logits"]),
-        helper.make_node("Sigmoid", ["calibrated_logits"], ["all_scores"]),
+        *ending,
     ]
 
 

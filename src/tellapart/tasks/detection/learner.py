@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.errors import TrainingError
 from tellapart.tasks.detection.judging import judge_boxes
-from tellapart.tasks.detection.loss import DetectionLoss
+from tellapart.tasks.detection.loss import BoxLoss, Measured
 from tellapart.tasks.detection.network import places
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch, Judged, Losses, check_targets
@@ -35,10 +34,9 @@ Score = Callable[[Sequence[FoundBoxes], NDArray[np.float32], int], dict[str, flo
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class DetectionLearner:
-    """Scores and boxes at every place; judged by the average precision of the validation pictures."""
+    """Scores and boxes, of any kind of detector; judged by the average precision of the validation pictures."""
 
-    parts: ClassVar[tuple[str, ...]] = ("score_loss", "box_loss")
-    loss: DetectionLoss
+    loss: BoxLoss
     class_count: int
     size: int  # pixels, S
     devices: Devices
@@ -50,6 +48,11 @@ class DetectionLearner:
 
     def __post_init__(self) -> None:
         self._places = places(self.size).to(self.devices.device)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The loss's."""
+        return self.loss.parts
 
     def prepare(self, batch: Batch, seed: int) -> Batch:
         """Boxes that came with the inputs, moved as the pictures were, become the targets.
@@ -63,10 +66,8 @@ class DetectionLearner:
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Raises: ValueError for other targets."""
         check_targets(batch.targets, torch.float32, (len(batch), *batch.targets.shape[1:2], _COLUMNS), _BOXES)
-        with self.devices.autocast():
-            found = network(self.devices.to_device(batch.inputs), start=self.start)
-        by_score, by_box = self.loss(found.scores, found.boxes, batch.targets, self._places)
-        return Losses(items=by_score + by_box, parts={"score_loss": by_score, "box_loss": by_box})
+        measured = self._measure(network, self.devices.to_device(batch.inputs), batch.targets)
+        return Losses(items=_sum(measured), parts=measured.parts)
 
     def chunks(self, batch: Batch, count: int) -> Sequence[Batch]:
         """A picture's loss does not depend on the others, so any parts will do."""
@@ -112,13 +113,23 @@ class DetectionLearner:
     ) -> tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]:
         losses, boxes, scores = [], [], []
         for part in parts:
-            with torch.inference_mode(), self.devices.autocast():
-                found = network(part.inputs, start=self.start)
-                by_score, by_box = self.loss(found.scores, found.boxes, part.targets, self._places)
-                losses.append(by_score + by_box)
-                boxes.append(found.boxes.cpu().numpy())
-                scores.append(found.scores.sigmoid().cpu().numpy())
+            with torch.inference_mode():
+                measured = self._measure(network, self.devices.to_device(part.inputs), part.targets)
+                if measured.found is None:
+                    raise ValueError("a network in evaluation mode gave no answers; the loss must give them")
+                losses.append(_sum(measured))
+                boxes.append(measured.found.boxes.cpu().numpy())
+                scores.append(measured.found.scores.sigmoid().cpu().numpy())
         return torch.cat(losses), np.concatenate(boxes), np.concatenate(scores)
+
+    def _measure(self, network: nn.Module, inputs: Tensor, truth: Tensor) -> Measured:
+        with self.devices.autocast():
+            return self.loss.measure(network, inputs, truth, start=self.start, places=self._places)
+
+
+def _sum(measured: Measured) -> Tensor:
+    """[B]"""
+    return torch.stack(list(measured.parts.values())).sum(0)
 
 
 def check_boxes(targets: object, rows: Tensor, class_count: int) -> None:

@@ -6,24 +6,59 @@ one number for all pictures of a training. So a batch may be cut into chunks or 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn import functional
 
 from tellapart.tasks.detection.assignment import TOP, assign
+from tellapart.tasks.detection.network import DetectorOutput
 
 _FOCUS = 2.0  # beta of the quality focal loss
 _BOX_WEIGHT = 2.0  # of places of boxes beside scores, as in GFL and TOOD
 _LEAST = 1e-7
 
 
+class Measured(NamedTuple):
+    """What a network's answers for B pictures cost."""
+
+    parts: Mapping[str, Tensor]  # by name, float32 [B] each: a picture's own, whatever pictures it is computed with
+    found: DetectorOutput | None  # the answers; a network in training may leave them out
+
+
+class BoxLoss(Protocol):
+    """How a kind of detector is taught: all that its learner knows of it."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names in `Measured.parts`, which add up to the loss."""
+        ...
+
+    def measure(self, network: nn.Module, inputs: Tensor, truth: Tensor, *, start: int, places: Tensor) -> Measured:
+        """Run `network` on the inputs of its stage `start`, whose true boxes are `truth` [B, M, 6].
+
+        `places` [P, 3] are those of three levels, network.py's, for networks that answer at them.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionLoss:
     """Quality focal loss of the scores, GIoU loss of the boxes."""
 
+    parts: ClassVar[tuple[str, ...]] = ("score_loss", "box_loss")
     boxes_a_picture: float  # the mean of the training pictures, at least 1: it brings the loss to about 1
+
+    def measure(self, network: nn.Module, inputs: Tensor, truth: Tensor, *, start: int, places: Tensor) -> Measured:
+        """As every BoxLoss."""
+        found: DetectorOutput = network(inputs, start=start)
+        by_score, by_box = self(found.scores, found.boxes, truth, places)
+        return Measured({"score_loss": by_score, "box_loss": by_box}, found)
 
     def __call__(self, scores: Tensor, boxes: Tensor, truth: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """What scores and boxes cost, float32 [B] each, which add up to the loss.
@@ -37,6 +72,11 @@ class DetectionLoss:
         by_box = torch.zeros_like(assigned.weights)
         by_box[answering] = assigned.weights[answering] * giou_loss(boxes[answering], assigned.boxes[answering])
         return by_score / divisor, _BOX_WEIGHT * by_box.sum(1) / divisor
+
+
+def boxes_a_picture(boxes: NDArray[np.floating]) -> float:
+    """The mean number of true boxes of pictures [N, M, 6], where rows of NaN are none."""
+    return float((~np.isnan(boxes[..., 0])).sum(1).mean())
 
 
 def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:

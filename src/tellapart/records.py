@@ -1,0 +1,222 @@
+"""What each task records of how it decides, and tells of it. In: JSON. Out: TaskRecord. Next: manifest.py.
+
+A record says which outputs its network must have, how its logits become probabilities or scores, and what `info` shows a person.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from tellapart.reporter import figure, percent
+
+TaskName = Literal["classification", "multilabel", "segmentation", "detection", "text"]
+
+NAMED = 20  # classes that a line for a person lists
+
+
+class Step(NamedTuple):
+    """One operation of ONNX on the way from `logits`; what it gives is called `output`, "" for the last one."""
+
+    operator: str
+    output: str = ""
+    name: str = ""  # of its numbers; "" where it needs none
+    numbers: tuple[float, ...] = ()  # [1] or [K]
+    attributes: Mapping[str, Any] = MappingProxyType({})
+
+
+class RecordPart(BaseModel):
+    """A part of a manifest; a key that it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Score(RecordPart):
+    """A figure with its 95 % interval, as it is measured, shown and kept; `low` and `high` are None where none can be had."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    method: str = ""  # how the interval was found; left out of the JSON where it is not told, as in a manifest
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Score:
+        """A figure of metrics.json as a manifest keeps it, without how its interval was found."""
+        return cls(value=record["value"], low=record.get("low"), high=record.get("high"))
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "method" or value}
+
+
+class AbstentionRecord(RecordPart):
+    """When the model says "one of these" or "none of these", and how that did on the test split."""
+
+    coverage: float = Field(gt=0, lt=1)  # wanted: how often a picture's set of classes holds the true one
+    # A class at least this probable is in the set; the most probable one always is.
+    threshold: float = Field(ge=0, le=1)
+    novelty_threshold: float | None = None  # a picture above it is unknown; None: too few pictures to tell
+    calibrated_on: int  # validation pictures
+    measured_coverage: Score  # on the test split
+    mean_set_size: float  # on the test split, in classes
+    known: Score | None = None  # share of the test split that is not called unknown
+
+
+class ClassificationRecord(RecordPart):
+    """How one class a picture is decided: probabilities are softmax(logits / temperature)."""
+
+    kind: Literal["classification"] = "classification"
+    temperature: float = Field(gt=0)
+    abstention: AbstentionRecord | None = None  # None: the file is older than that
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The outputs that the network must have."""
+        return ("probabilities", "embedding", *(() if self.abstention is None else ("novelty",)))
+
+    @property
+    def ending(self) -> tuple[Step, ...]:
+        """From logits to `probabilities`: softmax(logits / temperature), Guo et al. 2017, arXiv 1706.04599, section 4.2."""
+        return (
+            Step("Div", "calibrated_logits", "temperature", (self.temperature,)),
+            Step("Softmax", attributes={"axis": -1}),
+        )
+
+    def check(self, classes: int) -> None:
+        """Raises: ValueError for fewer than two classes."""
+        if classes < 2:
+            raise ValueError("there is one class; a classifier chooses among two or more")
+
+    @property
+    def calibrated(self) -> dict[str, str]:
+        """For a person: what all classes are calibrated by."""
+        return {"temperature": f"{self.temperature:.4g}"}
+
+    def decided(self, classes: Sequence[str]) -> dict[str, str]:
+        """For a person: when it says "one of these" or "none of these"; nothing of a file older than that."""
+        if self.abstention is None:
+            return {}
+        own, held = self.abstention, self.abstention.measured_coverage
+        return {
+            "sets": f"every class at least {percent(own.threshold)} probable; {own.mean_set_size:.3g} a test picture",
+            "set holds true class": f"{figure('coverage', held.value, held.low, held.high)} of test pictures; "
+            f"wanted {percent(own.coverage)}",
+            "unknown": _unknown(own.novelty_threshold, own.known, own.calibrated_on),
+        }
+
+
+class MultilabelRecord(RecordPart):
+    """How a set of classes is decided, K classes each for itself: probabilities are sigmoid(scale * logit + offset)."""
+
+    kind: Literal["multilabel"] = "multilabel"
+    scales: tuple[float, ...]  # [K]
+    offsets: tuple[float, ...]  # [K]
+    thresholds: tuple[float, ...]  # [K], a class at least this probable is named
+    threshold_rule: str  # how they were chosen: "f1", or "precision 0.9"
+    novelty_threshold: float | None = None  # a picture above it is unknown; None: too few pictures to tell
+    calibrated_on: int  # validation pictures
+    known: Score | None = None  # share of the test split that is not called unknown
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The outputs that the network must have."""
+        return ("probabilities", "embedding", *(() if self.novelty_threshold is None else ("novelty",)))
+
+    @property
+    def ending(self) -> tuple[Step, ...]:
+        """From logits to `probabilities`: sigmoid(scale * logits + offset), Platt 1999."""
+        return _platt(self.scales, self.offsets)
+
+    def check(self, classes: int) -> None:
+        """Raises: ValueError unless it holds a finite number of each kind for that many classes."""
+        _check_each(classes, scales=self.scales, offsets=self.offsets, thresholds=self.thresholds)
+
+    @property
+    def calibrated(self) -> dict[str, str]:
+        """For a person: what all classes are calibrated by; nothing, since each has numbers of its own."""
+        return {}
+
+    def decided(self, classes: Sequence[str]) -> dict[str, str]:
+        """For a person: from which probability on each class is named, and when it says "none of these"."""
+        return {
+            "thresholds": _thresholds(self.thresholds, classes, self.threshold_rule),
+            "unknown": _unknown(self.novelty_threshold, self.known, self.calibrated_on),
+        }
+
+
+class DetectionRecord(RecordPart):
+    """How boxes with classes are decided, K classes each for itself: scores are sigmoid(scale * logit + offset)."""
+
+    kind: Literal["detection"] = "detection"
+    scales: tuple[float, ...]  # [K], above 0: calibration changes no order within a class
+    offsets: tuple[float, ...]  # [K]
+    thresholds: tuple[float, ...]  # [K], a box at least this certain is told
+    threshold_rule: str  # how they were chosen: "f1", or "precision 0.9"
+    calibrated_on: int  # validation pictures
+    # Of two boxes of one class the less certain one is left out where their IoU is above.
+    overlap: float = Field(gt=0, lt=1)
+    most: int = Field(gt=0)  # boxes a picture
+    least_score: float = Field(ge=0, lt=1)  # what is less certain is no box
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The outputs that the network must have; `labels` too where the graph itself leaves out boxes on others."""
+        return ("boxes", "scores")
+
+    @property
+    def ending(self) -> tuple[Step, ...]:
+        """From logits to scores: sigmoid(scale * logits + offset), Platt 1999."""
+        return _platt(self.scales, self.offsets)
+
+    def check(self, classes: int) -> None:
+        """Raises: ValueError unless it holds a finite number of each kind for that many classes, scales above 0."""
+        _check_each(classes, scales=self.scales, offsets=self.offsets, thresholds=self.thresholds)
+        if min(self.scales) <= 0:
+            raise ValueError(f"a scale is {min(self.scales):g}; each must be above 0")
+
+    @property
+    def calibrated(self) -> dict[str, str]:
+        """For a person: what all classes are calibrated by; nothing, since each has numbers of its own."""
+        return {}
+
+    def decided(self, classes: Sequence[str]) -> dict[str, str]:
+        """For a person: from which score on a box of each class is told, and how many there can be."""
+        return {
+            "thresholds": _thresholds(self.thresholds, classes, self.threshold_rule),
+            "boxes": f"{self.most} a picture at most, each at least {percent(self.least_score)} certain; of two of one class that "
+            f"overlap by over {percent(self.overlap)}, one",
+        }
+
+
+TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord
+AnyRecord = TypeVar("AnyRecord", ClassificationRecord, MultilabelRecord, DetectionRecord)
+
+
+def _platt(scales: tuple[float, ...], offsets: tuple[float, ...]) -> tuple[Step, ...]:
+    return (
+        Step("Mul", "scaled_logits", "scale", scales),
+        Step("Add", "calibrated_logits", "offset", offsets),
+        Step("Sigmoid"),
+    )
+
+
+def _check_each(classes: int, **numbers: tuple[float, ...]) -> None:
+    for name, found in numbers.items():
+        if len(found) != classes or not all(map(math.isfinite, found)):
+            raise ValueError(f"{name} are {len(found)} numbers; there must be a finite one for each class")
+
+
+def _thresholds(thresholds: Sequence[float], classes: Sequence[str], rule: str) -> str:
+    named = [f"{name} {percent(one)}" for name, one in zip(classes[:NAMED], thresholds, strict=False)]
+    return f"{', '.join(named)}{' ...' if len(classes) > NAMED else ''} (by {rule})"
+
+
+def _unknown(threshold: float | None, known: Score | None, calibrated_on: int) -> str:
+    if threshold is None or known is None:
+        return f"nothing: {calibrated_on:,} validation pictures are too few to tell"
+    share = figure("known", known.value, known.low, known.high)
+    return f"a novelty above {threshold:.4g}; {share} of test pictures are known"
