@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from tellapart.reporting import figures
-from tellapart.reporting.figures import COLOURS, SERIES, Line, draw_confidences, draw_lines, draw_reliability
+from tellapart.reporting.figures import (
+    COLOURS,
+    SERIES,
+    Line,
+    draw_confidences,
+    draw_lines,
+    draw_pairs,
+    draw_reliability,
+    draw_stacked,
+)
 
 from .drawn import NAMESPACE, Drawn
 
@@ -26,6 +35,8 @@ def charts() -> dict[str, str]:
         "logarithmic": draw_lines(lines[:1], x="x", y="y", logarithmic=True),
         "reliability": draw_reliability([(0.7, 0.6)], [(0.7, 0.65, 0.5, 0.8)], x="x", y="y"),
         "confidences": draw_confidences([0, 3, 9], [1, 0, 1], x="x", y="y"),
+        "stacked": draw_stacked(["≤ 16", "大"], [3, 1], [0, 2], x="x", y="y"),
+        "pairs": draw_pairs({(0, 0): 4, (1, 3): 1}, x="x", y="y"),
     }
 
 
@@ -34,7 +45,7 @@ def drawn() -> dict[str, str]:
     return charts()
 
 
-@pytest.mark.parametrize("name", ["lines", "shares", "logarithmic", "reliability", "confidences"])
+@pytest.mark.parametrize("name", ["lines", "shares", "logarithmic", "reliability", "confidences", "stacked", "pairs"])
 def test_a_chart_takes_its_colours_and_room_from_the_page(name: str, drawn: dict[str, str]) -> None:
     root = ElementTree.fromstring(drawn[name])
     assert root.tag == f"{NAMESPACE}svg"
@@ -101,6 +112,40 @@ def test_a_curve_may_be_dashed_marked_or_stepped() -> None:
     # A step goes across first, at the height of the point that it leaves.
     stepped = plain(line(stepped=True)).lines("series-3")
     assert stepped == [[(0.0, 0.0), (0.5, 0.0), (0.5, 2.0), (1.0, 2.0), (1.0, 1.0)]]
+
+
+def test_a_single_point_may_be_large_with_an_edge_of_the_page_s_colour() -> None:
+    chart = plain(line(), line(x=[0.5], y=[2.0], pointed=True))
+    assert chart.marks("paper") == [(0.5, 2.0)]
+    assert chart.marks("series-3") == []
+
+
+def test_counts_stand_on_counts_above_their_names() -> None:
+    chart = Drawn(draw_stacked(["≤ 16", "大"], [3, 1], [0, 2], x="x", y="y"))
+    assert chart.ticks("x") == ["≤ 16", "大"]
+    assert chart.ticks("y")[:2] == ["0", "1"]  # whole numbers
+    one = chart.bars("series-1")[1][3]
+    assert [(round(low / one), round(high / one)) for _, _, low, high in chart.bars("series-1")] == [(0, 3), (0, 1)]
+    assert [(round(low / one), round(high / one)) for _, _, low, high in chart.bars("series-4")] == [(3, 3), (1, 3)]
+
+
+def test_pairs_of_counts_are_dots_on_the_diagonal_where_they_agree() -> None:
+    ends = (-0.04 * 4 - 0.3, 1.04 * 4 + 0.3)
+    svg = draw_pairs({(0, 0): 4, (1, 3): 1, (4, 4): 1}, x="true", y="told")
+    chart = Drawn(svg, x_range=ends, y_range=ends)
+    assert chart.lines("soft") == [[(pytest.approx(0, abs=2e-3),) * 2, (pytest.approx(4, abs=2e-3),) * 2]]
+    assert chart.names() == ("true", "told")
+    dots = []
+    for path in chart.root.iter(f"{NAMESPACE}path"):
+        if "fill: var(--series-1)" in path.get("style", ""):
+            numbers = [float(one) for one in re.findall(r"-?[\d.]+", path.get("d", ""))]
+            across, down = numbers[0::2], numbers[1::2]
+            middle = ((min(across) + max(across)) / 2, (min(down) + max(down)) / 2)
+            dots.append((chart.place(middle), max(across) - min(across)))
+    assert [place for place, _ in dots] == [pytest.approx(place, abs=0.01) for place in ((0, 0), (1, 3), (4, 4))]
+    assert dots[0][1] == pytest.approx(2 * dots[1][1], rel=0.01)  # four times the area
+    assert dots[1][1] == pytest.approx(dots[2][1])
+    assert draw_pairs({(0, 0): 1}, x="x", y="y")  # no picture shows anything
 
 
 def test_the_diagonal_goes_from_nought_to_one() -> None:

@@ -105,6 +105,16 @@ def told_warning(answer: Answer) -> str:
     return f"  (warning: {answer.warning})" if answer.warning else ""
 
 
+_SAID = 40  # letters of what is said, in a line for a person, before the path
+
+
+def told_line(answer: Answer, said: str | None, doubt: str = "") -> str:
+    """What is said of a picture, its path, what makes it doubtful and the warning; None is said of one that was not read."""
+    if said is None:
+        return f"{'unreadable':<{_SAID}} {answer.path}  ({answer.error})"
+    return f"{said:<{_SAID}} {answer.path}{doubt}{told_warning(answer)}"
+
+
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 # What `decide` gives: a Sequence of answers, which may keep them as arrays, so that many cost little more than one.
 AnyAnswers = TypeVar("AnyAnswers", bound=Sequence[Any])

@@ -24,7 +24,7 @@ from tellapart.answers.answering import (
     Tally,
     Told,
     Truth,
-    told_warning,
+    told_line,
 )
 from tellapart.answers.box_forms import Page, PageBox
 from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
@@ -36,7 +36,6 @@ from tellapart.preprocessing import MAX_PIXELS
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
 
-_SAID = 40  # letters of what is said, in a line for a person, before the path
 _TOLERANCE = 1e-4  # beyond [0, 1] that a score may be, as arithmetic leaves it
 _SIDES = ("left", "top", "right", "bottom")
 
@@ -201,9 +200,9 @@ class Detection:
     def line(self, answer: BoxesAnswer, *, top: int) -> str:
         """How many of each class, and the path."""
         if answer.boxes is None:
-            return f"{'unreadable':<{_SAID}} {answer.path}  ({answer.error})"
+            return told_line(answer, None)
         said = ", ".join(f"{count} {name}" for name, count in answer.counts.items()) or "nothing"
-        return f"{said:<{_SAID}} {answer.path}{told_warning(answer)}"
+        return told_line(answer, said)
 
     def collect(self, answers: Sequence[BoxesAnswer], *, classes: tuple[str, ...], told: Told) -> BoxPredictions:
         """All answers together."""

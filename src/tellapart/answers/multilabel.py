@@ -25,7 +25,7 @@ from tellapart.answers.answering import (
     Told,
     Truth,
     remarks,
-    told_warning,
+    told_line,
     warning_tensor,
 )
 from tellapart.answers.deciding import chosen_classes, unknown_pictures
@@ -35,8 +35,6 @@ from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
-
-_SAID = 40  # letters of what is said, in a line for a person, before the path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -195,11 +193,11 @@ class Multilabel:
         """The labels with their probabilities, the most probable first, then the path, and whether the picture is unknown."""
         found, chosen = answer.probabilities, answer.chosen
         if found is None or chosen is None:
-            return f"{'unreadable':<{_SAID}} {answer.path}  ({answer.error})"
+            return told_line(answer, None)
         order = [index for index in np.argsort(-found, kind="stable").tolist() if chosen[index]]
         said = ", ".join(f"{answer.classes[index]} {100 * found[index]:.1f}%" for index in order) or "none of them"
         doubt = "  (unknown: unlike the pictures trained on)" if answer.unknown else ""
-        return f"{said:<{_SAID}} {answer.path}{doubt}{told_warning(answer)}"
+        return told_line(answer, said, doubt)
 
     def collect(
         self, answers: Sequence[LabelsAnswer], *, classes: tuple[str, ...], told: Told

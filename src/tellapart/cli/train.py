@@ -192,13 +192,6 @@ def _one_data(data: tuple[str, ...]) -> str | None:
     )
 
 
-_KEPT = {
-    "probe": "probe: a classifier on the frozen network",
-    "finetune": "finetune: the network trained on from the probe",
-    "scratch": "scratch: a network trained from random weights",
-}
-
-
 def tell(result: TrainResult) -> None:
     """Print the summary as soon as the run is whole: the report takes seconds that nobody has to wait for."""
     click.echo(summary(result))
@@ -228,8 +221,8 @@ def summary(result: TrainResult) -> str:
         + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
         + (f"; {result.augmented:,} augmented copies of test pictures" if result.augmented else ""),
         *([f"copies    {result.duplicates:,} exact copies of others among them"] if result.duplicates else []),
-        *([reused] if result.strategy != "scratch" else []),
-        f"strategy  {_KEPT[result.strategy]}",
+        *([reused] if result.computed or result.reused else []),
+        f"strategy  {result.strategy}: {telling.KEPT[result.strategy]}",
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",
         f"results   {result.run}",

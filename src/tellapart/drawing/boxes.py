@@ -52,11 +52,13 @@ def draw_boxes(
     longest: int = LONGEST,
     least: int = 1,
     window: Window | None = None,
+    emphasis: float = 1.0,
 ) -> Image.Image:
     """Draw boxes on a picture, uint8 [H, W, 3], or on the part `window` of it; they may reach beyond.
 
     The longer side of what comes out has `longest` pixels at most, and `least` at least. A box is not named where its name would
-    cover another's, in the order given: the most important comes first.
+    cover another's, in the order given: the most important comes first. Lines and letters are `emphasis` times as large as usual,
+    for pictures that are shown smaller than they are.
     Raises: ValueError for pixels of another shape, or a window that does not lie in the picture.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
@@ -76,7 +78,7 @@ def draw_boxes(
         )
         for box in boxes
     ]
-    _draw(picture, boxes, frames)
+    _draw(picture, boxes, frames, emphasis)
     return picture
 
 
@@ -96,10 +98,10 @@ def _scaled(picture: Image.Image, longest: int, least: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS if wanted < side else Image.Resampling.BICUBIC)
 
 
-def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], frames: Sequence[Window]) -> None:
+def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], frames: Sequence[Window], emphasis: float) -> None:
     side, draw = max(picture.size), ImageDraw.Draw(picture)
-    line = max(2, round(side / _PIXELS_A_LINE))
-    letters = min(_MOST_LETTERS, max(_LEAST_LETTERS, round(side / _PIXELS_A_LETTER)))
+    line = max(2, round(emphasis * side / _PIXELS_A_LINE))
+    letters = round(emphasis * min(_MOST_LETTERS, max(_LEAST_LETTERS, side / _PIXELS_A_LETTER)))
     pen = Pen(draw=draw, font=common_font(sorted({box.text for box in boxes if box.named})))
     # The first are drawn last, over the others; true boxes over answers, since their lines leave gaps.
     backwards = list(zip(boxes, frames, strict=True))[::-1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -142,6 +143,14 @@ def comparison(choice: Choice[Candidate]) -> Sequence[dict[str, Any]]:
     ]
 
 
+# What a linear classifier came to be, by strategy, as a person is told it.
+LINEAR_KEPT: Mapping[str, str] = MappingProxyType(
+    {
+        "probe": "a classifier on the frozen network",
+        "finetune": "the network trained on from the probe",
+        "scratch": "a network trained from random weights",
+    }
+)
 _NAMES = {
     "probe": "classifier on the frozen network",
     "finetune": "fine-tuned network",

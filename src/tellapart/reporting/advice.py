@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tellapart.bundle import Score
 from tellapart.reporting.facts import ClassRow, Pair, Said
 
-_WIDEST = 0.10  # of an interval that tells enough
+WIDEST = 0.10  # of an interval that tells enough
 FEWEST = 10  # test pictures of a class
 _LOWER_BY = 0.05  # a class's recall below the accuracy, from which on more pictures of it come first
 _PAIR_SHARE = 0.2  # of the mistakes
@@ -61,8 +61,8 @@ def about_size(score: Score, n_test: int, support: Sequence[tuple[str, int]]) ->
     # An end of 0.0 is one.
     low, high = (score.value if end is None else end for end in (score.low, score.high))
     width = high - low
-    if width > _WIDEST:
-        more = math.ceil(round(n_test * ((width / _WIDEST) ** 2 - 1), 6))
+    if width > WIDEST:
+        more = math.ceil(round(n_test * ((width / WIDEST) ** 2 - 1), 6))
         step = 10 ** max(0, len(str(more)) - 2)
         found.append(("next_test", {"n": math.ceil(more / step) * step}))
     few = [name for name, count in support if count < FEWEST]

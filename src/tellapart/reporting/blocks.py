@@ -85,9 +85,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
-    """Pictures. rows: groups with titles; boxes: groups in frames; strip: one group; cards: one group with room for captions."""
+    """Pictures. rows: groups with titles; boxes: groups in frames; strip: one group; cards: one group with room for captions;
+    wide: one group, each as wide as its column and in its own shape, for pictures with something drawn on them.
+    """
 
-    layout: Literal["rows", "boxes", "strip", "cards"]
+    layout: Literal["rows", "boxes", "strip", "cards", "wide"]
     groups: Sequence[Group]
     large: bool = False
 

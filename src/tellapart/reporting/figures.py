@@ -28,6 +28,7 @@ COLOURS: Mapping[str, str] = {
 SERIES = 8  # colours that can be told apart
 
 _SIZE = (4.5, 2.9)  # inches of 72 units
+_LARGEST_DOT = 160.0  # square points, of what comes most often
 _IDENTIFIER = re.compile(r' id="[\w.]+_\d+"')  # figure_1, LineCollection_1 ...: a kind and a number
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _FONT = re.compile(r" font-family: [^;\"]*;")  # the page's own
@@ -43,6 +44,7 @@ class Line:
     colour: int  # 1 to SERIES
     dashed: bool = False
     dotted: bool = False  # a mark at each point
+    pointed: bool = False  # a large one
     stepped: bool = False
 
 
@@ -83,8 +85,9 @@ def draw_lines(
                 color=COLOURS[f"series-{line.colour}"],
                 linewidth=2,
                 linestyle=(0, (5, 2)) if line.dashed else "-",
-                marker="o" if line.dotted else None,
-                markersize=5,
+                marker="o" if line.dotted or line.pointed else None,
+                markersize=9 if line.pointed else 5,
+                markeredgecolor=COLOURS["paper" if line.pointed else f"series-{line.colour}"],
                 drawstyle="steps-post" if line.stepped else "default",
                 solid_capstyle="round",
             )
@@ -137,6 +140,33 @@ def draw_confidences(right: ArrayLike, wrong: ArrayLike, *, x: str, y: str) -> s
         return _svg(figure)
 
 
+def draw_stacked(names: Sequence[str], lower: Sequence[int], upper: Sequence[int], *, x: str, y: str) -> str:
+    """A bar for each name, of counts on counts: `lower` (series 1), and on it `upper` (series 4)."""
+    places = np.arange(len(names))
+    with _axes() as (figure, axes):
+        axes.bar(places, lower, 0.8, color=COLOURS["series-1"])
+        axes.bar(places, upper, 0.8, bottom=lower, color=COLOURS["series-4"])
+        axes.set_xticks(places, names)
+        axes.grid(visible=False, axis="x")
+        _finish(axes, x=x, y=y, x_range=None, y_range=None, shares="", whole=False)
+        _whole(axes.yaxis)
+        return _svg(figure)
+
+
+def draw_pairs(pairs: Mapping[tuple[int, int], int], *, x: str, y: str) -> str:
+    """Pairs of counts (x, y) and how often each comes, as dots of that area, on the diagonal where the two are the same."""
+    points = sorted(pairs)
+    most, often = max((max(pair) for pair in points), default=1), max(pairs.values(), default=1)
+    areas = [max(10.0, _LARGEST_DOT * pairs[pair] / often) for pair in points]
+    with _axes() as (figure, axes):
+        axes.plot([0, most], [0, most], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.scatter(*zip(*points, strict=True), s=areas, color=COLOURS["series-1"], edgecolor=COLOURS["paper"])
+        ends = (-0.04 * most - 0.3, 1.04 * most + 0.3)
+        _finish(axes, x=x, y=y, x_range=ends, y_range=ends, shares="", whole=True)
+        _whole(axes.yaxis)
+        return _svg(figure)
+
+
 @contextlib.contextmanager
 def _axes() -> Iterator[tuple[Any, Any]]:
     import matplotlib
@@ -180,7 +210,7 @@ def _finish(
     shares: str,
     whole: bool,
 ) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter
 
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -192,7 +222,14 @@ def _finish(
     for axis in shares:
         (axes.xaxis if axis == "x" else axes.yaxis).set_major_formatter(percent)
     if whole:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        _whole(axes.xaxis)
+
+
+def _whole(axis: Any) -> None:
+    """Names on the axis at whole numbers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=8))
 
 
 def _svg(figure: Any) -> str:

@@ -19,7 +19,7 @@ from tellapart.preprocessing import Colour, Preprocessing, decode
 from tellapart.runtime import cores
 from tellapart.sources.reading import read_bytes
 
-_QUALITY = 80  # of JPEG
+_QUALITY, _SHARP_QUALITY = 80, 86  # of JPEG
 _SPRITE_QUALITY = 70
 
 
@@ -52,11 +52,11 @@ def thumbnails(paths: Sequence[Path], *, side: int, read_as: Preprocessing | Non
         return list(pool.map(make, paths))
 
 
-def address(image: Image.Image | NDArray[np.uint8]) -> str:
-    """A picture, RGB or uint8 [H, W, 3], as the address of a JPEG that is in the address itself."""
+def address(image: Image.Image | NDArray[np.uint8], *, sharp: bool = False) -> str:
+    """A picture, RGB or uint8 [H, W, 3], as the address of a JPEG that is in the address itself; `sharp` keeps thin lines."""
     if not isinstance(image, Image.Image):
         image = Image.fromarray(image)
-    return _address(image, _QUALITY)
+    return _address(image, _SHARP_QUALITY, subsampling=0) if sharp else _address(image, _QUALITY)
 
 
 def pixel_address(values: NDArray[np.uint8]) -> str:
@@ -81,7 +81,7 @@ def sprites(
     return Sprites(address=_address(sheet, _SPRITE_QUALITY), side=side, columns=columns)
 
 
-def _address(image: Image.Image, quality: int) -> str:
+def _address(image: Image.Image, quality: int, **options: int) -> str:
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, optimize=True)
+    image.save(buffer, "JPEG", quality=quality, optimize=True, **options)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

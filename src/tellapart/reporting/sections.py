@@ -78,8 +78,8 @@ def scores_table(scores: Sequence[tuple[str, Score]], numbers: Collection[str], 
     return Table(columns=columns, rows=rows)
 
 
-def data_section(part: DataPart, phrases: Phrases) -> Section:
-    """Counts, samples, sizes, what could not be read, copies."""
+def data_section(part: DataPart, phrases: Phrases, *, two_labels: str = "two_labels") -> Section:
+    """Counts, samples, sizes, what could not be read, copies; `two_labels` is what copies with different targets are called."""
     t = phrases
     train, validation, test = part.splits
     shown, classes = len(part.samples), part.n_classes
@@ -95,7 +95,7 @@ def data_section(part: DataPart, phrases: Phrases) -> Section:
         blocks += _rest(part.n_unreadable, len(part.unreadable), phrases)
     for title, count, clusters in (
         ("leaks", part.n_leaks, part.leaks),
-        ("two_labels", part.n_two_labels, part.two_labels),
+        (two_labels, part.n_two_labels, part.two_labels),
         ("copies", part.n_near, part.copies),
         ("augmented", part.n_originals, part.augmented),
     ):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -19,13 +20,14 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest, Model, open_model, read_manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import read_examples
-from tellapart.data.targets import KINDS
+from tellapart.data.targets import KINDS, Boxes
 from tellapart.errors import DataError, MissingExtra, ModelFileError, SettingsError
 from tellapart.explanation.activation import ClassActivation
 from tellapart.explanation.decomposition import StageMaps
 from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
+from tellapart.runs.answered_boxes import BOX_LINES, BoxTable, read_box_lines
 from tellapart.runs.moved import find_moved, with_new_paths
 from tellapart.runs.reading import PredictionTable, read_json, read_predictions
 from tellapart.runs.run import MARKER
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
     from tellapart.models.staged import StagedNetwork
 
 MODEL, WEIGHTS, RECIPE, EXAMPLES = "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv"
-_FILES = (RECIPE, "metrics.json", "audit.json", EXAMPLES, "predictions.csv", MODEL)  # of every finished run
+TABLE = "predictions.csv"
+_FILES = (RECIPE, "metrics.json", "audit.json", EXAMPLES, MODEL)  # of every finished run, and TABLE or BOX_LINES
 _NAMED = 10  # classes that a message lists
 _ALIKE = 0.01  # of the largest logit; more means that the weights are another network's
 _INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam, stages and occlusion"
@@ -135,14 +138,27 @@ class OpenRun:
     @cached_property
     def predictions(self) -> PredictionTable:
         """The test split and what was said of it. Raises: DataError, StorageError."""
-        path, told = self.folder / "predictions.csv", self.metrics["test"].get("n")
-        table = read_predictions(path, self.classes)
-        if len(table.paths) != told:
+        table = read_predictions(self.folder / TABLE, self.classes)
+        self._check_count(table.source, len(table.paths), "rows")
+        return replace(table, paths=[self._now(one) for one in table.paths])
+
+    @cached_property
+    def box_predictions(self) -> BoxTable:
+        """The same of a run that finds boxes. Raises: DataError, StorageError."""
+        table = read_box_lines(self.folder / BOX_LINES, self.classes)
+        self._check_count(table.source, len(table.paths), "lines")
+        return replace(table, paths=[self._now(one) for one in table.paths])
+
+    def _check_count(self, source: Path, found: int, parts: str) -> None:
+        told = self.metrics["test"].get("n")
+        if found != told:
             raise DataError(
-                f"{path} has {len(table.paths):,} rows; metrics.json tells of {told} test pictures. "
+                f"{source} has {found:,} {parts}; metrics.json tells of {told} test pictures. "
                 "Copy the whole run again, or train again."
             )
-        return replace(table, paths=[Path(self._moved.get(str(one), one)) for one in table.paths])
+
+    def _now(self, path: Path) -> Path:
+        return Path(self._moved.get(str(path), path))
 
     def class_index(self, name: str) -> int:
         """The column of a class. Raises: SettingsError with the names that are near."""
@@ -257,12 +273,18 @@ def open_finished(folder: Path, *, pictures: Path | None = None) -> OpenRun:
             f"the run {folder} is unfinished; only a finished run has results to show. "
             f"Go on with it: tellapart train --resume {folder}"
         )
-    missing = [name for name in _FILES if not (folder / name).is_file()]
+    _check_there(folder, _FILES)
+    run = OpenRun(folder, pictures=pictures)
+    boxes = KINDS[run.manifest.task] is Boxes
+    _check_there(folder, (BOX_LINES if boxes else TABLE,))
+    for part in ("metrics", "box_predictions" if boxes else "predictions", "settings", "audit", "examples"):
+        getattr(run, part)
+    return run
+
+
+def _check_there(folder: Path, names: Sequence[str]) -> None:
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise SettingsError(
             f"the run {folder} lacks {', '.join(missing)}, which a finished run has. Copy the whole folder, or train again."
         )
-    run = OpenRun(folder, pictures=pictures)
-    for part in ("metrics", "predictions", "settings", "audit", "examples"):
-        getattr(run, part)
-    return run

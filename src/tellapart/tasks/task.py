@@ -46,7 +46,12 @@ __all__ = ["Task"]
 
 
 class Telling(Protocol):
-    """A test in words, for a terminal; a module with these functions is one."""
+    """A test in words, for a terminal; a module with these is one."""
+
+    @property
+    def KEPT(self) -> Mapping[str, str]:
+        """What a network came to be, by strategy."""
+        ...
 
     def summary(self, metrics: Mapping[str, Any]) -> list[str]:
         """What a person wants to know first of metrics.json."""

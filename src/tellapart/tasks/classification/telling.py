@@ -7,9 +7,11 @@ from typing import Any
 
 from tellapart.evaluation.abstention import most_useful
 from tellapart.evaluation.chance import told
+from tellapart.evaluation.choosing import LINEAR_KEPT
 from tellapart.reporter import figure, percent
 
 _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "top_5", "auroc", "log_loss", "brier")
+KEPT = LINEAR_KEPT
 _MOST_CLASSES = 20  # that the table shows
 
 

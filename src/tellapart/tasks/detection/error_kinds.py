@@ -73,7 +73,7 @@ def _judge(answers: Sequence[Answered], truths: Sequence[TrueBoxes], matches: Se
         for place in np.flatnonzero(found < 0).tolist():
             truth = truths[picture[place]]
             row = box_overlaps(answers[picture[place]].boxes[source[place]][None], truth.boxes, truth.crowd)[0]
-            kind[place], meant = _kind(np.where(truth.ignored, 0.0, row), truth.labels == number)
+            kind[place], meant = kind_of_error(np.where(truth.ignored, 0.0, row), truth.labels == number)
             box[place] = first[picture[place]] + meant if meant >= 0 else -1
         scores.append(one.scores[counts])
         parts.append((np.full(len(picture), number), picture, found >= 0, kind, box))
@@ -87,7 +87,7 @@ def _judge(answers: Sequence[Answered], truths: Sequence[TrueBoxes], matches: Se
     )
 
 
-def _kind(row: Doubles, own: Flags) -> tuple[str, int]:
+def kind_of_error(row: Doubles, own: Flags) -> tuple[str, int]:
     """The kind of an error by its overlaps with the true boxes [R], and the box that it stands for; -1: none."""
     same, other = np.where(own, row, 0.0), np.where(own, 0.0, row)
     best_same, best_other = float(same.max(initial=0.0)), float(other.max(initial=0.0))

@@ -24,6 +24,11 @@ _KINDS = {
     "background": "where nothing is",
     "missed": "missed",
 }
+KEPT = {
+    "probe": "a detector on the frozen backbone",
+    "finetune": "the first answer's detector, trained on with the upper stages of its backbone",
+    "scratch": "a detector trained from random weights",
+}
 _MOST_CLASSES = 20  # that the table shows
 _LEAST_LOST = 0.005  # of average precision, that a kind of error is told for
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tellapart.evaluation.chance import told
+from tellapart.evaluation.choosing import LINEAR_KEPT
 from tellapart.reporter import figure, percent
 
 _SCORES = (
@@ -17,6 +18,7 @@ _SCORES = (
     "label_ranking_average_precision",
     "log_loss",
 )
+KEPT = LINEAR_KEPT
 _MOST_CLASSES = 20  # that the table shows
 
 
