@@ -14,8 +14,8 @@ from typing import Protocol
 class Reporter(Protocol):
     """Receives progress and messages."""
 
-    def step(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Open a step of `total` units; the callable is told how many more are done."""
+    def step(self, title: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        """Open a step of `total` units, None where nobody knows; the callable is told how many more are done."""
         ...
 
     def say(self, text: str) -> None:
@@ -31,7 +31,7 @@ class Silent:
     """A Reporter that shows nothing: for Python callers and `--quiet`."""
 
     @contextlib.contextmanager
-    def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    def step(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         """Count nothing."""
         yield lambda count: None
 

@@ -104,3 +104,12 @@ def test_boxes_apart_or_turned_over_share_nothing() -> None:
     assert overlaps(first, second).tolist() == [[0, 0, 0]] * 2
     assert overlaps(first, first).tolist() == [[1, 0], [0, 0]]
     assert overlaps(second[:0], second).shape == (0, 3)
+
+
+def test_an_overlap_is_a_share_whatever_the_unit_and_the_type() -> None:
+    """In pixels as in shares of a picture's side, and in double precision."""
+    boxes, _ = _given(3, places=60)
+    exact = box_iou(*(torch.from_numpy(boxes).double() for _ in range(2))).numpy()
+    np.testing.assert_allclose(overlaps(boxes / 1024, boxes / 1024), exact, rtol=1e-12)
+    np.testing.assert_array_equal(overlaps(boxes, boxes.astype(np.float64)), overlaps(boxes.astype(np.float64), boxes))
+    assert overlaps(boxes, boxes).dtype == np.float64

@@ -204,6 +204,13 @@ def test_a_picture_that_could_not_be_read_keeps_its_row() -> None:
     assert [len(one) for one in together.boxes] == [len(one) for one in together.scores] == [2, 0, 0]
     assert together.labels == (("cat", "dog"), (), ())
     assert together.errors == ("", "", "cut short")
+    assert together.counts == ({"cat": 1, "dog": 1}, {}, {})
+    assert [(row["path"], row["label"], row["right"]) for row in together.to_rows()] == [
+        ("", "cat", 50),
+        ("", "dog", 100),
+    ]
+    assert list(together.to_rows()[1]) == ["path", "label", "score", "left", "top", "right", "bottom"]
+    assert together.to_rows()[1]["score"] == pytest.approx(0.4)
     nothing_found = OWN.read({"boxes": [], "width": 1, "height": 1}, path="", classes=CLASSES, told={})
     for answer in (broken, nothing_found):
         with pytest.raises(ValueError, match="^there is no class to show") as fault:
@@ -211,6 +218,19 @@ def test_a_picture_that_could_not_be_read_keeps_its_row() -> None:
         assert str(fault.value) == (
             "there is no class to show of a picture that could not be read, or in which nothing was found"
         )
+
+
+def test_a_picture_that_could_not_be_read_has_tensors_of_nothing() -> None:
+    first, second = decided()
+    broken = OWN.unread("cut short", classes=CLASSES)
+    tensors = OWN.tensors([broken, second, broken, first])
+    assert np.asarray(tensors["detection_boxes"]).shape == (4, 3, 4)
+    np.testing.assert_array_equal(tensors["detection_classes"], [[0, 0, 0], [3, 0, 0], [0, 0, 0], [1, 2, 1]])
+    np.testing.assert_array_equal(tensors["num_detections"], [0, 1, 0, 3])
+    assert np.asarray(tensors["class_scores"]).shape == (4, 3)
+    alone = OWN.tensors([broken])
+    assert np.asarray(alone["detection_boxes"]).shape == (1, 1, 4)
+    assert [np.asarray(alone[name]).shape for name in ("num_detections", "class_scores")] == [(1,), (1, 3)]
 
 
 def test_what_is_told_is_counted() -> None:

@@ -8,10 +8,13 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 import tellapart
+from tellapart.errors import SettingsError
+from tests.answers.made_detector import CLASSES, detector_bytes, draw_things
 
 
 def test_every_kind_of_picture_gets_the_same_answer(tiny_model: Path, colours: Path) -> None:
@@ -36,6 +39,25 @@ def test_a_model_travels_to_other_processes(tiny_model: Path, colours: Path, tmp
         there = pool.map(model.predict, [str(colours)])[0]
     np.testing.assert_array_equal(there.probabilities, wanted.probabilities)
     assert (there.labels, there.classes) == (wanted.labels, wanted.classes)
+
+
+def test_found_boxes_are_those_of_each_picture_and_thresholds_travel_along(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(detector_bytes())
+    blue, red = CLASSES
+    things = [(blue, 64, 2, 100, 50), (red, 10, 20, 60, 40)]
+    picture = np.asarray(Image.open(draw_things(tmp_path / "a.png", (128, 64), things)))
+    model = tellapart.load(path, thresholds={red: 0.5})
+    for one in (model, pickle.loads(pickle.dumps(model))):
+        found = one.predict([picture, np.zeros_like(picture), b"no"])
+        assert found.labels == ((blue, red), (), ())
+        np.testing.assert_allclose(found.boxes[0], [[64, 2, 100, 50], [10, 20, 60, 40]], atol=1e-3)
+        assert [boxes.shape for boxes in found.boxes] == [(2, 4), (0, 4), (0, 4)]
+        assert found.scores[0].tolist() == [0.75, 0.5]
+        assert found.errors == ("", "", "not a picture in a known format")
+    assert tellapart.load(path).predict(picture).labels == ((blue,),)
+    with pytest.raises(SettingsError, match="^the threshold is for 'dog', which is none of the model's classes"):
+        tellapart.load(path, thresholds={"dog": 0.5})
 
 
 def test_a_private_address_is_asked_only_if_allowed(tiny_model: Path) -> None:

@@ -29,6 +29,12 @@ def test_plain_lines_go_to_standard_error_only(capsys: pytest.CaptureFixture[str
     assert captured.err.endswith("! careful\n")
 
 
+def test_a_step_of_which_nobody_knows_the_end_says_how_much_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with make_reporter(quiet=False).step("Reading", None) as advance:
+        advance(3)
+    assert capsys.readouterr().err.startswith("Reading: 3 in 0.0 s")
+
+
 def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = make_reporter(quiet=True)
     assert isinstance(reporter, Silent)

@@ -18,6 +18,8 @@ PATHS = [
     "set/deep/IMG_1.2.png",
     "set/train/labels/a.txt",
     "set/data.yaml",
+    "set/deep/z.png",
+    "set/z.png",
 ]
 
 
@@ -42,6 +44,8 @@ def files() -> BoxFiles:
         ("B.JPG", "set/valid", "set/valid/images/B.JPG"),
         ("A.PNG", "set/train", "set/train/images/a.png"),
         ("IMG_1.2", "set", "set/deep/IMG_1.2.png"),
+        ("z", "set/Annotations", "set/z.png"),
+        ("z", "set/Annotations/deep", "set/deep/z.png"),
         ("IMG_1", "set", None),
         ("IMG_1.3", "set", None),
         ("../../../etc/passwd", "set", None),

@@ -215,6 +215,35 @@ def test_every_split_has_a_picture_without_a_class_where_that_can_be(seed: int) 
         assert min(pictures.counts(splits, name)) >= 1
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_one_picture_of_a_group_without_a_class_is_enough(seed: int) -> None:
+    """Three groups hold one, and then one that shows a; all others show a alone."""
+    pictures = Pictures().add("a|b", 24)
+    for name in ("one", "two", "three"):
+        pictures.add("b", group=name).add("a|b", group=name)
+    assert sorted(pictures.split(seed=seed)[-6::2]) == sorted(SPLITS)
+
+
+def test_in_the_smallest_tables_every_class_is_in_every_split_or_it_is_said() -> None:
+    """What is moved to one split for a class must not leave another without it."""
+    outcomes: Counter[str] = Counter()
+    for seed in range(300):
+        generator = random.Random(seed)
+        pictures = Pictures()
+        for _ in range(generator.randint(4, 9)):
+            pictures.add("|".join(name for name in "abc" if generator.random() < 0.6))
+        try:
+            splits = pictures.split(seed=seed)
+        except DataError as fault:
+            outcomes["few" if "different picture" in str(fault) else "tangled"] += 1
+            assert "different picture" in str(fault) or "cannot be in" in str(fault)
+            continue
+        outcomes["split"] += 1
+        shown = {name for text in pictures.sets for name in text.split("|") if name}
+        assert all(min(pictures.counts(splits, name)) >= 1 for name in shown), (seed, splits)
+    assert min(outcomes[kind] for kind in ("few", "tangled", "split")) > 1
+
+
 def test_what_is_not_known_counts_neither_way() -> None:
     known = Pictures().add("a", 20).add("b", 20)
     vague = Pictures().add("a|?b", 20).add("b|?a", 20)
@@ -350,5 +379,9 @@ def test_too_few_pictures_are_refused(pictures: Pictures, words: str) -> None:
 def test_classes_that_share_their_groups_may_leave_no_way() -> None:
     """Four groups, three of each class: a is in 1 2 3, b in 1 2 4, c in 1 3 4. No way to give each split all three."""
     pictures = Pictures().add("a|b|c").add("a|b").add("a|c").add("b|c")
-    with pytest.raises(DataError, match=r"class '.' cannot be in \w+ and in the other splits at once"):
+    with pytest.raises(DataError, match=r"class '.' cannot be in \w+ and in the other splits at once") as fault:
         pictures.split()
+    assert str(fault.value).endswith(
+        " and in the other splits at once, since pictures of one group stay together and its groups are needed elsewhere. "
+        "Add pictures of other groups, or remove the class."
+    )

@@ -43,6 +43,23 @@ def split(
     )
 
 
+def test_added_pictures_join_their_group_or_are_trained_on() -> None:
+    targets = [shown(cat=1 + index % 3) for index in range(40)]
+    hashes = [digest(str(index)) for index in range(44)]
+    own = split(targets)
+    tested, validated = own.index("test"), own.index("validation")
+    groups = [*hashes[:40], hashes[tested], hashes[validated], "new", "new"]
+    found = assign_boxes(
+        targets=[*targets, *[shown(cat=1)] * 4],
+        content_hashes=hashes,
+        groups=groups,
+        given=[None] * 44,
+        seed=0,
+        added=[False] * 40 + [True] * 4,
+    )
+    assert found == [*own, "test", "validation", "train", "train"]
+
+
 def boxes_of(targets: Sequence[Boxes], splits: Sequence[Split]) -> dict[str, list[float]]:
     """Class -> share of its boxes in train, validation and test; "" for the pictures without any."""
     found: Counter[tuple[str, Split]] = Counter()

@@ -14,11 +14,13 @@ from tellapart.errors import DataError
 from tellapart.evaluation.calibration import (
     HIGHEST_TEMPERATURE,
     LOWEST_TEMPERATURE,
+    apply_in_place,
     apply_temperature,
     calibration_error,
     fit_class_biases,
     fit_temperature,
     softmax,
+    surest_of,
 )
 
 
@@ -211,3 +213,20 @@ def test_very_many_classes_need_little_more_memory_than_their_probabilities() ->
     for rows in (slice(0, 400), slice(1_800, None)):  # the last part is shorter than the others
         assert_array_equal(found[rows], softmax(logits[rows].astype(np.float64) / 0.7).astype(np.float32))
     assert_array_equal(apply_temperature(logits[0], 0.7), found[0])
+
+
+def test_in_place_the_probabilities_are_the_same_to_the_last_bit() -> None:
+    logits = np.random.default_rng(0).normal(size=(700, 1_700)).astype(np.float32)
+    expected, held = apply_temperature(logits, 1.7), logits
+    assert apply_in_place(logits, 1.7) is held
+    assert_array_equal(held, expected)
+
+
+def test_what_is_named_without_the_biases_is_that_of_all_at_once() -> None:
+    generator = np.random.default_rng(0)
+    logits, biases = generator.normal(size=(700, 1_700)).astype(np.float32), generator.normal(size=1_700)
+    whole = apply_temperature(logits - biases, 1.0)
+    found = surest_of(logits, biases)
+    assert_array_equal(found.chances, whole.max(axis=1))
+    assert_array_equal(found.classes, whole.argmax(axis=1))
+    assert not np.array_equal(found.classes, logits.argmax(axis=1))

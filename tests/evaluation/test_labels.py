@@ -75,12 +75,13 @@ def test_the_arrays_type_does_not_change_the_answer() -> None:
 
 
 def test_of_equally_probable_labels_the_first_are_named() -> None:
-    # Every other of the sixty reaches class 1's threshold, (0.8 + 0.9) / 2 of those labelled so: thirty are named.
+    # Two of three reach class 1's threshold, 0.8: sixty are named, the thirty least probable ones, and the first with 0.2.
     sure = [[0.9, 0.05, 0.05]] * 90 + [[0.1, 0.8, 0.1]] * 30 + [[0.05, 0.05, 0.9]] * 30
-    doubtful = [[0.2, 0.8, 0.0], [0.2, 0.45, 0.35]] * 30
-    labels = np.array([0] * 90 + [1] * 30 + [2] * 30 + [0] * 60)
-    report = examine_labels(np.array(sure + doubtful), labels, scattered(210))
-    assert [doubt.row for doubt in report.wrong] == list(range(150, 180))
+    doubtful = [[0.2, 0.8, 0.0], [0.2, 0.45, 0.35], [0.1, 0.9, 0.0]] * 30
+    labels = np.array([0] * 90 + [1] * 30 + [2] * 30 + [0] * 90)
+    report = examine_labels(np.array(sure + doubtful), labels, scattered(240))
+    least = list(range(152, 240, 3))
+    assert [doubt.row for doubt in report.wrong] == least + [row for row in range(150, 195) if row not in least]
 
 
 def test_only_the_ten_nearest_count() -> None:

@@ -20,6 +20,7 @@ from sklearn.metrics import (
 )
 
 from tellapart.errors import DataError
+from tellapart.evaluation.calibration import Surest
 from tellapart.evaluation.intervals import wilson
 from tellapart.evaluation.metrics import MOST_CROSSED, confusions, evaluate
 
@@ -243,9 +244,10 @@ def test_a_probability_of_zero_leaves_the_loss_finite() -> None:
 
 
 def test_the_calibration_error_is_given_before_and_after() -> None:
+    before = certain(PREDICTED, 3, share=0.9)
     found = evaluate(
         certain(PREDICTED, 3, share=0.6),
-        certain(PREDICTED, 3, share=0.9),
+        Surest(before.max(axis=1), before.argmax(axis=1)),
         LABELS,
         classes=THREE,
         groups=None,
@@ -253,6 +255,28 @@ def test_the_calibration_error_is_given_before_and_after() -> None:
     )
     assert found["calibration_error"]["before"] == pytest.approx(0.3, rel=1e-5)
     assert found["calibration_error"]["after"] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_some_of_the_pictures_are_scored_as_if_there_were_no_others(grouped: bool) -> None:
+    probabilities, labels = random_test(120, 7, seed=5)
+    rows = np.flatnonzero(np.arange(120) % 3)
+    groups = np.arange(120) // 5 if grouped else None
+    before = Surest(probabilities.max(axis=1) ** 2, probabilities.argmin(axis=1))
+    names = [f"c{number}" for number in range(7)]
+    found = evaluate(probabilities, before, labels, rows=rows, classes=names, groups=groups, seed=0)
+    alone = evaluate(
+        probabilities[rows],
+        Surest(before.chances[rows], before.classes[rows]),
+        labels[rows],
+        classes=names,
+        groups=None if groups is None else groups[rows],
+        seed=0,
+    )
+    assert found == alone
+    assert found["n"] == 80
+    with pytest.raises(DataError, match="0 test pictures"):
+        evaluate(probabilities, before, labels, rows=rows[:0], classes=names, groups=groups, seed=0)
 
 
 def test_a_seed_repeats_every_number() -> None:

@@ -34,7 +34,7 @@ def weighted(probabilities: Doubles, labels: NDArray[np.int64], weights: Doubles
 def test_two_classes_by_hand() -> None:
     # Positives 0.9, 0.4 against negatives 0.4, 0.1: 1 + 1 + 0.5 + 1 of 4 pairs.
     second = np.array([0.9, 0.4, 0.4, 0.1])
-    assert auroc(np.stack([1 - second, second], axis=1), np.array([1, 1, 0, 0])) == pytest.approx(3.5 / 4)
+    assert auroc(np.stack([1 - second, second]), np.array([1, 1, 0, 0])) == pytest.approx(3.5 / 4)
 
 
 def test_ranks_by_hand() -> None:
@@ -63,7 +63,7 @@ def test_one_class_is_ranked_as_by_scikit_learn(digits: int, kind: type, share: 
 
 def test_more_classes_are_the_mean_of_each_against_the_rest() -> None:
     probabilities, labels = scores(90, 3, seed=0)
-    assert auroc(probabilities, labels) == pytest.approx(weighted(probabilities, labels, np.ones(90)))
+    assert auroc(probabilities.T, labels) == pytest.approx(weighted(probabilities, labels, np.ones(90)))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -71,17 +71,19 @@ def test_every_resample_has_the_area_that_its_weights_give(classes: int) -> None
     probabilities, labels = scores(120, classes, seed=1)
     groups = np.arange(120) // 4
     counts = np.random.default_rng(2).multinomial(30, np.full(30, 1 / 30), size=20).astype(np.float32)
-    found = auroc_of_resamples(probabilities, labels, groups)(counts)
+    found = auroc_of_resamples(probabilities.T, labels, groups)(counts)
     expected = [weighted(probabilities, labels, row[groups]) for row in counts]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_resample_without_a_class_has_no_area() -> None:
     probabilities, labels = scores(4, 2, seed=3)
-    found = auroc_of_resamples(probabilities, labels, np.arange(4))(np.array([[2, 0, 2, 0], [1, 1, 1, 1]], np.float32))
+    found = auroc_of_resamples(probabilities.T, labels, np.arange(4))(
+        np.array([[2, 0, 2, 0], [1, 1, 1, 1]], np.float32)
+    )
     assert np.isnan(found[0])
-    assert found[1] == pytest.approx(auroc(probabilities, labels))
-    one_pair = auroc_of_resamples(np.array([[0.3, 0.7], [0.6, 0.4]]), np.array([1, 0]), np.arange(2))
+    assert found[1] == pytest.approx(auroc(probabilities.T, labels))
+    one_pair = auroc_of_resamples(np.array([[0.3, 0.6], [0.7, 0.4]]), np.array([1, 0]), np.arange(2))
     assert one_pair(np.ones((1, 2), dtype=np.float32)).tolist() == [1.0]
 
 
@@ -92,7 +94,7 @@ def test_the_linear_formula_of_large_tests_is_close_to_the_exact_one(size: int) 
     generator = np.random.default_rng(5)
     count = 12_000 // size
     counts = generator.multinomial(count, np.full(count, 1 / count), size=8).astype(np.float32)
-    found = auroc_of_resamples(probabilities, labels, groups)(counts)
+    found = auroc_of_resamples(probabilities.T, labels, groups)(counts)
     expected = np.array([weighted(probabilities, labels, row[groups]) for row in counts])
     assert expected.std() > 5e-4
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -100,10 +102,10 @@ def test_the_linear_formula_of_large_tests_is_close_to_the_exact_one(size: int) 
 
 def test_the_interval_is_as_wide_as_hanley_and_mcneil_say() -> None:
     probabilities, labels = scores(400, 2, seed=6, digits=12)
-    areas = auroc_of_resamples(probabilities, labels, np.arange(400))
+    areas = auroc_of_resamples(probabilities.T, labels, np.arange(400))
     interval = bootstrap(lambda counts: {"auroc": areas(counts)}, group_count=400, seed=0)["auroc"]
     assert interval is not None
-    area = auroc(probabilities, labels)
+    area = auroc(probabilities.T, labels)
     # Hanley and McNeil 1982, Radiology 143:29-36, equation 1.
     both_above, both_below = area / (2 - area), 2 * area**2 / (1 + area)
     variance = (area * (1 - area) + 199 * (both_above - area**2) + 199 * (both_below - area**2)) / 200**2
@@ -133,7 +135,7 @@ def test_up_to_thirty_million_steps_it_is_exact_and_above_linear(count: int, exa
     probabilities, labels = scores(count, 3, seed=7)
     groups = np.arange(count) // 2
     counts = np.random.default_rng(8).multinomial(count // 2, np.full(count // 2, 2 / count), size=3).astype(np.float32)
-    found = auroc_of_resamples(probabilities, labels, groups)(counts)
+    found = auroc_of_resamples(probabilities.T, labels, groups)(counts)
     exactly, linearly = (
         np.array([area(probabilities, labels, row[groups]) for row in counts]) for area in (weighted, placed)
     )
@@ -151,7 +153,7 @@ def test_the_linear_area_stays_within_its_bounds() -> None:
     ]  # one mistake: drawn often it would cost, drawn never it would gain more than there is
     counts = np.ones((2, 30_002), dtype=np.float32)
     counts[:, 0] = [0, 30_002]
-    found = auroc_of_resamples(probabilities, labels, np.arange(30_002))(counts)
+    found = auroc_of_resamples(probabilities.T, labels, np.arange(30_002))(counts)
     assert found[0] == pytest.approx(1.0, abs=1e-6)
     assert found[0] <= 1.0
     assert found[1] >= 0.0

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
-from tellapart.errors import ForeignCheckpoint
-from tellapart.runs.run import Run, replan, resume_run, start_run
+from tellapart.errors import ForeignCheckpoint, StorageError
+from tellapart.runs.run import MARKER, Run, recipe_text, replan, resume_run, start_run
 from tellapart.settings.reading import make_settings, read_recipe
 
 
@@ -54,6 +54,38 @@ def test_a_plan_is_in_the_recipe_that_a_resumed_run_reads(run: Run) -> None:
     assert (again.settings.loop.epochs, again.settings.finetune.views, again.settings.finetune.unfreeze) == (7, 3, "2")
     assert read_recipe(run.folder / "recipe.toml")["loop"]["epochs"] == 7
     again.release()
+
+
+def test_a_resumed_run_knows_that_it_was_planned(run: Run) -> None:
+    run.release()
+    assert not run.planned
+    told_how_long = run.settings.model_copy(update={"loop": run.settings.loop.model_copy(update={"epochs": 7})})
+    (run.folder / "recipe.toml").write_text(recipe_text(told_how_long), encoding="utf-8")
+    again = resume_run(run.folder)
+    assert (again.settings.loop.epochs, again.planned) == (7, False)  # told by a person, and stopped before the plan
+    planned = replan(again, epochs=7, views=3)
+    assert planned.planned
+    planned.log("planned", epochs=7)
+    with (run.folder / "log.jsonl").open("a") as file:
+        file.write('"planned"\n[1]\n{"event": "epo')
+    again.release()
+    third = resume_run(run.folder)
+    third.release()
+    assert third.planned
+
+
+def test_what_a_resumed_run_needs_outlives_the_marker(run: Run) -> None:
+    """A marker without it would be a run that has nothing to go on from."""
+    scaffold, marker = run.folder / "checkpoints", run.folder / MARKER
+    scaffold.mkdir()
+    marker.unlink()
+    marker.mkdir()  # which cannot be unlinked
+    with pytest.raises(StorageError):
+        run.finish()
+    assert scaffold.exists()
+    marker.rmdir()
+    run.finish()
+    assert not scaffold.exists()
 
 
 def test_a_discarded_run_leaves_nothing(run: Run) -> None:

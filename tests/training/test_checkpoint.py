@@ -91,6 +91,18 @@ def test_two_are_kept_with_the_best_weights_that_they_name(folder: Path) -> None
     ]
 
 
+def test_one_that_is_written_anew_leaves_the_one_before(folder: Path) -> None:
+    checkpoints = _open(folder)
+    for epoch, best in ((1, 1), (2, 2), (2, 2), (2, 2)):
+        _save(checkpoints, epoch, best=best)
+    assert _names(folder) == [
+        "best-00001.safetensors",
+        "best-00002.safetensors",
+        "checkpoint-00001-0000000.safetensors",
+        "checkpoint-00002-0000000.safetensors",
+    ]
+
+
 def test_what_a_kill_left_and_what_is_not_ours(folder: Path) -> None:
     _save(_open(folder), 1)
     (folder / ".checkpoint-00001-0000004.safetensors.123.part").write_bytes(b"half")

@@ -45,12 +45,14 @@ def solved(
     return *basis.raw(solution.parameters), solution.converged
 
 
+# So close to the minimum the oracle's last step gains nothing that its arithmetic could show, on some processors.
 @pytest.mark.parametrize(
     ("count", "features"),
     [(300, 12), (60, 80), (80, 80), (2500, 20)],
     ids=["more pictures", "fewer pictures than features", "as many", "several strips"],
 )
 @pytest.mark.parametrize("strength", [1.0, 0.01, 0.0001])
+@pytest.mark.filterwarnings("ignore:The line search algorithm did not converge", "ignore:Line Search failed")
 def test_the_minimum_is_the_one_that_scikit_learn_finds(count: int, features: int, strength: float) -> None:
     vectors, targets = made(count, features, 3, seed=1)
     weights, biases, converged = solved(vectors, 2 * targets.T - 1, np.full(3, strength))
@@ -63,6 +65,7 @@ def test_the_minimum_is_the_one_that_scikit_learn_finds(count: int, features: in
         np.testing.assert_allclose(found, expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.filterwarnings("ignore:The line search algorithm did not converge", "ignore:Line Search failed")
 def test_what_is_not_known_counts_neither_way_and_weights_count_as_told() -> None:
     vectors, targets = made(300, 12, 2, seed=2)
     generator = np.random.default_rng(3)

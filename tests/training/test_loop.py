@@ -108,8 +108,8 @@ def _clock() -> Callable[[], float]:
     return lambda: float(next(ticks))
 
 
-def test_a_deadline_stops_at_a_step_and_resuming_goes_on(toy: ModuleType, tmp_path: Path) -> None:
-    whole, fitted = toy.train(epochs=3)
+def test_a_deadline_stops_at_a_step_and_that_is_the_end(toy: ModuleType, tmp_path: Path) -> None:
+    whole, _ = toy.train(epochs=3)
     steps: list[Any] = []
     network, cut = toy.train(epochs=3, folder=tmp_path, deadline=80.0, now=_clock(), on_step=steps.append)
     assert cut.stopped == "budget"
@@ -118,16 +118,36 @@ def test_a_deadline_stops_at_a_step_and_resuming_goes_on(toy: ModuleType, tmp_pa
     assert cut.best_epoch == max(epoch.number for epoch in cut.history)
     assert toy.digest(network) != toy.digest(whole)
     assert toy.validate(network)[0] == pytest.approx(min(epoch.validation_loss for epoch in cut.history))
-    resumed, again = toy.train(epochs=3, folder=tmp_path)
-    assert again.stopped == "finished"
-    assert toy.digest(resumed) == toy.digest(whole)
-    assert toy.curve(again) == toy.curve(fitted)
+    steps.clear()
+    resumed, again = toy.train(epochs=3, folder=tmp_path, on_step=steps.append)  # killed while it was tested, say
+    assert steps == []
+    assert (again.stopped, again.history) == ("budget", cut.history)
+    assert toy.digest(resumed) == toy.digest(network)
+
+
+def test_a_deadline_that_has_passed_between_two_epochs_is_the_end_too(toy: ModuleType, tmp_path: Path) -> None:
+    train = functools.partial(toy.train, epochs=3, folder=tmp_path, save_steps=5)
+    with pytest.raises(toy.Killed):
+        train(on_step=toy.killed_at((3, 1)))
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept[-2:] == ["checkpoint-00001-0000010.safetensors", "checkpoint-00002-0000000.safetensors"]
+    steps: list[Any] = []
+    ended, late = train(deadline=0.0, on_step=steps.append)
+    again, later = train(on_step=steps.append)
+    assert steps == []
+    assert (late.stopped, later.stopped, late.best_epoch) == ("budget", "budget", 2)
+    assert toy.digest(ended) == toy.digest(again)
 
 
 @pytest.mark.parametrize("deadline", [0.0, 9.0])
-def test_a_deadline_before_the_end_of_the_first_epoch(toy: ModuleType, deadline: float) -> None:
-    _, fitted = toy.train(deadline=deadline, now=_clock())
+def test_a_deadline_before_the_end_of_the_first_epoch(toy: ModuleType, tmp_path: Path, deadline: float) -> None:
+    _, fitted = toy.train(folder=tmp_path, deadline=deadline, now=_clock())
     assert (fitted.stopped, fitted.best_epoch, fitted.history) == ("budget", 0, ())
+    assert any(tmp_path.iterdir()) == bool(deadline)  # of no step there is nothing to keep
+    whole, _ = toy.train()
+    resumed, again = toy.train(folder=tmp_path)  # nothing could be tested, so this goes on
+    assert again.stopped == "finished"
+    assert toy.digest(resumed) == toy.digest(whole)
 
 
 def test_progress_tells_the_time_left(toy: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""FoundBoxes boxes in the forms that other programs read. In: pages of boxes. Out: files, as text by name. Next: formulas.py.
+"""Found boxes in the forms that other programs read. In: pages of boxes. Out: texts by name. Next: form_folder.py.
 
 Pascal VOC's XML, COCO's JSON, YOLO's text: for whoever corrects what a model found and trains on it. What is written so, the
 readers of the data room read back as the same boxes, to a hundredth of a pixel. NumPy is not needed, nor anything that learns.
@@ -10,18 +10,15 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 from xml.sax.saxutils import escape
-
-from tellapart.errors import StorageError
-from tellapart.storage import storage_errors, write_bytes
 
 _DECIMALS = 2  # of a pixel
 _SHARES = 7  # decimals of a share of a picture's side: a hundredth of a pixel in 100,000
 _UNWRITTEN = {code: "\ufffd" for code in range(32) if code not in (9, 10, 13)}  # what XML may not hold
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PageBox:
     """One found thing, in pixels of the upright picture."""
 
@@ -43,15 +40,27 @@ class Page:
     boxes: tuple[PageBox, ...] = ()
 
 
-Form = Callable[[Sequence[Page], Sequence[str]], Mapping[str, str]]
+@runtime_checkable
+class FindsBoxes(Protocol):
+    """The Answering of a task that finds boxes."""
+
+    def page(self, answer: Any, *, path: str) -> Page:
+        """The boxes of a picture that could be read, as they are told; `path` as a Page has it."""
 
 
-def voc(pages: Sequence[Page], classes: Sequence[str]) -> dict[str, str]:
-    """An XML for each picture, Annotations/NAME.xml. A picture without boxes has one, too: there is nothing."""
-    return {f"Annotations/{_stem(page)}.xml": _voc_page(page) for page in pages}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxFormat:
+    """How boxes are written: a file for each picture, files for all of them, or both."""
+
+    title: str
+    # Of a picture's path the name of its own file; None: it has none.
+    name: Callable[[str], str] | None
+    text: Callable[[Page, Sequence[str]], str] | None  # a page and the classes -> what stands in it
+    whole: Callable[[Sequence[Page], Sequence[str]], Mapping[str, str]]  # all pages and the classes -> texts by name
+    marks: tuple[str, ...]  # names of what is there once the form was written to a folder
 
 
-def coco(pages: Sequence[Page], classes: Sequence[str]) -> dict[str, str]:
+def _coco_whole(pages: Sequence[Page], classes: Sequence[str]) -> dict[str, str]:
     """One JSON for all, annotations.json; `score` stands beside what COCO has."""
     numbers = {name: number for number, name in enumerate(classes, start=1)}
     annotations: list[dict[str, object]] = []
@@ -76,48 +85,23 @@ def coco(pages: Sequence[Page], classes: Sequence[str]) -> dict[str, str]:
             for image, page in enumerate(pages, start=1)
         ],
         "annotations": annotations,
-        "categories": [{"id": number, "name": name} for name, number in numbers.items()],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(classes, start=1)],
     }
-    return {"annotations.json": json.dumps(content, ensure_ascii=False)}
+    # A name that is no UTF-8 is kept by its numbers, so that it is found again.
+    return {"annotations.json": json.dumps(content, ensure_ascii=any(map(_is_odd, (page.path for page in pages))))}
 
 
-def yolo(pages: Sequence[Page], classes: Sequence[str]) -> dict[str, str]:
-    """A text for each picture, labels/NAME.txt beside images/NAME, and data.yaml, which names the classes."""
-    numbers = {name: number for number, name in enumerate(classes)}
-    texts = {f"labels/{_stem(page).removeprefix('images/')}.txt": _yolo_page(page, numbers) for page in pages}
+def _yolo_whole(pages: Sequence[Page], classes: Sequence[str]) -> dict[str, str]:
+    """data.yaml, which names the classes, and train.txt: a picture that it does not list is not said to show nothing."""
     # JSON's text is YAML's, too.
-    names = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for name, number in numbers.items())
-    return {**texts, "data.yaml": f"train: images\nval: images\nnames:\n{names}"}
+    names = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(classes))
+    return {
+        "train.txt": "".join(f"./{page.path}\n" for page in pages),
+        "data.yaml": f"train: train.txt\nval: train.txt\nnames:\n{names}",
+    }
 
 
-FORMS: Mapping[str, Form] = {"voc": voc, "coco": coco, "yolo": yolo}
-
-
-def write_forms(
-    folder: Path, form: str, pages: Sequence[Page], classes: Sequence[str], *, force: bool = False
-) -> list[Path]:
-    """Write pages into `folder` in one of the FORMS; the files, in the order in which they were written.
-
-    Nothing is written where any of them is there already, unless `force` is set, or would lie outside the folder.
-    Raises: StorageError.
-    """
-    texts = FORMS[form](pages, classes)
-    paths = {folder / name: text for name, text in texts.items()}
-    for path in paths:
-        if not os.path.normpath(path).startswith(os.path.normpath(folder) + os.sep):
-            raise StorageError(
-                f"{str(path)!r} would lie outside {str(folder)!r}. Give pictures that lie in one folder."
-            )
-        if path.exists() and not force:
-            raise StorageError(f"{str(path)!r} exists. Choose another folder, or replace it with --force.")
-    for path, text in paths.items():
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, text.encode("utf-8"))
-    return list(paths)
-
-
-def _voc_page(page: Page) -> str:
+def _voc_page(page: Page, classes: Sequence[str]) -> str:
     things = "".join(
         f"  <object>\n    <name>{_text(box.label)}</name>\n    <pose>Unspecified</pose>\n    <truncated>0</truncated>\n"
         "    <difficult>0</difficult>\n"
@@ -136,7 +120,8 @@ def _voc_page(page: Page) -> str:
     )
 
 
-def _yolo_page(page: Page, numbers: Mapping[str, int]) -> str:
+def _yolo_page(page: Page, classes: Sequence[str]) -> str:
+    numbers = {name: number for number, name in enumerate(classes)}
     lines = []
     for box in page.boxes:
         values = (
@@ -149,9 +134,20 @@ def _yolo_page(page: Page, numbers: Mapping[str, int]) -> str:
     return "".join(lines)
 
 
-def _stem(page: Page) -> str:
+def _yolo_name(path: str) -> str:
+    """In labels/ for a picture in images/, else beside the picture."""
+    stem = _stem(path)
+    inside = stem.removeprefix("images/")
+    return f"{stem}.txt" if inside == stem else f"labels/{inside}.txt"
+
+
+def _stem(path: str) -> str:
     """The path without its extension: two pictures of one name in two folders have two annotations."""
-    return os.path.splitext(page.path)[0].lstrip("/")
+    return os.path.splitext(path)[0].lstrip("/")
+
+
+def _is_odd(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _sides(box: PageBox) -> tuple[float, float, float, float]:
@@ -164,4 +160,23 @@ def _sides(box: PageBox) -> tuple[float, float, float, float]:
 
 
 def _text(text: str) -> str:
-    return escape(text.translate(_UNWRITTEN))
+    return escape(text.translate(_UNWRITTEN).encode("utf-8", "replace").decode())
+
+
+FORMS: Mapping[str, BoxFormat] = {
+    "voc": BoxFormat(
+        title="Pascal VOC's XML",
+        name=lambda path: f"Annotations/{_stem(path)}.xml",
+        text=_voc_page,
+        whole=lambda pages, classes: {},
+        marks=("Annotations",),
+    ),
+    "coco": BoxFormat(title="COCO's JSON", name=None, text=None, whole=_coco_whole, marks=("annotations.json",)),
+    "yolo": BoxFormat(
+        title="YOLO's text files",
+        name=_yolo_name,
+        text=_yolo_page,
+        whole=_yolo_whole,
+        marks=("data.yaml", "train.txt", "labels"),
+    ),
+}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MOST = 10_000  # boxes that a person may send for one picture
+_SIDES = ("left", "top", "right", "bottom")
 _DIGITS = 7  # a float32 carries so many
 
 Told = tuple[str, float, tuple[float, float, float, float]]  # class, score, left, top, right, bottom
@@ -31,6 +33,23 @@ class BoxPredictions:
     classes: tuple[str, ...]  # K, that the model knows
     warnings: tuple[str, ...]  # N, what to know of how the picture was read; "" for nothing
     heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
+
+    def to_rows(self) -> list[dict[str, str | float]]:
+        """One row a box: path, label, score, left, top, right, bottom. None for a picture without boxes, or unread.
+
+        `pandas.DataFrame(predictions.to_rows())` is a table of it.
+        """
+        return [
+            {"path": path, "label": label, "score": float(score), **dict(zip(_SIDES, sides.tolist(), strict=True))}
+            for path, labels, scores, boxes in zip(self.paths, self.labels, self.scores, self.boxes, strict=True)
+            for label, score, sides in zip(labels, scores, boxes, strict=True)
+        ]
+
+    @property
+    def counts(self) -> tuple[dict[str, int], ...]:
+        """How many boxes of each class each picture has; classes without one are left out. In the model's order."""
+        found = map(Counter, self.labels)
+        return tuple({name: one[name] for name in self.classes if one[name]} for one in found)
 
 
 def box_cell(told: Sequence[Told]) -> str:

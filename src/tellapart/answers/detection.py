@@ -26,6 +26,7 @@ from tellapart.answers.answering import (
     Truth,
     told_warning,
 )
+from tellapart.answers.box_forms import Page, PageBox
 from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
 from tellapart.answers.box_tensors import TENSORFLOWS, box_outputs, box_tensors
 from tellapart.answers.boxes import FoundBoxes, find_boxes
@@ -215,6 +216,11 @@ class Detection:
             classes=classes,
             warnings=tuple(one.warning for one in answers),
         )
+
+    def page(self, answer: BoxesAnswer, *, path: str) -> Page:
+        """The boxes that are told of a picture that could be read, for files of annotations."""
+        boxes = tuple(PageBox(name, *sides, score=score) for name, score, sides in answer.told)
+        return Page(path=path, width=answer.width, height=answer.height, boxes=boxes)
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
         """Those of box_tensors.py: TensorFlow's four, and ours. Raises: ValueError for another task's record."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -120,6 +120,23 @@ def build_predictions(
         unknown=None if unknown is None else flags(unknown),
         novelty=None if novelty is None else np.array(novelty, dtype=np.float32),
     )
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write the test split's answers as JSON lines in UTF-8, whole or not at all. Raises: StorageError."""
+    with replacing(path) as file:
+        for row in rows:
+            # Paths that are no valid UTF-8 come as surrogates, and leave as JSON's escapes of these.
+            text = json.dumps(row, ensure_ascii=not _is_unicode(row), separators=(",", ":"))
+            file.write(text.encode() + b"\n")
+
+
+def _is_unicode(row: Mapping[str, Any]) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

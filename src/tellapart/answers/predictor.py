@@ -131,5 +131,8 @@ def _read(source: PathItem | GivenItem, allow_private: bool) -> PictureData:
 
 
 def load_predictor(model: str | os.PathLike[str], thresholds: Thresholds | None = None) -> Predictor:
-    """Open a model.onnx, or a run's folder; `thresholds` are as for Predictor. Raises: ModelFileError, StorageError, SettingsError."""
+    """Open a model.onnx, or a run's folder, with thresholds as Predictor takes them.
+
+    Raises: ModelFileError, StorageError, SettingsError.
+    """
     return Predictor(open_model(Path(model)), thresholds)

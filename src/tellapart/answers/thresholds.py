@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tellapart.errors import SettingsError
+from tellapart.reporter import percent
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
@@ -65,6 +66,22 @@ def with_thresholds(record: TaskRecord, classes: tuple[str, ...], asked: Thresho
             raise SettingsError(f"the threshold is {value:g}; it must be from 0 to 1. Give one such as 0.5.")
     changed = {"thresholds": tuple({**own, **wanted}.values()), "threshold_rule": ASKED}
     return record.model_copy(update=changed)
+
+
+def told_thresholds(own: TaskRecord, used: TaskRecord, classes: tuple[str, ...]) -> str:
+    """Which thresholds of a record are not the model's own, in a sentence or two; "" where all are."""
+    before, now = own.model_dump(), used.model_dump()
+    if before.get("thresholds") == now.get("thresholds"):
+        return ""
+    changed = [
+        f"{name} {percent(asked)} (its own {percent(model)})"
+        for name, model, asked in zip(classes, before["thresholds"], now["thresholds"], strict=True)
+        if asked != model
+    ]
+    more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
+    least = now.get("least_score", 0.0)
+    low = f" The file gives nothing under {percent(least)}." if min(now["thresholds"]) < least else ""
+    return f"Thresholds as asked, not the model's: {', '.join(changed[:_NAMED])}{more}.{low}"
 
 
 def _number(text: str, given: str) -> float:

@@ -26,7 +26,7 @@ class PlainReporter:
         self.say(f"! {text}")
 
     @contextlib.contextmanager
-    def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    def step(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         """A line every ten seconds with the time left, and one at the end."""
         started = shown = time.monotonic()
         done, first = 0, None  # what a stopped run had done comes at once, and says nothing of the pace
@@ -37,13 +37,18 @@ class PlainReporter:
             now = time.monotonic()
             if first is None:
                 first = (now, done) if done > 1 else (started, 0)
-            if now - shown >= _PLAIN_SECONDS and first[1] < done < total:
-                shown = now
+            if now - shown < _PLAIN_SECONDS or done <= first[1]:
+                return
+            shown = now
+            if total is None:
+                self.say(f"{title}: {done:,} so far")
+            elif done < total:
                 left = (now - first[0]) / (done - first[1]) * (total - done)
                 self.say(f"{title}: {done:,} of {total:,}, about {duration(left)} left")
 
         yield advance
-        self.say(f"{title}: {done:,} of {total:,} in {duration(time.monotonic() - started)}")
+        whole = "" if total is None else f" of {total:,}"
+        self.say(f"{title}: {done:,}{whole} in {duration(time.monotonic() - started)}")
 
 
 class BarReporter:
@@ -63,7 +68,7 @@ class BarReporter:
         self._console.print(f"! {text}", style="yellow", markup=False)
 
     @contextlib.contextmanager
-    def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    def step(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         """A bar that stays on the screen when it is full."""
         from rich.progress import (
             BarColumn,

@@ -1,12 +1,12 @@
-"""`tellapart predict MODEL PATH...`. In: a model or a server, files. Out: one row a picture. Next: answers/predictor.py."""
+"""`tellapart predict MODEL PATH...`. In: a model or a server, files. Out: one row a picture, files of boxes. Next: answerer.py."""
 
 from __future__ import annotations
 
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,14 @@ import click
 from tellapart.reporter import counted
 
 if TYPE_CHECKING:
-    from tellapart.answers.answering import Answering
     from tellapart.answers.given import GivenItem
     from tellapart.answers.items import PathItem
+    from tellapart.cli.answerer import Answerer
+    from tellapart.workflows.predict import BoxWriter
 
 NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
-_RETRIES = 8  # a run over thousands of pictures should not end because others kept the server busy for a while
+_ROWS = ("table", "csv", "jsonl")
+_FORMS = ("voc", "coco", "yolo")
 
 
 @click.command(
@@ -36,19 +38,42 @@ Examples:
   tellapart predict model.onnx --list labels.csv       its column of paths
   tellapart predict model.onnx - < cat.jpg
   tellapart predict model.onnx https://example.com/cat.jpg
-  tellapart predict --server http://127.0.0.1:8501 cat.jpg holiday/""",
+  tellapart predict --server http://127.0.0.1:8501 cat.jpg holiday/
+
+\b
+With a model that finds boxes:
+  tellapart predict boxes.onnx holiday/ --draw drawn/ --crops cut/
+  tellapart predict boxes.onnx holiday/ --format coco --out labels/      to correct, and train on
+  tellapart predict boxes.onnx a.jpg --threshold 0.3 --threshold cat=0.5""",
 )
 @click.argument("arguments", nargs=-1, metavar="[MODEL] PATH...")
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="How many classes a picture.")
 @click.option(
     "--format",
     "layout",
-    type=click.Choice(["table", "csv", "jsonl"]),
+    type=click.Choice([*_ROWS, *_FORMS]),
     default="table",
     show_default=True,
-    help="What a row looks like.",
+    help="What a row looks like; or boxes as Pascal VOC, COCO or YOLO have them, into the folder --out.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write to this file instead of the screen. Of voc, coco and yolo a folder: the pictures are copied into it, unless they "
+    "lie in it already.",
+)
+@click.option("--draw", "drawn", type=click.Path(path_type=Path), metavar="FOLDER", help="Pictures with their boxes.")
+@click.option(
+    "--crops", type=click.Path(path_type=Path), metavar="FOLDER", help="What each box covers, a folder a class."
+)
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    metavar="[CLASS=]NUMBER",
+    help="Name a class, or tell a box, from this on, instead of the model's own threshold. One for all, or one for some classes.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there.")
 @click.option(
     "--list",
     "list_file",
@@ -62,70 +87,92 @@ Examples:
 @click.option("--model", "name", metavar="NAME", help="Which of the server's models, where it has several.")
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Holds the key that the server asks for.")
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
-def command(
-    arguments: tuple[str, ...],
-    top: int,
-    layout: str,
-    out: Path | None,
-    list_file: Path | None,
-    allow_private: bool,
-    server: str | None,
-    name: str | None,
-    api_key_file: Path | None,
-    quiet: bool,
-) -> int:
-    """Classify pictures: files, folders, archives, parquet files of pictures, globs, http(s) addresses, or - for standard input: a
-    picture or a list of paths.
+def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool, **flags: Any) -> int:
+    """Classify pictures, or find boxes in them: files, folders, archives, parquet files of pictures, globs, http(s) addresses, or -
+    for standard input: a picture or a list of paths.
 
     MODEL is a model.onnx or a run's folder; without it the newest run here is taken, runs/latest. With --server there is none,
     and all that is named are pictures. A picture that cannot be read gets a row with the reason; the exit code is 2 only when no
     picture could be read.
 
     A picture unlike those trained on is unknown, whatever class comes out; a doubtful one shows all the classes that it
-    may be, as `tellapart info` explains. A multilabel model names every class in the picture, and --top changes nothing.
+    may be, as `tellapart info` explains. A multilabel model names every class in the picture, one of boxes tells every box; --top
+    changes nothing then.
     """
-    from tellapart.cli.asked import items
+    from tellapart.answers.thresholds import read_thresholds
+
+    asked = read_thresholds(thresholds)
+    _check(flags, thresholds)
+    server, name, key_file = flags["server"], flags["name"], flags["api_key_file"]
+    model, paths = _paths(arguments, server, name, key_file, listed=flags["list_file"] is not None, quiet=quiet)
+    from tellapart.cli.answerer import open_model_here, open_server
+
+    private = flags["allow_private"]
+    opened: AbstractContextManager[Answerer] = (
+        open_model_here(model, thresholds=asked, allow_private=private)
+        if server is None
+        else open_server(server, name=name, key_file=key_file, allow_private=private)
+    )
+    with opened as answerer:
+        if answerer.note and not quiet:
+            print(answerer.note, file=sys.stderr)
+        return _predict(answerer, paths, flags, quiet=quiet)
+
+
+def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], *, quiet: bool) -> int:
+    """Answer, write, and say what was done; the exit code. Raises: DataError where there is nothing to answer; StorageError."""
     from tellapart.cli.rows import LAYOUTS
     from tellapart.errors import DataError
 
-    model, paths = _paths(arguments, server, name, api_key_file, listed=list_file is not None, quiet=quiet)
     own: list[str] = []
     notes: list[str] = []
-    with _open(model, server, name, api_key_file, allow_private) as answerer:
-        tally = Counted(answerer.stream(items(paths, list_file, own, notes)))
-        lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, min(top, len(answerer.classes)))
-        if out is None:
-            _print_lines(lines)
-        else:
-            _write_lines(out, lines, tally)
+    out, layout = flags["out"], flags["layout"]
+    writer = _writer(answerer, paths, flags)
+    with _found(paths, flags, own, notes, shown=not quiet and out is not None) as (sources, advance):
+        answers = (
+            answerer.stream(sources)
+            if writer is None
+            else writer.stream(sources, answerer.stream, allow_private=flags["allow_private"])
+        )
+        tally = Counted(answers, advance)
+        try:
+            if layout in _FORMS:
+                for _ in tally:
+                    pass
+            else:
+                top = min(flags["top"], len(answerer.classes))
+                lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, top)
+                _print_lines(lines) if out is None else _write_lines(out, lines, tally, force=flags["force"])
+        except KeyboardInterrupt:
+            if writer is not None and not quiet:
+                print(f"\nstopped; {writer.summary()}", file=sys.stderr)
+            raise
     if not quiet:
         for note in notes:
             print(note, file=sys.stderr)
     if tally.total == 0:
         raise DataError(NOTHING)
-    if own and not quiet:
-        print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
-    if not quiet and (out is not None or tally.failed):
-        where = f"; written to {out}" if out is not None else ""
-        unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
-        print(f"{counted(tally.total, 'picture')}, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
+    if not quiet:
+        _tell(tally, writer, own, out if layout in _ROWS else None)
     return 2 if tally.failed == tally.total else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answerer:
-    """What predicts: a model here, or a server."""
-
-    answering: Answering[Any, Any]
-    classes: tuple[str, ...]
-    stream: Callable[[Iterator[PathItem | GivenItem]], Iterator[Any]]  # pictures -> answers
+def _tell(tally: Counted, writer: BoxWriter | None, own: list[str], out: Path | None) -> None:
+    if own:
+        print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
+    if out is not None or writer is not None or tally.failed:
+        where = f"; written to {out}" if out is not None else ""
+        unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
+        print(f"{counted(tally.total, 'picture')}, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
+    if writer is not None:
+        print(writer.summary(), file=sys.stderr)
 
 
 class Counted:
     """Counts the answers that pass, without keeping them."""
 
-    def __init__(self, answers: Iterable[Any]) -> None:
-        self._answers = answers
+    def __init__(self, answers: Iterable[Any], advance: Callable[[int], None] = lambda count: None) -> None:
+        self._answers, self._advance = answers, advance
         self.total = self.failed = self.unknown = 0
 
     def __iter__(self) -> Iterator[Any]:
@@ -133,7 +180,59 @@ class Counted:
             self.total += 1
             self.failed += bool(answer.error)
             self.unknown += bool(answer.unknown)
+            self._advance(1)
             yield answer
+
+
+def _check(flags: Mapping[str, Any], thresholds: tuple[str, ...]) -> None:
+    """Raises: UsageError for flags that do not go together."""
+    if flags["layout"] in _FORMS and flags["out"] is None:
+        raise click.UsageError(
+            f"--format {flags['layout']} writes files, and no folder is named for them. Name one with --out FOLDER."
+        )
+    if flags["server"] is not None and thresholds:
+        raise click.UsageError(
+            "--threshold is for a model that is opened here; a server decides by its model's own. Leave --threshold out, or name "
+            "the model file instead of --server."
+        )
+
+
+def _writer(answerer: Answerer, paths: tuple[str, ...], flags: Mapping[str, Any]) -> BoxWriter | None:
+    """What writes boxes, where that is asked for. Raises: SettingsError, StorageError."""
+    annotations = flags["out"] if flags["layout"] in _FORMS else None
+    if annotations is None and flags["drawn"] is None and flags["crops"] is None:
+        return None
+    from tellapart.answers.out_names import roots_of
+    from tellapart.workflows.predict import BoxOutputs, BoxWriter
+
+    outputs = BoxOutputs(
+        annotations=annotations,
+        form=flags["layout"] if annotations is not None else "voc",
+        drawn=flags["drawn"],
+        crops=flags["crops"],
+        force=flags["force"],
+    )
+    return BoxWriter(outputs, answerer.answering, answerer.classes, roots=roots_of(paths), inputs=answerer.inputs)
+
+
+@contextlib.contextmanager
+def _found(
+    paths: tuple[str, ...], flags: Mapping[str, Any], own: list[str], notes: list[str], *, shown: bool
+) -> Iterator[tuple[Iterator[PathItem | GivenItem], Callable[[int], None]]]:
+    """The pictures, and what is told of each that is done; where it is `shown`, how many there are is found out first."""
+    from tellapart.cli.asked import items
+
+    sources = items(paths, flags["list_file"], own, notes)
+    if not shown:
+        yield sources, lambda count: None
+        return
+    from tellapart.cli.console import make_reporter
+
+    streamed = "-" in (*paths, str(flags["list_file"]))  # a list that may still grow
+    listed = None if streamed else list(sources)
+    total = None if listed is None else len(listed)
+    with make_reporter(quiet=False).step("Predicting", total) as advance:
+        yield (sources if listed is None else iter(listed)), advance
 
 
 def _paths(
@@ -168,33 +267,6 @@ def _paths(
     return "", arguments
 
 
-@contextlib.contextmanager
-def _open(
-    model: str, server: str | None, name: str | None, api_key_file: Path | None, allow_private: bool
-) -> Iterator[Answerer]:
-    if server is None:
-        from tellapart.answers.predictor import load_predictor
-
-        predictor = load_predictor(model)
-        yield Answerer(
-            answering=predictor.answering,
-            classes=predictor.classes,
-            stream=lambda found: predictor.stream(found, allow_private=allow_private),
-        )
-        return
-    from tellapart.client.connection import read_key
-    from tellapart.client.synchronous import Client
-
-    key = None if api_key_file is None else read_key(api_key_file)
-    with Client(server, api_key=key, model=name, retries=_RETRIES) as client:
-        remote = client.model()
-        yield Answerer(
-            answering=remote.answering,
-            classes=remote.classes,
-            stream=lambda found: client.stream(found, remote, allow_private=allow_private),
-        )
-
-
 def _print_lines(lines: Iterable[str]) -> None:
     from tellapart.cli.console import discard_output
 
@@ -207,13 +279,13 @@ def _print_lines(lines: Iterable[str]) -> None:
         discard_output()
 
 
-def _write_lines(out: Path, lines: Iterable[str], tally: Counted) -> None:
+def _write_lines(out: Path, lines: Iterable[str], tally: Counted, *, force: bool) -> None:
     from tellapart.errors import DataError, StorageError
     from tellapart.storage import replacing
 
-    if out.exists():
+    if out.exists() and not force:
         raise StorageError(
-            f"{out} is there already, and nothing is overwritten unasked. Choose another --out or move it."
+            f"{out} is there already, and nothing is overwritten unasked. Choose another --out, or replace it with --force."
         )
     if not out.parent.is_dir():
         raise StorageError(f"there is no folder {out.parent} for {out.name}. Make it, or choose another --out.")

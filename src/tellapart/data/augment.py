@@ -177,17 +177,38 @@ class Augment:
         settings, size = self.augmentation, self.size
         if picture.dtype != np.uint8 or picture.shape != (len(picture), len(picture), 3) or len(picture) < size:
             raise ValueError(f"expected uint8 [S, S, 3] with S >= {size}, got {picture.dtype} {picture.shape}")
-        draws = iter(np.random.default_rng(seed).random(_DRAWS).tolist())
-        geometry, colours, eraser = _draw_geometry(settings, draws), _draw_colours(settings, draws), _draw_eraser(draws)
-        geometry, operations = draw_policy(settings.policy, geometry, draws)
-        image = reshape(picture, geometry, size=size, fill=settings.fill)
-        image = recolour(image, **colours)
-        for name, strength in operations:
+        drawn = _draw(settings, seed)
+        image = reshape(picture, drawn.geometry, size=size, fill=settings.fill)
+        image = recolour(image, **drawn.colours)
+        for name, strength in drawn.operations:
             image = PIXEL_OPERATIONS[name](image, strength)
         pixels = np.array(image)
-        if eraser.pop("chance") < settings.erasing:
-            erase(pixels, fill=settings.fill, **eraser)
-        return pixels, geometry
+        if drawn.chance < settings.erasing:
+            erase(pixels, fill=settings.fill, **drawn.eraser)
+        return pixels, drawn.geometry
+
+    def geometry(self, seed: tuple[int, ...]) -> Geometry:
+        """What `vary` does to a picture's shape with that `seed`, without the pixels."""
+        return _draw(self.augmentation, seed).geometry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """What a seed makes of one picture."""
+
+    geometry: Geometry
+    colours: dict[str, float]
+    operations: list[tuple[str, float]]  # on pixels, and how strong
+    chance: float  # a rectangle is filled where it is below `erasing`
+    eraser: dict[str, float]
+
+
+def _draw(settings: Augmentation, seed: tuple[int, ...]) -> _Drawn:
+    draws = iter(np.random.default_rng(seed).random(_DRAWS).tolist())
+    geometry, colours, eraser = _draw_geometry(settings, draws), _draw_colours(settings, draws), _draw_eraser(draws)
+    geometry, operations = draw_policy(settings.policy, geometry, draws)
+    chance = eraser.pop("chance")
+    return _Drawn(geometry=geometry, colours=colours, operations=operations, chance=chance, eraser=eraser)
 
 
 def describe(augmentation: Augmentation) -> str:

@@ -176,14 +176,15 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _distance(path: str, near: str, wanted: str) -> tuple[int, int]:
+def _distance(path: str, near: str, wanted: str) -> tuple[int, int, int]:
     """How unlike a picture's path is to what was wanted: its own case, then what its folder shares with the annotation's.
 
-    What they share is counted from both ends: train/images and train/labels, JPEGImages/2007 and Annotations/2007.
+    What they share is counted from both ends: train/images and train/labels, JPEGImages/2007 and Annotations/2007. Of what
+    shares as much, the picture in fewer folders: Annotations/a.xml is about a.png, not about other/a.png.
     """
     other_case = not path.replace(os.sep, "/").endswith(wanted.rpartition("/")[2])
     folders, others = os.path.dirname(path).split(os.sep), near.split(os.sep)
-    return int(other_case), -_shared(folders, others) - _shared(folders[::-1], others[::-1])
+    return int(other_case), -_shared(folders, others) - _shared(folders[::-1], others[::-1]), len(folders)
 
 
 def _shared(ones: Sequence[str], others: Sequence[str]) -> int:

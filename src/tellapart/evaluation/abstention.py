@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.deciding import prediction_sets
 from tellapart.bundle import Score
+from tellapart.evaluation.exact import parts
 from tellapart.evaluation.intervals import Counts, Groups, bootstrap, group_numbers, wilson
 from tellapart.evaluation.totals import sum_by_group
 
@@ -80,8 +81,7 @@ def measure_abstention(
     `coverage` is the share whose set holds the true class, `known` the share that is not called unknown; both have 95 %
     intervals: Wilson's, and where pictures come in groups no narrower than the bootstrap's over whole groups.
     """
-    sets = prediction_sets(probabilities, thresholds.probability)
-    held, sizes = sets[np.arange(len(labels)), labels], sets.sum(axis=1)
+    held, sizes = _held_and_sizes(probabilities, labels, thresholds.probability)
     known = None
     if novelty is not None and thresholds.novelty is not None:
         known = share_with_interval(novelty <= thresholds.novelty, groups, seed).model_dump()
@@ -99,6 +99,17 @@ def measure_abstention(
             name: _of_class(held[labels == number], sizes[labels == number]) for number, name in enumerate(classes)
         },
     }
+
+
+def _held_and_sizes(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], threshold: float
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Whether each set has the true class, and how many it has, [N] each."""
+    held, sizes = np.empty(len(labels), dtype=np.bool_), np.empty(len(labels), dtype=np.int64)
+    for part in parts(*probabilities.shape):  # the sets of very many classes are a quarter of the probabilities
+        sets = prediction_sets(probabilities[part], threshold)
+        held[part], sizes[part] = sets[np.arange(len(sets)), labels[part]], sets.sum(axis=1)
+    return held, sizes
 
 
 def most_useful(class_count: int) -> float:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
 from tellapart.evaluation.chance import BINS, expected_error
+from tellapart.evaluation.exact import parts
 from tellapart.evaluation.newton import Local, lowest_between, minimise
 
 LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 20.0
 
-_AT_ONCE = 1_000_000  # numbers, 8 MB each time they are held exactly
 _PRIOR_DEVIATION = 1.0  # of the natural logarithm of the temperature
 _BIAS_DEVIATION = 0.5  # of a class's bias, in calibrated logits
+
+
+class Surest(NamedTuple):
+    """The most probable class of each of N pictures."""
+
+    chances: NDArray[np.float32]  # [N]
+    classes: NDArray[np.int64]  # [N]
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -29,12 +37,29 @@ def apply_temperature(logits: NDArray[np.floating], temperature: float) -> NDArr
     """Probabilities softmax(logits / temperature), [..., K]. Source: Guo et al. 2017, arXiv 1706.04599, eq. 9."""
     rows = np.reshape(logits, (-1, np.shape(logits)[-1]))
     found = np.empty(rows.shape, dtype=np.float32)
-    step = max(
-        1, _AT_ONCE // rows.shape[1]
-    )  # in parts, as of very many classes the exact numbers are six times the result
-    for start in range(0, len(rows), step):
-        found[start : start + step] = softmax(np.asarray(rows[start : start + step], dtype=np.float64) / temperature)
+    _apply(rows, temperature, found)
     return found.reshape(np.shape(logits))
+
+
+def apply_in_place(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """The same of logits [N, K] where they lie: of very many classes there is no room for both."""
+    _apply(logits, temperature, logits)
+    return logits
+
+
+def surest_of(logits: NDArray[np.floating], biases: NDArray[np.float64]) -> Surest:
+    """What softmax(logits - biases) names, of logits [N, K] and biases [K]."""
+    chances, classes = np.empty(len(logits), dtype=np.float32), np.empty(len(logits), dtype=np.int64)
+    for part in parts(*logits.shape):
+        probabilities = apply_temperature(logits[part] - biases, 1.0)
+        chances[part], classes[part] = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    return Surest(chances, classes)
+
+
+def _apply(rows: NDArray[np.floating], temperature: float, found: NDArray[np.float32]) -> None:
+    # In parts, as of very many classes the exact numbers are six times the result.
+    for part in parts(*rows.shape):
+        found[part] = softmax(np.asarray(rows[part], dtype=np.float64) / temperature)
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:

@@ -74,7 +74,9 @@ class LinearCandidate:
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits [n, K] of rows of the dataset, before any calibration, as model.onnx will say."""
-        return self.embeddings(rows) @ self.weight.T + self.bias
+        logits: NDArray[np.float32] = self.embeddings(rows) @ self.weight.T
+        logits += self.bias  # not in a second array, which of very many classes is half a gigabyte
+        return logits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,7 +84,8 @@ class Validated(Generic[AnyCandidate]):
     """A candidate on the validation split, calibrated there."""
 
     candidate: AnyCandidate
-    losses: NDArray[np.float64]  # [n], log loss of each item in nats, calibrated on others
+    # [n], log loss of each item in nats, calibrated on others; empty where the task compares candidates by figures alone.
+    losses: NDArray[np.float64]
     figure_name: str  # what people look at, such as accuracy
     figure: float  # in [0, 1]; the higher, the better
     calibration: Any  # the task's own: what turns logits into probabilities
@@ -131,7 +134,7 @@ def comparison(choice: Choice[Candidate]) -> Sequence[dict[str, Any]]:
     return [
         {
             "strategy": one.candidate.strategy,
-            "log_loss": float(one.losses.mean()),
+            **({"log_loss": float(one.losses.mean())} if len(one.losses) else {}),
             one.figure_name: one.figure,
             **one.facts,
         }

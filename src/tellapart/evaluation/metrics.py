@@ -14,16 +14,10 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import Score
 from tellapart.errors import DataError
-from tellapart.evaluation.calibration import calibration_error
-from tellapart.evaluation.chance import error_by_chance
-from tellapart.evaluation.intervals import (
-    Counts,
-    Groups,
-    bootstrap,
-    group_numbers,
-    mean_of_proportions,
-    wilson,
-)
+from tellapart.evaluation.calibration import Surest
+from tellapart.evaluation.chance import error_by_chance, expected_error
+from tellapart.evaluation.exact import Exact, Rows, exact_of
+from tellapart.evaluation.intervals import Counts, Groups, bootstrap, group_numbers, mean_of_proportions, wilson
 from tellapart.evaluation.ranking import auroc, auroc_of_resamples
 from tellapart.evaluation.totals import sum_by_group
 from tellapart.evaluation.verdict import FEWEST, judge
@@ -41,9 +35,11 @@ _SMALLEST = float(np.finfo(np.float64).eps)  # below it a probability counts as 
 class _Test:
     """The test split, checked."""
 
-    probabilities: Doubles  # [N, K], rows sum to 1
+    rows: NDArray[np.int64]  # [N], of what was given
+    exact: Exact  # [N, K]
     labels: NDArray[np.int64]  # [N]
     predicted: NDArray[np.int64]  # [N]
+    sure: NDArray[np.floating]  # [N], the probability of that
     groups: NDArray[np.int64]  # [N], from 0
     group_count: int  # G
     support: NDArray[np.int64]  # [K], test pictures of each class
@@ -51,23 +47,27 @@ class _Test:
 
 def evaluate(
     probabilities: NDArray[np.floating],
-    uncalibrated_probabilities: NDArray[np.floating] | None,
+    uncalibrated: Surest | None,
     labels: NDArray[np.integer],
     *,
+    rows: Rows | None = None,
     classes: Sequence[str],
     groups: Groups | None,
     seed: int,
 ) -> dict[str, Any]:
     """Score a test split; ready for JSON, with None where a figure is not defined.
 
-    `probabilities` and `uncalibrated_probabilities` are [N, K], `labels` [N] in 0..K-1, `groups` [N] or None. Figures
-    are {value, low, high, method} with 95 % intervals: Wilson's for the accuracy, else percentile bootstrap, of whole
-    groups where any has two pictures, which then also widens the accuracy's. A class without test pictures is left out of balanced
-    accuracy and macro averages. Brier's score is the sum over classes, in [0, 2], as in Brier 1950, Monthly Weather
-    Review 78:1-3; the calibration error is described in chance.py, with what chance alone does to it, the AUROC in ranking.py.
+    `probabilities` are [M, K], `uncalibrated` what was named before they were calibrated, or None, `labels` [M] in 0..K-1,
+    `groups` [M] or None; the test split is those N that `rows` names, None for all. Figures are {value, low, high, method}
+    with 95 % intervals: Wilson's for the accuracy, else percentile bootstrap, of whole groups where any has two pictures, which
+    then also widens the accuracy's. A class without test pictures is left out of balanced accuracy and macro averages. Brier's
+    score is the sum over classes, in [0, 2], as in Brier 1950, Monthly Weather Review 78:1-3; the calibration error is
+    described in chance.py, with what chance alone does to it, the AUROC in ranking.py.
     Raises: DataError without pictures.
     """
-    test = _check(probabilities, labels, groups, classes)
+    if probabilities.shape != (len(labels), len(classes)):
+        raise ValueError(f"probabilities are {probabilities.shape}; expected ({len(labels)}, {len(classes)})")
+    test = _take(probabilities, labels, groups, rows)
     averages = _averages(test)
     figures = _figures(test, averages, seed)
     baseline = float(test.support.max() / len(test.labels))
@@ -89,10 +89,10 @@ def evaluate(
         else confusions(test.labels, test.predicted, len(classes)).tolist(),
         "calibration_error": {
             "before": None
-            if uncalibrated_probabilities is None
-            else calibration_error(uncalibrated_probabilities, labels),
-            "after": calibration_error(probabilities, labels),
-            "by_chance": error_by_chance(probabilities.max(axis=1), seed=seed).as_json(),
+            if uncalibrated is None
+            else expected_error(uncalibrated.chances[test.rows], uncalibrated.classes[test.rows] == test.labels),
+            "after": expected_error(test.sure, test.predicted == test.labels),
+            "by_chance": error_by_chance(test.sure, seed=seed).as_json(),
         },
         "majority_baseline": baseline,
         "too_small_to_tell": too_small,
@@ -100,26 +100,24 @@ def evaluate(
     }
 
 
-def _check(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer], groups: Groups | None, classes: Sequence[str]
+def _take(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], groups: Groups | None, rows: Rows | None
 ) -> _Test:
-    if len(labels) == 0:
+    every = np.arange(len(labels)) if rows is None else rows
+    if len(every) == 0:
         raise DataError("0 test pictures; a test needs at least 1. Add pictures to the test split.")
-    if probabilities.shape != (len(labels), len(classes)):
-        raise ValueError(f"probabilities are {probabilities.shape}; expected ({len(labels)}, {len(classes)})")
-    exact = np.array(
-        probabilities, dtype=np.float64
-    )  # one copy, as the square of 10,000 classes fills a laptop's memory soon
-    exact /= exact.sum(axis=1, keepdims=True)
-    numbers = group_numbers(groups, len(labels))
+    numbers = group_numbers(None if groups is None else np.asarray(groups)[every], len(every))
+    taken = np.asarray(labels, dtype=np.int64)[every]
     return _Test(
-        probabilities=exact,
-        labels=np.asarray(labels, dtype=np.int64),
+        rows=every,
+        exact=exact_of(probabilities, rows),
+        labels=taken,
         # Of the probabilities as given: rounding must not decide otherwise here than in predictions.csv.
-        predicted=np.asarray(probabilities.argmax(axis=1), dtype=np.int64),
+        predicted=np.asarray(probabilities.argmax(axis=1), dtype=np.int64)[every],
+        sure=probabilities.max(axis=1)[every],
         groups=numbers,
         group_count=int(numbers.max()) + 1,
-        support=np.bincount(labels, minlength=len(classes)),
+        support=np.bincount(taken, minlength=probabilities.shape[1]),
     )
 
 
@@ -153,8 +151,8 @@ def _figures(test: _Test, averages: tuple[Doubles, Doubles, Doubles], seed: int)
     }
     areas = None
     if present.all():
-        values["auroc"] = auroc(test.probabilities, test.labels)
-        areas = auroc_of_resamples(test.probabilities, test.labels, test.groups)
+        values["auroc"] = auroc(test.exact, test.labels)
+        areas = auroc_of_resamples(test.exact, test.labels, test.groups)
     intervals = bootstrap(_statistics(test, contributions, areas), group_count=test.group_count, seed=seed)
     grouped = test.group_count < len(test.labels)
     figures = {name: _figure(name, value, intervals.get(name), test, grouped) for name, value in values.items()}
@@ -177,13 +175,14 @@ def _accuracy(figure: Score, count: int, grouped: bool) -> Score:
 
 def _contributions(test: _Test) -> dict[str, Doubles]:
     """What each picture adds to the figures that are plain means, [N] each."""
-    own = np.take_along_axis(test.probabilities, test.labels[:, None], axis=1)
-    contributions = {
-        "log_loss": -np.log(np.clip(own[:, 0], _SMALLEST, 1.0)),
-        "brier": np.array([np.square(row).sum() for row in test.probabilities]) - 2 * own[:, 0] + 1,
-    }
-    if test.probabilities.shape[1] > _TOP:
-        contributions["top_5"] = ((test.probabilities > own).sum(axis=1) < _TOP).astype(np.float64)
+    own, squares, above = np.empty((3, len(test.labels)))
+    for part, probabilities in test.exact.parts():
+        of_label = np.take_along_axis(probabilities, test.labels[part, None], axis=1)
+        own[part], above[part] = of_label[:, 0], (probabilities > of_label).sum(axis=1)
+        squares[part] = [np.square(row).sum() for row in probabilities]
+    contributions = {"log_loss": -np.log(np.clip(own, _SMALLEST, 1.0)), "brier": squares - 2 * own + 1}
+    if len(test.exact) > _TOP:
+        contributions["top_5"] = (above < _TOP).astype(np.float64)
     return contributions
 
 

@@ -1,4 +1,4 @@
-"""How well the probabilities rank the pictures. In: probabilities, labels. Out: AUROC, average precision. Next: metrics.py.
+"""How well the probabilities rank the pictures. In: columns, labels. Out: AUROC, average precision. Next: metrics.py.
 
 Shapes: N pictures, K classes, G groups, B resamples of the bootstrap.
 """
@@ -6,6 +6,7 @@ Shapes: N pictures, K classes, G groups, B resamples of the bootstrap.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,26 @@ Doubles = NDArray[np.float64]
 _EXACT_STEPS = 30_000_000  # resamples x pictures x classes: a third of a second; above, the linear formula is close
 
 
-def auroc(probabilities: Doubles, labels: NDArray[np.integer]) -> float:
+class Columns(Protocol):
+    """The probabilities of K classes, each [N]; each picture's sum to 1."""
+
+    def __len__(self) -> int:
+        """K."""
+        ...
+
+    def __getitem__(self, number: int, /) -> Doubles:
+        """Of one class."""
+        ...
+
+
+def auroc(columns: Columns, labels: NDArray[np.integer]) -> float:
     """Area under the ROC curve in [0, 1]; every class must be among `labels`.
 
     Of two classes the second is the positive one; of more it is the mean over classes, each against all others, as
-    scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. `probabilities` is [N, K] with rows summing to 1.
+    scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. `labels` is [N].
     """
-    numbers = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
-    return float(np.mean([area_under_curve(probabilities[:, number], labels == number) for number in numbers]))
+    numbers = [1] if len(columns) == 2 else range(len(columns))
+    return float(np.mean([area_under_curve(columns[number], labels == number) for number in numbers]))
 
 
 def area_under_curve(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
@@ -55,18 +68,17 @@ def ranks(values: NDArray[np.floating]) -> Doubles:
 
 
 def auroc_of_resamples(
-    probabilities: Doubles, labels: NDArray[np.integer], groups: NDArray[np.int64]
+    columns: Columns, labels: NDArray[np.integer], groups: NDArray[np.int64]
 ) -> Callable[[Counts], Doubles]:
     """A function from counts [b, G] to the AUROC [b] of each resample; NaN where a resample lacks a class.
 
     Exact while that is quick. Else linear in the counts: each picture counts with its placement value, as in DeLong,
     DeLong and Clarke-Pearson 1988, Biometrics 44:837-845, whose variance the bootstrap then reproduces.
     """
-    class_count = probabilities.shape[1]
-    numbers = [1] if class_count == 2 else list(range(class_count))
+    numbers = [1] if len(columns) == 2 else list(range(len(columns)))
     if RESAMPLES * len(labels) * len(numbers) > _EXACT_STEPS:
-        return _linear(probabilities, labels, groups, numbers)
-    areas = [_exact(probabilities[:, number], labels == number, groups) for number in numbers]
+        return _linear(columns, labels, groups, numbers)
+    areas = [_exact(columns[number], labels == number, groups) for number in numbers]
 
     def mean_area(counts: Counts) -> Doubles:
         return np.asarray(np.mean([area(counts) for area in areas], axis=0))
@@ -93,12 +105,12 @@ def _exact(scores: Doubles, positive: NDArray[np.bool_], groups: NDArray[np.int6
 
 
 def _linear(
-    probabilities: Doubles, labels: NDArray[np.integer], groups: NDArray[np.int64], numbers: list[int]
+    columns: Columns, labels: NDArray[np.integer], groups: NDArray[np.int64], numbers: list[int]
 ) -> Callable[[Counts], Doubles]:
     influence = np.zeros(len(labels))
     total = 0.0
     for number in numbers:
-        scores, positive = probabilities[:, number], labels == number
+        scores, positive = columns[number], labels == number
         all_ranks, won = ranks(scores), np.empty(len(labels))
         count = int(positive.sum())
         won[positive] = (all_ranks[positive] - ranks(scores[positive])) / (len(labels) - count)

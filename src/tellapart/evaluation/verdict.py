@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Score
+from tellapart.reporter import percent
 
 WIDEST = 0.10  # an interval of the accuracy wider than this tells too little
 FEWEST = 10  # test pictures of a class
@@ -24,7 +25,7 @@ def judge(accuracy: Score, support: NDArray[np.integer], classes: Sequence[str])
     count, common = int(support.sum()), int(support.argmax())
     baseline = float(support[common] / count)
     low, high = accuracy.low or 0.0, 1.0 if accuracy.high is None else accuracy.high
-    always = f"the {_percent(baseline)} of always answering {classes[common]!r}"
+    always = f"the {percent(baseline)} of always answering {classes[common]!r}"
     reasons = []
     if high - low > WIDEST:
         more = _more(count, (high - low) / WIDEST)
@@ -36,18 +37,31 @@ def judge(accuracy: Score, support: NDArray[np.integer], classes: Sequence[str])
         if accuracy.value > baseline:
             remedy = f"about {_more(count, (accuracy.value - low) / (accuracy.value - baseline))} more test pictures would tell"
         reasons.append(f"it may be no better than {always} ({remedy})")
+    reasons += rare_classes(support, classes)
+    known = f"the accuracy is {percent(accuracy.value)} (95 %: {percent(low)} to {percent(high)})"
+    return conclude(known, reasons, f"{'above' if low > baseline else 'below'} {always}")
+
+
+def rare_classes(
+    support: NDArray[np.integer], classes: Sequence[str], *, has: str = "has", have: str = "have"
+) -> list[str]:
+    """In words, which classes have fewer than `FEWEST` test pictures: of `support` [K] the first three, and how many more."""
     few = [(classes[number], int(support[number])) for number in np.flatnonzero(support < FEWEST).tolist()]
-    reasons += [
-        f"class {name!r} has {size} test picture{'' if size == 1 else 's'} ({FEWEST - size} more would make {FEWEST})"
+    reasons = [
+        f"class {name!r} {has} {size} test picture{'' if size == 1 else 's'} ({FEWEST - size} more would make {FEWEST})"
         for name, size in few[:3]
     ]
     if len(few) > 3:
-        reasons.append(f"{len(few) - 3} more class{' has' if len(few) == 4 else 'es have'} fewer than {FEWEST}")
-    known = f"the accuracy is {_percent(accuracy.value)} (95 %: {_percent(low)} to {_percent(high)})"
+        more = f"class {has}" if len(few) == 4 else f"classes {have}"
+        reasons.append(f"{len(few) - 3} more {more} fewer than {FEWEST}")
+    return reasons
+
+
+def conclude(known: str, reasons: Sequence[str], comparison: str) -> tuple[bool, str]:
+    """Whether there are reasons why the test is too small, and the sentence; `comparison` is told where there are none."""
     if reasons:
         return True, f"Too small a test to tell: {known}; {'; '.join(reasons)}."
-    comparison = "above" if low > baseline else "below"
-    return False, f"The test is large enough: {known}, {comparison} {always}."
+    return False, f"The test is large enough: {known}, {comparison}."
 
 
 def _more(count: int, factor: float) -> str:
@@ -55,7 +69,3 @@ def _more(count: int, factor: float) -> str:
     more = max(1, math.ceil(count * (factor * factor - 1)))
     step = 10 ** max(0, len(str(more)) - 2)
     return f"{math.ceil(more / step) * step:,}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

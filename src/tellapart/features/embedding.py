@@ -63,24 +63,12 @@ def embed_dataset(
     too small for that is float32 throughout. Raises: DataError when a split has no picture left.
     """
     started = time.monotonic()
-    if device == "cpu" and engine == _ROUGH and len(dataset.rows["train"]) < FEWEST:
-        reporter.say(
-            f"{len(dataset.rows['train']):,} training pictures are fewer than {FEWEST:,}: bfloat16 would save nothing, and ONNX "
-            "Runtime computes the embeddings, in float32."
-        )
-        engine = SHIPPED
-    every = np.arange(len(dataset.pictures))
-    # Half precision differs in digits that a test can see, and model.onnx runs on a CPU.
-    as_shipped = device == "cpu" and engine == SHIPPED
-    last = every[:0] if as_shipped else np.setdiff1d(every, dataset.rows["train"])
-    vectors = np.empty((len(every), backbone.embedding), dtype=np.float32)
+    vectors = np.empty((len(dataset.pictures), backbone.embedding), dtype=np.float32)
     problems: dict[int, str] = {}
     computed = reused = 0
     pace: float | None = None
     used: str | None = None
-    for rows, where, by in ((np.setdiff1d(every, last), device, engine), (last, "cpu", SHIPPED)):
-        if not len(rows):
-            continue
+    for rows, where, by in _shares(dataset, device, engine, reporter):
         began = time.monotonic()
         asked = [dataset.pictures[row] for row in rows]
         features = embed_pictures(asked, backbone, where, cache, reporter, engine=by, squares=squares)
@@ -93,18 +81,33 @@ def embed_dataset(
     if used is not None and used.startswith("openvino-") and used.endswith("-bfloat16"):
         _correct(vectors, dataset, problems, backbone, cache, reporter)
     seconds = time.monotonic() - started
-    dataset = dataset.without(problems)
-    if problems:
-        vectors = np.delete(vectors, list(problems), axis=0)
-    return dataset, Embedded(
+    return dataset.without(problems), Embedded(
         backbone=backbone,
-        vectors=vectors,
+        vectors=np.delete(vectors, list(problems), axis=0) if problems else vectors,
         computed=computed,
         reused=reused,
         seconds=seconds,
         pace=pace,
         engine=used,
     )
+
+
+def _shares(
+    dataset: Dataset, device: str, engine: CpuEngine, reporter: Reporter
+) -> list[tuple[NDArray[np.int64], str, CpuEngine]]:
+    """Rows of the data set, the device that embeds them, and what does where that is a CPU; each row once, no share empty."""
+    if device == "cpu" and engine == _ROUGH and len(dataset.rows["train"]) < FEWEST:
+        reporter.say(
+            f"{len(dataset.rows['train']):,} training pictures are fewer than {FEWEST:,}: bfloat16 would save nothing, and ONNX "
+            "Runtime computes the embeddings, in float32."
+        )
+        engine = SHIPPED
+    every = np.arange(len(dataset.pictures))
+    # Half precision differs in digits that a test can see, and model.onnx runs on a CPU.
+    as_shipped = device == "cpu" and engine == SHIPPED
+    last = every[:0] if as_shipped else np.setdiff1d(every, dataset.rows["train"])
+    shares = [(np.setdiff1d(every, last), device, engine), (last, "cpu", SHIPPED)]
+    return [share for share in shares if len(share[0])]
 
 
 def _correct(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +13,19 @@ from torch import Tensor, nn
 from tellapart.errors import BackboneError, SettingsError
 from tellapart.models.joint import join_stages
 from tellapart.models.staged import StagedNetwork, find_stages
+from tellapart.models.trainable import Trainable
 from tellapart.models.weights import check_fit, create_network, describe_differences, read_weights
 from tellapart.preprocessing import Preprocessing
 
 _TRUNK = "trunk."
+AnyNetwork = TypeVar("AnyNetwork", bound=Trainable, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltNetwork:
+class BuiltNetwork(Generic[AnyNetwork]):
     """A network ready to train, and where it came from."""
 
-    network: StagedNetwork
+    network: AnyNetwork
     name: str  # timm's, or ours in classics.py
     preprocessing: Preprocessing
     source: str  # of the weights

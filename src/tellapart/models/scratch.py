@@ -22,6 +22,7 @@ from tellapart.errors import SettingsError
 from tellapart.models.blocks import Block, Dense, blocks_network
 from tellapart.models.build import BuiltNetwork, stage_network
 from tellapart.models.classics import BLOCKS_SIZE, SMALLEST, Classic, classic
+from tellapart.models.staged import StagedNetwork
 from tellapart.preprocessing import Preprocessing
 
 BLOCKS = "blocks"
@@ -41,7 +42,7 @@ def build_scratch(
     dropout: float | None = None,
     drop_path: float = 0.0,
     flatten: bool | None = None,
-) -> BuiltNetwork:
+) -> BuiltNetwork[StagedNetwork]:
     """The classic of this name, or with `blocks` a network out of `blocks` and `dense`, with random weights.
 
     The weights are a function of `seed` (and of the network) alone; torch's global generator is left as it was.

@@ -18,7 +18,7 @@ from tellapart.settings.tree import TrainSettings
 BLOCKS = tuple(Block(filters=filters) for filters in (32, 64, 128, 256))
 
 
-def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork:
+def build_network(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedNetwork]:
     """The network that the settings describe, with weights from their seed. Raises: SettingsError."""
     network = settings.network
     own = tuple(Block(**block.model_dump()) for block in network.blocks)

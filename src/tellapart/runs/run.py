@@ -1,7 +1,7 @@
 """A run on disk. In: settings. Out: Run, a folder that is never overwritten. Next: workflows/train.py.
 
 A folder with `unfinished.json` is a run that was stopped; `tellapart train --resume FOLDER` goes on with it. The marker
-goes away last, after model.onnx is whole.
+goes away when model.onnx is whole, and only then what a resumed run needs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,7 @@ class Run:
     folder: Path
     settings: TrainSettings
     lock: IO[bytes] | None  # held while the run is at work; None where the system has no such locks
+    planned: bool = False  # how long it trains is in the settings already: nothing about it is decided anew
 
     def log(self, event: str, **facts: Any) -> None:
         """Add one line to log.jsonl. An epoch that a killed process has told already is not told again."""
@@ -61,18 +62,18 @@ class Run:
         with storage_errors(path), path.open("a+b") as file:
             file.seek(0)
             lines = file.read()
-            if event == "epoch" and _epoch_is_told(lines, facts["number"]):
+            if event == "epoch" and any(told.get("number") == facts["number"] for told in _told(lines, event)):
                 return
             cut = b"\n" if lines and not lines.endswith(b"\n") else b""  # a kill left half a line
             file.write(cut + json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
     def finish(self) -> None:
-        """Take away what only a resumed run needs, then the marker, and point `latest` here."""
-        for name in SCAFFOLD:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        """Take away the marker, then what only a resumed run needs, and point `latest` here. Raises: StorageError."""
         with storage_errors(self.folder):
             (self.folder / MARKER).unlink(missing_ok=True)
         self.release()
+        for name in SCAFFOLD:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
         _point_latest(self.folder)
 
     def discard(self) -> None:
@@ -86,13 +87,21 @@ class Run:
             self.lock.close()
 
 
-def _epoch_is_told(lines: bytes, number: int) -> bool:
+def _told(lines: bytes, event: str) -> Iterator[dict[str, Any]]:
+    """The records of one kind in a log.jsonl; half a line, which a kill leaves, is none."""
     for line in lines.splitlines():
         with contextlib.suppress(ValueError):
             record = json.loads(line)
-            if record["event"] == "epoch" and record["number"] == number:
-                return True
-    return False
+            if isinstance(record, dict) and record.get("event") == event:
+                yield record
+
+
+def _is_planned(folder: Path) -> bool:
+    """Whether an earlier process has told the plan, which it writes into the recipe before it tells it."""
+    path = folder / "log.jsonl"
+    with storage_errors(path):
+        lines = path.read_bytes() if path.exists() else b""
+    return any(_told(lines, "planned"))
 
 
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
@@ -172,7 +181,7 @@ def replan(
     update["finetune"] = settings.finetune.model_copy(update=finetune)
     if size is not None:
         update["network"] = settings.network.model_copy(update={"size": size})
-    return _kept(run, settings.model_copy(update=update))
+    return replace(_kept(run, settings.model_copy(update=update)), planned=True)
 
 
 def keep_pixels(run: Run, *, fit: Fit, value_range: Span | None) -> Run:
@@ -212,7 +221,7 @@ def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[s
             f"the pictures of the run {folder} were {settings.data}, which is not there. Put it back, or say where it is now: "
             "--pictures FOLDER (in Python moved=)."
         )
-    run = Run(folder=folder, settings=settings, lock=_lock(folder))
+    run = Run(folder=folder, settings=settings, lock=_lock(folder), planned=_is_planned(folder))
     if pictures is not None:
         run = replace(
             run, settings=settings.model_copy(update={"data": str(moved_data(Path(settings.data), pictures))})

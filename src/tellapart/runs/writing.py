@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.predictions import write_table
+from tellapart.answers.predictions import write_lines, write_table
 from tellapart.bundle import BackboneRecord, DataRecord, Manifest, PreprocessingRecord, Score, TaskName, TaskRecord
 from tellapart.data.audit import audit_json, findings
 from tellapart.data.corrections import LEFT_OUT
@@ -60,9 +60,11 @@ class Tested:
     scores: Mapping[str, Score]
     scores_without_leaked: Mapping[str, Score] | None
     beside: Mapping[str, Any]  # the task's own entries of metrics.json
-    columns: Sequence[str]  # of predictions.csv
-    table: Callable[[Sequence[Example]], Iterable[Sequence[object]]]  # its rows, one an example
     expected: Mapping[str, Expected]  # outputs of model.onnx
+    columns: Sequence[str] = ()  # of predictions.csv
+    # Its rows, one an example; None where answers are more than a row holds, and `lines` tells them.
+    table: Callable[[Sequence[Example]], Iterable[Sequence[object]]] | None = None
+    lines: Callable[[Sequence[Example]], Iterable[Mapping[str, Any]]] | None = None  # of predictions.jsonl
     details: Any = None  # what the task's export needs
     warning: str = ""  # what a person should know
 
@@ -95,7 +97,10 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
     write_examples(folder / "examples.csv", examples)
     write_json(folder / "audit.json", audit_json(learned.examined.audit))
     shown = [examples[index] for index in learned.dataset.indices[tested.rows].tolist()]
-    write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
+    if tested.table is not None:
+        write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
+    if tested.lines is not None:
+        write_lines(folder / "predictions.jsonl", tested.lines(shown))
     manifest = _manifest(run, learned)
     data = export(manifest)
     difference = _prove(data, shown[:PROOF], tested.expected, learned.choice.winner.candidate.backbone.preprocessing)

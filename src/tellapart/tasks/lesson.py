@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.loading import RowSource
+from tellapart.models.trainable import Trainable
 from tellapart.settings.tree import LoopSettings
 
 
@@ -20,8 +21,18 @@ class Lesson(Protocol):
         ...
 
     @property
+    def network(self) -> Trainable:
+        """What is trained."""
+        ...
+
+    @property
     def start(self) -> int:
         """The network's stage that the sources' rows go into; 0: they are pictures."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Pixels, S, the side of the network's input."""
         ...
 
     @property

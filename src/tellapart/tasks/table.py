@@ -8,10 +8,11 @@ from types import MappingProxyType
 from tellapart.bundle import TaskName
 from tellapart.errors import SettingsError
 from tellapart.tasks.classification.task import CLASSIFICATION
+from tellapart.tasks.detection.task import DETECTION
 from tellapart.tasks.multilabel.task import MULTILABEL
 from tellapart.tasks.task import Task
 
-TASKS: Mapping[TaskName, Task] = MappingProxyType({task.name: task for task in (CLASSIFICATION, MULTILABEL)})
+TASKS: Mapping[TaskName, Task] = MappingProxyType({task.name: task for task in (CLASSIFICATION, MULTILABEL, DETECTION)})
 
 
 def task_of(name: TaskName) -> Task:

@@ -15,24 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Manifest, TaskName
-from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
+from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tellapart.answers.answering import Answering
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
     from tellapart.data.examples import Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.doubts import Doubted
+    from tellapart.features.backbone import ReadyBackbone
     from tellapart.features.embedding import Embedded
     from tellapart.features.shrink import ShrunkPictures
     from tellapart.models.build import BuiltNetwork
+    from tellapart.models.trainable import Trainable
+    from tellapart.reporter import Reporter
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.source import MakeSource, UsableRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
+    from tellapart.training.progress import Fitted
 
 __all__ = ["Task"]
 
@@ -61,6 +68,22 @@ def _pictures_alone(
     return pictures_alone(dataset, split, pictures, augment=augment, seed=seed)
 
 
+def _as_told(settings: TrainSettings) -> TrainSettings:
+    return settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedHead:
+    """How a task whose head is more than a linear layer learns from a pretrained backbone; K classes."""
+
+    # The first answer, on the frozen backbone; its files lie in the folder. The text is the device: cpu, cuda, mps.
+    first: Callable[[TrainSettings, Dataset, ReadyBackbone, Path, str, Reporter], Candidate]
+    prepare: Callable[[TrainSettings, int, Any], Prepared]  # what fine-tuning goes on from: that candidate; K
+    finish: Callable[[Prepared, Fitted, Path], Candidate]  # a trained network, its files in the folder
+    choose: Callable[[Any, Any], Choice[Any]]  # of the first answer and the fine-tuned one, both Validated
+    budget: float  # seconds of a run on a CPU that may choose its strategy and was given none
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One task, whole. N rows of a data set, K classes."""
@@ -76,10 +99,11 @@ class Task:
     split: AssignSplits  # copies and groups together, what matters for the task balanced
     # Raises SettingsError for what only another task looks at, DataError for what cannot be learned.
     check: Callable[[TrainSettings, Dataset], None]
-    quick: (
-        Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
-    )  # the answer without gradients (the probe)
-    build: Callable[[TrainSettings, int], BuiltNetwork]  # for K classes, with weights from the seed
+    # The answer without gradients (the probe); None for a task with a head of its own.
+    quick: Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
+    head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
+    prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
+    build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
     # A candidate is the task's own kind of evaluation/choosing.Candidate.

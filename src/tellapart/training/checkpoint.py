@@ -53,7 +53,7 @@ class Checkpoints:
         """`fingerprint` stands for all that the weights depend on; checkpoints with another one are refused."""
         self.folder, self.fingerprint = folder, fingerprint
         self.messages: list[str] = []  # what `load` found damaged
-        self._before: tuple[Path, int] | None = None  # the newest whole checkpoint and the epoch of its best weights
+        self._kept: list[tuple[Path, int]] = []  # the newest whole checkpoints and the epochs of their best weights
 
     def save(
         self, tensors: Mapping[str, Tensor], state: Mapping[str, Any], *, epoch: int, step: int, best_epoch: int
@@ -65,8 +65,8 @@ class Checkpoints:
         path = self.folder / f"checkpoint-{epoch:05d}-{step:07d}.safetensors"
         head = {"fingerprint": self.fingerprint, "epoch": epoch, "step": step, "best_epoch": best_epoch, "state": state}
         _write(path, tensors, json.dumps(head))
-        kept = [(path, best_epoch)] + ([self._before] if self._before else [])
-        self._before = (path, best_epoch)
+        older = [one for one in self._kept if one[0] != path]  # it may be written anew, as that of the end
+        self._kept = kept = [(path, best_epoch), *older[:1]]
         names = {file.name for file, _ in kept} | {_best_name(epoch) for _, epoch in kept}
         for file in self.folder.iterdir():
             if _NAMES.fullmatch(file.name) and file.name not in names:
@@ -94,7 +94,7 @@ class Checkpoints:
                     "Nothing else is lost: the epochs since then are trained again."
                 )
                 continue
-            self._before = (path, best_epoch)
+            self._kept = [(path, best_epoch)]
             return loaded
         if paths:
             self.messages.append(f"none of the {len(paths)} checkpoints in {self.folder} is whole; started over.")

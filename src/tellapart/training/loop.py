@@ -19,7 +19,7 @@ from tellapart.errors import TrainingError
 from tellapart.training.average import WeightAverage
 from tellapart.training.devices import Devices, training_threads
 from tellapart.training.learner import Batch, Judged
-from tellapart.training.progress import Epoch, Fitted, Pace, Progress, Stopped
+from tellapart.training.progress import Epoch, Fitted, Pace, Progress
 from tellapart.training.resuming import resume
 from tellapart.training.saving import Saver
 from tellapart.training.state import Parts, Position
@@ -125,21 +125,22 @@ class _Training:
 
     def run(self) -> Fitted:
         """All epochs that are left, then the best weights."""
-        stopped: Stopped = "budget"
-        devices = self.updater.devices
-        while not self.position.ended:
-            if devices.agreed(float(self.pace.out_of_time())) == (1.0,) or not self._train_epoch():
+        here, devices = self.position, self.updater.devices
+        while not here.ended:
+            if devices.agreed(float(self.pace.out_of_time())) == (1.0,):
+                if here.history:
+                    self._end_by_deadline()
+                break
+            if not self._train_epoch():
                 break
             self._end_epoch()
-        else:
-            stopped = "early" if self.position.ended == "early" else "finished"
         if self.best is not None:
             self.parts.network.load_state_dict(self.best)
         self.parts.network.eval()
         return Fitted(
-            history=tuple(self.position.history),
-            best_epoch=self.position.best_epoch,
-            stopped=stopped,
+            history=tuple(here.history),
+            best_epoch=here.best_epoch,
+            stopped=here.ended or "budget",
             chunk=self.updater.chunk,
             messages=tuple(self.messages.kept),
         )
@@ -161,9 +162,10 @@ class _Training:
                 stop = self._take(unread, lag)
                 if stop or self.saver.is_time(here.step):
                     stop = self._take(unread, 0) or stop
+                    if stop:
+                        self._end_by_deadline()
+                        return False
                     self._save()
-                if stop:
-                    return False
         self._take(unread, 0)
         return True
 
@@ -224,6 +226,15 @@ class _Training:
         here.begin_epoch(epoch.number)
         if self.listeners.on_epoch is not None:
             self.listeners.on_epoch(epoch, 0.0 if here.ended else self.pace.seconds_after(epoch))
+        self._save()
+
+    def _end_by_deadline(self) -> None:
+        """Save, with the word that it is over: what is begun again after it ends in the same weights.
+
+        Before the end of the first epoch there is nothing to end with, and a later process goes on.
+        """
+        if self.position.history:
+            self.position.ended = "budget"
         self._save()
 
     def _epoch(self, judged: Judged, trained: float) -> Epoch:

@@ -81,11 +81,7 @@ def fit_multilabel_probe(
     check_finite(vectors)
     signed = sign(targets, positive_weights)
     report = advance or _ignore
-    generator = np.random.default_rng(seed)
-    rows = choose_rows(targets, generator)
-    fold_count = folds if len(rows) == len(targets) else SEARCH_FOLDS
-    fold_of = deal_label_sets(targets[rows], number_groups(groups, len(targets))[rows], fold_count, generator)
-    held_out = (fold_of == np.unique(fold_of)[:, None])[: max(1, SEARCH_OUTPUTS // (len(rows) * len(classes)))]
+    rows, held_out = hold_out(targets, number_groups(groups, len(targets)), folds, seed)
     chosen = LabelFolds(targets[rows], signed[:, rows], held_out)
     path = tuple(sorted(set(strengths), reverse=True))
     layers = Layers((*stages, vectors.shape[1] - sum(stages)))
@@ -114,6 +110,18 @@ def fit_multilabel_probe(
         weighed=weighed,
         converged=converged,
     )
+
+
+def hold_out(
+    targets: NDArray[np.floating], groups: NDArray[np.int64], folds: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Of N pictures the rows [n] to search on, ascending, and which of them each fold holds out, bool [F, n]."""
+    generator = np.random.default_rng(seed)
+    rows = choose_rows(targets, generator)
+    fold_count = folds if len(rows) == len(targets) else SEARCH_FOLDS
+    fold_of = deal_label_sets(targets[rows], groups[rows], fold_count, generator)
+    held_out = fold_of == np.unique(fold_of)[:, None]
+    return rows, held_out[: max(1, SEARCH_OUTPUTS // (len(rows) * targets.shape[1]))]
 
 
 def solve(

@@ -85,6 +85,16 @@ class Fitted:
     messages: Sequence[str]  # what a person should know: memory ran out, a checkpoint was damaged
 
 
+def how_it_went(fitted: Fitted) -> dict[str, object]:
+    """The same as JSON values, for metrics.json."""
+    return {
+        "best_epoch": fitted.best_epoch,
+        "stopped": fitted.stopped,
+        "messages": list(fitted.messages),
+        "history": [epoch.record() for epoch in fitted.history],
+    }
+
+
 class Pace:
     """Tells how long the epochs take and how long is left."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from tellapart.training.average import WeightAverage
 from tellapart.training.optimizer import trained_parameters
-from tellapart.training.progress import Epoch
+from tellapart.training.progress import Epoch, Stopped
 from tellapart.training.schedule import Schedule
 from tellapart.training.update import Seen
 
@@ -28,7 +28,7 @@ class Position:
     parts: dict[str, float] = field(default_factory=dict)  # the same of what the learner tells beside it
     items: int = 0
     seconds: float = 0.0  # of this epoch, up to the newest checkpoint that an earlier process wrote
-    ended: str = ""  # "finished" or "early" once nothing is left to do
+    ended: Stopped | Literal[""] = ""  # how, once nothing is left to do
     history: list[Epoch] = field(default_factory=list)
 
     @property

@@ -92,7 +92,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
             examined, task, dataset = _look(settings, cache, pending, early, reporter)
-            settings = _with_batch_size(settings, dataset, device)
+            settings = _with_batch_size(task.prefer(settings), dataset, device)
             span = find_range(settings, examined, dataset, reporter)
             settings, backbone = _backbone(settings, pending, reporter)
         finally:
@@ -109,7 +109,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             started=started,
             early=early,
             span=span,
-            clock=make_clock(settings, device, started, pictures=len(dataset.indices)),
+            clock=make_clock(settings, device, started, pictures=len(dataset.indices), head=task.head),
         )
         session.seconds["audit and export"] = time.monotonic() - started
         result = _learn(session, task, dataset, backbone)

@@ -20,12 +20,12 @@ from tellapart.reporter import Reporter, Silent
 from tellapart.runs.run import Run
 from tellapart.settings.reading import make_settings
 from tellapart.tasks.detection.pictures import BoxPictures, box_pictures
+from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.table import TASKS
 from tellapart.tasks.task import Task
 from tellapart.workflows.learning.assemble import assemble_job
 from tellapart.workflows.learning.job import Job
 from tellapart.workflows.learning.planned import Planned
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.rehearsal import Rehearsal, rehearse
 from tellapart.workflows.learning.shrunk import shrink_splits
 

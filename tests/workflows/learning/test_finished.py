@@ -19,9 +19,9 @@ from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Silent
 from tellapart.runs.run import Run
 from tellapart.settings.reading import make_settings
+from tellapart.tasks.prepared import Prepared
 from tellapart.training.progress import Fitted
 from tellapart.workflows.learning.finished import EmbedOnce, finish_network
-from tellapart.workflows.learning.prepared import Prepared
 
 
 class Counting(Silent):

@@ -19,7 +19,7 @@ from tellapart.evaluation.abstention import (
     most_useful,
 )
 from tellapart.evaluation.calibrating import ClassCalibration
-from tellapart.evaluation.calibration import apply_temperature
+from tellapart.evaluation.calibration import apply_in_place
 from tellapart.evaluation.choosing import LinearCandidate, Validated
 from tellapart.evaluation.novelty import Novelty, choose_pictures, fit_novelty
 from tellapart.reporter import counted
@@ -78,13 +78,13 @@ def learn_to_abstain(winner: Validated[LinearCandidate], dataset: Dataset, *, co
     train = train[choose_pictures(dataset.targets[train], seed=seed)]
     novelty = fit_novelty(candidate.last_layer(train), dataset.targets[train])
     thresholds = find_thresholds(
-        apply_temperature(candidate.logits(validation), calibration.temperature),
+        apply_in_place(candidate.logits(validation), calibration.temperature),
         dataset.targets[validation],
         novelty.score(candidate.embeddings(validation)),
         coverage=coverage,
     )
     measured = measure_abstention(
-        apply_temperature(candidate.logits(test), calibration.temperature),
+        apply_in_place(candidate.logits(test), calibration.temperature),
         novelty.score(candidate.embeddings(test)),
         dataset.targets[test],
         thresholds,

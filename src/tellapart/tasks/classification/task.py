@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
+    from tellapart.models.staged import StagedNetwork
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.lesson import Lesson
@@ -55,7 +56,7 @@ def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Lin
     return fit(settings, dataset, embedded)
 
 
-def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork:
+def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedNetwork]:
     from tellapart.runs.network import build_network
 
     return build_network(settings, class_count)

@@ -13,7 +13,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example
 from tellapart.evaluation.abstention import Thresholds, measure_abstention
 from tellapart.evaluation.calibrating import ClassCalibration
-from tellapart.evaluation.calibration import apply_temperature
+from tellapart.evaluation.calibration import apply_in_place, surest_of
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.metrics import evaluate
 from tellapart.export.assemble import assemble
@@ -30,23 +30,24 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
     winner = choice.winner
     calibration: ClassCalibration = winner.calibration
     rows = np.flatnonzero(dataset.splits == "test")  # in the order of the listing, as predictions.csv is read
+    # One array as large as the test split times the classes is there at a time: of 10,000 classes it is half a gigabyte.
+    abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
     logits_NK = winner.candidate.logits(rows)
-    probabilities = apply_temperature(logits_NK, calibration.temperature)
-    uncalibrated = apply_temperature(logits_NK - calibration.biases, 1.0)
-    del logits_NK  # each of the three is as large as the test split times the classes
+    uncalibrated = surest_of(logits_NK, calibration.biases)
+    probabilities = apply_in_place(logits_NK, calibration.temperature)
     labels, leaked = dataset.targets[rows], dataset.leaked[rows]
     metrics, clean = with_and_without(
         leaked,
         lambda chosen: evaluate(
-            probabilities[chosen],
-            uncalibrated[chosen],
-            labels[chosen],
+            probabilities,
+            uncalibrated,
+            labels,
+            rows=None if isinstance(chosen, slice) else np.flatnonzero(chosen),
             classes=dataset.classes,
-            groups=dataset.groups[rows[chosen]],
+            groups=dataset.groups[rows],
             seed=settings.seed,
         ),
     )
-    abstention = learn_to_abstain(winner, dataset, coverage=settings.coverage, seed=settings.seed)
     return Tested(
         rows=rows,
         record=ClassificationRecord(temperature=calibration.temperature, abstention=abstention.record()),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from tellapart.data.loading import ordered_batches
+from tellapart.errors import SettingsError
 from tellapart.models.build import stage_network
 from tellapart.models.freezing import freeze
 from tellapart.models.staged import StagedNetwork
@@ -18,7 +18,7 @@ from tellapart.models.trainable import Trainable
 from tellapart.models.weights import LoadedWeights
 from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner, check_boxes
-from tellapart.tasks.detection.loss import DetectionLoss
+from tellapart.tasks.detection.loss import DetectionLoss, boxes_a_picture
 from tellapart.tasks.detection.network import Detector
 from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
@@ -55,13 +55,13 @@ def freeze_below(network: Detector, frozen: int) -> None:
 def teach_default(lesson: Lesson, devices: Devices, network: Trainable) -> DetectionLearner:
     """The learner of true boxes float32 [N, M, 6] of `network`, a Detector.
 
-    Raises: ValueError for other targets, TrainingError for classes that there are not.
+    Raises: ValueError for other targets, TrainingError for classes that there are not, SettingsError for what mixes classes.
     """
     if not isinstance(network, Detector):
         raise TypeError(f"a network {type(network).__name__}; this learner is for a Detector")
     check_lesson(lesson)
     return DetectionLearner(
-        loss=DetectionLoss(boxes_a_picture=boxes_a_picture(lesson)),
+        loss=DetectionLoss(boxes_a_picture=boxes_a_picture(lesson.train_targets[lesson.train_rows])),
         class_count=lesson.class_count,
         size=network.size,
         devices=devices,
@@ -73,15 +73,15 @@ def teach_default(lesson: Lesson, devices: Devices, network: Trainable) -> Detec
 
 
 def check_lesson(lesson: Lesson) -> None:
-    """Whether both splits' targets are boxes of its classes. Raises: ValueError, TrainingError."""
+    """Whether both splits' targets are boxes of its classes, and nothing mixes them.
+
+    Raises: ValueError, TrainingError, SettingsError.
+    """
+    for name, given in (("augment.mixup", lesson.mixup), ("augment.cutmix", lesson.cutmix)):
+        if given:
+            raise SettingsError(f"{name} is {given:g}, which mixes whole classes; boxes have none. Set it to 0.")
     for targets, rows in (
         (lesson.train_targets, lesson.train_rows),
         (lesson.validation_targets, lesson.validation_rows),
     ):
         check_boxes(torch.from_numpy(targets[rows]), torch.from_numpy(rows), lesson.class_count)
-
-
-def boxes_a_picture(lesson: Lesson) -> float:
-    """How many boxes a training picture has on the mean."""
-    known = ~np.isnan(lesson.train_targets[lesson.train_rows][..., 0])
-    return float(known.sum(1).mean())

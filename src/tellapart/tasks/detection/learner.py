@@ -114,7 +114,7 @@ class DetectionLearner:
         losses, boxes, scores = [], [], []
         for part in parts:
             with torch.inference_mode():
-                measured = self._measure(network, part.inputs, part.targets)
+                measured = self._measure(network, self.devices.to_device(part.inputs), part.targets)
                 if measured.found is None:
                     raise ValueError("a network in evaluation mode gave no answers; the loss must give them")
                 losses.append(_sum(measured))

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -70,6 +72,11 @@ class DetectionLoss:
         by_box = torch.zeros_like(assigned.weights)
         by_box[answering] = assigned.weights[answering] * giou_loss(boxes[answering], assigned.boxes[answering])
         return by_score / divisor, _BOX_WEIGHT * by_box.sum(1) / divisor
+
+
+def boxes_a_picture(boxes: NDArray[np.floating]) -> float:
+    """The mean number of true boxes of pictures [N, M, 6], where rows of NaN are none."""
+    return float((~np.isnan(boxes[..., 0])).sum(1).mean())
 
 
 def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:

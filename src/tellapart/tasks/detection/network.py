@@ -78,8 +78,11 @@ class Detector(Trainable):
         self._begin()
 
     def forward(self, inputs: Tensor, start: int = 0) -> DetectorOutput:
-        """Of uint8 [B, S, S, 3], or with `start` of what the backbone's stage `start` - 1 gave, float [B, C, H, W]."""
-        maps = self.pyramid(self._maps(inputs, start))
+        """Of uint8 [B, S, S, 3], or with `start` of what the backbone's stage `start` - 1 gave, float [B, C, H, W].
+
+        Where `start` is after the last stage: of the maps of all levels side by side, float [B, L], see maps.py.
+        """
+        maps = self.pyramid(self.maps(inputs, start))
         scores, boxes = [], []
         for number, features_BFHW in enumerate(maps):
             scores.append(_rows(self.score(self.score_tower(features_BFHW, number))))
@@ -99,8 +102,13 @@ class Detector(Trainable):
         """What is no part of the backbone, under the names of `state_dict`."""
         return [(name, value) for name, value in self.named_parameters() if not name.startswith("body.")]
 
-    def _maps(self, inputs: Tensor, start: int) -> list[Tensor]:
-        """The backbone's output [B, C, H, W] of each level. Raises: ValueError where `start` is above the first."""
+    def maps(self, inputs: Tensor, start: int = 0) -> list[Tensor]:
+        """The backbone's output [B, C, H, W] of each level. Raises: ValueError where `start` is between them."""
+        if start == len(self.body.stages):
+            sides = [self.size // level.stride for level in self.levels]
+            shapes = [(level.channels, side, side) for level, side in zip(self.levels, sides, strict=True)]
+            parts = torch.split(inputs, [math.prod(shape) for shape in shapes], dim=1)
+            return [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
         if start > self.levels[0].stage:
             raise ValueError(
                 f"the input is of stage {start - 1}; the pyramid needs that of stage {self.levels[0].stage}"

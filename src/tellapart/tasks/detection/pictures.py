@@ -42,6 +42,11 @@ class BoxSquares(Protocol):
         """[contents] a number made of each content."""
         ...
 
+    @property
+    def side(self) -> int:
+        """Pixels, S."""
+        ...
+
     def __len__(self) -> int: ...
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -71,23 +76,42 @@ class BoxPictures:
 
         A box of which a variant shows less than a quarter is left out: what is left of the thing does not tell what it is.
         """
-        pictures, boxes = self.squares.read(rows), self.boxes[rows]
+        pictures = self.squares.read(rows)
         if self.augment is None:
-            return pictures, boxes
+            return pictures, self.boxes[rows]
         numbers = self.squares.seeds[self.squares.slots[rows]].tolist()
         varied, moved = [], []
-        for picture, own, number in zip(pictures, boxes, numbers, strict=True):
+        for picture, own, number in zip(pictures, self.boxes[rows], numbers, strict=True):
             pixels, geometry = self.augment.vary(picture, (self.seed, number, epoch))
             varied.append(pixels)
             moved.append(_moved(own, motion_of(geometry, side=len(picture), size=len(pixels))))
         return np.stack(varied), np.stack(moved)
+
+    def boxes_of(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The boxes [B, M, 6] alone, of a variant of each row as `get` makes it in the epoch that `views` [B] names."""
+        if self.augment is None:
+            return self.boxes[rows]
+        numbers, augment = self.squares.seeds[self.squares.slots[rows]].tolist(), self.augment
+        side = self.squares.side
+        return np.stack(
+            [
+                _moved(own, motion_of(augment.geometry((self.seed, number, view)), side=side, size=augment.size))
+                for own, number, view in zip(self.boxes[rows], numbers, views.tolist(), strict=True)
+            ]
+        )
 
 
 def box_pictures(
     dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
 ) -> BoxPictures:
     """A split of a data set whose targets are boxes [N, M, 6] in pixels of the upright pictures, as the loop reads it."""
-    rows = dataset.rows[split]
+    return box_pictures_at(dataset, dataset.rows[split], pictures, augment=augment, seed=seed)
+
+
+def box_pictures_at(
+    dataset: Dataset, rows: NDArray[np.int64], pictures: ShrunkPictures, *, augment: Augment | None, seed: int
+) -> BoxPictures:
+    """The same for some `rows` [n] of the data set, whose squares `pictures` are in that order."""
     examples = [dataset.examples[index] for index in dataset.indices[rows]]
     sizes = [(example.width, example.height) for example in examples]
     boxes = in_squares(dataset.targets[rows], sizes, pictures.preprocessing)

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Score
-
-FEWEST = 10  # test pictures that show a class, for its figures to tell something
-WIDEST = 0.10  # an interval of the headline figure wider than this tells too little
+from tellapart.evaluation.verdict import WIDEST, conclude, rare_classes
+from tellapart.reporter import percent
 
 
 def judge(figure: Score, support: NDArray[np.integer], classes: Sequence[str], baseline: float) -> tuple[bool, str]:
@@ -24,20 +23,8 @@ def judge(figure: Score, support: NDArray[np.integer], classes: Sequence[str], b
     if high - low > WIDEST:
         reasons.append(f"the interval is {100 * (high - low):.0f} points wide")
     if low <= baseline <= high:
-        reasons.append(f"it may be no better than the {_percent(baseline)} of guessing")
-    few = [(classes[number], int(support[number])) for number in np.flatnonzero(support < FEWEST).tolist()]
-    reasons += [
-        f"class {name!r} is in {size} test picture{'' if size == 1 else 's'} ({FEWEST - size} more would make {FEWEST})"
-        for name, size in few[:3]
-    ]
-    if len(few) > 3:
-        reasons.append(f"{len(few) - 3} more {'class is' if len(few) == 4 else 'classes are'} in fewer than {FEWEST}")
-    known = f"the mean average precision is {_percent(figure.value)} (95 %: {_percent(low)} to {_percent(high)})"
-    if reasons:
-        return True, f"Too small a test to tell: {known}; {'; '.join(reasons)}."
-    comparison = "above" if low > baseline else "below"
-    return False, f"The test is large enough: {known}, {comparison} the {_percent(baseline)} of guessing."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+        reasons.append(f"it may be no better than the {percent(baseline)} of guessing")
+    reasons += rare_classes(support, classes, has="is in", have="are in")
+    known = f"the mean average precision is {percent(figure.value)} (95 %: {percent(low)} to {percent(high)})"
+    comparison = f"{'above' if low > baseline else 'below'} the {percent(baseline)} of guessing"
+    return conclude(known, reasons, comparison)

@@ -14,12 +14,12 @@ from tellapart.data.dataset import Dataset
 from tellapart.features.caching import row_limit_bytes
 from tellapart.features.frozen import cache_views
 from tellapart.storage import cache_folder
+from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.source import UsableRows, usable_rows
 from tellapart.tasks.task import Task
 from tellapart.training.planning import scaled_learning_rate
 from tellapart.workflows.learning.job import Job
 from tellapart.workflows.learning.planned import Planned
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.learning.shrunk import ShrunkSplits
 
@@ -47,6 +47,7 @@ def assemble_job(
         class_count=len(dataset.classes),
         network=prepared.network,
         start=prepared.start,
+        size=prepared.preprocessing.size,
         train=train,
         train_targets=shrunk.train_targets,
         train_strata=task.strata(shrunk.train_targets),

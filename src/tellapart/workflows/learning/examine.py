@@ -71,27 +71,11 @@ def examine(
     listing = read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)
-    if corrections is not None and corrections.is_dir():
-        listing = add_pictures(listing, corrections, options.separator)
-    elif corrections is not None:
-        corrected = correct(listing, corrections, options.separator)
-        for note in corrected.notes:
-            reporter.say(note)
-        reporter.say(corrected.summary)
-        listing = corrected.listing
+    if corrections is not None:
+        listing = _corrected(listing, corrections, options.separator, reporter)
     _check_names(listing)
-    with (
-        LandmarkStore(cache) as store,
-        reporter.step("Checking pictures", len(listing.entries)) as advance,
-    ):
-        inspections = inspect_all(
-            [entry.path for entry in listing.entries],
-            workers=workers or cores(),
-            remembered=InspectionMemory(cache),
-            advance=advance,
-            seen=store.keep if look == "always" else None,
-            shown=shown,
-        )
+    workers = workers or cores()
+    inspections = _inspect(listing, look, shown, cache=cache, reporter=reporter, workers=workers)
     listing, inspections = _without_strays(listing, inspections)
     if any(entry.added for entry in listing.entries):
         settled = settle(listing, inspections)
@@ -99,9 +83,38 @@ def examine(
         listing, inspections = settled.listing, settled.inspections
     listing, inspections = READERS[listing.task].settle(listing, inspections)
     beside = nullcontext() if meanwhile is None else meanwhile(listing, inspections)
-    scenes = _scenes(listing, inspections, look, beside, cache=cache, reporter=reporter, workers=workers or cores())
+    scenes = _scenes(listing, inspections, look, beside, cache=cache, reporter=reporter, workers=workers)
     audit = build_audit(listing, inspections, scenes, span=options.span)
     return Examined(listing=listing, inspections=inspections, audit=audit)
+
+
+def _corrected(listing: Listing, corrections: Path, separator: str | None, reporter: Reporter) -> Listing:
+    """With the labels of a CSV, or with the pictures of a folder of corrections as well. Raises: DataError, StorageError."""
+    if corrections.is_dir():
+        return add_pictures(listing, corrections, separator)
+    corrected = correct(listing, corrections, separator)
+    for note in corrected.notes:
+        reporter.say(note)
+    reporter.say(corrected.summary)
+    return corrected.listing
+
+
+def _inspect(
+    listing: Listing, look: Look, shown: Shown | None, *, cache: Cache, reporter: Reporter, workers: int
+) -> list[Inspection]:
+    """Open every picture that the cache does not know; landmarks are kept on the way where they will be looked at."""
+    with (
+        LandmarkStore(cache) as store,
+        reporter.step("Checking pictures", len(listing.entries)) as advance,
+    ):
+        return inspect_all(
+            [entry.path for entry in listing.entries],
+            workers=workers,
+            remembered=InspectionMemory(cache),
+            advance=advance,
+            seen=store.keep if look == "always" else None,
+            shown=shown,
+        )
 
 
 def _scenes(

@@ -22,8 +22,8 @@ from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_lower
 from tellapart.runtime import Session
 from tellapart.settings.tree import TrainSettings
+from tellapart.tasks.prepared import Prepared
 from tellapart.training.planning import TooShort
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.session import TrainingSession
 
 UNFREEZE = "half"  # of the stages, where nothing else is asked for

@@ -20,8 +20,8 @@ from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
 from tellapart.storage import write_bytes
-from tellapart.training.progress import Fitted
-from tellapart.workflows.learning.prepared import Prepared
+from tellapart.tasks.prepared import Prepared
+from tellapart.training.progress import Fitted, how_it_went
 
 WORK = "work"  # in the run's folder, until the run is finished
 
@@ -64,7 +64,7 @@ def finish_network(
         weight=tensors["classifier.weight"].numpy().astype(np.float32),
         bias=tensors["classifier.bias"].numpy().astype(np.float32),
         embeddings=EmbedOnce(pictures, backbone, reporter),
-        details=_details(fitted),
+        details=how_it_went(fitted),
     )
 
 
@@ -88,12 +88,3 @@ class EmbedOnce:
                 )
             self._known.update(zip(missing.tolist(), features.vectors, strict=True))
         return np.stack([self._known[row] for row in rows.tolist()])
-
-
-def _details(fitted: Fitted) -> dict[str, object]:
-    return {
-        "best_epoch": fitted.best_epoch,
-        "stopped": fitted.stopped,
-        "messages": list(fitted.messages),
-        "history": [epoch.record() for epoch in fitted.history],
-    }

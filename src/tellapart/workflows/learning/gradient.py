@@ -6,22 +6,20 @@ The pictures are decoded once, the machine is timed, epochs are planned, the net
 from __future__ import annotations
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.choosing import LinearCandidate
+from tellapart.evaluation.choosing import Candidate
+from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.task import Task
 from tellapart.training.planning import TooShort
 from tellapart.workflows.learning.assemble import assemble_job
-from tellapart.workflows.learning.finished import finish_network
+from tellapart.workflows.learning.finished import WORK, finish_network
 from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.planned import plan_training
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.processes import send
 from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.learning.shrunk import shrink_splits
 
 
-def train_network(
-    session: TrainingSession, task: Task, dataset: Dataset, prepared: Prepared
-) -> LinearCandidate | TooShort:
+def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepared: Prepared) -> Candidate | TooShort:
     """Train `prepared.network` in place. Raises: DataError, TrainingError, StorageError, SettingsError."""
     devices, reporter = session.join(), session.reporter
     shrunk = shrink_splits(dataset, prepared.preprocessing, reporter)
@@ -33,4 +31,9 @@ def train_network(
     fitted = run_job(job, devices, reporter, session.run.log)
     if not fitted.best_epoch:
         return TooShort(seconds=0.0, left=0.0)
+    if task.head is not None:
+        with reporter.step("Exporting the network", 1) as advance:
+            finished = task.head.finish(prepared, fitted, session.run.folder / WORK / prepared.strategy)
+            advance(1)
+        return finished
     return finish_network(prepared, fitted, dataset.pictures, session.run, reporter)

@@ -26,6 +26,7 @@ class Job:
     class_count: int  # K, of the data set
     network: Trainable  # with its first weights, and frozen as it should be
     start: int  # the sources give what stage `start` - 1 gave; 0: pictures
+    size: int  # pixels, S, the side of the network's input
     train: RowSource
     train_targets: NDArray[Any]  # as the task's learner takes them: int64 [N] classes, float32 [N, K] sets ...
     train_strata: NDArray[np.int64]  # [N], what `loop.sampling` balances

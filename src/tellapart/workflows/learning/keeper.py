@@ -9,12 +9,16 @@ from tellapart.errors import (
     BackboneError,
     ForeignCheckpoint,
     MachineError,
+    MissingExtra,
     SettingsError,
     StorageError,
+    TellapartError,
     TrainingError,
 )
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
+
+_PASSING = (MachineError, MissingExtra, StorageError)  # what the machine lacks may be given to it
 
 
 class Keeper:
@@ -40,6 +44,7 @@ class Keeper:
                 f"Stopped; resumed as it is, it would fail at the same step. The weights so far are in "
                 f"{self.run.folder / 'checkpoints'}. Train again with other settings."
             )
-        elif isinstance(error, (KeyboardInterrupt, MachineError, StorageError)):
+        elif isinstance(error, _PASSING) or (error is not None and not isinstance(error, TellapartError)):
+            # Of Ctrl-C and of errors that are none of ours too: what was trained by then is not trained again.
             self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
         self.run.release()

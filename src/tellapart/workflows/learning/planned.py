@@ -8,11 +8,11 @@ from typing import Any
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.novelty import FIT_PICTURES
 from tellapart.runs.run import replan
+from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.task import Task
 from tellapart.training.learner import Learner
 from tellapart.training.planning import Plan, TooShort, plan, reserve_seconds
 from tellapart.training.timing import Speed, Trial, measure
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.rehearsal import Rehearsal, rehearse
 from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.learning.shrunk import ShrunkSplits
@@ -30,7 +30,13 @@ class Planned:
 def plan_training(
     session: TrainingSession, task: Task, dataset: Dataset, shrunk: ShrunkSplits, prepared: Prepared
 ) -> Planned | TooShort:
-    """Time the machine, and fill what is left of the budget. Raises: TrainingError, SettingsError, StorageError."""
+    """Time the machine, and fill what is left of the budget; a run that was planned before goes on with that plan.
+
+    Raises: TrainingError, SettingsError, StorageError.
+    """
+    epochs = session.run.settings.loop.epochs if session.run.planned else None
+    if epochs is not None and session.clock.left is None:
+        return Planned(epochs=epochs, views=prepared.views or 0, deadline=None)
     train, validation, test = (len(rows) for rows in dataset.rows.values())
     with session.reporter.step("Timing the machine", 1) as advance:
         lesson = rehearse(session.run.settings, dataset, shrunk, prepared)
@@ -39,6 +45,9 @@ def plan_training(
     # A network that was just trained must still look at validation, test, and what novelty is fitted to.
     scored = validation + test + min(train, FIT_PICTURES)
     reserve = reserve_seconds(scored=scored, seconds_picture=speed.deployed)
+    if epochs is not None:
+        # Whatever this machine's pace is today: the epochs that are finished count, and the deadline ends the rest.
+        return Planned(epochs=epochs, views=prepared.views or 0, deadline=session.clock.deadline(reserve))
     found = _plan(session, prepared, speed, reserve, train=train, validation=validation)
     if isinstance(found, TooShort):
         return found

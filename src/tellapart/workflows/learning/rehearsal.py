@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.loading import RowSource
+from tellapart.models.trainable import Trainable
 from tellapart.settings.tree import LoopSettings, TrainSettings
+from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.source import usable_rows
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.shrunk import ShrunkSplits
 
 
@@ -21,7 +22,9 @@ class Rehearsal:
     """A Lesson (tasks/lesson.py) that nothing is learned from: its sources give pictures, wherever the network begins."""
 
     class_count: int
+    network: Trainable
     start: int
+    size: int
     loop: LoopSettings
     balanced: bool
     mixup: float
@@ -38,7 +41,9 @@ def rehearse(settings: TrainSettings, dataset: Dataset, shrunk: ShrunkSplits, pr
     augmentation = prepared.augment.augmentation
     return Rehearsal(
         class_count=len(dataset.classes),
+        network=prepared.network,
         start=prepared.start,
+        size=prepared.preprocessing.size,
         loop=settings.loop,
         balanced=settings.class_weights == "balanced",
         mixup=augmentation.mixup,

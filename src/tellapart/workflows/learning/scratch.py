@@ -5,9 +5,9 @@ from __future__ import annotations
 from tellapart.data.augment import build_augmentation, resolve
 from tellapart.errors import SettingsError
 from tellapart.preprocessing import fitted
+from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.task import Task
 from tellapart.training.planning import TooShort
-from tellapart.workflows.learning.prepared import Prepared
 from tellapart.workflows.learning.session import TrainingSession
 
 EPOCHS = 30  # where neither epochs nor a budget are given

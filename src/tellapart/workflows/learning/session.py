@@ -12,6 +12,7 @@ from tellapart.features.engine import CpuEngine
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
 from tellapart.settings.tree import TrainSettings
+from tellapart.tasks.task import LearnedHead
 from tellapart.training.planning import Clock, default_budget, report_seconds
 from tellapart.workflows.learning.early import Early
 from tellapart.workflows.learning.processes import join, send, world_size
@@ -52,10 +53,12 @@ class TrainingSession:
             leave(self.join())
 
 
-def make_clock(settings: TrainSettings, device: str, started: float, *, pictures: int) -> Clock:
+def make_clock(
+    settings: TrainSettings, device: str, started: float, *, pictures: int, head: LearnedHead | None
+) -> Clock:
     """The budget; a run that is free to choose and was given none keeps to its device's default."""
     report = report_seconds(pictures) if settings.report else 0.0
     seconds = settings.budget_seconds
     if seconds is None and settings.strategy == "auto" and settings.loop.epochs is None:
-        seconds = default_budget(device)
+        seconds = default_budget(device) if head is None else max(head.budget, default_budget(device))
     return Clock(seconds, started=started, report=report)

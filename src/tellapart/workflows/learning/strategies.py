@@ -10,13 +10,15 @@ import time
 from dataclasses import dataclass
 
 from tellapart.data.dataset import Dataset
-from tellapart.errors import BackboneError, SettingsError, TrainingError
+from tellapart.errors import BackboneError, ForeignCheckpoint, SettingsError, TrainingError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated, choose, only
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
+from tellapart.reporter import percent
 from tellapart.runtime import cores
-from tellapart.tasks.task import Task
+from tellapart.tasks.task import LearnedHead, Task
 from tellapart.training.planning import TooShort, worth_trying
+from tellapart.workflows.learning.finished import WORK
 from tellapart.workflows.learning.fit import choose_fit, keep_fit
 from tellapart.workflows.learning.session import TrainingSession
 
@@ -43,6 +45,8 @@ def learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
         keep_fit(session, session.run.settings.network.fit or "crop")
         return _kept(session, task, dataset, _from_scratch(session, task, dataset), None)
     backbone = choose_fit(session, task, dataset, backbone)
+    if task.head is not None:
+        return _kept(session, task, dataset, _by_head(session, task, task.head, dataset, backbone), None)
     dataset, embedded = embed_dataset(
         dataset,
         backbone,
@@ -96,6 +100,40 @@ def _quick(session: TrainingSession, task: Task, dataset: Dataset, embedded: Emb
     return task.validate(candidate, dataset)
 
 
+def _by_head(
+    session: TrainingSession, task: Task, head: LearnedHead, dataset: Dataset, backbone: ReadyBackbone
+) -> Choice[Candidate]:
+    """The first answer on the frozen backbone, then fine-tuning from it; keep what wins on validation."""
+    settings, strategy, reporter = session.run.settings, session.run.settings.strategy, session.reporter
+    if session.early is not None:
+        session.early.squares.clear()
+    began = time.monotonic()
+    candidate = head.first(settings, dataset, backbone, session.run.folder / WORK / "first", session.device, reporter)
+    first = task.validate(candidate, dataset)
+    session.seconds["first answer"] = time.monotonic() - began
+    reporter.say(f"first answer: {first.figure_name.replace('_', ' ')} {percent(first.figure)} on validation")
+    if strategy == "probe":
+        return only(first)
+    from tellapart.workflows.learning.finetune import too_short
+    from tellapart.workflows.learning.gradient import train_network
+
+    began = time.monotonic()
+    try:
+        with reporter.step("Preparing the network", 1) as advance:
+            prepared = head.prepare(settings, len(dataset.classes), candidate)
+            advance(1)
+        tuned = train_network(session, task, dataset, prepared)
+    except (TrainingError, BackboneError) as error:
+        if strategy != "auto":
+            raise
+        return only(first, f"Kept the first answer, on the frozen backbone: fine-tuning failed, since {error}")
+    session.seconds["fine-tuning"] = time.monotonic() - began
+    if isinstance(tuned, TooShort):
+        return only(first, too_short(tuned))
+    second = task.validate(tuned, dataset)
+    return head.choose(first, second) if strategy == "auto" else only(second)
+
+
 def _improve(
     session: TrainingSession, task: Task, dataset: Dataset, embedded: Embedded, first: Validated[LinearCandidate]
 ) -> Choice[Candidate]:
@@ -114,7 +152,7 @@ def _improve(
         start = _start(session, task, dataset, embedded, first)
         tuned = train_network(session, task, dataset, prepare_finetune(session, start))
     except (TrainingError, BackboneError) as error:
-        if strategy != "auto":
+        if strategy != "auto" or isinstance(error, ForeignCheckpoint):  # of which the run can be gone on with
             raise
         return only(first, f"Kept the classifier on the frozen network: fine-tuning failed, since {error}")
     session.seconds["fine-tuning"] = time.monotonic() - began
@@ -135,11 +173,13 @@ def _start(
 
 def _why_not(session: TrainingSession, dataset: Dataset, embedded: Embedded, figure: float) -> str:
     """Why `auto` does not even begin to fine-tune; empty where it does. Nothing heavy is imported to find out."""
+    if session.run.planned:
+        return ""  # it has begun: a resumed run must not change its mind
     if figure > _MOST_RIGHT:
         return "Not fine-tuned: the classifier on the frozen network already gets every validation picture right."
     left = session.clock.left
     if left is None or session.run.settings.loop.epochs is not None:
-        return ""  # no end, or planned already: a resumed run must not change its mind
+        return ""  # no end, or told how long
     pace = 0.013 / cores() if embedded.pace is None else embedded.pace
     worth, needed = worth_trying(train=len(dataset.rows["train"]), seconds_picture=pace, seconds=left)
     if worth:

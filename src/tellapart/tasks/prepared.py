@@ -1,4 +1,4 @@
-"""A network that is ready to be trained, as plain values. In: nothing. Out: Prepared. Next: gradient.py."""
+"""A network that is ready to be trained, as plain values. In: nothing. Out: Prepared. Next: task.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tellapart.preprocessing import Preprocessing
 class Prepared:
     """A network that is ready to be trained."""
 
-    strategy: Literal["finetune", "scratch"]
+    strategy: Literal["probe", "finetune", "scratch"]
     network: Trainable
     name: str
     source: str  # of its first weights

@@ -1,0 +1,147 @@
+"""A detector before it is trained, and what suits it. In: settings, ReadyBackbone. Out: Detector, Prepared. Next: first.py.
+
+Rates, batch and moving average are those that taught a detector on frozen EfficientNet-lite0 most in ten minutes of two cores
+(docs/results.md). Sources: AdamW for heads, RTMDet, arXiv 2212.07784; averages of the weights, YOLOX, arXiv 2107.08430.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from tellapart.data.augment import build_augmentation, resolve
+from tellapart.errors import SettingsError
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.models.build import BuiltNetwork, build_pretrained
+from tellapart.models.freezing import freeze, parse_unfreeze
+from tellapart.models.weights import read_weights
+from tellapart.preprocessing import Preprocessing, fitted
+from tellapart.runs.network import build_network
+from tellapart.settings.tree import TrainSettings
+from tellapart.tasks.detection.candidates import DetectorCandidate
+from tellapart.tasks.detection.network import STRIDES, Detector
+from tellapart.tasks.prepared import Prepared
+
+SIZE = 320  # pixels, where no other size is asked for
+EPOCHS, MOST_EPOCHS = 20, 40  # where neither epochs nor a budget are given; that a budget may be filled with
+HEAD_RATE = 2e-3
+_BODY_RATE = 4e-4  # for batches of 32, half of it for 8
+_LOOP: Mapping[str, Any] = {
+    "batch_size": 8,
+    "head_learning_rate": HEAD_RATE,
+    "weight_decay": 0.01,
+    "average": 0.98,
+    "clip": 10.0,
+}
+# What is brought in beside a smaller picture is one colour: a mirror would show things that no box is around.
+_AUGMENT: Mapping[str, Any] = {
+    "preset": "none",
+    "horizontal_flip": 0.5,
+    "zoom": 0.55,
+    "shift": 0.15,
+    "brightness": 0.2,
+    "contrast": 0.2,
+    "saturation": 0.3,
+    "hue": 0.02,
+    "fill": "mean",
+}
+
+
+def prefer(settings: TrainSettings) -> TrainSettings:
+    """The settings with what suits detectors where nothing was told. Raises: SettingsError for a size that none can take."""
+    network, augment = settings.network, settings.augment
+    size = SIZE if network.size is None else network.size
+    if size % STRIDES[-1]:
+        near = max(1, round(size / STRIDES[-1])) * STRIDES[-1]
+        raise SettingsError(
+            f"network.size is {size}; a detector's pictures have a side that is a multiple of {STRIDES[-1]} pixels. "
+            f"Set it to {near}, for example."
+        )
+    if network.test_time_augmentation != "none":
+        raise SettingsError(
+            f"network.test_time_augmentation is {network.test_time_augmentation}, which is a mean over views; boxes of different "
+            "views have none. Set it to none."
+        )
+    loop = {key: value for key, value in _LOOP.items() if key not in settings.loop.model_fields_set}
+    varied = {key: value for key, value in _AUGMENT.items() if key not in augment.model_fields_set}
+    return settings.model_copy(
+        update={
+            "network": network.model_copy(update={"size": size, "fit": network.fit or "pad"}),
+            "loop": settings.loop.model_copy(update=loop),
+            "augment": augment if "preset" in augment.model_fields_set else augment.model_copy(update=varied),
+        }
+    )
+
+
+def new_detector(settings: TrainSettings, class_count: int, backbone: ReadyBackbone) -> Detector:
+    """On a pretrained backbone, with a head from the settings' seed. Raises: BackboneError."""
+    preprocessing = squares(backbone.preprocessing, settings)
+    body = build_pretrained(
+        backbone.name,
+        weights=backbone.weights,
+        preprocessing=preprocessing,
+        class_count=1,
+        drop_path=settings.network.drop_path,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(settings.seed)
+        return Detector(body, class_count=class_count, size=preprocessing.size)
+
+
+def squares(preprocessing: Preprocessing, settings: TrainSettings) -> Preprocessing:
+    """How pictures become a detector's input, by settings that `prefer` has been through."""
+    size = settings.network.size or SIZE
+    return fitted(replace(preprocessing, size=size), settings.network.fit or "pad", preprocessing.value_range)
+
+
+def build_from_scratch(settings: TrainSettings, class_count: int) -> BuiltNetwork[Detector]:
+    """The network that the settings describe as a backbone, all weights from their seed. Raises: SettingsError, BackboneError."""
+    built = build_network(settings, 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(settings.seed)
+        network = Detector(built.network, class_count=class_count, size=built.preprocessing.size)
+    freeze(network.body, len(network.body.stages))
+    network.body.batch_norm_frozen = False  # its statistics are still to be found
+    return BuiltNetwork(
+        network=network,
+        name=built.name,
+        preprocessing=built.preprocessing,
+        source=built.source,
+        license=built.license,
+    )
+
+
+def prepare_finetune(settings: TrainSettings, class_count: int, first: DetectorCandidate) -> Prepared:
+    """The first answer's detector, to be trained on with the upper stages. Raises: BackboneError, SettingsError."""
+    backbone = first.backbone
+    network = new_detector(settings, class_count, first.pretrained)
+    network.load_state_dict(read_weights(backbone.weights), strict=True)
+    asked = settings.finetune.unfreeze
+    # Below stride 8 nothing trains where nothing else is asked for: edges and colours are the same in every picture.
+    usual = len(network.body.stages) - network.levels[0].stage - 1
+    trained = usual if asked is None else parse_unfreeze(asked, len(network.body.stages))
+    freeze(network.body, trained)
+    network.body.classifier.requires_grad_(False)
+    network.body.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
+    augment = resolve(**settings.augment.model_dump())
+    size = network.size
+    return Prepared(
+        strategy="finetune",
+        network=network,
+        name=backbone.name,
+        source=backbone.weights_source,
+        license=backbone.weights_license,
+        preprocessing=backbone.preprocessing,
+        augment=build_augmentation(augment, size=size),
+        learning_rate=_BODY_RATE,
+        epochs=EPOCHS,
+        most_epochs=MOST_EPOCHS,
+        shape=(size, size, 3),
+        # Not the first answer's weights: their last digits differ from machine to machine, and checkpoints hold the network.
+        facts={"weights": first.pretrained.fingerprint, "trained": trained},
+        planned={"unfreeze": str(trained)},
+        title="Fine-tuning",
+    )

@@ -1,0 +1,175 @@
+"""Boxes with classes, as one record. In: nothing. Out: DETECTION. Next: starting.py.
+
+Every function imports its part when it is called: the table of tasks must cost nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.table import ANSWERINGS
+from tellapart.data.stratify_boxes import assign_boxes
+from tellapart.data.targets import Boxes, class_boxes
+from tellapart.errors import DataError
+from tellapart.tasks.detection import telling
+from tellapart.tasks.task import LearnedHead, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tellapart.bundle import Manifest
+    from tellapart.data.augment import Augment
+    from tellapart.data.dataset import Dataset
+    from tellapart.data.examples import Split
+    from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.features.backbone import ReadyBackbone
+    from tellapart.features.shrink import ShrunkPictures
+    from tellapart.models.build import BuiltNetwork
+    from tellapart.reporter import Reporter
+    from tellapart.runs.writing import Tested
+    from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.detection.candidates import DetectorCandidate
+    from tellapart.tasks.detection.network import Detector
+    from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.prepared import Prepared
+    from tellapart.tasks.source import UsableRows
+    from tellapart.training.devices import Devices
+    from tellapart.training.learner import Learner
+    from tellapart.training.progress import Fitted
+
+_BUDGET = 600.0  # seconds: a detector on two cores needs minutes, where a classifier needs one
+
+
+def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
+    """The rarest class of each picture of boxes [N, M, 6], int64 [N]; one more than the last for a picture without boxes."""
+    labels = targets[..., 0]
+    known = ~np.isnan(labels)
+    counts = np.bincount(labels[known].astype(np.int64))
+    rare = np.where(known, counts[np.nan_to_num(labels).astype(np.int64)] if len(counts) else 0, np.inf).argmin(1)
+    found = np.take_along_axis(labels, rare[:, None], axis=1)[:, 0]
+    return np.where(np.isnan(found), len(counts), np.nan_to_num(found)).astype(np.int64)
+
+
+def _check(settings: TrainSettings, dataset: Dataset) -> None:
+    """Raises: DataError where a split has no box that counts."""
+    for split, rows in dataset.rows.items():
+        boxes = dataset.targets[rows]
+        if not ((boxes[..., 5] == 0) & ~np.isnan(boxes[..., 0])).any():
+            raise DataError(
+                f"0 of {len(rows)} pictures of the {split} split have a box that counts; 1 must. Add pictures with boxes to it."
+            )
+
+
+def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Detector]:
+    from tellapart.tasks.detection.starting import build_from_scratch
+
+    return build_from_scratch(settings, class_count)
+
+
+def _prefer(settings: TrainSettings) -> TrainSettings:
+    from tellapart.tasks.detection.starting import prefer
+
+    return prefer(settings)
+
+
+def _source(
+    dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
+) -> UsableRows:
+    from tellapart.tasks.detection.pictures import box_pictures
+
+    return box_pictures(dataset, split, pictures, augment=augment, seed=seed)
+
+
+def _learner(lesson: Lesson, devices: Devices) -> Learner:
+    from tellapart.tasks.detection.default_detector import teach_default
+
+    return teach_default(lesson, devices, lesson.network)
+
+
+def _first(
+    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
+) -> DetectorCandidate:
+    from tellapart.tasks.detection.first import first_answer
+
+    return first_answer(settings, dataset, backbone, work, device, reporter)
+
+
+def _prepare(settings: TrainSettings, class_count: int, first: DetectorCandidate) -> Prepared:
+    from tellapart.tasks.detection.starting import prepare_finetune
+
+    return prepare_finetune(settings, class_count, first)
+
+
+def _finish(prepared: Prepared, fitted: Fitted, work: Path) -> DetectorCandidate:
+    from tellapart.tasks.detection.finishing import finish
+
+    return finish(prepared, fitted, work)
+
+
+def _choose(first: Validated[DetectorCandidate], other: Validated[DetectorCandidate]) -> Choice[DetectorCandidate]:
+    from tellapart.tasks.detection.candidates import choose
+
+    return choose(first, other)
+
+
+def _validate(candidate: DetectorCandidate, dataset: Dataset) -> Validated[DetectorCandidate]:
+    from tellapart.tasks.detection.candidates import validate
+
+    return validate(candidate, dataset)
+
+
+def _correct(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Dataset) -> Choice[DetectorCandidate]:
+    """The same choice: scores are calibrated with the thresholds, once it is made."""
+    return choice
+
+
+def _test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Dataset) -> Tested:
+    from tellapart.tasks.detection.testing import test
+
+    return test(settings, choice, dataset)
+
+
+def _export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifest) -> bytes:
+    from tellapart.tasks.detection.testing import export
+
+    return export(choice, tested, manifest)
+
+
+def _score(*given: Any, **named: Any) -> dict[str, Any]:
+    from tellapart.tasks.detection.evaluating import score
+
+    return score(*given, **named)
+
+
+def _sections(*given: Any, **named: Any) -> Any:
+    from tellapart.tasks.detection.sections import sections
+
+    return sections(*given, **named)
+
+
+DETECTION = Task(
+    name="detection",
+    headline="ap50",
+    answering=ANSWERINGS["detection"],
+    kind=Boxes,
+    encode=class_boxes,
+    strata=_strata,
+    split=assign_boxes,
+    check=_check,
+    prefer=_prefer,
+    quick=None,
+    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET),
+    build=_build,
+    source=_source,
+    learner=_learner,
+    validate=_validate,
+    correct=_correct,
+    test=_test,
+    export=_export,
+    score=_score,
+    telling=telling,
+    sections=_sections,
+)

@@ -1,0 +1,133 @@
+"""The kept detector on the test split, and its file. In: Choice, Dataset. Out: Tested; model.onnx. Next: scoring.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
+from tellapart.answers.detection import BoxesAnswer
+from tellapart.bundle import DetectionRecord, Manifest
+from tellapart.data.dataset import Dataset
+from tellapart.data.examples import Example
+from tellapart.data.targets import Boxes
+from tellapart.evaluation.choosing import Choice
+from tellapart.runs.writing import PROOF, Expected, Tested, scores_of, with_and_without
+from tellapart.settings.tree import TrainSettings
+from tellapart.tasks.detection.candidates import DetectorCandidate, answered, decoded, matches_of, truths
+from tellapart.tasks.detection.deciding import Decided, decide
+from tellapart.tasks.detection.export import assemble
+from tellapart.tasks.detection.scoring import HEADLINE, evaluate
+
+SCORES = (HEADLINE, "ap", "ap75", "f1", "precision", "recall")
+_SIDE_TOLERANCE = 1e-3  # of the input's side
+
+
+def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Dataset) -> Tested:
+    """Score the winner on the test split: the only time that anything looks at it. Thresholds come from validation."""
+    candidate, rows = choice.winner.candidate, np.flatnonzero(dataset.splits == "test")
+    decided = decide(matches_of(choice.winner), precision=settings.precision)
+    record = record_of(decided, calibrated_on=len(dataset.rows["validation"]))
+    answers, true = candidate.answers(dataset, rows, record), truths(dataset, rows)
+    thresholds = np.array(record.thresholds)
+
+    def measured(chosen: NDArray[np.bool_] | slice) -> dict[str, Any]:
+        kept = np.arange(len(rows))[chosen].tolist()
+        return evaluate(
+            [answered(answers[at]) for at in kept],
+            [true[at] for at in kept],
+            classes=dataset.classes,
+            thresholds=thresholds,
+            groups=dataset.groups[rows[kept]],
+            seed=settings.seed,
+        )
+
+    metrics, clean = with_and_without(dataset.leaked[rows], measured)
+    return Tested(
+        rows=rows,
+        record=record,
+        metrics=metrics,
+        metrics_without_leaked=clean,
+        leaked=int(dataset.leaked[rows].sum()),
+        scores=scores_of(metrics, SCORES),
+        scores_without_leaked=None if clean is None else scores_of(clean, SCORES),
+        beside={
+            "threshold_rule": decided.rule,
+            "calibration": {"scales": list(record.scales), "offsets": list(record.offsets)},
+        },
+        lines=lambda examples: _lines(examples, answers),
+        expected=_expected(candidate, dataset, rows[:PROOF], record),
+        warning=" ".join(decided.warnings(dataset.classes)),
+    )
+
+
+def record_of(decided: Decided, *, calibrated_on: int) -> DetectionRecord:
+    """What the manifest keeps of how boxes are decided; `calibrated_on` counts validation pictures."""
+    return DetectionRecord(
+        scales=tuple(decided.scales.tolist()),
+        offsets=tuple(decided.offsets.tolist()),
+        thresholds=tuple(decided.thresholds.tolist()),
+        threshold_rule=decided.rule,
+        calibrated_on=calibrated_on,
+        overlap=OVERLAP,
+        most=MOST,
+        least_score=LEAST_SCORE,
+    )
+
+
+def _lines(examples: Sequence[Example], answers: Sequence[BoxesAnswer]) -> Iterator[dict[str, Any]]:
+    """The lines of predictions.jsonl: truth and answer of each picture, in pixels of it upright."""
+    for example, answer in zip(examples, answers, strict=True):
+        boxes = example.target.boxes if isinstance(example.target, Boxes) else ()
+        found = answered(answer)
+        yield {
+            "path": str(example.path),
+            "width": example.width,
+            "height": example.height,
+            "truth": [
+                [box.label, box.left, box.top, box.right, box.bottom, int(box.difficult or box.crowd)] for box in boxes
+            ],
+            "answer": [
+                [answer.classes[label], round(float(score), 5), *(round(float(side), 2) for side in sides)]
+                for label, score, sides in zip(found.labels.tolist(), found.scores, found.boxes, strict=True)
+            ],
+        }
+
+
+def _expected(
+    candidate: DetectorCandidate, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord
+) -> dict[str, Expected]:
+    """The score and the sides of the place that each box of the finished file comes from, as they were tested."""
+    (found,) = candidate.everywhere([dataset.pictures[row] for row in rows.tolist()])
+    boxes, scores = decoded(found, record)
+
+    def nearest(outputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The place [n, D] whose box is nearest, and whether there is a box at all."""
+        far = np.abs(outputs["boxes"][:, :, None] - boxes[:, None]).max(-1)  # [n, D, P]
+        by_label = np.take_along_axis(scores, outputs["labels"][:, None].repeat(scores.shape[1], 1), 2)  # [n, P, D]
+        # Of places with the same box the one with the score of the box's class counts.
+        far = far + np.abs(by_label.transpose(0, 2, 1) - outputs["scores"][:, :, None])
+        return far.argmin(-1), outputs["scores"] > 0
+
+    def its_scores(outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        at, there = nearest(outputs)
+        one = np.arange(len(at))[:, None]
+        return np.asarray(np.where(there, scores[one, at, outputs["labels"]], 0), dtype=np.float32)
+
+    def its_boxes(outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        at, there = nearest(outputs)
+        return np.asarray(np.where(there[..., None], boxes[np.arange(len(at))[:, None], at], 0), dtype=np.float32)
+
+    reads = ("boxes", "scores", "labels")
+    return {
+        "boxes": Expected(of="boxes", values=its_boxes, reads=reads, tolerance=_SIDE_TOLERANCE),
+        "scores": Expected(of="scores", values=its_scores, reads=reads),
+    }
+
+
+def export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifest) -> bytes:
+    """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
+    return assemble(choice.winner.candidate.backbone.network, manifest)

@@ -1,0 +1,119 @@
+"""How long a training may be. In: a clock that is told. Out: plans that stay. Next: test_strategies.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tellapart.data.dataset import Dataset
+from tellapart.models.blocks import Block
+from tellapart.models.scratch import build_scratch
+from tellapart.reporter import Reporter, Silent
+from tellapart.runs.run import Run, replan, resume_run, start_run
+from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.tasks.table import TASKS
+from tellapart.training.devices import Devices
+from tellapart.training.planning import Clock, TooShort
+from tellapart.workflows.learning.planned import Planned, plan_training
+from tellapart.workflows.learning.shrunk import shrink_splits
+from tests.workflows.learning.test_assemble import SIDE, SQUARE, prepared
+
+
+@dataclass
+class Session:
+    """What of a session is asked for."""
+
+    run: Run
+    clock: Clock
+    reporter: Reporter
+
+    def join(self) -> Devices:
+        """One core."""
+        return Devices(threads=1)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    (tmp_path / "pictures").mkdir()
+    started = start_run(make_settings({"data": str(tmp_path / "pictures"), "out": str(tmp_path / "runs")}))
+    yield started
+    started.release()
+
+
+def planned(session: Session, dataset: Dataset, **changes: Any) -> Planned | TooShort:
+    whole: Any = session
+    shrunk = shrink_splits(dataset, SQUARE, Silent())
+    classes = len(dataset.classes)
+    network = build_scratch("blocks", class_count=classes, seed=0, size=SIDE, blocks=[Block(filters=4)]).network
+    ready = replace(prepared(), network=network, shape=(SIDE, SIDE, 3), **changes)
+    return plan_training(whole, TASKS["classification"], dataset, shrunk, ready)
+
+
+def clock(seconds: float | None) -> Clock:
+    """On which no time goes by."""
+    return Clock(seconds, started=0.0, now=lambda: 0.0)
+
+
+def resumed(run: Run, seconds: float | None) -> Session:
+    """The same run in another process, which has so many seconds."""
+    run.release()
+    return Session(resume_run(run.folder), clock(seconds), Silent())
+
+
+def test_a_budget_is_filled_and_the_plan_is_kept(run: Run, dataset: Dataset) -> None:
+    session = Session(run, clock(3600.0), Silent())
+    found = planned(session, dataset, most_epochs=5)
+    assert isinstance(found, Planned)
+    assert (found.epochs, found.views) == (5, 0)
+    assert found.deadline is not None
+    assert 0.0 < found.deadline < 3600.0 - 8.0  # exporting and testing need their part
+    assert session.run.planned
+    assert read_recipe(run.folder / "recipe.toml")["loop"]["epochs"] == 5
+
+
+@pytest.mark.parametrize("seconds", [1e-3, -5.0])
+def test_a_budget_that_no_epoch_fits_into_is_told_before_anything_is_trained(
+    run: Run, dataset: Dataset, seconds: float
+) -> None:
+    session = Session(run, clock(seconds), Silent())
+    found = planned(session, dataset)
+    assert isinstance(found, TooShort)
+    assert (found.seconds > 0.0, found.left, found.reserve > 8.0) == (True, seconds, True)
+    assert not session.run.planned
+    again = resumed(run, seconds)
+    assert isinstance(planned(again, dataset), TooShort)  # nothing was planned, so this is decided anew
+    again.run.release()
+
+
+@pytest.mark.parametrize("seconds", [1e-3, -5.0])
+def test_a_plan_outlives_a_machine_that_has_become_busy(run: Run, dataset: Dataset, seconds: float) -> None:
+    replan(run, epochs=5, views=3).log("planned")
+    again = resumed(run, seconds)
+    views = again.run.settings.finetune.views
+    found = planned(again, dataset, most_epochs=9, strategy="finetune", views=views)
+    assert isinstance(found, Planned)
+    assert (found.epochs, found.views) == (5, 3)
+    assert found.deadline is not None  # the budget is no less an end
+    assert found.deadline < seconds
+    again.run.release()
+
+
+def test_without_an_end_nothing_is_timed_again(run: Run, dataset: Dataset) -> None:
+    told: list[str] = []
+
+    class Titles(Silent):
+        def step(self, title: str, total: int) -> Any:
+            told.append(title)
+            return super().step(title, total)
+
+    first = planned(Session(run, clock(None), Titles()), dataset)
+    assert told == ["Timing the machine"]
+    again = resumed(run, None)
+    again.reporter = Titles()
+    assert planned(again, dataset) == first == Planned(epochs=1, views=0, deadline=None)
+    assert told == ["Timing the machine"]
+    again.run.release()
