@@ -165,6 +165,8 @@ def test_arrow_keys_go_from_box_to_box(page: Page, three: Path) -> None:
     page.answers(1)
     page.find("[data-key=names]").click()
     assert page.texts("article .tags span") == []
+    page.click("[data-key=own]")
+    assert not page.find("[data-key=names]").is_selected(), "what somebody chose stays"
     assert page.find("article .layer svg").get_attribute("aria-label").startswith("Boxes on the picture: 2.")
     page.driver.execute_script("document.querySelector('article .layer [tabindex=\"0\"]').focus()")
     for key, wanted in ((None, "blue"), (Keys.ARROW_RIGHT, "green"), (Keys.ARROW_DOWN, "blue"), (Keys.END, "green")):

@@ -9,7 +9,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442", "#565d66"];
 const EDGES = ["#ffffff", "#141414", "#ffffff", "#ffffff", "#141414", "#141414", "#141414", "#ffffff"];
 const PATTERNS = [null, "16 6", "16 4 4 4", "6 6"];
-const NAMED = 12; // boxes; of more the names would cover the picture
+const NAMED = 20; // boxes; of more the names would cover the picture
 const LISTED = 12; // classes; of a model with more only those that may be there
 const HIGH = 0.07; // of the picture's height, that a name needs above its box
 const STEP = 0.01; // of the slider
@@ -18,7 +18,7 @@ const STEP = 0.01; // of the slider
 export class BoxView {
   /** `answer` with every box that the model gives; `model` as /models describes it. */
   constructor(answer, model) {
-    Object.assign(this, { model, shift: 0, hidden: new Set(), picked: null, draft: null });
+    Object.assign(this, { model, shift: 0, hidden: new Set(), picked: null, draft: null, named: null });
     this.layer = el("div", { class: "layer" });
     this.drawing = shape("svg", { preserveAspectRatio: "none", role: "group" });
     this.tags = el("div", { class: "tags", "aria-hidden": "true" });
@@ -28,11 +28,9 @@ export class BoxView {
     this.legend = el("ul", { class: "legend" });
     this.slider = el("input", { type: "range", min: -1, max: 1, step: STEP, value: 0, "data-key": "threshold", oninput: () => this.#slide(Number(this.slider.value)) });
     this.said = el("p", { class: "soft small" });
-    this.names = el("input", { type: "checkbox", "data-key": "names", onchange: () => this.draw() });
+    this.names = el("input", { type: "checkbox", "data-key": "names", onchange: () => ((this.named = this.names.checked), this.draw()) });
     this.table = el("details", { ontoggle: () => this.#drawTable(this.shown()) });
     this.renew(answer);
-    this.names.checked = this.passing().length <= NAMED;
-    this.draw();
   }
 
   /** Another answer, as of the camera's next picture; slider and legend stay as they are. */
@@ -105,6 +103,7 @@ export class BoxView {
 
   draw() {
     const shown = this.shown();
+    this.names.checked = this.named ?? shown.length <= NAMED; // until somebody says otherwise
     this.title.textContent = counted(this.counts());
     this.title.className = this.passing().length ? "" : "unsure";
     this.drawing.setAttribute("aria-label", t("page_boxes", { n: shown.length }));
