@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tellapart.answers.box_forms import FORMS, Page, PageBox, write_forms
+from tellapart.answers.box_forms import FORMS, Page, PageBox, coco, voc, write_forms, yolo
 from tellapart.data.box_repair import settle_boxes
 from tellapart.data.boxes_listing import read_boxes
 from tellapart.data.examples import Inspection
@@ -77,6 +77,76 @@ def test_scores_stand_where_the_forms_have_room(tmp_path: Path) -> None:
     assert [one.text for one in root.iter("confidence")] == ["0.987654", "0.500000"]
 
 
+BIRD = Page(
+    path="images/sub/a.b.png",
+    width=200,
+    height=100,
+    boxes=(
+        PageBox(label="鸟", left=10.004, top=20, right=20.5, bottom=30.25, score=0.12345678),
+        PageBox(label="cat", left=0, top=0, right=200, bottom=50),
+    ),
+)
+
+
+def test_an_xml_word_for_word() -> None:
+    assert voc([BIRD], ["cat", "鸟"]) == {
+        "Annotations/images/sub/a.b.xml": (
+            "<annotation>\n"
+            "  <filename>a.b.png</filename>\n"
+            "  <path>images/sub/a.b.png</path>\n"
+            "  <size><width>200</width><height>100</height><depth>3</depth></size>\n"
+            "  <object>\n"
+            "    <name>鸟</name>\n"
+            "    <pose>Unspecified</pose>\n"
+            "    <truncated>0</truncated>\n"
+            "    <difficult>0</difficult>\n"
+            "    <confidence>0.123457</confidence>\n"
+            "    <bndbox><xmin>10.00</xmin><ymin>20.00</ymin><xmax>20.50</xmax><ymax>30.25</ymax></bndbox>\n"
+            "  </object>\n"
+            "  <object>\n"
+            "    <name>cat</name>\n"
+            "    <pose>Unspecified</pose>\n"
+            "    <truncated>0</truncated>\n"
+            "    <difficult>0</difficult>\n"
+            "    <bndbox><xmin>0.00</xmin><ymin>0.00</ymin><xmax>200.00</xmax><ymax>50.00</ymax></bndbox>\n"
+            "  </object>\n"
+            "</annotation>\n"
+        )
+    }
+
+
+def test_a_json_value_by_value() -> None:
+    (text,) = coco([Page(path="empty.png", width=3, height=4), BIRD], ["cat", "鸟"]).values()
+    assert '"鸟"' in text
+    assert json.loads(text) == {
+        "images": [
+            {"id": 1, "file_name": "empty.png", "width": 3, "height": 4},
+            {"id": 2, "file_name": "images/sub/a.b.png", "width": 200, "height": 100},
+        ],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 2,
+                "category_id": 2,
+                "bbox": [10.0, 20, 10.5, 10.25],
+                "area": 107.62,
+                "iscrowd": 0,
+                "score": 0.123457,
+            },
+            {"id": 2, "image_id": 2, "category_id": 1, "bbox": [0, 0, 200, 50], "area": 10_000, "iscrowd": 0},
+        ],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "鸟"}],
+    }
+
+
+def test_a_text_line_by_line() -> None:
+    assert yolo([BIRD, Page(path="/c.png", width=1, height=1)], ["cat", "鸟"]) == {
+        "labels/sub/a.b.txt": "1 0.0762600 0.2512500 0.0524800 0.1025000\n0 0.5000000 0.2500000 1.0000000 0.5000000\n",
+        "labels/c.txt": "",
+        "data.yaml": 'train: images\nval: images\nnames:\n  0: "cat"\n  1: "鸟"\n',
+    }
+
+
 def test_control_characters_leave_xml_whole(tmp_path: Path) -> None:
     page = Page(path="a.png", width=9, height=9, boxes=(PageBox(label="a\x00b\x1b", left=1, top=2, right=3, bottom=4),))
     write_forms(tmp_path, "voc", [page], ["a\x00b\x1b"])
@@ -97,6 +167,12 @@ def test_nothing_is_replaced_unless_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["voc", "yolo"])
 def test_nothing_is_written_elsewhere(form: str, tmp_path: Path) -> None:
     page = Page(path="../../x.png", width=9, height=9)
-    with pytest.raises(StorageError, match=r"would lie outside .*set'. Give pictures that lie in one folder."):
+    with pytest.raises(StorageError, match=r"x\.\w+' would lie outside .*set'. Give pictures that lie in one folder."):
         write_forms(tmp_path / "set", form, [page], CLASSES)
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "Annotations").write_text("a file")
+    with pytest.raises(StorageError, match=r"^cannot use .*Annotations/images: a part of the path is a file"):
+        write_forms(tmp_path, "voc", PAGES[:1], CLASSES)
