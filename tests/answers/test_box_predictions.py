@@ -20,6 +20,7 @@ from tellapart.answers.box_predictions import box_cell, read_box_cell
         '[["cat",1,2,3,4,5]]',
         '[["  ",1,2,3,4]]',
         '[["cat",3,2,1,4]]',
+        '[["cat",3,1,2,4]]',
         '[["cat",1,4,3,2]]',
         '[["cat",1,2,1,4]]',
         '[["cat",1,2,3,2]]',
@@ -44,6 +45,7 @@ def test_boxes_that_are_none_are_refused(text: str) -> None:
 def test_the_classes_are_named_once_each_in_order() -> None:
     assert read_box_cell('[["dog",1,2,3,4],["cat",-1,0,0.5,1e3],["dog",5,6,7,8]]') == ("cat", "dog")
     assert read_box_cell("[]") == ()
+    assert read_box_cell('[["cat",1,5,3,8]]') == ("cat",)
 
 
 def test_too_many_boxes_are_refused() -> None:

@@ -62,6 +62,13 @@ def test_a_box_is_told_from_its_classes_threshold_on() -> None:
     ]
     assert first.counts == {"cat": 1, "dog": 1}
     assert second.told == []
+    given = arrays()
+    given["scores"][1, 0] = 0.9  # the bird's threshold, in single precision a little less than 0.9
+    assert decided(given)[1].counts == {"鸟": 1}
+    given["scores"][0] = 0.0  # as a network fills up
+    (nothing, _) = decided(given)
+    assert nothing.boxes is not None
+    assert nothing.boxes.shape == (0, 4)
     assert len(second.scores if second.scores is not None else ()) == 1
 
 
@@ -141,6 +148,8 @@ def test_a_row_says_it_and_reads_back() -> None:
     assert [one.dtype for one in (again.boxes, again.scores, again.labels, again.chosen) if one is not None] == [
         *(np.float32, np.float32, np.int64, np.bool_)
     ]
+    all_of_them = [{**row["boxes"][0], "label": name} for name in CLASSES]
+    assert OWN.read({**row, "boxes": all_of_them}, path="", classes=CLASSES, told={}).counts.keys() == set(CLASSES)
     nothing = OWN.read({**row, "boxes": [], "warning": "dark"}, path="", classes=CLASSES, told={})
     assert (nothing.told, nothing.warning) == ([], "dark")
     assert nothing.boxes is not None

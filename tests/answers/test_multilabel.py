@@ -183,6 +183,8 @@ def test_how_a_picture_was_read_is_told_in_every_way() -> None:
     places = [replace(PLACES[0], remark="cut off"), *PLACES[1:]]
     answers = TASK.decide(ARRAYS, places, RECORD, classes=CLASSES)
     assert [one.warning for one in answers] == ["cut off", "", ""]
+    assert TASK.tensors(answers)["warning"] == [b"cut off", b"", b""]
+    assert TASK.tensors(decide())["warning"] == [b"", b"", b""]
     told = RECORD.model_dump(mode="json")
     for answer, warning in zip(answers, ("cut off", None, None), strict=True):
         row = TASK.row(answer, top=3)

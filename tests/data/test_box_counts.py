@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -67,9 +69,66 @@ def test_notes() -> None:
     ]
 
 
+def test_notes_of_several_and_of_none() -> None:
+    several = counts((None, (square(50, difficult=True), square(60, difficult=True, truncated=True))))
+    assert list(box_notes(several, str)) == [
+        "boxes a picture: median 2, most 2 in 0.png; 2 in 1 picture.",
+        "difficult: 2 boxes, hard to see; they count neither way.",
+        "truncated: 1 box, going on outside the picture or behind something.",
+    ]
+    assert list(box_notes(counts((None, ())), str)) == [
+        "pictures without boxes: 1 of 1; they stay, and teach what is no thing."
+    ]
+
+
+def test_faults_are_told_with_what_they_belong_to() -> None:
+    """What should be looked at among the warnings, the rest among the notes, with paths as a person sees them."""
+    faults = FaultList()
+    faults.add("corners exchanged", "set/a.png", 2)
+    faults.add("clipped", "set/b.png")
+    found = count_boxes([], [], [], faults.found())
+    assert list(box_warnings(found, lambda path: path.name)) == [
+        "clipped: 1 box in 1 picture, such as b.png; partly outside the picture; cut at its edge."
+    ]
+    assert list(box_notes(found, lambda path: path.name)) == [
+        "corners exchanged: 2 boxes in 1 picture, such as a.png; put in order."
+    ]
+    assert found.faults == faults.found()
+
+
+def test_all_of_it_as_json() -> None:
+    found = counts(
+        ("train", (Box("cat", 10, 20, 30, 40), Box("cat", 1, 1, 2.5, 2.2, crowd=True))), ("test", (square(10.12345),))
+    )
+    found = replace(found, faults={"clipped": (Fault("a.png", 2),)})
+    assert found.as_json() == {
+        "pictures": {"train": 1, "test": 1},
+        "boxes": {"train": {"cat": 2}, "test": {"cat": 1}},
+        "without_boxes": 0,
+        "marked": {"difficult": 0, "truncated": 0, "crowd": 1},
+        "box_sizes": {"cat": {"least": 10.123, "median": 15.062, "most": 20.0, "tiny": 0.5, "enough": 640}},
+        "boxes_a_picture": {"median": 1.5, "most": 2},
+        "faults": {"clipped": [{"path": "a.png", "count": 2, "detail": ""}]},
+    }
+    assert json.loads(json.dumps(found.as_json())) == found.as_json()
+
+
+def test_a_tenth_of_tiny_boxes_is_not_told() -> None:
+    found = counts((None, (square(15), *[square(100)] * 9)))
+    assert (found.sizes["cat"].tiny, found.sizes["cat"].enough) == (0.1, 320)
+    assert list(box_warnings(found, str)) == []
+    more = counts((None, (square(15), square(15), *[square(100)] * 5)))
+    assert next(box_warnings(more, str)).startswith("small: 29 % of the boxes")  # 28.57
+
+
+def test_as_many_inspections_as_entries() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        count_boxes([Entry(path=Path("a.png"), target=Boxes(()), split=None)], [], [], {})
+
+
 def test_no_pictures_at_all() -> None:
     found = counts()
-    assert (found.pictures, found.most, found.fullest) == ({}, 0, None)
+    assert (found.pictures, found.most, found.fullest, found.median) == ({}, 0, None, 0.0)
     assert list(box_notes(found, str)) == []
 
 
@@ -92,7 +151,14 @@ def test_sentences_of_one_and_several() -> None:
     faults.add("no area", "a.png", 2)
     faults.add("no area", "b.png")
     faults.add("not annotated", "c.png")
+    faults.add("around a shape", "d.png", 4)
+    faults.add("unreadable", "e.xml")
+    faults.add("unreadable", "f.xml")
+    assert list(fault_sentences(faults.found(), str, warned=False)) == [
+        "around a shape: 4 boxes in 1 picture, such as d.png; the upright box around a polygon or another shape."
+    ]
     assert list(fault_sentences(faults.found(), str, warned=True)) == [
+        "unreadable: 2 annotations, such as e.xml; their pictures are left out. Repair them.",
         (
             "not annotated: 1 picture, such as c.png; what it shows is not known, so it is left out. An annotation without boxes "
             "says that there is nothing."

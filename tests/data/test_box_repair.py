@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_no_numbers_are_left_out(bad: float, side: int) -> None:
     sides = [1.0, 2.0, 3.0, 4.0]
     sides[side] = bad
     assert settle(Box("cat", *sides), box(1, 2, 3, 4)) == ((box(1, 2, 3, 4),), {"not a number": [(1, "")]})
+
+
+def test_faults_join_those_that_reading_found_and_name_their_picture() -> None:
+    entry = Entry(path=PATH, target=Boxes((box(5, 5, 120, 9), box(1, 2, 3, 4))), split=None, drawn=Drawn(width=100))
+    listing = Listing(source=Path("set"), entries=(entry,), classes=("cat",), task="detection")
+    before = replace(listing, box_faults={"clipped": (Fault("z.png"),), "no class": (Fault("y.png", 3),)})
+    found, _ = settle_boxes(before, [Inspection(file_hash="", width=100, height=60)])
+    assert found.box_faults == {"no class": (Fault("y.png", 3),), "clipped": (Fault("z.png"), Fault("a.png"))}
+    assert found.entries[0].drawn is None  # what was drawn on has been seen to
+    with pytest.raises(ValueError, match="shorter"):
+        settle_boxes(listing, [])
 
 
 @pytest.mark.parametrize("given", [box(30, 20, 10, 40), box(10, 40, 30, 20), box(30, 40, 10, 20)])
@@ -133,6 +145,9 @@ def test_a_pixel_more_still_fits_and_two_do_not() -> None:
     said = Drawn(width=200, height=120)
     assert "other size" in settle(box(20, 20, 101, 61), drawn=said)[1]
     assert "scaled" in settle(box(20, 20, 102, 50), drawn=said)[1]
+    assert "other size" in settle(box(-1, -1, 20, 20), drawn=said)[1]
+    for outside in (box(-1.01, 0, 20, 20), box(0, -1.01, 20, 20)):
+        assert settle(outside, drawn=said)[1] == {"clipped": [(1, "")]}
 
 
 def test_one_box_that_fits_neither_keeps_all_unscaled() -> None:
@@ -153,6 +168,21 @@ class TestTurned:
     def test_drawn_on_what_is_stored(self, path: Path) -> None:
         boxes, faults = settle(box(10, 80, 30, 90), drawn=Drawn(width=60, height=100), turned=True, path=path)
         assert (boxes, faults) == ((box(10, 10, 20, 30),), {"turned": [(1, "")]})
+
+    def test_drawn_on_what_is_stored_and_turned_the_other_way(self, tmp_path: Path) -> None:
+        save_picture(tmp_path / "c.png", (60, 100), orientation=8)
+        boxes, faults = settle(
+            box(10, 80, 30, 90), drawn=Drawn(width=60, height=100), turned=True, path=tmp_path / "c.png"
+        )
+        assert (boxes, faults) == ((box(80, 30, 90, 50),), {"turned": [(1, "")]})
+
+    def test_upside_down_and_of_another_size(self, tmp_path: Path) -> None:
+        save_picture(tmp_path / "b.png", (100, 60), orientation=3)
+        boxes, faults = settle(
+            box(20, 20, 180, 100), drawn=Drawn(width=200, height=120), turned=True, path=tmp_path / "b.png"
+        )
+        assert boxes == (box(10, 10, 90, 50),)
+        assert faults.keys() == {"perhaps turned", "scaled"}
 
     def test_drawn_upright(self, path: Path) -> None:
         given = box(80, 10, 90, 30)

@@ -16,6 +16,8 @@ def test_every_line_lies_midway_between_two_things() -> None:
     assert right.tolist() == [2, 1, 1]
     assert named.tolist() == [4, 2, 1]
     assert {one.dtype for one in (lines, right, named)} == {np.dtype(np.float64)}
+    lines, right, named = ways_to_part(np.array([0.25, 0.5, 0.75]), np.array([True, False, False]))
+    assert (right.tolist(), named.tolist()) == ([1, 0, 0], [3, 2, 1])
 
 
 @pytest.mark.parametrize("digits", [1, 3, 12], ids=["many ties", "some ties", "no ties"])

@@ -49,6 +49,47 @@ def test_confusion_with_the_background() -> None:
     assert table.tolist() == [[1, 2, 0], [0, 0, 1], [0, 2, 0]]
 
 
+def test_what_is_confused_is_paired_the_closest_first() -> None:
+    """The surest answer is the first box itself, by a class of its own; the other covers that by 0.9, the second box by 8/9."""
+    truths = [true((*A, 0), (0, 0, 10, 8, 2))]
+    answers = [answered((*A, 0.9, 1), (0, 0, 10, 9, 0.8, 3))]
+    table = confusion(answers, truths, match(answers, truths, 4), np.full(4, 0.5))
+    assert [tuple(pair) for pair in np.argwhere(table).tolist()] == [(0, 1), (2, 3)]
+    # Half is enough, and less is not.
+    for bottom, cells in ((5, [(0, 1)]), (4.99, [(0, 2), (2, 1)])):
+        said = [answered((0, 0, 10, bottom, 0.9, 1))]
+        table = confusion(said, [true((*A, 0))], match(said, [true((*A, 0))], 2), np.full(2, 0.5))
+        assert [tuple(pair) for pair in np.argwhere(table).tolist()] == cells
+
+
+def test_a_difficult_box_that_is_just_found_is_in_no_cell() -> None:
+    """Covered by 0.52: found at an overlap of 0.5, and not at 0.55."""
+    said, truths = [answered((0, 0, 50, 26, 0.9, 0))], [true((0, 0, 50, 50, 0), difficult=[0])]
+    matches = match(said, truths, 1)
+    assert confusion(said, truths, matches, np.array([0.5])).tolist() == [[0, 0], [0, 0]]
+    assert count(matches, np.array([0.5])).said.tolist() == [[0]]
+
+
+def test_without_a_class_there_is_nothing_to_count() -> None:
+    found = count([], np.zeros(0))
+    assert [one.shape for one in (found.right, found.said, found.positives)] == [(0, 0)] * 3
+    assert best_thresholds([]).tolist() == []
+
+
+def test_numbers_of_boxes_are_whole_and_each_class_has_a_threshold() -> None:
+    answers, truths = made(0)
+    matches = match(answers, truths, 3)
+    found = count(matches, np.full(3, 0.5))
+    table = confusion(answers, truths, matches, np.full(3, 0.5))
+    assert {one.dtype for one in (found.right, found.said, found.positives, table)} == {np.dtype(np.int64)}
+    with pytest.raises(ValueError, match="shorter"):
+        count(matches, np.full(2, 0.5))
+    with pytest.raises(ValueError, match="shorter"):
+        confusion(answers, truths, matches, np.full(2, 0.5))
+    with pytest.raises(ValueError, match="shorter"):
+        confusion(answers[:-1], truths, matches, np.full(3, 0.5))
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_table_adds_up(seed: int) -> None:
     answers, truths = made(seed)
@@ -84,4 +125,7 @@ def test_thresholds_at_a_precision() -> None:
     matches = match(answers, [true((*A, 0), (*B, 0))], 1)
     assert best_thresholds(matches, precision=0.9).tolist() == [0.8]
     assert best_thresholds(matches, precision=0.6).tolist() == [0.5]
+    assert best_thresholds(matches, precision=2 / 3).tolist() == [0.5]  # two of three
+    assert best_thresholds(match([answered()], [true((*A, 0))], 1), precision=0.6).tolist() == [1.0]
+    assert best_thresholds(match([answered()], [true((*A, 0))], 1)).tolist() == [1.0]
     assert best_thresholds(match([answered((*FAR, 0.7, 0))], [true((*A, 0))], 1), precision=0.1).tolist() == [1.0]

@@ -50,6 +50,48 @@ def test_a_crowd_s_overlap_is_of_the_answer_alone() -> None:
     np.testing.assert_allclose(found, [[1.0, 0.01], [0.0, 0.0]])
 
 
+def test_what_is_found_is_numbered_among_all_true_boxes_of_the_picture() -> None:
+    """Boxes of another class come first, and not all answers find one; what is found at the small range alone is not told."""
+    truth = true((0, 0, 50, 50, 1), (100, 0, 150, 50, 0), (0, 0, 9, 9, 1), (200, 0, 250, 50, 0))
+    said = answered(
+        (200, 0, 250, 50, 0.9, 0), (300, 0, 350, 50, 0.8, 0), (100, 0, 150, 50, 0.7, 0), (0, 0, 9, 9, 0.6, 1)
+    )
+    first, second = match([said], [truth], 2)
+    assert first.found.tolist() == [[3, -1, 1]] * 10
+    assert second.found.tolist() == [[2]] * 10
+    assert match([said], [true()], 1)[0].found.tolist() == [[-1, -1, -1]] * 10
+    # Covered by 0.52: at 0.5 and no overlap beyond it.
+    [half] = match([answered((0, 0, 50, 26, 0.9, 0))], [true((0, 0, 50, 50, 0))], 1)
+    assert half.found[:, 0].tolist() == [0] + [-1] * 9
+
+
+def test_both_ends_of_a_range_of_areas_are_in_it() -> None:
+    """A box of 32 x 32 is small and medium, one of 96 x 96 medium and large, one without area is small."""
+    for side, counted in (
+        (32, [1, 1, 1, 0]),
+        (33, [1, 0, 1, 0]),
+        (96, [1, 0, 1, 1]),
+        (97, [1, 0, 0, 1]),
+        (0, [1, 1, 0, 0]),
+    ):
+        [found] = match([answered((0, 0, side, side, 0.9, 0))], [true((500, 500, 500 + side, 500 + side, 0))], 1)
+        assert found.positives[:, 0].tolist() == counted
+        assert found.ignored[:, 0, 0].tolist() == [not one for one in counted]
+
+
+def test_the_whole_is_reached_but_for_the_rounding() -> None:
+    [found] = match([answered((0, 0, 10, 10 - 1e-11, 0.9, 0))], [true((0, 0, 10, 10, 0))], 1, overlaps=np.array([1.0]))
+    assert found.matched[0, 0].tolist() == [True]
+
+
+def test_overlaps_do_not_depend_on_the_unit() -> None:
+    boxes = np.array([[0.0, 0, 0.5, 0.5], [0.25, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]])
+    found = box_overlaps(boxes, boxes, np.array([False, False, True]))
+    np.testing.assert_allclose(found, [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]])
+    crowd = box_overlaps(boxes[:1], np.array([[0.0, 0, 0.25, 1]]), np.array([True]))
+    np.testing.assert_allclose(crowd, [[0.5]])
+
+
 def test_a_target_as_arrays() -> None:
     target = Boxes(
         (

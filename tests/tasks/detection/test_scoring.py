@@ -120,6 +120,13 @@ def test_intervals_are_of_the_mean_over_the_classes_that_a_resample_has() -> Non
     assert [found["per_class"][name]["ap50"]["high"] for name in "ab"] == [1.0, 0.0]
 
 
+def test_a_box_covered_by_0_76_is_found_at_three_quarters_in_every_resample() -> None:
+    answers, truths = [answered((0, 0, 100, 76, 0.9, 0))] * 3, [true((0, 0, 100, 100, 0))] * 3
+    found = evaluate(answers, truths, classes=["a"], thresholds=np.array([0.5]), groups=None, seed=0)
+    assert found["ap75"] == {"value": 1.0, "low": 1.0, "high": 1.0, "method": "percentile bootstrap"}
+    assert found["ap"]["value"] == found["ap"]["low"] == found["ap"]["high"] == pytest.approx(0.6)
+
+
 @pytest.mark.parametrize("rare_are_found", [False, True])
 def test_an_interval_holds_its_value(rare_are_found: bool) -> None:
     """Ten classes of one picture each: one resample in a hundred has all of them, and their mean is like nearly no resample's."""
@@ -188,5 +195,6 @@ def test_many_answers_are_drawn_less_often() -> None:
     assert affordable_resamples(match(many, [true()] * 2_000, 1)) == 100
     fewer = match(many[:80], [true()] * 80, 1)
     assert affordable_resamples(fewer) == 500  # 40 million over ten overlaps and 8,000 answers
+    assert affordable_resamples(match(many[:77], [true()] * 77, 1)) == 519  # whole ones
     assert affordable_resamples(match(many[:1], [true()], 2)) == 1_000
     assert affordable_resamples([*fewer, *fewer]) == 250

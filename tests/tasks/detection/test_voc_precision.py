@@ -26,6 +26,27 @@ def test_half_is_not_enough() -> None:
     assert voc_precisions([answered((0, 0, 10, 5, 0.9, 0))], [true((*A, 0))], 1).tolist() == [0.0]
 
 
+def test_half_of_a_difficult_box_is_wrong_too() -> None:
+    answers = [answered((0, 0, 10, 5, 0.9, 0), (50, 50, 60, 60, 0.8, 0))]
+    assert voc_precisions(answers, [true((*A, 0), (50, 50, 60, 60, 0), difficult=[0])], 1).tolist() == [0.5]
+
+
+def test_equally_sure_answers_count_in_the_order_of_the_pictures() -> None:
+    """Two of three answers are right in each picture, and two scores; each right answer finds its box."""
+    places = [(100 * place, 0, 100 * place + 50, 50) for place in range(3)]
+    truths = [true(*((*place, 0) for place in places[:2])) for _ in range(30)]
+    scores = (0.5, 0.9, 0.5)
+    answers = [
+        answered(*((*place, scores[(number + picture) % 3], 0) for number, place in enumerate(places)))
+        for picture in range(30)
+    ]
+    order = [(score, picture, place) for score in (0.9, 0.5) for picture in range(30) for place in range(3)]
+    right = [place < 2 for score, picture, place in order if scores[(place + picture) % 3] == score]
+    precision = np.cumsum(right) / np.arange(1, 91)
+    expected = np.maximum.accumulate(precision[::-1])[::-1][right].sum() / 60
+    assert voc_precisions(answers, truths, 1)[0] == pytest.approx(expected, rel=1e-12)
+
+
 def test_difficult_boxes_count_neither_way() -> None:
     answers = [answered((*A, 0.9, 0), (*A, 0.85, 0), (50, 50, 60, 60, 0.8, 0))]
     truths = [true((*A, 0), (50, 50, 60, 60, 0), difficult=[0])]

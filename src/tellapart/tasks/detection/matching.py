@@ -98,7 +98,7 @@ def box_overlaps(answers: NDArray[np.floating], truths: Doubles, crowd: Flags) -
     right_bottom = np.minimum(answers[:, None, 2:], truths[None, :, 2:])
     both = np.prod(np.clip(right_bottom - left_top, 0, None), axis=2)
     own, other = areas_of(answers)[:, None], areas_of(truths)[None, :]
-    whole = np.where(crowd[None, :], own + 0 * other, own + other - both)
+    whole = np.where(crowd[None, :], own, own + other - both)
     return np.asarray(np.divide(both, whole, out=np.zeros_like(both), where=whole > 0))
 
 

@@ -28,7 +28,7 @@ def voc_precisions(answers: Sequence[Answered], truths: Sequence[TrueBoxes], cla
 def _ranked(answers: Sequence[Answered], truths: Sequence[TrueBoxes], number: int) -> Ranked:
     own = [np.flatnonzero(answer.labels == number) for answer in answers]
     picture = np.repeat(np.arange(len(answers)), [len(places) for places in own])
-    place = np.concatenate(own) if own else np.empty(0, dtype=np.int64)
+    place = np.concatenate(own)
     scores = np.concatenate([answer.scores[places] for answer, places in zip(answers, own, strict=True)])
     boxes = [np.flatnonzero(truth.labels == number) for truth in truths]
     taken: set[tuple[int, int]] = set()
