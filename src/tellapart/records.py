@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -17,6 +17,9 @@ from tellapart.reporter import figure, percent
 TaskName = Literal["classification", "multilabel", "segmentation", "detection", "text"]
 
 NAMED = 20  # classes that a line for a person lists
+
+# The file of a run that holds the answers of its test split: a row a picture, or a line where a row has no room for them.
+ROWS, LINES = "predictions.csv", "predictions.jsonl"
 
 
 class Step(NamedTuple):
@@ -69,6 +72,7 @@ class AbstentionRecord(RecordPart):
 class ClassificationRecord(RecordPart):
     """How one class a picture is decided: probabilities are softmax(logits / temperature)."""
 
+    told_in: ClassVar[str] = ROWS
     kind: Literal["classification"] = "classification"
     temperature: float = Field(gt=0)
     abstention: AbstentionRecord | None = None  # None: the file is older than that
@@ -112,6 +116,7 @@ class ClassificationRecord(RecordPart):
 class MultilabelRecord(RecordPart):
     """How a set of classes is decided, K classes each for itself: probabilities are sigmoid(scale * logit + offset)."""
 
+    told_in: ClassVar[str] = ROWS
     kind: Literal["multilabel"] = "multilabel"
     scales: tuple[float, ...]  # [K]
     offsets: tuple[float, ...]  # [K]
@@ -151,6 +156,7 @@ class MultilabelRecord(RecordPart):
 class DetectionRecord(RecordPart):
     """How boxes with classes are decided, K classes each for itself: scores are sigmoid(scale * logit + offset)."""
 
+    told_in: ClassVar[str] = LINES
     kind: Literal["detection"] = "detection"
     scales: tuple[float, ...]  # [K], above 0: calibration changes no order within a class
     offsets: tuple[float, ...]  # [K]

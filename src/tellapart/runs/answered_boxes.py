@@ -20,8 +20,6 @@ from tellapart.data.targets import Box, Boxes
 from tellapart.errors import DataError
 from tellapart.storage import storage_errors
 
-BOX_LINES = "predictions.jsonl"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BoxTable:

@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest, Model, open_model, read_manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import read_examples
-from tellapart.data.targets import KINDS, Boxes
+from tellapart.data.targets import KINDS
 from tellapart.errors import DataError, MissingExtra, ModelFileError, SettingsError
 from tellapart.explanation.activation import ClassActivation
 from tellapart.explanation.decomposition import StageMaps
 from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
-from tellapart.runs.answered_boxes import BOX_LINES, BoxTable, read_box_lines
+from tellapart.records import LINES, ROWS
+from tellapart.runs.answered_boxes import BoxTable, read_box_lines
 from tellapart.runs.moved import find_moved, with_new_paths
 from tellapart.runs.reading import PredictionTable, read_json, read_predictions
 from tellapart.runs.run import MARKER
@@ -40,8 +41,13 @@ if TYPE_CHECKING:
     from tellapart.models.staged import StagedNetwork
 
 MODEL, WEIGHTS, RECIPE, EXAMPLES = "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv"
-TABLE = "predictions.csv"
-_FILES = (RECIPE, "metrics.json", "audit.json", EXAMPLES, MODEL)  # of every finished run, and TABLE or BOX_LINES
+_FILES = (
+    RECIPE,
+    "metrics.json",
+    "audit.json",
+    EXAMPLES,
+    MODEL,
+)  # of every finished run, and what its record tells its answers in
 _NAMED = 10  # classes that a message lists
 _ALIKE = 0.01  # of the largest logit; more means that the weights are another network's
 _INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam, stages and occlusion"
@@ -138,14 +144,14 @@ class OpenRun:
     @cached_property
     def predictions(self) -> PredictionTable:
         """The test split and what was said of it. Raises: DataError, StorageError."""
-        table = read_predictions(self.folder / TABLE, self.classes)
+        table = read_predictions(self.folder / ROWS, self.classes)
         self._check_count(table.source, len(table.paths), "rows")
         return replace(table, paths=[self._now(one) for one in table.paths])
 
     @cached_property
     def box_predictions(self) -> BoxTable:
         """The same of a run that finds boxes. Raises: DataError, StorageError."""
-        table = read_box_lines(self.folder / BOX_LINES, self.classes)
+        table = read_box_lines(self.folder / LINES, self.classes)
         self._check_count(table.source, len(table.paths), "lines")
         return replace(table, paths=[self._now(one) for one in table.paths])
 
@@ -275,9 +281,9 @@ def open_finished(folder: Path, *, pictures: Path | None = None) -> OpenRun:
         )
     _check_there(folder, _FILES)
     run = OpenRun(folder, pictures=pictures)
-    boxes = KINDS[run.manifest.task] is Boxes
-    _check_there(folder, (BOX_LINES if boxes else TABLE,))
-    for part in ("metrics", "box_predictions" if boxes else "predictions", "settings", "audit", "examples"):
+    told_in = run.manifest.record.told_in
+    _check_there(folder, (told_in,))
+    for part in ("metrics", "predictions" if told_in == ROWS else "box_predictions", "settings", "audit", "examples"):
         getattr(run, part)
     return run
 

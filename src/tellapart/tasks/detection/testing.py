@@ -88,7 +88,8 @@ def _lines(examples: Sequence[Example], answers: Sequence[BoxesAnswer]) -> Itera
             "width": example.width,
             "height": example.height,
             "truth": [
-                [box.label, box.left, box.top, box.right, box.bottom, int(box.difficult or box.crowd)] for box in boxes
+                [box.label, box.left, box.top, box.right, box.bottom, 2 if box.crowd else int(box.difficult)]
+                for box in boxes
             ],
             "answer": [
                 [answer.classes[label], round(float(score), 5), *(round(float(side), 2) for side in sides)]
