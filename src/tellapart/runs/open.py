@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest, Model, open_model, read_manifest
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import read_examples
-from tellapart.data.targets import KINDS, Boxes
+from tellapart.data.targets import KINDS
 from tellapart.errors import DataError, MissingExtra, ModelFileError, SettingsError
 from tellapart.explanation.activation import ClassActivation
 from tellapart.explanation.decomposition import StageMaps
@@ -275,7 +275,7 @@ def open_finished(folder: Path, *, pictures: Path | None = None) -> OpenRun:
         )
     _check_there(folder, _FILES)
     run = OpenRun(folder, pictures=pictures)
-    boxes = KINDS[run.manifest.task] is Boxes
+    boxes = (folder / BOX_LINES).is_file()  # answers that are more than a row holds
     _check_there(folder, (BOX_LINES if boxes else TABLE,))
     for part in ("metrics", "box_predictions" if boxes else "predictions", "settings", "audit", "examples"):
         getattr(run, part)
