@@ -11,10 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from tellapart.cli.check import command as check
-from tellapart.cli.train import command as train
 from tellapart.data.targets import Box
 from tellapart.errors import TellapartError
-from tests.data.box_forms import Page, save_picture, voc_text, write_coco, write_table, write_voc, write_yolo
+from tests.data.box_forms import Page, save_picture, voc_text, write_coco, write_voc, write_yolo
 
 
 @pytest.fixture(autouse=True)
@@ -143,16 +142,6 @@ def test_pictures_that_exif_turns(tmp_path: Path) -> None:
     record = json.loads(said(folder, "--json"))
     faults = {kind: [Path(one["path"]).name for one in found] for kind, found in record["boxes"]["faults"].items()}
     assert faults == {"turned": ["0.png"], "perhaps turned": ["1.png"]}
-
-
-@pytest.mark.parametrize("told", [(), ("--task", "detection")])
-def test_nothing_learns_from_boxes_yet(told: tuple[str, ...], tmp_path: Path) -> None:
-    write_table(tmp_path / "set", pages())
-    text = refusal(train, str(tmp_path / "set" / "table.csv"), "--out", str(tmp_path / "run"), *told)
-    assert text.startswith(
-        "the task 'detection' cannot be trained yet: `tellapart check` audits its pictures, and that is all."
-    )
-    assert not (tmp_path / "run").exists()
 
 
 def test_labels_and_corrections_are_of_whole_pictures(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from tellapart.storage import current_umask, own_folder, storage_errors, write_b
 from tellapart.training.checkpoint_version import check_folder
 
 MARKER = "unfinished.json"
-SCAFFOLD = ("checkpoints", "work")  # folders that a finished run does not need
+WORK = "work"  # in the run's folder, until the run is finished
+SCAFFOLD = ("checkpoints", WORK)  # folders that a finished run does not need
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arrow", ".feather")
 _PACKAGES = (
     "tellapart",

@@ -27,7 +27,7 @@ from tellapart.runtime import Session
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
-from tellapart.tasks.detection import first, telling
+from tellapart.tasks.detection import first, telling, testing
 from tellapart.tasks.detection.candidates import (
     DetectorCandidate,
     choose,
@@ -41,7 +41,6 @@ from tellapart.tasks.detection.maps import export_maps, map_views
 from tellapart.tasks.detection.network import Detector
 from tellapart.tasks.detection.pictures import box_pictures
 from tellapart.tasks.detection.starting import new_detector, prefer, prepare_finetune, squares
-from tellapart.tasks.detection.testing import export, test
 from tellapart.tasks.table import TASKS
 from tellapart.training.progress import Fitted
 from tellapart.workflows.learning.examine import examine
@@ -71,7 +70,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     dataset = gather(examined, split=TASK.split, encode=TASK.encode, seed=0)
     backbone = prepare_backbone(settings.backbone, cache=cache_folder(), weights=None).wait()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first, "_UPDATES", 120)
+        patch.setattr(first, "_UPDATES", 60)
         candidate = first_answer(settings, dataset, backbone, folder / "first", "cpu", Silent())
     return Given(settings, dataset, backbone, candidate, folder)
 
@@ -115,9 +114,10 @@ def test_maps_kept_once_are_those_of_the_network_and_boxes_those_of_their_views(
     assert export_maps(network, folder=tmp_path)[1] == length
 
 
+@pytest.mark.slow
 def test_the_first_answer_is_the_same_each_time_and_finds_most_things(given: Given) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first, "_UPDATES", 120)
+        patch.setattr(first, "_UPDATES", 60)
         again = first_answer(given.settings, given.dataset, given.backbone, given.folder / "again", "cpu", Silent())
     assert again.backbone.fingerprint == given.candidate.backbone.fingerprint
     assert (again.strategy, again.pretrained) == ("probe", given.backbone)
@@ -181,7 +181,7 @@ def test_fine_tuning_goes_on_from_the_first_answer(given: Given, tmp_path: Path)
 
 def test_the_test_tells_truth_and_answer_and_proves_the_file(given: Given) -> None:
     validated = validate(given.candidate, given.dataset)
-    tested = test(given.settings, only(validated), given.dataset)
+    tested = testing.test(given.settings, only(validated), given.dataset)
     assert tested.metrics["n"] == len(tested.rows) == len(given.dataset.rows["test"])
     assert tested.metrics["ap50"]["value"] > 0.6
     assert set(tested.scores) == {"ap50", "ap", "ap75", "f1", "precision", "recall"}
@@ -209,7 +209,7 @@ def test_the_test_tells_truth_and_answer_and_proves_the_file(given: Given) -> No
 def test_a_file_with_other_scores_is_not_written(given: Given, tiny_manifest: Any) -> None:
     validated = validate(given.candidate, given.dataset)
     choice = only(validated)
-    tested = test(given.settings, choice, given.dataset)
+    tested = testing.test(given.settings, choice, given.dataset)
     preprocessing = given.candidate.backbone.preprocessing
     manifest = tiny_manifest.model_copy(
         update={
@@ -220,11 +220,14 @@ def test_a_file_with_other_scores_is_not_written(given: Given, tiny_manifest: An
         }
     )
     shown = [given.dataset.examples[index] for index in given.dataset.indices[tested.rows].tolist()][:4]
-    assert _prove(export(choice, tested, manifest), shown, tested.expected, preprocessing) < 1e-4
+    assert _prove(testing.export(choice, tested, manifest), shown, tested.expected, preprocessing) < 1e-4
     off = tested.record.model_copy(update={"offsets": tuple(one + 0.1 for one in tested.record.offsets)})
     with pytest.raises(ModelFileError, match="scores"):
         _prove(
-            export(choice, tested, manifest.model_copy(update={"record": off})), shown, tested.expected, preprocessing
+            testing.export(choice, tested, manifest.model_copy(update={"record": off})),
+            shown,
+            tested.expected,
+            preprocessing,
         )
 
 

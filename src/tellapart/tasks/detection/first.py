@@ -36,7 +36,7 @@ from tellapart.tasks.detection.loss import DetectionLoss, boxes_a_picture
 from tellapart.tasks.detection.maps import MapViews, export_maps, map_views
 from tellapart.tasks.detection.network import Detector
 from tellapart.tasks.detection.pictures import box_pictures_at
-from tellapart.tasks.detection.starting import HEAD_RATE, new_detector, squares
+from tellapart.tasks.detection.starting import HEAD_RATE, augment_settings, new_detector, squares
 from tellapart.tasks.source import usable_rows
 from tellapart.training.devices import Devices
 from tellapart.training.loop import fit
@@ -96,7 +96,7 @@ def _given(
 ) -> _Given:
     """The maps of some views of the training pictures, and of the validation pictures as they are."""
     preprocessing = squares(backbone.preprocessing, settings)
-    augment = build_augmentation(resolve(**settings.augment.model_dump()), size=preprocessing.size)
+    augment = build_augmentation(resolve(**augment_settings(settings).model_dump()), size=preprocessing.size)
     count = len(dataset.rows["train"])
     views = max(1, min(_VIEWS_A_PICTURE, _MOST_VIEWS // count))
     folder, limit = cache_folder(), row_limit_bytes()

@@ -20,6 +20,7 @@ from tellapart.models.freezing import freeze, parse_unfreeze
 from tellapart.models.weights import read_weights
 from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.runs.network import build_network
+from tellapart.settings.parts import AugmentSettings
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.detection.candidates import DetectorCandidate
 from tellapart.tasks.detection.network import STRIDES, Detector
@@ -52,7 +53,7 @@ _AUGMENT: Mapping[str, Any] = {
 
 def prefer(settings: TrainSettings) -> TrainSettings:
     """The settings with what suits detectors where nothing was told. Raises: SettingsError for a size that none can take."""
-    network, augment = settings.network, settings.augment
+    network = settings.network
     size = SIZE if network.size is None else network.size
     if size % STRIDES[-1]:
         near = max(1, round(size / STRIDES[-1])) * STRIDES[-1]
@@ -65,15 +66,24 @@ def prefer(settings: TrainSettings) -> TrainSettings:
             f"network.test_time_augmentation is {network.test_time_augmentation}, which is a mean over views; boxes of different "
             "views have none. Set it to none."
         )
-    loop = {key: value for key, value in _LOOP.items() if key not in settings.loop.model_fields_set}
-    varied = {key: value for key, value in _AUGMENT.items() if key not in augment.model_fields_set}
-    return settings.model_copy(
-        update={
-            "network": network.model_copy(update={"size": size, "fit": network.fit or "pad"}),
-            "loop": settings.loop.model_copy(update=loop),
-            "augment": augment if "preset" in augment.model_fields_set else augment.model_copy(update=varied),
-        }
+    settings = settings.model_copy(
+        update={"network": network.model_copy(update={"size": size, "fit": network.fit or "pad"})}
     )
+    if settings.strategy == "probe":  # whose recipe may say nothing of loop and augmentation
+        return settings
+    loop = {key: value for key, value in _LOOP.items() if key not in settings.loop.model_fields_set}
+    return settings.model_copy(
+        update={"loop": settings.loop.model_copy(update=loop), "augment": augment_settings(settings)}
+    )
+
+
+def augment_settings(settings: TrainSettings) -> AugmentSettings:
+    """How training pictures are varied: as told, and where nothing is, as it suits boxes."""
+    augment = settings.augment
+    told = set() if settings.strategy == "probe" else augment.model_fields_set
+    if "preset" in told:
+        return augment
+    return augment.model_copy(update={key: value for key, value in _AUGMENT.items() if key not in told})
 
 
 def new_detector(settings: TrainSettings, class_count: int, backbone: ReadyBackbone) -> Detector:

@@ -18,12 +18,13 @@ from tellapart.tasks.detection import telling
 from tellapart.tasks.task import LearnedHead, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tellapart.bundle import Manifest
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import Dataset
-    from tellapart.data.examples import Split
+    from tellapart.data.examples import Entry, Split
     from tellapart.evaluation.choosing import Choice, Validated
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.features.shrink import ShrunkPictures
@@ -144,6 +145,12 @@ def _score(*given: Any, **named: Any) -> dict[str, Any]:
     return score(*given, **named)
 
 
+def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
+    from tellapart.tasks.detection.evaluating import write_answers
+
+    write_answers(path, manifest, entries, answers)
+
+
 def _sections(*given: Any, **named: Any) -> Any:
     from tellapart.tasks.detection.sections import sections
 
@@ -170,6 +177,7 @@ DETECTION = Task(
     test=_test,
     export=_export,
     score=_score,
+    write_answers=_write_answers,
     telling=telling,
     sections=_sections,
 )

@@ -18,12 +18,10 @@ from tellapart.models.build import network_state
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Reporter
-from tellapart.runs.run import Run
+from tellapart.runs.run import WORK, Run
 from tellapart.storage import write_bytes
 from tellapart.tasks.prepared import Prepared
 from tellapart.training.progress import Fitted, how_it_went
-
-WORK = "work"  # in the run's folder, until the run is finished
 
 
 def finish_network(

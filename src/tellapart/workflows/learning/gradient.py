@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Candidate
+from tellapart.runs.run import WORK
 from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.task import Task
 from tellapart.training.planning import TooShort
 from tellapart.workflows.learning.assemble import assemble_job
-from tellapart.workflows.learning.finished import WORK, finish_network
+from tellapart.workflows.learning.finished import finish_network
 from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.planned import plan_training
 from tellapart.workflows.learning.processes import send

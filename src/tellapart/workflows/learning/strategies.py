@@ -15,10 +15,10 @@ from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Va
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.reporter import percent
+from tellapart.runs.run import WORK
 from tellapart.runtime import cores
 from tellapart.tasks.task import LearnedHead, Task
 from tellapart.training.planning import TooShort, worth_trying
-from tellapart.workflows.learning.finished import WORK
 from tellapart.workflows.learning.fit import choose_fit, keep_fit
 from tellapart.workflows.learning.session import TrainingSession
 
