@@ -5,6 +5,7 @@ Every function imports its part when it is called: the table of tasks must cost 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from tellapart.bundle import Manifest
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import Dataset
-    from tellapart.data.examples import Split
+    from tellapart.data.examples import Entry, Split
+    from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.features.shrink import ShrunkPictures
@@ -138,10 +140,18 @@ def _export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifes
     return export(choice, tested, manifest)
 
 
-def _score(*given: Any, **named: Any) -> dict[str, Any]:
+def _score(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
+) -> dict[str, Any]:
     from tellapart.tasks.detection.evaluating import score
 
-    return score(*given, **named)
+    return score(manifest, answers, targets, groups=groups, seed=seed)
+
+
+def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
+    from tellapart.tasks.detection.evaluating import write_answers
+
+    write_answers(path, manifest, entries, answers)
 
 
 def _sections(*given: Any, **named: Any) -> Any:
@@ -170,6 +180,7 @@ DETECTION = Task(
     test=_test,
     export=_export,
     score=_score,
+    write_answers=_write_answers,
     telling=telling,
     sections=_sections,
 )
