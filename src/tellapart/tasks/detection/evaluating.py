@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.detection import BoxesAnswer
+from tellapart.answers.predictions import write_lines
 from tellapart.bundle import DetectionRecord, Manifest
-from tellapart.data.examples import Entry
+from tellapart.data.examples import Entry, Example
 from tellapart.data.targets import Boxes, Target
 from tellapart.evaluation.intervals import Groups
-from tellapart.storage import replacing
 from tellapart.tasks.detection.matching import truth_of
 from tellapart.tasks.detection.scoring import evaluate
 
@@ -57,26 +56,24 @@ def score(
 
 
 def write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[BoxesAnswer]) -> None:
-    """A line of JSON for each of n pictures that could be read: path, size, true boxes, found boxes. Raises: StorageError."""
-    with replacing(path) as file:
-        for entry, answer in zip(entries, answers, strict=True):
-            file.write(box_line(entry.path, _boxes(entry.target), answer).encode("utf-8", "surrogateescape"))
+    """What a model file says of n pictures that could be read, as a run's predictions.jsonl has it. Raises: StorageError."""
+    write_lines(path, map(box_row, entries, answers))
 
 
-def box_line(path: Path, target: Boxes, answer: BoxesAnswer) -> str:
+def box_row(picture: Entry | Example, answer: BoxesAnswer) -> dict[str, Any]:
     """One picture as predictions.jsonl has it; sides in pixels of the upright picture.
 
     `truth` is [label, left, top, right, bottom, mark] each, the mark 1 of a difficult box, 2 of a crowd's, else 0; `answer` is
     [label, score, left, top, right, bottom] of every box that the file gives, the most certain first.
     """
     found = _found(answer)
-    row = {
-        "path": str(path),
+    return {
+        "path": str(picture.path),
         "width": answer.width,
         "height": answer.height,
         "truth": [
             [box.label, box.left, box.top, box.right, box.bottom, _CROWD if box.crowd else _DIFFICULT * box.difficult]
-            for box in target.boxes
+            for box in _boxes(picture.target).boxes
         ],
         "answer": [
             [answer.classes[label], *(float(f"{value:.{_DIGITS}g}") for value in (certainty, *sides))]
@@ -85,7 +82,6 @@ def box_line(path: Path, target: Boxes, answer: BoxesAnswer) -> str:
             )
         ],
     }
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def _found(answer: BoxesAnswer) -> _Found:

@@ -5,6 +5,7 @@ Every function imports its part when it is called: the table of tasks must cost 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry, Split
+    from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.features.shrink import ShrunkPictures
@@ -139,10 +141,12 @@ def _export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifes
     return export(choice, tested, manifest)
 
 
-def _score(*given: Any, **named: Any) -> dict[str, Any]:
+def _score(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
+) -> dict[str, Any]:
     from tellapart.tasks.detection.evaluating import score
 
-    return score(*given, **named)
+    return score(manifest, answers, targets, groups=groups, seed=seed)
 
 
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:

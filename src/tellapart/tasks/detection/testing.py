@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
-from tellapart.answers.detection import BoxesAnswer
 from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.dataset import Dataset
-from tellapart.data.examples import Example
-from tellapart.data.targets import Boxes
 from tellapart.evaluation.choosing import Choice
 from tellapart.runs.writing import PROOF, Expected, Tested, scores_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.detection.candidates import DetectorCandidate, answered, decoded, matches_of, truths
 from tellapart.tasks.detection.deciding import Decided, decide
+from tellapart.tasks.detection.evaluating import box_row
 from tellapart.tasks.detection.export import assemble
 from tellapart.tasks.detection.scoring import HEADLINE, evaluate
 
@@ -58,7 +56,7 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
             "threshold_rule": decided.rule,
             "calibration": {"scales": list(record.scales), "offsets": list(record.offsets)},
         },
-        lines=lambda examples: _lines(examples, answers),
+        lines=lambda examples: map(box_row, examples, answers),
         expected=_expected(candidate, dataset, rows[:PROOF], record),
         warning=" ".join(decided.warnings(dataset.classes)),
     )
@@ -76,26 +74,6 @@ def record_of(decided: Decided, *, calibrated_on: int) -> DetectionRecord:
         most=MOST,
         least_score=LEAST_SCORE,
     )
-
-
-def _lines(examples: Sequence[Example], answers: Sequence[BoxesAnswer]) -> Iterator[dict[str, Any]]:
-    """The lines of predictions.jsonl: truth and answer of each picture, in pixels of it upright."""
-    for example, answer in zip(examples, answers, strict=True):
-        boxes = example.target.boxes if isinstance(example.target, Boxes) else ()
-        found = answered(answer)
-        yield {
-            "path": str(example.path),
-            "width": example.width,
-            "height": example.height,
-            "truth": [
-                [box.label, box.left, box.top, box.right, box.bottom, 2 if box.crowd else int(box.difficult)]
-                for box in boxes
-            ],
-            "answer": [
-                [answer.classes[label], round(float(score), 5), *(round(float(side), 2) for side in sides)]
-                for label, score, sides in zip(found.labels.tolist(), found.scores, found.boxes, strict=True)
-            ],
-        }
 
 
 def _expected(
