@@ -150,7 +150,10 @@ def test_labels_and_corrections_are_of_whole_pictures(tmp_path: Path) -> None:
     table = tmp_path / "corrections.csv"
     table.write_text("path,label\nJPEGImages/0.png,cell\n")
     text = refusal(check, str(folder), "--corrections", str(table))
-    assert text.endswith("has boxes. Correct the annotations themselves, and leave the corrections out.")
+    assert text == (
+        f"the table {str(table)!r} has 'cell' in row 2, which is no JSON list of [label, left, top, right, bottom] with left "
+        "under right and top under bottom. Correct it; [] is a picture without boxes."
+    )
     assert (
         refusal(check, str(folder), "--labels") == "labels of the task detection cannot be doubted. Leave --labels out."
     )

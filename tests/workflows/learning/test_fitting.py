@@ -60,6 +60,7 @@ def job(folder: Path, **changes: Any) -> Job:
         task="classification",
         class_count=2,
         network=built.network,
+        size=SIDE,
         start=0,
         train=Bright(),
         train_targets=labels,
