@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tellapart.data.audit import check_strict, check_trainable
-from tellapart.data.augment import resolve
+from tellapart.data.augmentation import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.survey import Examined

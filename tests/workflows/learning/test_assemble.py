@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Split
 from tellapart.features.shrink import AugmentedPictures
