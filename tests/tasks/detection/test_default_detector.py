@@ -13,7 +13,7 @@ from tellapart.models.weights import load_backbone
 from tellapart.tasks.detection.default_detector import build_default, input_of, teach_default
 from tellapart.tasks.detection.network import Detector
 from tellapart.training.devices import Devices
-from tests.tasks.detection.lessons import SIZE, MadeLesson
+from tests.tasks.detection.lessons import SIZE, make_lesson
 
 Make = Callable[..., StagedNetwork]
 
@@ -37,7 +37,7 @@ def test_a_picture_is_seen_whole() -> None:
 
 def test_its_learner_knows_how_many_boxes_a_picture_has(make_body: Make) -> None:
     network = Detector(make_body(), class_count=2, size=SIZE, channels=16)
-    lesson = MadeLesson(used=(0, 1, 3))
+    lesson = make_lesson(used=(0, 1, 3))
     learner = teach_default(lesson, Devices(threads=1), network)
     assert learner.loss.boxes_a_picture == pytest.approx(2 / 3)
     assert (learner.size, learner.class_count, learner.start) == (SIZE, 2, 0)
@@ -47,7 +47,7 @@ def test_its_learner_knows_how_many_boxes_a_picture_has(make_body: Make) -> None
 
 def test_a_class_that_there_is_not_is_refused_before_training(make_body: Make) -> None:
     network = Detector(make_body(), class_count=2, size=SIZE, channels=16)
-    lesson = MadeLesson()
+    lesson = make_lesson()
     lesson.validation_targets[1, 0, 0] = 2
     with pytest.raises(
         TrainingError, match=r"^row 1 has a box of class number 2; it must be a whole number from 0 to 1"
@@ -57,4 +57,4 @@ def test_a_class_that_there_is_not_is_refused_before_training(make_body: Make) -
 
 def test_another_network_is_refused(make_body: Make) -> None:
     with pytest.raises(TypeError, match="^a network StagedNetwork; this learner is for a Detector$"):
-        teach_default(MadeLesson(), Devices(threads=1), make_body())
+        teach_default(make_lesson(), Devices(threads=1), make_body())
