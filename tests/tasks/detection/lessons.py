@@ -52,6 +52,7 @@ class MadeLesson:
     size: int = SIZE
     used: tuple[int, ...] | None = None  # training rows
     class_count: int = 2
+    network: Any = None
     start: int = 0
     loop: LoopSettings = field(default_factory=LoopSettings)
     balanced: bool = False
