@@ -49,7 +49,7 @@ def detector_kind(name: str | None) -> DetectorKind:
     raise SettingsError(f"there is no detector {name!r}; network.detector must be one of: {', '.join(DETECTORS)}.")
 
 
-def _default(*given: Any, whole: bool = False, **named: Any) -> StagedDetector:
+def _default(*given: Any, **named: Any) -> StagedDetector:
     from tellapart.tasks.detection.network import Detector
 
     return Detector(*given, **named)
@@ -67,13 +67,13 @@ def _retinanet(*given: Any, **named: Any) -> StagedDetector:
     return RetinaDetector(*given, **named)
 
 
-def _ssd(*given: Any, whole: bool = False, **named: Any) -> StagedDetector:
+def _ssd(*given: Any, **named: Any) -> StagedDetector:
     from tellapart.tasks.detection.ssd import ShotDetector
 
     return ShotDetector(*given, **named)
 
 
-def _yolox(*given: Any, whole: bool = False, **named: Any) -> StagedDetector:
+def _yolox(*given: Any, **named: Any) -> StagedDetector:
     from tellapart.tasks.detection.yolox import DecoupledDetector
 
     return DecoupledDetector(*given, **named)

@@ -37,7 +37,7 @@ from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.loss import boxes_a_picture
 from tellapart.tasks.detection.maps import MapViews, export_maps, map_views
 from tellapart.tasks.detection.pictures import box_pictures_at
-from tellapart.tasks.detection.starting import augment_settings, new_detector, squares
+from tellapart.tasks.detection.starting import augment_settings, new_detector, pretrained_of, squares
 from tellapart.tasks.source import usable_rows
 from tellapart.training.devices import Devices
 from tellapart.training.loop import fit
@@ -72,6 +72,7 @@ def first_answer(
     Raises: BackboneError, DataError, TrainingError, StorageError.
     """
     with reporter.step("Preparing the network", 1) as advance:
+        backbone = pretrained_of(settings, backbone)
         network = new_detector(settings, len(dataset.classes), backbone)
         freeze(network.body, 0)
         path, length = export_maps(network, folder=backbone.network.parent)

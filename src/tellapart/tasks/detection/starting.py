@@ -23,9 +23,11 @@ from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.runs.network import build_network
 from tellapart.settings.parts import AugmentSettings
 from tellapart.settings.tree import TrainSettings
+from tellapart.storage import cache_folder
 from tellapart.tasks.detection.candidates import DetectorCandidate
 from tellapart.tasks.detection.detectors import DetectorKind, detector_kind
 from tellapart.tasks.detection.levels import STRIDES, StagedDetector
+from tellapart.tasks.detection.whole import check_weights, fill, whole_weights
 from tellapart.tasks.prepared import Prepared
 
 _WEIGHT_DECAY = 0.01
@@ -48,6 +50,7 @@ def prefer(settings: TrainSettings) -> TrainSettings:
     """The settings with what suits detectors where nothing was told. Raises: SettingsError for a size that none can take."""
     network = settings.network
     kind = detector_kind(network.detector)
+    check_weights(kind, network.weights, strategy=settings.strategy)
     size = kind.size if network.size is None else network.size
     if size % STRIDES[-1]:
         near = max(1, round(size / STRIDES[-1])) * STRIDES[-1]
@@ -103,7 +106,20 @@ def new_detector(settings: TrainSettings, class_count: int, backbone: ReadyBackb
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)
         kind = detector_kind(settings.network.detector)
-        return kind.make(body, class_count=class_count, size=preprocessing.size)
+        whole = {} if settings.network.weights is None else {"whole": True}
+        network = kind.make(body, class_count=class_count, size=preprocessing.size, **whole)
+    if whole:
+        fill(network, backbone.weights)
+    return network
+
+
+def pretrained_of(settings: TrainSettings, backbone: ReadyBackbone) -> ReadyBackbone:
+    """What a training begins with: `backbone`, or the weights of a whole detector. Raises: BackboneError, StorageError."""
+    weights = settings.network.weights
+    if weights is None:
+        return backbone
+    kind = detector_kind(settings.network.detector)
+    return whole_weights(kind, weights, folder=cache_folder(), size=settings.network.size or kind.size)
 
 
 def squares(preprocessing: Preprocessing, settings: TrainSettings) -> Preprocessing:
