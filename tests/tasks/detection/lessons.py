@@ -45,9 +45,11 @@ class Squares:
         return self.pictures[rows], self.boxes[rows]
 
 
-def make_lesson(count: int = 8, *, used: tuple[int, ...] | None = None, network: Any = None) -> Lesson:
+def make_lesson(
+    count: int = 8, *, used: tuple[int, ...] | None = None, size: int = SIZE, network: Any = None
+) -> Lesson:
     """A lesson of `count` of them for training and as many for validation; `used`: the training rows, all where None."""
-    train, validation = Squares(*squares(count, 1)), Squares(*squares(count, 2))
+    train, validation = Squares(*squares(count, 1, size=size)), Squares(*squares(count, 2, size=size))
     return Lesson(
         class_count=2,
         network=network,

@@ -17,8 +17,9 @@ from tellapart.errors import TrainingError
 from tellapart.models.staged import StagedNetwork
 from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.detection.learner import DetectionLearner, check_boxes
+from tellapart.tasks.detection.levels import DetectorOutput
 from tellapart.tasks.detection.loss import DetectionLoss
-from tellapart.tasks.detection.network import Detector, DetectorOutput
+from tellapart.tasks.detection.network import Detector
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch
 from tellapart.training.loop import fit
