@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from tellapart.tasks.detection.teaching import teach
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch
 from tests.tasks.detection.lessons import SIZE, MadeLesson
+from tests.training import toy
 
 Make = Callable[..., StagedNetwork]
 
@@ -121,6 +124,39 @@ def test_pictures_without_boxes_are_learned_from(make_body: Make, kind: Detector
     losses.items.mean().backward()
     assert bool(torch.isfinite(losses.items).all())
     assert float(losses.parts["box_loss"].detach().abs().max()) == 0
+
+
+class Batches:
+    """Two batches an epoch, always the same."""
+
+    steps = 2
+
+    def __init__(self, whole: Batch) -> None:
+        self.parts = whole.split(self.steps)
+
+    def epoch(self, number: int, start_step: int = 0) -> Iterator[Batch]:
+        yield from self.parts[start_step:]
+
+
+def test_a_training_that_draws_samples_goes_on_bit_for_bit(make_body: Make, tmp_path: Path) -> None:
+    def trained(**options: Any) -> str:
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            network = made(make_body(), "faster_rcnn")
+        lesson = lesson_of(network, count=4)
+        own: dict[str, Any] = {
+            "epochs": 2,
+            "rate": 1e-3,
+            "average_decay": 0.9,
+            "learner": teach(lesson, toy.ONE_THREAD),
+        }
+        return toy.digest(toy.train(network, batches=Batches(whole(lesson)), **own, **options)[0])
+
+    without = trained()
+    with pytest.raises(toy.Killed):
+        trained(folder=tmp_path, save_steps=1, on_step=toy.killed_at((2, 1)))
+    torch.manual_seed(99)  # another process draws otherwise
+    assert trained(folder=tmp_path) == without
 
 
 def test_a_class_that_there_is_not_is_refused_before_training(make_body: Make) -> None:
