@@ -58,6 +58,7 @@ class Augmentation:
     fill: Fill = "mirror"  # of what a rotation or shift brings in from outside the picture
     mixup: float = 0.0  # alpha of the Beta distribution; 0 is off
     cutmix: float = 0.0  # alpha; with both, each batch gets one of the two
+    mosaic: float = 0.0  # probability that a picture with boxes is one of four in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ RANGES: Mapping[str, Range] = {
     "erasing": _PROBABILITY,
     "mixup": Range(0.01, 10, "an alpha", 0.2),
     "cutmix": Range(0.01, 10, "an alpha", 1),
+    "mosaic": _PROBABILITY,
 }
 _FILLED = ("rotation", "shift", "shear", "zoom", "erasing")  # what brings in something from outside the picture
 _POLICIES: Mapping[Policy, str] = {
@@ -164,7 +166,7 @@ class Augment:
         """One variant, uint8 [S, S, 3], of the centre square of a picture, uint8 [S', S', 3] with S' >= S.
 
         `seed` holds whole numbers of 0 and more, such as (run's seed, epoch, row). With everything off the result is the
-        centre [S, S]. Mixup and cutmix are not applied here: they mix a batch.
+        centre [S, S]. Mixup, cutmix and mosaic are not applied here: they mix several.
         """
         pixels, _ = self.vary(picture, seed)
         return pixels

@@ -61,6 +61,13 @@ def test_what_suits_a_detector_is_its_own() -> None:
     assert found.loop.head_learning_rate != prefer(make_settings({"data": "x"})).loop.head_learning_rate
 
 
+def test_other_tasks_have_no_mosaic() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^augment\.mosaic is 0\.5, which is for pictures with boxes alone\. Leave it out\.$"
+    ):
+        TASKS["multilabel"].prefer(make_settings({"data": "x", "augment": {"mosaic": 0.5}}))
+
+
 @pytest.mark.parametrize(("key", "value"), [("detector", "ssd"), ("weights", "coco")])
 def test_other_tasks_have_no_detector(key: str, value: str) -> None:
     with pytest.raises(

@@ -170,8 +170,10 @@ def test_a_class_that_there_is_not_is_refused_before_training(make_body: Make) -
 
 def test_what_mixes_classes_is_refused(make_body: Make) -> None:
     lesson = lesson_of(Detector(make_body(), class_count=2, size=SIZE, channels=16))
-    lesson.mixup = 0.2
-    with pytest.raises(SettingsError, match=r"^augment\.mixup is 0\.2, which mixes whole classes; boxes have none"):
+    lesson.mixup = 0.2  # the source has done it
+    teach(lesson, Devices(threads=1))
+    lesson.cutmix = 0.5
+    with pytest.raises(SettingsError, match=r"^augment\.cutmix is 0\.5, which mixes whole classes; boxes have none"):
         teach(lesson, Devices(threads=1))
 
 
