@@ -97,6 +97,9 @@ def _as_told(settings: TrainSettings) -> TrainSettings:
         value = getattr(settings.network, name)
         if value is not None:
             raise SettingsError(f"network.{name} is {value}, which is for pictures with boxes alone. Leave it out.")
+    mosaic = settings.augment.model_dump()["mosaic"]
+    if mosaic:
+        raise SettingsError(f"augment.mosaic is {mosaic:g}, which is for pictures with boxes alone. Leave it out.")
     return settings
 
 

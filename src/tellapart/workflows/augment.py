@@ -109,6 +109,10 @@ def write_sheet(
     `view` is what the network would be shown, `options` how the data set is read. An existing file is replaced only with `force`.
     Raises: SettingsError, DataError, StorageError.
     """
+    if augmentation.mosaic:
+        raise SettingsError(
+            f"mosaic is {augmentation.mosaic:g}; a mosaic takes boxes along, which a contact sheet does not show. Set it to 0."
+        )
     for name, value in (("size", view.size), ("rows", rows), ("columns", columns)):
         least, most, example = _LIMITS[name]
         if not least <= value <= most:
