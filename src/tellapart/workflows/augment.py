@@ -109,12 +109,7 @@ def write_sheet(
     `view` is what the network would be shown, `options` how the data set is read. An existing file is replaced only with `force`.
     Raises: SettingsError, DataError, StorageError.
     """
-    for name, value in (("size", view.size), ("rows", rows), ("columns", columns)):
-        least, most, example = _LIMITS[name]
-        if not least <= value <= most:
-            raise SettingsError(
-                f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
-            )
+    _check_limits(size=view.size, rows=rows, columns=columns)
     _check_out(out, pictures, force=force)
     listing = read_listing(pictures, options)
     for note in listing.notes:
@@ -146,6 +141,16 @@ def write_sheet(
         labels=tuple(entry.target.text for entry, _ in sampled),
         unreadable=tuple(unreadable),
     )
+
+
+def _check_limits(**asked: int) -> None:
+    """Raises: SettingsError for a size, rows or columns that are too few or too many."""
+    for name, value in asked.items():
+        least, most, example = _LIMITS[name]
+        if not least <= value <= most:
+            raise SettingsError(
+                f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
+            )
 
 
 def _check_out(out: Path, pictures: Path, *, force: bool) -> None:
