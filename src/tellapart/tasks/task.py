@@ -21,8 +21,6 @@ from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Va
 from tellapart.runs.writing import Tested
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tellapart.answers.answering import Answering
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, DetectionRecord, Manifest, seal
-from tellapart.export.assemble import calibration
+from tellapart.bundle import DetectionRecord, Manifest
+from tellapart.export.assemble import calibration, sealed
 from tellapart.models.tracing import relative_difference, trace
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.detection.levels import StagedDetector
@@ -111,12 +111,7 @@ def assemble(places: Path, manifest: Manifest, *, suppressed: bool = True) -> by
     del graph.input[:], graph.output[:]
     graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3]))
     graph.output.extend(helper.make_tensor_value_info(name, *one) for name, one in outputs.items())
-    graph.name = PRODUCER
-    model.producer_name, model.producer_version = PRODUCER, manifest.versions.get("tellapart", "")
-    del model.metadata_props[:]
-    helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
-    onnx.checker.check_model(model)
-    return seal(model.SerializeToString())
+    return sealed(model, manifest)
 
 
 def _scored(record: DetectionRecord) -> tuple[dict[str, Any], list[NodeProto]]:
