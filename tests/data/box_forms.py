@@ -147,11 +147,23 @@ def write_table(folder: Path, pages: Sequence[Page]) -> None:
     (folder / "table.csv").write_text("\n".join(lines), encoding="utf-8")
 
 
+def write_objects(folder: Path, pages: Sequence[Page]) -> None:
+    """metadata.jsonl beside the pictures, as Hugging Face has it."""
+    lines = []
+    for name, size, boxes in pages:
+        save_picture(folder / name, size)
+        sides = [[box.left, box.top, box.right - box.left, box.bottom - box.top] for box in boxes]
+        objects = {"bbox": sides, "categories": [box.label for box in boxes]}
+        lines.append(json.dumps({"file_name": name, "objects": objects}, ensure_ascii=False))
+    (folder / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
 FORMS: Mapping[str, Callable[[Path, Sequence[Page]], None]] = {
     "voc": write_voc,
     "cvat": write_cvat,
     "coco": write_coco,
     "yolo": write_yolo,
     "labelme": write_labelme,
+    "objects": write_objects,
     "table": write_table,
 }

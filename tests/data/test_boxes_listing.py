@@ -85,6 +85,7 @@ def test_what_shows_only_things_without_a_class_is_not_a_picture_of_nothing(form
         ),
         (tmp_path / "labels" / "b.txt", "0 0.", "7 0."),
         (tmp_path / "b.json", '"cat"', '""'),
+        (tmp_path / "metadata.jsonl", '84.25]], "categories": ["cat"]', '84.25]], "categories": [""]'),
         (tmp_path / "table.csv", "100.25,cat", "100.25,"),
     ):
         if path.exists():
