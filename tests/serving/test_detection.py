@@ -92,7 +92,7 @@ def test_plain_rest_tells_what_reaches_its_threshold(server: Running, data: list
     assert reply.status == 200
     *rows, failed = reply.json["predictions"]
     for row, boxes, size in zip(rows, found, SIZES, strict=True):
-        assert list(row) == ["file", "boxes", "counts", "width", "height", "warning"]
+        assert list(row) == ["file", "boxes", "counts", "width", "height", "unknown", "novelty", "warning"]
         told = [one for one in boxes if one[3]]
         assert (row["width"], row["height"]) == size
         assert row["counts"] == {name: 1 for name in CLASSES if name in [one[0] for one in told]}

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from tellapart.cli.check import command
-from tellapart.data.dataset import Dataset
-from tellapart.data.examples import Example, PictureFile
+from tellapart.cli.check import _doubts
+from tellapart.data.dataset import Dataset, unsplit
+from tellapart.data.examples import Example, PictureFile, ReadOptions
 from tellapart.data.targets import Box, Boxes, class_boxes
 from tellapart.errors import DataError
-from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.backbone import ReadyBackbone, prepare_backbone
+from tellapart.features.caching import open_cache
 from tellapart.reporter import Silent
 from tellapart.settings.reading import make_settings
-from tellapart.tasks.detection import doubting, first
+from tellapart.storage import cache_folder
+from tellapart.tasks.detection import first
 from tellapart.tasks.detection.candidates import AnsweredBoxes
-from tellapart.tasks.detection.doubting import JudgedBoxes, judge_boxes_out_of_fold, name_doubts
+from tellapart.tasks.detection.doubting import JudgedBoxes, doubt, judge_boxes_out_of_fold, name_doubts
 from tellapart.tasks.detection.matching import truth_of
-from tests.tasks.detection.made_pictures import made_table
+from tellapart.tasks.detection.starting import prefer
+from tellapart.workflows.learning.examine import examine
+from tests.tasks.detection.made_pictures import SIDE, made_table
 
 CLASSES = ("cat", "dog")
 
@@ -178,26 +179,45 @@ def tiny_backbone() -> ReadyBackbone:
 
 
 @pytest.mark.slow
-def test_check_names_planted_faults_and_writes_them_as_corrections(tmp_path: Path) -> None:
+def test_every_picture_is_judged_by_a_detector_that_did_not_see_it(tmp_path: Path) -> None:
     table = made_table(tmp_path / "pictures", count=40)
-    rows = list(csv.reader(table.open()))
-    swapped = next(row for row in rows[1:] if row[5] == "square")
-    swapped[5] = "disc"
-    with table.open("w", newline="") as file:
-        csv.writer(file).writerows(rows)
-    out = tmp_path / "labels.csv"
+    with open_cache(Silent()) as cache:
+        examined = examine(table, cache=cache, reporter=Silent(), options=ReadOptions())
+    dataset = unsplit(examined, encode=class_boxes)
+    assert set(dataset.splits.tolist()) == {""}
+    settings = prefer(make_settings({"data": str(table), "network": {"size": SIDE}, "strategy": "probe"}))
+    backbone = prepare_backbone(settings.backbone, cache=cache_folder(), weights=None).wait()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first, "_UPDATES", 80)
-        arguments = [str(table), "--labels", "--out", str(out), "--json", "--quiet"]
-        result = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    record = json.loads(result.output)["labels"]
-    assert (record["judged"], record["not_judged"]) == (40, 0)
-    assert record["told"].startswith("54 boxes of 40 pictures judged by detectors")
-    assert doubting.FOLDS == 2
-    named = [row["path"] for row in record["wrong"] if row["kind"] == "class"]
-    assert swapped[0] in named[:3]
-    with out.open(encoding="utf-8-sig", newline="") as file:
-        written = {row["path"]: row for row in csv.DictReader(file)}
-    assert Boxes.read(written[swapped[0]]["label"]) != Boxes.read(written[swapped[0]]["suggested"])
-    result = CliRunner().invoke(command, [str(table), "--corrections", str(out), "--quiet"], catch_exceptions=False)
-    assert result.exit_code == 0
+        patch.setattr(first, "_UPDATES", 30)
+        found = doubt(settings, dataset, backbone, tmp_path / "work", "cpu", Silent())
+    assert found.judged == 40
+    boxes = sum(len(truth_of(one.target, dataset.classes).labels) for one in dataset.examples)  # type: ignore[arg-type]
+    assert found.lead.startswith(
+        f"{boxes} boxes of 40 pictures judged by detectors on the frozen network that had not seen them"
+    )
+    assert {one.row for one in found.wrong} <= set(range(40))
+
+
+def test_what_may_be_wrong_is_a_table_for_a_person(tmp_path: Path) -> None:
+    row = {"path": "a.png", "label": "[]", "suggested": "[]", "kind": "missing", "score": 0.912, "told": "cat missing"}
+    record = {
+        "judged": 3,
+        "not_judged": 1,
+        "agreement": 0.5,
+        "told": "4 boxes judged.",
+        "wrong": [row] * 12,
+        "outliers": [],
+        "ambiguous": [],
+    }
+    lines = _doubts(record, Path("pictures"), tmp_path / "l.csv", "detection")
+    assert lines[1:5] == [
+        "Boxes: 4 boxes judged.",
+        "",
+        "Probably wrong boxes (in 12):",
+        f"  {'picture':<44}{'what may be wrong':<60}{'score':>7}",
+    ]
+    assert lines[5] == f"  {'a.png':<44}{'cat missing':<60}{'0.912':>7}"
+    assert lines[15] == f"  ... and 2 more; {tmp_path / 'l.csv'} has all"
+    assert lines[-2].endswith("where it is wrong; empty leaves the picture out, [] is a picture without boxes")
+    nothing = _doubts({**record, "wrong": []}, Path("pictures"), None, "detection")
+    assert nothing == ["", "Boxes: 4 boxes judged.", "No box is doubtful."]

@@ -260,7 +260,12 @@ def _decision(run: OpenRun, phrases: Phrases) -> Section:
     said = phrases("boxes_thresholds_f1", n=record.calibrated_on)
     if rule == "precision":
         said = phrases("boxes_thresholds_precision", n=record.calibrated_on, share=float(wanted))
-    return Section(key="decision", title=phrases("boxes_decision"), blocks=[Paragraph(text=said)])
+    blocks = [Paragraph(text=said)]
+    if record.known is not None:
+        blocks.append(Paragraph(text=phrases("abstention_novelty", share=1 - record.known.value)))
+    elif run.metrics.get("abstention"):
+        blocks.append(Paragraph(text=phrases("labels_novelty_few", n=record.calibrated_on), tone="warning"))
+    return Section(key="decision", title=phrases("boxes_decision"), blocks=blocks)
 
 
 def _about(run: OpenRun, phrases: Phrases) -> AboutPart:
