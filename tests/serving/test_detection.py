@@ -130,7 +130,7 @@ def test_what_such_a_model_cannot_do_is_refused(server: Running, shared: Running
     assert drawn.status == 409
     assert drawn.json["error"] == (
         "model 'finds' says where in a picture things are; heatmaps are drawn for what a model says of a picture as a whole. "
-        "Ask without `explain`."
+        "Ask without `explain`; for one box, `tellapart explain MODEL PICTURE --box N` draws one."
     )
     graded = send(shared, "/predict?model=single&min_score=0.1", [("a", data[1])])
     assert graded.status == 409
