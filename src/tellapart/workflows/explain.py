@@ -81,8 +81,18 @@ def explain(
     """
     let_waiting_threads_sleep()
     if finds_boxes(opened):
-        own = {"methods": methods, "layer": layer, "class_name": class_name, "out": out, "force": force}
-        return explain_boxes(opened, pictures, box=box or 1, reporter=reporter, tell=tell, **own)
+        return explain_boxes(
+            opened,
+            pictures,
+            box=box or 1,
+            methods=methods,
+            layer=layer,
+            class_name=class_name,
+            out=out,
+            force=force,
+            reporter=reporter,
+            tell=tell,
+        )
     if box is not None:
         raise SettingsError(f"--box {box} is given, but this model finds no boxes. Leave --box out.")
     target = None if class_name is None else opened.class_index(class_name)
