@@ -66,7 +66,7 @@ def told_view(
 def _preferred(task: TaskName | None) -> tuple[dict[str, Any], View]:
     """What suits a task where nothing is told."""
     plain = make_settings({"data": "none"})
-    settings = plain if task not in TASKS else TASKS[task].prefer(plain)
+    settings = plain if task is None or task not in TASKS else TASKS[task].prefer(plain)
     if settings == plain:
         return {"preset": "medium"}, View()
     fit = settings.network.fit or "crop"
