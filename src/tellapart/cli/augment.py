@@ -13,7 +13,7 @@ from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
-    from tellapart.data.augment import Augmentation
+    from tellapart.data.augmentation import Augmentation
     from tellapart.workflows.augment import WrittenSheet
 
 _FLAGS = {
@@ -89,7 +89,7 @@ def command(
     from tellapart.cli.extras import require
 
     require("augment", "train")
-    from tellapart.data.augment import from_settings
+    from tellapart.data.augmentation import from_settings
     from tellapart.data.listing import read_listing
     from tellapart.workflows.augment import recipe_options, told_view, write_sheet
 
@@ -124,7 +124,7 @@ def command(
 
 def _record(written: WrittenSheet, augmentation: Augmentation) -> dict[str, Any]:
     """One JSON-ready object."""
-    from tellapart.data.augment import describe
+    from tellapart.data.augmentation import describe
 
     return {
         "sheet": str(written.sheet),

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Manifest, TaskName
+from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
 
@@ -108,6 +109,11 @@ def _pictures_alone(
 
 
 def _as_told(settings: TrainSettings) -> TrainSettings:
+    """Raises: SettingsError for what only a task with a choice of networks on a backbone looks at."""
+    for name in ("detector", "weights"):
+        value = getattr(settings.network, name)
+        if value is not None:
+            raise SettingsError(f"network.{name} is {value}, which is for pictures with boxes alone. Leave it out.")
     return settings
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import TaskName
-from tellapart.data.augment import Augmentation, describe, resolve
+from tellapart.data.augmentation import Augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
 from tellapart.decoding import Decoded

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.data.augment import Augmentation, build_augmentation
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import Augmentation
 from tellapart.data.examples import Entry, Inspection, Listing
 from tellapart.data.motion import into_square, motion_of, move_boxes
 from tellapart.data.readers import READERS

@@ -10,7 +10,8 @@ import torch
 from tellapart.errors import BackboneError
 from tellapart.models.freezing import freeze
 from tellapart.models.staged import StagedNetwork
-from tellapart.tasks.detection.network import Detector, boxes_at, find_levels, places
+from tellapart.tasks.detection.levels import find_levels
+from tellapart.tasks.detection.network import Detector, boxes_at, places
 
 Make = Callable[..., StagedNetwork]
 SIZE, PLACES, CLASSES = 64, 64 + 16 + 4, 3

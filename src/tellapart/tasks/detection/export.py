@@ -1,4 +1,4 @@
-"""A trained detector becomes one file. In: Detector, Manifest. Out: the bytes of model.onnx. Next: answers/boxes.py.
+"""A trained detector becomes one file. In: StagedDetector, Manifest. Out: the bytes of model.onnx. Next: answers/boxes.py.
 
 The graph: uint8 picture -> normalise -> backbone, pyramid, towers -> logits and boxes at every place -> calibration -> boxes that
 lie on more certain ones of their class are left out -> `boxes`, `scores`, `labels`. A variant ends before the last step, for
@@ -22,14 +22,14 @@ from torch import Tensor, nn
 
 from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, DetectionRecord, Manifest, seal
 from tellapart.export.assemble import add_novelty, calibration
-from tellapart.models.tracing import trace
-from tellapart.storage import storage_errors
-from tellapart.tasks.detection.network import Detector
-from tellapart.tasks.detection.network import places as place_table
+from tellapart.models.tracing import relative_difference, trace
+from tellapart.storage import storage_errors, write_bytes
+from tellapart.tasks.detection.levels import StagedDetector
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+_WITHOUT_TWIN = 0.02
 _FOUND = "found"  # what the network's own file gives: boxes and logits side by side
 _EMBEDDING = "embedding"  # and beside it
 
@@ -37,7 +37,7 @@ _EMBEDDING = "embedding"  # and beside it
 class _Everywhere(nn.Module):
     """uint8 [N, S, S, 3] -> float32 [N, P, 4 + K], boxes as shares of S and logits; and [N, C]."""
 
-    def __init__(self, network: Detector) -> None:
+    def __init__(self, network: StagedDetector) -> None:
         super().__init__()
         self.network = network
 
@@ -47,12 +47,47 @@ class _Everywhere(nn.Module):
         return torch.cat([found.boxes / self.network.size, found.scores], dim=2), maps[-1].mean((2, 3))
 
 
-def export_places(network: Detector, path: Path) -> None:
+def export_places(network: StagedDetector, path: Path) -> None:
     """Write what the network says at every place, [N, P, 4 + K], as ONNX, and the embedding [N, C] beside it.
 
     Raises: BackboneError, StorageError.
     """
-    trace(_Everywhere(network), size=network.size, path=path, output=_FOUND, beside=[_EMBEDDING], name="detector")
+    import onnx
+
+    difference = relative_difference if network.ordered else unordered_difference
+    shape = trace(
+        _Everywhere(network),
+        size=network.size,
+        path=path,
+        output=_FOUND,
+        beside=[_EMBEDDING],
+        name="detector",
+        difference=difference,
+    )
+    # The exporter does not always know how many places there are.
+    with storage_errors(path):
+        model = onnx.load(path)
+    del model.graph.output[:]
+    shapes = {_FOUND: shape, _EMBEDDING: (network.levels[-1].channels,)}
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", *own]) for name, own in shapes.items()
+    )
+    write_bytes(path, model.SerializeToString())
+
+
+def unordered_difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """How far from each of expected places [N, P, 4 + K] the nearest that was found is, by boxes and probabilities.
+
+    Of proposals that are nearly as likely, arithmetic's last digit says which is the first, or is left out; two in a hundred may
+    be without a twin.
+    """
+    apart = []
+    for one, other in zip(found, expected, strict=True):
+        one, other = (
+            np.concatenate([rows[:, :4], 1 / (1 + np.exp(-rows[:, 4:].clip(-80, 80)))], 1) for rows in (one, other)
+        )
+        apart += [np.abs(one - row).max(1).min() for row in other]
+    return float(np.quantile(apart, 1 - _WITHOUT_TWIN))
 
 
 def assemble(
@@ -77,7 +112,7 @@ def assemble(
     with storage_errors(places):
         model = onnx.load(places)
     graph, size, classes = model.graph, manifest.preprocessing.size, len(manifest.classes)
-    count = len(place_table(size))
+    count = int(graph.output[0].type.tensor_type.shape.dim[1].dim_value)  # P
     most = min(record.most, count * classes)
     constants, nodes = _scored(record)
     outputs: dict[str, tuple[int, Sequence[int | str]]] = {

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.detection.candidates import DetectorCandidate
-    from tellapart.tasks.detection.network import Detector
+    from tellapart.tasks.detection.levels import StagedDetector
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.source import UsableRows
@@ -67,7 +67,7 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
             )
 
 
-def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Detector]:
+def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedDetector]:
     from tellapart.tasks.detection.starting import build_from_scratch
 
     return build_from_scratch(settings, class_count)
@@ -88,9 +88,9 @@ def _source(
 
 
 def _learner(lesson: Lesson, devices: Devices) -> Learner:
-    from tellapart.tasks.detection.default_detector import teach_default
+    from tellapart.tasks.detection.teaching import teach
 
-    return teach_default(lesson, devices, lesson.network)
+    return teach(lesson, devices)
 
 
 def _first(

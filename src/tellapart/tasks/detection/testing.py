@@ -12,7 +12,7 @@ from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
 from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Choice
-from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, scores_of, with_and_without
+from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.detection.abstaining import BoxAbstention, learn_to_abstain, warnings_of
 from tellapart.tasks.detection.candidates import EMBEDDING, DetectorCandidate, answered, decoded, matches_of, truths
@@ -52,8 +52,7 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(dataset.leaked[rows].sum()),
-        scores=scores_of(metrics, SCORES),
-        scores_without_leaked=None if clean is None else scores_of(clean, SCORES),
+        shown=SCORES,
         beside={
             "threshold_rule": decided.rule,
             "calibration": {"scales": list(record.scales), "offsets": list(record.offsets)},
@@ -91,11 +90,14 @@ def _expected(
 
     def nearest(outputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The place [n, D] whose box is nearest, and whether there is a box at all."""
-        far = np.abs(outputs["boxes"][:, :, None] - boxes[:, None]).max(-1)  # [n, D, P]
-        by_label = np.take_along_axis(scores, outputs["labels"][:, None].repeat(scores.shape[1], 1), 2)  # [n, P, D]
-        # Of places with the same box the one with the score of the box's class counts.
-        far = far + np.abs(by_label.transpose(0, 2, 1) - outputs["scores"][:, :, None])
-        return far.argmin(-1), outputs["scores"] > 0
+        at = np.zeros(outputs["scores"].shape, dtype=np.int64)
+        # Box by box: all at once are a gigabyte where there are tens of thousands of places.
+        for picture, number in np.ndindex(*at.shape):
+            far = np.abs(outputs["boxes"][picture, number] - boxes[picture]).max(-1)  # [P]
+            # Of places with the same box the one with the score of the box's class counts.
+            by_label = scores[picture, :, outputs["labels"][picture, number]]
+            at[picture, number] = (far + np.abs(by_label - outputs["scores"][picture, number])).argmin()
+        return at, outputs["scores"] > 0
 
     def its_scores(outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         at, there = nearest(outputs)
