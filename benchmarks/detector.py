@@ -29,7 +29,8 @@ from tellapart.bundle import (
     PreprocessingRecord,
     open_model,
 )
-from tellapart.data.augment import Augmentation, build_augmentation
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import Augmentation
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.examples import ReadOptions
 from tellapart.data.loading import TrainingBatches

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from tellapart.cli.main import execute
-from tellapart.data.augment import Augmentation, resolve
+from tellapart.data.augmentation import Augmentation, resolve
 from tellapart.drawing.lettering import showable
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.reporter import Silent

@@ -13,7 +13,7 @@ from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
-    from tellapart.data.augment import Augmentation
+    from tellapart.data.augmentation import Augmentation
     from tellapart.workflows.augment import WrittenSheet
 
 _FLAGS = {
@@ -90,7 +90,7 @@ def command(
     from tellapart.cli.extras import require
 
     require("augment", "train")
-    from tellapart.data.augment import from_settings
+    from tellapart.data.augmentation import from_settings
     from tellapart.workflows.augment import told_view, write_sheet
 
     values, view, options = told_view(recipe, read_options(flags, task=task), size)
@@ -121,7 +121,7 @@ def command(
 
 def _record(written: WrittenSheet, augmentation: Augmentation) -> dict[str, Any]:
     """One JSON-ready object."""
-    from tellapart.data.augment import describe
+    from tellapart.data.augmentation import describe
 
     return {
         "sheet": str(written.sheet),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
-from tellapart.data.augment import RANGES, Augmentation
+from tellapart.data.augmentation import RANGES, Augmentation
 from tellapart.models.classics import Block, Dense
 from tellapart.settings.mirror import Part, mirror
 

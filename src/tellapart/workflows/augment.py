@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import Augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
 from tellapart.decoding import Decoded

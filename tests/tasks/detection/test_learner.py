@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.answers.boxes import FoundBoxes
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.errors import TrainingError
 from tellapart.models.staged import StagedNetwork
 from tellapart.preprocessing import Preprocessing

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tellapart.data.augment import Augment, Augmentation
+from tellapart.data.augment import Augment
+from tellapart.data.augmentation import Augmentation
 from tellapart.data.loading import TrainingBatches, ordered_batches
 from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.detection.pictures import BoxPictures, in_squares

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tellapart.errors import SettingsError, TrainingError
 from tellapart.models.staged import StagedNetwork
@@ -17,9 +18,10 @@ from tellapart.tasks.detection.detectors import DETECTORS, DetectorName
 from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.network import Detector
 from tellapart.tasks.detection.teaching import teach
+from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch
-from tests.tasks.detection.lessons import SIZE, MadeLesson
+from tests.tasks.detection.lessons import SIZE, make_lesson, squares
 from tests.training import toy
 
 Make = Callable[..., StagedNetwork]
@@ -36,23 +38,17 @@ def made(body: StagedNetwork, kind: DetectorName, classes: int = 2) -> StagedDet
     return DETECTORS[kind].make(body, class_count=classes, size=SIZE, channels=16)
 
 
-def lesson_of(network: nn.Module, count: int = 8) -> MadeLesson:
-    lesson = MadeLesson(count=count)
-    lesson.network = network
-    return lesson
-
-
-def whole(lesson: MadeLesson) -> Batch:
+def whole(lesson: Lesson) -> Batch:
     return Batch(
-        inputs=torch.from_numpy(lesson.train.pictures),
-        targets=torch.from_numpy(lesson.train.boxes),
-        rows=torch.arange(lesson.count),
+        inputs=torch.from_numpy(lesson.train.get(lesson.train_rows, 0)[0]),
+        targets=torch.from_numpy(lesson.train_targets),
+        rows=torch.from_numpy(lesson.train_rows),
     )
 
 
 def test_its_learner_knows_how_many_boxes_a_picture_has(make_body: Make) -> None:
-    lesson = MadeLesson(used=(0, 1, 3))
-    lesson.network = network = Detector(make_body(), class_count=2, size=SIZE, channels=16)
+    network = Detector(make_body(), class_count=2, size=SIZE, channels=16)
+    lesson = make_lesson(used=(0, 1, 3), network=network)
     learner = teach(lesson, Devices(threads=1))
     assert learner.loss.boxes_a_picture == pytest.approx(2 / 3)
     assert (learner.size, learner.class_count, learner.start) == (SIZE, 2, 0)
@@ -65,7 +61,7 @@ def test_its_learner_knows_how_many_boxes_a_picture_has(make_body: Make) -> None
 def test_the_loss_of_one_batch_falls(make_body: Make, kind: DetectorName) -> None:
     network = made(make_body(), kind)
     network.body.batch_norm_frozen = False  # the backbone begins at random here
-    lesson = lesson_of(network, count=4)
+    lesson = make_lesson(4, network=network)
     learner, batch = teach(lesson, Devices(threads=1)), whole(lesson)
     optimizer = torch.optim.AdamW([value for value in network.parameters() if value.requires_grad], 1e-2)
     network.train()
@@ -87,7 +83,7 @@ def test_the_loss_of_one_batch_falls(make_body: Make, kind: DetectorName) -> Non
 @pytest.mark.parametrize("kind", DETECTORS)
 def test_a_pictures_loss_is_its_own_and_it_is_judged_alike_each_time(make_body: Make, kind: DetectorName) -> None:
     network = made(make_body(), kind).eval()
-    lesson = lesson_of(network, count=4)
+    lesson = make_lesson(4, network=network)
     learner, batch = teach(lesson, Devices(threads=1)), whole(lesson)
     with torch.no_grad():
         together = learner.losses(network, batch).items
@@ -104,7 +100,7 @@ def test_a_pictures_loss_is_its_own_and_it_is_judged_alike_each_time(make_body: 
 @pytest.mark.parametrize("kind", DETECTORS)
 def test_maps_kept_once_are_learned_from_as_the_pictures_are(make_body: Make, kind: DetectorName) -> None:
     network = made(make_body(), kind).eval()
-    pictures = torch.from_numpy(MadeLesson(count=2).train.pictures)
+    pictures = torch.from_numpy(squares(2, 1)[0])
     with torch.no_grad():
         rows: Tensor = torch.cat([one.flatten(1) for one in network.maps(pictures)], dim=1)
         of_maps, of_pictures = network(rows, start=len(network.body.stages)), network(pictures)
@@ -117,7 +113,7 @@ def test_maps_kept_once_are_learned_from_as_the_pictures_are(make_body: Make, ki
 @pytest.mark.parametrize("kind", DETECTORS)
 def test_pictures_without_boxes_are_learned_from(make_body: Make, kind: DetectorName) -> None:
     network = made(make_body(), kind).train()
-    lesson = lesson_of(network, count=4)
+    lesson = make_lesson(4, network=network)
     learner, batch = teach(lesson, Devices(threads=1)), whole(lesson)
     empty = Batch(inputs=batch.inputs, targets=torch.full_like(batch.targets, float("nan")), rows=batch.rows)
     losses = learner.losses(network, empty)
@@ -143,7 +139,7 @@ def test_a_training_that_draws_samples_goes_on_bit_for_bit(make_body: Make, tmp_
         with torch.random.fork_rng():
             torch.manual_seed(3)
             network = made(make_body(), "faster_rcnn")
-        lesson = lesson_of(network, count=4)
+        lesson = make_lesson(4, network=network)
         own: dict[str, Any] = {
             "epochs": 2,
             "rate": 1e-3,
@@ -160,7 +156,7 @@ def test_a_training_that_draws_samples_goes_on_bit_for_bit(make_body: Make, tmp_
 
 
 def test_a_class_that_there_is_not_is_refused_before_training(make_body: Make) -> None:
-    lesson = lesson_of(Detector(make_body(), class_count=2, size=SIZE, channels=16))
+    lesson = make_lesson(network=Detector(make_body(), class_count=2, size=SIZE, channels=16))
     lesson.validation_targets[1, 0, 0] = 2
     with pytest.raises(
         TrainingError, match=r"^row 1 has a box of class number 2; it must be a whole number from 0 to 1"
@@ -169,14 +165,13 @@ def test_a_class_that_there_is_not_is_refused_before_training(make_body: Make) -
 
 
 def test_what_mixes_classes_is_refused(make_body: Make) -> None:
-    lesson = lesson_of(Detector(make_body(), class_count=2, size=SIZE, channels=16))
-    lesson.mixup = 0.2  # the source has done it
-    teach(lesson, Devices(threads=1))
-    lesson.cutmix = 0.5
+    lesson = make_lesson(network=Detector(make_body(), class_count=2, size=SIZE, channels=16))
+    teach(replace(lesson, mixup=0.2), Devices(threads=1))  # the source has done it
+    lesson = replace(lesson, cutmix=0.5)
     with pytest.raises(SettingsError, match=r"^augment\.cutmix is 0\.5, which mixes whole classes; boxes have none"):
         teach(lesson, Devices(threads=1))
 
 
 def test_another_network_is_refused(make_body: Make) -> None:
     with pytest.raises(TypeError, match="^a network StagedNetwork; this learner is for detectors$"):
-        teach(lesson_of(make_body()), Devices(threads=1))
+        teach(make_lesson(network=make_body()), Devices(threads=1))

@@ -21,7 +21,7 @@ from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.metrics import evaluate
 from tellapart.export.assemble import assemble
 from tellapart.runs.prediction_columns import cells, columns
-from tellapart.runs.writing import Tested, expected_of, scores_of, with_and_without
+from tellapart.runs.writing import Tested, expected_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.classification.abstaining import Abstention, learn_to_abstain
 
@@ -57,8 +57,7 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(leaked.sum()),
-        scores=scores_of(metrics, _SCORES),
-        scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
+        shown=_SCORES,
         beside={
             "abstention": abstention.measured,
             "temperature": calibration.temperature,

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Split
 from tellapart.data.loading import TrainingBatches, ordered_batches

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.augment import Augment, Augmentation
+from tellapart.data.augment import Augment
+from tellapart.data.augmentation import Augmentation
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Split
 from tellapart.data.motion import Motion, into_square, motion_of, move_boxes

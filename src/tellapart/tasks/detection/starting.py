@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.errors import SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.models.build import BuiltNetwork, build_pretrained

@@ -12,7 +12,7 @@ from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
 from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Choice
-from tellapart.runs.writing import PROOF, Expected, Tested, scores_of, with_and_without
+from tellapart.runs.writing import PROOF, Expected, Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.detection.candidates import DetectorCandidate, answered, decoded, matches_of, truths
 from tellapart.tasks.detection.deciding import Decided, decide
@@ -50,8 +50,7 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(dataset.leaked[rows].sum()),
-        scores=scores_of(metrics, SCORES),
-        scores_without_leaked=None if clean is None else scores_of(clean, SCORES),
+        shown=SCORES,
         beside={
             "threshold_rule": decided.rule,
             "calibration": {"scales": list(record.scales), "offsets": list(record.offsets)},

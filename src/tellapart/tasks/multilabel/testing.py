@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.platt import sigmoid
 from tellapart.export.assemble import assemble
-from tellapart.runs.writing import Tested, expected_of, scores_of, with_and_without
+from tellapart.runs.writing import Tested, expected_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
 from tellapart.tasks.multilabel.calibration import MultilabelCalibration
@@ -66,14 +66,8 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(dataset.leaked[rows].sum()),
-        scores=scores_of(metrics, _SCORES),
-        scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
-        beside={
-            "abstention": abstention.measured,
-            "threshold_rule": lines.rule,
-            "common_set": common,
-            "calibration": winner.facts["calibration"],
-        },
+        shown=_SCORES,
+        beside=_beside(abstention, lines, common, winner.facts),
         columns=_columns(dataset.classes),
         table=lambda examples: _table(examples, probabilities, lines.values, dataset.classes),
         expected=expected_of(probabilities, abstention.novelty.score),
@@ -94,6 +88,18 @@ def _record(
         calibrated_on=validation,
         known=abstention.known,
     )
+
+
+def _beside(
+    abstention: MultilabelAbstention, lines: ClassThresholds, common: Sequence[str], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The task's own entries of metrics.json."""
+    return {
+        "abstention": abstention.measured,
+        "threshold_rule": lines.rule,
+        "common_set": common,
+        "calibration": facts["calibration"],
+    }
 
 
 def _columns(classes: Sequence[str]) -> list[str]:
