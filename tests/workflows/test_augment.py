@@ -112,6 +112,14 @@ def test_mixed_pictures_are_shown_in_the_row_that_they_mostly_are(colours: Path,
     assert min(shares) < 0.9
 
 
+def test_mosaics_are_refused(colours: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as fault:
+        gallery(colours, tmp_path / "sheet.png", resolve("none", mosaic=0.5))
+    assert str(fault.value) == (
+        "mosaic is 0.5; a mosaic takes boxes along, which a contact sheet does not show. Set it to 0."
+    )
+
+
 def test_an_existing_file_is_replaced_only_when_forced(colours: Path, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     out.write_bytes(b"mine")

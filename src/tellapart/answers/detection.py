@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from tellapart.answers.answering import (
     Answer,
-    InputRecord,
     OtherClasses,
     Output,
-    PictureData,
     Placement,
     Tally,
     Told,
@@ -33,7 +31,6 @@ from tellapart.answers.boxes import FoundBoxes, find_boxes
 from tellapart.answers.deciding import unknown_pictures
 from tellapart.answers.pictures import prepare_picture
 from tellapart.answers.predictions import flags
-from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
@@ -76,13 +73,8 @@ class Detection:
     outputs: tuple[str, ...] = ("boxes", "scores", "labels", "novelty")
     defaults: tuple[str, ...] = TENSORFLOWS
     figures = "class_scores"
+    prepare = staticmethod(prepare_picture)
     graded = True
-
-    def prepare(
-        self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
-    ) -> tuple[NDArray[np.uint8], Placement]:
-        """uint8 [S, S, 3]. Raises: PictureError."""
-        return prepare_picture(data, inputs, max_pixels=max_pixels)
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether there are boxes [N, D, 4] with scores [N, D] and labels in [0, K), or scores [N, P, K]; scores in [0, 1]."""

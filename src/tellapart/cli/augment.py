@@ -31,6 +31,7 @@ _FLAGS = {
     "erasing": "Probability that a rectangle is filled.",
     "mixup": "Alpha; 0 is off. Mixes two pictures of a batch.",
     "cutmix": "Alpha; 0 is off. Pastes a piece of one picture into another.",
+    "mosaic": "For pictures with boxes alone; none of them is drawn here.",
 }
 
 

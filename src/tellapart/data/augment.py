@@ -47,7 +47,7 @@ class Augment:
         """One variant, uint8 [S, S, 3], of the centre square of a picture, uint8 [S', S', 3] with S' >= S.
 
         `seed` holds whole numbers of 0 and more, such as (run's seed, epoch, row). With everything off the result is the
-        centre [S, S]. Mixup and cutmix are not applied here: they mix a batch.
+        centre [S, S]. Mixup, cutmix and mosaic are not applied here: they mix several.
         """
         pixels, _ = self.vary(picture, seed)
         return pixels

@@ -36,6 +36,7 @@ class Augmentation:
     fill: Fill = "mirror"  # of what a rotation or shift brings in from outside the picture
     mixup: float = 0.0  # alpha of the Beta distribution; 0 is off
     cutmix: float = 0.0  # alpha; with both, each batch gets one of the two
+    mosaic: float = 0.0  # probability that a picture with boxes is one of four in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ RANGES: Mapping[str, Range] = {
     "erasing": _PROBABILITY,
     "mixup": Range(0.01, 10, "an alpha", 0.2),
     "cutmix": Range(0.01, 10, "an alpha", 1),
+    "mosaic": _PROBABILITY,
 }
 _FILLED = ("rotation", "shift", "shear", "zoom", "erasing")  # what brings in something from outside the picture
 _POLICIES: Mapping[Policy, str] = {

@@ -66,10 +66,17 @@ def assemble(
     )
     if novelty is not None:
         add_novelty(model, novelty, length)
-    graph.name = PRODUCER
+    return sealed(model, manifest)
+
+
+def sealed(model: ModelProto, manifest: Manifest) -> bytes:
+    """The bytes of model.onnx: a whole graph, with its manifest and digest."""
+    import onnx
+
+    model.graph.name = PRODUCER
     model.producer_name, model.producer_version = PRODUCER, manifest.versions.get("tellapart", "")
     del model.metadata_props[:]
-    helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
+    onnx.helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
     onnx.checker.check_model(model)
     return seal(model.SerializeToString())
 

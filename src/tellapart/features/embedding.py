@@ -97,15 +97,16 @@ def embed_some(
     rows: NDArray[np.int64],
     backbone: ReadyBackbone,
     device: str,
-    cache: Cache,
+    cache: Cache | None,
     reporter: Reporter,
     *,
     title: str,
     squares: Squares | None = None,
 ) -> tuple[Dataset, Embedded] | None:
-    """The embeddings of some training pictures, `rows` [n], and the data set without the others, for a trial on these alone.
+    """The embeddings of some training pictures, and the data set without the others, for a trial on these alone.
 
-    Pictures of the other splits have embeddings of 0. None where one of `rows` cannot be read. Shown under `title`.
+    `rows` [n] are in the order of `dataset.rows`. Pictures of the other splits have embeddings of 0. None where one of `rows`
+    cannot be read. Shown under `title`.
     """
     pictures = [dataset.pictures[row] for row in rows]
     features = embed_pictures(pictures, backbone, device, cache, reporter, title=title, squares=squares)

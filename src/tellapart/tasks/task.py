@@ -21,8 +21,6 @@ from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Va
 from tellapart.runs.writing import Tested
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tellapart.answers.answering import Answering
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
@@ -114,6 +112,9 @@ def _as_told(settings: TrainSettings) -> TrainSettings:
         value = getattr(settings.network, name)
         if value is not None:
             raise SettingsError(f"network.{name} is {value}, which is for pictures with boxes alone. Leave it out.")
+    mosaic = settings.augment.model_dump()["mosaic"]
+    if mosaic:
+        raise SettingsError(f"augment.mosaic is {mosaic:g}, which is for pictures with boxes alone. Leave it out.")
     return settings
 
 

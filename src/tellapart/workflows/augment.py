@@ -113,12 +113,11 @@ def write_sheet(
     outlines, such as boxes, is drawn as it moves. An existing file is replaced only with `force`.
     Raises: SettingsError, DataError, StorageError.
     """
-    for name, value in (("size", view.size), ("rows", rows), ("columns", columns)):
-        least, most, example = _LIMITS[name]
-        if not least <= value <= most:
-            raise SettingsError(
-                f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
-            )
+    if augmentation.mosaic:
+        raise SettingsError(
+            f"mosaic is {augmentation.mosaic:g}; a mosaic takes boxes along, which a contact sheet does not show. Set it to 0."
+        )
+    _check_limits(size=view.size, rows=rows, columns=columns)
     _check_out(out, pictures, force=force)
     listing = listing or read_listing(pictures, options)
     for note in listing.notes:
@@ -153,6 +152,16 @@ def write_sheet(
         labels=tuple(entry.target.said for entry, _ in sampled),
         unreadable=tuple(unreadable),
     )
+
+
+def _check_limits(**asked: int) -> None:
+    """Raises: SettingsError for a size, rows or columns that are too few or too many."""
+    for name, value in asked.items():
+        least, most, example = _LIMITS[name]
+        if not least <= value <= most:
+            raise SettingsError(
+                f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
+            )
 
 
 def _check_out(out: Path, pictures: Path, *, force: bool) -> None:

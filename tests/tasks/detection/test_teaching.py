@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch
 from tests.tasks.detection.lessons import SIZE, make_lesson, squares
+from tests.training import toy
 
 Make = Callable[..., StagedNetwork]
 
@@ -119,6 +122,39 @@ def test_pictures_without_boxes_are_learned_from(make_body: Make, kind: Detector
     assert float(losses.parts["box_loss"].detach().abs().max()) == 0
 
 
+class Batches:
+    """Two batches an epoch, always the same."""
+
+    steps = 2
+
+    def __init__(self, whole: Batch) -> None:
+        self.parts = whole.split(self.steps)
+
+    def epoch(self, number: int, start_step: int = 0) -> Iterator[Batch]:
+        yield from self.parts[start_step:]
+
+
+def test_a_training_that_draws_samples_goes_on_bit_for_bit(make_body: Make, tmp_path: Path) -> None:
+    def trained(**options: Any) -> str:
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            network = made(make_body(), "faster_rcnn")
+        lesson = make_lesson(4, network=network)
+        own: dict[str, Any] = {
+            "epochs": 2,
+            "rate": 1e-3,
+            "average_decay": 0.9,
+            "learner": teach(lesson, toy.ONE_THREAD),
+        }
+        return toy.digest(toy.train(network, batches=Batches(whole(lesson)), **own, **options)[0])
+
+    without = trained()
+    with pytest.raises(toy.Killed):
+        trained(folder=tmp_path, save_steps=1, on_step=toy.killed_at((2, 1)))
+    torch.manual_seed(99)  # another process draws otherwise
+    assert trained(folder=tmp_path) == without
+
+
 def test_a_class_that_there_is_not_is_refused_before_training(make_body: Make) -> None:
     lesson = make_lesson(network=Detector(make_body(), class_count=2, size=SIZE, channels=16))
     lesson.validation_targets[1, 0, 0] = 2
@@ -129,8 +165,10 @@ def test_a_class_that_there_is_not_is_refused_before_training(make_body: Make) -
 
 
 def test_what_mixes_classes_is_refused(make_body: Make) -> None:
-    lesson = replace(make_lesson(network=Detector(make_body(), class_count=2, size=SIZE, channels=16)), mixup=0.2)
-    with pytest.raises(SettingsError, match=r"^augment\.mixup is 0\.2, which mixes whole classes; boxes have none"):
+    lesson = make_lesson(network=Detector(make_body(), class_count=2, size=SIZE, channels=16))
+    teach(replace(lesson, mixup=0.2), Devices(threads=1))  # the source has done it
+    lesson = replace(lesson, cutmix=0.5)
+    with pytest.raises(SettingsError, match=r"^augment\.cutmix is 0\.5, which mixes whole classes; boxes have none"):
         teach(lesson, Devices(threads=1))
 
 

@@ -109,7 +109,7 @@ _LISTED = (
         weights=("coco",),
         epochs=12,
         head_learning_rate=5e-4,
-        first_updates=240,
+        first_updates=100,
     ),
     DetectorKind(
         name="retinanet",

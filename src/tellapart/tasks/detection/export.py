@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, DetectionRecord, Manifest, seal
-from tellapart.export.assemble import add_novelty, calibration
+from tellapart.bundle import DetectionRecord, Manifest
+from tellapart.export.assemble import add_novelty, calibration, sealed
 from tellapart.models.tracing import relative_difference, trace
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.detection.levels import StagedDetector
@@ -138,12 +138,7 @@ def assemble(
         length = len(novelty["centre"])
         graph.output.append(helper.make_tensor_value_info(_EMBEDDING, TensorProto.FLOAT, ["N", length]))
         add_novelty(model, novelty, length)
-    graph.name = PRODUCER
-    model.producer_name, model.producer_version = PRODUCER, manifest.versions.get("tellapart", "")
-    del model.metadata_props[:]
-    helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
-    onnx.checker.check_model(model)
-    return seal(model.SerializeToString())
+    return sealed(model, manifest)
 
 
 def _scored(record: DetectionRecord) -> tuple[dict[str, Any], list[NodeProto]]:

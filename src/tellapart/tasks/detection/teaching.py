@@ -37,13 +37,15 @@ def teach(lesson: Lesson, devices: Devices) -> DetectionLearner:
 
 
 def check_lesson(lesson: Lesson) -> None:
-    """Whether both splits' targets are boxes of its classes, and nothing mixes them.
+    """Whether both splits' targets are boxes of its classes, and nothing cuts them up.
 
     Raises: ValueError, TrainingError, SettingsError.
     """
-    for name, given in (("augment.mixup", lesson.mixup), ("augment.cutmix", lesson.cutmix)):
-        if given:
-            raise SettingsError(f"{name} is {given:g}, which mixes whole classes; boxes have none. Set it to 0.")
+    if lesson.cutmix:
+        raise SettingsError(
+            f"augment.cutmix is {lesson.cutmix:g}, which mixes whole classes; boxes have none. Set it to 0; augment.mosaic "
+            "puts four pictures with their boxes into one."
+        )
     for targets, rows in (
         (lesson.train_targets, lesson.train_rows),
         (lesson.validation_targets, lesson.validation_rows),

@@ -1,4 +1,4 @@
-"""The kept classifier of sets on the test split, and its file. In: Choice, Dataset. Out: Tested; model.onnx. Next: sections.py."""
+"""The kept classifier of sets on the test split; a file on any. In: Choice, Dataset. Out: Tested, figures. Next: sections.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tellapart.data.examples import Entry, Example
 from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.platt import sigmoid
-from tellapart.export.assemble import assemble
 from tellapart.runs.writing import Tested, expected_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
@@ -125,19 +124,6 @@ def write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], prob
     """What a model file says of n labelled pictures, `probabilities` [n, K], as predictions.csv has it. Raises: StorageError."""
     thresholds = np.array(manifest.record_of(MultilabelRecord).thresholds)
     write_table(path, _columns(manifest.classes), _table(entries, probabilities, thresholds, manifest.classes))
-
-
-def export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
-    """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
-    candidate = choice.winner.candidate
-    abstention: MultilabelAbstention = tested.details
-    return assemble(
-        candidate.backbone.network,
-        weight=candidate.weight,
-        bias=candidate.bias,
-        manifest=manifest,
-        novelty=abstention.novelty.arrays(),
-    )
 
 
 def score(
