@@ -8,6 +8,7 @@ are. `named` is how many doubts a person is shown, `found` how many of the plant
 among boxes would give. By kind: planted, and found among the doubts that are shown.
 
     python benchmarks/planted_boxes.py raccoon_voc/ bccd_voc/ --seeds 1
+    python benchmarks/planted_boxes.py bccd_voc/ --most 160                   some of the pictures
 """
 
 from __future__ import annotations
@@ -48,6 +49,17 @@ class Planted:
     kind: str
     entry: int
     box: Box
+
+
+def some_of(examined: Examined, most: int) -> Examined:
+    """The same with at most so many pictures that can be read; the others count as unreadable."""
+    readable = [index for index, one in enumerate(examined.inspections) if not one.problem]
+    kept = set(np.random.default_rng(0).permutation(readable)[:most].tolist())
+    inspections = [
+        one if one.problem or index in kept else replace(one, problem="left out")
+        for index, one in enumerate(examined.inspections)
+    ]
+    return replace(examined, inspections=inspections)
 
 
 def plant(examined: Examined, share: float, seed: int) -> tuple[Examined, list[Planted]]:
@@ -160,10 +172,13 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument("--most", type=int, help="pictures of a data set, drawn at random; all unless given")
     asked = parser.parse_args()
     for folder in asked.data:
         with open_cache() as cache:
             examined = examine(folder, cache=cache, reporter=Silent(), options=ReadOptions(task="detection"))
+        if asked.most is not None:
+            examined = some_of(examined, asked.most)
         for seed in range(asked.seeds):
             print(json.dumps(measure(examined, asked.share, seed, asked.folds)), flush=True)
 

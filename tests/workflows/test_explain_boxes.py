@@ -109,3 +109,10 @@ def test_words_for_a_person(model: Path, picture: Path, tmp_path: Path) -> None:
     lines = result.output.splitlines()
     assert lines[0] == f"{picture}: box 1 of 2, blue 73.5 %"
     assert "how surely the box is found while the hottest pixels go" in result.output
+
+
+def test_a_picture_without_boxes_is_no_unreadable_one(model: Path, picture: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(picture)
+    result = CliRunner().invoke(command, [str(model), str(picture), "--out", str(tmp_path / "out"), "--quiet"])
+    assert result.output.startswith(f"{picture}  (nothing is found in it, so there is no box to explain)")
+    assert "1 picture, 1 not explained" in result.stderr

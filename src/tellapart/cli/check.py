@@ -34,8 +34,10 @@ Examples:
 
 Kinds of doubt: label, it is probably wrong (score: 1 - its probability); outlier, unlike all other pictures (score: the mean
 cosine distance to its ten nearest); ambiguous, two classes are nearly equally probable (score: 1 - their difference). The
-probabilities come from classifiers that did not see the picture, nor any copy of it. Look at each picture before you correct
-its label: suggestions that are taken unseen make the next test agree with the classifier, not with the truth.""",
+probabilities come from classifiers that did not see the picture, nor any copy of it. Of boxes: missing, place (badly placed), class
+(another one), nothing (there is none), judged by detectors that did not see the picture, which takes minutes. Look at each
+picture before you correct its label: suggestions that are taken unseen make the next test agree with the classifier, not with the
+truth.""",
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--task", type=click.Choice(READ_TASKS), help=TASK_HELP)

@@ -183,6 +183,7 @@ def _see_pictures(
     result: dict[str, Any],
 ) -> int:
     from tellapart.workflows.explain import explain
+    from tellapart.workflows.explain_boxes import finds_boxes
 
     neighbours = 0 if options["no_neighbours"] else options["neighbours"]
     tell = _ignore if as_json else _print_one
@@ -208,7 +209,10 @@ def _see_pictures(
     if not as_json and failed < len(found.pictures):
         _print_end(found)
     if failed and not as_json:
-        print(f"{counted(len(found.pictures), 'picture')}, {failed:,} unreadable", file=sys.stderr)
+        print(
+            f"{counted(len(found.pictures), 'picture')}, {failed:,} {'not explained' if finds_boxes(opened) else 'unreadable'}",
+            file=sys.stderr,
+        )
     return 2 if failed == len(found.pictures) else 0
 
 
