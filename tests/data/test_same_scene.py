@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from tellapart.data.landmarks import no_landmarks
-from tellapart.data.same_scene import LEAST_LIKE, Overlap, in_place, looks_original, measure_overlap, same_scene
+from tellapart.data.same_scene import (
+    Overlap,
+    agreement_of_best,
+    in_place,
+    looks_original,
+    measure_overlap,
+    same_scene,
+)
 from tellapart.data.template import NOTHING
 
 from .made_scenes import cropped, landmarks, made_scene, turned
@@ -80,9 +88,25 @@ def test_without_landmarks_nothing_is_said() -> None:
 
 
 def overlap(
-    *, likeness: float, off: float = 40.0, turns: int = 0, shared: int = 30, part: float = 0.8, detail: float = 0.7
+    *,
+    likeness: float,
+    agreement: float = 0.8,
+    off: float = 40.0,
+    turns: int = 0,
+    shared: int = 30,
+    part: float = 0.8,
+    detail: float = 0.7,
 ) -> Overlap:
-    return Overlap(shared=shared, likeness=likeness, detail=detail, first=part, second=part, turns=turns, off=off)
+    return Overlap(
+        shared=shared,
+        likeness=likeness,
+        agreement=agreement,
+        detail=detail,
+        first=part,
+        second=part,
+        turns=turns,
+        off=off,
+    )
 
 
 def test_the_nearer_to_one_pose_the_more_is_asked_for() -> None:
@@ -91,18 +115,33 @@ def test_the_nearer_to_one_pose_the_more_is_asked_for() -> None:
     assert not same_scene(overlap(likeness=0.64), mirrored=True)
     assert not same_scene(overlap(likeness=0.68), mirrored=False)
     assert same_scene(overlap(likeness=0.69), mirrored=False)
-    assert not same_scene(overlap(likeness=0.71, off=19.0), mirrored=False)
-    assert same_scene(overlap(likeness=0.72, off=19.0), mirrored=False)
+    assert not same_scene(overlap(likeness=0.71, agreement=0.95, off=19.0), mirrored=False)
+    assert same_scene(overlap(likeness=0.72, agreement=0.9, off=19.0), mirrored=False)
     assert not same_scene(overlap(likeness=0.99, shared=11), mirrored=True)
     assert not same_scene(overlap(likeness=0.99, part=0.2), mirrored=True)
 
 
+def test_in_one_pose_the_best_of_the_overlap_must_agree_too() -> None:
+    # One hand, a moment later: alike all over, and nowhere the same.
+    assert not same_scene(overlap(likeness=0.76, agreement=0.89, off=4.0), mirrored=False)
+    assert same_scene(overlap(likeness=0.76, agreement=0.9, off=4.0), mirrored=False)
+
+
+def test_where_the_best_of_the_overlap_agrees_well_elsewhere_than_in_place_less_likeness_suffices() -> None:
+    for mirrored, turns in ((True, 0), (False, 1), (False, 0)):
+        assert same_scene(overlap(likeness=0.55, agreement=0.83, turns=turns), mirrored=mirrored)
+        assert not same_scene(overlap(likeness=0.55, agreement=0.82, turns=turns), mirrored=mirrored)
+        assert not same_scene(overlap(likeness=0.54, agreement=0.83, turns=turns), mirrored=mirrored)
+    assert not same_scene(overlap(likeness=0.6, agreement=0.95, turns=1, off=7.0), mirrored=False)
+    assert not same_scene(overlap(likeness=0.6, agreement=0.95, off=19.0), mirrored=False)
+
+
 def test_very_many_landmarks_that_agree_on_a_turn_tell_more_than_likeness() -> None:
-    assert same_scene(overlap(likeness=LEAST_LIKE, shared=36), mirrored=True)
-    assert same_scene(overlap(likeness=LEAST_LIKE, shared=36, turns=2), mirrored=False)
-    assert not same_scene(overlap(likeness=LEAST_LIKE, shared=35, turns=2), mirrored=False)
-    assert not same_scene(overlap(likeness=LEAST_LIKE - 0.01, shared=100, turns=2), mirrored=False)
-    # Two pictures of one hand before one wall share as many, but lie as they lie.
+    assert same_scene(overlap(likeness=0.6, shared=36), mirrored=True)
+    assert same_scene(overlap(likeness=0.6, shared=36, turns=2), mirrored=False)
+    assert not same_scene(overlap(likeness=0.6, shared=35, turns=2), mirrored=False)
+    assert not same_scene(overlap(likeness=0.59, shared=100, turns=2), mirrored=False)
+    # Two pictures of one hand before one creased wall share as many, but lie as they lie.
     assert not same_scene(overlap(likeness=0.68, shared=100), mirrored=False)
 
 
@@ -112,3 +151,29 @@ def test_the_less_there_is_to_see_the_more_is_asked_for() -> None:
     assert not same_scene(overlap(likeness=0.88, detail=0.5), mirrored=False)
     assert same_scene(overlap(likeness=0.9, detail=0.5), mirrored=False)
     assert same_scene(overlap(likeness=0.65, detail=1.0), mirrored=True)
+    assert not same_scene(overlap(likeness=0.8, agreement=1.0, detail=0.4), mirrored=True)
+    assert same_scene(overlap(likeness=0.8, agreement=1.0, detail=0.55), mirrored=True)
+
+
+def test_what_was_cut_out_is_left_out_of_the_agreement() -> None:
+    random = np.random.default_rng(0)
+    shown = np.ones((40, 50), dtype=np.bool_)
+    shown[:, :10] = False
+    one, brighter = random.normal(size=(40, 50)), np.zeros((40, 50))
+    brighter[:] = 3 * one + 20
+    brighter[10:22, 20:35] = 0
+    whole = float(np.corrcoef(one[shown], brighter[shown])[0, 1])
+    assert whole < 0.6
+    assert agreement_of_best(one[shown], brighter[shown], shown) == pytest.approx(1.0)
+    strange = random.normal(size=(40, 50))
+    assert agreement_of_best(one[shown], strange[shown], shown) < 0.4
+
+
+def test_a_copy_with_holes_agrees_where_it_is_not_holed() -> None:
+    scene = made_scene(0)
+    copy = scene.rotate(90, expand=True)
+    for place in ((10, 10), (90, 60), (120, 180)):
+        copy.paste("black", (*place, place[0] + 24, place[1] + 24))
+    found = measured(scene, copy)
+    assert found is not None
+    assert found.agreement > found.likeness + 0.05

@@ -84,16 +84,19 @@ def command(
 ) -> None:
     """Draw what training will see of PICTURES (a folder with one folder a class, an archive of it, or a table) under augmentation.
 
-    Each row shows a picture, how validation and test see it, and what training draws from it.
+    Each row shows a picture, how validation and test see it, and what training draws from it; boxes move along.
     """
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
     require("augment", "train")
     from tellapart.data.augmentation import from_settings
-    from tellapart.workflows.augment import told_view, write_sheet
+    from tellapart.data.listing import read_listing
+    from tellapart.workflows.augment import recipe_options, told_view, write_sheet
 
-    values, view, options = told_view(recipe, read_options(flags, task=task), size)
+    told = read_options(flags, task=task)
+    listing = read_listing(pictures, recipe_options(recipe, told) if recipe else told)
+    values, view, options = told_view(recipe, told, size, listing.task)
     augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
     reporter = make_reporter(quiet=quiet)
     written = write_sheet(
@@ -107,6 +110,7 @@ def command(
         force=force,
         reporter=reporter,
         options=options,
+        listing=listing,
     )
     for path, reason in written.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")

@@ -237,7 +237,7 @@ def summary(result: TrainResult) -> str:
 
 def _leaks(result: TrainResult) -> list[str]:
     """What pictures that are in two of the user's own splits make of the score; nothing where there are none."""
-    from tellapart.reporter import counted, figure
+    from tellapart.reporter import counted, figure, figure_name
 
     lines = []
     if result.leaked:
@@ -247,7 +247,7 @@ def _leaks(result: TrainResult) -> list[str]:
     without, clean = result.metrics["test_without_leaked"], result.score_without_leaked
     if without is not None and clean is not None:
         shown = figure(result.headline, clean.value, clean.low, clean.high)
-        name = result.headline.replace("_", " ").capitalize()
+        name = figure_name(result.headline)
         lines.append(f"  {name} on the other {without['n']:,}: {shown}.")
     elif result.leaked:
         lines.append("  No test picture is free of that, so there is no honest score. Make another split.")

@@ -26,16 +26,15 @@ _DIMENSIONS = 64
 _EVEN = 32  # of them, the same for a mirror image; they decide about the cell
 _CELL = 400  # landmarks
 _MOST_IN_CELL = 4000  # that answer; what so many look like tells little
-_ASKING = 2  # one in so many landmarks asks
 _MOST_CELLS = 4096
-_PROBES = 3  # cells that are looked into for each landmark
+_PROBES = 2  # cells that are looked into for each landmark; three for every second landmark find less
 _SAMPLE = 2048
 _MOST_BITS = 56  # of 256 that may differ
 _REACH = 150.0  # squared distance in _DIMENSIONS of what differs in as many bits, mostly
 _MOST_CLOSE = 5  # answers of a cell to each landmark that asks
 _MOST_ANSWERS = 6  # to each in all, the nearest
 _HALF_AS_LIKELY = 4.0  # bits more that differ, and an answer gets half of the share
-_LEAST_VOTES = 1.25  # for the best pair of a picture
+_LEAST_VOTES = 1.5  # for the best pair of a picture
 _ENOUGH_VOTES = 2.0  # for any other
 _MOST_CANDIDATES = 10  # of a picture
 _MOST_PAIRS = 3  # in all, for each picture
@@ -118,7 +117,6 @@ def _best(found: _Rows, votes: NDArray[np.float64], number: int) -> Candidates:
 
 def _shares(pictures: Sequence[Landmarks], owner: _Rows, workers: int) -> tuple[_Matches, NDArray[np.float64]]:
     """Landmarks that ask and what looks like them in other pictures, and which part of a vote each of those gets."""
-    # Not every one asks: what A does not ask of B, B asks of A.
     found = list(_matches(np.concatenate([picture.descriptors for picture in pictures]), workers))
     asking, answering, least, mirror = (np.concatenate(column) for column in zip(*found, strict=True))
     other = owner[asking] != owner[answering]
@@ -137,15 +135,14 @@ def _shares(pictures: Sequence[Landmarks], owner: _Rows, workers: int) -> tuple[
 def _matches(bits: NDArray[np.uint8], workers: int) -> Iterator[tuple[_Rows, _Rows, _Rows, _Rows]]:
     """Descriptions [n, 32] that ask, that answer, bits in which they differ, and whether one of the two is mirrored for that."""
     swapped = mirrored(bits)
-    asking = np.arange(0, len(bits), _ASKING)
     points, centres = _project(bits)
     cell = np.concatenate([part[:, 0] for part in _nearest(points, centres, 1, workers)])
     members = np.argsort(cell, kind="stable")
     starts = np.searchsorted(cell[members], np.arange(len(centres) + 1))
-    probes = np.concatenate(list(_nearest(points[asking], centres, min(_PROBES, len(centres)), workers)))
+    probes = np.concatenate(list(_nearest(points, centres, min(_PROBES, len(centres)), workers)))
     who = np.argsort(probes.ravel(), kind="stable")
     begins = np.searchsorted(probes.ravel()[who], np.arange(len(centres) + 1))
-    who = asking[who // probes.shape[1]]
+    who = who // probes.shape[1]
 
     def look(number: int) -> tuple[_Rows, _Rows, _Rows, _Rows]:
         inside, askers = members[starts[number] : starts[number + 1]], who[begins[number] : begins[number + 1]]

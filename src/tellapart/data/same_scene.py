@@ -28,12 +28,16 @@ _MOST_UNEVEN = 1.7  # largest over smallest stretch
 _LEAST_OVERLAP = 0.25  # of one of the two
 _WHOLE = 0.97  # share
 # Correlations. Measured on cats_dogs, hotdog, sign_digits, brain_tumor, raccoon, bccd, membrane and ELPV, docs/results.md.
-LEAST_LIKE = 0.6  # where very many landmarks agree on a turn
+LEAST_LIKE = 0.55  # where the best of the overlap agrees well
+_MANY_LIKE = 0.6  # where very many landmarks agree on a turn
 _TURNED_LIKE = 0.65
 _UPRIGHT_LIKE = 0.69
 _NEAR_LIKE = 0.72
+_BEST = 0.8  # share of the overlap; noise, holes and what the evening smears about them are left out
+_BEST_OVER = (5, 5)  # pixels of a relief
+_AGREE_MOVED, _AGREE_NEAR = 0.83, 0.9  # over the best; strangers that lie elsewhere reached 0.81, and in place 0.89
 _WORTH_REFINING = 0.4  # of 469 copies, first halves, two were below before their map was refined
-_REFINED = ((4, 0.45), (8, LEAST_LIKE))  # iterations, and what must have come of them by then
+_REFINED = ((4, 0.45), (8, 0.6))  # iterations, and what must have come of them by then
 _DETAIL = 400.0  # squared grey levels of a Sobel filter
 _MUCH_DETAIL, _FOR_DETAIL = 0.7, 1.0  # share; correlation asked for on top, for each share that is missing
 _IN_PLACE, _NEAR = 8.0, 20.0  # pixels at SIDE
@@ -46,6 +50,7 @@ class Overlap:
 
     shared: int  # landmarks
     likeness: float  # correlation over the overlap without what the set shares, in -1..1
+    agreement: float  # the same over the best four fifths of the overlap
     first: float  # share of the first picture that lies in the second, in 0..1
     second: float  # share of the second that the first covers
     detail: float  # share of the richer picture that has detail in both directions
@@ -60,28 +65,30 @@ def measure_overlap(first: Landmarks, second: Landmarks, template: Template, *, 
         return None
     matrix, shared = found
     relief = np.ascontiguousarray(first.relief[:, ::-1]) if mirrored else first.relief
-    likeness, covered = _likeness(relief, second.relief, matrix, NOTHING)
+    likeness, _, covered = _likeness(relief, second.relief, matrix, NOTHING)
     if likeness < _WORTH_REFINING:
         return None
     for iterations, worth in _REFINED:
         better = refine(relief, second.relief, matrix, iterations=iterations)
         if better is not None and _plausible(better):
-            refined, shown = _likeness(relief, second.relief, better, NOTHING)
+            refined, _, shown = _likeness(relief, second.relief, better, NOTHING)
             if refined > likeness:
                 matrix, likeness, covered = better, refined, shown
         if likeness < worth:
             return None
     area = second.relief.size / first.relief.size / float(np.linalg.det(matrix[:, :2]))
     # Seen from either: what the set shares stands as usual in one of them at least.
-    likeness = _likeness(relief, second.relief, matrix, template)[0]
+    likeness, agreement, _ = _likeness(relief, second.relief, matrix, template, best=True)
     if likeness >= LEAST_LIKE:
         back = np.asarray(cv2.invertAffineTransform(matrix), dtype=np.float64)
-        likeness = min(likeness, _likeness(second.relief, relief, back, template)[0])
+        other, agreeing, _ = _likeness(second.relief, relief, back, template, best=True)
+        likeness, agreement = min(likeness, other), min(agreement, agreeing)
     detail = max(untouched(first), untouched(second)) if likeness >= LEAST_LIKE else 0.0
     turns, off = _pose(relief.shape, second.relief.shape, matrix)
     return Overlap(
         shared=shared,
         likeness=likeness,
+        agreement=agreement,
         detail=detail,
         first=min(1.0, covered * area),
         second=covered,
@@ -100,15 +107,21 @@ def same_scene(overlap: Overlap, *, mirrored: bool) -> bool:
 
     The nearer two lie to one pose, the more is asked for: things of one kind are often taken alike, but seldom upside down. So it
     is where there is little to see: two strokes or blots are alike under some affine map, whoever made them. Where very many
-    landmarks agree on a turn, those tell it, and noise, blur and holes may take from the likeness.
+    landmarks agree on a turn, or the best of the overlap agrees well elsewhere than in place, noise, blur and holes may take
+    from the likeness.
     """
     if max(overlap.first, overlap.second) < _LEAST_OVERLAP or overlap.shared < _LEAST_SHARED:
         return False
-    if mirrored or overlap.turns:
-        least = LEAST_LIKE if overlap.shared >= _MANY_SHARED else _TURNED_LIKE
-    else:
-        least = _NEAR_LIKE if overlap.off < _NEAR else _UPRIGHT_LIKE
-    return overlap.likeness >= least + _FOR_DETAIL * max(0.0, _MUCH_DETAIL - overlap.detail)
+    more = _FOR_DETAIL * max(0.0, _MUCH_DETAIL - overlap.detail)
+    turned = mirrored or overlap.turns > 0
+    near = not turned and overlap.off < _NEAR
+    if not near and not in_place(overlap) and overlap.agreement >= _AGREE_MOVED + more:
+        return overlap.likeness >= LEAST_LIKE + more
+    if turned:
+        return overlap.likeness >= (_MANY_LIKE if overlap.shared >= _MANY_SHARED else _TURNED_LIKE) + more
+    if not near:
+        return overlap.likeness >= _UPRIGHT_LIKE + more
+    return overlap.likeness >= _NEAR_LIKE + more and overlap.agreement >= _AGREE_NEAR
 
 
 def looks_original(first: Landmarks, second: Landmarks, overlap: Overlap) -> bool:
@@ -190,18 +203,45 @@ def _corners(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _likeness(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], matrix: NDArray[np.float64], template: Template
-) -> tuple[float, float]:
-    """Correlation of two reliefs where the first lies on the second, and the share of the second that it covers."""
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    matrix: NDArray[np.float64],
+    template: Template,
+    *,
+    best: bool = False,
+) -> tuple[float, float, float]:
+    """Correlation of two reliefs where they lie on each other, over the `best` of that, and the covered share of the second."""
     scaled = matrix.copy()
     scaled[:, 2] *= RELIEF / SIDE
     size = (second.shape[1], second.shape[0])
     laid = np.asarray(cv2.warpAffine(first, scaled, size, flags=cv2.INTER_LINEAR), dtype=np.uint8)
-    shown = cv2.warpAffine(np.full(first.shape, 255, dtype=np.uint8), scaled, size, flags=cv2.INTER_NEAREST) > 0
+    whole = cv2.warpAffine(np.full(first.shape, 255, dtype=np.uint8), scaled, size, flags=cv2.INTER_NEAREST)
+    shown = np.asarray(whole > 0)
     if int(shown.sum()) < _LEAST_PIXELS:
-        return 0.0, float(shown.mean())
+        return 0.0, 0.0, float(shown.mean())
     one, other = own_detail([laid, second], shown, template)
-    return float(one @ other / max(1e-9, float(np.sqrt((one @ one) * (other @ other))))), float(shown.mean())
+    likeness = _correlation(one, other)
+    agreement = agreement_of_best(one, other, shown) if best and likeness >= LEAST_LIKE else likeness
+    return likeness, agreement, float(shown.mean())
+
+
+def agreement_of_best(one: NDArray[np.float64], other: NDArray[np.float64], shown: NDArray[np.bool_]) -> float:
+    """Correlation over the four fifths of what is `shown` [H, W] about which the two [n] differ least; in -1..1.
+
+    Source: least trimmed squares, Rousseeuw 1984; by neighbourhoods, since what was cut out lies together.
+    """
+    # Each brought to one mean and one spread, so that brightness and contrast are no difference.
+    differing = (one - one.mean()) / (one.std() + 1e-9) - (other - other.mean()) / (other.std() + 1e-9)
+    apart = np.zeros(shown.shape, dtype=np.float32)
+    apart[shown] = differing**2
+    near = cv2.blur(apart, _BEST_OVER)[shown] / cv2.blur(shown.astype(np.float32), _BEST_OVER)[shown]
+    best = near <= np.partition(near, int(_BEST * (len(near) - 1)))[int(_BEST * (len(near) - 1))]
+    return _correlation(one[best], other[best])
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    return float(one @ other / max(1e-9, float(np.sqrt((one @ one) * (other @ other)))))
 
 
 def untouched(landmarks: Landmarks) -> float:

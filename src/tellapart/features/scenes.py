@@ -20,7 +20,7 @@ from tellapart.features.cache import Cache
 
 LANDMARKS, SCENES = "landmarks", "scenes"  # kinds of what is kept
 
-_FORMAT = 4  # raise it when landmarks or what they come to change
+_FORMAT = 5  # raise it when landmarks or what they come to change
 _AT_ONCE = 500
 # One module under several names; who has two of them at once must not be told what the other one found.
 _PACKAGES = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")

@@ -55,21 +55,24 @@ def trace(
     size: int,
     path: Path,
     output: str,
+    beside: Sequence[str] = (),
     name: str = "network",
     difference: Difference = relative_difference,
 ) -> tuple[int, ...]:
     """Write `module`, which turns uint8 [N, size, size, 3] into [N, ...], as ONNX; returns the shape without N.
 
-    The ONNX input is called `image`, its output `output`. The module itself stays as it is. What ONNX Runtime gives
+    The ONNX input is called `image`, its output `output`. Where it gives more than one array, the others are called as in
+    `beside`, and are not compared. The module itself stays as it is. What ONNX Runtime gives
     for two pictures is compared with torch before anything is written, by `difference`.
     Raises: BackboneError when it cannot be exported or the two differ, StorageError.
     """
     copied = copy.deepcopy(module).cpu().eval()
     sample = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8))
     with torch.inference_mode():
-        expected = copied(sample).numpy()
+        given = copied(sample)
+    expected = (given[0] if beside else given).numpy()
     fix_sizes(copied, sample)
-    data = fold(_export(copied, sample, output, name))
+    data = fold(_export(copied, sample, (output, *beside), name))
     _check(data, sample.numpy(), expected, output, name, difference)
     write_bytes(path, data)
     return tuple(expected.shape[1:])
@@ -231,13 +234,13 @@ def _pair(values: tuple[int, ...]) -> tuple[int, int]:
     return height, width
 
 
-def _export(network: nn.Module, sample: Tensor, output: str, name: str) -> bytes:
-    names: dict[str, Any] = {"input_names": ["image"], "output_names": [output], "opset_version": OPSET}
+def _export(network: nn.Module, sample: Tensor, outputs: Sequence[str], name: str) -> bytes:
+    names: dict[str, Any] = {"input_names": ["image"], "output_names": list(outputs), "opset_version": OPSET}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             # The older exporter takes 1 s where the newer takes 12, and ONNX Runtime runs both graphs equally fast.
-            axes = {"image": {0: "N"}, output: {0: "N"}}
+            axes = {one: {0: "N"} for one in ("image", *outputs)}
             buffer: Any = io.BytesIO()  # it writes there too, but its types speak of paths only
             with _silent():
                 torch.onnx.export(network, (sample,), buffer, dynamo=False, dynamic_axes=axes, **names)

@@ -277,9 +277,8 @@ def _rows() -> list[dict[str, Any]]:
         probabilities={"type": "object", "additionalProperties": number},
     )
     boxes = _object(
-        ["file", "boxes", "counts", "width", "height", "warning"],
-        file=text,
-        warning=warning,
+        ["file", "boxes", "counts", "width", "height", "unknown", "novelty", "warning"],
+        **common,
         boxes={"type": "array", "items": _box()},
         counts={"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},  # of those that are told
         width={"type": "integer", "minimum": 1},  # pixels of the upright picture

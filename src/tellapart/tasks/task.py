@@ -81,6 +81,23 @@ class ScoreAnswers(Protocol):
         ...
 
 
+class DoubtByTraining(Protocol):
+    """The label doctor of a task whose first answer is a head of its own."""
+
+    def __call__(
+        self,
+        settings: TrainSettings,
+        dataset: Dataset,
+        backbone: ReadyBackbone,
+        work: Path,
+        device: str,
+        reporter: Reporter,
+        /,
+    ) -> Doubted:
+        """Judge a data set that is in no split by answers that learned without what they judge; files go to `work`."""
+        ...
+
+
 def _pictures_alone(
     dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
 ) -> UsableRows:
@@ -111,6 +128,7 @@ class LearnedHead:
     finish: Callable[[Prepared, Fitted, Path], Candidate]  # a trained network, its files in the folder
     choose: Callable[[Any, Any], Choice[Any]]  # of the first answer and the fine-tuned one, both Validated
     budget: float  # seconds of a run on a CPU that may choose its strategy and was given none
+    doubt: DoubtByTraining | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

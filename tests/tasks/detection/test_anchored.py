@@ -17,7 +17,7 @@ from torchvision.models.detection.ssd import SSD
 from tellapart.models.staged import StagedNetwork
 from tellapart.tasks.detection.anchored import own_logits, targets_of
 from tellapart.tasks.detection.detectors import DETECTORS, DetectorName
-from tests.tasks.detection.lessons import NAN, SIZE, MadeLesson
+from tests.tasks.detection.lessons import NAN, SIZE, squares
 
 Make = Callable[..., StagedNetwork]
 PLAIN: dict[str, Any] = {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}
@@ -45,9 +45,9 @@ class Given(nn.Module):
 
 def lesson() -> tuple[Tensor, Tensor]:
     """Three pictures with a box, one of them with two, and one without."""
-    made = MadeLesson(count=4)
-    made.train.boxes[0, 1] = (1, 3, 5, 30, 28, 0)
-    return torch.from_numpy(made.train.pictures), torch.from_numpy(made.train.boxes)
+    pictures, boxes = squares(4, 1)
+    boxes[0, 1] = (1, 3, 5, 30, 28, 0)
+    return torch.from_numpy(pictures), torch.from_numpy(boxes)
 
 
 def network_of(kind: DetectorName, body: StagedNetwork) -> Any:

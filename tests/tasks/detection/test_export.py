@@ -25,6 +25,7 @@ from tellapart.bundle import (
     open_model,
 )
 from tellapart.errors import ModelFileError
+from tellapart.evaluation.novelty import fit_novelty
 from tellapart.models.build import stage_network
 from tellapart.models.catalog import DEFAULT
 from tellapart.models.staged import StagedNetwork
@@ -173,6 +174,20 @@ def test_the_file_finds_what_the_network_finds(network: Detector, places: Path, 
         assert not scores[number, many:].any()
         assert not boxes[number, many:].any()
         assert not labels[number, many:].any()
+
+
+def test_the_file_measures_how_unlike_the_pictures_are(network: Detector, places: Path, tmp_path: Path) -> None:
+    path, images = tmp_path / "model.onnx", pictures(5)
+    images[4] = 0
+    with torch.inference_mode():
+        coarsest = network.maps(torch.from_numpy(images))[-1].mean((2, 3)).numpy()
+    novelty = fit_novelty(coarsest[:4], np.zeros(4, dtype=np.int64))
+    path.write_bytes(assemble(places, manifest(), novelty=novelty.arrays()))
+    model = open_model(path)
+    embedding, scores = model.session.run(images, ["embedding", "novelty"])
+    np.testing.assert_allclose(embedding, coarsest, atol=1e-4)
+    np.testing.assert_allclose(scores, novelty.score(coarsest), rtol=1e-2)
+    assert scores[4] > scores[:4].max()
 
 
 def test_the_variant_without_suppression_gives_all_places(network: Detector, places: Path, tmp_path: Path) -> None:

@@ -63,11 +63,14 @@ def each(measure: Callable[[int], dict[str, Tensor]], count: int) -> dict[str, T
 
 
 @contextmanager
-def drawn_alike(training: bool) -> Iterator[None]:
-    """Outside of training the same samples are drawn each time, and the random state stays as it was."""
+def drawn_alike(training: bool, device: torch.device) -> Iterator[None]:
+    """Outside of training the same samples are drawn each time, and the random states stay as they were."""
     if training:
         yield
         return
-    with torch.random.fork_rng(devices=[]):
+    # torchvision draws on the device where the labels are.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(_SEED)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(_SEED)
         yield

@@ -2,9 +2,11 @@
 
 The graph: uint8 picture -> normalise -> backbone, pyramid, towers -> logits and boxes at every place -> calibration -> boxes that
 lie on more certain ones of their class are left out -> `boxes`, `scores`, `labels`. A variant ends before the last step, for
-runtimes that have no such operator; answers/boxes.py does the same there.
+runtimes that have no such operator; answers/boxes.py does the same there. Beside it the means of the backbone's coarsest map,
+`embedding`, and from that `novelty`.
 
-Shapes: N pictures, S side of the picture, P places, K classes, D boxes of a picture: 100, or K x P where that is less.
+Shapes: N pictures, S side of the picture, P places, K classes, C channels of the coarsest map, D boxes of a picture: 100, or
+K x P where that is less.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tellapart.bundle import DetectionRecord, Manifest
-from tellapart.export.assemble import calibration, sealed
+from tellapart.export.assemble import add_novelty, calibration, sealed
 from tellapart.models.tracing import relative_difference, trace
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.detection.levels import StagedDetector
@@ -29,33 +31,47 @@ if TYPE_CHECKING:
 
 _WITHOUT_TWIN = 0.02
 _FOUND = "found"  # what the network's own file gives: boxes and logits side by side
+_EMBEDDING = "embedding"  # and beside it
 
 
 class _Everywhere(nn.Module):
-    """uint8 [N, S, S, 3] -> float32 [N, P, 4 + K]: boxes as shares of S, and logits."""
+    """uint8 [N, S, S, 3] -> float32 [N, P, 4 + K], boxes as shares of S and logits; and [N, C]."""
 
     def __init__(self, network: StagedDetector) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        found = self.network(image)
-        return torch.cat([found.boxes / self.network.size, found.scores], dim=2)
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.network.maps(image)
+        found = self.network(torch.cat([one.flatten(1) for one in maps], dim=1), start=len(self.network.body.stages))
+        return torch.cat([found.boxes / self.network.size, found.scores], dim=2), maps[-1].mean((2, 3))
 
 
 def export_places(network: StagedDetector, path: Path) -> None:
-    """Write what the network says at every place, [N, P, 4 + K], as ONNX. Raises: BackboneError, StorageError."""
+    """Write what the network says at every place, [N, P, 4 + K], as ONNX, and the embedding [N, C] beside it.
+
+    Raises: BackboneError, StorageError.
+    """
     import onnx
 
     difference = relative_difference if network.ordered else unordered_difference
     shape = trace(
-        _Everywhere(network), size=network.size, path=path, output=_FOUND, name="detector", difference=difference
+        _Everywhere(network),
+        size=network.size,
+        path=path,
+        output=_FOUND,
+        beside=[_EMBEDDING],
+        name="detector",
+        difference=difference,
     )
     # The exporter does not always know how many places there are.
     with storage_errors(path):
         model = onnx.load(path)
     del model.graph.output[:]
-    model.graph.output.append(onnx.helper.make_tensor_value_info(_FOUND, onnx.TensorProto.FLOAT, ["N", *shape]))
+    shapes = {_FOUND: shape, _EMBEDDING: (network.levels[-1].channels,)}
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", *own]) for name, own in shapes.items()
+    )
     write_bytes(path, model.SerializeToString())
 
 
@@ -74,12 +90,19 @@ def unordered_difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
     return float(np.quantile(apart, 1 - _WITHOUT_TWIN))
 
 
-def assemble(places: Path, manifest: Manifest, *, suppressed: bool = True) -> bytes:
+def assemble(
+    places: Path,
+    manifest: Manifest,
+    *,
+    suppressed: bool = True,
+    novelty: Mapping[str, NDArray[np.float32]] | None = None,
+) -> bytes:
     """The bytes of model.onnx. `places` is what `export_places` wrote; the manifest's record says how boxes are decided.
 
     Outputs where `suppressed`: `boxes` float32 [N, D, 4] (left, top, right, bottom as shares of the input's side), `scores`
     float32 [N, D], the highest first, and `labels` int64 [N, D]; a picture with fewer boxes is filled up with zeros. Else `boxes`
-    [N, P, 4] and `scores` [N, P, K] of all places. Raises: StorageError when `places` cannot be read; ModelFileError for a
+    [N, P, 4] and `scores` [N, P, K] of all places. With `novelty`, the arrays of evaluation/novelty.py, there are `embedding`
+    [N, C] and `novelty` [N], too. Raises: StorageError when `places` cannot be read; ModelFileError for a
     manifest of another task.
     """
     import onnx
@@ -111,6 +134,10 @@ def assemble(places: Path, manifest: Manifest, *, suppressed: bool = True) -> by
     del graph.input[:], graph.output[:]
     graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3]))
     graph.output.extend(helper.make_tensor_value_info(name, *one) for name, one in outputs.items())
+    if novelty is not None:
+        length = len(novelty["centre"])
+        graph.output.append(helper.make_tensor_value_info(_EMBEDDING, TensorProto.FLOAT, ["N", length]))
+        add_novelty(model, novelty, length)
     return sealed(model, manifest)
 
 

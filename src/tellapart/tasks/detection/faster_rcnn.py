@@ -80,7 +80,7 @@ class FasterDetector(StagedDetector):
         maps, targets = self._pyramid(inputs, start), targets_of(truth, first=1)
         objects, codes = self._first(maps)
         proposed = self._propose(objects, codes)
-        with drawn_alike(self.training):
+        with drawn_alike(self.training, objects.device):
             first = each(lambda number: self._first_losses(objects[number], codes[number], targets[number]), len(truth))
             second = self._second_losses(maps, proposed, targets)
         return Measured({**first, **second}, None if self.training else self._output(maps, proposed))

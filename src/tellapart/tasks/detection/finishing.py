@@ -57,7 +57,7 @@ def exported(
         network=folder / "network.onnx",
         weights=folder / "weights.safetensors",
         preprocessing=preprocessing,
-        embedding=network.body.embedding,
+        embedding=network.levels[-1].channels,
         weights_source=source,
         weights_license=weights_license,
         fingerprint=hashlib.sha256(weights).hexdigest(),

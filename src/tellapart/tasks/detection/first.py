@@ -52,6 +52,7 @@ _UPDATES: int | None = None  # as many as suit the kind of detector
 _MOST_EPOCHS = 40
 _MOST_VIEWS = 1200  # of all training pictures together: half a gigabyte at 320 pixels
 _VIEWS_A_PICTURE = 8
+_MOST_BYTES, _BYTES = 2_000_000_000, 2  # of all views together, whatever room there is; of a number
 _MOST_VALIDATED = 200  # validation pictures that choose the epoch
 
 
@@ -101,7 +102,8 @@ def _given(
     preprocessing = squares(backbone.preprocessing, settings)
     augment = build_augmentation(resolve(**augment_settings(settings).model_dump()), size=preprocessing.size)
     count = len(dataset.rows["train"])
-    views = max(1, min(_VIEWS_A_PICTURE, _MOST_VIEWS // count))
+    # Of a large backbone with a fine map a view takes megabytes.
+    views = max(1, min(_VIEWS_A_PICTURE, min(_MOST_VIEWS, _MOST_BYTES // (_BYTES * length)) // count))
     folder, limit = cache_folder(), row_limit_bytes()
 
     def made(split: Split, advance: Callable[[int], None]) -> tuple[MapViews, NDArray[np.int64]]:

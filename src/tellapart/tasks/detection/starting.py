@@ -158,7 +158,7 @@ def prepare_finetune(settings: TrainSettings, class_count: int, first: DetectorC
     trained = usual if asked is None else parse_unfreeze(asked, len(network.body.stages))
     freeze(network.body, trained)
     network.body.classifier.requires_grad_(False)
-    network.body.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
+    network.body.batch_norm_frozen = network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
     augment = resolve(**settings.augment.model_dump())
     size = network.size
     return Prepared(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry, Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.features.shrink import ShrunkPictures
     from tellapart.models.build import BuiltNetwork
@@ -98,6 +99,14 @@ def _first(
     from tellapart.tasks.detection.first import first_answer
 
     return first_answer(settings, dataset, backbone, work, device, reporter)
+
+
+def _doubt(
+    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
+) -> Doubted:
+    from tellapart.tasks.detection.doubting import doubt
+
+    return doubt(settings, dataset, backbone, work, device, reporter)
 
 
 def _prepare(settings: TrainSettings, class_count: int, first: DetectorCandidate) -> Prepared:
@@ -172,7 +181,7 @@ DETECTION = Task(
     check=_check,
     prefer=_prefer,
     quick=None,
-    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET),
+    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
     build=_build,
     source=_source,
     learner=_learner,

@@ -12,9 +12,10 @@ from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
 from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Choice
-from tellapart.runs.writing import PROOF, Expected, Tested, with_and_without
+from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.detection.candidates import DetectorCandidate, answered, decoded, matches_of, truths
+from tellapart.tasks.detection.abstaining import BoxAbstention, learn_to_abstain, warnings_of
+from tellapart.tasks.detection.candidates import EMBEDDING, DetectorCandidate, answered, decoded, matches_of, truths
 from tellapart.tasks.detection.deciding import Decided, decide
 from tellapart.tasks.detection.evaluating import box_row
 from tellapart.tasks.detection.export import assemble
@@ -28,7 +29,8 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
     """Score the winner on the test split: the only time that anything looks at it. Thresholds come from validation."""
     candidate, rows = choice.winner.candidate, np.flatnonzero(dataset.splits == "test")
     decided = decide(matches_of(choice.winner), precision=settings.precision)
-    record = record_of(decided, calibrated_on=len(dataset.rows["validation"]))
+    abstention = learn_to_abstain(candidate, dataset, coverage=settings.coverage, seed=settings.seed)
+    record = record_of(decided, calibrated_on=len(dataset.rows["validation"]), abstention=abstention)
     answers, true = candidate.answers(dataset, rows, record), truths(dataset, rows)
     thresholds = np.array(record.thresholds)
 
@@ -54,14 +56,16 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
         beside={
             "threshold_rule": decided.rule,
             "calibration": {"scales": list(record.scales), "offsets": list(record.offsets)},
+            **({} if abstention is None else {"abstention": abstention.measured}),
         },
         lines=lambda examples: map(box_row, examples, answers),
-        expected=_expected(candidate, dataset, rows[:PROOF], record),
-        warning=" ".join(decided.warnings(dataset.classes)),
+        expected={**_expected(candidate, dataset, rows[:PROOF], record), **_expected_novelty(abstention)},
+        details=abstention,
+        warning=" ".join([*decided.warnings(dataset.classes), *warnings_of(abstention)]),
     )
 
 
-def record_of(decided: Decided, *, calibrated_on: int) -> DetectionRecord:
+def record_of(decided: Decided, *, calibrated_on: int, abstention: BoxAbstention | None = None) -> DetectionRecord:
     """What the manifest keeps of how boxes are decided; `calibrated_on` counts validation pictures."""
     return DetectionRecord(
         scales=tuple(decided.scales.tolist()),
@@ -72,6 +76,8 @@ def record_of(decided: Decided, *, calibrated_on: int) -> DetectionRecord:
         overlap=OVERLAP,
         most=MOST,
         least_score=LEAST_SCORE,
+        novelty_threshold=None if abstention is None else abstention.threshold,
+        known=None if abstention is None else abstention.known,
     )
 
 
@@ -109,6 +115,22 @@ def _expected(
     }
 
 
+def _expected_novelty(abstention: BoxAbstention | None) -> dict[str, Expected]:
+    """What the file must make of its own embeddings."""
+    if abstention is None:
+        return {}
+    return {
+        "novelty": Expected(
+            of="novelty scores",
+            values=lambda outputs: abstention.novelty.score(outputs[EMBEDDING]),
+            reads=(EMBEDDING,),
+            tolerance=NOVELTY_TOLERANCE,
+        )
+    }
+
+
 def export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifest) -> bytes:
     """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
-    return assemble(choice.winner.candidate.backbone.network, manifest)
+    abstention: BoxAbstention | None = tested.details
+    arrays = None if abstention is None else abstention.novelty.arrays()
+    return assemble(choice.winner.candidate.backbone.network, manifest, novelty=arrays)
