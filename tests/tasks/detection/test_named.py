@@ -18,11 +18,17 @@ from tellapart.tasks.table import TASKS
 from tests.tasks.detection.made_pictures import SIDE, made_table
 
 NAMED = sorted(set(DETECTORS) - {"default"})
+EVERY_TIME = {("faster_rcnn", "finetune"), ("yolox", "scratch")}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["finetune", "scratch"])
-@pytest.mark.parametrize("kind", NAMED)
+@pytest.mark.parametrize(
+    ("kind", "strategy"),
+    [
+        pytest.param(kind, strategy, marks=pytest.mark.slow if (kind, strategy) in EVERY_TIME else pytest.mark.long)
+        for kind in NAMED
+        for strategy in ("finetune", "scratch")
+    ],
+)
 def test_a_named_detector_is_trained_tested_and_answers(kind: DetectorName, strategy: str, tmp_path: Path) -> None:
     table = made_table(tmp_path, count=40)
     network = {"detector": kind, "size": SIDE} | ({"name": "resnet18"} if strategy == "scratch" else {})
