@@ -65,7 +65,8 @@ def test_what_suits_a_detector_is_its_own() -> None:
         kind.head_learning_rate,
         kind.batch_size,
     )
-    assert found.loop.head_learning_rate != prefer(make_settings({"data": "x"})).loop.head_learning_rate
+    ssd = prefer(make_settings({"data": "x", "network": {"detector": "ssd"}}))
+    assert found.loop.head_learning_rate != ssd.loop.head_learning_rate
 
 
 def test_other_tasks_have_no_mosaic() -> None:

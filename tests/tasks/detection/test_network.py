@@ -49,6 +49,25 @@ def test_boxes_are_distances_in_strides_from_the_place() -> None:
     assert found.tolist() == [[[0.0, 4.0, 20.0, 36.0]]]
 
 
+def test_with_frozen_batch_norms_a_picture_learns_for_itself(make_body: Make) -> None:
+    network, both = detector(make_body()), pictures()
+
+    def alone_differs() -> bool:
+        together, alone = network(both).scores[:1], network(both[:1]).scores
+        return not torch.allclose(together, alone, atol=1e-4)
+
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    assert network.eval().train() is network
+    assert alone_differs()
+    network.load_state_dict(
+        {**network.state_dict(), **{name: before[name] for name in before if "norm" in name}}, strict=False
+    )
+    network.batch_norm_frozen = True
+    network.train()
+    assert network.training
+    assert not alone_differs()
+
+
 def test_a_place_answers_for_its_own_part_of_the_picture(make_body: Make) -> None:
     network = detector(make_body()).eval()
     one = pictures(1)

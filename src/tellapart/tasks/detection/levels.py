@@ -56,6 +56,7 @@ class StagedDetector(Trainable):
         self.levels = find_levels(body, size, strides)
         self.class_count, self.size = class_count, size
         self.body = body
+        self.batch_norm_frozen = False  # of what stands on the backbone: its statistics stay as they are too
         body.classifier, body.batch_norm_frozen = nn.Linear(1, 1), True  # nothing is classified
         body.classifier.requires_grad_(False)
 
@@ -65,6 +66,18 @@ class StagedDetector(Trainable):
 
         Where `start` is after the last stage: of the maps of all levels side by side, float [B, L], see maps.py.
         """
+
+    def train(self, mode: bool = True) -> StagedDetector:
+        """As torch does, except that batch norms that are frozen keep their statistics.
+
+        What a picture costs then hangs on no other of its batch, so that several processes learn as one does.
+        """
+        super().train(mode)
+        if mode and self.batch_norm_frozen:
+            for name, module in self.named_modules():
+                if isinstance(module, nn.BatchNorm2d) and not name.startswith("body."):
+                    module.eval()
+        return self
 
     def layer_groups(self) -> list[NamedParameters]:
         """As every Trainable: the stages of the backbone that train, then all that is no part of it."""

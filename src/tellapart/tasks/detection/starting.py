@@ -69,16 +69,17 @@ def prefer(settings: TrainSettings) -> TrainSettings:
     )
     if settings.strategy == "probe":  # whose recipe may say nothing of loop and augmentation
         return settings
-    loop = {key: value for key, value in _loop(kind).items() if key not in settings.loop.model_fields_set}
+    loop = {key: value for key, value in _loop(kind, settings.strategy).items() if key not in settings.loop.model_fields_set}
     return settings.model_copy(
         update={"loop": settings.loop.model_copy(update=loop), "augment": augment_settings(settings)}
     )
 
 
-def _loop(kind: DetectorKind) -> dict[str, Any]:
+def _loop(kind: DetectorKind, strategy: str) -> dict[str, Any]:
+    rate = kind.head_learning_rate
     return {
         "batch_size": kind.batch_size,
-        "head_learning_rate": kind.head_learning_rate,
+        "head_learning_rate": rate if strategy == "scratch" or kind.tuned_rate is None else kind.tuned_rate,
         "weight_decay": _WEIGHT_DECAY,
         "average": kind.average,
         "clip": kind.clip,
@@ -158,7 +159,7 @@ def prepare_finetune(settings: TrainSettings, class_count: int, first: DetectorC
     trained = usual if asked is None else parse_unfreeze(asked, len(network.body.stages))
     freeze(network.body, trained)
     network.body.classifier.requires_grad_(False)
-    network.body.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
+    network.body.batch_norm_frozen = network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
     augment = resolve(**settings.augment.model_dump())
     size = network.size
     return Prepared(
