@@ -69,7 +69,9 @@ def prefer(settings: TrainSettings) -> TrainSettings:
     )
     if settings.strategy == "probe":  # whose recipe may say nothing of loop and augmentation
         return settings
-    loop = {key: value for key, value in _loop(kind, settings.strategy).items() if key not in settings.loop.model_fields_set}
+    loop = {
+        key: value for key, value in _loop(kind, settings.strategy).items() if key not in settings.loop.model_fields_set
+    }
     return settings.model_copy(
         update={"loop": settings.loop.model_copy(update=loop), "augment": augment_settings(settings)}
     )
