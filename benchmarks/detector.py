@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from tellapart.bundle import (
     PreprocessingRecord,
     open_model,
 )
-from tellapart.data.augment import Augmentation, build_augmentation
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import Augmentation
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.examples import ReadOptions
 from tellapart.data.loading import TrainingBatches
@@ -37,7 +38,9 @@ from tellapart.data.stratify_boxes import assign_boxes
 from tellapart.data.targets import class_boxes
 from tellapart.features.caching import open_cache, row_limit_bytes
 from tellapart.features.shrink import shrink
+from tellapart.models.build import stage_network
 from tellapart.models.catalog import DEFAULT
+from tellapart.models.freezing import freeze
 from tellapart.models.trainable import Trainable
 from tellapart.models.weights import LoadedWeights, load_backbone
 from tellapart.preprocessing import Preprocessing
@@ -45,10 +48,11 @@ from tellapart.reporter import Silent
 from tellapart.settings.tree import LoopSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.detection.deciding import Decided, decide
-from tellapart.tasks.detection.default_detector import input_of
 from tellapart.tasks.detection.detectors import DEFAULT_DETECTOR, DETECTORS, DetectorKind, detector_kind
+from tellapart.tasks.detection.export import assemble, export_places
 from tellapart.tasks.detection.judging import judge_boxes, match_found
 from tellapart.tasks.detection.pictures import BoxPictures, in_squares
+from tellapart.tasks.detection.teaching import teach
 from tellapart.training.devices import Devices
 from tellapart.training.loop import fit
 from tellapart.training.memory import keep_freed_memory
@@ -98,6 +102,8 @@ class Lesson:
     """One training as the detector's learner sees it: tasks/lesson.py."""
 
     class_count: int
+    network: Trainable
+    size: int
     train: BoxPictures
     validation: BoxPictures
     start: int = 0
@@ -123,13 +129,11 @@ class Lesson:
         return np.arange(len(self.validation))
 
 
-def train(
-    network: Trainable, kind: DetectorKind, lesson: Lesson, *, epochs: int, batch: int, seed: int, threads: int
-) -> None:
+def train(kind: DetectorKind, lesson: Lesson, *, epochs: int, batch: int, seed: int, threads: int) -> None:
     """Leave the weights of the best epoch in the network, and tell of each."""
     devices = Devices(threads=threads)
     optimizer = build_optimizer(
-        network.layer_groups(),
+        lesson.network.layer_groups(),
         name="adamw",
         learning_rate=kind.learning_rate,
         head_learning_rate=kind.head_learning_rate,
@@ -145,8 +149,8 @@ def train(
 
     fit(
         Trainee(
-            network=network,
-            learner=kind.learner(lesson, devices, network),
+            network=lesson.network,
+            learner=teach(lesson, devices),
             batches=batches,
             optimizer=optimizer,
             schedule=Schedule(
@@ -239,13 +243,21 @@ def main() -> None:
     kind = detector_kind(asked.detector)
     size = asked.size or kind.size
     loaded = load_backbone(DEFAULT, None)
-    preprocessing = input_of(loaded, size)
+    preprocessing = replace(loaded.preprocessing, size=size, crop=1.0, fit="pad")
     given = sources(dataset, preprocessing, asked.seed, asked.most)
     torch.manual_seed(asked.seed)
-    network = kind.build(len(dataset.classes), size, loaded)
-    lesson = Lesson(class_count=len(dataset.classes), train=given["train"], validation=given["validation"])
+    body = stage_network(loaded.network, name=DEFAULT, preprocessing=preprocessing, class_count=1)
+    network = kind.make(body, class_count=len(dataset.classes), size=size)
+    freeze(body, len(body.stages) - network.levels[0].stage - 1)
+    body.classifier.requires_grad_(False)
+    lesson = Lesson(
+        class_count=len(dataset.classes),
+        network=network,
+        size=size,
+        train=given["train"],
+        validation=given["validation"],
+    )
     train(
-        network,
         kind,
         lesson,
         epochs=asked.epochs or kind.epochs,
@@ -254,12 +266,10 @@ def main() -> None:
         threads=asked.threads,
     )
     places = asked.model.with_suffix(".places.onnx")
-    kind.export_places(network, places)
+    export_places(network, places)
     decided = None
     for split in ("validation", "test"):
-        asked.model.write_bytes(
-            kind.assemble(places, manifest(dataset, loaded, preprocessing, decided, asked.data.name))
-        )
+        asked.model.write_bytes(assemble(places, manifest(dataset, loaded, preprocessing, decided, asked.data.name)))
         found, truth = answers(asked.model, given[split]), given[split].boxes
         matches = match_found(found, truth, len(dataset.classes))
         print(json.dumps({"split": split, **judge_boxes(found, truth, len(dataset.classes))}), flush=True)

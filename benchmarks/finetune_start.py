@@ -28,7 +28,8 @@ from elpv import Seen, seen_by
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.data.loading import TrainingBatches, ordered_batches
 from tellapart.features.caching import row_limit_bytes
 from tellapart.features.frozen import OUTPUT, CachedViews, cache_views

@@ -128,7 +128,9 @@ def search(form: str, folder: Path, seed: int, count: int) -> Counter[str]:
     """Damage one of the files at a time, and look."""
     generator = random.Random(seed)
     FORMS[form](folder, PAGES)
-    texts = sorted(path for path in folder.rglob("*") if path.suffix in (".xml", ".json", ".txt", ".yaml", ".csv"))
+    texts = sorted(
+        path for path in folder.rglob("*") if path.suffix in (".xml", ".json", ".jsonl", ".txt", ".yaml", ".csv")
+    )
     before = sorted(folder.rglob("*"))
     outcomes: Counter[str] = Counter()
     for _ in range(count):

@@ -190,6 +190,7 @@ def explain(
     methods: Sequence[str] = (),
     layer: str | None = None,
     class_name: str | None = None,
+    box: int | None = None,
     out: _PathLike | None = None,
     neighbours: int = 6,
     moved: _PathLike | None = None,
@@ -199,7 +200,8 @@ def explain(
     """Draw heatmaps of picture files, as `tellapart explain` does; `.pictures` has one Explained a picture, with its files.
 
     `methods` are gradcam, gradcam++, scorecam, stages, occlusion, integrated_gradients or all; none: what fits the network. `layer`
-    is looked at instead of the last map, `class_name` explained instead of the most probable class. `out` is a folder, None a new
+    is looked at instead of the last map, `class_name` explained instead of the most probable class.
+    Of a model that finds boxes, `box` says which one, from 1, the most certain first. `out` is a folder, None a new
     one in ./explanations; what is there is replaced only with `force`. `moved` is where the training pictures lie now,
     if they were moved.
     Raises: SettingsError, ModelFileError, DataError, StorageError.
@@ -220,6 +222,7 @@ def explain(
         force=force,
         reporter=make_reporter(quiet=not progress),
         tell=lambda one: None,
+        box=box,
     )
 
 

@@ -167,11 +167,15 @@ class DetectionRecord(RecordPart):
     overlap: float = Field(gt=0, lt=1)
     most: int = Field(gt=0)  # boxes a picture
     least_score: float = Field(ge=0, lt=1)  # what is less certain is no box
+    novelty_threshold: float | None = (
+        None  # a picture above it is unknown; None: too few pictures to tell, or not measured
+    )
+    known: Score | None = None  # share of the test split that is not called unknown
 
     @property
     def promised(self) -> tuple[str, ...]:
         """The outputs that the network must have; `labels` too where the graph itself leaves out boxes on others."""
-        return ("boxes", "scores")
+        return ("boxes", "scores", *(() if self.novelty_threshold is None else ("novelty",)))
 
     @property
     def ending(self) -> tuple[Step, ...]:
@@ -195,6 +199,11 @@ class DetectionRecord(RecordPart):
             "thresholds": _thresholds(self.thresholds, classes, self.threshold_rule),
             "boxes": f"{self.most} a picture at most, each at least {percent(self.least_score)} certain; of two of one class that "
             f"overlap by over {percent(self.overlap)}, one",
+            **(
+                {}
+                if self.novelty_threshold is None
+                else {"unknown": _unknown(self.novelty_threshold, self.known, self.calibrated_on)}
+            ),
         }
 
 

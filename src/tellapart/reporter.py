@@ -62,6 +62,12 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def figure_name(name: str) -> str:
+    """What a figure of metrics.json is called at the beginning of a sentence: Balanced accuracy, AUROC, AP50."""
+    short = name in ("auroc", "ap") or (name.isalnum() and not name.isalpha())
+    return name.upper() if short else name.replace("_", " ").capitalize()
+
+
 def figure(name: str, value: float, low: float | None, high: float | None) -> str:
     """A metric with its interval; shares in percent, losses and areas as they are."""
     share = name not in ("auroc", "log_loss", "brier")

@@ -10,7 +10,7 @@ import pytest
 
 from tellapart.answers.answering import OtherClasses, Placement
 from tellapart.answers.detection import BoxesAnswer, Detection
-from tellapart.bundle import ClassificationRecord, DetectionRecord
+from tellapart.bundle import ClassificationRecord, DetectionRecord, Score
 
 CLASSES = ("cat", "dog", "鸟")
 OWN = Detection()
@@ -138,7 +138,17 @@ def test_a_row_says_it_and_reads_back() -> None:
         "right": 100,
         "bottom": 50,
     }
-    assert list(row) == ["path", "boxes", "counts", "width", "height", "error", "warning"]
+    assert list(row) == [
+        "path",
+        "boxes",
+        "counts",
+        "width",
+        "height",
+        "unknown",
+        "novelty",
+        "error",
+        "warning",
+    ]
     assert (row["path"], row["width"], row["height"], row["error"], row["warning"]) == ("", 100, 50, None, None)
     rounded = OWN.row(first, top=1, figure=lambda value: round(value, 1))["boxes"]
     assert rounded[0] == {"label": "cat", "score": 0.9, "left": 10.0, "top": 0.0, "right": 50.0, "bottom": 50.0}
@@ -180,10 +190,21 @@ def test_a_row_tells_what_falls_short_where_it_is_asked_for() -> None:
 def test_cells_and_lines() -> None:
     first, second = decided()
     columns = OWN.columns(CLASSES, top=1)
-    assert columns == ["path", "count", "boxes", "count of cat", "count of dog", "count of 鸟", "error", "warning"]
-    assert OWN.cells(first, top=1)[3:] == ["1", "1", "0", "", ""]
+    assert columns == [
+        "path",
+        "count",
+        "boxes",
+        "count of cat",
+        "count of dog",
+        "count of 鸟",
+        "unknown",
+        "novelty",
+        "error",
+        "warning",
+    ]
+    assert OWN.cells(first, top=1)[3:] == ["1", "1", "0", "", "", "", ""]
     assert json.loads(OWN.cells(first, top=1)[2])[1] == ["dog", 0.4, 60, 25, 100, 50]
-    assert OWN.cells(second, top=1) == ["", "0", "[]", "0", "0", "0", "", "dark"]
+    assert OWN.cells(second, top=1) == ["", "0", "[]", "0", "0", "0", "", "", "", "dark"]
     assert OWN.line(first, top=1).rstrip() == "1 cat, 1 dog"
     assert OWN.line(second, top=1).endswith("(warning: dark)")
     assert OWN.line(second, top=1).startswith("nothing ")
@@ -197,10 +218,12 @@ def test_a_picture_that_could_not_be_read_keeps_its_row() -> None:
         "counts": None,
         "width": None,
         "height": None,
+        "unknown": None,
+        "novelty": None,
         "error": "cut short",
         "warning": None,
     }
-    assert OWN.cells(broken, top=1) == ["b.jpg", "", "", "", "", "", "cut short", ""]
+    assert OWN.cells(broken, top=1) == ["b.jpg", "", "", "", "", "", "", "", "cut short", ""]
     assert OWN.line(broken, top=1) == f"{'unreadable':<40} b.jpg  (cut short)"
     assert (broken.classes, broken.told, broken.counts) == (CLASSES, [], {})
     assert OWN.unread("cut short", classes=CLASSES).path == ""
@@ -293,3 +316,40 @@ def test_boxes_that_a_person_draws_are_read() -> None:
     assert str(fault.value) == (
         "the form has no field `boxes`. Send a JSON list of [label, left, top, right, bottom], [] for none"
     )
+
+
+def test_a_picture_unlike_those_trained_on_is_unknown_where_the_model_can_tell() -> None:
+    given = {**arrays(), "novelty": np.array([0.5, 3.25], dtype=np.float32)}
+    record = RECORD.model_copy(update={"novelty_threshold": 2.0})
+    first, second = OWN.decide(given, [WIDE, HIGH], record, classes=CLASSES)
+    assert [(one.unknown, one.novelty) for one in (first, second)] == [(False, 0.5), (True, 3.25)]
+    row = json.loads(json.dumps(OWN.row(second, top=1)))
+    assert (row["unknown"], row["novelty"]) == (True, 3.25)
+    assert OWN.read(row, path="", classes=CLASSES, told={}).unknown is True
+    cells = dict(zip(OWN.columns(CLASSES, top=1), OWN.cells(second, top=1), strict=True))
+    assert (cells["unknown"], cells["novelty"]) == ("true", "3.25")
+    assert OWN.line(second, top=1).rstrip().endswith("(unknown: unlike the pictures trained on)  (warning: dark)")
+    assert OWN.tally([first, second]).unknown == 1
+    tensors = OWN.tensors([first, second, OWN.unread("gone", classes=CLASSES)])
+    np.testing.assert_array_equal(tensors["unknown"], [False, True, False])
+    np.testing.assert_array_equal(tensors["novelty"], np.array([0.5, 3.25, np.nan], dtype=np.float32))
+    described = OWN.describe(record, classes=CLASSES, outputs=(*OWN.outputs, "novelty"))
+    assert set(tensors) == {one.name for one in described}
+    told = {"novelty_threshold": 2.0}
+    together = OWN.collect([first, second], classes=CLASSES, told=told)
+    assert together.unknown is not None
+    assert together.unknown.tolist() == [False, True]
+    # Too few validation pictures to draw a line, or a file that does not measure it: not false, but not known.
+    (first, _) = OWN.decide(given, [WIDE, HIGH], RECORD, classes=CLASSES)
+    assert (first.unknown, first.novelty) == (None, 0.5)
+    assert "unknown" not in OWN.tensors([first])
+    assert decided()[0].novelty is None
+    assert OWN.collect(decided(), classes=CLASSES, told={}).unknown is None
+
+
+def test_info_tells_when_a_picture_is_unknown() -> None:
+    record = RECORD.model_copy(update={"novelty_threshold": 2.0, "known": Score(value=0.95, low=0.9, high=0.98)})
+    assert record.promised == ("boxes", "scores", "novelty")
+    assert record.decided(CLASSES)["unknown"].startswith("a novelty above 2; ")
+    assert "unknown" not in RECORD.decided(CLASSES)
+    assert RECORD.promised == ("boxes", "scores")

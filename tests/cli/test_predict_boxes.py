@@ -15,11 +15,14 @@ import pytest
 from PIL import Image
 
 import tellapart
+from tellapart.answers.detection import Detection
 from tellapart.cli.main import execute
 from tellapart.data.targets import Boxes
+from tellapart.drawing.lettering import lacking
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Silent
 from tellapart.workflows.learning.examine import examine
+from tellapart.workflows.predict import BoxOutputs, BoxWriter
 from tests.answers.made_detector import CLASSES, Thing, detector_bytes, draw_things
 
 BLUE, RED = CLASSES
@@ -339,3 +342,19 @@ def test_progress_goes_to_standard_error(
     assert "Predicting: 4 of 4 in " in capsys.readouterr().err
     assert run(model, pictures, "--format", "voc", "--out", tmp_path / "voc", "--quiet") == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_names_that_cannot_be_drawn_are_told(
+    model: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = BoxOutputs(drawn=tmp_path / "drawn")
+    writer = BoxWriter(drawn, Detection(), ("cat", "\ue000", "\ue001"), roots=(), inputs=None)
+    assert writer.remark == (
+        "no font of this computer has the letters of the class '\\ue000' and 1 more, so that drawn pictures show codes in their "
+        "place. Install one, such as the package fonts-noto-cjk for Chinese."
+    )
+    crops = BoxOutputs(crops=tmp_path / "crops")
+    assert BoxWriter(crops, Detection(), ("\ue000",), roots=(), inputs=None).remark == ""
+    assert run(model, pictures / "wide.png", "--draw", tmp_path / "out") == 0
+    # Whether a font here has Chinese letters depends on the machine.
+    assert ("no font of this computer" in capsys.readouterr().err) == bool(lacking(CLASSES))

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from tellapart.cli import augment, check, evaluate, train
 from tellapart.cli.reading import NAMES, read_options, reading_options
 from tellapart.data.examples import ReadOptions
-from tellapart.runs.run import recipe_text, with_absolute_inputs
+from tellapart.runs.recipe import recipe_text
+from tellapart.runs.run import with_absolute_inputs
 from tellapart.settings.parts import ReadingSettings
 from tellapart.settings.reading import make_settings, read_recipe
 

@@ -54,6 +54,28 @@ def write_voc(folder: Path, pages: Sequence[Page]) -> None:
         path.write_text(voc_text(page), encoding="utf-8")
 
 
+def cvat_text(pages: Sequence[Page], inside: str = "images/") -> str:
+    """One XML for all pictures, as CVAT for images exports it."""
+    images = "".join(
+        f'<image id="{number}" name="{inside}{name}" subset="default" width="{size[0]}" height="{size[1]}">'
+        + "".join(
+            f'<box label="{box.label}" source="manual" occluded="0" xtl="{box.left}" ytl="{box.top}" xbr="{box.right}" '
+            f'ybr="{box.bottom}" z_order="0"></box>'
+            for box in boxes
+        )
+        + "</image>"
+        for number, (name, size, boxes) in enumerate(pages)
+    )
+    return f"<annotations><version>1.1</version><meta><job><id>1</id></job></meta>{images}</annotations>"
+
+
+def write_cvat(folder: Path, pages: Sequence[Page]) -> None:
+    """images/ and annotations.xml."""
+    for name, size, _ in pages:
+        save_picture(folder / "images" / name, size)
+    (folder / "annotations.xml").write_text(cvat_text(pages), encoding="utf-8")
+
+
 def coco_content(pages: Sequence[Page]) -> dict[str, list[dict[str, object]]]:
     """One JSON for all pictures."""
     names = sorted({box.label for _, _, boxes in pages for box in boxes})
@@ -125,10 +147,23 @@ def write_table(folder: Path, pages: Sequence[Page]) -> None:
     (folder / "table.csv").write_text("\n".join(lines), encoding="utf-8")
 
 
+def write_objects(folder: Path, pages: Sequence[Page]) -> None:
+    """metadata.jsonl beside the pictures, as Hugging Face has it."""
+    lines = []
+    for name, size, boxes in pages:
+        save_picture(folder / name, size)
+        sides = [[box.left, box.top, box.right - box.left, box.bottom - box.top] for box in boxes]
+        objects = {"bbox": sides, "categories": [box.label for box in boxes]}
+        lines.append(json.dumps({"file_name": name, "objects": objects}, ensure_ascii=False))
+    (folder / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
 FORMS: Mapping[str, Callable[[Path, Sequence[Page]], None]] = {
     "voc": write_voc,
+    "cvat": write_cvat,
     "coco": write_coco,
     "yolo": write_yolo,
     "labelme": write_labelme,
+    "objects": write_objects,
     "table": write_table,
 }

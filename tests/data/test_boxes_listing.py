@@ -77,6 +77,7 @@ def test_what_shows_only_things_without_a_class_is_not_a_picture_of_nothing(form
     # Of b.png, which has one box, the class is taken away.
     for path, old, new in (
         (tmp_path / "Annotations" / "b.xml", "<name>cat</name>", "<name></name>"),
+        (tmp_path / "annotations.xml", 'label="cat" source="manual" occluded="0" xtl="8.5"', 'label="" xtl="8.5"'),
         (
             tmp_path / "annotations" / "instances.json",
             '"image_id": 1, "category_id": 1',
@@ -84,6 +85,7 @@ def test_what_shows_only_things_without_a_class_is_not_a_picture_of_nothing(form
         ),
         (tmp_path / "labels" / "b.txt", "0 0.", "7 0."),
         (tmp_path / "b.json", '"cat"', '""'),
+        (tmp_path / "metadata.jsonl", '84.25]], "categories": ["cat"]', '84.25]], "categories": [""]'),
         (tmp_path / "table.csv", "100.25,cat", "100.25,"),
     ):
         if path.exists():
@@ -115,7 +117,8 @@ def test_folders_called_like_splits_are_splits(tmp_path: Path) -> None:
 def test_nothing_to_read(tmp_path: Path) -> None:
     save_picture(tmp_path / "a.png", (8, 8))
     with pytest.raises(
-        DataError, match=r"has no boxes in a form that is read: Pascal VOC's XML.*path,xmin,ymin,xmax,ymax,label"
+        DataError,
+        match=r"has no boxes in a form that is read: Pascal VOC's or CVAT's XML.*path,xmin,ymin,xmax,ymax,label",
     ):
         read_boxes(tmp_path)
     (tmp_path / "x.xml").write_text(voc_text(("z.png", (8, 8), PAGES[0][2])))

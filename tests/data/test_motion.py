@@ -15,7 +15,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.data.motion import into_square, motion_of, move_boxes, move_mask
 from tellapart.data.transforms import IDENTITY, Geometry, multiply, reshape, rotation
 from tellapart.preprocessing import Preprocessing, decode, prepare

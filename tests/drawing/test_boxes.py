@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from tellapart.drawing.box_marks import PALETTE, TagWriter, colour_of, contrast_of
 from tellapart.drawing.boxes import LONGEST, DrawnBox, draw_boxes, window_around
-from tellapart.drawing.lettering import Pen, showable
+from tellapart.drawing.lettering import Pen, lacking, showable
 
 GREY = 90
 BLACK, WHITE = (20, 20, 20), (255, 255, 255)
@@ -193,6 +193,10 @@ def test_names_in_any_script_are_written(label: str) -> None:
     other = DrawnBox(sides=(20, 60, 180, 140), label="?", number=1, score=0.75)
     assert drawn(one).tobytes() != drawn(other).tobytes()
     assert showable(label).isprintable()
+
+
+def test_names_that_no_font_has_are_known() -> None:
+    assert lacking(["cat", "crème", "\ue000", "a\ue001b"]) == ["\ue000", "a\ue001b"]
 
 
 def test_boxes_that_cannot_be_seen_change_nothing_and_tiny_ones_are_seen() -> None:

@@ -18,7 +18,7 @@ from tellapart.data.examples import PictureFile
 from tellapart.features import embedding
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
-from tellapart.features.embedding import embed_dataset, embed_pictures
+from tellapart.features.embedding import embed_dataset, embed_pictures, embed_some
 from tellapart.features.extract import Features
 from tellapart.features.openvino_engine import Refused, load_openvino
 from tellapart.reporter import Silent
@@ -100,6 +100,27 @@ def test_what_the_cache_knows_costs_nothing_and_tells_no_pace(dataset: Dataset, 
         _, again = embed_dataset(dataset, backbone, "cpu", cache, Silent())
     assert (again.computed, again.reused, again.pace) == (0, first.computed, None)
     np.testing.assert_array_equal(again.vectors, first.vectors)
+
+
+def test_a_trial_has_some_training_pictures_and_no_others(dataset: Dataset, backbone: ReadyBackbone) -> None:
+    tried, left_out = dataset.rows["train"][:2], dataset.rows["train"][2:]
+    with open_cache() as cache:
+        _, whole = embed_dataset(dataset, backbone, "cpu", cache, Silent())
+        found = embed_some(dataset, tried, backbone, "cpu", cache, Silent(), title="Trying")
+        dataset.pictures[left_out[0]].path.unlink()  # which is not asked for
+        assert embed_some(dataset, tried, backbone, "cpu", None, Silent(), title="Trying") is not None
+        dataset.pictures[tried[1]].path.unlink()
+        assert embed_some(dataset, tried, backbone, "cpu", None, Silent(), title="Trying") is None
+    assert found is not None
+    part, embedded = found
+    train = part.rows["train"]
+    assert [part.pictures[row] for row in train] == [dataset.pictures[row] for row in tried]
+    assert part.targets[train].tolist() == dataset.targets[tried].tolist()
+    np.testing.assert_array_equal(embedded.vectors[train], whole.vectors[tried])
+    assert not np.delete(embedded.vectors, train, axis=0).any()
+    assert {split: len(rows) for split, rows in part.rows.items()} == {"train": 2, "validation": 3, "test": 3}
+    reasons = [example.problem for example in part.examples if example.problem]
+    assert reasons == ["not tried"] * len(left_out)
 
 
 @needs_openvino

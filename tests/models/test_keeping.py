@@ -16,7 +16,7 @@ from tellapart.models.kept_graph import Source, graph_file, unpack
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EMBEDDED)
+@pytest.mark.parametrize("name", [EMBEDDED[0], *(pytest.param(name, marks=pytest.mark.long) for name in EMBEDDED[1:])])
 def test_the_kept_graph_is_that_of_a_fresh_export(name: str) -> None:
     fresh, kept = keep(name), unpack(graph_file(name))
     # Another processor may differ in the last digits.

@@ -10,7 +10,8 @@ import pytest
 
 from tellapart.errors import SettingsError
 from tellapart.runs.moved import find_moved, with_new_paths
-from tellapart.runs.run import moved_data, recipe_text, resume_run
+from tellapart.runs.recipe import recipe_text
+from tellapart.runs.run import moved_data, resume_run
 from tellapart.settings.reading import make_settings
 
 

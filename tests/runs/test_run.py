@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from tellapart.errors import ForeignCheckpoint, StorageError
-from tellapart.runs.run import MARKER, Run, recipe_text, replan, resume_run, start_run
+from tellapart.runs.recipe import recipe_text
+from tellapart.runs.run import MARKER, Run, replan, resume_run, start_run
 from tellapart.settings.reading import make_settings, read_recipe
 
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, seal
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.hosts import hosts_for
 from tellapart.workflows.serving.heatmaps import make_explainer
@@ -114,6 +116,24 @@ def test_boxes_are_drawn_where_the_answer_has_them(page: Page, server: Running, 
     assert page.texts("#history-list strong") == ["blue × 1, green × 1"]
     assert page.find("#spoken").text == "three.png: blue × 1, green × 1"
     photograph(page, "boxes")
+
+
+@pytest.mark.parametrize("boxes", [20, 21])
+def test_names_of_many_boxes_are_put_away_until_they_are_asked_for(
+    chromium: Any, start: Start, boxes_bytes: bytes, tmp_path: Path, three: Path, boxes: int
+) -> None:
+    """Of 21 the names would cover the picture; the one that is picked has its own all the same."""
+    path = tmp_path / "many.onnx"
+    path.write_bytes(finds_many(boxes_bytes, boxes))
+    page = Page(chromium, start(f"many={path}", words=WORDS, hosts=hosts_for("127.0.0.1", ())))
+    page.give(three)
+    assert page.answers(1) == [f"blue × {boxes}"]
+    assert len(drawn(page)) == boxes
+    assert page.find("[data-key=names]").is_selected() == (boxes == 20)
+    assert len(page.texts("article .tags span")) == (20 if boxes == 20 else 0)
+    page.find("[data-key=names]").click()
+    page.wait(lambda: len(page.texts("article .tags span")) == (0 if boxes == 20 else 21))
+    assert page.complaints() == []
 
 
 def test_the_slider_begins_at_each_classs_own_threshold_and_moves_them_all(page: Page, three: Path) -> None:
@@ -334,3 +354,40 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, three: Path) ->
         wide = page.driver.execute_script("return document.documentElement.scrollWidth")
         photograph(page, "boxes-phone")
         assert wide <= 360
+
+
+def finds_many(detector: bytes, count: int) -> bytes:
+    """A model that finds as many blue things in every picture, side by side, all told."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load_from_string(detector)
+    (told,) = (one.value for one in model.metadata_props if one.key == MANIFEST_KEY)
+    lefts = np.linspace(0.05, 0.9, count, dtype=np.float32)
+    values = {
+        "one_boxes": np.stack([lefts, 0 * lefts + 0.4, lefts + 0.03, 0 * lefts + 0.6], axis=1)[None],
+        "one_scores": np.full((1, count), 0.9, dtype=np.float32),
+        "one_labels": np.zeros((1, count), dtype=np.int64),
+        "first": np.array([0], dtype=np.int64),
+        "end": np.array([1], dtype=np.int64),
+        "ones": np.array([1], dtype=np.int64),
+    }
+    nodes = [
+        helper.make_node("Shape", ["image"], ["whole"]),
+        helper.make_node("Slice", ["whole", "first", "end"], ["n"]),
+        helper.make_node("Concat", ["n", "ones", "ones"], ["shape_boxes"], axis=0),
+        helper.make_node("Concat", ["n", "ones"], ["shape_rows"], axis=0),
+        helper.make_node("Expand", ["one_boxes", "shape_boxes"], ["boxes"]),
+        helper.make_node("Expand", ["one_scores", "shape_rows"], ["scores"]),
+        helper.make_node("Expand", ["one_labels", "shape_rows"], ["labels"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", count, 4]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", count]),
+        helper.make_tensor_value_info("labels", TensorProto.INT64, ["N", count]),
+    ]
+    constants = [numpy_helper.from_array(value, name) for name, value in values.items()]
+    graph = helper.make_graph(nodes, "many", list(model.graph.input), outputs, constants)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    helper.set_model_props(made, {MANIFEST_KEY: told, DIGEST_KEY: "0" * 64})
+    return seal(made.SerializeToString())

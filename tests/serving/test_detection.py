@@ -92,7 +92,7 @@ def test_plain_rest_tells_what_reaches_its_threshold(server: Running, data: list
     assert reply.status == 200
     *rows, failed = reply.json["predictions"]
     for row, boxes, size in zip(rows, found, SIZES, strict=True):
-        assert list(row) == ["file", "boxes", "counts", "width", "height", "warning"]
+        assert list(row) == ["file", "boxes", "counts", "width", "height", "unknown", "novelty", "warning"]
         told = [one for one in boxes if one[3]]
         assert (row["width"], row["height"]) == size
         assert row["counts"] == {name: 1 for name in CLASSES if name in [one[0] for one in told]}
@@ -130,7 +130,7 @@ def test_what_such_a_model_cannot_do_is_refused(server: Running, shared: Running
     assert drawn.status == 409
     assert drawn.json["error"] == (
         "model 'finds' says where in a picture things are; heatmaps are drawn for what a model says of a picture as a whole. "
-        "Ask without `explain`."
+        "Ask without `explain`; for one box, `tellapart explain MODEL PICTURE --box N` draws one."
     )
     graded = send(shared, "/predict?model=single&min_score=0.1", [("a", data[1])])
     assert graded.status == 409

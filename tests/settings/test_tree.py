@@ -8,10 +8,10 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from tellapart.data.augment import Augmentation
+from tellapart.data.augmentation import Augmentation
 from tellapart.errors import SettingsError
 from tellapart.models.classics import Block, Dense
-from tellapart.runs.run import recipe_text
+from tellapart.runs.recipe import recipe_text
 from tellapart.settings.parts import AugmentSettings, BlockSettings, DenseSettings
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
 from tellapart.settings.tree import TrainSettings, parse_seconds

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.errors import TrainingError
 from tellapart.models.blocks import Block
 from tellapart.models.scratch import build_scratch

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image, ImageFont
 
 from tellapart.cli.main import execute
-from tellapart.data.augment import Augmentation, resolve
+from tellapart.data.augmentation import Augmentation, resolve
+from tellapart.data.examples import ReadOptions
 from tellapart.drawing.lettering import showable
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.reporter import Silent
-from tellapart.workflows.augment import View, WrittenSheet, recipe_view, write_sheet
+from tellapart.workflows.augment import View, WrittenSheet, recipe_view, told_view, write_sheet
 
 MARGIN, GAP, DIVIDE, LINE = 28, 8, 32, 22  # pixels of the sheet's layout
 
@@ -109,6 +110,14 @@ def test_mixed_pictures_are_shown_in_the_row_that_they_mostly_are(colours: Path,
             assert values.argmax() == channel
             shares.append(values[channel] / values.sum())
     assert min(shares) < 0.9
+
+
+def test_mosaics_are_refused(colours: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as fault:
+        gallery(colours, tmp_path / "sheet.png", resolve("none", mosaic=0.5))
+    assert str(fault.value) == (
+        "mosaic is 0.5; a mosaic takes boxes along, which a contact sheet does not show. Set it to 0."
+    )
 
 
 def test_an_existing_file_is_replaced_only_when_forced(colours: Path, tmp_path: Path) -> None:
@@ -260,3 +269,39 @@ def test_the_help_of_the_command_needs_no_torch() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.endswith("False\n")
     assert "--horizontal-flip" in answer.stdout
+
+
+def test_boxes_are_drawn_where_they_move(tmp_path: Path) -> None:
+    """A dark square on a light ground: in every cell the line of its box runs around it, and what it is called is short."""
+    picture = Image.new("RGB", (112, 112), (240, 240, 240))
+    picture.paste((10, 10, 10), (28, 40, 76, 88))
+    picture.save(tmp_path / "a.png")
+    table = tmp_path / "boxes.csv"
+    table.write_text("path,x,y,w,h,label\na.png,28,40,48,48,cat\n")
+    moving = resolve("none", horizontal_flip=0.5, shift=0.2, fill="white")
+    view = View(size=112, fit="pad", crop=1.0)
+    drawn = gallery(table, tmp_path / "sheet.png", moving, view=view, rows=1, columns=4)
+    assert drawn.labels == ("1 cat",)
+    places = set()
+    for cell in cells(tmp_path / "sheet.png", 1, 4)[0]:
+        line = (np.abs(cell.astype(int) - (0, 114, 178)).sum(axis=2) < 60).nonzero()
+        dark = (cell.max(axis=2) < 30).nonzero()
+        left, right, top, bottom = dark[1].min(), dark[1].max(), dark[0].min(), dark[0].max()
+        assert abs(line[1].min() - left) <= 4
+        assert abs(line[1].max() - right) <= 4
+        assert abs(line[0].min() - top) <= 4
+        assert abs(line[0].max() - bottom) <= 4
+        places.add((int(left), int(top)))
+    assert len(places) > 2
+
+
+def test_what_suits_boxes_is_shown_where_nothing_is_told(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.png")
+    table = tmp_path / "boxes.csv"
+    table.write_text("path,x,y,w,h,label\na.png,2,4,10,10,cat\n")
+    out = tmp_path / "sheet" / "sheet.png"
+    execute(["augment", str(table), "--out", str(out), "--json", "--quiet"])
+    values, view, _ = told_view(None, ReadOptions(), None, "detection")
+    assert (values["preset"], values["zoom"], view.size, view.fit, view.crop) == ("none", 0.55, 320, "pad", 1.0)
+    assert told_view(None, ReadOptions(), 64, "classification")[:2] == ({"preset": "medium"}, View(size=64))
+    assert out.is_file()

@@ -28,7 +28,7 @@ from tellapart.reporter import Silent
 from tellapart.runs.explained import Explained, Explanation
 from tellapart.runs.neighbourhood import open_neighbourhood
 from tellapart.runs.open import OpenRun
-from tellapart.runs.run import recipe_text
+from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.explain import explain
 from tellapart.workflows.explain_network import write_features

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.predictions import Flags
+
 _MOST = 10_000  # boxes that a person may send for one picture
 _SIDES = ("left", "top", "right", "bottom")
 _DIGITS = 7  # a float32 carries so many
@@ -32,6 +34,9 @@ class BoxPredictions:
     errors: tuple[str, ...]  # N, why the picture could not be read; "" where it could
     classes: tuple[str, ...]  # K, that the model knows
     warnings: tuple[str, ...]  # N, what to know of how the picture was read; "" for nothing
+    unknown: Flags | None = (
+        None  # [N], unlike anything trained on; masked where it could not be read, None where it cannot tell
+    )
     heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
 
     def to_rows(self) -> list[dict[str, str | float]]:

@@ -37,11 +37,16 @@ class BoxedPicture(Protocol):
     @property
     def height(self) -> int: ...
     @property
+    def unknown(self) -> bool | None: ...
+    @property
+    def novelty(self) -> float | None: ...
+    @property
     def warning(self) -> str: ...
 
 
-def box_outputs(classes: int) -> list[Output]:
-    """What `box_tensors` gives of a model with that many classes."""
+def box_outputs(classes: int, *, novelty: bool = False, unknown: bool = False) -> list[Output]:
+    """What `box_tensors` gives of a model with that many classes, which may measure novelty and tell what is unknown."""
+    told = [Output("novelty", "FP32", (-1,)), *([Output("unknown", "BOOL", (-1,))] if unknown else [])]
     return [
         Output("detection_boxes", "FP32", (-1, -1, 4)),
         Output("detection_scores", "FP32", (-1, -1)),
@@ -52,6 +57,7 @@ def box_outputs(classes: int) -> list[Output]:
         Output("chosen", "BOOL", (-1, -1)),
         Output("counts", "INT32", (-1, classes)),
         Output("class_scores", "FP32", (-1, classes)),
+        *(told if novelty else []),
         WARNING,
     ]
 
@@ -63,6 +69,7 @@ def box_tensors(answers: Sequence[BoxedPicture]) -> Mapping[str, NDArray[Any] | 
     counted from 1, as TensorFlow's detectors have them; `num_detections` float32 [N]. `boxes` float32 [N, D, 4]: left, top, right,
     bottom in pixels of the upright picture; `labels` [N, D], class names, UTF-8; `chosen` bool [N, D], whether a box reaches its
     class's threshold; `counts` int32 [N, K] of these; `class_scores` float32 [N, K]: of the most certain box of each class.
+    `novelty` float32 and `unknown` bool, [N] each, where the model tells them.
     """
     pictures, kinds = len(answers), len(answers[0].classes) if answers else 0
     most = max([1, *(0 if one.scores is None else len(one.scores) for one in answers)])
@@ -93,5 +100,16 @@ def box_tensors(answers: Sequence[BoxedPicture]) -> Mapping[str, NDArray[Any] | 
         "chosen": chosen,
         "counts": counts,
         "class_scores": best,
+        **_novelty(answers),
         WARNING.name: warning_tensor([one.warning for one in answers], pictures),
     }
+
+
+def _novelty(answers: Sequence[BoxedPicture]) -> dict[str, NDArray[Any]]:
+    """Both where any picture has them; NaN and false for one that could not be read."""
+    found: dict[str, NDArray[Any]] = {}
+    if any(one.novelty is not None for one in answers):
+        found["novelty"] = np.array([np.nan if one.novelty is None else one.novelty for one in answers], dtype=_FLOAT)
+    if any(one.unknown is not None for one in answers):
+        found["unknown"] = np.array([bool(one.unknown) for one in answers])
+    return found

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from tellapart.answers.answering import (
     WARNING,
     Answer,
-    InputRecord,
     OtherClasses,
     Output,
-    PictureData,
     Placement,
     Tally,
     Told,
@@ -30,7 +28,6 @@ from tellapart.answers.answering import (
 from tellapart.answers.deciding import prediction_sets, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
 from tellapart.answers.predictions import Predictions, build_predictions, set_cell
-from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
@@ -102,13 +99,8 @@ class Classification:
     outputs: tuple[str, ...] = ("probabilities", "novelty")
     defaults: tuple[str, ...] = ("probabilities",)
     figures = "probabilities"
+    prepare = staticmethod(prepare_picture)
     graded = False
-
-    def prepare(
-        self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
-    ) -> tuple[NDArray[np.uint8], Placement]:
-        """uint8 [S, S, 3]. Raises: PictureError."""
-        return prepare_picture(data, inputs, max_pixels=max_pixels)
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether the probabilities [N, K] are there, and those of each picture sum to 1."""

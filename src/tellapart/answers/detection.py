@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from tellapart.answers.answering import (
     Answer,
-    InputRecord,
     OtherClasses,
     Output,
-    PictureData,
     Placement,
     Tally,
     Told,
@@ -30,8 +28,9 @@ from tellapart.answers.box_forms import Page, PageBox
 from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
 from tellapart.answers.box_tensors import TENSORFLOWS, box_outputs, box_tensors
 from tellapart.answers.boxes import FoundBoxes, find_boxes
+from tellapart.answers.deciding import unknown_pictures
 from tellapart.answers.pictures import prepare_picture
-from tellapart.preprocessing import MAX_PIXELS
+from tellapart.answers.predictions import flags
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
@@ -71,16 +70,11 @@ class BoxesAnswer(Answer):
 class Detection:
     """The Answering of detection."""
 
-    outputs: tuple[str, ...] = ("boxes", "scores", "labels")
+    outputs: tuple[str, ...] = ("boxes", "scores", "labels", "novelty")
     defaults: tuple[str, ...] = TENSORFLOWS
     figures = "class_scores"
+    prepare = staticmethod(prepare_picture)
     graded = True
-
-    def prepare(
-        self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
-    ) -> tuple[NDArray[np.uint8], Placement]:
-        """uint8 [S, S, 3]. Raises: PictureError."""
-        return prepare_picture(data, inputs, max_pixels=max_pixels)
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether there are boxes [N, D, 4] with scores [N, D] and labels in [0, K), or scores [N, P, K]; scores in [0, 1]."""
@@ -110,6 +104,8 @@ class Detection:
             raise ValueError(f"a record of {record.kind}")
         boxes, scores, labels = arrays["boxes"], arrays["scores"], arrays.get("labels")
         thresholds = np.array(record.thresholds, dtype=np.float32)
+        novelty = arrays.get("novelty")
+        unknown = unknown_pictures(novelty, record.novelty_threshold)
         answers = []
         for number, place in enumerate(places):
             if labels is None:
@@ -133,6 +129,8 @@ class Detection:
                     chosen=found.scores[there] >= thresholds[found.labels[there]],
                     width=place.width,
                     height=place.height,
+                    unknown=None if unknown is None else bool(unknown[number]),
+                    novelty=None if novelty is None else float(novelty[number]),
                     warning=place.remark,
                 )
             )
@@ -157,6 +155,8 @@ class Detection:
             "counts": answer.counts if read else None,
             "width": answer.width if read else None,
             "height": answer.height if read else None,
+            "unknown": answer.unknown,
+            "novelty": None if answer.novelty is None else figure(answer.novelty),
             "error": answer.error or None,
             "warning": answer.warning or None,
         }
@@ -176,23 +176,29 @@ class Detection:
             chosen=np.array([bool(one.get("told", True)) for one in found], dtype=np.bool_),
             width=int(row["width"]),
             height=int(row["height"]),
+            # Servers of older versions tell neither.
+            unknown=None if row.get("unknown") is None else bool(row["unknown"]),
+            novelty=None if row.get("novelty") is None else float(row["novelty"]),
             warning=row.get("warning") or "",
         )
 
     def columns(self, classes: Sequence[str], *, top: int) -> list[str]:
-        """path, count, boxes, one of counts a class, error, warning."""
-        return ["path", "count", "boxes", *(f"count of {name}" for name in classes), "error", "warning"]
+        """path, count, boxes, one of counts a class, unknown, novelty, error, warning."""
+        counts = (f"count of {name}" for name in classes)
+        return ["path", "count", "boxes", *counts, "unknown", "novelty", "error", "warning"]
 
     def cells(self, answer: BoxesAnswer, *, top: int) -> list[str]:
         """The boxes are a JSON list of [label, score, left, top, right, bottom]; all are empty where nothing is known."""
         if answer.boxes is None:
-            return [answer.path, "", "", *([""] * len(answer.classes)), answer.error, answer.warning]
+            return [answer.path, "", "", *([""] * len(answer.classes)), "", "", answer.error, answer.warning]
         counts = answer.counts
         return [
             answer.path,
             str(len(answer.told)),
             box_cell(answer.told),
             *(str(counts.get(name, 0)) for name in answer.classes),
+            "" if answer.unknown is None else str(answer.unknown).lower(),
+            "" if answer.novelty is None else f"{answer.novelty:.6g}",
             answer.error,
             answer.warning,
         ]
@@ -202,7 +208,7 @@ class Detection:
         if answer.boxes is None:
             return told_line(answer, None)
         said = ", ".join(f"{count} {name}" for name, count in answer.counts.items()) or "nothing"
-        return told_line(answer, said)
+        return told_line(answer, said, "  (unknown: unlike the pictures trained on)" if answer.unknown else "")
 
     def collect(self, answers: Sequence[BoxesAnswer], *, classes: tuple[str, ...], told: Told) -> BoxPredictions:
         """All answers together."""
@@ -214,6 +220,7 @@ class Detection:
             errors=tuple(one.error for one in answers),
             classes=classes,
             warnings=tuple(one.warning for one in answers),
+            unknown=flags([one.unknown for one in answers]) if told.get("novelty_threshold") is not None else None,
         )
 
     def page(self, answer: BoxesAnswer, *, path: str) -> Page:
@@ -225,7 +232,7 @@ class Detection:
         """Those of box_tensors.py: TensorFlow's four, and ours. Raises: ValueError for another task's record."""
         if record.kind != "detection":
             raise ValueError(f"a record of {record.kind}")
-        return box_outputs(len(classes))
+        return box_outputs(len(classes), novelty="novelty" in outputs, unknown=record.novelty_threshold is not None)
 
     def tensors(self, answers: Sequence[BoxesAnswer]) -> Mapping[str, NDArray[Any] | list[bytes]]:
         """Every box, told or not, the most certain first, filled up to as many a picture."""
@@ -233,7 +240,7 @@ class Detection:
 
     def tally(self, answers: Sequence[BoxesAnswer]) -> Tally:
         """Every box that is told, by its class."""
-        return Tally([name for one in answers for name, _, _ in one.told], 0)
+        return Tally([name for one in answers for name, _, _ in one.told], sum(bool(one.unknown) for one in answers))
 
     def shown_class(self, answer: BoxesAnswer) -> int:
         """The class of the most certain box. Raises: ValueError for an unread picture, or one without boxes."""

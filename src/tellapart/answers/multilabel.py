@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from tellapart.answers.answering import (
     WARNING,
     Answer,
-    InputRecord,
     OtherClasses,
     Output,
-    PictureData,
     Placement,
     Tally,
     Told,
@@ -31,7 +29,6 @@ from tellapart.answers.answering import (
 from tellapart.answers.deciding import chosen_classes, unknown_pictures
 from tellapart.answers.pictures import prepare_picture
 from tellapart.answers.predictions import MultilabelPredictions, flags, joined, parted
-from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
@@ -92,13 +89,8 @@ class Multilabel:
     outputs: tuple[str, ...] = ("probabilities", "novelty")
     defaults: tuple[str, ...] = ("probabilities",)
     figures = "probabilities"
+    prepare = staticmethod(prepare_picture)
     graded = False
-
-    def prepare(
-        self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
-    ) -> tuple[NDArray[np.uint8], Placement]:
-        """uint8 [S, S, 3]. Raises: PictureError."""
-        return prepare_picture(data, inputs, max_pixels=max_pixels)
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether the probabilities [N, K] are there, and each is in [0, 1]."""

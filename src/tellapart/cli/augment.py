@@ -13,7 +13,7 @@ from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
-    from tellapart.data.augment import Augmentation
+    from tellapart.data.augmentation import Augmentation
     from tellapart.workflows.augment import WrittenSheet
 
 _FLAGS = {
@@ -31,6 +31,7 @@ _FLAGS = {
     "erasing": "Probability that a rectangle is filled.",
     "mixup": "Alpha; 0 is off. Mixes two pictures of a batch.",
     "cutmix": "Alpha; 0 is off. Pastes a piece of one picture into another.",
+    "mosaic": "For pictures with boxes alone; none of them is drawn here.",
 }
 
 
@@ -83,16 +84,19 @@ def command(
 ) -> None:
     """Draw what training will see of PICTURES (a folder with one folder a class, an archive of it, or a table) under augmentation.
 
-    Each row shows a picture, how validation and test see it, and what training draws from it.
+    Each row shows a picture, how validation and test see it, and what training draws from it; boxes move along.
     """
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
     require("augment", "train")
-    from tellapart.data.augment import from_settings
-    from tellapart.workflows.augment import told_view, write_sheet
+    from tellapart.data.augmentation import from_settings
+    from tellapart.data.listing import read_listing
+    from tellapart.workflows.augment import recipe_options, told_view, write_sheet
 
-    values, view, options = told_view(recipe, read_options(flags, task=task), size)
+    told = read_options(flags, task=task)
+    listing = read_listing(pictures, recipe_options(recipe, told) if recipe else told)
+    values, view, options = told_view(recipe, told, size, listing.task)
     augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
     reporter = make_reporter(quiet=quiet)
     written = write_sheet(
@@ -106,6 +110,7 @@ def command(
         force=force,
         reporter=reporter,
         options=options,
+        listing=listing,
     )
     for path, reason in written.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")
@@ -120,7 +125,7 @@ def command(
 
 def _record(written: WrittenSheet, augmentation: Augmentation) -> dict[str, Any]:
     """One JSON-ready object."""
-    from tellapart.data.augment import describe
+    from tellapart.data.augmentation import describe
 
     return {
         "sheet": str(written.sheet),

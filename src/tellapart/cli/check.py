@@ -34,8 +34,10 @@ Examples:
 
 Kinds of doubt: label, it is probably wrong (score: 1 - its probability); outlier, unlike all other pictures (score: the mean
 cosine distance to its ten nearest); ambiguous, two classes are nearly equally probable (score: 1 - their difference). The
-probabilities come from classifiers that did not see the picture, nor any copy of it. Look at each picture before you correct
-its label: suggestions that are taken unseen make the next test agree with the classifier, not with the truth.""",
+probabilities come from classifiers that did not see the picture, nor any copy of it. Of boxes: missing, place (badly placed), class
+(another one), nothing (there is none), judged by detectors that did not see the picture, which takes minutes. Look at each
+picture before you correct its label: suggestions that are taken unseen make the next test agree with the classifier, not with the
+truth.""",
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--task", type=click.Choice(READ_TASKS), help=TASK_HELP)
@@ -211,24 +213,21 @@ def _inside(path: str, source: str) -> str:
 def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: TaskName) -> list[str]:
     """The doubtful labels as a short table, and what to do with them."""
     from tellapart.data.readers import READERS
-    from tellapart.reporter import percent
 
-    lines = ["", f"Labels: {record['judged']:,} judged by classifiers that had not seen them"]
-    if record["agreement"] is not None:
-        lines[-1] += f"; {percent(record['agreement'])} are what these would have said"
-    lines[-1] += "."
-    if record["not_judged"]:
+    words = READERS[task].words
+    lines = ["", _judged(record, words.several)]
+    if record["not_judged"] and "told" not in record:
         lines.append(
             f"! {record['not_judged']:,} could not be judged: without them and their copies nothing of their class is left."
         )
     for key, title in (
-        ("wrong", "Probably wrong labels"),
+        ("wrong", f"Probably wrong {words.several}"),
         ("outliers", "Outliers, unlike all other pictures"),
         ("ambiguous", "Ambiguous, two classes nearly equally probable"),
     ):
         lines += _table(record[key], title, out)
     if not any(record[key] for key in ("wrong", "outliers", "ambiguous")):
-        return [*lines, "No label is doubtful."]
+        return [*lines, f"No {words.one} is doubtful."]
     if out is None:
         return [*lines, "", "--out labels.csv writes all of them to a table that can be corrected."]
     lines += ["", f"all of them   {out}"]
@@ -241,10 +240,28 @@ def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: Task
     return lines
 
 
+def _judged(record: dict[str, Any], several: str) -> str:
+    """How many were judged and by what, in a sentence or two."""
+    from tellapart.reporter import percent
+
+    if "told" in record:
+        return f"{several.capitalize()}: {record['told']}"
+    said = f"{several.capitalize()}: {record['judged']:,} judged by classifiers that had not seen them"
+    if record["agreement"] is not None:
+        said += f"; {percent(record['agreement'])} are what these would have said"
+    return f"{said}."
+
+
 def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str]:
     if not rows:
         return []
     shown = rows[:_SHOWN]
+    if "told" in shown[0]:
+        lines = ["", f"{title} (in {len(rows):,}):", f"  {'picture':<44}{'what may be wrong':<60}{'score':>7}"]
+        lines += [
+            f"  {_cut(row['path'], 43, end=True):<44}{_cut(row['told'], 59):<60}{row['score']:>7.3f}" for row in shown
+        ]
+        return [*lines, *_more(rows, out)]
     # A set of classes is longer than a class, and what is wrong with it may stand at its end.
     label, suggested = (min(_WIDEST, max(20, *(len(row[key]) + 1 for row in shown))) for key in ("label", "suggested"))
     lines = ["", f"{title} ({len(rows):,}):"]
@@ -252,10 +269,13 @@ def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str
     for row in shown:
         cells = (_cut(row["path"], 43, end=True), _cut(row["label"], label - 1), _cut(row["suggested"], suggested - 1))
         lines.append(f"  {cells[0]:<44}{cells[1]:<{label}}{cells[2]:<{suggested}}{row['score']:>7.3f}")
-    if len(rows) > _SHOWN:
-        more = f"{out} has all" if out else "--out labels.csv writes all"
-        lines.append(f"  ... and {len(rows) - _SHOWN:,} more; {more}")
-    return lines
+    return [*lines, *_more(rows, out)]
+
+
+def _more(rows: list[dict[str, Any]], out: Path | None) -> list[str]:
+    if len(rows) <= _SHOWN:
+        return []
+    return [f"  ... and {len(rows) - _SHOWN:,} more; {f'{out} has all' if out else '--out labels.csv writes all'}"]
 
 
 def _cut(text: str, most: int, *, end: bool = False) -> str:

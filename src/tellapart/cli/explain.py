@@ -27,6 +27,7 @@ Examples:
   tellapart explain runs/latest cat.jpg
   tellapart explain runs/latest cat.jpg --method all --class dog
   tellapart explain model.onnx cat.jpg --method occlusion --json
+  tellapart explain runs/boxes street.jpg --box 2        why the second most certain thing is found
   tellapart explain runs/latest --layers
   tellapart explain runs/latest cat.jpg --layer blocks.4 --out why
   tellapart explain runs/latest cat.jpg --features conv_head --out why
@@ -37,6 +38,11 @@ Examples:
 @click.option("--method", "methods", multiple=True, help=f"{_METHODS}. May be repeated.  [default: gradcam]")
 @click.option("--layer", help="Look at this layer instead of the last map; --layers lists them.")
 @click.option("--class", "class_name", help="Explain this class.  [default: the most probable one]")
+@click.option(
+    "--box",
+    type=click.IntRange(min=1),
+    help="Of a model that finds boxes: explain this one, the most certain first; with --class of that class.  [default: 1]",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for what is drawn.  [default: a new ./explanations]"
 )
@@ -177,6 +183,7 @@ def _see_pictures(
     result: dict[str, Any],
 ) -> int:
     from tellapart.workflows.explain import explain
+    from tellapart.workflows.explain_boxes import finds_boxes
 
     neighbours = 0 if options["no_neighbours"] else options["neighbours"]
     tell = _ignore if as_json else _print_one
@@ -191,6 +198,7 @@ def _see_pictures(
         force=options["force"],
         reporter=reporter,
         tell=tell,
+        box=options["box"],
     )
     for method, reason in found.skipped.items():
         reporter.say(f"{method} was left out: {reason}")
@@ -201,7 +209,10 @@ def _see_pictures(
     if not as_json and failed < len(found.pictures):
         _print_end(found)
     if failed and not as_json:
-        print(f"{counted(len(found.pictures), 'picture')}, {failed:,} unreadable", file=sys.stderr)
+        print(
+            f"{counted(len(found.pictures), 'picture')}, {failed:,} {'not explained' if finds_boxes(opened) else 'unreadable'}",
+            file=sys.stderr,
+        )
     return 2 if failed == len(found.pictures) else 0
 
 
@@ -214,8 +225,9 @@ def _print_one(one: Explained) -> None:
 
 
 def _print_end(found: Explanation) -> None:
+    what = "how surely the box is found" if any(one.box for one in found.pictures) else "the class's mean probability"
     click.echo(
-        "Deletion (low is good) and insertion (high is good): the class's mean probability while the hottest pixels go, or\n"
+        f"Deletion (low is good) and insertion (high is good): {what} while the hottest pixels go, or\n"
         f"come. Believe a method as far as it beats chance.\nWritten to {found.folder}"
     )
 

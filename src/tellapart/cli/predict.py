@@ -128,6 +128,8 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
     notes: list[str] = []
     out, layout = flags["out"], flags["layout"]
     writer = _writer(answerer, paths, flags)
+    if writer is not None and writer.remark:
+        notes.append(f"! {writer.remark}")
     with _found(paths, flags, own, notes, shown=not quiet and out is not None) as (sources, advance):
         answers = (
             answerer.stream(sources)

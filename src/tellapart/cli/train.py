@@ -32,6 +32,7 @@ Examples:
   tellapart train cells/ --labels corrections/   and what people corrected; see tellapart serve --corrections
   tellapart train cells/ --budget 25m       the best answer that 25 minutes allow
   tellapart train cells/ --strategy finetune --unfreeze 3 --views 8 --augment medium
+  tellapart train raccoons/ --set network.detector=faster_rcnn    boxes: Pascal VOC, COCO, YOLO, LabelMe or a table
   tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
@@ -51,9 +52,12 @@ Examples:
     "--strategy",
     type=click.Choice(["auto", "probe", "finetune", "scratch"]),
     help="probe: a classifier on the frozen network. finetune: from the probe on, train its upper stages too. scratch: "
-    "random weights. auto: probe, then fine-tune if time allows, and keep what wins on validation.  [default: auto]",
+    "random weights. auto: probe, then fine-tune if time allows, and keep what wins on validation. Of boxes the probe is a whole "
+    "detector on the frozen network.  [default: auto]",
 )
-@click.option("--budget", help="Of the whole run: 90s, 10m, 1h30m.  [default for auto: 1m, with a GPU 10m]")
+@click.option(
+    "--budget", help="Of the whole run: 90s, 10m, 1h30m.  [default for auto: 1m, of boxes and with a GPU 10m]"
+)
 @click.option("--backbone", help="A timm name; `tellapart models` lists some.  [default: tf_efficientnet_lite0]")
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
 @click.option(
@@ -83,9 +87,9 @@ Examples:
 @click.option(
     "--epochs",
     type=int,
-    help="[default: what the budget allows, without one 30 from scratch; finetune 20 at most]",
+    help="[default: what the budget allows, without one 30 from scratch; finetune 20 at most, of boxes what suits the detector]",
 )
-@click.option("--batch-size", type=int, help="[default: 32 on a CPU, up to 256 for each GPU]")
+@click.option("--batch-size", type=int, help="[default: 32 on a CPU, up to 256 for each GPU; of boxes 8]")
 @click.option("--learning-rate", type=float, help="[default: chosen by strategy and optimizer]")
 @click.option(
     "--augment",
@@ -126,7 +130,7 @@ def command(
     assignments: tuple[str, ...],
     **flags: Any,
 ) -> None:
-    """Train a classifier on PICTURES: a folder with one folder a class, one already split, an archive of either, or a CSV.
+    """Train on PICTURES: a folder with one folder a class, one already split, one with boxes, an archive of these, or a CSV.
 
     The pictures are audited, split so that copies stay together, run once through a pretrained network, and a classifier
     is fitted; then the network itself is trained on where that was asked for or time allows. What wins on the validation
@@ -233,7 +237,7 @@ def summary(result: TrainResult) -> str:
 
 def _leaks(result: TrainResult) -> list[str]:
     """What pictures that are in two of the user's own splits make of the score; nothing where there are none."""
-    from tellapart.reporter import counted, figure
+    from tellapart.reporter import counted, figure, figure_name
 
     lines = []
     if result.leaked:
@@ -243,7 +247,7 @@ def _leaks(result: TrainResult) -> list[str]:
     without, clean = result.metrics["test_without_leaked"], result.score_without_leaked
     if without is not None and clean is not None:
         shown = figure(result.headline, clean.value, clean.low, clean.high)
-        name = result.headline.replace("_", " ").capitalize()
+        name = figure_name(result.headline)
         lines.append(f"  {name} on the other {without['n']:,}: {shown}.")
     elif result.leaked:
         lines.append("  No test picture is free of that, so there is no honest score. Make another split.")

@@ -1,4 +1,4 @@
-"""The files of a data set of boxes: pictures, and what may say where boxes are. In: a tree. Out: BoxFiles. Next: boxes_voc.py.
+"""The files of a data set of boxes: pictures, and what may say where boxes are. In: a tree. Out: BoxFiles. Next: box_xml.py.
 
 Annotations name pictures in many ways: by a path from somewhere else, without an extension, in other case. Only what was listed
 is ever found, so that no name leads out of the folder.

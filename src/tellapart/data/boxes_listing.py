@@ -14,6 +14,7 @@ from pathlib import Path
 from tellapart.data.box_faults import FaultList
 from tellapart.data.box_files import Annotated, BoxFiles
 from tellapart.data.boxes_coco import read_coco
+from tellapart.data.boxes_cvat import read_cvat
 from tellapart.data.boxes_labelme import read_labelme
 from tellapart.data.boxes_voc import read_voc
 from tellapart.data.boxes_yolo import read_yolo
@@ -25,11 +26,25 @@ from tellapart.errors import DataError
 
 _READERS: Mapping[BoxForm, Callable[[BoxFiles, FaultList], Annotated]] = {
     "voc": read_voc,
+    "cvat": read_cvat,
     "coco": read_coco,
     "yolo": read_yolo,
     "labelme": read_labelme,
 }
-_NAMED: Mapping[BoxForm, str] = {"voc": "Pascal VOC", "coco": "COCO", "yolo": "YOLO", "labelme": "LabelMe"}
+_ENDINGS: Mapping[BoxForm, tuple[str, ...]] = {
+    "voc": (".xml",),
+    "cvat": (".xml",),
+    "coco": (".json",),
+    "yolo": (".txt", ".yaml", ".yml"),
+    "labelme": (".json",),
+}
+_NAMED: Mapping[BoxForm, str] = {
+    "voc": "Pascal VOC",
+    "cvat": "CVAT",
+    "coco": "COCO",
+    "yolo": "YOLO",
+    "labelme": "LabelMe",
+}
 
 
 def read_boxes(source: Path, *, told: bool = False, encoding: str | None = None) -> Listing:
@@ -44,8 +59,8 @@ def read_boxes(source: Path, *, told: bool = False, encoding: str | None = None)
     forms = [form for form in _READERS if any(box_form(path) == form for path in _heads(files, form))]
     if not forms:
         raise DataError(
-            f"{str(source)!r} has no boxes in a form that is read: Pascal VOC's XML, COCO's JSON, YOLO's text files or LabelMe's "
-            "JSON. Add them beside the pictures, or give a table with path,xmin,ymin,xmax,ymax,label."
+            f"{str(source)!r} has no boxes in a form that is read: Pascal VOC's or CVAT's XML, COCO's JSON, YOLO's text files or "
+            "LabelMe's JSON. Add them beside the pictures, or give a table with path,xmin,ymin,xmax,ymax,label."
         )
     faults = FaultList()
     found = _READERS[forms[0]](files, faults)
@@ -77,8 +92,7 @@ def _all_files(tree: Tree, root: Folder, ignored: Counter[str]) -> Iterator[str]
 
 def _heads(files: BoxFiles, form: BoxForm) -> list[str]:
     """Files that may be of a form: some from the beginning, the middle and the end, since odd ones lie together."""
-    endings = {"voc": (".xml",), "coco": (".json",), "labelme": (".json",), "yolo": (".txt", ".yaml", ".yml")}[form]
-    paths = files.ending(*endings)
+    paths = files.ending(*_ENDINGS[form])
     if len(paths) <= 60:
         return paths
     step = len(paths) // 20

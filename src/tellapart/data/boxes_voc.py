@@ -1,8 +1,8 @@
-"""Boxes in Pascal VOC's XML. In: BoxFiles. Out: Annotated. Next: boxes_coco.py.
+"""Boxes in Pascal VOC's XML. In: BoxFiles. Out: Annotated. Next: boxes_cvat.py.
 
 One XML a picture, in Annotations/ beside JPEGImages/ or images/, or beside the picture. ImageSets/Main/train.txt, val.txt and
 test.txt say the splits, as do train_list.txt and the like with the paths of a picture and its XML. The numbers are taken as the
-sides of the box, in pixels from the picture's upper left corner. Entities and anything from elsewhere are refused.
+sides of the box, in pixels from the picture's upper left corner.
 """
 
 from __future__ import annotations
@@ -10,27 +10,17 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from xml.etree.ElementTree import Element, ParseError
-from xml.etree.ElementTree import fromstring as quick_fromstring
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from xml.etree.ElementTree import Element
 
 from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import Annotated, BoxFiles, Pages, class_name, number, read_text_bytes, side
+from tellapart.data.box_xml import parse_xml
 from tellapart.data.columns import split_named
 from tellapart.data.examples import SPLITS, Split
 from tellapart.data.targets import Box
 
 FORM = "boxes in Pascal VOC's XML"
 
-_DECLARED = re.compile(rb"""^\s*<\?xml[^>]*encoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
-_ASCII_INSIDE = (
-    b"utf-8",
-    b"us-ascii",
-    b"ascii",
-    b"iso-8859-1",
-)  # encodings in which a document type is what it looks like
 _BOTH = "trainval"  # trained on, as far as train and val do not say which is which
 
 
@@ -95,7 +85,7 @@ def read_voc(files: BoxFiles, faults: FaultList) -> Annotated:
         data = read_text_bytes(xml, faults)
         if data is None:
             continue
-        root = _parse(xml, data, faults)
+        root = parse_xml(xml, data, faults)
         if root is None or root.tag != "annotation":
             continue
         picture = _picture(xml, root, files, faults)
@@ -130,34 +120,6 @@ def _notes(lists: _Lists) -> tuple[str, ...]:
 def _is_mask(picture: str) -> bool:
     """VOC's own folders of masks hold pictures, but none to learn from here."""
     return os.path.basename(os.path.dirname(picture)).casefold().startswith("segmentation")
-
-
-def _parse(xml: str, data: bytes, faults: FaultList) -> Element | None:
-    try:
-        return _element(data)
-    except DefusedXmlException:
-        faults.add("unreadable", xml, detail="it defines entities, which are refused")
-    except (ParseError, ValueError, LookupError, RecursionError) as error:
-        faults.add("unreadable", xml, detail=f"no well-formed XML: {error}")
-    return None
-
-
-def _element(data: bytes) -> Element:
-    """Raises: DefusedXmlException, ParseError, ValueError, LookupError."""
-    declared = _DECLARED.match(data)
-    if b"<!DOCTYPE" not in data and b"\0" not in data and (declared is None or declared[1].lower() in _ASCII_INSIDE):
-        # Without a document type there are no entities; the parser that looks for them takes five times as long.
-        return quick_fromstring(data)
-    try:
-        root = fromstring(data)
-    except (ParseError, ValueError, LookupError) as error:
-        if declared is None or isinstance(error, DefusedXmlException):
-            raise
-        # The parser knows few encodings; Python knows GBK and its like.
-        root = fromstring(data[declared.end() :].decode(declared[1].decode("ascii")))
-    if not isinstance(root, Element):
-        raise ParseError("there is no element")
-    return root
 
 
 def _picture(xml: str, root: Element, files: BoxFiles, faults: FaultList) -> str | None:

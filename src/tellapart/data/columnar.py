@@ -1,4 +1,4 @@
-"""A table in columns: parquet, Arrow, Feather. In: a file. Out: Cells. Next: locating.py.
+"""A table in columns: parquet, Arrow, Feather. In: a file. Out: Cells. Next: features.py.
 
 A column may hold the pictures themselves, as data sets of Hugging Face have them: bytes, or bytes and path. Each then has
 the path TABLE/ROW.jpg, by which its bytes are found again. Numbers of classes become their names where the file describes them.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tellapart.data.cells import Cells, check_size
 from tellapart.data.columns import NOT_READ
+from tellapart.data.features import described, named
 from tellapart.data.json_lines import cell_text
 from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.sources.parquets import DAMAGED, ColumnFile, member_name, places
@@ -61,10 +62,10 @@ def _check(path: Path, file: ColumnFile) -> None:
 def _table(path: Path, file: ColumnFile) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header and the rows, numbered as in a spreadsheet."""
     names = [name for name in file.schema.names if name not in file.pictures]
-    classes = _class_names(file.schema)
+    features = described(file.schema)
     rows: list[tuple[int, list[str]]] = []
     for values in _values(file, names):
-        cells = [_cell(value, classes.get(name, ())) for name, value in zip(names, values[1:], strict=True)]
+        cells = [_cell(named(value, features.get(name))) for name, value in zip(names, values[1:], strict=True)]
         number = len(rows)
         if file.pictures:
             cells.insert(0, _picture_cell(path, number, values[0]))
@@ -85,25 +86,11 @@ def _picture_cell(path: Path, row: int, place: Any) -> str:
     return f"{path.name}/{member_name(row, place if isinstance(place, str) else None)}"
 
 
-def _cell(value: object, classes: Sequence[str]) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and classes:
-        return classes[value] if 0 <= value < len(classes) else str(value)
-    if isinstance(value, list):
-        return cell_text([_cell(item, classes) for item in value])
+def _cell(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # pandas makes floats of whole numbers where one is missing
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict | list) for one in value)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, list):
+        return cell_text([_cell(item) for item in value])
     return cell_text(value) if isinstance(value, (str, int, float, bool)) or value is None else str(value)
-
-
-def _class_names(schema: Any) -> Mapping[str, tuple[str, ...]]:
-    """Names of classes by column, as Hugging Face's features describe them."""
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        described = {name: feature.get("feature", feature) for name, feature in features.items()}
-        return {
-            str(name): tuple(map(str, feature["names"]))
-            for name, feature in described.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-        }
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        return {}

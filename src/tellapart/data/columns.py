@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.cells import Cells
 from tellapart.data.examples import ReadOptions, Split
+from tellapart.data.headless_boxes import with_box_names
 from tellapart.data.layouts import split_of
 from tellapart.errors import DataError, SettingsError
 
@@ -45,7 +46,7 @@ def with_roles(cells: Cells, options: ReadOptions) -> Cells:
     """
     headless = _lacks_header(cells, options)
     if headless:
-        cells = cells.without_header()
+        cells = with_box_names(cells.without_header())
     told = _told(cells, options)
     places = dict(told)
     names = [plain_name(name) for name in cells.header]

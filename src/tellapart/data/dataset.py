@@ -94,7 +94,30 @@ def gather(
 
     Raises: DataError.
     """
-    examples = split_examples(examined, seed=seed, split=split)
+    return _gathered(examined, split_examples(examined, seed=seed, split=split), encode)
+
+
+def unsplit(examined: Examined, *, encode: Encode = class_numbers) -> Dataset:
+    """What can be read, N pictures in no split, with the N targets encoded as the task does it."""
+    examples = [
+        Example(
+            path=entry.path,
+            target=entry.target,
+            split=None,
+            group=group,
+            content_hash=inspection.content_hash,
+            width=inspection.width,
+            height=inspection.height,
+            problem=inspection.problem,
+        )
+        for entry, inspection, group in zip(
+            examined.listing.entries, examined.inspections, examined.audit.groups, strict=True
+        )
+    ]
+    return _gathered(examined, examples, encode)
+
+
+def _gathered(examined: Examined, examples: list[Example], encode: Encode) -> Dataset:
     usable = [index for index, example in enumerate(examples) if not example.problem]
     leaked = {examined.listing.entries[index].path for index in examined.audit.leaked_indices}
     _, groups = np.unique([examples[index].group for index in usable], return_inverse=True)

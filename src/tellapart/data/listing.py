@@ -148,10 +148,15 @@ def _read_metadata(folder: Path, options: ReadOptions) -> Listing | None:
         ignored: Counter[str] = Counter()
         cells = read_cells(metadata.table, ignored, options)
         names = {name.casefold() for name in cells.header}
-        if "path" not in names or not names & {"label", "labels"}:
-            return None  # captions or boxes; the folders may say the class
+        if "path" not in names or not (names & {"label", "labels"} or _reads_beside(cells)):
+            return None  # captions; the folders may say the class
         found.append((metadata, _list_table(cells, ignored, options)))
     return together(folder, found) if found else None
+
+
+def _reads_beside(cells: Cells) -> bool:
+    """Whether some reader finds what it reads in a table beside pictures, though no column is called as classes are."""
+    return any(reader.beside(cells) for reader in READERS.values())
 
 
 def _read_shards(folder: Path, shards: TableFolder, options: ReadOptions) -> Listing:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from tellapart.data.box_faults import joined
 from tellapart.data.columns import split_named
 from tellapart.data.examples import Listing, Split
 from tellapart.errors import DataError
@@ -64,6 +65,7 @@ def together(folder: Path, found: Sequence[tuple[Metadata, Listing]]) -> Listing
         task=found[0][1].task,
         ignored=dict(sorted(ignored.items())),
         notes=(f"{folder}: labels are read from {read}.", *notes),
+        box_faults=joined(*(listing.box_faults for _, listing in found)),
     )
 
 

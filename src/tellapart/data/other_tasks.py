@@ -41,10 +41,11 @@ _MASKS = frozenset(
     ]
 )
 _ANNOTATIONS = frozenset(("annotations", "labels", "xml", "xmls", "json", "labelme", "imagesets"))
+_CVAT = re.compile(rb"""<(?:image\b[^>]*\bname|track\b[^>]*\blabel)\s*=\s*["']""")
 _YOLO_LINE = re.compile(rb"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
 
 
-BoxForm = Literal["voc", "coco", "yolo", "labelme"]
+BoxForm = Literal["voc", "cvat", "coco", "yolo", "labelme"]
 
 
 class Look(NamedTuple):
@@ -158,9 +159,11 @@ def _annotations(here: Folder, children: list[Child]) -> Look | None:
     return None
 
 
-def _voc(path: str, head: bytes) -> Look | None:
+def _xml(path: str, head: bytes) -> Look | None:
     if b"<annotation" in head and b"<bndbox" in head:
         return Look("detection", "boxes in Pascal VOC's XML", path, "voc")
+    if b"<annotations" in head and _CVAT.search(head):
+        return Look("detection or segmentation", "shapes in CVAT's XML", path, "cvat")
     return None
 
 
@@ -188,7 +191,7 @@ def _yolo_settings(path: str, head: bytes) -> Look | None:
 
 
 _KINDS: Mapping[str, Callable[[str, bytes], Look | None]] = {
-    ".xml": _voc,
+    ".xml": _xml,
     ".json": _json,
     ".txt": _yolo,
     ".yaml": _yolo_settings,

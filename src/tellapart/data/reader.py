@@ -70,6 +70,11 @@ def as_listed(listing: Listing, inspections: Sequence[Inspection]) -> tuple[List
     return listing, list(inspections)
 
 
+def only_labels(cells: Cells) -> bool:
+    """A table beside pictures is read where a column of it is called as classes are, and not else."""
+    return False
+
+
 def nothing_more(listing: Listing, inspections: Sequence[Inspection], groups: Sequence[str]) -> None:
     """No counts beside those of pictures of each class."""
 
@@ -81,6 +86,8 @@ class TaskReader:
     name: TaskName
     finds: Callable[[Cells], bool]  # whether a table of which nobody told the task is read so
     table: Callable[[Cells, Counter[str], ReadOptions], Listing]  # what was passed over is counted
+    # Whether a table beside its pictures is read so, though no column is called as classes are.
+    beside: Callable[[Cells], bool] = only_labels
     # A folder of which the task is told, or one that was refused as folders of classes since it looks like this task's.
     # None: such a data set is a table, or folders of classes.
     folder: Callable[[Path, ReadOptions, OtherTask | None], Listing] | None = None

@@ -10,6 +10,7 @@ from tellapart.data.box_agreement import box_conflicts
 from tellapart.data.box_corrections import BOX_CELLS
 from tellapart.data.box_counts import box_lines, box_notes, box_warnings, count_boxes
 from tellapart.data.box_repair import settle_boxes
+from tellapart.data.boxes_objects import a_row_a_box, has_objects
 from tellapart.data.boxes_table import has_boxes, list_boxes
 from tellapart.data.cells import Cells
 from tellapart.data.conflicts import LabelConflict
@@ -19,7 +20,13 @@ from tellapart.data.reader import AuditWords, OwnCounts, TaskReader
 from tellapart.data.targets import Boxes
 
 
+def _finds(cells: Cells) -> bool:
+    return has_boxes(cells) or has_objects(cells)
+
+
 def _table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Listing:
+    if not has_boxes(cells) and has_objects(cells):
+        return list_boxes(a_row_a_box(cells, told=options.task is not None), ignored, told=True)
     return list_boxes(cells, ignored, told=options.task is not None)
 
 
@@ -62,7 +69,8 @@ def _count(listing: Listing, inspections: Sequence[Inspection], groups: Sequence
 
 BOX_READER = TaskReader(
     name="detection",
-    finds=has_boxes,
+    finds=_finds,
+    beside=_finds,
     table=_table,
     folder=_folder,
     settle=settle_boxes,

@@ -95,7 +95,6 @@ def build_audit(
     """
     entries, reader = listing.entries, READERS[listing.task]
     usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
-    stray = sum(bool(inspection.problem) and not inspection.is_picture for inspection in inspections)
     copies = find_copies(inspections)
     augmented = join(scenes or Scenes(pairs=()), inspections, copies.cluster_of)
     groups = _groups(entries, inspections, augmented.joined)
@@ -117,7 +116,7 @@ def build_audit(
         wrong_extensions=paths(index for index in usable if inspections[index].wrong_extension),
         turned=paths(index for index in usable if inspections[index].turned),
         unreadable=_unreadable(entries, inspections),
-        ignored=dict(sorted({**listing.ignored, **({"not a picture": stray} if stray else {})}.items())),
+        ignored=_ignored(listing, inspections),
         exact_copies=tuple(map(paths, copies.exact)),
         near_copies=tuple(map(paths, copies.near)),
         augmented_copies=None if scenes is None else _paths(entries, augmented),
@@ -138,6 +137,12 @@ def build_audit(
 def _unreadable(entries: Sequence[Entry], inspections: Sequence[Inspection]) -> tuple[tuple[Path, str], ...]:
     found = zip(entries, inspections, strict=True)
     return tuple((entry.path, one.problem) for entry, one in found if one.problem and one.is_picture)
+
+
+def _ignored(listing: Listing, inspections: Sequence[Inspection]) -> dict[str, int]:
+    """What was passed over, counted by reason: what no picture is, too, whatever it is called."""
+    stray = sum(bool(inspection.problem) and not inspection.is_picture for inspection in inspections)
+    return dict(sorted({**listing.ignored, **({"not a picture": stray} if stray else {})}.items()))
 
 
 def _comparable(inspection: Inspection) -> bool:

@@ -7,6 +7,7 @@ be had under other names for them, and has a text that tables and sheets show an
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +47,16 @@ class ClassName:
     def renamed(self, mapping: Mapping[str, str]) -> ClassName:
         """The same with other names for some classes."""
         return ClassName(mapping.get(self.name, self.name))
+
+    @property
+    def said(self) -> str:
+        """The same for a person."""
+        return self.text
+
+    @property
+    def outlines(self) -> tuple[Box, ...]:
+        """What can be drawn on its picture: nothing."""
+        return ()
 
     @classmethod
     def read(cls, text: str) -> ClassName:
@@ -91,6 +102,16 @@ class ClassNames:
         names = {mapping.get(name, name) for name in self.names}
         return ClassNames(tuple(names), tuple({mapping.get(name, name) for name in self.unknown} - names))
 
+    @property
+    def said(self) -> str:
+        """The same for a person."""
+        return self.text
+
+    @property
+    def outlines(self) -> tuple[Box, ...]:
+        """What can be drawn on its picture: nothing."""
+        return ()
+
     @classmethod
     def read(cls, text: str, separator: str = SEPARATOR) -> ClassNames:
         r"""The set that a cell names. Spaces around names are no part of them; a name may come twice.
@@ -128,6 +149,16 @@ class MaskFile:
     def renamed(self, mapping: Mapping[str, str]) -> MaskFile:
         """The same: the file says which class a pixel has, by its value."""
         return self
+
+    @property
+    def said(self) -> str:
+        """The same for a person."""
+        return self.text
+
+    @property
+    def outlines(self) -> tuple[Box, ...]:
+        """What can be drawn on its picture: nothing."""
+        return ()
 
     @classmethod
     def read(cls, text: str) -> MaskFile:
@@ -185,6 +216,17 @@ class Boxes:
     def renamed(self, mapping: Mapping[str, str]) -> Boxes:
         """The same with other names for some classes."""
         return Boxes(tuple(replace(box, label=mapping.get(box.label, box.label)) for box in self.boxes))
+
+    @property
+    def said(self) -> str:
+        """How many of each class, for a person."""
+        counts = Counter(box.label for box in self.boxes)
+        return ", ".join(f"{counts[name]} {name}" for name in self.classes) or "nothing"
+
+    @property
+    def outlines(self) -> tuple[Box, ...]:
+        """What can be drawn on its picture."""
+        return self.boxes
 
     @classmethod
     def read(cls, text: str) -> Boxes:

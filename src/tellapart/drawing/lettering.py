@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import ImageDraw, ImageFont
@@ -75,6 +75,11 @@ def showable(text: str) -> str:
         return clean
     best = max((font for _, font in _fonts(_PROBE)), key=lambda font: sum(_has(font, letter) for letter in clean))
     return "".join(letter if _has(best, letter) else _escaped(letter) for letter in clean)
+
+
+def lacking(texts: Iterable[str]) -> list[str]:
+    """Those of which no font here has all letters, so that some stand on a picture as codes."""
+    return [text for text in texts if showable(text) != text]
 
 
 def _escaped(letter: str) -> str:

@@ -10,12 +10,13 @@ class NamedDoubt:
     """One picture to look at. Probabilities are NaN where no classifier could judge it."""
 
     row: int  # into the pictures that were examined
-    kind: str  # label, outlier or ambiguous
+    kind: str  # label, outlier or ambiguous; of boxes missing, class, place or nothing
     label: str  # as given, in a table's words
     suggested: str
     probability_of_label: float  # [0, 1]
     probability_of_suggested: float  # [0, 1]
     score: float  # [0, 1], most suspicious 1
+    told: str = ""  # what may be wrong, where that is more than the suggestion says at a glance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Doubted:
     ambiguous: tuple[NamedDoubt, ...]  # two answers are nearly equally probable
     judged: int  # pictures that a classifier could judge without having seen them
     agreement: float | None  # share of the judged labels that the classifier would have given too
+    lead: str = ""  # how they were judged and what was not, where it is more than these numbers say
 
     @property
     def doubts(self) -> tuple[NamedDoubt, ...]:

@@ -65,11 +65,18 @@ def assemble(
         ]
     )
     if novelty is not None:
-        _add_novelty(model, novelty, length)
-    graph.name = PRODUCER
+        add_novelty(model, novelty, length)
+    return sealed(model, manifest)
+
+
+def sealed(model: ModelProto, manifest: Manifest) -> bytes:
+    """The bytes of model.onnx: a whole graph, with its manifest and digest."""
+    import onnx
+
+    model.graph.name = PRODUCER
     model.producer_name, model.producer_version = PRODUCER, manifest.versions.get("tellapart", "")
     del model.metadata_props[:]
-    helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
+    onnx.helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
     onnx.checker.check_model(model)
     return seal(model.SerializeToString())
 
@@ -91,8 +98,11 @@ def calibration(record: TaskRecord, *, part: str, last: str) -> tuple[dict[str, 
     return numbers, nodes
 
 
-def _add_novelty(model: ModelProto, arrays: Mapping[str, NDArray[np.float32]], length: int) -> None:
-    """The nodes and numbers of the output `novelty`, which looks at as many of the embedding's last numbers as it was fitted on."""
+def add_novelty(model: ModelProto, arrays: Mapping[str, NDArray[np.float32]], length: int) -> None:
+    """Add the output `novelty` to a model with `embedding` [N, `length`]: arrays of evaluation/novelty.py.
+
+    It looks at as many of the embedding's last numbers as it was fitted on.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     opset = max(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))

@@ -92,6 +92,35 @@ def embed_dataset(
     )
 
 
+def embed_some(
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    backbone: ReadyBackbone,
+    device: str,
+    cache: Cache | None,
+    reporter: Reporter,
+    *,
+    title: str,
+    squares: Squares | None = None,
+) -> tuple[Dataset, Embedded] | None:
+    """The embeddings of some training pictures, and the data set without the others, for a trial on these alone.
+
+    `rows` [n] are in the order of `dataset.rows`. Pictures of the other splits have embeddings of 0. None where one of `rows`
+    cannot be read. Shown under `title`.
+    """
+    pictures = [dataset.pictures[row] for row in rows]
+    features = embed_pictures(pictures, backbone, device, cache, reporter, title=title, squares=squares)
+    if features.problems:
+        return None
+    left_out = np.setdiff1d(dataset.rows["train"], rows)
+    part = dataset.without(dict.fromkeys(left_out.tolist(), "not tried"))
+    vectors = np.zeros((len(part.pictures), backbone.embedding), dtype=np.float32)
+    vectors[part.rows["train"]] = features.vectors
+    return part, Embedded(
+        backbone=backbone, vectors=vectors, computed=0, reused=features.reused, seconds=0.0, pace=None
+    )
+
+
 def _shares(
     dataset: Dataset, device: str, engine: CpuEngine, reporter: Reporter
 ) -> list[tuple[NDArray[np.int64], str, CpuEngine]]:

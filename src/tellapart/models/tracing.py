@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,20 +39,41 @@ _HALF_TOLERANCE = 4e-3  # two neighbouring float16 values are up to 1e-3 apart
 _HALF_LARGEST = 65504.0
 
 
-def trace(module: nn.Module, *, size: int, path: Path, output: str, name: str = "network") -> tuple[int, ...]:
+# How far apart two results [N, ...] are, relative to what they are; what is found and what is expected.
+Difference = Callable[[NDArray[Any], NDArray[Any]], float]
+
+
+def relative_difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """The largest difference of numbers at the same place, [...] alike, relative to the largest number."""
+    expected = expected.astype(np.float32)
+    return float(np.abs(found.astype(np.float32) - expected).max() / max(float(np.abs(expected).max()), 1e-6))
+
+
+def trace(
+    module: nn.Module,
+    *,
+    size: int,
+    path: Path,
+    output: str,
+    beside: Sequence[str] = (),
+    name: str = "network",
+    difference: Difference = relative_difference,
+) -> tuple[int, ...]:
     """Write `module`, which turns uint8 [N, size, size, 3] into [N, ...], as ONNX; returns the shape without N.
 
-    The ONNX input is called `image`, its output `output`. The module itself stays as it is. What ONNX Runtime gives
-    for two pictures is compared with torch before anything is written.
+    The ONNX input is called `image`, its output `output`. Where it gives more than one array, the others are called as in
+    `beside`, and are not compared. The module itself stays as it is. What ONNX Runtime gives
+    for two pictures is compared with torch before anything is written, by `difference`.
     Raises: BackboneError when it cannot be exported or the two differ, StorageError.
     """
     copied = copy.deepcopy(module).cpu().eval()
     sample = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8))
     with torch.inference_mode():
-        expected = copied(sample).numpy()
+        given = copied(sample)
+    expected = (given[0] if beside else given).numpy()
     fix_sizes(copied, sample)
-    data = fold(_export(copied, sample, output, name))
-    _check(data, sample.numpy(), expected, output, name)
+    data = fold(_export(copied, sample, (output, *beside), name))
+    _check(data, sample.numpy(), expected, output, name, difference)
     write_bytes(path, data)
     return tuple(expected.shape[1:])
 
@@ -213,13 +234,13 @@ def _pair(values: tuple[int, ...]) -> tuple[int, int]:
     return height, width
 
 
-def _export(network: nn.Module, sample: Tensor, output: str, name: str) -> bytes:
-    names: dict[str, Any] = {"input_names": ["image"], "output_names": [output], "opset_version": OPSET}
+def _export(network: nn.Module, sample: Tensor, outputs: Sequence[str], name: str) -> bytes:
+    names: dict[str, Any] = {"input_names": ["image"], "output_names": list(outputs), "opset_version": OPSET}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             # The older exporter takes 1 s where the newer takes 12, and ONNX Runtime runs both graphs equally fast.
-            axes = {"image": {0: "N"}, output: {0: "N"}}
+            axes = {one: {0: "N"} for one in ("image", *outputs)}
             buffer: Any = io.BytesIO()  # it writes there too, but its types speak of paths only
             with _silent():
                 torch.onnx.export(network, (sample,), buffer, dynamo=False, dynamic_axes=axes, **names)
@@ -262,17 +283,18 @@ def _silent() -> Iterator[None]:
         os.close(kept)
 
 
-def _check(data: bytes, sample: NDArray[np.uint8], expected: NDArray[Any], output: str, name: str) -> None:
+def _check(
+    data: bytes, sample: NDArray[np.uint8], expected: NDArray[Any], output: str, name: str, difference: Difference
+) -> None:
     half = expected.dtype == np.float16
     tolerance = _HALF_TOLERANCE if half else _TOLERANCE
     try:
         (found,) = Session(data, source=f"the exported {name}").run(sample, [output])
     except ModelFileError as error:
         raise BackboneError(f"{error} Or choose another backbone.") from None
-    expected = expected.astype(np.float32)
-    difference = float(np.abs(found.astype(np.float32) - expected).max() / max(float(np.abs(expected).max()), 1e-6))
-    if not difference < tolerance:
+    apart = difference(found, expected)
+    if not apart < tolerance:
         raise BackboneError(
-            f"the exported {name} differs from the torch network by {difference:.2g} of its largest value; "
+            f"the exported {name} differs from the torch network by {apart:.2g} of its largest value; "
             f"the rule is under {tolerance}. Choose another backbone."
         )

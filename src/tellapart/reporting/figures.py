@@ -66,18 +66,8 @@ def draw_lines(
         if diagonal:
             axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
         if mark is not None:
-            axes.axvline(mark[0], color=COLOURS["soft"], linewidth=1, linestyle=(0, (2, 2)))
-            late = mark[0] > (min(min(line.x) for line in lines) + max(max(line.x) for line in lines)) / 2
-            axes.annotate(
-                mark[1],
-                (mark[0], 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(-4 if late else 4, -10),
-                textcoords="offset points",
-                ha="right" if late else "left",
-                color=COLOURS["soft"],
-                fontsize=9,
-            )
+            middle = (min(min(line.x) for line in lines) + max(max(line.x) for line in lines)) / 2
+            _draw_mark(axes, *mark, late=mark[0] > middle)
         for line in lines:
             axes.plot(
                 line.x,
@@ -95,6 +85,21 @@ def draw_lines(
             axes.set_xscale("log")
         _finish(axes, x=x, y=y, x_range=x_range, y_range=y_range, shares=shares, whole=whole)
         return _svg(figure)
+
+
+def _draw_mark(axes: Any, x: float, name: str, *, late: bool) -> None:
+    """A vertical line with its name, to the left of it where it is `late`."""
+    axes.axvline(x, color=COLOURS["soft"], linewidth=1, linestyle=(0, (2, 2)))
+    axes.annotate(
+        name,
+        (x, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4 if late else 4, -10),
+        textcoords="offset points",
+        ha="right" if late else "left",
+        color=COLOURS["soft"],
+        fontsize=9,
+    )
 
 
 def draw_reliability(

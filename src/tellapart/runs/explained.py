@@ -45,16 +45,21 @@ class Explained:
     neighbours: tuple[Neighbour, ...] = ()
     seen: bool = False  # it is one of the training pictures, pixel for pixel
     sheet: Path | None = None
+    box: tuple[float, float, float, float] | None = None  # what is explained, in pixels of the upright picture
+    which: int = 0  # of the boxes that are told, from 1, the most certain first; 0: the whole picture is explained
+    boxes: int = 0  # that are told
 
     @property
     def said(self) -> str:
         """What the model answers, in words."""
+        if self.box is not None:
+            return f"box {self.which} of {self.boxes}, {self.target} {100 * self.target_probability:.1f} %"
         return ", ".join(f"{name} {100 * value:.1f} %" for name, value in self.named.items()) or "none of them"
 
     @property
     def explained_another(self) -> bool:
         """Whether something else is explained than the one class that the model answers."""
-        return list(self.named) != [self.target]
+        return self.box is None and list(self.named) != [self.target]
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -88,6 +93,7 @@ class Explained:
             "heatmaps": heatmaps,
             "chance": random,
             "most_faithful": self.best or None,
+            **({} if self.box is None else {"box": [round(side, 1) for side in self.box], "which": self.which}),
             "sheet": str(self.sheet),
             "seen_in_training": self.seen,
             "neighbours": [

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
-import importlib.metadata
 import json
 import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +21,7 @@ from typing import IO, Any
 from tellapart.deep_values import Span, as_text
 from tellapart.errors import SettingsError
 from tellapart.preprocessing import Fit
+from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
@@ -33,18 +31,6 @@ MARKER = "unfinished.json"
 WORK = "work"  # in the run's folder, until the run is finished
 SCAFFOLD = ("checkpoints", WORK)  # folders that a finished run does not need
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arrow", ".feather")
-_PACKAGES = (
-    "tellapart",
-    "numpy",
-    "pillow",
-    "onnxruntime",
-    "onnx",
-    "scikit-learn",
-    "timm",
-    "torch",
-    "torchvision",
-    "accelerate",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,36 +228,6 @@ def moved_data(before: Path, now: Path) -> Path:
             f"the pictures were {before}, and {table if now.exists() else now} is not there. Say where it is now."
         )
     return now.absolute()
-
-
-def recipe_text(settings: TrainSettings) -> str:
-    """recipe.toml: every resolved setting, and the versions that ran."""
-    import tomli_w
-
-    values = _without_none(settings.model_dump(mode="json"))
-    head = "# Repeat this run with: tellapart train --recipe recipe.toml\n"
-    return head + tomli_w.dumps({"settings": values, "versions": versions()})
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null: what was left open is left out."""
-    if isinstance(value, dict):
-        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
-    return [_without_none(inner) for inner in value] if isinstance(value, list) else value
-
-
-def versions() -> dict[str, str]:
-    """What computed the result: Python and the packages that matter."""
-    return dict(_versions())
-
-
-@functools.cache  # a run writes them three times, and each reads a file for every package
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
 
 
 def _safe(name: str) -> str:

@@ -27,8 +27,9 @@ from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, comparison
 from tellapart.export.parity import check_parity
 from tellapart.preprocessing import Preprocessing, load
+from tellapart.runs.recipe import versions
 from tellapart.runs.result import TrainResult
-from tellapart.runs.run import Run, versions
+from tellapart.runs.run import Run
 from tellapart.runtime import Session
 from tellapart.sources.reading import read_bytes
 from tellapart.storage import storage_errors, write_bytes, write_json
@@ -57,8 +58,7 @@ class Tested:
     metrics: dict[str, Any]
     metrics_without_leaked: dict[str, Any] | None  # where some of the test leaked and some did not
     leaked: int
-    scores: Mapping[str, Score]
-    scores_without_leaked: Mapping[str, Score] | None
+    shown: Sequence[str]  # the figures of `metrics` that a person is shown, with their intervals
     beside: Mapping[str, Any]  # the task's own entries of metrics.json
     expected: Mapping[str, Expected]  # outputs of model.onnx
     columns: Sequence[str] = ()  # of predictions.csv
@@ -67,6 +67,17 @@ class Tested:
     lines: Callable[[Sequence[Example]], Iterable[Mapping[str, Any]]] | None = None  # of predictions.jsonl
     details: Any = None  # what the task's export needs
     warning: str = ""  # what a person should know
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The figures that are shown."""
+        return _scores_of(self.metrics, self.shown)
+
+    @property
+    def scores_without_leaked(self) -> dict[str, Score] | None:
+        """The same without the pictures that leaked."""
+        clean = self.metrics_without_leaked
+        return None if clean is None else _scores_of(clean, self.shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,13 +170,12 @@ def data_fingerprint(examples: list[Example]) -> str:
 
 def _manifest(run: Run, learned: Learned) -> Manifest:
     backbone, tested, counts = learned.choice.winner.candidate.backbone, learned.tested, learned.counts
-    preprocessing, clean = backbone.preprocessing, tested.scores_without_leaked
     return Manifest(
         task=learned.task,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         strategy=learned.choice.winner.candidate.strategy,
         classes=learned.dataset.classes,
-        preprocessing=PreprocessingRecord.of(preprocessing),
+        preprocessing=PreprocessingRecord.of(backbone.preprocessing),
         backbone=BackboneRecord(
             name=backbone.name,
             embedding=backbone.embedding,
@@ -176,8 +186,8 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
             test_time_augmentation=backbone.test_time_augmentation,
             embedded_by=learned.engine,
         ),
-        scores=dict(tested.scores),
-        scores_without_leaked=None if clean is None else dict(clean),
+        scores=tested.scores,
+        scores_without_leaked=tested.scores_without_leaked,
         data=DataRecord(
             name=Path(run.settings.data).name,
             fingerprint=data_fingerprint(learned.dataset.examples),
@@ -215,7 +225,7 @@ def with_and_without(
     return score(slice(None)), score(~leaked) if some else None  # a mask of all would copy every array
 
 
-def scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Score]:
+def _scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Score]:
     """The figures of `names` that a test has, as a manifest keeps them."""
     figures = {name: metrics.get(name) for name in names}
     return {

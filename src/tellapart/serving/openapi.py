@@ -206,14 +206,6 @@ def _schemas() -> dict[str, Any]:
     pixels = {"type": "array", "items": {"type": "array", "items": {"type": "array", "items": _whole(255)}}}
     picture = {"anyOf": [encoded, pixels]}
     named = _object(["image"], image=picture)
-    tensor = _object(
-        ["name", "datatype", "shape", "data"],
-        name={"const": "image"},
-        datatype={"enum": ["BYTES", "UINT8"]},
-        shape={"type": "array", "maxItems": 4, "items": _whole(2**31 - 1)},
-        data={"type": "array"},
-        parameters=_OBJECT,
-    )
     signature = {"enum": ["serving_default", "decisions", "prepared"]}
     several = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, named]}}
     column = {"type": "array", "minItems": 1, "items": picture}
@@ -238,10 +230,24 @@ def _schemas() -> dict[str, Any]:
             ]
         },
         "TfClassify": _object(["examples"], examples={"type": "array", "minItems": 1, "items": named}),
-        "Infer": _object(["inputs"], id=text, inputs={"type": "array", "minItems": 1, "maxItems": 1, "items": tensor}),
+        "Infer": _object(
+            ["inputs"], id=text, inputs={"type": "array", "minItems": 1, "maxItems": 1, "items": _tensor()}
+        ),
         "Inferred": _object(["model_name", "model_version", "outputs"], outputs={"type": "array", "items": _OBJECT}),
         "Index": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
     }
+
+
+def _tensor() -> dict[str, Any]:
+    """Pictures as the Open Inference Protocol sends them."""
+    return _object(
+        ["name", "datatype", "shape", "data"],
+        name={"const": "image"},
+        datatype={"enum": ["BYTES", "UINT8"]},
+        shape={"type": "array", "maxItems": 4, "items": _whole(2**31 - 1)},
+        data={"type": "array"},
+        parameters=_OBJECT,
+    )
 
 
 def _rows() -> list[dict[str, Any]]:
@@ -271,9 +277,8 @@ def _rows() -> list[dict[str, Any]]:
         probabilities={"type": "object", "additionalProperties": number},
     )
     boxes = _object(
-        ["file", "boxes", "counts", "width", "height", "warning"],
-        file=text,
-        warning=warning,
+        ["file", "boxes", "counts", "width", "height", "unknown", "novelty", "warning"],
+        **common,
         boxes={"type": "array", "items": _box()},
         counts={"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},  # of those that are told
         width={"type": "integer", "minimum": 1},  # pixels of the upright picture

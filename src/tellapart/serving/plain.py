@@ -218,7 +218,7 @@ def _check_able(version: Version, *, least: float | None, explain: bool) -> None
     if explain and not version.explainable:
         raise NotAllowed(
             f"model {version.name!r} says where in a picture things are; heatmaps are drawn for what a model says of a picture "
-            "as a whole. Ask without `explain`."
+            "as a whole. Ask without `explain`; for one box, `tellapart explain MODEL PICTURE --box N` draws one."
         )
 
 

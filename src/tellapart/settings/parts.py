@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
-from tellapart.data.augment import RANGES, Augmentation
+from tellapart.data.augmentation import RANGES, Augmentation
 from tellapart.models.classics import Block, Dense
 from tellapart.settings.mirror import Part, mirror
 
@@ -66,6 +66,9 @@ class NetworkSettings(Part):
     """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
 
     name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
+    # What finds boxes on a backbone: default, faster_rcnn, retinanet, ssd, yolox; and weights of a whole such network: coco.
+    detector: str | None = Field(None, min_length=1)
+    weights: str | None = Field(None, min_length=1)
     size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
     # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what

@@ -1,12 +1,17 @@
-"""What a model file says of many pictures, as arrays. In: answers with probabilities. Out: arrays. Next: table.py."""
+"""What tasks whose answers are probabilities share: a file, answers as arrays. In: Choice, Tested. Out: bytes. Next: table.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tellapart.bundle import Manifest
+    from tellapart.evaluation.choosing import Choice, LinearCandidate
+    from tellapart.runs.writing import Tested
 
 
 class Probable(Protocol):
@@ -27,3 +32,20 @@ def probabilities_of(answers: Sequence[Probable]) -> tuple[NDArray[np.float32], 
     """Probabilities [n, K] and novelty [n], NaN where there is none, of n pictures that could be read."""
     novelty = [np.nan if answer.novelty is None else answer.novelty for answer in answers]
     return np.array([answer.probabilities for answer in answers], np.float32), np.array(novelty, np.float32)
+
+
+def export_linear(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
+    """The bytes of a linear classifier's model.onnx, with the novelty that its test has in `details`.
+
+    Raises: StorageError when the network's file cannot be read.
+    """
+    from tellapart.export.assemble import assemble
+
+    candidate = choice.winner.candidate
+    return assemble(
+        candidate.backbone.network,
+        weight=candidate.weight,
+        bias=candidate.bias,
+        manifest=manifest,
+        novelty=tested.details.novelty.arrays(),
+    )

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Manifest, TaskName
+from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tellapart.answers.answering import Answering
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
@@ -82,6 +81,23 @@ class ScoreAnswers(Protocol):
         ...
 
 
+class DoubtByTraining(Protocol):
+    """The label doctor of a task whose first answer is a head of its own."""
+
+    def __call__(
+        self,
+        settings: TrainSettings,
+        dataset: Dataset,
+        backbone: ReadyBackbone,
+        work: Path,
+        device: str,
+        reporter: Reporter,
+        /,
+    ) -> Doubted:
+        """Judge a data set that is in no split by answers that learned without what they judge; files go to `work`."""
+        ...
+
+
 def _pictures_alone(
     dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
 ) -> UsableRows:
@@ -91,6 +107,14 @@ def _pictures_alone(
 
 
 def _as_told(settings: TrainSettings) -> TrainSettings:
+    """Raises: SettingsError for what only a task with a choice of networks on a backbone looks at."""
+    for name in ("detector", "weights"):
+        value = getattr(settings.network, name)
+        if value is not None:
+            raise SettingsError(f"network.{name} is {value}, which is for pictures with boxes alone. Leave it out.")
+    mosaic = settings.augment.model_dump()["mosaic"]
+    if mosaic:
+        raise SettingsError(f"augment.mosaic is {mosaic:g}, which is for pictures with boxes alone. Leave it out.")
     return settings
 
 
@@ -104,6 +128,7 @@ class LearnedHead:
     finish: Callable[[Prepared, Fitted, Path], Candidate]  # a trained network, its files in the folder
     choose: Callable[[Any, Any], Choice[Any]]  # of the first answer and the fine-tuned one, both Validated
     budget: float  # seconds of a run on a CPU that may choose its strategy and was given none
+    doubt: DoubtByTraining | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

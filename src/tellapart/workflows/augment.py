@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from tellapart.data.augment import Augmentation, build_augmentation, describe, resolve
+from tellapart.bundle import TaskName
+from tellapart.data.augmentation import Augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
 from tellapart.decoding import Decoded
@@ -21,10 +20,12 @@ from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.models.classics import BLOCKS_SIZE, classic
-from tellapart.preprocessing import Fit, Preprocessing, decode, prepare
+from tellapart.preprocessing import decode
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.sources.reading import read_bytes
+from tellapart.tasks.table import TASKS
+from tellapart.workflows.augment_rows import View, settled, sheet_row
 
 _FOUND = ReadOptions()
 _LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
@@ -43,17 +44,6 @@ class WrittenSheet:
     unreadable: tuple[tuple[Path, str], ...]  # passed over while looking for pictures: path, reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What a training's network is shown."""
-
-    size: int = 224  # pixels, side of its input
-    fit: Fit = "crop"  # how pictures that are not square fit
-    value_range: Span | None = None  # of pictures of more than 8 bits; None: each by what its file says
-    crop: float = 0.875  # share of a picture's shorter side
-    grey: bool = False
-
-
 def recipe_options(path: Path, told: ReadOptions) -> ReadOptions:
     """How a recipe reads its data set, with what was `told` beside it on top. Raises: SettingsError."""
     found = make_settings({"data": "none", **read_recipe(path)}).read_options
@@ -61,14 +51,27 @@ def recipe_options(path: Path, told: ReadOptions) -> ReadOptions:
     return replace(found, **{name: value for name, value in more.items() if value not in (None, False)})
 
 
-def told_view(recipe: Path | None, told: ReadOptions, size: int | None) -> tuple[dict[str, Any], View, ReadOptions]:
-    """The augmentation, what the network is shown and how the data set is read: as told, or as the recipe says.
+def told_view(
+    recipe: Path | None, told: ReadOptions, size: int | None, task: TaskName | None = None
+) -> tuple[dict[str, Any], View, ReadOptions]:
+    """The augmentation, what the network is shown and how the data set is read: as told, or as the recipe or the task says.
 
     Raises: SettingsError.
     """
-    values, view = recipe_view(recipe) if recipe else ({"preset": "medium"}, View())
+    values, view = recipe_view(recipe) if recipe else _preferred(task)
     options = recipe_options(recipe, told) if recipe else told
     return values, replace(view, size=view.size if size is None else size, value_range=options.span), options
+
+
+def _preferred(task: TaskName | None) -> tuple[dict[str, Any], View]:
+    """What suits a task where nothing is told."""
+    plain = make_settings({"data": "none"})
+    settings = plain if task is None or task not in TASKS else TASKS[task].prefer(plain)
+    if settings == plain:
+        return {"preset": "medium"}, View()
+    fit = settings.network.fit or "crop"
+    view = View(size=settings.network.size or View().size, fit=fit, crop=View().crop if fit == "crop" else 1.0)
+    return settings.augment.model_dump(exclude_none=True), view
 
 
 def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
@@ -102,25 +105,27 @@ def write_sheet(
     force: bool,
     reporter: Reporter,
     options: ReadOptions = _FOUND,
+    listing: Listing | None = None,
 ) -> WrittenSheet:
     """Draw `rows` pictures, spread over the classes: as they are, as validation sees them, and `columns` variants of each.
 
-    `view` is what the network would be shown, `options` how the data set is read. An existing file is replaced only with `force`.
+    `view` is what the network would be shown, `options` how the data set is read, unless it is: `listing`. What a target
+    outlines, such as boxes, is drawn as it moves. An existing file is replaced only with `force`.
     Raises: SettingsError, DataError, StorageError.
     """
-    for name, value in (("size", view.size), ("rows", rows), ("columns", columns)):
-        least, most, example = _LIMITS[name]
-        if not least <= value <= most:
-            raise SettingsError(
-                f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
-            )
+    if augmentation.mosaic:
+        raise SettingsError(
+            f"mosaic is {augmentation.mosaic:g}; a mosaic takes boxes along, which a contact sheet does not show. Set it to 0."
+        )
+    _check_limits(size=view.size, rows=rows, columns=columns)
     _check_out(out, pictures, force=force)
-    listing = read_listing(pictures, options)
+    listing = listing or read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)
     sampled, unreadable = _sample(listing, rows, seed, view.value_range)
     if view.value_range is None:
         _tell_deep(sampled, reporter)
+    sampled = settled(listing, sampled)
     if not sampled:
         path, reason = unreadable[0]
         raise DataError(
@@ -129,7 +134,9 @@ def write_sheet(
     with reporter.step("Drawing variants", len(sampled)) as advance:
         drawn = []
         for number, (entry, decoded) in enumerate(sampled):
-            drawn.append(_row(entry, decoded.image, augmentation, view, columns=columns, seed=(seed, number)))
+            drawn.append(
+                sheet_row(entry, decoded, augmentation, view, listing.classes, columns=columns, seed=(seed, number))
+            )
             advance(1)
     if augmentation.mixup or augmentation.cutmix:
         drawn = _mixed(drawn, augmentation, seed)
@@ -142,9 +149,19 @@ def write_sheet(
         width=sheet.width,
         height=sheet.height,
         pictures=tuple(entry.path for entry, _ in sampled),
-        labels=tuple(entry.target.text for entry, _ in sampled),
+        labels=tuple(entry.target.said for entry, _ in sampled),
         unreadable=tuple(unreadable),
     )
+
+
+def _check_limits(**asked: int) -> None:
+    """Raises: SettingsError for a size, rows or columns that are too few or too many."""
+    for name, value in asked.items():
+        least, most, example = _LIMITS[name]
+        if not least <= value <= most:
+            raise SettingsError(
+                f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
+            )
 
 
 def _check_out(out: Path, pictures: Path, *, force: bool) -> None:
@@ -181,7 +198,7 @@ def _sample(
     unreadable: list[tuple[Path, str]] = []
     by_class: dict[str, list[Entry]] = {}
     for index in random.permutation(len(entries)).tolist():
-        by_class.setdefault(entries[index].target.text, []).append(entries[index])
+        by_class.setdefault(entries[index].target.said, []).append(entries[index])
     waiting = [_readable(members, unreadable, span) for members in by_class.values()]  # in random order
     found: list[tuple[Entry, Decoded]] = []
     while waiting and len(found) < count:
@@ -190,7 +207,7 @@ def _sample(
         found += [picture for _, picture in taken if picture is not None]
         spent = [reader for reader, picture in taken if picture is None]
         waiting = [reader for reader in waiting if reader not in spent]
-    return sorted(found, key=lambda item: (item[0].target.text, item[0].path)), unreadable
+    return sorted(found, key=lambda item: (item[0].target.said, item[0].path)), unreadable
 
 
 def _readable(
@@ -208,24 +225,6 @@ def _read(path: Path) -> bytes:
         return read_bytes(path)
     except OSError as error:
         raise PictureError(f"cannot be read: {error.strerror}") from None
-
-
-def _row(
-    entry: Entry, image: Image.Image, augmentation: Augmentation, view: View, *, columns: int, seed: tuple[int, int]
-) -> SheetRow:
-    validation = Preprocessing(size=view.size, crop=view.crop, fit=view.fit)
-    side = max(view.size, math.floor(view.size / view.crop))
-    if view.grey:
-        image = image.convert("L").convert("RGB")
-    source = prepare(image, Preprocessing(size=side, crop=1.0, fit=view.fit))
-    augment = build_augmentation(augmentation, size=view.size)
-    return SheetRow(
-        label=entry.target.text,
-        name=entry.path.name,
-        picture=image,
-        validation=prepare(image, validation),
-        variants=[augment(source, (*seed, column)) for column in range(columns)],
-    )
 
 
 def _mixed(rows: list[SheetRow], augmentation: Augmentation, seed: int) -> list[SheetRow]:

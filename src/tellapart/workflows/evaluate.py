@@ -83,17 +83,11 @@ def evaluate(
     task = task_of(predictor.manifest.task)
     _check_asked(split, options.task, task.name, model)
     options = replace(options, task=task.name, task_of_model=options.task is None)
-    examined, named = _examine(pictures, predictor, options, reporter)
     learned = _learned(OpenRun(model))
-    if learned and predictor.manifest.preprocessing.colour == "stored":
-        examined = _as_stored(examined, learned)
+    examined, named = _examine(pictures, predictor, options, learned, reporter)
     chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
-    answers, read = _predict(predictor, entries, reporter)
-    if not read:
-        raise DataError(
-            f"of {counted(len(entries), 'picture')} in {pictures} none can be read. `tellapart check` says why."
-        )
+    answers, read = _predict(predictor, entries, pictures, reporter)
     targets = [entries[row].target for row in read]
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None if learned is None else _seen(examined, [chosen[row] for row in read], learned)
@@ -110,7 +104,6 @@ def evaluate(
 
     if out is not None:
         task.write_answers(out, predictor.manifest, [entries[row] for row in read], answers)
-
     some_seen = seen is not None and bool(seen.any()) and not bool(seen.all())
     return EvaluateResult(
         task=task.name,
@@ -135,7 +128,11 @@ def _check_asked(split: str | None, told: TaskName | None, learned: TaskName, mo
 
 
 def _examine(
-    pictures: Path, predictor: Predictor, options: ReadOptions, reporter: Reporter
+    pictures: Path,
+    predictor: Predictor,
+    options: ReadOptions,
+    learned: Mapping[str, str] | None,
+    reporter: Reporter,
 ) -> tuple[Examined, dict[str, str]]:
     """The pictures, with their classes called as the model calls them, and which of these were called otherwise."""
     with open_cache(reporter) as cache:
@@ -145,7 +142,10 @@ def _examine(
         predictor.classes,
         predictor.manifest.data.merged,
     )
-    return replace(examined, listing=renamed(examined.listing, named)), named
+    examined = replace(examined, listing=renamed(examined.listing, named))
+    if learned and predictor.manifest.preprocessing.colour == "stored":
+        examined = _as_stored(examined, learned)
+    return examined, named
 
 
 def _seen(examined: Examined, indices: Sequence[int], learned: Mapping[str, str]) -> NDArray[np.bool_]:
@@ -221,8 +221,10 @@ def _faults(examined: Examined, reporter: Reporter) -> list[str]:
     return found
 
 
-def _predict(predictor: Predictor, entries: list[Entry], reporter: Reporter) -> tuple[list[Any], list[int]]:
-    """The answers to the n entries that can be read, and their positions."""
+def _predict(
+    predictor: Predictor, entries: list[Entry], pictures: Path, reporter: Reporter
+) -> tuple[list[Any], list[int]]:
+    """The answers to the n entries that can be read, and their positions. Raises: DataError where none can."""
     read, answers = [], []
     with reporter.step("Predicting", len(entries)) as advance:
         for index, row in enumerate(predictor.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
@@ -230,6 +232,10 @@ def _predict(predictor: Predictor, entries: list[Entry], reporter: Reporter) -> 
                 read.append(index)
                 answers.append(row)
             advance(1)
+    if not read:
+        raise DataError(
+            f"of {counted(len(entries), 'picture')} in {pictures} none can be read. `tellapart check` says why."
+        )
     return answers, read
 
 

@@ -31,6 +31,7 @@ from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbou
 from tellapart.runs.open import OpenRun
 from tellapart.storage import own_folder, write_bytes
 from tellapart.threads import let_waiting_threads_sleep
+from tellapart.workflows.explain_boxes import explain_boxes, finds_boxes
 from tellapart.workflows.explain_parts import Picture, draw_parts
 
 ALL = "all"
@@ -69,15 +70,31 @@ def explain(
     force: bool,
     reporter: Reporter,
     tell: Callable[[Explained], None],
+    box: int | None = None,
 ) -> Explanation:
     """Draw heatmaps of `pictures` (files, folders, globs) by `methods` (names of EXPLAINERS, or all; none: what fits).
 
     `layer` takes the place of the last map for the methods that look at one. `out` is a folder; None is a new one here.
     An earlier file is replaced only with `force`. A picture that cannot be read is passed over with its reason. `tell`
-    hears of each picture when it is done.
+    hears of each picture when it is done. Of a model that finds boxes, `box` says which one, from 1, the most certain first.
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     let_waiting_threads_sleep()
+    if finds_boxes(opened):
+        return explain_boxes(
+            opened,
+            pictures,
+            box=box or 1,
+            methods=methods,
+            layer=layer,
+            class_name=class_name,
+            out=out,
+            force=force,
+            reporter=reporter,
+            tell=tell,
+        )
+    if box is not None:
+        raise SettingsError(f"--box {box} is given, but this model finds no boxes. Leave --box out.")
     target = None if class_name is None else opened.class_index(class_name)
     chosen = _choose(opened, methods, layer, reporter)
     sources = list(expand(pictures))

@@ -1,6 +1,7 @@
 """Which labels to look at again. In: a folder or CSV. Out: DoubtfulLabels, a CSV. Next: evaluate.py.
 
 The classifier is the probe on cached features, fitted without the pictures that it judges, so that a second look costs seconds.
+A task with a head of its own judges by first answers instead, in minutes.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +21,12 @@ from numpy.typing import NDArray
 
 from tellapart.answers.formulas import csv_text
 from tellapart.data.corrections import path_in
+from tellapart.data.dataset import unsplit
 from tellapart.data.examples import ReadOptions, known_classes, picture_file
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.evaluation.doubts import Doubted, NamedDoubt
-from tellapart.features.backbone import PendingBackbone, prepare_backbone
+from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.embedding import embed_pictures
@@ -31,8 +34,10 @@ from tellapart.features.engine import choose_device
 from tellapart.features.extract import Features
 from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
+from tellapart.settings.reading import make_settings
 from tellapart.storage import cache_folder, write_bytes
 from tellapart.tasks.table import TASKS, task_of
+from tellapart.tasks.task import DoubtByTraining, Task
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.value_range import range_of
@@ -73,13 +78,18 @@ class DoubtfulLabels:
             "judged": self.report.judged,
             "not_judged": len(self.indices) - self.report.judged,
             "agreement": _number(self.report.agreement),
+            **({"told": self.report.lead} if self.report.lead else {}),
             "wrong": self._keyed(self.report.wrong),
             "outliers": self._keyed(self.report.outliers),
             "ambiguous": self._keyed(self.report.ambiguous),
         }
 
     def _keyed(self, doubts: Sequence[NamedDoubt]) -> list[dict[str, Any]]:
-        return [{name.replace(" ", "_"): value for name, value in self.record(doubt).items()} for doubt in doubts]
+        return [
+            {name.replace(" ", "_"): value for name, value in self.record(doubt).items()}
+            | ({"told": doubt.told} if doubt.told else {})
+            for doubt in doubts
+        ]
 
 
 def doubt_labels(
@@ -108,7 +118,11 @@ def doubt_labels(
                 pictures, corrections=corrections, cache=cache, reporter=reporter, options=options, look="always"
             )
             usable = [index for index, inspection in enumerate(examined.inspections) if not inspection.problem]
-            _check(examined, usable)
+            task = _check(examined, usable)
+            if task.head is not None and task.head.doubt is not None:
+                return _judge_by_training(
+                    task, task.head.doubt, examined, pending, device=chosen, seed=seed, reporter=reporter
+                )
             features = _embed(examined, usable, pending, chosen, cache, reporter)
             rows = [row for row in range(len(usable)) if row not in features.problems]
             indices = [usable[row] for row in rows]
@@ -138,21 +152,23 @@ def check_out(path: Path, *, force: bool) -> None:
         raise StorageError(f"{path} exists already. Choose another name, or give --force to replace it.")
 
 
-def _check(examined: Examined, usable: Sequence[int]) -> None:
+def _check(examined: Examined, usable: Sequence[int]) -> Task:
     task = TASKS.get(examined.listing.task)
-    if task is None or task.doubt is None:
+    if task is None or (task.doubt is None and (task.head is None or task.head.doubt is None)):
         raise SettingsError(f"labels of the task {examined.listing.task} cannot be doubted. Leave --labels out.")
+    if task.doubt is None:
+        return task
     labels = {examined.listing.entries[index].target.text for index in usable}
     if len(labels) < 2:
         raise DataError(
             f"{examined.listing.source} has {len(labels)} class{'' if len(labels) == 1 else 'es'} with a picture that can be "
             "read; a label can only be doubted beside another one. Add pictures of a second class, or leave --labels out."
         )
+    return task
 
 
-def _embed(
-    examined: Examined, usable: Sequence[int], pending: PendingBackbone, device: str, cache: Cache, reporter: Reporter
-) -> Features:
+def _prepared(examined: Examined, usable: Sequence[int], pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
+    """The backbone with whole pictures cropped, and their range of values."""
     with reporter.step("Preparing the network", 1) as advance:
         ready = pending.wait()
         advance(1)
@@ -160,7 +176,34 @@ def _embed(
         reporter.warn(pending.remark)
     depths = examined.audit.depths
     span = depths.span if depths is not None and depths.told else range_of(examined, usable)
-    ready = replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))
+    return replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))
+
+
+def _judge_by_training(
+    task: Task,
+    doubt: DoubtByTraining,
+    examined: Examined,
+    pending: PendingBackbone,
+    *,
+    device: str,
+    seed: int,
+    reporter: Reporter,
+) -> DoubtfulLabels:
+    """Of a task whose first answer is a head of its own: it learns from some pictures and judges the others."""
+    dataset = unsplit(examined, encode=task.encode)
+    ready = _prepared(examined, dataset.indices.tolist(), pending, reporter)
+    told = {"data": str(examined.listing.source), "backbone": ready.name, "seed": seed, "strategy": "probe"}
+    with tempfile.TemporaryDirectory(prefix="tellapart-") as work:
+        report = doubt(task.prefer(make_settings(told)), dataset, ready, Path(work), device, reporter)
+    return DoubtfulLabels(
+        examined=examined, indices=tuple(dataset.indices.tolist()), report=report, backbone=ready.name
+    )
+
+
+def _embed(
+    examined: Examined, usable: Sequence[int], pending: PendingBackbone, device: str, cache: Cache, reporter: Reporter
+) -> Features:
+    ready = _prepared(examined, usable, pending, reporter)
     pictures = [picture_file(examined.listing.entries[index], examined.inspections[index]) for index in usable]
     return embed_pictures(pictures, ready, device, cache, reporter, title="Computing embeddings")
 

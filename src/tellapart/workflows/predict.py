@@ -19,6 +19,7 @@ from tellapart.answers.form_folder import FormFolder
 from tellapart.answers.out_names import UniqueNames, name_of, safe_part
 from tellapart.answers.sources import Source, Stream, called_a_picture, changed, data_of, fetched, paired, way_below
 from tellapart.drawing.found_boxes import cut_out, ending_for, whole_picture, with_boxes
+from tellapart.drawing.lettering import lacking
 from tellapart.errors import PictureError, SettingsError, StorageError
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import counted
@@ -50,6 +51,18 @@ class _Asked:
     crops: tuple[Path, ...] = ()  # one for each box
 
 
+def _remark(classes: Sequence[str]) -> str:
+    """A sentence where names cannot be written; "" where all can."""
+    names = lacking(classes)
+    if not names:
+        return ""
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    return (
+        f"no font of this computer has the letters of the class {names[0]!r}{more}, so that drawn pictures show codes in their "
+        "place. Install one, such as the package fonts-noto-cjk for Chinese."
+    )
+
+
 class BoxWriter:
     """Writes them, and counts."""
 
@@ -75,6 +88,7 @@ class BoxWriter:
         self._numbers = {name: number for number, name in enumerate(classes)}
         self._roots, self._names, folders = tuple(roots), UniqueNames(), UniqueNames()
         self._folder_of = {name: folders.take(safe_part(name)) for name in classes}
+        self.remark = _remark(classes) if outputs.drawn is not None else ""  # what to know of what is drawn
         self._forms: FormFolder | None = None
         if outputs.annotations is not None:
             self._forms = FormFolder(outputs.annotations, outputs.form, classes, force=outputs.force)

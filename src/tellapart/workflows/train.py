@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tellapart.data.audit import check_strict, check_trainable
-from tellapart.data.augment import resolve
+from tellapart.data.augmentation import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.survey import Examined
@@ -39,6 +39,7 @@ from tellapart.threads import let_waiting_threads_sleep
 from tellapart.training.planning import choose_batch_size
 from tellapart.workflows.learning.early import Early, begin_early
 from tellapart.workflows.learning.examine import examine, report_findings
+from tellapart.workflows.learning.fit import choose_fit
 from tellapart.workflows.learning.keeper import Keeper
 from tellapart.workflows.learning.processes import is_helper, world_size
 from tellapart.workflows.learning.session import TrainingSession, make_clock
@@ -219,6 +220,7 @@ def _wait(pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
 
 
 def _learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone | None) -> TrainResult:
+    backbone = choose_fit(session, task, dataset, backbone)
     trained = learn(session, task, dataset, backbone)
     if trained.choice.reason:
         session.reporter.say(trained.choice.reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tellapart.errors import SettingsError, TrainingError
 from tellapart.settings.tree import LoopSettings
 from tellapart.tasks.classification.learner import ClassificationLearner, check_classes, make_learner
+from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch
 from tellapart.training.loss import PictureLoss
@@ -140,23 +141,6 @@ def test_a_picture_of_no_class_is_refused(number: int) -> None:
     check_classes(torch.tensor([0, 2]), torch.tensor([10, 11]), 3)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """A lesson, as a training's job is one."""
-
-    train_targets: NDArray[Any]
-    validation_targets: NDArray[Any]
-    train_rows: NDArray[np.int64]
-    validation_rows: NDArray[np.int64]
-    class_count: int = CLASSES
-    start: int = 1
-    loop: LoopSettings = field(default_factory=LoopSettings)
-    balanced: bool = False
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    validation: Any = None
-
-
 class Numbers:
     """Row r is the number r."""
 
@@ -168,9 +152,17 @@ class Numbers:
 
 
 @pytest.fixture
-def given() -> Callable[..., Given]:
-    def make(**changes: Any) -> Given:
+def given() -> Callable[..., Lesson]:
+    def make(**changes: Any) -> Lesson:
         settings: dict[str, Any] = {
+            "class_count": CLASSES,
+            "network": None,
+            "start": 1,
+            "loop": LoopSettings(),
+            "balanced": False,
+            "mixup": 0.0,
+            "cutmix": 0.0,
+            "train": Numbers(),
             "train_targets": np.array([0, 0, 0, 1, -5, 2]),
             "validation_targets": np.array([0, 1, 2, 0, -9, -9]),
             "train_rows": np.array([0, 1, 2, 3, 5]),
@@ -178,12 +170,12 @@ def given() -> Callable[..., Given]:
             "validation": Numbers(),
             **changes,
         }
-        return Given(**settings)
+        return Lesson(**settings)
 
     return make
 
 
-def test_settings_become_a_learner(given: Callable[..., Given]) -> None:
+def test_settings_become_a_learner(given: Callable[..., Lesson]) -> None:
     made = make_learner(given(), Devices(threads=1))
     assert (made.loss.label_smoothing, made.loss.focal_gamma, made.loss.class_weights) == (0.1, 0.0, None)
     assert (made.class_count, made.start, made.mixup, made.cutmix) == (3, 1, 0.0, 0.0)
@@ -197,7 +189,7 @@ def test_settings_become_a_learner(given: Callable[..., Given]) -> None:
     assert rare.loss.class_weights.tolist() == pytest.approx([5 / 9, 5 / 3, 5 / 3])  # of the used rows alone
 
 
-def test_a_lesson_of_another_task_is_refused(given: Callable[..., Given]) -> None:
+def test_a_lesson_of_another_task_is_refused(given: Callable[..., Lesson]) -> None:
     sets = np.ones((6, 3), dtype=np.float32)
     for changes in ({"train_targets": sets}, {"validation_targets": sets}):
         with pytest.raises(ValueError, match=r"targets are float32 \[\d, 3\]; one class a picture is int64"):

@@ -19,7 +19,7 @@ from tellapart.errors import StorageError
 from tellapart.features.cache import Cache
 from tellapart.reporter import Silent
 from tellapart.runs.embeddings import embed_run
-from tellapart.runs.run import recipe_text
+from tellapart.runs.recipe import recipe_text
 from tellapart.storage import write_json
 from tellapart.workflows.report import write_report
 

@@ -1,14 +1,15 @@
-"""A tiny lesson of bright squares. In: nothing. Out: MadeLesson. Next: test_detectors.py."""
+"""A tiny lesson of bright squares. In: nothing. Out: Lesson. Next: test_detectors.py."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.settings.tree import LoopSettings
+from tellapart.tasks.lesson import Lesson
 
 NAN = float("nan")
 SIZE = 64
@@ -44,38 +45,23 @@ class Squares:
         return self.pictures[rows], self.boxes[rows]
 
 
-@dataclass
-class MadeLesson:
-    """A tasks/lesson.py Lesson of them; every test changes its own copy."""
-
-    count: int = 8
-    size: int = SIZE
-    used: tuple[int, ...] | None = None  # training rows
-    class_count: int = 2
-    start: int = 0
-    loop: LoopSettings = field(default_factory=LoopSettings)
-    balanced: bool = False
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    train: Squares = field(init=False)
-    validation: Squares = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.train = Squares(*squares(self.count, 1, size=self.size))
-        self.validation = Squares(*squares(self.count, 2, size=self.size))
-
-    @property
-    def train_targets(self) -> NDArray[np.float32]:
-        return self.train.boxes
-
-    @property
-    def train_rows(self) -> NDArray[np.int64]:
-        return np.arange(self.count) if self.used is None else np.array(self.used)
-
-    @property
-    def validation_targets(self) -> NDArray[np.float32]:
-        return self.validation.boxes
-
-    @property
-    def validation_rows(self) -> NDArray[np.int64]:
-        return np.arange(self.count)
+def make_lesson(
+    count: int = 8, *, used: tuple[int, ...] | None = None, size: int = SIZE, network: Any = None
+) -> Lesson:
+    """A lesson of `count` of them for training and as many for validation; `used`: the training rows, all where None."""
+    train, validation = Squares(*squares(count, 1, size=size)), Squares(*squares(count, 2, size=size))
+    return Lesson(
+        class_count=2,
+        network=network,
+        start=0,
+        loop=LoopSettings(),
+        balanced=False,
+        mixup=0.0,
+        cutmix=0.0,
+        train=train,
+        train_targets=train.boxes,
+        train_rows=np.arange(count) if used is None else np.array(used),
+        validation=validation,
+        validation_targets=validation.boxes,
+        validation_rows=np.arange(count),
+    )

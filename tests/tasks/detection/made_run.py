@@ -20,7 +20,7 @@ from tellapart.data.targets import Box, Boxes
 from tellapart.preprocessing import Preprocessing
 from tellapart.runs.answered_boxes import BoxTable
 from tellapart.runs.open import MODEL, OpenRun
-from tellapart.runs.run import recipe_text
+from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings
 from tellapart.storage import write_json
 from tellapart.tasks.detection.export import assemble

@@ -25,12 +25,15 @@ from tellapart.bundle import (
     open_model,
 )
 from tellapart.errors import ModelFileError
+from tellapart.evaluation.novelty import fit_novelty
 from tellapart.models.build import stage_network
 from tellapart.models.catalog import DEFAULT
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.weights import load_backbone
 from tellapart.preprocessing import Preprocessing, prepare
-from tellapart.tasks.detection.export import assemble, export_places
+from tellapart.tasks.detection.detectors import DETECTORS, DetectorName
+from tellapart.tasks.detection.export import assemble, export_places, unordered_difference
+from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.network import Detector
 
 SIZE = 64
@@ -81,7 +84,7 @@ def pictures(count: int) -> NDArray[np.uint8]:
     return np.random.default_rng(count).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def by_hand(network: Detector, images: NDArray[np.uint8]) -> list[FoundBoxes]:
+def by_hand(network: StagedDetector, images: NDArray[np.uint8]) -> list[FoundBoxes]:
     """The network's own word in torch, calibrated and suppressed by answers/boxes.py."""
     with torch.inference_mode():
         found = network(torch.from_numpy(images))
@@ -95,6 +98,62 @@ def places(network: Detector, tmp_path: Path) -> Path:
     path = tmp_path / "places.onnx"
     export_places(network, path)
     return path
+
+
+def certain(kind: DetectorName, body: StagedNetwork) -> StagedDetector:
+    """One of a kind, whose layers at random say something else everywhere."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        made = DETECTORS[kind].make(body, class_count=3, size=SIZE, channels=16)
+        for name, value in made.named_parameters():
+            if name.endswith(("cls_logits.weight", "classes.weight", "cls_score.weight")):
+                torch.nn.init.normal_(value, std=0.5)
+            elif name.endswith(("cls_logits.bias", "classes.bias", ".box.bias")):
+                torch.nn.init.zeros_(value)
+        made.body.batch_norm_frozen = False
+        with torch.no_grad():  # statistics that make features of an ordinary size
+            for module in made.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.momentum = None
+            made.train()(torch.from_numpy(pictures(8)))
+    made.eval()
+    return made
+
+
+@pytest.mark.parametrize("kind", sorted(set(DETECTORS) - {"default"}))
+def test_every_detector_is_one_file_that_finds_what_it_finds(
+    make_body: Callable[..., StagedNetwork], tmp_path: Path, kind: DetectorName
+) -> None:
+    network, images = certain(kind, make_body()), pictures(3)
+    export_places(network, tmp_path / "places.onnx")
+    for suppressed in (True, False):
+        (tmp_path / "model.onnx").write_bytes(assemble(tmp_path / "places.onnx", manifest(), suppressed=suppressed))
+        session = open_model(tmp_path / "model.onnx").session
+        # As many pictures as come, though two were exported with.
+        parts = [session.run(images[rows], ["boxes", "scores"]) for rows in (slice(0, 1), slice(1, 3))]
+        boxes, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        labels = session.run(images, ["labels"])[0] if suppressed else [None] * 3
+        for number, expected in enumerate(by_hand(network, images)):
+            assert len(expected.scores) > 3
+            found = FoundBoxes(boxes=boxes[number], scores=scores[number], labels=labels[number])
+            if not suppressed:
+                found = find_boxes(boxes[number], scores[number], most=20, overlap=0.5, least=0.2)
+            assert int((found.scores > 0).sum()) == len(expected.scores)
+            np.testing.assert_allclose(found.scores[: len(expected.scores)], expected.scores, atol=1e-3)
+            for box, score, label in zip(expected.boxes, expected.scores, expected.labels, strict=True):
+                # Of scores that are nearly equal another one may be first.
+                far = np.abs(found.boxes - box).max(1) + np.abs(found.scores - score) + (found.labels != label)
+                assert far.min() < 2e-3
+
+
+def test_places_in_another_order_are_no_difference() -> None:
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(2, 100, 6))
+    assert unordered_difference(rows[:, generator.permutation(100)], rows) == pytest.approx(0)
+    lost = rows.copy()
+    lost[0, 0] += 5  # one of a hundred may be another
+    assert unordered_difference(lost, rows) < 1e-6
+    assert unordered_difference(rows + 0.01, rows) > 5e-3
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -115,6 +174,20 @@ def test_the_file_finds_what_the_network_finds(network: Detector, places: Path, 
         assert not scores[number, many:].any()
         assert not boxes[number, many:].any()
         assert not labels[number, many:].any()
+
+
+def test_the_file_measures_how_unlike_the_pictures_are(network: Detector, places: Path, tmp_path: Path) -> None:
+    path, images = tmp_path / "model.onnx", pictures(5)
+    images[4] = 0
+    with torch.inference_mode():
+        coarsest = network.maps(torch.from_numpy(images))[-1].mean((2, 3)).numpy()
+    novelty = fit_novelty(coarsest[:4], np.zeros(4, dtype=np.int64))
+    path.write_bytes(assemble(places, manifest(), novelty=novelty.arrays()))
+    model = open_model(path)
+    embedding, scores = model.session.run(images, ["embedding", "novelty"])
+    np.testing.assert_allclose(embedding, coarsest, atol=1e-4)
+    np.testing.assert_allclose(scores, novelty.score(coarsest), rtol=1e-2)
+    assert scores[4] > scores[:4].max()
 
 
 def test_the_variant_without_suppression_gives_all_places(network: Detector, places: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from tellapart.answers.boxes import overlaps
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.examples import ReadOptions
 from tellapart.data.targets import Box, Boxes, ClassName

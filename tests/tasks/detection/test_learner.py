@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.answers.boxes import FoundBoxes
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.errors import TrainingError
 from tellapart.models.staged import StagedNetwork
 from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.detection.learner import DetectionLearner, check_boxes
+from tellapart.tasks.detection.levels import DetectorOutput
 from tellapart.tasks.detection.loss import DetectionLoss
-from tellapart.tasks.detection.network import Detector, DetectorOutput
+from tellapart.tasks.detection.network import Detector
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch
 from tellapart.training.loop import fit

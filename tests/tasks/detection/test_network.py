@@ -10,7 +10,8 @@ import torch
 from tellapart.errors import BackboneError
 from tellapart.models.freezing import freeze
 from tellapart.models.staged import StagedNetwork
-from tellapart.tasks.detection.network import Detector, boxes_at, find_levels, places
+from tellapart.tasks.detection.levels import find_levels
+from tellapart.tasks.detection.network import Detector, boxes_at, places
 
 Make = Callable[..., StagedNetwork]
 SIZE, PLACES, CLASSES = 64, 64 + 16 + 4, 3
@@ -46,6 +47,25 @@ def test_places_are_the_middles_of_all_levels_row_by_row() -> None:
 def test_boxes_are_distances_in_strides_from_the_place() -> None:
     found = boxes_at(torch.tensor([[4.0, 12.0, 8.0]]), torch.tensor([[[0.5, 1.0, 2.0, 3.0]]]))
     assert found.tolist() == [[[0.0, 4.0, 20.0, 36.0]]]
+
+
+def test_with_frozen_batch_norms_a_picture_learns_for_itself(make_body: Make) -> None:
+    network, both = detector(make_body()), pictures()
+
+    def alone_differs() -> bool:
+        together, alone = network(both).scores[:1], network(both[:1]).scores
+        return not torch.allclose(together, alone, atol=1e-4)
+
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    assert network.eval().train() is network
+    assert alone_differs()
+    network.load_state_dict(
+        {**network.state_dict(), **{name: before[name] for name in before if "norm" in name}}, strict=False
+    )
+    network.batch_norm_frozen = True
+    network.train()
+    assert network.training
+    assert not alone_differs()
 
 
 def test_a_place_answers_for_its_own_part_of_the_picture(make_body: Make) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tellapart.data.augment import Augment, Augmentation
+from tellapart.data.augment import Augment
+from tellapart.data.augmentation import Augmentation
 from tellapart.data.loading import TrainingBatches, ordered_batches
 from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.detection.pictures import BoxPictures, in_squares
@@ -107,3 +108,32 @@ def test_boxes_of_pictures_as_those_of_their_squares() -> None:
 
 def test_what_cannot_be_read_is_told_by_the_squares() -> None:
     assert source().problems == {4: "torn"}
+
+
+def test_mosaics_and_mixtures_are_functions_of_seed_and_epoch_and_shun_what_cannot_be_read() -> None:
+    asked: list[int] = []
+
+    @dataclass
+    class Noting(BoxSquares):
+        slots: NDArray[np.int64] = field(default_factory=lambda: np.arange(6))
+        seeds: NDArray[np.uint64] = field(default_factory=lambda: np.arange(6, dtype=np.uint64))
+
+        def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+            asked.extend(rows.tolist())
+            return super().read(rows)
+
+    mixing = Augment(augmentation=Augmentation(mosaic=1.0, mixup=8.0, fill="black"), size=SIDE)
+    given = BoxPictures(squares=Noting(), boxes=source().boxes, augment=mixing, seed=3)
+    rows = np.array([0, 1, 2, 3, 5])
+    pictures, boxes = given.get(rows, 0)
+    assert (pictures.shape, pictures.dtype, boxes.shape) == ((5, SIDE, SIDE, 3), np.uint8, (5, 24, 6))
+    assert set(asked) == {0, 1, 2, 3, 5}
+    known = ~np.isnan(boxes[:, :, 0])
+    assert ((known.sum(1) > 3) & (known.sum(1) <= 24)).all()
+    assert (known == np.sort(known, axis=1)[:, ::-1]).all(), "what is known comes first"
+    np.testing.assert_array_equal(given.get(rows[1:2], 0)[0][0], pictures[1])
+    assert not np.array_equal(given.get(rows, 1)[0], pictures)
+    # Each big box of a mosaic is as bright as its share of the mixture.
+    for picture, own in zip(pictures, boxes, strict=True):
+        for _, left, top, right, bottom, _ in own[own[:, 0] == 4]:
+            assert picture[int(top + bottom) // 2, int(left + right) // 2, 0] > 255 * 0.25 - 2

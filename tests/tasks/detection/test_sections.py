@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tellapart.bundle import Score
 from tellapart.data.targets import Box
+from tellapart.drawing.lettering import lacking
 from tellapart.errors import DataError, SettingsError
 from tellapart.features.cache import Cache
 from tellapart.reporter import Silent
@@ -27,7 +30,7 @@ from tellapart.reporting.blocks import (
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.open import OpenRun, open_finished
-from tellapart.tasks.detection.sections import sections
+from tellapart.tasks.detection.sections import _decision, sections
 
 from .made_run import CLASSES, A, B, MadeRun, Page, manifest, run_of, write_run
 
@@ -211,3 +214,27 @@ def test_the_page_is_made_of_what_lies_in_the_folder(written: MadeRun, chinese: 
     ]
     assert text.count("data:image/jpeg;base64,") == len(shown)
     assert all(one.picture for one in shown)
+
+
+def test_names_that_cannot_be_drawn_are_told(english: Told) -> None:
+    said = [block.text for block in english[1]["seen"].blocks if isinstance(block, Paragraph)]
+    # Whether a font here has Chinese letters depends on the machine.
+    assert any("codes stand in their place" in one for one in said) == bool(lacking(CLASSES))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "known", "measured", "words"),
+    [
+        (2.0, 0.9, {"known": {"value": 0.9}}, "is called unknown; 10.0 % of the test pictures are."),
+        (None, None, {"known": None}, "too few to tell when a picture is unlike those that it was trained on"),
+        (None, None, None, None),  # the file is older than that, or has no embedding
+    ],
+)
+def test_when_a_picture_is_unknown_is_told(threshold: Any, known: Any, measured: Any, words: str | None) -> None:
+    plain = manifest()
+    update = {"novelty_threshold": threshold, "known": None if known is None else Score(value=known)}
+    own = plain.model_copy(update={"record": plain.record.model_copy(update=update)})
+    run: Any = SimpleNamespace(manifest=own, metrics={} if measured is None else {"abstention": measured})
+    texts = [block.text for block in _decision(run, ENGLISH).blocks if isinstance(block, Paragraph)]
+    assert len(texts) == (1 if words is None else 2)
+    assert words is None or words in texts[1].replace("\u00a0", " ")

@@ -17,8 +17,9 @@ def test_what_is_not_told_is_what_suits_boxes() -> None:
         8,
         0.98,
         10.0,
-        2e-3,
+        5e-4,
     )
+    assert prefer(make_settings({"data": "x", "strategy": "scratch"})).loop.head_learning_rate == 2e-3
     assert (found.augment.preset, found.augment.zoom, found.augment.fill) == ("none", 0.55, "mean")
     assert prefer(found) == found
 

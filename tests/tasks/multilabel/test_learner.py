@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from tellapart.errors import TrainingError
 from tellapart.settings.tree import LoopSettings
+from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.multilabel.learner import MultilabelLearner, check_sets, make_learner
 from tellapart.tasks.multilabel.loss import LabelsLoss
 from tellapart.tasks.multilabel.ranking import mean_average_precision
@@ -150,23 +150,6 @@ def test_a_value_that_says_neither_yes_nor_no_is_refused(value: float) -> None:
     check_sets(SETS * 0.5, torch.arange(6), CLASSES)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """A lesson, as a training's job is one."""
-
-    train_targets: NDArray[Any]
-    validation_targets: NDArray[Any]
-    train_rows: NDArray[np.int64]
-    validation_rows: NDArray[np.int64]
-    class_count: int = CLASSES
-    start: int = 1
-    loop: LoopSettings = field(default_factory=LoopSettings)
-    balanced: bool = False
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    validation: Any = None
-
-
 class Numbers:
     """Row r is the number r."""
 
@@ -178,9 +161,17 @@ class Numbers:
 
 
 @pytest.fixture
-def given() -> Callable[..., Given]:
-    def make(**changes: Any) -> Given:
+def given() -> Callable[..., Lesson]:
+    def make(**changes: Any) -> Lesson:
         settings: dict[str, Any] = {
+            "class_count": CLASSES,
+            "network": None,
+            "start": 1,
+            "loop": LoopSettings(),
+            "balanced": False,
+            "mixup": 0.0,
+            "cutmix": 0.0,
+            "train": Numbers(),
             "train_targets": SETS.numpy(),
             "validation_targets": SETS.numpy(),
             "train_rows": np.array([0, 1, 2, 3]),
@@ -188,12 +179,12 @@ def given() -> Callable[..., Given]:
             "validation": Numbers(),
             **changes,
         }
-        return Given(**settings)
+        return Lesson(**settings)
 
     return make
 
 
-def test_settings_become_a_learner(given: Callable[..., Given]) -> None:
+def test_settings_become_a_learner(given: Callable[..., Lesson]) -> None:
     made = make_learner(given(), Devices(threads=1))
     loss = made.loss
     assert (loss.label_smoothing, loss.gamma_positive, loss.gamma_negative, loss.clip) == (0.1, 0.0, 0.0, 0.0)
@@ -213,13 +204,13 @@ def test_settings_become_a_learner(given: Callable[..., Given]) -> None:
     [({"loss": "focal", "focal_gamma": 3.0}, (3.0, 3.0, 0.0)), ({"loss": "asymmetric"}, (1.0, 4.0, 0.05))],
 )
 def test_other_losses_on_request(
-    given: Callable[..., Given], settings: dict[str, Any], gammas: tuple[float, float, float]
+    given: Callable[..., Lesson], settings: dict[str, Any], gammas: tuple[float, float, float]
 ) -> None:
     loss = make_learner(given(loop=LoopSettings(**settings)), Devices(threads=1)).loss
     assert (loss.gamma_positive, loss.gamma_negative, loss.clip) == gammas
 
 
-def test_a_lesson_that_says_nothing_or_something_else_is_refused(given: Callable[..., Given]) -> None:
+def test_a_lesson_that_says_nothing_or_something_else_is_refused(given: Callable[..., Lesson]) -> None:
     classes = np.arange(6)
     for changes in ({"train_targets": classes}, {"validation_targets": classes}):
         with pytest.raises(ValueError, match=r"targets are int64 \[\d\]; a set of classes a picture is float32"):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Split
 from tellapart.features.shrink import AugmentedPictures
@@ -26,7 +27,6 @@ from tellapart.tasks.task import Task
 from tellapart.workflows.learning.assemble import assemble_job
 from tellapart.workflows.learning.job import Job
 from tellapart.workflows.learning.planned import Planned
-from tellapart.workflows.learning.rehearsal import Rehearsal, rehearse
 from tellapart.workflows.learning.shrunk import shrink_splits
 
 SIDE = 16
@@ -60,24 +60,26 @@ def prepared() -> Prepared:
 
 def assembled(folder: Path, task: Task, dataset: Dataset) -> Job:
     session: Any = Session(Run(folder=folder, settings=SETTINGS, lock=None), Silent())
-    shrunk = shrink_splits(dataset, SQUARE, Silent())
-    return assemble_job(session, task, dataset, shrunk, prepared(), Planned(epochs=1, views=0, deadline=None))
+    ready = prepared()
+    shrunk = shrink_splits(SETTINGS, task, dataset, ready, Silent())
+    return assemble_job(session, task, shrunk, ready, Planned(epochs=1, views=0, deadline=None))
 
 
 def test_pictures_alone_are_varied_for_training_and_plain_for_validation(tmp_path: Path, dataset: Dataset) -> None:
     job = assembled(tmp_path, TASKS["classification"], dataset)
-    assert isinstance(job.train, AugmentedPictures)
-    assert job.train.seed == 5
-    rows = np.arange(len(job.train))
-    np.testing.assert_array_equal(job.samples, job.train.get(rows, 0))
-    assert not np.array_equal(job.samples, job.train.pictures.get(rows, 0))
-    again = np.arange(len(job.validation))
-    np.testing.assert_array_equal(job.validation.get(again, 0), job.validation.get(again, 1))
-    assert (job.train_targets.tolist(), job.train_rows.tolist()) == ([2, 1, 0], [0, 1, 2])
+    lesson = job.lesson
+    assert isinstance(lesson.train, AugmentedPictures)
+    assert lesson.train.seed == 5
+    rows = np.arange(len(lesson.train))
+    np.testing.assert_array_equal(job.samples, lesson.train.get(rows, 0))
+    assert not np.array_equal(job.samples, lesson.train.pictures.get(rows, 0))
+    again = np.arange(len(lesson.validation))
+    np.testing.assert_array_equal(lesson.validation.get(again, 0), lesson.validation.get(again, 1))
+    assert (lesson.train_targets.tolist(), lesson.train_rows.tolist()) == ([2, 1, 0], [0, 1, 2])
 
 
 def test_the_classes_are_those_of_the_data_whatever_the_network_ends_in(tmp_path: Path, dataset: Dataset) -> None:
-    assert assembled(tmp_path, TASKS["classification"], dataset).class_count == 3
+    assert assembled(tmp_path, TASKS["classification"], dataset).lesson.class_count == 3
 
 
 def test_a_task_with_a_source_of_its_own_is_read_by_it(tmp_path: Path, dataset: Dataset) -> None:
@@ -87,7 +89,8 @@ def test_a_task_with_a_source_of_its_own_is_read_by_it(tmp_path: Path, dataset: 
         boxes[row, 0] = (row, 0, 0, example.width, example.height, 0)
     task = replace(TASKS["classification"], source=box_pictures, strata=lambda targets: np.zeros(len(targets), int))
     job = assembled(tmp_path, task, replace(dataset, targets=boxes))
-    read: list[tuple[Any, Split]] = [(job.train, "train"), (job.validation, "validation")]
+    lesson = job.lesson
+    read: list[tuple[Any, Split]] = [(lesson.train, "train"), (lesson.validation, "validation")]
     for source, split in read:
         assert isinstance(source, BoxPictures)
         assert source.seed == 5
@@ -97,10 +100,10 @@ def test_a_task_with_a_source_of_its_own_is_read_by_it(tmp_path: Path, dataset: 
         widths = [dataset.examples[dataset.indices[row]].width for row in dataset.rows[split]]
         wide = source.boxes[:, 0, 3] - source.boxes[:, 0, 1]
         assert wide.tolist() == [round(SIDE * width / 30) for width in widths]
-    assert isinstance(job.train, BoxPictures)
-    assert isinstance(job.validation, BoxPictures)
-    assert (job.train.augment is not None, job.validation.augment) == (True, None)
-    np.testing.assert_array_equal(job.samples, job.train.get(job.train_rows, 0)[0])
+    assert isinstance(lesson.train, BoxPictures)
+    assert isinstance(lesson.validation, BoxPictures)
+    assert (lesson.train.augment is not None, lesson.validation.augment) == (True, None)
+    np.testing.assert_array_equal(job.samples, lesson.train.get(lesson.train_rows, 0)[0])
 
 
 def test_rows_that_cannot_be_read_are_not_asked_for(
@@ -109,20 +112,14 @@ def test_rows_that_cannot_be_read_are_not_asked_for(
     monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / "cache"))  # where no square of it is kept
     dataset.pictures[dataset.rows["train"][1]].path.unlink()
     job = assembled(tmp_path, TASKS["classification"], dataset)
-    assert job.train_rows.tolist() == [0, 2]
+    assert job.lesson.train_rows.tolist() == [0, 2]
     assert len(job.samples) == 2
 
 
-def test_the_rehearsal_is_of_the_training_that_comes(tmp_path: Path, dataset: Dataset) -> None:
-    job = assembled(tmp_path, TASKS["classification"], dataset)
-    rehearsed = rehearse(SETTINGS, dataset, shrink_splits(dataset, SQUARE, Silent()), prepared())
-    for field in fields(Rehearsal):
-        if field.name == "validation":
-            np.testing.assert_array_equal(
-                job.validation.get(rows := np.arange(3), 0), rehearsed.validation.get(rows, 0)
-            )
-        elif field.name == "network":
-            assert str(job.network) == str(rehearsed.network)
-        else:
-            np.testing.assert_array_equal(getattr(job, field.name), getattr(rehearsed, field.name))
-    assert (job.balanced, job.mixup, job.start) == (True, 0.3, 0)
+def test_what_is_learned_and_how_stands_in_the_lesson(tmp_path: Path, dataset: Dataset) -> None:
+    lesson = assembled(tmp_path, TASKS["classification"], dataset).lesson
+    assert (lesson.balanced, lesson.mixup, lesson.cutmix, lesson.start) == (True, 0.3, 0.0, 0)
+    assert lesson.loop is SETTINGS.loop
+    assert str(lesson.network) == str(prepared().network)
+    assert lesson.validation_targets.tolist() == dataset.targets[dataset.rows["validation"]].tolist()
+    assert lesson.validation_rows.tolist() == [0, 1, 2]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
 from tellapart.features.backbone import ReadyBackbone

@@ -8,7 +8,7 @@ import pickle
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from tellapart.reporter import Silent
 from tellapart.runtime import cores
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import LoopSettings
+from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices, default_workers
 from tellapart.workflows.learning import finetune, fitting
 from tellapart.workflows.learning.assemble import fingerprint
@@ -49,32 +50,35 @@ class Bright:
 
 def test_a_job_goes_to_other_processes_whole(tmp_path: Path) -> None:
     sent = pickle.loads(pickle.dumps(job(tmp_path)))
-    assert (sent.task, sent.class_count) == ("classification", 2)
+    assert (sent.task, sent.lesson.class_count) == ("classification", 2)
 
 
 def job(folder: Path, **changes: Any) -> Job:
     built = build_scratch("blocks", class_count=2, seed=0, size=SIDE, blocks=[Block(filters=4)])
     freeze(built.network, 1)
     labels = (np.arange(COUNT) % 2).astype(np.int64)
-    whole = Job(
-        task="classification",
+    lesson = Lesson(
         class_count=2,
         network=built.network,
-        size=SIDE,
         start=0,
+        loop=LoopSettings(batch_size=8, epochs=4),
+        balanced=False,
+        mixup=0.0,
+        cutmix=0.0,
         train=Bright(),
         train_targets=labels,
-        train_strata=labels,
         train_rows=np.arange(32),
         validation=Bright(),
         validation_targets=labels,
         validation_rows=np.arange(32, COUNT),
-        loop=LoopSettings(batch_size=8, epochs=4),
+    )
+    taught = {field.name for field in fields(Lesson)} & changes.keys()
+    whole = Job(
+        task="classification",
+        lesson=replace(lesson, **{name: changes.pop(name) for name in taught}),
+        train_strata=labels,
         epochs=4,
         learning_rate=0.02,
-        mixup=0.0,
-        cutmix=0.0,
-        balanced=False,
         seed=0,
         fingerprint="one",
         folder=folder,
@@ -167,7 +171,7 @@ class Room:
 def test_validation_takes_fewer_pictures_where_memory_runs_out(tmp_path: Path) -> None:
     plain = run_job(job(tmp_path / "plain"), Devices(threads=1), Silent())
     narrow, room = job(tmp_path / "narrow"), Room(5)
-    narrow.network.register_forward_pre_hook(room)
+    narrow.lesson.network.register_forward_pre_hook(room)
     fitted = run_job(narrow, Devices(threads=1), Silent())
     for own, other in zip(fitted.history, plain.history, strict=True):
         assert own.validation_loss == pytest.approx(other.validation_loss, rel=1e-5)
@@ -178,7 +182,7 @@ def test_validation_takes_fewer_pictures_where_memory_runs_out(tmp_path: Path) -
 
 def test_validation_without_memory_for_one_picture_is_refused(tmp_path: Path) -> None:
     narrow = job(tmp_path)
-    narrow.network.register_forward_pre_hook(Room(0))
+    narrow.lesson.network.register_forward_pre_hook(Room(0))
     with pytest.raises(
         TrainingError, match="memory does not suffice to validate 1 picture at a time; .* Choose smaller"
     ):
@@ -219,12 +223,12 @@ def test_worker_processes_only_where_they_help(tmp_path: Path) -> None:
     assert wanted == {1: [0, 0, 0], 2: [0, 1, 0], 4: [3, 3, 0], 16: [8, 8, 1], 64: [8, 8, 7]}
     one = job(tmp_path)
     assert fitting._workers(one, gpu) == default_workers(gpu)
-    asked = one.loop.model_copy(update={"workers": 3})
-    assert fitting._workers(replace(one, loop=asked), gpu) == 3  # asked for is given
+    asked = one.lesson.loop.model_copy(update={"workers": 3})
+    assert fitting._workers(job(tmp_path, loop=asked), gpu) == 3  # asked for is given
     views: dict[str, Any] = dict.fromkeys(("pictures", "views", "problems", "order", "maker"))
     mapped = CachedViews(**views, store=RowStore.__new__(RowStore))
-    assert fitting._workers(replace(one, train=mapped), gpu) == 0
-    assert fitting._workers(replace(one, train=CachedViews(**views, store=None)), gpu) == default_workers(gpu)
+    assert fitting._workers(job(tmp_path, train=mapped), gpu) == 0
+    assert fitting._workers(job(tmp_path, train=CachedViews(**views, store=None)), gpu) == default_workers(gpu)
 
 
 # Worker processes import it from a file.
@@ -248,7 +252,7 @@ def test_a_training_that_fails_ends_its_worker_processes(tmp_path: Path, monkeyp
 
     settings = LoopSettings(batch_size=8, epochs=4, workers=1)
     one = job(tmp_path, train=dark_source.Dark(), loop=settings)
-    one.network.register_forward_pre_hook(Room(0))
+    one.lesson.network.register_forward_pre_hook(Room(0))
     with pytest.raises(TrainingError, match="memory does not suffice to validate") as kept:
         run_job(one, Devices(threads=1), Silent())
     assert multiprocessing.active_children() == []
@@ -285,7 +289,7 @@ def test_rare_classes_count_as_much_as_common_ones(tmp_path: Path) -> None:
     for balanced in (False, True):
         one = job(tmp_path / str(balanced), train_rows=rows, balanced=balanced, epochs=1, learning_rate=1e-9)
         kinds[balanced] = run_job(one, Devices(threads=1), Silent()).history[0].train_loss
-    network = job(tmp_path).network.eval()
+    network = job(tmp_path).lesson.network.eval()
     assert kinds[True] != pytest.approx(kinds[False], abs=1e-4)
     with torch.inference_mode():
         assert network(torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8)).shape == (1, 2)

@@ -20,7 +20,7 @@ from tellapart.training.devices import Devices
 from tellapart.training.planning import Clock, TooShort
 from tellapart.workflows.learning.planned import Planned, plan_training
 from tellapart.workflows.learning.shrunk import shrink_splits
-from tests.workflows.learning.test_assemble import SIDE, SQUARE, prepared
+from tests.workflows.learning.test_assemble import SIDE, prepared
 
 
 @dataclass
@@ -46,11 +46,11 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 def planned(session: Session, dataset: Dataset, **changes: Any) -> Planned | TooShort:
     whole: Any = session
-    shrunk = shrink_splits(dataset, SQUARE, Silent())
-    classes = len(dataset.classes)
+    classes, task = len(dataset.classes), TASKS["classification"]
     network = build_scratch("blocks", class_count=classes, seed=0, size=SIDE, blocks=[Block(filters=4)]).network
     ready = replace(prepared(), network=network, shape=(SIDE, SIDE, 3), **changes)
-    return plan_training(whole, TASKS["classification"], dataset, shrunk, ready)
+    lesson = shrink_splits(session.run.settings, task, dataset, ready, Silent()).lesson
+    return plan_training(whole, task, lesson, ready, tested=len(dataset.rows["test"]))
 
 
 def clock(seconds: float | None) -> Clock:

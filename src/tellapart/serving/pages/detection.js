@@ -4,6 +4,7 @@ import { BoxView, counted } from "./boxes.js";
 import { boxForm } from "./box_form.js";
 import { t } from "./words.js";
 
+export const doubt = "page_unknown_labels"; // beside a picture unlike those trained on
 export const asks = { min_score: 0 }; // for the slider: what falls short of the thresholds, too
 export const made = (answer) => "boxes" in answer;
 export const classes = (answer) => [...new Set(answer.boxes.map(({ label }) => label))];

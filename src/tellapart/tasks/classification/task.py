@@ -17,7 +17,7 @@ from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import SettingsError
 from tellapart.tasks.classification import telling
-from tellapart.tasks.probable import probabilities_of
+from tellapart.tasks.probable import export_linear, probabilities_of
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -91,12 +91,6 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
     return test(settings, choice, dataset)
 
 
-def _export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
-    from tellapart.tasks.classification.testing import export
-
-    return export(choice, tested, manifest)
-
-
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -139,7 +133,7 @@ CLASSIFICATION = Task(
     validate=_validate,
     correct=_correct,
     test=_test,
-    export=_export,
+    export=export_linear,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

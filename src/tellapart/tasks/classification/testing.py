@@ -1,4 +1,4 @@
-"""The kept classifier on the test split, and its file. In: Choice, Dataset. Out: Tested; model.onnx. Next: sections.py."""
+"""The kept classifier on the test split; a model file on any. In: Choice, Dataset. Out: Tested, figures. Next: sections.py."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_in_place, surest_of
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.metrics import evaluate
-from tellapart.export.assemble import assemble
 from tellapart.runs.prediction_columns import cells, columns
-from tellapart.runs.writing import Tested, expected_of, scores_of, with_and_without
+from tellapart.runs.writing import Tested, expected_of, with_and_without
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.classification.abstaining import Abstention, learn_to_abstain
+from tellapart.tasks.classification.abstaining import learn_to_abstain
 
 _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
 
@@ -57,8 +56,7 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(leaked.sum()),
-        scores=scores_of(metrics, _SCORES),
-        scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
+        shown=_SCORES,
         beside={
             "abstention": abstention.measured,
             "temperature": calibration.temperature,
@@ -89,19 +87,6 @@ def write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], prob
     labels = class_numbers([entry.target for entry in entries], manifest.classes)
     header = ["path", "label", "predicted", *columns(manifest.classes)]
     write_table(path, header, _table(entries, probabilities, labels, manifest.classes))
-
-
-def export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
-    """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
-    winner = choice.winner
-    abstention: Abstention = tested.details
-    return assemble(
-        winner.candidate.backbone.network,
-        weight=winner.candidate.weight,
-        bias=winner.candidate.bias,
-        manifest=manifest,
-        novelty=abstention.novelty.arrays(),
-    )
 
 
 def score(

@@ -30,6 +30,7 @@ from tellapart.runtime import BATCH, Session, cores
 from tellapart.tasks.detection.average_precision import coco_figures
 from tellapart.tasks.detection.matching import ClassMatches, TrueBoxes, match, truth_of
 
+EMBEDDING = "embedding"  # output of the exported network: of each picture
 EVERYWHERE = "found"  # output of the exported network: boxes as shares of the input's side, and logits, side by side
 FIGURE = "ap"
 
@@ -53,12 +54,24 @@ class DetectorCandidate:
         Raises: DataError when a picture can no longer be read; ModelFileError.
         """
         session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+        yield from self._batches(session, pictures, EVERYWHERE)
 
+    def _batches(self, session: Session, pictures: Sequence[PictureFile], output: str) -> Iterator[NDArray[np.float32]]:
         def look(part: Sequence[PictureFile]) -> NDArray[np.float32]:
-            return session.run(np.stack([_load(picture, self.backbone) for picture in part]), [EVERYWHERE])[0]
+            return session.run(np.stack([_load(picture, self.backbone) for picture in part]), [output])[0]
 
         with ThreadPoolExecutor(cores()) as pool:
             yield from pool.map(look, [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)])
+
+    def embeddings(self, pictures: Sequence[PictureFile]) -> NDArray[np.float32] | None:
+        """Of n pictures the means of the backbone's coarsest map, float32 [n, C]; None where the network's file has none.
+
+        Raises: DataError when a picture can no longer be read; ModelFileError.
+        """
+        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+        if EMBEDDING not in session.outputs:
+            return None
+        return np.concatenate(list(self._batches(session, pictures, EMBEDDING)))
 
     def answers(self, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord) -> list[BoxesAnswer]:
         """What the finished file will say of rows [n] of the data set, in pixels of the upright pictures."""

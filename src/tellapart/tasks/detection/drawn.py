@@ -15,15 +15,13 @@ from tellapart.drawing.boxes import DrawnBox, Sides, window_around
 from tellapart.reporting.facts import CaptionLine, Shown
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.open import OpenRun
-from tellapart.tasks.detection.box_doubts import BoxDoubt, doubt_boxes
+from tellapart.tasks.detection.box_doubts import BoxDoubt, doubt_boxes, worth_a_look
 from tellapart.tasks.detection.boxed import BoxView, show_boxes
 from tellapart.tasks.detection.facts import BoxDoubtsPart, DrawnPart
 from tellapart.tasks.detection.tested import FalseBox, MatchedTest, MissedBox
 
 _WHOLE, _LEAST_WHOLE, _PART, _CROP = 560, 480, 360, 96  # pixels of the longer side
 _SAMPLE, _MISTAKES, _DOUBTS, _CROPS = 9, 8, 12, 8
-DOUBTED = 0.5  # score from which a doubt is counted and shown
-_DOUBTED_NOTHING = 0.85  # the same where the model only overlooks a box: of a class that it nearly always finds
 _FALSE = {
     "class": "boxes_false_class",
     "place": "boxes_false_place",
@@ -77,11 +75,7 @@ def drawn_part(run: OpenRun, tested: MatchedTest, phrases: Phrases) -> DrawnPart
 
 def doubts_part(run: OpenRun, tested: MatchedTest, phrases: Phrases) -> BoxDoubtsPart:
     """The boxes of the test split that the model, which has not seen them, takes for wrong; the most suspicious first."""
-    found = [
-        one
-        for one in doubt_boxes(tested.table.answers, tested.truths, len(run.classes))
-        if one.score >= (_DOUBTED_NOTHING if one.kind == "nothing" else DOUBTED)
-    ]
+    found = worth_a_look(doubt_boxes(tested.table.answers, tested.truths, len(run.classes)))
     views = [_doubted(tested, one, run.classes, phrases) for one in found[:_DOUBTS]]
     return BoxDoubtsPart(
         n=len(tested.truths),

@@ -1,10 +1,12 @@
-"""A trained detector becomes one file. In: Detector, Manifest. Out: the bytes of model.onnx. Next: answers/boxes.py.
+"""A trained detector becomes one file. In: StagedDetector, Manifest. Out: the bytes of model.onnx. Next: answers/boxes.py.
 
 The graph: uint8 picture -> normalise -> backbone, pyramid, towers -> logits and boxes at every place -> calibration -> boxes that
 lie on more certain ones of their class are left out -> `boxes`, `scores`, `labels`. A variant ends before the last step, for
-runtimes that have no such operator; answers/boxes.py does the same there.
+runtimes that have no such operator; answers/boxes.py does the same there. Beside it the means of the backbone's coarsest map,
+`embedding`, and from that `novelty`.
 
-Shapes: N pictures, S side of the picture, P places, K classes, D boxes of a picture: 100, or K x P where that is less.
+Shapes: N pictures, S side of the picture, P places, K classes, C channels of the coarsest map, D boxes of a picture: 100, or
+K x P where that is less.
 """
 
 from __future__ import annotations
@@ -15,44 +17,92 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, DetectionRecord, Manifest, seal
-from tellapart.export.assemble import calibration
-from tellapart.models.tracing import trace
-from tellapart.storage import storage_errors
-from tellapart.tasks.detection.network import Detector
-from tellapart.tasks.detection.network import places as place_table
+from tellapart.bundle import DetectionRecord, Manifest
+from tellapart.export.assemble import add_novelty, calibration, sealed
+from tellapart.models.tracing import relative_difference, trace
+from tellapart.storage import storage_errors, write_bytes
+from tellapart.tasks.detection.levels import StagedDetector
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+_WITHOUT_TWIN = 0.02
 _FOUND = "found"  # what the network's own file gives: boxes and logits side by side
+_EMBEDDING = "embedding"  # and beside it
 
 
 class _Everywhere(nn.Module):
-    """uint8 [N, S, S, 3] -> float32 [N, P, 4 + K]: boxes as shares of S, and logits."""
+    """uint8 [N, S, S, 3] -> float32 [N, P, 4 + K], boxes as shares of S and logits; and [N, C]."""
 
-    def __init__(self, network: Detector) -> None:
+    def __init__(self, network: StagedDetector) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        found = self.network(image)
-        return torch.cat([found.boxes / self.network.size, found.scores], dim=2)
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.network.maps(image)
+        found = self.network(torch.cat([one.flatten(1) for one in maps], dim=1), start=len(self.network.body.stages))
+        return torch.cat([found.boxes / self.network.size, found.scores], dim=2), maps[-1].mean((2, 3))
 
 
-def export_places(network: Detector, path: Path) -> None:
-    """Write what the network says at every place, [N, P, 4 + K], as ONNX. Raises: BackboneError, StorageError."""
-    trace(_Everywhere(network), size=network.size, path=path, output=_FOUND, name="detector")
+def export_places(network: StagedDetector, path: Path) -> None:
+    """Write what the network says at every place, [N, P, 4 + K], as ONNX, and the embedding [N, C] beside it.
+
+    Raises: BackboneError, StorageError.
+    """
+    import onnx
+
+    difference = relative_difference if network.ordered else unordered_difference
+    shape = trace(
+        _Everywhere(network),
+        size=network.size,
+        path=path,
+        output=_FOUND,
+        beside=[_EMBEDDING],
+        name="detector",
+        difference=difference,
+    )
+    # The exporter does not always know how many places there are.
+    with storage_errors(path):
+        model = onnx.load(path)
+    del model.graph.output[:]
+    shapes = {_FOUND: shape, _EMBEDDING: (network.levels[-1].channels,)}
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", *own]) for name, own in shapes.items()
+    )
+    write_bytes(path, model.SerializeToString())
 
 
-def assemble(places: Path, manifest: Manifest, *, suppressed: bool = True) -> bytes:
+def unordered_difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """How far from each of expected places [N, P, 4 + K] the nearest that was found is, by boxes and probabilities.
+
+    Of proposals that are nearly as likely, arithmetic's last digit says which is the first, or is left out; two in a hundred may
+    be without a twin.
+    """
+    apart = []
+    for one, other in zip(found, expected, strict=True):
+        one, other = (
+            np.concatenate([rows[:, :4], 1 / (1 + np.exp(-rows[:, 4:].clip(-80, 80)))], 1) for rows in (one, other)
+        )
+        apart += [np.abs(one - row).max(1).min() for row in other]
+    return float(np.quantile(apart, 1 - _WITHOUT_TWIN))
+
+
+def assemble(
+    places: Path,
+    manifest: Manifest,
+    *,
+    suppressed: bool = True,
+    novelty: Mapping[str, NDArray[np.float32]] | None = None,
+) -> bytes:
     """The bytes of model.onnx. `places` is what `export_places` wrote; the manifest's record says how boxes are decided.
 
     Outputs where `suppressed`: `boxes` float32 [N, D, 4] (left, top, right, bottom as shares of the input's side), `scores`
     float32 [N, D], the highest first, and `labels` int64 [N, D]; a picture with fewer boxes is filled up with zeros. Else `boxes`
-    [N, P, 4] and `scores` [N, P, K] of all places. Raises: StorageError when `places` cannot be read; ModelFileError for a
+    [N, P, 4] and `scores` [N, P, K] of all places. With `novelty`, the arrays of evaluation/novelty.py, there are `embedding`
+    [N, C] and `novelty` [N], too. Raises: StorageError when `places` cannot be read; ModelFileError for a
     manifest of another task.
     """
     import onnx
@@ -62,7 +112,7 @@ def assemble(places: Path, manifest: Manifest, *, suppressed: bool = True) -> by
     with storage_errors(places):
         model = onnx.load(places)
     graph, size, classes = model.graph, manifest.preprocessing.size, len(manifest.classes)
-    count = len(place_table(size))
+    count = int(graph.output[0].type.tensor_type.shape.dim[1].dim_value)  # P
     most = min(record.most, count * classes)
     constants, nodes = _scored(record)
     outputs: dict[str, tuple[int, Sequence[int | str]]] = {
@@ -84,12 +134,11 @@ def assemble(places: Path, manifest: Manifest, *, suppressed: bool = True) -> by
     del graph.input[:], graph.output[:]
     graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3]))
     graph.output.extend(helper.make_tensor_value_info(name, *one) for name, one in outputs.items())
-    graph.name = PRODUCER
-    model.producer_name, model.producer_version = PRODUCER, manifest.versions.get("tellapart", "")
-    del model.metadata_props[:]
-    helper.set_model_props(model, {MANIFEST_KEY: manifest.model_dump_json(), DIGEST_KEY: "0" * 64})
-    onnx.checker.check_model(model)
-    return seal(model.SerializeToString())
+    if novelty is not None:
+        length = len(novelty["centre"])
+        graph.output.append(helper.make_tensor_value_info(_EMBEDDING, TensorProto.FLOAT, ["N", length]))
+        add_novelty(model, novelty, length)
+    return sealed(model, manifest)
 
 
 def _scored(record: DetectionRecord) -> tuple[dict[str, Any], list[NodeProto]]:

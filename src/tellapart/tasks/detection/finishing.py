@@ -1,4 +1,4 @@
-"""A trained detector answers as its model.onnx will. In: Detector. Out: DetectorCandidate. Next: candidates.py."""
+"""A trained detector answers as its model.onnx will. In: StagedDetector. Out: DetectorCandidate. Next: candidates.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tellapart.preprocessing import Preprocessing
 from tellapart.storage import write_bytes
 from tellapart.tasks.detection.candidates import DetectorCandidate
 from tellapart.tasks.detection.export import export_places
-from tellapart.tasks.detection.network import Detector
+from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.prepared import Prepared
 from tellapart.training.progress import Fitted, how_it_went
 
@@ -45,8 +45,8 @@ def exported(
     folder: Path,
     pretrained: ReadyBackbone | None = None,
 ) -> DetectorCandidate:
-    """The same for any detector; `pretrained` is what its training began with. Raises: as `finish`; TypeError for no Detector."""
-    if not isinstance(network, Detector):
+    """The same for any detector; `pretrained` is what its training began with. Raises: as `finish`; TypeError for no detector."""
+    if not isinstance(network, StagedDetector):
         raise TypeError(f"a {type(network).__name__} is no detector")
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     weights = safetensors.torch.save(tensors)
@@ -57,7 +57,7 @@ def exported(
         network=folder / "network.onnx",
         weights=folder / "weights.safetensors",
         preprocessing=preprocessing,
-        embedding=network.body.embedding,
+        embedding=network.levels[-1].channels,
         weights_source=source,
         weights_license=weights_license,
         fingerprint=hashlib.sha256(weights).hexdigest(),

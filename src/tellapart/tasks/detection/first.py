@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Split
 from tellapart.data.loading import TrainingBatches, ordered_batches
@@ -30,13 +31,14 @@ from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.detection.candidates import DetectorCandidate
+from tellapart.tasks.detection.detectors import detector_kind
 from tellapart.tasks.detection.finishing import exported
 from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner
-from tellapart.tasks.detection.loss import DetectionLoss, boxes_a_picture
+from tellapart.tasks.detection.levels import StagedDetector
+from tellapart.tasks.detection.loss import boxes_a_picture
 from tellapart.tasks.detection.maps import MapViews, export_maps, map_views
-from tellapart.tasks.detection.network import Detector
 from tellapart.tasks.detection.pictures import box_pictures_at
-from tellapart.tasks.detection.starting import HEAD_RATE, augment_settings, new_detector, squares
+from tellapart.tasks.detection.starting import augment_settings, new_detector, pretrained_of, squares
 from tellapart.tasks.source import usable_rows
 from tellapart.training.devices import Devices
 from tellapart.training.loop import fit
@@ -46,10 +48,11 @@ from tellapart.training.schedule import Schedule
 from tellapart.training.terms import Listeners, Trainee, TrainingLimits
 
 BATCH = 8
-_UPDATES = 480
+_UPDATES: int | None = None  # as many as suit the kind of detector
 _MOST_EPOCHS = 40
 _MOST_VIEWS = 1200  # of all training pictures together: half a gigabyte at 320 pixels
 _VIEWS_A_PICTURE = 8
+_MOST_BYTES, _BYTES = 2_000_000_000, 2  # of all views together, whatever room there is; of a number
 _MOST_VALIDATED = 200  # validation pictures that choose the epoch
 
 
@@ -71,6 +74,7 @@ def first_answer(
     Raises: BackboneError, DataError, TrainingError, StorageError.
     """
     with reporter.step("Preparing the network", 1) as advance:
+        backbone = pretrained_of(settings, backbone)
         network = new_detector(settings, len(dataset.classes), backbone)
         freeze(network.body, 0)
         path, length = export_maps(network, folder=backbone.network.parent)
@@ -98,7 +102,8 @@ def _given(
     preprocessing = squares(backbone.preprocessing, settings)
     augment = build_augmentation(resolve(**augment_settings(settings).model_dump()), size=preprocessing.size)
     count = len(dataset.rows["train"])
-    views = max(1, min(_VIEWS_A_PICTURE, _MOST_VIEWS // count))
+    # Of a large backbone with a fine map a view takes megabytes.
+    views = max(1, min(_VIEWS_A_PICTURE, min(_MOST_VIEWS, _MOST_BYTES // (_BYTES * length)) // count))
     folder, limit = cache_folder(), row_limit_bytes()
 
     def made(split: Split, advance: Callable[[int], None]) -> tuple[MapViews, NDArray[np.int64]]:
@@ -133,12 +138,15 @@ def _given(
     return _Given(train=train[0], train_rows=train[1], validation=validation[0], validation_rows=validation[1])
 
 
-def _learned(settings: TrainSettings, network: Detector, given: _Given, devices: Devices, reporter: Reporter) -> Fitted:
+def _learned(
+    settings: TrainSettings, network: StagedDetector, given: _Given, devices: Devices, reporter: Reporter
+) -> Fitted:
     boxes, validated = given.train.pictures.boxes, given.validation.pictures.boxes
+    kind = detector_kind(network.kind)
     batches = TrainingBatches(given.train, boxes, rows=given.train_rows, batch_size=BATCH, seed=settings.seed)
-    epochs = max(1, min(_MOST_EPOCHS, math.ceil(_UPDATES / batches.steps)))
+    epochs = max(1, min(_MOST_EPOCHS, math.ceil((_UPDATES or kind.first_updates) / batches.steps)))
     learner = DetectionLearner(
-        loss=DetectionLoss(boxes_a_picture=boxes_a_picture(boxes[given.train_rows])),
+        loss=kind.loss(boxes_a_picture(boxes[given.train_rows])),
         class_count=network.class_count,
         size=network.size,
         devices=devices,
@@ -147,8 +155,8 @@ def _learned(settings: TrainSettings, network: Detector, given: _Given, devices:
         ),
         start=len(network.body.stages),
     )
-    optimizer = build_optimizer([network.head_parameters()], learning_rate=HEAD_RATE, weight_decay=0.01)
-    trainee: dict[str, Any] = {"clip": 10.0, "average_decay": 0.98}
+    optimizer = build_optimizer([network.head_parameters()], learning_rate=kind.head_learning_rate, weight_decay=0.01)
+    trainee: dict[str, Any] = {"clip": kind.clip, "average_decay": kind.average}
     with reporter.step("Learning what stands on it", epochs * batches.steps) as advance:
         told = [0]
 

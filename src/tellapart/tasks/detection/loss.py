@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tellapart.tasks.detection.assignment import TOP, assign
-from tellapart.tasks.detection.network import DetectorOutput
+from tellapart.tasks.detection.levels import DetectorOutput
 
 _FOCUS = 2.0  # beta of the quality focal loss
 _BOX_WEIGHT = 2.0  # of places of boxes beside scores, as in GFL and TOOD
@@ -45,6 +45,27 @@ class BoxLoss(Protocol):
         `places` [P, 3] are those of three levels, network.py's, for networks that answer at them.
         """
         ...
+
+
+class TaughtByItself(Protocol):
+    """A network that tells what its answers cost, since it must know the true boxes before it has any."""
+
+    def measure(self, inputs: Tensor, truth: Tensor, *, start: int) -> Measured:
+        """As BoxLoss."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLoss:
+    """The network's own: torchvision's detectors draw samples of what they learn from with the true boxes at hand."""
+
+    parts: tuple[str, ...]
+
+    def measure(self, network: nn.Module, inputs: Tensor, truth: Tensor, *, start: int, places: Tensor) -> Measured:
+        """As every BoxLoss; `network` is TaughtByItself."""
+        teaching: Any = network
+        measured: Measured = teaching.measure(inputs, truth, start=start)
+        return measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of pictures with boxes, once a view. In: Detector, BoxPictures. Out: MapViews. Next: first.py.
+"""What a frozen backbone makes of pictures with boxes, once a view. In: StagedDetector, BoxPictures. Out: MapViews. Next: first.py.
 
 The maps that the pyramid is built on are kept side by side as one row a view, so that learning what stands on them costs a few
 seconds an epoch. Shapes: N pictures, V views of each, B rows asked for, M boxes of the picture that has most, L numbers of a row:
@@ -23,7 +23,7 @@ from tellapart.features.frozen import OUTPUT, CachedViews, cache_views
 from tellapart.features.shrink import ShrunkPictures
 from tellapart.models.tracing import trace
 from tellapart.runtime import Session
-from tellapart.tasks.detection.network import Detector
+from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.pictures import BoxPictures
 
 _HALF_LARGEST = 65504.0  # of float16
@@ -32,7 +32,7 @@ _HALF_LARGEST = 65504.0  # of float16
 class _Maps(nn.Module):
     """uint8 [N, S, S, 3] -> float16 [N, L]."""
 
-    def __init__(self, network: Detector) -> None:
+    def __init__(self, network: StagedDetector) -> None:
         super().__init__()
         self.network = network
 
@@ -41,7 +41,7 @@ class _Maps(nn.Module):
         return torch.cat(maps, dim=1).clamp(-_HALF_LARGEST, _HALF_LARGEST).half()
 
 
-def export_maps(network: Detector, *, folder: Path) -> tuple[Path, int]:
+def export_maps(network: StagedDetector, *, folder: Path) -> tuple[Path, int]:
     """The backbone of `network` as ONNX, uint8 [N, S, S, 3] -> `activations` float16 [N, L], and L; kept in `folder`.
 
     Raises: BackboneError, StorageError.

@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.augment import Augment
+from tellapart.data.augmentation import Augmentation
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Split
 from tellapart.data.motion import Motion, into_square, motion_of, move_boxes
 from tellapart.features.shrink import ShrunkPictures
 from tellapart.preprocessing import Preprocessing
+from tellapart.tasks.detection.mosaic import KEPT, PARTS, PartShown, blended, mosaic
 
 COLUMNS = 6
-_KEPT = 0.25  # of a box's area that a variant must show, else it is left out
+_MIXING = 1  # beside seed, picture and epoch: what is drawn for mixing is not what varies the picture
 
 
 class BoxSquares(Protocol):
@@ -72,20 +74,53 @@ class BoxPictures:
         return self.squares.problems
 
     def get(self, rows: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Variants uint8 [B, S, S, 3] and their boxes [B, M, 6]; a function of seed, picture and epoch alone.
+        """Variants uint8 [B, S, S, 3] and their boxes [B, M, 6]; a function of seed, pictures and epoch alone.
 
-        A box of which a variant shows less than a quarter is left out: what is left of the thing does not tell what it is.
+        A box of which a variant shows less than a quarter is left out: what is left of the thing does not tell what it is. With
+        mosaics and mixtures there is room for the boxes of all pictures that they are of, eight times M.
         """
         pictures = self.squares.read(rows)
         if self.augment is None:
             return pictures, self.boxes[rows]
-        numbers = self.squares.seeds[self.squares.slots[rows]].tolist()
-        varied, moved = [], []
-        for picture, own, number in zip(pictures, self.boxes[rows], numbers, strict=True):
-            pixels, geometry = self.augment.vary(picture, (self.seed, number, epoch))
-            varied.append(pixels)
-            moved.append(_moved(own, motion_of(geometry, side=len(picture), size=len(pixels))))
-        return np.stack(varied), np.stack(moved)
+        shown = [self._varied(picture, row, epoch) for picture, row in zip(pictures, rows.tolist(), strict=True)]
+        settings, most = self.augment.augmentation, self.boxes.shape[1]
+        if settings.mosaic or settings.mixup:
+            usable = np.setdiff1d(np.arange(len(self)), np.fromiter(self.problems, dtype=np.int64))
+            shown = [self._mixed(one, row, epoch, usable) for one, row in zip(shown, rows.tolist(), strict=True)]
+            most *= 2 * PARTS
+        return np.stack([one.pixels for one in shown]), np.stack([_filled(one.boxes, most) for one in shown])
+
+    def _varied(self, picture: NDArray[np.uint8], row: int, epoch: int, *beside: int) -> PartShown:
+        """A variant of one picture; where it is shown `beside` another one, that one's number makes it another variant."""
+        augment, number = self.augment, int(self.squares.seeds[self.squares.slots[row]])
+        if augment is None:
+            raise ValueError("nothing is varied")
+        pixels, geometry = augment.vary(picture, (self.seed, number, epoch, *beside))
+        moved = _moved(self.boxes[row], motion_of(geometry, side=len(picture), size=len(pixels)))
+        return PartShown(pixels, moved[~np.isnan(moved[:, 0])])
+
+    def _mixed(self, shown: PartShown, row: int, epoch: int, usable: NDArray[np.int64]) -> PartShown:
+        """Perhaps a mosaic with three others of the `usable` rows, and that perhaps mixed with one that is made likewise."""
+        settings = Augmentation() if self.augment is None else self.augment.augmentation
+        number = int(self.squares.seeds[self.squares.slots[row]])
+        generator = np.random.default_rng((self.seed, number, epoch, _MIXING))
+
+        def another() -> PartShown:
+            other = int(usable[generator.integers(len(usable))])
+            (picture,) = self.squares.read(np.array([other]))
+            return self._varied(picture, other, epoch, number, int(generator.integers(2**31)))
+
+        def perhaps(first: PartShown) -> PartShown:
+            across, down, chance = generator.random(3).tolist()
+            if chance >= settings.mosaic:
+                return first
+            parts = [first, *(another() for _ in range(PARTS - 1))]
+            return mosaic([parts[at] for at in generator.permutation(PARTS)], across=across, down=down)
+
+        whole = perhaps(shown)
+        if not settings.mixup:
+            return whole
+        return blended(whole, perhaps(another()), float(generator.beta(settings.mixup, settings.mixup)))
 
     def boxes_of(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float32]:
         """The boxes [B, M, 6] alone, of a variant of each row as `get` makes it in the epoch that `views` [B] names."""
@@ -121,11 +156,18 @@ def box_pictures_at(
 def _moved(boxes: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
     """Boxes [M, 6] of a picture as those of its variant, again [M, 6]."""
     known = boxes[~np.isnan(boxes[:, 0])]
-    corners, kept = move_boxes(known[:, 1:5], motion, keep=_KEPT)
+    corners, kept = move_boxes(known[:, 1:5], motion, keep=KEPT)
     moved = np.full_like(boxes, np.nan)
     moved[: len(kept)] = known[kept]
     moved[: len(kept), 1:5] = corners
     return moved
+
+
+def _filled(boxes: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """Boxes [n, 6] as [most, 6], filled up with NaN."""
+    filled = np.full((most, COLUMNS), np.nan, dtype=np.float32)
+    filled[: len(boxes)] = boxes
+    return filled
 
 
 def in_squares(

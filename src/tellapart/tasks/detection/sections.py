@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tellapart.bundle import DetectionRecord
+from tellapart.drawing.lettering import lacking
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
 from tellapart.reporting.album import Album
@@ -46,6 +47,7 @@ from tellapart.tasks.detection.facts import (
 from tellapart.tasks.detection.results import box_rows, results_part, verdict, worst_rows
 from tellapart.tasks.detection.tested import match_test
 
+_CODED = 5  # names that a sentence lists
 _STRATEGIES = {"probe": "boxes_probe", "finetune": "boxes_finetune", "scratch": "boxes_scratch"}
 _ERRORS = {
     "class": "boxes_error_class",
@@ -85,7 +87,7 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
             replace(pictures, blocks=[*pictures.blocks, *_box_counts(run, rows, phrases)]),
             learning_section(learning_part(run, phrases), phrases),
             _results(results, len(rows), phrases),
-            _seen(drawn, phrases),
+            _seen(drawn, lacking(run.classes), phrases),
             _mistakes(drawn, phrases),
             _doubts(doubts, phrases),
             _decision(run, phrases),
@@ -223,9 +225,13 @@ def _wide(pictures: Sequence[Shown], *, large: bool = False) -> Pictures:
     return Pictures(layout="wide", groups=[Group(pictures=pictures)], large=large)
 
 
-def _seen(part: DrawnPart, phrases: Phrases) -> Section:
-    lead = Paragraph(text=phrases("boxes_seen_lead", n=len(part.sample), all=part.n))
-    return Section(key="seen", title=phrases("boxes_seen"), blocks=[lead, _wide(part.sample, large=True)])
+def _seen(part: DrawnPart, coded: Sequence[str], phrases: Phrases) -> Section:
+    """`coded` are the names of which some letters cannot be drawn."""
+    blocks: list[Block] = [Paragraph(text=phrases("boxes_seen_lead", n=len(part.sample), all=part.n))]
+    if coded:
+        names = phrases.joined([*coded[:_CODED], *(["..."] if len(coded) > _CODED else [])])
+        blocks.append(Paragraph(text=phrases("boxes_codes", names=names), tone="soft"))
+    return Section(key="seen", title=phrases("boxes_seen"), blocks=[*blocks, _wide(part.sample, large=True)])
 
 
 def _mistakes(part: DrawnPart, phrases: Phrases) -> Section:
@@ -260,7 +266,12 @@ def _decision(run: OpenRun, phrases: Phrases) -> Section:
     said = phrases("boxes_thresholds_f1", n=record.calibrated_on)
     if rule == "precision":
         said = phrases("boxes_thresholds_precision", n=record.calibrated_on, share=float(wanted))
-    return Section(key="decision", title=phrases("boxes_decision"), blocks=[Paragraph(text=said)])
+    blocks = [Paragraph(text=said)]
+    if record.known is not None:
+        blocks.append(Paragraph(text=phrases("abstention_novelty", share=1 - record.known.value)))
+    elif run.metrics.get("abstention"):
+        blocks.append(Paragraph(text=phrases("labels_novelty_few", n=record.calibrated_on), tone="warning"))
+    return Section(key="decision", title=phrases("boxes_decision"), blocks=blocks)
 
 
 def _about(run: OpenRun, phrases: Phrases) -> AboutPart:

@@ -1,4 +1,4 @@
-"""A detector before it is trained, and what suits it. In: settings, ReadyBackbone. Out: Detector, Prepared. Next: first.py.
+"""A detector before it is trained, and what suits it. In: settings, ReadyBackbone. Out: StagedDetector, Prepared. Next: first.py.
 
 Rates, batch and moving average are those that taught a detector on frozen EfficientNet-lite0 most in ten minutes of two cores
 (docs/results.md). Sources: AdamW for heads, RTMDet, arXiv 2212.07784; averages of the weights, YOLOX, arXiv 2107.08430.
@@ -6,13 +6,15 @@ Rates, batch and moving average are those that taught a detector on frozen Effic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.errors import SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.models.build import BuiltNetwork, build_pretrained
@@ -22,21 +24,15 @@ from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.runs.network import build_network
 from tellapart.settings.parts import AugmentSettings
 from tellapart.settings.tree import TrainSettings
+from tellapart.storage import cache_folder
 from tellapart.tasks.detection.candidates import DetectorCandidate
-from tellapart.tasks.detection.network import STRIDES, Detector
+from tellapart.tasks.detection.detectors import DetectorKind, detector_kind
+from tellapart.tasks.detection.levels import STRIDES, StagedDetector
+from tellapart.tasks.detection.whole import check_weights, fill, whole_weights
 from tellapart.tasks.prepared import Prepared
 
-SIZE = 320  # pixels, where no other size is asked for
-EPOCHS, MOST_EPOCHS = 20, 40  # where neither epochs nor a budget are given; that a budget may be filled with
-HEAD_RATE = 2e-3
-_BODY_RATE = 4e-4  # for batches of 32, half of it for 8
-_LOOP: Mapping[str, Any] = {
-    "batch_size": 8,
-    "head_learning_rate": HEAD_RATE,
-    "weight_decay": 0.01,
-    "average": 0.98,
-    "clip": 10.0,
-}
+_WEIGHT_DECAY = 0.01
+_USUAL_BATCH = 32  # that a prepared network's rate is told for
 # What is brought in beside a smaller picture is one colour: a mirror would show things that no box is around.
 _AUGMENT: Mapping[str, Any] = {
     "preset": "none",
@@ -54,7 +50,9 @@ _AUGMENT: Mapping[str, Any] = {
 def prefer(settings: TrainSettings) -> TrainSettings:
     """The settings with what suits detectors where nothing was told. Raises: SettingsError for a size that none can take."""
     network = settings.network
-    size = SIZE if network.size is None else network.size
+    kind = detector_kind(network.detector)
+    check_weights(kind, network.weights, strategy=settings.strategy)
+    size = kind.size if network.size is None else network.size
     if size % STRIDES[-1]:
         near = max(1, round(size / STRIDES[-1])) * STRIDES[-1]
         raise SettingsError(
@@ -71,10 +69,21 @@ def prefer(settings: TrainSettings) -> TrainSettings:
     )
     if settings.strategy == "probe":  # whose recipe may say nothing of loop and augmentation
         return settings
-    loop = {key: value for key, value in _LOOP.items() if key not in settings.loop.model_fields_set}
+    loop = {key: value for key, value in _loop(kind, settings.strategy).items() if key not in settings.loop.model_fields_set}
     return settings.model_copy(
         update={"loop": settings.loop.model_copy(update=loop), "augment": augment_settings(settings)}
     )
+
+
+def _loop(kind: DetectorKind, strategy: str) -> dict[str, Any]:
+    rate = kind.head_learning_rate
+    return {
+        "batch_size": kind.batch_size,
+        "head_learning_rate": rate if strategy == "scratch" or kind.tuned_rate is None else kind.tuned_rate,
+        "weight_decay": _WEIGHT_DECAY,
+        "average": kind.average,
+        "clip": kind.clip,
+    }
 
 
 def augment_settings(settings: TrainSettings) -> AugmentSettings:
@@ -86,7 +95,7 @@ def augment_settings(settings: TrainSettings) -> AugmentSettings:
     return augment.model_copy(update={key: value for key, value in _AUGMENT.items() if key not in told})
 
 
-def new_detector(settings: TrainSettings, class_count: int, backbone: ReadyBackbone) -> Detector:
+def new_detector(settings: TrainSettings, class_count: int, backbone: ReadyBackbone) -> StagedDetector:
     """On a pretrained backbone, with a head from the settings' seed. Raises: BackboneError."""
     preprocessing = squares(backbone.preprocessing, settings)
     body = build_pretrained(
@@ -98,21 +107,36 @@ def new_detector(settings: TrainSettings, class_count: int, backbone: ReadyBackb
     )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)
-        return Detector(body, class_count=class_count, size=preprocessing.size)
+        kind = detector_kind(settings.network.detector)
+        whole = {} if settings.network.weights is None else {"whole": True}
+        network = kind.make(body, class_count=class_count, size=preprocessing.size, **whole)
+    if whole:
+        fill(network, backbone.weights)
+    return network
+
+
+def pretrained_of(settings: TrainSettings, backbone: ReadyBackbone) -> ReadyBackbone:
+    """What a training begins with: `backbone`, or the weights of a whole detector. Raises: BackboneError, StorageError."""
+    weights = settings.network.weights
+    if weights is None:
+        return backbone
+    kind = detector_kind(settings.network.detector)
+    return whole_weights(kind, weights, folder=cache_folder(), size=settings.network.size or kind.size)
 
 
 def squares(preprocessing: Preprocessing, settings: TrainSettings) -> Preprocessing:
     """How pictures become a detector's input, by settings that `prefer` has been through."""
-    size = settings.network.size or SIZE
+    size = settings.network.size or detector_kind(settings.network.detector).size
     return fitted(replace(preprocessing, size=size), settings.network.fit or "pad", preprocessing.value_range)
 
 
-def build_from_scratch(settings: TrainSettings, class_count: int) -> BuiltNetwork[Detector]:
+def build_from_scratch(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedDetector]:
     """The network that the settings describe as a backbone, all weights from their seed. Raises: SettingsError, BackboneError."""
     built = build_network(settings, 1)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)
-        network = Detector(built.network, class_count=class_count, size=built.preprocessing.size)
+        kind = detector_kind(settings.network.detector)
+        network = kind.make(built.network, class_count=class_count, size=built.preprocessing.size)
     freeze(network.body, len(network.body.stages))
     network.body.batch_norm_frozen = False  # its statistics are still to be found
     return BuiltNetwork(
@@ -126,7 +150,7 @@ def build_from_scratch(settings: TrainSettings, class_count: int) -> BuiltNetwor
 
 def prepare_finetune(settings: TrainSettings, class_count: int, first: DetectorCandidate) -> Prepared:
     """The first answer's detector, to be trained on with the upper stages. Raises: BackboneError, SettingsError."""
-    backbone = first.backbone
+    backbone, kind = first.backbone, detector_kind(settings.network.detector)
     network = new_detector(settings, class_count, first.pretrained)
     network.load_state_dict(read_weights(backbone.weights), strict=True)
     asked = settings.finetune.unfreeze
@@ -135,7 +159,7 @@ def prepare_finetune(settings: TrainSettings, class_count: int, first: DetectorC
     trained = usual if asked is None else parse_unfreeze(asked, len(network.body.stages))
     freeze(network.body, trained)
     network.body.classifier.requires_grad_(False)
-    network.body.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
+    network.body.batch_norm_frozen = network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
     augment = resolve(**settings.augment.model_dump())
     size = network.size
     return Prepared(
@@ -146,9 +170,10 @@ def prepare_finetune(settings: TrainSettings, class_count: int, first: DetectorC
         license=backbone.weights_license,
         preprocessing=backbone.preprocessing,
         augment=build_augmentation(augment, size=size),
-        learning_rate=_BODY_RATE,
-        epochs=EPOCHS,
-        most_epochs=MOST_EPOCHS,
+        # By the square root of the batch, as the loop scales it back.
+        learning_rate=kind.learning_rate * math.sqrt(_USUAL_BATCH / kind.batch_size),
+        epochs=kind.epochs,
+        most_epochs=2 * kind.epochs,
         shape=(size, size, 3),
         # Not the first answer's weights: their last digits differ from machine to machine, and checkpoints hold the network.
         facts={"weights": first.pretrained.fingerprint, "trained": trained},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry, Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.features.shrink import ShrunkPictures
     from tellapart.models.build import BuiltNetwork
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.detection.candidates import DetectorCandidate
-    from tellapart.tasks.detection.network import Detector
+    from tellapart.tasks.detection.levels import StagedDetector
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.source import UsableRows
@@ -66,7 +67,7 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
             )
 
 
-def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Detector]:
+def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedDetector]:
     from tellapart.tasks.detection.starting import build_from_scratch
 
     return build_from_scratch(settings, class_count)
@@ -87,9 +88,9 @@ def _source(
 
 
 def _learner(lesson: Lesson, devices: Devices) -> Learner:
-    from tellapart.tasks.detection.default_detector import teach_default
+    from tellapart.tasks.detection.teaching import teach
 
-    return teach_default(lesson, devices, lesson.network)
+    return teach(lesson, devices)
 
 
 def _first(
@@ -98,6 +99,14 @@ def _first(
     from tellapart.tasks.detection.first import first_answer
 
     return first_answer(settings, dataset, backbone, work, device, reporter)
+
+
+def _doubt(
+    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
+) -> Doubted:
+    from tellapart.tasks.detection.doubting import doubt
+
+    return doubt(settings, dataset, backbone, work, device, reporter)
 
 
 def _prepare(settings: TrainSettings, class_count: int, first: DetectorCandidate) -> Prepared:
@@ -172,7 +181,7 @@ DETECTION = Task(
     check=_check,
     prefer=_prefer,
     quick=None,
-    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET),
+    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
     build=_build,
     source=_source,
     learner=_learner,

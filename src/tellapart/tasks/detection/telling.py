@@ -67,7 +67,9 @@ def _classes(per_class: Mapping[str, Any]) -> list[str]:
 def decided(metrics: Mapping[str, Any]) -> str:
     """How the decision was set, in a line of metrics.json."""
     rule = metrics["threshold_rule"]
-    return f"boxes     a threshold a class, for the {'best F1' if rule == 'f1' else rule} on validation"
+    told = f"boxes     a threshold a class, for the {'best F1' if rule == 'f1' else rule} on validation"
+    known = (metrics.get("abstention") or {}).get("known")
+    return told if known is None else f"{told}; {_shown(known)} of test pictures are not unknown"
 
 
 def scored(metrics: Mapping[str, Any]) -> list[str]:

@@ -12,9 +12,10 @@ from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
 from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Choice
-from tellapart.runs.writing import PROOF, Expected, Tested, scores_of, with_and_without
+from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.detection.candidates import DetectorCandidate, answered, decoded, matches_of, truths
+from tellapart.tasks.detection.abstaining import BoxAbstention, learn_to_abstain, warnings_of
+from tellapart.tasks.detection.candidates import EMBEDDING, DetectorCandidate, answered, decoded, matches_of, truths
 from tellapart.tasks.detection.deciding import Decided, decide
 from tellapart.tasks.detection.evaluating import box_row
 from tellapart.tasks.detection.export import assemble
@@ -28,7 +29,8 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
     """Score the winner on the test split: the only time that anything looks at it. Thresholds come from validation."""
     candidate, rows = choice.winner.candidate, np.flatnonzero(dataset.splits == "test")
     decided = decide(matches_of(choice.winner), precision=settings.precision)
-    record = record_of(decided, calibrated_on=len(dataset.rows["validation"]))
+    abstention = learn_to_abstain(candidate, dataset, coverage=settings.coverage, seed=settings.seed)
+    record = record_of(decided, calibrated_on=len(dataset.rows["validation"]), abstention=abstention)
     answers, true = candidate.answers(dataset, rows, record), truths(dataset, rows)
     thresholds = np.array(record.thresholds)
 
@@ -50,19 +52,20 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(dataset.leaked[rows].sum()),
-        scores=scores_of(metrics, SCORES),
-        scores_without_leaked=None if clean is None else scores_of(clean, SCORES),
+        shown=SCORES,
         beside={
             "threshold_rule": decided.rule,
             "calibration": {"scales": list(record.scales), "offsets": list(record.offsets)},
+            **({} if abstention is None else {"abstention": abstention.measured}),
         },
         lines=lambda examples: map(box_row, examples, answers),
-        expected=_expected(candidate, dataset, rows[:PROOF], record),
-        warning=" ".join(decided.warnings(dataset.classes)),
+        expected={**_expected(candidate, dataset, rows[:PROOF], record), **_expected_novelty(abstention)},
+        details=abstention,
+        warning=" ".join([*decided.warnings(dataset.classes), *warnings_of(abstention)]),
     )
 
 
-def record_of(decided: Decided, *, calibrated_on: int) -> DetectionRecord:
+def record_of(decided: Decided, *, calibrated_on: int, abstention: BoxAbstention | None = None) -> DetectionRecord:
     """What the manifest keeps of how boxes are decided; `calibrated_on` counts validation pictures."""
     return DetectionRecord(
         scales=tuple(decided.scales.tolist()),
@@ -73,6 +76,8 @@ def record_of(decided: Decided, *, calibrated_on: int) -> DetectionRecord:
         overlap=OVERLAP,
         most=MOST,
         least_score=LEAST_SCORE,
+        novelty_threshold=None if abstention is None else abstention.threshold,
+        known=None if abstention is None else abstention.known,
     )
 
 
@@ -85,11 +90,14 @@ def _expected(
 
     def nearest(outputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The place [n, D] whose box is nearest, and whether there is a box at all."""
-        far = np.abs(outputs["boxes"][:, :, None] - boxes[:, None]).max(-1)  # [n, D, P]
-        by_label = np.take_along_axis(scores, outputs["labels"][:, None].repeat(scores.shape[1], 1), 2)  # [n, P, D]
-        # Of places with the same box the one with the score of the box's class counts.
-        far = far + np.abs(by_label.transpose(0, 2, 1) - outputs["scores"][:, :, None])
-        return far.argmin(-1), outputs["scores"] > 0
+        at = np.zeros(outputs["scores"].shape, dtype=np.int64)
+        # Box by box: all at once are a gigabyte where there are tens of thousands of places.
+        for picture, number in np.ndindex(*at.shape):
+            far = np.abs(outputs["boxes"][picture, number] - boxes[picture]).max(-1)  # [P]
+            # Of places with the same box the one with the score of the box's class counts.
+            by_label = scores[picture, :, outputs["labels"][picture, number]]
+            at[picture, number] = (far + np.abs(by_label - outputs["scores"][picture, number])).argmin()
+        return at, outputs["scores"] > 0
 
     def its_scores(outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         at, there = nearest(outputs)
@@ -107,6 +115,22 @@ def _expected(
     }
 
 
+def _expected_novelty(abstention: BoxAbstention | None) -> dict[str, Expected]:
+    """What the file must make of its own embeddings."""
+    if abstention is None:
+        return {}
+    return {
+        "novelty": Expected(
+            of="novelty scores",
+            values=lambda outputs: abstention.novelty.score(outputs[EMBEDDING]),
+            reads=(EMBEDDING,),
+            tolerance=NOVELTY_TOLERANCE,
+        )
+    }
+
+
 def export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifest) -> bytes:
     """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
-    return assemble(choice.winner.candidate.backbone.network, manifest)
+    abstention: BoxAbstention | None = tested.details
+    arrays = None if abstention is None else abstention.novelty.arrays()
+    return assemble(choice.winner.candidate.backbone.network, manifest, novelty=arrays)

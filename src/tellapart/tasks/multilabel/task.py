@@ -16,7 +16,7 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import ClassNames, class_sets
 from tellapart.tasks.multilabel import telling
-from tellapart.tasks.probable import probabilities_of
+from tellapart.tasks.probable import export_linear, probabilities_of
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -84,12 +84,6 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
     return test(settings, choice, dataset)
 
 
-def _export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
-    from tellapart.tasks.multilabel.testing import export
-
-    return export(choice, tested, manifest)
-
-
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -132,7 +126,7 @@ MULTILABEL = Task(
     validate=_validate,
     correct=_correct,
     test=_test,
-    export=_export,
+    export=export_linear,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

@@ -1,8 +1,8 @@
-"""The kept classifier of sets on the test split, and its file. In: Choice, Dataset. Out: Tested; model.onnx. Next: sections.py."""
+"""The kept classifier of sets on the test split; a file on any. In: Choice, Dataset. Out: Tested, figures. Next: sections.py."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from tellapart.data.examples import Entry, Example
 from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.platt import sigmoid
-from tellapart.export.assemble import assemble
-from tellapart.runs.writing import Tested, expected_of, scores_of, with_and_without
+from tellapart.runs.writing import Tested, expected_of, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
 from tellapart.tasks.multilabel.calibration import MultilabelCalibration
@@ -66,14 +65,8 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(dataset.leaked[rows].sum()),
-        scores=scores_of(metrics, _SCORES),
-        scores_without_leaked=None if clean is None else scores_of(clean, _SCORES),
-        beside={
-            "abstention": abstention.measured,
-            "threshold_rule": lines.rule,
-            "common_set": common,
-            "calibration": winner.facts["calibration"],
-        },
+        shown=_SCORES,
+        beside=_beside(abstention, lines, common, winner.facts),
         columns=_columns(dataset.classes),
         table=lambda examples: _table(examples, probabilities, lines.values, dataset.classes),
         expected=expected_of(probabilities, abstention.novelty.score),
@@ -94,6 +87,18 @@ def _record(
         calibrated_on=validation,
         known=abstention.known,
     )
+
+
+def _beside(
+    abstention: MultilabelAbstention, lines: ClassThresholds, common: Sequence[str], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The task's own entries of metrics.json."""
+    return {
+        "abstention": abstention.measured,
+        "threshold_rule": lines.rule,
+        "common_set": common,
+        "calibration": facts["calibration"],
+    }
 
 
 def _columns(classes: Sequence[str]) -> list[str]:
@@ -119,19 +124,6 @@ def write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], prob
     """What a model file says of n labelled pictures, `probabilities` [n, K], as predictions.csv has it. Raises: StorageError."""
     thresholds = np.array(manifest.record_of(MultilabelRecord).thresholds)
     write_table(path, _columns(manifest.classes), _table(entries, probabilities, thresholds, manifest.classes))
-
-
-def export(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
-    """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
-    candidate = choice.winner.candidate
-    abstention: MultilabelAbstention = tested.details
-    return assemble(
-        candidate.backbone.network,
-        weight=candidate.weight,
-        bias=candidate.bias,
-        manifest=manifest,
-        novelty=abstention.novelty.arrays(),
-    )
 
 
 def score(

@@ -1,21 +1,22 @@
-"""One training put together: what it reads, how long, how fast. In: ShrunkSplits, Prepared, Planned. Out: Job. Next: fitting.py."""
+"""One training put together: on what, how long, how fast. In: ShrunkSplits, Prepared, Planned. Out: Job. Next: fitting.py."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.dataset import Dataset
 from tellapart.features.caching import row_limit_bytes
 from tellapart.features.frozen import cache_views
 from tellapart.storage import cache_folder
+from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.prepared import Prepared
-from tellapart.tasks.source import UsableRows, usable_rows
+from tellapart.tasks.source import usable_rows
 from tellapart.tasks.task import Task
 from tellapart.training.planning import scaled_learning_rate
 from tellapart.workflows.learning.job import Job
@@ -27,59 +28,39 @@ _SAMPLES = 16  # training pictures that TensorBoard shows
 
 
 def assemble_job(
-    session: TrainingSession, task: Task, dataset: Dataset, shrunk: ShrunkSplits, prepared: Prepared, planned: Planned
+    session: TrainingSession, task: Task, shrunk: ShrunkSplits, prepared: Prepared, planned: Planned
 ) -> Job:
     """The training that the planned run's settings ask for. Raises: DataError, StorageError."""
-    settings, augmentation = session.run.settings, prepared.augment.augmentation
-    loop = settings.loop
-    varied = task.source(dataset, "train", shrunk.train, augment=prepared.augment, seed=settings.seed)
-    if prepared.lower is None:
-        train = varied
-        validation = task.source(dataset, "validation", shrunk.validation, augment=None, seed=settings.seed)
-    else:
-        train, validation = _views(session, shrunk, prepared, prepared.lower, planned.views)
-    train_rows, validation_rows = usable_rows(train), usable_rows(validation)
+    settings, loop = session.run.settings, session.run.settings.loop
+    lesson = shrunk.lesson
+    if prepared.lower is not None:
+        lesson = _on_views(session, shrunk, prepared, prepared.lower, planned.views)
     usual = scaled_learning_rate(
         prepared.learning_rate, batch=loop.pictures_at_once * loop.accumulate, optimizer=loop.optimizer
     )
     return Job(
         task=task.name,
-        class_count=len(dataset.classes),
-        network=prepared.network,
-        start=prepared.start,
-        size=prepared.preprocessing.size,
-        train=train,
-        train_targets=shrunk.train_targets,
-        train_strata=task.strata(shrunk.train_targets),
-        train_rows=train_rows,
-        validation=validation,
-        validation_targets=shrunk.validation_targets,
-        validation_rows=validation_rows,
-        loop=loop,
+        lesson=lesson,
+        train_strata=task.strata(lesson.train_targets),
         epochs=planned.epochs,
         learning_rate=loop.learning_rate or usual,
-        mixup=augmentation.mixup,
-        cutmix=augmentation.cutmix,
-        balanced=settings.class_weights == "balanced",
         seed=settings.seed,
         fingerprint=fingerprint(
             {**prepared.facts, "settings": settings.trained_by(), "contents": shrunk.contents},
-            shrunk.train_targets,
-            train_rows,
-            shrunk.validation_targets,
-            validation_rows,
+            lesson.train_targets,
+            lesson.train_rows,
+            lesson.validation_targets,
+            lesson.validation_rows,
         ),
         folder=session.run.folder,
-        samples=_samples(varied),
+        samples=_samples(shrunk.lesson),
         deadline=planned.deadline,
         title=prepared.title,
     )
 
 
-def _views(
-    session: TrainingSession, shrunk: ShrunkSplits, prepared: Prepared, lower: Path, views: int
-) -> tuple[UsableRows, UsableRows]:
-    """For training and for validation: what the frozen stages `lower` made of `views` variants once."""
+def _on_views(session: TrainingSession, shrunk: ShrunkSplits, prepared: Prepared, lower: Path, views: int) -> Lesson:
+    """The lesson on what the frozen stages `lower` make of `views` variants of each picture, once."""
     seed = session.run.settings.seed
     with session.reporter.step(
         "Running the frozen stages", len(shrunk.train) * views + len(shrunk.validation)
@@ -103,12 +84,18 @@ def _views(
             f"{views} views of {len(shrunk.train):,} pictures do not fit into the cache, so each epoch computes them "
             "anew. Raise TELLAPART_CACHE_GB, free disk space, or give fewer --views."
         )
-    return train, validation
+    return replace(
+        shrunk.lesson,
+        train=train,
+        train_rows=usable_rows(train),
+        validation=validation,
+        validation_rows=usable_rows(validation),
+    )
 
 
-def _samples(source: UsableRows) -> NDArray[np.uint8]:
+def _samples(lesson: Lesson) -> NDArray[np.uint8]:
     """The first training pictures as they are varied, [n, S, S, 3]; of a source with targets the pictures alone."""
-    given = source.get(usable_rows(source)[:_SAMPLES], 0)
+    given = lesson.train.get(lesson.train_rows[:_SAMPLES], 0)
     return np.asarray(given[0] if isinstance(given, tuple) else given, dtype=np.uint8)
 
 

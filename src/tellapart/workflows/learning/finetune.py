@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.errors import ModelFileError, SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.models.blocks import Dense, dense_layers

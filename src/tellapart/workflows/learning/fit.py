@@ -1,4 +1,4 @@
-"""How pictures that are not square fit into a network. In: settings, Dataset. Out: ReadyBackbone. Next: strategies.py.
+"""How pictures that are not square fit into a network. In: settings, Dataset. Out: ReadyBackbone. Next: start.py.
 
 A crop of the middle shows things larger; squashed, a picture is whole. Which is better the training pictures tell, by
 cross-validation of the classifier on the frozen network.
@@ -10,11 +10,12 @@ import hashlib
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.shapes import MANY_ELONGATED, share_elongated
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.features.embedding import Embedded, embed_pictures
+from tellapart.features.embedding import embed_some
 from tellapart.preprocessing import Fit, fitted
 from tellapart.runs.run import keep_pixels
 from tellapart.tasks.task import Task
@@ -29,37 +30,36 @@ _NOTHING_TO_GAIN = 2 * _WORTH  # nats that cropping loses at most where squashin
 _KIND = "fit"  # of what the cache keeps: the loss of a trial, float64
 
 
-def choose_fit(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone) -> ReadyBackbone:
-    """The backbone for pictures that fit as the settings say, or as training pictures prefer; the run's recipe keeps which.
+def choose_fit(
+    session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone | None
+) -> ReadyBackbone | None:
+    """The backbone for pictures that fit as the settings say, or as training pictures prefer; None where there is none.
 
+    The run's recipe keeps how they fit and by which range they are read: repeated, it asks nothing again.
     Raises: DataError, StorageError.
     """
     fit = session.run.settings.network.fit or _found(session, task, dataset, backbone)
-    keep_fit(session, fit)
-    return _with(backbone, fit, session)
-
-
-def keep_fit(session: TrainingSession, fit: Fit) -> None:
-    """Let the run's recipe say how pictures fit and by which range they are read: repeated, it asks nothing again."""
     session.run = keep_pixels(session.run, fit=fit, value_range=session.span)
+    return None if backbone is None else _with(backbone, fit, session)
 
 
 def _with(backbone: ReadyBackbone, fit: Fit, session: TrainingSession) -> ReadyBackbone:
     return replace(backbone, preprocessing=fitted(backbone.preprocessing, fit, session.span))
 
 
-def _found(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone) -> Fit:
+def _found(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone | None) -> Fit:
+    if backbone is None:
+        return "crop"
     settings, train = session.run.settings, dataset.rows["train"]
     examples = [dataset.examples[index] for index in dataset.indices[train].tolist()]
     share = share_elongated([(example.width, example.height) for example in examples])
     if settings.strategy != "auto" or settings.network.crop is not None or share <= MANY_ELONGATED:
         return "crop"
     # Rows are in the order of their contents, which is random.
-    left_out = train[max(_MOST, _MOST_A_CLASS * len(dataset.classes)) :].tolist()
-    tried = dataset.without(dict.fromkeys(left_out, "not tried"))
-    count, losses = len(tried.rows["train"]), dict[Fit, float]()
+    tried = train[: max(_MOST, _MOST_A_CLASS * len(dataset.classes))]
+    count, losses = len(tried), dict[Fit, float]()
     for fit in _TRIED:
-        loss = _loss(session, task, tried, _with(backbone, fit, session), fit)
+        loss = _loss(session, task, dataset, tried, _with(backbone, fit, session), fit)
         if loss is None:
             return "crop"
         losses[fit] = loss
@@ -84,16 +84,24 @@ def _found(session: TrainingSession, task: Task, dataset: Dataset, backbone: Rea
     return best
 
 
-def _loss(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone, fit: Fit) -> float | None:
-    """The log loss of the cross-validation over the training pictures; None where the task has none, or a picture fails."""
+def _loss(
+    session: TrainingSession,
+    task: Task,
+    dataset: Dataset,
+    tried: NDArray[np.int64],
+    backbone: ReadyBackbone,
+    fit: Fit,
+) -> float | None:
+    """The log loss of the cross-validation over the `tried` training pictures; None where the task has none, or one fails."""
     if task.quick is None:
         return None
-    train, key = dataset.rows["train"], _key(session, task, dataset, backbone)
+    key = _key(session, task, dataset, tried, backbone)
     known = session.cache.get_many(_KIND, [key]).get(key)
     if known is not None and len(known) == 8:
         return float(np.frombuffer(known)[0])
-    features = embed_pictures(
-        [dataset.pictures[row] for row in train],
+    found = embed_some(
+        dataset,
+        tried,
         backbone,
         session.device,
         session.cache,
@@ -101,21 +109,20 @@ def _loss(session: TrainingSession, task: Task, dataset: Dataset, backbone: Read
         title=f"Trying the fit {fit}",
         squares=None if session.early is None else session.early.squares,
     )
-    if features.problems:
+    if found is None:
         return None
-    vectors = np.zeros((len(dataset.pictures), backbone.embedding), dtype=np.float32)
-    vectors[train] = features.vectors
-    embedded = Embedded(backbone=backbone, vectors=vectors, computed=0, reused=features.reused, seconds=0.0, pace=None)
-    details = task.quick(session.run.settings, dataset, embedded).details
+    details = task.quick(session.run.settings, *found).details
     loss = min((float(trial["log_loss"]) for trial in details.get("trials", ())), default=None)
     if loss is not None:
         session.cache.put_many(_KIND, {key: np.float64(loss).tobytes()})
     return loss
 
 
-def _key(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone) -> str:
+def _key(
+    session: TrainingSession, task: Task, dataset: Dataset, tried: NDArray[np.int64], backbone: ReadyBackbone
+) -> str:
     """A digest of everything that a trial's loss depends on: a second training asks for it again."""
-    settings, train = session.run.settings, dataset.rows["train"]
+    settings = session.run.settings
     asked = (
         task.name,
         backbone.fingerprint,
@@ -126,8 +133,8 @@ def _key(session: TrainingSession, task: Task, dataset: Dataset, backbone: Ready
         settings.seed,
     )
     digest = hashlib.sha256(repr((*asked, settings.class_weights, dataset.classes)).encode())
-    for row in train.tolist():
+    for row in tried.tolist():
         digest.update(dataset.pictures[row].content_hash.encode())
-    digest.update(np.ascontiguousarray(dataset.targets[train]).tobytes())
-    digest.update(np.ascontiguousarray(dataset.groups[train]).tobytes())
+    digest.update(np.ascontiguousarray(dataset.targets[tried]).tobytes())
+    digest.update(np.ascontiguousarray(dataset.groups[tried]).tobytes())
     return digest.hexdigest()

@@ -28,7 +28,7 @@ from tellapart.workflows.learning.job import Job
 
 
 def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., None] | None = None) -> Fitted:
-    """Train `job.network` in place; it ends with the best weights, on the CPU, in evaluation mode.
+    """Train the job's network in place; it ends with the best weights, on the CPU, in evaluation mode.
 
     `log(event, **facts)` is told of every epoch. Raises: TrainingError, StorageError, SettingsError. Of several
     processes every one raises a TrainingError, after the same update, and no message between them is left open: process
@@ -39,14 +39,14 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
     advice = thread_advice(devices, available=cores())
     if advice and devices.main:
         reporter.warn(advice)
-    learner = task_of(job.task).learner(job, devices)
+    learner = task_of(job.task).learner(job.lesson, devices)
     with (
         contextlib.closing(_batches(job, devices)) as batches,
         _screen(job, batches.steps, reporter, log, devices) as screen,
     ):
         fitted = fit(
             _trainee(job, learner, batches, devices),
-            TrainingLimits(epochs=job.epochs, patience=job.loop.patience, deadline=job.deadline),
+            TrainingLimits(epochs=job.epochs, patience=job.lesson.loop.patience, deadline=job.deadline),
             devices=devices,
             listeners=Listeners(
                 on_start=screen.on_start,
@@ -56,16 +56,16 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
             ),
             saving=Saving(checkpoints=Checkpoints(job.folder / "checkpoints", fingerprint=job.fingerprint)),
         )
-    job.network.to("cpu").eval()
+    job.lesson.network.to("cpu").eval()
     return fitted
 
 
 def _batches(job: Job, devices: Devices) -> TrainingBatches:
-    loop = job.loop
+    loop = job.lesson.loop
     return TrainingBatches(
-        job.train,
-        job.train_targets,
-        rows=job.train_rows,
+        job.lesson.train,
+        job.lesson.train_targets,
+        rows=job.lesson.train_rows,
         batch_size=loop.pictures_at_once * loop.accumulate,
         seed=job.seed,
         sampling=loop.sampling,
@@ -77,9 +77,9 @@ def _batches(job: Job, devices: Devices) -> TrainingBatches:
 
 
 def _trainee(job: Job, learner: Learner, batches: TrainingBatches, devices: Devices) -> Trainee:
-    loop = job.loop
+    loop = job.lesson.loop
     optimizer = build_optimizer(
-        job.network.layer_groups(),
+        job.lesson.network.layer_groups(),
         name=loop.optimizer,
         learning_rate=job.learning_rate,
         head_learning_rate=loop.head_learning_rate,
@@ -97,7 +97,7 @@ def _trainee(job: Job, learner: Learner, batches: TrainingBatches, devices: Devi
         decay_rate=loop.decay_rate,
     )
     return Trainee(
-        network=job.network,
+        network=job.lesson.network,
         learner=learner,
         batches=batches,
         optimizer=optimizer,
@@ -171,9 +171,9 @@ def _screen(
 
 
 def _workers(job: Job, devices: Devices) -> int:
-    if job.loop.workers is not None:
-        return job.loop.workers
-    if isinstance(job.train, CachedViews) and job.train.store is not None:
+    if job.lesson.loop.workers is not None:
+        return job.lesson.loop.workers
+    if isinstance(job.lesson.train, CachedViews) and job.lesson.train.store is not None:
         return 0  # rows that are memory-mapped are read sooner than they would be sent
     return default_workers(devices)
 

@@ -23,11 +23,11 @@ from tellapart.workflows.learning.shrunk import shrink_splits
 def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepared: Prepared) -> Candidate | TooShort:
     """Train `prepared.network` in place. Raises: DataError, TrainingError, StorageError, SettingsError."""
     devices, reporter = session.join(), session.reporter
-    shrunk = shrink_splits(dataset, prepared.preprocessing, reporter)
-    planned = plan_training(session, task, dataset, shrunk, prepared)
+    shrunk = shrink_splits(session.run.settings, task, dataset, prepared, reporter)
+    planned = plan_training(session, task, shrunk.lesson, prepared, tested=len(dataset.rows["test"]))
     if isinstance(planned, TooShort):
         return planned
-    job = assemble_job(session, task, dataset, shrunk, prepared, planned)
+    job = assemble_job(session, task, shrunk, prepared, planned)
     send(job, devices)
     fitted = run_job(job, devices, reporter, session.run.log)
     if not fitted.best_epoch:

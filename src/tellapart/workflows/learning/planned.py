@@ -1,21 +1,19 @@
-"""How long a training may be. In: TrainingSession, Prepared. Out: Planned, also kept by the run, or TooShort. Next: assemble.py."""
+"""How long a training may be. In: Lesson, Prepared. Out: Planned, also kept by the run, or TooShort. Next: assemble.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from tellapart.data.dataset import Dataset
 from tellapart.evaluation.novelty import FIT_PICTURES
 from tellapart.runs.run import replan
+from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.task import Task
 from tellapart.training.learner import Learner
 from tellapart.training.planning import Plan, TooShort, plan, reserve_seconds
 from tellapart.training.timing import Speed, Trial, measure
-from tellapart.workflows.learning.rehearsal import Rehearsal, rehearse
 from tellapart.workflows.learning.session import TrainingSession
-from tellapart.workflows.learning.shrunk import ShrunkSplits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,22 +26,22 @@ class Planned:
 
 
 def plan_training(
-    session: TrainingSession, task: Task, dataset: Dataset, shrunk: ShrunkSplits, prepared: Prepared
+    session: TrainingSession, task: Task, lesson: Lesson, prepared: Prepared, *, tested: int
 ) -> Planned | TooShort:
     """Time the machine, and fill what is left of the budget; a run that was planned before goes on with that plan.
 
+    `tested`: the pictures of the test split, which the trained network must still look at.
     Raises: TrainingError, SettingsError, StorageError.
     """
     epochs = session.run.settings.loop.epochs if session.run.planned else None
     if epochs is not None and session.clock.left is None:
         return Planned(epochs=epochs, views=prepared.views or 0, deadline=None)
-    train, validation, test = (len(rows) for rows in dataset.rows.values())
+    train, validation = len(lesson.train_targets), len(lesson.validation_targets)
     with session.reporter.step("Timing the machine", 1) as advance:
-        lesson = rehearse(session.run.settings, dataset, shrunk, prepared)
         speed = _measure(session, prepared, task.learner(lesson, session.join()), lesson)
         advance(1)
     # A network that was just trained must still look at validation, test, and what novelty is fitted to.
-    scored = validation + test + min(train, FIT_PICTURES)
+    scored = validation + tested + min(train, FIT_PICTURES)
     reserve = reserve_seconds(scored=scored, seconds_picture=speed.deployed)
     if epochs is not None:
         # Whatever this machine's pace is today: the epochs that are finished count, and the deadline ends the rest.
@@ -60,7 +58,7 @@ def plan_training(
     return Planned(epochs=found.epochs, views=found.views, deadline=session.clock.deadline(reserve))
 
 
-def _measure(session: TrainingSession, prepared: Prepared, learner: Learner, lesson: Rehearsal) -> Speed:
+def _measure(session: TrainingSession, prepared: Prepared, learner: Learner, lesson: Lesson) -> Speed:
     settings = session.run.settings
     return measure(
         Trial(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tellapart.data.augment import build_augmentation, resolve
+from tellapart.data.augment import build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.errors import SettingsError
 from tellapart.preprocessing import fitted
 from tellapart.tasks.prepared import Prepared

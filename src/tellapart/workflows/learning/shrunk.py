@@ -1,12 +1,9 @@
-"""The pictures of a training as small squares, decoded once. In: Dataset. Out: ShrunkSplits. Next: rehearsal.py."""
+"""What a training reads: small squares, decoded once. In: Dataset, Prepared. Out: ShrunkSplits, with a Lesson. Next: planned.py."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
@@ -14,7 +11,12 @@ from tellapart.features.caching import row_limit_bytes
 from tellapart.features.shrink import ShrunkPictures, shrink, training_square
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Reporter, counted
+from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
+from tellapart.tasks.lesson import Lesson
+from tellapart.tasks.prepared import Prepared
+from tellapart.tasks.source import usable_rows
+from tellapart.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,9 +24,8 @@ class ShrunkSplits:
     """Train and validation pictures; rows are in the order of the pictures' contents."""
 
     train: ShrunkPictures  # with a margin around what the network sees, to vary pictures in
-    train_targets: NDArray[Any]
     validation: ShrunkPictures  # exactly what the network will see
-    validation_targets: NDArray[Any]
+    lesson: Lesson  # its sources give these pictures, wherever the network begins; the training's varied
 
     @property
     def contents(self) -> str:
@@ -35,8 +36,38 @@ class ShrunkSplits:
         return digest.hexdigest()
 
 
-def shrink_splits(dataset: Dataset, preprocessing: Preprocessing, reporter: Reporter) -> ShrunkSplits:
-    """Decode each train and validation picture once. Raises: DataError when a whole split has vanished; StorageError."""
+def shrink_splits(
+    settings: TrainSettings, task: Task, dataset: Dataset, prepared: Prepared, reporter: Reporter
+) -> ShrunkSplits:
+    """Decode each train and validation picture once, for the task to read them as it does.
+
+    Raises: DataError when a whole split has vanished; StorageError.
+    """
+    squares = _shrink(dataset, prepared.preprocessing, reporter)
+    train = task.source(dataset, "train", squares[0], augment=prepared.augment, seed=settings.seed)
+    validation = task.source(dataset, "validation", squares[1], augment=None, seed=settings.seed)
+    lesson = Lesson(
+        class_count=len(dataset.classes),
+        network=prepared.network,
+        start=prepared.start,
+        loop=settings.loop,
+        balanced=settings.class_weights == "balanced",
+        mixup=prepared.augment.augmentation.mixup,
+        cutmix=prepared.augment.augmentation.cutmix,
+        train=train,
+        train_targets=dataset.targets[dataset.rows["train"]],
+        train_rows=usable_rows(train),
+        validation=validation,
+        validation_targets=dataset.targets[dataset.rows["validation"]],
+        validation_rows=usable_rows(validation),
+    )
+    return ShrunkSplits(train=squares[0], validation=squares[1], lesson=lesson)
+
+
+def _shrink(
+    dataset: Dataset, preprocessing: Preprocessing, reporter: Reporter
+) -> tuple[ShrunkPictures, ShrunkPictures]:
+    """The train and the validation pictures as squares."""
     train, validation = dataset.rows["train"], dataset.rows["validation"]
     folder, limit = cache_folder(), row_limit_bytes()
     with reporter.step("Shrinking the pictures", len(train) + len(validation)) as advance:
@@ -64,9 +95,4 @@ def shrink_splits(dataset: Dataset, preprocessing: Preprocessing, reporter: Repo
             f"{len(made[0]):,} training pictures do not fit into the cache, so each epoch decodes the files anew. "
             "Raise TELLAPART_CACHE_GB, or free disk space."
         )
-    return ShrunkSplits(
-        train=made[0],
-        train_targets=dataset.targets[train],
-        validation=made[1],
-        validation_targets=dataset.targets[validation],
-    )
+    return made[0], made[1]

@@ -1,0 +1,245 @@
+"""Why a model finds a box. In: OpenRun, paths, which box. Out: Explanation, files. Next: explain_parts.py.
+
+The picture is shown to model.onnx through random masks (explanation/masking.py); the heat is drawn with the box, and measured as
+other heatmaps are, by how surely the box is still found.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.answering import Placement
+from tellapart.answers.items import expand, read_file
+from tellapart.answers.pictures import place as place_of
+from tellapart.answers.table import ANSWERINGS
+from tellapart.drawing.boxes import DrawnBox, Sides, draw_boxes
+from tellapart.drawing.explain_sheet import Panel, draw_explanation
+from tellapart.drawing.png import write_png
+from tellapart.errors import DataError, PictureError, SettingsError
+from tellapart.explanation.faithfulness import chance, faithfulness
+from tellapart.explanation.files import Files, choose_files
+from tellapart.explanation.laying import as_seen, onto
+from tellapart.explanation.masking import MASKS, BoxTarget, found_again, masked_heat
+from tellapart.explanation.overlay import overlay
+from tellapart.preprocessing import decode_for, prepare
+from tellapart.reporter import Reporter, counted
+from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
+from tellapart.runs.open import OpenRun
+from tellapart.runtime import BATCH, cores
+from tellapart.storage import own_folder, write_bytes
+
+METHOD = "masks"
+_SIDE = 448  # pixels, of an overlay
+_NO_BETTER = "The heatmap does no better than chance here: do not rely on it."
+_FOOT = (
+    "Deletion: how surely the box is found (its class's score times IoU), on average, while the hottest pixels are taken away; low "
+    "is good. Insertion: while they come back over a blurred picture; high is good. {chance}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Told:
+    """One box that the model tells of a picture."""
+
+    label: str
+    score: float
+    sides: Sides  # in pixels of the upright picture
+    number: int  # of its class
+
+
+def finds_boxes(opened: OpenRun) -> bool:
+    """Whether the model finds things, of which one can be explained."""
+    return "boxes" in opened.manifest.record.promised
+
+
+def explain_boxes(
+    opened: OpenRun,
+    pictures: Sequence[str],
+    *,
+    box: int,
+    methods: Sequence[str],
+    layer: str | None,
+    class_name: str | None,
+    out: Path | None,
+    force: bool,
+    reporter: Reporter,
+    tell: Callable[[Explained], None],
+) -> Explanation:
+    """Draw the heat of the `box`-th box of each picture, from 1, the most certain first; with `class_name` of that class.
+
+    A picture that cannot be read, or has no such box, is passed over with its reason. `tell` hears of each when it is done.
+    Raises: SettingsError, ModelFileError, DataError, StorageError.
+    """
+    _check(methods, layer)
+    if class_name is not None:
+        opened.class_index(class_name)
+    sources = list(expand(pictures))
+    if not sources:
+        raise DataError("there is no picture in the paths given. Name picture files, or folders that hold some.")
+    files = choose_files([source.path for source in sources], out, force=force)
+    explained = []
+    with reporter.step("Explaining", len(sources)) as advance:
+        for source, place in zip(sources, files, strict=True):
+            try:
+                explained.append(_explain_one(opened, source.path, place, box=box, class_name=class_name))
+            except PictureError as error:
+                explained.append(Explained(path=source.path, error=str(error)))
+            tell(explained[-1])
+            advance(1)
+    return Explanation(folder=files[0].folder, pictures=tuple(explained), skipped={})
+
+
+def _check(methods: Sequence[str], layer: str | None) -> None:
+    other = next((name for name in methods if name not in (METHOD, "all")), None)
+    if other is not None:
+        raise SettingsError(
+            f"--method {other} explains what a model says of a whole picture, and this one finds boxes. Leave --method out: a box "
+            "is explained by random masks."
+        )
+    if layer is not None:
+        raise SettingsError(f"--layer {layer} is given, but random masks look at no layer. Leave --layer out.")
+
+
+def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_name: str | None) -> Explained:
+    preprocessing = opened.preprocessing
+    decoded = decode_for(read_file(path), preprocessing, target=_SIDE)
+    image = prepare(decoded.image, preprocessing)
+    place = place_of(decoded.width, decoded.height, preprocessing)
+    told = _told(opened, image, place, class_name)
+    if box > len(told):
+        return Explained(path=path, error=_no_such_box(len(told), box, class_name))
+    chosen = told[box - 1]
+    target = BoxTarget(sides=_as_shares(chosen.sides, place), label=chosen.number)
+    began = time.monotonic()
+    heat = masked_heat(image, target, find=lambda images: _find(opened, images), background=opened.background)
+    seconds = time.monotonic() - began
+    large = as_seen(decoded.image, preprocessing, side=max(_SIDE, preprocessing.size))
+    others = [one for one in told if one is not chosen]
+    marked = [_drawn(one, place, large.shape, named=one is chosen) for one in (chosen, *others)]
+    laid = np.asarray(draw_boxes(overlay(large, onto(heat, decoded.image, preprocessing)), marked[:1]))
+    own_folder(files.folder)
+    write_png(files.overlay(METHOD), laid)
+    buffer = io.BytesIO()
+    np.save(buffer, heat, allow_pickle=False)
+    write_bytes(files.array(METHOD), buffer.getvalue())
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return found_again(_find(opened, images), target)[:, None]
+
+    random = chance(image, 0, predict=predict, background=opened.background)
+    measured = faithfulness(image, heat, 0, predict=predict, background=opened.background)
+    found = Explained(
+        path=path,
+        label=chosen.label,
+        probability=chosen.score,
+        named={one.label: max(other.score for other in told if other.label == one.label) for one in told},
+        target=chosen.label,
+        target_probability=chosen.score,
+        drawn=(
+            DrawnHeatmap(
+                method=METHOD,
+                overlay=files.overlay(METHOD),
+                array=files.array(METHOD),
+                faithfulness=measured,
+                seconds=seconds,
+                note=f"{MASKS} random masks" if heat.any() else "hiding any part of the picture changes nothing",
+            ),
+        ),
+        chance=random,
+        best=METHOD if measured.beats(random) else "",
+        sheet=files.sheet,
+        box=chosen.sides,
+        which=box,
+        boxes=len(told),
+    )
+    whole = np.asarray(draw_boxes(large, marked))
+    write_png(files.sheet, _sheet(found, whole, laid))
+    return found
+
+
+def _told(opened: OpenRun, image: NDArray[np.uint8], place: Placement, class_name: str | None) -> list[_Told]:
+    """The boxes that are told of a picture, the most certain first; with `class_name` those of that class."""
+    manifest = opened.manifest
+    answering = ANSWERINGS[manifest.task]
+    arrays = _find(opened, image[None])
+    (answer,) = answering.decide(arrays, [place], manifest.record, classes=manifest.classes)
+    return [
+        _Told(label=label, score=score, sides=sides, number=manifest.classes.index(label))
+        for label, score, sides in answer.told
+        if class_name in (None, label)
+    ]
+
+
+def _find(opened: OpenRun, images: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
+    """What the file finds in pictures uint8 [N, S, S, 3], on all cores."""
+    names = tuple(name for name in ("boxes", "scores", "labels") if name in opened.model.session.outputs)
+    parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+    with ThreadPoolExecutor(cores(), thread_name_prefix="explain") as pool:
+        found = list(pool.map(lambda part: opened.model.compute(part, names), parts))
+    return {name: np.concatenate([one[name] for one in found]) for name in names}
+
+
+def _no_such_box(count: int, wanted: int, class_name: str | None) -> str:
+    of_class = "" if class_name is None else f" of class {class_name}"
+    if not count:
+        return f"nothing{of_class} is found in it, so there is no box to explain"
+    return (
+        f"{counted(count, 'thing')}{of_class} {'is' if count == 1 else 'are'} found in it, so there is no box {wanted}"
+    )
+
+
+def _as_shares(sides: Sides, place: Placement) -> tuple[float, float, float, float]:
+    """Sides in pixels of the source as shares of the network's input: the inverse of `Placement.to_source`."""
+    across, down = place.right - place.left, place.bottom - place.top
+    left, top, right, bottom = sides
+    return (
+        (left - place.left) / across,
+        (top - place.top) / down,
+        (right - place.left) / across,
+        (bottom - place.top) / down,
+    )
+
+
+def _drawn(one: _Told, place: Placement, shape: tuple[int, ...], *, named: bool) -> DrawnBox:
+    """A box on `as_seen`, the part of the source that the network sees, of `shape` [H, W, 3]."""
+    low = max(place.left, 0.0), max(place.top, 0.0)
+    high = min(place.right, float(place.width)), min(place.bottom, float(place.height))
+    across, down = shape[1] / (high[0] - low[0]), shape[0] / (high[1] - low[1])
+    left, top, right, bottom = one.sides
+    return DrawnBox(
+        sides=((left - low[0]) * across, (top - low[1]) * down, (right - low[0]) * across, (bottom - low[1]) * down),
+        label=one.label,
+        number=one.number,
+        score=one.score,
+        named=named,
+    )
+
+
+def _sheet(found: Explained, whole: NDArray[np.uint8], laid: NDArray[np.uint8]) -> Any:
+    assert found.chance is not None
+    (drawn,) = found.drawn
+    measured = drawn.faithfulness
+    random = f"Random heatmaps reach {found.chance.deletion:.2f} and {found.chance.insertion:.2f} here."
+    return draw_explanation(
+        title=Path(found.path).name,
+        head=[found.said],
+        panels=[
+            Panel(title="What is found", picture=whole),
+            Panel(
+                title=f"What box {found.which} rests on",
+                picture=laid,
+                lines=(f"deletion {measured.deletion:.2f}   insertion {measured.insertion:.2f}", drawn.note),
+            ),
+        ],
+        thumbs=[],
+        foot=_FOOT.format(chance=random if found.best else f"{random} {_NO_BETTER}"),
+    )
