@@ -52,3 +52,13 @@ def test_the_parts_are_the_mean_and_what_the_singular_values_say() -> None:
     np.testing.assert_allclose(parts[0], values.mean(axis=0), atol=1e-3)
     main = np.linalg.svd(values - values.mean(axis=0))[2][:3]
     np.testing.assert_allclose(np.abs((parts[1:] / 32 * main).sum(axis=1)), 1.0, atol=1e-4)
+
+
+def test_how_much_a_set_has_in_common() -> None:
+    alike = find_template(reliefs(64))
+    assert alike.common > 0.8
+    assert alike.taken_alike
+    strangers = [np.random.default_rng(seed).integers(0, 256, (64, 64), dtype=np.uint8) for seed in range(32)]
+    assert find_template(strangers).common < 0.02
+    assert not find_template(strangers).taken_alike
+    assert not NOTHING.taken_alike

@@ -27,19 +27,30 @@ _EVEN = 32  # of them, the same for a mirror image; they decide about the cell
 _CELL = 400  # landmarks
 _MOST_IN_CELL = 4000  # that answer; what so many look like tells little
 _MOST_CELLS = 4096
-_PROBES = 2  # cells that are looked into for each landmark; three for every second landmark find less
 _SAMPLE = 2048
 _MOST_BITS = 56  # of 256 that may differ
 _REACH = 150.0  # squared distance in _DIMENSIONS of what differs in as many bits, mostly
 _MOST_CLOSE = 5  # answers of a cell to each landmark that asks
 _MOST_ANSWERS = 6  # to each in all, the nearest
 _HALF_AS_LIKELY = 4.0  # bits more that differ, and an answer gets half of the share
-_LEAST_VOTES = 1.5  # for the best pair of a picture
-_ENOUGH_VOTES = 2.0  # for any other
 _MOST_CANDIDATES = 10  # of a picture
 _MOST_PAIRS = 3  # in all, for each picture
 _BLOCK = 2048
 _GRAIN = 16.0  # int8 steps to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Effort:
+    """How hard to look, and what must come of it."""
+
+    asking: int  # one in so many landmarks asks
+    probes: int  # cells that are looked into for each of them
+    least_votes: float  # for the best pair of a picture
+    enough_votes: float  # for any other
+
+
+_QUICK = _Effort(asking=2, probes=3, least_votes=1.25, enough_votes=2.0)
+_THOROUGH = _Effort(asking=1, probes=2, least_votes=1.5, enough_votes=2.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,26 +62,29 @@ class Candidates:
     votes: NDArray[np.float64]  # [P]
 
 
-def find_candidates(pictures: Sequence[Landmarks], *, workers: int = 1) -> Candidates:
+def find_candidates(pictures: Sequence[Landmarks], *, thorough: bool = False, workers: int = 1) -> Candidates:
     """The pictures that each of N has most landmarks in common with: at most 10, and three times N in all. On `workers` threads.
+
+    `thorough` is for things that are taken alike, whose landmarks look like many: every one asks, for half as much time again.
 
     Work and memory grow with N until there are 4,096 cells (11,000 pictures), from there on with N squared / 11,000.
     """
+    effort = _THOROUGH if thorough else _QUICK
     counts = np.array([len(picture.descriptors) for picture in pictures], dtype=np.int64)
     if counts.sum() == 0:
-        return _best(np.zeros(0, dtype=np.int64), np.zeros(0), len(pictures))
+        return _best(np.zeros(0, dtype=np.int64), np.zeros(0), len(pictures), effort)
     owner = np.repeat(np.arange(len(pictures)), counts)
-    (asking, answering, mirror), share = _shares(pictures, owner, workers)
+    (asking, answering, mirror), share = _shares(pictures, owner, effort, workers)
     lower = owner[asking] < owner[answering]
     first, second = np.where(lower, asking, answering), np.where(lower, answering, asking)
     code = (owner[first] * len(pictures) + owner[second]) * 2 + mirror
     found, pair = np.unique(code, return_inverse=True)
     # Most pairs have one vote, of which nothing can come.
-    some = np.bincount(pair, share, minlength=len(found)) >= _LEAST_VOTES
+    some = np.bincount(pair, share, minlength=len(found)) >= effort.least_votes
     kept = some[pair]
     found, pair = found[some], (np.cumsum(some) - 1)[pair[kept]]
     alike = _alike(pictures, counts, first[kept], second[kept], mirror[kept] > 0, pair, share[kept])
-    return _best(found, agreeing_votes(alike, len(found)), len(pictures))
+    return _best(found, agreeing_votes(alike, len(found)), len(pictures), effort)
 
 
 def _alike(
@@ -92,9 +106,9 @@ def _alike(
     return Alike(pair=pair, first=shown, second=points[second], turned=turned % 256, share=share)
 
 
-def _best(found: _Rows, votes: NDArray[np.float64], number: int) -> Candidates:
+def _best(found: _Rows, votes: NDArray[np.float64], number: int, effort: _Effort) -> Candidates:
     """Of each pair the better of plain and mirrored; then of each picture the best pairs. `found` rises."""
-    found, votes = found[votes >= _LEAST_VOTES], votes[votes >= _LEAST_VOTES]
+    found, votes = found[votes >= effort.least_votes], votes[votes >= effort.least_votes]
     pair = found // 2
     order = np.lexsort((-votes, pair))
     order = order[np.r_[True, np.diff(pair[order]) > 0]] if len(order) else order
@@ -103,7 +117,7 @@ def _best(found: _Rows, votes: NDArray[np.float64], number: int) -> Candidates:
     most_votes = np.zeros(number)
     for rows in pairs.T:
         np.maximum.at(most_votes, rows, votes)
-    worth = (votes >= _ENOUGH_VOTES) | (votes >= most_votes[pairs].min(axis=1))
+    worth = (votes >= effort.enough_votes) | (votes >= most_votes[pairs].min(axis=1))
     found, votes, pairs = found[worth], votes[worth], pairs[worth]
     chosen = np.zeros(len(pairs), dtype=np.bool_)
     for rows in pairs.T:
@@ -115,9 +129,12 @@ def _best(found: _Rows, votes: NDArray[np.float64], number: int) -> Candidates:
     return Candidates(pairs=pairs[chosen], mirrored=(found[chosen] % 2).astype(np.bool_), votes=votes[chosen])
 
 
-def _shares(pictures: Sequence[Landmarks], owner: _Rows, workers: int) -> tuple[_Matches, NDArray[np.float64]]:
+def _shares(
+    pictures: Sequence[Landmarks], owner: _Rows, effort: _Effort, workers: int
+) -> tuple[_Matches, NDArray[np.float64]]:
     """Landmarks that ask and what looks like them in other pictures, and which part of a vote each of those gets."""
-    found = list(_matches(np.concatenate([picture.descriptors for picture in pictures]), workers))
+    # Where not every one asks: what A does not ask of B, B asks of A.
+    found = list(_matches(np.concatenate([picture.descriptors for picture in pictures]), effort, workers))
     asking, answering, least, mirror = (np.concatenate(column) for column in zip(*found, strict=True))
     other = owner[asking] != owner[answering]
     asking, answering, least, mirror = asking[other], answering[other], least[other], mirror[other]
@@ -132,17 +149,18 @@ def _shares(pictures: Sequence[Landmarks], owner: _Rows, workers: int) -> tuple[
     return (asking, codes // 2 % len(owner), codes % 2), share
 
 
-def _matches(bits: NDArray[np.uint8], workers: int) -> Iterator[tuple[_Rows, _Rows, _Rows, _Rows]]:
+def _matches(bits: NDArray[np.uint8], effort: _Effort, workers: int) -> Iterator[tuple[_Rows, _Rows, _Rows, _Rows]]:
     """Descriptions [n, 32] that ask, that answer, bits in which they differ, and whether one of the two is mirrored for that."""
     swapped = mirrored(bits)
+    asking = np.arange(0, len(bits), effort.asking)
     points, centres = _project(bits)
     cell = np.concatenate([part[:, 0] for part in _nearest(points, centres, 1, workers)])
     members = np.argsort(cell, kind="stable")
     starts = np.searchsorted(cell[members], np.arange(len(centres) + 1))
-    probes = np.concatenate(list(_nearest(points, centres, min(_PROBES, len(centres)), workers)))
+    probes = np.concatenate(list(_nearest(points[asking], centres, min(effort.probes, len(centres)), workers)))
     who = np.argsort(probes.ravel(), kind="stable")
     begins = np.searchsorted(probes.ravel()[who], np.arange(len(centres) + 1))
-    who = who // probes.shape[1]
+    who = asking[who // probes.shape[1]]
 
     def look(number: int) -> tuple[_Rows, _Rows, _Rows, _Rows]:
         inside, askers = members[starts[number] : starts[number + 1]], who[begins[number] : begins[number + 1]]
