@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,10 @@ from sklearn.datasets import load_digits
 
 from tellapart.data.examples import PictureFile
 from tellapart.data.inspection import inspect_all
+from tellapart.data.landmark_votes import Candidates
+from tellapart.data.landmarks import Landmarks
+from tellapart.data.template import NOTHING
+from tellapart.features import scene_search
 from tellapart.features.cache import Cache
 from tellapart.features.landmark_store import LandmarkStore
 from tellapart.features.scene_search import search
@@ -128,3 +134,21 @@ def test_strokes_of_one_figure_are_not_joined(tmp_path: Path, cache: Cache) -> N
     }
     with cache:
         assert search(saved(tmp_path, pictures), cache=cache, workers=2).pairs == ()
+
+
+@pytest.mark.parametrize("common", [0.1, 0.5])
+def test_of_what_is_taken_alike_every_landmark_asks(
+    common: float, tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    find = scene_search.find_candidates
+
+    def spied(listed: Sequence[Landmarks], *, thorough: bool, workers: int) -> Candidates:
+        asked.append(thorough)
+        return find(listed, thorough=thorough, workers=workers)
+
+    monkeypatch.setattr(scene_search, "find_template", lambda reliefs: replace(NOTHING, common=common))
+    monkeypatch.setattr(scene_search, "find_candidates", spied)
+    with cache:
+        assert len(search(saved(tmp_path, made()), cache=cache, workers=1).pairs) == 3
+    assert asked == [common > 0.15]
