@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tellapart.cli import augment, check, evaluate, train
-from tellapart.cli.reading import NAMES, read_options, reading_options
+from tellapart.cli.reading import NAMES, read_options, reading_options, told_arguments
 from tellapart.data.examples import ReadOptions
 from tellapart.runs.recipe import recipe_text
 from tellapart.runs.run import with_absolute_inputs
@@ -48,10 +48,12 @@ def test_every_command_that_reads_has_the_flags(command: click.Command) -> None:
 
 def test_flags_become_options() -> None:
     said: list[ReadOptions] = []
+    repeated: list[list[str]] = []
 
     @click.command()
     @reading_options
     def command(**flags: Any) -> None:
+        repeated.append(told_arguments({**flags, "value_range": "0:4095"}, "multilabel"))
         said.append(read_options(flags))
         assert not flags
 
@@ -59,6 +61,11 @@ def test_flags_become_options() -> None:
     assert CliRunner().invoke(command, [*line, "--label-separator", ";"]).exit_code == 0
     assert CliRunner().invoke(command, []).exit_code == 0
     assert said == [ReadOptions(separator=";", **TOLD), ReadOptions()]
+    assert repeated == [
+        ["--task", "multilabel", "--label-separator", ";", *line, "--range", "0:4095"],
+        ["--task", "multilabel", "--range", "0:4095"],
+    ]
+    assert told_arguments({}, None) == []
 
 
 def test_flags_of_train_become_a_recipe_that_reads_the_same(tmp_path: Path) -> None:

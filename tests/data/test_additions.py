@@ -336,5 +336,6 @@ def test_sets_of_classes_are_added_and_correct_whole_sets(tmp_path: Path) -> Non
     assert labels(found.listing) == {"0.png": "a|b", "1.png": "a", "2.png": "", "3.png": "b", "new.png": ""}
     assert found.listing.entries[1].train_target == ClassNames(("b",))
     assert (found.added, found.unchanged, found.relabelled) == (1, 1, (tmp_path / "data" / "1.png",))
+    assert add_pictures(read_label_sets(table), folder, ";").entries == listing.entries  # the server writes |
     with pytest.raises(DataError, match="give the label 'c', which is none of the classes"):
         add_pictures(read_label_sets(table), corrections(folder, {"new.png": "a|?c"}))

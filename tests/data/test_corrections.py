@@ -232,6 +232,16 @@ def test_sets_are_corrected_by_columns_and_with_another_separator(tmp_path: Path
     assert [entry.target.text for entry in corrected.listing.entries][:2] == ["x|y", "x|z"]
 
 
+@pytest.mark.parametrize("separator", [";", ",", " "])
+def test_our_own_table_is_read_whatever_stands_between_names_in_the_data_set(tmp_path: Path, separator: str) -> None:
+    listing = sets(tmp_path)
+    text = "path,label\na.png,z\nb.png,x|z\nd.png,\n"
+    corrected = correct(listing, write(tmp_path, text), separator)
+    assert [entry.target.text for entry in corrected.listing.entries] == ["z", "x|z", "z", ""]
+    with pytest.raises(DataError, match=r"give the label 'x\|y', in row 2"):  # both in one table
+        correct(listing, write(tmp_path, "path,labels\na.png,x|y\nb.png,x;z\n"), ";")
+
+
 def test_a_class_may_be_called_as_what_leaves_a_picture_out(tmp_path: Path) -> None:
     listing = sets(tmp_path, "path,labels\na.png,x|-\nb.png,x\n")
     corrected = correct(listing, write(tmp_path, "path,labels\nb.png,-\n"))

@@ -171,6 +171,22 @@ def test_what_is_refused_leaves_nothing(
     assert {path.name for path in folder.iterdir()} == {".lock", ".tellapart"}
 
 
+def test_a_field_that_comes_twice_is_refused(server: Running, folder: Path) -> None:
+    boundary = "b0undary"
+    parts = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in (("model", "single"), ("label", "blue"), ("label", "green"))
+    )
+    picture = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="1.png"\r\n\r\n'
+    body = parts.encode() + picture.encode() + png((1, 2, 3)) + f"\r\n--{boundary}--\r\n".encode()
+    answer = server.post("/corrections", body, Content_Type=f"multipart/form-data; boundary={boundary}")
+    assert answer.status == 400
+    assert answer.json["error"] == (
+        "the form has the field 'label' twice; a field is sent once. Put all of it into one, as in docs/serving.md."
+    )
+    assert {path.name for path in folder.iterdir()} == {".lock", ".tellapart"}
+
+
 def test_only_a_form_and_only_from_here(server: Running, folder: Path) -> None:
     answer = server.post("/corrections", png((1, 2, 3)), Content_Type="image/png")
     assert "a correction is a form. Send multipart/form-data" in answer.json["error"]

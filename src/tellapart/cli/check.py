@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.reading import range_option, read_options, reading_options
+from tellapart.cli.reading import range_option, read_options, reading_options, told_arguments
 from tellapart.cli.tasks import READ_TASKS, TASK_HELP
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def command(
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
+    told = told_arguments(flags, task)
     options = read_options(flags, task=task)
     given = {name: value for name, value in flags.items() if value is not None}
     _check_flags({**given, **({"out": out} if out else {})}, labels=labels)
@@ -113,7 +114,7 @@ def command(
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
     lines = [] if as_json else _lines(examined, record, quiet=quiet)
     if doubtful and not as_json:
-        lines += _doubts(record["labels"], pictures, out, examined.listing.task)
+        lines += _doubts(record["labels"], pictures, out, examined.listing.task, told=told)
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
     if strict:
         check_strict(examined.audit)
@@ -210,7 +211,7 @@ def _inside(path: str, source: str) -> str:
     return path.removeprefix(f"{source.rstrip(os.sep)}{os.sep}")
 
 
-def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: TaskName) -> list[str]:
+def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: TaskName, *, told: list[str]) -> list[str]:
     """The doubtful labels as a short table, and what to do with them."""
     from tellapart.data.readers import READERS
 
@@ -235,7 +236,7 @@ def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: Task
     if cells is not None:
         lines += [
             f"correct it    change its column `label` where it is wrong; {cells.hint}",
-            f"then          {shlex.join(['tellapart', 'train', str(pictures), '--labels', str(out)])}",
+            f"then          {shlex.join(['tellapart', 'train', str(pictures), *told, '--labels', str(out)])}",
         ]
     return lines
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,6 +71,17 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def told_arguments(flags: Mapping[str, Any], task: TaskName | None) -> list[str]:
+    """How a data set was said to be read, as arguments for the next command on it. `flags` are those that `read_options` takes."""
+    names = {"label_separator": "--label-separator", **{name: f"--{name.replace('_', '-')}" for name in NAMES}}
+    told = [] if task is None else ["--task", task]
+    for name, flag in {**names, "value_range": "--range"}.items():
+        value = flags.get(name)
+        if value:
+            told += [flag] if value is True else [flag, str(value)]
+    return told
 
 
 def read_options(flags: dict[str, Any], *, task: TaskName | None = None) -> ReadOptions:

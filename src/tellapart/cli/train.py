@@ -43,7 +43,8 @@ Examples:
     "--labels",
     type=click.Path(),
     help="A CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it; an empty label "
-    "leaves the picture out. Or a folder of `tellapart serve --corrections`: its pictures are trained on as well.",
+    "leaves the picture out (where pictures have several classes - does, and an empty one is none of them). Or a folder of "
+    "`tellapart serve --corrections`: its pictures are trained on as well.",
 )
 @click.option("--task", type=click.Choice(READ_TASKS), help=TASK_HELP)
 @reading_options

@@ -81,6 +81,18 @@ def set_rows(cells: Cells, separator: str | None = None) -> SetRows:
     return _from_cells(cells, column, separator)
 
 
+def written_here(cells: Cells, separator: str | None) -> str | None:
+    """The separator of a table of corrections: the usual one where only that is in it, as in those that tellapart writes itself."""
+    names = [name.casefold() for name in cells.header]
+    column = next((place for place, name in enumerate(names) if name in ("labels", "label")), None)
+    if column is None or separator in (None, SEPARATOR):
+        return separator
+    values = [row[column] for _, row in cells.rows()]
+    usual = any(SEPARATOR in value for value in values)
+    # A blank is in many names; as a separator it counts only where the usual one is nowhere.
+    return None if usual and (separator == " " or not any(separator in value for value in values)) else separator
+
+
 def class_columns(cells: Cells) -> ClassColumns:
     """Which columns hold 0 and 1 alone, and whether one holds other things beside them. Raises: DataError."""
     places: dict[str, int] = {}

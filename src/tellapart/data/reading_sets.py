@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tellapart.data.cells import Cells
 from tellapart.data.conflicts import LabelConflict, label_conflicts
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing, ReadOptions
 from tellapart.data.label_sets import count_sets, disagree, set_notes, set_warnings
-from tellapart.data.multilabel_table import class_columns, list_label_sets, read_label_sets, set_rows
+from tellapart.data.multilabel_table import class_columns, list_label_sets, set_rows, written_here
 from tellapart.data.reader import CorrectionCells, OwnCounts, TaskReader
 from tellapart.data.reading_classes import CLASS_READER
-from tellapart.data.table import TableRow
+from tellapart.data.table import TableRow, read_cells
 from tellapart.data.targets import ClassNames, Target
 
 LEAVE_OUT = "-"  # in a cell of corrections, where nothing means none of the classes
@@ -63,7 +64,14 @@ def _count(listing: Listing, inspections: Sequence[Inspection], groups: Sequence
 
 
 def _corrected_rows(cells: Cells, separator: str | None) -> Sequence[TableRow]:
-    return set_rows(cells, separator).rows
+    return set_rows(cells, written_here(cells, separator)).rows
+
+
+def _added(path: Path, separator: str | None) -> Listing:
+    """The pictures that a table of corrections adds. Raises: DataError, StorageError."""
+    ignored: Counter[str] = Counter()
+    cells = read_cells(path, ignored)
+    return list_label_sets(cells, ignored, written_here(cells, separator))
 
 
 def _corrected(rows: Sequence[TableRow], listing: Listing) -> list[Target | None]:
@@ -86,7 +94,7 @@ LABEL_SET_READER = TaskReader(
     corrections=CorrectionCells(
         rows=_corrected_rows,
         targets=_corrected,
-        added=read_label_sets,
+        added=_added,
         leave_out=f"An empty cell is none of them; {LEAVE_OUT} leaves the picture out.",
         hint=f"{LEAVE_OUT} leaves the picture out, empty is none of the classes",
     ),

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
@@ -141,7 +141,7 @@ def _no_constant(name: str) -> Any:
 
 
 async def read_form(body: bytes, request: Request) -> tuple[list[File], dict[str, str]]:
-    """The files of a multipart body, and its fields by name, of equal names the last. Raises: Refusal."""
+    """The files of a multipart body, and its fields by name, each once. Raises: Refusal."""
     if len(body) <= _LARGE:
         return await _read_form(body, request)
     # Nothing in it waits, as all of the body is here; it needs a loop only by name.
@@ -160,14 +160,24 @@ async def _read_form(body: bytes, request: Request) -> tuple[list[File], dict[st
                 f"the form has more than {MAX_PARTS:,} files or fields, as many as are taken. Send several requests."
             ) from None
         raise Refusal(f"the multipart body cannot be read ({str(error)[:120]}). Send it again.") from None
+    try:
+        return await _taken(form)
+    finally:
+        await form.close()
+
+
+async def _taken(form: FormData) -> tuple[list[File], dict[str, str]]:
     files: list[File] = []
     fields: dict[str, str] = {}
     for name, part in form.multi_items():
         if isinstance(part, UploadFile):
             files.append(File(name=part.filename or "", data=await part.read()))
+        elif name in fields:
+            raise Refusal(
+                f"the form has the field {name[:60]!r} twice; a field is sent once. Put all of it into one, as in docs/serving.md."
+            )
         else:
             fields[name] = part
-    await form.close()
     return files, fields
 
 
