@@ -1,7 +1,7 @@
 """A backbone made ready to run. In: a timm name. Out: Backbone files in the cache. Next: engine.py.
 
 An embedded network is assembled from its kept graph in a moment (models/assembling.py), in a thread. Any other, and one whose
-graph does not fit the installed weights, is exported with PyTorch in a process of its own (models/export.py). Both happen
+kept graph is damaged or of other weights, is exported with PyTorch in a process of its own (models/export.py). Both happen
 while the audit reads pictures; the result is kept in the cache folder, checked by SHA-256, and made again if anything is
 missing or altered.
 """
