@@ -209,7 +209,7 @@ def test_what_may_be_wrong_is_a_table_for_a_person(tmp_path: Path) -> None:
         "outliers": [],
         "ambiguous": [],
     }
-    lines = _doubts(record, Path("pictures"), tmp_path / "l.csv", "detection")
+    lines = _doubts(record, Path("pictures"), tmp_path / "l.csv", "detection", told=["--task", "detection"])
     assert lines[1:5] == [
         "Boxes: 4 boxes judged.",
         "",
@@ -219,5 +219,6 @@ def test_what_may_be_wrong_is_a_table_for_a_person(tmp_path: Path) -> None:
     assert lines[5] == f"  {'a.png':<44}{'cat missing':<60}{'0.912':>7}"
     assert lines[15] == f"  ... and 2 more; {tmp_path / 'l.csv'} has all"
     assert lines[-2].endswith("where it is wrong; empty leaves the picture out, [] is a picture without boxes")
-    nothing = _doubts({**record, "wrong": []}, Path("pictures"), None, "detection")
+    assert lines[-1] == f"then          tellapart train pictures --task detection --labels {tmp_path / 'l.csv'}"
+    nothing = _doubts({**record, "wrong": []}, Path("pictures"), None, "detection", told=[])
     assert nothing == ["", "Boxes: 4 boxes judged.", "No box is doubtful."]
