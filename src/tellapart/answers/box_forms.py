@@ -10,8 +10,8 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Protocol, runtime_checkable
-from xml.sax.saxutils import escape
 
 _DECIMALS = 2  # of a pixel
 _SHARES = 7  # decimals of a share of a picture's side: a hundredth of a pixel in 100,000
@@ -160,7 +160,7 @@ def _sides(box: PageBox) -> tuple[float, float, float, float]:
 
 
 def _text(text: str) -> str:
-    return escape(text.translate(_UNWRITTEN).encode("utf-8", "replace").decode())
+    return escape(text.translate(_UNWRITTEN).encode("utf-8", "replace").decode(), quote=False)
 
 
 FORMS: Mapping[str, BoxFormat] = {
