@@ -141,7 +141,7 @@ def _v2(plan: dict[str, Any], data: bytes) -> bytes:
 def _grpc(plan: dict[str, Any], data: bytes) -> bytes:
     from tellapart.serving import protobuf
 
-    request = protobuf.read_service("open_inference.proto").methods["ModelInfer"][0]
+    request = protobuf.read_service("open_inference.proto", "GRPCInferenceService").methods["ModelInfer"][0]
     built: bytes = request(
         model_name=plan["model"],
         inputs=[{"name": "image", "datatype": "BYTES", "shape": plan["shape"]}],
