@@ -85,7 +85,7 @@ class Deep:
 
 
 def check_numbers(values: NDArray[np.generic]) -> Span:
-    """The lowest and the highest value. Raises: PictureError where there are values that are not numbers."""
+    """The lowest and the highest of values of any shape. Raises: PictureError where there are values that are not numbers."""
     low, high = float(values.min()), float(values.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise PictureError("it holds values that are not numbers")

@@ -48,7 +48,10 @@ class Raw:
 
 
 def read_dicom(data: bytes, check: CheckPixels) -> Raw:
-    """The first frame of a DICOM file, by the window that it tells. Raises: PictureError; what pydicom raises."""
+    """The first frame of a DICOM file, by the window that it tells: grey or RGB.
+
+    Raises: PictureError; what pydicom raises.
+    """
     pydicom = load_reader(DICOM)
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # odd dates are no matter of pixels
@@ -103,7 +106,10 @@ def _first(value: Any) -> Any:
 
 
 def read_tiff(data: bytes, check: CheckPixels) -> Raw:
-    """The first page of a TIFF, of many bands the first three. Raises: PictureError; what tifffile raises of a damaged one."""
+    """The first page of a TIFF: grey or RGB, of many bands the first three.
+
+    Raises: PictureError; what tifffile raises of a damaged one.
+    """
     tifffile = load_reader(TIFF)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it tells the screen of every oddity in a file
     with tifffile.TiffFile(io.BytesIO(data)) as file:

@@ -175,6 +175,10 @@ def _about_splits(source: Path, splits: list[SplitFolder], given: set[Split | No
 
 
 def open_tree(source: Path, encoding: str | None, ignored: Counter[str]) -> tuple[Tree, Folder, tuple[str, ...]]:
+    """A folder or an archive, its top, and what is to be told; what an archive holds beside files is counted in `ignored`.
+
+    Raises: DataError where there is none, or it may not be read; what reading an archive raises.
+    """
     if is_archive(source):
         tree = ArchiveTree(source, encoding)
         ignored.update(tree.ignored)

@@ -94,7 +94,7 @@ def initialiser(source: Source, tensors: Mapping[str, NDArray[Any]]) -> NDArray[
 
 
 def digest_of(values: Iterable[NDArray[Any]]) -> str:
-    """The SHA-256 of all of them, one after another."""
+    """The SHA-256, 64 hex digits, of the bytes of arrays of any shape, row by row, one array after another."""
     found = hashlib.sha256()
     for value in values:
         found.update(np.ascontiguousarray(value).tobytes())

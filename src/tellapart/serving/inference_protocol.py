@@ -112,6 +112,7 @@ class _InferenceEndpoints:
         return SafeJSON({"model_stats": model_statistics(self._service.repository, **_named(request))})
 
     async def index(self, request: Request) -> Response:
+        """Every version of every model and its state; with `ready` those alone that answer. Raises: Refusal."""
         body = await read_body(request, self._limits)
         only_ready = (await read_aside(read_json, body)).get("ready", False) if body.strip() else False
         if not isinstance(only_ready, bool):

@@ -72,7 +72,10 @@ class ColumnFile:
                 row += 1
 
     def picture(self, row: int) -> bytes:
-        """The bytes of the picture in a row. Raises: PictureError where there is none."""
+        """The bytes of the picture in a row.
+
+        Raises: PictureError where there are none, FileNotFoundError where there is no such row.
+        """
         if not 0 <= row < self.rows or len(self.pictures) != 1:
             raise FileNotFoundError(errno.ENOENT, "the table has no such row")
         part = bisect.bisect_right(self._starts, row) - 1
