@@ -55,6 +55,13 @@ class Dataset:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", {split: self._ordered(split) for split in SPLITS})
 
+    @property
+    def clean_test(self) -> NDArray[np.int64]:
+        """The test split's rows without those that have a copy in another split; all of them where that leaves none."""
+        test = self.rows["test"]
+        clean = test[~self.leaked[test]]
+        return clean if len(clean) else test
+
     def _ordered(self, split: Split) -> NDArray[np.int64]:
         chosen = np.flatnonzero(self.splits == split)
         examples = [self.examples[self.indices[row]] for row in chosen]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tellapart.evaluation.novelty import fit_novelty
-from tellapart.tasks.multilabel.abstaining import cluster, learn_to_abstain, measure
+from tellapart.evaluation.unlike import measure_known
+from tellapart.tasks.multilabel.abstaining import cluster, learn_to_abstain
 from tellapart.tasks.multilabel.candidates import validate
 
 
@@ -61,8 +62,8 @@ def test_too_few_validation_pictures_give_a_warning(make: Callable[..., Any]) ->
 def test_groups_make_the_interval_no_narrower() -> None:
     novelty = np.repeat(np.arange(20.0), 5)
     facts = {"coverage": 0.9, "calibrated_on": 50, "seed": 0}
-    alone = measure(novelty, 14.5, groups=None, **facts)["known"]
-    together = measure(novelty, 14.5, groups=np.repeat(np.arange(20), 5), **facts)["known"]
+    alone = measure_known(novelty, 14.5, groups=None, **facts)["known"]
+    together = measure_known(novelty, 14.5, groups=np.repeat(np.arange(20), 5), **facts)["known"]
     assert alone["value"] == together["value"] == 0.75
     assert together["high"] - together["low"] > 1.5 * (alone["high"] - alone["low"])
 

@@ -72,9 +72,7 @@ def learn_to_abstain(winner: Validated[LinearCandidate], dataset: Dataset, *, co
     """Fit, calibrate and measure. `coverage` is in (0, 1). Raises: DataError when a picture can no longer be read."""
     candidate = winner.candidate
     calibration: ClassCalibration = winner.calibration
-    train, validation, test = (dataset.rows[split] for split in ("train", "validation", "test"))
-    clean = test[~dataset.leaked[test]]
-    test = clean if len(clean) else test
+    train, validation, test = dataset.rows["train"], dataset.rows["validation"], dataset.clean_test
     train = train[choose_pictures(dataset.targets[train], seed=seed)]
     novelty = fit_novelty(candidate.last_layer(train), dataset.targets[train])
     thresholds = find_thresholds(

@@ -12,9 +12,10 @@ from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
 from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Choice
+from tellapart.evaluation.unlike import Unlike
 from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.detection.abstaining import BoxAbstention, learn_to_abstain, warnings_of
+from tellapart.tasks.detection.abstaining import learn_to_abstain, warnings_of
 from tellapart.tasks.detection.candidates import EMBEDDING, DetectorCandidate, answered, decoded, matches_of, truths
 from tellapart.tasks.detection.deciding import Decided, decide
 from tellapart.tasks.detection.evaluating import box_row
@@ -65,7 +66,7 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
     )
 
 
-def record_of(decided: Decided, *, calibrated_on: int, abstention: BoxAbstention | None = None) -> DetectionRecord:
+def record_of(decided: Decided, *, calibrated_on: int, abstention: Unlike | None = None) -> DetectionRecord:
     """What the manifest keeps of how boxes are decided; `calibrated_on` counts validation pictures."""
     return DetectionRecord(
         scales=tuple(decided.scales.tolist()),
@@ -115,7 +116,7 @@ def _expected(
     }
 
 
-def _expected_novelty(abstention: BoxAbstention | None) -> dict[str, Expected]:
+def _expected_novelty(abstention: Unlike | None) -> dict[str, Expected]:
     """What the file must make of its own embeddings."""
     if abstention is None:
         return {}
@@ -131,6 +132,6 @@ def _expected_novelty(abstention: BoxAbstention | None) -> dict[str, Expected]:
 
 def export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifest) -> bytes:
     """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
-    abstention: BoxAbstention | None = tested.details
+    abstention: Unlike | None = tested.details
     arrays = None if abstention is None else abstention.novelty.arrays()
     return assemble(choice.winner.candidate.backbone.network, manifest, novelty=arrays)

@@ -16,9 +16,10 @@ from tellapart.data.examples import Entry, Example
 from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.platt import sigmoid
+from tellapart.evaluation.unlike import Unlike, measure_known
 from tellapart.runs.writing import Tested, expected_of, with_and_without
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.multilabel.abstaining import MultilabelAbstention, learn_to_abstain, measure
+from tellapart.tasks.multilabel.abstaining import learn_to_abstain
 from tellapart.tasks.multilabel.calibration import MultilabelCalibration
 from tellapart.tasks.multilabel.candidates import draw_lines
 from tellapart.tasks.multilabel.scoring import HEADLINE, evaluate, most_common_set
@@ -76,7 +77,7 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
 
 
 def _record(
-    calibration: MultilabelCalibration, lines: ClassThresholds, abstention: MultilabelAbstention, validation: int
+    calibration: MultilabelCalibration, lines: ClassThresholds, abstention: Unlike, validation: int
 ) -> MultilabelRecord:
     return MultilabelRecord(
         scales=tuple(calibration.scales.tolist()),
@@ -90,7 +91,7 @@ def _record(
 
 
 def _beside(
-    abstention: MultilabelAbstention, lines: ClassThresholds, common: Sequence[str], facts: Mapping[str, Any]
+    abstention: Unlike, lines: ClassThresholds, common: Sequence[str], facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The task's own entries of metrics.json."""
     return {
@@ -147,7 +148,7 @@ def score(
         groups=groups,
         seed=seed,
     )
-    found["abstention"] = measure(
+    found["abstention"] = measure_known(
         novelty, record.novelty_threshold, coverage=None, calibrated_on=record.calibrated_on, groups=groups, seed=seed
     )
     return found
