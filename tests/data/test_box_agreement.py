@@ -7,7 +7,8 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from tellapart.data.box_agreement import Annotation, boxes_disagree, in_words, overlaps
+from tellapart.answers.boxes import overlaps
+from tellapart.data.box_agreement import Annotation, boxes_disagree, in_words
 from tellapart.data.targets import Box, Boxes
 
 

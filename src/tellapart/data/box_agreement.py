@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.boxes import overlaps
 from tellapart.data.conflicts import LabelConflict, clusters
 from tellapart.data.examples import Entry, Inspection
 from tellapart.data.targets import Box, Boxes
@@ -69,15 +70,6 @@ def in_words(boxes: Boxes) -> str:
     """How many of each class: 2 dog, 1 cat; none."""
     counts = Counter(box.label for box in boxes.boxes)
     return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())) or "none"
-
-
-def overlaps(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of boxes [M, 4] and [N, 4] (left, top, right, bottom), [M, N] in [0, 1]; areas above 0."""
-    left_top = np.maximum(ones[:, None, :2], others[None, :, :2])
-    right_bottom = np.minimum(ones[:, None, 2:], others[None, :, 2:])
-    both = np.prod(np.clip(right_bottom - left_top, 0, None), axis=2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (ones, others)]
-    return np.asarray(both / (areas[0][:, None] + areas[1][None, :] - both))
 
 
 def _agree(one: Annotation, other: Annotation) -> bool:

@@ -8,6 +8,7 @@ Shapes: N pictures, S side of the picture, M masks, D boxes or places of a pictu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.answers.boxes import overlaps
 from tellapart.runtime import BATCH
 
 # uint8 [N, S, S, 3] -> `boxes` [N, D, 4], `scores` [N, D] with `labels` [N, D], or [N, D, K] without.
@@ -62,7 +64,8 @@ def masked_heat(
     shown_weight, hidden_weight = np.zeros((side, side)), np.zeros((side, side))
     plain = np.broadcast_to(background, image.shape).astype(np.float32)
     picture = image.astype(np.float32)
-    for part in _in_parts(random_masks(masks, side, target.cells, seed=seed), _TOGETHER * BATCH):
+    drawn = random_masks(masks, side, target.cells, seed=seed)
+    while part := list(itertools.islice(drawn, _TOGETHER * BATCH)):
         seen = np.stack(part)
         mixed = np.rint(plain + seen[..., None] * (picture - plain)).astype(np.uint8)
         weights = found_again(find(mixed), target).astype(np.float64)
@@ -83,7 +86,8 @@ def found_again(outputs: Mapping[str, NDArray[Any]], target: BoxTarget) -> NDArr
     own = scores[..., target.label] if labels is None else np.where(labels == target.label, scores, 0)
     if not own.shape[1]:
         return np.zeros(len(own), dtype=np.float32)
-    return np.asarray((own * _overlaps(boxes, np.array(target.sides))).max(axis=1), dtype=np.float32)
+    with_it = overlaps(boxes.reshape(-1, 4), np.array([target.sides])).reshape(own.shape)
+    return np.asarray((own * with_it).max(axis=1), dtype=np.float32)
 
 
 def random_masks(count: int, side: int, cells: int, *, seed: int) -> Iterator[NDArray[np.float32]]:
@@ -96,22 +100,3 @@ def random_masks(count: int, side: int, cells: int, *, seed: int) -> Iterator[ND
         large = np.asarray(Image.fromarray(grid).resize((whole, whole), Image.Resampling.BILINEAR))
         top, left = generator.integers(0, cell, 2).tolist()
         yield large[top : top + side, left : left + side]
-
-
-def _in_parts(masks: Iterator[NDArray[np.float32]], most: int) -> Iterator[list[NDArray[np.float32]]]:
-    part: list[NDArray[np.float32]] = []
-    for mask in masks:
-        part.append(mask)
-        if len(part) == most:
-            yield part
-            part = []
-    if part:
-        yield part
-
-
-def _overlaps(boxes: NDArray[np.floating], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of boxes [N, D, 4] with one other [4]: [N, D]."""
-    low, high = np.maximum(boxes[..., :2], other[:2]), np.minimum(boxes[..., 2:], other[2:])
-    common = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = np.prod(np.maximum(boxes[..., 2:] - boxes[..., :2], 0), axis=-1) + np.prod(other[2:] - other[:2])
-    return np.asarray(common / np.maximum(areas - common, 1e-12))
