@@ -14,13 +14,13 @@ from tellapart.data.dataset import split_examples
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.folder import scan
 from tellapart.data.inspection import inspect_all
-from tellapart.data.multilabel_table import read_label_sets
 from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, ClassNames
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.workflows.learning.examine import examine
+from tests.data.set_tables import read_label_sets
 
 
 class Heard:

@@ -14,10 +14,10 @@ from tellapart.data.examples import Example, Listing, ReadOptions
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.folder import scan
 from tellapart.data.listing import read_listing
-from tellapart.data.multilabel_table import read_label_sets
 from tellapart.data.table import read_table
 from tellapart.data.targets import ClassName, ClassNames
 from tellapart.errors import DataError, StorageError
+from tests.data.set_tables import read_label_sets
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tellapart.data.examples import Listing
-from tellapart.data.multilabel_table import read_label_sets
 from tellapart.data.targets import ClassNames
 from tellapart.errors import DataError
+from tests.data.set_tables import read_label_sets
 
 
 def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tellapart.data.cells import Cells, named_rows
 from tellapart.data.columns import NOT_READ
 from tellapart.data.examples import Listing
-from tellapart.data.table import TableRow, columns_of, make_listing, read_cells, rows_with
+from tellapart.data.table import TableRow, columns_of, make_listing, rows_with
 from tellapart.data.targets import SEPARATOR, ClassNames
 from tellapart.errors import DataError
 
@@ -48,17 +48,8 @@ class ClassColumns:
     )  # of a column with other things beside them: its name, a row's number, the cell
 
 
-def read_label_sets(path: Path, separator: str | None = None) -> Listing:
-    """List the files that a table names, sorted by path, each with its set of classes.
-
-    Raises: DataError with row numbers where the table breaks a rule; StorageError if it cannot be read.
-    """
-    ignored: Counter[str] = Counter()
-    return list_label_sets(read_cells(path, ignored), ignored, separator)
-
-
 def list_label_sets(cells: Cells, ignored: Counter[str], separator: str | None = None) -> Listing:
-    """The same of a table that is open already. Raises: DataError as `read_label_sets`."""
+    """List what the rows of an open table say, sorted by path, each with its set. Raises: DataError with row numbers."""
     found = set_rows(cells, separator)
     return make_listing(
         cells,
