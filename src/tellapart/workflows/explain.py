@@ -8,19 +8,20 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.answers.items import expand, read_file
+from tellapart.answers.items import read_file
 from tellapart.answers.table import ANSWERINGS
 from tellapart.drawing.explain_sheet import Panel, Strip, Thumb, draw_explanation
 from tellapart.drawing.png import write_png
-from tellapart.errors import BackboneError, DataError, MissingExtra, ModelFileError, PictureError, SettingsError
+from tellapart.errors import BackboneError, MissingExtra, ModelFileError, PictureError, SettingsError
 from tellapart.explanation.faithfulness import chance, faithfulness
-from tellapart.explanation.files import Files, choose_files
+from tellapart.explanation.files import Files
 from tellapart.explanation.laying import as_seen, onto
 from tellapart.explanation.methods import EXPLAINERS, Subject
 from tellapart.explanation.overlay import overlay
@@ -32,6 +33,7 @@ from tellapart.runs.open import OpenRun
 from tellapart.storage import own_folder, write_bytes
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.explain_boxes import explain_boxes, finds_boxes
+from tellapart.workflows.explain_each import explain_each, paths_with_files
 from tellapart.workflows.explain_parts import Picture, draw_parts
 
 ALL = "all"
@@ -97,10 +99,7 @@ def explain(
         raise SettingsError(f"--box {box} is given, but this model finds no boxes. Leave --box out.")
     target = None if class_name is None else opened.class_index(class_name)
     chosen = _choose(opened, methods, layer, reporter)
-    sources = list(expand(pictures))
-    if not sources:
-        raise DataError("there is no picture in the paths given. Name picture files, or folders that hold some.")
-    files = choose_files([source.path for source in sources], out, force=force)
+    places = paths_with_files(pictures, out, force=force)
     looking = _Looking(
         opened=opened,
         subject=opened.subject(layer),
@@ -111,16 +110,7 @@ def explain(
         neighbourhood=open_neighbourhood(opened, reporter) if neighbours else None,
         neighbours=neighbours,
     )
-    explained = []
-    with reporter.step("Explaining", len(sources)) as advance:
-        for source, place in zip(sources, files, strict=True):
-            try:
-                explained.append(_explain_one(looking, source.path, place))
-            except PictureError as error:
-                explained.append(Explained(path=source.path, error=str(error)))
-            tell(explained[-1])
-            advance(1)
-    return Explanation(folder=files[0].folder, pictures=tuple(explained), skipped=looking.skipped)
+    return explain_each(places, partial(_explain_one, looking), skipped=looking.skipped, reporter=reporter, tell=tell)
 
 
 def _choose(opened: OpenRun, methods: Sequence[str], layer: str | None, reporter: Reporter) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import Placement
-from tellapart.answers.items import expand, read_file
+from tellapart.answers.items import read_file
 from tellapart.answers.pictures import place as place_of
 from tellapart.answers.table import ANSWERINGS
 from tellapart.drawing.boxes import DrawnBox, Sides, draw_boxes
 from tellapart.drawing.explain_sheet import Panel, draw_explanation
 from tellapart.drawing.png import write_png
-from tellapart.errors import DataError, PictureError, SettingsError
+from tellapart.errors import SettingsError
 from tellapart.explanation.faithfulness import chance, faithfulness
-from tellapart.explanation.files import Files, choose_files
+from tellapart.explanation.files import Files
 from tellapart.explanation.laying import as_seen, onto
 from tellapart.explanation.masking import MASKS, BoxTarget, found_again, masked_heat
 from tellapart.explanation.overlay import overlay
@@ -36,6 +37,7 @@ from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH, cores
 from tellapart.storage import own_folder, write_bytes
+from tellapart.workflows.explain_each import explain_each, paths_with_files
 
 METHOD = "masks"
 _SIDE = 448  # pixels, of an overlay
@@ -82,20 +84,13 @@ def explain_boxes(
     _check(methods, layer)
     if class_name is not None:
         opened.class_index(class_name)
-    sources = list(expand(pictures))
-    if not sources:
-        raise DataError("there is no picture in the paths given. Name picture files, or folders that hold some.")
-    files = choose_files([source.path for source in sources], out, force=force)
-    explained = []
-    with reporter.step("Explaining", len(sources)) as advance:
-        for source, place in zip(sources, files, strict=True):
-            try:
-                explained.append(_explain_one(opened, source.path, place, box=box, class_name=class_name))
-            except PictureError as error:
-                explained.append(Explained(path=source.path, error=str(error)))
-            tell(explained[-1])
-            advance(1)
-    return Explanation(folder=files[0].folder, pictures=tuple(explained), skipped={})
+    return explain_each(
+        paths_with_files(pictures, out, force=force),
+        partial(_explain_one, opened, box=box, class_name=class_name),
+        skipped={},
+        reporter=reporter,
+        tell=tell,
+    )
 
 
 def _check(methods: Sequence[str], layer: str | None) -> None:
