@@ -9,8 +9,8 @@ from tellapart.bundle import TaskName
 from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.label_shapes import check_labels
+from tellapart.data.set_cells import SEPARATOR
 from tellapart.data.table import list_classes
-from tellapart.data.targets import SEPARATOR
 from tellapart.errors import DataError
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from tellapart.data.cells import Cells, named_rows
 from tellapart.data.columns import NOT_READ
 from tellapart.data.examples import Listing
+from tellapart.data.set_cells import SEPARATOR
 from tellapart.data.table import TableRow, columns_of, make_listing, rows_with
-from tellapart.data.targets import SEPARATOR, ClassNames
+from tellapart.data.targets import ClassNames
 from tellapart.errors import DataError
 
 _TRUTH: Mapping[str, bool | None] = {

@@ -17,14 +17,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import TaskName
+from tellapart.data.set_cells import SEPARATOR, UNKNOWN, escaped, split_names, unescaped
 
-SEPARATOR = "|"  # between the names of a set
-_ESCAPE = "\\"  # before a separator or a backslash that belongs to a name, and before a name's own "?" at its front
-_UNKNOWN = "?"  # before a class of which nothing is known
+
+class _Whole:
+    """What is known of a picture as a whole."""
+
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        """What tables show, and what reads back as the same target."""
+        raise NotImplementedError
+
+    @property
+    def said(self) -> str:
+        """The same for a person."""
+        return self.text
+
+    @property
+    def outlines(self) -> tuple[Box, ...]:
+        """What can be drawn on its picture: nothing."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
-class ClassName:
+class ClassName(_Whole):
     """One class."""
 
     name: str
@@ -48,16 +66,6 @@ class ClassName:
         """The same with other names for some classes."""
         return ClassName(mapping.get(self.name, self.name))
 
-    @property
-    def said(self) -> str:
-        """The same for a person."""
-        return self.text
-
-    @property
-    def outlines(self) -> tuple[Box, ...]:
-        """What can be drawn on its picture: nothing."""
-        return ()
-
     @classmethod
     def read(cls, text: str) -> ClassName:
         """The target whose text this is."""
@@ -65,7 +73,7 @@ class ClassName:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassNames:
+class ClassNames(_Whole):
     """A set of classes, which may be empty; names in any order, each once or more, are put in order."""
 
     names: tuple[str, ...] = ()  # sorted
@@ -95,22 +103,12 @@ class ClassNames:
     @property
     def text(self) -> str:
         r"""Names, then unknown ones as `?name`, joined by `|`; `\` stands before a `|`, `\` or leading `?` of a name."""
-        return SEPARATOR.join([*map(_escaped, self.names), *(_UNKNOWN + _escaped(name) for name in self.unknown)])
+        return SEPARATOR.join([*map(escaped, self.names), *(UNKNOWN + escaped(name) for name in self.unknown)])
 
     def renamed(self, mapping: Mapping[str, str]) -> ClassNames:
         """The same with other names for some classes; one that is in the set under one of two names that meet is in it."""
         names = {mapping.get(name, name) for name in self.names}
         return ClassNames(tuple(names), tuple({mapping.get(name, name) for name in self.unknown} - names))
-
-    @property
-    def said(self) -> str:
-        """The same for a person."""
-        return self.text
-
-    @property
-    def outlines(self) -> tuple[Box, ...]:
-        """What can be drawn on its picture: nothing."""
-        return ()
 
     @classmethod
     def read(cls, text: str, separator: str = SEPARATOR) -> ClassNames:
@@ -122,15 +120,15 @@ class ClassNames:
         names: list[str] = []
         unknown: list[str] = []
         for part in split_names(text, separator) if text.strip() else ():
-            if part.startswith(_UNKNOWN):
-                unknown.append(_unescaped(part[1:].strip(), separator))
+            if part.startswith(UNKNOWN):
+                unknown.append(unescaped(part[1:].strip(), separator))
             else:
-                names.append(_unescaped(part, separator))
+                names.append(unescaped(part, separator))
         return cls(tuple(names), tuple(unknown))
 
 
 @dataclass(frozen=True, slots=True)
-class MaskFile:
+class MaskFile(_Whole):
     """A class a pixel, in a file of its own."""
 
     path: Path
@@ -149,16 +147,6 @@ class MaskFile:
     def renamed(self, mapping: Mapping[str, str]) -> MaskFile:
         """The same: the file says which class a pixel has, by its value."""
         return self
-
-    @property
-    def said(self) -> str:
-        """The same for a person."""
-        return self.text
-
-    @property
-    def outlines(self) -> tuple[Box, ...]:
-        """What can be drawn on its picture: nothing."""
-        return ()
 
     @classmethod
     def read(cls, text: str) -> MaskFile:
@@ -250,28 +238,6 @@ KINDS: Mapping[TaskName, type[Target]] = {
 ONE_CLASS: TaskName = "classification"  # what folders of classes are for, unless something else is told or found
 
 
-def split_names(text: str, separator: str) -> list[str]:
-    """The parts of a cell between separators that no backslash makes part of a name, stripped, escapes kept.
-
-    A space as separator means any stretch of white space.
-    """
-    parts = [""]
-    place = 0
-    while place < len(text):
-        pair = text[place : place + 2]
-        if pair in (_ESCAPE + separator, _ESCAPE * 2):
-            parts[-1] += pair
-            place += 2
-            continue
-        if text[place] == separator or (separator == " " and text[place].isspace()):
-            parts.append("")
-        else:
-            parts[-1] += text[place]
-        place += 1
-    stripped = [part.strip() for part in parts]
-    return [part for part in stripped if part] if separator == " " else stripped
-
-
 def class_numbers(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.int64]:
     """Targets of one class each as the number of that class, int64 [N] in [0, K)."""
     number = {name: index for index, name in enumerate(classes)}
@@ -315,18 +281,3 @@ def class_boxes(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np
             aside = box.difficult or box.crowd
             found[row, place] = (number[box.label], box.left, box.top, box.right, box.bottom, aside)
     return found
-
-
-def _escaped(name: str) -> str:
-    text = name.replace(_ESCAPE, _ESCAPE * 2).replace(SEPARATOR, _ESCAPE + SEPARATOR)
-    return _ESCAPE + text if text.startswith(_UNKNOWN) else text
-
-
-def _unescaped(text: str, separator: str) -> str:
-    name, place = "", 0
-    while place < len(text):
-        pair = text[place : place + 2]
-        taken = pair in (_ESCAPE + separator, _ESCAPE * 2) or (place == 0 and pair == _ESCAPE + _UNKNOWN)
-        name += pair[1] if taken else text[place]
-        place += 2 if taken else 1
-    return name

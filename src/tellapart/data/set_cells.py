@@ -1,0 +1,46 @@
+"""Several names in one cell, with what separates them. In: names, a cell's text. Out: the same the other way. Next: targets.py."""
+
+from __future__ import annotations
+
+SEPARATOR = "|"  # between the names of a set
+_ESCAPE = "\\"  # before a separator or a backslash that belongs to a name, and before a name's own "?" at its front
+UNKNOWN = "?"  # before a class of which nothing is known
+
+
+def split_names(text: str, separator: str) -> list[str]:
+    """The parts of a cell between separators that no backslash makes part of a name, stripped, escapes kept.
+
+    A space as separator means any stretch of white space.
+    """
+    parts = [""]
+    place = 0
+    while place < len(text):
+        pair = text[place : place + 2]
+        if pair in (_ESCAPE + separator, _ESCAPE * 2):
+            parts[-1] += pair
+            place += 2
+            continue
+        if text[place] == separator or (separator == " " and text[place].isspace()):
+            parts.append("")
+        else:
+            parts[-1] += text[place]
+        place += 1
+    stripped = [part.strip() for part in parts]
+    return [part for part in stripped if part] if separator == " " else stripped
+
+
+def escaped(name: str) -> str:
+    """A name as it stands among others in a cell."""
+    text = name.replace(_ESCAPE, _ESCAPE * 2).replace(SEPARATOR, _ESCAPE + SEPARATOR)
+    return _ESCAPE + text if text.startswith(UNKNOWN) else text
+
+
+def unescaped(text: str, separator: str) -> str:
+    """The name that stands so in a cell."""
+    name, place = "", 0
+    while place < len(text):
+        pair = text[place : place + 2]
+        taken = pair in (_ESCAPE + separator, _ESCAPE * 2) or (place == 0 and pair == _ESCAPE + UNKNOWN)
+        name += pair[1] if taken else text[place]
+        place += 2 if taken else 1
+    return name
