@@ -169,9 +169,8 @@ BOX_THRESHOLDS = (0.5, 0.25, 0.75)
 LEAST = 0.1
 
 
-@pytest.fixture(scope="session")
-def boxes_bytes(tiny_manifest: Manifest) -> bytes:
-    """A model that finds each colour at a place of its own, as certainly as the colour is bright; under 0.1 it is no box."""
+def box_manifest(manifest: Manifest, **more: Any) -> Manifest:
+    """The manifest of a model that finds each colour, whose pictures are padded."""
     told = DetectionRecord(
         scales=(1.0, 1.0, 1.0),
         offsets=(0.0, 0.0, 0.0),
@@ -182,10 +181,16 @@ def boxes_bytes(tiny_manifest: Manifest) -> bytes:
         most=3,
         least_score=LEAST,
     )
-    padded = tiny_manifest.preprocessing.model_copy(update={"fit": "pad"})
+    padded = manifest.preprocessing.model_copy(update={"fit": "pad"})
+    update = {"task": "detection", "record": told, "preprocessing": padded, **more}
+    return manifest.model_copy(update=update)
+
+
+@pytest.fixture(scope="session")
+def boxes_bytes(tiny_manifest: Manifest) -> bytes:
+    """A model that finds each colour at a place of its own, as certainly as the colour is bright; under 0.1 it is no box."""
     scores = {"ap50": Score(value=0.953, low=0.93, high=0.97), "f1": Score(value=0.9)}
-    update = {"task": "detection", "record": told, "scores": scores, "preprocessing": padded}
-    return _colour_finder(tiny_manifest.model_copy(update=update))
+    return _colour_finder(box_manifest(tiny_manifest, scores=scores))
 
 
 @pytest.fixture

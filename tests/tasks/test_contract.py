@@ -18,9 +18,9 @@ from tellapart.bundle import TaskName, read_manifest
 from tellapart.data.examples_csv import read_examples
 from tellapart.runs.reading import read_predictions
 from tellapart.runs.result import TrainResult
-from tellapart.tasks.detection import first as detection_first
 from tellapart.tasks.table import TASKS, task_of
 from tests.tasks.detection.made_pictures import made_table
+from tests.tasks.detection.quick import learn_quickly
 
 DIGITS = (0, 1, 4)
 SIDE = 48
@@ -126,7 +126,7 @@ def test_every_task_has_pictures_here_and_an_answering() -> None:
 def test_from_a_table_to_a_report(
     name: TaskName, strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detection_first, "_UPDATES", 120)  # enough for squares and discs
+    learn_quickly(monkeypatch, 120)  # enough for squares and discs
     table = DATA[name](tmp_path)
     settings = SMALL if strategy == "scratch" else PROBE.get(name, {})
     result = tellapart.train(table, out=tmp_path / "runs", strategy=strategy, settings=settings)

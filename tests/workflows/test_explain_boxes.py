@@ -11,29 +11,16 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tellapart.bundle import DetectionRecord, Manifest
+from tellapart.bundle import Manifest
 from tellapart.cli.explain import command
 from tellapart.errors import SettingsError, TellapartError
-from tests.serving.conftest import BOX_THRESHOLDS, LEAST, PLACES, _colour_finder
+from tests.serving.conftest import PLACES, _colour_finder, box_manifest
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, tiny_manifest: Manifest) -> Path:
-    told = DetectionRecord(
-        scales=(1.0, 1.0, 1.0),
-        offsets=(0.0, 0.0, 0.0),
-        thresholds=BOX_THRESHOLDS,
-        threshold_rule="f1",
-        calibrated_on=40,
-        overlap=0.6,
-        most=3,
-        least_score=LEAST,
-    )
-    padded = tiny_manifest.preprocessing.model_copy(update={"fit": "pad"})
     path = tmp_path_factory.mktemp("boxes") / "model.onnx"
-    path.write_bytes(
-        _colour_finder(tiny_manifest.model_copy(update={"task": "detection", "record": told, "preprocessing": padded}))
-    )
+    path.write_bytes(_colour_finder(box_manifest(tiny_manifest)))
     return path
 
 

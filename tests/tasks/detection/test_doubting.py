@@ -19,13 +19,13 @@ from tellapart.features.caching import open_cache
 from tellapart.reporter import Silent
 from tellapart.settings.reading import make_settings
 from tellapart.storage import cache_folder
-from tellapart.tasks.detection import first
 from tellapart.tasks.detection.candidates import AnsweredBoxes
 from tellapart.tasks.detection.doubting import JudgedBoxes, doubt, judge_boxes_out_of_fold, name_doubts
 from tellapart.tasks.detection.matching import truth_of
 from tellapart.tasks.detection.starting import prefer
 from tellapart.workflows.learning.examine import examine
 from tests.tasks.detection.made_pictures import SIDE, made_table
+from tests.tasks.detection.quick import learn_quickly
 
 CLASSES = ("cat", "dog")
 
@@ -188,7 +188,7 @@ def test_every_picture_is_judged_by_a_detector_that_did_not_see_it(tmp_path: Pat
     settings = prefer(make_settings({"data": str(table), "network": {"size": SIDE}, "strategy": "probe"}))
     backbone = prepare_backbone(settings.backbone, cache=cache_folder(), weights=None).wait()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first, "_UPDATES", 30)
+        learn_quickly(patch, 30)
         found = doubt(settings, dataset, backbone, tmp_path / "work", "cpu", Silent())
     assert found.judged == 40
     boxes = sum(len(truth_of(one.target, dataset.classes).labels) for one in dataset.examples)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from tellapart.runtime import Session
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
-from tellapart.tasks.detection import first, telling, testing
+from tellapart.tasks.detection import telling, testing
 from tellapart.tasks.detection.candidates import (
     DetectorCandidate,
     choose,
@@ -46,6 +46,7 @@ from tellapart.tasks.table import TASKS
 from tellapart.training.progress import Fitted
 from tellapart.workflows.learning.examine import examine
 from tests.tasks.detection.made_pictures import CLASSES, SIDE, made_table
+from tests.tasks.detection.quick import learn_quickly
 
 TASK = TASKS["detection"]
 
@@ -71,7 +72,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     dataset = gather(examined, split=TASK.split, encode=TASK.encode, seed=0)
     backbone = prepare_backbone(settings.backbone, cache=cache_folder(), weights=None).wait()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first, "_UPDATES", 60)
+        learn_quickly(patch, 60)
         candidate = first_answer(settings, dataset, backbone, folder / "first", "cpu", Silent())
     return Given(settings, dataset, backbone, candidate, folder)
 
@@ -118,7 +119,7 @@ def test_maps_kept_once_are_those_of_the_network_and_boxes_those_of_their_views(
 @pytest.mark.slow
 def test_the_first_answer_is_the_same_each_time_and_finds_most_things(given: Given) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first, "_UPDATES", 60)
+        learn_quickly(patch, 60)
         again = first_answer(given.settings, given.dataset, given.backbone, given.folder / "again", "cpu", Silent())
     assert again.backbone.fingerprint == given.candidate.backbone.fingerprint
     assert (again.strategy, again.pretrained) == ("probe", given.backbone)

@@ -11,11 +11,11 @@ import pytest
 import tellapart
 from tellapart.errors import SettingsError
 from tellapart.settings.reading import make_settings
-from tellapart.tasks.detection import first
 from tellapart.tasks.detection.detectors import DETECTORS, DetectorName
 from tellapart.tasks.detection.starting import prefer
 from tellapart.tasks.table import TASKS
 from tests.tasks.detection.made_pictures import SIDE, made_table
+from tests.tasks.detection.quick import learn_quickly
 
 NAMED = sorted(set(DETECTORS) - {"default"})
 EVERY_TIME = {("faster_rcnn", "finetune"), ("yolox", "scratch")}
@@ -34,7 +34,7 @@ def test_a_named_detector_is_trained_tested_and_answers(kind: DetectorName, stra
     network = {"detector": kind, "size": SIDE} | ({"name": "resnet18"} if strategy == "scratch" else {})
     settings = {"network": network, "loop": {"epochs": 1, "workers": 0}, "report": False}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first, "_UPDATES", 20)
+        learn_quickly(patch, 20)
         result = tellapart.train(table, out=tmp_path / "runs", strategy=strategy, settings=settings)
     metrics = json.loads((result.run / "metrics.json").read_text())
     assert 0 <= metrics["test"]["ap50"]["value"] <= 1

@@ -48,7 +48,6 @@ from tellapart.training.schedule import Schedule
 from tellapart.training.terms import Listeners, Trainee, TrainingLimits
 
 BATCH = 8
-_UPDATES: int | None = None  # as many as suit the kind of detector
 _MOST_EPOCHS = 40
 _MOST_VIEWS = 1200  # of all training pictures together: half a gigabyte at 320 pixels
 _VIEWS_A_PICTURE = 8
@@ -144,7 +143,7 @@ def _learned(
     boxes, validated = given.train.pictures.boxes, given.validation.pictures.boxes
     kind = detector_kind(network.kind)
     batches = TrainingBatches(given.train, boxes, rows=given.train_rows, batch_size=BATCH, seed=settings.seed)
-    epochs = max(1, min(_MOST_EPOCHS, math.ceil((_UPDATES or kind.first_updates) / batches.steps)))
+    epochs = max(1, min(_MOST_EPOCHS, math.ceil(kind.first_updates / batches.steps)))
     learner = DetectionLearner(
         loss=kind.loss(boxes_a_picture(boxes[given.train_rows])),
         class_count=network.class_count,
