@@ -235,7 +235,8 @@ def agreement_of_best(one: NDArray[np.float64], other: NDArray[np.float64], show
     apart = np.zeros(shown.shape, dtype=np.float32)
     apart[shown] = differing**2
     near = cv2.blur(apart, _BEST_OVER)[shown] / cv2.blur(shown.astype(np.float32), _BEST_OVER)[shown]
-    best = near <= np.partition(near, int(_BEST * (len(near) - 1)))[int(_BEST * (len(near) - 1))]
+    last = int(_BEST * (len(near) - 1))
+    best = near <= np.partition(near, last)[last]
     return _correlation(one[best], other[best])
 
 
