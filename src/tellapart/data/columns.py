@@ -225,6 +225,7 @@ def _notes(
         notes.append(
             f"{cells.path}: {what}{', '.join(found)}. Say otherwise with --path-column, --label-column and so on."
         )
+    whole = {"path", "label"} <= places.keys()  # else that is what has to be told, before any row is read
     for role, known in (("split", _SPLIT_LIKE), ("group", _GROUP_LIKE)):
         if role in places or headless:
             continue
@@ -232,7 +233,7 @@ def _notes(
         alike = [
             cells.header[place]
             for place in free
-            if names[place] in known or (role == "split" and _holds_splits(cells, place))
+            if names[place] in known or (role == "split" and whole and _holds_splits(cells, place))
         ]
         if alike:
             what = f"{_quoted(alike)} may be a {role}, but {'is' if len(alike) == 1 else 'are'} not read"
