@@ -57,6 +57,7 @@ MASK_READER = TaskReader(
     table=_table,
     folder=_folder,
     settle=settle_masks,
+    own_files="masks",
     conflicts=_conflicts,
     count=_count,
     words=AuditWords(
