@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from tellapart.data.faults import FaultList
 from tellapart.data.mask_drawing import Canvas
 from tellapart.data.mask_fit import Size
 from tellapart.data.mask_pixels import Values
-from tellapart.data.mask_shapes import fill_polygon, fill_runs, read_runs
+from tellapart.data.mask_shapes import check_points, fill_polygon, fill_runs, read_runs
 from tellapart.data.mask_targets import MaskFile, Painting
 from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_FILE_BYTES
@@ -163,7 +162,7 @@ def _area(shape: Any) -> float:
     for points in map(_points, shape):
         following = np.roll(points, -1, axis=0)
         area += 0.5 * abs(float(np.sum(points[:, 0] * following[:, 1] - points[:, 1] * following[:, 0])))
-    return area if math.isfinite(area) else 0.0
+    return area
 
 
 def _filled(shape: Any, size: Size) -> Iterator[tuple[NDArray[np.bool_], tuple[int, int]]]:
@@ -186,7 +185,9 @@ def _points(ring: object) -> NDArray[np.float64]:
     if not isinstance(ring, list) or len(ring) % 2:
         raise PictureError("a polygon whose points are no pairs of numbers")
     flat: Sequence[float] = [number(value) for value in ring]
-    return np.array(flat, dtype=np.float64).reshape(-1, 2)
+    points = np.array(flat, dtype=np.float64).reshape(-1, 2)
+    check_points(points)
+    return points
 
 
 def _side(value: object) -> int:
