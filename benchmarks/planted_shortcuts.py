@@ -26,7 +26,7 @@ from tellapart.data.folder import scan
 from tellapart.evaluation.shortcuts import balanced
 from tellapart.features.caching import open_cache
 from tellapart.features.extract import extract
-from tellapart.features.partial import Plainly, partial_engines
+from tellapart.features.partial import plain_engines
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Silent
 from tellapart.training.fact_trees import guess_classes
@@ -112,7 +112,6 @@ def alarms(source: Path, times: int) -> None:
         pictures = [picture_file(entries[row], examined.inspections[row]) for row in rows]
         facts = [read_facts(picture.path) for picture in pictures]
         kinds = {kind: [[one.facts[name] for one in facts] for name in fact_names(kind)] for kind in CONTAINER}
-        plain = [one for one in partial_engines(None).items() if isinstance(one[1], Plainly)]  # type: ignore[arg-type]
         squares = Preprocessing(
             size=224, crop=1.0, fit="squash", interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3
         )
@@ -125,7 +124,7 @@ def alarms(source: Path, times: int) -> None:
                 fingerprint="pixels",
                 cache=None,
             ).vectors
-            for part, engine in plain
+            for part, engine in plain_engines().items()
         }
     numbers = np.unique(groups, return_inverse=True)[1]
     seen = {"file": 0} | dict.fromkeys(vectors, 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import Any, Literal
 from PIL import ExifTags, Image, JpegImagePlugin
 
 from tellapart.errors import PictureError
+from tellapart.runtime import cores
 from tellapart.sources.reading import read_bytes
+from tellapart.threads import as_they_come
 
 FactKind = Literal["size", "format", "mode", "compression", "camera", "date", "bytes", "name"]
 
@@ -73,6 +75,25 @@ def read_facts(path: Path, classes: Sequence[str] = ()) -> FileFacts:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(f"its header cannot be read: {error}") from None
     return FileFacts(facts=facts | _of_name(path.name, classes))
+
+
+def read_all_facts(
+    paths: Sequence[Path], classes: Sequence[str], *, advance: Callable[[int], None] | None = None
+) -> list[FileFacts | None]:
+    """The same of many, on all cores; None where a header is of a format that only its own library reads, or broken."""
+    found: list[FileFacts | None] = [None] * len(paths)
+
+    def read(place: int) -> tuple[int, FileFacts | None]:
+        try:
+            return place, read_facts(paths[place], classes)
+        except PictureError:
+            return place, None
+
+    for place, facts in as_they_come(range(len(paths)), read, workers=cores(), name="facts"):
+        found[place] = facts
+        if advance is not None:
+            advance(1)
+    return found
 
 
 def _of_picture(picture: Image.Image, size: int) -> dict[str, float | str | None]:

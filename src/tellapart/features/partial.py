@@ -114,6 +114,13 @@ def partial_engines(engine: Engine) -> Mapping[PartName, Partly | Plainly]:
     return {
         "border": Partly(engine, "border", border_alone),
         "masked": Partly(engine, "masked", centre_masked),
+        **plain_engines(),
+    }
+
+
+def plain_engines() -> Mapping[PartName, Plainly]:
+    """Those that need no network."""
+    return {
         "marks": Plainly("marks", marks, CELL_NUMBERS * len(edge_cells())),
         "thumbnail": Plainly("thumbnail", thumbnails, 3 * THUMBNAIL**2),
         "colour": Plainly("colour", colours, 3 * _LEVELS + _SHADES**3),

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.file_facts import FactKind, FileFacts, fact_names
 from tellapart.training.folds import number_groups
 
 _ROUNDS, _LEAVES, _RATE, _LEAST = 30, 15, 0.15, 8  # trees a class, leaves of each, shrinkage, files a leaf
 _WORDS = 200  # that are told apart of one fact; scikit-learn takes at most 255
+FOLDS = 5
 _SHUFFLES, _SHUFFLED = 5, 5_000  # how often each kind is shuffled at most, and how many files in all
 
 Fact = Sequence[float | str | None]  # of N files
@@ -35,7 +37,6 @@ def guess_classes(
     labels: NDArray[np.integer],
     groups: Sequence[str],
     *,
-    folds: int = 5,
     seed: int,
     shuffles: int = _SHUFFLES,
     advance: Callable[[int], None] | None = None,
@@ -43,7 +44,8 @@ def guess_classes(
     """Guess `labels` [N] in 0..K-1 from facts, which are shuffled together kind by kind to see what each is worth.
 
     `groups` [N]: a group is in one fold only; "" is no group. Permutation importance: Breiman 2001, Machine Learning 45:5-32,
-    on the held-out fold; without `shuffles` nothing is. Raises: ValueError where there are fewer groups than two in a fold.
+    on the held-out fold; without `shuffles` nothing is. As many folds as
+    the rarest class has groups, up to five; it must have two.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedGroupKFold
@@ -52,6 +54,7 @@ def guess_classes(
     if not places:  # all files are alike: the same guess for all
         return Guessed(guesses=np.zeros(len(labels), dtype=np.int64), drops=dict.fromkeys(kinds, 0.0))
     numbers = number_groups(groups, len(labels))
+    folds = _folds(labels, numbers)
     guesses = np.full(len(labels), -1, dtype=np.int64)
     shuffles = min(shuffles, max(1, _SHUFFLED // len(labels)))
     shuffled = {kind: np.zeros((shuffles, len(labels)), dtype=np.int64) for kind in places}
@@ -83,6 +86,26 @@ def guess_classes(
         if len(rows)
     }
     return Guessed(guesses=guesses, drops={kind: drops.get(kind, 0.0) for kind in kinds})
+
+
+def guess_from_files(
+    files: Sequence[FileFacts],
+    kinds: Sequence[FactKind],
+    labels: NDArray[np.integer],
+    groups: Sequence[str],
+    *,
+    seed: int,
+    advance: Callable[[int], None] | None = None,
+) -> Guessed:
+    """Guess `labels` [N] from facts of those kinds of N files."""
+    facts: dict[str, list[Fact]] = {
+        kind: [[one.facts[name] for one in files] for name in fact_names(kind)] for kind in kinds
+    }
+    return guess_classes(facts, labels, groups, seed=seed, advance=advance)
+
+
+def _folds(labels: NDArray[np.integer], groups: NDArray[np.integer]) -> int:
+    return max(2, min(FOLDS, *(len(np.unique(groups[labels == label])) for label in np.unique(labels))))
 
 
 def _table(kinds: Mapping[str, Sequence[Fact]]) -> tuple[NDArray[np.float64], list[int], dict[str, list[int]]]:

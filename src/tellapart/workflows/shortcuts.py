@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import PictureFile, ReadOptions, picture_file
-from tellapart.data.file_facts import CONTAINER, FactKind, FileFacts, fact_names, read_facts
+from tellapart.data.file_facts import CONTAINER, FactKind, FileFacts, read_all_facts
 from tellapart.data.survey import Examined
 from tellapart.data.targets import class_numbers
-from tellapart.errors import DataError, PictureError, SettingsError
+from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.shortcuts import Told, balanced, strongest
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
@@ -28,10 +28,9 @@ from tellapart.features.extract import Features, extract
 from tellapart.features.partial import PartName, Plainly, partial_engines
 from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
-from tellapart.runtime import cores
 from tellapart.storage import cache_folder
-from tellapart.threads import as_they_come, let_waiting_threads_sleep
-from tellapart.training.fact_trees import Guessed, guess_classes
+from tellapart.threads import let_waiting_threads_sleep
+from tellapart.training.fact_trees import Guessed, guess_classes, guess_from_files
 from tellapart.training.folds import number_groups
 from tellapart.training.out_of_fold import out_of_fold
 from tellapart.workflows.learning.examine import Look, examine
@@ -154,14 +153,7 @@ def find_shortcuts(
     files: dict[str, tuple[Told, Guessed]] = {}
     with reporter.step("Guessing from the files", _FOLDS * len(FACTS)) as advance:
         for name, kinds in FACTS.items():
-            guessed = guess_classes(
-                {kind: _columns(asked.facts, kind) for kind in kinds},
-                asked.labels,
-                asked.groups,
-                folds=_folds(asked),
-                seed=seed,
-                advance=advance,
-            )
+            guessed = guess_from_files(asked.facts, kinds, asked.labels, asked.groups, seed=seed, advance=advance)
             files[name] = asked.judge(guessed.guesses), guessed
     parts = _judge_parts(asked, _ready(examined, pending, reporter), device, cache, reporter)
     return Shortcuts(asked=asked, left_out=left_out, files=files, parts=parts)
@@ -182,7 +174,8 @@ def _ask(examined: Examined, *, seed: int, reporter: Reporter) -> tuple[Asked, i
         )
     rows = sorted(np.random.default_rng(seed).permutation(kept)[:MOST].tolist()) if len(kept) > MOST else kept
     pictures = [picture_file(entries[usable[row]], inspections[usable[row]]) for row in rows]
-    facts = _read_all([picture.path for picture in pictures], classes, reporter)
+    with reporter.step("Reading what the files say", len(pictures)) as advance:
+        facts = read_all_facts([picture.path for picture in pictures], classes, advance=advance)
     there = [place for place, found in enumerate(facts) if found is not None]
     rows, pictures = [rows[place] for place in there], [pictures[place] for place in there]
     asked = Asked(
@@ -203,33 +196,6 @@ def _kept(names: Sequence[str], groups: Sequence[str]) -> list[int]:
     for name, number in zip(names, numbers.tolist(), strict=True):
         distinct.setdefault(name, set()).add(number)
     return [row for row, name in enumerate(names) if len(distinct[name]) >= _LEAST_A_CLASS]
-
-
-def _read_all(paths: Sequence[Any], classes: tuple[str, ...], reporter: Reporter) -> list[FileFacts | None]:
-    found: list[FileFacts | None] = [None] * len(paths)
-
-    def read(place: int) -> tuple[int, FileFacts | None]:
-        try:
-            return place, read_facts(paths[place], classes)
-        except PictureError:
-            return place, None  # formats whose header only their own library reads
-
-    with reporter.step("Reading what the files say", len(paths)) as advance:
-        for place, facts in as_they_come(range(len(paths)), read, workers=cores(), name="facts"):
-            found[place] = facts
-            advance(1)
-    return found
-
-
-def _columns(facts: Sequence[FileFacts], kind: FactKind) -> list[list[float | str | None]]:
-    return [[one.facts[name] for one in facts] for name in fact_names(kind)]
-
-
-def _folds(asked: Asked) -> int:
-    """As many folds as the rarest class has groups, from two to five."""
-    numbers = number_groups(asked.groups, len(asked.labels))
-    rarest = min(len(np.unique(numbers[asked.labels == label])) for label in range(len(asked.classes)))
-    return max(2, min(_FOLDS, rarest))
 
 
 def _ready(examined: Examined, pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
@@ -284,9 +250,7 @@ def _by_trees(asked: Asked, features: Features) -> NDArray[np.int64]:
     """The same by trees, which see a single cell where a sum over all cells does not; what could not be read is a gap."""
     columns = features.vectors.T.astype(object)
     columns[:, list(features.problems)] = None
-    guessed = guess_classes(
-        {"cells": columns.tolist()}, asked.labels, asked.groups, folds=_folds(asked), seed=asked.seed, shuffles=0
-    )
+    guessed = guess_classes({"cells": columns.tolist()}, asked.labels, asked.groups, seed=asked.seed, shuffles=0)
     return guessed.guesses
 
 
