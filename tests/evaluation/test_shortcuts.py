@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from tellapart.evaluation.shortcuts import Told, balanced, strongest
+from tellapart.evaluation.shortcuts import BalancedAccuracy, balanced, strongest
 
 
 def test_the_figure_is_scikit_learns() -> None:
@@ -43,7 +43,7 @@ def test_what_was_not_guessed_counts_neither_way() -> None:
 
 
 def test_json_is_rounded() -> None:
-    told = Told(value=0.912345, low=0.9, high=0.95, chance=0.5)
+    told = BalancedAccuracy(value=0.912345, low=0.9, high=0.95, chance=0.5)
     assert told.as_json() == {"value": 0.9123, "low": 0.9, "high": 0.95, "chance": 0.5}
 
 

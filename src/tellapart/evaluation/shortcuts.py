@@ -1,4 +1,4 @@
-"""What guesses without the object are worth. In: guesses, labels. Out: Told. Next: workflows/shortcuts.py.
+"""What guesses without the object are worth. In: guesses, labels. Out: BalancedAccuracy. Next: workflows/shortcuts.py.
 
 Balanced accuracy, so that a large class is worth no more than a small one and chance is 1 / K. N pictures, K classes, G groups.
 """
@@ -18,7 +18,7 @@ Name = TypeVar("Name", bound=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class BalancedAccuracy:
     """What guesses without the object are worth: balanced accuracy with its 95 % interval, beside chance."""
 
     value: float
@@ -38,7 +38,7 @@ class Told:
 
 def balanced(
     guesses: NDArray[np.integer], labels: NDArray[np.integer], groups: Sequence[str], *, class_count: int, seed: int
-) -> Told:
+) -> BalancedAccuracy:
     """The mean over classes of the share that was guessed right; `guesses`, `labels`, `groups` [N], -1 for no guess.
 
     The interval resamples whole groups, copies of one picture among them (Field and Welsh 2007, see intervals.bootstrap).
@@ -55,7 +55,7 @@ def balanced(
     )["balanced"]
     value = float(_mean_recall(once, hits, totals)[0])
     low, high = interval or (value, value)
-    return Told(value=value, low=low, high=high, chance=1 / int((totals.sum(axis=0) > 0).sum()))
+    return BalancedAccuracy(value=value, low=low, high=high, chance=1 / int((totals.sum(axis=0) > 0).sum()))
 
 
 def _counts(

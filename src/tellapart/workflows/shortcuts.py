@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tellapart.data.examples import PictureFile, ReadOptions, picture_file
 from tellapart.data.file_facts import CONTAINER, FactKind, FileFacts, read_all_facts
 from tellapart.data.survey import Examined
-from tellapart.data.targets import class_numbers
+from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import DataError, SettingsError
-from tellapart.evaluation.shortcuts import Told, balanced, strongest
+from tellapart.evaluation.shortcuts import BalancedAccuracy, balanced, strongest
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -29,6 +29,7 @@ from tellapart.features.partial import PartName, Plainly, partial_engines
 from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder
+from tellapart.tasks.table import task_of
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.training.fact_trees import Guessed, guess_classes, guess_from_files
 from tellapart.training.folds import number_groups
@@ -56,7 +57,7 @@ class Asked:
     classes: tuple[str, ...]
     seed: int
 
-    def judge(self, guesses: NDArray[np.integer]) -> Told:
+    def judge(self, guesses: NDArray[np.integer]) -> BalancedAccuracy:
         """What guesses [N] are worth."""
         return balanced(guesses, self.labels, self.groups, class_count=len(self.classes), seed=self.seed)
 
@@ -67,8 +68,8 @@ class Shortcuts:
 
     asked: Asked
     left_out: int  # pictures beyond MOST, or of a class that is too small
-    files: Mapping[str, tuple[Told, Guessed]]  # by FACTS
-    parts: Mapping[Part, tuple[Told, NDArray[np.int64]]]  # with the guesses [N]
+    files: Mapping[str, tuple[BalancedAccuracy, Guessed]]  # by FACTS
+    parts: Mapping[Part, tuple[BalancedAccuracy, NDArray[np.int64]]]  # with the guesses [N]
 
     def kinds(self, name: str) -> list[FactKind]:
         """The kinds of fact that tell the class, what tells most first; none where they tell no more than chance."""
@@ -144,13 +145,13 @@ def find_shortcuts(
     Raises: SettingsError where a picture has more than one class; DataError where fewer than two classes have two pictures that
     are no copies of each other; BackboneError.
     """
-    if examined.listing.task != "classification":
+    if task_of(examined.listing.task).kind is not ClassName:
         raise SettingsError(
             f"shortcuts are looked for where each picture has one class, and the task here is {examined.listing.task}. Leave "
             "--shortcuts out."
         )
     asked, left_out = _ask(examined, seed=seed, reporter=reporter)
-    files: dict[str, tuple[Told, Guessed]] = {}
+    files: dict[str, tuple[BalancedAccuracy, Guessed]] = {}
     with reporter.step("Guessing from the files", _FOLDS * len(FACTS)) as advance:
         for name, kinds in FACTS.items():
             guessed = guess_from_files(asked.facts, kinds, asked.labels, asked.groups, seed=seed, advance=advance)
@@ -210,10 +211,10 @@ def _ready(examined: Examined, pending: PendingBackbone, reporter: Reporter) -> 
 
 def _judge_parts(
     asked: Asked, backbone: ReadyBackbone, device: str, cache: Cache, reporter: Reporter
-) -> dict[Part, tuple[Told, NDArray[np.int64]]]:
+) -> dict[Part, tuple[BalancedAccuracy, NDArray[np.int64]]]:
     """What the probe says of each part, and of the whole, of pictures that it has not seen."""
     whole, seen = open_engine(backbone, device), backbone.preprocessing
-    found: dict[Part, tuple[Told, NDArray[np.int64]]] = {}
+    found: dict[Part, tuple[BalancedAccuracy, NDArray[np.int64]]] = {}
     engines: list[tuple[Part, Engine]] = [("whole", whole), *partial_engines(whole).items()]
     for part, engine in engines:
         plain = isinstance(engine, Plainly)

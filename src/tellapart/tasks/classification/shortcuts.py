@@ -15,7 +15,7 @@ import numpy as np
 from tellapart.bundle import Score
 from tellapart.data.file_facts import CONTAINER, FactKind, read_all_facts
 from tellapart.data.targets import class_numbers
-from tellapart.evaluation.shortcuts import Told, balanced, strongest
+from tellapart.evaluation.shortcuts import BalancedAccuracy, balanced, strongest
 from tellapart.reporting.blocks import Block, Column, Paragraph, Section, Table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.embeddings import draw
@@ -31,7 +31,7 @@ class FileTold:
     """What the files alone tell of the class."""
 
     n: int  # pictures that were asked
-    told: Told
+    told: BalancedAccuracy
     kinds: tuple[FactKind, ...]  # of fact that tell it, the strongest first; none where they tell no more than chance
 
 
