@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tellapart.data.examples import PictureFile, ReadOptions, picture_file
 from tellapart.data.file_facts import CONTAINER, FactKind, FileFacts, read_all_facts
 from tellapart.data.survey import Examined
-from tellapart.data.targets import ClassName, class_numbers
+from tellapart.data.targets import class_numbers
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.shortcuts import BalancedAccuracy, balanced, strongest
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
@@ -145,7 +145,7 @@ def find_shortcuts(
     Raises: SettingsError where a picture has more than one class; DataError where fewer than two classes have two pictures that
     are no copies of each other; BackboneError.
     """
-    if task_of(examined.listing.task).kind is not ClassName:
+    if task_of(examined.listing.task).encode is not class_numbers:
         raise SettingsError(
             f"shortcuts are looked for where each picture has one class, and the task here is {examined.listing.task}. Leave "
             "--shortcuts out."
