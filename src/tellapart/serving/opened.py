@@ -50,8 +50,8 @@ class Version:
 
     @property
     def explainable(self) -> bool:
-        """Whether a heatmap can be drawn: of what is said of a picture as a whole."""
-        return "probabilities" in self.model.session.outputs
+        """Whether a heatmap can be drawn: of what is said of a picture as a whole, or of a box."""
+        return bool({"probabilities", "boxes"} & set(self.model.session.outputs))
 
     def prepare(self, picture: Picture) -> tuple[NDArray[Any], Placement]:
         """A picture to the network's input, mostly uint8 [S, S, 3], and the way back. Raises: PictureError."""

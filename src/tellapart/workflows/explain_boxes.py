@@ -28,7 +28,7 @@ from tellapart.drawing.png import write_png
 from tellapart.errors import SettingsError
 from tellapart.explanation.faithfulness import chance, faithfulness
 from tellapart.explanation.files import Files
-from tellapart.explanation.laying import as_seen, onto
+from tellapart.explanation.laying import as_seen, onto, sides_onto
 from tellapart.explanation.masking import MASKS, BoxTarget, found_again, masked_heat
 from tellapart.explanation.overlay import overlay
 from tellapart.preprocessing import decode_for, prepare
@@ -113,7 +113,7 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
     if box > len(told):
         return Explained(path=path, error=_no_such_box(len(told), box, class_name))
     chosen = told[box - 1]
-    target = BoxTarget(sides=_as_shares(chosen.sides, place), label=chosen.number)
+    target = BoxTarget.of_source(chosen.sides, place, chosen.number)
     began = time.monotonic()
     heat = masked_heat(image, target, find=lambda images: _find(opened, images), background=opened.background)
     seconds = time.monotonic() - began
@@ -192,31 +192,10 @@ def _no_such_box(count: int, wanted: int, class_name: str | None) -> str:
     )
 
 
-def _as_shares(sides: Sides, place: Placement) -> tuple[float, float, float, float]:
-    """Sides in pixels of the source as shares of the network's input: the inverse of `Placement.to_source`."""
-    across, down = place.right - place.left, place.bottom - place.top
-    left, top, right, bottom = sides
-    return (
-        (left - place.left) / across,
-        (top - place.top) / down,
-        (right - place.left) / across,
-        (bottom - place.top) / down,
-    )
-
-
 def _drawn(one: _Told, place: Placement, shape: tuple[int, ...], *, named: bool) -> DrawnBox:
     """A box on `as_seen`, the part of the source that the network sees, of `shape` [H, W, 3]."""
-    low = max(place.left, 0.0), max(place.top, 0.0)
-    high = min(place.right, float(place.width)), min(place.bottom, float(place.height))
-    across, down = shape[1] / (high[0] - low[0]), shape[0] / (high[1] - low[1])
-    left, top, right, bottom = one.sides
-    return DrawnBox(
-        sides=((left - low[0]) * across, (top - low[1]) * down, (right - low[0]) * across, (bottom - low[1]) * down),
-        label=one.label,
-        number=one.number,
-        score=one.score,
-        named=named,
-    )
+    sides = sides_onto(one.sides, place, shape)
+    return DrawnBox(sides=sides, label=one.label, number=one.number, score=one.score, named=named)
 
 
 def _sheet(found: Explained, whole: NDArray[np.uint8], laid: NDArray[np.uint8]) -> Any:
