@@ -15,7 +15,7 @@ from PIL import Image
 from tellapart.bundle import Manifest, MultilabelRecord
 from tellapart.cli.main import execute
 from tellapart.data.content import content_hash
-from tellapart.data.examples import Example
+from tellapart.data.examples import Example, Split
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.inspection import TARGET
 from tellapart.data.targets import ClassName, Target
@@ -117,7 +117,7 @@ def _run(folder: Path, model: Path, pictures: Path, as_listed: Listed, test: int
     for one in as_listed({path: ClassName(path.parent.name) for path in sorted(pictures.rglob("*.png"))}):
         number = int("".join(filter(str.isdigit, one.path.stem)))
         own = content_hash(decode(one.path.read_bytes(), target=TARGET))
-        split = "train" if number < learned else "test"
+        split: Split = "train" if number < learned else "test"
         if number < learned + test:
             examples.append(replace(one, split=split, content_hash=own))
     write_examples(folder / "examples.csv", examples)

@@ -28,7 +28,7 @@ from tellapart.evaluation.paired import Paired, compare_pairs
 from tellapart.reporter import Reporter, counted
 from tellapart.tasks.table import task_of
 from tellapart.workflows.compare_sides import (
-    Item,
+    Question,
     Side,
     answers_of,
     items_of,
@@ -41,7 +41,7 @@ _TIMED = 15  # pictures, one at a time, both in turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answered:
+class SideAnswers:
     """What one side says of the N pictures."""
 
     side: Side
@@ -51,7 +51,7 @@ class Answered:
     milliseconds: float | None  # one picture at a time, the median; None of a table
     megabytes: float | None
 
-    def right(self, items: Sequence[Item]) -> NDArray[np.bool_]:
+    def right(self, items: Sequence[Question]) -> NDArray[np.bool_]:
         """Where it is right, bool [N]."""
         return np.array([said == item.label for said, item in zip(self.said, items, strict=True)])
 
@@ -60,9 +60,9 @@ class Answered:
 class Comparison:
     """Two sides on the same pictures."""
 
-    items: Sequence[Item]  # N
-    first: Answered
-    second: Answered
+    items: Sequence[Question]  # N
+    first: SideAnswers
+    second: SideAnswers
     paired: Paired
     per_class: Mapping[str, Paired]
     seen: Mapping[str, int]  # side -> pictures left out since it has learned from them
@@ -80,7 +80,7 @@ class Comparison:
         """Rows that only the first gets."""
         return self._only(self.first, self.second)
 
-    def _only(self, one: Answered, other: Answered) -> list[int]:
+    def _only(self, one: SideAnswers, other: SideAnswers) -> list[int]:
         rows = np.flatnonzero(one.right(self.items) & ~other.right(self.items)).tolist()
         return sorted(rows, key=lambda row: -(other.sure[row] or 0.0))
 
@@ -101,7 +101,7 @@ class Comparison:
             "lost_pictures": [self._row(row) for row in self.lost],
         }
 
-    def _side(self, one: Answered) -> dict[str, Any]:
+    def _side(self, one: SideAnswers) -> dict[str, Any]:
         right = one.right(self.items)
         low, high = wilson(int(right.sum()), len(right))
         return {
@@ -181,7 +181,7 @@ def task_for(sides: Sequence[Side]) -> TaskName:
     return next((side.predictor.manifest.task for side in sides if side.predictor is not None), ONE_CLASS)
 
 
-def _ask(side: Side, items: Sequence[Item], reporter: Reporter) -> list[Any]:
+def _ask(side: Side, items: Sequence[Question], reporter: Reporter) -> list[Any]:
     """An answer for each item; None where there is none."""
     if side.predictor is None:
         return list(answers_of(side.table, items))
@@ -193,13 +193,15 @@ def _ask(side: Side, items: Sequence[Item], reporter: Reporter) -> list[Any]:
     return found
 
 
-def _answered(side: Side, answers: Sequence[Any], items: Sequence[Item], took: float | None, seed: int) -> Answered:
+def _answered(
+    side: Side, answers: Sequence[Any], items: Sequence[Question], took: float | None, seed: int
+) -> SideAnswers:
     if side.predictor is None:
         sure: list[float | None] = [None] * len(items)
-        return Answered(side=side, said=list(answers), sure=sure, figures=None, milliseconds=None, megabytes=None)
+        return SideAnswers(side=side, said=list(answers), sure=sure, figures=None, milliseconds=None, megabytes=None)
     classes = side.predictor.classes
     best = [int(answer.ranking[0]) for answer in answers]
-    return Answered(
+    return SideAnswers(
         side=side,
         said=[classes[number] for number in best],
         sure=[float(answer.probabilities[number]) for answer, number in zip(answers, best, strict=True)],
@@ -209,7 +211,9 @@ def _answered(side: Side, answers: Sequence[Any], items: Sequence[Item], took: f
     )
 
 
-def _figures(predictor: Predictor, answers: Sequence[Any], items: Sequence[Item], seed: int) -> dict[str, Any] | None:
+def _figures(
+    predictor: Predictor, answers: Sequence[Any], items: Sequence[Question], seed: int
+) -> dict[str, Any] | None:
     """What the model's probabilities are worth; None where a picture is of a class that it does not know."""
     if not {item.label for item in items} <= set(predictor.classes):
         return None
@@ -218,7 +222,7 @@ def _figures(predictor: Predictor, answers: Sequence[Any], items: Sequence[Item]
     return task_of(predictor.manifest.task).score(predictor.manifest, answers, targets, groups=groups, seed=seed)
 
 
-def _time(sides: Sequence[Side], items: Sequence[Item]) -> list[float | None]:
+def _time(sides: Sequence[Side], items: Sequence[Question]) -> list[float | None]:
     """Milliseconds of one picture at a time, the median of a few, the sides in turn."""
     taken: list[list[float]] = [[] for _ in sides]
     for item in items[:_TIMED]:
@@ -231,7 +235,7 @@ def _time(sides: Sequence[Side], items: Sequence[Item]) -> list[float | None]:
 
 
 def _per_class(
-    items: Sequence[Item], right: Sequence[NDArray[np.bool_]], groups: Sequence[str], seed: int
+    items: Sequence[Question], right: Sequence[NDArray[np.bool_]], groups: Sequence[str], seed: int
 ) -> dict[str, Paired]:
     labels = np.array([item.label for item in items])
     found = {}
@@ -251,7 +255,7 @@ def _corrected(sides: Sequence[Side], folder: Path, reporter: Reporter) -> tuple
             f"{folder} holds no {TABLE} with corrections. Give the folder of a model that `tellapart serve --corrections` filled."
         )
     entries = cells.added(table, None).entries
-    items = [Item(path=entry.path, target=entry.target, group="", content_hash="") for entry in entries]
+    items = [Question(path=entry.path, target=entry.target, group="", content_hash="") for entry in entries]
     gets = []
     for side in sides:
         answers = _ask(side, items, reporter)

@@ -29,7 +29,7 @@ from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.heat import with_heat
 from tellapart.storage import write_bytes
-from tellapart.workflows.compare import Answered, Comparison, told_figures
+from tellapart.workflows.compare import Comparison, SideAnswers, told_figures
 
 _MOST = 12  # pictures of a kind
 _CLASSES = 40  # rows
@@ -70,7 +70,7 @@ def _verdict(found: Comparison, t: Phrases) -> Verdict:
     )
 
 
-def _score(one: Answered, found: Comparison) -> Score:
+def _score(one: SideAnswers, found: Comparison) -> Score:
     right = one.right(found.items)
     low, high = wilson(int(right.sum()), len(right))
     return Score(value=float(right.mean()), low=low, high=high)
@@ -110,7 +110,7 @@ def _pictures(key: str, found: Comparison, rows: Sequence[int], t: Phrases) -> S
     return Section(key=key, title=title, blocks=[*blocks, Pictures(layout="rows", groups=groups, large=True)])
 
 
-def _with_answers(one: Answered, found: Comparison, rows: Sequence[int], album: Album, t: Phrases) -> list[Shown]:
+def _with_answers(one: SideAnswers, found: Comparison, rows: Sequence[int], album: Album, t: Phrases) -> list[Shown]:
     """The pictures with what one side says of them, and where it looked."""
     items = [found.items[row] for row in rows]
     shown = album.show(
@@ -152,7 +152,7 @@ def _about(found: Comparison, t: Phrases) -> Section:
     return Section(key="about", title=t("compare_how"), blocks=[Paragraph(text=text) for text in told])
 
 
-def _short(one: Answered) -> str:
+def _short(one: SideAnswers) -> str:
     path = Path(one.side.name).resolve()  # runs/latest is a link
     return path.parent.name if path.name == "model.onnx" and path.parent.name else path.name
 

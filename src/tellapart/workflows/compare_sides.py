@@ -27,7 +27,7 @@ _ANSWERS = ("predicted", "prediction", "pred", "predicted_label", "class", "labe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Question:
     """One picture that both are asked."""
 
     path: Path
@@ -51,7 +51,7 @@ class Side:
     table: Mapping[str, str]  # path -> answer, of a table
     learned: Mapping[str, str] | None  # content -> split, of a run; None where it cannot be known what was learned from
 
-    def saw(self, item: Item) -> bool:
+    def saw(self, item: Question) -> bool:
         """Whether it was trained or tuned on this very picture."""
         return self.learned is not None and self.learned.get(item.content_hash) in ("train", "validation")
 
@@ -98,7 +98,7 @@ def read_answers(path: Path) -> dict[str, str]:
         raise DataError(f"{path} is not a CSV table ({error}). Export it anew as CSV.") from None
 
 
-def answers_of(table: Mapping[str, str], items: Sequence[Item]) -> list[str | None]:
+def answers_of(table: Mapping[str, str], items: Sequence[Question]) -> list[str | None]:
     """What a table says of each item: by its whole path, else by the file's name where only one has it; None for nothing."""
     names = Counter(Path(path).name for path in table)
     by_name = {Path(path).name: answer for path, answer in table.items() if names[Path(path).name] == 1}
@@ -112,7 +112,7 @@ def answers_of(table: Mapping[str, str], items: Sequence[Item]) -> list[str | No
     return found
 
 
-def items_of(sides: Sequence[Side], pictures: Path | None, options: ReadOptions, reporter: Reporter) -> list[Item]:
+def items_of(sides: Sequence[Side], pictures: Path | None, options: ReadOptions, reporter: Reporter) -> list[Question]:
     """The pictures to ask both, before those that one has learned from are left out.
 
     Of `pictures` all that can be read, else the test pictures of the runs. Raises: DataError where there is none.
@@ -129,19 +129,19 @@ def items_of(sides: Sequence[Side], pictures: Path | None, options: ReadOptions,
     return _once(example for run in runs for example in run.examples if example.split == "test" and not example.problem)
 
 
-def _once(examples: Iterable[Example]) -> list[Item]:
+def _once(examples: Iterable[Example]) -> list[Question]:
     """Each content once."""
-    found: dict[str, Item] = {}
+    found: dict[str, Question] = {}
     for one in examples:
-        item = Item(path=one.path, target=one.target, group=one.group, content_hash=one.content_hash)
+        item = Question(path=one.path, target=one.target, group=one.group, content_hash=one.content_hash)
         found.setdefault(one.content_hash or str(one.path), item)
     return list(found.values())
 
 
-def _examined_items(examined: Examined) -> list[Item]:
+def _examined_items(examined: Examined) -> list[Question]:
     rows = zip(examined.listing.entries, examined.inspections, examined.audit.groups, strict=True)
     items = [
-        Item(path=entry.path, target=entry.target, group=group, content_hash=inspection.content_hash)
+        Question(path=entry.path, target=entry.target, group=group, content_hash=inspection.content_hash)
         for entry, inspection, group in rows
         if not inspection.problem
     ]
@@ -150,7 +150,7 @@ def _examined_items(examined: Examined) -> list[Item]:
     return items
 
 
-def without_learned(sides: Sequence[Side], items: Sequence[Item]) -> tuple[list[Item], dict[str, int]]:
+def without_learned(sides: Sequence[Side], items: Sequence[Question]) -> tuple[list[Question], dict[str, int]]:
     """Those that no side was trained or tuned on, and how many each side was. Raises: DataError where none is left."""
     seen = {side.name: sum(map(side.saw, items)) for side in sides}
     left = [item for item in items if not any(side.saw(item) for side in sides)]
