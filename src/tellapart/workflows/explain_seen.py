@@ -22,7 +22,7 @@ from tellapart.drawing.boxes import Sides
 from tellapart.explanation.laying import as_seen, onto
 from tellapart.preprocessing import decode_for, prepare
 from tellapart.runs.open import OpenRun
-from tellapart.tiling import TilePart, cut_part
+from tellapart.tiling import cut_part, part_around
 
 SIDE = 448  # pixels, of what is shown to a person
 
@@ -83,7 +83,7 @@ def _look_in_tiles(opened: OpenRun, path: str, find: Find) -> Looked:
     (answer,) = answering.decide(arrays, [picture.whole], manifest.record, classes=manifest.classes)
 
     def around(box: Sides) -> SeenPart:
-        part = _part_around(box, picture.places[0])
+        part = part_around(box, picture.whole.width, picture.whole.height, inputs)
         image = cut_part(picture.image, part, inputs, merges.beyond)
         tile, own = Image.fromarray(image), replace(inputs, fit="squash")
         return SeenPart(
@@ -95,11 +95,3 @@ def _look_in_tiles(opened: OpenRun, path: str, find: Find) -> Looked:
         )
 
     return Looked(answer=answer, around=around)
-
-
-def _part_around(box: Sides, tile: Placement) -> TilePart:
-    """A part as large as a `tile`, with the box in the middle as far as the picture allows."""
-    across, down = tile.right - tile.left, tile.bottom - tile.top
-    left = min(max((box[0] + box[2] - across) / 2, 0.0), max(tile.width - across, 0.0))
-    top = min(max((box[1] + box[3] - down) / 2, 0.0), max(tile.height - down, 0.0))
-    return TilePart(round(left), round(top), round(left) + across, round(top) + down)
