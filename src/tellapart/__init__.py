@@ -99,6 +99,7 @@ def train(
     unfreeze: str | float | None = None,
     views: int | None = None,
     network: str | None = None,
+    tiles: bool | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,

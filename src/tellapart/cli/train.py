@@ -33,6 +33,7 @@ Examples:
   tellapart train cells/ --budget 25m       the best answer that 25 minutes allow
   tellapart train cells/ --strategy finetune --unfreeze 3 --views 8 --augment medium
   tellapart train raccoons/ --set network.detector=faster_rcnn    boxes: Pascal VOC, COCO, YOLO, LabelMe or a table
+  tellapart train aerial/ --tiles           boxes of small things in large pictures
   tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
@@ -84,6 +85,12 @@ Examples:
 @click.option("--views", type=int, help="Augmented views a picture that the frozen stages see once; 0: none cached.")
 @click.option(
     "--network", help="What scratch trains: a classic such as lenet5 or resnet18, or blocks.  [default: blocks]"
+)
+@click.option(
+    "--tiles",
+    is_flag=True,
+    default=None,
+    help="Of boxes: cut large pictures into overlapping tiles of their own pixels, so that small things are seen.",
 )
 @click.option(
     "--epochs",
