@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS
+from tellapart.cli.tasks import SEPARATOR_HELP
+from tellapart.data.set_cells import SEPARATORS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
