@@ -92,7 +92,10 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
             "data is 'x' and pictures is 'y'; both name what is learned from, pictures being the older name. Give data alone.",
         ),
         ({"data": "x", "task": "regression"}, "task is 'regression'; it must be classification, multilabel"),
-        ({"data": "x", "label_separator": "/"}, "label_separator is '/'; it must be '|', ';', ',' or ' '"),
+        (
+            {"data": "x", "label_separator": "#"},
+            "label_separator is '#'; it must be '|', ';', ',', ' ', /, +, &, ",
+        ),
         (
             {"data": "x", "task": "classification", "label_separator": ";"},
             "label_separator is ';', which task classification does not use. Leave it out, or give --task multilabel.",

@@ -117,7 +117,8 @@ Examples:
 @click.option(
     "--engine",
     type=click.Choice(["auto", "onnxruntime", "openvino", "openvino-bfloat16"]),
-    help="What computes the training pictures' embeddings on a CPU; openvino needs the extra fast.  [default: onnxruntime]",
+    help="What computes the training pictures' embeddings on a CPU; openvino needs the extra fast.  [default: auto: "
+    "onnxruntime below 5,000 of them]",
 )
 @click.option("--no-report", "report", flag_value=False, default=None, help="Write no report.html.")
 @click.option("--lang", "language", type=click.Choice(["en", "zh"]), help="Of the report.  [default: the system's]")

@@ -51,8 +51,8 @@ class Version:
 
     @property
     def explainable(self) -> bool:
-        """Whether a heatmap can be drawn: of what is said of a picture as a whole."""
-        return "probabilities" in self.model.session.outputs
+        """Whether a heatmap can be drawn: of what is said of a picture as a whole, or of a box."""
+        return bool({"probabilities", "boxes"} & set(self.model.session.outputs))
 
     @property
     def tiled(self) -> bool:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.bundle import TaskName
-from tellapart.data.box_faults import fault_sentences
 from tellapart.data.content import stored_hash
 from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes, short_path
+from tellapart.data.faults import fault_sentences
 from tellapart.data.inspection import TARGET
 from tellapart.data.names import known_as, renamed
 from tellapart.data.survey import Examined
@@ -112,7 +112,7 @@ def evaluate(
         seen=None if seen is None else int(seen.sum()),
         metrics=measure(np.ones(len(read), dtype=np.bool_)),
         metrics_unseen=measure(~seen) if some_seen and seen is not None else None,
-        notes=(*examined.listing.notes, *_faults(examined, reporter)),
+        notes=(*examined.listing.notes, *_faults(examined, reporter), *_warned(answers, pictures, reporter)),
         renamed=named,
     )
 
@@ -215,10 +215,24 @@ def _check_known(entries: Sequence[Entry], classes: tuple[str, ...]) -> None:
 def _faults(examined: Examined, reporter: Reporter) -> list[str]:
     """What is wrong with boxes as they were given, in sentences: some pictures may be left out, and some boxes moved."""
     listing = examined.listing
-    found = list(fault_sentences(listing.box_faults, lambda path: short_path(path, listing.source), warned=True))
+    found = list(fault_sentences(listing.faults, lambda path: short_path(path, listing.source), warned=True))
     for sentence in found:
         reporter.say(sentence)
     return found
+
+
+def _warned(answers: Sequence[Any], source: Path, reporter: Reporter) -> list[str]:
+    """What to know of how pictures were read, such as values beyond the model's range, in one sentence or none."""
+    warned = [answer for answer in answers if answer.warning]
+    if not warned:
+        return []
+    first = warned[0]
+    sentence = (
+        f"{counted(len(warned), 'picture')} {'was' if len(warned) == 1 else 'were'} read with a warning, such as "
+        f"{short_path(Path(first.path), source)}: {first.warning}. `tellapart predict` tells each."
+    )
+    reporter.say(sentence)
+    return [sentence]
 
 
 def _predict(

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.answering import Placement
 from tellapart.drawing.boxes import DrawnBox, Sides, draw_boxes
 from tellapart.drawing.explain_sheet import Panel, draw_explanation
 from tellapart.drawing.png import write_png
@@ -107,7 +106,7 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
         return Explained(path=path, error=_no_such_box(len(told), box, class_name))
     chosen = told[box - 1]
     seen = looked.around(chosen.sides)
-    target = BoxTarget(sides=_as_shares(chosen.sides, seen.place), label=chosen.number)
+    target = BoxTarget.of_source(chosen.sides, seen.place, chosen.number)
     began = time.monotonic()
     heat = masked_heat(seen.image, target, find=find, background=opened.background)
     seconds = time.monotonic() - began
@@ -179,18 +178,6 @@ def _no_such_box(count: int, wanted: int, class_name: str | None) -> str:
         return f"nothing{of_class} is found in it, so there is no box to explain"
     return (
         f"{counted(count, 'thing')}{of_class} {'is' if count == 1 else 'are'} found in it, so there is no box {wanted}"
-    )
-
-
-def _as_shares(sides: Sides, place: Placement) -> tuple[float, float, float, float]:
-    """Sides in pixels of the source as shares of the network's input: the inverse of `Placement.to_source`."""
-    across, down = place.right - place.left, place.bottom - place.top
-    left, top, right, bottom = sides
-    return (
-        (left - place.left) / across,
-        (top - place.top) / down,
-        (right - place.left) / across,
-        (bottom - place.top) / down,
     )
 
 
