@@ -18,7 +18,17 @@ from tellapart.serving.pictures import Picture
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.repository import Repository
 
-Explain = Callable[[Version, bytes, int], bytes]  # a version, a picture file, a class -> a heatmap over it as PNG
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToExplain:
+    """What a heatmap is of: what is said of a whole picture, or one box in it."""
+
+    label: int  # number of the class
+    sides: tuple[float, float, float, float] | None = None  # of the box, in pixels of the upright picture
+    score: float | None = None  # of the box, in [0, 1]
+
+
+Explain = Callable[[Version, bytes, ToExplain], bytes]  # a version, a picture file -> a heatmap over it as PNG
 
 
 # Compared by identity: == on arrays gives an array.
@@ -141,14 +151,23 @@ class Service:
 
 def _decide(version: Version, outputs: Outputs) -> Reply:
     rows = [row for row in outputs.rows if row is not None]
+    places = [place for place in outputs.beside if place is not None]
     decided: Sequence[Any] = []
-    if rows:
+    if version.tiled:  # what is said of a picture may be of any size
+        wholes = zip(rows, places, strict=True)
+        decided = [one for row, place in wholes for one in version.decide(_alone(row), [place])]
+    elif rows:
         # np.array of a list of rows takes half the time of np.stack.
         arrays = {name: np.array([row[name] for row in rows]) for name in version.answering.outputs if name in rows[0]}
-        decided = version.decide(arrays, [place for place in outputs.beside if place is not None])
+        decided = version.decide(arrays, places)
     return Reply(
         version=version,
         decided=decided,
         errors=outputs.errors,
         embeddings=tuple(None if row is None else row.get("embedding") for row in outputs.rows),
     )
+
+
+def _alone(row: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays [1, ...] of one picture."""
+    return {name: value[None] for name, value in row.items()}

@@ -135,11 +135,21 @@ class TrainSettings(Part):
 
     @model_validator(mode="after")
     def _only_a_crop_has_a_share(self) -> TrainSettings:
-        if self.network.crop is not None and self.network.fit in ("pad", "squash"):
+        if self.network.crop is not None and self.network.fit in ("pad", "squash", "tile"):
             raise ValueError(
                 f"network.crop is {self.network.crop}, but network.fit {self.network.fit} shows the whole picture. Leave one of "
                 "them out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_tiles_overlap(self) -> TrainSettings:
+        for name in ("overlap", "scale"):
+            value = getattr(self.network, name)
+            if value is not None and self.network.fit != "tile":
+                raise ValueError(
+                    f"network.{name} is {value:g}, which is of tiles, and pictures are not cut. Give --tiles, or leave it out"
+                )
         return self
 
     @model_validator(mode="after")
