@@ -86,6 +86,22 @@ def read_text(path: Path, data: bytes, encoding: str | None, is_file: IsFile) ->
     return _guess(path, data, is_file)
 
 
+def known_text(path: str, data: bytes) -> str:
+    """The text of a file with names of classes, of which no flag tells the encoding: UTF-8, or UTF-16 with its mark.
+
+    Raises: DataError for any other: a guess may give two classes one name.
+    """
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"the file {path!r}, which names classes, is not in UTF-8 (line {line}). Save it as UTF-8, so that they are read as "
+            "they are meant."
+        ) from None
+
+
 def _told(path: Path, data: bytes, encoding: str) -> str:
     try:
         text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
