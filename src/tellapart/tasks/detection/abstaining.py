@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.novelty import choose_pictures, fit_novelty
@@ -17,25 +18,34 @@ from tellapart.evaluation.unlike import Unlike, find_unlike
 from tellapart.tasks.detection.candidates import DetectorCandidate
 
 
-def learn_to_abstain(candidate: DetectorCandidate, dataset: Dataset, *, coverage: float, seed: int) -> Unlike | None:
+def learn_to_abstain(
+    candidate: DetectorCandidate,
+    dataset: Dataset,
+    *,
+    validation: NDArray[np.float32] | None,
+    test: NDArray[np.float32] | None,
+    coverage: float,
+    seed: int,
+) -> Unlike | None:
     """Fit, calibrate and measure; None where the network's file has no embedding. `coverage` is in (0, 1).
 
-    Raises: DataError when a picture can no longer be read; ModelFileError.
+    `validation` and `test` are embeddings [n, C], which come with the boxes: of the validation split, of `dataset.clean_test`.
+    Training pictures are looked at here. Raises: DataError when one can no longer be read; ModelFileError.
     """
-    train, validation, test = dataset.rows["train"], dataset.rows["validation"], dataset.clean_test
+    if validation is None or test is None:
+        return None
+    train = dataset.rows["train"]
     alike = np.zeros(len(train), dtype=np.int64)  # one mean for all
     chosen = choose_pictures(alike, seed=seed)
-    rows = np.concatenate([train[chosen], validation, test])
-    found = candidate.embeddings([dataset.pictures[row] for row in rows.tolist()])
-    if found is None:
+    fitted = candidate.embeddings([dataset.pictures[row] for row in train[chosen].tolist()])
+    if fitted is None:
         return None
-    fitted, others = np.split(found, [len(chosen)])
     return find_unlike(
         fit_novelty(fitted, alike[chosen]),
-        others[: len(validation)],
-        others[len(validation) :],
+        validation,
+        test,
         coverage=coverage,
-        groups=dataset.groups[test],
+        groups=dataset.groups[dataset.clean_test],
         seed=seed,
     )
 

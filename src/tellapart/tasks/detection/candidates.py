@@ -36,6 +36,22 @@ FIGURE = "ap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Looked:
+    """What a trained detector says of n pictures, each of which its network has seen once."""
+
+    answers: list[BoxesAnswer]  # n
+    embeddings: NDArray[np.float32] | None  # [n, C]; None where the network's file has none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OnValidation:
+    """What the validation split says of a detector: it calibrates scores, draws the lines, and tells what is like it."""
+
+    matches: tuple[ClassMatches, ...]
+    embeddings: NDArray[np.float32] | None  # [n, C], in the order of the split's rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DetectorCandidate:
     """A trained detector, as the file that it becomes will answer."""
 
@@ -53,12 +69,17 @@ class DetectorCandidate:
 
         Raises: DataError when a picture can no longer be read; ModelFileError.
         """
-        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
-        yield from self._batches(session, pictures, EVERYWHERE)
+        for (found,) in self._batches(self._session(), pictures, (EVERYWHERE,)):
+            yield found
 
-    def _batches(self, session: Session, pictures: Sequence[PictureFile], output: str) -> Iterator[NDArray[np.float32]]:
-        def look(part: Sequence[PictureFile]) -> NDArray[np.float32]:
-            return session.run(np.stack([_load(picture, self.backbone) for picture in part]), [output])[0]
+    def _session(self) -> Session:
+        return Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+
+    def _batches(
+        self, session: Session, pictures: Sequence[PictureFile], outputs: Sequence[str]
+    ) -> Iterator[Sequence[NDArray[np.float32]]]:
+        def look(part: Sequence[PictureFile]) -> Sequence[NDArray[np.float32]]:
+            return session.run(np.stack([_load(picture, self.backbone) for picture in part]), outputs)
 
         with ThreadPoolExecutor(cores()) as pool:
             yield from pool.map(look, [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)])
@@ -68,17 +89,25 @@ class DetectorCandidate:
 
         Raises: DataError when a picture can no longer be read; ModelFileError.
         """
-        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+        session = self._session()
         if EMBEDDING not in session.outputs:
             return None
-        return np.concatenate(list(self._batches(session, pictures, EMBEDDING)))
+        return np.concatenate([vectors for (vectors,) in self._batches(session, pictures, (EMBEDDING,))])
 
-    def answers(self, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord) -> list[BoxesAnswer]:
-        """What the finished file will say of rows [n] of the data set, in pixels of the upright pictures."""
+    def look(self, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord) -> Looked:
+        """What the finished file will say of rows [n] of the data set, in pixels of the upright pictures; whatever is unknown.
+
+        Raises: DataError when a picture can no longer be read; ModelFileError.
+        """
         examples = [dataset.examples[index] for index in dataset.indices[rows].tolist()]
         places = [place(one.width, one.height, self.backbone.preprocessing) for one in examples]
+        session = self._session()
+        beside = (EMBEDDING,) if EMBEDDING in session.outputs else ()
         answers: list[BoxesAnswer] = []
-        for found in self.everywhere([dataset.pictures[row] for row in rows.tolist()]):
+        vectors: list[NDArray[np.float32]] = []
+        pictures = [dataset.pictures[row] for row in rows.tolist()]
+        for found, *others in self._batches(session, pictures, (EVERYWHERE, *beside)):
+            vectors += others
             boxes, scores = decoded(found, record)
             answers += Detection().decide(
                 {"boxes": boxes, "scores": scores},
@@ -86,7 +115,7 @@ class DetectorCandidate:
                 record,
                 classes=dataset.classes,
             )
-        return answers
+        return Looked(answers=answers, embeddings=np.concatenate(vectors) if vectors else None)
 
 
 def decoded(found: NDArray[np.float32], record: DetectionRecord) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -121,8 +150,8 @@ def validate(candidate: DetectorCandidate, dataset: Dataset) -> Validated[Detect
     Raises: DataError where no validation picture has a box that counts.
     """
     rows = dataset.rows["validation"]
-    answers = candidate.answers(dataset, rows, uncalibrated(len(dataset.classes)))
-    matches = match([answered(one) for one in answers], truths(dataset, rows), len(dataset.classes))
+    looked = candidate.look(dataset, rows, uncalibrated(len(dataset.classes)))
+    matches = match([answered(one) for one in looked.answers], truths(dataset, rows), len(dataset.classes))
     if not sum(int(one.positives[0].sum()) for one in matches):
         raise DataError(
             f"{len(rows)} validation pictures, without a box that counts; choosing needs one. Add pictures with boxes to the "
@@ -134,7 +163,7 @@ def validate(candidate: DetectorCandidate, dataset: Dataset) -> Validated[Detect
         losses=np.empty(0),  # epochs and candidates are judged by average precision
         figure_name=FIGURE,
         figure=figures["ap"],
-        calibration=tuple(matches),
+        calibration=OnValidation(matches=tuple(matches), embeddings=looked.embeddings),
         facts={name: figures[name] for name in ("ap50", "ap75")},
     )
 
@@ -170,10 +199,10 @@ def choose(first: Validated[DetectorCandidate], other: Validated[DetectorCandida
     return Choice(winner=kept, reason=reason, compared=(kept, left))
 
 
-def matches_of(winner: Validated[DetectorCandidate]) -> tuple[ClassMatches, ...]:
-    """What was matched on validation, class by class."""
-    matches: tuple[ClassMatches, ...] = winner.calibration
-    return matches
+def on_validation(winner: Validated[DetectorCandidate]) -> OnValidation:
+    """What the validation split said of it."""
+    found: OnValidation = winner.calibration
+    return found
 
 
 def _load(picture: PictureFile, backbone: ReadyBackbone) -> NDArray[np.uint8]:
