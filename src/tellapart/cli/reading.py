@@ -52,7 +52,7 @@ _OPTIONS = (
         "--merge-names",
         is_flag=True,
         default=None,
-        help="Class names that differ only in case, blanks or how a character is stored are one class.",
+        help="Class names that differ only in case, blanks, hyphens, zeros or how a character is stored are one class.",
     ),
 )
 
