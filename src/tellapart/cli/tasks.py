@@ -16,7 +16,7 @@ READ = {
     "classification": Told("one class a picture"),
     "multilabel": Told("several, or none: a CSV with path,labels, or with a column of 0 and 1 for each class"),
     "detection": Told(
-        "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, or a CSV with path,xmin,ymin,xmax,ymax,label)"
+        "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, Label Studio, or a CSV with path,xmin,ymin,xmax,ymax,label)"
     ),
 }
 READ_TASKS = tuple(READ)
