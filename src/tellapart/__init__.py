@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
+    from tellapart.data.set_cells import Separator
     from tellapart.runs.explained import Explanation
     from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
@@ -85,7 +86,7 @@ def train(
     labels: _PathLike | None = None,
     out: _PathLike | None = None,
     task: TaskName | None = None,
-    label_separator: Literal["|", ";", ",", " "] | None = None,
+    label_separator: Separator | None = None,
     reading: Mapping[str, Any] | None = None,
     value_range: str | None = None,
     strategy: Literal["auto", "probe", "finetune", "scratch"] | None = None,
@@ -99,6 +100,7 @@ def train(
     unfreeze: str | float | None = None,
     views: int | None = None,
     network: str | None = None,
+    tiles: bool | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -121,7 +123,8 @@ def train(
     labels a picture a CSV with path,labels, or with a column of 0 and 1 for each class.
     `task` says what is learned, "classification" or "multilabel"; None: found from the data.
     `reading` says how a table or folder is read, by the names of the flags: {"encoding": "cp1252", "label_column": "kind", "root":
-    "pictures/"}; path_column, split_column, group_column, extension, label_from and merge_names are the others.
+    "pictures/"}; path_column, split_column, group_column, extension, label_from, merge_names and, of masks, classes and
+    ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
@@ -159,7 +162,7 @@ def evaluate(
     *,
     split: Literal["train", "validation", "test"] | None = None,
     task: TaskName | None = None,
-    label_separator: Literal["|", ";", ",", " "] | None = None,
+    label_separator: Separator | None = None,
     reading: Mapping[str, Any] | None = None,
     out: _PathLike | None = None,
 ) -> EvaluateResult:
@@ -261,7 +264,7 @@ def check(
     labels: bool = False,
     deep: bool = False,
     task: TaskName | None = None,
-    label_separator: Literal["|", ";", ",", " "] | None = None,
+    label_separator: Separator | None = None,
     reading: Mapping[str, Any] | None = None,
     value_range: str | None = None,
 ) -> dict[str, Any]:

@@ -202,7 +202,7 @@ class DetectionRecord(RecordPart):
         return {
             **({} if self.detector is None else {"detector": self.detector}),
             "thresholds": _thresholds(self.thresholds, classes, self.threshold_rule),
-            "boxes": f"{self.most} a picture at most, each at least {percent(self.least_score)} certain; of two of one class that "
+            "boxes": f"{self.most} at once at most, each at least {percent(self.least_score)} certain; of two of one class that "
             f"overlap by over {percent(self.overlap)}, one",
             **(
                 {}

@@ -45,7 +45,7 @@ def boxes_of(folder: Path) -> Boxes:
 def faults(folder: Path) -> dict[str, list[tuple[str, int]]]:
     return {
         kind: [(Path(one.path).name, one.times) for one in found]
-        for kind, found in read_boxes(folder).box_faults.items()
+        for kind, found in read_boxes(folder).faults.items()
     }
 
 
@@ -76,7 +76,7 @@ def test_the_short_exports_have_a_row_a_picture(kind: str, tmp_path: Path) -> No
             writer.writerows({**row, "label": json.dumps(row["label"]) if "label" in row else ""} for row in rows)
     listing = read_listing(tmp_path)
     assert [entry.target for entry in listing.entries] == [Boxes((*SHARES.boxes, Box("狗", 0, 0, 1, 1))), Boxes(())]
-    assert [Path(fault.path).name for fault in listing.box_faults["not annotated"]] == ["c.png"]
+    assert [Path(fault.path).name for fault in listing.faults["not annotated"]] == ["c.png"]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_of_several_annotations_the_one_called_the_truth_is_read(tmp_path: Path)
     truth = {"result": [region()], "ground_truth": True}
     write(tmp_path, {**other, "was_cancelled": True}, other, truth)
     assert boxes_of(tmp_path) == SHARES
-    (fault,) = read_boxes(tmp_path).box_faults["annotated twice"]
+    (fault,) = read_boxes(tmp_path).faults["annotated twice"]
     assert fault.detail == "by 2 people in project.json"
     write(tmp_path, other)
     assert boxes_of(tmp_path).classes == ("dog",)
@@ -162,7 +162,7 @@ def test_what_is_wrong_is_counted(tmp_path: Path) -> None:
 def test_a_broken_csv_is_told(tmp_path: Path) -> None:
     write(tmp_path, [region()])
     (tmp_path / "other.csv").write_bytes(b"image,label\na.png,\xff\xfe rectanglelabels\n")
-    (fault,) = read_boxes(tmp_path).box_faults["unreadable"]
+    (fault,) = read_boxes(tmp_path).faults["unreadable"]
     assert (Path(fault.path).name, fault.detail[:8]) == ("other.csv", "no CSV: ")
 
 
@@ -200,5 +200,5 @@ def test_its_exports_in_the_forms_of_others(tmp_path: Path) -> None:
     old.unlink()
     for form in ("voc", "yolo", "coco"):
         listing = read_listing(tmp_path / form)
-        assert (listing.task, listing.classes, listing.box_faults) == ("detection", ("cat", "狗"), {}), form
+        assert (listing.task, listing.classes, listing.faults) == ("detection", ("cat", "狗"), {}), form
         assert [len(entry.target.classes) for entry in listing.entries] == [2, 1, 0], form

@@ -15,6 +15,10 @@ class Told(NamedTuple):
 READ = {
     "classification": Told("one class a picture"),
     "multilabel": Told("several, or none: a CSV with path,labels, or with a column of 0 and 1 for each class"),
+    "segmentation": Told(
+        "a class a pixel: images beside masks (images/ and masks/, Pascal VOC, COCO, LabelMe, or a CSV with path,mask)",
+        learned=False,
+    ),
     "detection": Told(
         "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, Label Studio, or a CSV with path,xmin,ymin,xmax,ymax,label)"
     ),
@@ -27,5 +31,7 @@ MODEL_TASK_HELP = (
     "The model's own task; it says that the pictures are for that, where they look like another task's, such as images "
     "beside masks."
 )
-SEPARATORS = ("|", ";", ",", " ")
-SEPARATOR_HELP = "What stands between the labels of one cell: | ; , or a space.  [default: |]"
+SEPARATOR_HELP = (
+    "What stands between the labels of one cell: | ; , / + & or a space, or \u3001 \uff0c \uff1b as Chinese has them."
+    "  [default: |]"
+)

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import (
     NOWHERE,
     Annotated,
@@ -30,6 +29,7 @@ from tellapart.data.box_files import (
     read_text_bytes,
     side,
 )
+from tellapart.data.faults import Drawn, FaultList
 from tellapart.data.targets import Box
 
 FORM = "regions in Label Studio's exports"

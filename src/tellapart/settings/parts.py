@@ -73,7 +73,12 @@ class NetworkSettings(Part):
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
     # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
     # cross-validation prefers where --strategy auto meets many elongated ones.
-    fit: Literal["crop", "pad", "squash"] | None = None
+    # tile: cut into overlapping tiles of that size, for large pictures with small things; --tiles.
+    fit: Literal["crop", "pad", "squash", "tile"] | None = None
+    overlap: int | None = Field(
+        None, ge=0, le=2048
+    )  # pixels of the input that neighbouring tiles share; None: a quarter
+    scale: float | None = Field(None, gt=0, le=8)  # pixels of the input for one of the picture, in tiles; None: 1
     channels: Literal[1, 3] = 3  # 1: pictures are turned grey
     blocks: tuple[BlockSettings, ...] = ()
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
@@ -94,12 +99,21 @@ class ReadingSettings(Part):
     root: str | None = Field(None, min_length=1)  # the folder that a table's paths count from
     extension: str | None = Field(None, min_length=1)  # of paths that are written without one
     label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
+    classes: str | None = Field(None, min_length=1)  # of masks: names of their values, or a file with them
+    ignore_label: str | None = Field(None, min_length=1)  # of masks: what counts nowhere
     merge_names: bool = False  # names of classes that are nearly the same are one class
 
-    @field_validator("path_column", "label_column", "split_column", "group_column", mode="before")
+    @field_validator("path_column", "label_column", "split_column", "group_column", "ignore_label", mode="before")
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _names_as_text(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return ",".join(map(str, value))
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
 
     @field_validator("root", mode="before")
     @classmethod

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from tellapart.features.shrink import ShrunkPictures
     from tellapart.models.build import BuiltNetwork
     from tellapart.models.trainable import Trainable
+    from tellapart.preprocessing import Preprocessing
     from tellapart.reporter import Reporter
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.parts import Parts
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.source import MakeSource, UsableRows
     from tellapart.training.devices import Devices
@@ -106,12 +108,20 @@ def _pictures_alone(
     return pictures_alone(dataset, split, pictures, augment=augment, seed=seed)
 
 
+def _wholes(settings: TrainSettings, dataset: Dataset, inputs: Preprocessing) -> None:
+    """The pictures themselves."""
+
+
 def _as_told(settings: TrainSettings) -> TrainSettings:
     """Raises: SettingsError for what only a task with a choice of networks on a backbone looks at."""
     for name in ("detector", "weights"):
         value = getattr(settings.network, name)
         if value is not None:
             raise SettingsError(f"network.{name} is {value}, which is for pictures with boxes alone. Leave it out.")
+    if settings.network.fit == "tile":
+        raise SettingsError(
+            "pictures are to be cut into tiles, which is for pictures with boxes alone. Leave --tiles out."
+        )
     mosaic = settings.augment.model_dump()["mosaic"]
     if mosaic:
         raise SettingsError(f"augment.mosaic is {mosaic:g}, which is for pictures with boxes alone. Leave it out.")
@@ -152,6 +162,8 @@ class Task:
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
     build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
+    # What it reads where pictures are made ready so: parts of them, or None for the pictures themselves.
+    parts: Callable[[TrainSettings, Dataset, Preprocessing], Parts | None] = _wholes
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
     # A candidate is the task's own kind of evaluation/choosing.Candidate.
     validate: Callable[[Any, Dataset], Validated[Any]]

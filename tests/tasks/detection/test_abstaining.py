@@ -24,6 +24,7 @@ class MadeCandidate:
     """Gives the embedding that belongs to a picture's path, or none."""
 
     vectors: NDArray[np.float32] | None
+    tiled: bool = False
 
     def embeddings(self, pictures: Sequence[PictureFile]) -> NDArray[np.float32] | None:
         return None if self.vectors is None else self.vectors[[int(str(one.path)) for one in pictures]]
@@ -32,7 +33,8 @@ class MadeCandidate:
 def learned(candidate: Any, dataset: Dataset) -> Any:
     """With the embeddings of validation and test as they come with the boxes."""
     of_rows = (dataset.rows["validation"], dataset.clean_test)
-    validation, test = (candidate.embeddings([dataset.pictures[row] for row in rows]) for rows in of_rows)
+    found = [candidate.embeddings([dataset.pictures[row] for row in rows]) for rows in of_rows]
+    validation, test = (None if one is None else list(one[:, None]) for one in found)
     return learn_to_abstain(candidate, dataset, validation=validation, test=test, coverage=0.95, seed=0)
 
 

@@ -238,7 +238,7 @@ def test_boxes_and_novelty_of_a_picture_come_from_one_look(given: Given) -> None
     own = given.candidate.embeddings([pictures[row] for row in tested.rows.tolist()])
     assert looked.embeddings is not None
     assert own is not None
-    np.testing.assert_allclose(looked.embeddings, own, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(looked.embeddings), own, atol=1e-6)
     assert tested.details.measured["n"] == len(dataset.clean_test)
 
 

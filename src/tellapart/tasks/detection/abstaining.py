@@ -13,37 +13,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.novelty import choose_pictures, fit_novelty
-from tellapart.evaluation.unlike import Unlike, find_unlike
-from tellapart.tasks.detection.candidates import DetectorCandidate
+from tellapart.evaluation.novelty import FIT_PICTURES, choose_pictures, fit_novelty
+from tellapart.evaluation.unlike import Unlike, unlike_by
+from tellapart.tasks.detection.candidates import DetectorCandidate, Embeddings
 
 
 def learn_to_abstain(
     candidate: DetectorCandidate,
     dataset: Dataset,
     *,
-    validation: NDArray[np.float32] | None,
-    test: NDArray[np.float32] | None,
+    validation: Embeddings | None,
+    test: Embeddings | None,
     coverage: float,
     seed: int,
 ) -> Unlike | None:
     """Fit, calibrate and measure; None where the network's file has no embedding. `coverage` is in (0, 1).
 
-    `validation` and `test` are embeddings [n, C], which come with the boxes: of the validation split, of `dataset.clean_test`.
-    Training pictures are looked at here. Raises: DataError when one can no longer be read; ModelFileError.
+    `validation` and `test` are embeddings, which come with the boxes: of the validation split, of `dataset.clean_test`. Of
+    several tiles of a picture the mean counts, as answers have it (answers/box_merging.py). Training pictures are looked at
+    here. Raises: DataError when one can no longer be read; ModelFileError.
     """
     if validation is None or test is None:
         return None
     train = dataset.rows["train"]
     alike = np.zeros(len(train), dtype=np.int64)  # one mean for all
-    chosen = choose_pictures(alike, seed=seed)
-    fitted = candidate.embeddings([dataset.pictures[row] for row in train[chosen].tolist()])
+    pictures = [dataset.pictures[row] for row in train[choose_pictures(alike, seed=seed)].tolist()]
+    if candidate.tiled:  # fitted to single tiles
+        most = max(1, FIT_PICTURES // len(pictures))
+        fitted: NDArray[np.float32] | None = np.concatenate(list(candidate.tile_embeddings(pictures, most=most)))
+    else:
+        fitted = candidate.embeddings(pictures)
     if fitted is None:
         return None
-    return find_unlike(
-        fit_novelty(fitted, alike[chosen]),
-        validation,
-        test,
+    novelty = fit_novelty(fitted, np.zeros(len(fitted), dtype=np.int64))
+
+    def means(several: Embeddings) -> NDArray[np.float64]:
+        return np.array([novelty.score(one).mean() for one in several])
+
+    return unlike_by(
+        novelty,
+        means(validation),
+        means(test),
         coverage=coverage,
         groups=dataset.groups[dataset.clean_test],
         seed=seed,

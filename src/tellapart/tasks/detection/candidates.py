@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
 from tellapart.answers.detection import BoxesAnswer, Detection
 from tellapart.answers.pictures import place
+from tellapart.answers.tiling import CutPicture, cut_picture, in_tiles, merged
 from tellapart.bundle import DetectionRecord
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import PictureFile
@@ -24,23 +25,27 @@ from tellapart.errors import DataError, PictureError
 from tellapart.evaluation.choosing import Choice, Validated
 from tellapart.evaluation.platt import sigmoid
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.preprocessing import load
+from tellapart.preprocessing import Preprocessing, load
 from tellapart.reporter import percent
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.tasks.detection.average_precision import coco_figures
 from tellapart.tasks.detection.matching import ClassMatches, TrueBoxes, match, truth_of
+from tellapart.threads import in_order
 
 EMBEDDING = "embedding"  # output of the exported network: of each picture
 EVERYWHERE = "found"  # output of the exported network: boxes as shares of the input's side, and logits, side by side
 FIGURE = "ap"
 
+Embeddings = Sequence[NDArray[np.float32]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Looked:
+class LookedAt:
     """What a trained detector says of n pictures, each of which its network has seen once."""
 
     answers: list[BoxesAnswer]  # n
-    embeddings: NDArray[np.float32] | None  # [n, C]; None where the network's file has none
+    # Of each picture those of its tiles, [T, C], [1, C] where it is shown whole; None where the network's file has none.
+    embeddings: Embeddings | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +53,7 @@ class OnValidation:
     """What the validation split says of a detector: it calibrates scores, draws the lines, and tells what is like it."""
 
     matches: tuple[ClassMatches, ...]
-    embeddings: NDArray[np.float32] | None  # [n, C], in the order of the split's rows
+    embeddings: Embeddings | None  # in the order of the split's rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +68,11 @@ class DetectorCandidate:
     def head(self) -> dict[str, NDArray[np.float32]]:
         """Nothing: the backbone's file has all weights."""
         return {}
+
+    @property
+    def tiled(self) -> bool:
+        """Whether it answers a picture in tiles."""
+        return in_tiles(self.backbone.preprocessing)
 
     def everywhere(self, pictures: Sequence[PictureFile]) -> Iterator[NDArray[np.float32]]:
         """Of batches of the pictures, in order, float32 [B, P, 4 + K]: boxes as shares of the input's side, and logits.
@@ -94,11 +104,13 @@ class DetectorCandidate:
             return None
         return np.concatenate([vectors for (vectors,) in self._batches(session, pictures, (EMBEDDING,))])
 
-    def look(self, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord) -> Looked:
+    def look(self, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord) -> LookedAt:
         """What the finished file will say of rows [n] of the data set, in pixels of the upright pictures; whatever is unknown.
 
         Raises: DataError when a picture can no longer be read; ModelFileError.
         """
+        if self.tiled:
+            return self._look_in_tiles([dataset.pictures[row] for row in rows.tolist()], record, dataset.classes)
         examples = [dataset.examples[index] for index in dataset.indices[rows].tolist()]
         places = [place(one.width, one.height, self.backbone.preprocessing) for one in examples]
         session = self._session()
@@ -115,7 +127,48 @@ class DetectorCandidate:
                 record,
                 classes=dataset.classes,
             )
-        return Looked(answers=answers, embeddings=np.concatenate(vectors) if vectors else None)
+        each = [one[None] for part in vectors for one in part]
+        return LookedAt(answers=answers, embeddings=each if beside else None)
+
+    def _look_in_tiles(
+        self, pictures: Sequence[PictureFile], record: DetectionRecord, classes: tuple[str, ...]
+    ) -> LookedAt:
+        """One answer a picture, of all its tiles, with thresholds and calibration as `record` says."""
+        session, inputs = self._session(), self.backbone.preprocessing
+        beside = (EMBEDDING,) if EMBEDDING in session.outputs else ()
+
+        def look(picture: PictureFile) -> tuple[BoxesAnswer, list[NDArray[np.float32]]]:
+            cut, vectors = _cut(picture, inputs), list[NDArray[np.float32]]()
+
+            def run(tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+                found, *others = session.run(tiles, (EVERYWHERE, *beside))
+                vectors.extend(others)
+                boxes, scores = decoded(found, record)
+                return {"boxes": boxes, "scores": scores}
+
+            arrays = merged(cut, run, Detection().merging(cut.whole, inputs, record))
+            return Detection().decide(arrays, [cut.whole], record, classes=classes)[0], vectors
+
+        found = list(in_order(pictures, look, workers=cores(), name="tiles"))
+        each = [np.concatenate(vectors) for _, vectors in found if vectors]
+        return LookedAt(answers=[answer for answer, _ in found], embeddings=each if beside else None)
+
+    def tile_embeddings(self, pictures: Sequence[PictureFile], *, most: int) -> Iterator[NDArray[np.float32]]:
+        """Of each picture those of `most` of its tiles at most, spread over it, [T, C]; where the file has embeddings.
+
+        Raises: DataError when a picture can no longer be read; ModelFileError.
+        """
+        session = self._session()
+
+        def look(picture: PictureFile) -> NDArray[np.float32]:
+            cut = _cut(picture, self.backbone.preprocessing)
+            count = len(cut.places)
+            chosen = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)).tolist()
+            part = replace(cut, places=tuple(cut.places[number] for number in chosen))
+            starts = range(0, len(chosen), BATCH)
+            return np.concatenate([session.run(part.tiles(at, at + BATCH), [EMBEDDING])[0] for at in starts])
+
+        yield from in_order(pictures, look, workers=cores(), name="tiles")
 
 
 def decoded(found: NDArray[np.float32], record: DetectionRecord) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -205,10 +258,19 @@ def on_validation(winner: Validated[DetectorCandidate]) -> OnValidation:
     return found
 
 
+def _cut(picture: PictureFile, inputs: Preprocessing) -> CutPicture:
+    try:
+        return cut_picture(picture.read(), inputs, beyond=Detection.beyond)
+    except PictureError as error:
+        raise _gone(picture, error) from None
+
+
 def _load(picture: PictureFile, backbone: ReadyBackbone) -> NDArray[np.uint8]:
     try:
         return load(picture.read(), backbone.preprocessing)
     except PictureError as error:
-        raise DataError(
-            f"{picture.path}: {error}. Scoring needs it; put it back as it was, and resume the run."
-        ) from None
+        raise _gone(picture, error) from None
+
+
+def _gone(picture: PictureFile, error: PictureError) -> DataError:
+    return DataError(f"{picture.path}: {error}. Scoring needs it; put it back as it was, and resume the run.")

@@ -39,7 +39,7 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
         candidate,
         dataset,
         validation=validated.embeddings,
-        test=None if looked.embeddings is None else looked.embeddings[np.searchsorted(rows, dataset.clean_test)],
+        test=looked.embeddings and [looked.embeddings[at] for at in np.searchsorted(rows, dataset.clean_test)],
         coverage=settings.coverage,
         seed=settings.seed,
     )
