@@ -44,8 +44,7 @@ def boxes_of(folder: Path) -> Boxes:
 
 def faults(folder: Path) -> dict[str, list[tuple[str, int]]]:
     return {
-        kind: [(Path(one.path).name, one.times) for one in found]
-        for kind, found in read_boxes(folder).faults.items()
+        kind: [(Path(one.path).name, one.times) for one in found] for kind, found in read_boxes(folder).faults.items()
     }
 
 
