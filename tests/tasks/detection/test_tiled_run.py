@@ -47,7 +47,7 @@ def large_table(folder: Path, *, count: int) -> Path:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
     folder = tmp_path_factory.mktemp("large")
-    table = large_table(folder / "pictures", count=14)
+    table = large_table(folder / "pictures", count=10)
     with pytest.MonkeyPatch.context() as patch:
         learn_quickly(patch, 45)
         return tellapart.train(
@@ -56,6 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
             strategy="finetune",
             epochs=1,
             out=folder / "runs",
+            report=False,
             settings={"network": {"size": SIDE}, "finetune": {"unfreeze": "head"}},
         )
 
@@ -79,5 +80,3 @@ def test_what_it_says_of_whole_pictures_is_the_same_everywhere(run: TrainResult)
     again = tellapart.evaluate(run.model, Path(lines[0]["path"]).parent / "boxes.csv", split="test")
     assert again.n == run.n_test
     assert again.metrics["ap50"]["value"] == pytest.approx(metrics["test"]["ap50"]["value"], abs=1e-3)
-    assert run.report is not None
-    assert "<svg" in run.report.read_text(encoding="utf-8")
