@@ -75,6 +75,8 @@ class Detection:
     figures = "class_scores"
     prepare = staticmethod(prepare_picture)
     graded = True
+    local = True
+    pictured: tuple[str, ...] = ()
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether there are boxes [N, D, 4] with scores [N, D] and labels in [0, K), or scores [N, P, K]; scores in [0, 1]."""
