@@ -219,9 +219,6 @@ class SegmentationRecord(RecordPart):
     free_size: ClassVar[bool] = True
     kind: Literal["segmentation"] = "segmentation"
     temperature: float = Field(gt=0)
-    # Pictures are answered in tiles of so many of their own pixels, which overlap by so many.
-    tile: int = Field(gt=0, le=4096)
-    overlap: int = Field(ge=0)
     colours: tuple[Colour, ...]  # [K], of masks and overlays; all different
     background: int | None = None  # number of the class that is no thing to count or to lay over a picture
     calibrated_on: int  # validation pictures
@@ -244,15 +241,13 @@ class SegmentationRecord(RecordPart):
         )
 
     def check(self, classes: int) -> None:
-        """Raises: ValueError for fewer than two classes or too many, colours that are not one a class, tiles that never end."""
+        """Raises: ValueError for fewer than two classes or too many, colours that are not one a class, no such background."""
         if not 2 <= classes <= MOST_CLASSES:
             raise ValueError(f"there are {classes} classes; a mask tells from 2 to {MOST_CLASSES} apart")
         if len(set(self.colours)) != classes or not all(0 <= part <= 255 for one in self.colours for part in one):
             raise ValueError(
                 f"there are {len(set(self.colours))} colours for {classes} classes; each needs its own, of 0 to 255"
             )
-        if self.overlap >= self.tile:
-            raise ValueError(f"tiles of {self.tile} pixels overlap by {self.overlap}; it must be less")
         if self.background is not None and not 0 <= self.background < classes:
             raise ValueError(f"the background is class {self.background}; there are {classes}, counted from 0")
 
@@ -262,14 +257,10 @@ class SegmentationRecord(RecordPart):
         return {"temperature": f"{self.temperature:.4g}"}
 
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
-        """For a person: in which parts a picture is looked at, what is no thing to count, when it says "none of these"."""
+        """For a person: what is no thing to count, and when it says "none of these"."""
         background = {} if self.background is None else {"background": classes[self.background]}
         unknown = _unknown(self.novelty_threshold, self.known, self.calibrated_on)
-        return {
-            "tiles": f"{self.tile} x {self.tile} pixels of the picture, overlapping by {self.overlap}",
-            **background,
-            **({} if self.novelty_threshold is None else {"unknown": unknown}),
-        }
+        return background | ({} if self.novelty_threshold is None else {"unknown": unknown})
 
 
 TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord | SegmentationRecord

@@ -25,8 +25,6 @@ CLASSES = ("background", "蓝 blue", "red")
 def masker_record(**others: object) -> SegmentationRecord:
     own = {
         "temperature": 1.0,
-        "tile": TILE,
-        "overlap": OVERLAP,
         "colours": class_colours(len(CLASSES), background=0),
         "background": 0,
         "calibrated_on": 9,

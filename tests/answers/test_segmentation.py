@@ -210,7 +210,7 @@ def test_another_tasks_record_is_refused() -> None:
     with pytest.raises(ValueError, match="a record of classification"):
         OWN.describe(other, classes=CLASSES, outputs=[])
     with pytest.raises(ValueError, match="a record of classification"):
-        OWN.merging(PLACE, other)
+        OWN.merging(PLACE, masker_manifest().preprocessing.plain(), other)
 
 
 @pytest.mark.parametrize("count", [2, 7, 8, 40, 255])
@@ -229,7 +229,6 @@ def test_each_class_has_a_colour_of_its_own(count: int) -> None:
         ({}, 4, "there are 3 colours for 4 classes"),
         ({"colours": ((0, 0, 0), (0, 0, 0), (1, 1, 1))}, 3, "there are 2 colours for 3 classes"),
         ({"colours": ((0, 0, 0), (0, 0, 256), (1, 1, 1))}, 3, "each needs its own, of 0 to 255"),
-        ({"overlap": 64}, 3, "tiles of 64 pixels overlap by 64; it must be less"),
         ({"background": 3}, 3, "the background is class 3"),
     ],
 )
@@ -256,9 +255,6 @@ def test_a_file_takes_pictures_of_any_size(tmp_path: Any) -> None:
 
 def test_info_tells_how_it_decides() -> None:
     assert RECORD.calibrated == {"temperature": "1"}
-    assert RECORD.decided(CLASSES) == {
-        "tiles": "64 x 64 pixels of the picture, overlapping by 16",
-        "background": "background",
-    }
+    assert RECORD.decided(CLASSES) == {"background": "background"}
     assert "unknown" in masker_record(novelty_threshold=1.5, known=Score(value=0.9)).decided(CLASSES)
     assert [step.operator for step in RECORD.ending] == ["Div", "Softmax"]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import (
     Answer,
+    InputRecord,
     OtherClasses,
     Output,
     Placement,
@@ -74,6 +75,7 @@ class Segmentation:
     prepare = staticmethod(prepare_picture)
     graded = False
     local = True
+    beyond: Literal["colour", "mirror"] = "mirror"
     pictured: tuple[str, ...] = ("mask", "certainty")
 
     def __init__(self, *, outlined: bool = False) -> None:
@@ -91,11 +93,11 @@ class Segmentation:
             return False
         return bool((np.abs(found.sum(axis=1) - 1) < _TOLERANCE).all())
 
-    def merging(self, place: Placement, record: TaskRecord) -> MaskMerging:
+    def merging(self, whole: Placement, inputs: InputRecord, record: TaskRecord) -> MaskMerging:
         """What takes the tiles of a picture. Raises: ValueError for another task's record."""
         if record.kind != "segmentation":
             raise ValueError(f"a record of {record.kind}")
-        return MaskMerging(place, classes=len(record.colours), overlap=record.overlap)
+        return MaskMerging(whole, classes=len(record.colours), overlap=getattr(inputs, "overlap", 0))
 
     def decide(
         self,
