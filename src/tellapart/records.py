@@ -74,6 +74,7 @@ class ClassificationRecord(RecordPart):
     """How one class a picture is decided: probabilities are softmax(logits / temperature)."""
 
     told_in: ClassVar[str] = ROWS
+    merges: ClassVar[bool] = False
     kind: Literal["classification"] = "classification"
     temperature: float = Field(gt=0)
     abstention: AbstentionRecord | None = None  # None: the file is older than that
@@ -118,6 +119,7 @@ class MultilabelRecord(RecordPart):
     """How a set of classes is decided, K classes each for itself: probabilities are sigmoid(scale * logit + offset)."""
 
     told_in: ClassVar[str] = ROWS
+    merges: ClassVar[bool] = False
     kind: Literal["multilabel"] = "multilabel"
     scales: tuple[float, ...]  # [K]
     offsets: tuple[float, ...]  # [K]
@@ -158,6 +160,7 @@ class DetectionRecord(RecordPart):
     """How boxes with classes are decided, K classes each for itself: scores are sigmoid(scale * logit + offset)."""
 
     told_in: ClassVar[str] = LINES
+    merges: ClassVar[bool] = True  # what is said of the tiles of a picture becomes one answer
     kind: Literal["detection"] = "detection"
     scales: tuple[float, ...]  # [K], above 0: calibration changes no order within a class
     offsets: tuple[float, ...]  # [K]
@@ -216,6 +219,7 @@ class SegmentationRecord(RecordPart):
     """How a class a pixel is decided, K classes: probabilities are softmax(logits / temperature), pixel by pixel."""
 
     told_in: ClassVar[str] = LINES
+    merges: ClassVar[bool] = True
     free_size: ClassVar[bool] = True
     kind: Literal["segmentation"] = "segmentation"
     temperature: float = Field(gt=0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from tellapart.answers.mask_predictions import MaskPredictions
 from tellapart.answers.mask_tensors import DEFAULTS, mask_outputs, mask_tensors
 from tellapart.answers.pictures import prepare_picture
 from tellapart.answers.predictions import flags
+from tellapart.tiling import Beyond
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
@@ -75,7 +76,7 @@ class Segmentation:
     prepare = staticmethod(prepare_picture)
     graded = False
     local = True
-    beyond: Literal["colour", "mirror"] = "mirror"
+    beyond: Beyond = "mirror"
     pictured: tuple[str, ...] = ("mask", "certainty")
 
     def __init__(self, *, outlined: bool = False) -> None:
@@ -97,7 +98,7 @@ class Segmentation:
         """What takes the tiles of a picture. Raises: ValueError for another task's record."""
         if record.kind != "segmentation":
             raise ValueError(f"a record of {record.kind}")
-        return MaskMerging(whole, classes=len(record.colours), overlap=getattr(inputs, "overlap", 0))
+        return MaskMerging(whole, classes=len(record.colours), overlap=inputs.overlap)
 
     def decide(
         self,
