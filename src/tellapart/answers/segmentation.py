@@ -27,7 +27,7 @@ from tellapart.answers.answering import (
 )
 from tellapart.answers.deciding import unknown_pictures
 from tellapart.answers.mask_blending import KEPT_BYTES, MaskMerging, as_bytes, most_probable
-from tellapart.answers.mask_files import Colour, as_base64, certainty_png, class_colours, mask_png, read_base64
+from tellapart.answers.mask_files import Colour, Painted, as_base64, certainty_png, class_colours, mask_png, read_base64
 from tellapart.answers.mask_outlines import outline_parts
 from tellapart.answers.mask_parts import find_parts
 from tellapart.answers.mask_predictions import MaskPredictions
@@ -244,6 +244,12 @@ class Segmentation:
             warnings=tuple(one.warning for one in answers),
             unknown=flags([one.unknown for one in answers]) if told.get("novelty_threshold") is not None else None,
         )
+
+    def painted(self, answer: MaskAnswer) -> Painted:
+        """The mask of a picture that could be read, with its colours. Raises: ValueError for another."""
+        if answer.mask is None:
+            raise ValueError("a picture that could not be read has no mask")
+        return Painted(mask=answer.mask, colours=answer.colours, background=answer.background)
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
         """Those of mask_tensors.py. Raises: ValueError for another task's record."""
