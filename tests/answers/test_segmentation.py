@@ -75,9 +75,16 @@ def test_a_row_tells_areas_parts_and_the_mask_and_reads_back() -> None:
     found = decided()
     row = json.loads(json.dumps(OWN.row(found, top=1)))
     assert row["areas"] == [
-        {"label": "background", "pixels": 12, "share": 0.8, "parts": None, "sizes": None},
-        {"label": CLASSES[1], "pixels": 1, "share": pytest.approx(1 / 15), "parts": 1, "sizes": [1]},
-        {"label": "red", "pixels": 2, "share": pytest.approx(2 / 15), "parts": 2, "sizes": [1, 1]},
+        {"label": "background", "colour": "#000000", "pixels": 12, "share": 0.8, "parts": None, "sizes": None},
+        {
+            "label": CLASSES[1],
+            "colour": "#0072b2",
+            "pixels": 1,
+            "share": pytest.approx(1 / 15),
+            "parts": 1,
+            "sizes": [1],
+        },
+        {"label": "red", "colour": "#e69f00", "pixels": 2, "share": pytest.approx(2 / 15), "parts": 2, "sizes": [1, 1]},
     ]
     assert (row["width"], row["height"], row["error"], row["warning"]) == (5, 3, None, "dark")
     image = Image.open(io.BytesIO(base64.b64decode(row["mask"])))

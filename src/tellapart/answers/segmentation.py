@@ -27,7 +27,7 @@ from tellapart.answers.answering import (
 )
 from tellapart.answers.deciding import unknown_pictures
 from tellapart.answers.mask_blending import KEPT_BYTES, MaskMerging, as_bytes, most_probable
-from tellapart.answers.mask_files import Colour, Painted, as_base64, certainty_png, class_colours, mask_png, read_base64
+from tellapart.answers.mask_files import Colour, Painted, as_base64, certainty_png, mask_png, read_base64
 from tellapart.answers.mask_outlines import outline_parts
 from tellapart.answers.mask_parts import find_parts
 from tellapart.answers.mask_predictions import MaskPredictions
@@ -173,7 +173,6 @@ class Segmentation:
             raise ValueError("the mask has another size than the picture")
         if mask.size and int(mask.max()) >= len(classes):
             raise ValueError("the mask has a class that there is not")
-        colours = told.get("colours")
         background = told.get("background")
         return MaskAnswer(
             path=path,
@@ -181,7 +180,7 @@ class Segmentation:
             mask=mask,
             certainty=certainty,
             confidence=float(row["confidence"]),
-            colours=class_colours(len(classes)) if colours is None else tuple(_colour(one) for one in colours),
+            colours=tuple(_colour(one["colour"]) for one in row["areas"]),
             background=None if background is None else int(background),
             unknown=None if row["unknown"] is None else bool(row["unknown"]),
             novelty=None if row["novelty"] is None else float(row["novelty"]),
@@ -316,6 +315,7 @@ def _area_rows(answer: MaskAnswer, figure: Callable[[float], float]) -> list[dic
         rows.append(
             {
                 "label": name,
+                "colour": "#{:02x}{:02x}{:02x}".format(*answer.colours[number]),
                 "pixels": int(areas[number]),
                 "share": figure(float(areas[number] / max(1, answer.mask.size))),
                 "parts": None if sizes is None else len(sizes),
@@ -335,6 +335,7 @@ def _polygons(answer: MaskAnswer) -> list[dict[str, Any]] | None:
     ]
 
 
-def _colour(value: Sequence[Any]) -> Colour:
-    red, green, blue = (int(part) for part in value)
+def _colour(text: str) -> Colour:
+    """Red, green and blue of #rrggbb. Raises: ValueError."""
+    red, green, blue = bytes.fromhex(text.removeprefix("#"))
     return red, green, blue

@@ -35,8 +35,8 @@ def summary(metrics: Mapping[str, Any]) -> list[str]:
             f"Hausdorff's distance of 95 %: {_pixels(test['hausdorff95'])}."
         ),
         (
-            f"Telling {nothing['class']!r} everywhere would have IoU {percent(nothing['iou'])}, Dice {percent(nothing['dice'])}, and "
-            f"{percent(nothing['pixel_accuracy'])} of pixels right."
+            f"Telling {nothing['class']!r} everywhere would have IoU {percent(nothing['iou'])}, Dice "
+            f"{percent(nothing['dice'])}, and {percent(nothing['pixel_accuracy'])} of pixels right."
         ),
     ]
     probe = metrics.get("probe_test")
