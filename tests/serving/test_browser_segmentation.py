@@ -41,7 +41,8 @@ def server(start: Start, tmp_path: Path) -> Running:
 def page(chromium: Any, server: Running) -> Iterator[Page]:
     shown = Page(chromium, server)
     yield shown
-    assert shown.complaints() == []
+    # Reading pixels again and again is what these tests do, not the page.
+    assert [one for one in shown.complaints() if "willReadFrequently" not in one] == []
 
 
 @pytest.fixture
@@ -161,7 +162,8 @@ def test_the_legend_hides_a_class_and_the_table_tells_parts(page: Page, things: 
     assert rows[0][-2:] == ["–", "–"]
     assert rows[2][-1] == "4,400"
     page.click("[data-key=uncertain]")
-    assert pixel(page, 70, 70)[:2] == [213, 94]
+    assert pixel(page, 160, 20)[:2] == pytest.approx([213, 94], abs=8)
+    assert pixel(page, 70, 70)[3] == 0, "the model is sure"
     photograph(page, "masks-uncertain")
 
 
