@@ -21,6 +21,8 @@ SEVERAL = {
     "calibrated_on": 40,
 }
 
+BOXES = SEVERAL | {"kind": "detection", "overlap": 0.6, "most": 10, "least_score": 0.01}
+
 
 def changed(manifest: Manifest, **more: Any) -> dict[str, Any]:
     return manifest.model_dump(mode="json") | more
@@ -90,3 +92,24 @@ def test_merged_names_travel_where_there_are_any(tiny_manifest: Manifest) -> Non
     found = Manifest.model_validate(changed(tiny_manifest, data=data))
     assert found.data.merged == {"Cat": "cat"}
     assert Manifest.model_validate_json(found.model_dump_json()) == found
+
+
+def test_only_what_is_cut_into_tiles_says_how(tiny_manifest: Manifest) -> None:
+    """So that a manifest of before tiles, and of pictures that are not cut, is as it was."""
+    whole = changed(tiny_manifest)
+    assert {"overlap", "scale"}.isdisjoint(whole["preprocessing"])
+    inputs = whole["preprocessing"] | {"fit": "tile", "overlap": 8, "scale": 0.5}
+    found = Manifest.model_validate(whole | {"task": "detection", "record": BOXES, "preprocessing": inputs})
+    assert found.model_dump(mode="json")["preprocessing"] == inputs
+    assert (found.preprocessing.plain().overlap, found.preprocessing.plain().scale) == (8, 0.5)
+    with pytest.raises(
+        ValidationError, match="pictures are cut into tiles, and answers of the task classification are not"
+    ):
+        Manifest.model_validate(whole | {"preprocessing": inputs})
+    size = inputs["size"]
+    with pytest.raises(
+        ValidationError, match=f"tiles of {size} pixels share {size}; they must share fewer than they have"
+    ):
+        Manifest.model_validate(
+            whole | {"task": "detection", "record": BOXES, "preprocessing": inputs | {"overlap": size}}
+        )

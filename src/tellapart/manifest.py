@@ -21,6 +21,8 @@ SCHEMA_VERSION = 4
 _OLD = (1, 2)  # 1: before abstention; such files know neither sets nor "unknown"
 _WITHOUT_PIXELS = 3  # how a picture fits, its range of values and its colours have always been the defaults below
 
+_OF_TILES = ("overlap", "scale")
+
 
 class BackboneRecord(RecordPart):
     """Which network computes the embedding, and under which licence its weights may be used."""
@@ -59,12 +61,24 @@ class PreprocessingRecord(RecordPart):
     fit: Fit = "crop"
     value_range: tuple[float, float] | None = None  # of pictures of more than 8 bits: what is black, what is white
     colour: Colour = "stored"
+    overlap: int = Field(default=0, ge=0)  # of tiles, and their scale: left out of the JSON where pictures are not cut
+    scale: float = Field(default=1.0, gt=0, le=8)
 
     @model_validator(mode="after")
     def _range_is_one(self) -> PreprocessingRecord:
         if self.value_range is not None and not -math.inf < self.value_range[0] < self.value_range[1] < math.inf:
             raise ValueError(f"the range of values is {self.value_range}; it must be two numbers, the lower first")
         return self
+
+    @model_validator(mode="after")
+    def _tiles_go_on(self) -> PreprocessingRecord:
+        if self.fit == "tile" and self.overlap >= self.size:
+            raise ValueError(f"tiles of {self.size} pixels share {self.overlap}; they must share fewer than they have")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if self.fit == "tile" or name not in _OF_TILES}
 
     @classmethod
     def of(cls, preprocessing: Preprocessing) -> PreprocessingRecord:
@@ -134,6 +148,8 @@ class Manifest(RecordPart):
             raise ValueError("two classes have the same name")
         if self.record.kind != self.task:
             raise ValueError(f"the task is {self.task}, and the record is of {self.record.kind}")
+        if self.preprocessing.fit == "tile" and not self.record.merges:
+            raise ValueError(f"pictures are cut into tiles, and answers of the task {self.task} are not put together")
         self.record.check(len(self.classes))
         return self
 

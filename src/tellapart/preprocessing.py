@@ -21,6 +21,7 @@ from tellapart.deep_values import Span
 __all__ = [
     "MAX_FILE_BYTES",
     "MAX_PIXELS",
+    "RESAMPLING",
     "Colour",
     "Decoded",
     "Fit",
@@ -31,17 +32,18 @@ __all__ = [
     "decode_for",
     "fitted",
     "load",
+    "mean_colour",
     "padded_size",
     "prepare",
     "shown_part",
 ]
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-Fit: TypeAlias = Literal["crop", "pad", "squash"]
+Fit: TypeAlias = Literal["crop", "pad", "squash", "tile"]
 
 _REDUCING_GAP = 3.0  # Pillow's own figure for "no visible difference from a full resize"
 
-_RESAMPLING: Mapping[str, Image.Resampling] = {
+RESAMPLING: Mapping[str, Image.Resampling] = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -59,9 +61,12 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of RGB in [0, 1]
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     # crop: a square in the middle. pad: the whole picture, with the mean colour beside it. squash: the whole, made square.
+    # tile: several squares of it, as tiling.py cuts them; where a picture must be shown at once, it is padded.
     fit: Fit = "crop"
     value_range: Span | None = None  # of pictures of more than 8 bits: black, white; None: each by what its file says
     colour: Colour = "srgb"  # stored: profiles are not followed, as by models of older versions
+    overlap: int = 0  # pixels of the input that neighbouring tiles share at least, below `size`
+    scale: float = 1.0  # pixels of the input for one of the picture, in tiles
 
     def identity(self) -> dict[str, Any]:
         """What pixels depend on, for keys of caches: what is as it has always been is left out, so that old keys hold."""
@@ -75,14 +80,21 @@ def fitted(preprocessing: Preprocessing, fit: Fit, value_range: Span | None) -> 
     return replace(preprocessing, fit=fit, crop=crop, value_range=value_range)
 
 
-_USUAL: Mapping[str, Any] = {"fit": "crop", "value_range": None, "colour": "srgb"}
+_USUAL: Mapping[str, Any] = {"fit": "crop", "value_range": None, "colour": "srgb", "overlap": 0, "scale": 1.0}
+
+
+_ALL = MAX_PIXELS  # a side that no picture has twice
+_PADDED = ("pad", "tile")
 
 
 def decode_for(data: bytes, preprocessing: Preprocessing, *, target: int = 0, max_pixels: int = MAX_PIXELS) -> Decoded:
-    """Decode as a network's pictures are: its range, its colours, and its size where no larger `target` is given."""
+    """Decode as a network's pictures are: its range, its colours, and its size where no larger `target` is given.
+
+    For tiles all pixels are decoded.
+    """
     return decode(
         data,
-        target=max(target, preprocessing.size),
+        target=_ALL if preprocessing.fit == "tile" else max(target, preprocessing.size),
         max_pixels=max_pixels,
         span=preprocessing.value_range,
         colour=preprocessing.colour,
@@ -96,11 +108,11 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
     resizing only the crop's box saves a third of the work.
     """
     size = preprocessing.size
-    if preprocessing.fit == "pad":
+    if preprocessing.fit in _PADDED:
         return _pad(image, preprocessing)
     resized = image.resize(
         (size, size),
-        _RESAMPLING[preprocessing.interpolation],
+        RESAMPLING[preprocessing.interpolation],
         box=shown_part(image.width, image.height, preprocessing),
         reducing_gap=_REDUCING_GAP,
     )
@@ -110,10 +122,11 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
 def shown_part(width: int, height: int, preprocessing: Preprocessing) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of what `prepare` shows of a picture of that size, in its pixels.
 
-    A square in the middle; padded, it reaches beyond the picture; squashed, it is a part of the picture's own shape.
+    A square in the middle; padded, it reaches beyond the picture; squashed, it is a part of the picture's own shape. Of a network
+    that reads tiles it is the whole picture, padded.
     """
     size = preprocessing.size
-    if preprocessing.fit == "pad":
+    if preprocessing.fit in _PADDED:
         across, down = padded_size(width, height, preprocessing)
         wide, high = width / across, height / down  # pixels of the picture in one of the input
         left, top = -((size - across) // 2) * wide, -((size - down) // 2) * high
@@ -136,13 +149,18 @@ def padded_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[
 def _pad(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """The whole picture in the middle of a square of the network's mean colour, which tells it nothing."""
     size, inner = preprocessing.size, padded_size(image.width, image.height, preprocessing)
-    red, green, blue = (round(255 * value) for value in preprocessing.mean)
-    square = Image.new("RGB", (size, size), (red, green, blue))
-    resampling = _RESAMPLING[preprocessing.interpolation]
+    square = Image.new("RGB", (size, size), mean_colour(preprocessing))
+    resampling = RESAMPLING[preprocessing.interpolation]
     square.paste(
         image.resize(inner, resampling, reducing_gap=_REDUCING_GAP), ((size - inner[0]) // 2, (size - inner[1]) // 2)
     )
     return np.asarray(square)
+
+
+def mean_colour(preprocessing: Preprocessing) -> tuple[int, int, int]:
+    """The network's mean colour, which tells it nothing: red, green and blue from 0 to 255."""
+    red, green, blue = (round(255 * value) for value in preprocessing.mean)
+    return red, green, blue
 
 
 def load(data: bytes, preprocessing: Preprocessing, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:

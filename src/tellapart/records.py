@@ -73,6 +73,7 @@ class ClassificationRecord(RecordPart):
     """How one class a picture is decided: probabilities are softmax(logits / temperature)."""
 
     told_in: ClassVar[str] = ROWS
+    merges: ClassVar[bool] = False
     kind: Literal["classification"] = "classification"
     temperature: float = Field(gt=0)
     abstention: AbstentionRecord | None = None  # None: the file is older than that
@@ -117,6 +118,7 @@ class MultilabelRecord(RecordPart):
     """How a set of classes is decided, K classes each for itself: probabilities are sigmoid(scale * logit + offset)."""
 
     told_in: ClassVar[str] = ROWS
+    merges: ClassVar[bool] = False
     kind: Literal["multilabel"] = "multilabel"
     scales: tuple[float, ...]  # [K]
     offsets: tuple[float, ...]  # [K]
@@ -157,6 +159,7 @@ class DetectionRecord(RecordPart):
     """How boxes with classes are decided, K classes each for itself: scores are sigmoid(scale * logit + offset)."""
 
     told_in: ClassVar[str] = LINES
+    merges: ClassVar[bool] = True  # what is said of the tiles of a picture becomes one answer
     kind: Literal["detection"] = "detection"
     scales: tuple[float, ...]  # [K], above 0: calibration changes no order within a class
     offsets: tuple[float, ...]  # [K]

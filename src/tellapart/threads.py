@@ -57,17 +57,29 @@ def in_order(
     end, before the threads are waited for: `work` may look at it to end sooner. Close it to let go of the threads.
     Raises: what `work` and `units` raise.
     """
-    remaining, most = iter(units), 1 + (2 * workers if ahead is None else ahead)
-    under_way: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix=name) as pool:
-        try:
-            while True:
-                under_way.extend(pool.submit(work, unit) for unit in islice(remaining, most - len(under_way)))
-                if not under_way:
-                    return
-                yield under_way.popleft().result()
-        finally:
-            _end(under_way, stop)
+        yield from pool_in_order(pool, units, work, ahead=2 * workers if ahead is None else ahead, stop=stop)
+
+
+def pool_in_order(
+    pool: ThreadPoolExecutor,
+    units: Iterable[Unit],
+    work: Callable[[Unit], Result],
+    *,
+    ahead: int,
+    stop: threading.Event | None = None,
+) -> Generator[Result, None, None]:
+    """The same from the threads of a `pool`, which others may use as well."""
+    remaining, most = iter(units), 1 + ahead
+    under_way: deque[Future[Result]] = deque()
+    try:
+        while True:
+            under_way.extend(pool.submit(work, unit) for unit in islice(remaining, most - len(under_way)))
+            if not under_way:
+                return
+            yield under_way.popleft().result()
+    finally:
+        _end(under_way, stop)
 
 
 def as_they_come(

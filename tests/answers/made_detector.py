@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -28,20 +29,15 @@ THRESHOLDS = (0.6, 0.6)  # a red thing is found, and not told
 Thing = tuple[str, int, int, int, int]  # class, left, top, right, bottom
 
 
-def detector_manifest(thresholds: Sequence[float] = THRESHOLDS) -> Manifest:
+def detector_manifest(thresholds: Sequence[float] = THRESHOLDS, **preprocessing: Any) -> Manifest:
+    """`preprocessing`: what is otherwise than a padded picture."""
+    inputs: dict[str, Any] = {"size": SIZE, "crop": 1.0, "fit": "pad", "interpolation": "bilinear"}
     return Manifest(
         task="detection",
         created="2026-01-01T00:00:00+00:00",
         strategy="finetune",
         classes=CLASSES,
-        preprocessing=PreprocessingRecord(
-            size=SIZE,
-            crop=1.0,
-            fit="pad",
-            interpolation="bilinear",
-            mean=(0.0, 0.0, 0.0),
-            std=(1.0, 1.0, 1.0),
-        ),
+        preprocessing=PreprocessingRecord(**inputs | {"mean": (0.0,) * 3, "std": (1.0,) * 3} | preprocessing),
         backbone=BackboneRecord(
             name="by hand",
             embedding=3,

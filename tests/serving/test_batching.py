@@ -35,6 +35,8 @@ class Clock:
 class Doubling:
     """Pictures are numbers; the outputs are twice and three times as much. `gate` holds it up."""
 
+    tiled = False
+
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()

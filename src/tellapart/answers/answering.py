@@ -37,6 +37,8 @@ class Placement:
     right: float
     bottom: float
     remark: str = ""  # what a person should know of how the source was read
+    tile: int = 0  # which of the source's tiles it is, row by row
+    tiles: int = 1  # how many there are
 
     def to_source(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Points [..., 2] (x, y) of the input, in [0, 1] from its left and top edge, to pixels of the source."""

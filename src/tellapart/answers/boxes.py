@@ -6,10 +6,17 @@ N pictures, P places, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tellapart.answers.answering import Placement
+
+if TYPE_CHECKING:
+    from tellapart.bundle import DetectionRecord
 
 MOST = 100  # boxes a picture
 OVERLAP = 0.6  # of two boxes of one class the less certain one is left out where their IoU is above
@@ -47,6 +54,20 @@ def find_boxes(
     certainty = scores[places, labels]
     first = np.argsort(-certainty, kind="stable")[:most]
     return FoundBoxes(boxes=boxes[places[first]], scores=certainty[first], labels=labels[first])
+
+
+def found_at(arrays: Mapping[str, NDArray[Any]], number: int, record: DetectionRecord) -> FoundBoxes:
+    """What a network gives of input `number` of [N, ...]. Where it gives `labels` it has left out boxes on others itself."""
+    boxes, scores, labels = arrays["boxes"][number], arrays["scores"][number], arrays.get("labels")
+    if labels is not None:
+        return FoundBoxes(boxes=boxes, scores=scores, labels=labels[number].astype(np.int64))
+    return find_boxes(boxes, scores, most=record.most, overlap=record.overlap, least=record.least_score)
+
+
+def in_source(boxes: NDArray[np.float32], place: Placement) -> NDArray[np.float32]:
+    """Boxes [n, 4] as shares of the input, in pixels of the source and clipped to it."""
+    corners = place.to_source(boxes.reshape(-1, 2, 2)).clip(0, (place.width, place.height))
+    return corners.reshape(-1, 4).astype(np.float32)
 
 
 def overlaps(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:

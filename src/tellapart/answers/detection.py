@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.answering import (
     Answer,
+    InputRecord,
     OtherClasses,
     Output,
     Placement,
@@ -25,12 +26,14 @@ from tellapart.answers.answering import (
     told_line,
 )
 from tellapart.answers.box_forms import Page, PageBox
+from tellapart.answers.box_merging import BoxMerging
 from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box_cell
 from tellapart.answers.box_tensors import TENSORFLOWS, box_outputs, box_tensors
-from tellapart.answers.boxes import FoundBoxes, find_boxes
+from tellapart.answers.boxes import found_at, in_source
 from tellapart.answers.deciding import unknown_pictures
 from tellapart.answers.pictures import prepare_picture
 from tellapart.answers.predictions import flags
+from tellapart.tiling import Beyond
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
@@ -75,6 +78,13 @@ class Detection:
     figures = "class_scores"
     prepare = staticmethod(prepare_picture)
     graded = True
+    beyond: Beyond = "colour"
+
+    def merging(self, whole: Placement, inputs: InputRecord, record: TaskRecord) -> BoxMerging:
+        """Boxes of the tiles of one picture. Raises: ValueError for another task's record."""
+        if record.kind != "detection":
+            raise ValueError(f"a record of {record.kind}")
+        return BoxMerging(whole, record)
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether there are boxes [N, D, 4] with scores [N, D] and labels in [0, K), or scores [N, P, K]; scores in [0, 1]."""
@@ -102,23 +112,13 @@ class Detection:
         """
         if record.kind != "detection":
             raise ValueError(f"a record of {record.kind}")
-        boxes, scores, labels = arrays["boxes"], arrays["scores"], arrays.get("labels")
         thresholds = np.array(record.thresholds, dtype=np.float32)
         novelty = arrays.get("novelty")
         unknown = unknown_pictures(novelty, record.novelty_threshold)
         answers = []
         for number, place in enumerate(places):
-            if labels is None:
-                found = find_boxes(
-                    boxes[number],
-                    scores[number],
-                    most=record.most,
-                    overlap=record.overlap,
-                    least=record.least_score,
-                )
-            else:
-                found = FoundBoxes(boxes=boxes[number], scores=scores[number], labels=labels[number].astype(np.int64))
-            sides = _in_source(found.boxes, place)
+            found = found_at(arrays, number, record)
+            sides = in_source(found.boxes, place)
             there = (found.scores > 0) & (sides[:, 2:] > sides[:, :2]).all(1)
             answers.append(
                 BoxesAnswer(
@@ -277,12 +277,6 @@ def _box_rows(answer: BoxesAnswer, least: float | None, figure: Callable[[float]
             strict=True,
         )
     ]
-
-
-def _in_source(boxes: NDArray[np.float32], place: Placement) -> NDArray[np.float32]:
-    """Boxes [n, 4] as shares of the input, in pixels of the source and clipped to it."""
-    corners = place.to_source(boxes.reshape(-1, 2, 2)).clip(0, (place.width, place.height))
-    return corners.reshape(-1, 4).astype(np.float32)
 
 
 def _of(

@@ -17,17 +17,23 @@ def prepare_picture(
     data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[NDArray[np.uint8], Placement]:
     """uint8 [size, size, 3], and which part of the source it shows. Raises: PictureError, also for too many pixels."""
-    remark = ""
+    image, width, height, remark = opened_picture(data, inputs, max_pixels=max_pixels)
+    return prepare(image, inputs), place(width, height, inputs, remark=remark)
+
+
+def opened_picture(
+    data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
+) -> tuple[Image.Image, int, int, str]:
+    """The picture, its own width and height, and what to know of how it was read. Raises: PictureError.
+
+    A large JPEG may have been decoded at a reduced scale, unless it is to be cut: its own size counts for the way back.
+    """
     if isinstance(data, np.ndarray):
         height, width, _ = data.shape
         check_pixels(width, height, most=max_pixels)
-        image = Image.fromarray(np.ascontiguousarray(data))
-    else:
-        decoded = decode_for(data, inputs, max_pixels=max_pixels)
-        remark = decoded.remark(inputs.value_range)
-        # A large JPEG may have been decoded at a reduced scale; its own size counts for the way back.
-        image, width, height = decoded.image, decoded.width, decoded.height
-    return prepare(image, inputs), place(width, height, inputs, remark=remark)
+        return Image.fromarray(np.ascontiguousarray(data)), width, height, ""
+    decoded = decode_for(data, inputs, max_pixels=max_pixels)
+    return decoded.image, decoded.width, decoded.height, decoded.remark(inputs.value_range)
 
 
 def place(width: int, height: int, inputs: InputRecord, *, remark: str = "") -> Placement:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from tellapart.answers.given import GivenItem, PictureLike, gather
 from tellapart.answers.items import PathItem, read_item
 from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.thresholds import Thresholds, with_thresholds
+from tellapart.answers.tiling import Check, cut_picture, in_tiles, merged, merging_of
 from tellapart.bundle import Manifest, Model, TaskRecord, open_model
 from tellapart.errors import PictureError
 from tellapart.runtime import BATCH, cores
@@ -76,21 +78,31 @@ class Predictor:
 
     def stream(self, sources: Iterable[PathItem | GivenItem], *, allow_private: bool = False) -> Iterator[Any]:
         """The task's answers in the order of `sources`, a few batches ahead of the reader and no more."""
-        waiting = iter(sources)
-        batches = iter(lambda: list(islice(waiting, BATCH)), [])
-        stop = threading.Event()
-        answered = in_order(
-            batches,
-            lambda batch: self._answer(batch, stop, allow_private),
-            workers=cores(),
-            name="predict",
-            stop=stop,
-        )
-        with contextlib.closing(answered):
-            for answers in answered:
-                yield from answers
+        waiting, stop = iter(sources), threading.Event()
+        at_once = 1 if self._tiled else BATCH  # a picture in tiles fills batches of its own
+        batches = iter(lambda: list(islice(waiting, at_once)), [])
+        # Those who put tiles together wait for those who look at them: a thread a core looks, however many pictures are open.
+        with ThreadPoolExecutor(cores(), thread_name_prefix="tiles") as pool:
+            answered = in_order(
+                batches,
+                lambda batch: self._answer(batch, stop, allow_private, pool),
+                workers=cores(),
+                name="predict",
+                stop=stop,
+            )
+            with contextlib.closing(answered):
+                for answers in answered:
+                    yield from answers
 
-    def _answer(self, batch: list[PathItem | GivenItem], stop: threading.Event, allow_private: bool) -> list[Any]:
+    @property
+    def _tiled(self) -> bool:
+        return in_tiles(self._model.preprocessing)
+
+    def _answer(
+        self, batch: list[PathItem | GivenItem], stop: threading.Event, allow_private: bool, pool: ThreadPoolExecutor
+    ) -> list[Any]:
+        if self._tiled:
+            return self._answer_in_tiles(batch, stop, allow_private, pool)
         inputs: list[NDArray[Any]] = []
         places: list[Placement] = []
         outcomes: list[tuple[PathItem | GivenItem, str]] = []  # the error is "" where there is an input
@@ -103,8 +115,7 @@ class Predictor:
                 places.append(place)
                 outcomes.append((source, ""))
             except PictureError as error:
-                # A text file that lies in a folder of pictures is no news; one that the user named is.
-                if source.named or Path(source.path).suffix.lower() in FORMAT_OF_EXTENSION:
+                if _is_news(source):
                     outcomes.append((source, str(error)))
         answers = iter(self._decide(inputs, places))
         return [
@@ -120,6 +131,48 @@ class Predictor:
         arrays = self._model.compute(np.stack(inputs), self.answering.outputs)
         decided: Sequence[Any] = self.answering.decide(arrays, places, self.record, classes=self.classes)
         return decided
+
+    def _answer_in_tiles(
+        self, batch: list[PathItem | GivenItem], stop: threading.Event, allow_private: bool, pool: ThreadPoolExecutor
+    ) -> list[Any]:
+        """One answer a picture, of all its tiles together."""
+
+        def check() -> None:
+            if stop.is_set():
+                raise _Unwanted
+
+        answers = []
+        for source in batch:
+            try:
+                answers.append(replace(self._whole_answer(_read(source, allow_private), pool, check), path=source.path))
+            except PictureError as error:
+                if _is_news(source):
+                    answers.append(self.answering.unread(str(error), path=source.path, classes=self.classes))
+            except _Unwanted:
+                return []
+        return answers
+
+    def _whole_answer(self, data: PictureData, pool: ThreadPoolExecutor, check: Check) -> Any:
+        model, merges = self._model, merging_of(self.answering)
+        picture = cut_picture(data, model.preprocessing, beyond=merges.beyond)
+        arrays = merged(
+            picture,
+            lambda tiles: model.compute(tiles, self.answering.outputs),
+            merges.merging(picture.whole, model.preprocessing, self.record),
+            pool=pool,
+            check=check,
+        )
+        (answer,) = self.answering.decide(arrays, [picture.whole], self.record, classes=self.classes)
+        return answer
+
+
+class _Unwanted(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def _is_news(source: PathItem | GivenItem) -> bool:
+    """Whether one should hear that it is no picture: a text file in a folder of pictures is no news; one that was named is."""
+    return source.named or Path(source.path).suffix.lower() in FORMAT_OF_EXTENSION
 
 
 def _read(source: PathItem | GivenItem, allow_private: bool) -> PictureData:

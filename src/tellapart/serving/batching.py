@@ -12,47 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import PictureError
-from tellapart.serving.batches import BatchTimes, Network, Observer, Outputs
+from tellapart.serving.batches import BatchTimes, Network, Observer, Outputs, QueuedRequest, TakenBatch
 from tellapart.serving.own_core import OwnCore, yield_to_others
 from tellapart.serving.refusals import Late, Stopping, TooLarge
 from tellapart.serving.waiting import WaitingLine
 
 BATCH_SECONDS = 0.036  # for which a thread takes pictures at a time, where nobody asked for a delay
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Request:
-    network: Network
-    pictures: Sequence[Any]
-    deadline: float  # on the batcher's clock
-    entered: float
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[Outputs]
-    rows: list[Mapping[str, NDArray[Any]] | None]
-    beside: list[Any]
-    errors: list[str]
-    missing: int  # pictures without a result
-    given_up: bool = False  # nobody waits for it any more
-    failure: BaseException | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Taken:
-    """A batch on its way: pictures of several requests, one network."""
-
-    items: list[tuple[_Request, int]]
-    finished: list[_Request] = field(default_factory=list)
 
 
 class Batcher:
@@ -80,7 +56,7 @@ class Batcher:
         self._delayed, self._batch_seconds, self.limit = max_delay > 0, batch_seconds, queue
         self._observe, self._now = observe, now
         self._changed = threading.Condition()  # around the line
-        self._line: WaitingLine[_Request] = WaitingLine(
+        self._line: WaitingLine[QueuedRequest] = WaitingLine(
             threads=threads, limit=queue, max_wait=max_wait, max_batch=max_batch, max_delay=max_delay
         )
         self._free, self._closing = 0, False
@@ -137,7 +113,7 @@ class Batcher:
             self._closing = True
             self._changed.notify_all()
 
-    def _enter(self, network: Network, pictures: Sequence[Any], timeout: float) -> _Request:
+    def _enter(self, network: Network, pictures: Sequence[Any], timeout: float) -> QueuedRequest:
         count, now = len(pictures), self._now()
         if count > self.limit:
             raise TooLarge(
@@ -145,7 +121,7 @@ class Batcher:
                 "Send several requests."
             )
         loop = asyncio.get_running_loop()
-        request = _Request(
+        request = QueuedRequest(
             network=network,
             pictures=pictures,
             deadline=now + timeout,
@@ -177,7 +153,7 @@ class Batcher:
             if taken.finished:
                 self._tell(taken.finished)
 
-    def _take(self) -> _Taken | None:
+    def _take(self) -> TakenBatch | None:
         """The next batch, or None when all is done and no more comes."""
         with self._changed:
             self._free += 1
@@ -190,7 +166,7 @@ class Batcher:
                         continue
                     left = self._line.seconds_to_fill(now=self._now())
                     if left <= 0 or self._closing:
-                        return _Taken(self._line.take(self._size()))
+                        return TakenBatch(self._line.take(self._size()))
                     self._changed.wait(left)
             finally:
                 self._free -= 1
@@ -202,10 +178,13 @@ class Batcher:
             return self._line.next_size(share=self._free, seconds=math.inf)
         return self._line.next_size(share=len(self._threads), seconds=self._batch_seconds)
 
-    def _process(self, taken: _Taken) -> None:
+    def _process(self, taken: TakenBatch) -> None:
         """Decode and run a batch; every picture of it has a result or an error afterwards."""
         started = self._now()
-        inputs, owners = self._decode(taken, started)
+        if taken.items[0][0].network.tiled:
+            self._process_tiles(taken, started)
+            return
+        inputs, owners = self._decode(taken)
         decoded = self._now()
         if not inputs:
             return
@@ -220,34 +199,60 @@ class Batcher:
         done = self._now()
         for row, (request, index) in enumerate(owners):
             self._settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
+        self._learn(taken, len(inputs), started, decoded, done)
+
+    def _process_tiles(self, taken: TakenBatch, started: float) -> None:
+        """The same one picture after the other, each in batches of its own tiles."""
+        read = 0
+        for request, index in taken.items:
+            try:
+                self._check_wanted(request)
+                check = functools.partial(self._check_wanted, request)
+                row, request.beside[index] = request.network.run_tiles(request.pictures[index], check)
+                self._settle(taken, request, index, row, "")
+                read += 1
+            except Exception as error:
+                self._fail(taken, request, index, error)
+        if read:
+            self._learn(taken, read, started, started, self._now())
+
+    def _check_wanted(self, request: QueuedRequest) -> None:
+        """Raises: Late when nobody waits for the answer any more."""
+        if request.given_up or request.deadline < self._now():
+            raise Late("the deadline passed while the request waited. Allow more time, or ask less.")
+
+    def _learn(self, taken: TakenBatch, pictures: int, started: float, decoded: float, done: float) -> None:
+        network = taken.items[0][0].network
         with self._changed:
-            self._line.learn(network, seconds=done - started, pictures=len(inputs))
+            self._line.learn(network, seconds=done - started, pictures=pictures)
         if self._observe is not None:
             waited = tuple(started - request.entered for request, _ in taken.items)
-            decoding, running = decoded - started, done - decoded
-            self._observe(network, BatchTimes(pictures=len(inputs), waited=waited, decoding=decoding, running=running))
+            times = BatchTimes(pictures=pictures, waited=waited, decoding=decoded - started, running=done - decoded)
+            self._observe(network, times)
 
-    def _decode(self, taken: _Taken, now: float) -> tuple[list[NDArray[Any]], list[tuple[_Request, int]]]:
+    def _decode(self, taken: TakenBatch) -> tuple[list[NDArray[Any]], list[tuple[QueuedRequest, int]]]:
         inputs: list[NDArray[Any]] = []
-        owners: list[tuple[_Request, int]] = []
+        owners: list[tuple[QueuedRequest, int]] = []
         for request, index in taken.items:
-            if request.given_up or request.deadline < now:
-                request.failure = Late("the deadline passed while the request waited. Allow more time, or ask less.")
-                self._settle(taken, request, index, None, "")
-                continue
             try:
+                self._check_wanted(request)
                 array, request.beside[index] = request.network.prepare(request.pictures[index])
                 inputs.append(array)
                 owners.append((request, index))
-            except PictureError as error:
-                self._settle(taken, request, index, None, str(error))
             except Exception as error:
-                request.failure = error
-                self._settle(taken, request, index, None, "")
+                self._fail(taken, request, index, error)
         return inputs, owners
 
+    def _fail(self, taken: TakenBatch, request: QueuedRequest, index: int, error: Exception) -> None:
+        """A picture that cannot be read is told; whatever else is raised belongs to its request; the thread must live on."""
+        if isinstance(error, PictureError):
+            self._settle(taken, request, index, None, str(error))
+        else:
+            request.failure = error
+            self._settle(taken, request, index, None, "")
+
     def _settle(
-        self, taken: _Taken, request: _Request, index: int, row: Mapping[str, NDArray[Any]] | None, error: str
+        self, taken: TakenBatch, request: QueuedRequest, index: int, row: Mapping[str, NDArray[Any]] | None, error: str
     ) -> None:
         request.rows[index], request.errors[index] = row, error
         with self._changed:  # two threads may hold pictures of one request
@@ -255,14 +260,14 @@ class Batcher:
             if request.missing == 0:
                 taken.finished.append(request)
 
-    def _tell(self, finished: list[_Request]) -> None:
+    def _tell(self, finished: list[QueuedRequest]) -> None:
         for loop in {request.loop for request in finished}:
             mine = [request for request in finished if request.loop is loop]
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(_answer, mine)
 
 
-def _answer(requests: list[_Request]) -> None:
+def _answer(requests: list[QueuedRequest]) -> None:
     for request in requests:
         if request.answer.done():
             continue

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from tellapart.answers.answering import Answering, Output, Placement
 from tellapart.answers.table import ANSWERINGS
+from tellapart.answers.tiling import Check, in_tiles, merged, merging_of
 from tellapart.bundle import Model, open_model
 from tellapart.errors import ModelFileError, TellapartError
 from tellapart.serving.gallery import NAME, Gallery, read_gallery
-from tellapart.serving.pictures import Picture, make_ready
+from tellapart.serving.pictures import Picture, make_ready, make_tiles
 from tellapart.serving.statistics import Statistics
 from tellapart.serving.versions import Found
 
@@ -53,6 +54,11 @@ class Version:
         """Whether a heatmap can be drawn: of what is said of a picture as a whole."""
         return "probabilities" in self.model.session.outputs
 
+    @property
+    def tiled(self) -> bool:
+        """Whether a picture is answered in tiles."""
+        return in_tiles(self.model.preprocessing)
+
     def prepare(self, picture: Picture) -> tuple[NDArray[Any], Placement]:
         """A picture to the network's input, mostly uint8 [S, S, 3], and the way back. Raises: PictureError."""
         return make_ready(picture, self.answering, self.model.preprocessing, max_pixels=self.max_pixels)
@@ -61,6 +67,17 @@ class Version:
         """Inputs [N, S, S, 3] to what the task reads, each [N, ...], and the embedding where there is a gallery."""
         beside = () if self.gallery is None else ("embedding",)
         return self.model.compute(inputs, (*self.answering.outputs, *beside))
+
+    def run_tiles(self, picture: Picture, check: Check) -> tuple[dict[str, NDArray[Any]], Placement]:
+        """What the task reads of a picture in tiles, put together, each array [...], and the way back.
+
+        Raises: PictureError; what `check` raises, which is called before each batch of tiles.
+        """
+        inputs, record = self.model.preprocessing, self.model.manifest.record
+        cut = make_tiles(picture, self.answering, inputs, max_pixels=self.max_pixels)
+        merging = merging_of(self.answering).merging(cut.whole, inputs, record)
+        arrays = merged(cut, self.run, merging, check=check)
+        return {name: array[0] for name, array in arrays.items()}, cut.whole
 
     def decide(self, arrays: Mapping[str, NDArray[Any]], places: Sequence[Placement]) -> Sequence[Any]:
         """What `run` gave of N inputs, each [N, ...], to the task's N answers."""
@@ -88,6 +105,11 @@ def _open_gallery(model: Model, say: Callable[[str], None]) -> Gallery | None:
     """The gallery beside a model, if it has a fitting one; a wrong one is no reason not to serve."""
     path = model.path.parent / NAME
     if not path.exists():
+        return None
+    if in_tiles(model.preprocessing):
+        say(
+            f"no training pictures are shown: {model.path} looks at tiles, and has no embedding of a picture. Remove {path}."
+        )
         return None
     if "embedding" not in model.session.outputs:
         say(f"no training pictures are shown: {model.path} tells no embedding to compare them by. Remove {path}.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.answering import Answering, InputRecord, Placement
+from tellapart.answers.answering import Answering, InputRecord, PictureData, Placement
+from tellapart.answers.tiling import CutPicture, cut_picture, merging_of, ready_tile
 from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_PIXELS
 
@@ -36,6 +37,7 @@ class Ready:
 
 
 Picture = Encoded | Pixels | Ready
+RGB = TypeVar("RGB", Pixels, Ready)
 
 
 def make_ready(
@@ -45,17 +47,42 @@ def make_ready(
 
     Raises: PictureError, also for more than `max_pixels` pixels.
     """
-    if isinstance(picture, Encoded):
-        return answering.prepare(picture.data, inputs, max_pixels=max_pixels)
-    height, width, channels = picture.array.shape
-    if channels != 3 or min(height, width) == 0:
-        raise PictureError(f"pixels of shape {list(picture.array.shape)}; they must be [height, width, 3], RGB, uint8")
-    if isinstance(picture, Pixels):
-        return answering.prepare(picture.array, inputs, max_pixels=max_pixels)
+    if isinstance(picture, Ready):
+        pixels = _checked(picture, inputs).array
+        size = inputs.size
+        return pixels, Placement(width=size, height=size, left=0, top=0, right=size, bottom=size)
+    return answering.prepare(_data_of(picture), inputs, max_pixels=max_pixels)
+
+
+def make_tiles(
+    picture: Picture, answering: Answering[Any, Any], inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
+) -> CutPicture:
+    """The same for a network that reads pictures in tiles; a ready one is one tile. Raises: PictureError, as `make_ready`."""
+    if isinstance(picture, Ready):
+        return ready_tile(_checked(picture, inputs).array, inputs)
+    beyond = merging_of(answering).beyond
+    return cut_picture(_data_of(picture), inputs, max_pixels=max_pixels, beyond=beyond)
+
+
+def _data_of(picture: Encoded | Pixels) -> PictureData:
+    """Raises: PictureError for pixels that are no RGB picture."""
+    return picture.data if isinstance(picture, Encoded) else _rgb(picture).array
+
+
+def _checked(picture: Ready, inputs: InputRecord) -> Ready:
+    """Raises: PictureError for another size than the network's."""
+    height, width, _ = _rgb(picture).array.shape
     size = inputs.size
     if (height, width) != (size, size):
         raise PictureError(
             f"a prepared picture of {width} x {height}; this network takes {size} x {size}. "
             "Send it without `prepared`, and the server resizes it"
         )
-    return picture.array, Placement(width=size, height=size, left=0, top=0, right=size, bottom=size)
+    return picture
+
+
+def _rgb(picture: RGB) -> RGB:
+    height, width, channels = picture.array.shape
+    if channels != 3 or min(height, width) == 0:
+        raise PictureError(f"pixels of shape {list(picture.array.shape)}; they must be [height, width, 3], RGB, uint8")
+    return picture

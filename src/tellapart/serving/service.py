@@ -141,14 +141,23 @@ class Service:
 
 def _decide(version: Version, outputs: Outputs) -> Reply:
     rows = [row for row in outputs.rows if row is not None]
+    places = [place for place in outputs.beside if place is not None]
     decided: Sequence[Any] = []
-    if rows:
+    if version.tiled:  # what is said of a picture may be of any size
+        wholes = zip(rows, places, strict=True)
+        decided = [one for row, place in wholes for one in version.decide(_alone(row), [place])]
+    elif rows:
         # np.array of a list of rows takes half the time of np.stack.
         arrays = {name: np.array([row[name] for row in rows]) for name in version.answering.outputs if name in rows[0]}
-        decided = version.decide(arrays, [place for place in outputs.beside if place is not None])
+        decided = version.decide(arrays, places)
     return Reply(
         version=version,
         decided=decided,
         errors=outputs.errors,
         embeddings=tuple(None if row is None else row.get("embedding") for row in outputs.rows),
     )
+
+
+def _alone(row: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays [1, ...] of one picture."""
+    return {name: value[None] for name, value in row.items()}
