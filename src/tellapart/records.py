@@ -36,6 +36,7 @@ class RecordPart(BaseModel):
     """A part of a manifest; a key that it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    free_size: ClassVar[bool] = False  # whether the network takes pictures of any size; of a task's record
 
 
 class Score(RecordPart):
@@ -210,8 +211,64 @@ class DetectionRecord(RecordPart):
         }
 
 
-TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord
-AnyRecord = TypeVar("AnyRecord", ClassificationRecord, MultilabelRecord, DetectionRecord)
+MOST_CLASSES = 255  # of a mask, whose pixels are bytes; 255 stands for what counts neither way
+Colour: TypeAlias = tuple[int, int, int]  # red, green, blue in 0..255
+
+
+class SegmentationRecord(RecordPart):
+    """How a class a pixel is decided, K classes: probabilities are softmax(logits / temperature), pixel by pixel."""
+
+    told_in: ClassVar[str] = LINES
+    merges: ClassVar[bool] = True
+    free_size: ClassVar[bool] = True
+    kind: Literal["segmentation"] = "segmentation"
+    temperature: float = Field(gt=0)
+    colours: tuple[Colour, ...]  # [K], of masks and overlays; all different
+    background: int | None = None  # number of the class that is no thing to count or to lay over a picture
+    calibrated_on: int  # validation pictures
+    novelty_threshold: float | None = (
+        None  # a picture above it is unknown; None: too few pictures to tell, or not measured
+    )
+    known: Score | None = None  # share of the test split that is not called unknown
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The outputs that the network must have."""
+        return ("probabilities", *(() if self.novelty_threshold is None else ("novelty",)))
+
+    @property
+    def ending(self) -> tuple[Step, ...]:
+        """From logits [N, K, H, W] to `probabilities`: softmax(logits / temperature) over K, as Guo et al. 2017, section 4.2."""
+        return (
+            Step("Div", "calibrated_logits", "temperature", (self.temperature,)),
+            Step("Softmax", attributes={"axis": 1}),
+        )
+
+    def check(self, classes: int) -> None:
+        """Raises: ValueError for fewer than two classes or too many, colours that are not one a class, no such background."""
+        if not 2 <= classes <= MOST_CLASSES:
+            raise ValueError(f"there are {classes} classes; a mask tells from 2 to {MOST_CLASSES} apart")
+        if len(set(self.colours)) != classes or not all(0 <= part <= 255 for one in self.colours for part in one):
+            raise ValueError(
+                f"there are {len(set(self.colours))} colours for {classes} classes; each needs its own, of 0 to 255"
+            )
+        if self.background is not None and not 0 <= self.background < classes:
+            raise ValueError(f"the background is class {self.background}; there are {classes}, counted from 0")
+
+    @property
+    def calibrated(self) -> dict[str, str]:
+        """For a person: what all classes are calibrated by."""
+        return {"temperature": f"{self.temperature:.4g}"}
+
+    def decided(self, classes: Sequence[str]) -> dict[str, str]:
+        """For a person: what is no thing to count, and when it says "none of these"."""
+        background = {} if self.background is None else {"background": classes[self.background]}
+        unknown = _unknown(self.novelty_threshold, self.known, self.calibrated_on)
+        return background | ({} if self.novelty_threshold is None else {"unknown": unknown})
+
+
+TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord | SegmentationRecord
+AnyRecord = TypeVar("AnyRecord", ClassificationRecord, MultilabelRecord, DetectionRecord, SegmentationRecord)
 
 
 def _platt(scales: tuple[float, ...], offsets: tuple[float, ...]) -> tuple[Step, ...]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tellapart.data.loading import ordered_batches
-from tellapart.data.targets import IGNORED
+from tellapart.answers.mask_files import IGNORED
 from tellapart.errors import SettingsError, TrainingError
 from tellapart.tasks.lesson import Lesson
-from tellapart.tasks.segmentation.judging import FIGURE, count_pixels, figures_of
+from tellapart.tasks.segmentation.agreement import FIGURE, count_pixels, figures_of
 from tellapart.tasks.segmentation.loss import LOSSES, PixelLoss
 from tellapart.tasks.segmentation.network import PixelNetwork
 from tellapart.training.devices import Devices
