@@ -179,8 +179,10 @@ AT_HOME = {
     "data/multilabel_table.py": "readers",
     "data/boxes_*.py": "readers",
     "data/box_*.py": "what is done with boxes",
+    "data/masks*.py": "readers",
+    "data/mask_*.py": "what is done with masks",
     "data/label_sets.py": "what is done with sets",
-    "data/stratify*.py": "how sets and boxes are split",
+    "data/stratify*.py": "how sets, boxes and masks are split",
     "serving/described.py": "an extension of the Open Inference Protocol is called so",
     "serving/inference_protocol.py": "an extension of the Open Inference Protocol is called so",
 }

@@ -119,7 +119,7 @@ def look(folder: Path, source: Path, told: bool) -> str:
             assert 0 <= box.left < box.right <= 64
             assert 0 <= box.top < box.bottom <= 48
             assert box.label
-    counts = count_boxes(found.entries, kept, found.classes, found.box_faults)
+    counts = count_boxes(found.entries, kept, found.classes, found.faults)
     assert all([*box_warnings(counts, str), *box_notes(counts, str)])
     return "read"
 

@@ -41,6 +41,8 @@ def masker_manifest(**others: object) -> Manifest:
         preprocessing=PreprocessingRecord(
             size=TILE,
             crop=1.0,
+            fit="tile",
+            overlap=OVERLAP,
             interpolation="bilinear",
             mean=(0.0, 0.0, 0.0),
             std=(1.0, 1.0, 1.0),

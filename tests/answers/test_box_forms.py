@@ -55,14 +55,14 @@ def test_what_is_written_reads_back(form: str, tmp_path: Path) -> None:
         save_picture(tmp_path / page.path, (8, 8))
     write_forms(tmp_path, form, PAGES, CLASSES)
     listing = read_boxes(tmp_path)
-    assert (listing.classes, listing.box_faults) == (tuple(sorted(CLASSES)), {})
+    assert (listing.classes, listing.faults) == (tuple(sorted(CLASSES)), {})
     pages = {str(tmp_path / page.path): page for page in PAGES}
     inspections = [
         Inspection(file_hash="", width=pages[str(entry.path)].width, height=pages[str(entry.path)].height)
         for entry in listing.entries
     ]
     settled, _ = settle_boxes(listing, inspections)
-    assert settled.box_faults == {}
+    assert settled.faults == {}
     assert len(settled.entries) == len(PAGES)
     for entry in settled.entries:
         page, target = pages[str(entry.path)], entry.target
@@ -103,7 +103,7 @@ def test_a_picture_outside_images_has_its_text_beside_it(tmp_path: Path) -> None
     listing = read_boxes(tmp_path)
     # A picture that was not answered is not said to show nothing.
     assert [entry.path.name for entry in listing.entries] == ["a.png"]
-    assert [fault.path for fault in listing.box_faults["in no list"]] == [str(tmp_path / "other.png")]
+    assert [fault.path for fault in listing.faults["in no list"]] == [str(tmp_path / "other.png")]
 
 
 def test_names_that_are_no_utf8_are_written(tmp_path: Path) -> None:

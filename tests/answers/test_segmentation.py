@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 
 from tellapart.answers.answering import OtherClasses, Placement
 from tellapart.answers.mask_files import class_colours, mask_png, read_base64
+from tellapart.answers.predictor import load_predictor
 from tellapart.answers.segmentation import MaskAnswer, Segmentation
 from tellapart.bundle import ClassificationRecord, Score, SegmentationRecord, open_model
 from tellapart.errors import ModelFileError
@@ -73,9 +75,16 @@ def test_a_row_tells_areas_parts_and_the_mask_and_reads_back() -> None:
     found = decided()
     row = json.loads(json.dumps(OWN.row(found, top=1)))
     assert row["areas"] == [
-        {"label": "background", "pixels": 12, "share": 0.8, "parts": None, "sizes": None},
-        {"label": CLASSES[1], "pixels": 1, "share": pytest.approx(1 / 15), "parts": 1, "sizes": [1]},
-        {"label": "red", "pixels": 2, "share": pytest.approx(2 / 15), "parts": 2, "sizes": [1, 1]},
+        {"label": "background", "colour": "#000000", "pixels": 12, "share": 0.8, "parts": None, "sizes": None},
+        {
+            "label": CLASSES[1],
+            "colour": "#0072b2",
+            "pixels": 1,
+            "share": pytest.approx(1 / 15),
+            "parts": 1,
+            "sizes": [1],
+        },
+        {"label": "red", "colour": "#e69f00", "pixels": 2, "share": pytest.approx(2 / 15), "parts": 2, "sizes": [1, 1]},
     ]
     assert (row["width"], row["height"], row["error"], row["warning"]) == (5, 3, None, "dark")
     image = Image.open(io.BytesIO(base64.b64decode(row["mask"])))
@@ -237,7 +246,7 @@ def test_a_record_that_decides_nothing_is_refused(change: dict[str, Any], classe
         masker_record(**change).check(classes)
 
 
-def test_a_file_takes_pictures_of_any_size(tmp_path: Any) -> None:
+def test_a_file_takes_pictures_of_any_size(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(masker_bytes())
     model = open_model(path)
@@ -258,3 +267,24 @@ def test_info_tells_how_it_decides() -> None:
     assert RECORD.decided(CLASSES) == {"background": "background"}
     assert "unknown" in masker_record(novelty_threshold=1.5, known=Score(value=0.9)).decided(CLASSES)
     assert [step.operator for step in RECORD.ending] == ["Div", "Softmax"]
+
+
+@pytest.mark.parametrize("size", [(20, 11), (64, 64), (150, 97)])
+def test_a_picture_of_any_size_is_answered_in_its_own_pixels(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Turned by EXIF, cut into tiles, put together: the mask is that of the upright picture."""
+    (tmp_path / "model.onnx").write_bytes(masker_bytes())
+    pixels = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+    pixels[2:9, 3:17, 2] = 255
+    pixels[-2:, :, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    Image.fromarray(pixels).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "a.png", exif=exif)
+    found = load_predictor(tmp_path / "model.onnx").predict([str(tmp_path / "a.png"), str(tmp_path / "gone.png")])
+    expected = np.zeros(pixels.shape[:2], dtype=np.uint8)
+    expected[2:9, 3:17] = 1
+    expected[-2:] = 2
+    assert found.masks[0] is not None
+    np.testing.assert_array_equal(found.masks[0], expected)
+    assert found.confidences[0] > 0.9
+    assert found.masks[1] is None
+    assert "no such file" in found.errors[1].lower()

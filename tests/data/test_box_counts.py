@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 from tellapart.data.box_counts import BoxCounts, box_notes, box_warnings, count_boxes
-from tellapart.data.box_faults import Fault, FaultList, Kind, fault_sentences, faults_json, joined
 from tellapart.data.examples import Entry, Inspection, Split
+from tellapart.data.faults import Fault, FaultList, Kind, fault_sentences, faults_json, joined
 from tellapart.data.targets import Box, Boxes
 
 

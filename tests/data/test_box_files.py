@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from tellapart.data.box_faults import FaultList
 from tellapart.data.box_files import BoxFiles, around, class_name, number, read_text_bytes, side
+from tellapart.data.faults import FaultList
 
 PATHS = [
     "set/train/images/a.png",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.data.box_faults import MOST_BOXES, Drawn, Fault
 from tellapart.data.box_repair import settle_boxes
 from tellapart.data.examples import Entry, Inspection, Listing
+from tellapart.data.faults import MOST_BOXES, Drawn, Fault
 from tellapart.data.targets import Box, Boxes
 from tests.data.box_forms import save_picture
 
@@ -30,7 +30,7 @@ def settle(
     listing = Listing(source=Path("set"), entries=(entry,), classes=("cat",), task="detection")
     inspection = Inspection(file_hash="", width=size[0], height=size[1], turned=turned, problem=problem)
     found, _ = settle_boxes(listing, [inspection])
-    faults = {kind: [(one.times, one.detail) for one in several] for kind, several in found.box_faults.items()}
+    faults = {kind: [(one.times, one.detail) for one in several] for kind, several in found.faults.items()}
     target = found.entries[0].target
     assert isinstance(target, Boxes)
     return target.boxes, faults
@@ -61,9 +61,9 @@ def test_no_numbers_are_left_out(bad: float, side: int) -> None:
 def test_faults_join_those_that_reading_found_and_name_their_picture() -> None:
     entry = Entry(path=PATH, target=Boxes((box(5, 5, 120, 9), box(1, 2, 3, 4))), split=None, drawn=Drawn(width=100))
     listing = Listing(source=Path("set"), entries=(entry,), classes=("cat",), task="detection")
-    before = replace(listing, box_faults={"clipped": (Fault("z.png"),), "no class": (Fault("y.png", 3),)})
+    before = replace(listing, faults={"clipped": (Fault("z.png"),), "no class": (Fault("y.png", 3),)})
     found, _ = settle_boxes(before, [Inspection(file_hash="", width=100, height=60)])
-    assert found.box_faults == {"no class": (Fault("y.png", 3),), "clipped": (Fault("z.png"), Fault("a.png"))}
+    assert found.faults == {"no class": (Fault("y.png", 3),), "clipped": (Fault("z.png"), Fault("a.png"))}
     assert found.entries[0].drawn is None  # what was drawn on has been seen to
     with pytest.raises(ValueError, match="shorter"):
         settle_boxes(listing, [])
@@ -114,7 +114,7 @@ def test_a_picture_of_whose_boxes_none_is_left_is_not_one_of_nothing(lost: int, 
     found, kept = settle_boxes(listing, [Inspection(file_hash=name, width=100, height=60) for name in "abc"])
     assert [entry.path.name for entry in found.entries] == ["b.png", "c.png"]
     assert [one.file_hash for one in kept] == ["b", "c"]
-    assert found.box_faults["none left"] == (Fault("a.png", 1, f"of {len(bad) + lost}"),)
+    assert found.faults["none left"] == (Fault("a.png", 1, f"of {len(bad) + lost}"),)
 
 
 def test_repeated_boxes_and_two_classes_at_one_place() -> None:
@@ -219,7 +219,7 @@ def test_too_many_boxes_leave_the_picture_out() -> None:
     found, kept = settle_boxes(listing, inspections)
     assert [entry.path.name for entry in found.entries] == ["b.png"]
     assert kept == inspections[1:]
-    assert found.box_faults == {"too many": (Fault("a.png", 1, "10,001"),)}
+    assert found.faults == {"too many": (Fault("a.png", 1, "10,001"),)}
 
 
 def test_a_class_of_which_no_box_is_left_is_none() -> None:

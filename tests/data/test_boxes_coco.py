@@ -16,7 +16,7 @@ from tests.data.box_forms import PAGES, coco_content, save_picture, write_coco
 def faults(listing: Listing) -> dict[str, list[tuple[str, int, str]]]:
     return {
         kind: [(Path(fault.path).name, fault.times, fault.detail) for fault in found]
-        for kind, found in listing.box_faults.items()
+        for kind, found in listing.faults.items()
     }
 
 
@@ -47,7 +47,7 @@ def test_instances_are_read_and_what_else_there_is_told(tmp_path: Path) -> None:
     write(tmp_path, coco_content(PAGES), "instances_train.json")
     (tmp_path / "annotations" / "person_keypoints_train.json").write_text(json.dumps(coco_content(PAGES[:1])))
     listing = read_boxes(tmp_path)
-    assert listing.box_faults == {}
+    assert listing.faults == {}
     assert f"{tmp_path}: not read beside the instances: person_keypoints_train.json." in listing.notes
 
 

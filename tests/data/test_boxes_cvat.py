@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.data.box_faults import Fault
 from tellapart.data.boxes_listing import read_boxes
 from tellapart.data.examples import Listing, ReadOptions
+from tellapart.data.faults import Fault
 from tellapart.data.listing import read_listing
 from tellapart.data.other_tasks import OtherTask
 from tellapart.data.targets import Box, Boxes
@@ -57,7 +57,7 @@ def test_the_upright_box_around_another_shape(
     write(tmp_path, BOX + shape)
     listing = read_listing(tmp_path)
     assert sides(listing)[1] == pytest.approx(wanted, abs=1e-3)
-    assert [fault.times for fault in listing.box_faults["around a shape"]] == [1]
+    assert [fault.times for fault in listing.faults["around a shape"]] == [1]
 
 
 def test_polygons_alone_are_read_where_it_is_told(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_what_is_wrong_is_counted(tmp_path: Path) -> None:
     listing = read_boxes(tmp_path)
     xml = str(tmp_path / "annotations.xml")
     assert len(sides(listing)) == 3  # two of them are no numbers, which the opened picture's boxes lack
-    assert listing.box_faults == {
+    assert listing.faults == {
         "no picture": (Fault(xml, 1, "gone.png"),),
         "not annotated": (Fault(str(tmp_path / "left.png")),),
         "annotated twice": (Fault(str(tmp_path / "a.png"), 1, "again in annotations.xml"),),

@@ -31,7 +31,7 @@ def test_rectangles_and_the_boxes_around_other_shapes(tmp_path: Path) -> None:
     listing = read_listing(tmp_path)
     boxes = (Box("猫", 1, 2, 30, 40), Box("dog", 5, 1, 9, 20), Box("dog", 45, 45, 55, 55, difficult=True))
     assert listing.entries[0].target == Boxes(boxes)
-    assert [fault.times for fault in listing.box_faults["around a shape"]] == [2]
+    assert [fault.times for fault in listing.faults["around a shape"]] == [2]
 
 
 def test_polygons_alone_are_read_where_it_is_told(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_shapes_without_a_class_are_counted(shape: object, tmp_path: Path) -> No
     write(tmp_path, RECTANGLE, shape)
     listing = read_boxes(tmp_path)
     assert listing.entries[0].target == Boxes((Box("猫", 1, 2, 30, 40),))
-    assert [fault.times for fault in listing.box_faults["no class"]] == [1]
+    assert [fault.times for fault in listing.faults["no class"]] == [1]
 
 
 @pytest.mark.parametrize("points", [None, [], [[1]], [["a", 2], [3, 4]], "x", [[1, 2], [None, 4]]])
@@ -70,10 +70,10 @@ def test_which_picture_is_meant(tmp_path: Path) -> None:
     write(tmp_path, RECTANGLE, name="other", picture="..\\pictures\\a.png")
     assert [entry.path.name for entry in read_boxes(tmp_path).entries] == ["a.png"]
     write(tmp_path, RECTANGLE, name="lost", picture=7)
-    assert [fault.detail for fault in read_boxes(tmp_path).box_faults["no picture"]] == ["7"]
+    assert [fault.detail for fault in read_boxes(tmp_path).faults["no picture"]] == ["7"]
 
 
 def test_pictures_without_a_json_are_not_known(tmp_path: Path) -> None:
     write_labelme(tmp_path, PAGES)
     save_picture(tmp_path / "d.png", (8, 8))
-    assert [Path(fault.path).name for fault in read_boxes(tmp_path).box_faults["not annotated"]] == ["d.png"]
+    assert [Path(fault.path).name for fault in read_boxes(tmp_path).faults["not annotated"]] == ["d.png"]

@@ -35,7 +35,7 @@ def test_every_form_gives_the_same_boxes(form: str, told: bool, tmp_path: Path) 
     source = tmp_path / "table.csv" if form == "table" else tmp_path
     read = read_listing(source, ReadOptions(task="detection" if told else None))
     listing = settled(read)
-    assert (listing.task, listing.classes, listing.box_faults) == ("detection", ("cat", "狗"), {})
+    assert (listing.task, listing.classes, listing.faults) == ("detection", ("cat", "狗"), {})
     assert [entry.path.name for entry in listing.entries] == [name for name, _, _ in PAGES]
     for entry, (_, _, boxes) in zip(listing.entries, PAGES, strict=True):
         assert isinstance(entry.target, Boxes)
@@ -93,7 +93,7 @@ def test_what_shows_only_things_without_a_class_is_not_a_picture_of_nothing(form
             path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     listing = settled(read_listing(tmp_path / "table.csv" if form == "table" else tmp_path))
     assert [entry.path.name for entry in listing.entries] == ["a.png", "c.png"]
-    assert set(listing.box_faults) == {"no class", "none left"}
+    assert set(listing.faults) == {"no class", "none left"}
 
 
 def test_a_second_form_is_told(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_table_for_each_split_and_what_is_wrong_in_them(tmp_path: Path) -> Non
     ]
     # A box that is no four numbers stays until the pictures are opened; one without a class is left out of each table.
     assert [len(boxes) for boxes in boxes_of(listing).values()] == [2, 0]
-    assert [fault.times for fault in listing.box_faults["no class"]] == [1, 1]
+    assert [fault.times for fault in listing.faults["no class"]] == [1, 1]
 
 
 def test_corners_where_only_they_fit_the_pictures(tmp_path: Path) -> None:

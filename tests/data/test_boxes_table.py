@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.data.box_faults import Drawn
 from tellapart.data.examples import Listing, ReadOptions
+from tellapart.data.faults import Drawn
 from tellapart.data.listing import read_listing
 from tellapart.data.targets import Box, Boxes
 from tellapart.errors import DataError
@@ -74,7 +74,7 @@ def test_splits_groups_and_what_is_no_number(tmp_path: Path) -> None:
     text += "./a.png,5,x,3,4,,train,g\nb.png,1,,3,4,cat,val,\n"
     listing = read_listing(write(tmp_path, text))
     assert [(entry.split, entry.group) for entry in listing.entries] == [("train", "g"), ("validation", "")]
-    assert {kind: len(faults) for kind, faults in listing.box_faults.items()} == {"no class": 1}
+    assert {kind: len(faults) for kind, faults in listing.faults.items()} == {"no class": 1}
     [box] = found(listing)["b.png"].boxes
     assert box.top != box.top
 

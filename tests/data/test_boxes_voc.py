@@ -16,7 +16,7 @@ from tests.data.box_forms import PAGES, save_picture, voc_text, write_voc
 def faults(listing: Listing) -> dict[str, list[tuple[str, int, str]]]:
     return {
         kind: [(Path(fault.path).name, fault.times, fault.detail) for fault in found]
-        for kind, found in listing.box_faults.items()
+        for kind, found in listing.faults.items()
     }
 
 

@@ -15,7 +15,7 @@ from tests.data.box_forms import PAGES, save_picture, write_yolo
 def faults(listing: Listing) -> dict[str, list[tuple[str, int, str]]]:
     return {
         kind: [(Path(fault.path).name, fault.times, fault.detail) for fault in found]
-        for kind, found in listing.box_faults.items()
+        for kind, found in listing.faults.items()
     }
 
 
@@ -56,7 +56,7 @@ def test_where_texts_lie(images: str, labels: str, tmp_path: Path) -> None:
     listing = read_boxes(tmp_path)
     assert listing.classes == ("狗",)
     assert listing.entries[0].split == (None if images == "obj_train_data" else "train")
-    assert listing.box_faults == {}
+    assert listing.faults == {}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_validation_that_is_the_training_is_none(tmp_path: Path) -> None:
     write(tmp_path, a="0 0.5 0.5 1 1", b="")
     (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: [cat]\n")
     listing = read_boxes(tmp_path)
-    assert ([entry.split for entry in listing.entries], listing.box_faults) == (["train", "train"], {})
+    assert ([entry.split for entry in listing.entries], listing.faults) == (["train", "train"], {})
     said = f"{tmp_path / 'data.yaml'}: validation names the very pictures of train, so it is no split."
     assert said in listing.notes
 
@@ -104,7 +104,7 @@ def test_lists_of_darknet(tmp_path: Path) -> None:
     (tmp_path / "valid.txt").write_text("data/obj_train_data/b.png\n")
     listing = read_boxes(tmp_path)
     assert [entry.split for entry in listing.entries] == ["train", "validation"]
-    assert listing.box_faults == {}
+    assert listing.faults == {}
 
 
 def test_numbers_where_nothing_says_names(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tellapart.cli.tasks import READ_TASKS, TASKS
 from tellapart.data.audit import audit_json, build_audit
 from tellapart.data.examples import Entry, Inspection, Listing
+from tellapart.data.mask_names import with_names
 from tellapart.data.readers import READERS, correction_cells
 from tellapart.data.targets import KINDS, Box, Boxes, ClassName, ClassNames, MaskFile, Target
 from tellapart.errors import DataError
@@ -18,6 +20,7 @@ from tellapart.tasks import table
 TARGETS: dict[str, tuple[Target, Target]] = {
     "classification": (ClassName("cat"), ClassName("dog")),
     "multilabel": (ClassNames(("cat",), ("dog",)), ClassNames(("dog", "hen"))),
+    "segmentation": (MaskFile(Path("cat.png"), ("cat",)), MaskFile(Path("dog.png"), ("dog",))),
     "detection": (Boxes((Box("cat", 1, 1, 9, 9),)), Boxes((Box("dog", 1, 1, 9, 9),))),
 }
 
@@ -31,8 +34,11 @@ def test_the_tables_have_the_same_tasks() -> None:
 
 
 @pytest.mark.parametrize("name", list(READERS))
-def test_what_is_read_can_be_looked_at_whole(name: str) -> None:
+def test_what_is_read_can_be_looked_at_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two copies of one picture, of which one must be wrong, and one that cannot be read."""
+    monkeypatch.chdir(tmp_path)
+    for value, mask in enumerate(("cat.png", "dog.png")):
+        Image.new("L", (20, 20), value).save(mask)
     one, other = TARGETS[name]
     targets = (one, other, one)
     entries = tuple(
@@ -44,9 +50,18 @@ def test_what_is_read_can_be_looked_at_whole(name: str) -> None:
     ]
     inspections.append(Inspection(file_hash="f" * 64, problem="broken"))
     reader = READERS[name]
-    listing = Listing(source=Path("here"), entries=entries, classes=("cat", "dog", "hen"), task=reader.name)
+    listing = Listing(
+        source=Path("here"),
+        entries=entries,
+        classes=("cat", "dog", "hen"),
+        task=reader.name,
+        told_values=with_names(["cat", "dog", "hen"], "--classes"),
+    )
     settled, kept = reader.settle(listing, inspections)
-    assert [entry.target for entry in settled.entries] == list(targets)
+    # A mask knows its areas besides.
+    assert [(type(entry.target), entry.target.classes) for entry in settled.entries] == [
+        (type(target), target.classes) for target in targets
+    ]
     assert kept == inspections
     audit = build_audit(settled, kept)
     assert [(conflict.paths, conflict.exact) for conflict in audit.two_labels] == [
@@ -70,7 +85,7 @@ def test_corrections_are_read_or_refused_in_words(name: str) -> None:
         assert correction_cells(listing, Path("fixed.csv")) is reader.corrections
         assert reader.corrections.hint.partition(" ")[0] in ("empty", "-")
     else:
-        with pytest.raises(DataError, match=r"here has boxes\. Correct the annotations themselves"):
+        with pytest.raises(DataError, match=rf"here has {reader.words.several}\. Correct the annotations themselves"):
             correction_cells(listing, Path("fixed.csv"))
 
 

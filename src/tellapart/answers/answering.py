@@ -67,6 +67,7 @@ class Output(NamedTuple):
     name: str
     datatype: str  # of the Open Inference Protocol: FP32, INT32, UINT8, BOOL, BYTES
     shape: tuple[int, ...]  # -1 stands for the number of pictures, or of what was found in them
+    on_request: bool = False  # left out unless it is asked for by its name
 
 
 class Tally(NamedTuple):

@@ -10,6 +10,8 @@ import binascii
 import colorsys
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,26 @@ IGNORED_COLOUR: Colour = (128, 128, 128)  # of pixels that count nowhere
 IGNORED = 255
 _ROUNDED = 5  # of 255: certainties that travel as a picture are told in steps of 2 %, so that it is small
 _GOLDEN = 0.618033988749895  # hues a golden section apart are never near each other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Painted:
+    """A mask, and how it is shown; K classes."""
+
+    mask: NDArray[np.uint8]  # [H, W], numbers of classes
+    colours: tuple[Colour, ...]  # [K]
+    background: int | None  # number of the class that is not laid over a picture
+
+
+@runtime_checkable
+class PaintsMasks(Protocol):
+    """The Answering of a task that makes masks."""
+
+    def painted(self, answer: Any) -> Painted:
+        """The mask of a picture that could be read. Raises: ValueError for another."""
+
+    def with_outlines(self) -> Any:
+        """An Answering whose rows tell the borders of parts as polygons, too."""
 
 
 def class_colours(classes: int, *, background: int | None = None) -> tuple[Colour, ...]:

@@ -72,8 +72,8 @@ def mask_outputs(classes: int, *, novelty: bool = False, unknown: bool = False) 
         Output("sizes", "INT32", (-1, 2)),
         Output("confidence", "FP32", (-1,)),
         Output("mask", "UINT8", (-1, -1, -1)),
-        Output("certainty", "UINT8", (-1, -1, -1)),
-        Output("probabilities", "UINT8", (-1, classes, -1, -1)),
+        Output("certainty", "UINT8", (-1, -1, -1), on_request=True),
+        Output("probabilities", "UINT8", (-1, classes, -1, -1), on_request=True),
         *(told if novelty else []),
         WARNING,
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,14 @@ from tellapart.answers.answering import (
 )
 from tellapart.answers.deciding import unknown_pictures
 from tellapart.answers.mask_blending import KEPT_BYTES, MaskMerging, as_bytes, most_probable
-from tellapart.answers.mask_files import Colour, as_base64, certainty_png, class_colours, mask_png, read_base64
+from tellapart.answers.mask_files import Colour, Painted, as_base64, certainty_png, mask_png, read_base64
 from tellapart.answers.mask_outlines import outline_parts
 from tellapart.answers.mask_parts import find_parts
 from tellapart.answers.mask_predictions import MaskPredictions
 from tellapart.answers.mask_tensors import DEFAULTS, mask_outputs, mask_tensors
 from tellapart.answers.pictures import prepare_picture
 from tellapart.answers.predictions import flags
+from tellapart.tiling import Beyond
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
@@ -75,7 +76,7 @@ class Segmentation:
     prepare = staticmethod(prepare_picture)
     graded = False
     local = True
-    beyond: Literal["colour", "mirror"] = "mirror"
+    beyond: Beyond = "mirror"
     pictured: tuple[str, ...] = ("mask", "certainty")
 
     def __init__(self, *, outlined: bool = False) -> None:
@@ -97,7 +98,7 @@ class Segmentation:
         """What takes the tiles of a picture. Raises: ValueError for another task's record."""
         if record.kind != "segmentation":
             raise ValueError(f"a record of {record.kind}")
-        return MaskMerging(whole, classes=len(record.colours), overlap=getattr(inputs, "overlap", 0))
+        return MaskMerging(whole, classes=len(record.colours), overlap=inputs.overlap)
 
     def decide(
         self,
@@ -172,7 +173,6 @@ class Segmentation:
             raise ValueError("the mask has another size than the picture")
         if mask.size and int(mask.max()) >= len(classes):
             raise ValueError("the mask has a class that there is not")
-        colours = told.get("colours")
         background = told.get("background")
         return MaskAnswer(
             path=path,
@@ -180,7 +180,7 @@ class Segmentation:
             mask=mask,
             certainty=certainty,
             confidence=float(row["confidence"]),
-            colours=class_colours(len(classes)) if colours is None else tuple(_colour(one) for one in colours),
+            colours=tuple(_colour(one["colour"]) for one in row["areas"]),
             background=None if background is None else int(background),
             unknown=None if row["unknown"] is None else bool(row["unknown"]),
             novelty=None if row["novelty"] is None else float(row["novelty"]),
@@ -243,6 +243,12 @@ class Segmentation:
             warnings=tuple(one.warning for one in answers),
             unknown=flags([one.unknown for one in answers]) if told.get("novelty_threshold") is not None else None,
         )
+
+    def painted(self, answer: MaskAnswer) -> Painted:
+        """The mask of a picture that could be read, with its colours. Raises: ValueError for another."""
+        if answer.mask is None:
+            raise ValueError("a picture that could not be read has no mask")
+        return Painted(mask=answer.mask, colours=answer.colours, background=answer.background)
 
     def describe(self, record: TaskRecord, *, classes: Sequence[str], outputs: Iterable[str]) -> list[Output]:
         """Those of mask_tensors.py. Raises: ValueError for another task's record."""
@@ -309,6 +315,7 @@ def _area_rows(answer: MaskAnswer, figure: Callable[[float], float]) -> list[dic
         rows.append(
             {
                 "label": name,
+                "colour": "#{:02x}{:02x}{:02x}".format(*answer.colours[number]),
                 "pixels": int(areas[number]),
                 "share": figure(float(areas[number] / max(1, answer.mask.size))),
                 "parts": None if sizes is None else len(sizes),
@@ -328,6 +335,7 @@ def _polygons(answer: MaskAnswer) -> list[dict[str, Any]] | None:
     ]
 
 
-def _colour(value: Sequence[Any]) -> Colour:
-    red, green, blue = (int(part) for part in value)
+def _colour(text: str) -> Colour:
+    """Red, green and blue of #rrggbb. Raises: ValueError."""
+    red, green, blue = bytes.fromhex(text.removeprefix("#"))
     return red, green, blue

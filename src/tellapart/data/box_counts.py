@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tellapart.data.box_faults import Faults, fault_sentences, faults_json
 from tellapart.data.examples import SPLITS, Entry, Inspection
+from tellapart.data.faults import Faults, fault_sentences, faults_json
 from tellapart.data.targets import MARKS, Box, Boxes
 from tellapart.reporter import counted
 

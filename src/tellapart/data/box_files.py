@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.columns import split_named
 from tellapart.data.examples import Entry, Split
+from tellapart.data.faults import Drawn, FaultList
 from tellapart.data.targets import Box, Boxes
 from tellapart.data.tree import has_picture_name
 from tellapart.errors import PictureError

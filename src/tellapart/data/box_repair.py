@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from tellapart.data.box_faults import MOST_BOXES, Drawn, FaultList, Kind, joined
 from tellapart.data.box_turning import exchanges_sides, orientation_of, upright
 from tellapart.data.examples import Entry, Inspection, Listing, classes_left
+from tellapart.data.faults import MOST_BOXES, Drawn, FaultList, Kind, joined
 from tellapart.data.targets import Box, Boxes, Target
 
 _BEYOND = 1.0  # pixels that a side may lie outside of a picture that its box fits: the first pixel is 1 for some
@@ -50,7 +50,7 @@ def settle_boxes(listing: Listing, inspections: Sequence[Inspection]) -> tuple[L
         listing,
         entries=tuple(entries),
         classes=classes_left(listing, entries),
-        box_faults=joined(listing.box_faults, faults.found()),
+        faults=joined(listing.faults, faults.found()),
     ), kept
 
 

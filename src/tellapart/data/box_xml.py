@@ -12,7 +12,7 @@ from xml.etree.ElementTree import fromstring as quick_fromstring
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from tellapart.data.box_faults import FaultList
+from tellapart.data.faults import FaultList
 
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*encoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
 _ASCII_INSIDE = (

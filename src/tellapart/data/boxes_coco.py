@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import (
     NOWHERE,
     Annotated,
@@ -26,6 +25,7 @@ from tellapart.data.box_files import (
     side,
 )
 from tellapart.data.examples import Split
+from tellapart.data.faults import Drawn, FaultList
 from tellapart.data.layouts import split_of
 from tellapart.data.targets import Box
 from tellapart.preprocessing import MAX_FILE_BYTES

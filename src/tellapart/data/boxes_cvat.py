@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import (
     NOWHERE,
     Annotated,
@@ -27,6 +26,7 @@ from tellapart.data.box_files import (
 )
 from tellapart.data.box_xml import parse_xml
 from tellapart.data.columns import split_named
+from tellapart.data.faults import Drawn, FaultList
 from tellapart.data.targets import Box
 
 FORM = "boxes in CVAT's XML"

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import (
     NOWHERE,
     Annotated,
@@ -23,6 +22,7 @@ from tellapart.data.box_files import (
     read_json,
     side,
 )
+from tellapart.data.faults import Drawn, FaultList
 from tellapart.data.targets import Box
 
 FORM = "shapes in LabelMe's JSON"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tellapart.data.box_faults import FaultList
 from tellapart.data.box_files import Annotated, BoxFiles
 from tellapart.data.boxes_coco import read_coco
 from tellapart.data.boxes_cvat import read_cvat
@@ -19,6 +18,7 @@ from tellapart.data.boxes_labelme import read_labelme
 from tellapart.data.boxes_voc import read_voc
 from tellapart.data.boxes_yolo import read_yolo
 from tellapart.data.examples import SPLITS, Listing, named_classes
+from tellapart.data.faults import FaultList
 from tellapart.data.folder import open_tree
 from tellapart.data.other_tasks import BoxForm, box_form
 from tellapart.data.tree import Folder, Tree, files_below
@@ -55,7 +55,7 @@ def read_boxes(source: Path, *, told: bool = False, encoding: str | None = None)
     """
     ignored: Counter[str] = Counter()
     tree, root, notes = open_tree(source, encoding, ignored)
-    files = BoxFiles(root.path, list(_all_files(tree, root, ignored)))
+    files = BoxFiles(root.path, list(all_files(tree, root, ignored)))
     forms = [form for form in _READERS if any(box_form(path) == form for path in _heads(files, form))]
     if not forms:
         raise DataError(
@@ -77,12 +77,13 @@ def read_boxes(source: Path, *, told: bool = False, encoding: str | None = None)
         task="detection",
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
         notes=(*notes, *said, *found.notes),
-        box_faults=faults.found(),
+        faults=faults.found(),
     )
-    return replace(listing, notes=(*listing.notes, *_about_splits(listing)))
+    return replace(listing, notes=(*listing.notes, *about_splits(listing)))
 
 
-def _all_files(tree: Tree, root: Folder, ignored: Counter[str]) -> Iterator[str]:
+def all_files(tree: Tree, root: Folder, ignored: Counter[str]) -> Iterator[str]:
+    """Every file of a tree, links followed."""
     for child in tree.children(root.path, ignored):
         if child.is_folder:
             yield from files_below(tree, root, child, ignored)
@@ -115,7 +116,8 @@ def _nothing(source: Path, form: str, faults: FaultList) -> str:
     return f"{str(source)!r} holds {form}, but no pictures. Put them beside the annotations."
 
 
-def _about_splits(listing: Listing) -> Iterator[str]:
+def about_splits(listing: Listing) -> Iterator[str]:
+    """Which split nobody gave, where some were given."""
     given = {entry.split for entry in listing.entries}
     missing = [split for split in SPLITS if split not in given]
     if "train" in given and missing:

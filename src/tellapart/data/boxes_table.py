@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import class_name, number, side
 from tellapart.data.cells import Cells, named_rows
 from tellapart.data.columns import plain_name, split_named
 from tellapart.data.examples import Entry, Listing, named_classes
+from tellapart.data.faults import Drawn, FaultList
 from tellapart.data.missing import check_missing
 from tellapart.data.table import columns_of
 from tellapart.data.targets import MARKS, Box, Boxes
@@ -92,7 +92,7 @@ def list_boxes(cells: Cells, ignored: Counter[str], *, told: bool) -> Listing:
         ignored=dict(sorted(ignored.items())),
         notes=(*_notes(cells, layout, relative=relative, told=told), *cells.notes),
         root=None if root == cells.path.parent else root,
-        box_faults=faults.found(),
+        faults=faults.found(),
     )
 
 

@@ -12,11 +12,11 @@ import re
 from collections import defaultdict
 from xml.etree.ElementTree import Element
 
-from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import Annotated, BoxFiles, Pages, class_name, number, read_text_bytes, side
 from tellapart.data.box_xml import parse_xml
 from tellapart.data.columns import split_named
 from tellapart.data.examples import SPLITS, Split
+from tellapart.data.faults import Drawn, FaultList
 from tellapart.data.targets import Box
 
 FORM = "boxes in Pascal VOC's XML"

@@ -10,8 +10,8 @@ import os
 import re
 from collections import Counter
 
-from tellapart.data.box_faults import Drawn, FaultList
 from tellapart.data.box_files import NOWHERE, Annotated, BoxFiles, Pages, Sides, around, number, read_text_bytes
+from tellapart.data.faults import Drawn, FaultList
 from tellapart.data.targets import Box
 from tellapart.data.yolo_settings import read_settings
 from tellapart.reporter import counted

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from tellapart.bundle import TaskName
-from tellapart.data.box_faults import Drawn, Faults
+from tellapart.data.faults import Drawn, Faults
 from tellapart.data.looks import Looks
+from tellapart.data.mask_names import ToldValues
 from tellapart.data.targets import ONE_CLASS, Target
 from tellapart.deep_values import Depth, Span
 from tellapart.errors import PictureError
@@ -40,7 +41,7 @@ class Listing:
 
     source: Path  # the folder or CSV file that the user gave
     entries: tuple[Entry, ...]  # sorted by path
-    classes: tuple[str, ...]  # sorted union over the splits
+    classes: tuple[str, ...]  # union over the splits, sorted; of masks in the order of their values' names
     task: TaskName = ONE_CLASS  # found from what is there, or told
     ignored: Mapping[str, int] = field(default_factory=dict)  # reason -> how many files or folders
     notes: tuple[str, ...] = ()  # what was found in the source and why it is read so, in sentences
@@ -48,7 +49,9 @@ class Listing:
     merged: Mapping[str, str] = field(
         default_factory=dict
     )  # a class name as it was spelt -> the class that it is part of
-    box_faults: Faults = field(default_factory=dict)  # what is wrong with boxes, by kind
+    faults: Faults = field(default_factory=dict)  # what is wrong with boxes or masks, by kind
+    told_values: ToldValues = field(default_factory=ToldValues)  # what is known of the values of masks
+    absent: tuple[str, ...] = ()  # classes that were named for masks and never occur
 
     @property
     def folder(self) -> Path:
@@ -74,6 +77,10 @@ class ReadOptions:
     extension: str | None = None  # of paths that are written without one: .jpg
     label_from: str | None = None  # a regular expression with (?P<label>...) that finds the class in a path
     span: Span | None = None  # of pictures of more than 8 bits, what is black and white; None: found over them
+    classes: str | None = (
+        None  # of masks: names of values between commas, with the values where told, or a file of names
+    )
+    ignore_label: str | None = None  # of masks: what counts nowhere, values, colours or names between commas, or none
     merge_names: bool = False  # class names that differ only in case, blanks or their Unicode form are one class
 
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tellapart.data.box_faults import joined
 from tellapart.data.columns import split_named
 from tellapart.data.examples import Listing, Split
+from tellapart.data.faults import joined
 from tellapart.errors import DataError
 
 _NAMED = 5  # tables that a sentence names
@@ -65,7 +65,7 @@ def together(folder: Path, found: Sequence[tuple[Metadata, Listing]]) -> Listing
         task=found[0][1].task,
         ignored=dict(sorted(ignored.items())),
         notes=(f"{folder}: labels are read from {read}.", *notes),
-        box_faults=joined(*(listing.box_faults for _, listing in found)),
+        faults=joined(*(listing.faults for _, listing in found)),
     )
 
 

@@ -59,7 +59,9 @@ class Look(NamedTuple):
     @property
     def read_as(self) -> TaskName | None:
         """The task whose reader can read it; None where no reader can."""
-        return None if self.boxes is None else "detection"
+        if self.boxes is not None:
+            return "detection"
+        return "segmentation" if self.task == "segmentation" else None
 
 
 class OtherTask(DataError):

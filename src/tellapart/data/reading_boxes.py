@@ -39,7 +39,7 @@ def _folder(path: Path, options: ReadOptions, refused: OtherTask | None) -> List
     if refused is None:
         return listing
     boxes = sum(len(entry.target.boxes) for entry in listing.entries if isinstance(entry.target, Boxes))
-    shapes = sum(fault.times for fault in listing.box_faults.get("around a shape", ()))
+    shapes = sum(fault.times for fault in listing.faults.get("around a shape", ()))
     if boxes and shapes >= boxes:
         raise OtherTask(f"{refused} --task detection reads the boxes around its shapes.") from None
     return listing
@@ -53,7 +53,7 @@ def _conflicts(
 
 
 def _count(listing: Listing, inspections: Sequence[Inspection], groups: Sequence[str]) -> OwnCounts:
-    counts = count_boxes(listing.entries, inspections, listing.classes, listing.box_faults)
+    counts = count_boxes(listing.entries, inspections, listing.classes, listing.faults)
 
     def short(path: Path) -> str:
         return short_path(path, listing.source)

@@ -1,4 +1,4 @@
-"""What is known of a picture: its target. In: a cell's text, or values. Out: Target, arrays of targets. Next: examples.py.
+"""What is known of a picture: its target. In: a cell's text, or values. Out: Target, arrays of targets. Next: mask_targets.py.
 
 A class (classification), a set of classes (multilabel), a mask (segmentation), boxes (detection). Each names its classes, can
 be had under other names for them, and has a text that tables and sheets show and that reads back as the same target.
@@ -10,13 +10,14 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import TaskName
+from tellapart.data.mask_targets import IGNORED as IGNORED
+from tellapart.data.mask_targets import MaskFile as MaskFile
 from tellapart.data.set_cells import SEPARATOR, UNKNOWN, escaped, split_names, unescaped
 
 
@@ -128,33 +129,6 @@ class ClassNames(_Whole):
 
 
 @dataclass(frozen=True, slots=True)
-class MaskFile(_Whole):
-    """A class a pixel, in a file of its own."""
-
-    path: Path
-    classes: tuple[str, ...] = ()  # sorted; those that its pixels name, once it has been read; not in the text
-
-    @property
-    def known(self) -> tuple[str, ...]:
-        """The classes; a mask says something of every pixel."""
-        return self.classes
-
-    @property
-    def text(self) -> str:
-        """The path."""
-        return str(self.path)
-
-    def renamed(self, mapping: Mapping[str, str]) -> MaskFile:
-        """The same: the file says which class a pixel has, by its value."""
-        return self
-
-    @classmethod
-    def read(cls, text: str) -> MaskFile:
-        """The target whose text this is."""
-        return cls(Path(text))
-
-
-@dataclass(frozen=True, slots=True)
 class Box:
     """One thing in a picture; left < right and top < bottom, in pixels of the upright picture."""
 
@@ -253,6 +227,17 @@ def class_sets(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.
         if isinstance(target, ClassNames):
             sets[row, [number[name] for name in target.unknown]] = np.nan
     return sets
+
+
+def class_shares(targets: Sequence[Target], classes: Sequence[str]) -> NDArray[np.float32]:
+    """Masks as float32 [N, K], the share in [0, 1] of the counted pixels that each class has; 0 in all where none counts."""
+    shares = np.zeros((len(targets), len(classes)), dtype=np.float32)
+    for row, target in enumerate(targets):
+        areas = target.areas if isinstance(target, MaskFile) else {}
+        counted = sum(areas.values())
+        if counted:
+            shares[row] = [areas.get(name, 0) / counted for name in classes]
+    return shares
 
 
 def _read_box(row: Sequence[Any]) -> Box:

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from tellapart.data.box_faults import FaultList
 from tellapart.data.box_files import BoxFiles, class_name, read_text_bytes
 from tellapart.data.examples import SPLITS, Split
+from tellapart.data.faults import FaultList
 
 _MOST_YAML_BYTES = 1024 * 1024
 _MOST_CLASSES = 100_000

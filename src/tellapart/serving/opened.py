@@ -52,7 +52,7 @@ class Version:
     @property
     def explainable(self) -> bool:
         """Whether a heatmap can be drawn: of what is said of a picture as a whole."""
-        return "probabilities" in self.model.session.outputs
+        return "probabilities" in self.model.session.outputs and not self.answering.local
 
     @property
     def tiled(self) -> bool:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.bundle import TaskName
-from tellapart.data.box_faults import fault_sentences
 from tellapart.data.content import stored_hash
 from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes, short_path
+from tellapart.data.faults import fault_sentences
 from tellapart.data.inspection import TARGET
 from tellapart.data.names import known_as, renamed
 from tellapart.data.survey import Examined
@@ -215,7 +215,7 @@ def _check_known(entries: Sequence[Entry], classes: tuple[str, ...]) -> None:
 def _faults(examined: Examined, reporter: Reporter) -> list[str]:
     """What is wrong with boxes as they were given, in sentences: some pictures may be left out, and some boxes moved."""
     listing = examined.listing
-    found = list(fault_sentences(listing.box_faults, lambda path: short_path(path, listing.source), warned=True))
+    found = list(fault_sentences(listing.faults, lambda path: short_path(path, listing.source), warned=True))
     for sentence in found:
         reporter.say(sentence)
     return found

@@ -195,7 +195,7 @@ export class Card {
   #actions() {
     const heat = settings.heatmaps && this.model.explainable && this.#button("heat",
       t(this.heat === "working" ? "page_heat_working" : this.showsHeat ? "page_heat_hide" : "page_heat"), () => this.#toggleHeat());
-    if (!settings.corrections) return el("div", { class: "buttons" }, heat);
+    if (!settings.corrections || !this.#task.form) return el("div", { class: "buttons" }, heat);
     const { state, value } = this.correction;
     if (state === "saved") {
       return [

@@ -1,4 +1,4 @@
-"""Everything that a test split of masks tells. In: JudgedMasks. Out: dict, metrics.json. Next: testing.py.
+"""Everything that a test split of masks tells. In: JudgedMasks. Out: dict, metrics.json. Next: telling.py.
 
 N pictures, K classes. Pixels are counted over all pictures: IoU and Dice of a class are those of all its pixels together.
 Pictures are drawn again, in whole groups, for the intervals.

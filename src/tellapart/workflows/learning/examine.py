@@ -81,7 +81,10 @@ def examine(
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
+    told = len(listing.notes)
     listing, inspections = READERS[listing.task].settle(listing, inspections)
+    for note in listing.notes[told:]:
+        reporter.say(note)
     beside = nullcontext() if meanwhile is None else meanwhile(listing, inspections)
     scenes = _scenes(listing, inspections, look, beside, cache=cache, reporter=reporter, workers=workers)
     audit = build_audit(listing, inspections, scenes, span=options.span)

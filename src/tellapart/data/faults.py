@@ -1,4 +1,4 @@
-"""What is wrong with boxes as they were given. In: a fault at a time. Out: faults by kind, in words. Next: box_files.py."""
+"""What is wrong with boxes and masks as they were given. In: a fault at a time. Out: them by kind, in words. Next: box_files.py."""
 
 from __future__ import annotations
 
@@ -30,6 +30,16 @@ Kind = Literal[
     "two classes",
     "too many",
     "none left",
+    "no mask",
+    "mask without picture",
+    "two masks",
+    "unreadable mask",
+    "other shape",
+    "mask scaled",
+    "mask turned",
+    "mask perhaps turned",
+    "smoothed",
+    "nothing counts",
 ]
 
 # Kind -> whether to look at it, what is counted, and what was done, in words.
@@ -88,6 +98,40 @@ _TOLD: Mapping[Kind, tuple[bool, str, str]] = {
         "none of {their} boxes can be used, and yet something is there, so {they} {are} left out. Draw the boxes again",
     ),
     "too many": (True, "picture", "more than {most} boxes in one; left out. Cut {them} into parts"),
+    "no mask": (
+        True,
+        "picture",
+        "what {they} show{s} is not known, so {they} {are} left out. Add {their} masks, called as {they} {are}",
+    ),
+    "mask without picture": (
+        True,
+        "mask",
+        "no picture is called as {they} {are}; not read. Add the pictures, or remove the masks",
+    ),
+    "two masks": (
+        True,
+        "picture",
+        "several masks are called as {they} {are}; one is read, the others are not. Keep one",
+    ),
+    "unreadable mask": (True, "picture", "left out. Repair {their} masks"),
+    "other shape": (
+        True,
+        "picture",
+        "the mask has neither the size nor the shape of the picture; left out. Save the mask at the picture's size",
+    ),
+    "mask scaled": (True, "picture", "the mask has another size of the same shape; scaled to the picture"),
+    "mask turned": (False, "picture", "EXIF turns {them}, and the masks were drawn on what is stored; turned along"),
+    "mask perhaps turned": (
+        True,
+        "picture",
+        "EXIF turns {them}, and nothing says which way the masks were drawn; read as drawn upright. Look at {them} drawn",
+    ),
+    "smoothed": (
+        True,
+        "picture",
+        "the mask is black and white with greys along its edges, as smoothing leaves; cut in the middle, at 128",
+    ),
+    "nothing counts": (True, "picture", "no pixel of the mask counts; left out"),
 }
 MOST_BOXES = 10_000  # in a picture; more is no annotation by hand
 _PLURAL = {"box": "boxes"}
