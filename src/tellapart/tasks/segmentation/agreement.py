@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.mask_files import IGNORED
+from tellapart.data.targets import IGNORED
 
 FIGURE = "iou"  # the first of the figures, by which epochs and candidates are judged
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tellapart.answers.mask_files import IGNORED
+from tellapart.data.targets import IGNORED
 from tellapart.errors import DataError
 from tellapart.tasks.segmentation.agreement import FIGURE, figures_of
 from tellapart.tasks.segmentation.crops import Crops
