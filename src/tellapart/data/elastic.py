@@ -1,6 +1,6 @@
 """A picture and its mask, bent alike. In: pixels, a mask, a seed. Out: both, as rubber would give way. Next: policies.py.
 
-Points of a coarse grid move at random, what is between them follows smoothly: U-Net's own augmentation for tissue, arXiv 1505.04597,
+Points of a coarse grid move at random, what is between them follows smoothly: U-Net's own way with tissue, arXiv 1505.04597,
 section 3.1 (a 3 x 3 grid; displacements of a normal distribution). Boxes have no straight sides after it, so only masks go along.
 """
 
@@ -45,9 +45,11 @@ def bend(pixels: NDArray[np.uint8], mask: NDArray[np.uint8], mesh: Mesh) -> tupl
     cells = _quadrangles(corners.clip(0, side + 2 * margin), side)
     wide = ((margin, margin), (margin, margin))
     bent = [
-        np.asarray(Image.fromarray(np.pad(values, around, mode="symmetric")).transform(
-            (side, side), Image.Transform.MESH, cells, resampling
-        ))
+        np.asarray(
+            Image.fromarray(np.pad(values, around, mode="symmetric")).transform(
+                (side, side), Image.Transform.MESH, cells, resampling
+            )
+        )
         for values, around, resampling in (
             (pixels, (*wide, (0, 0)), Image.Resampling.BILINEAR),
             (mask, wide, Image.Resampling.NEAREST),
@@ -56,9 +58,7 @@ def bend(pixels: NDArray[np.uint8], mask: NDArray[np.uint8], mesh: Mesh) -> tupl
     return bent[0], bent[1]
 
 
-def _quadrangles(
-    corners: NDArray[np.float64], side: int
-) -> list[tuple[tuple[int, int, int, int], tuple[float, ...]]]:
+def _quadrangles(corners: NDArray[np.float64], side: int) -> list[tuple[tuple[int, int, int, int], tuple[float, ...]]]:
     """Each cell's box in the result, and the corners that it is made of: upper left, lower left, lower right, upper right."""
     edges = [round(cell * side / _CELLS) for cell in range(_SIDE)]
     cells = []

@@ -29,6 +29,7 @@ from tellapart.preprocessing import load
 from tellapart.reporter import percent
 from tellapart.runtime import Session, cores
 from tellapart.tasks.segmentation.agreement import FIGURE, count_pixels, figures_of
+from tellapart.tasks.segmentation.calibrating import fit_pixels
 from tellapart.tasks.segmentation.export import EMBEDDING, LOGITS
 from tellapart.threads import pool_in_order
 
@@ -80,30 +81,33 @@ class PixelCandidate:
 
         yield from _in_threads(rows.tolist(), look)
 
-    def embeddings(self, pictures: list[PictureFile]) -> Generator[NDArray[np.float32], None, None]:
-        """Of each picture, in order, the means of the encoder's maps in each of its tiles, float32 [N, D]. Raises: as `answers`."""
+    def embeddings(
+        self, dataset: Dataset, rows: NDArray[np.int64]
+    ) -> Generator[tuple[NDArray[np.float32], NDArray[np.float32]], None, None]:
+        """Of each of rows [n], in order, the means of the encoder's maps in each of its tiles, [N, D], and how many of the
+        picture's pixels each tile shows, [N]. Raises: as `answers`.
+        """
         session = self._session()
 
-        def look(picture: PictureFile) -> NDArray[np.float32]:
-            cut = self._cut(picture)
+        def look(row: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            cut = self._cut(dataset.pictures[row])
             starts = range(0, len(cut.places), _TILES_AT_ONCE)
             parts = [session.run(cut.tiles(start, start + _TILES_AT_ONCE), [EMBEDDING])[0] for start in starts]
-            return np.concatenate(parts)
+            shown = [
+                (min(one.right, one.width) - max(one.left, 0)) * (min(one.bottom, one.height) - max(one.top, 0))
+                for one in cut.places
+            ]
+            return np.concatenate(parts), np.array(shown, dtype=np.float32)
 
-        yield from _in_threads(pictures, look)
+        yield from _in_threads(rows.tolist(), look)
 
-    def shown(self, pictures: list[PictureFile]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Of n pictures that are shown whole, as `preprocessing.load` does it, logits [n, K, S, S] and embeddings [n, D].
+    def at_once(self, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Of rows [n], each shown whole as `preprocessing.load` does it, logits [n, K, S, S]. Raises: as `answers`."""
+        inputs = self.backbone.preprocessing
+        images = [_or_say(dataset.pictures[row], lambda data: load(data, inputs)) for row in rows.tolist()]
+        return self._session().run(np.stack(images), [LOGITS])[0]
 
-        Raises: as `answers`.
-        """
-        images = np.stack([_or_say(picture, lambda data: load(data, self.backbone.preprocessing)) for picture in pictures])
-        logits, embedding = self._session().run(images, [LOGITS, EMBEDDING])
-        return logits, embedding
-
-    def sampled(
-        self, dataset: Dataset, rows: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], SampledLogits]]:
+    def sampled(self, dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], SampledLogits]]:
         """Of each of rows [n] of the data set the pixels by true and answered class, [K, K], and logits of some of them.
 
         Raises: as `answers`.
@@ -130,9 +134,7 @@ class PixelCandidate:
         return Session(self.backbone.network, source=f"the network in {self.backbone.network}")
 
     def _cut(self, picture: PictureFile) -> CutPicture:
-        return _or_say(
-            picture, lambda data: cut_picture(data, self.backbone.preprocessing, beyond=Segmentation.beyond)
-        )
+        return _or_say(picture, lambda data: cut_picture(data, self.backbone.preprocessing, beyond=Segmentation.beyond))
 
 
 class _Drawn:
@@ -169,7 +171,7 @@ def true_mask(dataset: Dataset, row: int) -> NDArray[np.uint8]:
 
 
 def validate(candidate: PixelCandidate, dataset: Dataset) -> Validated[PixelCandidate]:
-    """Mean IoU on the validation split; logits of some of its pixels calibrate the probabilities later.
+    """Mean IoU on the validation split, and the temperature that suits some of its pixels.
 
     Raises: DataError where no validation pixel counts.
     """
@@ -191,7 +193,7 @@ def validate(candidate: PixelCandidate, dataset: Dataset) -> Validated[PixelCand
         losses=np.empty(0),  # epochs and candidates are judged by mean IoU
         figure_name=FIGURE,
         figure=figures[FIGURE],
-        calibration=SampledLogits(logits=np.concatenate(logits), labels=np.concatenate(labels)),
+        calibration=fit_pixels(np.concatenate(logits), np.concatenate(labels)),
         facts={name: figures[name] for name in ("dice", "pixel_accuracy")},
     )
 
@@ -207,12 +209,6 @@ def choose(first: Validated[PixelCandidate], other: Validated[PixelCandidate]) -
         f"{percent(left.facts['dice'])})."
     )
     return Choice(winner=kept, reason=reason, compared=(kept, left))
-
-
-def sampled_of(winner: Validated[PixelCandidate]) -> SampledLogits:
-    """The logits of validation pixels that probabilities are calibrated on."""
-    sampled: SampledLogits = winner.calibration
-    return sampled
 
 
 def _softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -84,9 +84,7 @@ def export_pixels(network: PixelNetwork, path: Path) -> int:
     return int(model.graph.output[1].type.tensor_type.shape.dim[1].dim_value)
 
 
-def assemble(
-    network: Path, manifest: Manifest, *, novelty: Mapping[str, NDArray[np.float32]] | None = None
-) -> bytes:
+def assemble(network: Path, manifest: Manifest, *, novelty: Mapping[str, NDArray[np.float32]] | None = None) -> bytes:
     """The bytes of model.onnx. `network` is what `export_pixels` wrote; the manifest's record says how logits end.
 
     Outputs: `probabilities` float32 [N, K, H, W] and `embedding` [N, D]; with `novelty`, the arrays of evaluation/novelty.py,

@@ -37,7 +37,9 @@ class SegmentationLearner:
     loss: PixelLoss
     class_count: int
     devices: Devices
-    validation: Callable[[], Iterator[Batch]]  # the validation pictures as crops that cover them, as `prepare` takes them
+    validation: Callable[
+        [], Iterator[Batch]
+    ]  # the validation pictures as crops that cover them, as `prepare` takes them
     _chunk: int = field(init=False, default=VALIDATION_BATCH)
 
     @property

@@ -43,7 +43,12 @@ class PixelLoss:
     def _by_pixel(self, logits_BKP: Tensor, mask_BP: Tensor, counted_BP: Tensor) -> Tensor:
         weights = None if self.class_weights is None else self.class_weights.to(logits_BKP.device)
         costs = functional.cross_entropy(
-            logits_BKP, mask_BP, weight=weights, ignore_index=IGNORED, reduction="none", label_smoothing=self.label_smoothing
+            logits_BKP,
+            mask_BP,
+            weight=weights,
+            ignore_index=IGNORED,
+            reduction="none",
+            label_smoothing=self.label_smoothing,
         )
         if self.name == "focal":
             true_BP = logits_BKP.softmax(1).gather(1, mask_BP.where(counted_BP, 0)[:, None])[:, 0]

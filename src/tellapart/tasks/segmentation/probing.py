@@ -46,7 +46,9 @@ class SampledPixels:
     counts: NDArray[np.float64]  # [n], for how many pixels of its class in its crop it stands
 
 
-def fit_pixel_probe(network: ProbeNetwork, crops: Crops, *, seed: int, advance: Callable[[int], None]) -> dict[str, Any]:
+def fit_pixel_probe(
+    network: ProbeNetwork, crops: Crops, *, seed: int, advance: Callable[[int], None]
+) -> dict[str, Any]:
     """Leave the fitted classifier in `network`, and tell how it went. `advance` is told of crops, `fit_steps` of them.
 
     Raises: DataError where no pixel counts, or only one class occurs.
@@ -104,7 +106,9 @@ def sample_pixels(network: ProbeNetwork, crops: Crops, *, seed: int, advance: Ca
             counts.append(stand)
         advance(1)
     if not features:
-        raise DataError("no pixel of the training pictures counts; 1 must. Mend the masks, or what --ignore-label says.")
+        raise DataError(
+            "no pixel of the training pictures counts; 1 must. Mend the masks, or what --ignore-label says."
+        )
     return SampledPixels(
         features=np.concatenate(features),
         labels=np.concatenate(labels),
@@ -162,6 +166,6 @@ def _check(pixels: SampledPixels, class_count: int) -> None:
     found = np.unique(pixels.labels)
     if len(found) < 2:
         raise DataError(
-            f"the pixels that count in the training pictures are all of class number {int(found[0])} of {class_count} (counted from "
-            "0); there must be 2 classes. Add masks that show another class."
+            f"the pixels that count in the training pictures are all of class number {int(found[0])} of {class_count} (counted "
+            "from 0); there must be 2 classes. Add masks that show another class."
         )
