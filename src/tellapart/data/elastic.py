@@ -1,8 +1,7 @@
 """A picture and its mask, bent alike. In: pixels, a mask, a seed. Out: both, as rubber would give way. Next: policies.py.
 
-Points of a coarse grid move at random, what is between them follows smoothly: U-Net's own augmentation for tissue, arXiv
-1505.04597, section 3.1 (a 3 x 3 grid; displacements of a normal distribution). Boxes have no straight sides after it, so only
-masks go along.
+Points of a coarse grid move at random, what is between them follows smoothly: U-Net's own way with tissue, arXiv 1505.04597,
+section 3.1 (a 3 x 3 grid; displacements of a normal distribution). Boxes have no straight sides after it, so only masks go along.
 """
 
 from __future__ import annotations

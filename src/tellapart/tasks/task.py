@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Manifest, TaskName
-from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
+from tellapart.tasks.foreign import refuse_foreign
 
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
-    from tellapart.tasks.source import MakeSource, UsableRows
+    from tellapart.tasks.source import MakeParts, MakeSource, UsableRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
     from tellapart.training.progress import Fitted
@@ -108,13 +108,11 @@ def _pictures_alone(
 
 def _as_told(settings: TrainSettings) -> TrainSettings:
     """Raises: SettingsError for what only a task with a choice of networks on a backbone looks at."""
-    for name in ("detector", "weights"):
-        value = getattr(settings.network, name)
-        if value is not None:
-            raise SettingsError(f"network.{name} is {value}, which is for pictures with boxes alone. Leave it out.")
-    mosaic = settings.augment.model_dump()["mosaic"]
-    if mosaic:
-        raise SettingsError(f"augment.mosaic is {mosaic:g}, which is for pictures with boxes alone. Leave it out.")
+    refuse_foreign(settings)
+    return settings
+
+
+def _as_it_is(settings: TrainSettings, dataset: Dataset) -> TrainSettings:
     return settings
 
 
@@ -155,8 +153,10 @@ class Task:
     quick: Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
+    suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data
     build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
+    parts: MakeParts | None = None  # the same of a task that learns from parts of pictures as large as they are
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
     # A candidate is the task's own kind of evaluation/choosing.Candidate.
     validate: Callable[[Any, Dataset], Validated[Any]]

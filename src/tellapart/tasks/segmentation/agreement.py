@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.mask_files import IGNORED
+from tellapart.data.targets import IGNORED
 
 FIGURE = "iou"  # the first of the figures, by which epochs and candidates are judged
 
@@ -20,7 +20,7 @@ def count_pixels(truth: NDArray[np.integer], answer: NDArray[np.integer], class_
     return np.bincount(pairs, minlength=class_count * class_count).reshape(class_count, class_count)
 
 
-def figures_of(counts: NDArray[np.int64]) -> dict[str, float]:
+def figures_of(counts: NDArray[np.number]) -> dict[str, float]:
     """Mean IoU and mean Dice over the classes that occur or are answered, and the share of pixels that are right."""
     both = np.diag(counts).astype(np.float64)
     true, said = counts.sum(1), counts.sum(0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tellapart.data.augment import Augment
 from tellapart.data.elastic import bend, draw_mesh
 from tellapart.data.motion import motion_of, move_mask
-from tellapart.answers.mask_files import IGNORED
+from tellapart.data.targets import IGNORED
 from tellapart.tasks.segmentation.pictures import Opened, OpenedPictures
 
 _BY_CLASS = 0.5  # of the crops are laid around a class

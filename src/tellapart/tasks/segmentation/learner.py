@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tellapart.data.loading import ordered_batches
-from tellapart.answers.mask_files import IGNORED
+from tellapart.data.targets import IGNORED
 from tellapart.errors import SettingsError, TrainingError
 from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.segmentation.agreement import FIGURE, count_pixels, figures_of

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tellapart.answers.mask_files import IGNORED
+from tellapart.data.targets import IGNORED
 
 LossName = Literal["cross_entropy", "focal", "tversky", "lovasz"]
 # Tversky's weights of pixels wrongly taken for a class and of missed ones: Salehi et al. 2017, arXiv 1706.05721, figure 2.

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tellapart.models.trainable import NamedParameters, Trainable, only_trained
 from tellapart.preprocessing import Preprocessing
@@ -55,7 +56,8 @@ class PixelNetwork(Trainable):
 
     def embed(self, maps: Sequence[Tensor]) -> Tensor:
         """The means over all places of the maps that are no picture, side by side: float32 [B, D]."""
-        return torch.cat([one.float().mean((2, 3)) for one in maps[1:]], dim=1)
+        shown = (one.float() for one in maps[1:] if one.shape[1])  # transformers have none at half the resolution
+        return torch.cat([functional.adaptive_avg_pool2d(one, 1).flatten(1) for one in shown], dim=1)
 
 
 class SegmentationNetwork(PixelNetwork):
