@@ -18,7 +18,8 @@ TaskName = Literal["classification", "multilabel", "segmentation", "detection", 
 
 NAMED = 20  # classes that a line for a person lists
 
-# The file of a run that holds the answers of its test split: a row a picture, or a line where a row has no room for them.
+# The file of a run that holds the answers of its test split (`told_in`): a row a picture, or a line where a row has no room for
+# them. `told_as` is what runs/open.py reads it as.
 ROWS, LINES = "predictions.csv", "predictions.jsonl"
 
 
@@ -74,6 +75,7 @@ class ClassificationRecord(RecordPart):
     """How one class a picture is decided: probabilities are softmax(logits / temperature)."""
 
     told_in: ClassVar[str] = ROWS
+    told_as: ClassVar[str] = "predictions"
     merges: ClassVar[bool] = False
     kind: Literal["classification"] = "classification"
     temperature: float = Field(gt=0)
@@ -119,6 +121,7 @@ class MultilabelRecord(RecordPart):
     """How a set of classes is decided, K classes each for itself: probabilities are sigmoid(scale * logit + offset)."""
 
     told_in: ClassVar[str] = ROWS
+    told_as: ClassVar[str] = "predictions"
     merges: ClassVar[bool] = False
     kind: Literal["multilabel"] = "multilabel"
     scales: tuple[float, ...]  # [K]
@@ -160,6 +163,7 @@ class DetectionRecord(RecordPart):
     """How boxes with classes are decided, K classes each for itself: scores are sigmoid(scale * logit + offset)."""
 
     told_in: ClassVar[str] = LINES
+    told_as: ClassVar[str] = "box_predictions"
     merges: ClassVar[bool] = True  # what is said of the tiles of a picture becomes one answer
     kind: Literal["detection"] = "detection"
     scales: tuple[float, ...]  # [K], above 0: calibration changes no order within a class
@@ -219,6 +223,7 @@ class SegmentationRecord(RecordPart):
     """How a class a pixel is decided, K classes: probabilities are softmax(logits / temperature), pixel by pixel."""
 
     told_in: ClassVar[str] = LINES
+    told_as: ClassVar[str] = "mask_predictions"
     merges: ClassVar[bool] = True
     free_size: ClassVar[bool] = True
     kind: Literal["segmentation"] = "segmentation"

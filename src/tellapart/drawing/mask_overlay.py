@@ -84,8 +84,7 @@ def with_legend(picture: Image.Image, entries: Sequence[tuple[str, Colour]]) -> 
     """The picture with a strip below it that says which colour is what; the picture itself is not touched."""
     if not entries:
         return picture
-    side = max(picture.size)
-    letters = round(min(_LETTERS[1], max(_LETTERS[0], side / _PIXELS_A_LETTER)))
+    letters = round(min(_LETTERS[1], max(_LETTERS[0], max(picture.size) / _PIXELS_A_LETTER)))
     font = common_font([name for name, _ in entries])
     probe = Pen(draw=ImageDraw.Draw(Image.new("RGB", (1, 1))), font=font)
     gap, square = letters // 2, letters

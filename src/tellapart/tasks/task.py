@@ -116,6 +116,11 @@ def _as_it_is(settings: TrainSettings, dataset: Dataset) -> TrainSettings:
     return settings
 
 
+def _whole(manifest: Manifest, answer: Any, target: Target) -> Any:
+    """The answer itself."""
+    return answer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedHead:
     """How a task whose head is more than a linear layer learns from a pretrained backbone; K classes."""
@@ -160,8 +165,10 @@ class Task:
     ]  # what the validation split still mends, once chosen
     test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
     export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
-    score: ScoreAnswers  # a model file on labelled pictures
-    # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, their answers.
+    # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
+    judge: Callable[[Manifest, Any, Target], Any] = _whole
+    score: ScoreAnswers  # a model file on labelled pictures, of what was kept
+    # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, what was kept of their answers.
     write_answers: Callable[[Path, Manifest, Sequence[Entry], Sequence[Any]], None]
     telling: Telling  # the test in words
     sections: Callable[..., Any]  # a finished run -> the parts of its report

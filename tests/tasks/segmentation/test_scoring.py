@@ -50,7 +50,7 @@ def test_figures_are_those_of_scikit_learn() -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
-def test_a_mean_is_over_the_classes_of_the_truth() -> None:
+def test_a_mean_is_over_the_classes_that_are_there_or_told() -> None:
     truth, told = np.zeros((2, 2, 8), dtype=np.uint8)
     truth[0, :4], told[0, :2], told[1, :3] = 1, 1, 2
     found = measured(judged=[judge(answer_of(told), truth, path="a")])
@@ -58,7 +58,8 @@ def test_a_mean_is_over_the_classes_of_the_truth() -> None:
     assert classes[CLASSES[2]]["iou"]["value"] == 0.0
     assert classes[CLASSES[2]]["recall"] is None
     assert classes["cell"]["iou"]["value"] == 0.5
-    assert found["iou"]["value"] == pytest.approx((0.5 + 9 / 14) / 2)
+    assert found["iou"]["value"] == pytest.approx((0.5 + 9 / 14 + 0) / 3)
+    assert found["iou"]["value"] == pytest.approx(jaccard_score(truth.reshape(-1), told.reshape(-1), average="macro"))
     nothing = measured(judged=[judge(answer_of(np.zeros((2, 8), np.uint8)), truth, path="a")])
     assert nothing["per_class"]["cell"]["precision"] is None
     assert nothing["precision"]["value"] == pytest.approx(12 / 16 / 2)  # a class that is never told counts as 0
@@ -113,9 +114,10 @@ def test_calibration_by_pixels() -> None:
     told = truth.copy()
     told[0] = 1  # a tenth of the pixels is wrong
     sure = measured(judged=[judge(answer_of(told, certainty=255), truth, path="a")])
-    assert sure["calibration_error"]["after"] == pytest.approx(0.1)
+    assert sure["calibration_error"] == pytest.approx(0.1)
+    assert sure["reliability"] == [[1.0, 0.9, 100]]
     right = measured(judged=[judge(answer_of(told, certainty=230), truth, path="a")])
-    assert right["calibration_error"]["after"] == pytest.approx(230 / 255 - 0.9, abs=1e-9)
+    assert right["calibration_error"] == pytest.approx(230 / 255 - 0.9, abs=1e-9)
 
 
 def test_groups_are_drawn_whole() -> None:

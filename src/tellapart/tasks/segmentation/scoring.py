@@ -1,4 +1,4 @@
-"""Everything that a test split of masks tells. In: JudgedMasks. Out: dict, metrics.json. Next: telling.py.
+"""Everything that a test split of masks tells. In: JudgedMasks. Out: dict, metrics.json. Next: calibrating.py.
 
 N pictures, K classes. Pixels are counted over all pictures: IoU and Dice of a class are those of all its pixels together.
 Pictures are drawn again, in whole groups, for the intervals.
@@ -70,7 +70,7 @@ def evaluate(
         "per_class": _per_class(judged, classes, confusion, figure, true, said, distances),
         "confusion": confusion.sum(0).tolist(),
         "nothing_learned": nothing_learned(confusion.sum(0), common, classes),
-        "calibration_error": calibration_error(np.sum([one.certain for one in judged], axis=0)),
+        **calibrated(np.sum([one.certain for one in judged], axis=0)),
         "confidence": float(np.mean([one.confidence for one in judged])),
         "things": np.sum([one.things for one in judged], axis=0)[:, things].sum(1).tolist(),
     }
@@ -89,16 +89,22 @@ def picture_figures(one: JudgedMask) -> dict[str, float | None]:
     }
 
 
-def calibration_error(certain: NDArray[np.int64]) -> dict[str, float]:
+def calibrated(certain: NDArray[np.int64]) -> dict[str, Any]:
     """How far certainties are from frequencies, over all pixels that count; `certain` [2, 256] as a JudgedMask has it.
 
-    Expected calibration error with 15 bins of equal width, as Guo et al. 2017, arXiv 1706.04599, eq. 3. Pixels of a picture
-    are alike, so that chance does more than their number says; no figure by chance is told.
+    Expected calibration error with 15 bins of equal width, as Guo et al. 2017, arXiv 1706.04599, eq. 3, and of each bin that has
+    pixels its mean certainty, the share that is right, and how many there are. Pixels of a picture are alike, so that chance does
+    more than their number says; no figure by chance is told.
     """
     said = np.arange(certain.shape[1]) / (certain.shape[1] - 1)
     bins = np.minimum((said * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(bins, weights=certain[1] - certain[0] * said, minlength=BINS)
-    return {"after": float(np.abs(gaps).sum() / max(1, certain[0].sum()))}
+    count, right, sums = (np.bincount(bins, weights=values, minlength=BINS) for values in (*certain, certain[0] * said))
+    there = count > 0
+    rows = zip(sums[there] / count[there], right[there] / count[there], count[there], strict=True)
+    return {
+        "calibration_error": float(np.abs(right - sums).sum() / max(1, count.sum())),
+        "reliability": [[float(mean), float(share), int(pixels)] for mean, share, pixels in rows],
+    }
 
 
 def nothing_learned(confusion: NDArray[np.int64], common: int, classes: Sequence[str]) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def nothing_learned(confusion: NDArray[np.int64], common: int, classes: Sequence
     true = confusion.sum(1)
     always = np.zeros_like(confusion)
     always[:, common] = true
-    found, there = _overlaps(np.ones((1, 1)), always[None]), true > 0
+    found, there = _overlaps(np.ones((1, 1)), always[None]), true + always.sum(0) > 0
     return {
         "class": classes[common],
         "iou": float(found["iou"][0][there].mean()),
@@ -122,11 +128,11 @@ def _figures(
     by_class = _overlaps(times, confusion) | _of_borders(times, borders, distances)
     pixels = times @ confusion.sum((1, 2))
     right = times @ np.trace(confusion, axis1=1, axis2=2)
-    there = times @ confusion.sum(2) > 0  # [b, K]
+    there = times @ (confusion.sum(1) + confusion.sum(2)) > 0  # [b, K]
     found: dict[str, NDArray[np.floating]] = {"pixel_accuracy": _ratio(right, pixels)}
     for name, values in by_class.items():
         # A class that is never told has no precision, and would make the mean better by being missed.
-        found[name] = _mean(np.nan_to_num(values) if name == "precision" else values, there)
+        found[name] = _mean(np.nan_to_num(values) if name in ("precision", "recall") else values, there)
         found |= {f"{name} {number}": values[:, number] for number in range(values.shape[1])}
     return found
 
