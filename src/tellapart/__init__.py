@@ -121,7 +121,8 @@ def train(
     labels a picture a CSV with path,labels, or with a column of 0 and 1 for each class.
     `task` says what is learned, "classification" or "multilabel"; None: found from the data.
     `reading` says how a table or folder is read, by the names of the flags: {"encoding": "cp1252", "label_column": "kind", "root":
-    "pictures/"}; path_column, split_column, group_column, extension, label_from and merge_names are the others.
+    "pictures/"}; path_column, split_column, group_column, extension, label_from, merge_names and, of masks, classes and
+    ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,

@@ -27,6 +27,8 @@ TOLD: dict[str, Any] = {
     "root": "r",
     "extension": ".jpg",
     "label_from": "(?P<label>.)",
+    "classes": "background,crack",
+    "ignore_label": "255",
     "merge_names": True,
 }
 

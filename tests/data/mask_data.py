@@ -14,8 +14,6 @@ from tellapart.data.inspection import inspect_all
 from tellapart.data.listing import read_listing
 from tellapart.data.mask_settling import settle_masks
 
-VOC_COLOURS = (0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0)
-
 
 def write_picture(path: Path, width: int = 12, height: int = 8, seed: int = 0, *, orientation: int = 1) -> None:
     """Noise, of which no two pictures are alike."""
@@ -32,11 +30,8 @@ def write_mask(path: Path, pixels: Sequence[Sequence[int]] | NDArray[np.generic]
     array = np.asarray(pixels)
     image = Image.fromarray(array if array.dtype in (np.uint16, np.int32, np.float32) else array.astype(np.uint8))
     if palette:
-        image = image.convert("L")
-        indexed = Image.new("P", image.size)
-        indexed.putpalette(list(palette))
-        indexed.putdata(list(image.getdata()))
-        image = indexed
+        image = Image.frombytes("P", image.size, array.astype(np.uint8).tobytes())
+        image.putpalette(list(palette))
     image.save(path)
 
 

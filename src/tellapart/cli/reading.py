@@ -24,6 +24,8 @@ NAMES = (
     "root",
     "extension",
     "label_from",
+    "classes",
+    "ignore_label",
     "merge_names",
 )
 
@@ -47,6 +49,17 @@ _OPTIONS = (
         metavar="REGEX",
         help="Finds the class in each path: a regular expression with (?P<label>...) and, if wanted, (?P<group>...) and "
         "(?P<split>...), such as '(?P<label>[a-z]+)[.]' for cat.0.jpg.",
+    ),
+    click.option(
+        "--classes",
+        metavar="NAMES",
+        help="Of masks: the names of their values between commas, from 0 on or as NAME=3, NAME=1-9, NAME=#ff0000; or a file of "
+        "them.  [default: found beside the masks, or the values]",
+    ),
+    click.option(
+        "--ignore-label",
+        metavar="VALUES",
+        help="Of masks: what counts nowhere, values, colours or names between commas, or none.  [default: 255, beside others]",
     ),
     click.option(
         "--merge-names",

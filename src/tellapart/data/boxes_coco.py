@@ -84,10 +84,12 @@ def _read(
 ) -> Counter[str]:
     """Add the pictures of one JSON; the categories that it names."""
     near = os.path.dirname(path)
-    names = {_id(one.get("id")): class_name(one.get("name")) for one in content["categories"] if isinstance(one, dict)}
+    names = {
+        identity(one.get("id")): class_name(one.get("name")) for one in content["categories"] if isinstance(one, dict)
+    }
     lost = Counter[str]()
     boxes = _boxes(path, content["annotations"], names, lost, faults)
-    split = _split(path, files)
+    split = split_of_json(path, files)
     for image in content["images"]:
         if not isinstance(image, dict) or not isinstance(image.get("file_name"), str):
             faults.add("no picture", path, detail="an image without file_name")
@@ -97,7 +99,7 @@ def _read(
             faults.add("no picture", path, detail=image["file_name"][:200])
             continue
         listed.add(picture)
-        key = _id(image.get("id"))
+        key = identity(image.get("id"))
         drawn = Drawn(width=side(image.get("width")), height=side(image.get("height")), lost=lost[key])
         pages.add(picture, boxes.pop(key, []), split or files.split_of(picture), drawn, path)
     faults.add("no picture", path, bool(boxes), "boxes of an image that is not listed")
@@ -111,16 +113,16 @@ def _boxes(
     found: defaultdict[str, list[Box]] = defaultdict(list)
     nameless = shapes = 0
     for one in annotations:
-        name = names.get(_id(one.get("category_id")), "") if isinstance(one, dict) else ""
+        name = names.get(identity(one.get("category_id")), "") if isinstance(one, dict) else ""
         if not name:
             nameless += 1
-            lost[_id(one.get("image_id")) if isinstance(one, dict) else ""] += 1
+            lost[identity(one.get("image_id")) if isinstance(one, dict) else ""] += 1
             continue
         sides = _sides(one)
         shapes += not isinstance(one.get("bbox"), list)
         crowd = bool(one.get("iscrowd"))
         box = Box(name, *sides, difficult=bool(one.get("ignore")) and not crowd, crowd=crowd)
-        found[_id(one.get("image_id"))].append(box)
+        found[identity(one.get("image_id"))].append(box)
     faults.add("no class", path, nameless)
     faults.add("around a shape", path, shapes)
     return found
@@ -141,12 +143,12 @@ def _is_list(value: object) -> bool:
     return isinstance(value, list)
 
 
-def _id(value: object) -> str:
-    """Numbers and texts are both in use."""
+def identity(value: object) -> str:
+    """An id as a text: numbers and texts are both in use."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _split(path: str, files: BoxFiles) -> Split | None:
+def split_of_json(path: str, files: BoxFiles) -> Split | None:
     """By the JSON's own name, instances_train2017, or the folder that it lies in."""
     said = split_of(Path(path).stem)
     return said.split if said is not None else files.split_of(path)

@@ -40,6 +40,8 @@ Kind = Literal[
     "mask perhaps turned",
     "smoothed",
     "nothing counts",
+    "shape without class",
+    "no shape",
 ]
 
 # Kind -> whether to look at it, what is counted, and what was done, in words.
@@ -132,6 +134,16 @@ _TOLD: Mapping[Kind, tuple[bool, str, str]] = {
         "the mask is black and white with greys along its edges, as smoothing leaves; cut in the middle, at 128",
     ),
     "nothing counts": (True, "picture", "no pixel of the mask counts; left out"),
+    "shape without class": (
+        True,
+        "shape",
+        "{they} {have} no class, or one without a name; left out. Name {their} class",
+    ),
+    "no shape": (
+        True,
+        "shape",
+        "a box, a line or a point alone, and no area; left out. Draw {them} as a polygon",
+    ),
 }
 MOST_BOXES = 10_000  # in a picture; more is no annotation by hand
 _PLURAL = {"box": "boxes"}
@@ -195,7 +207,8 @@ def fault_sentences(faults: Faults, short: Callable[[Path], str], *, warned: boo
         number = sum(fault.times for fault in found)
         words = what.format_map(_ONE if number == 1 else _MORE)
         detail = f" ({found[0].detail})" if found[0].detail else ""
-        pictures = f" in {len(found):,} picture{'' if len(found) == 1 else 's'}" if noun == "box" else ""
+        where = "picture" if noun == "box" else "file"
+        pictures = f" in {len(found):,} {where}{'' if len(found) == 1 else 's'}" if noun in ("box", "shape") else ""
         counted = f"{number:,} {noun if number == 1 else _PLURAL.get(noun, noun + 's')}{pictures}"
         yield f"{kind}: {counted}, such as {short(Path(found[0].path))}{detail}; {words}."
 

@@ -58,7 +58,19 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
             f"{str(path)!r} is {lone}, which names pictures that lie around it. Give the folder that holds both."
         )
     listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
+    _check_valued(listing, options)
     return merge_names(listing) if options.merge_names else listing
+
+
+def _check_valued(listing: Listing, options: ReadOptions) -> None:
+    """Raises: SettingsError for flags on values of masks, where there are none."""
+    reader = READERS[listing.task]
+    for flag, told in (("--classes", options.classes), ("--ignore-label", options.ignore_label)):
+        if told is not None and not reader.valued:
+            raise SettingsError(
+                f"{flag} is {told!r}, which is about the values of masks, and {str(listing.source)!r} has {reader.words.several} "
+                f"(task {listing.task}). Leave it out."
+            )
 
 
 def _read_table(path: Path, options: ReadOptions) -> Listing:

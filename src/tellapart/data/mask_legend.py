@@ -18,6 +18,7 @@ from tellapart.reporter import counted
 
 BACKGROUND, FOREGROUND = "background", "foreground"
 MOST_COLOURS = 32  # that are taken for classes where nobody names them
+_IGNORE = "__ignore__"  # LabelMe's name for what counts nowhere
 _VOID = 0xE0E0C0  # Pascal VOC's colour of what counts nowhere
 _SHOWN = 8
 
@@ -31,6 +32,7 @@ class SeenValues:
     pixels: tuple[int, ...]  # of each
     coloured: bool = False
     palette: tuple[int, ...] = ()  # the colour of each value, where the file has a palette
+    names: tuple[str, ...] = ()  # the class of each value, where it was named when it was drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,31 +47,56 @@ class MaskNaming:
 
 def name_values(source: Path, masks: Sequence[SeenValues], told: ToldValues) -> MaskNaming:
     """Name the values of all masks alike. Raises: DataError where a value has no name, or there are too many."""
-    notes: list[str] = []
-    uncounted = told.uncounted
-    coloured = _are_colours(source, masks, told, notes)
-    values = [_as_colours(mask) if coloured else mask.values for mask in masks]
-    totals: Counter[int] = Counter()
-    first: dict[int, Path] = {}
-    for mask, own in zip(masks, values, strict=True):
-        for value, pixels in zip(own, mask.pixels, strict=True):
-            totals[value] += pixels
-            first.setdefault(value, mask.path)
-    finder = _Finder(source, totals, first, told, coloured)
-    meaning = finder.meaning()
-    meaning = {value: "" if name in uncounted.names else name for value, name in meaning.items()}
-    occurring = {name for value, name in meaning.items() if name and totals[value]}
+    drawn, others = [mask for mask in masks if mask.names], [mask for mask in masks if not mask.names]
+    notes, meaning, coloured = list[str](), dict[int, str](), False
+    names = told.names
+    if others:
+        notes += [f"{source}: the values are named by {told.where}."] * told.found
+        coloured = _are_colours(source, others, told, notes)
+        finder = _Finder(source, others, told, coloured)
+        meaning = {value: "" if name in told.uncounted.names else name for value, name in finder.meaning().items()}
+        names = finder.names
+        notes += [*finder.notes, *_about_ignored(source, meaning, finder.totals, told.uncounted, coloured)]
+    aside = {*told.uncounted.names, _IGNORE}
+    own = [
+        tuple("" if name in aside else name for name in mask.names)
+        if mask.names
+        else tuple(meaning[value] for value in (_as_colours(mask) if coloured else mask.values))
+        for mask in masks
+    ]
+    occurring = {
+        name
+        for mask, found in zip(masks, own, strict=True)
+        for name, pixels in zip(found, mask.pixels, strict=True)
+        if pixels
+    } - {""}
+    _check_drawn(source, drawn, occurring, told)
     if len(occurring) > MOST_CLASSES:
         raise DataError(
             f"the masks of {source} have {len(occurring)} different values; the limit is {MOST_CLASSES} classes. If they number "
             "things, say which values are which class with --classes, such as background=0,cell=1-65535."
         )
     return MaskNaming(
-        classes=tuple(finder.in_order(occurring)),
-        names=tuple(tuple(meaning[value] for value in own) for own in values),
-        notes=(*notes, *finder.notes, *_about_ignored(source, meaning, totals, uncounted, coloured)),
-        absent=tuple(name for name in told.names if name not in occurring and name not in uncounted.names),
+        classes=tuple(_in_order(occurring, names)),
+        names=tuple(own),
+        notes=tuple(notes),
+        absent=tuple(name for name in names if name not in occurring and name not in aside),
     )
+
+
+def _check_drawn(source: Path, drawn: Sequence[SeenValues], occurring: set[str], told: ToldValues) -> None:
+    """Raises: DataError where masks have names already, and other ones were told."""
+    if drawn and told.names and not told.found and (others := sorted(occurring - set(told.names))):
+        raise DataError(
+            f"the masks of {source} show {others[0]!r}, and {told.where} has {', '.join(told.names[:_SHOWN])}. Name all their "
+            f"classes, which says in which order they are, or leave some out with --ignore-label {others[0]!r}."
+        )
+
+
+def _in_order(occurring: set[str], names: Sequence[str]) -> list[str]:
+    """As told; then what is black or 0, then the others, sorted."""
+    rest = sorted(occurring.difference(names), key=lambda name: (name != BACKGROUND, _number_or_name(name)))
+    return [*(name for name in names if name in occurring), *rest]
 
 
 def shown(value: int, coloured: bool) -> str:
@@ -108,12 +135,18 @@ class _Finder:
     def __init__(
         self,
         source: Path,
-        totals: Mapping[int, int],
-        first: Mapping[int, Path],
+        masks: Sequence[SeenValues],
         told: ToldValues,
         coloured: bool,
     ) -> None:
-        self.source, self.totals, self.first = source, totals, first
+        self.source = source
+        self.totals: Counter[int] = Counter()
+        self.first: dict[int, Path] = {}  # value -> a mask that has it
+        for mask in masks:
+            for value, pixels in zip(_as_colours(mask) if coloured else mask.values, mask.pixels, strict=True):
+                self.totals[value] += pixels
+                self.first.setdefault(value, mask.path)
+        totals = self.totals
         self.told, self.names, self.coloured = told, told.names, coloured
         uncounted = told.uncounted
         self.notes: list[str] = []
@@ -135,12 +168,6 @@ class _Finder:
             raise self._more_than_named(nameless, names)
         return found | {value: names[value] for value in self.values}
 
-    def in_order(self, occurring: set[str]) -> Iterator[str]:
-        """As told; else what is black or 0 first, then sorted."""
-        if self.names:
-            return (name for name in self.names if name in occurring)
-        return iter(sorted(occurring, key=lambda name: (name != BACKGROUND, _number_or_name(name))))
-
     def _names_as_told(self) -> Mapping[int, str]:
         return self.told.colours if self.coloured else self.told.numbers
 
@@ -150,6 +177,10 @@ class _Finder:
             self.names = self.names if len(self.names) == 2 else (BACKGROUND, *self.names)
             return {0: self.names[0], 255: self.names[1]}
         names, values = self.names, self.values
+        if self.coloured and self.told.found:
+            self.notes.append(f"{self.source}: the masks are colours, of which {self.told.where} says nothing.")
+            self.names = ()
+            return self._unnamed()
         if self.coloured:
             raise DataError(
                 f"the masks of {self.source} are colours ({self._list(values)}), and {self.told.where} has names alone. Say which "

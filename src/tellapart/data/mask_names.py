@@ -36,6 +36,7 @@ class ToldValues:
     numbers: Mapping[int, str] = field(default_factory=dict)  # number -> class, where values were told
     colours: Mapping[int, str] = field(default_factory=dict)  # 0xRRGGBB -> class, where colours were told
     where: str = ""  # who said it: --classes, or a file
+    found: bool = False  # nobody told the file; it lay beside the masks
     uncounted: Uncounted = field(default_factory=Uncounted)
 
     @property

@@ -1,124 +1,46 @@
-"""Which mask is of which picture, by the names of folders and files alone. In: paths. Out: MaskPairs. Next: mask_class_files.py.
+"""Which mask is of which picture, by the names of folders and files alone. In: paths. Out: MaskPairs. Next: mask_lists.py.
 
 Folders are called as pictures or masks are (images, masks, label, 标注); what is left of a path without such words must be equal:
-train/images/a.jpg and train/masks/a.png, images/train/a.jpg and masks/train/a_mask.png, train/a.jpg and trainannot/a.png.
+train/images/a.jpg and train/masks/a.png, images/train/a.jpg and masks/train/a_mask.png, train/a.jpg and trainannot/a.png. Of one
+mask a class, a folder (masks/cell/a.png) or the end of the name (a_cell.png) says which.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
+from tellapart.data.columns import split_named
+from tellapart.data.mask_legend import FOREGROUND
+from tellapart.data.mask_words import Named, bare, says_mask, take_apart, without_mask_words
 from tellapart.data.tree import has_picture_name
+from tellapart.errors import DataError
 
-_NAMES_OF_MASKS = (
-    "mask masks label labels labelled labeled annot annots annotation annotations annotated gt gts groundtruth truth trimap "
-    "trimaps seg segs segmentation segmentations segmentationclass segmentationclasspng segmentationclassaug "
-    "segmentationclassraw target targets matte mattes gtfine gtcoarse labelids labeltrainids manual1 manual "
-    "标注 標注 标签 標籤 掩码 掩碼 掩膜 掩模 遮罩 蒙版 分割 标记 分割图 标注图"
-)
-_NAMES_OF_PICTURES = (
-    "image images img imgs jpegimages picture pictures pic pics photo photos input inputs original originals origin ori raw sat "
-    "leftimg8bit 图片 圖片 图像 圖像 原图 原圖 影像 照片 输入"
-)
-# Masks of the same pictures that say something else: things by number, colours beside numbers.
-_NAMES_OF_OTHERS = "segmentationobject segmentationclassvisualization visualization color colors instanceids polygons"
-_MASK_WORDS, _IMAGE_WORDS = frozenset(_NAMES_OF_MASKS.split()), frozenset(_NAMES_OF_PICTURES.split())
-_OTHER_WORDS = frozenset(_NAMES_OF_OTHERS.split())
-_SPLIT_AND_WORD = re.compile(r"(train|val|test)(\w+)")
-_WORDS = re.compile(r"[\W_]+")
+_MOST_ENDS = 64  # different ends of names, or folders, that may be classes
+_BETWEEN = "_-. "
+
+Part = tuple[str, str]  # a class, and the path of its mask
 
 
-class Named(NamedTuple):
-    """What a path says, taken apart."""
-
-    path: str
-    folders: tuple[str, ...]  # below the root, without the words for pictures and masks
-    stem: str  # of the file's name
-    kind: str  # mask, image, other or "": what the innermost folder that says so is for
-
-
-class MaskPair(NamedTuple):
-    """A picture and its masks."""
-
-    picture: str
-    mask: str
-    parts: tuple[tuple[str, str], ...] = ()  # of one mask a class: class and path, the first is `mask`
-
-
-class MaskPairs(NamedTuple):
+@dataclass(slots=True)
+class MaskPairs:
     """What was found."""
 
-    pairs: list[MaskPair]  # sorted by picture
-    without_mask: list[str]  # pictures
-    without_picture: list[str]  # masks
-    several: list[
-        tuple[str, str]
-    ]  # pictures of which more than one mask is called alike, and the mask that is not read
-    form: str  # in words, why: images/ beside masks/
-
-
-def words_of(name: str) -> list[str]:
-    """A name's words in lower case."""
-    return [word for word in _WORDS.split(unicodedata.normalize("NFKC", name).casefold()) if word]
-
-
-def kind_of_folder(name: str) -> str:
-    """What a folder is for by its name: mask, image, other or ""."""
-    words = words_of(name)
-    found = _SPLIT_AND_WORD.fullmatch(words[-1]) if words else None
-    for word in [*words, "".join(words), *([found[2]] if found else [])]:
-        if word in _OTHER_WORDS:
-            return "other"
-        if word in _MASK_WORDS:
-            return "mask"
-    return "image" if any(word in _IMAGE_WORDS for word in [*words, "".join(words)]) else ""
-
-
-def take_apart(path: str, root: str) -> Named:
-    """A path below `root` by its folders and name."""
-    *folders, name = os.path.relpath(path, root).split(os.sep)
-    kinds = [kind_of_folder(folder) for folder in folders]
-    kept = [rest for folder, kind in zip(folders, kinds, strict=True) if (rest := _rest(folder) if kind else folder)]
-    stem = unicodedata.normalize("NFC", os.path.splitext(name)[0])
-    return Named(path, tuple(kept), stem, next((kind for kind in reversed(kinds) if kind), ""))
-
-
-def _rest(folder: str) -> str:
-    """What a folder's name says beside that it is for pictures or masks: train of train_masks, and of trainannot."""
-    words = []
-    for word in words_of(folder):
-        found = _SPLIT_AND_WORD.fullmatch(word)
-        if found and found[2] in _MASK_WORDS | _IMAGE_WORDS:
-            words.append(found[1])
-        elif word not in _MASK_WORDS | _IMAGE_WORDS | _OTHER_WORDS:
-            words.append(word)
-    joined = "".join(words_of(folder))
-    return "" if joined in _MASK_WORDS | _IMAGE_WORDS | _OTHER_WORDS else "_".join(words)
-
-
-def bare(stem: str) -> str:
-    """A file's name without the words for pictures and masks at its ends: a of a_mask, mask-a, a_sat and a.label."""
-    found = stem.casefold()
-    known = "|".join(sorted(_MASK_WORDS | _IMAGE_WORDS | {"l", "p", "bin", "binary", "rgb"}, key=len, reverse=True))
-    for pattern in (rf"^(.+?)[\W_]+(?:{known})$", rf"^(?:{known})[\W_]+(.+)$"):
-        while match := re.match(pattern, found):
-            found = match[1]
-    return found
-
-
-def says_mask(stem: str) -> bool:
-    """Whether a file's name says that it is a mask: a_mask, mask_a."""
-    words = words_of(stem)
-    return len(words) > 1 and (words[-1] in _MASK_WORDS or words[0] in _MASK_WORDS)
+    masks: dict[str, str] = field(default_factory=dict)  # picture -> its mask
+    parts: dict[str, list[Part]] = field(default_factory=dict)  # picture -> one mask a class; several of one are joined
+    without_mask: list[str] = field(default_factory=list)  # pictures
+    without_picture: list[str] = field(default_factory=list)  # masks
+    several: list[tuple[str, str]] = field(default_factory=list)  # pictures, and a mask more that is called as they are
+    form: str = ""  # in words, why: images/ beside masks/
 
 
 def find_pairs(root: str, paths: Iterable[str]) -> MaskPairs:
-    """MaskPair the files below `root` that have a picture's name; nothing is opened."""
+    """Pair the files below `root` that have a picture's name; nothing is opened.
+
+    Raises: DataError where the masks of several folders may be meant.
+    """
     named = [take_apart(path, root) for path in sorted(paths) if has_picture_name(path)]
     masks = [one for one in named if one.kind == "mask"]
     pictures = [one for one in named if one.kind == "image"]
@@ -126,11 +48,32 @@ def find_pairs(root: str, paths: Iterable[str]) -> MaskPairs:
         pictures = pictures or [one for one in named if not one.kind]
         form = f"{_folder(pictures, root)} beside {_folder(masks, root)} with pictures in both"
     else:
-        stems = {(one.folders, one.stem.casefold()) for one in named if not says_mask(one.stem)}
-        masks = [one for one in named if says_mask(one.stem) and (one.folders, bare(one.stem)) in stems]
-        pictures = [one for one in named if one.kind != "other" and one not in set(masks)]
+        masks, pictures = _beside(named)
         form = f"pictures beside masks such as {os.path.basename(masks[0].path)!r}" if masks else ""
-    return _paired(pictures, masks, form)
+    pairing = _Pairing(pictures, masks)
+    pairing.run(root)
+    return MaskPairs(
+        masks={path: own[0] for path, own in sorted(pairing.found.items()) if path not in pairing.parts},
+        parts={path: sorted(parts) for path, parts in sorted(pairing.parts.items())},
+        without_mask=[one.path for one in pictures if one.path not in pairing.found and one.path not in pairing.parts],
+        without_picture=sorted(pairing.left),
+        several=[(path, more) for path, own in sorted(pairing.found.items()) for more in own[1:]],
+        form=form,
+    )
+
+
+def _beside(named: Sequence[Named]) -> tuple[list[Named], list[Named]]:
+    """Masks in the folders of their pictures, by their names: a.jpg and a_mask.png; and the pictures."""
+    stems = {(one.folders, one.stem.casefold()) for one in named if not says_mask(one.stem)}
+    masks = [one for one in named if says_mask(one.stem) and (one.folders, bare(one.stem)) in stems]
+    known = {one.path for one in masks}
+    more = [one for one in named if one.path not in known and says_mask(_without_number(one.stem))] if masks else []
+    known.update(one.path for one in more)
+    return [*masks, *more], [one for one in named if one.kind != "other" and one.path not in known]
+
+
+def _without_number(stem: str) -> str:
+    return stem.rstrip("0123456789").rstrip(_BETWEEN)
 
 
 def _folder(files: Sequence[Named], root: str) -> str:
@@ -138,31 +81,146 @@ def _folder(files: Sequence[Named], root: str) -> str:
     return f"{os.path.relpath(os.path.dirname(files[0].path), root) if files else 'pictures'}/"
 
 
-def _paired(pictures: Sequence[Named], masks: Sequence[Named], form: str) -> MaskPairs:
-    """By folders and names, then without the words at the ends of names."""
-    left: dict[str, Named] = {mask.path: mask for mask in masks}
-    found: dict[str, list[str]] = {}
-    for key in (_whole, _plain):
-        by_key: defaultdict[object, list[str]] = defaultdict(list)
-        for mask in left.values():
+class _Pairing:
+    """Pictures and masks on their way."""
+
+    def __init__(self, pictures: Sequence[Named], masks: Sequence[Named]) -> None:
+        self.pictures = pictures
+        self.left = {mask.path: mask for mask in masks}
+        self.found: dict[str, list[str]] = {}  # picture -> masks that are called as it is
+        self.parts: dict[str, list[Part]] = {}
+
+    def run(self, root: str) -> None:
+        self._match(lambda one: (one.folders, one.stem))
+        self._match(_plain)
+        self._refuse_several_folders(root)
+        self._match_classes(self._by_folder())
+        self._match_classes(self._by_end())
+        self._match_lone_pictures()
+        self._match_unique(lambda one: bare(one.stem))
+        self._match_unique_ends()
+
+    def _match(self, key: Callable[[Named], Hashable]) -> None:
+        by_key: defaultdict[Hashable, list[str]] = defaultdict(list)
+        for mask in self.left.values():
             by_key[key(mask)].append(mask.path)
-        for picture in pictures:
-            if picture.path not in found and (own := by_key.get(key(picture))):
-                found[picture.path] = own
+        for picture in self.pictures:
+            own = by_key.get(key(picture))
+            if picture.path not in self.found and own:
+                self.found[picture.path] = own
                 for path in own:
-                    left.pop(path, None)
-    pairs = [MaskPair(path, own[0]) for path, own in sorted(found.items())]
-    return MaskPairs(
-        pairs=pairs,
-        without_mask=[one.path for one in pictures if one.path not in found],
-        without_picture=sorted(left),
-        several=[(path, other) for path, own in sorted(found.items()) for other in own[1:]],
-        form=form,
-    )
+                    self.left.pop(path, None)
+
+    def _refuse_several_folders(self, root: str) -> None:
+        """Raises: DataError where pictures have masks in folders that are called differently."""
+        for picture, own in self.found.items():
+            folders = sorted({take_apart(path, root).said for path in own})
+            if len(folders) > 1:
+                raise DataError(
+                    f"the picture {picture} has masks in {' and in '.join(map(repr, folders))}. Keep one of these folders in "
+                    f"{root!r}, or give a table with path,mask."
+                )
+
+    def _by_folder(self) -> Iterator[tuple[str, str, str]]:
+        """Picture, class and mask, where a folder among those of the masks says the class."""
+        pictures = {_plain(one): one.path for one in self.pictures}
+        for mask in self.left.values():
+            for place in reversed(range(len(mask.folders))):
+                if split_named(mask.folders[place]) is not None:
+                    continue
+                folders = (*mask.folders[:place], *mask.folders[place + 1 :])
+                picture = pictures.get(_plain(mask._replace(folders=folders)))
+                if picture is not None:
+                    yield picture, mask.folders[place], mask.path
+                    break
+
+    def _by_end(self) -> Iterator[tuple[str, str, str]]:
+        """Picture, class and mask, where the end of a mask's name says the class: a_cell.png of a.jpg."""
+        pictures = {(one.folders, one.stem.casefold()): one.path for one in self.pictures}
+        pictures |= {_plain(one): one.path for one in self.pictures}
+        for mask in self.left.values():
+            stem = mask.stem.casefold()
+            for place in reversed([place for place, letter in enumerate(stem) if letter in _BETWEEN and place]):
+                picture = pictures.get((mask.folders, stem[:place]))
+                if picture is not None:
+                    yield picture, without_mask_words(mask.stem[place + 1 :]), mask.path
+                    break
+
+    def _match_classes(self, candidates: Iterable[tuple[str, str, str]]) -> None:
+        """One mask a class, unless the same end says nothing; numbers count things of one class."""
+        found = list(candidates)
+        ends = {end for _, end, _ in found}
+        named = {end for end in ends if end and not end.replace("_", "").isdecimal()}
+        if len(ends) == 1 and named and not self._in_folders(found):
+            for picture, _, mask in found:
+                self.found.setdefault(picture, []).append(mask)
+                self.left.pop(mask, None)
+        elif len(named) <= _MOST_ENDS:
+            for picture, end, mask in found:
+                self._add_part(picture, end if end in named else FOREGROUND, mask)
+
+    def _in_folders(self, found: Sequence[tuple[str, str, str]]) -> bool:
+        """Whether a class's folder was given rather than an end of a name."""
+        return all(os.path.basename(os.path.dirname(mask)).casefold() == end.casefold() for _, end, mask in found)
+
+    def _add_part(self, picture: str, name: str, mask: str) -> None:
+        parts = self.parts.setdefault(picture, [(FOREGROUND, path) for path in self.found.get(picture, ())])
+        parts.append((name, mask))
+        self.left.pop(mask, None)
+
+    def _match_lone_pictures(self) -> None:
+        """Folders of one picture each, with masks of its things that are called otherwise."""
+        pictures: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        masks: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        for one in self.pictures:
+            pictures[one.folders].append(one.path)
+        for one in self.left.values():
+            masks[one.folders].append(one.path)
+        alone = [folders for folders in masks if folders and len(pictures[folders]) == 1]
+        if len(alone) > 1:
+            for folders in alone:
+                for path in masks[folders]:
+                    self._add_part(pictures[folders][0], FOREGROUND, path)
+
+    def _match_unique(self, key: Callable[[Named], str]) -> None:
+        """By names alone, where no two pictures and no two masks are called so."""
+        masks: defaultdict[str, list[str]] = defaultdict(list)
+        pictures: defaultdict[str, list[str]] = defaultdict(list)
+        for mask in self.left.values():
+            masks[key(mask)].append(mask.path)
+        for picture in self._waiting():
+            pictures[key(picture)].append(picture.path)
+        for name, own in pictures.items():
+            if len(own) == 1 and len(masks[name]) == 1:
+                self.found[own[0]] = masks[name]
+                self.left.pop(masks[name][0])
+
+    def _match_unique_ends(self) -> None:
+        """What is left, without what all pictures, and all masks, begin and end with: 21_training and 21_manual."""
+        waiting = self._waiting()
+        if self.found or self.parts or len(waiting) < 2 or len(self.left) < 2:
+            return
+        of_picture, of_mask = (_common([one.stem for one in files]) for files in (waiting, list(self.left.values())))
+        paths = {one.path for one in waiting}
+        self._match_unique(lambda one: _cut(one.stem, *(of_picture if one.path in paths else of_mask)))
+
+    def _waiting(self) -> list[Named]:
+        return [one for one in self.pictures if one.path not in self.found and one.path not in self.parts]
 
 
-def _whole(one: Named) -> tuple[tuple[str, ...], str]:
-    return one.folders, one.stem
+def _common(stems: Sequence[str]) -> tuple[int, int]:
+    """How many letters all begin with, and end with."""
+    start = _common_start(stems)
+    return start, _common_start([stem[start:][::-1] for stem in stems])
+
+
+def _common_start(texts: Sequence[str]) -> int:
+    first, last = min(texts), max(texts)
+    return next((place for place, letter in enumerate(first) if letter != last[place]), len(first))
+
+
+def _cut(stem: str, start: int, end: int) -> str:
+    return stem[start : len(stem) - end]
 
 
 def _plain(one: Named) -> tuple[tuple[str, ...], str]:

@@ -39,6 +39,7 @@ class Values:
     values: tuple[int, ...]  # ascending: numbers, or colours as 0xRRGGBB
     coloured: bool = False  # the values are colours
     palette: tuple[int, ...] = ()  # of a file with a palette: the colour of each value
+    names: tuple[str, ...] = ()  # of what was drawn, or given a file a class: the class of each value
     smoothed: bool = False  # black and white with greys between them, as smoothing leaves along edges
 
     @property
@@ -94,14 +95,17 @@ def _values(image: Image.Image) -> Values:
         image = ImageOps.exif_transpose(image)
     if image.mode in ("RGBA", "LA", "PA"):
         image = _without_alpha(image)
+    if image.mode == "1":
+        image = image.convert("L")
     if image.mode == "RGB":
         return _checked(_of_colours(np.asarray(image)))
-    if image.mode not in ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "F"):
+    if image.mode not in ("L", "P", "I", "I;16", "I;16B", "I;16L", "F"):
         raise PictureError(f"a mask in mode {image.mode}, which is none of indices, grey or RGB. Save it as PNG")
     colours = _palette(image)
     pixels = np.asarray(image)
-    if pixels.dtype == np.bool_:
-        pixels = pixels.view(np.uint8)
+    if colours and all(colour % 0x010101 == 0 for colour in colours):
+        pixels = np.array([colour & 255 for colour in colours], dtype=np.uint8)[pixels]  # a picture in grey, packed
+        colours = ()
     found = _of_numbers(pixels)
     if colours:
         found = replace(found, palette=tuple(colours[value] for value in found.values))
@@ -120,13 +124,12 @@ def _is_flat(image: Image.Image) -> bool:
 
 
 def _palette(image: Image.Image) -> tuple[int, ...]:
-    """The colours 0xRRGGBB of a palette, black where it says nothing; () where there is none, or it is a ramp of greys."""
+    """The colours 0xRRGGBB of a palette, black where it says nothing; () where there is none."""
     flat = image.getpalette("RGB") if image.mode == "P" else None
     if not flat:
         return ()
     flat = [*flat, *([0] * (3 * MOST_VALUES - len(flat)))]
-    colours = tuple((flat[at] << 16) | (flat[at + 1] << 8) | flat[at + 2] for at in range(0, 3 * MOST_VALUES, 3))
-    return () if all(colour == place * 0x010101 for place, colour in enumerate(colours)) else colours
+    return tuple((flat[at] << 16) | (flat[at + 1] << 8) | flat[at + 2] for at in range(0, 3 * MOST_VALUES, 3))
 
 
 def _of_numbers(pixels: NDArray[Any]) -> Values:

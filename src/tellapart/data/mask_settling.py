@@ -106,21 +106,27 @@ def _open(entry: Entry, inspection: Inspection, form: MaskForm | None) -> _Opene
     given = target.painting if isinstance(target, MaskFile) and target.painting is not None else _PLAIN
     path = _path(entry)
     given = replace(given, form=form or given.form)
+    picture = (inspection.width, inspection.height)
     try:
-        source = open_source(path, given.form, item=given.item, parts=given.parts)
+        source = open_source(path, given.form, item=given.item, parts=given.parts, picture=picture)
     except PictureError as error:
         return _Opened(seen=None, painting=None, kind="unreadable mask", detail=str(error))
-    values, picture = source.values, (inspection.width, inspection.height)
+    values = source.values
     orientation = orientation_of(entry.path) if inspection.turned else 1
     laid = how_to_lay(values.size, picture, orientation)
     sizes = f"{values.size[0]} x {values.size[1]} of {picture[0]} x {picture[1]}"
     if laid is None:
         return _Opened(seen=None, painting=None, kind="other shape", detail=sizes)
-    size = picture if laid.kind == "scaled" else (0, 0)
+    size = picture if laid.kind == "scaled" or values.names else (0, 0)
     pixels = count(lay(values.indices, size, laid.turned), len(values.values))
     return _Opened(
         seen=SeenValues(
-            path=path, values=values.values, pixels=pixels, coloured=values.coloured, palette=values.palette
+            path=path,
+            values=values.values,
+            pixels=pixels,
+            coloured=values.coloured,
+            palette=values.palette,
+            names=values.names,
         ),
         painting=replace(given, pixels=pixels, size=size, turned=laid.turned, digest=source.digest),
         kind=_KINDS.get(laid.kind, "smoothed" if form == "smoothed" else None),
@@ -134,7 +140,9 @@ _KINDS: dict[str, Kind] = {"turned": "mask turned", "perhaps turned": "mask perh
 
 
 def _is_black_and_white(one: _Opened) -> bool:
-    return one.seen is None or (not one.seen.coloured and not one.seen.palette and set(one.seen.values) <= {0, 255})
+    return one.seen is None or (
+        not one.seen.coloured and not one.seen.palette and not one.seen.names and set(one.seen.values) <= {0, 255}
+    )
 
 
 def _are_smoothed(opened: Sequence[_Opened]) -> bool:
@@ -145,4 +153,6 @@ def _are_smoothed(opened: Sequence[_Opened]) -> bool:
 
 def _is_nearly_black_and_white(one: _Opened) -> bool:
     seen = one.seen
-    return seen is None or (not seen.coloured and not seen.palette and black_or_white(seen.values, seen.pixels))
+    return seen is None or (
+        not seen.coloured and not seen.palette and not seen.names and black_or_white(seen.values, seen.pixels)
+    )

@@ -7,8 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from tellapart.data.mask_drawing import Canvas
+from tellapart.data.mask_fit import Size
 from tellapart.data.mask_pixels import Values, cut_in_the_middle, read_values
 from tellapart.data.mask_targets import MaskForm
+from tellapart.data.masks_coco import draw_coco
+from tellapart.data.masks_labelme import draw_labelme
 from tellapart.errors import PictureError
 from tellapart.sources.reading import read_bytes
 
@@ -22,14 +28,50 @@ class MaskSource:
 
 
 def open_source(
-    path: Path, form: MaskForm = "pixels", *, item: str = "", parts: Sequence[tuple[str, Path]] = ()
+    path: Path,
+    form: MaskForm = "pixels",
+    *,
+    item: str = "",
+    parts: Sequence[tuple[str, Path]] = (),
+    picture: Size = (0, 0),
 ) -> MaskSource:
-    """Read a mask. Raises: PictureError with the reason why it can be none, or cannot be read."""
+    """Read a mask. Shapes of which nobody says the size are drawn at that of the picture.
+
+    Raises: PictureError with the reason why it can be none, or cannot be read.
+    """
+    if form == "coco":
+        values, digest = draw_coco(path, item, picture)
+        return MaskSource(values=values, digest=digest)
+    if form == "parts":
+        return _joined(parts)
     data = _read(path)
+    digest = hashlib.sha256(data).hexdigest()
+    if form == "labelme":
+        return MaskSource(values=draw_labelme(data, picture), digest=digest)
     values = read_values(data)
-    if form == "smoothed":
-        values = cut_in_the_middle(values)
-    return MaskSource(values=values, digest=hashlib.sha256(data).hexdigest())
+    return MaskSource(values=cut_in_the_middle(values) if form == "smoothed" else values, digest=digest)
+
+
+def _joined(parts: Sequence[tuple[str, Path]]) -> MaskSource:
+    """One mask a class laid on each other; what is not 0, or not black, is of the class."""
+    canvas: Canvas | None = None
+    digest = hashlib.sha256()
+    for name, path in parts:
+        data = _read(path)
+        digest.update(hashlib.sha256(data).digest())
+        values = read_values(data)
+        values = cut_in_the_middle(values) if values.smoothed else values
+        if len(values.values) > 2:
+            raise PictureError(
+                f"{path.name} is the mask of {name!r} alone, and has {len(values.values)} values, not two"
+            )
+        canvas = canvas or Canvas(values.size)
+        if canvas.size != values.size:
+            raise PictureError(f"{path.name} has another size than the masks of the other classes")
+        canvas.draw(name, np.array([value != 0 for value in values.values])[values.indices])
+    if canvas is None:
+        raise PictureError("no file of any class")
+    return MaskSource(values=canvas.values(), digest=digest.hexdigest())
 
 
 def _read(path: Path) -> bytes:

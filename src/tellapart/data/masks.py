@@ -36,7 +36,9 @@ def read_mask(target: MaskFile, classes: Sequence[str]) -> NDArray[np.uint8]:
             "Train again with the masks as they are now."
         )
     try:
-        source = open_source(target.path, painting.form, item=painting.item, parts=painting.parts)
+        source = open_source(
+            target.path, painting.form, item=painting.item, parts=painting.parts, picture=painting.size
+        )
     except PictureError as error:
         raise DataError(f"the mask {target.path} cannot be read: {error}. {_REMEDY}.") from None
     if painting.digest and source.digest != painting.digest:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from tellapart.data.cells import Cells
+from tellapart.data.cells import Cells, named_rows
 from tellapart.data.columns import plain_name
 from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.mask_class_files import told_values
 from tellapart.data.mask_targets import MaskFile
 from tellapart.data.missing import check_missing
 from tellapart.data.table import make_listing, rows_with
+from tellapart.errors import DataError
 
 _NAMES = (
     "mask masks mask_path maskpath mask_file mask_filename mask_name segmentation segmentation_path annotation_path label_path "
@@ -35,12 +36,17 @@ def list_masks(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Lis
     column = next((name for name in _COLUMNS if name in names), None)
     written = cells.header[names.index(column)].casefold() if column is not None else "mask"
     rows = rows_with(cells, written)
-    found = [cells.locator.find(row.label) if row.label else None for row in rows]
-    missing = [(row.number, row.label) for row, file in zip(rows, found, strict=True) if file is None and row.label]
+    empty = [row.number for row in rows if not row.label]
+    if empty:
+        raise DataError(
+            f"the table {str(cells.path)!r} has no mask in {named_rows(empty)}. Fill it in, or remove the row: what such a picture "
+            "shows is not known."
+        )
+    found = [cells.locator.find(row.label) for row in rows]
+    missing = [(row.number, row.label) for row, file in zip(rows, found, strict=True) if file is None]
     check_missing(cells.path, cells.locator, missing, len(rows))
     located = [
-        row._replace(label=file or (cells.locator.expected(row.label) if row.label else ""))
-        for row, file in zip(rows, found, strict=True)
+        row._replace(label=file or cells.locator.expected(row.label)) for row, file in zip(rows, found, strict=True)
     ]
     said = f"{cells.path}: the column {written!r} names masks, so the task is segmentation."
     listing = make_listing(

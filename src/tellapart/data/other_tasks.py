@@ -13,7 +13,9 @@ from typing import Literal, NamedTuple
 
 from tellapart.bundle import TaskName
 from tellapart.data.layouts import split_of
-from tellapart.data.tree import Child, Folder, Tree, has_picture_name, holding
+from tellapart.data.mask_looks import look_for_masks
+from tellapart.data.mask_words import kind_of_folder
+from tellapart.data.tree import Child, Folder, Tree, holding
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.reading import read_bytes, split_path
 
@@ -21,25 +23,6 @@ _DEEPEST = 3  # levels below the root
 _MOST_FOLDERS = 400
 _LOOKED_INTO = 3  # files of a kind in a folder
 _HEAD_BYTES = 256 * 1024
-_IMAGES = frozenset(("image", "images", "img", "imgs", "jpegimages", "pictures", "photos", "input", "inputs"))
-_MASKS = frozenset(
-    [
-        "mask",
-        "masks",
-        "label",
-        "labels",
-        "gt",
-        "groundtruth",
-        "ground_truth",
-        "annotation",
-        "annotations",
-        "trimaps",
-        "segmentationclass",
-        "segmentationobject",
-        "target",
-        "targets",
-    ]
-)
 _ANNOTATIONS = frozenset(("annotations", "labels", "xml", "xmls", "json", "labelme", "imagesets"))
 _CVAT = re.compile(rb"""<(?:image\b[^>]*\bname|track\b[^>]*\blabel)\s*=\s*["']""")
 _YOLO_LINE = re.compile(rb"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
@@ -55,6 +38,7 @@ class Look(NamedTuple):
     form: str  # in words
     example: str  # the file or folder that says so
     boxes: BoxForm | None = None  # the form of boxes that it has
+    within: bool = False  # so do folders of classes in it, where all of them do
 
     @property
     def read_as(self) -> TaskName | None:
@@ -76,7 +60,7 @@ class OtherTask(DataError):
 def recognise(tree: Tree, root: Folder) -> Look | None:
     """What the folder is for, if it is not for classes of whole pictures."""
     for here, children in _walk(tree, root):
-        found = _masks(tree, here, children) or _annotations(here, children)
+        found = _masks(tree, children) or _annotations(here, children)
         if found is not None:
             return found._replace(example=os.path.relpath(found.example, root.path))
     return None
@@ -88,22 +72,28 @@ def refuse(tree: Tree, root: Folder, look: Look) -> OtherTask:
     folders = [child for child in tree.children(root.path, Counter()) if child.is_folder] if below else []
     several = holding(tree, root, folders) if len(folders) > 1 else []
     others = [child for child in several if child.name != top]
-    if others and split_of(top) is None and top.casefold() not in _IMAGES | _MASKS | _ANNOTATIONS:
-        fitting = (
+    if others and split_of(top) is None and top.casefold() not in _ANNOTATIONS and not kind_of_folder(top):
+        fitting = [
             child.name
             for child in others
             if (one := tree.enter(root, child.path, Counter())) and not recognise(tree, one)
-        )
-        example = next((f", such as {os.path.join(root.path, name)!r}" for name in fitting), "")
+        ]
+        if look.within and not fitting:
+            return _of_whole(root, look)
+        example = f", such as {os.path.join(root.path, fitting[0])!r}" if fitting else ""
         return OtherTask(
             f"{root.path!r} holds {len(several)} folders with pictures, and {top!r} in it looks like a data set for {look.task}: "
             f"{look.form}, such as {look.example!r}. Give one data set{example}. If the "
             "folders are classes all the same, give --task classification."
         )
+    return _of_whole(root, look)
+
+
+def _of_whole(root: Folder, look: Look) -> OtherTask:
     return OtherTask(
-        f"{root.path!r} looks like a data set for {look.task}: {look.form}, such as {look.example!r}. This tellapart learns "
-        "classes of whole pictures (--task classification or multilabel), not boxes or masks. If its folders are classes all the "
-        "same, give --task classification; for classes of each picture, give a CSV with path,label or path,labels.",
+        f"{root.path!r} looks like a data set for {look.task}: {look.form}, such as {look.example!r}, and its folders are no "
+        "classes of whole pictures. If they are all the same, give --task classification; for classes of each picture, give a CSV "
+        "with path,label or path,labels.",
         look,
     )
 
@@ -128,27 +118,9 @@ def _walk(tree: Tree, root: Folder) -> Iterator[tuple[Folder, list[Child]]]:
             waiting += [(folder, depth + 1) for folder in inner if folder is not None]
 
 
-def _masks(tree: Tree, here: Folder, children: list[Child]) -> Look | None:
-    """images/ beside masks/, with pictures in both."""
-    folders = {child.name.casefold(): child for child in children if child.is_folder}
-    images = [folders[name] for name in sorted(_IMAGES & set(folders))]
-    masks = [folders[name] for name in sorted(_MASKS & set(folders))]
-    if not images or not masks or any(_has_label_files(tree, child) for child in masks):
-        return None
-    if any(_has_pictures(tree, child) for child in images) and any(_has_pictures(tree, child) for child in masks):
-        return Look("segmentation", f"{images[0].name}/ beside {masks[0].name}/ with pictures in both", masks[0].path)
-    return None
-
-
-def _has_pictures(tree: Tree, folder: Child) -> bool:
-    """In it, or one level down: images/train."""
-    children = tree.children(folder.path, Counter())
-    below = [inner for child in children if child.is_folder for inner in tree.children(child.path, Counter())]
-    return any(not child.is_folder and has_picture_name(child.name) for child in (*children, *below))
-
-
-def _has_label_files(tree: Tree, folder: Child) -> bool:
-    return any(child.name.lower().endswith((".xml", ".txt")) for child in tree.children(folder.path, Counter()))
+def _masks(tree: Tree, children: list[Child]) -> Look | None:
+    found = look_for_masks(tree, children)
+    return None if found is None else Look("segmentation", found.form, found.example, within=found.beside)
 
 
 def _annotations(here: Folder, children: list[Child]) -> Look | None:

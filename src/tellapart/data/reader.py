@@ -99,5 +99,6 @@ class TaskReader:
     count: Callable[[Listing, Sequence[Inspection], Sequence[str]], OwnCounts | None] = nothing_more
     words: AuditWords
     least_classes: int = 2  # that a data set must name
+    valued: bool = False  # its targets hold values, which --classes and --ignore-label are about
     of_whole_pictures: bool = True  # what is known is of the whole picture, so that a crop of its middle may lose it
     corrections: CorrectionCells | None  # None: a table cannot say what such a picture is

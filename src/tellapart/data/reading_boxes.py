@@ -41,7 +41,8 @@ def _folder(path: Path, options: ReadOptions, refused: OtherTask | None) -> List
     boxes = sum(len(entry.target.boxes) for entry in listing.entries if isinstance(entry.target, Boxes))
     shapes = sum(fault.times for fault in listing.faults.get("around a shape", ()))
     if boxes and shapes >= boxes:
-        raise OtherTask(f"{refused} --task detection reads the boxes around its shapes.") from None
+        masks = ", --task segmentation the shapes as masks" if refused.look and refused.look.boxes != "cvat" else ""
+        raise OtherTask(f"{refused} --task detection reads the boxes around its shapes{masks}.") from None
     return listing
 
 

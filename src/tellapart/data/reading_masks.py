@@ -65,6 +65,7 @@ MASK_READER = TaskReader(
         contradiction="TWO MASKS: {} the same picture has different masks",
         between="; ",
     ),
+    valued=True,
     of_whole_pictures=False,
     corrections=None,
 )

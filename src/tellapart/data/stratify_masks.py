@@ -1,26 +1,142 @@
-"""Split pictures with masks into train, validation and test. In: targets, hashes, groups. Out: list[Split]. Next: dataset.py."""
+"""Split pictures with masks into train, validation and test. In: targets, hashes, groups. Out: list[Split]. Next: dataset.py.
+
+First by the classes that occur, as sets of classes are split; then groups that show the same classes change places as long as that
+brings the area of each class nearer to its share. So a split keeps its number of pictures and what they show.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.examples import SPLITS, Split
 from tellapart.data.mask_targets import MaskFile
+from tellapart.data.split import FRACTIONS
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import Target
 
-_UNITS = 1000  # a class counts once where it is shown, and so much where it covers the whole picture
+_ROUNDS = 24  # in which each group may change places once
+_MOST_TRIED = 200_000  # pairs in all
 
 
-def _areas(target: Target) -> Mapping[str, int]:
-    """The classes that occur, and how much of the picture each has."""
-    areas = target.areas if isinstance(target, MaskFile) else {}
-    whole = sum(areas.values())
-    return {name: 1 + round(_UNITS * pixels / whole) for name, pixels in areas.items() if pixels}
+@dataclass(slots=True)
+class _Movable:
+    """A group that may change places."""
+
+    rank: str  # by which it is ordered, whatever its pictures are called
+    indices: list[int]
+    areas: NDArray[np.float64]  # [K] of each class in its pictures, each picture 1 in all
+    split: Split
 
 
-# Every picture gets its split, as `stratify.assign_label_sets` gives it to sets of classes. The share of a split is kept for the
-# area of each class, as shares of its picture, so that a large picture counts no more than a small one; among equals for all
-# pictures. Every class gets a picture that shows it in each split that is carved and in train.
-# Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
-assign_masks = partial(assign_label_sets, weigh=_areas)
+def assign_masks(
+    *,
+    targets: Sequence[Target],
+    content_hashes: Sequence[str],
+    groups: Sequence[str],
+    given: Sequence[Split | None],
+    seed: int,
+    fractions: tuple[float, float, float] = FRACTIONS,
+    added: Sequence[bool] = (),
+) -> list[Split]:
+    """Every picture's split, as `stratify.assign_label_sets` gives it to sets of classes, evened out by area.
+
+    An area counts as a share of its picture, so that a large picture counts no more than a small one.
+    Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
+    """
+    result = assign_label_sets(
+        targets=targets,
+        content_hashes=content_hashes,
+        groups=groups,
+        given=given,
+        seed=seed,
+        fractions=fractions,
+        added=added,
+    )
+    movable = _movable(targets, content_hashes, groups, given, added, result)
+    _even_out(movable, seed)
+    for one in movable:
+        for index in one.indices:
+            result[index] = one.split
+    return result
+
+
+def _movable(
+    targets: Sequence[Target],
+    content_hashes: Sequence[str],
+    groups: Sequence[str],
+    given: Sequence[Split | None],
+    added: Sequence[bool],
+    result: Sequence[Split],
+) -> list[_Movable]:
+    """The groups of which nobody said where they belong, but in train."""
+    classes = sorted({name for target in targets for name in target.classes})
+    number = {name: place for place, name in enumerate(classes)}
+    members: defaultdict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    found = []
+    for indices in members.values():
+        if any(given[index] not in (None, "train") or (added and added[index]) for index in indices):
+            continue
+        areas = np.zeros(len(classes))
+        for index in indices:
+            own = _areas(targets[index])
+            for name, pixels in own.items():
+                areas[number[name]] += pixels / sum(own.values())
+        rank = min(content_hashes[index] for index in indices)
+        found.append(_Movable(rank, indices, areas, result[indices[0]]))
+    return found
+
+
+def _areas(target: Target) -> dict[str, int]:
+    """Pixels of each class; of a mask that was not opened, all alike."""
+    areas = dict(target.areas) if isinstance(target, MaskFile) else {}
+    return areas or dict.fromkeys(target.classes, 1)
+
+
+def _even_out(groups: Sequence[_Movable], seed: int) -> None:
+    """Exchange groups of as many pictures that show the same classes, each time only for the better."""
+    if len({one.split for one in groups}) < 2:
+        return
+    excess = _excess(groups)
+    whole = np.maximum(sum(one.areas for one in groups), 1e-9)
+    rounds = max(1, min(_ROUNDS, 2 * _MOST_TRIED // len(groups)))
+    for turn in range(rounds):
+        alike: defaultdict[tuple[int, bytes], list[_Movable]] = defaultdict(list)
+        for one in sorted(groups, key=lambda one: hashlib.sha256(f"{seed}:{turn}:{one.rank}".encode()).digest()):
+            alike[len(one.indices), (one.areas > 0).tobytes()].append(one)
+        for several in alike.values():
+            for one, other in zip(several[::2], several[1::2], strict=False):
+                if one.split != other.split:
+                    _exchange(one, other, excess, whole)
+
+
+def _excess(groups: Sequence[_Movable]) -> dict[Split, NDArray[np.float64]]:
+    """How much more of each class [K] a split has than its share of the pictures."""
+    pictures = sum(len(one.indices) for one in groups)
+    whole = sum(one.areas for one in groups)
+    excess = {}
+    for split in SPLITS:
+        own = [one for one in groups if one.split == split]
+        share = sum(len(one.indices) for one in own) / pictures
+        excess[split] = sum((one.areas for one in own), np.zeros_like(groups[0].areas)) - share * whole
+    return excess
+
+
+def _exchange(
+    one: _Movable, other: _Movable, excess: dict[Split, NDArray[np.float64]], whole: NDArray[np.float64]
+) -> None:
+    """Exchange the splits of two groups where that lessens the squares of what is too much, relative to each class."""
+    here, there, difference = excess[one.split], excess[other.split], other.areas - one.areas
+    after = (here + difference, there - difference)
+    if sum(float(np.sum((part / whole) ** 2)) for part in after) < (1 - 1e-9) * sum(
+        float(np.sum((part / whole) ** 2)) for part in (here, there)
+    ):
+        excess[one.split], excess[other.split] = after
+        one.split, other.split = other.split, one.split

@@ -95,8 +95,13 @@ def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
     given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
     whole = {name: None if path is None else os.path.abspath(path) for name, path in given.items()}
-    root = settings.reading.root
-    reading = settings.reading if root is None else settings.reading.model_copy(update={"root": os.path.abspath(root)})
+    told = {"root": settings.reading.root, "classes": settings.reading.classes}
+    paths = {
+        name: os.path.abspath(value)
+        for name, value in told.items()
+        if value is not None and (name == "root" or os.path.isfile(value))
+    }
+    reading = settings.reading.model_copy(update=paths)
     return settings.model_copy(update={**whole, "reading": reading})
 
 

@@ -96,12 +96,21 @@ class ReadingSettings(Part):
     root: str | None = Field(None, min_length=1)  # the folder that a table's paths count from
     extension: str | None = Field(None, min_length=1)  # of paths that are written without one
     label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
+    classes: str | None = Field(None, min_length=1)  # of masks: names of their values, or a file with them
+    ignore_label: str | None = Field(None, min_length=1)  # of masks: what counts nowhere
     merge_names: bool = False  # names of classes that are nearly the same are one class
 
-    @field_validator("path_column", "label_column", "split_column", "group_column", mode="before")
+    @field_validator("path_column", "label_column", "split_column", "group_column", "ignore_label", mode="before")
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _names_as_text(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return ",".join(map(str, value))
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
 
     @field_validator("root", mode="before")
     @classmethod

@@ -30,14 +30,17 @@ class DecoderKind:
     name: DecoderName
     called: str  # in the library
     title: str  # for a person
+    whole_encoder: bool = (
+        True  # whether it stands on all maps of the encoder as that was pretrained; without holes in it
+    )
 
 
 _LISTED = (
     DecoderKind(name="unet", called="Unet", title="U-Net"),
     DecoderKind(name="unetplusplus", called="UnetPlusPlus", title="U-Net++"),
     DecoderKind(name="fpn", called="FPN", title="FPN"),
-    DecoderKind(name="deeplabv3plus", called="DeepLabV3Plus", title="DeepLabV3+"),
-    DecoderKind(name="pspnet", called="PSPNet", title="PSPNet"),
+    DecoderKind(name="deeplabv3plus", called="DeepLabV3Plus", title="DeepLabV3+", whole_encoder=False),
+    DecoderKind(name="pspnet", called="PSPNet", title="PSPNet", whole_encoder=False),
 )
 DECODERS: Mapping[DecoderName, DecoderKind] = MappingProxyType({kind.name: kind for kind in _LISTED})
 

@@ -1,6 +1,4 @@
-"""Pretrained weights in an encoder, a whole network's lower part. In: weights by name. Out: the encoder, filled. Next:
-network.py.
-"""
+"""Pretrained weights in an encoder, a whole network's lower part. In: weights by name. Out: it, filled. Next: network.py."""
 
 from __future__ import annotations
 

@@ -71,11 +71,18 @@ class SegmentationNetwork(PixelNetwork):
         self.stages = 1 + max(self._stage_of(name) for name, _ in self.encoder.named_parameters())
         self.frozen = 0  # so many stages of the encoder, from below, are neither trained nor update their statistics
         self.batch_norm_frozen = False  # statistics of the encoder's other stages stay as they are too
+        self.probe: nn.Module | None = None  # what gives the logits that the decoder's are added to
+
+    def begin_with(self, probe: nn.Module) -> None:
+        """Answer as `probe` does, maps to logits [B, K, H, W], until training moves it: the decoder adds nothing at first."""
+        self.probe = probe
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def decode(self, maps: Sequence[Tensor]) -> Tensor:
         """As every PixelNetwork."""
         logits: Tensor = self.head(self.decoder(list(maps)))
-        return logits
+        return logits if self.probe is None else logits + self.probe(maps)
 
     def freeze(self, trained: int) -> None:
         """Let the `trained` upper stages of the encoder train, 0 to all, and the decoder; a frozen one keeps its statistics."""

@@ -11,6 +11,7 @@ a pixel, n pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,31 +28,29 @@ _MOST_FEATURES = 2000  # D; the coarsest of the fine maps goes without its neigh
 _STRIDES = (2, 4, 8, 16, 32)
 
 
-class ProbeNetwork(PixelNetwork):
-    """An encoder, and a convolution for each of its maps."""
+class LinearProbe(nn.Module):
+    """A linear classifier of each pixel on all maps of an encoder: a convolution for each."""
 
-    def __init__(self, encoder: nn.Module, *, class_count: int, preprocessing: Preprocessing) -> None:
-        """Weights of the convolutions are 0 until `set_weights`."""
-        super().__init__(encoder, class_count=class_count, preprocessing=preprocessing)
-        widths: Sequence[int] = list(encoder.out_channels)[1:]  # type: ignore[arg-type]
-        # Transformers have no map at half the resolution.
-        self.used = tuple(number for number, width in enumerate(widths, start=1) if width)
+    def __init__(self, widths: Sequence[int], *, class_count: int) -> None:
+        """`widths` are the channels of the maps at strides of 2, 4, 8, 16, 32 pixels. Weights are 0 until `set_weights`."""
+        super().__init__()
+        self.used = tuple(number for number, width in enumerate(widths, start=1) if width)  # transformers have no first
         self.sizes = kernel_sizes(widths)
         self.sides = nn.ModuleList(
             nn.Conv2d(widths[number - 1], class_count, size, padding=size // 2, bias=False)
             for number, size in ((number, self.sizes[number - 1]) for number in self.used)
         )
         self.bias = nn.Parameter(torch.zeros(class_count))
-        for parameter in self.parameters():
-            parameter.requires_grad_(False)
+        for side in self.sides:
+            nn.init.zeros_(side.weight)  # type: ignore[arg-type]
 
     @property
     def features(self) -> int:
         """D"""
         return sum(side.weight[0].numel() for side in self.sides)  # type: ignore[operator,index,union-attr]
 
-    def decode(self, maps: Sequence[Tensor]) -> Tensor:
-        """As every PixelNetwork."""
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Logits [B, K, H, W] of all maps, the first of which is the picture itself, [B, 3, H, W]."""
         size = maps[0].shape[2:]
         whole = self.bias.view(1, -1, 1, 1)
         for side, number in zip(self.sides, self.used, strict=True):
@@ -86,9 +85,29 @@ class ProbeNetwork(PixelNetwork):
                 first += length
             self.bias.copy_(torch.from_numpy(bias))
 
+
+class ProbeNetwork(PixelNetwork):
+    """An encoder that stays as it is, and a linear probe on its maps."""
+
+    def __init__(self, encoder: nn.Module, *, class_count: int, preprocessing: Preprocessing) -> None:
+        super().__init__(encoder, class_count=class_count, preprocessing=preprocessing)
+        self.probe = LinearProbe(map_widths(encoder), class_count=class_count)
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+
+    def decode(self, maps: Sequence[Tensor]) -> Tensor:
+        """As every PixelNetwork."""
+        logits: Tensor = self.probe(maps)
+        return logits
+
     def layer_groups(self) -> list[NamedParameters]:
         """None: it is fitted, not trained."""
         return []
+
+
+def map_widths(encoder: Any) -> list[int]:
+    """The channels of an encoder's maps, without those of the picture."""
+    return list(encoder.out_channels)[1:]
 
 
 def kernel_sizes(widths: Sequence[int]) -> tuple[int, ...]:

@@ -71,7 +71,7 @@ def fit_pixel_probe(
     weight = np.zeros((network.class_count, pixels.features.shape[1]), dtype=np.float32)
     bias = np.full(network.class_count, -20.0, dtype=np.float32)  # of a class that no pixel has
     weight[there], bias[there] = probe.weight, probe.bias + way * priors
-    network.set_weights(weight, bias)
+    network.probe.set_weights(weight, bias)
     return {
         "pixels": len(numbers),
         "features": pixels.features.shape[1],
@@ -91,7 +91,7 @@ def chosen_rows(crops: Crops, *, seed: int) -> NDArray[np.int64]:
 def sample_pixels(network: ProbeNetwork, crops: Crops, *, seed: int, advance: Callable[[int], None]) -> SampledPixels:
     """Pixels of the chosen crops, of each class that a crop shows as many; `advance(1)` follows each crop."""
     rows = chosen_rows(crops, seed=seed)
-    most = min(_MOST_PIXELS, _MOST_NUMBERS // network.features)
+    most = min(_MOST_PIXELS, _MOST_NUMBERS // network.probe.features)
     each = max(network.class_count, min(_MOST_A_CROP, most // len(rows)))
     device = next(network.parameters()).device
     features, labels, groups, counts = [], [], [], []
@@ -100,7 +100,7 @@ def sample_pixels(network: ProbeNetwork, crops: Crops, *, seed: int, advance: Ca
         places, numbers, stand = drawn_places(masks[0], each, np.random.default_rng((seed, row)))
         if len(places):
             maps = [one.cpu() for one in network.maps(torch.from_numpy(pictures).to(device))]
-            features.append(network.sample(maps, places))
+            features.append(network.probe.sample(maps, places))
             labels.append(numbers)
             groups.append(np.full(len(places), crops.origin[row] + 1))
             counts.append(stand)

@@ -23,6 +23,7 @@ from tellapart.errors import SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.models.build import BuiltNetwork
 from tellapart.models.freezing import parse_unfreeze
+from tellapart.models.weights import read_weights
 from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.settings.parts import AugmentSettings, NetworkSettings
 from tellapart.settings.tree import TrainSettings
@@ -35,7 +36,7 @@ from tellapart.tasks.segmentation.encoder import fill_encoder
 from tellapart.tasks.segmentation.masks_of import MasksOf
 from tellapart.tasks.segmentation.network import SegmentationNetwork
 from tellapart.tasks.segmentation.pictures import OpenedPictures
-from tellapart.tasks.segmentation.probe_network import ProbeNetwork
+from tellapart.tasks.segmentation.probe_network import LinearProbe, ProbeNetwork, map_widths
 
 _LEAST_TILE, _MOST_TILE = 256, 1024
 _LEAST_CROP = 256
@@ -45,6 +46,7 @@ _USUAL_BATCH = 32  # that a prepared network's rate is told for
 _RATE = 1e-3  # of updates of that many crops
 _EPOCHS, _MOST_EPOCHS = 40, 120
 _SCRATCH_ENCODER = "tf_efficientnet_lite0"  # where no network is named
+_PROBE = "probe."  # of the names of a pixel probe's weights
 _LOOP: Mapping[str, Any] = {"weight_decay": 0.01, "average": 0.98, "clip": 10.0, "label_smoothing": 0.0}
 _AUGMENT: Mapping[str, Any] = {
     "preset": "none",
@@ -148,6 +150,14 @@ def new_network(
     return SegmentationNetwork(whole, class_count=class_count, preprocessing=preprocessing)
 
 
+def probe_of(first: PixelCandidate, class_count: int, network: SegmentationNetwork) -> LinearProbe:
+    """The first answer's classifier, for a network on the same encoder. Raises: BackboneError."""
+    probe = LinearProbe(map_widths(network.encoder), class_count=class_count)
+    kept = read_weights(first.backbone.weights)
+    probe.load_state_dict({name: kept[f"{_PROBE}{name}"] for name in probe.state_dict()})
+    return probe
+
+
 def build_from_scratch(settings: TrainSettings, class_count: int) -> BuiltNetwork[SegmentationNetwork]:
     """The network on the encoder that the settings name, all weights from their seed. Raises: SettingsError, BackboneError."""
     name = _SCRATCH_ENCODER if settings.network.name == NetworkSettings().name else settings.network.name
@@ -162,6 +172,8 @@ def prepare_finetune(settings: TrainSettings, class_count: int, first: PixelCand
     preprocessing = tiled(pretrained.preprocessing, settings)
     network = new_network(settings, class_count, pretrained.name, preprocessing)
     fill_encoder(network.encoder, pretrained.weights, pretrained.name)
+    if decoder_kind(settings.network.decoder).whole_encoder:
+        network.begin_with(probe_of(first, class_count, network))
     asked = settings.finetune.unfreeze
     trained = network.stages if asked is None else parse_unfreeze(asked, network.stages)
     network.freeze(trained)
