@@ -273,10 +273,12 @@ def _sheet(
     random = f"Random heatmaps reach {found.chance.deletion:.2f} and {found.chance.insertion:.2f} here."
     told = lay_mask(pixels, painted.mask, painted.colours, background=painted.background)
     ys, xs = np.nonzero(region.inside)
+    # The colours of masks are those of boxes, without the background's.
+    number = region.label - (painted.background is not None and painted.background < region.label)
     around = DrawnBox(
         sides=(float(xs.min()), float(ys.min()), float(xs.max()) + 1, float(ys.max()) + 1),
         label=found.target,
-        number=region.label,
+        number=number,
     )
     mean = float(uncertain.mean())
     return draw_explanation(
