@@ -50,9 +50,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> OpenedPictures:
         Image.fromarray(mask).save(folder / f"{number}-mask.png")
         pictures.append(PictureFile(path=folder / f"{number}.png", file_hash="", content_hash=str(number)))
         targets.append(MaskFile(folder / f"{number}-mask.png"))
-    return OpenedPictures(
-        tuple(pictures), MasksOf(tuple(targets), CLASSES), class_count=3, preprocessing=PREPROCESSING
-    )
+    return OpenedPictures(tuple(pictures), MasksOf(tuple(targets), CLASSES), class_count=3, preprocessing=PREPROCESSING)
 
 
 def test_what_is_not_varied_shows_each_pixel_once(opened: OpenedPictures) -> None:
