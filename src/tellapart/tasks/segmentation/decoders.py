@@ -62,13 +62,18 @@ def make_network(kind: DecoderKind, encoder: str, *, class_count: int, drop_path
         warnings.simplefilter("ignore")  # of the library and of what it imports
         import segmentation_models_pytorch as library
 
+    import torch
+
     make: Callable[..., nn.Module] = getattr(library, kind.called)
     settings: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
     create_network(encoder.partition(".")[0], num_classes=0)  # for its words about unknown names
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return make(f"tu-{encoder}", encoder_weights=None, in_channels=3, classes=class_count, **settings)
+            network = make(f"tu-{encoder}", encoder_weights=None, in_channels=3, classes=class_count, **settings)
+            with torch.inference_mode():
+                network.eval()(torch.zeros(1, 3, 2 * STRIDE, 3 * STRIDE))  # some take pictures of one size alone
+            return network.train()
     # Each network of timm has its own words for what it cannot do.
     except Exception as error:
         if "drop_path_rate" in str(error):
