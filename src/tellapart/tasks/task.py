@@ -98,6 +98,23 @@ class DoubtByTraining(Protocol):
         ...
 
 
+class RegionHeat(Protocol):
+    """What of a picture speaks for a class in a region."""
+
+    def __call__(
+        self,
+        weights: Path,
+        manifest: Manifest,
+        settings: TrainSettings,
+        pixels: NDArray[np.uint8],
+        target: int,
+        region: NDArray[np.bool_],
+        /,
+    ) -> NDArray[np.float32]:
+        """Heat [h, w] in [0, 1] of class `target` in a region [S, S] of a picture uint8 [S, S, 3]. Raises: BackboneError."""
+        ...
+
+
 def _pictures_alone(
     dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
 ) -> UsableRows:
@@ -172,6 +189,8 @@ class Task:
     write_answers: Callable[[Path, Manifest, Sequence[Entry], Sequence[Any]], None]
     telling: Telling  # the test in words
     sections: Callable[..., Any]  # a finished run -> the parts of its report
+    # What of a picture speaks for a class in a region, of a finished run's weights; None where nothing is told by regions.
+    region_heat: RegionHeat | None = None
     doubt: Callable[..., Doubted] | None = (
         None  # the label doctor: embeddings, targets, groups -> labels to look at again
     )

@@ -172,6 +172,12 @@ def _sections(*given: Any, **named: Any) -> Any:
     return sections(*given, **named)
 
 
+def _region_heat(*given: Any) -> NDArray[np.float32]:
+    from tellapart.tasks.segmentation.region_heat import region_heat
+
+    return region_heat(*given)
+
+
 SEGMENTATION = Task(
     name="segmentation",
     headline="iou",
@@ -197,4 +203,5 @@ SEGMENTATION = Task(
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,
+    region_heat=_region_heat,
 )

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.mask_files import class_colours
-from tellapart.answers.segmentation import MaskAnswer
 from tellapart.bundle import Manifest, SegmentationRecord
 from tellapart.data.dataset import Dataset
-from tellapart.data.masks import read_mask
-from tellapart.data.targets import MaskFile
 from tellapart.evaluation.calibration import softmax
-from tellapart.evaluation.choosing import Candidate, Choice
+from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.unlike import Unlike
 from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.segmentation.abstaining import EmbedsTiles, learn_to_abstain, warnings_of
+from tellapart.tasks.segmentation.abstaining import learn_to_abstain, warnings_of
 from tellapart.tasks.segmentation.calibrating import PixelCalibration
+from tellapart.tasks.segmentation.candidates import PixelCandidate, true_mask
 from tellapart.tasks.segmentation.evaluating import mask_row
+from tellapart.tasks.segmentation.export import EMBEDDING, assemble
 from tellapart.tasks.segmentation.judging import JudgedMask, judge
 from tellapart.tasks.segmentation.scoring import HEADLINE, evaluate
 
 SCORES = (HEADLINE, "dice", "pixel_accuracy", "boundary_f1")
 BACKGROUNDS = ("background", "_background_", "bg", "背景")  # what the class that is no thing is called
-_EMBEDDING = "embedding"
 _FIGURES = ("iou", "dice", "pixel_accuracy")  # of the first answer, told beside those of a network that won
-
-
-class PixelCandidate(Candidate, EmbedsTiles, Protocol):
-    """A trained network of pixels, as the file that it becomes will answer."""
-
-    def answers(self, dataset: Dataset, rows: NDArray[np.int64], record: SegmentationRecord) -> Iterator[MaskAnswer]:
-        """What the finished file will say of rows [n], one picture at a time, in order. Raises: DataError, ModelFileError."""
-
-    def at_once(self, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits [n, K, S, S] of the pictures as they are shown whole, in a square."""
 
 
 def test(settings: TrainSettings, choice: Choice[PixelCandidate], dataset: Dataset) -> Tested:
@@ -100,8 +88,6 @@ def common_class(dataset: Dataset) -> int:
 
 def export(choice: Choice[PixelCandidate], tested: Tested, manifest: Manifest) -> bytes:
     """The bytes of model.onnx. Raises: StorageError when the network's file cannot be read."""
-    from tellapart.tasks.segmentation.export import assemble
-
     abstention: Unlike | None = tested.details
     arrays = None if abstention is None else abstention.novelty.arrays()
     return assemble(choice.winner.candidate.backbone.network, manifest, novelty=arrays)
@@ -110,12 +96,9 @@ def export(choice: Choice[PixelCandidate], tested: Tested, manifest: Manifest) -
 def _judged(
     candidate: PixelCandidate, dataset: Dataset, rows: NDArray[np.int64], record: SegmentationRecord
 ) -> Iterator[JudgedMask]:
-    examples = [dataset.examples[index] for index in dataset.indices[rows].tolist()]
-    for example, answer in zip(examples, candidate.answers(dataset, rows, record), strict=True):
-        target = example.target
-        if not isinstance(target, MaskFile):
-            raise ValueError(f"a target of {type(target).__name__} where masks are scored")
-        yield judge(answer, read_mask(target, dataset.classes), path=str(example.path))
+    answers = candidate.answers(dataset, rows, record)
+    for row, index, answer in zip(rows.tolist(), dataset.indices[rows].tolist(), answers, strict=True):
+        yield judge(answer, true_mask(dataset, row), path=str(dataset.examples[index].path))
 
 
 def _measured(
@@ -165,8 +148,8 @@ def _expected(
         return expected
     novelty = Expected(
         of="novelty scores",
-        values=lambda outputs: abstention.novelty.score(outputs[_EMBEDDING]),
-        reads=(_EMBEDDING,),
+        values=lambda outputs: abstention.novelty.score(outputs[EMBEDDING]),
+        reads=(EMBEDDING,),
         tolerance=NOVELTY_TOLERANCE,
     )
     return expected | {"novelty": novelty}
