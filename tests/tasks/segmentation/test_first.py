@@ -44,6 +44,7 @@ from tellapart.training.terms import Listeners, Saving, Trainee, TrainingLimits
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.shrunk import shrink_splits
 from tests.tasks.segmentation.made_pictures import CLASSES, HEIGHT, WIDTH, made_folder
+from tests.tasks.segmentation.quick import probe_quickly
 
 TASK = TASKS["segmentation"]
 
@@ -70,7 +71,9 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     dataset = gather(examined, split=TASK.split, encode=TASK.encode, seed=0)
     settings = suit(prefer(make_settings(told)), dataset)
     backbone = prepare_backbone(settings.backbone, cache=cache_folder(), weights=None).wait()
-    candidate = first_answer(settings, dataset, backbone, folder / "first", "cpu", Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        probe_quickly(patch, 60)
+        candidate = first_answer(settings, dataset, backbone, folder / "first", "cpu", Silent())
     return Given(settings, dataset, backbone, candidate, folder)
 
 
@@ -79,7 +82,9 @@ def record() -> SegmentationRecord:
 
 
 def test_the_first_answer_finds_most_pixels_and_is_the_same_each_time(given: Given) -> None:
-    again = first_answer(given.settings, given.dataset, given.backbone, given.folder / "again", "cpu", Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        probe_quickly(patch, 60)
+        again = first_answer(given.settings, given.dataset, given.backbone, given.folder / "again", "cpu", Silent())
     assert again.backbone.fingerprint == given.candidate.backbone.fingerprint
     assert (again.strategy, again.pretrained, again.head()) == ("probe", given.backbone, {})
     json.dumps(again.details)
