@@ -153,7 +153,8 @@ def test_training_goes_on_from_the_probe(decoder: str) -> None:
     with torch.inference_mode():
         maps = network.maps(pictures(1, 64, 64))
         torch.testing.assert_close(network.decode(maps), probe(maps))
-    assert any(name.startswith("probe.") for name, _ in network.layer_groups()[-1])
+    assert {name.split(".")[0] for name, _ in network.layer_groups()[-2]} == {"probe"}
+    assert {name.split(".")[0] for name, _ in network.layer_groups()[-1]} == {"decoder", "head"}
 
 
 def test_a_probe_sees_at_a_pixel_what_its_convolutions_see() -> None:

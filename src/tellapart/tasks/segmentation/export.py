@@ -63,7 +63,8 @@ class _FreePooling(nn.Module):
         first, end = numbers * length // self.places, ((numbers + 1) * length + self.places - 1) // self.places
         position = torch.arange(length)[None]
         inside = ((position >= first) & (position < end)).float()
-        return inside / inside.sum(1, keepdim=True)
+        weights: Tensor = inside / inside.sum(1, keepdim=True)
+        return weights
 
 
 def export_pixels(network: PixelNetwork, path: Path) -> int:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from tellapart.data.dataset import Dataset
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.segmentation.candidates import PixelCandidate
+from tellapart.tasks.segmentation.crops import Crops
 from tellapart.tasks.segmentation.finishing import exported
 from tellapart.tasks.segmentation.probing import chosen_rows, fit_pixel_probe
 from tellapart.tasks.segmentation.starting import crop_side, new_probe, parts_of, tiled
+
+_LOOKED_AT = 16  # pictures that say whether all are grey
 
 
 def first_answer(
@@ -33,6 +38,7 @@ def first_answer(
     )
     with reporter.step("Fitting the pixel probe", len(chosen_rows(crops, seed=settings.seed))) as advance:
         details = fit_pixel_probe(network, crops, seed=settings.seed, advance=advance)
+    details["grey"] = all_grey(crops)
     return exported(
         network.to("cpu"),
         strategy="probe",
@@ -44,3 +50,10 @@ def first_answer(
         folder=work,
         pretrained=backbone,
     )
+
+
+def all_grey(crops: Crops) -> bool:
+    """Whether the first crops, of different pictures, have no colour."""
+    rows = np.flatnonzero(crops.turn == 0)[:_LOOKED_AT]
+    pixels, _ = crops.get(rows, 0)
+    return not np.ptp(pixels, axis=3).any()

@@ -102,15 +102,15 @@ class SegmentationNetwork(PixelNetwork):
         return self
 
     def layer_groups(self) -> list[NamedParameters]:
-        """As every Trainable: the stages of the encoder that train, then decoder and head together."""
+        """As every Trainable: the stages of the encoder that train, the probe, then decoder and head together."""
         stages: list[NamedParameters] = [[] for _ in range(self.stages)]
+        probe: NamedParameters = []
         rest: NamedParameters = []
         for name, value in self.named_parameters():
-            if name.startswith("encoder."):
-                stages[self._stage_of(name.removeprefix("encoder."))].append((name, value))
-            else:
-                rest.append((name, value))
-        return only_trained([*stages, rest])
+            part, _, below = name.partition(".")
+            found = stages[self._stage_of(below)] if part == "encoder" else probe if part == "probe" else rest
+            found.append((name, value))
+        return only_trained([*stages, probe, rest])
 
     def _stage_of(self, name: str) -> int:
         """The stage of a tensor or module of the encoder; what comes before the first belongs to it."""

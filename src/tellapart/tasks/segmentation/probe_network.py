@@ -47,7 +47,7 @@ class LinearProbe(nn.Module):
     @property
     def features(self) -> int:
         """D"""
-        return sum(side.weight[0].numel() for side in self.sides)  # type: ignore[operator,index,union-attr]
+        return sum(parameter[0].numel() for parameter in self.sides.parameters())
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Logits [B, K, H, W] of all maps, the first of which is the picture itself, [B, 3, H, W]."""

@@ -43,11 +43,18 @@ _LEAST_CROP = 256
 _SHARED = 8  # a tile shares at least the eighth part of its side with the next one
 _BATCH, _LARGE_BATCH = 8, 4  # crops an update; of crops larger than the least
 _USUAL_BATCH = 32  # that a prepared network's rate is told for
-_RATE = 1e-3  # of updates of that many crops
+# Of the pretrained encoder and of the probe that training goes on from, and of the decoder, which begins at random.
+_RATE, _DECODER_RATE = 3e-4, 1e-3
 _EPOCHS, _MOST_EPOCHS = 40, 120
 _SCRATCH_ENCODER = "tf_efficientnet_lite0"  # where no network is named
 _PROBE = "probe."  # of the names of a pixel probe's weights
-_LOOP: Mapping[str, Any] = {"weight_decay": 0.01, "average": 0.98, "clip": 10.0, "label_smoothing": 0.0}
+_LOOP: Mapping[str, Any] = {
+    "head_learning_rate": _DECODER_RATE,
+    "weight_decay": 0.01,
+    "average": 0.98,
+    "clip": 10.0,
+    "label_smoothing": 0.0,
+}
 _AUGMENT: Mapping[str, Any] = {
     "preset": "none",
     "horizontal_flip": 0.5,
@@ -98,6 +105,17 @@ def augment_settings(settings: TrainSettings) -> AugmentSettings:
     if "preset" in told:
         return augment
     return augment.model_copy(update={key: value for key, value in _AUGMENT.items() if key not in told})
+
+
+def turned(augment: AugmentSettings, first: PixelCandidate) -> AugmentSettings:
+    """The same, where the first answer found all pictures grey turned and mirrored in all eight ways, unless told otherwise.
+
+    Grey pictures are mostly of microscopes, X-rays and the like; nnU-Net, too, mirrors them along all axes (arXiv 1809.10486).
+    """
+    told, usual = augment.model_dump(), {"vertical_flip": 0.5, "quarter_turns": True}
+    if told["preset"] != "none" or not first.details.get("grey"):
+        return augment
+    return augment.model_copy(update={key: value for key, value in usual.items() if told[key] is None})
 
 
 def crop_side(tile: int) -> int:
@@ -179,6 +197,7 @@ def prepare_finetune(settings: TrainSettings, class_count: int, first: PixelCand
     network.freeze(trained)
     network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
     side = crop_side(preprocessing.size)
+    augment = turned(settings.augment, first)
     return Prepared(
         strategy="finetune",
         network=network,
@@ -186,13 +205,13 @@ def prepare_finetune(settings: TrainSettings, class_count: int, first: PixelCand
         source=pretrained.weights_source,
         license=pretrained.weights_license,
         preprocessing=preprocessing,
-        augment=build_augmentation(resolve(**settings.augment.model_dump()), size=side),
+        augment=build_augmentation(resolve(**augment.model_dump()), size=side),
         # By the square root of the batch, as the loop scales it back.
         learning_rate=_RATE * math.sqrt(_USUAL_BATCH / settings.loop.pictures_at_once),
         epochs=_EPOCHS,
         most_epochs=_MOST_EPOCHS,
         shape=(side, side, 3),
-        facts={"weights": pretrained.fingerprint, "trained": trained},
+        facts={"weights": pretrained.fingerprint, "trained": trained, "augment": augment.model_dump()},
         planned={"unfreeze": str(trained)},
         title="Fine-tuning",
     )

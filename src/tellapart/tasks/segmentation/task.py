@@ -48,7 +48,7 @@ def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
     """Of shares [N, K] the class of each picture that covers least over all, int64 [N]; K where nothing counts."""
     shown, whole = targets > 0, targets.sum(0)
     rare = np.where(shown, whole, np.inf).argmin(1)
-    return np.where(shown.any(1), rare, targets.shape[1]).astype(np.int64)
+    return np.asarray(np.where(shown.any(1), rare, targets.shape[1]), dtype=np.int64)
 
 
 def _check(settings: TrainSettings, dataset: Dataset) -> None:
