@@ -338,7 +338,7 @@ def test_what_bends_masks_is_shown_too(tmp_path: Path) -> None:
     shown = {}
     for strength in (0.0, 0.1):
         out = tmp_path / f"{strength}.png"
-        gallery(tmp_path, out, resolve("none", elastic=strength), rows=1, columns=8, view=View(size=32, crop=1.0))
+        gallery(tmp_path, out, resolve("none", elastic=strength), rows=1, columns=8, view=View(size=16, crop=1.0))
         (row,) = cells(out, 1, 8)
         shown[strength] = [np.array_equal(cell, row[1]) for cell in row[2:]]
     assert shown == {0.0: [True] * 8, 0.1: [False] * 8}
