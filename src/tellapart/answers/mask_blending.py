@@ -69,6 +69,10 @@ class MaskMerging:
         y0, y1 = max(0, top), min(self._height, top + high)
         if x0 >= x1 or y0 >= y1:
             return 0.0
+        if (x0, y0, x1, y1) == (0, 0, self._width, self._height) and not len(self._weights) and not self._top:
+            self._settle(tile[:, -top : y1 - top, -left : x1 - left], 0)  # a picture of one tile
+            self._top = self._height
+            return float(self._width * self._height)
         self._decide(y0)
         self._grow(y1)
         weights = np.outer(_ramp(high, self._overlap), _ramp(wide, self._overlap))
@@ -77,6 +81,13 @@ class MaskMerging:
         self._sums[:, *band] += tile[:, *inner] * weights[inner]
         self._weights[band] += weights[inner]
         return float((y1 - y0) * (x1 - x0))
+
+    def _settle(self, probabilities: NDArray[np.float32], top: int) -> None:
+        """Whole rows [K, h, W], from that one on, as they are in the end."""
+        rows = np.s_[top : top + probabilities.shape[1]]
+        self._mask[rows], self._certainty[rows] = most_probable(probabilities)
+        if self._kept is not None:
+            self._kept[:, rows] = as_bytes(probabilities)
 
     def _grow(self, bottom: int) -> None:
         """Let the band reach down to that row."""
@@ -90,23 +101,32 @@ class MaskMerging:
         count = min(row - self._top, len(self._weights))
         if count > 0:
             # Pixels that no tile shows stay at class 0, certainty 0.
-            sums = self._sums[:, :count] / np.maximum(self._weights[:count], np.finfo(np.float32).tiny)
-            rows = np.s_[self._top : self._top + count]
-            self._mask[rows], self._certainty[rows] = most_probable(sums)
-            if self._kept is not None:
-                self._kept[:, rows] = as_bytes(sums)
+            sums = np.asarray(
+                self._sums[:, :count] / np.maximum(self._weights[:count], np.finfo(np.float32).tiny), np.float32
+            )
+            self._settle(sums, self._top)
             self._sums, self._weights = self._sums[:, count:].copy(), self._weights[count:].copy()
         self._top = max(self._top, row)
 
 
 def most_probable(probabilities: NDArray[np.floating]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The most probable class of each pixel of [K, H, W], of equal ones the first, and its probability, 255 for 1; [H, W] each."""
-    return probabilities.argmax(0).astype(np.uint8), as_bytes(probabilities.max(0))
+    best = probabilities[0].copy()
+    mask = np.zeros(best.shape, dtype=np.uint8)
+    for number, plane in enumerate(
+        probabilities[1:], start=1
+    ):  # plane by plane, which is several times as quick as argmax(0)
+        np.copyto(mask, number, where=plane > best)
+        np.maximum(best, plane, out=best)
+    return mask, as_bytes(best)
 
 
 def as_bytes(probabilities: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Probabilities as bytes, 255 for 1."""
-    return np.asarray(np.rint(np.clip(probabilities, 0.0, 1.0) * 255), dtype=np.uint8)
+    """Probabilities as bytes, 255 for 1; what arithmetic leaves beyond [0, 1] is cut off."""
+    scaled = probabilities * np.float32(255)
+    scaled += np.float32(0.5)
+    np.clip(scaled, 0, 255.5, out=scaled)
+    return np.asarray(scaled.astype(np.uint8))
 
 
 def _ramp(length: int, overlap: int) -> NDArray[np.float32]:

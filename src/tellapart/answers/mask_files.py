@@ -9,6 +9,8 @@ import base64
 import binascii
 import colorsys
 import io
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -99,14 +101,16 @@ def as_base64(png: bytes) -> str:
     return base64.b64encode(png).decode("ascii")
 
 
-def read_base64(text: str) -> NDArray[np.uint8]:
+def read_base64(text: object) -> NDArray[np.uint8]:
     """Values [H, W] of a PNG file as `mask_png` and `certainty_png` write it. Raises: ValueError for anything else."""
+    if not isinstance(text, str):
+        raise ValueError(f"a {type(text).__name__}, where a file in base64 was expected")
     try:
         image = Image.open(io.BytesIO(base64.b64decode(text.encode("ascii"), validate=True)), formats=["PNG"])
         if image.mode not in ("P", "L") or image.width * image.height > MAX_PIXELS:
             raise ValueError(f"a PNG of {image.width} x {image.height} in mode {image.mode}, where a mask was expected")
         return np.array(image)
-    except (binascii.Error, UnicodeEncodeError, OSError, SyntaxError) as error:
+    except (binascii.Error, UnicodeEncodeError, OSError, SyntaxError, EOFError, zlib.error, struct.error) as error:
         raise ValueError(f"no PNG file: {error}") from None
 
 

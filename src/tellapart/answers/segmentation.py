@@ -335,7 +335,9 @@ def _polygons(answer: MaskAnswer) -> list[dict[str, Any]] | None:
     ]
 
 
-def _colour(text: str) -> Colour:
+def _colour(text: object) -> Colour:
     """Red, green and blue of #rrggbb. Raises: ValueError."""
+    if not isinstance(text, str):
+        raise ValueError(f"a {type(text).__name__}, where a colour was expected")
     red, green, blue = bytes.fromhex(text.removeprefix("#"))
     return red, green, blue

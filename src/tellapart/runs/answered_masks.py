@@ -69,7 +69,7 @@ class MaskTable:
         try:
             row = json.loads(text)
             truth, answer = read_base64(row["truth"]), read_base64(row["answer"])
-        except (KeyError, RecursionError, TypeError, ValueError):
+        except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
             raise _refusal(self.source, picture + 1) from None
         if not truth.shape == answer.shape == (line.height, line.width):
             raise _refusal(self.source, picture + 1)
@@ -83,7 +83,7 @@ def read_mask_lines(path: Path) -> MaskTable:
         for number, text in enumerate(file, start=1):
             try:
                 lines.append(_read(json.loads(text.decode("utf-8", "surrogateescape")), start))
-            except (KeyError, RecursionError, TypeError, ValueError):
+            except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
                 raise _refusal(path, number) from None
             start += len(text)
     return MaskTable(source=path, lines=lines, paths=[line.path for line in lines])

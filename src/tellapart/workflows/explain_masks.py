@@ -139,7 +139,7 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, method: str, part:
     pixels = np.asarray(cut.image)
     uncertain = np.asarray(1 - arrays["certainty"][0].astype(np.float32) / 255, dtype=np.float32)
     own_folder(files.folder)
-    write_png(files.overlay(UNCERTAIN), _reduced(overlay(pixels, uncertain)))
+    write_png(files.overlay(UNCERTAIN), _reduced(overlay(pixels, _as_heat(uncertain, len(painted.colours)))))
     _write_array(files.array(UNCERTAIN), uncertain)
     regions = _regions(painted, target)
     if part > len(regions):
@@ -246,6 +246,11 @@ def _no_such_part(count: int, wanted: int, class_name: str | None) -> str:
     )
 
 
+def _as_heat(uncertain: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+    """Uncertainties as heat in [0, 1]: where all classes are as probable it is 1."""
+    return np.asarray(np.clip(uncertain / (1 - 1 / classes), 0.0, 1.0), dtype=np.float32)
+
+
 def _write_array(path: Path, values: NDArray[np.float32]) -> None:
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
@@ -288,7 +293,7 @@ def _sheet(
             Panel(title="What is told", picture=np.asarray(draw_boxes(told, [around], longest=2 * _SIDE))),
             Panel(
                 title="How uncertain it is",
-                picture=_reduced(overlay(pixels, uncertain)),
+                picture=_reduced(overlay(pixels, _as_heat(uncertain, len(painted.colours)))),
                 lines=(f"{100 * mean:.1f} % on average",),
             ),
             Panel(

@@ -39,13 +39,11 @@ def score(
 ) -> dict[str, Any]:
     """What a model file says of n pictures that could be read, against their masks; ready for JSON.
 
-    Beside it what telling the background everywhere reaches, or without one the class with most pixels.
+    Beside it what telling the class with most pixels everywhere reaches.
     Raises: DataError where no pixel counts.
     """
     background = manifest.record_of(SegmentationRecord).background
-    common = background
-    if common is None:
-        common = int(np.sum([one.confusion for one in judged], axis=0).sum(1).argmax())
+    common = int(np.sum([one.confusion for one in judged], axis=0).sum(1).argmax())
     return evaluate(judged, classes=manifest.classes, common=common, background=background, groups=groups, seed=seed)
 
 

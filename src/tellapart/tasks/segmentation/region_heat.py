@@ -63,7 +63,7 @@ def gradient_heat(
     import torch
 
     with torch.no_grad():
-        *finer, coarsest = network.maps(torch.from_numpy(np.ascontiguousarray(pixels))[None])
+        *finer, coarsest = network.maps(torch.from_numpy(np.array(pixels))[None])
     coarsest = coarsest.detach().requires_grad_()
     with torch.enable_grad():
         logits = network.decode([*finer, coarsest])[0, target]

@@ -27,7 +27,7 @@ from tellapart.runs.open import OpenRun
 from tellapart.sources.reading import read_bytes
 from tellapart.tasks.segmentation.facts import MaskDoubtsPart, ShownMasks
 
-_SIDE, _LEAST = 320, 220  # pixels of the longer side of one of the three
+_SIDE, _LEAST = 264, 220  # pixels of the longer side of one of the three
 _SAMPLE, _WORST, _BEST, _DOUBTS = 6, 6, 3, 12
 _GAP = 6
 _NAMED = 12  # classes that a legend lists
@@ -93,7 +93,7 @@ def _shown(run: OpenRun, number: int, line: MaskLine, caption: tuple[CaptionLine
     if pixels is None:
         return Shown(name=path.name, picture=None, label=path.name, caption=caption)
     strip = _strip(run, pixels, *table.masks(number), window)
-    return Shown(name=path.name, picture=address(strip, sharp=True), label=path.name, caption=caption)
+    return Shown(name=path.name, picture=address(strip), label=path.name, caption=caption)
 
 
 def _pixels(run: OpenRun, number: int) -> NDArray[np.uint8] | None:

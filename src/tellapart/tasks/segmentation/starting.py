@@ -87,7 +87,8 @@ def suit(settings: TrainSettings, dataset: Dataset) -> TrainSettings:
     """The same with tiles that hold the median picture, and batches for them, where nothing was told."""
     network = settings.network
     if network.size is None:
-        examples = [dataset.examples[index] for index in dataset.indices[dataset.rows["train"]].tolist()]
+        rows = dataset.rows["train"] if len(dataset.rows["train"]) else slice(None)  # a data set that is in no split
+        examples = [dataset.examples[index] for index in dataset.indices[rows].tolist()]
         sides = [max(example.width, example.height) for example in examples]
         size = STRIDE * math.ceil(float(np.median(sides)) / STRIDE)
         network = network.model_copy(update={"size": min(max(size, _LEAST_TILE), _MOST_TILE)})

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry, Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.models.build import BuiltNetwork
     from tellapart.reporter import Reporter
@@ -103,6 +104,14 @@ def _first(
     from tellapart.tasks.segmentation.first import first_answer
 
     return first_answer(settings, dataset, backbone, work, device, reporter)
+
+
+def _doubt(
+    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
+) -> Doubted:
+    from tellapart.tasks.segmentation.doubting import doubt
+
+    return doubt(settings, dataset, backbone, work, device, reporter)
 
 
 def _prepare(settings: TrainSettings, class_count: int, first: PixelCandidate) -> Prepared:
@@ -190,7 +199,7 @@ SEGMENTATION = Task(
     prefer=_prefer,
     suit=_suit,
     quick=None,
-    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET),
+    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
     build=_build,
     crops=_crops,
     learner=_learner,
