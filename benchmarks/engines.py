@@ -1,8 +1,9 @@
 """What does less precision cost? In: sets of pictures. Out: a JSON line for each set and way to fit; milliseconds a picture.
 
-Every picture is embedded by ONNX Runtime in float32, which is what ships, and by OpenVINO in bfloat16. Over splits of 75/25 a
-classifier is fitted on what a way to fit makes of the training part's embeddings, and always tested on float32. A way is free
-where it loses at most 0.2 points of accuracy and 1 % of log loss. Embeddings are kept in --keep, so a second call is quick.
+Every picture is embedded by ONNX Runtime in float32, which is what ships, by OpenVINO in bfloat16 and by ONNX Runtime in int8. Over
+splits of 75/25 a classifier, its stages weighed as a training does, is fitted on what a way to fit makes of the training part's
+embeddings, and tested on float32, or on rounded weights or int8 where these would ship. A way is free where it loses at most 0.2
+points of accuracy and 1 % of log loss. Embeddings are kept in --keep, so a second call is quick.
 
     python benchmarks/engines.py DATA/sign_digits DATA/hotdog solar --seeds 5     # solar: the package elpv-dataset
     python benchmarks/engines.py DATA/sign_digits --time                          # the engines in turn, one thread
@@ -13,12 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnx
+from onnxruntime.quantization import CalibrationDataReader, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from sklearn.model_selection import train_test_split
 
 from tellapart.data.folder import scan
@@ -32,8 +35,9 @@ from tellapart.training.probe import fit_probe
 from tellapart.workflows.demo import write_solar_table
 
 Run = Callable[[np.ndarray], np.ndarray]
-Sets = Mapping[str, np.ndarray]  # "float32", "bfloat16", "rounded" [N, D]; "labels" [N]
+Sets = Mapping[str, np.ndarray]  # "float32", "bfloat16", "rounded", "int8" [N, D]; "labels" [N]
 NUMBERS = (300, 1000)  # training pictures that are embedded both ways
+CALIBRATING = 128  # pictures whose activations say the ranges of int8
 
 
 def rounded(network: Path, folder: Path) -> Path:
@@ -50,10 +54,33 @@ def rounded(network: Path, folder: Path) -> Path:
     return path
 
 
-def engines(network: Path, folder: Path, size: int) -> Mapping[str, Run]:
-    """The ways to embed uint8 [B, S, S, 3], each on one thread a call."""
-    shipped, round_weights = (Session(path, source=str(path)) for path in (network, rounded(network, folder)))
+class _Pictures(CalibrationDataReader):
+    """Pictures [n, S, S, 3], a few at a time."""
+
+    def __init__(self, name: str, images: np.ndarray) -> None:
+        self._batches = iter([{name: images[start : start + 8]} for start in range(0, len(images), 8)])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._batches, None)
+
+
+def calibrated(network: Path, folder: Path, images: np.ndarray) -> Path:
+    """The same network with int8 weights, a scale a channel, and activations whose ranges those pictures showed."""
+    readied, path = folder / "readied.onnx", folder / "int8.onnx"
+    quant_pre_process(network, readied)
+    name = onnx.load(readied).graph.input[0].name
+    quantize_static(readied, path, _Pictures(name, images), per_channel=True, op_types_to_quantize=["Conv"])
+    return path
+
+
+def engines(network: Path, folder: Path, size: int, images: np.ndarray) -> Mapping[str, Run]:
+    """The ways to embed uint8 [B, S, S, 3], each on one thread a call; int8 is calibrated by `images`."""
+    shipped, round_weights, int8 = (
+        Session(path, source=str(path))
+        for path in (network, rounded(network, folder), calibrated(network, folder, images))
+    )
     return {
+        "int8": lambda images: int8.run(images, ["embedding"])[0],
         "float32": lambda images: shipped.run(images, ["embedding"])[0],
         "rounded": lambda images: round_weights.run(images, ["embedding"])[0],
         "bfloat16": OpenVinoEngine(network, precision="bfloat16", size=size).embed,
@@ -74,12 +101,12 @@ def pictures(source: str) -> tuple[list[Path], np.ndarray]:
 
 
 def embed(source: str, runs: Mapping[str, Run], preprocessing: Preprocessing, keep: Path) -> Sets:
-    """Every picture that can be read, identical ones once, embedded in three ways; from `keep` where it is there."""
+    """Every picture that can be read, identical ones once, embedded in each way; from `keep` where it is there."""
     path = keep / f"{Path(source).name}.npz"
     if path.exists():
         return dict(np.load(path))
     paths, labels = pictures(source)
-    names = ("float32", "bfloat16", "rounded")
+    names = ("float32", "bfloat16", "rounded", "int8")
 
     def batch(start: int) -> tuple[list[int], list[np.ndarray]]:
         good, images = [], []
@@ -110,6 +137,13 @@ def line(fast: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return slope, exact.mean(axis=0) - slope * centre
 
 
+def by_stage(fast: np.ndarray, known: np.ndarray, exact: np.ndarray, blocks: Sequence[int]) -> np.ndarray:
+    """`mapped` with each stage's numbers predicted from that stage's own."""
+    ends = np.cumsum(blocks)
+    parts = [slice(end - size, end) for end, size in zip(ends, blocks, strict=True)]
+    return np.concatenate([mapped(fast[:, part], known, exact[:, part], 1.0) for part in parts], axis=1)
+
+
 def mapped(fast: np.ndarray, known: np.ndarray, exact: np.ndarray, penalty: float) -> np.ndarray:
     """`fast` [N, D] with each number's error predicted from all numbers: ridge regression on the `known` rows."""
     own = fast[known].astype(np.float64)
@@ -121,7 +155,7 @@ def mapped(fast: np.ndarray, known: np.ndarray, exact: np.ndarray, penalty: floa
     return np.asarray(fast + found, dtype=np.float32)
 
 
-def ways(sets: Sets, train: np.ndarray, seed: int) -> Mapping[str, tuple[np.ndarray, str]]:
+def ways(sets: Sets, train: np.ndarray, seed: int, blocks: Sequence[int]) -> Mapping[str, tuple[np.ndarray, str]]:
     """Name -> what is fitted on [n, D], and which embeddings test it."""
     exact, fast = sets["float32"][train], sets["bfloat16"][train]
     found = {
@@ -129,6 +163,8 @@ def ways(sets: Sets, train: np.ndarray, seed: int) -> Mapping[str, tuple[np.ndar
         "bfloat16": (fast, "float32"),
         "rounded weights, float32": (sets["rounded"][train], "rounded"),
         "rounded weights, bfloat16": (fast, "rounded"),
+        "int8": (sets["int8"][train], "int8"),
+        "int8, tested in float32": (sets["int8"][train], "float32"),
     }
     order = np.random.default_rng(seed).permutation(len(train))
     for number in NUMBERS:
@@ -140,6 +176,7 @@ def ways(sets: Sets, train: np.ndarray, seed: int) -> Mapping[str, tuple[np.ndar
             ("as it is", fast),
             ("slope and offset", fast * slope + offset),
             ("mapped", mapped(fast, known, exact, 1.0)),
+            ("mapped by stage", by_stage(fast, known, exact, blocks)),
         ):
             both = np.array(vectors, dtype=np.float32)
             both[known] = exact[known]
@@ -147,15 +184,21 @@ def ways(sets: Sets, train: np.ndarray, seed: int) -> Mapping[str, tuple[np.ndar
     return found
 
 
-def evaluate(sets: Sets, seeds: int) -> Mapping[str, tuple[float, float]]:
+def evaluate(sets: Sets, seeds: int, stages: Sequence[int]) -> Mapping[str, tuple[float, float]]:
     """Name of a way -> accuracy and log loss, the mean over the splits."""
     labels = sets["labels"]
+    blocks = (*stages, sets["float32"].shape[1] - sum(stages))
     scores: dict[str, list[tuple[float, float]]] = {}
     for seed in range(seeds):
         train, test = train_test_split(np.arange(len(labels)), test_size=0.25, stratify=labels, random_state=seed)
-        for name, (vectors, tested) in ways(sets, train, seed).items():
+        for name, (vectors, tested) in ways(sets, train, seed, blocks).items():
             probe = fit_probe(
-                vectors, labels[train], groups=np.arange(len(train)), class_count=int(labels.max()) + 1, seed=seed
+                vectors,
+                labels[train],
+                groups=np.arange(len(train)),
+                class_count=int(labels.max()) + 1,
+                seed=seed,
+                stages=stages,
             )
             logits = sets[tested][test].astype(np.float64) @ probe.weight.T + probe.bias
             logits -= logits.max(axis=1, keepdims=True)
@@ -180,6 +223,12 @@ def milliseconds(runs: Mapping[str, Run], images: np.ndarray, rounds: int) -> Ma
     return {name: round(1000 * seconds, 2) for name, seconds in least.items()}
 
 
+def some(source: str, preprocessing: Preprocessing, count: int) -> np.ndarray:
+    """About `count` pictures of a set, evenly taken, uint8 [n, S, S, 3]."""
+    paths, _ = pictures(source)
+    return np.stack([load(path.read_bytes(), preprocessing) for path in paths[:: max(1, len(paths) // count)]])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("sources", nargs="+", help="folders of class folders, or solar")
@@ -191,17 +240,14 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
     backbone = prepare_backbone(arguments.backbone, cache=cache_folder(), weights=None).wait()
-    runs = engines(arguments.network or backbone.network, arguments.keep, backbone.preprocessing.size)
+    images = some(arguments.sources[0], backbone.preprocessing, CALIBRATING)
+    runs = engines(arguments.network or backbone.network, arguments.keep, backbone.preprocessing.size, images)
     if arguments.time:
-        paths, _ = pictures(arguments.sources[0])
-        images = np.stack(
-            [load(path.read_bytes(), backbone.preprocessing) for path in paths[:: max(1, len(paths) // 32)]]
-        )
         print(json.dumps(milliseconds(runs, images[:32], rounds=12)))
         return
     for source in arguments.sources:
         sets = embed(source, runs, backbone.preprocessing, arguments.keep)
-        scores = evaluate(sets, arguments.seeds)
+        scores = evaluate(sets, arguments.seeds, backbone.stages)
         right, loss = scores["float32"]
         for name, (accuracy, own) in scores.items():
             record = {"set": Path(source).name, "pictures": len(sets["labels"]), "fitted_on": name}

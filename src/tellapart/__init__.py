@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.client.asynchronous import AsyncClient
     from tellapart.client.synchronous import Client
+    from tellapart.data.set_cells import Separator
     from tellapart.runs.explained import Explanation
     from tellapart.runs.result import TrainResult
     from tellapart.workflows.evaluate import EvaluateResult
@@ -85,7 +86,7 @@ def train(
     labels: _PathLike | None = None,
     out: _PathLike | None = None,
     task: TaskName | None = None,
-    label_separator: Literal["|", ";", ",", " "] | None = None,
+    label_separator: Separator | None = None,
     reading: Mapping[str, Any] | None = None,
     value_range: str | None = None,
     strategy: Literal["auto", "probe", "finetune", "scratch"] | None = None,
@@ -99,6 +100,7 @@ def train(
     unfreeze: str | float | None = None,
     views: int | None = None,
     network: str | None = None,
+    tiles: bool | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -160,7 +162,7 @@ def evaluate(
     *,
     split: Literal["train", "validation", "test"] | None = None,
     task: TaskName | None = None,
-    label_separator: Literal["|", ";", ",", " "] | None = None,
+    label_separator: Separator | None = None,
     reading: Mapping[str, Any] | None = None,
     out: _PathLike | None = None,
 ) -> EvaluateResult:
@@ -262,7 +264,7 @@ def check(
     labels: bool = False,
     deep: bool = False,
     task: TaskName | None = None,
-    label_separator: Literal["|", ";", ",", " "] | None = None,
+    label_separator: Separator | None = None,
     reading: Mapping[str, Any] | None = None,
     value_range: str | None = None,
 ) -> dict[str, Any]:

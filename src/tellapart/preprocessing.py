@@ -74,10 +74,12 @@ class Preprocessing:
         return {name: value for name, value in values.items() if name not in _USUAL or value != _USUAL[name]}
 
 
-def fitted(preprocessing: Preprocessing, fit: Fit, value_range: Span | None) -> Preprocessing:
-    """The same for pictures that fit so, and are read by that range; what is not cropped is shown whole."""
+def fitted(
+    preprocessing: Preprocessing, fit: Fit, value_range: Span | None, *, overlap: int = 0, scale: float = 1.0
+) -> Preprocessing:
+    """The same for pictures that fit so, and are read by that range; what is not cropped is shown whole, or in such tiles."""
     crop = preprocessing.crop if fit == "crop" else 1.0
-    return replace(preprocessing, fit=fit, crop=crop, value_range=value_range)
+    return replace(preprocessing, fit=fit, crop=crop, value_range=value_range, overlap=overlap, scale=scale)
 
 
 _USUAL: Mapping[str, Any] = {"fit": "crop", "value_range": None, "colour": "srgb", "overlap": 0, "scale": 1.0}
@@ -90,11 +92,11 @@ _PADDED = ("pad", "tile")
 def decode_for(data: bytes, preprocessing: Preprocessing, *, target: int = 0, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode as a network's pictures are: its range, its colours, and its size where no larger `target` is given.
 
-    For tiles all pixels are decoded.
+    For tiles, where none is given, all pixels are decoded.
     """
     return decode(
         data,
-        target=_ALL if preprocessing.fit == "tile" else max(target, preprocessing.size),
+        target=_ALL if preprocessing.fit == "tile" and not target else max(target, preprocessing.size),
         max_pixels=max_pixels,
         span=preprocessing.value_range,
         colour=preprocessing.colour,

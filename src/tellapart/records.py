@@ -205,7 +205,7 @@ class DetectionRecord(RecordPart):
         """For a person: from which score on a box of each class is told, and how many there can be."""
         return {
             "thresholds": _thresholds(self.thresholds, classes, self.threshold_rule),
-            "boxes": f"{self.most} a picture at most, each at least {percent(self.least_score)} certain; of two of one class that "
+            "boxes": f"{self.most} at once at most, each at least {percent(self.least_score)} certain; of two of one class that "
             f"overlap by over {percent(self.overlap)}, one",
             **(
                 {}

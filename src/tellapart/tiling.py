@@ -50,6 +50,16 @@ def tile_starts(length: int, size: int, overlap: int) -> list[int]:
     return [round(number * (length - size) / steps) for number in range(steps + 1)]
 
 
+def part_around(
+    box: tuple[float, float, float, float], width: int, height: int, preprocessing: Preprocessing
+) -> TilePart:
+    """A tile of a picture of that size with a box, left, top, right and bottom, in its middle as far as the picture allows."""
+    first = tile_parts(width, height, preprocessing)[0]
+    left = min(max((box[0] + box[2] - first.right) / 2, 0.0), max(width - first.right, 0.0))
+    top = min(max((box[1] + box[3] - first.bottom) / 2, 0.0), max(height - first.bottom, 0.0))
+    return TilePart(round(left), round(top), round(left) + first.right, round(top) + first.bottom)
+
+
 def scaled_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """How wide and high a picture of that size is in pixels of the network's input."""
     return max(1, round(width * preprocessing.scale)), max(1, round(height * preprocessing.scale))

@@ -168,3 +168,22 @@ def test_many_tiles_and_many_things_are_each_told_once() -> None:
     wanted = {((x, y, x + side, y + side), label) for (x, y), label in corners_and_labels}
     assert len(told) == len(wanted)
     assert {(box, label) for box, _, label in told} == wanted
+
+
+def test_of_each_tile_one_box_is_of_the_thing() -> None:
+    """Of two beside each other one tile sees one, the other both: the second is nobody's copy."""
+    found = merge(
+        170, 100, {0: [((72, 20, 92, 40), 0.9, 1)], 1: [((73, 20, 93, 40), 0.85, 1), ((79, 20, 99, 40), 0.7, 1)]}
+    )
+    assert found == [((72, 20, 92, 40), 0.9, 1), ((79, 20, 99, 40), 0.7, 1)]
+
+
+def test_a_whole_box_takes_what_agrees_with_it_and_not_what_agrees_with_that() -> None:
+    """Three tiles meet, and each tells a box a third further to the right: the first and the last are of two things."""
+    first, second, third = (((x, 74, x + 12, 94), score, 0) for x, score in ((72, 0.9), (76, 0.8), (80, 0.7)))
+    assert merge(240, 170, {0: [first], 1: [second], 3: [third]}) == [first, third]
+
+
+def test_at_the_right_edge_of_the_picture_nothing_is_cut() -> None:
+    found = merge(240, 170, {2: [((225, 75, 240, 95), 0.9, 1)], 5: [((226, 76, 238, 94), 0.4, 1)]})
+    assert found == [((225, 75, 240, 95), 0.9, 1)]

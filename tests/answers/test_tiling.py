@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 import tellapart
 from tellapart.answers.answering import Placement
@@ -139,6 +140,52 @@ def test_memory_does_not_grow_with_the_number_of_tiles() -> None:
     assert len(merging.rows) == len(picture.places) > 5000
     assert most < 3_000_000  # bytes; the places alone are half a million
     assert len(picture.places) * 3 * SIZE**2 > 60_000_000
+
+
+def seen(tiles: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """As a detector of stride 8 would: what is bright, and at least five pixels across and down, is a thing."""
+    boxes = np.zeros((len(tiles), 60, 4), dtype=np.float32)
+    scores, labels = np.zeros((len(tiles), 60), dtype=np.float32), np.zeros((len(tiles), 60), dtype=np.int64)
+    for number, tile in enumerate(tiles):
+        parts = ndimage.find_objects(ndimage.label(tile[..., 0] > 200)[0])
+        large = [
+            (down, across) for down, across in parts if min(down.stop - down.start, across.stop - across.start) > 4
+        ]
+        for place, (down, across) in enumerate(large):
+            boxes[number, place] = np.array([across.start, down.start, across.stop, down.stop]) / tile.shape[0]
+            scores[number, place] = 0.9
+    return {"boxes": boxes, "scores": scores, "labels": labels}
+
+
+def test_small_things_of_a_large_picture_are_found_in_tiles_alone() -> None:
+    """2,000 x 1,500 pixels, 120 things of 12 pixels and two of 60, over all seams of tiles of 320."""
+    generator = np.random.default_rng(1)
+    places = generator.permutation(99 * 74)[:120]
+    corners = np.stack([places % 99 * 20 + 3, places // 99 * 20 + 3], axis=1)
+    wanted = {(x, y, x + 12, y + 12) for x, y in corners.tolist()}
+    pixels = generator.integers(60, 120, (1500, 2000, 3), dtype=np.uint8)
+    for large in ((950, 700, 1010, 760), (300, 235, 360, 295)):  # the second over a corner where four tiles meet
+        wanted = {
+            box for box in wanted if box[2] < large[0] or box[0] > large[2] or box[3] < large[1] or box[1] > large[3]
+        }
+        wanted.add(large)
+    for left, top, right, bottom in wanted:
+        pixels[top:bottom, left:right] = 250
+    record = detector_manifest((0.5, 0.5)).record
+    inputs, detection = Preprocessing(size=320, fit="tile", overlap=80), ANSWERINGS["detection"]
+    picture = cut_picture(pixels, inputs)
+    (found,) = detection.decide(
+        merged(picture, seen, merging_of(detection).merging(picture.whole, inputs, record)),
+        [picture.whole],
+        record,
+        classes=CLASSES,
+    )
+    assert len(found.told) == len(wanted) > 100
+    assert {tuple(np.round(sides).astype(int).tolist()) for _, _, sides in found.told} == wanted
+    # At once the picture is 320 pixels across: things of 12 are two there.
+    array, place = detection.prepare(pixels, Preprocessing(size=320, fit="pad", crop=1.0))
+    (whole,) = detection.decide(seen(array[None]), [place], record, classes=CLASSES)
+    assert len(whole.told) == 2
 
 
 def test_a_large_jpeg_is_not_decoded_smaller() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tellapart.cli.check import _shown, _table, command
+from tellapart.cli.check import _shown, command
+from tellapart.cli.doubts import _table
 from tests.data.made_scenes import cropped, made_scene
 
 

@@ -136,3 +136,16 @@ def test_all_classes_that_the_model_lacks_are_named(
     (colours / "green").rename(colours / "fish")
     assert execute(["evaluate", str(tiny_model), str(colours), "--quiet"]) == 2
     assert "(blue, green, 红色). Nor is 'fish' of 3 pictures. Call them as the model does" in capsys.readouterr().err
+
+
+def test_pictures_beyond_what_the_model_knows_are_told(
+    tiny_model: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The figures would fall without a reason: a model that learned 8 bits has no range for two pictures of 16."""
+    for name in ("deep", "deeper"):
+        Image.fromarray(np.full((20, 20), 3000, np.uint16)).save(colours / "blue" / f"{name}.png")
+    for flags in ((), ("--quiet", "--json")):
+        assert execute(["evaluate", str(tiny_model), str(colours), *flags]) == 0
+        shown = capsys.readouterr()
+        assert "2 pictures were read with a warning, such as blue/deep.png: it has more than 8 bits, and" in shown.err
+    assert "blue/deep.png" in json.loads(shown.out)["notes"][0]

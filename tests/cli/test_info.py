@@ -62,7 +62,7 @@ def test_a_detector_tells_its_thresholds_and_how_many_boxes_there_can_be(
     assert "task                     detection\n" in shown.output
     assert f"{tiny_manifest.classes[0]} 25.0 %" in shown.output
     assert (
-        "boxes                    100 a picture at most, each at least 1.0 % certain; of two of one class that overlap by "
+        "boxes                    100 at once at most, each at least 1.0 % certain; of two of one class that overlap by "
         "over 60.0 %, one\n" in shown.output
     )
 

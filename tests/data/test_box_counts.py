@@ -49,10 +49,18 @@ def test_tiny_boxes_at_the_network_s_size() -> None:
     found = counts((None, (square(15.9), square(12), square(16), square(100))))
     assert (found.sizes["cat"].tiny, found.sizes["cat"].enough) == (0.5, 480)
     sentence = "small: 50 % of the boxes of 'cat' are under 8 pixels where a picture's longer side has 320"
-    assert next(box_warnings(found, str)) == f"{sentence}, and are easily overlooked; train at 480 pixels."
+    remedy = "train at 480 pixels (--set network.size=480), or cut the pictures with --tiles."
+    assert next(box_warnings(found, str)) == f"{sentence}, and are easily overlooked; {remedy}"
     found = counts((None, (square(1),)))
-    assert found.sizes["cat"].enough == 0
-    assert next(box_warnings(found, str)).endswith("; cut the pictures into tiles.")
+    assert (found.sizes["cat"].enough, found.sizes["cat"].tiny_in_tiles) == (0, 1)
+    assert next(box_warnings(found, str)).endswith(
+        "; they are as small in the pictures' own pixels: --tiles with --set network.scale=2 or more enlarges them."
+    )
+    found = counts((None, (square(12),)), size=(6400, 3200))
+    assert (found.sizes["cat"].enough, found.sizes["cat"].tiny_in_tiles) == (0, 0)
+    assert next(box_warnings(found, str)).endswith(" overlooked; cut the pictures with --tiles.")
+    found = counts((None, (square(7),)))
+    assert next(box_warnings(found, str)).endswith("; train at 960 pixels (--set network.size=960).")
     assert list(box_warnings(counts((None, (square(16),))), str)) == []
 
 
@@ -106,7 +114,9 @@ def test_all_of_it_as_json() -> None:
         "boxes": {"train": {"cat": 2}, "test": {"cat": 1}},
         "without_boxes": 0,
         "marked": {"difficult": 0, "truncated": 0, "crowd": 1},
-        "box_sizes": {"cat": {"least": 10.123, "median": 15.062, "most": 20.0, "tiny": 0.5, "enough": 640}},
+        "box_sizes": {
+            "cat": {"least": 10.123, "median": 15.062, "most": 20.0, "tiny": 0.5, "tiny_in_tiles": 0.0, "enough": 640}
+        },
         "boxes_a_picture": {"median": 1.5, "most": 2},
         "faults": {"clipped": [{"path": "a.png", "count": 2, "detail": ""}]},
     }

@@ -39,6 +39,9 @@ SAME: dict[str, tuple[str, dict[str, Any], bool]] = {
     "plain": ("path,label\na.png,cat\nb.png,dog\n", {}, True),
     "other programs'": ("image,class\na.png,cat\nb.png,dog\n", {}, False),
     "Chinese": ("文件名,类别\na.png,cat\nb.png,dog\n", {}, False),
+    "Japanese": ("ファイル名,ラベル\na.png,cat\nb.png,dog\n", {}, False),
+    "German": ("Bild;Klasse\na.png;cat\nb.png;dog\n", {}, False),
+    "French": ("fichier;étiquette\na.png;cat\nb.png;dog\n", {}, False),
     "blanks in a name": ("File Name,Class-Name\na.png,cat\nb.png,dog\n", {}, False),
     "the one that names files": ("filename,id,species\na.png,1,cat\nb.png,2,dog\n", {}, False),
     "the one that names files, later": ("filename,id,species\n1,a.png,cat\n2,b.png,dog\n", {}, False),
@@ -92,6 +95,13 @@ def test_splits_and_groups_that_are_not_read_are_named(tmp_path: Path) -> None:
     )
     assert read(tmp_path, "path,label,fold\na.png,cat,0\nb.png,dog,1\n").notes == (
         f"{path}: 'fold' may be a split, but is not read; a split is train, val or test, and its cells are such as '0'.",
+    )
+
+
+def test_a_column_of_splits_by_any_name_is_named(tmp_path: Path) -> None:
+    rows = "a.png,cat,train,test\nb.png,dog,训练,validation\nc.png,dog,test,test\n"
+    assert read(tmp_path, f"path,label,tvt,other\n{rows}").notes == (
+        f"{tmp_path / 'table.csv'}: 'tvt' may be a split, but is not read; --split-column tvt reads it.",
     )
 
 

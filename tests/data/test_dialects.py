@@ -42,3 +42,12 @@ def test_what_excel_says_is_believed(said: str) -> None:
     found = Rows(f"{said}path|label\na,b;c|cat\n", NAMES)
     assert next(found) == ["path", "label"]
     assert (next(found), found.line) == (["a,b;c", "cat"], 3)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("said", ["", "sep=;{0}{0}"])
+def test_blank_lines_before_the_header_are_no_header(line_end: str, said: str) -> None:
+    head = line_end + "\t" + line_end + said.format(line_end)
+    found = Rows(line_end.join((head + "path;label", "a.png;cat", "")), NAMES)
+    assert [next(found), next(found)] == [["path", "label"], ["a.png", "cat"]]
+    assert found.line == (6 if said else 4)

@@ -125,6 +125,50 @@ def test_loose_pictures_get_the_hint(tmp_path: Path) -> None:
         read_listing(tmp_path)
 
 
+def test_loose_pictures_beside_numbers_alone_get_the_hint_too(tmp_path: Path) -> None:
+    """As Kaggle gives cats and dogs: a third of the pictures, test1/, have no class."""
+    make(tmp_path, *(f"train/{label}.{number}.jpg" for label in ("cat", "dog") for number in range(3)))
+    make(tmp_path, *(f"test1/{number}.jpg" for number in range(3)))
+    with pytest.raises(
+        DataError, match=r"'test1', 'train' in .* Names such as '(cat|dog)\.\d\.jpg' seem to say the class"
+    ):
+        read_listing(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("训练集", "测试集")])
+def test_folders_that_look_like_splits_and_are_not_read_are_told(tmp_path: Path, names: tuple[str, str]) -> None:
+    make(tmp_path, *(f"{split}/cat.{number}.jpg" for number, split in enumerate(names)))
+    notes = read_listing(tmp_path, ReadOptions(label_from=r"(?P<label>\w+)\.\d")).notes
+    expression = f"(?P<split>{'|'.join(sorted(names))})"
+    assert notes == (
+        f"{tmp_path}: {', '.join(sorted(names))} may be splits, but are not read; {expression} in the expression reads them.",
+    )
+    read = read_listing(tmp_path, ReadOptions(label_from=rf"{expression}/(?P<label>\w+)\.\d"))
+    assert {entry.split for entry in read.entries} == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ("p1/ill/1.jpg p1/well/2.jpg p2/ill/3.jpg p2/well/4.jpg", {("ill", None), ("well", None)}),
+        (
+            "ill/train/1.jpg ill/test/2.jpg well/train/3.jpg well/test/4.jpg",
+            {(label, split) for label in ("ill", "well") for split in ("train", "test")},
+        ),
+    ],
+)
+def test_the_expressions_that_a_question_about_folders_names_read_them(
+    tmp_path: Path, files: str, found: set[tuple[str, str | None]]
+) -> None:
+    make(tmp_path, *files.split())
+    with pytest.raises(DataError, match="all hold the same folders") as asked:
+        read_listing(tmp_path)
+    expression = re.search("--label-from '([^']*)'", str(asked.value))
+    assert expression is not None
+    listing = read_listing(tmp_path, ReadOptions(label_from=expression[1]))
+    assert {(entry.target.text, entry.split) for entry in listing.entries} == found
+
+
 def test_labels_in_a_column_and_in_the_paths_are_asked_and_what_fits_is_not_counted(tmp_path: Path) -> None:
     make(tmp_path, "a_1.jpg", "b_2.jpg")
     expression = r"(?P<label>[a-z]+)_\d"

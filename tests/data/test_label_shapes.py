@@ -27,6 +27,17 @@ PATH = Path("table.csv")
         (["cat", "cat, dog", "dog"], "such as 'cat, dog'. Did you mean --task multilabel --label-separator ','?"),
         (["a;b", "b;a"], "such as 'a;b'. Did you mean --task multilabel --label-separator ';'?"),
         (["['cat']", "['cat', 'dog']"], "such as \"['cat']\". Did you mean --task multilabel, with the names of each"),
+        (["猫、狗", "狗、牛", "猫", "牛"], "such as '猫、狗'. Did you mean --task multilabel --label-separator '、'?"),
+        (["cat", "cat/dog", "dog"], "such as 'cat/dog'. Did you mean --task multilabel --label-separator '/'?"),
+        (
+            ["cat & dog", "dog & cow", "cat", "cow"],
+            "such as 'cat & dog'. Did you mean --task multilabel --label-separator '&'?",
+        ),
+        (["1,2", "2,3", "1,3", "3", "2", "1"], "such as '1,2'. Did you mean --task multilabel --label-separator ','?"),
+        (
+            ["0,5", "0,25", "1,75", "2,5", "3,25", "1"],
+            "are 6 different numbers such as 0,5, which looks like something",
+        ),
         (
             [f"{number / 7:.3f}" for number in range(1, 40)] * 3,
             "are 39 different numbers such as 0.143, which looks like something",
@@ -51,6 +62,8 @@ def test_what_looks_like_another_task_is_asked(labels: list[str], words: str) ->
         ["New York, USA", "Boston, USA"],
         ["x|y"],
         ["x|y", "x", "z"],
+        ["A+", "B+", "A", "B"],
+        ["n/a", "salt & pepper", "1/2"],
         ["1.0", "2.0", "3.0"],
         ["0.5", "1.5"],
         ["0.5", "1.5", "2.5", "3.5", "4.5"] * 2,  # a scale: half of the pictures share their step

@@ -48,6 +48,13 @@ def found(listing: Listing) -> dict[str, str | None]:
         (("Train Images", "Test Images"), ("train", "test")),
         (("trainset", "valset", "testset"), ("train", "validation", "test")),
         (("\uff34rain", "\uff34est"), ("train", "test")),
+        (("trn", "tst"), ("train", "test")),
+        (("entrenamiento", "validación", "prueba"), ("train", "validation", "test")),
+        (("entraînement", "test"), ("train", "test")),
+        (("Trainingsdaten", "Testdaten"), ("train", "test")),
+        (("обучающая", "тестовая"), ("train", "test")),
+        (("学習用データ", "検証用データ", "テストデータ"), ("train", "validation", "test")),
+        (("학습", "검증", "시험"), ("train", "validation", "test")),
     ],
 )
 def test_splits_by_their_usual_names(tmp_path: Path, names: tuple[str, ...], splits: tuple[str, ...]) -> None:

@@ -45,6 +45,11 @@ def test_up_to_half_are_left_to_the_audit(tmp_path: Path) -> None:
         ),
         ("/data/none/a.png", "a.png", "These are whole paths, such as another machine has them"),
         ("a.png", "b.png", "Give another with --root."),
+        ("CAT/a.PNG", "Cat/A.png", "There is 'Cat/A.png': write the paths as the files are called."),
+        ("cat/a.jpg", "cat/a.png", "There is 'cat/a.png': write the paths as the files are called."),
+        ("'cat/a.png'", "cat/a.png", "There is 'cat/a.png': write the paths so, without quotes, file:// and %2F."),
+        ("cat%2Fa.png", "cat/a.png", "There is 'cat/a.png': write the paths so, without quotes, file:// and %2F."),
+        ("file://cat/a.png", "cat/a.png", "There is 'cat/a.png': write the paths so, without quotes, file:// and %2F."),
     ],
 )
 def test_more_are_told_with_what_may_be_meant(tmp_path: Path, name: str, file: str, hint: str) -> None:

@@ -69,7 +69,15 @@ def test_names_are_in_normal_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("separator", "cell"), [(";", "dog;cat"), (",", '"dog, cat"'), (" ", "dog   cat"), ("|", "dog|cat")]
+    ("separator", "cell"),
+    [
+        (";", "dog;cat"),
+        (",", '"dog, cat"'),
+        (" ", "dog   cat"),
+        ("|", "dog|cat"),
+        ("/", "dog / cat"),
+        ("\u3001", "dog\u3001cat"),
+    ],
 )
 def test_other_separators(tmp_path: Path, separator: str, cell: str) -> None:
     assert found(read_label_sets(write(tmp_path, f"path,labels\na.png,{cell}\n"), separator)) == {"a.png": "cat|dog"}

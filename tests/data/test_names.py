@@ -32,6 +32,14 @@ def listing_of(*targets: Target) -> Listing:
         ("NaN", "nan"),
         ("0.0", "0"),
         ("Straße", "STRASSE"),
+        ("semi-hard", "semi_hard"),
+        ("semi hard", "Semi \u2013 Hard"),
+        ("007", "7"),
+        ("-01", "-1.0"),
+        ("00", "0"),
+        ("\u2764\ufe0f", "\u2764"),
+        ("\u0130zmir", "izmir"),
+        ("\u0441at", "cat"),
     ],
 )
 def test_names_that_are_nearly_the_same(one: str, other: str) -> None:
@@ -39,15 +47,28 @@ def test_names_that_are_nearly_the_same(one: str, other: str) -> None:
     assert alike([one, other, "else"]) == [tuple(sorted((one, other)))]
 
 
-@pytest.mark.parametrize(("one", "other"), [("cat", "cats"), ("0.5", "0"), ("été", "ete"), ("1", "10"), ("a-b", "a b")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("cat", "cats"),
+        ("0.5", "0"),
+        ("été", "ete"),
+        ("1", "10"),
+        ("1", "-1"),
+        ("1.0.1", "1"),
+        ("ab", "a-b"),
+        ("a+", "a-"),
+        ("\u0441\u043e\u0440", "cop"),
+    ],
+)
 def test_names_that_are_not(one: str, other: str) -> None:
     assert alike([one, other]) == []
 
 
 def test_they_are_told() -> None:
     told = (
-        "class names that are nearly the same: 'Cat' and 'cat' and 'ca\\u200bt'. They differ only in case, blanks or how a "
-        "character is stored; --merge-names makes one class of each group."
+        "class names that are nearly the same: 'Cat' and 'cat' and 'ca\\u200bt'. They differ only in case, blanks, hyphens, "
+        "zeros or how a character is stored; --merge-names makes one class of each group."
     )
     assert list(name_warnings(["Cat", "cat", "ca\u200bt", "dog"])) == [told]
     assert list(name_warnings(["NaN", "dog"])) == [

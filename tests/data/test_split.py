@@ -331,8 +331,14 @@ def test_copies_of_given_test_pictures_are_never_carved_out(seed: int) -> None:
 def test_a_class_that_is_all_leaked_cannot_be_carved() -> None:
     pictures = Pictures().add("dog", 8, given="train").add("cat", 1, given="train", group="same")
     pictures.add("cat", 1, given="test", group="same").add("dog", 1, given="test")
-    with pytest.raises(DataError, match=r"class 'cat' has 0 different pictures to split .* train, validation need 1\."):
+    with pytest.raises(
+        DataError, match=r"class 'cat' has 0 different pictures to split .* train, validation need 1\."
+    ) as told:
         pictures.split()
+    assert "count once; 1 more must stay in train, with copies or of one group with what you gave as test" in str(
+        told.value
+    )
+    assert "move each such group into one of your splits" in str(told.value)
 
 
 def test_no_carving_asks_for_no_more_than_a_train_picture() -> None:

@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 
 from tellapart.data import spreadsheets
+from tellapart.data.listing import read_listing
 from tellapart.data.spreadsheets import open_sheet
 from tellapart.errors import DataError
 
@@ -47,6 +48,17 @@ def test_further_sheets_are_told(tmp_path: Path) -> None:
     assert open_sheet(path, Counter()).notes == (
         f"{path}: its first sheet, 'Pictures', is read; 'Notes', 'Old' is not.",
     )
+
+
+def test_blank_rows_before_the_header_are_no_header(tmp_path: Path) -> None:
+    cells = open_sheet(book(tmp_path / "t.xlsx", [[None], ["", ""], ["path", "label"], ["a.png", "cat"]]), Counter())
+    assert (cells.header, cells.rows()) == (("path", "label"), [(4, ["a.png", "cat"])])
+
+
+def test_a_first_sheet_that_is_no_table_is_told_with_the_others(tmp_path: Path) -> None:
+    path = book(tmp_path / "t.xlsx", [["hello"]], "Data")
+    with pytest.raises(DataError, match=r"lacks the columns .* its first sheet, 'Pictures', is read; 'Data' is not\.$"):
+        read_listing(path)
 
 
 def test_an_empty_sheet_has_no_header(tmp_path: Path) -> None:

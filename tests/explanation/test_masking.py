@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tellapart.answers.answering import Placement
 from tellapart.explanation.masking import BoxTarget, found_again, masked_heat, random_masks
 
 SIDE = 64
@@ -51,6 +52,34 @@ def test_heat_is_the_same_each_time_and_none_where_nothing_matters() -> None:
     np.testing.assert_array_equal(masked_heat(image(), TARGET, **given), masked_heat(image(), TARGET, **given))
     blind = {**given, "find": lambda images: looks_at(slice(0, 1), slice(0, 1))(np.zeros_like(images))}
     assert not masked_heat(image(), TARGET, **blind).any()
+
+
+def test_masks_end_when_it_is_enough_and_large_pictures_come_few_at_a_time() -> None:
+    asked: list[int] = []
+
+    def find(images: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
+        asked.append(len(images))
+        return looks_at(slice(16, 32), slice(16, 32))(images)
+
+    given: dict[str, Any] = {"find": find, "background": np.zeros(3, np.uint8), "masks": 150}
+    masked_heat(image(), TARGET, **given)
+    assert asked == [64, 64, 22]
+    part = masked_heat(image(), TARGET, **given, enough=lambda: len(asked) == 4)
+    assert asked[3:] == [64]
+    np.testing.assert_array_equal(part, masked_heat(image(), TARGET, **{**given, "masks": 64}))
+    asked.clear()
+    large = np.full((640, 640, 3), 255, dtype=np.uint8)
+    masked_heat(large, TARGET, **{**given, "masks": 20})
+    assert asked == [16, 4]
+
+
+def test_a_box_of_the_source_lies_where_the_network_sees_it() -> None:
+    # 80 x 40 pixels, padded to a square of 80: 20 pixels above and below.
+    place = Placement(width=80, height=40, left=0, top=-20, right=80, bottom=60)
+    target = BoxTarget.of_source((20, 0, 60, 40), place, 2)
+    assert (target.sides, target.label) == ((0.25, 0.25, 0.75, 0.75), 2)
+    corners = np.array(target.sides).reshape(1, 2, 2)
+    np.testing.assert_allclose(place.to_source(corners).reshape(-1), (20, 0, 60, 40))
 
 
 def test_a_box_is_found_again_by_its_class_and_place() -> None:

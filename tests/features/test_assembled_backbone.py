@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -151,3 +152,20 @@ def test_in_threads_too(tmp_path: Path) -> None:
     ready = [one.wait() for one in pending]
     assert len({(one.network, one.fingerprint) for one in ready}) == 1
     assert len(os.listdir(tmp_path / "backbones")) == 1
+
+
+def test_a_cache_of_an_earlier_version_is_told_once(tmp_path: Path) -> None:
+    ready = prepare_backbone("tf_efficientnet_lite0", cache=tmp_path, weights=None).wait()
+    earlier = ready.network.parent.with_name("tf_efficientnet_lite0-earlier")
+    shutil.copytree(ready.network.parent, earlier)
+    record = json.loads((earlier / "backbone.json").read_text())
+    (earlier / "backbone.json").write_text(json.dumps(record | {"onnx_sha256": "other"}))
+    shutil.rmtree(ready.network.parent)
+
+    made = prepare_backbone("tf_efficientnet_lite0", cache=tmp_path, weights=None)
+    made.wait()
+    again = prepare_backbone("tf_efficientnet_lite0", cache=tmp_path, weights=None)
+    again.wait()
+
+    assert "as an earlier version made it" in made.remark
+    assert again.remark == ""

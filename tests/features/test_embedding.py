@@ -141,6 +141,30 @@ def test_another_engine_embeds_training_pictures_only(dataset: Dataset, backbone
     np.testing.assert_allclose(other.vectors[train], shipped.vectors[train], rtol=1e-5)
 
 
+@needs_openvino
+def test_auto_asks_how_many_pictures_train_and_the_pace_is_the_shipped_engines(
+    dataset: Dataset, backbone: ReadyBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def settle(chosen: str, pictures: int) -> str:
+        asked.append((chosen, pictures))
+        return "openvino"
+
+    monkeypatch.setattr("tellapart.features.embedding.settle_engine", settle)
+    with open_cache() as cache:
+        _, found = embed_dataset(dataset, backbone, "cpu", cache, Silent(), engine="auto")
+        judged = np.concatenate([dataset.rows["validation"], dataset.rows["test"]])
+        again, known = embed_dataset(dataset.without({}), backbone, "cpu", cache, Silent(), engine="auto")
+    assert asked[0] == ("auto", len(dataset.rows["train"]))
+    assert found.engine is not None
+    assert found.engine.startswith("openvino-")
+    assert found.pace is not None  # of validation and test, which ONNX Runtime embeds
+    assert found.pace * len(judged) <= found.seconds
+    assert (known.computed, known.pace) == (0, None)
+    assert len(again.pictures) == len(dataset.pictures)
+
+
 def test_of_few_training_pictures_none_is_rounded(dataset: Dataset, backbone: ReadyBackbone) -> None:
     reporter = Recorded()
     with open_cache() as cache:

@@ -17,7 +17,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.features.engine import EngineChoice, OnnxEngine, choose_engine, engine_called, open_engine
+from tellapart.features.engine import (
+    MANY,
+    EngineChoice,
+    OnnxEngine,
+    choose_engine,
+    engine_called,
+    open_engine,
+    settle_engine,
+)
 from tellapart.features.openvino_engine import OpenVinoEngine, Precision, Refused
 from tellapart.preprocessing import Preprocessing
 
@@ -99,11 +107,31 @@ def images() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("asked", ["auto", "onnxruntime"])
-def test_onnx_runtime_is_taken_unless_another_is_asked_for(asked: EngineChoice) -> None:
+@pytest.mark.parametrize(("asked", "found"), [("auto", "auto"), ("onnxruntime", "onnxruntime")])
+def test_nothing_is_imported_unless_another_is_asked_for(asked: EngineChoice, found: str) -> None:
     words: list[str] = []
-    found = choose_engine(asked, "cpu", warn=words.append, find=raising(AssertionError("nobody asked for it")))
-    assert (found, words) == ("onnxruntime", [])
+    chosen = choose_engine(asked, "cpu", warn=words.append, find=raising(AssertionError("nobody asked for it")))
+    assert (chosen, words) == (found, [])
+    assert choose_engine(asked, "cuda", warn=words.append, find=raising(AssertionError("no"))) == "onnxruntime"
+
+
+@pytest.mark.parametrize(
+    ("pictures", "find", "engine"),
+    [
+        (MANY, lambda _: package(), "openvino-bfloat16"),
+        (MANY - 1, raising(AssertionError("too few for another")), "onnxruntime"),
+        (MANY, lambda _: package(able=("FP32",)), "onnxruntime"),
+        (MANY, lambda _: package("2024.6.0"), "onnxruntime"),
+        (MANY, raising(ModuleNotFoundError("No module named 'openvino'", name="openvino")), "onnxruntime"),
+        (MANY, raising(OSError("libtbb.so.12: no such file")), "onnxruntime"),
+    ],
+)
+def test_many_pictures_are_embedded_by_the_quicker_engine(
+    pictures: int, find: Callable[[str], Any], engine: str
+) -> None:
+    assert settle_engine("auto", pictures, find=find) == engine
+    for told in ("onnxruntime", "openvino", "openvino-bfloat16"):
+        assert settle_engine(told, pictures, find=raising(AssertionError("it was told"))) == told
 
 
 @pytest.mark.parametrize("asked", ["openvino", "openvino-bfloat16"])

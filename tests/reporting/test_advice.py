@@ -27,6 +27,7 @@ FINE: dict[str, Any] = {
     "leaks": 0,
     "two_labels": 0,
     "unreadable": 0,
+    "by_files": None,
     "fitted": None,
 }
 
@@ -199,3 +200,9 @@ def test_fifteen_in_a_hundred_labels_may_be_wrong() -> None:
     assert advise(**FINE | {"wrong_labels": 3, "n_pictures": 20}) == [("next_labels", {"n": 3})]
     assert advise(**FINE | {"wrong_labels": 3, "n_pictures": 19}) == []
     assert MANY_WRONG == 0.15
+
+
+def test_a_shortcut_of_the_files_comes_before_labels() -> None:
+    found = advise(**FINE | {"by_files": 0.81, "wrong_labels": 3})
+    assert [key for key, _ in found] == ["next_shortcut", "next_labels"]
+    assert found[0][1] == {"share": 0.81}

@@ -42,7 +42,7 @@ from tellapart.serving.keys import Keys
 from tellapart.serving.listener import listen, open_socket
 from tellapart.serving.opened import Version
 from tellapart.serving.repository import Repository
-from tellapart.serving.service import Service
+from tellapart.serving.service import Explain, Service, ToExplain
 from tellapart.serving.versions import read_sources
 
 MOST_PIXELS = 1_000_000
@@ -374,9 +374,14 @@ def full_queue(server: Running) -> Iterator[None]:
 
 
 @pytest.fixture
-def explain() -> Callable[[Version, bytes, int], bytes]:
+def explain() -> Explain:
     """Stands in for a heatmap: names what it was asked for."""
-    return lambda version, data, target: f"{version.name} {len(data)} {target}".encode()
+
+    def explain_one(version: Version, data: bytes, shown: ToExplain) -> bytes:
+        place = "" if shown.sides is None else " ".join(["", *(f"{side:.1f}" for side in shown.sides)])
+        return f"{version.name} {len(data)} {shown.label}{place}".encode()
+
+    return explain_one
 
 
 @pytest.fixture(scope="module")

@@ -222,14 +222,44 @@ def test_a_picture_that_the_browser_cannot_show_still_has_its_boxes(page: Page, 
     assert sides[:2] == pytest.approx(wanted, abs=0.01)
 
 
-def test_nothing_is_said_of_heat_where_a_model_has_none(page: Page, three: Path) -> None:
+def test_heat_is_of_the_box_that_was_chosen(page: Page, three: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def button() -> str:
+        return str(page.find("[data-key=heat]").text.replace("\N{NO-BREAK SPACE}", " "))
+
+    def caption() -> list[str]:
+        return [text.replace("\N{NO-BREAK SPACE}", " ") for text in page.texts("figcaption")]
+
     page.give(three)
     page.answers(1)
-    assert page.driver.find_elements("css selector", "[data-key=heat]") == []
-    page.choose("#model", "one")
-    page.give(three)
-    page.answers(2)
-    assert len(page.driver.find_elements("css selector", "[data-key=heat]")) == 1
+    assert button() == "What it looked at: blue 75.5 %", "the most certain one first"
+    page.click("[data-key=heat]")
+    page.wait(lambda: caption())
+    assert caption()[0].startswith("Bright colour: spoke most for “blue 75.5 %”.")
+    first = page.find("article figure img").get_attribute("src")
+    photograph(page, "boxes-heat")
+    page.click("[data-key=heat]")
+    page.driver.execute_script("document.querySelector('article .layer [tabindex=\"0\"]').focus()")
+    page.driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    page.wait(lambda: button() == "What it looked at: green 72.1 %")
+    assert page.driver.execute_script("return document.querySelectorAll('article .layer .chosen').length") == 1
+    page.find("[data-key=heat]").send_keys(" ")
+    page.wait(lambda: caption() and "green 72.1 %" in caption()[0])
+    assert page.focused() == "heat", "the keyboard stays where it was"
+    assert page.find("article figure img").get_attribute("src") != first
+    page.click("[data-key=heat]")
+    page.click("[data-key=legend-1]")
+    assert button() == "What it looked at: blue 75.5 %", "what is hidden is not explained"
+    slide(page, Keys.END, 1)
+    assert not page.find("[data-key=heat]").is_displayed(), "nothing is there to explain"
+    page.click("[data-key=legend-1]")
+    slide(page, Keys.HOME, 1)
+    page.find("[data-key=legend-0]").click()
+    page.find("[data-key=legend-1]").click()
+    assert button() == "What it looked at: 红色 61.8 %", "also what the model itself does not tell"
+    page.click("[data-key=heat]")
+    page.wait(lambda: caption() and "红色" in caption()[0])
 
 
 def test_boxes_are_corrected_by_dragging_and_in_numbers(page: Page, three: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tellapart.bundle import ClassificationRecord, Manifest, open_model
 from tellapart.export.assemble import assemble
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.opened import Version
+from tellapart.serving.service import ToExplain
 
 from .browser import MARKS, WORDS, Page
 from .conftest import Start, png
@@ -64,8 +65,8 @@ def test_what_is_asked_later_goes_to_the_version_that_answered(
 ) -> None:
     explained: list[tuple[int, str]] = []
 
-    def explain(version: Version, data: bytes, target: int) -> bytes:
-        explained.append((version.number, version.classes[target]))
+    def explain(version: Version, data: bytes, shown: ToExplain) -> bytes:
+        explained.append((version.number, version.classes[shown.label]))
         return png((1, 2, 3))
 
     kept = tmp_path / "corrections"
@@ -104,7 +105,7 @@ def test_what_is_asked_later_goes_to_the_version_that_answered(
 
 def test_another_model_under_the_same_number(chromium: Any, start: Start, make: Make, green: Path) -> None:
     root = make("blue", "green", "red")
-    server = start(str(root), words=WORDS, explain=lambda version, data, target: png((1, 2, 3)))
+    server = start(str(root), words=WORDS, explain=lambda version, data, shown: png((1, 2, 3)))
     page = Page(chromium, server)
     page.give(green)
     page.answers(1)
@@ -171,7 +172,7 @@ def test_long_names_stay_on_a_phones_screen(
     server = start(
         str(make("a" * 150, LONG, "x" * 150)),
         words=WORDS,
-        explain=lambda version, data, target: png((1, 2, 3)),
+        explain=lambda version, data, shown: png((1, 2, 3)),
         corrections=Corrections(tmp_path / "corrections", most_bytes=10**7),
     )
     page = Page(chromium, server)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tellapart.serving.corrections import Corrections
 from tellapart.serving.opened import Version
+from tellapart.serving.service import ToExplain
 
 from .browser import MARKS, WORDS, Page
 from .conftest import MOST_PIXELS, PATIENCE, Running, Start, png
@@ -106,7 +107,7 @@ def test_the_focus_is_not_taken_from_elsewhere(
 def test_a_server_that_hangs(chromium: Any, start: Start, models: Path, green: Path) -> None:
     go_on = threading.Event()
 
-    def explain(version: Version, data: bytes, target: int) -> bytes:
+    def explain(version: Version, data: bytes, shown: ToExplain) -> bytes:
         go_on.wait(PATIENCE)
         return png((1, 2, 3))
 

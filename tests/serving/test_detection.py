@@ -125,12 +125,51 @@ def test_a_least_score_that_is_none_is_refused(server: Running, data: list[bytes
     assert reply.json["error"].startswith(f"min_score is {text[:20]!r}; it must be a number from 0 to 1, such as 0.05.")
 
 
-def test_what_such_a_model_cannot_do_is_refused(server: Running, shared: Running, data: list[bytes]) -> None:
-    drawn = send(server, "/predict?explain=1", [("a", data[1])])
-    assert drawn.status == 409
-    assert drawn.json["error"] == (
-        "model 'finds' says where in a picture things are; heatmaps are drawn for what a model says of a picture as a whole. "
-        "Ask without `explain`; for one box, `tellapart explain MODEL PICTURE --box N` draws one."
+@pytest.mark.parametrize(
+    ("query", "wanted"), [("", 1), ("&box=2", 2), ("&box=3&min_score=0", 3), ("&box=99999", 99999)]
+)
+def test_a_heatmap_is_of_one_of_the_boxes_that_are_answered(
+    server: Running, data: list[bytes], found: list[Found], query: str, wanted: int
+) -> None:
+    reply = send(server, f"/predict?explain=1{query}", [("x", b"hello"), *(("a", one) for one in data)])
+    assert reply.status == 200
+    failed, *rows = reply.json["predictions"]
+    assert "heatmap" not in failed
+    answered = [[one for one in boxes if one[3] or "min_score" in query] for boxes in found]
+    assert ["heatmap" in row for row in rows] == [len(boxes) >= wanted for boxes in answered]
+    for row, boxes, file in zip(rows, answered, data, strict=True):
+        if "heatmap" in row:
+            name, _, sides, _ = boxes[wanted - 1]
+            told = base64.b64decode(row["heatmap"].partition(",")[2]).decode().split(" ")
+            assert told[:3] == ["finds", str(len(file)), str(CLASSES.index(name))]
+            assert [float(one) for one in told[3:]] == pytest.approx(sides, abs=0.06)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "x", "100000", "%C2%BD"])
+def test_a_box_that_is_none_is_refused(server: Running, data: list[bytes], text: str) -> None:
+    reply = send(server, f"/predict?explain=1&box={text}", [("a", data[0])])
+    said = text.replace("%C2%BD", "½")
+    assert (reply.status, reply.json["error"]) == (
+        400,
+        f"box is {said!r}; it must be a whole number from 1, the most certain box, to 99,999.",
+    )
+
+
+def test_a_box_alone_asks_for_nothing(server: Running, data: list[bytes]) -> None:
+    reply = send(server, "/predict?box=2", [("a", data[1])])
+    assert (reply.status, reply.json["error"]) == (
+        400,
+        "box is 2, which says of which box a heatmap is, and none is asked for. Add `explain=true`.",
+    )
+
+
+def test_what_such_a_model_cannot_do_is_refused(
+    server: Running, start: Start, shared: Running, models: Path, data: list[bytes], explain: Any
+) -> None:
+    whole = send(start(str(models / "single"), explain=explain), "/predict?explain=1&box=2", [("a", data[1])])
+    assert (whole.status, whole.json["error"]) == (
+        409,
+        "model 'single' finds no boxes; `box` says of which of them a heatmap is. Ask without `box`.",
     )
     graded = send(shared, "/predict?model=single&min_score=0.1", [("a", data[1])])
     assert graded.status == 409
@@ -140,7 +179,7 @@ def test_what_such_a_model_cannot_do_is_refused(server: Running, shared: Running
     (told,) = server.get("/models").json["models"]
     assert (told["task"], told["explainable"], told["record"]["thresholds"]) == (
         "detection",
-        False,
+        True,
         list(BOX_THRESHOLDS),
     )
     assert {one["explainable"] for one in shared.get("/models").json["models"]} == {True}
@@ -264,6 +303,15 @@ def test_a_client_says_what_the_file_says(server: Running, model: Path, data: li
         np.testing.assert_allclose(mine, theirs, rtol=1e-6)
     assert there.errors[4] == "not a picture in a known format"
     assert there.heatmaps is None
+
+
+def test_a_client_gets_the_heat_of_a_box(server: Running, data: list[bytes], found: list[Found]) -> None:
+    with tellapart.Client(f"http://127.0.0.1:{server.http_port}") as client:
+        first, second = client.predict(data, explain=True).heatmaps, client.predict(data, explain=2).heatmaps
+    assert [one is not None for one in first] == [False, True, True, False]
+    assert [one is not None for one in second] == [False, True, False, False]
+    for drawn, box in ((first[1], found[1][0]), (second[1], found[1][1])):
+        assert drawn.decode().startswith(f"finds {len(data[1])} {CLASSES.index(box[0])} ")
 
 
 def test_a_correction_says_every_box(server: Running, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tellapart.serving.bodies import Limits
 from tellapart.serving.listener import open_socket
 from tellapart.serving.opened import Version
 from tellapart.serving.refusals import Stopping
+from tellapart.serving.service import ToExplain
 
 from .conftest import PATIENCE, Running, Start, full_queue, png
 
@@ -154,7 +155,7 @@ def test_connections_that_are_dropped_leave_nothing_behind(shared: Running, unti
 def test_more_requests_than_allowed_are_told_to_come_again(start: Start, until: Until) -> None:
     gate = threading.Event()
 
-    def held(version: Version, data: bytes, target: int) -> bytes:
+    def held(version: Version, data: bytes, shown: ToExplain) -> bytes:
         gate.wait(PATIENCE)
         return b""
 
@@ -185,7 +186,7 @@ def test_a_full_queue_refuses_before_the_body_has_come(start: Start) -> None:
 def test_stopping_finishes_what_was_taken(start: Start, until: Until) -> None:
     begun, gate = threading.Event(), threading.Event()
 
-    def held(version: Version, data: bytes, target: int) -> bytes:
+    def held(version: Version, data: bytes, shown: ToExplain) -> bytes:
         begun.set()
         gate.wait(PATIENCE)
         return b"heat"

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tellapart.serving.bodies import Limits
+from tellapart.serving.service import ToExplain
 
 from .conftest import PATIENCE, Reply, Running, Start, expected, png
 
@@ -251,7 +252,7 @@ def test_no_more_requests_wait_for_heatmaps_than_are_drawn_soon(
 ) -> None:
     begun, go_on = threading.Semaphore(0), threading.Event()
 
-    def slow(version: object, data: bytes, target: int) -> bytes:
+    def slow(version: object, data: bytes, shown: ToExplain) -> bytes:
         begun.release()
         go_on.wait(PATIENCE)
         return b"heat"

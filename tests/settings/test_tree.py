@@ -12,6 +12,7 @@ from tellapart.data.augmentation import Augmentation
 from tellapart.errors import SettingsError
 from tellapart.models.classics import Block, Dense
 from tellapart.runs.recipe import recipe_text
+from tellapart.settings.flags import tables
 from tellapart.settings.parts import AugmentSettings, BlockSettings, DenseSettings
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
 from tellapart.settings.tree import TrainSettings, parse_seconds
@@ -91,7 +92,10 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
             "data is 'x' and pictures is 'y'; both name what is learned from, pictures being the older name. Give data alone.",
         ),
         ({"data": "x", "task": "regression"}, "task is 'regression'; it must be classification, multilabel"),
-        ({"data": "x", "label_separator": "/"}, "label_separator is '/'; it must be '|', ';', ',' or ' '"),
+        (
+            {"data": "x", "label_separator": "#"},
+            "label_separator is '#'; it must be '|', ';', ',', ' ', /, +, &, ",
+        ),
         (
             {"data": "x", "task": "classification", "label_separator": ";"},
             "label_separator is ';', which task classification does not use. Leave it out, or give --task multilabel.",
@@ -152,6 +156,18 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
         (
             {"network": {"crop": 0.9, "fit": "squash"}},
             "network.crop is 0.9, but network.fit squash shows the whole picture. Leave one of them out",
+        ),
+        (
+            {"network": {"crop": 0.9, "fit": "tile"}},
+            "network.crop is 0.9, but network.fit tile shows the whole picture. Leave one of them out",
+        ),
+        (
+            {"network": {"overlap": 32}},
+            "network.overlap is 32, which is of tiles, and pictures are not cut. Give --tiles, or leave it out",
+        ),
+        (
+            {"network": {"scale": 0.5, "fit": "pad"}},
+            "network.scale is 0.5, which is of tiles, and pictures are not cut. Give --tiles, or leave it out",
         ),
         (
             {"value_range": "9:1"},
@@ -264,3 +280,14 @@ def test_a_plain_block_of_a_recipe_is_a_plain_block() -> None:
     assert Block(**BlockSettings().model_dump()) == Block(filters=32)
     assert Dense(**DenseSettings().model_dump()) == Dense(units=128)
     assert AugmentSettings().model_dump(exclude_none=True) == {"preset": "light"}
+
+
+@pytest.mark.parametrize("given", [True, "tile"])
+def test_tiles_are_a_flag_and_a_line_of_a_recipe(given: object) -> None:
+    """On the command line the flag, in Python True; and the same by network.fit."""
+    assert tables({"data": "x", "tiles": given}, {"network": {"overlap": 40}}) == {
+        "data": "x",
+        "network": {"fit": "tile", "overlap": 40},
+    }
+    assert tables({"data": "x", "tiles": None}, {}) == tables({"data": "x", "tiles": False}, {}) == {"data": "x"}
+    assert make_settings(tables({"data": "x", "tiles": given}, {})).network.fit == "tile"

@@ -26,6 +26,9 @@ ANIMALS = ["汽车/一.jpg", "水果/二.jpg", "天空/三.jpg", "猫咪/四.jpg
         (["貓咪/一.jpg", "狗狗/二.jpg", "圖書館/三.jpg"], "big5", "big5"),
         (["Müller/1.jpg", "Bär/2.jpg"], "cp437", "cp437"),
         (["Müller/1.jpg", "Bär/2.jpg"], "cp1252", "cp1252"),
+        (["kotek żaba/1.jpg", "gołąb/2.jpg"], "cp852", "cp852"),
+        (["αρνί/1.jpg"], "cp1253", "cp1253"),
+        (["γάτα/1.jpg", "σκύλος/2.jpg"], "cp737", "cp737"),
     ],
 )
 def test_one_encoding_alone_gives_usual_letters(names: list[str], encoding: str, found: str) -> None:
@@ -46,6 +49,17 @@ def test_bytes_that_may_be_read_in_several_ways_are_not_sure() -> None:
     assert not naming.sure
     assert naming.likely["gb18030"] == "鸟/1.jpg"
     assert naming.likely["cp949"] == "쿰/1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("חתול", "cp862"), ("кошка", "cp866"), ("кошка", "cp1251"), ("คน", "cp874"), ("kuşlar", "cp857")],
+)
+def test_a_question_names_the_right_encoding_among_others(name: str, encoding: str) -> None:
+    naming = find_naming([f"{name}/1.jpg".encode(encoding)])
+    assert naming is not None
+    assert naming.likely[encoding] == f"{name}/1.jpg"
+    assert len(naming.likely) > 1
 
 
 def test_a_file_is_found_by_its_name_however_its_bytes_were_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,29 @@ def test_boxes_are_drawn_where_they_move(tmp_path: Path) -> None:
     assert len(places) > 2
 
 
+def test_of_tiles_a_box_is_shown_in_its_own_pixels(tmp_path: Path) -> None:
+    """A thing of 24 pixels in a picture of 1,000: shown whole it would be three pixels of 112."""
+    picture = Image.new("RGB", (1000, 600), (240, 240, 240))
+    picture.paste((10, 10, 10), (700, 400, 724, 424))
+    picture.save(tmp_path / "a.png")
+    table = tmp_path / "boxes.csv"
+    table.write_text("path,x,y,w,h,label\na.png,700,400,24,24,cat\n")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[settings]\ndata = "x"\n[settings.network]\nsize = 112\nfit = "tile"\nscale = 2.0\n')
+    _, view = recipe_view(recipe)
+    assert (view.size, view.fit, view.crop, view.scale) == (112, "tile", 1.0, 2.0)
+    for scale, side in ((1.0, 24), (2.0, 48)):
+        shown = replace(view, scale=scale)
+        gallery(table, tmp_path / "sheet.png", resolve("none"), view=shown, rows=1, columns=2, force=True)
+        for cell in cells(tmp_path / "sheet.png", 1, 2)[0]:
+            dark = (cell.max(axis=2) < 30).nonzero()
+            line = (np.abs(cell.astype(int) - (0, 114, 178)).sum(axis=2) < 60).nonzero()
+            for places, lines in zip(dark, line, strict=True):
+                assert abs(places.min() - (112 - side) // 2) <= 5
+                assert abs(places.max() - places.min() - side) <= 9
+                assert abs(lines.min() - places.min()) <= 4
+
+
 def test_what_suits_boxes_is_shown_where_nothing_is_told(tmp_path: Path) -> None:
     Image.new("RGB", (40, 20)).save(tmp_path / "a.png")
     table = tmp_path / "boxes.csv"
@@ -305,3 +329,16 @@ def test_what_suits_boxes_is_shown_where_nothing_is_told(tmp_path: Path) -> None
     assert (values["preset"], values["zoom"], view.size, view.fit, view.crop) == ("none", 0.55, 320, "pad", 1.0)
     assert told_view(None, ReadOptions(), 64, "classification")[:2] == ({"preset": "medium"}, View(size=64))
     assert out.is_file()
+
+
+def test_what_bends_masks_is_shown_too(tmp_path: Path) -> None:
+    (tmp_path / "striped").mkdir()
+    stripes = np.repeat(np.array([0, 255], dtype=np.uint8), 8)[None].repeat(32, axis=0).repeat(2, axis=1)
+    Image.fromarray(stripes).save(tmp_path / "striped" / "a.png")
+    shown = {}
+    for strength in (0.0, 0.1):
+        out = tmp_path / f"{strength}.png"
+        gallery(tmp_path, out, resolve("none", elastic=strength), rows=1, columns=8, view=View(size=16, crop=1.0))
+        (row,) = cells(out, 1, 8)
+        shown[strength] = [np.array_equal(cell, row[1]) for cell in row[2:]]
+    assert shown == {0.0: [True] * 8, 0.1: [False] * 8}

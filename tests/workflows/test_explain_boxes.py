@@ -14,6 +14,7 @@ from PIL import Image
 from tellapart.bundle import Manifest
 from tellapart.cli.explain import command
 from tellapart.errors import SettingsError, TellapartError
+from tests.answers.made_detector import CLASSES, detector_bytes, detector_manifest, draw_things
 from tests.serving.conftest import PLACES, _colour_finder, box_manifest
 
 
@@ -103,3 +104,31 @@ def test_a_picture_without_boxes_is_no_unreadable_one(model: Path, picture: Path
     result = CliRunner().invoke(command, [str(model), str(picture), "--out", str(tmp_path / "out"), "--quiet"])
     assert result.output.startswith(f"{picture}  (nothing is found in it, so there is no box to explain)")
     assert "1 picture, 1 not explained" in result.stderr
+
+
+def test_of_a_picture_in_tiles_a_box_is_explained_where_it_is(tmp_path: Path) -> None:
+    """In a tile around it: no tile of the answer has it in the middle, and one that is cut there would show half of it."""
+    model = tmp_path / "model.onnx"
+    model.write_bytes(detector_bytes(detector_manifest((0.5, 0.5), fit="tile", overlap=16)))
+    things = [(CLASSES[1], 300, 200, 312, 212), (CLASSES[1], 40, 50, 52, 62), (CLASSES[0], 316, 204, 324, 210)]
+    picture = draw_things(tmp_path / "a.png", (400, 300), things)
+    seen = {
+        tuple(found["box"]): found
+        for which in (1, 2, 3)
+        for found in explain(model, picture, "--out", tmp_path / f"{which}", "--box", which)["pictures"]
+    }
+    assert set(seen) == {thing[1:] for thing in things}
+    for (left, top, right, bottom), found in seen.items():
+        (heat,) = found["heatmaps"]
+        array = np.load(heat["array"])
+        with Image.open(heat["overlay"]) as laid:
+            assert laid.size == (448, 448)
+        # The tile of 64 pixels begins so that the box is in its middle; where it is hot, the box is.
+        across, down = (max((one + other - 64) / 2, 0) for one, other in ((left, right), (top, bottom)))
+        scale = len(array) / 64
+        box = [
+            round((one - begin) * scale)
+            for one, begin in ((left, across), (top, down), (right, across), (bottom, down))
+        ]
+        inside = array[box[1] : box[3], box[0] : box[2]]
+        assert inside.mean() > 2 * array.mean()

@@ -142,8 +142,8 @@ def test_an_earlier_table_is_not_overwritten(digits: Path, tmp_path: Path, recor
     ("arguments", "words"),
     [
         (["--out", "x.csv"], "--out is 'x.csv', which only --labels looks at. Add --labels, or leave --out out."),
-        (["--backbone", "resnet18"], "--backbone is 'resnet18', which only --labels looks at."),
-        (["--seed", "3"], "--seed is '3', which only --labels looks at."),
+        (["--backbone", "resnet18"], "--backbone is 'resnet18', which only --labels and --shortcuts look at."),
+        (["--seed", "3"], "--seed is '3', which only --labels and --shortcuts look at."),
         (["--corrections", "nowhere.csv"], "there is no table 'nowhere.csv'."),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from tellapart.data.survey import Examined
 
 _SHOWN = 10  # paths or clusters of a kind; --json has them all
-_WIDEST = 41  # letters of a column of labels, and a blank
 
 
 @click.command(
@@ -31,6 +29,7 @@ Examples:
   tellapart check cells/ --deep                         augmented copies, too
   tellapart check cells/ --labels --out labels.csv      which labels to look at again
   tellapart train cells/ --labels labels.csv            once its column `label` is corrected
+  tellapart check cells/ --shortcuts                    is it the object, or the camera?
 
 Kinds of doubt: label, it is probably wrong (score: 1 - its probability); outlier, unlike all other pictures (score: the mean
 cosine distance to its ten nearest); ambiguous, two classes are nearly equally probable (score: 1 - their difference). The
@@ -50,6 +49,11 @@ truth.""",
 )
 @click.option("--labels", is_flag=True, help="Also look for wrong labels, outliers and ambiguous pictures.")
 @click.option(
+    "--shortcuts",
+    is_flag=True,
+    help="Also look for what tells the class besides the object: facts of the files, borders, colours.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="With --labels: write all of them to this CSV, most suspicious first.",
@@ -61,12 +65,20 @@ truth.""",
     help="A CSV with path,label that corrects labels first, or a folder of `tellapart serve --corrections`, as for "
     "`tellapart train --labels`.",
 )
-@click.option("--backbone", help="With --labels: a timm name.  [default: tf_efficientnet_lite0]")
-@click.option("--weights", type=click.Path(path_type=Path), help="With --labels: a .safetensors file for the backbone.")
+@click.option("--backbone", help="With --labels or --shortcuts: a timm name.  [default: tf_efficientnet_lite0]")
 @click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="With --labels: where the network runs."
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="With --labels or --shortcuts: a .safetensors file for the backbone.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="With --labels: of the folds.  [default: 0]")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    help="With --labels or --shortcuts: where the network runs.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), help="With --labels or --shortcuts: of the folds.  [default: 0]"
+)
 @click.option("--strict", is_flag=True, help="Exit with 2 when a picture cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole audit as one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -74,6 +86,7 @@ def command(
     pictures: Path,
     deep: bool,
     labels: bool,
+    shortcuts: bool,
     out: Path | None,
     force: bool,
     corrections: Path | None,
@@ -90,7 +103,8 @@ def command(
     told = told_arguments(flags, task)
     options = read_options(flags, task=task)
     given = {name: value for name, value in flags.items() if value is not None}
-    _check_flags({**given, **({"out": out} if out else {})}, labels=labels)
+    _check_flags({"out": out} if out else {}, labels, "--labels")
+    _check_flags(given, labels or shortcuts, "--labels and --shortcuts")
     require("check", "train")
     from tellapart.data.audit import audit_json, check_strict
     from tellapart.workflows.check import check
@@ -106,27 +120,39 @@ def command(
             write_doubts(out, doubtful, force=force)
     else:
         doubtful = None
-    examined = (
-        doubtful.examined
-        if doubtful
-        else check(pictures, corrections=corrections, deep=deep, reporter=reporter, options=options)
-    )
+    examined, found = doubtful.examined if doubtful else None, None
+    if shortcuts:
+        from tellapart.workflows.shortcuts import check_shortcuts
+
+        examined, found = check_shortcuts(
+            pictures, corrections=corrections, deep=deep or labels, reporter=reporter, options=options, **given
+        )
+    if examined is None:
+        examined = check(pictures, corrections=corrections, deep=deep, reporter=reporter, options=options)
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
+    record |= {"shortcuts": found.as_json()} if found else {}
     lines = [] if as_json else _lines(examined, record, quiet=quiet)
+    if found and not as_json:
+        from tellapart.cli.shortcuts import shortcut_lines
+
+        lines += shortcut_lines(record["shortcuts"])
     if doubtful and not as_json:
-        lines += _doubts(record["labels"], pictures, out, examined.listing.task, told=told)
+        from tellapart.cli.doubts import doubt_lines
+
+        lines += doubt_lines(record["labels"], pictures, out, examined.listing.task, told=told)
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
     if strict:
         check_strict(examined.audit)
 
 
-def _check_flags(given: dict[str, Any], *, labels: bool) -> None:
+def _check_flags(given: dict[str, Any], looked_at: bool, by: str) -> None:
     from tellapart.errors import SettingsError
 
-    if given and not labels:
+    if given and not looked_at:
         name = next(iter(given))
+        looks = "looks" if by == "--labels" else "look"
         raise SettingsError(
-            f"--{name} is {str(given[name])!r}, which only --labels looks at. Add --labels, or leave --{name} out."
+            f"--{name} is {str(given[name])!r}, which only {by} {looks} at. Add --labels, or leave --{name} out."
         )
 
 
@@ -169,7 +195,7 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
 def _counts(counts: dict[str, dict[str, int]], pictures: Mapping[str, int] | None) -> list[str]:
     """Pictures of each class by split; `pictures` by split, where one may be of several classes."""
     splits = list(counts)
-    labels = sorted({label for by_label in counts.values() for label in by_label})
+    labels = list(dict.fromkeys(label for by_label in counts.values() for label in by_label))
     head = f"{'class':<30}" + "".join(f"{split or 'pictures':>12}" for split in splits)
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels
@@ -209,78 +235,3 @@ def _shown(item: Any, source: str) -> str:
 
 def _inside(path: str, source: str) -> str:
     return path.removeprefix(f"{source.rstrip(os.sep)}{os.sep}")
-
-
-def _doubts(record: dict[str, Any], pictures: Path, out: Path | None, task: TaskName, *, told: list[str]) -> list[str]:
-    """The doubtful labels as a short table, and what to do with them."""
-    from tellapart.data.readers import READERS
-
-    words = READERS[task].words
-    lines = ["", _judged(record, words.several)]
-    if record["not_judged"] and "told" not in record:
-        lines.append(
-            f"! {record['not_judged']:,} could not be judged: without them and their copies nothing of their class is left."
-        )
-    for key, title in (
-        ("wrong", f"Probably wrong {words.several}"),
-        ("outliers", "Outliers, unlike all other pictures"),
-        ("ambiguous", "Ambiguous, two classes nearly equally probable"),
-    ):
-        lines += _table(record[key], title, out)
-    if not any(record[key] for key in ("wrong", "outliers", "ambiguous")):
-        return [*lines, f"No {words.one} is doubtful."]
-    if out is None:
-        return [*lines, "", "--out labels.csv writes all of them to a table that can be corrected."]
-    lines += ["", f"all of them   {out}"]
-    cells = READERS[task].corrections
-    if cells is not None:
-        lines += [
-            f"correct it    change its column `label` where it is wrong; {cells.hint}",
-            f"then          {shlex.join(['tellapart', 'train', str(pictures), *told, '--labels', str(out)])}",
-        ]
-    return lines
-
-
-def _judged(record: dict[str, Any], several: str) -> str:
-    """How many were judged and by what, in a sentence or two."""
-    from tellapart.reporter import percent
-
-    if "told" in record:
-        return f"{several.capitalize()}: {record['told']}"
-    said = f"{several.capitalize()}: {record['judged']:,} judged by classifiers that had not seen them"
-    if record["agreement"] is not None:
-        said += f"; {percent(record['agreement'])} are what these would have said"
-    return f"{said}."
-
-
-def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str]:
-    if not rows:
-        return []
-    shown = rows[:_SHOWN]
-    if "told" in shown[0]:
-        lines = ["", f"{title} (in {len(rows):,}):", f"  {'picture':<44}{'what may be wrong':<60}{'score':>7}"]
-        lines += [
-            f"  {_cut(row['path'], 43, end=True):<44}{_cut(row['told'], 59):<60}{row['score']:>7.3f}" for row in shown
-        ]
-        return [*lines, *_more(rows, out)]
-    # A set of classes is longer than a class, and what is wrong with it may stand at its end.
-    label, suggested = (min(_WIDEST, max(20, *(len(row[key]) + 1 for row in shown))) for key in ("label", "suggested"))
-    lines = ["", f"{title} ({len(rows):,}):"]
-    lines.append(f"  {'picture':<44}{'label':<{label}}{'looks like':<{suggested}}{'score':>7}")
-    for row in shown:
-        cells = (_cut(row["path"], 43, end=True), _cut(row["label"], label - 1), _cut(row["suggested"], suggested - 1))
-        lines.append(f"  {cells[0]:<44}{cells[1]:<{label}}{cells[2]:<{suggested}}{row['score']:>7.3f}")
-    return [*lines, *_more(rows, out)]
-
-
-def _more(rows: list[dict[str, Any]], out: Path | None) -> list[str]:
-    if len(rows) <= _SHOWN:
-        return []
-    return [f"  ... and {len(rows) - _SHOWN:,} more; {f'{out} has all' if out else '--out labels.csv writes all'}"]
-
-
-def _cut(text: str, most: int, *, end: bool = False) -> str:
-    """At most so many characters: of a path the end tells more."""
-    if len(text) <= most:
-        return text
-    return f"...{text[3 - most :]}" if end else f"{text[: most - 3]}..."

@@ -85,4 +85,7 @@ def _scores(manifest: Manifest) -> dict[str, str]:
 
 
 def _fit(preprocessing: PreprocessingRecord) -> str:
+    if preprocessing.fit == "tile":
+        scale = "" if preprocessing.scale == 1 else f" at {preprocessing.scale:g} times the picture's size"
+        return f"tiles that share {preprocessing.overlap} pixels{scale}"
     return f"crop {preprocessing.crop:g}" if preprocessing.fit == "crop" else f"whole pictures ({preprocessing.fit})"

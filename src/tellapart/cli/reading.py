@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.tasks import SEPARATOR_HELP, SEPARATORS
+from tellapart.cli.tasks import SEPARATOR_HELP
+from tellapart.data.set_cells import SEPARATORS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
@@ -65,7 +66,7 @@ _OPTIONS = (
         "--merge-names",
         is_flag=True,
         default=None,
-        help="Class names that differ only in case, blanks or how a character is stored are one class.",
+        help="Class names that differ only in case, blanks, hyphens, zeros or how a character is stored are one class.",
     ),
 )
 

@@ -31,5 +31,7 @@ MODEL_TASK_HELP = (
     "The model's own task; it says that the pictures are for that, where they look like another task's, such as images "
     "beside masks."
 )
-SEPARATORS = ("|", ";", ",", " ")
-SEPARATOR_HELP = "What stands between the labels of one cell: | ; , or a space.  [default: |]"
+SEPARATOR_HELP = (
+    "What stands between the labels of one cell: | ; , / + & or a space, or \u3001 \uff0c \uff1b as Chinese has them."
+    "  [default: |]"
+)

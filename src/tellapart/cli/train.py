@@ -33,6 +33,7 @@ Examples:
   tellapart train cells/ --budget 25m       the best answer that 25 minutes allow
   tellapart train cells/ --strategy finetune --unfreeze 3 --views 8 --augment medium
   tellapart train raccoons/ --set network.detector=faster_rcnn    boxes: Pascal VOC, COCO, YOLO, LabelMe or a table
+  tellapart train aerial/ --tiles           boxes of small things in large pictures
   tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
@@ -86,6 +87,12 @@ Examples:
     "--network", help="What scratch trains: a classic such as lenet5 or resnet18, or blocks.  [default: blocks]"
 )
 @click.option(
+    "--tiles",
+    is_flag=True,
+    default=None,
+    help="Of boxes: cut large pictures into overlapping tiles of their own pixels, so that small things are seen.",
+)
+@click.option(
     "--epochs",
     type=int,
     help="[default: what the budget allows, without one 30 from scratch; finetune 20 at most, of boxes what suits the detector]",
@@ -110,7 +117,8 @@ Examples:
 @click.option(
     "--engine",
     type=click.Choice(["auto", "onnxruntime", "openvino", "openvino-bfloat16"]),
-    help="What computes the training pictures' embeddings on a CPU; openvino needs the extra fast.  [default: onnxruntime]",
+    help="What computes the training pictures' embeddings on a CPU; openvino needs the extra fast.  [default: auto: "
+    "onnxruntime below 5,000 of them]",
 )
 @click.option("--no-report", "report", flag_value=False, default=None, help="Write no report.html.")
 @click.option("--lang", "language", type=click.Choice(["en", "zh"]), help="Of the report.  [default: the system's]")

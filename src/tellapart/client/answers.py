@@ -112,7 +112,7 @@ def too_large(response: httpx2.Response, item: Item, model: RemoteModel) -> Remo
     return RemoteAnswer(answer=model.answering.unread(error, path=item.name, classes=model.classes))
 
 
-def build(answers: Sequence[RemoteAnswer], model: RemoteModel, *, explain: bool) -> Any:
+def build(answers: Sequence[RemoteAnswer], model: RemoteModel, *, explain: int) -> Any:
     """All answers together, as `tellapart.load(...).predict` gives them, and the heatmaps if they were asked for."""
     found = model.answering.collect([one.answer for one in answers], classes=model.classes, told=model.told)
     return replace(found, heatmaps=tuple(one.heatmap for one in answers)) if explain else found

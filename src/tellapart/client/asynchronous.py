@@ -52,7 +52,7 @@ class AsyncClient:
         self,
         pictures: PictureLike | Sequence[PictureLike],
         *,
-        explain: bool = False,
+        explain: bool | int = False,
         allow_private: bool = False,
     ) -> Any:
         """As `tellapart.Client.predict`: paths, bytes or arrays uint8 [H, W, 3], one or many, to the task's predictions.
@@ -75,7 +75,7 @@ class AsyncClient:
 
         try:
             async with asyncio.TaskGroup() as tasks:
-                for _ in range(CONCURRENCY):
+                for _ in range(1 if explain else CONCURRENCY):
                     tasks.create_task(work())
         except* TellapartError as several:
             raise several.exceptions[0] from None
@@ -106,11 +106,11 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def _ask(self, items: list[Item], model: RemoteModel, explain: bool) -> list[RemoteAnswer]:
+    async def _ask(self, items: list[Item], model: RemoteModel, explain: int) -> list[RemoteAnswer]:
         answers = iter(await self._classify([item for item in items if not item.error], model, explain))
         return [unsent(item, model) if item.error else next(answers) for item in items]
 
-    async def _classify(self, items: list[Item], model: RemoteModel, explain: bool) -> list[RemoteAnswer]:
+    async def _classify(self, items: list[Item], model: RemoteModel, explain: int) -> list[RemoteAnswer]:
         if not items:
             return []
         response = await self._send(**self._connection.request(model.name, items, explain=explain))

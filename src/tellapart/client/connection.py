@@ -61,12 +61,18 @@ class Connection:
             "trust_env": not is_loopback(self.url),
         }
 
-    def request(self, model: str, items: Sequence[Item], *, explain: bool) -> Mapping[str, Any]:
-        """What httpx2's `request` takes to classify pictures. No path of the user's leaves this machine."""
+    def request(self, model: str, items: Sequence[Item], *, explain: int) -> Mapping[str, Any]:
+        """What httpx2's `request` takes to classify pictures. No path of the user's leaves this machine.
+
+        `explain`: 0 for no heatmap; of which box else, for models that find boxes.
+        """
+        wanted = {"explain": "true"} if explain else {}
+        if explain > 1:
+            wanted["box"] = str(explain)
         return {
             "method": "POST",
             "url": "predict",
-            "params": {"model": model, "top": str(_ALL), **({"explain": "true"} if explain else {})},
+            "params": {"model": model, "top": str(_ALL), **wanted},
             "files": [("file", ("picture", item.data, "application/octet-stream")) for item in items],
         }
 

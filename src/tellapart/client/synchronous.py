@@ -65,14 +65,15 @@ class Client:
         self,
         pictures: PictureLike | Sequence[PictureLike],
         *,
-        explain: bool = False,
+        explain: bool | int = False,
         allow_private: bool = False,
     ) -> Any:
         """What `tellapart.load(...).predict` says of the same pictures, within 1e-5; from the server's newest version.
 
         It takes the same pictures; those at an http(s) address are fetched here, not by the server, and at a private one only
         with `allow_private`. Many go in several requests. One that cannot be used has its reason in `.errors`. With `explain`,
-        `.heatmaps` are PNG files, slow to draw. Predictions of a classifier, MultilabelPredictions of a multilabel model.
+        `.heatmaps` are PNG files, slow to draw; of a model that finds boxes, of the box with that number, the most certain first
+        (None where there is none). Predictions of a classifier, MultilabelPredictions of a multilabel model.
         Raises: DataError, SettingsError for a model that is not there, ServerError.
         """
         model = self.model()
@@ -87,7 +88,7 @@ class Client:
         Raises: ServerError, while they are read.
         """
         items = (read(source, allow_private=allow_private) for source in sources)
-        for one in self._stream(items, model, explain=False):
+        for one in self._stream(items, model, explain=0):
             yield one.answer
 
     def models(self) -> list[dict[str, Any]]:
@@ -119,14 +120,14 @@ class Client:
     ) -> None:
         self.close()
 
-    def _stream(self, items: Iterable[Item], model: RemoteModel, *, explain: bool) -> Iterator[RemoteAnswer]:
+    def _stream(self, items: Iterable[Item], model: RemoteModel, *, explain: int) -> Iterator[RemoteAnswer]:
         stop = threading.Event()
         # A heatmap takes many runs of the network, so that one picture is enough for a request.
         groups = group(items, most=1 if explain else MOST_PICTURES)
         asked = in_order(
             groups,
             lambda each: self._ask(each, model, explain, stop),
-            workers=CONCURRENCY,
+            workers=1 if explain else CONCURRENCY,  # the server draws one at a time, and time passes while it waits
             name="client",
             stop=stop,
         )
@@ -134,7 +135,7 @@ class Client:
             for answers in asked:
                 yield from answers
 
-    def _ask(self, items: list[Item], model: RemoteModel, explain: bool, stop: threading.Event) -> list[RemoteAnswer]:
+    def _ask(self, items: list[Item], model: RemoteModel, explain: int, stop: threading.Event) -> list[RemoteAnswer]:
         if stop.is_set():
             return []
         sent = [item for item in items if not item.error]
@@ -142,7 +143,7 @@ class Client:
         return [unsent(item, model) if item.error else next(answers) for item in items]
 
     def _classify(
-        self, items: list[Item], model: RemoteModel, explain: bool, stop: threading.Event
+        self, items: list[Item], model: RemoteModel, explain: int, stop: threading.Event
     ) -> list[RemoteAnswer]:
         if not items:
             return []

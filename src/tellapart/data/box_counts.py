@@ -34,6 +34,7 @@ class BoxSizes:
     median: float
     most: float
     tiny: float  # share under `TINY` pixels where the picture's longer side has `NETWORK_SIZE`
+    tiny_in_tiles: float  # share under `TINY` pixels in the pictures' own pixels
     enough: int  # the smallest of the usual sizes at which few are; 0 where none is
 
 
@@ -105,11 +106,20 @@ def box_warnings(counts: BoxCounts, short: Callable[[Path], str]) -> Iterator[st
     yield from fault_sentences(counts.faults, short, warned=True)
     for name, sizes in counts.sizes.items():
         if sizes.tiny > _MANY_TINY:
-            remedy = f"train at {sizes.enough} pixels" if sizes.enough else "cut the pictures into tiles"
             yield (
                 f"small: {100 * sizes.tiny:.0f} % of the boxes of {name!r} are under {TINY:g} pixels where a picture's longer side "
-                f"has {NETWORK_SIZE}, and are easily overlooked; {remedy}."
+                f"has {NETWORK_SIZE}, and are easily overlooked; {_remedy(sizes)}."
             )
+
+
+def _remedy(sizes: BoxSizes) -> str:
+    """What makes small things large enough for a network."""
+    larger = f"train at {sizes.enough} pixels (--set network.size={sizes.enough})" if sizes.enough else ""
+    if sizes.tiny_in_tiles <= _MANY_TINY:
+        return f"{larger}, or cut the pictures with --tiles" if larger else "cut the pictures with --tiles"
+    if larger:
+        return larger
+    return "they are as small in the pictures' own pixels: --tiles with --set network.scale=2 or more enlarges them"
 
 
 def box_notes(counts: BoxCounts, short: Callable[[Path], str]) -> Iterator[str]:
@@ -156,6 +166,7 @@ def _sizes(sides: Sequence[tuple[float, float]]) -> BoxSizes:
         median=statistics.median(own),
         most=max(own),
         tiny=tiny_at(NETWORK_SIZE),
+        tiny_in_tiles=sum(side < TINY for side in own) / len(own),
         enough=next((size for size in (NETWORK_SIZE, *_LARGER) if tiny_at(size) <= _MANY_TINY), 0),
     )
 

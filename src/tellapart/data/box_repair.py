@@ -21,7 +21,9 @@ _LEAST = 0.001  # pixels that a side needs, so that rounding alone is no box
 _PLACES = 3  # decimals of a pixel to which two boxes are the same
 
 
-def settle_boxes(listing: Listing, inspections: Sequence[Inspection]) -> tuple[Listing, list[Inspection]]:
+def settle_boxes(
+    listing: Listing, inspections: Sequence[Inspection], opening: object = None
+) -> tuple[Listing, list[Inspection]]:
     """The listing with boxes in pixels of the upright pictures, left < right and top < bottom, and its faults.
 
     `inspections` in the order of the entries. A picture with more than `MOST_BOXES` boxes is left out, as is one of

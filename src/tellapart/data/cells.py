@@ -28,7 +28,9 @@ class Cells:
         self.path = path
         self.header = tuple(cell.strip() for cell in header)  # as written, without the blanks at their ends
         self.written = self.header  # the same also where columns got other names
-        self.notes = tuple(notes)
+        self.notes = self.opened = tuple(
+            notes
+        )  # `opened`: those of the file as a whole alone, such as which sheet is read
         self.locator = Locator(path.parent)  # finds the files that paths name
         self._rows, self._ignored = rows, ignored
         self._read: list[CellRow] | None = None
@@ -49,7 +51,7 @@ class Cells:
         """The same columns under other names, with further notes."""
         cells = self._with(header, self.rows)
         cells.notes += tuple(notes)
-        cells.written = self.written
+        cells.written, cells.opened = self.written, self.opened
         return cells
 
     def with_rows(self, header: Sequence[str], rows: Sequence[CellRow]) -> Cells:

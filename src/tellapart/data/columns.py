@@ -24,9 +24,12 @@ ROLES = ("path", "label", "split", "group")
 # Names that other programs give to columns, in lower case, blanks and hyphens as underscores.
 _USUAL: Mapping[str, str] = {
     "path": "image filename file_name file filepath file_path image_path img_path imagepath img image_name img_name image_file "
-    "picture photo image_id img_id imageid id 图片 图像 路径 文件 文件名",
+    "picture photo image_id img_id imageid id 图片 图像 路径 文件 文件名 画像 ファイル ファイル名 이미지 파일 파일명 "
+    "imagen archivo fichero "
+    "imagem arquivo fichier immagine bild datei dateiname фото изображение файл",
     "label": "class category class_name classname category_name label_name target emotion expression species breed variety "
-    "diagnosis dx disease 标签 类别 分类",
+    "diagnosis dx disease 标签 类别 分类 "
+    "ラベル クラス 라벨 레이블 클래스 clase etiqueta classe étiquette etichetta klasse класс метка",
     "split": "subset set fold partition phase usage dataset data_split train_test traintest is_train mode",
     "group": "patient patient_id patientid subject_id case_id lesion_id person_id animal_id video_id session_id group_id",
 }
@@ -222,16 +225,26 @@ def _notes(
         notes.append(
             f"{cells.path}: {what}{', '.join(found)}. Say otherwise with --path-column, --label-column and so on."
         )
+    whole = {"path", "label"} <= places.keys()  # else that is what has to be told, before any row is read
     for role, known in (("split", _SPLIT_LIKE), ("group", _GROUP_LIKE)):
         if role in places or headless:
             continue
+        free = [place for place in range(len(names)) if place not in places.values()]
         alike = [
-            cells.header[place] for place, name in enumerate(names) if name in known and place not in places.values()
+            cells.header[place]
+            for place in free
+            if names[place] in known or (role == "split" and whole and _holds_splits(cells, place))
         ]
         if alike:
             what = f"{_quoted(alike)} may be a {role}, but {'is' if len(alike) == 1 else 'are'} not read"
             notes.append(f"{cells.path}: {what}; {_remedy(cells, role, alike[0])}.")
     return notes
+
+
+def _holds_splits(cells: Cells, place: int) -> bool:
+    """Whether a column, whatever it is called, says train and something else that is a split."""
+    found = {split_named(row[place]) for _, row in cells.rows()}
+    return None not in found and "train" in found and len(found) > 1
 
 
 def _remedy(cells: Cells, role: str, column: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 SEPARATORS = (",", ";", "\t", "|", " ")
 
 _SAID = re.compile(r'"?sep=(.)"?[ ,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*")
 _ROWS_TRIED = 50
 
 
@@ -30,10 +31,11 @@ class Rows:
 
     def __init__(self, text: str, names: Collection[str]) -> None:
         """`names` are those, in lower case, that a header's columns often have."""
+        text, skipped = _without_blank_lines(text)
         said = _SAID.match(text)
-        body = text[said.end() :] if said else text
+        body, more = _without_blank_lines(text[said.end() :]) if said else (text, 0)
         self.separator = said[1] if said and said[1] not in '"\r\n' else _separator(body, names)
-        self._first_line = 1 if said else 0
+        self._first_line = skipped + more + (1 if said else 0)
         self._reader = csv.reader(io.StringIO(body, newline=""), _Table, delimiter=self.separator)
 
     def __iter__(self) -> Iterator[list[str]]:
@@ -46,6 +48,13 @@ class Rows:
     def line(self) -> int:
         """The last line that was read, counted from 1."""
         return self._first_line + self._reader.line_num
+
+
+def _without_blank_lines(text: str) -> tuple[str, int]:
+    """The text from its first line on that is not blank, and how many lines lie before it."""
+    blank = _BLANK_LINES.match(text)
+    end = blank.end() if blank else 0
+    return text[end:], len(text[:end].splitlines())
 
 
 def _separator(text: str, names: Collection[str]) -> str:

@@ -1,6 +1,6 @@
-"""The text of a table in whatever encoding it was saved. In: bytes. Out: Text. Next: dialects.py.
+"""The text of a table in whatever encoding it was saved. In: bytes. Out: Text. Next: plausible_words.py.
 
-UTF-8, and UTF-16 with its mark, are known. Anything else is a guess, which is told with an example, or asked where two guesses are
+UTF-8, and UTF-16 with its mark, are known. Anything else is a guess, which is told with an example, or asked where several are
 about as good: names that are files on the disk count first, then how many words could be words. charset-normalizer judges what is
 left by language: of lists of names alone it takes cats for other things (the bytes of 猫 for 챔).
 """
@@ -9,51 +9,27 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tellapart.data.plausible_words import are_of_one_language, is_plausible
 from tellapart.errors import DataError, SettingsError
 
 # Of two that read a text alike, the first is named.
-GUESSED = ("cp1252", "gb18030", "cp950", "cp932", "cp949", "cp1251", "cp1250", "cp1253", "mac_roman")
+GUESSED = (
+    *("cp1252", "gb18030", "cp950", "cp932", "euc_jp", "cp949", "cp1251", "koi8_r", "cp1250", "cp1253"),
+    *("cp1254", "cp1255", "cp1256", "cp1257", "cp874", "cp850", "cp852", "cp866", "mac_roman"),
+)
 
+_ESCAPE = "\x1b"
 _LANGUAGE_BYTES = 65536  # of words, from which a language is told
 _MOST_WORDS = 2000
-_SHOWN = 4  # encodings that a question names
+_SHOWN = 6  # encodings that a question names
 _MARGIN = 0.25  # of plausible words, by which a guess must be ahead
 _LANGUAGE_MARGIN = 0.2  # of charset-normalizer's coherence
 _ASCII_BREAK = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
 _CELL_BREAK = re.compile('[,;\t|\r\n"]+')
-# The first bytes of the characters that are in daily use, where an alphabet has thousands.
-_COMMON: dict[str, tuple[tuple[int, int], ...]] = {
-    "gb18030": ((0xB0, 0xD7),),
-    "cp950": ((0xA4, 0xC6),),
-    "cp932": ((0x82, 0x83), (0x88, 0x97)),
-    "cp949": ((0xB0, 0xC8),),
-}
-# Letters beside a to z, by language: where two guesses both look like words, the one of a single language is better.
-_ALPHABETS = tuple(
-    map(
-        frozenset,
-        (
-            "äöüßéàè",  # German, with its loans
-            "àâæçéèêëîïôœùûüÿ",  # French
-            "áéíñóúü",  # Spanish
-            "àèéìíîòóù",  # Italian
-            "ãáàâçéêíóôõúü",  # Portuguese
-            "åäöæøéü",  # the Nordic ones
-            "ąćęłńóśźż",  # Polish
-            "áäčďéěíĺľňóôřŕšťúůýž",  # Czech and Slovak
-            "áéíóöőúüű",  # Hungarian
-            "ăâîşţ",  # Romanian
-            "čćđšž",  # Croatian, Slovenian
-        ),
-    )
-)
-_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "HANGUL", "HIRAGANA", "KATAKANA", "CJK")
-_TOGETHER = {"HIRAGANA", "KATAKANA", "CJK"}
 
 IsFile = Callable[[str], bool]
 
@@ -101,10 +77,11 @@ def read_text(path: Path, data: bytes, encoding: str | None, is_file: IsFile) ->
             try:
                 text = data.decode(known)
             except UnicodeDecodeError:
-                break
-            if "\0" in text:
-                break
-            return Text(text=text)
+                text = "\0"
+            if not {"\0", _ESCAPE} & set(text):
+                return Text(text=text)
+            if mark:
+                raise _no_text(path)
     return _guess(path, data, is_file)
 
 
@@ -123,9 +100,9 @@ def _told(path: Path, data: bytes, encoding: str) -> str:
 
 
 def _guess(path: Path, data: bytes, is_file: IsFile) -> Text:
-    wide = _wide(data)
-    if wide is not None:
-        return Text(text=wide.text, note=_note(path, wide))
+    plain = _wide(data) or _escaped(data)
+    if plain is not None:
+        return Text(text=plain.text, note=_note(path, plain))
     if b"\0" in data:
         raise _no_text(path)
     _check_nearly_utf8(path, data)
@@ -171,6 +148,18 @@ def _wide(data: bytes) -> _Guess | None:
     return None
 
 
+def _escaped(data: bytes) -> _Guess | None:
+    """ISO 2022, which says in ASCII between escapes what is beyond it."""
+    for encoding in ("iso2022_jp", "iso2022_kr"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if _ESCAPE in data.decode("latin-1") and _ESCAPE not in text:
+            return _Guess(encoding, text, tuple(_words(text)), 0, 1.0)
+    return None
+
+
 def _check_nearly_utf8(path: Path, data: bytes) -> None:
     """Raises: DataError where one broken place keeps a file from being UTF-8."""
     text = data.decode("utf-8", "replace")
@@ -189,17 +178,18 @@ def _try(data: bytes, encoding: str, is_file: IsFile) -> _Guess | None:
     except UnicodeDecodeError:
         return None
     words = tuple(_words(text))
-    plausible = sum(_is_plausible(word, encoding) for word in words) / max(1, len(words))
+    plausible = sum(is_plausible(word, encoding) for word in words) / max(1, len(words))
     cells = [cell.strip() for cell in dict.fromkeys(_CELL_BREAK.split(text)) if not cell.isascii()]
     return _Guess(encoding, text, words, sum(map(is_file, cells[:_MOST_WORDS])), plausible)
 
 
 def _distinct(guesses: Iterable[_Guess | None]) -> list[_Guess]:
-    """Each text once."""
+    """Each text once, in the encoding to whose usual letters it keeps."""
     texts: dict[str, _Guess] = {}
-    for guess in guesses:
-        if guess is not None:
-            texts.setdefault(guess.text, guess)
+    for guess in filter(None, guesses):
+        known = texts.get(guess.text)
+        if known is None or guess.plausible > known.plausible:
+            texts[guess.text] = guess
     return list(texts.values())
 
 
@@ -213,18 +203,14 @@ def _is_rival(guess: _Guess, best: _Guess) -> bool:
 
 def _by_language(guesses: list[_Guess]) -> tuple[_Guess, list[_Guess]]:
     """The guess that reads like a language, alone if it is clearly ahead of the others, and those that it is not ahead of."""
-    fitting = [guess for guess in guesses if _is_of_one_language(guess)]
+    fitting = [guess for guess in guesses if are_of_one_language(guess.words)]
     if len(fitting) == 1:
         return fitting[0], []
     ranked = sorted(((_coherence(guess), guess) for guess in guesses), key=lambda pair: -pair[0])
     if ranked[0][0] - ranked[1][0] >= _LANGUAGE_MARGIN:
         return ranked[0][1], []
-    return guesses[0], guesses[1:]
-
-
-def _is_of_one_language(guess: _Guess) -> bool:
-    letters = {letter for word in guess.words for letter in word.lower() if not letter.isascii()}
-    return any(letters <= alphabet for alphabet in _ALPHABETS)
+    best, *others = sorted(guesses, key=lambda guess: guess not in fitting)  # the likelier ones are named first
+    return best, others
 
 
 def _coherence(guess: _Guess) -> float:
@@ -233,7 +219,10 @@ def _coherence(guess: _Guess) -> float:
 
     data = " ".join(guess.words).encode(guess.encoding, "ignore")[:_LANGUAGE_BYTES]
     found = from_bytes(data, cp_isolation=[guess.encoding], threshold=1.0, language_threshold=0.0).best()
-    return 0.0 if found is None else float(found.coherence)
+    shouted = all(
+        map(str.isupper, guess.words)
+    )  # small letters of KOI8 are large ones of cp1251: a list of these is rarer
+    return 0.0 if found is None else float(found.coherence) / (1 + shouted)
 
 
 def _differently(guesses: list[_Guess]) -> list[str]:
@@ -246,35 +235,3 @@ def _differently(guesses: list[_Guess]) -> list[str]:
 def _words(text: str) -> list[str]:
     words = dict.fromkeys(word for word in _ASCII_BREAK.split(text) if not word.isascii())
     return list(words)[:_MOST_WORDS]
-
-
-def _is_plausible(word: str, encoding: str) -> bool:
-    """Whether a word could be one: letters in daily use, of scripts that go together, none large after a small one."""
-    if any(map(_is_small_then_large, word, word[1:])):
-        return False
-    scripts = set()
-    for character in word:
-        if character.isdecimal():
-            continue
-        if not unicodedata.category(character).startswith(("L", "M")):
-            return False
-        script = unicodedata.name(character, "").split(" ")[0]
-        if script not in _SCRIPTS or not _is_common(character, encoding):
-            return False
-        scripts.add(script)
-    # Of a word in Latin letters most are a to z; small Cyrillic ones, taken for Latin, are all accents.
-    if scripts == {"LATIN"} and len(word) > 2 and 2 * sum(map(str.isascii, word)) < len(word):
-        return False
-    return len(scripts) <= 1 or scripts <= _TOGETHER
-
-
-def _is_small_then_large(one: str, other: str) -> bool:
-    return one.islower() and other.isupper() and not (one.isascii() and other.isascii())
-
-
-def _is_common(character: str, encoding: str) -> bool:
-    ranges = _COMMON.get(encoding)
-    if ranges is None or character.isascii():
-        return True
-    first = character.encode(encoding)[0]
-    return any(low <= first <= high for low, high in ranges)

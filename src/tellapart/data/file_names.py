@@ -99,10 +99,10 @@ def scan_names(folder: Path, pattern: re.Pattern[str]) -> Listing:
 
 def _notes(folder: Path, pattern: re.Pattern[str], entries: Sequence[Entry]) -> tuple[str, ...]:
     """What looks like a split and is not read."""
-    tops = sorted({entry.path.relative_to(folder).parts[0] for entry in entries} & {"train", "val", "valid", "test"})
+    tops = sorted(filter(split_named, {entry.path.relative_to(folder).parts[0] for entry in entries}))
     if not tops or "split" in pattern.groupindex:
         return ()
-    words = "|".join(tops)
+    words = "|".join(map(re.escape, tops))
     return (
         f"{folder}: {', '.join(tops)} may be splits, but are not read; (?P<split>{words}) in the expression reads them.",
     )
@@ -137,6 +137,7 @@ def hint(paths: Iterable[str]) -> str:
     """A sentence for loose pictures whose names say their classes, such as cat.0.jpg; "" where they do not."""
     names = map(os.path.basename, paths)
     tried = [name for name in names if os.path.splitext(name)[1].lower() in FORMAT_OF_EXTENSION]
+    tried = [name for name in tried if any(map(str.isalpha, os.path.splitext(name)[0]))]  # a number can say no class
     labels = Counter(match["label"] for match in map(re.compile(_USUAL).search, tried) if match is not None)
     if labels.total() * 10 < 9 * len(tried) or not 1 < len(labels) <= len(tried) / 2:
         return ""

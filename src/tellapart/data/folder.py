@@ -236,7 +236,8 @@ def _no_class_folders(source: Path, files: list[Child], ignored: Mapping[str, in
     what = f"holds {counted(len(files), 'file')} but no class folders" if files else "is empty"
     kind = "archive" if is_archive(source) else "folder"
     archives = [child.name for child in files if child.name.lower().endswith((*ENDINGS, *NOT_READ))]
-    hint = f" Or unpack its archives, or give one, such as {str(source / archives[0])!r}." if archives else ""
+    one = "" if kind == "archive" else f", or give one, such as {str(source / archives[0])!r}" if archives else ""
+    hint = f" Or unpack its archives{one}." if archives else ""
     tables = [child.name for child in files if child.name.lower().endswith(_TABLES)]
     hint += f" Or give its table {str(source / tables[0])!r}." if tables else ""
     return DataError(f"the {kind} {str(source)!r} {what}{_left_out(ignored)}. {_ARRANGE}.{hint}")

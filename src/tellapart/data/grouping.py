@@ -85,10 +85,13 @@ def check_class(label: str, members: Sequence[PictureGroup], pictures: int, carv
     needed = len(carved) + (free == len(members))  # a pinned group already gives train its picture
     if free < needed:
         splits = ", ".join(split for split in SPLITS if split == "train" or split in carved)
+        tied = len(members) - free
+        why = f"; {tied} more must stay in train, with copies or of one group with what you gave as test or validation"
+        remedy = ", move each such group into one of your splits" if tied else ""
         raise DataError(
             f"class {label!r} has {_count(free, 'different picture')} to split ({pictures} in all; copies, and pictures "
-            f"of one group, count once), but {splits} need {needed}. "
-            f"Add pictures of {needed - free} or more other groups, or remove the class."
+            f"of one group, count once{why if tied else ''}), but {splits} need {needed}. "
+            f"Add pictures of {needed - free} or more other groups{remedy}, or remove the class."
         )
 
 

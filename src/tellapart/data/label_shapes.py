@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tellapart.data.set_cells import SEPARATORS
 from tellapart.errors import DataError
 
-_SEPARATORS = ("|", ";", ",")
+_SEPARATORS = tuple(separator for separator in SEPARATORS if separator != " ")
 _LEAST_NUMBERS = 20  # different ones, for a column to be a measurement rather than a scale of few steps
 _LEAST_ALONE = 5  # enough of them where most pictures have a number of their own, as no class has
-_MEASURED = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(\.\d*)?[eE][+-]?\d+)")
-_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+_MEASURED = re.compile(r"[+-]?(\d+[.,]\d*|[.,]\d+|\d+([.,]\d*)?[eE][+-]?\d+)")
+_WHOLE = re.compile(r"[+-]?\d+([.,]0*)?")
 
 
 def check_labels(path: Path, labels: Sequence[str]) -> str:
@@ -22,7 +23,9 @@ def check_labels(path: Path, labels: Sequence[str]) -> str:
     Raises: DataError where labels look like measured numbers, or like several names each, and no task was told.
     """
     different = list(dict.fromkeys(labels))
-    _check_numbers(path, different, _LEAST_ALONE if 2 * len(different) > len(labels) else _LEAST_NUMBERS)
+    with_comma = [label for label in different if "," in label]
+    if not with_comma or _sets(different, ",") != with_comma:  # 1,2 beside 1 and 2 is a set rather than 1.2
+        _check_numbers(path, different, _LEAST_ALONE if 2 * len(different) > len(labels) else _LEAST_NUMBERS)
     for separator in _SEPARATORS:
         sets = _sets(different, separator)
         if len(sets) > 1 or _of_classes(different, separator):

@@ -24,16 +24,33 @@ SPLIT_WORDS: Mapping[str, Split] = {
 _MORE_WORDS: Mapping[str, Split] = {
     **SPLIT_WORDS,
     "dev": "validation",
+    "trn": "train",
+    "tst": "test",
     **dict.fromkeys(("训练", "訓練", "训练样本", "訓練樣本"), "train"),
     **dict.fromkeys(("验证", "驗證", "校验", "校驗", "开发", "開發"), "validation"),
     **dict.fromkeys(("测试", "測試"), "test"),
+    # Japanese and Korean
+    **dict.fromkeys(("学習", "トレーニング", "학습", "훈련"), "train"),
+    **dict.fromkeys(("検証", "バリデーション", "검증"), "validation"),
+    **dict.fromkeys(("テスト", "테스트", "시험"), "test"),
+    # Spanish, Portuguese, French, Italian, German, Russian
+    **dict.fromkeys(("entrenamiento", "treino", "treinamento", "entraînement", "entrainement"), "train"),
+    **dict.fromkeys(("addestramento", "trainings", "обучение", "обучающая", "тренировочная"), "train"),
+    **dict.fromkeys(("validación", "validacion", "validação", "validacao", "validazione"), "validation"),
+    **dict.fromkeys(("validierung", "validierungs", "валидация", "валидационная"), "validation"),
+    **dict.fromkeys(("prueba", "pruebas", "teste", "testes", "prova", "тест", "тестовая", "тестирование"), "test"),
 }
 _BESIDE = (
-    "set|sets|data|dataset|split|images|image|imgs|img|pictures|pics|photos"
-    "|集|集合|数据|數據|数据集|數據集|图片|圖片|图像|圖像"
+    "set|sets|data|dataset|split|images|image|imgs|img|pictures|pics|photos|daten|bilder|datensatz"
+    "|集|集合|数据|數據|数据集|數據集|图片|圖片|图像|圖像|用|セット|データ|画像|用データ|세트|데이터|이미지"
 )
 _WORD = re.compile(rf"({'|'.join(sorted(_MORE_WORDS, key=len, reverse=True))})(?:{_BESIDE})?\d*")
 _FILLER = re.compile(rf"(?:{_BESIDE})|\d+")
+_LOWER = (
+    "if the lower ones are, --label-from '(?P<label>[^/]+)/[^/]+$', with (?P<group>[^/]+)/ before it where the upper ones say what "
+    "stays together, such as a patient."
+)
+_SPLIT_IN_CLASS = "if they are splits, --label-from '(?P<label>[^/]+)/(?P<split>[^/]+)/[^/]+$'."
 _DEEPEST = 8  # folders that may lie in between
 
 
@@ -138,13 +155,13 @@ def check_classes(root: Folder, inner: Mapping[str, set[str]]) -> str:
     names = list(inner.values())
     shown = ", ".join(repr(name) for name in sorted(names[0])[:4])
     if len(names[0]) > 1 and all(one == names[0] for one in names):
-        what = "views or parts of each; or the lower ones are the classes"
+        what, lower = "views or parts of each; or the lower ones are the classes", _LOWER
         if all(split_of(name) for name in names[0]):
-            what = "splits within classes, to be arranged as FOLDER/train/CLASS/picture.jpg"
+            what, lower = "splits within classes", _SPLIT_IN_CLASS
         raise DataError(
             f"the folders in {root.path!r} all hold the same folders ({shown}), which looks like {what}. If the upper ones are the "
-            "classes all the same, give --task classification; else arrange the pictures as FOLDER/CLASS/picture.jpg, or give a "
-            "CSV with path,label."
+            f"classes all the same, give --task classification; {lower} Or arrange the pictures as FOLDER/CLASS/picture.jpg or "
+            "FOLDER/train/CLASS/picture.jpg, or give a CSV with path,label."
         )
     if not any(len(one) > 1 for one in names):
         return ""

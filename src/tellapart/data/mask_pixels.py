@@ -7,7 +7,7 @@ changes the values along every edge, and a photo has no classes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from tellapart.errors import PictureError
 from tellapart.picture_files import open_picture
 
 MOST_VALUES = 256  # different ones in a mask
-_LOSSY = ("JPEG", "MPO", "JPEG2000", "HEIF", "AVIF")
+_LOSSY = ("JPEG", "MPO", "HEIF", "AVIF")
 _BAND_PIXELS = 1 << 20  # looked at together, so that memory does not grow with the mask
 _LARGE_PIXELS = 30_000_000  # one of so many is read at a time
 _PHOTO_VALUES = 24  # from so many values on it may be a photo
@@ -57,9 +57,9 @@ def read_values(data: bytes) -> Values:
     try:
         image = open_picture(data)
         check_pixels(*image.size, most=MAX_PIXELS)
-        if str(image.format) in _LOSSY or _is_lossy_webp(image, data):
+        if lossy := _lossy(image, data):
             raise PictureError(
-                f"a mask saved as {image.format}, which changes values along every edge. Save the original as PNG"
+                f"a mask saved as {lossy}, which changes values along every edge. Save the original as PNG"
             )
         if image.width * image.height > _LARGE_PIXELS:
             with _one_large:
@@ -85,8 +85,24 @@ def cut_in_the_middle(found: Values) -> Values:
     return replace(found, indices=(white[found.indices] > 0).astype(np.uint8), values=(0, 255), smoothed=False)
 
 
-def _is_lossy_webp(image: Image.Image, data: bytes) -> bool:
-    return image.format == "WEBP" and b"VP8 " in data[:64]
+def _lossy(image: Image.Image, data: bytes) -> str:
+    """The format, where it does not keep values; "" where it does."""
+    if image.format == "TIFF" and image.info.get("compression") == "jpeg":
+        return "TIFF with JPEG in it"
+    if image.format == "WEBP":
+        return "WEBP" if _has_chunk(data, b"VP8 ") else ""
+    return str(image.format) if image.format in _LOSSY else ""
+
+
+def _has_chunk(data: bytes, name: bytes) -> bool:
+    """Whether a RIFF file has a chunk of that name."""
+    place = 12
+    while place + 8 <= len(data):
+        if data[place : place + 4] == name:
+            return True
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        place += 8 + size + size % 2
+    return False
 
 
 def _values(image: Image.Image) -> Values:
@@ -98,7 +114,7 @@ def _values(image: Image.Image) -> Values:
     if image.mode == "1":
         image = image.convert("L")
     if image.mode == "RGB":
-        return _checked(_of_colours(np.asarray(image)))
+        return _checked(_of_colours(image))
     if image.mode not in ("L", "P", "I", "I;16", "I;16B", "I;16L", "F"):
         raise PictureError(f"a mask in mode {image.mode}, which is none of indices, grey or RGB. Save it as PNG")
     colours = _palette(image)
@@ -137,19 +153,32 @@ def _of_numbers(pixels: NDArray[Any]) -> Values:
         if not np.isfinite(pixels).all() or (pixels != np.rint(pixels)).any() or np.abs(pixels).max(initial=0) > 1e9:
             raise PictureError("a mask of values that are no whole numbers. Save classes as numbers, or as colours")
         pixels = pixels.astype(np.int64)
-    values = _distinct(pixels)
+    values = _distinct(_bands(pixels), pixels.dtype)
     return Values(indices=_indices(pixels, values), values=tuple(values.tolist()))
 
 
-def _of_colours(pixels: NDArray[np.uint8]) -> Values:
+def _of_colours(image: Image.Image) -> Values:
     """Of greys in three channels the numbers."""
-    if all((band[..., 0] == band[..., 1]).all() and (band[..., 1] == band[..., 2]).all() for band in _bands(pixels)):
-        return _of_numbers(np.ascontiguousarray(pixels[..., 0]))
-    packed = np.empty(pixels.shape[:2], dtype=np.uint32)
-    for rows, band in zip(_bands(packed), _bands(pixels), strict=True):
-        rows[:] = (band[..., 0].astype(np.uint32) << 16) | (band[..., 1].astype(np.uint32) << 8) | band[..., 2]
-    values = _distinct(packed)
-    return Values(indices=_indices(packed, values), values=tuple(values.tolist()), coloured=True)
+    stored = _distinct(_strips(image), np.dtype(np.uint32))
+    colours = ((stored & 255) << 16) | (stored & 0xFF00) | (stored >> 16)
+    grey = bool((colours == (colours & 255) * 0x010101).all())
+    values = np.sort(colours & 255 if grey else colours)
+    table = np.zeros(1 << 24, dtype=np.uint8)  # pages that no colour asks for are never made
+    table[stored] = np.searchsorted(values, colours & 255 if grey else colours)
+    indices = np.empty((image.height, image.width), dtype=np.uint8)
+    for rows, strip in zip(_bands(indices), _strips(image), strict=True):
+        rows[:] = table[strip]
+    return Values(indices=indices, values=tuple(values.tolist()), coloured=not grey)
+
+
+def _strips(image: Image.Image) -> Iterator[NDArray[np.uint32]]:
+    """The rows of a picture [H, W] as Pillow stores them, red lowest, some at a time, so that no whole copy is made."""
+    rows = max(1, _BAND_PIXELS // max(1, image.width))
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(image.height, top + rows)))
+        yield np.frombuffer(strip.tobytes("raw", "RGBX"), dtype="<u4").reshape(strip.height, strip.width) & np.uint32(
+            0xFFFFFF
+        )
 
 
 def _bands(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -158,10 +187,10 @@ def _bands(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
     return (pixels[start : start + rows] for start in range(0, pixels.shape[0], rows))
 
 
-def _distinct(pixels: NDArray[Any]) -> NDArray[Any]:
+def _distinct(bands: Iterable[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:
     """The different values, ascending. Raises: PictureError where there are too many for a mask."""
-    found = np.empty(0, dtype=pixels.dtype)
-    for band in _bands(pixels):
+    found = np.empty(0, dtype=kind)
+    for band in bands:
         flat = band.reshape(-1)
         # Only where the value changes along a row: a mask is made of areas.
         changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
@@ -178,14 +207,12 @@ def _indices(pixels: NDArray[Any], values: NDArray[Any]) -> NDArray[np.uint8]:
     """Positions in the values, uint8 [H, W]."""
     if pixels.dtype == np.uint8 and np.array_equal(values, np.arange(len(values))):
         return pixels.astype(np.uint8, copy=False)
-    if pixels.dtype == np.uint8:
-        table = np.zeros(MOST_VALUES, dtype=np.uint8)
-        table[values.astype(np.uint8)] = np.arange(len(values))
-        found: NDArray[np.uint8] = table[pixels]
-        return found
     places = np.empty(pixels.shape, dtype=np.uint8)
+    table = np.zeros(int(values[-1]) + 1 if values[0] >= 0 and values[-1] < 1 << 24 else 0, dtype=np.uint8)
+    if len(table):
+        table[values] = np.arange(len(values))
     for rows, band in zip(_bands(places), _bands(pixels), strict=True):
-        rows[:] = np.searchsorted(values, band)
+        rows[:] = table[band] if len(table) else np.searchsorted(values, band)
     return places
 
 

@@ -23,8 +23,7 @@ def fill_polygon(points: NDArray[np.float64], size: Size) -> tuple[NDArray[np.bo
     `points` [N, 2] are x and y in pixels from the picture's corner; `size` is its width and height. What the line encloses twice
     is outside (even-odd). Raises: PictureError for points that are no numbers, or too many.
     """
-    if len(points) > MOST_POINTS or not np.isfinite(points).all() or np.abs(points).max(initial=0) > _FARTHEST:
-        raise PictureError("a shape with points that are no numbers, far outside, or more than a million")
+    check_points(points)
     width, height = size
     if len(points) < 3:
         return np.zeros((0, 0), dtype=np.bool_), (0, 0)
@@ -37,6 +36,12 @@ def fill_polygon(points: NDArray[np.float64], size: Size) -> tuple[NDArray[np.bo
     crossed = np.bincount(rows * (right - left + 1) + columns, minlength=(bottom - top) * (right - left + 1))
     odd = (crossed & 1).astype(np.uint8).reshape(bottom - top, right - left + 1)
     return np.bitwise_xor.accumulate(odd, axis=1)[:, :-1].astype(np.bool_), (left, top)
+
+
+def check_points(points: NDArray[np.float64]) -> None:
+    """Raises: PictureError for points that are no numbers, far outside of any picture, or too many."""
+    if len(points) > MOST_POINTS or not np.isfinite(points).all() or np.abs(points).max(initial=0) > _FARTHEST:
+        raise PictureError("a shape with points that are no numbers, far outside, or more than a million")
 
 
 def _crossings(points: NDArray[np.float64], width: int, height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tellapart.data.mask_drawing import Canvas
 from tellapart.data.mask_fit import Size
 from tellapart.data.mask_pixels import Values, cut_in_the_middle, read_values
 from tellapart.data.mask_targets import MaskForm
-from tellapart.data.masks_coco import draw_coco
+from tellapart.data.masks_coco import draw_image, find_image
 from tellapart.data.masks_labelme import draw_labelme
 from tellapart.errors import PictureError
 from tellapart.sources.reading import read_bytes
@@ -21,10 +21,10 @@ from tellapart.sources.reading import read_bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MaskSource:
-    """A mask as its file has it, not yet laid on its picture."""
+    """A mask as its file has it, not yet decoded."""
 
-    values: Values
     digest: str  # SHA-256 of what was read, 64 hex digits
+    draw: Callable[[], Values]  # raises PictureError with the reason why it can be none
 
 
 def open_source(
@@ -37,28 +37,34 @@ def open_source(
 ) -> MaskSource:
     """Read a mask. Shapes of which nobody says the size are drawn at that of the picture.
 
-    Raises: PictureError with the reason why it can be none, or cannot be read.
+    Raises: PictureError with the reason why it cannot be read.
     """
     if form == "coco":
-        values, digest = draw_coco(path, item, picture)
-        return MaskSource(values=values, digest=digest)
+        image = find_image(path, item)
+        return MaskSource(digest=image.digest(), draw=lambda: draw_image(image, picture))
     if form == "parts":
         return _joined(parts)
     data = _read(path)
     digest = hashlib.sha256(data).hexdigest()
     if form == "labelme":
-        return MaskSource(values=draw_labelme(data, picture), digest=digest)
-    values = read_values(data)
-    return MaskSource(values=cut_in_the_middle(values) if form == "smoothed" else values, digest=digest)
+        return MaskSource(digest=digest, draw=lambda: draw_labelme(data, picture))
+    if form == "smoothed":
+        return MaskSource(digest=digest, draw=lambda: cut_in_the_middle(read_values(data)))
+    return MaskSource(digest=digest, draw=lambda: read_values(data))
 
 
 def _joined(parts: Sequence[tuple[str, Path]]) -> MaskSource:
     """One mask a class laid on each other; what is not 0, or not black, is of the class."""
-    canvas: Canvas | None = None
+    read = [(name, path, _read(path)) for name, path in parts]
     digest = hashlib.sha256()
-    for name, path in parts:
-        data = _read(path)
-        digest.update(hashlib.sha256(data).digest())
+    for name, _, data in read:
+        digest.update(f"{name}\0".encode("utf-8", "surrogatepass") + hashlib.sha256(data).digest())
+    return MaskSource(digest=digest.hexdigest(), draw=lambda: _join(read))
+
+
+def _join(parts: Sequence[tuple[str, Path, bytes]]) -> Values:
+    canvas: Canvas | None = None
+    for name, path, data in parts:
         values = read_values(data)
         values = cut_in_the_middle(values) if values.smoothed else values
         if len(values.values) > 2:
@@ -71,7 +77,7 @@ def _joined(parts: Sequence[tuple[str, Path]]) -> MaskSource:
         canvas.draw(name, np.array([value != 0 for value in values.values])[values.indices])
     if canvas is None:
         raise PictureError("no file of any class")
-    return MaskSource(values=canvas.values(), digest=digest.hexdigest())
+    return canvas.values()
 
 
 def _read(path: Path) -> bytes:

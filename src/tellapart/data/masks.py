@@ -39,13 +39,14 @@ def read_mask(target: MaskFile, classes: Sequence[str]) -> NDArray[np.uint8]:
         source = open_source(
             target.path, painting.form, item=painting.item, parts=painting.parts, picture=painting.size
         )
+        if painting.digest and source.digest != painting.digest:
+            raise DataError(f"the mask {target.path} has changed since it was looked at. {_REMEDY}.")
+        indices = source.draw().indices
     except PictureError as error:
         raise DataError(f"the mask {target.path} cannot be read: {error}. {_REMEDY}.") from None
-    if painting.digest and source.digest != painting.digest:
-        raise DataError(f"the mask {target.path} has changed since it was looked at. {_REMEDY}.")
     table = np.full(MOST_VALUES, IGNORED, dtype=np.uint8)
     table[: len(painting.values)] = [numbers.get(name, IGNORED) for name in painting.values]
-    found: NDArray[np.uint8] = table[lay(source.values.indices, painting.size, painting.turned)]
+    found: NDArray[np.uint8] = table[lay(indices, painting.size, painting.turned)]
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from tellapart.data.faults import FaultList
 from tellapart.data.mask_drawing import Canvas
 from tellapart.data.mask_fit import Size
 from tellapart.data.mask_pixels import Values
-from tellapart.data.mask_shapes import fill_polygon, fill_runs, read_runs
+from tellapart.data.mask_shapes import check_points, fill_polygon, fill_runs, read_runs
 from tellapart.data.mask_targets import MaskFile, Painting
 from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_FILE_BYTES
@@ -35,7 +34,7 @@ _KEPT = 2  # files whose shapes stay in memory
 
 
 @dataclass(frozen=True, slots=True)
-class _Image:
+class CocoImage:
     """One image of a JSON."""
 
     name: str  # file_name
@@ -43,12 +42,17 @@ class _Image:
     shapes: list[tuple[str, Any, bool]] = field(default_factory=list)  # class, segmentation, whether around a crowd
     lost: int = 0
 
+    def digest(self) -> str:
+        """SHA-256 of what says its mask, 64 hex digits."""
+        said = json.dumps([self.size, self.shapes], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
 
 @dataclass(slots=True)
 class CocoShapes:
     """The images of a JSON by their ids."""
 
-    images: dict[str, _Image] = field(default_factory=dict)
+    images: dict[str, CocoImage] = field(default_factory=dict)
     nameless: int = 0
     shapeless: int = 0
 
@@ -94,7 +98,7 @@ def _open(path: str, changed: int, size: int) -> CocoShapes | None:
     for one in content["images"]:
         if isinstance(one, dict):
             name = one.get("file_name")
-            found.images[identity(one.get("id"))] = _Image(
+            found.images[identity(one.get("id"))] = CocoImage(
                 name if isinstance(name, str) else "", (_side(one.get("width")), _side(one.get("height")))
             )
     names = {
@@ -105,7 +109,7 @@ def _open(path: str, changed: int, size: int) -> CocoShapes | None:
         _add(one, names, found, lost)
     for key, count in lost.items():
         if (image := found.images.get(key)) is not None:
-            found.images[key] = _Image(image.name, image.size, image.shapes, count)
+            found.images[key] = CocoImage(image.name, image.size, image.shapes, count)
     return found
 
 
@@ -129,22 +133,23 @@ def _add(one: object, names: Mapping[str, str], found: CocoShapes, lost: default
         image.shapes.append((name, shape, bool(one.get("iscrowd"))))
 
 
-def draw_coco(path: Path, item: str, picture: Size) -> tuple[Values, str]:
-    """An image's mask at the size that the JSON says, or else the picture's, and the SHA-256 of what says it.
-
-    Raises: PictureError.
-    """
+def find_image(path: Path, item: str) -> CocoImage:
+    """One image of a JSON by its id. Raises: PictureError where it is not there, or the JSON is not."""
     content = open_coco(path)
     image = None if content is None else content.images.get(item)
     if image is None:
         raise PictureError(f"the JSON says nothing of an image {item!r}, or is not there")
+    return image
+
+
+def draw_image(image: CocoImage, picture: Size) -> Values:
+    """An image's mask at the size that the JSON says, or else the picture's. Raises: PictureError for shapes that are none."""
     size = image.size if min(image.size) > 0 else picture
     canvas = Canvas(size)
     for name, shape, _ in sorted(image.shapes, key=lambda one: (not one[2], -_area(one[1]))):
         for part, corner in _filled(shape, size):
             canvas.draw(name, part, corner)
-    said = json.dumps([image.size, image.shapes], sort_keys=True, ensure_ascii=False)
-    return canvas.values(), hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+    return canvas.values()
 
 
 def _area(shape: Any) -> float:
@@ -157,7 +162,7 @@ def _area(shape: Any) -> float:
     for points in map(_points, shape):
         following = np.roll(points, -1, axis=0)
         area += 0.5 * abs(float(np.sum(points[:, 0] * following[:, 1] - points[:, 1] * following[:, 0])))
-    return area if math.isfinite(area) else 0.0
+    return area
 
 
 def _filled(shape: Any, size: Size) -> Iterator[tuple[NDArray[np.bool_], tuple[int, int]]]:
@@ -180,7 +185,9 @@ def _points(ring: object) -> NDArray[np.float64]:
     if not isinstance(ring, list) or len(ring) % 2:
         raise PictureError("a polygon whose points are no pairs of numbers")
     flat: Sequence[float] = [number(value) for value in ring]
-    return np.array(flat, dtype=np.float64).reshape(-1, 2)
+    points = np.array(flat, dtype=np.float64).reshape(-1, 2)
+    check_points(points)
+    return points
 
 
 def _side(value: object) -> int:

@@ -23,7 +23,7 @@ from tellapart.data.mask_drawing import Canvas
 from tellapart.data.mask_fit import Size
 from tellapart.data.mask_legend import BACKGROUND
 from tellapart.data.mask_pixels import Values, read_values
-from tellapart.data.mask_shapes import fill_polygon
+from tellapart.data.mask_shapes import check_points, fill_polygon
 from tellapart.data.mask_targets import MaskFile, Painting
 from tellapart.errors import PictureError
 
@@ -118,7 +118,9 @@ def _filled(shape: Mapping[str, Any], size: Size) -> tuple[NDArray[np.bool_], tu
 def _points(found: object) -> NDArray[np.float64]:
     if not isinstance(found, list) or not all(isinstance(one, list) and len(one) == 2 for one in found):
         raise PictureError("a shape whose points are no pairs of numbers")
-    return np.array([[number(one[0]), number(one[1])] for one in found], dtype=np.float64).reshape(-1, 2)
+    points = np.array([[number(one[0]), number(one[1])] for one in found], dtype=np.float64).reshape(-1, 2)
+    check_points(points)
+    return points
 
 
 def _pasted(text: object, points: NDArray[np.float64], size: Size) -> tuple[NDArray[np.bool_], tuple[int, int]]:
@@ -127,10 +129,10 @@ def _pasted(text: object, points: NDArray[np.float64], size: Size) -> tuple[NDAr
         data = base64.b64decode(text if isinstance(text, str) else "", validate=True)
     except (ValueError, binascii.Error):
         data = b""
-    if len(points) != 2 or not data or not np.isfinite(points).all():
+    if len(points) != 2 or not data:
         raise PictureError("a mask in the JSON that is no PNG in base64 with two corners")
     found = read_values(data)
     inside = np.array([value != 0 for value in found.values])[found.indices]
-    left, top = (int(np.clip(edge, -1e6, 1e6)) for edge in points.min(axis=0))
+    left, top = (int(edge) for edge in points.min(axis=0))
     inside = inside[max(0, -top) : max(0, size[1] - top), max(0, -left) : max(0, size[0] - left)]
     return inside, (max(0, left), max(0, top))

@@ -5,6 +5,7 @@ Columns: path, mask[, split][, group]; masks are found as pictures are, from the
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import replace
 
@@ -57,4 +58,6 @@ def list_masks(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Lis
         task="segmentation",
         notes=() if options.task is not None else (said,),
     )
-    return replace(listing, told_values=told_values(options))
+    root = cells.locator.root
+    beside = [os.path.join(root, name) for name in os.listdir(root)] if os.path.isdir(root) else []
+    return replace(listing, told_values=told_values(options, beside, root))

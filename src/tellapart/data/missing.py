@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -37,12 +38,32 @@ def _hint(locator: Locator, cell: str) -> str:
             " These are whole paths, such as another machine has them, to which --root adds nothing: write them as they are here, "
             "or keep of each what follows the pictures' folder."
         )
+    if near := _written_otherwise(locator, cell):
+        return near
     for root in _roots(locator.root):
         for extension in ("", *_EXTENSIONS):
             if (root, extension) != (locator.root, "") and is_file(os.path.join(root, cell + extension)):
                 told = [f"--root {os.path.normpath(root)!r}"] if root != locator.root else []
                 return f" Did you mean {' '.join([*told, *([f'--extension {extension}'] if extension else [])])}?"
     return " Give another with --root."
+
+
+def _written_otherwise(locator: Locator, cell: str) -> str:
+    """The file that is there under nearly the same name, in words; "" where there is none."""
+    plain = urllib.parse.unquote(cell.strip("'\"").removeprefix("file://"))
+    if plain != cell and locator.find(plain):
+        return f" There is {plain!r}: write the paths so, without quotes, file:// and %2F."
+    folder = locator.root
+    for part in cell.replace("\\", "/").split("/"):
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        same = [name for name in names if name.casefold() == part.casefold()]
+        stem, extension = os.path.splitext(part)
+        same = same or [name for name in names if extension and os.path.splitext(name)[0] == stem]
+        if not same:
+            return ""
+        folder = os.path.join(folder, part if part in same else same[0])
+    found = os.path.relpath(folder, locator.root)
+    return f" There is {found!r}: write the paths as the files are called." if is_file(folder) else ""
 
 
 def _roots(root: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tellapart.data.cells import Cells, named_rows
 from tellapart.data.columns import NOT_READ
 from tellapart.data.examples import Listing
-from tellapart.data.set_cells import SEPARATOR
+from tellapart.data.set_cells import SEPARATOR, split_names
 from tellapart.data.table import TableRow, columns_of, make_listing, rows_with
 from tellapart.data.targets import ClassNames
 from tellapart.errors import DataError
@@ -27,7 +27,10 @@ _TRUTH: Mapping[str, bool | None] = {
     "": None,  # not known
 }
 _RESERVED = ("path", "split", "group")
-_OTHER_SEPARATORS = (";", ",")  # what a cell of a table without the usual one may have instead
+# What a cell of a table without the usual one may have instead; what is often part of a name ("hot dog", "n/a") only where every
+# word is one of other cells, too.
+_OTHER_SEPARATORS = (";", ",", "\u3001", "\uff0c", "\uff1b")
+_IN_NAMES_TOO = (" ", "/", "+", "&")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,12 +198,13 @@ def _doubts(rows: Sequence[TableRow]) -> Iterator[tuple[str, TableRow]]:
     """Separators that may be meant, each with a row."""
     for separator in _OTHER_SEPARATORS:
         yield from ((separator, row) for row in rows if separator in row.label)
-    # A space is often part of a name ("hot dog"); it is doubtful where every word of a cell is a word of other cells, too.
-    cells_with = Counter(word for cell in {row.label for row in rows} for word in set(cell.split()))
-    for row in rows:
-        words = row.label.split()
-        if len(words) > 1 and all(cells_with[word] > 1 for word in words):
-            yield " ", row
+    for separator in _IN_NAMES_TOO:
+        words = {row.label: split_names(row.label, separator) for row in rows}
+        cells_with = Counter(word for found in words.values() for word in set(found))
+        for row in rows:
+            found = words[row.label]
+            if len(found) > 1 and all(word and cells_with[word] > 1 for word in found):
+                yield separator, row
 
 
 def _notes(path: Path, rows: Sequence[TableRow], found: str, single: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Class names that are nearly the same. In: names, Listing. Out: groups, a Listing with them joined. Next: audit.py.
 
-Cat and cat, "disc " and "disc", full-width and plain letters, names with an invisible character, 0.0 and 0.
+Cat and cat, "disc " and "disc", hot-dog and hot_dog, full-width and plain letters, names with an invisible character or a letter of
+another script that looks the same, 0.0 and 0, 007 and 7.
 """
 
 from __future__ import annotations
@@ -13,17 +14,31 @@ from dataclasses import replace
 
 from tellapart.data.examples import Listing, known_classes
 
-_WHOLE = re.compile(r"([+-]?\d+)\.0+")
+_WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0+)?")
+_JOINT = re.compile(r"(?<=\w)[\s_\-\u2010-\u2015]+(?=\w)")  # what stands between two words
+_SELECTORS = re.compile("[\ufe00-\ufe0f]")  # how an emoji is drawn
+# Cyrillic letters that look like Latin ones: between Latin ones they were typed by mistake.
+_LOOK_ALIKES = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458", "aeopcyxisj"
+) | str.maketrans("\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406", "ABEKMHOPCTYXI")
 _NO_VALUE = frozenset(("nan", "none", "null", "n/a", "na", "#n/a", "<na>", "nat", "undefined", "missing"))
 
 
 def folded(name: str) -> str:
-    """What names that are nearly the same have in common: compatible forms, case, blanks and invisible characters apart."""
+    """What names that are nearly the same have in common: compatible forms, case, blanks, hyphens and what is not seen apart."""
     text = unicodedata.normalize("NFKC", name)
-    visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
-    plain = " ".join(visible.casefold().split())
+    visible = "".join(character for character in _SELECTORS.sub("", text) if unicodedata.category(character) != "Cf")
+    if _is_of_two_scripts(visible):
+        visible = visible.translate(_LOOK_ALIKES)
+    small = visible.casefold().replace("i\u0307", "i")  # the Turkish large I with its dot
+    plain = _JOINT.sub(" ", small.strip())
     whole = _WHOLE.fullmatch(plain)
-    return whole[1] if whole else plain
+    return whole[1] + whole[2] if whole else plain
+
+
+def _is_of_two_scripts(name: str) -> bool:
+    scripts = {unicodedata.name(letter, "").split(" ")[0] for letter in name if letter.isalpha()}
+    return not name.isascii() and {"LATIN", "CYRILLIC"} <= scripts
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
@@ -42,8 +57,8 @@ def name_warnings(classes: Iterable[str]) -> Iterator[str]:
         first = "; ".join(" and ".join(map(shown, group)) for group in groups[:3])
         more = f" and {len(groups) - 3:,} more groups" if len(groups) > 3 else ""
         yield (
-            f"class names that are nearly the same: {first}{more}. They differ only in case, blanks or how a character is stored; "
-            "--merge-names makes one class of each group."
+            f"class names that are nearly the same: {first}{more}. They differ only in case, blanks, hyphens, zeros or how a "
+            "character is stored; --merge-names makes one class of each group."
         )
     empty = [name for name in listed if folded(name) in _NO_VALUE]
     if empty:
@@ -57,7 +72,8 @@ def name_warnings(classes: Iterable[str]) -> Iterator[str]:
 
 def shown(name: str) -> str:
     """A name between quotes, with what cannot be seen, or looks like something else, as its number."""
-    return ascii(name) if unicodedata.normalize("NFKC", name) != name or not name.isprintable() else repr(name)
+    odd = unicodedata.normalize("NFKC", name) != name or not name.isprintable() or _SELECTORS.search(name)
+    return ascii(name) if odd or _is_of_two_scripts(name) else repr(name)
 
 
 def merge_names(listing: Listing) -> Listing:

@@ -84,7 +84,7 @@ def oddity_warnings(odd: Oddities, short: Callable[[Path], str], *, cropped: boo
         yield (
             f"{100 * odd.elongated:.0f} % of the pictures are longer than 3:2; cropped to the middle, {100 * odd.unseen:.0f} % of "
             "such a picture is not seen. Where what matters may be at the ends, train with --set network.fit=squash or pad; "
-            "--strategy auto tries both."
+            "--strategy auto tries crop and squash."
         )
     if odd.broken_profiles:
         yield (

@@ -16,6 +16,7 @@ from tellapart.bundle import TaskName
 from tellapart.data.cells import Cells
 from tellapart.data.conflicts import LabelConflict
 from tellapart.data.examples import Entry, Inspection, Listing, ReadOptions
+from tellapart.data.inspection import Memory
 from tellapart.data.other_tasks import OtherTask
 from tellapart.data.table import TableRow
 from tellapart.data.targets import Target
@@ -41,6 +42,9 @@ class AuditWords:
     several: str  # labels
     contradiction: str  # two copies of a picture of which one must be wrong; {} is exactly or nearly
     between: str = ", "  # two of them
+    lone_class: str = (
+        "Add pictures of another class, in a folder (or with a label) of their own."  # what helps one alone
+    )
     rare_class: str = "."  # what helps a class of few pictures beside adding some
 
 
@@ -65,7 +69,31 @@ class FindConflicts(Protocol):
         ...
 
 
-def as_listed(listing: Listing, inspections: Sequence[Inspection]) -> tuple[Listing, list[Inspection]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """With what the targets' own files are opened."""
+
+    workers: int | None = None  # threads; None: one a core
+    remembered: Memory | None = None  # what was learnt of them before
+    advance: Callable[[int], object] = int  # hears how many more are done
+
+
+ALONE = Opening()
+
+
+class SettleTargets(Protocol):
+    """The targets in the pixels of pictures that were opened, and the inspections of those that stay."""
+
+    def __call__(
+        self, listing: Listing, inspections: Sequence[Inspection], opening: Opening = ALONE
+    ) -> tuple[Listing, list[Inspection]]:
+        """`inspections` in the order of the entries. Raises: DataError."""
+        ...
+
+
+def as_listed(
+    listing: Listing, inspections: Sequence[Inspection], opening: Opening = ALONE
+) -> tuple[Listing, list[Inspection]]:
     """Both as they are: what is known of a whole picture is known before it is opened."""
     return listing, list(inspections)
 
@@ -92,8 +120,8 @@ class TaskReader:
     # None: such a data set is a table, or folders of classes.
     folder: Callable[[Path, ReadOptions, OtherTask | None], Listing] | None = None
     separated: bool = False  # several names stand in one cell, which --label-separator cuts
-    # The targets in the pixels of pictures that were opened, and the inspections of those that stay.
-    settle: Callable[[Listing, Sequence[Inspection]], tuple[Listing, list[Inspection]]] = as_listed
+    settle: SettleTargets = as_listed
+    own_files: str = ""  # how their files are called that are opened meanwhile; "": they have none
     conflicts: FindConflicts
     # Of the listing, its inspections and the group of each entry.
     count: Callable[[Listing, Sequence[Inspection], Sequence[str]], OwnCounts | None] = nothing_more

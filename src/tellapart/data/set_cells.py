@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-SEPARATOR = "|"  # between the names of a set
+from typing import Literal, TypeAlias, get_args
+
+# What may stand between the names of a set; the last three are the Chinese and Japanese ones.
+Separator: TypeAlias = Literal["|", ";", ",", " ", "/", "+", "&", "\u3001", "\uff0c", "\uff1b"]
+SEPARATORS: tuple[Separator, ...] = get_args(Separator)
+SEPARATOR = "|"  # the usual one
 _ESCAPE = "\\"  # before a separator or a backslash that belongs to a name, and before a name's own "?" at its front
 UNKNOWN = "?"  # before a class of which nothing is known
 

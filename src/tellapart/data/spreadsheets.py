@@ -7,6 +7,7 @@ of XML may unpack to is limited, and formulas count as the value that was saved 
 from __future__ import annotations
 
 import datetime
+import itertools
 import warnings
 import zipfile
 from collections import Counter
@@ -35,7 +36,7 @@ def open_sheet(path: Path, ignored: Counter[str]) -> Cells:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
             try:
                 names = book.sheetnames
-                rows = list(_rows(path, book.worksheets[0]))
+                rows = list(itertools.dropwhile(_is_blank, _rows(path, book.worksheets[0])))
             finally:
                 book.close()
     except (DataError, MemoryError):
@@ -73,6 +74,10 @@ def _rows(path: Path, sheet: Any) -> Iterator[tuple[int, list[str]]]:
             what = f"more than {MAX_COLUMNS:,} columns" if len(cells) > MAX_COLUMNS else f"more than {MAX_ROWS:,} rows"
             raise DataError(f"the table {str(path)!r} has {what}. Save it as CSV (UTF-8).")
         yield number, cells
+
+
+def _is_blank(row: tuple[int, list[str]]) -> bool:
+    return not row[1]
 
 
 def _text(value: object) -> str:

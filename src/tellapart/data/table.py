@@ -115,6 +115,7 @@ def _lacks(cells: Cells, required: Sequence[str], missing: Sequence[str]) -> Dat
         if pixels is not None
         else ""
     )
+    more += "".join(f" {note}" for note in cells.opened)
     return DataError(
         f"the table {str(cells.path)!r} lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
         f"its first row has {found}. Its first row must name the columns: {','.join(required)} and, if wanted, split and group. "

@@ -55,14 +55,34 @@ def find_unlike(
     seed: int,
 ) -> Unlike:
     """Calibrate and measure a fitted novelty on embeddings [V, D] and [N, D]; `coverage` is in (0, 1), `groups` [N] of the test."""
-    threshold = conformal_quantile(novelty.score(validation), coverage)
+    return unlike_by(
+        novelty,
+        novelty.score(validation),
+        novelty.score(test),
+        coverage=coverage,
+        groups=groups,
+        seed=seed,
+    )
+
+
+def unlike_by(
+    novelty: Novelty,
+    validation: NDArray[np.floating],
+    test: NDArray[np.floating],
+    *,
+    coverage: float,
+    groups: NDArray[np.integer],
+    seed: int,
+) -> Unlike:
+    """The same by how novel pictures are, [V] and [N], where that is not the score of one embedding."""
+    threshold = conformal_quantile(validation, coverage)
     return Unlike(
         novelty=novelty,
         threshold=threshold,
         coverage=coverage,
         calibrated_on=len(validation),
         measured=measure_known(
-            novelty.score(test),
+            test,
             threshold,
             coverage=coverage,
             calibrated_on=len(validation),

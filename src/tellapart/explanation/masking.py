@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.answers.answering import Placement
 from tellapart.answers.boxes import overlaps
 from tellapart.runtime import BATCH
 
@@ -28,6 +29,7 @@ _SHOWN = 0.5  # share of the cells of a mask that show the picture
 _LEAST_CELLS, _MOST_CELLS = 5, 16  # a side; the paper's 16 for small things
 _CELLS_A_BOX = 2.0  # a side of the box
 _TOGETHER = 8  # batches at a time: memory stays flat, and all cores work
+_MOST_VALUES = 64 * 320 * 320 * 3  # of pictures at a time, 4 bytes each: fewer of large ones
 _TOO_FAINT = 1e-6  # heat that is nothing but rounding
 
 
@@ -37,6 +39,19 @@ class BoxTarget:
 
     sides: tuple[float, float, float, float]  # left, top, right, bottom as shares of the input's side
     label: int  # number of its class
+
+    @classmethod
+    def of_source(cls, sides: tuple[float, float, float, float], place: Placement, label: int) -> BoxTarget:
+        """The box with these sides in pixels of the source: the inverse of `Placement.to_source`."""
+        across, down = place.right - place.left, place.bottom - place.top
+        left, top, right, bottom = sides
+        shares = (
+            (left - place.left) / across,
+            (top - place.top) / down,
+            (right - place.left) / across,
+            (bottom - place.top) / down,
+        )
+        return cls(sides=shares, label=label)
 
     @property
     def cells(self) -> int:
@@ -54,10 +69,12 @@ def masked_heat(
     background: NDArray[np.uint8],
     masks: int = MASKS,
     seed: int = 0,
+    enough: Callable[[], bool] = lambda: False,
 ) -> NDArray[np.float32]:
     """How much surer the box is found where a place of the picture uint8 [S, S, 3] is seen than where not: [S, S] in [0, 1].
 
-    What a mask hides has the colour `background`, uint8 [3]. All 0 where nothing makes a difference.
+    What a mask hides has the colour `background`, uint8 [3]. All 0 where nothing makes a difference. Fewer masks than `masks` are
+    tried where `enough` says so after some; their heat is coarser.
     """
     side = len(image)
     shown_sum, hidden_sum = np.zeros((side, side)), np.zeros((side, side))
@@ -65,7 +82,8 @@ def masked_heat(
     plain = np.broadcast_to(background, image.shape).astype(np.float32)
     picture = image.astype(np.float32)
     drawn = random_masks(masks, side, target.cells, seed=seed)
-    while part := list(itertools.islice(drawn, _TOGETHER * BATCH)):
+    together = max(BATCH, min(_TOGETHER * BATCH, _MOST_VALUES // image.size))
+    while part := list(itertools.islice(drawn, together)):
         seen = np.stack(part)
         mixed = np.rint(plain + seen[..., None] * (picture - plain)).astype(np.uint8)
         weights = found_again(find(mixed), target).astype(np.float64)
@@ -73,6 +91,8 @@ def masked_heat(
         hidden_sum += np.tensordot(weights, 1 - seen, axes=1)
         shown_weight += seen.sum(axis=0)
         hidden_weight += (1 - seen).sum(axis=0)
+        if enough():
+            break
     heat = shown_sum / np.maximum(shown_weight, 1e-9) - hidden_sum / np.maximum(hidden_weight, 1e-9)
     most = float(heat.max())
     if most <= _TOO_FAINT:

@@ -26,6 +26,7 @@ from typing import Any
 
 from tellapart import errors
 from tellapart.errors import BackboneError
+from tellapart.features.superseded import superseded
 from tellapart.models.assembling import assemble
 from tellapart.models.catalog import BACKBONES, EmbeddedWeights
 from tellapart.models.kept_graph import GRAPHS, graph_file
@@ -81,7 +82,7 @@ class PendingBackbone:
         self._temporary: Path | None = None
         self._cancelled = False
         self._error: Exception | None = None
-        self.remark = ""  # once it is there: why it took longer than it should, and what to do; mostly empty
+        self.remark = ""  # once it is there: why it took longer than it should, or other work will; mostly empty
         if self._ready is None:
             self._start(kept)
 
@@ -172,6 +173,7 @@ class PendingBackbone:
             raise BackboneError(
                 f"the export of {self._name} left no usable file in {self._folder}. Run the command again."
             )
+        self.remark = self.remark or superseded(self._folder, _RECORD)
         return ready
 
 

@@ -14,7 +14,7 @@ from tellapart.data.examples import PictureFile
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.corrected import FEWEST, KNOWN, correct
-from tellapart.features.engine import SHIPPED, CpuEngine, open_engine
+from tellapart.features.engine import SHIPPED, CpuEngine, EngineChoice, open_engine, settle_engine
 from tellapart.features.extract import Features, extract
 from tellapart.features.squares import Squares
 from tellapart.reporter import Reporter
@@ -53,7 +53,7 @@ def embed_dataset(
     cache: Cache,
     reporter: Reporter,
     *,
-    engine: CpuEngine = SHIPPED,
+    engine: EngineChoice = SHIPPED,
     squares: Squares | None = None,
 ) -> tuple[Dataset, Embedded]:
     """Every picture's embedding, and the data set without those that none could be had of.
@@ -73,7 +73,8 @@ def embed_dataset(
         asked = [dataset.pictures[row] for row in rows]
         features = embed_pictures(asked, backbone, where, cache, reporter, engine=by, squares=squares)
         used = used or features.engine
-        if where == device and features.computed:
+        # What plans a training by it goes through the shipped engine: another's pace would promise too much.
+        if where == device and (where != "cpu" or by == SHIPPED) and features.computed:
             pace = pace or (time.monotonic() - began) / features.computed
         vectors[rows] = features.vectors
         problems.update((int(rows[place]), problem) for place, problem in features.problems.items())
@@ -122,10 +123,11 @@ def embed_some(
 
 
 def _shares(
-    dataset: Dataset, device: str, engine: CpuEngine, reporter: Reporter
+    dataset: Dataset, device: str, asked: EngineChoice, reporter: Reporter
 ) -> list[tuple[NDArray[np.int64], str, CpuEngine]]:
     """Rows of the data set, the device that embeds them, and what does where that is a CPU; each row once, no share empty."""
-    if device == "cpu" and engine == _ROUGH and len(dataset.rows["train"]) < FEWEST:
+    engine = settle_engine(asked, len(dataset.rows["train"])) if device == "cpu" else SHIPPED
+    if engine == _ROUGH and len(dataset.rows["train"]) < FEWEST:
         reporter.say(
             f"{len(dataset.rows['train']):,} training pictures are fewer than {FEWEST:,}: bfloat16 would save nothing, and ONNX "
             "Runtime computes the embeddings, in float32."

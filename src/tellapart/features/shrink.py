@@ -168,7 +168,7 @@ def shrink(
 
 def _fitted(preprocessing: Preprocessing) -> tuple[object, ...]:
     """What else the squares depend on; nothing where all is as it has always been. Padding has the network's mean colour."""
-    beside = {"size", "crop", "interpolation", "std"} | (set() if preprocessing.fit == "pad" else {"mean"})
+    beside = {"size", "crop", "interpolation", "std"} | (set() if preprocessing.fit in ("pad", "tile") else {"mean"})
     return tuple((name, value) for name, value in sorted(preprocessing.identity().items()) if name not in beside)
 
 

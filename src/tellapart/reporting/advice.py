@@ -31,18 +31,22 @@ def advise(
     leaks: int,
     two_labels: int,
     unreadable: int,
+    by_files: float | None,
     fitted: tuple[float, float] | None,
 ) -> list[Said]:
     """At most six pieces of advice.
 
     `n_pictures` are those whose labels were looked at, `classes` all classes, `pairs` the most often confused ones, most
-    frequent first; `fitted` is the accuracy on training and on validation pictures of a trained network.
+    frequent first; `by_files` is the balanced accuracy by facts of the files alone, where that beats chance; `fitted` is the
+    accuracy on training and on validation pictures of a trained network.
     """
     found: list[Said] = []
     if leaks:
         found.append(("next_leaks", {"n": leaks}))
     if two_labels:
         found.append(("next_two_labels", {"n": two_labels}))
+    if by_files is not None:
+        found.append(("next_shortcut", {"share": by_files}))
     found += about_labels(accuracy, wrong_labels, n_pictures)
     found += about_size(accuracy, n_test, [(row.name, row.test) for row in classes])
     if accuracy.value < TRUSTED:

@@ -116,8 +116,12 @@ class OpenRun:
         examples = read_examples(path, KINDS[self.manifest.task])
         if self._pictures is None:
             return examples
-        moved = find_moved([one.path for one in examples], self.recipe.get("data"), self._pictures)
-        return [replace(one, path=Path(moved.get(str(one.path), one.path))) for one in examples]
+        paths = dict.fromkeys(path for one in examples for path in (one.path, *one.target.files))
+        moved = find_moved(list(paths), self.recipe.get("data"), self._pictures)
+        return [
+            replace(one, path=Path(moved.get(str(one.path), one.path)), target=one.target.elsewhere(moved))
+            for one in examples
+        ]
 
     @cached_property
     def _moved(self) -> dict[str, str]:

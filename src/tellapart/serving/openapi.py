@@ -44,8 +44,14 @@ _QUERY = [
     {
         "name": "explain",
         "in": "query",
-        "description": "Add a heatmap.",
+        "description": "Add a heatmap: of the most probable class, or of one box. A picture without such a box has none.",
         "schema": {"type": "boolean", "default": False},
+    },
+    {
+        "name": "box",
+        "in": "query",
+        "description": "With `explain`, of a model that finds boxes: which of the boxes that are answered, the most certain first.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 99999, "default": 1},
     },
     {
         "name": "min_score",

@@ -51,8 +51,9 @@ class Version:
 
     @property
     def explainable(self) -> bool:
-        """Whether a heatmap can be drawn: of what is said of a picture as a whole."""
-        return "probabilities" in self.model.session.outputs and not self.answering.local
+        """Whether a heatmap can be drawn: of what is said of a picture as a whole, or of a box."""
+        outputs = self.model.session.outputs
+        return "boxes" in outputs or ("probabilities" in outputs and not self.answering.local)
 
     @property
     def tiled(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -19,7 +19,7 @@ from tellapart.serving.described import get_version
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded
 from tellapart.serving.refusals import NotAllowed, Overloaded, Refusal, Stopping, TooLarge
-from tellapart.serving.service import Reply, Service, told_aside
+from tellapart.serving.service import Reply, Service, ToExplain, told_aside
 from tellapart.serving.written import read_pictures
 
 MOST_NEIGHBOURS = 50
@@ -66,8 +66,8 @@ class _PlainEndpoints:
     async def _predict(self, request: Request, *, explain: bool) -> Response:
         query = request.query_params
         version = choose_version(self._service, query.get("model", ""), query.get("version", ""))
-        top, neighbours, least = _top(request), _neighbours(request), _least(request)
-        _check_able(version, least=least, explain=explain)
+        top, neighbours, least, box = _top(request), _neighbours(request), _least(request), _box(request)
+        _check_able(version, least=least, box=box, explain=explain)
         told = _told(version, outlined=_flag(request, "polygons"))
         if neighbours and version.gallery is None:
             raise NotAllowed(
@@ -95,7 +95,8 @@ class _PlainEndpoints:
         if neighbours:
             await asyncio.to_thread(_add_neighbours, reply, rows, neighbours)
         if explain:
-            await self._add_heatmaps(version, answers, rows, files)
+            shown = [_shown(version, answer, row, box or 1) for answer, row in zip(answers, rows, strict=True)]
+            await self._add_heatmaps(version, shown, rows, files)
         failed = all(reply.errors)
         body: dict[str, Any] = {"model": version.name, "version": version.number, "predictions": rows}
         if failed:
@@ -115,17 +116,29 @@ class _PlainEndpoints:
         return SafeJSON({"status": "ready"})
 
     async def _add_heatmaps(
-        self, version: Version, answers: Sequence[Any], rows: list[dict[str, Any]], files: list[File]
+        self, version: Version, shown: list[ToExplain | None], rows: list[dict[str, Any]], files: list[File]
     ) -> None:
         explain = self._service.explain
         if explain is None:
             return
         async with self._explaining:
-            for answer, row, file in zip(answers, rows, files, strict=True):
-                if not answer.error:
-                    target = version.answering.shown_class(answer)
-                    png = await asyncio.to_thread(explain, version, file.data, target)
+            for one, row, file in zip(shown, rows, files, strict=True):
+                if one is not None:
+                    png = await asyncio.to_thread(explain, version, file.data, one)
                     row["heatmap"] = _data_address("image/png", png)
+
+
+def _shown(version: Version, answer: Any, row: Mapping[str, Any], box: int) -> ToExplain | None:
+    """What a heatmap is of; None where the picture could not be read, or has no such box."""
+    if answer.error:
+        return None
+    if "boxes" not in row:
+        return ToExplain(label=version.answering.shown_class(answer))
+    if box > len(row["boxes"]):
+        return None
+    one = row["boxes"][box - 1]
+    sides = (one["left"], one["top"], one["right"], one["bottom"])
+    return ToExplain(label=version.classes.index(one["label"]), sides=sides, score=one["score"])
 
 
 def _add_neighbours(reply: Reply, rows: list[dict[str, Any]], count: int) -> None:
@@ -231,7 +244,16 @@ def _least(request: Request) -> float | None:
     return float(text)
 
 
-def _check_able(version: Version, *, least: float | None, explain: bool) -> None:
+def _box(request: Request) -> int | None:
+    text = request.query_params.get("box")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text)):
+        raise Refusal(f"box is {text[:20]!r}; it must be a whole number from 1, the most certain box, to 99,999.")
+    return int(text)
+
+
+def _check_able(version: Version, *, least: float | None, box: int | None, explain: bool) -> None:
     """Raises: NotAllowed for what such a model cannot tell."""
     if least is not None and not version.answering.graded:
         raise NotAllowed(
@@ -239,9 +261,15 @@ def _check_able(version: Version, *, least: float | None, explain: bool) -> None
         )
     if explain and not version.explainable:
         raise NotAllowed(
-            f"model {version.name!r} says where in a picture things are; heatmaps are drawn for what a model says of a picture "
-            "as a whole. Ask without `explain`; for one box, `tellapart explain MODEL PICTURE --box N` draws one."
+            f"model {version.name!r} gives neither classes of whole pictures nor boxes, of which heatmaps are drawn. Ask without "
+            "`explain`."
         )
+    if box is not None and "boxes" not in version.model.session.outputs:
+        raise NotAllowed(
+            f"model {version.name!r} finds no boxes; `box` says of which of them a heatmap is. Ask without `box`."
+        )
+    if box is not None and not explain:
+        raise Refusal(f"box is {box}, which says of which box a heatmap is, and none is asked for. Add `explain=true`.")
 
 
 def _flag(request: Request, name: str) -> bool:

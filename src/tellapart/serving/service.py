@@ -19,7 +19,17 @@ from tellapart.serving.pictures import Picture
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.repository import Repository
 
-Explain = Callable[[Version, bytes, int], bytes]  # a version, a picture file, a class -> a heatmap over it as PNG
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToExplain:
+    """What a heatmap is of: what is said of a whole picture, or one box in it."""
+
+    label: int  # number of the class
+    sides: tuple[float, float, float, float] | None = None  # of the box, in pixels of the upright picture
+    score: float | None = None  # of the box, in [0, 1]
+
+
+Explain = Callable[[Version, bytes, ToExplain], bytes]  # a version, a picture file -> a heatmap over it as PNG
 
 
 # Compared by identity: == on arrays gives an array.

@@ -13,6 +13,7 @@ _TABLES: Mapping[str, tuple[str, str]] = {
     "unfreeze": ("finetune", "unfreeze"),
     "views": ("finetune", "views"),
     "network": ("network", "name"),
+    "tiles": ("network", "fit"),
     "epochs": ("loop", "epochs"),
     "batch_size": ("loop", "batch_size"),
     "learning_rate": ("loop", "learning_rate"),
@@ -28,6 +29,8 @@ def tables(flags: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     """
     given: dict[str, Any] = {}
     for name, value in flags.items():
+        if name == "tiles":
+            value = "tile" if value else None
         if value is not None:
             table, key = _TABLES.get(name, (None, name))
             given = merge(given, {table: {key: value}} if table else {key: value})

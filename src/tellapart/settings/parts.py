@@ -75,7 +75,12 @@ class NetworkSettings(Part):
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
     # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
     # cross-validation prefers where --strategy auto meets many elongated ones.
+    # tile: cut into overlapping tiles of that size, for large pictures with small things; --tiles.
     fit: Literal["crop", "pad", "squash", "tile"] | None = None
+    overlap: int | None = Field(
+        None, ge=0, le=2048
+    )  # pixels of the input that neighbouring tiles share; None: a quarter
+    scale: float | None = Field(None, gt=0, le=8)  # pixels of the input for one of the picture, in tiles; None: 1
     channels: Literal[1, 3] = 3  # 1: pictures are turned grey
     blocks: tuple[BlockSettings, ...] = ()
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier

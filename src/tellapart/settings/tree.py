@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from tellapart.bundle import TaskName
 from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
+from tellapart.data.set_cells import Separator
 from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.settings.mirror import Part
 from tellapart.settings.parts import AugmentSettings, NetworkSettings, ReadingSettings
@@ -94,7 +95,7 @@ class TrainSettings(Part):
 
     data: str = Field(min_length=1)  # a folder of class folders, or a CSV; in older recipes `pictures`
     task: TaskName | None = None  # None: found from the data
-    label_separator: Literal["|", ";", ",", " "] | None = None  # between the labels of one cell; None: |
+    label_separator: Separator | None = None  # between the labels of one cell; None: |
     labels: str | None = Field(None, min_length=1)  # a CSV with path,label that corrects labels
     out: str = "runs"  # the folder that run folders are made in
     strategy: Strategy = "auto"
@@ -135,11 +136,21 @@ class TrainSettings(Part):
 
     @model_validator(mode="after")
     def _only_a_crop_has_a_share(self) -> TrainSettings:
-        if self.network.crop is not None and self.network.fit in ("pad", "squash"):
+        if self.network.crop is not None and self.network.fit in ("pad", "squash", "tile"):
             raise ValueError(
                 f"network.crop is {self.network.crop}, but network.fit {self.network.fit} shows the whole picture. Leave one of "
                 "them out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_tiles_overlap(self) -> TrainSettings:
+        for name in ("overlap", "scale"):
+            value = getattr(self.network, name)
+            if value is not None and self.network.fit != "tile":
+                raise ValueError(
+                    f"network.{name} is {value:g}, which is of tiles, and pictures are not cut. Give --tiles, or leave it out"
+                )
         return self
 
     @model_validator(mode="after")

@@ -15,8 +15,15 @@ _MOST_ACCENTED = 0.4  # of a Latin name's letters: more are halves of letters of
 _LOOKED_AT = 2_000  # names
 # The rows of two-byte sets that hold the usual characters: GB 2312 level 1, Big5 level 1, KS X 1001 Hangul.
 _ROWS: Mapping[str, tuple[int, int]] = {"gb18030": (0xB0, 0xD7), "big5": (0xA4, 0xC6), "cp949": (0xB0, 0xC8)}
-_LATIN = ("cp437", "cp850", "cp1252")
-ENCODINGS = (*_ROWS, "cp932", *_LATIN)
+_LATIN = ("cp437", "cp850", "cp1252", "cp852", "cp857")
+# What packs on Windows writes the code page of DOS; the others are those of Windows itself.
+_SCRIPTS: Mapping[str, str] = {
+    **dict.fromkeys(("cp866", "cp1251"), "CYRILLIC"),
+    **dict.fromkeys(("cp737", "cp1253"), "GREEK"),
+    **dict.fromkeys(("cp862", "cp1255"), "HEBREW"),
+    "cp874": "THAI",
+}
+ENCODINGS = (*_ROWS, "cp932", *_LATIN, *_SCRIPTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,10 +45,12 @@ def find_naming(raws: Sequence[bytes]) -> Naming | None:
     if all(_read(raw, "utf-8") is not None for raw in odd):
         return None
     looked = odd[:_LOOKED_AT]
-    likely = {name: example for name in ENCODINGS if (example := _example(looked, name))}
-    # cp850 and cp437 agree in the letters that both have; the one that the zip format names goes first.
-    if "cp437" in likely:
-        likely.pop("cp850", None)
+    texts: dict[tuple[str | None, ...], str] = {}
+    for name in ENCODINGS:
+        # cp437, cp850 and cp852 agree in many letters; the one that the zip format names goes first.
+        if _is_usual_of(looked, name):
+            texts.setdefault(tuple(_read(raw, name) for raw in looked), name)
+    likely = {name: read[0] for read, name in texts.items() if read[0] is not None}
     if not likely:
         likely = {name: text for name in ENCODINGS if (text := _read(looked[0], name)) is not None}
     return Naming(encoding=next(iter(likely), "cp437"), likely=likely)
@@ -56,13 +65,13 @@ def readings(name: str) -> Iterator[bytes]:
             continue
 
 
-def _example(raws: Sequence[bytes], encoding: str) -> str:
-    """The first name as an encoding reads it, if it reads all and most of their letters are usual ones; else ""."""
+def _is_usual_of(raws: Sequence[bytes], encoding: str) -> bool:
+    """Whether an encoding reads all names, and most of their letters are usual ones."""
     usual = letters = plain = 0
     for raw in raws:
         text = _read(raw, encoding)
-        if text is None:
-            return ""
+        if text is None or _is_oddly_large(text):
+            return False
         beyond = [letter for letter in text if not letter.isascii()]
         letters += len(beyond)
         plain += sum(
@@ -73,13 +82,25 @@ def _example(raws: Sequence[bytes], encoding: str) -> str:
         )
         usual += sum(_is_usual(letter, encoding) for letter in beyond)
     if encoding in _LATIN and letters > _MOST_ACCENTED * (letters + plain):
-        return ""
-    return (_read(raws[0], encoding) or "") if usual >= _ENOUGH * letters else ""
+        return False
+    if encoding in _SCRIPTS and plain:
+        return False  # no word is half Cyrillic and half Latin
+    return usual >= _ENOUGH * letters
+
+
+def _is_oddly_large(text: str) -> bool:
+    """Whether a large letter beyond ASCII stands in a word with small ones, but not at its front: MŘller."""
+    return any(
+        not large.isascii() and large.isupper() and before.isalpha() and (before.islower() or after.islower())
+        for before, large, after in zip(text, text[1:], f"{text[2:]} ", strict=False)
+    )
 
 
 def _is_usual(letter: str, encoding: str) -> bool:
     if encoding in _LATIN:
         return unicodedata.category(letter) in ("Ll", "Lu") and "LATIN" in unicodedata.name(letter, "")
+    if encoding in _SCRIPTS:
+        return unicodedata.category(letter)[0] in "LM" and unicodedata.name(letter, "").startswith(_SCRIPTS[encoding])
     if encoding == "cp932":
         raw = letter.encode(encoding)
         return "぀" <= letter <= "ヿ" or (len(raw) == 2 and 0x88 <= raw[0] <= 0x97)

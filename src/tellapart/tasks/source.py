@@ -40,7 +40,7 @@ class MakeSource(Protocol):
         ...
 
 
-class PictureParts(UsableRows, Protocol):
+class PictureCrops(UsableRows, Protocol):
     """A source that gives parts of pictures, several rows a picture."""
 
     @property
@@ -49,12 +49,12 @@ class PictureParts(UsableRows, Protocol):
         ...
 
 
-class MakeParts(Protocol):
+class MakeCrops(Protocol):
     """How a task makes such a source; it opens the pictures itself."""
 
     def __call__(
         self, dataset: Dataset, split: Split, prepared: Prepared, *, augment: Augment | None, seed: int
-    ) -> PictureParts:
+    ) -> PictureCrops:
         """Parts of the pictures of `dataset.rows[split]`, for the network that is prepared; with an `augment` varied anew in
         every epoch, with None as they are, each pixel once.
         """

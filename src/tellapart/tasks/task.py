@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Manifest, TaskName
+from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
 from tellapart.tasks.foreign import refuse_foreign
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
     from tellapart.features.shrink import ShrunkPictures
     from tellapart.models.build import BuiltNetwork
     from tellapart.models.trainable import Trainable
+    from tellapart.preprocessing import Preprocessing
     from tellapart.reporter import Reporter
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
-    from tellapart.tasks.source import MakeParts, MakeSource, UsableRows
+    from tellapart.tasks.source import MakeCrops, MakeSource, UsableRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
     from tellapart.training.progress import Fitted
@@ -123,9 +126,17 @@ def _pictures_alone(
     return pictures_alone(dataset, split, pictures, augment=augment, seed=seed)
 
 
+def _wholes(settings: TrainSettings, dataset: Dataset, inputs: Preprocessing) -> None:
+    """The pictures themselves."""
+
+
 def _as_told(settings: TrainSettings) -> TrainSettings:
     """Raises: SettingsError for what only a task with a choice of networks on a backbone looks at."""
     refuse_foreign(settings)
+    if settings.network.fit == "tile":
+        raise SettingsError(
+            "pictures are to be cut into tiles, which is for pictures with boxes alone. Leave --tiles out."
+        )
     return settings
 
 
@@ -173,7 +184,11 @@ class Task:
     suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data
     build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
-    parts: MakeParts | None = None  # the same of a task that learns from parts of pictures as large as they are
+    crops: MakeCrops | None = (
+        None  # the same of a task that learns from squares of their own pixels, laid anew in every epoch
+    )
+    # What it reads where pictures are made ready so: parts of them, or None for the pictures themselves.
+    parts: Callable[[TrainSettings, Dataset, Preprocessing], CutPictures | None] = _wholes
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
     # A candidate is the task's own kind of evaluation/choosing.Candidate.
     validate: Callable[[Any, Dataset], Validated[Any]]

@@ -15,12 +15,11 @@ from tellapart.data.augmentation import Augmentation, describe, resolve
 from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
 from tellapart.decoding import Decoded
-from tellapart.deep_values import Span
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.models.classics import BLOCKS_SIZE, classic
-from tellapart.preprocessing import decode
+from tellapart.preprocessing import MAX_PIXELS, decode
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.sources.reading import read_bytes
@@ -89,6 +88,7 @@ def recipe_view(path: Path) -> tuple[dict[str, Any], View]:
         value_range=settings.span,
         crop=1.0 if scratch or fit != "crop" else network.crop or plain.crop,
         grey=network.channels == 1,
+        scale=network.scale or 1.0,
     )
     return settings.augment.model_dump(exclude_none=True), view
 
@@ -122,7 +122,7 @@ def write_sheet(
     listing = listing or read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)
-    sampled, unreadable = _sample(listing, rows, seed, view.value_range)
+    sampled, unreadable = _sample(listing, rows, seed, view)
     if view.value_range is None:
         _tell_deep(sampled, reporter)
     sampled = settled(listing, sampled)
@@ -190,7 +190,7 @@ def _tell_deep(sampled: list[tuple[Entry, Decoded]], reporter: Reporter) -> None
 
 
 def _sample(
-    listing: Listing, count: int, seed: int, span: Span | None
+    listing: Listing, count: int, seed: int, view: View
 ) -> tuple[list[tuple[Entry, Decoded]], list[tuple[Path, str]]]:
     """One readable picture of each class in turn, until there are enough; only of the train split where one is given."""
     entries = [entry for entry in listing.entries if entry.split in (None, "train")] or list(listing.entries)
@@ -199,7 +199,7 @@ def _sample(
     by_class: dict[str, list[Entry]] = {}
     for index in random.permutation(len(entries)).tolist():
         by_class.setdefault(entries[index].target.said, []).append(entries[index])
-    waiting = [_readable(members, unreadable, span) for members in by_class.values()]  # in random order
+    waiting = [_readable(members, unreadable, view) for members in by_class.values()]  # in random order
     found: list[tuple[Entry, Decoded]] = []
     while waiting and len(found) < count:
         readers = waiting[: count - len(found)]
@@ -210,12 +210,11 @@ def _sample(
     return sorted(found, key=lambda item: (item[0].target.said, item[0].path)), unreadable
 
 
-def _readable(
-    entries: list[Entry], unreadable: list[tuple[Path, str]], span: Span | None
-) -> Iterator[tuple[Entry, Decoded]]:
+def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]], view: View) -> Iterator[tuple[Entry, Decoded]]:
+    target = MAX_PIXELS if view.fit == "tile" else _LIMITS["size"][1]  # of what is cut nothing is read smaller
     for entry in entries:
         try:
-            yield entry, decode(_read(entry.path), target=_LIMITS["size"][1], span=span)
+            yield entry, decode(_read(entry.path), target=target, span=view.value_range)
         except PictureError as error:
             unreadable.append((entry.path, str(error)))
 

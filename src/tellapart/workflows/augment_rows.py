@@ -12,6 +12,7 @@ from PIL import Image
 
 from tellapart.data.augment import build_augmentation
 from tellapart.data.augmentation import Augmentation
+from tellapart.data.elastic import bend, draw_mesh
 from tellapart.data.examples import Entry, Inspection, Listing
 from tellapart.data.motion import into_square, motion_of, move_boxes
 from tellapart.data.readers import READERS
@@ -20,6 +21,7 @@ from tellapart.deep_values import Span
 from tellapart.drawing.boxes import DrawnBox, draw_boxes
 from tellapart.drawing.contact_sheet import SheetRow
 from tellapart.preprocessing import Fit, Preprocessing, prepare
+from tellapart.tiling import cut_part, part_around
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class View:
     value_range: Span | None = None  # of pictures of more than 8 bits; None: each by what its file says
     crop: float = 0.875  # share of a picture's shorter side
     grey: bool = False
+    scale: float = 1.0  # pixels of the input for one of the picture, in tiles
 
 
 def settled(listing: Listing, sampled: list[tuple[Entry, Decoded]]) -> list[tuple[Entry, Decoded]]:
@@ -58,7 +61,10 @@ def sheet_row(
     seed: tuple[int, int],
 ) -> SheetRow:
     """As it is, as validation sees it, and `columns` variants; boxes of `classes` are drawn as they move along."""
-    image = decoded.image
+    image, sides = decoded.image, _sides(entry)
+    if view.fit == "tile":
+        image, sides = _one_tile(image, sides, view)
+        decoded, view = replace(decoded, image=image, width=view.size, height=view.size), replace(view, fit="pad")
     validation = Preprocessing(size=view.size, crop=view.crop, fit=view.fit)
     side = max(view.size, math.floor(view.size / view.crop))
     if view.grey:
@@ -67,7 +73,6 @@ def sheet_row(
     source = prepare(image, whole)
     augment = build_augmentation(augmentation, size=view.size)
     boxes = entry.target.outlines
-    sides = np.array([[box.left, box.top, box.right, box.bottom] for box in boxes]).reshape(-1, 2, 2)
 
     def outlined(pixels: NDArray[np.uint8], given: NDArray[np.float64], kept: Sequence[int]) -> NDArray[np.uint8]:
         named = [boxes[number].label for number in kept]
@@ -75,6 +80,9 @@ def sheet_row(
 
     def variant(column: int) -> NDArray[np.uint8]:
         pixels, geometry = augment.vary(source, (*seed, column))
+        if augmentation.elastic:  # its mask would be bent with it; boxes never are
+            nothing = np.zeros(pixels.shape[:2], dtype=np.uint8)
+            pixels, _ = bend(pixels, nothing, draw_mesh((*seed, column), strength=augmentation.elastic))
         within = into_square(sides, width=decoded.width, height=decoded.height, preprocessing=whole)
         moved, kept = move_boxes(within.reshape(-1, 4), motion_of(geometry, side=side, size=view.size))
         return outlined(pixels, moved, kept.tolist())
@@ -90,6 +98,23 @@ def sheet_row(
         validation=outlined(prepare(image, validation), shown.reshape(-1, 4), every),
         variants=[variant(column) for column in range(columns)],
     )
+
+
+def _sides(entry: Entry) -> NDArray[np.float64]:
+    """The corners of what can be drawn on a picture, [n, 2, 2]."""
+    outlines = entry.target.outlines
+    return np.array([[box.left, box.top, box.right, box.bottom] for box in outlines], dtype=np.float64).reshape(
+        -1, 2, 2
+    )
+
+
+def _one_tile(image: Image.Image, sides: NDArray[np.float64], view: View) -> tuple[Image.Image, NDArray[np.float64]]:
+    """The tile of a picture around its first box, or of its middle, and the corners in pixels of that."""
+    inputs = Preprocessing(size=view.size, crop=1.0, fit="tile", scale=view.scale)
+    left, top, right, bottom = sides[0].ravel().tolist() if len(sides) else (0, 0, image.width, image.height)
+    part = part_around((left, top, right, bottom), image.width, image.height, inputs)
+    scale = view.size / (part.right - part.left), view.size / (part.bottom - part.top)
+    return Image.fromarray(cut_part(image, part, inputs)), (sides - (part.left, part.top)) * scale
 
 
 def _outlined(

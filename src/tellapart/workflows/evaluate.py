@@ -113,7 +113,7 @@ def evaluate(
         seen=None if seen is None else int(seen.sum()),
         metrics=measure(np.ones(len(read), dtype=np.bool_)),
         metrics_unseen=measure(~seen) if some_seen and seen is not None else None,
-        notes=(*examined.listing.notes, *_faults(examined, reporter)),
+        notes=(*examined.listing.notes, *_faults(examined, reporter), *_warned(answers, pictures, reporter)),
         renamed=named,
     )
 
@@ -220,6 +220,20 @@ def _faults(examined: Examined, reporter: Reporter) -> list[str]:
     for sentence in found:
         reporter.say(sentence)
     return found
+
+
+def _warned(answers: Sequence[Any], source: Path, reporter: Reporter) -> list[str]:
+    """What to know of how pictures were read, such as values beyond the model's range, in one sentence or none."""
+    warned = [answer for answer in answers if answer.warning]
+    if not warned:
+        return []
+    first = warned[0]
+    sentence = (
+        f"{counted(len(warned), 'picture')} {'was' if len(warned) == 1 else 'were'} read with a warning, such as "
+        f"{short_path(Path(first.path), source)}: {first.warning}. `tellapart predict` tells each."
+    )
+    reporter.say(sentence)
+    return [sentence]
 
 
 def _predict(

@@ -18,29 +18,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.answering import Placement
-from tellapart.answers.items import read_file
-from tellapart.answers.pictures import place as place_of
-from tellapart.answers.table import ANSWERINGS
 from tellapart.drawing.boxes import DrawnBox, Sides, draw_boxes
 from tellapart.drawing.explain_sheet import Panel, draw_explanation
 from tellapart.drawing.png import write_png
 from tellapart.errors import SettingsError
 from tellapart.explanation.faithfulness import chance, faithfulness
 from tellapart.explanation.files import Files
-from tellapart.explanation.laying import as_seen, onto
 from tellapart.explanation.masking import MASKS, BoxTarget, found_again, masked_heat
 from tellapart.explanation.overlay import overlay
-from tellapart.preprocessing import decode_for, prepare
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH, cores
 from tellapart.storage import own_folder, write_bytes
 from tellapart.workflows.explain_each import explain_each, paths_with_files
+from tellapart.workflows.explain_seen import Looked, SeenPart, look
 
 METHOD = "masks"
-_SIDE = 448  # pixels, of an overlay
 _NO_BETTER = "The heatmap does no better than chance here: do not rely on it."
 _FOOT = (
     "Deletion: how surely the box is found (its class's score times IoU), on average, while the hottest pixels are taken away; low "
@@ -105,22 +99,20 @@ def _check(methods: Sequence[str], layer: str | None) -> None:
 
 
 def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_name: str | None) -> Explained:
-    preprocessing = opened.preprocessing
-    decoded = decode_for(read_file(path), preprocessing, target=_SIDE)
-    image = prepare(decoded.image, preprocessing)
-    place = place_of(decoded.width, decoded.height, preprocessing)
-    told = _told(opened, image, place, class_name)
+    find = partial(_find, opened)
+    looked = look(opened, path, find)
+    told = _told(opened, looked, class_name)
     if box > len(told):
         return Explained(path=path, error=_no_such_box(len(told), box, class_name))
     chosen = told[box - 1]
-    target = BoxTarget(sides=_as_shares(chosen.sides, place), label=chosen.number)
+    seen = looked.around(chosen.sides)
+    target = BoxTarget.of_source(chosen.sides, seen.place, chosen.number)
     began = time.monotonic()
-    heat = masked_heat(image, target, find=lambda images: _find(opened, images), background=opened.background)
+    heat = masked_heat(seen.image, target, find=find, background=opened.background)
     seconds = time.monotonic() - began
-    large = as_seen(decoded.image, preprocessing, side=max(_SIDE, preprocessing.size))
-    others = [one for one in told if one is not chosen]
-    marked = [_drawn(one, place, large.shape, named=one is chosen) for one in (chosen, *others)]
-    laid = np.asarray(draw_boxes(overlay(large, onto(heat, decoded.image, preprocessing)), marked[:1]))
+    others = [one for one in told if one is not chosen and _is_in(one.sides, seen.shown)]
+    marked = [_drawn(one, seen, named=one is chosen) for one in (chosen, *others)]
+    laid = np.asarray(draw_boxes(overlay(seen.large, seen.lay(heat)), marked[:1]))
     own_folder(files.folder)
     write_png(files.overlay(METHOD), laid)
     buffer = io.BytesIO()
@@ -128,10 +120,10 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
     write_bytes(files.array(METHOD), buffer.getvalue())
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return found_again(_find(opened, images), target)[:, None]
+        return found_again(find(images), target)[:, None]
 
-    random = chance(image, 0, predict=predict, background=opened.background)
-    measured = faithfulness(image, heat, 0, predict=predict, background=opened.background)
+    random = chance(seen.image, 0, predict=predict, background=opened.background)
+    measured = faithfulness(seen.image, heat, 0, predict=predict, background=opened.background)
     found = Explained(
         path=path,
         label=chosen.label,
@@ -156,20 +148,17 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
         which=box,
         boxes=len(told),
     )
-    whole = np.asarray(draw_boxes(large, marked))
+    whole = np.asarray(draw_boxes(seen.large, marked))
     write_png(files.sheet, _sheet(found, whole, laid))
     return found
 
 
-def _told(opened: OpenRun, image: NDArray[np.uint8], place: Placement, class_name: str | None) -> list[_Told]:
+def _told(opened: OpenRun, looked: Looked, class_name: str | None) -> list[_Told]:
     """The boxes that are told of a picture, the most certain first; with `class_name` those of that class."""
-    manifest = opened.manifest
-    answering = ANSWERINGS[manifest.task]
-    arrays = _find(opened, image[None])
-    (answer,) = answering.decide(arrays, [place], manifest.record, classes=manifest.classes)
+    classes = opened.manifest.classes
     return [
-        _Told(label=label, score=score, sides=sides, number=manifest.classes.index(label))
-        for label, score, sides in answer.told
+        _Told(label=label, score=score, sides=sides, number=classes.index(label))
+        for label, score, sides in looked.answer.told
         if class_name in (None, label)
     ]
 
@@ -192,23 +181,15 @@ def _no_such_box(count: int, wanted: int, class_name: str | None) -> str:
     )
 
 
-def _as_shares(sides: Sides, place: Placement) -> tuple[float, float, float, float]:
-    """Sides in pixels of the source as shares of the network's input: the inverse of `Placement.to_source`."""
-    across, down = place.right - place.left, place.bottom - place.top
-    left, top, right, bottom = sides
-    return (
-        (left - place.left) / across,
-        (top - place.top) / down,
-        (right - place.left) / across,
-        (bottom - place.top) / down,
-    )
+def _is_in(sides: Sides, shown: Sides) -> bool:
+    """Whether any of a box is shown."""
+    return sides[0] < shown[2] and sides[2] > shown[0] and sides[1] < shown[3] and sides[3] > shown[1]
 
 
-def _drawn(one: _Told, place: Placement, shape: tuple[int, ...], *, named: bool) -> DrawnBox:
-    """A box on `as_seen`, the part of the source that the network sees, of `shape` [H, W, 3]."""
-    low = max(place.left, 0.0), max(place.top, 0.0)
-    high = min(place.right, float(place.width)), min(place.bottom, float(place.height))
-    across, down = shape[1] / (high[0] - low[0]), shape[0] / (high[1] - low[1])
+def _drawn(one: _Told, seen: SeenPart, *, named: bool) -> DrawnBox:
+    """A box on what a person is shown."""
+    low, high = seen.shown[:2], seen.shown[2:]
+    across, down = seen.large.shape[1] / (high[0] - low[0]), seen.large.shape[0] / (high[1] - low[1])
     left, top, right, bottom = one.sides
     return DrawnBox(
         sides=((left - low[0]) * across, (top - low[1]) * down, (right - low[0]) * across, (bottom - low[1]) * down),

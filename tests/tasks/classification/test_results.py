@@ -219,7 +219,7 @@ EPOCHS = [
 
 
 def judged(run: MadeRun, part: ResultsPart, *, wrong: int = 0, examined: int = 100) -> VerdictPart:
-    return verdict(run, class_rows(run), part, wrong_labels=wrong, examined=examined)
+    return verdict(run, class_rows(run), part, by_files=None, wrong_labels=wrong, examined=examined)
 
 
 def test_the_verdict_has_the_figures_of_the_test(part: ResultsPart) -> None:

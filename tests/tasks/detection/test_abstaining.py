@@ -24,6 +24,7 @@ class MadeCandidate:
     """Gives the embedding that belongs to a picture's path, or none."""
 
     vectors: NDArray[np.float32] | None
+    tiled: bool = False
 
     def embeddings(self, pictures: Sequence[PictureFile]) -> NDArray[np.float32] | None:
         return None if self.vectors is None else self.vectors[[int(str(one.path)) for one in pictures]]

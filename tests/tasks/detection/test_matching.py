@@ -111,3 +111,14 @@ def test_a_target_as_arrays() -> None:
 def test_as_many_answers_as_truths() -> None:
     with pytest.raises(ValueError, match="answers for 1 pictures and truths of 0; they must agree"):
         match([Answer(boxes=np.empty((0, 4)), scores=np.empty(0), labels=np.empty(0, dtype=np.int64))], [], 1)
+
+
+def test_more_things_than_coco_could_count_are_all_found() -> None:
+    """Of a class in one picture COCO looks at 100 answers; with 130 things there it would find no more than those."""
+    boxes = [(20 * n, 0, 20 * n + 12, 12) for n in range(130)]
+    said = answered(*((*box, 0.9 - n / 1000, 0) for n, box in enumerate(boxes)))
+    [found] = match([said], [true(*((*box, 0) for box in boxes))], 1)
+    assert found.matched[0, 0].sum() == 130
+    assert coco_figures([found])["ap"] == 1.0
+    few = match([said], [true(*((*box, 0) for box in boxes[:100]))], 1)
+    assert len(few[0].scores) == 100

@@ -76,6 +76,15 @@ def test_other_tasks_have_no_mosaic() -> None:
         TASKS["multilabel"].prefer(make_settings({"data": "x", "augment": {"mosaic": 0.5}}))
 
 
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_other_tasks_have_no_tiles(task: str) -> None:
+    with pytest.raises(
+        SettingsError,
+        match=r"^pictures are to be cut into tiles, which is for pictures with boxes alone\. Leave --tiles out\.$",
+    ):
+        TASKS[task].prefer(make_settings({"data": "x", "network": {"fit": "tile"}}))
+
+
 @pytest.mark.parametrize(("key", "value"), [("detector", "ssd"), ("weights", "coco")])
 def test_other_tasks_have_no_detector(key: str, value: str) -> None:
     with pytest.raises(

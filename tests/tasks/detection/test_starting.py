@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tellapart.errors import BackboneError, SettingsError
+from tellapart.preprocessing import Preprocessing
 from tellapart.settings.reading import make_settings
-from tellapart.tasks.detection.starting import build_from_scratch, prefer
+from tellapart.tasks.detection.starting import build_from_scratch, prefer, squares
 
 
 def test_what_is_not_told_is_what_suits_boxes() -> None:
@@ -47,6 +48,20 @@ def test_what_no_detector_can_do_is_refused() -> None:
     )
     with pytest.raises(SettingsError, match=r"^network\.test_time_augmentation is flip, which is a mean over views; "):
         prefer(make_settings({"data": "x", "network": {"test_time_augmentation": "flip"}}))
+
+
+def test_tiles_share_a_quarter_and_at_most_half() -> None:
+    found = prefer(make_settings({"data": "x", "network": {"fit": "tile"}}))
+    assert (found.network.fit, found.network.size, found.network.overlap, found.network.scale) == ("tile", 320, 80, 1.0)
+    assert found.augment.zoom == 0.3
+    told = prefer(make_settings({"data": "x", "network": {"fit": "tile", "size": 64, "overlap": 10, "scale": 2}}))
+    inputs = squares(Preprocessing(size=224), told)
+    assert (inputs.fit, inputs.size, inputs.crop, inputs.overlap, inputs.scale) == ("tile", 64, 1.0, 10, 2.0)
+    with pytest.raises(SettingsError) as fault:
+        prefer(make_settings({"data": "x", "network": {"fit": "tile", "size": 64, "overlap": 33}}))
+    assert str(fault.value) == (
+        "network.overlap is 33, more than half of a tile of 64 pixels. Give 32 or less, or larger tiles by network.size."
+    )
 
 
 def test_a_detector_from_scratch_trains_whole_and_comes_from_its_seed() -> None:

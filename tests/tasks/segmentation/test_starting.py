@@ -93,6 +93,14 @@ def test_what_was_told_stays() -> None:
         ),
         ({"size": 32}, r"^network\.size is 32; .* at least 64\. Set it to 64, for example\.$"),
         ({"fit": "pad"}, r"^network\.fit is pad; a mask has the pixels of its picture, .* Leave it out\.$"),
+        (
+            {"fit": "tile", "scale": 0.5},
+            r"^network\.scale is 0\.5; a mask has the pixels of its picture, .* Leave it out\.$",
+        ),
+        (
+            {"fit": "tile", "overlap": 200},
+            r"^network\.overlap is 200, more than half of a tile of 256 pixels\. Give less, or",
+        ),
         ({"decoder": "segnet"}, "^there is no decoder 'segnet'"),
         ({"test_time_augmentation": "flip"}, r"^network\.test_time_augmentation is flip, .* Set it to none\.$"),
         (

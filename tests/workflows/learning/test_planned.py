@@ -50,7 +50,7 @@ def planned(session: Session, dataset: Dataset, **changes: Any) -> Planned | Too
     network = build_scratch("blocks", class_count=classes, seed=0, size=SIDE, blocks=[Block(filters=4)]).network
     ready = replace(prepared(), network=network, shape=(SIDE, SIDE, 3), **changes)
     lesson = shrink_splits(session.run.settings, task, dataset, ready, Silent()).lesson
-    return plan_training(whole, task, lesson, ready, tested=len(dataset.rows["test"]))
+    return plan_training(whole, task, lesson, ready, scored=len(dataset.rows["validation"]) + len(dataset.rows["test"]))
 
 
 def clock(seconds: float | None) -> Clock:

@@ -18,7 +18,7 @@ const STEP = 0.01; // of the slider
 export class BoxView {
   /** `answer` with every box that the model gives; `model` as /models describes it. */
   constructor(answer, model) {
-    Object.assign(this, { model, shift: 0, hidden: new Set(), picked: null, draft: null, named: null });
+    Object.assign(this, { model, shift: 0, hidden: new Set(), picked: null, chosen: null, draft: null, named: null, aimed: () => {} });
     this.layer = el("div", { class: "layer" });
     this.drawing = shape("svg", { preserveAspectRatio: "none", role: "group" });
     this.tags = el("div", { class: "tags", "aria-hidden": "true" });
@@ -35,7 +35,7 @@ export class BoxView {
 
   /** Another answer, as of the camera's next picture; slider and legend stay as they are. */
   renew(answer) {
-    Object.assign(this, { answer, picked: null });
+    Object.assign(this, { answer, picked: null, chosen: null });
     this.drawing.setAttribute("viewBox", `0 0 ${answer.width} ${answer.height}`);
     this.draw();
   }
@@ -101,6 +101,13 @@ export class BoxView {
     return this.draft ?? this.passing().filter(({ label }) => !this.hidden.has(label));
   }
 
+  /** The box that a heatmap would be of, the one chosen last or else the most certain: its place in the answer; null without one. */
+  get aim() {
+    const shown = this.draft ? [] : this.shown();
+    const box = shown.includes(this.chosen) ? this.chosen : shown[0];
+    return box ? this.answer.boxes.indexOf(box) : null;
+  }
+
   draw() {
     const shown = this.shown();
     this.names.checked = this.named ?? shown.length <= NAMED; // until somebody says otherwise
@@ -114,6 +121,7 @@ export class BoxView {
     this.#drawLegend();
     this.#drawThreshold();
     this.#drawTable(shown);
+    this.aimed();
   }
 
   #colour(label) {
@@ -126,13 +134,14 @@ export class BoxView {
     const { colour, edge, pattern } = this.#colour(box.label);
     const place = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
     const group = shape("g", { role: "img", tabindex: at === (this.picked ?? 0) ? 0 : -1, "aria-label": told(box), "data-at": at });
+    group.classList.toggle("chosen", box === this.chosen);
     group.append(
       shape("rect", { class: "edge", stroke: edge, ...place }),
       shape("rect", { class: "line", stroke: colour, "stroke-dasharray": pattern, ...place }),
     );
     group.addEventListener("pointerenter", () => this.#pick(at));
     group.addEventListener("pointerleave", () => this.#pick(null));
-    group.addEventListener("focus", () => this.#pick(at));
+    group.addEventListener("focus", () => (this.#pick(at), this.#choose(box)));
     group.addEventListener("blur", () => this.#pick(null));
     return group;
   }
@@ -143,6 +152,12 @@ export class BoxView {
     for (const group of this.drawing.children) group.classList.toggle("picked", Number(group.dataset.at) === at);
     for (const row of this.table.querySelectorAll("tbody tr")) row.classList.toggle("picked", Number(row.dataset.at) === at);
     this.#tag();
+  }
+
+  #choose(box) {
+    this.chosen = box;
+    for (const group of this.drawing.children) group.classList.toggle("chosen", this.shown()[group.dataset.at] === box);
+    this.aimed();
   }
 
   #tag() {

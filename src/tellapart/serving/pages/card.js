@@ -39,7 +39,7 @@ export class Card {
   #forget() {
     this.state = "waiting"; // working, done, failed
     this.all = this.showsHeat = this.outdated = false;
-    this.heat = this.heatProblem = this.answer = this.view = this.problem = this.shrunk = null;
+    this.heat = this.heatOf = this.heatProblem = this.answer = this.view = this.problem = this.shrunk = null;
     this.correction = { state: "none", value: null }; // open, saving, saved, failed
   }
 
@@ -57,6 +57,7 @@ export class Card {
       this.model = models.named(this.model.name) ?? this.model; // other cards may have seen that it changed
       this.answer = await this.#ask();
       this.view = this.#task.view?.(this.answer, this.model) ?? null;
+      if (this.view) this.view.aimed = () => this.#nameHeat();
       this.state = "done";
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Cancelled)) console.error(error);
@@ -141,7 +142,7 @@ export class Card {
 
   #picture() {
     if (this.showsHeat && this.heat) {
-      const label = this.#task.shown(this.answer);
+      const label = this.#task.shown(this.answer, this.heatOf);
       return el("figure", { class: "picture" },
         el("img", { src: this.heat, alt: t("page_heat_alt", { name: this.name, label }) }),
         el("figcaption", { class: "soft small" }, t("page_heat_note", { label })));
@@ -193,8 +194,8 @@ export class Card {
   }
 
   #actions() {
-    const heat = settings.heatmaps && this.model.explainable && this.#button("heat",
-      t(this.heat === "working" ? "page_heat_working" : this.showsHeat ? "page_heat_hide" : "page_heat"), () => this.#toggleHeat());
+    const heat = settings.heatmaps && this.model.explainable && this.#button("heat", "", () => this.#toggleHeat());
+    if (heat) this.#nameHeat(heat);
     if (!settings.corrections || !this.#task.form) return el("div", { class: "buttons" }, heat);
     const { state, value } = this.correction;
     if (state === "saved") {
@@ -248,21 +249,37 @@ export class Card {
     this.#renderAt(this.outdated ? "again" : this.correction.state === "saved" ? "wrong" : "save");
   }
 
+  /** What is asked for a heatmap now; null where there is nothing to explain. */
+  get #aim() {
+    return this.#task.aim ? this.#task.aim(this.view) : {};
+  }
+
+  /** What the button of heatmaps says now, in place: the view's aim moves under it. */
+  #nameHeat(button = this.element.querySelector('[data-key="heat"]')) {
+    if (!button) return;
+    const aim = this.#aim;
+    button.hidden = !aim && !this.showsHeat;
+    if (this.heat === "working") button.textContent = t("page_heat_working");
+    else if (this.showsHeat) button.textContent = t("page_heat_hide");
+    else if (aim) button.textContent = this.#task.aim ? t("page_heat_of", { label: this.#task.shown(this.answer, aim) }) : t("page_heat");
+  }
+
   async #toggleHeat() {
     if (this.heat === "working") return;
-    if (this.heat) {
+    const of = this.#aim;
+    if (this.showsHeat || (this.heat && JSON.stringify(of) === JSON.stringify(this.heatOf))) {
       this.showsHeat = !this.showsHeat;
       this.render();
       return;
     }
-    Object.assign(this, { heat: "working", heatProblem: null });
+    Object.assign(this, { heat: "working", heatOf: of, heatProblem: null });
     this.render();
     const { version } = this.answer;
-    const label = this.#task.shown(this.answer);
+    const label = this.#task.shown(this.answer, of);
     try {
-      const found = await predict(this.sent, this.model.name, { version, top: 1, explain: true }, this.gone.signal);
+      const found = await predict(this.sent, this.model.name, { version, top: 1, explain: true, ...of }, this.gone.signal);
       // Another answer to the same picture: another model stands there now under the same number.
-      if (tasks.taskOf(found) !== this.model.task || this.#task.shown(found) !== label) throw new Problem("page_outdated", { status: 404 });
+      if (tasks.taskOf(found) !== this.model.task || this.#task.shown(found, of) !== label) throw new Problem("page_outdated", { status: 404 });
       Object.assign(this, { heat: found.heatmap, showsHeat: true });
       speak(t("page_heat_alt", { name: this.name, label }));
     } catch (problem) {

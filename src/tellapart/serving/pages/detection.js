@@ -2,7 +2,7 @@
 
 import { BoxView, counted } from "./boxes.js";
 import { boxForm } from "./box_form.js";
-import { t } from "./words.js";
+import { percent, t } from "./words.js";
 
 export const doubt = "page_unknown_labels"; // beside a picture unlike those trained on
 export const asks = { min_score: 0 }; // for the slider: what falls short of the thresholds, too
@@ -11,6 +11,8 @@ export const classes = (answer) => [...new Set(answer.boxes.map(({ label }) => l
 export const view = (answer, model) => new BoxView(answer, model);
 export const sentence = (name, { counts }) =>
   Object.keys(counts).length ? t("page_said_boxes", { name, counts: counted(counts) }) : t("page_said_nothing", { name });
+export const aim = ({ aim: at }) => (at === null ? null : { ...asks, box: at + 1 });
+export const shown = ({ boxes }, { box }) => (boxes[box - 1] ? `${boxes[box - 1].label} ${percent(boxes[box - 1].score)}` : "");
 export const brief = ({ counts }) => ({ label: Object.keys(counts).length ? counted(counts) : "", probability: null });
 
 /** Those that are on the picture now. */

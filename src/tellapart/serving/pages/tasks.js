@@ -12,15 +12,17 @@ const TASKS = { classification, multilabel, detection, segmentation };
  *   made(answer)                   whether the answer is of this task
  *   classes(answer)                the names that it has probabilities of
  *   asks                           what is asked of /predict besides; left out: nothing
- *   view(answer, model)            where in the picture it says that: over(picture), layer, parts(), renew(answer), edit(value);
- *                                  left out: title, bars, below say all, doubt too, and shown, named, agrees where there is such
+ *   view(answer, model)            where in the picture it says that: over(picture), layer, parts(), renew(answer), edit(value), aimed();
+ *                                  left out: title, bars, below say all, doubt too, and named, agrees where there is such
+ *   aim(view)                      what is asked for a heatmap of that part of the answer, null where there is nothing to explain;
+ *                                  left out: of the answer as a whole
  *   title(answer)                  what it says, as elements
  *   sentence(name, answer)         the same for a screen reader; `name` of the picture
  *   doubt                          the phrase beside an unknown picture
  *   bars(answer, model)            rows {label, probability, from, chosen}, and how many of them are always shown
  *   below(answer, model)           what is to be said below the bars, or null
  *   brief(answer)                  {label, probability} for the history; the label "" where it names nothing
- *   shown(answer)                  the class that a heatmap is of
+ *   shown(answer, aim)             what a heatmap is of, in words
  *   named(neighbour)               what a training picture like it is, in words
  *   agrees(answer, neighbour)      whether that is what the answer says
  *   before(answer, view)           what a correction starts from

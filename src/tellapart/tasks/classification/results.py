@@ -178,7 +178,13 @@ def _class_charts(
 
 
 def verdict(
-    run: OpenRun, rows: Sequence[ClassRow], results: ResultsPart, *, wrong_labels: int, examined: int
+    run: OpenRun,
+    rows: Sequence[ClassRow],
+    results: ResultsPart,
+    *,
+    by_files: float | None,
+    wrong_labels: int,
+    examined: int,
 ) -> VerdictPart:
     """The sentence at the top, what was compared, what to do next."""
     test, clean = run.metrics["test"], run.metrics.get("test_without_leaked")
@@ -204,6 +210,7 @@ def verdict(
             classes=rows,
             pairs=results.pairs,
             mistakes=results.mistakes,
+            by_files=by_files,
             wrong_labels=wrong_labels,
             leaks=len(run.audit["leaks"]),
             two_labels=len(run.audit["two_labels"]),

@@ -39,6 +39,7 @@ from tellapart.runs.parts import about_part, data_part, learning_part, map_part
 from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
 from tellapart.tasks.classification.pictures import doubt_labels, labels_part, sampled, worst_mistakes
 from tellapart.tasks.classification.results import abstention_part, class_rows, results_part, verdict
+from tellapart.tasks.classification.shortcuts import file_told, shortcut_section
 
 _NO_SHARES = ("log_loss", "brier", "auroc", "macro_f1")  # shown as numbers, not in per cent
 
@@ -57,10 +58,12 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
         # A network that has learned the labels cannot say which of them are wrong.
         found = None if embedded is None or embedded.own else doubt_labels(run, embedded)
         advance(1)
+        files = file_told(run)
         part = verdict(
             run,
             rows,
             results,
+            by_files=None if files is None or not files.told.tells else files.told.value,
             wrong_labels=0 if found is None else len(found.wrong),
             examined=0 if embedded is None else len(embedded.examples),
         )
@@ -70,6 +73,9 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
             learning_section(learning_part(run, phrases), phrases),
             _results(results, len(rows), phrases),
         ]
+        if files is not None:
+            recall = next((score for key, score in results.scores if key == "balanced_accuracy"), None)
+            told.append(shortcut_section(files, recall, phrases))
         if mistakes:
             told.append(_mistakes(mistakes, heated, phrases))
         if embedded is not None and found is not None:

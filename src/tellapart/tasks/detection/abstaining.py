@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.novelty import choose_pictures, fit_novelty
-from tellapart.evaluation.unlike import Unlike, find_unlike
+from tellapart.evaluation.novelty import FIT_PICTURES, choose_pictures, fit_novelty
+from tellapart.evaluation.unlike import Unlike, find_unlike, unlike_by
 from tellapart.tasks.detection.candidates import DetectorCandidate
 
 
@@ -25,6 +26,8 @@ def learn_to_abstain(candidate: DetectorCandidate, dataset: Dataset, *, coverage
     train, validation, test = dataset.rows["train"], dataset.rows["validation"], dataset.clean_test
     alike = np.zeros(len(train), dtype=np.int64)  # one mean for all
     chosen = choose_pictures(alike, seed=seed)
+    if candidate.tiled:
+        return _by_tiles(candidate, dataset, train[chosen], coverage=coverage, seed=seed)
     rows = np.concatenate([train[chosen], validation, test])
     found = candidate.embeddings([dataset.pictures[row] for row in rows.tolist()])
     if found is None:
@@ -34,6 +37,33 @@ def learn_to_abstain(candidate: DetectorCandidate, dataset: Dataset, *, coverage
         fit_novelty(fitted, alike[chosen]),
         others[: len(validation)],
         others[len(validation) :],
+        coverage=coverage,
+        groups=dataset.groups[test],
+        seed=seed,
+    )
+
+
+def _by_tiles(
+    candidate: DetectorCandidate, dataset: Dataset, train: NDArray[np.int64], *, coverage: float, seed: int
+) -> Unlike | None:
+    """The same by the mean over a picture's tiles, as answers have it (answers/box_merging.py); fitted to single tiles."""
+    if not candidate.embeds:
+        return None
+    most = max(1, FIT_PICTURES // len(train))
+    fitted = np.concatenate(
+        list(candidate.tile_embeddings([dataset.pictures[row] for row in train.tolist()], most=most))
+    )
+    novelty = fit_novelty(fitted, np.zeros(len(fitted), dtype=np.int64))
+
+    def means(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        found = candidate.tile_embeddings([dataset.pictures[row] for row in rows.tolist()])
+        return np.array([novelty.score(one).mean() for one in found])
+
+    test = dataset.clean_test
+    return unlike_by(
+        novelty,
+        means(dataset.rows["validation"]),
+        means(test),
         coverage=coverage,
         groups=dataset.groups[test],
         seed=seed,

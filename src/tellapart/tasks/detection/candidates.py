@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tellapart.answers.boxes import LEAST_SCORE, MOST, OVERLAP
 from tellapart.answers.detection import BoxesAnswer, Detection
 from tellapart.answers.pictures import place
+from tellapart.answers.tiling import CutPicture, cut_picture, in_tiles, merged
 from tellapart.bundle import DetectionRecord
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import PictureFile
@@ -24,11 +25,12 @@ from tellapart.errors import DataError, PictureError
 from tellapart.evaluation.choosing import Choice, Validated
 from tellapart.evaluation.platt import sigmoid
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.preprocessing import load
+from tellapart.preprocessing import Preprocessing, load
 from tellapart.reporter import percent
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.tasks.detection.average_precision import coco_figures
 from tellapart.tasks.detection.matching import ClassMatches, TrueBoxes, match, truth_of
+from tellapart.threads import in_order
 
 EMBEDDING = "embedding"  # output of the exported network: of each picture
 EVERYWHERE = "found"  # output of the exported network: boxes as shares of the input's side, and logits, side by side
@@ -47,6 +49,11 @@ class DetectorCandidate:
     def head(self) -> dict[str, NDArray[np.float32]]:
         """Nothing: the backbone's file has all weights."""
         return {}
+
+    @property
+    def tiled(self) -> bool:
+        """Whether it answers a picture in tiles."""
+        return in_tiles(self.backbone.preprocessing)
 
     def everywhere(self, pictures: Sequence[PictureFile]) -> Iterator[NDArray[np.float32]]:
         """Of batches of the pictures, in order, float32 [B, P, 4 + K]: boxes as shares of the input's side, and logits.
@@ -75,6 +82,10 @@ class DetectorCandidate:
 
     def answers(self, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord) -> list[BoxesAnswer]:
         """What the finished file will say of rows [n] of the data set, in pixels of the upright pictures."""
+        if self.tiled:
+            return list(
+                self._answers_in_tiles([dataset.pictures[row] for row in rows.tolist()], record, dataset.classes)
+            )
         examples = [dataset.examples[index] for index in dataset.indices[rows].tolist()]
         places = [place(one.width, one.height, self.backbone.preprocessing) for one in examples]
         answers: list[BoxesAnswer] = []
@@ -87,6 +98,49 @@ class DetectorCandidate:
                 classes=dataset.classes,
             )
         return answers
+
+    def _answers_in_tiles(
+        self, pictures: Sequence[PictureFile], record: DetectionRecord, classes: tuple[str, ...]
+    ) -> Iterator[BoxesAnswer]:
+        """One answer a picture, of all its tiles, with thresholds and calibration as `record` says."""
+        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+        inputs = self.backbone.preprocessing
+
+        def look(tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+            boxes, scores = decoded(session.run(tiles, [EVERYWHERE])[0], record)
+            return {"boxes": boxes, "scores": scores}
+
+        def answer(picture: PictureFile) -> BoxesAnswer:
+            cut = _cut(picture, inputs)
+            arrays = merged(cut, look, Detection().merging(cut.whole, inputs, record))
+            return Detection().decide(arrays, [cut.whole], record, classes=classes)[0]
+
+        yield from in_order(pictures, answer, workers=cores(), name="tiles")
+
+    def tile_embeddings(
+        self, pictures: Sequence[PictureFile], *, most: int | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Of each picture those of its tiles, [T, C], of `most` of them spread over it at most; where the file has embeddings.
+
+        Raises: DataError when a picture can no longer be read; ModelFileError.
+        """
+        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+
+        def look(picture: PictureFile) -> NDArray[np.float32]:
+            cut = _cut(picture, self.backbone.preprocessing)
+            count = len(cut.places)
+            chosen = np.unique(np.linspace(0, count - 1, min(count, most or count)).round().astype(np.int64)).tolist()
+            part = replace(cut, places=tuple(cut.places[number] for number in chosen))
+            starts = range(0, len(chosen), BATCH)
+            return np.concatenate([session.run(part.tiles(at, at + BATCH), [EMBEDDING])[0] for at in starts])
+
+        yield from in_order(pictures, look, workers=cores(), name="tiles")
+
+    @property
+    def embeds(self) -> bool:
+        """Whether the network's file tells an embedding."""
+        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+        return EMBEDDING in session.outputs
 
 
 def decoded(found: NDArray[np.float32], record: DetectionRecord) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -176,10 +230,19 @@ def matches_of(winner: Validated[DetectorCandidate]) -> tuple[ClassMatches, ...]
     return matches
 
 
+def _cut(picture: PictureFile, inputs: Preprocessing) -> CutPicture:
+    try:
+        return cut_picture(picture.read(), inputs, beyond=Detection.beyond)
+    except PictureError as error:
+        raise _gone(picture, error) from None
+
+
 def _load(picture: PictureFile, backbone: ReadyBackbone) -> NDArray[np.uint8]:
     try:
         return load(picture.read(), backbone.preprocessing)
     except PictureError as error:
-        raise DataError(
-            f"{picture.path}: {error}. Scoring needs it; put it back as it was, and resume the run."
-        ) from None
+        raise _gone(picture, error) from None
+
+
+def _gone(picture: PictureFile, error: PictureError) -> DataError:
+    return DataError(f"{picture.path}: {error}. Scoring needs it; put it back as it was, and resume the run.")

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tellapart.answers.tiling import in_tiles
 from tellapart.data.augment import build_augmentation
 from tellapart.data.augmentation import resolve
 from tellapart.data.dataset import Dataset
@@ -33,12 +34,14 @@ from tellapart.storage import cache_folder
 from tellapart.tasks.detection.candidates import DetectorCandidate
 from tellapart.tasks.detection.detectors import detector_kind
 from tellapart.tasks.detection.finishing import exported
+from tellapart.tasks.detection.judging import judge_boxes
 from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner
 from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.loss import boxes_a_picture
 from tellapart.tasks.detection.maps import MapViews, export_maps, map_views
 from tellapart.tasks.detection.pictures import box_pictures_at
 from tellapart.tasks.detection.starting import augment_settings, new_detector, pretrained_of, squares
+from tellapart.tasks.detection.tiled import cut_dataset, merged_score
 from tellapart.tasks.source import usable_rows
 from tellapart.training.devices import Devices
 from tellapart.training.loop import fit
@@ -53,6 +56,7 @@ _MOST_VIEWS = 1200  # of all training pictures together: half a gigabyte at 320 
 _VIEWS_A_PICTURE = 8
 _MOST_BYTES, _BYTES = 2_000_000_000, 2  # of all views together, whatever room there is; of a number
 _MOST_VALIDATED = 200  # validation pictures that choose the epoch
+_MOST_VALIDATED_TILES = 400  # the same in tiles, of whole pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,6 +103,10 @@ def _given(
 ) -> _Given:
     """The maps of some views of the training pictures, and of the validation pictures as they are."""
     preprocessing = squares(backbone.preprocessing, settings)
+    tiled = in_tiles(preprocessing)
+    if tiled:
+        most = {"most_train": _MOST_VIEWS, "most_validation": _MOST_VALIDATED_TILES}
+        dataset = cut_dataset(dataset, preprocessing, seed=settings.seed, **most).dataset
     augment = build_augmentation(resolve(**augment_settings(settings).model_dump()), size=preprocessing.size)
     count = len(dataset.rows["train"])
     # Of a large backbone with a fine map a view takes megabytes.
@@ -108,7 +116,7 @@ def _given(
     def made(split: Split, advance: Callable[[int], None]) -> tuple[MapViews, NDArray[np.int64]]:
         train = split == "train"
         # Rows are in the order of their contents, which is random: the first ones are a fair sample.
-        part = dataset.rows[split][: _MOST_VIEWS if train else _MOST_VALIDATED]
+        part = dataset.rows[split][: None if tiled else _MOST_VIEWS if train else _MOST_VALIDATED]
         shown = shrink(
             [dataset.pictures[row] for row in part],
             preprocessing=training_square(preprocessing) if train else preprocessing,
@@ -131,7 +139,8 @@ def _given(
             raise DataError(f"no picture of the {split} split is left that can be read. Add pictures to it.")
         return source, rows
 
-    whole = min(count, _MOST_VIEWS) * views + min(len(dataset.rows["validation"]), _MOST_VALIDATED)
+    validated = len(dataset.rows["validation"])
+    whole = min(count, _MOST_VIEWS) * views + (validated if tiled else min(validated, _MOST_VALIDATED))
     with reporter.step("Running the frozen backbone", whole) as advance:
         train, validation = made("train", advance), made("validation", advance)
     return _Given(train=train[0], train_rows=train[1], validation=validation[0], validation_rows=validation[1])
@@ -141,6 +150,7 @@ def _learned(
     settings: TrainSettings, network: StagedDetector, given: _Given, devices: Devices, reporter: Reporter
 ) -> Fitted:
     boxes, validated = given.train.pictures.boxes, given.validation.pictures.boxes
+    tiles = given.validation.pictures.tiles
     kind = detector_kind(network.kind)
     batches = TrainingBatches(given.train, boxes, rows=given.train_rows, batch_size=BATCH, seed=settings.seed)
     epochs = max(1, min(_MOST_EPOCHS, math.ceil(kind.first_updates / batches.steps)))
@@ -152,6 +162,7 @@ def _learned(
         validation=partial(
             ordered_batches, given.validation, validated, rows=given.validation_rows, batch_size=VALIDATION_BATCH
         ),
+        score=merged_score([tiles[row] for row in given.validation_rows]) if tiles else judge_boxes,
         start=len(network.body.stages),
     )
     optimizer = build_optimizer([network.head_parameters()], learning_rate=kind.head_learning_rate, weight_decay=0.01)

@@ -24,7 +24,16 @@ def judge_boxes(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_
 
     `truth` [N, M, 6]: class, left, top, right, bottom, and 1 for a difficult box, which counts neither way; rows of NaN are none.
     """
-    figures = coco_figures(match_found(found, truth, class_count))
+    return _judged(match_found(found, truth, class_count))
+
+
+def judge_pictures(found: Sequence[FoundBoxes], truths: Sequence[TrueBoxes], class_count: int) -> dict[str, float]:
+    """The same by the true boxes of N pictures."""
+    return _judged(match(found, truths, class_count))
+
+
+def _judged(matches: Sequence[ClassMatches]) -> dict[str, float]:
+    figures = coco_figures(matches)
     values = {name: figures[key] for name, key in _FIGURES.items()}
     return {name: 0.0 if math.isnan(value) else value for name, value in values.items()}
 

@@ -22,7 +22,8 @@ Numbers = NDArray[np.int64]
 OVERLAPS: Doubles = np.linspace(0.5, 0.95, 10)  # COCO's
 AREAS = ("all", "small", "medium", "large")
 _RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))  # square pixels, both ends in
-MOST_ANSWERS = 100  # of a class in a picture, the surest
+# Of a class in a picture, the surest; where more things of it are there than COCO could count, twice as many as they are.
+MOST_ANSWERS = 100
 
 
 class Answered(Protocol):
@@ -130,8 +131,9 @@ def _match_class(
 def _match_picture(answer: Answered, truth: TrueBoxes, number: int, overlaps: Doubles, picture: int) -> ClassMatches:
     """One class in one picture."""
     own = np.flatnonzero(answer.labels == number)
-    source = own[np.argsort(-answer.scores[own], kind="stable")][:MOST_ANSWERS]
     there = np.flatnonzero(truth.labels == number)
+    most = MOST_ANSWERS if len(there) <= MOST_ANSWERS else 2 * len(there)
+    source = own[np.argsort(-answer.scores[own], kind="stable")][:most]
     boxes = answer.boxes[source]
     outside = _outside(areas_of(boxes))  # [A, M]
     ignored_truths = truth.ignored[there] | _outside(areas_of(truth.boxes[there]))  # [A, R]

@@ -21,6 +21,7 @@ from tellapart.data.motion import Motion, into_square, motion_of, move_boxes
 from tellapart.features.shrink import ShrunkPictures
 from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.detection.mosaic import KEPT, PARTS, PartShown, blended, mosaic
+from tellapart.tasks.detection.tile_files import TileFile
 
 COLUMNS = 6
 _MIXING = 1  # beside seed, picture and epoch: what is drawn for mixing is not what varies the picture
@@ -64,6 +65,7 @@ class BoxPictures:
     boxes: NDArray[np.float32]  # [N, M, 6]
     augment: Augment | None  # None: as they are, in every epoch
     seed: int = 0
+    tiles: tuple[TileFile, ...] = ()  # [N], where the rows to judge by are tiles of pictures
 
     def __len__(self) -> int:
         return len(self.squares)
@@ -150,7 +152,8 @@ def box_pictures_at(
     examples = [dataset.examples[index] for index in dataset.indices[rows]]
     sizes = [(example.width, example.height) for example in examples]
     boxes = in_squares(dataset.targets[rows], sizes, pictures.preprocessing)
-    return BoxPictures(squares=pictures, boxes=boxes, augment=augment, seed=seed)
+    tiles = tuple(one for one in pictures.pictures if isinstance(one, TileFile)) if augment is None else ()
+    return BoxPictures(squares=pictures, boxes=boxes, augment=augment, seed=seed, tiles=tiles)
 
 
 def _moved(boxes: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:

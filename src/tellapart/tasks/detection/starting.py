@@ -22,7 +22,7 @@ from tellapart.models.freezing import freeze, parse_unfreeze
 from tellapart.models.weights import read_weights
 from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.runs.network import build_network
-from tellapart.settings.parts import AugmentSettings
+from tellapart.settings.parts import AugmentSettings, NetworkSettings
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.detection.candidates import DetectorCandidate
@@ -47,6 +47,9 @@ _AUGMENT: Mapping[str, Any] = {
     "fill": "mean",
 }
 
+_TILE_ZOOM = 0.3  # things in tiles are all shown at the pictures' own scale
+_OVERLAP = 4  # tiles share a quarter
+
 
 def prefer(settings: TrainSettings) -> TrainSettings:
     """The settings with what suits detectors where nothing was told. Raises: SettingsError for a size that none can take."""
@@ -66,9 +69,8 @@ def prefer(settings: TrainSettings) -> TrainSettings:
             f"network.test_time_augmentation is {network.test_time_augmentation}, which is a mean over views; boxes of different "
             "views have none. Set it to none."
         )
-    settings = settings.model_copy(
-        update={"network": network.model_copy(update={"size": size, "fit": network.fit or "pad"})}
-    )
+    fit = {"size": size, "fit": network.fit or "pad"} | (_tiles(network, size) if network.fit == "tile" else {})
+    settings = settings.model_copy(update={"network": network.model_copy(update=fit)})
     if settings.strategy == "probe":  # whose recipe may say nothing of loop and augmentation
         return settings
     loop = {
@@ -77,6 +79,17 @@ def prefer(settings: TrainSettings) -> TrainSettings:
     return settings.model_copy(
         update={"loop": settings.loop.model_copy(update=loop), "augment": augment_settings(settings)}
     )
+
+
+def _tiles(network: NetworkSettings, size: int) -> dict[str, Any]:
+    """How far tiles of `size` overlap and at which scale they show a picture. Raises: SettingsError for ones that cannot go on."""
+    overlap = size // _OVERLAP if network.overlap is None else network.overlap
+    if 2 * overlap > size:
+        raise SettingsError(
+            f"network.overlap is {overlap}, more than half of a tile of {size} pixels. Give {size // 2} or less, or larger "
+            "tiles by network.size."
+        )
+    return {"overlap": overlap, "scale": network.scale or 1.0}
 
 
 def _loop(kind: DetectorKind, strategy: str) -> dict[str, Any]:
@@ -96,7 +109,8 @@ def augment_settings(settings: TrainSettings) -> AugmentSettings:
     told = set() if settings.strategy == "probe" else augment.model_fields_set
     if "preset" in told:
         return augment
-    return augment.model_copy(update={key: value for key, value in _AUGMENT.items() if key not in told})
+    usual = _AUGMENT if settings.network.fit != "tile" else {**_AUGMENT, "zoom": _TILE_ZOOM}
+    return augment.model_copy(update={key: value for key, value in usual.items() if key not in told})
 
 
 def new_detector(settings: TrainSettings, class_count: int, backbone: ReadyBackbone) -> StagedDetector:
@@ -130,8 +144,15 @@ def pretrained_of(settings: TrainSettings, backbone: ReadyBackbone) -> ReadyBack
 
 def squares(preprocessing: Preprocessing, settings: TrainSettings) -> Preprocessing:
     """How pictures become a detector's input, by settings that `prefer` has been through."""
-    size = settings.network.size or detector_kind(settings.network.detector).size
-    return fitted(replace(preprocessing, size=size), settings.network.fit or "pad", preprocessing.value_range)
+    network = settings.network
+    size = network.size or detector_kind(network.detector).size
+    return fitted(
+        replace(preprocessing, size=size),
+        network.fit or "pad",
+        preprocessing.value_range,
+        overlap=network.overlap or 0,
+        scale=network.scale or 1.0,
+    )
 
 
 def build_from_scratch(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedDetector]:

@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.features.shrink import ShrunkPictures
     from tellapart.models.build import BuiltNetwork
+    from tellapart.preprocessing import Preprocessing
     from tellapart.reporter import Reporter
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.detection.candidates import DetectorCandidate
     from tellapart.tasks.detection.levels import StagedDetector
     from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.source import UsableRows
     from tellapart.training.devices import Devices
@@ -85,6 +87,14 @@ def _source(
     from tellapart.tasks.detection.pictures import box_pictures
 
     return box_pictures(dataset, split, pictures, augment=augment, seed=seed)
+
+
+def _parts(settings: TrainSettings, dataset: Dataset, inputs: Preprocessing) -> CutPictures | None:
+    if inputs.fit != "tile":
+        return None
+    from tellapart.tasks.detection.tiled import cut_dataset
+
+    return cut_dataset(dataset, inputs, seed=settings.seed)
 
 
 def _learner(lesson: Lesson, devices: Devices) -> Learner:
@@ -184,6 +194,7 @@ DETECTION = Task(
     head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
     build=_build,
     source=_source,
+    parts=_parts,
     learner=_learner,
     validate=_validate,
     correct=_correct,

@@ -7,9 +7,12 @@ import torch
 from tellapart.data.loading import ordered_batches
 from tellapart.errors import SettingsError
 from tellapart.tasks.detection.detectors import detector_kind
+from tellapart.tasks.detection.judging import judge_boxes
 from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner, check_boxes
 from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.loss import boxes_a_picture
+from tellapart.tasks.detection.pictures import BoxPictures
+from tellapart.tasks.detection.tiled import merged_score
 from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 
@@ -24,6 +27,7 @@ def teach(lesson: Lesson, devices: Devices) -> DetectionLearner:
     if not isinstance(network, StagedDetector):
         raise TypeError(f"a network {type(network).__name__}; this learner is for detectors")
     check_lesson(lesson)
+    tiles = lesson.validation.tiles if isinstance(lesson.validation, BoxPictures) else ()
     return DetectionLearner(
         loss=detector_kind(network.kind).loss(boxes_a_picture(lesson.train_targets[lesson.train_rows])),
         class_count=lesson.class_count,
@@ -32,6 +36,7 @@ def teach(lesson: Lesson, devices: Devices) -> DetectionLearner:
         validation=lambda: ordered_batches(
             lesson.validation, lesson.validation_targets, rows=lesson.validation_rows, batch_size=VALIDATION_BATCH
         ),
+        score=merged_score([tiles[row] for row in lesson.validation_rows]) if tiles else judge_boxes,
         start=lesson.start,
     )
 

@@ -126,9 +126,10 @@ def crop_side(tile: int) -> int:
 
 def tiled(preprocessing: Preprocessing, settings: TrainSettings) -> Preprocessing:
     """How pictures become a network's input, by settings that `suit` has been through."""
-    size = settings.network.size or _LEAST_TILE
-    whole = fitted(replace(preprocessing, size=size), "tile", preprocessing.value_range)
-    return replace(whole, overlap=size // _SHARED)
+    network = settings.network
+    size = network.size or _LEAST_TILE
+    overlap = size // _SHARED if network.overlap is None else network.overlap
+    return fitted(replace(preprocessing, size=size), "tile", preprocessing.value_range, overlap=overlap)
 
 
 def parts_of(
@@ -230,6 +231,16 @@ def _check(network: NetworkSettings) -> None:
         raise SettingsError(
             f"network.fit is {network.fit}; a mask has the pixels of its picture, which is answered in tiles of its own pixels. "
             "Leave it out."
+        )
+    if network.scale not in (None, 1.0):
+        raise SettingsError(
+            f"network.scale is {network.scale:g}; a mask has the pixels of its picture, which is answered as large as it is. Leave "
+            "it out."
+        )
+    if 2 * (network.overlap or 0) > (network.size or _LEAST_TILE):
+        raise SettingsError(
+            f"network.overlap is {network.overlap}, more than half of a tile of {network.size or _LEAST_TILE} pixels. Give less, "
+            "or larger tiles by network.size."
         )
     if network.test_time_augmentation != "none":
         raise SettingsError(

@@ -86,7 +86,7 @@ def _suit(settings: TrainSettings, dataset: Dataset) -> TrainSettings:
     return suit(settings, dataset)
 
 
-def _parts(dataset: Dataset, split: Split, prepared: Prepared, *, augment: Augment | None, seed: int) -> Crops:
+def _crops(dataset: Dataset, split: Split, prepared: Prepared, *, augment: Augment | None, seed: int) -> Crops:
     from tellapart.tasks.segmentation.starting import parts_of
 
     return parts_of(dataset, split, prepared.preprocessing, size=prepared.shape[0], augment=augment, seed=seed)
@@ -201,7 +201,7 @@ SEGMENTATION = Task(
     quick=None,
     head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
     build=_build,
-    parts=_parts,
+    crops=_crops,
     learner=_learner,
     validate=_validate,
     correct=_correct,

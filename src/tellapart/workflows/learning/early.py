@@ -10,7 +10,7 @@ from tellapart.features.ahead import Ahead
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import Embedded
-from tellapart.features.engine import SHIPPED, CpuEngine, open_engine
+from tellapart.features.engine import SHIPPED, EngineChoice, open_engine, settle_engine
 from tellapart.features.squares import Squares
 from tellapart.preprocessing import Preprocessing, fitted
 from tellapart.settings.tree import TrainSettings
@@ -32,7 +32,7 @@ class Early:
 
 
 def begin_early(
-    settings: TrainSettings, pending: PendingBackbone, cache: Cache, *, device: str, engine: CpuEngine
+    settings: TrainSettings, pending: PendingBackbone, cache: Cache, *, device: str, engine: EngineChoice
 ) -> Early:
     """The audit's pictures as `pending` will most likely see them, and what embeds them on a CPU as the shipped file will."""
 
@@ -42,7 +42,10 @@ def begin_early(
 
     def choose(listing: Listing, inspections: Sequence[Inspection]) -> ReadyBackbone | None:
         preprocessing = wanted()
-        if preprocessing is None or pending.running or (device, engine) != ("cpu", SHIPPED):
+        if preprocessing is None or pending.running or device != "cpu":
+            return None
+        # Of so many pictures more than train: what is embedded ahead is never what another engine would embed.
+        if settle_engine(engine, len(listing.entries)) != SHIPPED:
             return None
         # What of deep pictures is black and white is found later, from all of them.
         if task_of(listing.task).quick is None or any(inspection.depth is not None for inspection in inspections):

@@ -16,6 +16,7 @@ from tellapart.data.corrections import correct
 from tellapart.data.examples import Inspection, Listing, ReadOptions, classes_left, picture_file
 from tellapart.data.inspection import Shown, inspect_all
 from tellapart.data.listing import read_listing
+from tellapart.data.reader import Opening
 from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
@@ -81,14 +82,27 @@ def examine(
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
-    told = len(listing.notes)
-    listing, inspections = READERS[listing.task].settle(listing, inspections)
-    for note in listing.notes[told:]:
-        reporter.say(note)
+    listing, inspections = _settled(listing, inspections, cache=cache, reporter=reporter, workers=workers)
     beside = nullcontext() if meanwhile is None else meanwhile(listing, inspections)
     scenes = _scenes(listing, inspections, look, beside, cache=cache, reporter=reporter, workers=workers)
     audit = build_audit(listing, inspections, scenes, span=options.span)
     return Examined(listing=listing, inspections=inspections, audit=audit)
+
+
+def _settled(
+    listing: Listing, inspections: list[Inspection], *, cache: Cache, reporter: Reporter, workers: int
+) -> tuple[Listing, list[Inspection]]:
+    """With targets in the pixels of the opened pictures; their own files are opened for that, where they have some."""
+    reader, told = READERS[listing.task], len(listing.notes)
+    if reader.own_files:
+        with reporter.step(f"Checking {reader.own_files}", len(listing.entries)) as advance:
+            opening = Opening(workers=workers, remembered=InspectionMemory(cache), advance=advance)
+            listing, inspections = reader.settle(listing, inspections, opening)
+    else:
+        listing, inspections = reader.settle(listing, inspections)
+    for note in listing.notes[told:]:
+        reporter.say(note)
+    return listing, inspections
 
 
 def _corrected(listing: Listing, corrections: Path, separator: str | None, reporter: Reporter) -> Listing:

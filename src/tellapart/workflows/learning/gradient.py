@@ -23,8 +23,15 @@ from tellapart.workflows.learning.shrunk import shrink_splits
 def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepared: Prepared) -> Candidate | TooShort:
     """Train `prepared.network` in place. Raises: DataError, TrainingError, StorageError, SettingsError."""
     devices, reporter = session.join(), session.reporter
-    shrunk = shrink_splits(session.run.settings, task, dataset, prepared, reporter)
-    planned = plan_training(session, task, shrunk.lesson, prepared, tested=len(dataset.rows["test"]))
+    settings = session.run.settings
+    parts = task.parts(settings, dataset, prepared.preprocessing)
+    read, scored = dataset, len(dataset.rows["validation"]) + len(dataset.rows["test"])
+    if parts is not None:
+        read, scored = parts.dataset, parts.validated + parts.tested
+    shrunk = shrink_splits(settings, task, read, prepared, reporter)
+    if task.crops is not None:  # the test pictures have as many as the validation pictures, for each of them
+        scored = round(scored * len(shrunk.lesson.validation_rows) / len(dataset.rows["validation"]))
+    planned = plan_training(session, task, shrunk.lesson, prepared, scored=scored)
     if isinstance(planned, TooShort):
         return planned
     job = assemble_job(session, task, shrunk, prepared, planned)

@@ -26,11 +26,11 @@ class Planned:
 
 
 def plan_training(
-    session: TrainingSession, task: Task, lesson: Lesson, prepared: Prepared, *, tested: int
+    session: TrainingSession, task: Task, lesson: Lesson, prepared: Prepared, *, scored: int
 ) -> Planned | TooShort:
     """Time the machine, and fill what is left of the budget; a run that was planned before goes on with that plan.
 
-    `tested`: the pictures of the test split, which the trained network must still look at.
+    `scored`: the pictures of validation and test, or parts of them, which the trained network must still look at.
     Raises: TrainingError, SettingsError, StorageError.
     """
     epochs = session.run.settings.loop.epochs if session.run.planned else None
@@ -41,8 +41,8 @@ def plan_training(
         speed = _measure(session, prepared, task.learner(lesson, session.join()), lesson)
         advance(1)
     # A network that was just trained must still look at validation, test, and what novelty is fitted to.
-    scored = validation + tested + min(train, FIT_PICTURES)
-    reserve = reserve_seconds(scored=scored, seconds_picture=speed.deployed)
+    looked_at = scored + min(train, FIT_PICTURES)
+    reserve = reserve_seconds(scored=looked_at, seconds_picture=speed.deployed)
     if epochs is not None:
         # Whatever this machine's pace is today: the epochs that are finished count, and the deadline ends the rest.
         return Planned(epochs=epochs, views=prepared.views or 0, deadline=session.clock.deadline(reserve))

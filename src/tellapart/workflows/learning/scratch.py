@@ -23,7 +23,10 @@ def prepare_scratch(session: TrainingSession, task: Task, class_count: int) -> P
         built = task.build(settings, class_count)
         advance(1)
     size = built.preprocessing.size
-    preprocessing = fitted(built.preprocessing, settings.network.fit or "crop", session.span)
+    told = settings.network
+    preprocessing = fitted(
+        built.preprocessing, told.fit or "crop", session.span, overlap=told.overlap or 0, scale=told.scale or 1.0
+    )
     return Prepared(
         strategy="scratch",
         network=built.network,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
 from tellapart.features.cache import Cache
-from tellapart.features.engine import CpuEngine
+from tellapart.features.engine import EngineChoice
 from tellapart.reporter import Reporter
 from tellapart.runs.run import Run
 from tellapart.settings.tree import TrainSettings
@@ -28,7 +28,7 @@ class TrainingSession:
     run: Run
     examined: Examined
     device: str
-    engine: CpuEngine  # what embeds training pictures where the device is a CPU
+    engine: EngineChoice  # what embeds training pictures where the device is a CPU
     cache: Cache
     clock: Clock
     reporter: Reporter

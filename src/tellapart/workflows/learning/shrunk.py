@@ -1,6 +1,6 @@
 """What a training reads: small squares, decoded once. In: Dataset, Prepared. Out: ShrunkSplits, with a Lesson. Next: planned.py.
 
-A task that learns from parts of pictures as large as they are opens them itself, and nothing is shrunk.
+A task that learns from squares of their own pixels opens them itself, and nothing is shrunk.
 """
 
 from __future__ import annotations
@@ -66,18 +66,18 @@ def shrink_splits(
     squares, rows = None, (dataset.rows["train"], dataset.rows["validation"])
     train: UsableRows
     validation: UsableRows
-    if task.parts is None:
+    if task.crops is None:
         squares = _shrink(dataset, prepared.preprocessing, reporter)
         train = task.source(dataset, "train", squares[0], augment=prepared.augment, seed=settings.seed)
         validation = task.source(dataset, "validation", squares[1], augment=None, seed=settings.seed)
         of_rows = rows
     else:
-        parts = (
-            task.parts(dataset, "train", prepared, augment=prepared.augment, seed=settings.seed),
-            task.parts(dataset, "validation", prepared, augment=None, seed=settings.seed),
+        crops = (
+            task.crops(dataset, "train", prepared, augment=prepared.augment, seed=settings.seed),
+            task.crops(dataset, "validation", prepared, augment=None, seed=settings.seed),
         )
-        train, validation = parts
-        of_rows = rows[0][parts[0].origin], rows[1][parts[1].origin]
+        train, validation = crops
+        of_rows = rows[0][crops[0].origin], rows[1][crops[1].origin]
     lesson = Lesson(
         class_count=len(dataset.classes),
         network=prepared.network,

@@ -1,53 +1,99 @@
-"""A heatmap over a picture, for the server. In: an opened version, a picture file, a class. Out: PNG. Next: workflows/serve.py.
+"""A heatmap over a picture, for the server. In: a version, a picture file, what it is of. Out: PNG. Next: workflows/serve.py.
 
-Grad-CAM, one run of the network, where the package that reads graphs is installed and the network has a last map; occlusion,
-with ONNX Runtime alone and some 170 runs, elsewhere.
+Of a class: Grad-CAM, one run of the network, where the package that reads graphs is installed and the network has a last map;
+occlusion, with ONNX Runtime alone and some 170 runs, elsewhere. Of a box: random masks, as `tellapart explain --box` has them, on
+one core and not for longer than others should wait for theirs.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 import weakref
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.pictures import place as place_of
+from tellapart.drawing.boxes import DrawnBox, draw_boxes
 from tellapart.drawing.png import encode_png
 from tellapart.errors import MissingExtra, ModelFileError
 from tellapart.explanation.activation import ClassActivation
-from tellapart.explanation.laying import as_seen, onto
+from tellapart.explanation.laying import as_seen, onto, sides_onto
+from tellapart.explanation.masking import BoxTarget, masked_heat
 from tellapart.explanation.occlusion import occlusion
 from tellapart.explanation.overlay import overlay
-from tellapart.preprocessing import decode_for, prepare
+from tellapart.preprocessing import Decoded, decode_for, prepare
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH
 from tellapart.serving.opened import Version
-from tellapart.serving.service import Explain
+from tellapart.serving.service import Explain, ToExplain
+
+MOST_SECONDS = 20.0  # of masks for one box; a large network tries fewer of them
+_SIDE = 448  # pixels, of a picture on which a box is drawn
 
 
-def make_explainer() -> Explain:
-    """A function that draws heatmaps; it keeps what it prepared for a version as long as the version lives."""
+def make_explainer(now: Callable[[], float] = time.monotonic) -> Explain:
+    """A function that draws heatmaps; it keeps what it prepared for a version as long as the version lives. `now` in seconds."""
     activations: weakref.WeakKeyDictionary[Version, ClassActivation | None] = weakref.WeakKeyDictionary()
     one_at_a_time = threading.Lock()
 
-    def explain(version: Version, data: bytes, target: int) -> bytes:
+    def explain(version: Version, data: bytes, shown: ToExplain) -> bytes:
         """Raises: PictureError."""
         preprocessing = version.model.preprocessing
-        decoded = decode_for(data, preprocessing, max_pixels=version.max_pixels).image
-        image = prepare(decoded, preprocessing)
+        target = 0 if shown.sides is None else _SIDE
+        decoded = decode_for(data, preprocessing, target=target, max_pixels=version.max_pixels)
+        if shown.sides is not None:
+            return _with_box(version, decoded, shown, shown.sides, now)
+        image = prepare(decoded.image, preprocessing)
         with one_at_a_time:
             if version not in activations:
                 activations[version] = _open(version)
             activation = activations[version]
         if activation is not None:
-            heat = activation(image[None], np.array([target]))[0]
+            heat = activation(image[None], np.array([shown.label]))[0]
         else:
-            background = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
-            heat = occlusion(image, target, predict=lambda images: _predict(version, images), background=background)
-        picture = as_seen(decoded, preprocessing, side=preprocessing.size)
-        return encode_png(overlay(picture, onto(heat, decoded, preprocessing)))
+            probabilities = _every_part(version, ("probabilities",))
+            heat = occlusion(
+                image,
+                shown.label,
+                predict=lambda part: probabilities(part)["probabilities"],
+                background=_mean_of(image),
+            )
+        picture = as_seen(decoded.image, preprocessing, side=preprocessing.size)
+        return encode_png(overlay(picture, onto(heat, decoded.image, preprocessing)))
 
     return explain
+
+
+def _with_box(
+    version: Version,
+    decoded: Decoded,
+    shown: ToExplain,
+    sides: tuple[float, float, float, float],
+    now: Callable[[], float],
+) -> bytes:
+    """The heat of a box and its line, in the colour of its class."""
+    preprocessing = version.model.preprocessing
+    image = prepare(decoded.image, preprocessing)
+    place = place_of(decoded.width, decoded.height, preprocessing)
+    end = now() + MOST_SECONDS
+    heat = masked_heat(
+        image,
+        BoxTarget.of_source(sides, place, shown.label),
+        find=_every_part(version, ("boxes", "scores", "labels")),
+        background=np.rint(255 * np.array(preprocessing.mean)).astype(np.uint8),
+        enough=lambda: now() >= end,
+    )
+    picture = as_seen(decoded.image, preprocessing, side=max(_SIDE, preprocessing.size))
+    drawn = DrawnBox(
+        sides=sides_onto(sides, place, picture.shape),
+        label=version.classes[shown.label],
+        number=shown.label,
+        score=shown.score,
+    )
+    return encode_png(np.asarray(draw_boxes(overlay(picture, onto(heat, decoded.image, preprocessing)), [drawn])))
 
 
 def _open(version: Version) -> ClassActivation | None:
@@ -62,6 +108,18 @@ def _open(version: Version) -> ClassActivation | None:
         return None
 
 
-def _predict(version: Version, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-    return np.concatenate([version.model.compute(part, ("probabilities",))["probabilities"] for part in parts])
+def _mean_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(np.rint(image.mean(axis=(0, 1))), dtype=np.uint8)
+
+
+def _every_part(
+    version: Version, names: Sequence[str]
+) -> Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]:
+    """What computes the outputs `names` that the file has, of inputs [N, ...], some after the others: each [N, ...]."""
+
+    def compute(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        starts = range(0, len(images), BATCH)
+        parts = [version.model.compute(images[start : start + BATCH], names) for start in starts]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    return compute

@@ -1,0 +1,169 @@
+"""A comparison as one HTML page in the report's look. In: Comparison. Out: a file. Next: cli/compare.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from tellapart.bundle import Score
+from tellapart.evaluation.intervals import wilson
+from tellapart.evaluation.paired import Paired
+from tellapart.reporting.album import LARGE_SIDE, Album
+from tellapart.reporting.blocks import (
+    Block,
+    Column,
+    Group,
+    Paragraph,
+    Pictures,
+    Report,
+    Section,
+    Table,
+    Verdict,
+)
+from tellapart.reporting.facts import CaptionLine, Shown
+from tellapart.reporting.page import render
+from tellapart.reporting.phrases import Phrases
+from tellapart.runs.heat import with_heat
+from tellapart.storage import write_bytes
+from tellapart.workflows.compare import Comparison, SideAnswers, told_figures
+
+_MOST = 12  # pictures of a kind
+_CLASSES = 40  # rows
+_FIGURES = ("log_loss", "brier", "calibration_error", "set_size")
+
+
+def write_page(path: Path, found: Comparison, phrases: Phrases) -> None:
+    """Write the page. Raises: StorageError."""
+    sections = [
+        _beside(found, phrases),
+        _pictures("won", found, found.won, phrases),
+        _pictures("lost", found, found.lost, phrases),
+        _classes(found, phrases),
+        _about(found, phrases),
+    ]
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+    title = f"{_short(found.first)} – {_short(found.second)}"
+    report = Report(name=title, made=made, verdict=_verdict(found, phrases), sections=sections)
+    write_bytes(path, render(report, phrases).encode("utf-8", "backslashreplace"))
+
+
+def _verdict(found: Comparison, t: Phrases) -> Verdict:
+    paired = found.paired
+    key = {1: "compare_better", 0: "compare_open", -1: "compare_worse"}[paired.verdict]
+    first, second = (_score(one, found) for one in (found.first, found.second))
+    return Verdict(
+        sentence=t(
+            key,
+            n=paired.n,
+            points=_points(paired.value),
+            least=_points(paired.low),
+            most=_points(paired.high),
+        ),
+        score=second,
+        references=[(first.value, t("compare_first", name=_short(found.first), share=first.value))],
+        doubt="" if paired.needed is None else t("compare_needed", n=paired.needed),
+        note=t("compare_note", p=f"{paired.p_value:.3f}", won=paired.won, lost=paired.lost),
+    )
+
+
+def _score(one: SideAnswers, found: Comparison) -> Score:
+    right = one.right(found.items)
+    low, high = wilson(int(right.sum()), len(right))
+    return Score(value=float(right.mean()), low=low, high=high)
+
+
+def _beside(found: Comparison, t: Phrases) -> Section:
+    sides = (found.first, found.second)
+    scores = [_score(one, found) for one in sides]
+    rows: list[tuple[str, ...]] = [
+        (t("accuracy"), *(t.percent(score.value) for score in scores)),
+        (t("interval"), *(t.interval(score) for score in scores)),
+    ]
+    figures = [told_figures(one.figures) for one in sides]
+    for name in _FIGURES:
+        if any(one[name] is not None for one in figures):
+            rows.append((t(f"compare_{name}"), *(_number(one[name]) for one in figures)))
+    rows.append((t("compare_milliseconds"), *(_number(one.milliseconds, 1) for one in sides)))
+    rows.append((t("compare_megabytes"), *(_number(one.megabytes, 1) for one in sides)))
+    if found.corrections is not None:
+        n, *gets = found.corrections
+        rows.append((t("compare_corrections", n=n), *(f"{count:,}" for count in gets)))
+    columns = [Column(name=""), *(Column(name=_short(one), kind="number") for one in sides)]
+    return Section(key="beside", title=t("compare_beside"), blocks=[Table(columns=columns, rows=rows)])
+
+
+def _pictures(key: str, found: Comparison, rows: Sequence[int], t: Phrases) -> Section:
+    title, chosen = t(f"compare_{key}"), rows[:_MOST]
+    if not chosen:
+        return Section(key=key, title=title, blocks=[Paragraph(text=t("compare_none"))])
+    blocks: list[Block] = [Paragraph(text=t("compare_some", n=len(rows), shown=len(chosen)), tone="soft")]
+    album = Album()
+    shown = [_with_answers(one, found, chosen, album, t) for one in (found.first, found.second)]
+    groups = [
+        Group(title=found.items[row].path.name, count=found.items[row].label, pictures=list(pair))
+        for row, pair in zip(chosen, zip(*shown, strict=True), strict=True)
+    ]
+    return Section(key=key, title=title, blocks=[*blocks, Pictures(layout="rows", groups=groups, large=True)])
+
+
+def _with_answers(one: SideAnswers, found: Comparison, rows: Sequence[int], album: Album, t: Phrases) -> list[Shown]:
+    """The pictures with what one side says of them, and where it looked."""
+    items = [found.items[row] for row in rows]
+    shown = album.show(
+        [(item.path, item.label, one.said[row], one.sure[row]) for item, row in zip(items, rows, strict=True)],
+        side=LARGE_SIDE,
+    )
+    if one.side.run is not None and one.side.predictor is not None:
+        classes = np.array([one.side.predictor.classes.index(one.said[row]) for row in rows], dtype=np.int64)
+        shown, _ = with_heat(one.side.run, shown, [item.path for item in items], classes)
+    who = t("compare_a" if one is found.first else "compare_b")
+    return [replace(picture, caption=(_caption(who, picture, t),)) for picture in shown]
+
+
+def _caption(who: str, shown: Shown, t: Phrases) -> CaptionLine:
+    share = "" if shown.probability is None else t.percent(shown.probability, 0)
+    return CaptionLine(text=who, name=shown.predicted, share=share, bad=shown.predicted != shown.label)
+
+
+def _classes(found: Comparison, t: Phrases) -> Section:
+    ranked = sorted(found.per_class.items(), key=lambda item: (-abs(item[1].won - item[1].lost), item[0]))[:_CLASSES]
+    columns = [
+        Column(name=t("class"), kind="name"),
+        *(Column(name=t(key), kind="number") for key in ("compare_n", "compare_won", "compare_lost")),
+        Column(name=t("compare_difference"), kind="number"),
+        Column(name=t("interval"), kind="number"),
+    ]
+    rows = [
+        (name, f"{one.n:,}", f"{one.won:,}", f"{one.lost:,}", _points(one.value), _ends(one)) for name, one in ranked
+    ]
+    return Section(key="classes", title=t("per_class"), blocks=[Table(columns=columns, rows=rows)])
+
+
+def _about(found: Comparison, t: Phrases) -> Section:
+    told = [t("compare_about", n=found.paired.n)]
+    told += [t("compare_seen", name=name, n=n) for name, n in found.seen.items() if n]
+    if found.unanswered:
+        told.append(t("compare_unanswered", n=found.unanswered))
+    told += [t("compare_unknown", name=name) for name in found.unknown]
+    return Section(key="about", title=t("compare_how"), blocks=[Paragraph(text=text) for text in told])
+
+
+def _short(one: SideAnswers) -> str:
+    path = Path(one.side.name).resolve()  # runs/latest is a link
+    return path.parent.name if path.name == "model.onnx" and path.parent.name else path.name
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _ends(paired: Paired) -> str:
+    return f"{_points(paired.low)} – {_points(paired.high)}"

@@ -1,0 +1,163 @@
+"""What is compared: runs, model files, other tools' answers. In: paths. Out: Sides, the pictures for both. Next: compare.py."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tellapart.answers.formulas import SafeReader
+from tellapart.answers.predictor import Predictor, load_predictor
+from tellapart.data.examples import Example, ReadOptions
+from tellapart.data.survey import Examined
+from tellapart.data.targets import Target, class_numbers
+from tellapart.errors import DataError, SettingsError
+from tellapart.features.caching import open_cache
+from tellapart.reporter import Reporter, counted
+from tellapart.runs.open import OpenRun
+from tellapart.storage import storage_errors
+from tellapart.tasks.table import task_of
+from tellapart.workflows.learning.examine import examine
+
+MOST_BYTES = 512 * 2**20  # of a table of answers
+_PATHS = ("path", "image", "filename", "file_name", "file", "id")
+_ANSWERS = ("predicted", "prediction", "pred", "predicted_label", "class", "label", "category")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One picture that both are asked."""
+
+    path: Path
+    target: Target  # the truth, one class
+    group: str
+    content_hash: str  # "" where it is not known
+
+    @property
+    def label(self) -> str:
+        """The class."""
+        return self.target.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Side:
+    """One of the two: a model, or a table of answers."""
+
+    name: str  # as it was given
+    run: OpenRun | None  # None of a table
+    predictor: Predictor | None
+    table: Mapping[str, str]  # path -> answer, of a table
+    learned: Mapping[str, str] | None  # content -> split, of a run; None where it cannot be known what was learned from
+
+    def saw(self, item: Question) -> bool:
+        """Whether it was trained or tuned on this very picture."""
+        return self.learned is not None and self.learned.get(item.content_hash) in ("train", "validation")
+
+
+def open_side(path: Path) -> Side:
+    """A run's folder, a model file, or a table of answers (CSV with a path and an answer in each row).
+
+    Raises: SettingsError for a model that gives no single class; DataError, ModelFileError, StorageError.
+    """
+    if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+        return Side(name=str(path), run=None, predictor=None, table=read_answers(path), learned=None)
+    run = OpenRun(path)
+    predictor = load_predictor(path)
+    task = predictor.manifest.task
+    if task_of(task).encode is not class_numbers:
+        raise SettingsError(
+            f"{path} is a model of {task}; models are compared where each picture has one class. Compare the figures of "
+            "`tellapart evaluate` instead."
+        )
+    learned = None
+    if run.lists_examples:
+        learned = {example.content_hash: example.split for example in run.examples if example.split}
+    return Side(name=str(path), run=run, predictor=predictor, table={}, learned=learned)
+
+
+def read_answers(path: Path) -> dict[str, str]:
+    """Path -> answer of each row, of a column called as these mostly are. Raises: DataError, StorageError."""
+    with storage_errors(path):
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(f"{path} has more than {MOST_BYTES // 2**20} MB, too much for a table of answers.")
+        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    try:
+        rows = SafeReader(text)
+        header = [cell.strip().lower() for cell in next(rows, [])]
+        where, said = (next((name for name in names if name in header), None) for names in (_PATHS, _ANSWERS))
+        if where is None or said is None:
+            raise DataError(
+                f"{path} has the columns {', '.join(header)[:200] or 'none'}; a table of answers has one of {', '.join(_PATHS)} "
+                f"and one of {', '.join(_ANSWERS)}. Rename the columns."
+            )
+        place, answer = header.index(where), header.index(said)
+        return {row[place]: row[answer].strip() for row in rows if len(row) > max(place, answer)}
+    except csv.Error as error:
+        raise DataError(f"{path} is not a CSV table ({error}). Export it anew as CSV.") from None
+
+
+def answers_of(table: Mapping[str, str], items: Sequence[Question]) -> list[str | None]:
+    """What a table says of each item: by its whole path, else by the file's name where only one has it; None for nothing."""
+    names = Counter(Path(path).name for path in table)
+    by_name = {Path(path).name: answer for path, answer in table.items() if names[Path(path).name] == 1}
+    asked = Counter(item.path.name for item in items)
+    found = []
+    for item in items:
+        answer = table.get(str(item.path))
+        if answer is None and asked[item.path.name] == 1:
+            answer = by_name.get(item.path.name)
+        found.append(answer or None)
+    return found
+
+
+def items_of(sides: Sequence[Side], pictures: Path | None, options: ReadOptions, reporter: Reporter) -> list[Question]:
+    """The pictures to ask both, before those that one has learned from are left out.
+
+    Of `pictures` all that can be read, else the test pictures of the runs. Raises: DataError where there is none.
+    """
+    if pictures is not None:
+        with open_cache(reporter) as cache:
+            return _examined_items(examine(pictures, cache=cache, reporter=reporter, options=options))
+    runs = [side.run for side in sides if side.run is not None and side.run.lists_examples]
+    if not runs:
+        raise DataError(
+            "neither side is a run with its list of pictures, so there is no test split to compare on. Give labelled pictures: "
+            "tellapart compare A B PICTURES"
+        )
+    return _once(example for run in runs for example in run.examples if example.split == "test" and not example.problem)
+
+
+def _once(examples: Iterable[Example]) -> list[Question]:
+    """Each content once."""
+    found: dict[str, Question] = {}
+    for one in examples:
+        item = Question(path=one.path, target=one.target, group=one.group, content_hash=one.content_hash)
+        found.setdefault(one.content_hash or str(one.path), item)
+    return list(found.values())
+
+
+def _examined_items(examined: Examined) -> list[Question]:
+    rows = zip(examined.listing.entries, examined.inspections, examined.audit.groups, strict=True)
+    items = [
+        Question(path=entry.path, target=entry.target, group=group, content_hash=inspection.content_hash)
+        for entry, inspection, group in rows
+        if not inspection.problem
+    ]
+    if not items:
+        raise DataError(f"{examined.listing.source} holds no picture that can be read. `tellapart check` says why.")
+    return items
+
+
+def without_learned(sides: Sequence[Side], items: Sequence[Question]) -> tuple[list[Question], dict[str, int]]:
+    """Those that no side was trained or tuned on, and how many each side was. Raises: DataError where none is left."""
+    seen = {side.name: sum(map(side.saw, items)) for side in sides}
+    left = [item for item in items if not any(side.saw(item) for side in sides)]
+    if not left:
+        first = max(seen, key=lambda name: seen[name])
+        raise DataError(
+            f"of {counted(len(items), 'picture')} none is left that neither side has learned from ({first} has from "
+            f"{seen[first]:,}). Give pictures that are new to both."
+        )
+    return left, seen
