@@ -78,8 +78,9 @@ def read_text(path: Path, data: bytes, encoding: str | None, is_file: IsFile) ->
                 text = data.decode(known)
             except UnicodeDecodeError:
                 text = "\0"
-            if not {"\0", _ESCAPE} & set(text):
-                return Text(text=text)
+            if "\0" not in text:
+                escaped = _escaped(data) if _ESCAPE in text else None
+                return Text(text=text) if escaped is None else Text(text=escaped.text, note=_note(path, escaped))
             if mark:
                 raise _no_text(path)
     return _guess(path, data, is_file)
@@ -100,9 +101,9 @@ def _told(path: Path, data: bytes, encoding: str) -> str:
 
 
 def _guess(path: Path, data: bytes, is_file: IsFile) -> Text:
-    plain = _wide(data) or _escaped(data)
-    if plain is not None:
-        return Text(text=plain.text, note=_note(path, plain))
+    wide = _wide(data)
+    if wide is not None:
+        return Text(text=wide.text, note=_note(path, wide))
     if b"\0" in data:
         raise _no_text(path)
     _check_nearly_utf8(path, data)
@@ -149,13 +150,13 @@ def _wide(data: bytes) -> _Guess | None:
 
 
 def _escaped(data: bytes) -> _Guess | None:
-    """ISO 2022, which says in ASCII between escapes what is beyond it."""
+    """ISO 2022, which says in ASCII between escapes what is beyond it; None for bytes with escapes that mean nothing there."""
     for encoding in ("iso2022_jp", "iso2022_kr"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if _ESCAPE in data.decode("latin-1") and _ESCAPE not in text:
+        if _ESCAPE not in text:
             return _Guess(encoding, text, tuple(_words(text)), 0, 1.0)
     return None
 
