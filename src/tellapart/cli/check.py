@@ -111,7 +111,7 @@ def command(
     from tellapart.workflows.check import check
 
     reporter = make_reporter(quiet=quiet)
-    asked = {"corrections": corrections, "reporter": reporter, "options": options}
+    asked: dict[str, Any] = {"corrections": corrections, "reporter": reporter, "options": options}
     doubtful = _doubt(pictures, out, force=force, **asked, **given) if labels else None
     examined, found = doubtful.examined if doubtful else None, None
     if shortcuts:
