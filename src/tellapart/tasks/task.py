@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tellapart.reporter import Reporter
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.lesson import Lesson
-    from tellapart.tasks.parts import Parts
+    from tellapart.tasks.parts import PictureParts
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.source import MakeSource, UsableRows
     from tellapart.training.devices import Devices
@@ -163,7 +163,7 @@ class Task:
     build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
     # What it reads where pictures are made ready so: parts of them, or None for the pictures themselves.
-    parts: Callable[[TrainSettings, Dataset, Preprocessing], Parts | None] = _wholes
+    parts: Callable[[TrainSettings, Dataset, Preprocessing], PictureParts | None] = _wholes
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
     # A candidate is the task's own kind of evaluation/choosing.Candidate.
     validate: Callable[[Any, Dataset], Validated[Any]]
