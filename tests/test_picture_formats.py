@@ -239,8 +239,15 @@ def test_without_the_extra_the_reason_names_it(data: bytes, name: str, package: 
 
 
 def test_what_is_never_read_is_named() -> None:
-    for data, words in ((b"8BPS" + bytes(99), "a Photoshop file"), (b'<svg xmlns="x"></svg>', "an SVG drawing")):
-        with pytest.raises(PictureError, match=f"{words}, which is not read. Save it as PNG"):
+    for data, words in (
+        (b"8BPS" + bytes(99), "a Photoshop file"),
+        (b'<svg xmlns="x"></svg>', "an SVG drawing"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "a drawing in PostScript"),
+        (b"\x93NUMPY\x01\0" + bytes(99), "an array of NumPy"),
+        (b"\0\0\0\x18ftypmp42" + bytes(99), "a film"),
+        (b"RIFF\0\0\0\0AVI LIST" + bytes(99), "a film or a sound"),
+    ):
+        with pytest.raises(PictureError, match=f"{words}, which is not read. Save (it|its frames) as PNG"):
             decode(data, target=8)
     with pytest.raises(PictureError, match="not a picture in a known format"):
         decode(b"words", target=8)

@@ -30,6 +30,11 @@ _UNREAD: Mapping[bytes, str] = {
     b"IIU\0": _CAMERA_RAW,  # of Panasonic
     b"SIMPLE  =": "a FITS file",
     b"\x76\x2f\x31\x01": "an OpenEXR file",
+    b"%!PS": "a drawing in PostScript",
+    b"\xc5\xd0\xd3\xc6": "a drawing in PostScript",
+    b"\x93NUMPY": "an array of NumPy",
+    b"RIFF": "a film or a sound",  # of WebP's kind, but not WebP
+    b"\x1aE\xdf\xa3": "a film",
 }
 # What holds no picture itself, and what to do with it; what it begins with.
 _UNPACK = "Unpack it, and name the folder or the pictures"
@@ -47,6 +52,7 @@ _OTHERS_THAN_PICTURES: Mapping[bytes, str] = {
     b"%PDF-": "a PDF document. Save its pages as PNG",
     b"SQLite format 3\0": "a database. Save its pictures as files",
 }
+_FILMS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5")
 _PHOTOMETRIC, _SUB_PAGES, _DNG_VERSION = 0x0106, 0x014A, 0xC612  # tags of TIFF
 _FILTERED = (32803, 34892)  # values behind a colour filter, and those made linear
 _WIDTHS: Mapping[int, int] = {1: 1, 3: 2, 4: 4, 13: 4}  # bytes of TIFF's kinds of whole numbers
@@ -187,7 +193,8 @@ def check_camera_raw(data: bytes) -> None:
 
 def not_read(name: str) -> PictureError:
     """The error for a picture of a format that is not read."""
-    remedy = "Develop it to JPEG, PNG or TIFF" if name == _CAMERA_RAW else "Save it as PNG or TIFF"
+    film = "Save its frames as PNG or JPEG" if "film" in name else "Save it as PNG or TIFF"
+    remedy = "Develop it to JPEG, PNG or TIFF" if name == _CAMERA_RAW else film
     return PictureError(f"{name}, which is not read. {remedy}")
 
 
@@ -198,5 +205,7 @@ def _name_unread(data: bytes) -> None:
     for start, name in _UNREAD.items():
         if data.startswith(start):
             raise not_read(name)
+    if data[4:8] == b"ftyp" and data[8:12] in _FILMS:
+        raise not_read("a film")
     if data.lstrip()[:5] in (b"<svg ", b"<?xml") and b"<svg" in data[:4096]:
         raise PictureError("an SVG drawing, which is not read. Save it as PNG")

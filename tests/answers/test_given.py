@@ -91,6 +91,7 @@ def test_grey_and_transparent_pixels_keep_what_they_hold() -> None:
     grey, clear = ARRAY[..., 0], np.dstack([ARRAY, ARRAY[..., :1]])
     for given, wanted in (
         (grey, grey),
+        (grey[..., None], grey),
         (torch.from_numpy(grey), grey),
         (torch.from_numpy(grey)[None], grey),
         (clear, clear),
@@ -147,7 +148,8 @@ def test_paths_folders_addresses_and_tables_of_them(tmp_path: Path) -> None:
     for column in ("path", "image", "filename", "file_name", "file"):
         assert paths(pandas.DataFrame({"label": ["x", "y"], column: files})) == files
     assert paths(pandas.DataFrame({"image": ["no", "no"], "path": files})) == files, "the first name of the list counts"
-    assert paths(pandas.Series(files)) == files
+    assert paths(pandas.Series(files)) == paths(pandas.Series(files).to_numpy()) == paths(np.array(files)) == files
+    assert paths(np.array([Path(file) for file in files])) == files
 
 
 @pytest.mark.parametrize(

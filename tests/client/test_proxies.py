@@ -59,6 +59,17 @@ def test_a_proxy_that_cannot_be_used_is_named(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("beside", [None, "http://good.example:3128"])
+def test_a_proxy_for_other_servers_that_cannot_be_used_is_named_too(
+    no_proxies: pytest.MonkeyPatch, beside: str | None
+) -> None:
+    no_proxies.setenv("https_proxy", "socks5://me:secret@p.example:1080")
+    if beside is not None:
+        no_proxies.setenv("http_proxy", beside)
+    with pytest.raises(SettingsError, match=r"names the proxy socks5://p\.example:1080, which cannot be used"):
+        tellapart.Client("http://cats.example.com:8501")
+
+
 def test_a_proxy_that_does_not_answer_is_named(no_proxies: pytest.MonkeyPatch) -> None:
     no_proxies.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
     with (

@@ -25,6 +25,7 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> str:
         ("__ignore__\n_background_\n裂缝\n", ("background", "裂缝"), {}, {}),
         ("0 background\n7 crack\n", ("background", "crack"), {0: "background", 7: "crack"}, {}),
         ("0: background\n7: wide crack\n", ("background", "wide crack"), {0: "background", 7: "wide crack"}, {}),
+        ("300 1 2 x\n", ("1 2 x",), {300: "1 2 x"}, {}),
         ("name,id\nroad,3\nsky,4\n", ("road", "sky"), {3: "road", 4: "sky"}, {}),
         (
             "64 128 64\tAnimal\n192 0 128\t\tArchway\n",

@@ -44,5 +44,5 @@ def test_what_counts_nowhere() -> None:
     nothing = read_uncounted("none")
     assert nothing.told
     assert not nothing.numbers | nothing.colours | nothing.names
-    some = read_uncounted("0, 255,#e0e0c0, void")
-    assert (some.numbers, some.colours, some.names) == ({0, 255}, {0xE0E0C0}, {"void"})
+    some = read_uncounted("0, 255,#e0e0c0, void,-1")
+    assert (some.numbers, some.colours, some.names) == ({0, 255, -1}, {0xE0E0C0}, {"void"})

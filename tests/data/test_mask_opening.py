@@ -52,6 +52,12 @@ def test_what_was_found_is_remembered_by_content(tmp_path: Path) -> None:
     assert (len(memory.values), memory.found) == (4, 0)
     assert look() == first
     assert memory.found == 4
+    # It is believed, unless it is broken.
+    for key, value in memory.values.items():
+        memory.values[key] = value.replace(b'"pixels": [48, 48]', b'"pixels": [1, 95]')
+    changed = look().entries[0].target
+    assert isinstance(changed, MaskFile)
+    assert changed.areas == {"background": 1, "foreground": 95}
     for key in memory.values:
         memory.values[key] = b'{"problem": 3}'
     assert look() == first

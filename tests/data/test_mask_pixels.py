@@ -80,6 +80,8 @@ def test_jpeg_is_refused_with_the_reason() -> None:
         read_values(of(halves(0, 255), "JPEG"))
     with pytest.raises(PictureError, match="saved as WEBP, which changes"):
         read_values(encoded(Image.fromarray(halves(0, 255)).convert("RGB"), "WEBP", quality=50))
+    with pytest.raises(PictureError, match="saved as TIFF with JPEG in it"):
+        read_values(encoded(Image.fromarray(halves(0, 255)), "TIFF", compression="jpeg"))
     assert read_values(encoded(Image.fromarray(halves(0, 255)).convert("RGB"), "WEBP", lossless=True)).values == (
         0,
         255,

@@ -59,6 +59,7 @@ def test_the_smaller_shape_lies_above_and_crowds_below(tmp_path: Path) -> None:
             {"category_id": 1, "segmentation": [square(3, 3, 5, 5)]},
             {"category_id": 2, "segmentation": [square(2, 2, 8, 7), square(10, 0, 12, 1)]},
             {"category_id": 1, "segmentation": packed, "iscrowd": 1},
+            {"category_id": 1, "segmentation": [square(6, 5, 7, 6)], "iscrowd": 1},
         ],
         ("a.jpg", "empty.jpg"),
     )
@@ -109,6 +110,15 @@ def test_what_has_no_shape_or_class_is_told_and_a_changed_json_too(tmp_path: Pat
     path.unlink()
     with pytest.raises(DataError, match="says nothing of an image '0', or is not there"):
         read_mask(target, listing.classes)
+
+
+def test_a_picture_of_whose_things_none_has_a_shape_is_left_out(tmp_path: Path) -> None:
+    """Something is there: it would be wrong to learn that nothing is."""
+    box, shape = {"category_id": 1, "bbox": [1, 1, 3, 3]}, {"category_id": 1, "segmentation": [square(0, 0, 6, 8)]}
+    write_coco(tmp_path / "x.json", [{**box, "image_id": 1}, shape], ("a.jpg", "b.jpg"))
+    listing, _ = settled(tmp_path)
+    assert [entry.path.name for entry in listing.entries] == ["a.jpg"]
+    assert [fault.detail for fault in listing.faults["none left"]] == ["of 1"]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tellapart.data.audit import build_audit
+from tellapart.data.dataset import gather
 from tellapart.data.examples import Split
+from tellapart.data.examples_csv import read_examples, write_examples
 from tellapart.data.mask_targets import MaskFile, Painting, painted
 from tellapart.data.stratify_masks import assign_masks
+from tellapart.data.survey import Examined
+from tellapart.data.targets import class_shares
 from tellapart.errors import DataError
+from tests.data.mask_data import halves, settled, write_set
 
 WANTED = {"train": 70, "validation": 10, "test": 20}
 
@@ -77,3 +83,16 @@ def test_given_splits_are_kept_and_train_gives_up_what_is_missing() -> None:
 def test_a_class_in_too_few_pictures_stops_it() -> None:
     with pytest.raises(DataError, match="'crack'"):
         split([mask(ground=90, crack=10), *[mask(ground=100)] * 20])
+
+
+def test_a_data_set_of_masks_is_gathered_with_the_shares_of_its_classes(tmp_path: Path) -> None:
+    write_set(tmp_path, {f"{number:02}": halves(0, 255) for number in range(10)})
+    listing, inspections = settled(tmp_path)
+    examined = Examined(listing=listing, inspections=inspections, audit=build_audit(listing, inspections))
+    dataset = gather(examined, seed=0, split=assign_masks, encode=class_shares)
+    assert dataset.classes == ("background", "foreground")
+    np.testing.assert_allclose(dataset.targets, np.full((10, 2), 0.5))
+    assert {split: len(rows) for split, rows in dataset.rows.items()} == {"train": 7, "validation": 1, "test": 2}
+    path = tmp_path / "examples.csv"
+    write_examples(path, dataset.examples)
+    assert read_examples(path, MaskFile) == dataset.examples

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tellapart.data.mask_targets import Painting
 from tellapart.data.targets import (
     Box,
     Boxes,
@@ -123,3 +124,17 @@ def test_boxes_become_rows_of_numbers_and_what_counts_neither_way_is_marked() ->
     assert np.isnan(found[2, 1]).all()
     assert class_boxes([Boxes()], ("a",)).shape == (1, 1, 6)
     assert class_boxes([], ("a",)).shape == (0, 1, 6)
+
+
+def test_a_target_whose_files_lie_elsewhere() -> None:
+    painting = Painting(
+        values=("a",), pixels=(3,), form="parts", parts=(("a", Path("x/1.png")), ("b", Path("x/2.png")))
+    )
+    mask = MaskFile(Path("x/1.png"), ("a",), painting)
+    assert mask.files == (Path("x/1.png"), Path("x/1.png"), Path("x/2.png"))
+    there = mask.elsewhere({"x/1.png": "y/1.png", "x/2.png": "z.png"})
+    assert there.files == (Path("y/1.png"), Path("y/1.png"), Path("z.png"))
+    assert MaskFile.read(there.text) == there
+    for target in (ClassName("a"), ClassNames(("a",)), Boxes((Box("a", 1, 2, 3, 4),))):
+        assert target.files == ()
+        assert target.elsewhere({"a": "b"}) is target

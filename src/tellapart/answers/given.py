@@ -81,6 +81,8 @@ def encoded(data: bytes | NDArray[np.uint8]) -> bytes:
 
 def _several(pictures: Any) -> Sequence[Any]:
     if isinstance(pictures, np.ndarray):
+        if pictures.ndim == 1 and pictures.dtype.kind in "OU":  # paths, such as a table's column.to_numpy() gives
+            return list(pictures.tolist())
         return list(pictures) if pictures.ndim == 4 else [pictures]
     if isinstance(pictures, list | tuple):
         return pictures
@@ -131,11 +133,11 @@ def _from_tensor(tensor: Any, number: int) -> bytes | NDArray[np.uint8]:
             f"picture {number} is a tensor of {kind} [{shape}]; pixels are uint8 from 0 to 255, uint16 (by the model's range), or "
             "floats from 0 to 1, [3, H, W] or [1, H, W]. Give it before it is normalised."
         )
-    upright = array if array.ndim == 2 else np.moveaxis(array, 0, 2)
-    return _from_array(upright[..., 0] if upright.shape[2:] == (1,) else upright, number)
+    return _from_array(array if array.ndim == 2 else np.moveaxis(array, 0, 2), number)
 
 
 def _from_array(array: NDArray[Any], number: int) -> bytes | NDArray[np.uint8]:
+    array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype.kind == "u" and array.dtype.itemsize == 2 and array.size and shaped and array.shape[2:] != (4,):
         return deep_png(array)

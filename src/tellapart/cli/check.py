@@ -195,7 +195,7 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
 def _counts(counts: dict[str, dict[str, int]], pictures: Mapping[str, int] | None) -> list[str]:
     """Pictures of each class by split; `pictures` by split, where one may be of several classes."""
     splits = list(counts)
-    labels = sorted({label for by_label in counts.values() for label in by_label})
+    labels = list(dict.fromkeys(label for by_label in counts.values() for label in by_label))
     head = f"{'class':<30}" + "".join(f"{split or 'pictures':>12}" for split in splits)
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels

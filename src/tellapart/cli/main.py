@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
     "compare": ("tellapart.cli.compare", "Tell which of two models is better, and whether that is sure."),
+    "next": ("tellapart.cli.next", "Tell what more pictures would bring."),
     "info": ("tellapart.cli.info", "Show what a model file holds."),
     "models": ("tellapart.cli.models", "List the pretrained networks to choose from."),
     "cache": ("tellapart.cli.cache", "Show or clear what is kept to save time."),

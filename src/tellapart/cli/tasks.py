@@ -20,7 +20,7 @@ READ = {
         learned=False,
     ),
     "detection": Told(
-        "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, or a CSV with path,xmin,ymin,xmax,ymax,label)"
+        "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, Label Studio, or a CSV with path,xmin,ymin,xmax,ymax,label)"
     ),
 }
 READ_TASKS = tuple(READ)

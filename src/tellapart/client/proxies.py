@@ -31,7 +31,19 @@ def proxy_before(url: str) -> str | None:
     found = proxies.get(parts.scheme) or proxies.get("all")
     if is_loopback(url) or not found or urllib.request.proxy_bypass(parts.netloc):
         return None
-    scheme, mark, rest = found.rpartition("://")
+    return _without_password(found)
+
+
+def _unusual_proxy() -> str | None:
+    """A proxy of the environment that is not asked over HTTP, whichever servers it is for: the client prepares for all of them."""
+    names = ("http", "https", "all")
+    found = [proxy for name, proxy in urllib.request.getproxies().items() if name in names]
+    other = [proxy for proxy in found if not proxy.lower().startswith(("http://", "https://"))]
+    return _without_password(other[0]) if other else None
+
+
+def _without_password(proxy: str) -> str:
+    scheme, mark, rest = proxy.rpartition("://")
     return f"{scheme}{mark}{rest.rpartition('@')[2]}"[:200]
 
 
@@ -43,7 +55,7 @@ def with_proxy(url: str, make: Callable[[], _Made]) -> _Made:
         ImportError,
         ValueError,
     ) as error:  # what httpx2 raises of SOCKS without its package, and of strange addresses
-        proxy = proxy_before(url)
+        proxy = None if is_loopback(url) else _unusual_proxy() or proxy_before(url)
         if proxy is None:
             raise
         reason = (

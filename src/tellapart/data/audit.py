@@ -133,7 +133,7 @@ def _errors(audit: Audit) -> Iterator[str]:
     elif len(audit.classes) < reader.least_classes:
         yield (
             f"{audit.source} has only one class, {audit.classes[0]!r}; telling apart needs two. "
-            "Add pictures of another class, in a folder (or with a label) of their own."
+            f"{reader.words.lone_class}"
         )
     small = {label: number for label, number in audit.distinct.items() if number < LEAST_PICTURES}
     if small:

@@ -49,13 +49,15 @@ class MaskLists:
 def read_lists(files: BoxFiles) -> MaskLists:
     """The lists among the files; those that name no picture here are passed over."""
     found = MaskLists()
+    candidates = [
+        (path, split) for path in files.ending(".txt") if (split := _split_of_list(path, files.root)) is not None
+    ]
+    if not candidates:
+        return found
     # A name alone is never that of a mask.
     plain = BoxFiles(
         files.root, [path for path in files.pictures if take_apart(path, files.root).kind not in ("mask", "other")]
     )
-    candidates = [
-        (path, split) for path in files.ending(".txt") if (split := _split_of_list(path, files.root)) is not None
-    ]
     segmentation = [one for one in candidates if os.path.basename(os.path.dirname(one[0])).casefold() == _FOLDERS[0]]
     for path, split in segmentation or candidates:
         _read(path, split, files, plain, found)

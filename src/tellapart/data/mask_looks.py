@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tellapart.data.mask_words import bare, kind_of_folder, rest_of_folder, says_mask
+from tellapart.data.mask_words import bare, kind_of_folder, may_say_mask, rest_of_folder, says_mask
 from tellapart.data.tree import Child, Tree, has_picture_name
 
 _LOOKED_AT = 200  # names in a folder
@@ -42,6 +42,8 @@ def look_for_masks(tree: Tree, children: Sequence[Child]) -> MaskLook | None:
 
 
 def _beside(files: Sequence[Child]) -> MaskLook | None:
+    if not may_say_mask(child.name for child in files):
+        return None
     stems = {os.path.splitext(child.name)[0].casefold() for child in files}
     masks = [
         child for child in files if says_mask(stem := os.path.splitext(child.name)[0]) and bare(stem) in stems - {stem}

@@ -111,7 +111,7 @@ def read_uncounted(text: str | None) -> Uncounted:
         return Uncounted()
     numbers, colours, names = set[int](), set[int](), set[str]()
     for part in (part.strip() for part in text.split(",")):
-        if part.isdecimal() and len(part) <= 10:
+        if part.removeprefix("-").isdecimal() and len(part) <= 10:
             numbers.add(int(part))
         elif part.startswith("#") and (found := _COLOUR.fullmatch(part)):
             colours.add(int(found[1], 16))

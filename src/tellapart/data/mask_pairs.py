@@ -114,7 +114,7 @@ class _Pairing:
     def _refuse_several_folders(self, root: str) -> None:
         """Raises: DataError where pictures have masks in folders that are called differently."""
         for picture, own in self.found.items():
-            folders = sorted({take_apart(path, root).said for path in own})
+            folders = sorted({take_apart(path, root).said for path in own}) if len(own) > 1 else []
             if len(folders) > 1:
                 raise DataError(
                     f"the picture {picture} has masks in {' and in '.join(map(repr, folders))}. Keep one of these folders in "

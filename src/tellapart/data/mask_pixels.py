@@ -20,7 +20,7 @@ from tellapart.errors import PictureError
 from tellapart.picture_files import open_picture
 
 MOST_VALUES = 256  # different ones in a mask
-_LOSSY = ("JPEG", "MPO", "JPEG2000", "HEIF", "AVIF")
+_LOSSY = ("JPEG", "MPO", "HEIF", "AVIF")
 _BAND_PIXELS = 1 << 20  # looked at together, so that memory does not grow with the mask
 _LARGE_PIXELS = 30_000_000  # one of so many is read at a time
 _PHOTO_VALUES = 24  # from so many values on it may be a photo
@@ -57,9 +57,9 @@ def read_values(data: bytes) -> Values:
     try:
         image = open_picture(data)
         check_pixels(*image.size, most=MAX_PIXELS)
-        if str(image.format) in _LOSSY or _is_lossy_webp(image, data):
+        if lossy := _lossy(image, data):
             raise PictureError(
-                f"a mask saved as {image.format}, which changes values along every edge. Save the original as PNG"
+                f"a mask saved as {lossy}, which changes values along every edge. Save the original as PNG"
             )
         if image.width * image.height > _LARGE_PIXELS:
             with _one_large:
@@ -85,8 +85,24 @@ def cut_in_the_middle(found: Values) -> Values:
     return replace(found, indices=(white[found.indices] > 0).astype(np.uint8), values=(0, 255), smoothed=False)
 
 
-def _is_lossy_webp(image: Image.Image, data: bytes) -> bool:
-    return image.format == "WEBP" and b"VP8 " in data[:64]
+def _lossy(image: Image.Image, data: bytes) -> str:
+    """The format, where it does not keep values; "" where it does."""
+    if image.format == "TIFF" and image.info.get("compression") == "jpeg":
+        return "TIFF with JPEG in it"
+    if image.format == "WEBP":
+        return "WEBP" if _has_chunk(data, b"VP8 ") else ""
+    return str(image.format) if image.format in _LOSSY else ""
+
+
+def _has_chunk(data: bytes, name: bytes) -> bool:
+    """Whether a RIFF file has a chunk of that name."""
+    place = 12
+    while place + 8 <= len(data):
+        if data[place : place + 4] == name:
+            return True
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        place += 8 + size + size % 2
+    return False
 
 
 def _values(image: Image.Image) -> Values:

@@ -84,6 +84,18 @@ class MaskFile:
         """What can be drawn on its picture as lines: nothing."""
         return ()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that say it, beside its picture."""
+        return self.path, *(path for _, path in (self.painting.parts if self.painting else ()))
+
+    def elsewhere(self, moved: Mapping[str, str]) -> MaskFile:
+        """The same where its files lie elsewhere now, old path -> new path."""
+        painting = self.painting and replace(
+            self.painting, parts=tuple((name, Path(moved.get(str(path), path))) for name, path in self.painting.parts)
+        )
+        return replace(self, path=Path(moved.get(str(self.path), self.path)), painting=painting)
+
     def renamed(self, mapping: Mapping[str, str]) -> MaskFile:
         """The same with other names for some classes; one whose values are numbers as they are stays itself."""
         if self.painting is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import NamedTuple
 
 _NAMES_OF_MASKS = (
@@ -23,6 +24,7 @@ _ENDS_OF_OTHERS = frozenset(("color", "instanceids", "instancetrainids", "polygo
 _MASK_WORDS, _IMAGE_WORDS = frozenset(_NAMES_OF_MASKS.split()), frozenset(_NAMES_OF_PICTURES.split())
 _OTHER_WORDS = frozenset(_NAMES_OF_OTHERS.split())
 _SPLIT_AND_WORD = re.compile(r"(train|val|test)(\w+)")
+_ANY_MASK_WORD = re.compile("|".join(map(re.escape, sorted(_MASK_WORDS))))
 _WORDS = re.compile(r"[\W_]+")
 
 
@@ -97,6 +99,11 @@ def bare(stem: str) -> str:
 def without_mask_words(text: str) -> str:
     """What a name says beside that it is of a mask: cell of cell_mask, "" of mask."""
     return "_".join(word for word in words_of(text) if word not in _MASK_WORDS)
+
+
+def may_say_mask(names: Iterable[str]) -> bool:
+    """Whether one of many names may say that a file is a mask; quick."""
+    return _ANY_MASK_WORD.search("\n".join(names).casefold()) is not None
 
 
 def says_mask(stem: str) -> bool:

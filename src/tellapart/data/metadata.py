@@ -66,6 +66,7 @@ def together(folder: Path, found: Sequence[tuple[Metadata, Listing]]) -> Listing
         ignored=dict(sorted(ignored.items())),
         notes=(f"{folder}: labels are read from {read}.", *notes),
         faults=joined(*(listing.faults for _, listing in found)),
+        told_values=found[0][1].told_values,
     )
 
 

@@ -42,6 +42,9 @@ class AuditWords:
     several: str  # labels
     contradiction: str  # two copies of a picture of which one must be wrong; {} is exactly or nearly
     between: str = ", "  # two of them
+    lone_class: str = (
+        "Add pictures of another class, in a folder (or with a label) of their own."  # what helps one alone
+    )
     rare_class: str = "."  # what helps a class of few pictures beside adding some
 
 

@@ -65,6 +65,7 @@ MASK_READER = TaskReader(
         several="masks",
         contradiction="TWO MASKS: {} the same picture has different masks",
         between="; ",
+        lone_class="Add pictures whose masks show another one, such as background.",
     ),
     valued=True,
     of_whole_pictures=False,

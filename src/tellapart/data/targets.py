@@ -10,7 +10,8 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,15 @@ class _Whole:
     def outlines(self) -> tuple[Box, ...]:
         """What can be drawn on its picture: nothing."""
         return ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that say it, beside its picture: none."""
+        return ()
+
+    def elsewhere(self, moved: Mapping[str, str]) -> Self:
+        """The same where its files lie elsewhere now, old path -> new path."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,15 @@ class Boxes:
     def outlines(self) -> tuple[Box, ...]:
         """What can be drawn on its picture."""
         return self.boxes
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that say it, beside its picture: its text says all."""
+        return ()
+
+    def elsewhere(self, moved: Mapping[str, str]) -> Boxes:
+        """The same."""
+        return self
 
     @classmethod
     def read(cls, text: str) -> Boxes:

@@ -1,4 +1,4 @@
-"""What a training reads of a data set, where that is parts of its pictures. In: nothing. Out: PictureParts. Next: task.py."""
+"""What a training reads of a data set, where that is parts of its pictures. In: nothing. Out: CutPictures. Next: task.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tellapart.data.dataset import Dataset
 
 
-class PictureParts(NamedTuple):
+class CutPictures(NamedTuple):
     """A data set of parts of pictures, and how many parts a network looks at that was trained on them."""
 
     dataset: Dataset  # what is learned from, and what an epoch is judged by; no test split

@@ -34,6 +34,7 @@ from tellapart.storage import own_folder, write_bytes
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.explain_boxes import explain_boxes, finds_boxes
 from tellapart.workflows.explain_each import explain_each, paths_with_files
+from tellapart.workflows.explain_masks import explain_masks, makes_masks
 from tellapart.workflows.explain_parts import Picture, draw_parts
 
 ALL = "all"
@@ -78,7 +79,8 @@ def explain(
 
     `layer` takes the place of the last map for the methods that look at one. `out` is a folder; None is a new one here.
     An earlier file is replaced only with `force`. A picture that cannot be read is passed over with its reason. `tell`
-    hears of each picture when it is done. Of a model that finds boxes, `box` says which one, from 1, the most certain first.
+    hears of each picture when it is done. Of a model that finds boxes, `box` says which one, from 1, the most certain first;
+    of one that makes masks which connected part, the largest first.
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     let_waiting_threads_sleep()
@@ -87,6 +89,19 @@ def explain(
             opened,
             pictures,
             box=box or 1,
+            methods=methods,
+            layer=layer,
+            class_name=class_name,
+            out=out,
+            force=force,
+            reporter=reporter,
+            tell=tell,
+        )
+    if makes_masks(opened):
+        return explain_masks(
+            opened,
+            pictures,
+            part=box or 1,
             methods=methods,
             layer=layer,
             class_name=class_name,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tellapart.tasks.detection.candidates import DetectorCandidate
     from tellapart.tasks.detection.levels import StagedDetector
     from tellapart.tasks.lesson import Lesson
-    from tellapart.tasks.parts import PictureParts
+    from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.source import UsableRows
     from tellapart.training.devices import Devices
@@ -89,7 +89,7 @@ def _source(
     return box_pictures(dataset, split, pictures, augment=augment, seed=seed)
 
 
-def _parts(settings: TrainSettings, dataset: Dataset, inputs: Preprocessing) -> PictureParts | None:
+def _parts(settings: TrainSettings, dataset: Dataset, inputs: Preprocessing) -> CutPictures | None:
     if inputs.fit != "tile":
         return None
     from tellapart.tasks.detection.tiled import cut_dataset

@@ -1,4 +1,4 @@
-"""What a detector learns from where pictures are cut: their tiles. In: Dataset. Out: PictureParts of it, a Score. Next: first.py.
+"""What a detector learns from where pictures are cut: their tiles. In: Dataset. Out: CutPictures of it, a Score. Next: first.py.
 
 Training pictures are cut as a picture is cut to be answered, each tile moved by chance; all tiles that show a box are there, and
 some of the others. Validation tiles are those of an answer, so that an epoch is judged by whole pictures.
@@ -27,7 +27,7 @@ from tellapart.tasks.detection.candidates import uncalibrated
 from tellapart.tasks.detection.judging import judge_pictures
 from tellapart.tasks.detection.matching import truth_of
 from tellapart.tasks.detection.tile_files import TileFile, boxes_seen
-from tellapart.tasks.parts import PictureParts
+from tellapart.tasks.parts import CutPictures
 from tellapart.tiling import scaled_size
 
 MOST_TRAIN, MOST_VALIDATION = 6000, 800  # tiles: two gigabytes at 320 pixels; half a minute an epoch on two cores
@@ -41,7 +41,7 @@ def cut_dataset(
     seed: int,
     most_train: int = MOST_TRAIN,
     most_validation: int = MOST_VALIDATION,
-) -> PictureParts:
+) -> CutPictures:
     """The tiles of the training and of some validation pictures as a data set.
 
     At most `most_train` tiles are a sample, a function of seed and contents; of validation pictures there are as many as have
@@ -66,7 +66,7 @@ def cut_dataset(
         leaked=np.zeros(len(examples), dtype=np.bool_),
         pictures=tuple(files),
     )
-    return PictureParts(
+    return CutPictures(
         dataset=cut,
         validated=count_tiles(dataset, dataset.rows["validation"], inputs),
         tested=count_tiles(dataset, dataset.rows["test"], inputs),

@@ -1,0 +1,117 @@
+"""What more pictures would bring. In: a finished run. Out: NextPoint. Next: cli/next.py.
+
+The probe is fitted again on nested parts of the run's pictures, by their cached embeddings, and the law that its errors follow is
+drawn on. What is told is of the probe: a network that is trained itself lies above it, and mostly as much above it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tellapart.data.targets import class_numbers
+from tellapart.errors import DataError, SettingsError
+from tellapart.evaluation.learning_curve import Band, PowerLaw, fit_power_law
+from tellapart.features.caching import open_cache
+from tellapart.reporter import Reporter, counted
+from tellapart.runs.embeddings import draw, embed_run
+from tellapart.runs.open import OpenRun
+from tellapart.tasks.table import task_of
+from tellapart.threads import let_waiting_threads_sleep
+from tellapart.training.growing import SHARES, Grown, grow
+
+MOST = 3_000  # pictures; more would take minutes and narrow little
+_REPEATS = 4
+_WORTH = 0.005  # of a gain, from which on it is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NextPoint:
+    """The learning curve of a run's probe, and where it leads."""
+
+    grown: Grown
+    law: PowerLaw
+    classes: Mapping[str, PowerLaw]  # of the share of each class that is missed
+    drawn: int  # pictures that the curve is of
+    usable: int  # that the run has
+
+    @property
+    def pictures(self) -> int:
+        """How many were learned from at most."""
+        return self.grown.sizes[-1]
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON-ready object; errors and gains are shares, with their 95 % bands."""
+        return {
+            "pictures": self.pictures,
+            "drawn": self.drawn,
+            "usable": self.usable,
+            "curve": [
+                {"pictures": size, "error": round(float(np.nanmean(errors)), 6)}
+                for size, errors in zip(self.grown.sizes, self.grown.errors, strict=True)
+            ],
+            "gains": {str(times): _told(self.law.gain((times - 1) * self.pictures)) for times in (1.5, 2, 4)},
+            "classes": {
+                name: {"missed": _told(law.error(law.last)), "gain_with_twice_as_many": _told(law.gain(law.last))}
+                for name, law in self.classes.items()
+            },
+        }
+
+    @property
+    def worth(self) -> bool:
+        """Whether twice as many pictures would surely bring something."""
+        return self.law.gain(self.pictures).low > _WORTH / 5 and self.law.gain(self.pictures).value > _WORTH
+
+
+def next_point(path: Path, *, pictures: Path | None = None, seed: int = 0, reporter: Reporter) -> NextPoint:
+    """Draw the learning curve of a run's pictures; `pictures` is where they lie now, if they were moved.
+
+    Raises: SettingsError for a run of another task; DataError where a class is too small for a curve.
+    """
+    let_waiting_threads_sleep()
+    run = OpenRun(path, pictures=pictures)
+    task = run.manifest.task
+    if task_of(task).encode is not class_numbers:
+        raise SettingsError(
+            f"{path} is a run of {task}; the curve is drawn where each picture has one class. `tellapart report` shows what is "
+            "missed."
+        )
+    with open_cache(reporter) as cache:
+        embedded = embed_run(run, cache, reporter)
+    place = {id(example): row for row, example in enumerate(embedded.examples)}
+    chosen = draw(embedded.examples, MOST, seed=seed)
+    rows = [place[id(example)] for example in chosen]
+    with reporter.step("Learning from fewer pictures", _REPEATS * len(SHARES)) as advance:
+        grown = grow(
+            embedded.vectors[rows],
+            class_numbers([example.target for example in chosen], run.classes),
+            [example.group for example in chosen],
+            class_count=len(run.classes),
+            repeats=_REPEATS,
+            seed=seed,
+            advance=advance,
+        )
+    if grown is None:
+        raise DataError(
+            f"of {counted(len(chosen), 'picture')} of {path} a class has too few for a curve: an eighth of those that are learned "
+            "from must be two. Add pictures to the smallest class."
+        )
+    classes = {
+        name: fit_power_law(grown.sizes, grown.missed[:, :, number], judged=max(1, grown.judged[number]), seed=seed)
+        for number, name in enumerate(run.classes)
+    }
+    return NextPoint(
+        grown=grown,
+        law=fit_power_law(grown.sizes, grown.errors, judged=sum(grown.judged), seed=seed),
+        classes=classes,
+        drawn=len(chosen),
+        usable=embedded.n_all,
+    )
+
+
+def _told(band: Band) -> dict[str, float]:
+    return {name: round(getattr(band, name), 6) for name in ("value", "low", "high")}
