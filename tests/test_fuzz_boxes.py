@@ -1,4 +1,4 @@
-"""Thousands of damaged annotations of boxes: each is read or refused in words, and nothing is written.
+"""Thousands of damaged annotations of boxes: each is read or refused in words, no other file is opened, and nothing is written.
 
 For a longer search: `python -m tests.test_fuzz_boxes SEED COUNT`.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from tellapart.errors import TellapartError
 from tests.data.box_forms import FORMS, PAGES
 
 FILES = 120
+LONGEST = 3_000  # letters of a message: a person reads it
 PIECES = (
     *(
         b"<",
@@ -83,12 +86,38 @@ PIECES = (
 )
 
 
+# What only does harm as a whole, and what a number may have been.
+WHOLES = (
+    b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+    b'<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>&b;',
+    *(b"../../../etc/passwd", b"file:///etc/passwd", b"!!python/object/apply:os.system ['ls']", "狗\u202e".encode()),
+    *(b"[" * 3000, b"{" * 3000, b"<object>" * 500),
+)
+NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
+VALUES = (b"nan", b"-inf", b"1e999", b"-7", b"0", b"1e-320", b"9" * 400, b"null", b"true", b'"x"', b"[]", b"{}", b"")
+
+opened: list[str] | None = None  # while it is watched
+
+
+def _watch(event: str, values: tuple[Any, ...]) -> None:
+    if opened is not None and event == "open" and isinstance(values[0], str | bytes):
+        opened.append(values[0] if isinstance(values[0], str) else values[0].decode(errors="replace"))
+
+
+sys.addaudithook(_watch)
+
+
 def damaged(data: bytes, generator: random.Random) -> bytes:
     """Some places overwritten, taken out, doubled or filled with what may mean something."""
     for _ in range(generator.randint(1, 6)):
         place = generator.randrange(len(data) + 1)
         end = min(len(data), place + generator.randint(0, 12))
-        piece = generator.choice(PIECES)
+        piece = generator.choice(WHOLES if generator.random() < 0.1 else PIECES)
+        numbers = list(NUMBER.finditer(data))
+        if numbers and generator.random() < 0.3:
+            one = generator.choice(numbers)
+            data = data[: one.start()] + generator.choice(VALUES) + data[one.end() :]
+            continue
         data = generator.choice(
             (
                 data[:place] + piece + data[end:],
@@ -102,10 +131,16 @@ def damaged(data: bytes, generator: random.Random) -> bytes:
 
 def look(folder: Path, source: Path, told: bool) -> str:
     """What became of a data set: its pictures' boxes lie in them, or an error of ours."""
+    global opened
+    opened = []
     try:
         listing = read_listing(source, ReadOptions(task="detection" if told else None))
     except TellapartError as error:
-        return "refused" if str(error).endswith((".", "?")) else f"refused with {error}"
+        whole = str(error).endswith((".", "?")) and len(str(error)) < LONGEST
+        return "refused" if whole else f"refused with {error}"
+    finally:
+        others, opened = [one for one in opened if "/etc/" in one], None
+        assert others == []
     if listing.task != "detection":
         return listing.task
     inspections = [Inspection(file_hash="", width=64, height=48) for _ in listing.entries]
@@ -149,6 +184,15 @@ def test_damaged_annotations_are_read_or_refused(form: str, tmp_path: Path) -> N
     outcomes = search(form, tmp_path / "set", seed=20260728, count=FILES)
     assert outcomes["read"]
     assert set(outcomes) <= {"read", "refused", "classification"}
+
+
+def test_another_file_that_is_opened_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reads_elsewhere(*given: Any) -> Any:
+        return Path("/etc/hostname").read_bytes()
+
+    monkeypatch.setattr(sys.modules[__name__], "read_listing", reads_elsewhere)
+    with pytest.raises(AssertionError):
+        look(tmp_path, tmp_path, told=True)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,8 @@ def train(
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
     `moved` where its pictures lie now; beside them only `report` and `language` may be given.
-    `settings` holds further lines of a recipe, table by table: {"loop": {"epochs": 5}, "augment": {"preset": "medium"}}.
+    `settings` holds further lines of a recipe, table by table or by their whole names: {"loop": {"epochs": 5},
+    "augment.preset": "medium"}.
     More processes than this one read pictures only if you ask: {"loop": {"workers": 4}}, in a script that guards its main
     part with `if __name__ == "__main__"`.
     `progress` shows bars and the audit's findings on standard error.

@@ -166,6 +166,7 @@ class DetectionRecord(RecordPart):
     told_as: ClassVar[str] = "box_predictions"
     merges: ClassVar[bool] = True  # what is said of the tiles of a picture becomes one answer
     kind: Literal["detection"] = "detection"
+    detector: str | None = None  # which kind of detector it is, as network.detector names it; None in older files
     scales: tuple[float, ...]  # [K], above 0: calibration changes no order within a class
     offsets: tuple[float, ...]  # [K]
     thresholds: tuple[float, ...]  # [K], a box at least this certain is told
@@ -202,8 +203,9 @@ class DetectionRecord(RecordPart):
         return {}
 
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
-        """For a person: from which score on a box of each class is told, and how many there can be."""
+        """For a person: what finds boxes, from which score on one of each class is told, and how many there can be."""
         return {
+            **({} if self.detector is None else {"detector": self.detector}),
             "thresholds": _thresholds(self.thresholds, classes, self.threshold_rule),
             "boxes": f"{self.most} at once at most, each at least {percent(self.least_score)} certain; of two of one class that "
             f"overlap by over {percent(self.overlap)}, one",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers import mask_blending
 from tellapart.answers.answering import Placement
-from tellapart.answers.mask_blending import MaskMerging
+from tellapart.answers.mask_blending import MaskMerging, as_bytes, most_probable
 
 SIDE, OVERLAP = 8, 4
 
@@ -100,3 +100,10 @@ def test_tiles_out_of_order_are_refused() -> None:
     merging.add({"probabilities": one}, [last])
     with pytest.raises(ValueError, match="a tile begins at row 0, and rows above 32 are decided"):
         merging.add({"probabilities": one}, [first])
+
+
+def test_of_equal_classes_the_first_is_told_and_bytes_stay_in_their_range() -> None:
+    equal = np.array([[[0.25]], [[0.375]], [[0.375]]], dtype=np.float32)
+    mask, certainty = most_probable(equal)
+    assert (mask.item(), certainty.item()) == (1, 96)
+    assert as_bytes(np.array([-1e-6, 0.0, 0.5, 1.0, 1.0 + 1e-6], dtype=np.float32)).tolist() == [0, 0, 128, 255, 255]

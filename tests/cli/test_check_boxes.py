@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,26 @@ def test_one_picture(tmp_path: Path) -> None:
     assert "! classes 'cell' has 1, 'dot' has 1: fewer different pictures than 3, which train, validation" in said(
         folder
     )
+
+
+def test_pictures_of_20_000_pixels(tmp_path: Path) -> None:
+    """A side may be so long; what would take a gigabyte is left out before it is opened."""
+    folder = tmp_path / "set"
+    write_voc(folder, [*pages(4), ("wide.png", (20_000, 30), (Box("cell", 100, 2, 15_000, 29),))])
+    huge = ("huge.png", (20_000, 20_000), (Box("cell", 5, 5, 19_000, 18_000),))
+    (folder / "Annotations" / "huge.xml").write_text(voc_text(huge), encoding="utf-8")
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(1_000)))
+    (folder / "JPEGImages" / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b""))
+    record = json.loads(said(folder, "--json"))
+    told = [one["message"] for one in record["findings"]]
+    assert any("huge.png (more than 170,000,000 pixels, the limit. Store it smaller)" in one for one in told)
+    assert record["boxes"]["boxes"] == {"": {"cell": 4, "dot": 3}}
+    assert record["boxes"]["box_sizes"]["cell"]["most"] == pytest.approx((14_900 * 27) ** 0.5, abs=1e-3)
 
 
 def test_pictures_that_exif_turns(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_a_detector_tells_its_thresholds_and_how_many_boxes_there_can_be(
 ) -> None:
     count = len(tiny_manifest.classes)
     record = DetectionRecord(
+        detector="faster_rcnn",
         scales=(1.0,) * count,
         offsets=(0.0,) * count,
         thresholds=(0.25,) * count,
@@ -60,6 +61,7 @@ def test_a_detector_tells_its_thresholds_and_how_many_boxes_there_can_be(
     shown = CliRunner().invoke(main, ["info", str(path)])
     assert shown.exit_code == 0, shown.output
     assert "task                     detection\n" in shown.output
+    assert "detector                 faster_rcnn\n" in shown.output
     assert f"{tiny_manifest.classes[0]} 25.0 %" in shown.output
     assert (
         "boxes                    100 at once at most, each at least 1.0 % certain; of two of one class that overlap by "

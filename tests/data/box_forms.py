@@ -136,6 +136,40 @@ def write_labelme(folder: Path, pages: Sequence[Page]) -> None:
         (folder / name).with_suffix(".json").write_text(json.dumps(content))
 
 
+def studio_region(box: Box, size: tuple[int, int], **more: object) -> dict[str, object]:
+    """A rectangle in percentages, as Label Studio has it in its short exports."""
+    width, height = size
+    return {
+        "x": 100 * box.left / width,
+        "y": 100 * box.top / height,
+        "width": 100 * (box.right - box.left) / width,
+        "height": 100 * (box.bottom - box.top) / height,
+        "rotation": 0,
+        "rectanglelabels": [box.label],
+        "original_width": width,
+        "original_height": height,
+        **more,
+    }
+
+
+def write_label_studio(folder: Path, pages: Sequence[Page]) -> None:
+    """images/ with the names that uploads get, and the JSON of a project."""
+    tasks = []
+    for name, size, boxes in pages:
+        save_picture(folder / "images" / name, size)
+        result = []
+        for box in boxes:
+            value = studio_region(box, size)
+            sizes = {key: value.pop(key) for key in ("original_width", "original_height")}
+            result.append(
+                {**sizes, "image_rotation": 0, "type": "rectanglelabels", "from_name": "label", "value": value}
+            )
+        annotation = {"id": 7, "was_cancelled": False, "ground_truth": False, "result": result}
+        address = f"/data/upload/1/0a1b2c3d-{name}"
+        tasks.append({"id": 3, "annotations": [annotation], "data": {"image": address}, "file_upload": address})
+    (folder / "project-1-at-2026-01-01.json").write_text(json.dumps(tasks))
+
+
 def write_table(folder: Path, pages: Sequence[Page]) -> None:
     """table.csv beside the pictures."""
     lines = ["path,xmin,ymin,xmax,ymax,label"]
@@ -164,6 +198,7 @@ FORMS: Mapping[str, Callable[[Path, Sequence[Page]], None]] = {
     "coco": write_coco,
     "yolo": write_yolo,
     "labelme": write_labelme,
+    "label_studio": write_label_studio,
     "objects": write_objects,
     "table": write_table,
 }

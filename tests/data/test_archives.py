@@ -205,6 +205,14 @@ def test_shards_with_cls(tmp_path: Path) -> None:
     assert listing.notes == (f"{tmp_path}: 3 shards as webdataset writes them; the classes are what .cls says.",)
 
 
+def test_a_class_in_another_encoding_is_refused_and_not_guessed(tmp_path: Path) -> None:
+    shard(tmp_path / "000000.tar", ("a", {"cls": "狗狗".encode("gb18030")}), ("b", {"cls": "猫咪".encode("gb18030")}))
+    with pytest.raises(
+        DataError, match=r"a\.cls', which names classes, is not in UTF-8 \(line 1\)\. Save it as UTF-8, so that"
+    ):
+        scan(tmp_path)
+
+
 def test_a_class_stored_in_two_ways_over_the_shards_is_one_and_told(tmp_path: Path) -> None:
     composed, apart = "Caf\u00e9", "Cafe\u0301"
     shard(tmp_path / "0.tar", ("a", {"cls": composed.encode()}), ("b", {"cls": b"dog"}))

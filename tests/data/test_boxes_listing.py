@@ -85,6 +85,11 @@ def test_what_shows_only_things_without_a_class_is_not_a_picture_of_nothing(form
         ),
         (tmp_path / "labels" / "b.txt", "0 0.", "7 0."),
         (tmp_path / "b.json", '"cat"', '""'),
+        (
+            tmp_path / "project-1-at-2026-01-01.json",
+            '["cat"]}}]}], "data": {"image": "/data/upload/1/0a1b2c3d-b',
+            '[""]}}]}], "data": {"image": "/data/upload/1/0a1b2c3d-b',
+        ),
         (tmp_path / "metadata.jsonl", '84.25]], "categories": ["cat"]', '84.25]], "categories": [""]'),
         (tmp_path / "table.csv", "100.25,cat", "100.25,"),
     ):

@@ -9,6 +9,7 @@ import pytest
 from tellapart.data.boxes_listing import read_boxes
 from tellapart.data.examples import Listing
 from tellapart.data.targets import Box, Boxes
+from tellapart.errors import DataError
 from tests.data.box_forms import PAGES, save_picture, write_yolo
 
 
@@ -44,6 +45,21 @@ def test_a_picture_without_text_shows_nothing(tmp_path: Path) -> None:
     assert [len(entry.target.text) > 2 for entry in listing.entries] == [True, False, False]
     said = f"{tmp_path}: 1 picture without a text file, which says in this format that nothing is there."
     assert said in listing.notes
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030", "latin-1"])
+def test_names_in_another_encoding_are_refused_and_not_guessed(encoding: str, tmp_path: Path) -> None:
+    """What cannot be read would be one name for two classes."""
+    write(tmp_path, a="0 0.5 0.5 1 1\n1 0.5 0.5 0.5 0.5")
+    names = "Müller\nBär\n" if encoding == "latin-1" else "狗狗\n猫咪\n"
+    (tmp_path / "classes.txt").write_bytes(names.encode(encoding))
+    if encoding.startswith("utf"):
+        assert read_boxes(tmp_path).classes == ("狗狗", "猫咪")
+        return
+    with pytest.raises(
+        DataError, match=r"classes\.txt', which names classes, is not in UTF-8 \(line 1\)\. Save it as UTF-8"
+    ):
+        read_boxes(tmp_path)
 
 
 @pytest.mark.parametrize(

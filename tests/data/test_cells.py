@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.data.cells import Cells, named_rows
+from tellapart.data.cells import Cells, named_rows, quoted, quoted_all
 from tellapart.data.opening import open_table
 from tellapart.errors import DataError
 
@@ -58,3 +58,11 @@ def test_an_empty_file_has_an_empty_header(tmp_path: Path) -> None:
 )
 def test_rows_in_words(rows: list[int], words: str) -> None:
     assert named_rows(rows) == words
+
+
+def test_a_sentence_quotes_the_beginning_of_what_is_long() -> None:
+    assert quoted("a'b") == '"a\'b"'
+    assert quoted("x" * 200) == f"'{'x' * 200}'"
+    assert quoted("x" * 201) == f"'{'x' * 200}...'"
+    assert quoted_all(map(str, range(20))).endswith("'18', '19'")
+    assert quoted_all(map(str, range(23))).endswith("'18', '19' and 3 more")

@@ -88,6 +88,11 @@ def test_two_guesses_that_are_about_as_good_are_asked(names: str, encoding: str,
     assert read(table(names).encode(encoding), encoding) == (table(names), "")
 
 
+def test_an_escape_that_means_nothing_is_a_character() -> None:
+    text = table("cat\x1b dog\x1b(Q 猫")
+    assert read(text.encode()) == (text, "")
+
+
 def test_a_language_that_is_long_enough_decides() -> None:
     names = "кошка собака птица дерево лошадь корова медведь заяц волк лисица белка мышь рыба змея олень утка гусь"
     assert read(table(names).encode("cp1251"))[0] == table(names)

@@ -198,7 +198,12 @@ def test_wrong_extension(tmp_path: Path, name: str, format_: str, wrong: bool) -
     [
         ("notes.txt", b"the cat is on the left\n", False, "not a picture in a known format"),
         ("Annotation.XML", b"<annotation/>", False, "not a picture in a known format"),
-        ("film.mp4", b"\0\0\0\x18ftypmp42" + bytes(40), False, "not a picture in a known format"),
+        (
+            "film.mp4",
+            b"\0\0\0\x18ftypmp42" + bytes(40),
+            True,
+            "a film, which is not read. Save its frames as PNG or JPEG",
+        ),
         ("__init__.py", b"", False, "empty file"),
         ("cars.txt", b"BMW of a friend, seen from behind\n", False, None),
         ("paper.txt", b"P1 is the first picture, P2 the second\n", False, None),

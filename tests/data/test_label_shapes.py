@@ -26,7 +26,7 @@ PATH = Path("table.csv")
         (["cat", "dog", "cat|dog"], "such as 'cat|dog'. Did you mean --task multilabel? --task classification takes"),
         (["cat", "cat, dog", "dog"], "such as 'cat, dog'. Did you mean --task multilabel --label-separator ','?"),
         (["a;b", "b;a"], "such as 'a;b'. Did you mean --task multilabel --label-separator ';'?"),
-        (["['cat']", "['cat', 'dog']"], "such as \"['cat']\". Did you mean --task multilabel, with the names of each"),
+        (["['cat']", "['cat', 'dog']"], "such as \"['cat']\". Did you mean --task multilabel?"),
         (["猫、狗", "狗、牛", "猫", "牛"], "such as '猫、狗'. Did you mean --task multilabel --label-separator '、'?"),
         (["cat", "cat/dog", "dog"], "such as 'cat/dog'. Did you mean --task multilabel --label-separator '/'?"),
         (

@@ -146,6 +146,21 @@ def test_splits_below_a_folder_in_between(tmp_path: Path) -> None:
     assert {entry.split for entry in scan(tmp_path).entries} == {"train", "test", "validation"}
 
 
+def test_a_class_of_folders_beside_classes_of_pictures_is_told(tmp_path: Path) -> None:
+    make(tmp_path, "cat/1.jpg", "dog/1.jpg", "more/cow/1.jpg", "more/ox/1.jpg")
+    listing = scan(tmp_path)
+    assert listing.classes == ("cat", "dog", "more")
+    assert len(listing.notes) == 1
+    assert listing.notes[0] == (
+        f"{tmp_path}: the folder 'more' holds no pictures but in folders of its own ('cow', 'ox'), unlike others. It is read as "
+        "one class; move its folders up where they are the classes."
+    )
+    make(tmp_path, "more/1.jpg")
+    assert scan(tmp_path).notes == ()
+    make(tmp_path / "deep", "cat/1.jpg", "dog/all/1.jpg")
+    assert scan(tmp_path / "deep").notes == ()
+
+
 def test_upper_and_lower_classes_are_told(tmp_path: Path) -> None:
     make(tmp_path, "animals/cat/1.jpg", "animals/dog/1.jpg", "plants/oak/1.jpg")
     listing = scan(tmp_path)

@@ -39,6 +39,16 @@ def test_a_file_of_names_beside_the_table(tmp_path: Path) -> None:
     assert listing.classes == ("wall", "cell")
 
 
+def test_labels_that_are_files_of_masks(tmp_path: Path) -> None:
+    write_set(tmp_path, {"a": halves(0, 255), "b": halves(255, 0)}, "p", "q")
+    path = table(tmp_path, "image,label\np/a.jpg,q/a.png\np/b.jpg,q/b.png\n")
+    listing = read_listing(path)
+    assert listing.task == "segmentation"
+    assert listing.notes[0] == f"{path}: the column 'label' names masks, so the task is segmentation."
+    assert read_listing(table(tmp_path, "image,label\np/a.jpg,q/x.png\np/b.jpg,y.png\n")).task == "classification"
+    assert read_listing(path, ReadOptions(task="classification")).task == "classification"
+
+
 def test_rows_without_masks_and_masks_that_are_not_there(tmp_path: Path) -> None:
     write_set(tmp_path, {"a": halves(0, 255), "b": halves(255, 0), "c": halves(0, 255)}, "p", "q")
     with pytest.raises(DataError, match=r"has no mask in row 3\. Fill it in, or remove the row"):

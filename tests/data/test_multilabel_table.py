@@ -83,6 +83,29 @@ def test_other_separators(tmp_path: Path, separator: str, cell: str) -> None:
     assert found(read_label_sets(write(tmp_path, f"path,labels\na.png,{cell}\n"), separator)) == {"a.png": "cat|dog"}
 
 
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("\"['dog', 'cat']\"", "cat|dog"),
+        ('"[""dog"", ""cat""]"', "cat|dog"),
+        ("\"['hot, dog']\"", "hot, dog"),
+        ('"[2, 1]"', "1|2"),
+        ("[]", ""),
+    ],
+)
+def test_lists_as_python_and_json_write_them(tmp_path: Path, cell: str, wanted: str) -> None:
+    table = write(tmp_path, f"path,labels\na.png,{cell}\nb.png,['cow']\nc.png,\n")
+    assert found(read_label_sets(table)) == {"a.png": wanted, "b.png": "cow", "c.png": ""}
+
+
+@pytest.mark.parametrize("cell", ["['cat' 'dog']", "\"['cat', None]\"", "[cat]", "\"['cat', []]\"", "['']"])
+def test_a_list_that_cannot_be_read_is_refused(tmp_path: Path, cell: str) -> None:
+    told = message(write(tmp_path, f"path,labels\na.png,['cow']\nb.png,{cell}\n"))
+    assert (
+        "in the column 'labels', row 3, which looks like a list and cannot be read as one of names. Write it as" in told
+    )
+
+
 def test_a_separator_that_was_told_leaves_the_others_in_names(tmp_path: Path) -> None:
     listing = read_label_sets(write(tmp_path, 'path,labels\na.png,"salt, pepper"\nb.png,a|b\n'), "|")
     assert listing.classes == ("a", "b", "salt, pepper")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tellapart.errors import BackboneError, StorageError
 from tellapart.models.build import stage_network
 from tellapart.models.staged import StagedNetwork
-from tellapart.models.tracing import Normalised, export_embedding, export_lower, fix_sizes, trace
+from tellapart.models.tracing import export_embedding, export_lower, fix_sizes, trace
 from tellapart.preprocessing import Preprocessing
 
 
@@ -127,16 +127,6 @@ def test_pictures_smaller_than_vggs_first_dense_layer_are_exported_by_the_fast_e
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(run(tmp_path / "small.onnx", images, "embedding"), expected, atol=1e-5)
-
-
-def test_normalised_is_what_torchvision_computes() -> None:
-    from torchvision.transforms.v2.functional import normalize
-
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    images = pictures(8)
-    expected = normalize(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255, list(mean), list(std))
-    found = Normalised(nn.Identity(), mean=mean, std=std)(torch.from_numpy(images))
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 class Module(nn.Module):

@@ -43,6 +43,21 @@ def test_what_is_given_reaches_the_settings(name: str, tmp_path: Path) -> None:
         tellapart.train(**wrong)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loop": {"epochs": "x"}, "augment": {"rotation": 5}},
+        {"loop.epochs": "x", "augment.rotation": 5},
+        {"loop": {"patience": 3}, "loop.epochs": "x"},
+    ],
+)
+def test_settings_may_have_their_whole_names_as_in_the_command(settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^loop\.epochs is 'x'; it must be a whole number"):
+        tellapart.train(tmp_path, settings=settings)
+    with pytest.raises(SettingsError, match="the range is 'x'|'x'; a range is LOW:HIGH"):
+        tellapart.train(tmp_path, settings={"data.range": "x"})
+
+
 def test_tables_are_read_as_told(tmp_path: Path, colours: Path) -> None:
     rows = [f"{path.relative_to(colours)};{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
     table = tmp_path / "table.csv"

@@ -19,7 +19,7 @@ READ = {
         "a class a pixel: images beside masks (images/ and masks/, Pascal VOC, COCO, LabelMe, or a CSV with path,mask)"
     ),
     "detection": Told(
-        "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, or a CSV with path,xmin,ymin,xmax,ymax,label)"
+        "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, Label Studio, or a CSV with path,xmin,ymin,xmax,ymax,label)"
     ),
 }
 READ_TASKS = tuple(READ)

@@ -14,6 +14,7 @@ from pathlib import Path
 from tellapart.data.box_files import Annotated, BoxFiles
 from tellapart.data.boxes_coco import read_coco
 from tellapart.data.boxes_cvat import read_cvat
+from tellapart.data.boxes_label_studio import read_label_studio
 from tellapart.data.boxes_labelme import read_labelme
 from tellapart.data.boxes_voc import read_voc
 from tellapart.data.boxes_yolo import read_yolo
@@ -30,6 +31,7 @@ _READERS: Mapping[BoxForm, Callable[[BoxFiles, FaultList], Annotated]] = {
     "coco": read_coco,
     "yolo": read_yolo,
     "labelme": read_labelme,
+    "label_studio": read_label_studio,
 }
 _ENDINGS: Mapping[BoxForm, tuple[str, ...]] = {
     "voc": (".xml",),
@@ -37,6 +39,7 @@ _ENDINGS: Mapping[BoxForm, tuple[str, ...]] = {
     "coco": (".json",),
     "yolo": (".txt", ".yaml", ".yml"),
     "labelme": (".json",),
+    "label_studio": (".json", ".csv"),
 }
 _NAMED: Mapping[BoxForm, str] = {
     "voc": "Pascal VOC",
@@ -44,6 +47,7 @@ _NAMED: Mapping[BoxForm, str] = {
     "coco": "COCO",
     "yolo": "YOLO",
     "labelme": "LabelMe",
+    "label_studio": "Label Studio",
 }
 
 
@@ -59,8 +63,9 @@ def read_boxes(source: Path, *, told: bool = False, encoding: str | None = None)
     forms = [form for form in _READERS if any(box_form(path) == form for path in _heads(files, form))]
     if not forms:
         raise DataError(
-            f"{str(source)!r} has no boxes in a form that is read: Pascal VOC's or CVAT's XML, COCO's JSON, YOLO's text files or "
-            "LabelMe's JSON. Add them beside the pictures, or give a table with path,xmin,ymin,xmax,ymax,label."
+            f"{str(source)!r} has no boxes in a form that is read: Pascal VOC's or CVAT's XML, COCO's JSON, YOLO's text files, "
+            "LabelMe's JSON or an export of Label Studio. Add them beside the pictures, or give a table with "
+            "path,xmin,ymin,xmax,ymax,label."
         )
     faults = FaultList()
     found = _READERS[forms[0]](files, faults)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tellapart.data.box_files import class_name, number, side
-from tellapart.data.cells import Cells, named_rows
+from tellapart.data.cells import Cells, named_rows, quoted_all
 from tellapart.data.columns import plain_name, split_named
 from tellapart.data.examples import Entry, Listing, named_classes
 from tellapart.data.faults import Drawn, FaultList
@@ -58,7 +58,7 @@ def list_boxes(cells: Cells, ignored: Counter[str], *, told: bool) -> Listing:
     layout = _layout(cells)
     if layout is None:
         raise DataError(
-            f"the table {str(cells.path)!r} has no columns of boxes; its columns are: {', '.join(map(repr, cells.header))}. Call "
+            f"the table {str(cells.path)!r} has no columns of boxes; its columns are: {quoted_all(cells.header)}. Call "
             "them path,xmin,ymin,xmax,ymax,label, or x,y,w,h for the upper left corner and the sides."
         )
     roles = columns_of(cells, ("path", "label"))

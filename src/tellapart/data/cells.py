@@ -14,6 +14,8 @@ from tellapart.sources.reading import read_bytes, split_path
 
 MAX_TABLE_BYTES = 1024**3  # a table of pictures is text of some megabytes: a video called .csv should not fill memory
 
+_LONG, _SEVERAL = 200, 20  # characters of a cell, and cells, that a sentence quotes
+
 CellRow = tuple[int, list[str]]  # the row's number, counted as a spreadsheet does (the header is row 1), and its cells
 RawRows = Callable[[], Iterable[tuple[int, Sequence[str]]]]  # gives the rows below the header, as they are
 
@@ -76,6 +78,18 @@ class Cells:
                     'Put quotes around a path or label that holds the separator: "a,b.png".'
                 )
             yield number, [cell.strip() for cell in cells[:width]] + [""] * (width - len(cells))
+
+
+def quoted(text: str) -> str:
+    """A cell in quotes, for a sentence: of a long one the beginning."""
+    return repr(text if len(text) <= _LONG else f"{text[:_LONG]}...")
+
+
+def quoted_all(cells: Iterable[str]) -> str:
+    """Cells in quotes, one after the other: the first ones, and how many there are besides."""
+    found = list(cells)
+    more = f" and {len(found) - _SEVERAL:,} more" if len(found) > _SEVERAL else ""
+    return f"{', '.join(map(quoted, found[:_SEVERAL]))}{more}"
 
 
 def named_rows(rows: list[int]) -> str:

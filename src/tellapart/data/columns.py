@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
-from tellapart.data.cells import Cells
+from tellapart.data.cells import Cells, quoted_all
 from tellapart.data.examples import ReadOptions, Split
 from tellapart.data.headless_boxes import with_box_names
 from tellapart.data.layouts import split_of
@@ -76,8 +76,8 @@ def find_paths(cells: Cells) -> tuple[Cells, int, str]:
     place = _path_place(cells, [plain_name(name) for name in cells.header], headless, ())
     if place is None:
         raise DataError(
-            f"the table {str(cells.path)!r} has no column of paths; its columns are: {_quoted(cells.header)}. Call the column of "
-            "paths 'path'."
+            f"the table {str(cells.path)!r} has no column of paths; its columns are: {quoted_all(cells.header)}. Call the column "
+            "of paths 'path'."
         )
     return cells, place, cells.header[place] if headless else repr(cells.header[place])
 
@@ -139,7 +139,7 @@ def _place(cells: Cells, name: str, option: str) -> int:
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     raise DataError(
         f"the table {str(cells.path)!r} has no column {name!r}, which {option} names."
-        f"{f' Did you mean {cells.header[folded.index(near[0])]!r}?' if near else ''} Its columns are: {_quoted(cells.header)}."
+        f"{f' Did you mean {cells.header[folded.index(near[0])]!r}?' if near else ''} Its columns are: {quoted_all(cells.header)}."
     )
 
 
@@ -178,14 +178,14 @@ def _label_place(
         if len(free) > 1:
             raise DataError(
                 f"the table {str(cells.path)!r} has no header, and {len(names)} columns. Say which holds the label "
-                f"with --label-column, by its number; its first row is {_quoted(cells.rows()[0][1])}."
+                f"with --label-column, by its number; its first row is {quoted_all(cells.rows()[0][1])}."
             )
         return free[0] if free else None
     found = [place for place in free if names[place] in LABEL_NAMES]
     if len(found) > 1:
         raise DataError(
             f"the table {str(cells.path)!r} has no column 'label', but "
-            f"{_quoted(cells.header[place] for place in found)}, which all may be meant. Say which with "
+            f"{quoted_all(cells.header[place] for place in found)}, which all may be meant. Say which with "
             f"--label-column, such as --label-column {cells.header[found[0]]!r}."
         )
     return found[0] if found else None
@@ -236,7 +236,7 @@ def _notes(
             if names[place] in known or (role == "split" and whole and _holds_splits(cells, place))
         ]
         if alike:
-            what = f"{_quoted(alike)} may be a {role}, but {'is' if len(alike) == 1 else 'are'} not read"
+            what = f"{quoted_all(alike)} may be a {role}, but {'is' if len(alike) == 1 else 'are'} not read"
             notes.append(f"{cells.path}: {what}; {_remedy(cells, role, alike[0])}.")
     return notes
 
@@ -253,7 +253,3 @@ def _remedy(cells: Cells, role: str, column: str) -> str:
     if role == "split" and other is not None:
         return f"a split is train, val or test, and its cells are such as {other!r}"
     return f"--{role}-column {column} reads it"
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))

@@ -78,11 +78,28 @@ def read_text(path: Path, data: bytes, encoding: str | None, is_file: IsFile) ->
                 text = data.decode(known)
             except UnicodeDecodeError:
                 text = "\0"
-            if not {"\0", _ESCAPE} & set(text):
-                return Text(text=text)
+            if "\0" not in text:
+                escaped = _escaped(data) if _ESCAPE in text else None
+                return Text(text=text) if escaped is None else Text(text=escaped.text, note=_note(path, escaped))
             if mark:
                 raise _no_text(path)
     return _guess(path, data, is_file)
+
+
+def known_text(path: str, data: bytes) -> str:
+    """The text of a file with names of classes, of which no flag tells the encoding: UTF-8, or UTF-16 with its mark.
+
+    Raises: DataError for any other: a guess may give two classes one name.
+    """
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"the file {path!r}, which names classes, is not in UTF-8 (line {line}). Save it as UTF-8, so that they are read as "
+            "they are meant."
+        ) from None
 
 
 def _told(path: Path, data: bytes, encoding: str) -> str:
@@ -100,9 +117,9 @@ def _told(path: Path, data: bytes, encoding: str) -> str:
 
 
 def _guess(path: Path, data: bytes, is_file: IsFile) -> Text:
-    plain = _wide(data) or _escaped(data)
-    if plain is not None:
-        return Text(text=plain.text, note=_note(path, plain))
+    wide = _wide(data)
+    if wide is not None:
+        return Text(text=wide.text, note=_note(path, wide))
     if b"\0" in data:
         raise _no_text(path)
     _check_nearly_utf8(path, data)
@@ -149,13 +166,13 @@ def _wide(data: bytes) -> _Guess | None:
 
 
 def _escaped(data: bytes) -> _Guess | None:
-    """ISO 2022, which says in ASCII between escapes what is beyond it."""
+    """ISO 2022, which says in ASCII between escapes what is beyond it; None for bytes with escapes that mean nothing there."""
     for encoding in ("iso2022_jp", "iso2022_kr"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if _ESCAPE in data.decode("latin-1") and _ESCAPE not in text:
+        if _ESCAPE not in text:
             return _Guess(encoding, text, tuple(_words(text)), 0, 1.0)
     return None
 

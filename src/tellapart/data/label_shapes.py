@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tellapart.data.set_cells import SEPARATORS
+from tellapart.data.set_cells import SEPARATORS, is_list
 from tellapart.errors import DataError
 
 _SEPARATORS = tuple(separator for separator in SEPARATORS if separator != " ")
@@ -30,9 +30,9 @@ def check_labels(path: Path, labels: Sequence[str]) -> str:
         sets = _sets(different, separator)
         if len(sets) > 1 or _of_classes(different, separator):
             raise _several(path, sets[0], f" --label-separator {separator!r}" if separator != "|" else "")
-    lists = [label for label in different if label.startswith("[") and label.endswith("]") and len(label) > 2]
+    lists = [label for label in different if is_list(label) and len(label) > 2]
     if lists:
-        raise _several(path, lists[0], ", with the names of each picture joined by |")
+        raise _several(path, lists[0], "")
     spaced = _sets(different, " ")
     if 2 * len(spaced) > len(different):
         return (

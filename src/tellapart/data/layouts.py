@@ -150,8 +150,12 @@ def check_classes(root: Folder, inner: Mapping[str, set[str]]) -> str:
 
     `inner` has the folders of each class, "" for files that lie in none. Raises: DataError where all hold the same folders.
     """
-    if len(inner) < 2 or any("" in names for names in inner.values()):
+    if len(inner) < 2:
         return ""
+    if any("" in names for names in inner.values()):
+        return _about_deeper(
+            root, {label: names for label, names in inner.items() if "" not in names and len(names) > 1}
+        )
     names = list(inner.values())
     shown = ", ".join(repr(name) for name in sorted(names[0])[:4])
     if len(names[0]) > 1 and all(one == names[0] for one in names):
@@ -165,9 +169,25 @@ def check_classes(root: Folder, inner: Mapping[str, set[str]]) -> str:
         )
     if not any(len(one) > 1 for one in names):
         return ""
-    first = min(inner, key=lambda label: (-len(inner[label]), label))
-    few = ", ".join(repr(name) for name in sorted(inner[first])[:3])
+    first, few = _deepest(inner)
     return (
         f"{root.path}: the folders hold folders themselves ({first!r} has {few}). The upper ones are read as classes; for the "
         "lower ones give a folder that holds them, or a CSV with path,label."
     )
+
+
+def _about_deeper(root: Folder, deeper: Mapping[str, set[str]]) -> str:
+    """A note on classes that hold nothing but folders, where others hold pictures."""
+    if not deeper:
+        return ""
+    first, few = _deepest(deeper)
+    return (
+        f"{root.path}: the folder {first!r} holds no pictures but in folders of its own ({few}), unlike others. It is read as one "
+        "class; move its folders up where they are the classes."
+    )
+
+
+def _deepest(inner: Mapping[str, set[str]]) -> tuple[str, str]:
+    """The class that holds the most folders, and some of these in words."""
+    first = min(inner, key=lambda label: (-len(inner[label]), label))
+    return first, ", ".join(repr(name) for name in sorted(inner[first])[:3])

@@ -147,10 +147,14 @@ def _scan(path: Path, options: ReadOptions) -> Listing:
 
 def _is_lone_annotation(path: Path) -> str:
     """What a file holds that describes the pictures of a folder, in words; "" for any other file."""
-    if path.suffix.lower() not in (".json", ".yaml", ".yml") or not path.is_file():
+    if path.suffix.lower() not in (".json", ".yaml", ".yml", ".csv") or not path.is_file():
         return ""
     form = box_form(str(path))
-    return {"coco": "annotations in COCO's JSON", "yolo": "the settings of a YOLO data set"}.get(form or "", "")
+    return {
+        "coco": "annotations in COCO's JSON",
+        "yolo": "the settings of a YOLO data set",
+        "label_studio": "an export of Label Studio",
+    }.get(form or "", "")
 
 
 def _read_metadata(folder: Path, options: ReadOptions) -> Listing | None:

@@ -8,6 +8,7 @@ import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tellapart.data.cells import quoted
 from tellapart.data.locating import Locator, is_file
 from tellapart.errors import DataError
 
@@ -21,7 +22,7 @@ def check_missing(path: Path, locator: Locator, missing: Sequence[tuple[int, str
     """Raises: DataError where more than half of `rows` files are `missing`, each a row's number and its cell."""
     if len(missing) <= MOST * rows:
         return
-    first = ", ".join(f"{cell!r} (row {number})" for number, cell in missing[:3])
+    first = ", ".join(f"{quoted(cell)} (row {number})" for number, cell in missing[:3])
     raise DataError(
         f"the table {str(path)!r} names files that do not exist, {len(missing):,} of {rows:,}: {first}"
         f"{' and others' if len(missing) > 3 else ''}. Paths count from the folder {os.path.abspath(locator.root)!r}."

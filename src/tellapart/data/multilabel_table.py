@@ -16,7 +16,7 @@ from pathlib import Path
 from tellapart.data.cells import Cells, named_rows
 from tellapart.data.columns import NOT_READ
 from tellapart.data.examples import Listing
-from tellapart.data.set_cells import SEPARATOR, split_names
+from tellapart.data.set_cells import SEPARATOR, escaped, is_list, listed_names, split_names
 from tellapart.data.table import TableRow, columns_of, make_listing, rows_with
 from tellapart.data.targets import ClassNames
 from tellapart.errors import DataError
@@ -150,7 +150,10 @@ def _from_columns(cells: Cells, separator: str | None) -> SetRows:
 
 def _from_cells(cells: Cells, column: str, separator: str | None) -> SetRows:
     rows = rows_with(cells, column)
-    if separator is None and not any(SEPARATOR in row.label for row in rows):
+    filled = [row.label for row in rows if row.label]
+    if filled and all(map(is_list, filled)):
+        rows, separator = _lists_as_sets(cells.path, column, rows), SEPARATOR
+    elif separator is None and not any(SEPARATOR in row.label for row in rows):
         _check_separator(cells.path, column, rows)
     if separator not in (None, SEPARATOR):
         _check_usual(cells.path, column, rows, separator)
@@ -170,6 +173,23 @@ def _from_cells(cells: Cells, column: str, separator: str | None) -> SetRows:
     single = "--task classification trains one class a picture"
     notes = _notes(cells.path, found, f"the column {column!r} says", single)
     return SetRows(rows=found, classes=tuple(sorted(unknown)), notes=notes)
+
+
+def _lists_as_sets(path: Path, column: str, rows: Sequence[TableRow]) -> list[TableRow]:
+    """The rows, all of which have a list or nothing, with sets for lists such as ['cat', 'dog'].
+
+    Raises: DataError for one that cannot be read.
+    """
+    found = []
+    for row in rows:
+        names = listed_names(row.label) if row.label else []
+        if names is None:
+            raise DataError(
+                f"the table {str(path)!r} has {row.label[:100]!r} in the column {column!r}, row {row.number}, which looks like a "
+                f"list and cannot be read as one of names. Write it as ['cat', 'dog'], or the names joined by {SEPARATOR}."
+            )
+        found.append(row._replace(label=SEPARATOR.join(map(escaped, names))))
+    return found
 
 
 def _check_separator(path: Path, column: str, rows: Sequence[TableRow]) -> None:

@@ -25,10 +25,11 @@ _LOOKED_INTO = 3  # files of a kind in a folder
 _HEAD_BYTES = 256 * 1024
 _ANNOTATIONS = frozenset(("annotations", "labels", "xml", "xmls", "json", "labelme", "imagesets"))
 _CVAT = re.compile(rb"""<(?:image\b[^>]*\bname|track\b[^>]*\blabel)\s*=\s*["']""")
+_STUDIO = re.compile(rb'"(?:rectangle|polygon|ellipse)labels"')
 _YOLO_LINE = re.compile(rb"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
 
 
-BoxForm = Literal["voc", "cvat", "coco", "yolo", "labelme"]
+BoxForm = Literal["voc", "cvat", "coco", "yolo", "labelme", "label_studio"]
 
 
 class Look(NamedTuple):
@@ -144,6 +145,8 @@ def _xml(path: str, head: bytes) -> Look | None:
 def _json(path: str, head: bytes) -> Look | None:
     if b'"shapes"' in head and b'"points"' in head:
         return Look("detection or segmentation", "shapes in LabelMe's JSON", path, "labelme")
+    if _STUDIO.search(head):
+        return Look("detection or segmentation", "regions in Label Studio's JSON", path, "label_studio")
     named = re.search(r"coco|instances|keypoints|panoptic|annotations", os.path.basename(path).lower())
     if b'"images"' in head and (b'"annotations"' in head or named):
         return Look("detection or segmentation", "annotations in COCO's JSON", path, "coco")
@@ -164,9 +167,17 @@ def _yolo_settings(path: str, head: bytes) -> Look | None:
     return None
 
 
+def _csv(path: str, head: bytes) -> Look | None:
+    # In a cell quotes are doubled.
+    if _STUDIO.search(head.replace(b'""', b'"')):
+        return Look("detection or segmentation", "regions in Label Studio's CSV", path, "label_studio")
+    return None
+
+
 _KINDS: Mapping[str, Callable[[str, bytes], Look | None]] = {
     ".xml": _xml,
     ".json": _json,
+    ".csv": _csv,
     ".txt": _yolo,
     ".yaml": _yolo_settings,
     ".yml": _yolo_settings,

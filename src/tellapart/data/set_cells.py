@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from typing import Literal, TypeAlias, get_args
 
 # What may stand between the names of a set; the last three are the Chinese and Japanese ones.
@@ -9,6 +11,7 @@ Separator: TypeAlias = Literal["|", ";", ",", " ", "/", "+", "&", "\u3001", "\uf
 SEPARATORS: tuple[Separator, ...] = get_args(Separator)
 SEPARATOR = "|"  # the usual one
 _ESCAPE = "\\"  # before a separator or a backslash that belongs to a name, and before a name's own "?" at its front
+_LONGEST_LIST = 100_000  # characters
 UNKNOWN = "?"  # before a class of which nothing is known
 
 
@@ -32,6 +35,23 @@ def split_names(text: str, separator: str) -> list[str]:
         place += 1
     stripped = [part.strip() for part in parts]
     return [part for part in stripped if part] if separator == " " else stripped
+
+
+def is_list(text: str) -> bool:
+    """Whether a cell looks like a list as Python and JSON write it: ['cat', 'dog']."""
+    return text.startswith("[") and text.endswith("]")
+
+
+def listed_names(text: str) -> list[str] | None:
+    """The names in such a list; None where it is none of words or whole numbers, or lacks commas, as NumPy writes it."""
+    if len(text) > _LONGEST_LIST or re.search(r"""['"]\s+['"]""", text):
+        return None
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    whole = isinstance(found, list) and all(type(name) in (str, int) and str(name).strip() for name in found)
+    return [str(name).strip() for name in found] if whole else None
 
 
 def escaped(name: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tellapart.data.encodings import known_text
 from tellapart.data.examples import Entry, Listing, Split
 from tellapart.data.layouts import split_of
 from tellapart.data.names import stored_twice
@@ -121,7 +122,7 @@ def _entries(
 def _label(contents: Contents, key: str, path: Path) -> tuple[str, str]:
     """The class as it is stored, and what says it; "" where nothing does."""
     if key + _CLASS in contents.members:
-        return _read(contents, key + _CLASS, path).decode("utf-8", "replace").strip(), _CLASS
+        return known_text(str(path / (key + _CLASS)), _read(contents, key + _CLASS, path)).strip(), _CLASS
     if key + _RECORD not in contents.members:
         return "", ""
     name = key + _RECORD

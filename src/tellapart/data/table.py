@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tellapart.bundle import TaskName
-from tellapart.data.cells import Cells, named_rows
+from tellapart.data.cells import Cells, named_rows, quoted_all
 from tellapart.data.columns import split_named, with_roles
 from tellapart.data.examples import Entry, Listing, ReadOptions, named_classes
 from tellapart.data.file_names import pattern_of, with_labels
@@ -26,7 +26,6 @@ from tellapart.data.targets import ONE_CLASS, ClassName, Target
 from tellapart.errors import DataError
 
 _OPTIONAL = ("split", "group")
-_SHOWN = 20  # columns
 _PIXELS = re.compile(r"pixels?|pixel_?\d+|1x1", re.IGNORECASE)  # as FER2013 and MNIST are often spread
 _FOUND = ReadOptions()
 
@@ -106,8 +105,7 @@ def columns_of(cells: Cells, required: Sequence[str]) -> list[int]:
 
 
 def _lacks(cells: Cells, required: Sequence[str], missing: Sequence[str]) -> DataError:
-    found = ", ".join(map(repr, cells.written[:_SHOWN])) or "none"
-    found += f" and {len(cells.written) - _SHOWN:,} more" if len(cells.written) > _SHOWN else ""
+    found = quoted_all(cells.written) or "none"
     options = " and ".join(f"--{'label' if name == 'labels' else name}-column" for name in missing)
     pixels = next((name for name in cells.written if _PIXELS.fullmatch(name)), None) if "path" in missing else None
     more = (

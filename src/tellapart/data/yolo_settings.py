@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from tellapart.data.box_files import BoxFiles, class_name, read_text_bytes
+from tellapart.data.encodings import known_text
 from tellapart.data.examples import SPLITS, Split
 from tellapart.data.faults import FaultList
 
@@ -38,7 +39,7 @@ class YoloSettings:
 
 
 def read_settings(files: BoxFiles, faults: FaultList) -> YoloSettings:
-    """Read them; a file that cannot be read goes to `faults`."""
+    """Read them; a file that cannot be read goes to `faults`. Raises: DataError for names in an encoding that is not known."""
     settings = YoloSettings()
     for path in sorted(files.ending(".yaml", ".yml"), key=lambda path: (path.count(os.sep), path)):
         content = _load(path, faults)
@@ -55,7 +56,7 @@ def read_settings(files: BoxFiles, faults: FaultList) -> YoloSettings:
         if os.path.basename(path).casefold() in _NAMES:
             settings.texts.add(path)
             if not settings.names and (data := read_text_bytes(path, faults, _MOST_YAML_BYTES)) is not None:
-                settings.names = [class_name(line) for line in data.decode("utf-8-sig", errors="replace").splitlines()]
+                settings.names = [class_name(line) for line in known_text(path, data).splitlines()]
                 settings.notes.append(f"{path}: says the classes.")
     if not settings.splits:
         settings.splits = _lists(files, settings)

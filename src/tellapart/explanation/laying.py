@@ -1,4 +1,4 @@
-"""What the network saw, in the picture's own shape. In: a picture, a heatmap, a box. Out: all alike in shape. Next: overlay.py."""
+"""What the network saw, in the picture's own shape. In: a picture, a heatmap. Out: both, alike in shape. Next: overlay.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.answers.answering import Placement
 from tellapart.explanation.overlay import enlarge
 from tellapart.preprocessing import Preprocessing, padded_size, prepare
 
@@ -32,14 +31,3 @@ def onto(heat: NDArray[np.float32], image: Image.Image, preprocessing: Preproces
     across, down = padded_size(image.width, image.height, preprocessing)
     left, top = (size - across) // 2, (size - down) // 2
     return enlarge(heat, size, size)[top : top + down, left : left + across]
-
-
-def sides_onto(
-    sides: tuple[float, float, float, float], place: Placement, shape: tuple[int, ...]
-) -> tuple[float, float, float, float]:
-    """A box in pixels of the source, in those of `as_seen`, which is of `shape` [H, W, 3]."""
-    low = max(place.left, 0.0), max(place.top, 0.0)
-    high = min(place.right, float(place.width)), min(place.bottom, float(place.height))
-    across, down = shape[1] / (high[0] - low[0]), shape[0] / (high[1] - low[1])
-    left, top, right, bottom = sides
-    return (left - low[0]) * across, (top - low[1]) * down, (right - low[0]) * across, (bottom - low[1]) * down

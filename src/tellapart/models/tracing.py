@@ -145,25 +145,6 @@ def fix_sizes(network: nn.Module, sample: Tensor) -> None:
             setattr(network.get_submodule(parent), child, fixed(module, sizes[module]).eval())
 
 
-class Normalised(nn.Module):
-    """uint8 [N, S, S, 3] -> what `network` makes of (x / 255 - mean) / std, as one multiplication and addition."""
-
-    def __init__(self, network: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        means, stds = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
-        self.scale: Tensor
-        self.shift: Tensor
-        self.register_buffer("scale", (1 / (255 * stds)).float().view(1, 3, 1, 1))
-        self.register_buffer("shift", (-means / stds).float().view(1, 3, 1, 1))
-        self.network = network
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Of uint8 [N, S, S, 3] the network's [N, ...]."""
-        images_NCSS = image.permute(0, 3, 1, 2).to(self.scale.dtype)
-        embedding: Tensor = self.network(images_NCSS * self.scale + self.shift)
-        return embedding
-
-
 class _Lower(nn.Module):
     def __init__(self, network: StagedNetwork, stop: int) -> None:
         super().__init__()

@@ -130,11 +130,18 @@ def parse_assignment(text: str) -> dict[str, Any]:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except ValueError:
         parsed = value.strip()
-    if key.strip() == _RANGE:
-        return {"value_range": parsed if isinstance(parsed, str) else value.strip()}
-    for part in reversed(key.strip().split(".")):
-        parsed = {part: parsed}
-    table: dict[str, Any] = parsed
+    if key.strip() == _RANGE and not isinstance(parsed, str):
+        parsed = value.strip()
+    return assigned(key.strip(), parsed)
+
+
+def assigned(key: str, value: Any) -> dict[str, Any]:
+    """A value under its whole name, such as loop.epochs, as a table of tables."""
+    if key == _RANGE:
+        return {"value_range": value}
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    table: dict[str, Any] = value
     return table
 
 

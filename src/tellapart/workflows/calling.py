@@ -18,7 +18,7 @@ from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, resume_run
 from tellapart.settings.flags import tables
-from tellapart.settings.reading import check_resumed, make_settings, merge, read_recipe
+from tellapart.settings.reading import assigned, check_resumed, make_settings, merge, read_recipe
 from tellapart.workflows.train import train
 
 _SECONDS = 120.0  # for a process to import a script
@@ -37,7 +37,10 @@ def train_as_told(
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(1)  # a process of ours, which imports a script without a guard; who started it says so
     plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in flags.items()}
-    given = tables(plain, settings)
+    told: dict[str, Any] = {}
+    for name, value in settings.items():
+        told = merge(told, assigned(name, value))
+    given = tables(plain, told)
     if resume is not None:
         check_resumed(resume, given, recipe)
         run = _without_more_processes(resume_run(resume, pictures=moved, changes=given))

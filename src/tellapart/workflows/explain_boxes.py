@@ -26,13 +26,14 @@ from tellapart.explanation.faithfulness import chance, faithfulness
 from tellapart.explanation.files import Files
 from tellapart.explanation.masking import MASKS, BoxTarget, found_again, masked_heat
 from tellapart.explanation.overlay import overlay
+from tellapart.explanation.seeing import SeenPart
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH, cores
 from tellapart.storage import own_folder, write_bytes
 from tellapart.workflows.explain_each import explain_each, paths_with_files
-from tellapart.workflows.explain_seen import Looked, SeenPart, look
+from tellapart.workflows.explain_seen import Looked, look
 
 METHOD = "masks"
 _NO_BETTER = "The heatmap does no better than chance here: do not rely on it."
@@ -188,16 +189,8 @@ def _is_in(sides: Sides, shown: Sides) -> bool:
 
 def _drawn(one: _Told, seen: SeenPart, *, named: bool) -> DrawnBox:
     """A box on what a person is shown."""
-    low, high = seen.shown[:2], seen.shown[2:]
-    across, down = seen.large.shape[1] / (high[0] - low[0]), seen.large.shape[0] / (high[1] - low[1])
-    left, top, right, bottom = one.sides
-    return DrawnBox(
-        sides=((left - low[0]) * across, (top - low[1]) * down, (right - low[0]) * across, (bottom - low[1]) * down),
-        label=one.label,
-        number=one.number,
-        score=one.score,
-        named=named,
-    )
+    sides = seen.onto_large(one.sides)
+    return DrawnBox(sides=sides, label=one.label, number=one.number, score=one.score, named=named)
 
 
 def _sheet(found: Explained, whole: NDArray[np.uint8], laid: NDArray[np.uint8]) -> Any:

@@ -30,6 +30,14 @@ class MadeCandidate:
         return None if self.vectors is None else self.vectors[[int(str(one.path)) for one in pictures]]
 
 
+def learned(candidate: Any, dataset: Dataset) -> Any:
+    """With the embeddings of validation and test as they come with the boxes."""
+    of_rows = (dataset.rows["validation"], dataset.clean_test)
+    found = [candidate.embeddings([dataset.pictures[row] for row in rows]) for rows in of_rows]
+    validation, test = (None if one is None else list(one[:, None]) for one in found)
+    return learn_to_abstain(candidate, dataset, validation=validation, test=test, coverage=0.95, seed=0)
+
+
 def made(splits: Sequence[str] = SPLITS, *, leaked: Sequence[int] = ()) -> tuple[Any, Dataset]:
     count = len(splits)
     vectors = np.random.default_rng(0).normal(1, 0.2, (count, 8)).astype(np.float32)
@@ -53,7 +61,7 @@ def made(splits: Sequence[str] = SPLITS, *, leaked: Sequence[int] = ()) -> tuple
 def test_most_pictures_like_those_trained_on_are_known_and_others_are_not() -> None:
     candidate, dataset = made()
     candidate.vectors[-10:] *= np.array([1, -1] * 4, dtype=np.float32)
-    found = learn_to_abstain(candidate, dataset, coverage=0.95, seed=0)
+    found = learned(candidate, dataset)
     assert found is not None
     assert found.threshold is not None
     # Of 40 scores the 39th is the conformal quantile: ceil(41 * 0.95) = 39.
@@ -69,14 +77,14 @@ def test_most_pictures_like_those_trained_on_are_known_and_others_are_not() -> N
 
 def test_pictures_that_leaked_are_not_counted() -> None:
     candidate, dataset = made(leaked=range(100, 110))
-    found = learn_to_abstain(candidate, dataset, coverage=0.95, seed=0)
+    found = learned(candidate, dataset)
     assert found is not None
     assert found.measured["n"] == 20
 
 
 def test_too_few_pictures_to_tell() -> None:
     candidate, dataset = made(("train",) * 20 + ("validation",) * 10 + ("test",) * 10)
-    found = learn_to_abstain(candidate, dataset, coverage=0.95, seed=0)
+    found = learned(candidate, dataset)
     assert found is not None
     assert (found.threshold, found.known) == (None, None)
     (said,) = warnings_of(found)
@@ -88,7 +96,7 @@ def test_too_few_pictures_to_tell() -> None:
 
 def test_a_network_without_an_embedding_calls_nothing_unknown() -> None:
     _, dataset = made()
-    found = learn_to_abstain(MadeCandidate(None), dataset, coverage=0.95, seed=0)  # type: ignore[arg-type]
+    found = learned(MadeCandidate(None), dataset)
     assert found is None
     assert list(warnings_of(found)) == [
         "This kind of detector gives no embedding, so no picture is called unknown, however unlike the others it is."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tellapart.answers.boxes import overlaps
 from tellapart.data.augment import build_augmentation
 from tellapart.data.augmentation import resolve
 from tellapart.data.dataset import Dataset, gather
-from tellapart.data.examples import ReadOptions
+from tellapart.data.examples import PictureFile, ReadOptions
 from tellapart.data.targets import Box, Boxes, ClassName
 from tellapart.errors import DataError, ModelFileError
 from tellapart.evaluation.choosing import Validated, only
@@ -23,7 +23,7 @@ from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.caching import open_cache, row_limit_bytes
 from tellapart.features.shrink import shrink
 from tellapart.reporter import Silent
-from tellapart.runs.writing import _prove
+from tellapart.runs.writing import PROOF, _prove
 from tellapart.runtime import Session
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
@@ -131,7 +131,7 @@ def test_the_first_answer_is_the_same_each_time_and_finds_most_things(given: Giv
     rows = given.dataset.rows["test"]
     hits = 0
     for answer, truth in zip(
-        given.candidate.answers(given.dataset, rows, uncalibrated(2)), truths(given.dataset, rows), strict=True
+        given.candidate.look(given.dataset, rows, uncalibrated(2)).answers, truths(given.dataset, rows), strict=True
     ):
         assert answer.boxes is not None
         assert (answer.width, answer.height) == (SIDE, SIDE)
@@ -206,6 +206,40 @@ def test_the_test_tells_truth_and_answer_and_proves_the_file(given: Given) -> No
     assert [line.split()[0] for line in summary[-2:]] == ["disc", "square"]
     assert telling.decided({"threshold_rule": "f1"}) == "boxes     a threshold a class, for the best F1 on validation"
     assert telling.scored(tested.metrics)[0].split() == ["pictures", str(len(examples))]
+
+
+@dataclass(frozen=True)
+class CountedPicture(PictureFile):
+    """Notes whenever it is read."""
+
+    reads: list[Path] = field(default_factory=list)
+
+    def read(self) -> bytes:
+        self.reads.append(self.path)
+        return super().read()
+
+
+def test_boxes_and_novelty_of_a_picture_come_from_one_look(given: Given) -> None:
+    reads: list[Path] = []
+    pictures = tuple(
+        CountedPicture(path=one.path, file_hash=one.file_hash, content_hash=one.content_hash, reads=reads)
+        for one in given.dataset.pictures
+    )
+    dataset = replace(given.dataset, pictures=pictures)
+    paths = {split: [pictures[row].path for row in dataset.rows[split]] for split in ("train", "validation", "test")}
+    validated = validate(given.candidate, dataset)
+    assert sorted(reads) == sorted(paths["validation"])
+    reads.clear()
+    tested = testing.test(given.settings, only(validated), dataset)
+    proof = [pictures[row].path for row in tested.rows[:PROOF].tolist()]
+    assert sorted(reads) == sorted([*paths["test"], *proof, *paths["train"]])
+    # And what came beside the boxes is what the file says by itself.
+    looked = given.candidate.look(dataset, tested.rows, uncalibrated(2))
+    own = given.candidate.embeddings([pictures[row] for row in tested.rows.tolist()])
+    assert looked.embeddings is not None
+    assert own is not None
+    np.testing.assert_allclose(np.concatenate(looked.embeddings), own, atol=1e-6)
+    assert tested.details.measured["n"] == len(dataset.clean_test)
 
 
 def test_a_file_with_other_scores_is_not_written(given: Given, tiny_manifest: Any) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tellapart
+from tellapart.bundle import DetectionRecord, read_manifest
 from tellapart.errors import SettingsError
 from tellapart.settings.reading import make_settings
 from tellapart.tasks.detection.detectors import DETECTORS, DetectorName
@@ -38,6 +39,7 @@ def test_a_named_detector_is_trained_tested_and_answers(kind: DetectorName, stra
         result = tellapart.train(table, out=tmp_path / "runs", strategy=strategy, settings=settings)
     metrics = json.loads((result.run / "metrics.json").read_text())
     assert 0 <= metrics["test"]["ap50"]["value"] <= 1
+    assert read_manifest(result.model).record_of(DetectionRecord).detector == kind
     lines = [json.loads(line) for line in (result.run / "predictions.jsonl").read_text().splitlines()]
     answers = tellapart.load(result.model).predict([line["path"] for line in lines])
     # What was tested, through the network's own file and NumPy, is what the finished file says.

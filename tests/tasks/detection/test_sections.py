@@ -131,7 +131,7 @@ def test_what_a_reader_is_told_first(written: MadeRun, english: Told) -> None:
     ]
     assert "the one with the best F1 on 40 validation pictures" in texts(found["decision"])[0]
     (facts,) = of_kind(found["about"], Facts)
-    assert facts.rows[0] == ("strategy", "fine-tuned detector")
+    assert facts.rows[:3] == [("strategy", "fine-tuned detector"), ("detector", "default"), ("backbone", "tiny")]
 
 
 def test_boxes_of_each_class_are_counted_with_their_size(english: Told) -> None:
@@ -174,6 +174,8 @@ def test_where_nothing_is_wrong_that_is_told(cache: Cache) -> None:
     assert texts(found["mistakes"]) == ["Every box told is right, and none was missed."]
     assert "No answer was wrong, and no box was missed." in texts(found["results"])
     assert texts(found["doubts"])[1:] == ["No box stands out."]
+    assert "contradicts the annotations of the 1 test picture with" in texts(found["doubts"])[0]
+    assert "`tellapart check --labels` judges those too, 1 picture in all" in texts(found["doubts"])[0]
 
 
 def test_doubts_are_told_by_kind(cache: Cache) -> None:

@@ -96,6 +96,9 @@ def test_parts_and_things_are_counted() -> None:
     assert found["things"][0][:5] == [0, 1, 0, 1, 0]
     assert found["things"][1][:5] == [0, 0, 0, 1, 0]
     assert one.told_parts.tolist() == [1, 2, 0]
+    aside = truth.copy()
+    aside[:, 14:] = 255  # what is told there counts no more
+    assert judge(answer_of(told), aside, path="a").told_parts.tolist() == [1, 1, 0]
 
 
 def test_who_looks_at_nothing_is_told_beside() -> None:

@@ -22,6 +22,7 @@ from tellapart.serving.opened import Version, open_version
 from tellapart.serving.service import ToExplain
 from tellapart.serving.versions import Found
 from tellapart.workflows.serving.heatmaps import MOST_SECONDS, make_explainer
+from tests.answers.made_detector import CLASSES, detector_bytes, detector_manifest, draw_things
 from tests.serving.conftest import PLACES, _colour_finder, box_manifest, png
 
 
@@ -60,6 +61,20 @@ def test_the_server_draws_what_explain_draws(version: Version, model: Path, tmp_
     drawn = make_explainer()(version, path.read_bytes(), shown)
     with Image.open(io.BytesIO(drawn)) as mine, Image.open(heat["overlay"]) as wanted:
         assert mine.size == (448, 336)
+        np.testing.assert_array_equal(np.asarray(mine.convert("RGB")), np.asarray(wanted.convert("RGB")))
+
+
+def test_of_a_picture_in_tiles_too(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(detector_bytes(detector_manifest((0.5, 0.5), fit="tile", overlap=16)))
+    picture = draw_things(tmp_path / "a.png", (400, 300), [(CLASSES[1], 300, 200, 312, 212)])
+    arguments = [str(model), str(picture), "--out", str(tmp_path / "out"), "--json", "--quiet"]
+    (told,) = json.loads(CliRunner().invoke(command, arguments).output)["pictures"]
+    opened = open_version("tiles", Found(number=1, file=model, stamp=(0, 0, 0)), max_pixels=1_000_000, say=print)
+    shown = ToExplain(label=1, sides=tuple(told["box"]), score=told["class_probability"])
+    drawn = make_explainer()(opened, picture.read_bytes(), shown)
+    with Image.open(io.BytesIO(drawn)) as mine, Image.open(told["heatmaps"][0]["overlay"]) as wanted:
+        assert mine.size == (448, 448)
         np.testing.assert_array_equal(np.asarray(mine.convert("RGB")), np.asarray(wanted.convert("RGB")))
 
 

@@ -22,6 +22,7 @@ export function about(model) {
   const rows = [
     ["page_trained", date(model.created)],
     ["page_trained_on", t("page_trained_pictures", { n: model.data.n_train, name: model.data.name })],
+    model.record?.detector && ["page_detector", model.record.detector],
     ["page_network", model.backbone.name],
     ["page_version", String(model.version)],
     model.gallery && ["page_gallery", t("page_gallery_pictures", { n: model.gallery })],

@@ -14,58 +14,48 @@ from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.novelty import FIT_PICTURES, choose_pictures, fit_novelty
-from tellapart.evaluation.unlike import Unlike, find_unlike, unlike_by
-from tellapart.tasks.detection.candidates import DetectorCandidate
+from tellapart.evaluation.unlike import Unlike, unlike_by
+from tellapart.tasks.detection.candidates import DetectorCandidate, Embeddings
 
 
-def learn_to_abstain(candidate: DetectorCandidate, dataset: Dataset, *, coverage: float, seed: int) -> Unlike | None:
+def learn_to_abstain(
+    candidate: DetectorCandidate,
+    dataset: Dataset,
+    *,
+    validation: Embeddings | None,
+    test: Embeddings | None,
+    coverage: float,
+    seed: int,
+) -> Unlike | None:
     """Fit, calibrate and measure; None where the network's file has no embedding. `coverage` is in (0, 1).
 
-    Raises: DataError when a picture can no longer be read; ModelFileError.
+    `validation` and `test` are embeddings, which come with the boxes: of the validation split, of `dataset.clean_test`. Of
+    several tiles of a picture the mean counts, as answers have it (answers/box_merging.py). Training pictures are looked at
+    here. Raises: DataError when one can no longer be read; ModelFileError.
     """
-    train, validation, test = dataset.rows["train"], dataset.rows["validation"], dataset.clean_test
+    if validation is None or test is None:
+        return None
+    train = dataset.rows["train"]
     alike = np.zeros(len(train), dtype=np.int64)  # one mean for all
-    chosen = choose_pictures(alike, seed=seed)
-    if candidate.tiled:
-        return _by_tiles(candidate, dataset, train[chosen], coverage=coverage, seed=seed)
-    rows = np.concatenate([train[chosen], validation, test])
-    found = candidate.embeddings([dataset.pictures[row] for row in rows.tolist()])
-    if found is None:
+    pictures = [dataset.pictures[row] for row in train[choose_pictures(alike, seed=seed)].tolist()]
+    if candidate.tiled:  # fitted to single tiles
+        most = max(1, FIT_PICTURES // len(pictures))
+        fitted: NDArray[np.float32] | None = np.concatenate(list(candidate.tile_embeddings(pictures, most=most)))
+    else:
+        fitted = candidate.embeddings(pictures)
+    if fitted is None:
         return None
-    fitted, others = np.split(found, [len(chosen)])
-    return find_unlike(
-        fit_novelty(fitted, alike[chosen]),
-        others[: len(validation)],
-        others[len(validation) :],
-        coverage=coverage,
-        groups=dataset.groups[test],
-        seed=seed,
-    )
-
-
-def _by_tiles(
-    candidate: DetectorCandidate, dataset: Dataset, train: NDArray[np.int64], *, coverage: float, seed: int
-) -> Unlike | None:
-    """The same by the mean over a picture's tiles, as answers have it (answers/box_merging.py); fitted to single tiles."""
-    if not candidate.embeds:
-        return None
-    most = max(1, FIT_PICTURES // len(train))
-    fitted = np.concatenate(
-        list(candidate.tile_embeddings([dataset.pictures[row] for row in train.tolist()], most=most))
-    )
     novelty = fit_novelty(fitted, np.zeros(len(fitted), dtype=np.int64))
 
-    def means(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        found = candidate.tile_embeddings([dataset.pictures[row] for row in rows.tolist()])
-        return np.array([novelty.score(one).mean() for one in found])
+    def means(several: Embeddings) -> NDArray[np.float64]:
+        return np.array([novelty.score(one).mean() for one in several])
 
-    test = dataset.clean_test
     return unlike_by(
         novelty,
-        means(dataset.rows["validation"]),
+        means(validation),
         means(test),
         coverage=coverage,
-        groups=dataset.groups[test],
+        groups=dataset.groups[dataset.clean_test],
         seed=seed,
     )
 

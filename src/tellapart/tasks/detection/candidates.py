@@ -36,6 +36,25 @@ EMBEDDING = "embedding"  # output of the exported network: of each picture
 EVERYWHERE = "found"  # output of the exported network: boxes as shares of the input's side, and logits, side by side
 FIGURE = "ap"
 
+Embeddings = Sequence[NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LookedAt:
+    """What a trained detector says of n pictures, each of which its network has seen once."""
+
+    answers: list[BoxesAnswer]  # n
+    # Of each picture those of its tiles, [T, C], [1, C] where it is shown whole; None where the network's file has none.
+    embeddings: Embeddings | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OnValidation:
+    """What the validation split says of a detector: it calibrates scores, draws the lines, and tells what is like it."""
+
+    matches: tuple[ClassMatches, ...]
+    embeddings: Embeddings | None  # in the order of the split's rows
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DetectorCandidate:
@@ -60,12 +79,17 @@ class DetectorCandidate:
 
         Raises: DataError when a picture can no longer be read; ModelFileError.
         """
-        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
-        yield from self._batches(session, pictures, EVERYWHERE)
+        for (found,) in self._batches(self._session(), pictures, (EVERYWHERE,)):
+            yield found
 
-    def _batches(self, session: Session, pictures: Sequence[PictureFile], output: str) -> Iterator[NDArray[np.float32]]:
-        def look(part: Sequence[PictureFile]) -> NDArray[np.float32]:
-            return session.run(np.stack([_load(picture, self.backbone) for picture in part]), [output])[0]
+    def _session(self) -> Session:
+        return Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+
+    def _batches(
+        self, session: Session, pictures: Sequence[PictureFile], outputs: Sequence[str]
+    ) -> Iterator[Sequence[NDArray[np.float32]]]:
+        def look(part: Sequence[PictureFile]) -> Sequence[NDArray[np.float32]]:
+            return session.run(np.stack([_load(picture, self.backbone) for picture in part]), outputs)
 
         with ThreadPoolExecutor(cores()) as pool:
             yield from pool.map(look, [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)])
@@ -75,21 +99,27 @@ class DetectorCandidate:
 
         Raises: DataError when a picture can no longer be read; ModelFileError.
         """
-        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+        session = self._session()
         if EMBEDDING not in session.outputs:
             return None
-        return np.concatenate(list(self._batches(session, pictures, EMBEDDING)))
+        return np.concatenate([vectors for (vectors,) in self._batches(session, pictures, (EMBEDDING,))])
 
-    def answers(self, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord) -> list[BoxesAnswer]:
-        """What the finished file will say of rows [n] of the data set, in pixels of the upright pictures."""
+    def look(self, dataset: Dataset, rows: NDArray[np.int64], record: DetectionRecord) -> LookedAt:
+        """What the finished file will say of rows [n] of the data set, in pixels of the upright pictures; whatever is unknown.
+
+        Raises: DataError when a picture can no longer be read; ModelFileError.
+        """
         if self.tiled:
-            return list(
-                self._answers_in_tiles([dataset.pictures[row] for row in rows.tolist()], record, dataset.classes)
-            )
+            return self._look_in_tiles([dataset.pictures[row] for row in rows.tolist()], record, dataset.classes)
         examples = [dataset.examples[index] for index in dataset.indices[rows].tolist()]
         places = [place(one.width, one.height, self.backbone.preprocessing) for one in examples]
+        session = self._session()
+        beside = (EMBEDDING,) if EMBEDDING in session.outputs else ()
         answers: list[BoxesAnswer] = []
-        for found in self.everywhere([dataset.pictures[row] for row in rows.tolist()]):
+        vectors: list[NDArray[np.float32]] = []
+        pictures = [dataset.pictures[row] for row in rows.tolist()]
+        for found, *others in self._batches(session, pictures, (EVERYWHERE, *beside)):
+            vectors += others
             boxes, scores = decoded(found, record)
             answers += Detection().decide(
                 {"boxes": boxes, "scores": scores},
@@ -97,50 +127,48 @@ class DetectorCandidate:
                 record,
                 classes=dataset.classes,
             )
-        return answers
+        each = [one[None] for part in vectors for one in part]
+        return LookedAt(answers=answers, embeddings=each if beside else None)
 
-    def _answers_in_tiles(
+    def _look_in_tiles(
         self, pictures: Sequence[PictureFile], record: DetectionRecord, classes: tuple[str, ...]
-    ) -> Iterator[BoxesAnswer]:
+    ) -> LookedAt:
         """One answer a picture, of all its tiles, with thresholds and calibration as `record` says."""
-        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
-        inputs = self.backbone.preprocessing
+        session, inputs = self._session(), self.backbone.preprocessing
+        beside = (EMBEDDING,) if EMBEDDING in session.outputs else ()
 
-        def look(tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-            boxes, scores = decoded(session.run(tiles, [EVERYWHERE])[0], record)
-            return {"boxes": boxes, "scores": scores}
+        def look(picture: PictureFile) -> tuple[BoxesAnswer, list[NDArray[np.float32]]]:
+            cut, vectors = _cut(picture, inputs), list[NDArray[np.float32]]()
 
-        def answer(picture: PictureFile) -> BoxesAnswer:
-            cut = _cut(picture, inputs)
-            arrays = merged(cut, look, Detection().merging(cut.whole, inputs, record))
-            return Detection().decide(arrays, [cut.whole], record, classes=classes)[0]
+            def run(tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+                found, *others = session.run(tiles, (EVERYWHERE, *beside))
+                vectors.extend(others)
+                boxes, scores = decoded(found, record)
+                return {"boxes": boxes, "scores": scores}
 
-        yield from in_order(pictures, answer, workers=cores(), name="tiles")
+            arrays = merged(cut, run, Detection().merging(cut.whole, inputs, record))
+            return Detection().decide(arrays, [cut.whole], record, classes=classes)[0], vectors
 
-    def tile_embeddings(
-        self, pictures: Sequence[PictureFile], *, most: int | None = None
-    ) -> Iterator[NDArray[np.float32]]:
-        """Of each picture those of its tiles, [T, C], of `most` of them spread over it at most; where the file has embeddings.
+        found = list(in_order(pictures, look, workers=cores(), name="tiles"))
+        each = [np.concatenate(vectors) for _, vectors in found if vectors]
+        return LookedAt(answers=[answer for answer, _ in found], embeddings=each if beside else None)
+
+    def tile_embeddings(self, pictures: Sequence[PictureFile], *, most: int) -> Iterator[NDArray[np.float32]]:
+        """Of each picture those of `most` of its tiles at most, spread over it, [T, C]; where the file has embeddings.
 
         Raises: DataError when a picture can no longer be read; ModelFileError.
         """
-        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
+        session = self._session()
 
         def look(picture: PictureFile) -> NDArray[np.float32]:
             cut = _cut(picture, self.backbone.preprocessing)
             count = len(cut.places)
-            chosen = np.unique(np.linspace(0, count - 1, min(count, most or count)).round().astype(np.int64)).tolist()
+            chosen = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)).tolist()
             part = replace(cut, places=tuple(cut.places[number] for number in chosen))
             starts = range(0, len(chosen), BATCH)
             return np.concatenate([session.run(part.tiles(at, at + BATCH), [EMBEDDING])[0] for at in starts])
 
         yield from in_order(pictures, look, workers=cores(), name="tiles")
-
-    @property
-    def embeds(self) -> bool:
-        """Whether the network's file tells an embedding."""
-        session = Session(self.backbone.network, source=f"the detector in {self.backbone.network}")
-        return EMBEDDING in session.outputs
 
 
 def decoded(found: NDArray[np.float32], record: DetectionRecord) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -175,8 +203,8 @@ def validate(candidate: DetectorCandidate, dataset: Dataset) -> Validated[Detect
     Raises: DataError where no validation picture has a box that counts.
     """
     rows = dataset.rows["validation"]
-    answers = candidate.answers(dataset, rows, uncalibrated(len(dataset.classes)))
-    matches = match([answered(one) for one in answers], truths(dataset, rows), len(dataset.classes))
+    looked = candidate.look(dataset, rows, uncalibrated(len(dataset.classes)))
+    matches = match([answered(one) for one in looked.answers], truths(dataset, rows), len(dataset.classes))
     if not sum(int(one.positives[0].sum()) for one in matches):
         raise DataError(
             f"{len(rows)} validation pictures, without a box that counts; choosing needs one. Add pictures with boxes to the "
@@ -188,7 +216,7 @@ def validate(candidate: DetectorCandidate, dataset: Dataset) -> Validated[Detect
         losses=np.empty(0),  # epochs and candidates are judged by average precision
         figure_name=FIGURE,
         figure=figures["ap"],
-        calibration=tuple(matches),
+        calibration=OnValidation(matches=tuple(matches), embeddings=looked.embeddings),
         facts={name: figures[name] for name in ("ap50", "ap75")},
     )
 
@@ -224,10 +252,10 @@ def choose(first: Validated[DetectorCandidate], other: Validated[DetectorCandida
     return Choice(winner=kept, reason=reason, compared=(kept, left))
 
 
-def matches_of(winner: Validated[DetectorCandidate]) -> tuple[ClassMatches, ...]:
-    """What was matched on validation, class by class."""
-    matches: tuple[ClassMatches, ...] = winner.calibration
-    return matches
+def on_validation(winner: Validated[DetectorCandidate]) -> OnValidation:
+    """What the validation split said of it."""
+    found: OnValidation = winner.calibration
+    return found
 
 
 def _cut(picture: PictureFile, inputs: Preprocessing) -> CutPicture:

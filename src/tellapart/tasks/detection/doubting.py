@@ -22,7 +22,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.reporter import Reporter, counted
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.detection.box_doubts import BoxDoubt, doubt_boxes, worth_a_look
-from tellapart.tasks.detection.candidates import AnsweredBoxes, answered, matches_of, truths, validate
+from tellapart.tasks.detection.candidates import AnsweredBoxes, answered, on_validation, truths, validate
 from tellapart.tasks.detection.deciding import decide
 from tellapart.tasks.detection.first import first_answer
 from tellapart.tasks.detection.matching import TrueBoxes
@@ -141,9 +141,9 @@ def _answers(
 ) -> list[AnsweredBoxes]:
     """What a detector that learned from the train split says of the test split."""
     candidate = first_answer(settings, part, backbone, work, device, reporter)
-    decided = decide(matches_of(validate(candidate, part)))
+    decided = decide(on_validation(validate(candidate, part)).matches)
     record = record_of(decided, calibrated_on=len(part.rows["validation"]))
-    return [answered(one) for one in candidate.answers(part, part.rows["test"], record)]
+    return [answered(one) for one in candidate.look(part, part.rows["test"], record).answers]
 
 
 def _named(dataset: Dataset, judged: JudgedBoxes, picture: int, doubts: Sequence[BoxDoubt]) -> NamedDoubt:

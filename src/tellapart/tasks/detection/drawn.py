@@ -79,6 +79,7 @@ def doubts_part(run: OpenRun, tested: MatchedTest, phrases: Phrases) -> BoxDoubt
     views = [_doubted(tested, one, run.classes, phrases) for one in found[:_DOUBTS]]
     return BoxDoubtsPart(
         n=len(tested.truths),
+        n_all=sum(not example.problem for example in run.examples),
         counts=Counter(one.kind for one in found).most_common(),
         shown=_parts(run, views),
         judged=sum(len(truth.labels) for truth in tested.truths),

@@ -82,6 +82,7 @@ class BoxDoubtsPart:
     """Boxes of the test split that look wrongly annotated."""
 
     n: int  # pictures looked at
+    n_all: int  # that could be read, of every split
     counts: Sequence[tuple[str, int]]  # fault and how many, the most frequent first
     shown: Sequence[Shown]
     judged: int  # boxes

@@ -35,6 +35,7 @@ from tellapart.reporting.sections import (
 )
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import SAMPLED, about_part, data_part, learning_part
+from tellapart.tasks.detection.detectors import detector_kind
 from tellapart.tasks.detection.drawn import class_samples, counted_in_words, doubts_part, drawn_part
 from tellapart.tasks.detection.facts import (
     BoxDoubtsPart,
@@ -250,7 +251,7 @@ def _mistakes(part: DrawnPart, phrases: Phrases) -> Section:
 def _doubts(part: BoxDoubtsPart, phrases: Phrases) -> Section:
     t = phrases
     found = t.joined([t(_FAULTS[fault], n=count) for fault, count in part.counts])
-    blocks: list[Block] = [Paragraph(text=t("boxes_doubts_lead", n=part.n))]
+    blocks: list[Block] = [Paragraph(text=t("boxes_doubts_lead", n=part.n, all=part.n_all))]
     blocks.append(Paragraph(text=f"{found}{'。' if t.language == 'zh' else '.'}" if found else t("boxes_doubts_none")))
     if part.shown:
         blocks.append(_wide(part.shown))
@@ -275,7 +276,11 @@ def _decision(run: OpenRun, phrases: Phrases) -> Section:
 
 
 def _about(run: OpenRun, phrases: Phrases) -> AboutPart:
-    """What every report says, with the strategy called what it is here."""
+    """What every report says, with the strategy called what it is here, and the detector beside its backbone."""
     part, strategy = about_part(run, phrases), run.manifest.strategy
     said = phrases(_STRATEGIES[strategy]) if strategy in _STRATEGIES else strategy
-    return replace(part, facts=[(key, said if key == "strategy" else text) for key, text in part.facts])
+    facts = [(key, said if key == "strategy" else text) for key, text in part.facts]
+    place = [key for key, _ in facts].index("backbone")
+    # By the recipe, since files of older versions do not say which it is.
+    facts.insert(place, ("detector", detector_kind(run.settings.network.detector).name))
+    return replace(part, facts=facts)

@@ -16,8 +16,9 @@ from tellapart.evaluation.unlike import Unlike
 from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.detection.abstaining import learn_to_abstain, warnings_of
-from tellapart.tasks.detection.candidates import EMBEDDING, DetectorCandidate, answered, decoded, matches_of, truths
+from tellapart.tasks.detection.candidates import EMBEDDING, DetectorCandidate, answered, decoded, on_validation, truths
 from tellapart.tasks.detection.deciding import Decided, decide
+from tellapart.tasks.detection.detectors import detector_kind
 from tellapart.tasks.detection.evaluating import box_row
 from tellapart.tasks.detection.export import assemble
 from tellapart.tasks.detection.scoring import HEADLINE, evaluate
@@ -29,10 +30,22 @@ _SIDE_TOLERANCE = 1e-3  # of the input's side
 def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Dataset) -> Tested:
     """Score the winner on the test split: the only time that anything looks at it. Thresholds come from validation."""
     candidate, rows = choice.winner.candidate, np.flatnonzero(dataset.splits == "test")
-    decided = decide(matches_of(choice.winner), precision=settings.precision)
-    abstention = learn_to_abstain(candidate, dataset, coverage=settings.coverage, seed=settings.seed)
-    record = record_of(decided, calibrated_on=len(dataset.rows["validation"]), abstention=abstention)
-    answers, true = candidate.answers(dataset, rows, record), truths(dataset, rows)
+    validated = on_validation(choice.winner)
+    decided = decide(validated.matches, precision=settings.precision)
+    kind = detector_kind(settings.network.detector).name
+    record = record_of(decided, calibrated_on=len(dataset.rows["validation"]), detector=kind)
+    looked = candidate.look(dataset, rows, record)
+    abstention = learn_to_abstain(
+        candidate,
+        dataset,
+        validation=validated.embeddings,
+        test=looked.embeddings and [looked.embeddings[at] for at in np.searchsorted(rows, dataset.clean_test)],
+        coverage=settings.coverage,
+        seed=settings.seed,
+    )
+    if abstention is not None:
+        record = record.model_copy(update={"novelty_threshold": abstention.threshold, "known": abstention.known})
+    answers, true = looked.answers, truths(dataset, rows)
     thresholds = np.array(record.thresholds)
 
     def measured(chosen: NDArray[np.bool_] | slice) -> dict[str, Any]:
@@ -66,9 +79,10 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
     )
 
 
-def record_of(decided: Decided, *, calibrated_on: int, abstention: Unlike | None = None) -> DetectionRecord:
+def record_of(decided: Decided, *, calibrated_on: int, detector: str | None = None) -> DetectionRecord:
     """What the manifest keeps of how boxes are decided; `calibrated_on` counts validation pictures."""
     return DetectionRecord(
+        detector=detector,
         scales=tuple(decided.scales.tolist()),
         offsets=tuple(decided.offsets.tolist()),
         thresholds=tuple(decided.thresholds.tolist()),
@@ -77,8 +91,6 @@ def record_of(decided: Decided, *, calibrated_on: int, abstention: Unlike | None
         overlap=OVERLAP,
         most=MOST,
         least_score=LEAST_SCORE,
-        novelty_threshold=None if abstention is None else abstention.threshold,
-        known=None if abstention is None else abstention.known,
     )
 
 

@@ -102,6 +102,7 @@ def _settled(
         listing, inspections = reader.settle(listing, inspections)
     for note in listing.notes[told:]:
         reporter.say(note)
+    _check_names(listing)  # of targets that were opened the classes are known only now
     return listing, inspections
 
 

@@ -15,23 +15,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.pictures import place as place_of
+from tellapart.answers.tiling import cut_picture, in_tiles, merging_of
 from tellapart.drawing.boxes import DrawnBox, draw_boxes
 from tellapart.drawing.png import encode_png
 from tellapart.errors import MissingExtra, ModelFileError
 from tellapart.explanation.activation import ClassActivation
-from tellapart.explanation.laying import as_seen, onto, sides_onto
+from tellapart.explanation.laying import as_seen, onto
 from tellapart.explanation.masking import BoxTarget, masked_heat
 from tellapart.explanation.occlusion import occlusion
 from tellapart.explanation.overlay import overlay
-from tellapart.preprocessing import Decoded, decode_for, prepare
+from tellapart.explanation.seeing import SIDE, SeenPart, Sides, seen_around, seen_whole
+from tellapart.preprocessing import decode_for, prepare
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH
 from tellapart.serving.opened import Version
 from tellapart.serving.service import Explain, ToExplain
 
 MOST_SECONDS = 20.0  # of masks for one box; a large network tries fewer of them
-_SIDE = 448  # pixels, of a picture on which a box is drawn
 
 
 def make_explainer(now: Callable[[], float] = time.monotonic) -> Explain:
@@ -41,11 +41,10 @@ def make_explainer(now: Callable[[], float] = time.monotonic) -> Explain:
 
     def explain(version: Version, data: bytes, shown: ToExplain) -> bytes:
         """Raises: PictureError."""
-        preprocessing = version.model.preprocessing
-        target = 0 if shown.sides is None else _SIDE
-        decoded = decode_for(data, preprocessing, target=target, max_pixels=version.max_pixels)
         if shown.sides is not None:
-            return _with_box(version, decoded, shown, shown.sides, now)
+            return _with_box(version, _seen(version, data, shown.sides), shown, shown.sides, now)
+        preprocessing = version.model.preprocessing
+        decoded = decode_for(data, preprocessing, max_pixels=version.max_pixels)
         image = prepare(decoded.image, preprocessing)
         with one_at_a_time:
             if version not in activations:
@@ -67,33 +66,28 @@ def make_explainer(now: Callable[[], float] = time.monotonic) -> Explain:
     return explain
 
 
-def _with_box(
-    version: Version,
-    decoded: Decoded,
-    shown: ToExplain,
-    sides: tuple[float, float, float, float],
-    now: Callable[[], float],
-) -> bytes:
+def _seen(version: Version, data: bytes, sides: Sides) -> SeenPart:
+    """What the network is shown for a box."""
+    inputs, most = version.model.preprocessing, version.max_pixels
+    if in_tiles(inputs):
+        beyond = merging_of(version.answering).beyond
+        return seen_around(sides, cut_picture(data, inputs, max_pixels=most, beyond=beyond), inputs)
+    return seen_whole(decode_for(data, inputs, target=SIDE, max_pixels=most), inputs)
+
+
+def _with_box(version: Version, seen: SeenPart, shown: ToExplain, sides: Sides, now: Callable[[], float]) -> bytes:
     """The heat of a box and its line, in the colour of its class."""
-    preprocessing = version.model.preprocessing
-    image = prepare(decoded.image, preprocessing)
-    place = place_of(decoded.width, decoded.height, preprocessing)
     end = now() + MOST_SECONDS
     heat = masked_heat(
-        image,
-        BoxTarget.of_source(sides, place, shown.label),
+        seen.image,
+        BoxTarget.of_source(sides, seen.place, shown.label),
         find=_every_part(version, ("boxes", "scores", "labels")),
-        background=np.rint(255 * np.array(preprocessing.mean)).astype(np.uint8),
+        background=np.rint(255 * np.array(version.model.preprocessing.mean)).astype(np.uint8),
         enough=lambda: now() >= end,
     )
-    picture = as_seen(decoded.image, preprocessing, side=max(_SIDE, preprocessing.size))
-    drawn = DrawnBox(
-        sides=sides_onto(sides, place, picture.shape),
-        label=version.classes[shown.label],
-        number=shown.label,
-        score=shown.score,
-    )
-    return encode_png(np.asarray(draw_boxes(overlay(picture, onto(heat, decoded.image, preprocessing)), [drawn])))
+    label = version.classes[shown.label]
+    drawn = DrawnBox(sides=seen.onto_large(sides), label=label, number=shown.label, score=shown.score)
+    return encode_png(np.asarray(draw_boxes(overlay(seen.large, seen.lay(heat)), [drawn])))
 
 
 def _open(version: Version) -> ClassActivation | None:
