@@ -8,7 +8,6 @@ them. n boxes of a tile; boxes are left, top, right, bottom in pixels of the pic
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,9 +43,10 @@ class BoxMerging:
         self._whole, self._record = whole, record
         self._tiles: list[_Tile] = []
         self._novelties: list[float] = []
-        self._owners: list[int] = []  # of each box, the number of its tile
-        # Number of a box -> the boxes of other tiles that agree with it: how well, and their numbers.
-        self._agreeing: dict[int, list[tuple[float, int]]] = defaultdict(list)
+        self._count = 0
+        # Of tiles that share pixels: numbers of boxes that agree, and how well. A network that knows little finds a hundred boxes in
+        # every tile, of which lists would take gigabytes.
+        self._agreeing: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]] = []
 
     def add(self, arrays: Mapping[str, NDArray[Any]], places: Sequence[Placement]) -> None:
         """Boxes as shares of each tile's side, as the network gives them."""
@@ -54,10 +54,10 @@ class BoxMerging:
             found = found_at(arrays, number, self._record)
             boxes = in_source(found.boxes, place)
             there = (found.scores > 0) & (boxes[:, 2:] > boxes[:, :2]).all(1)
-            tile = _Tile(place, len(self._owners), boxes[there], found.scores[there], found.labels[there])
+            tile = _Tile(place, self._count, boxes[there], found.scores[there], found.labels[there])
             for other in self._beside(place):
                 self._compare(other, tile)
-            self._owners += [len(self._tiles)] * len(tile.boxes)
+            self._count += len(tile.boxes)
             self._tiles.append(tile)
         if "novelty" in arrays:
             self._novelties += arrays["novelty"].tolist()
@@ -67,10 +67,7 @@ class BoxMerging:
 
         `novelty` [1] is the mean over the tiles: how much of the picture is unlike what the network knows.
         """
-        kept = list(self._kept())
-        boxes = np.array([box for box, _, _ in kept], dtype=np.float32).reshape(-1, 4)
-        scores = np.array([score for _, score, _ in kept], dtype=np.float32)
-        labels = np.array([label for _, _, label in kept], dtype=np.int64)
+        boxes, scores, labels = self._kept()
         order = np.argsort(-scores, kind="stable")
         sides = np.array([self._whole.width, self._whole.height] * 2, dtype=np.float32)
         found = {
@@ -95,43 +92,67 @@ class BoxMerging:
         high = min(ours.right, theirs.right), min(ours.bottom, theirs.bottom)
         agreement = overlaps(_within(one.boxes, low, high), _within(other.boxes, low, high))
         agreement *= one.labels[:, None] == other.labels[None]
-        for first, second in np.argwhere(agreement >= AGREEING).tolist():
-            how = float(agreement[first, second])
-            self._agreeing[one.first + first].append((how, other.first + second))
-            self._agreeing[other.first + second].append((how, one.first + first))
+        first, second = np.nonzero(agreement >= AGREEING)
+        if len(first):
+            how = agreement[first, second].astype(np.float32)
+            self._agreeing.append(((one.first + first).astype(np.int32), (other.first + second).astype(np.int32), how))
 
-    def _kept(self) -> Iterator[tuple[NDArray[np.float32], float, int]]:
-        """Each box that stays, with its score and its class."""
-        if not self._owners:
-            return
+    def _kept(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """The boxes that stay, [D, 4], their scores and classes, [D]."""
+        if not self._count:
+            return np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
         boxes = np.concatenate([tile.boxes for tile in self._tiles])
         scores = np.concatenate([tile.scores for tile in self._tiles])
         labels = np.concatenate([tile.labels for tile in self._tiles])
         cut = np.concatenate([_cut(tile.boxes, tile.place) for tile in self._tiles])
-        taken = np.zeros(len(self._owners), dtype=np.bool_)
+        owners = np.repeat(np.arange(len(self._tiles)), [len(tile.boxes) for tile in self._tiles])
+        groups = _Groups(owners, self._agreeing, self._record.overlap)
+        heads = []
         for head in np.lexsort((-scores, cut)).tolist():
-            if taken[head]:
-                continue
-            group = self._group(head, taken, grows=bool(cut[head]))
-            box = boxes[head]
-            if cut[head]:
-                box = np.concatenate([boxes[group, :2].min(0), boxes[group, 2:].max(0)])
-            yield box, float(scores[group].max()), int(labels[head])
+            group = groups.take(head, grows=bool(cut[head]))
+            heads += group[:1]
+            if len(group) > 1:
+                scores[head] = scores[group].max()
+                if cut[head]:
+                    boxes[head] = [*boxes[group, :2].min(0), *boxes[group, 2:].max(0)]
+        return boxes[heads], scores[heads], labels[heads]
 
-    def _group(self, head: int, taken: NDArray[np.bool_], *, grows: bool) -> list[int]:
-        """The box `head` and those of other tiles that are of the same thing, which are `taken` from now on.
+
+class _Groups:
+    """Which boxes are of the same thing: each is taken once."""
+
+    def __init__(
+        self,
+        owners: NDArray[np.int64],
+        agreeing: Sequence[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]],
+        overlap: float,
+    ) -> None:
+        """`owners`: of each box the number of its tile; `agreeing`: pairs of boxes, and how well they agree."""
+        self._owners, self._overlap = owners, overlap
+        self._taken = np.zeros(len(owners), dtype=np.bool_)
+        one, other, how = (np.concatenate([np.empty(0), *(pair[part] for pair in agreeing)]) for part in range(3))
+        first, second, how = np.concatenate([one, other]), np.concatenate([other, one]), np.concatenate([how, how])
+        order = np.lexsort((second, -how, first))  # of each box those that agree best first
+        self._second, self._how = second[order].astype(np.int32), how[order].astype(np.float32)
+        self._starts = np.searchsorted(first[order], np.arange(len(owners) + 1))
+
+    def take(self, head: int, *, grows: bool) -> list[int]:
+        """The box `head` and those of other tiles that are of the same thing; nothing where it is taken already.
 
         Of each tile the one that agrees best, and all that agree as well as boxes that a tile leaves out itself. Where it `grows`,
         those that agree with one of them come with it.
         """
-        group, tiles = [head], {self._owners[head]}
-        taken[head] = True
+        if self._taken[head]:
+            return []
+        group, tiles = [head], {int(self._owners[head])}
+        self._taken[head] = True
         for member in group:  # it may grow meanwhile
-            for how, number in sorted(self._agreeing.get(member, ()), key=lambda one: (-one[0], one[1])):
-                another = self._owners[number] in tiles and (grows or how <= self._record.overlap)
-                if not taken[number] and not another:
-                    taken[number] = True
-                    tiles.add(self._owners[number])
+            part = slice(self._starts[member], self._starts[member + 1])
+            for number, how in zip(self._second[part].tolist(), self._how[part].tolist(), strict=True):
+                owner = int(self._owners[number])
+                if not self._taken[number] and (owner not in tiles or (how > self._overlap and not grows)):
+                    self._taken[number] = True
+                    tiles.add(owner)
                     group.append(number)
             if not grows:
                 break
