@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.answers.answering import OtherClasses, Placement
+from tellapart.answers.mask_answer import MaskAnswer
 from tellapart.answers.mask_files import class_colours, mask_png, read_base64
 from tellapart.answers.predictor import load_predictor
-from tellapart.answers.segmentation import MaskAnswer, Segmentation
+from tellapart.answers.segmentation import Segmentation
 from tellapart.bundle import ClassificationRecord, Score, SegmentationRecord, open_model
 from tellapart.errors import ModelFileError
 from tests.answers.made_masker import CLASSES, masker_bytes, masker_manifest, masker_record

@@ -98,6 +98,12 @@ def test_splits_and_groups_that_are_not_read_are_named(tmp_path: Path) -> None:
     )
 
 
+def test_groups_in_other_languages_are_named(tmp_path: Path) -> None:
+    assert read(tmp_path, "图片,标签,患者\na.png,cat,p1\nb.png,dog,p2\n").notes[1] == (
+        f"{tmp_path / 'table.csv'}: '患者' may be a group, but is not read; --group-column 患者 reads it."
+    )
+
+
 def test_a_column_of_splits_by_any_name_is_named(tmp_path: Path) -> None:
     rows = "a.png,cat,train,test\nb.png,dog,训练,validation\nc.png,dog,test,test\n"
     assert read(tmp_path, f"path,label,tvt,other\n{rows}").notes == (

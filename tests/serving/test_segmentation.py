@@ -106,7 +106,7 @@ def test_borders_come_where_they_are_asked_for(server: Running, shared: Running)
 
 def test_heatmaps_and_scores_are_for_other_models(server: Running) -> None:
     drawn = send(server, "/predict?explain=1", [("a", DATA[0])])
-    assert (drawn.status, "says where in a picture things are" in drawn.json["error"]) == (409, True)
+    assert (drawn.status, "gives neither classes of whole pictures nor boxes" in drawn.json["error"]) == (409, True)
     assert send(server, "/predict?min_score=0.1", [("a", DATA[0])]).status == 409
     (told,) = server.get("/models").json["models"]
     assert (told["task"], told["explainable"], told["record"]["background"]) == ("segmentation", False, 0)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import (
-    Answer,
     InputRecord,
     OtherClasses,
     Output,
@@ -26,10 +24,9 @@ from tellapart.answers.answering import (
     told_line,
 )
 from tellapart.answers.deciding import unknown_pictures
+from tellapart.answers.mask_answer import MaskAnswer, area_rows, polygons_of
 from tellapart.answers.mask_blending import KEPT_BYTES, MaskMerging, as_bytes, most_probable
 from tellapart.answers.mask_files import Colour, Painted, as_base64, certainty_png, mask_png, read_base64
-from tellapart.answers.mask_outlines import outline_parts
-from tellapart.answers.mask_parts import find_parts
 from tellapart.answers.mask_predictions import MaskPredictions
 from tellapart.answers.mask_tensors import DEFAULTS, mask_outputs, mask_tensors
 from tellapart.answers.pictures import prepare_picture
@@ -40,31 +37,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
 
 _TOLERANCE = 1e-3  # from 1, of the sum of a pixel's probabilities
-_SIZES = 100  # parts of a class whose sizes are told; how many there are is told of all
 _NAMED = 4  # classes in a line for a person
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MaskAnswer(Answer):
-    """The class of each pixel of one picture; None each where it could not be read."""
-
-    mask: NDArray[np.uint8] | None = None  # [H, W], numbers of `classes`, of the upright picture
-    certainty: NDArray[np.uint8] | None = None  # [H, W], the probability of that class, 255 for 1
-    probabilities: NDArray[np.uint8] | None = None  # [K, H, W], 255 for 1; None of a picture too large to keep them
-    confidence: float | None = None  # mean probability of the classes that the pixels have
-    colours: tuple[Colour, ...] = ()  # [K]
-    background: int | None = None  # number of the class that is no thing to count
-
-    @property
-    def areas(self) -> NDArray[np.int64]:
-        """Pixels of each class, [K]; zeros where the picture could not be read."""
-        values = np.zeros(0, dtype=np.uint8) if self.mask is None else self.mask.reshape(-1)
-        return np.bincount(values, minlength=len(self.classes)).astype(np.int64)
-
-    @property
-    def things(self) -> tuple[int, ...]:
-        """Numbers of the classes that are something to count, all but the background."""
-        return tuple(number for number in range(len(self.classes)) if number != self.background)
 
 
 class Segmentation:
@@ -151,7 +124,7 @@ class Segmentation:
         read = answer.mask is not None
         row = {
             "path": answer.path,
-            "areas": _area_rows(answer, figure) if read else None,
+            "areas": area_rows(answer, figure) if read else None,
             "width": answer.mask.shape[1] if answer.mask is not None else None,
             "height": answer.mask.shape[0] if answer.mask is not None else None,
             "confidence": None if answer.confidence is None else figure(answer.confidence),
@@ -162,7 +135,7 @@ class Segmentation:
             "mask": None if answer.mask is None else as_base64(mask_png(answer.mask, answer.colours)),
             "certainty": None if answer.certainty is None else as_base64(certainty_png(answer.certainty)),
         }
-        return row | ({"polygons": _polygons(answer)} if self._outlined else {})
+        return row | ({"polygons": polygons_of(answer)} if self._outlined else {})
 
     def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> MaskAnswer:
         """The answer that a row tells. Raises: OtherClasses; KeyError, TypeError, ValueError for no such row."""
@@ -198,7 +171,7 @@ class Segmentation:
             return [answer.path, *[""] * (2 + 4 * len(answer.classes) + 3), answer.error, answer.warning]
         own = [
             cell
-            for one in _area_rows(answer, float)
+            for one in area_rows(answer, float)
             for cell in (
                 str(one["pixels"]),
                 f"{one['share']:.6f}",
@@ -302,37 +275,6 @@ def _cut(
     found = arrays["probabilities"][number][:, top : top + place.height, left : left + place.width]
     mask, certainty = most_probable(found)
     return mask, certainty, as_bytes(found) if found.size <= KEPT_BYTES else None
-
-
-def _area_rows(answer: MaskAnswer, figure: Callable[[float], float]) -> list[dict[str, Any]]:
-    """What is told of each class; parts are none of the background's."""
-    if answer.mask is None:
-        return []
-    areas, parts = answer.areas, find_parts(answer.mask)
-    rows = []
-    for number, name in enumerate(answer.classes):
-        sizes = None if number == answer.background else parts.sizes_of(number)
-        rows.append(
-            {
-                "label": name,
-                "colour": "#{:02x}{:02x}{:02x}".format(*answer.colours[number]),
-                "pixels": int(areas[number]),
-                "share": figure(float(areas[number] / max(1, answer.mask.size))),
-                "parts": None if sizes is None else len(sizes),
-                "sizes": None if sizes is None else sizes[:_SIZES],
-            }
-        )
-    return rows
-
-
-def _polygons(answer: MaskAnswer) -> list[dict[str, Any]] | None:
-    """Outlines of all parts, the largest first, but of the background."""
-    if answer.mask is None:
-        return None
-    return [
-        {"label": answer.classes[one.label], "pixels": one.pixels, "polygon": one.polygon, "holes": one.holes}
-        for one in outline_parts(answer.mask, find_parts(answer.mask), leave_out=answer.background)
-    ]
 
 
 def _colour(text: object) -> Colour:

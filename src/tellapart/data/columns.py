@@ -30,8 +30,9 @@ _USUAL: Mapping[str, str] = {
     "label": "class category class_name classname category_name label_name target emotion expression species breed variety "
     "diagnosis dx disease 标签 类别 分类 "
     "ラベル クラス 라벨 레이블 클래스 clase etiqueta classe étiquette etichetta klasse класс метка",
-    "split": "subset set fold partition phase usage dataset data_split train_test traintest is_train mode",
-    "group": "patient patient_id patientid subject_id case_id lesion_id person_id animal_id video_id session_id group_id",
+    "split": "subset set fold partition phase usage dataset data_split train_test traintest is_train mode 划分 partición",
+    "group": "patient patient_id patientid subject_id case_id lesion_id person_id animal_id video_id session_id group_id "
+    "患者 患者id 病人 受试者 受試者 환자 paciente sujet patientin пациент",
 }
 PATH_NAMES, LABEL_NAMES = tuple(_USUAL["path"].split()), tuple(_USUAL["label"].split())  # the first that is there wins
 NAMES = frozenset((*ROLES, "labels", *PATH_NAMES, *LABEL_NAMES))  # that a header may have

@@ -33,15 +33,20 @@ from tellapart.workflows.compare import Comparison, SideAnswers, told_figures
 
 _MOST = 12  # pictures of a kind
 _CLASSES = 40  # rows
-_FIGURES = ("log_loss", "brier", "calibration_error", "set_size")
+_FIGURES = {
+    "log_loss": "compare_log_loss",
+    "brier": "compare_brier",
+    "calibration_error": "compare_calibration_error",
+    "set_size": "compare_set_size",
+}
 
 
 def write_page(path: Path, found: Comparison, phrases: Phrases) -> None:
     """Write the page. Raises: StorageError."""
     sections = [
         _beside(found, phrases),
-        _pictures("won", found, found.won, phrases),
-        _pictures("lost", found, found.lost, phrases),
+        _pictures("compare_won", found, found.won, phrases),
+        _pictures("compare_lost", found, found.lost, phrases),
         _classes(found, phrases),
         _about(found, phrases),
     ]
@@ -84,9 +89,9 @@ def _beside(found: Comparison, t: Phrases) -> Section:
         (t("interval"), *(t.interval(score) for score in scores)),
     ]
     figures = [told_figures(one.figures) for one in sides]
-    for name in _FIGURES:
+    for name, key in _FIGURES.items():
         if any(one[name] is not None for one in figures):
-            rows.append((t(f"compare_{name}"), *(_number(one[name]) for one in figures)))
+            rows.append((t(key), *(_number(one[name]) for one in figures)))
     rows.append((t("compare_milliseconds"), *(_number(one.milliseconds, 1) for one in sides)))
     rows.append((t("compare_megabytes"), *(_number(one.megabytes, 1) for one in sides)))
     if found.corrections is not None:
@@ -97,7 +102,7 @@ def _beside(found: Comparison, t: Phrases) -> Section:
 
 
 def _pictures(key: str, found: Comparison, rows: Sequence[int], t: Phrases) -> Section:
-    title, chosen = t(f"compare_{key}"), rows[:_MOST]
+    title, chosen = t(key), rows[:_MOST]
     if not chosen:
         return Section(key=key, title=title, blocks=[Paragraph(text=t("compare_none"))])
     blocks: list[Block] = [Paragraph(text=t("compare_some", n=len(rows), shown=len(chosen)), tone="soft")]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,32 +85,11 @@ def explain(
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     let_waiting_threads_sleep()
+    told: dict[str, Any] = {"methods": methods, "layer": layer, "class_name": class_name, "out": out, "force": force}
     if finds_boxes(opened):
-        return explain_boxes(
-            opened,
-            pictures,
-            box=box or 1,
-            methods=methods,
-            layer=layer,
-            class_name=class_name,
-            out=out,
-            force=force,
-            reporter=reporter,
-            tell=tell,
-        )
+        return explain_boxes(opened, pictures, box=box or 1, reporter=reporter, tell=tell, **told)
     if makes_masks(opened):
-        return explain_masks(
-            opened,
-            pictures,
-            part=box or 1,
-            methods=methods,
-            layer=layer,
-            class_name=class_name,
-            out=out,
-            force=force,
-            reporter=reporter,
-            tell=tell,
-        )
+        return explain_masks(opened, pictures, part=box or 1, reporter=reporter, tell=tell, **told)
     if box is not None:
         raise SettingsError(f"--box {box} is given, but this model finds no boxes. Leave --box out.")
     target = None if class_name is None else opened.class_index(class_name)

@@ -21,7 +21,6 @@ from PIL import Image
 from tellapart.answers.answering import Answering
 from tellapart.answers.items import read_file
 from tellapart.answers.mask_files import Painted, PaintsMasks
-from tellapart.answers.mask_parts import find_parts
 from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.tiling import cut_picture, merged, merging_of
 from tellapart.drawing.boxes import DrawnBox, draw_boxes
@@ -29,21 +28,21 @@ from tellapart.drawing.explain_sheet import Panel, draw_explanation
 from tellapart.drawing.mask_overlay import lay_mask
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, MissingExtra, ModelFileError, SettingsError
-from tellapart.explanation.faithfulness import Predict, chance, faithfulness
+from tellapart.explanation.faithfulness import Faithfulness, Predict, chance, faithfulness
 from tellapart.explanation.files import Files
 from tellapart.explanation.occlusion import occlusion
 from tellapart.explanation.overlay import overlay
-from tellapart.reporter import Reporter, counted
+from tellapart.reporter import Reporter
 from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.open import WEIGHTS, OpenRun
 from tellapart.runtime import BATCH
 from tellapart.storage import own_folder, write_bytes
 from tellapart.tasks.table import task_of
-from tellapart.tiling import TilePart, cut_part
+from tellapart.tiling import Beyond, cut_part
 from tellapart.workflows.explain_each import explain_each, paths_with_files
+from tellapart.workflows.mask_regions import UNCERTAIN, MaskRegion, no_such_part, region_at, regions_of
 
-GRADIENTS, COVERING, UNCERTAIN = "gradcam", "occlusion", "uncertainty"
-_MOST_PARTS = 100  # that can be asked for, each a picture's size in memory
+GRADIENTS, COVERING = "gradcam", "occlusion"
 _SIDE = 448  # pixels of the longer side of what is drawn
 _NO_BETTER = "The heatmap does no better than chance here: do not rely on it."
 _FOOT = (
@@ -53,13 +52,18 @@ _FOOT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Region:
-    """One connected part, and the tile that shows it."""
+class _Answer:
+    """What is said of one picture."""
 
-    label: int
-    inside: NDArray[np.bool_]  # [H, W], of the picture
-    tile: TilePart
-    within: NDArray[np.bool_]  # [S, S], of the tile
+    image: Image.Image
+    painted: Painted
+    uncertain: NDArray[np.float32]  # [H, W], in [0, 1]
+    beyond: Beyond
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """Those of the picture, [H, W, 3]."""
+        return np.asarray(self.image)
 
 
 def makes_masks(opened: OpenRun) -> bool:
@@ -123,6 +127,44 @@ def _method(opened: OpenRun, methods: Sequence[str], layer: str | None, reporter
 
 
 def _explain_one(opened: OpenRun, path: str, files: Files, *, method: str, part: int, target: int | None) -> Explained:
+    answered = _answer(opened, path)
+    painted, pixels = answered.painted, answered.pixels
+    own_folder(files.folder)
+    heat_of_all = _as_heat(answered.uncertain, len(painted.colours))
+    write_png(files.overlay(UNCERTAIN), _reduced(overlay(pixels, heat_of_all)))
+    _write_array(files.array(UNCERTAIN), answered.uncertain)
+    regions = regions_of(painted, target)
+    if part > len(regions):
+        of_class = None if target is None else opened.manifest.classes[target]
+        return Explained(path=path, error=no_such_part(len(regions), part, of_class))
+    region = region_at(painted, regions[part - 1], opened.preprocessing.size)
+    tile = cut_part(answered.image, region.tile, opened.preprocessing, answered.beyond)
+    predict = partial(_in_part, opened, region)
+    drawn, random, laid = _draw(opened, tile, region, files, method, predict)
+    probability = float(predict(tile[None])[0, region.label])
+    name = opened.manifest.classes[region.label]
+    found = Explained(
+        path=path,
+        label=name,
+        probability=probability,
+        named={name: probability},
+        target=name,
+        target_probability=probability,
+        drawn=(drawn,),
+        chance=random,
+        best=method if drawn.faithfulness.beats(random) else "",
+        sheet=files.sheet,
+        box=(region.tile.left, region.tile.top, region.tile.right, region.tile.bottom),
+        which=part,
+        boxes=len(regions),
+        noun="part",
+    )
+    write_png(files.sheet, _sheet(found, pixels, painted, answered.uncertain, region, laid))
+    return found
+
+
+def _answer(opened: OpenRun, path: str) -> _Answer:
+    """What the model says of a whole picture. Raises: PictureError."""
     answering: Answering[Any, Any] = ANSWERINGS[opened.manifest.task]
     inputs, manifest = opened.preprocessing, opened.manifest
     beyond = merging_of(answering).beyond
@@ -135,70 +177,42 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, method: str, part:
     (answer,) = answering.decide(arrays, [cut.whole], manifest.record, classes=manifest.classes)
     if not isinstance(answering, PaintsMasks):
         raise ValueError(f"a model of {manifest.task} makes no masks")
-    painted = answering.painted(answer)
-    pixels = np.asarray(cut.image)
     uncertain = np.asarray(1 - arrays["certainty"][0].astype(np.float32) / 255, dtype=np.float32)
-    own_folder(files.folder)
-    write_png(files.overlay(UNCERTAIN), _reduced(overlay(pixels, _as_heat(uncertain, len(painted.colours)))))
-    _write_array(files.array(UNCERTAIN), uncertain)
-    regions = _regions(painted, target)
-    if part > len(regions):
-        return Explained(
-            path=path, error=_no_such_part(len(regions), part, None if target is None else manifest.classes[target])
-        )
-    region = _region(painted, regions[part - 1], inputs.size)
-    tile = cut_part(cut.image, region.tile, inputs, beyond)
+    return _Answer(image=cut.image, painted=answering.painted(answer), uncertain=uncertain, beyond=beyond)
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The mean probability of each class in the part, [N, K]."""
-        found = [
-            opened.model.compute(images[start : start + BATCH], ("probabilities",))["probabilities"][
-                :, :, region.within
-            ].mean(2)
-            for start in range(0, len(images), BATCH)
-        ]
-        return np.concatenate(found).astype(np.float32)
 
+def _in_part(opened: OpenRun, region: MaskRegion, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The mean probability of each class in the part, [N, K]."""
+    found = []
+    for start in range(0, len(images), BATCH):
+        told = opened.model.compute(images[start : start + BATCH], ("probabilities",))["probabilities"]
+        found.append(told[:, :, region.within].mean(2))
+    return np.concatenate(found).astype(np.float32)
+
+
+def _draw(
+    opened: OpenRun, tile: NDArray[np.uint8], region: MaskRegion, files: Files, method: str, predict: Predict
+) -> tuple[DrawnHeatmap, Faithfulness, NDArray[np.uint8]]:
+    """The heat of a part, written; how faithful it is, what chance would be, and the tile with it."""
     began = time.monotonic()
     heat = _heat(opened, tile, region, method, predict)
     seconds = time.monotonic() - began
     laid = overlay(tile, heat)
     write_png(files.overlay(method), laid)
     _write_array(files.array(method), heat)
-    probability = float(predict(tile[None])[0, region.label])
-    random = chance(tile, region.label, predict=predict, background=opened.background)
-    measured = faithfulness(tile, heat, region.label, predict=predict, background=opened.background)
-    name = manifest.classes[region.label]
     drawn = DrawnHeatmap(
         method=method,
         overlay=files.overlay(method),
         array=files.array(method),
-        faithfulness=measured,
+        faithfulness=faithfulness(tile, heat, region.label, predict=predict, background=opened.background),
         seconds=seconds,
         note="" if heat.any() else "nothing in the picture speaks for the class there",
     )
-    found = Explained(
-        path=path,
-        label=name,
-        probability=probability,
-        named={name: probability},
-        target=name,
-        target_probability=probability,
-        drawn=(drawn,),
-        chance=random,
-        best=method if measured.beats(random) else "",
-        sheet=files.sheet,
-        box=(region.tile.left, region.tile.top, region.tile.right, region.tile.bottom),
-        which=part,
-        boxes=len(regions),
-        noun="part",
-    )
-    write_png(files.sheet, _sheet(found, pixels, painted, uncertain, region, laid))
-    return found
+    return drawn, chance(tile, region.label, predict=predict, background=opened.background), laid
 
 
 def _heat(
-    opened: OpenRun, tile: NDArray[np.uint8], region: _Region, method: str, predict: Predict
+    opened: OpenRun, tile: NDArray[np.uint8], region: MaskRegion, method: str, predict: Predict
 ) -> NDArray[np.float32]:
     by_gradients = task_of(opened.manifest.task).region_heat
     if method == COVERING or by_gradients is None:
@@ -209,41 +223,6 @@ def _heat(
         )
     except (BackboneError, MissingExtra, ImportError) as error:
         raise ModelFileError(f"{opened.folder / WEIGHTS}: {error} Take --method {COVERING}.") from None
-
-
-def _regions(painted: Painted, target: int | None) -> list[tuple[int, NDArray[np.bool_]]]:
-    """Connected parts, the largest first: their class, and where they are; without `target` none of the background's."""
-    parts = find_parts(painted.mask)
-    numbers = parts.numbered(*painted.mask.shape)
-    kept = parts.labels == target if target is not None else parts.labels != painted.background
-    order = sorted(np.flatnonzero(kept).tolist(), key=lambda part: (-int(parts.sizes[part]), part))
-    return [(int(parts.labels[part]), numbers == part) for part in order[:_MOST_PARTS]]
-
-
-def _region(painted: Painted, chosen: tuple[int, NDArray[np.bool_]], side: int) -> _Region:
-    """The part, and the tile with its middle in the middle, as far as the picture allows."""
-    label, inside = chosen
-    height, width = painted.mask.shape
-    ys, xs = np.nonzero(inside)
-    left = min(max(0, round(float(xs.mean())) - side // 2), max(0, width - side))
-    top = min(max(0, round(float(ys.mean())) - side // 2), max(0, height - side))
-    seen = inside[top : top + side, left : left + side]
-    within = np.zeros((side, side), dtype=np.bool_)
-    within[: seen.shape[0], : seen.shape[1]] = seen
-    if not within.any():  # a ring whose middle is elsewhere
-        left, top = min(int(xs[0]), max(0, width - side)), min(int(ys[0]), max(0, height - side))
-        seen = inside[top : top + side, left : left + side]
-        within[: seen.shape[0], : seen.shape[1]] = seen
-    return _Region(label=label, inside=inside, tile=TilePart(left, top, left + side, top + side), within=within)
-
-
-def _no_such_part(count: int, wanted: int, class_name: str | None) -> str:
-    of_class = "" if class_name is None else f" of class {class_name}"
-    if not count:
-        return f"nothing{of_class} is told in it, so there is no part to explain; {UNCERTAIN} is drawn all the same"
-    return (
-        f"{counted(count, 'part')}{of_class} {'is' if count == 1 else 'are'} told in it, so there is no part {wanted}"
-    )
 
 
 def _as_heat(uncertain: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
@@ -269,7 +248,7 @@ def _sheet(
     pixels: NDArray[np.uint8],
     painted: Painted,
     uncertain: NDArray[np.float32],
-    region: _Region,
+    region: MaskRegion,
     laid: NDArray[np.uint8],
 ) -> Image.Image:
     assert found.chance is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.mask_answer import MaskAnswer
 from tellapart.answers.mask_files import class_colours
-from tellapart.answers.segmentation import MaskAnswer
 
 CLASSES = ("background", "cell", "裂 crack")
 

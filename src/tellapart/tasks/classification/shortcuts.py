@@ -7,7 +7,7 @@ Headers are read again where the pictures still lie; nothing is decoded. What th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,14 @@ from tellapart.training.fact_trees import guess_from_files
 
 FEWEST = 200  # pictures; of fewer an interval would say nothing
 MOST = 1_000  # headers that are read
+_KINDS: Mapping[FactKind, str] = {
+    "size": "fact_size",
+    "format": "fact_format",
+    "mode": "fact_mode",
+    "compression": "fact_compression",
+    "camera": "fact_camera",
+    "date": "fact_date",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,4 +94,4 @@ def shortcut_section(part: FileTold, recall: Score | None, phrases: Phrases) -> 
 
 
 def _named(kinds: Sequence[FactKind], phrases: Phrases) -> list[str]:
-    return [phrases(f"fact_{kind}") for kind in kinds] or [phrases("fact_together")]
+    return [phrases(_KINDS[kind]) for kind in kinds] or [phrases("fact_together")]

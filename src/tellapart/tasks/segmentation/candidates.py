@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.mask_answer import MaskAnswer
 from tellapart.answers.mask_blending import MaskMerging
-from tellapart.answers.segmentation import MaskAnswer, Segmentation
+from tellapart.answers.segmentation import Segmentation
 from tellapart.answers.tiling import CutPicture, cut_picture, merged
 from tellapart.bundle import SegmentationRecord
 from tellapart.data.dataset import Dataset

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tellapart.answers.mask_answer import MaskAnswer
 from tellapart.answers.predictions import write_lines
-from tellapart.answers.segmentation import MaskAnswer
 from tellapart.bundle import Manifest, SegmentationRecord
 from tellapart.data.examples import Entry, Example
 from tellapart.data.masks import read_mask

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.mask_answer import MaskAnswer
 from tellapart.answers.mask_files import IGNORED, mask_png
 from tellapart.answers.mask_parts import find_parts
-from tellapart.answers.segmentation import MaskAnswer
 from tellapart.errors import DataError
 from tellapart.tasks.segmentation.borders import match_borders
 from tellapart.tasks.segmentation.region_doubts import RegionDoubt, doubt_regions, label_quality, own_probabilities
