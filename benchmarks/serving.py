@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from serving_peers import ENVIRONMENT, Server, fastapi, litserve, make_environment, tellapart, triton
 
+from tellapart.answers.table import ANSWERINGS
 from tellapart.bundle import open_model, read_manifest
 from tellapart.preprocessing import load
 from tellapart.runtime import cores
@@ -187,11 +188,13 @@ def run_alone(path: str, seconds: str, *files: str) -> float:
 
 
 def _rate(model: Any, data: list[bytes], batch: int, seconds: float) -> float:
+    outputs = ANSWERINGS[model.manifest.task].outputs
+
     def work(first: int) -> int:
         done = 0
         while time.perf_counter() < end:
             chosen = [data[(first + done + index) % len(data)] for index in range(batch)]
-            model.compute(np.stack([load(one, model.preprocessing) for one in chosen]), ("probabilities", "novelty"))
+            model.compute(np.stack([load(one, model.preprocessing) for one in chosen]), outputs)
             done += batch
         return done
 

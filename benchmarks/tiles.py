@@ -102,7 +102,10 @@ def measure(data: Path, tiles: bool, options: argparse.Namespace, out: Path) -> 
     asked = time.monotonic()
     model.predict(one)
     figures = {
-        name: [test[name][key] for key in ("value", "low", "high")] for name in ("ap50", "ap", "recall", "precision")
+        name: [one[key] for key in ("value", "low", "high")]
+        if (one := test[name])
+        else None  # precision where nothing is told
+        for name in ("ap50", "ap", "recall", "precision")
     }
     return {
         "data": data.parent.name if data.name == "boxes.csv" else data.name,

@@ -169,6 +169,7 @@ AT_HOME = {
     "answers/classification.py": "what one model says",
     "answers/multilabel.py": "what one model says",
     "answers/detection.py": "what one model says",
+    "answers/segmentation.py": "what one model says",
     "records.py": "the records",
     "manifest.py": "files of schemas 1 and 2",
     "cli/tasks.py": "the flag --task",

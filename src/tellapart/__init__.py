@@ -9,6 +9,7 @@
     predictions = classifier.predict(["a.jpg", "b.png"])  # or bytes, PIL images, arrays, tensors, a DataFrame
     predictions.labels, predictions.probabilities  # names, float32 [N, K]; of several classes a picture: .label_sets
     # of a model that finds boxes: .boxes float32 [n, 4], .scores, .labels of each picture; .to_rows() is one row a box
+    # of a model that makes masks: .masks uint8 [H, W], .certainties, .areas [N, K]; .to_rows() is one row a class
 
     client = tellapart.Client("http://127.0.0.1:8501")  # of `tellapart serve`; AsyncClient for asyncio
     client.predict(["a.jpg", "b.png"])

@@ -26,6 +26,7 @@ from tellapart.records import (
     DetectionRecord,
     MultilabelRecord,
     Score,
+    SegmentationRecord,
     TaskName,
     TaskRecord,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "MultilabelRecord",
     "PreprocessingRecord",
     "Score",
+    "SegmentationRecord",
     "TaskName",
     "TaskRecord",
     "open_model",
@@ -106,7 +108,8 @@ def open_model(path: Path) -> Model:
     data, manifest = _read(path)
     session = Session(data, source=str(path))
     size, promised = manifest.preprocessing.size, manifest.record.promised
-    if tuple(session.inputs.get("image", ()))[1:] != (size, size, 3) or not set(promised) <= set(session.outputs):
+    takes = _takes(session.inputs.get("image", ()), size, free=manifest.record.free_size)
+    if not takes or not set(promised) <= set(session.outputs):
         raise ModelFileError(
             f"{path} has inputs {session.inputs} and outputs {sorted(session.outputs)}; a tellapart model takes "
             f"image [N, {size}, {size}, 3] and gives {' and '.join(promised)}. Train it again."
@@ -117,6 +120,12 @@ def open_model(path: Path) -> Model:
         preprocessing=manifest.preprocessing.plain(),
         session=session,
     )
+
+
+def _takes(shape: Sequence[int | str], size: int, *, free: bool) -> bool:
+    """Whether an input is pictures [N, size, size, 3]; where it is `free`, height and width may be names in place of numbers."""
+    height, width, channels = shape[1:] if len(shape) == 4 else (0, 0, 0)
+    return channels == 3 and all(one == size or (free and isinstance(one, str)) for one in (height, width))
 
 
 def _read(path: Path) -> tuple[bytes, Manifest]:

@@ -18,7 +18,8 @@ TaskName = Literal["classification", "multilabel", "segmentation", "detection", 
 
 NAMED = 20  # classes that a line for a person lists
 
-# The file of a run that holds the answers of its test split: a row a picture, or a line where a row has no room for them.
+# The file of a run that holds the answers of its test split (`told_in`): a row a picture, or a line where a row has no room for
+# them. `told_as` is what runs/open.py reads it as.
 ROWS, LINES = "predictions.csv", "predictions.jsonl"
 
 
@@ -36,6 +37,7 @@ class RecordPart(BaseModel):
     """A part of a manifest; a key that it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    free_size: ClassVar[bool] = False  # whether the network takes pictures of any size; of a task's record
 
 
 class Score(RecordPart):
@@ -73,6 +75,7 @@ class ClassificationRecord(RecordPart):
     """How one class a picture is decided: probabilities are softmax(logits / temperature)."""
 
     told_in: ClassVar[str] = ROWS
+    told_as: ClassVar[str] = "predictions"
     merges: ClassVar[bool] = False
     kind: Literal["classification"] = "classification"
     temperature: float = Field(gt=0)
@@ -118,6 +121,7 @@ class MultilabelRecord(RecordPart):
     """How a set of classes is decided, K classes each for itself: probabilities are sigmoid(scale * logit + offset)."""
 
     told_in: ClassVar[str] = ROWS
+    told_as: ClassVar[str] = "predictions"
     merges: ClassVar[bool] = False
     kind: Literal["multilabel"] = "multilabel"
     scales: tuple[float, ...]  # [K]
@@ -159,6 +163,7 @@ class DetectionRecord(RecordPart):
     """How boxes with classes are decided, K classes each for itself: scores are sigmoid(scale * logit + offset)."""
 
     told_in: ClassVar[str] = LINES
+    told_as: ClassVar[str] = "box_predictions"
     merges: ClassVar[bool] = True  # what is said of the tiles of a picture becomes one answer
     kind: Literal["detection"] = "detection"
     detector: str | None = None  # which kind of detector it is, as network.detector names it; None in older files
@@ -212,8 +217,65 @@ class DetectionRecord(RecordPart):
         }
 
 
-TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord
-AnyRecord = TypeVar("AnyRecord", ClassificationRecord, MultilabelRecord, DetectionRecord)
+MOST_CLASSES = 255  # of a mask, whose pixels are bytes; 255 stands for what counts neither way
+Colour: TypeAlias = tuple[int, int, int]  # red, green, blue in 0..255
+
+
+class SegmentationRecord(RecordPart):
+    """How a class a pixel is decided, K classes: probabilities are softmax(logits / temperature), pixel by pixel."""
+
+    told_in: ClassVar[str] = LINES
+    told_as: ClassVar[str] = "mask_predictions"
+    merges: ClassVar[bool] = True
+    free_size: ClassVar[bool] = True
+    kind: Literal["segmentation"] = "segmentation"
+    temperature: float = Field(gt=0)
+    colours: tuple[Colour, ...]  # [K], of masks and overlays; all different
+    background: int | None = None  # number of the class that is no thing to count or to lay over a picture
+    calibrated_on: int  # validation pictures
+    novelty_threshold: float | None = (
+        None  # a picture above it is unknown; None: too few pictures to tell, or not measured
+    )
+    known: Score | None = None  # share of the test split that is not called unknown
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The outputs that the network must have."""
+        return ("probabilities", *(() if self.novelty_threshold is None else ("novelty",)))
+
+    @property
+    def ending(self) -> tuple[Step, ...]:
+        """From logits [N, K, H, W] to `probabilities`: softmax(logits / temperature) over K, as Guo et al. 2017, section 4.2."""
+        return (
+            Step("Div", "calibrated_logits", "temperature", (self.temperature,)),
+            Step("Softmax", attributes={"axis": 1}),
+        )
+
+    def check(self, classes: int) -> None:
+        """Raises: ValueError for fewer than two classes or too many, colours that are not one a class, no such background."""
+        if not 2 <= classes <= MOST_CLASSES:
+            raise ValueError(f"there are {classes} classes; a mask tells from 2 to {MOST_CLASSES} apart")
+        if len(set(self.colours)) != classes or not all(0 <= part <= 255 for one in self.colours for part in one):
+            raise ValueError(
+                f"there are {len(set(self.colours))} colours for {classes} classes; each needs its own, of 0 to 255"
+            )
+        if self.background is not None and not 0 <= self.background < classes:
+            raise ValueError(f"the background is class {self.background}; there are {classes}, counted from 0")
+
+    @property
+    def calibrated(self) -> dict[str, str]:
+        """For a person: what all classes are calibrated by."""
+        return {"temperature": f"{self.temperature:.4g}"}
+
+    def decided(self, classes: Sequence[str]) -> dict[str, str]:
+        """For a person: what is no thing to count, and when it says "none of these"."""
+        background = {} if self.background is None else {"background": classes[self.background]}
+        unknown = _unknown(self.novelty_threshold, self.known, self.calibrated_on)
+        return background | ({} if self.novelty_threshold is None else {"unknown": unknown})
+
+
+TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord | SegmentationRecord
+AnyRecord = TypeVar("AnyRecord", ClassificationRecord, MultilabelRecord, DetectionRecord, SegmentationRecord)
 
 
 def _platt(scales: tuple[float, ...], offsets: tuple[float, ...]) -> tuple[Step, ...]:

@@ -63,8 +63,8 @@ def percent(value: float) -> str:
 
 
 def figure_name(name: str) -> str:
-    """What a figure of metrics.json is called at the beginning of a sentence: Balanced accuracy, AUROC, AP50."""
-    short = name in ("auroc", "ap") or (name.isalnum() and not name.isalpha())
+    """What a figure of metrics.json is called at the beginning of a sentence: Balanced accuracy, AUROC, AP50, IOU."""
+    short = name in ("auroc", "ap", "iou") or (name.isalnum() and not name.isalpha())
     return name.upper() if short else name.replace("_", " ").capitalize()
 
 

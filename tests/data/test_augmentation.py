@@ -93,7 +93,7 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
     assert str(caught.value).startswith(
         "there is no augmentation setting 'rotate'. Did you mean 'rotation'? The settings are: preset, horizontal_flip, "
     )
-    assert str(caught.value).endswith(", cutmix, mosaic, quarter_turns, fill.")
+    assert str(caught.value).endswith(", cutmix, mosaic, elastic, quarter_turns, fill.")
 
 
 def test_the_words_say_what_is_on() -> None:

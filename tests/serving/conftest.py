@@ -172,6 +172,7 @@ LEAST = 0.1
 def box_manifest(manifest: Manifest, **more: Any) -> Manifest:
     """The manifest of a model that finds each colour, whose pictures are padded."""
     told = DetectionRecord(
+        detector="default",
         scales=(1.0, 1.0, 1.0),
         offsets=(0.0, 0.0, 0.0),
         thresholds=BOX_THRESHOLDS,

@@ -115,6 +115,7 @@ def test_boxes_are_drawn_where_the_answer_has_them(page: Page, server: Running, 
     assert counts(page) == {"blue": "1", "green": "1", "红色": "0"}
     assert page.texts("#history-list strong") == ["blue × 1, green × 1"]
     assert page.find("#spoken").text == "three.png: blue × 1, green × 1"
+    assert "Detector\ndefault\nNetwork\ntiny\n" in page.find("#about").text
     photograph(page, "boxes")
 
 

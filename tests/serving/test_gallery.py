@@ -20,7 +20,7 @@ from tellapart.cli.gallery import command
 from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.targets import ClassName, ClassNames, Target
-from tellapart.errors import DataError, ModelFileError
+from tellapart.errors import DataError, ModelFileError, SettingsError
 from tellapart.export.assemble import assemble
 from tellapart.preprocessing import load
 from tellapart.reporter import Silent
@@ -204,6 +204,17 @@ def test_without_training_pictures_there_is_none(run: Path, colours: Path) -> No
     )
 
 
+def test_a_model_that_finds_boxes_has_none(run: Path, boxes_bytes: bytes) -> None:
+    (run / "model.onnx").write_bytes(boxes_bytes)
+    with pytest.raises(SettingsError) as caught:
+        make_gallery(run, reporter=Silent())
+    assert str(caught.value) == (
+        f"{run / 'model.onnx'} says where in a picture things are; training pictures are shown beside an answer about a picture as "
+        "a whole. Give such a model, or serve this one without."
+    )
+    assert not (run / "gallery.npz").exists()
+
+
 def test_the_command(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "elsewhere.npz"
     result = CliRunner().invoke(command, [str(run), "--pictures", "3", "--out", str(out), "--json", "--quiet"])
@@ -213,6 +224,10 @@ def test_the_command(run: Path, tmp_path: Path) -> None:
     text = CliRunner().invoke(command, [str(run), "--quiet"]).output
     assert f"{run / 'gallery.npz'}: 6 of 6 training pictures, 3 classes, " in text
     assert "Whoever may ask the server can see them." in text
+    text = (
+        CliRunner().invoke(command, [str(run), "--pictures", "1", "--quiet", "--out", str(tmp_path / "one.npz")]).output
+    )
+    assert f"{tmp_path / 'one.npz'}: 1 of 6 training pictures, 1 class, " in text
 
 
 def test_answers_come_with_neighbours(start: Start, run: Path) -> None:

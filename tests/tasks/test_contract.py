@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,11 +18,14 @@ import tellapart
 from tellapart.answers.table import ANSWERINGS
 from tellapart.bundle import TaskName, read_manifest
 from tellapart.data.examples_csv import read_examples
+from tellapart.data.targets import IGNORED
 from tellapart.runs.reading import read_predictions
 from tellapart.runs.result import TrainResult
 from tellapart.tasks.table import TASKS, task_of
 from tests.tasks.detection.made_pictures import made_table
 from tests.tasks.detection.quick import learn_quickly
+from tests.tasks.segmentation.made_pictures import made_folder
+from tests.tasks.segmentation.quick import probe_quickly
 
 DIGITS = (0, 1, 4)
 SIDE = 48
@@ -70,6 +75,11 @@ def boxes(folder: Path) -> Path:
     return made_table(folder, count=60)
 
 
+def masks(folder: Path) -> Path:
+    """Pictures of discs and squares, and their masks."""
+    return made_folder(folder, count=40)
+
+
 def written(folder: Path, rows: list[tuple[str, str]]) -> Path:
     with (folder / "data.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -80,8 +90,17 @@ DATA: Mapping[TaskName, Callable[[Path], Path]] = {
     "classification": one_class,
     "multilabel": several_classes,
     "detection": boxes,
+    "segmentation": masks,
 }
-PROBE: Mapping[TaskName, Mapping[str, Any]] = {"detection": {"network": {"size": 64}}}
+PROBE: Mapping[TaskName, Mapping[str, Any]] = {
+    "detection": {"network": {"size": 64}},
+    "segmentation": {"network": {"size": 64}},
+}
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    """Those of a made data set, beside its table or in a folder."""
+    return list((folder / "images" if (folder / "images").exists() else folder).glob("*.png"))
 
 
 def same_answers(result: TrainResult, kept: Path) -> None:
@@ -98,6 +117,9 @@ def same_answers(result: TrainResult, kept: Path) -> None:
         [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         for path in (result.run / "predictions.jsonl", kept)
     )
+    if result.task == "segmentation":
+        same_masks(result, lines, others)
+        return
     boxes = tellapart.load(result.model).predict([line["path"] for line in lines])
     for line, other, told in zip(lines, others, boxes.boxes, strict=True):
         assert (line["path"], line["truth"], len(line["answer"])) == (
@@ -109,6 +131,14 @@ def same_answers(result: TrainResult, kept: Path) -> None:
             assert one[0] == same[0]
             assert one[1:] == pytest.approx(same[1:], abs=1e-2)
         assert len(told) <= len(line["answer"])
+
+
+def same_masks(result: TrainResult, lines: list[dict[str, Any]], others: list[dict[str, Any]]) -> None:
+    found = tellapart.load(result.model).predict([line["path"] for line in lines])
+    for line, other, told in zip(lines, others, found.masks, strict=True):
+        assert (line["path"], line["truth"], line["answer"]) == (other["path"], other["truth"], other["answer"])
+        answer = np.asarray(Image.open(io.BytesIO(base64.b64decode(line["answer"]))))
+        np.testing.assert_array_equal(np.where(answer == IGNORED, told, answer), told)
 
 
 def test_every_task_has_pictures_here_and_an_answering() -> None:
@@ -127,6 +157,7 @@ def test_from_a_table_to_a_report(
     name: TaskName, strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn_quickly(monkeypatch, 120)  # enough for squares and discs
+    probe_quickly(monkeypatch, 60)
     table = DATA[name](tmp_path)
     settings = SMALL if strategy == "scratch" else PROBE.get(name, {})
     result = tellapart.train(table, out=tmp_path / "runs", strategy=strategy, settings=settings)
@@ -155,4 +186,4 @@ def test_from_a_table_to_a_report(
     # Targets come back as they were read.
     examples = read_examples(result.run / "examples.csv", task.kind)
     assert {type(example.target) for example in examples} == {task.kind}
-    assert {example.path.name for example in examples} == {path.name for path in tmp_path.glob("*.png")}
+    assert {example.path.name for example in examples} == {path.name for path in pictures_of(tmp_path)}

@@ -329,3 +329,16 @@ def test_what_suits_boxes_is_shown_where_nothing_is_told(tmp_path: Path) -> None
     assert (values["preset"], values["zoom"], view.size, view.fit, view.crop) == ("none", 0.55, 320, "pad", 1.0)
     assert told_view(None, ReadOptions(), 64, "classification")[:2] == ({"preset": "medium"}, View(size=64))
     assert out.is_file()
+
+
+def test_what_bends_masks_is_shown_too(tmp_path: Path) -> None:
+    (tmp_path / "striped").mkdir()
+    stripes = np.repeat(np.array([0, 255], dtype=np.uint8), 8)[None].repeat(32, axis=0).repeat(2, axis=1)
+    Image.fromarray(stripes).save(tmp_path / "striped" / "a.png")
+    shown = {}
+    for strength in (0.0, 0.1):
+        out = tmp_path / f"{strength}.png"
+        gallery(tmp_path, out, resolve("none", elastic=strength), rows=1, columns=8, view=View(size=16, crop=1.0))
+        (row,) = cells(out, 1, 8)
+        shown[strength] = [np.array_equal(cell, row[1]) for cell in row[2:]]
+    assert shown == {0.0: [True] * 8, 0.1: [False] * 8}

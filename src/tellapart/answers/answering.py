@@ -65,8 +65,9 @@ class Output(NamedTuple):
     """One tensor of an answer, as the protocols describe it."""
 
     name: str
-    datatype: str  # of the Open Inference Protocol: FP32, INT32, BOOL, BYTES
+    datatype: str  # of the Open Inference Protocol: FP32, INT32, UINT8, BOOL, BYTES
     shape: tuple[int, ...]  # -1 stands for the number of pictures, or of what was found in them
+    on_request: bool = False  # left out unless it is asked for by its name
 
 
 class Tally(NamedTuple):
@@ -129,6 +130,8 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
     defaults: tuple[str, ...]  # of `tensors`, what one gets who asks for no more; mostly one
     figures: str  # of `tensors`, a figure a class, [N, K], which can be ranked
     graded: bool  # whether a `row` can tell of what falls short of the model's thresholds, too
+    local: bool  # whether what is said has a place in the picture; heatmaps are of what is said of it as a whole
+    pictured: tuple[str, ...]  # keys of a `row` that hold pictures, PNG files in base64; lines of JSON go without
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS

@@ -101,6 +101,8 @@ class Classification:
     figures = "probabilities"
     prepare = staticmethod(prepare_picture)
     graded = False
+    local = False
+    pictured: tuple[str, ...] = ()
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether the probabilities [N, K] are there, and those of each picture sum to 1."""

@@ -78,6 +78,8 @@ class Detection:
     figures = "class_scores"
     prepare = staticmethod(prepare_picture)
     graded = True
+    local = True
+    pictured: tuple[str, ...] = ()
     beyond: Beyond = "colour"
 
     def merging(self, whole: Placement, inputs: InputRecord, record: TaskRecord) -> BoxMerging:

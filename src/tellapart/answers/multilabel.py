@@ -91,6 +91,8 @@ class Multilabel:
     figures = "probabilities"
     prepare = staticmethod(prepare_picture)
     graded = False
+    local = False
+    pictured: tuple[str, ...] = ()
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether the probabilities [N, K] are there, and each is in [0, 1]."""

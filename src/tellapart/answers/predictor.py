@@ -54,7 +54,8 @@ class Predictor:
         return self._model.manifest
 
     def predict(self, pictures: PictureLike | Sequence[PictureLike], *, allow_private: bool = False) -> Any:
-        """What the model says of pictures, in the order given: Predictions, MultilabelPredictions or BoxPredictions, by its task.
+        """What the model says of pictures, in the order given: Predictions, MultilabelPredictions, BoxPredictions or
+        MaskPredictions.
 
         A picture is a path (a folder or glob stands for those in it), an http(s) address (a private one with `allow_private`),
         the bytes of a picture file, a file opened for reading bytes, a PIL image, an array uint8 [H, W, 3] in RGB, [H, W, 4] or
@@ -67,7 +68,8 @@ class Predictor:
         most probable class, "" on error) and `.sets` (the classes that it may be; None for an older model file),
         MultilabelPredictions `.label_sets` (the classes in the picture). BoxPredictions has, for each picture, `.boxes` float32
         [n, 4] (left, top, right, bottom in pixels of the upright picture), `.scores` float32 [n], calibrated, and `.labels`, the
-        most certain first; `.to_rows()` is one row a box. The results equal those of `tellapart predict`.
+        most certain first; `.to_rows()` is one row a box. MaskPredictions has `.masks` (uint8 [H, W] each, numbers of classes),
+        `.certainties`, `.areas` [N, K] and `.confidences`. The results equal those of `tellapart predict`.
         Raises: DataError when a glob matches nothing, or for what is no picture.
         """
         answers = list(self.stream(gather(pictures), allow_private=allow_private))

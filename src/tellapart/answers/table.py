@@ -9,6 +9,7 @@ from tellapart.answers.answering import Answering
 from tellapart.answers.classification import Classification
 from tellapart.answers.detection import Detection
 from tellapart.answers.multilabel import Multilabel
+from tellapart.answers.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
@@ -18,4 +19,5 @@ ANSWERINGS: Mapping[TaskName, Answering[Any, Any]] = {
     "classification": Classification(),
     "multilabel": Multilabel(),
     "detection": Detection(),
+    "segmentation": Segmentation(),
 }

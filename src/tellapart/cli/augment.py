@@ -32,6 +32,7 @@ _FLAGS = {
     "mixup": "Alpha; 0 is off. Mixes two pictures of a batch.",
     "cutmix": "Alpha; 0 is off. Pastes a piece of one picture into another.",
     "mosaic": "For pictures with boxes alone; none of them is drawn here.",
+    "elastic": "For pictures with masks alone: how far points move, a share of the side, up to 0.2.",
 }
 
 

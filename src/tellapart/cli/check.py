@@ -16,6 +16,7 @@ from tellapart.cli.tasks import READ_TASKS, TASK_HELP
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.data.survey import Examined
+    from tellapart.workflows.labels import DoubtfulLabels
 
 _SHOWN = 10  # paths or clusters of a kind; --json has them all
 
@@ -110,25 +111,15 @@ def command(
     from tellapart.workflows.check import check
 
     reporter = make_reporter(quiet=quiet)
-    if labels:
-        from tellapart.workflows.labels import check_out, doubt_labels, write_doubts
-
-        if out is not None:
-            check_out(out, force=force)
-        doubtful = doubt_labels(pictures, corrections=corrections, reporter=reporter, options=options, **given)
-        if out is not None:
-            write_doubts(out, doubtful, force=force)
-    else:
-        doubtful = None
+    asked: dict[str, Any] = {"corrections": corrections, "reporter": reporter, "options": options}
+    doubtful = _doubt(pictures, out, force=force, **asked, **given) if labels else None
     examined, found = doubtful.examined if doubtful else None, None
     if shortcuts:
         from tellapart.workflows.shortcuts import check_shortcuts
 
-        examined, found = check_shortcuts(
-            pictures, corrections=corrections, deep=deep or labels, reporter=reporter, options=options, **given
-        )
+        examined, found = check_shortcuts(pictures, deep=deep or labels, **asked, **given)
     if examined is None:
-        examined = check(pictures, corrections=corrections, deep=deep, reporter=reporter, options=options)
+        examined = check(pictures, deep=deep, **asked)
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
     record |= {"shortcuts": found.as_json()} if found else {}
     lines = [] if as_json else _lines(examined, record, quiet=quiet)
@@ -143,6 +134,18 @@ def command(
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
     if strict:
         check_strict(examined.audit)
+
+
+def _doubt(pictures: Path, out: Path | None, *, force: bool, **asked: Any) -> DoubtfulLabels:
+    """Look for doubtful labels; all of them are written to `out`, which is not overwritten unasked."""
+    from tellapart.workflows.labels import check_out, doubt_labels, write_doubts
+
+    if out is not None:
+        check_out(out, force=force)
+    found = doubt_labels(pictures, **asked)
+    if out is not None:
+        write_doubts(out, found, force=force)
+    return found
 
 
 def _check_flags(given: dict[str, Any], looked_at: bool, by: str) -> None:

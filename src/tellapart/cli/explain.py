@@ -28,6 +28,7 @@ Examples:
   tellapart explain runs/latest cat.jpg --method all --class dog
   tellapart explain model.onnx cat.jpg --method occlusion --json
   tellapart explain runs/boxes street.jpg --box 2        why the second most certain thing is found
+  tellapart explain runs/masks slide.png --class crack     where it is uncertain, and why the largest crack is told
   tellapart explain runs/latest --layers
   tellapart explain runs/latest cat.jpg --layer blocks.4 --out why
   tellapart explain runs/latest cat.jpg --features conv_head --out why
@@ -41,7 +42,8 @@ Examples:
 @click.option(
     "--box",
     type=click.IntRange(min=1),
-    help="Of a model that finds boxes: explain this one, the most certain first; with --class of that class.  [default: 1]",
+    help="Of a model that finds boxes: explain this one, the most certain first; of one that makes masks this connected part, the "
+    "largest first; with --class of that class.  [default: 1]",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for what is drawn.  [default: a new ./explanations]"
@@ -184,6 +186,7 @@ def _see_pictures(
 ) -> int:
     from tellapart.workflows.explain import explain
     from tellapart.workflows.explain_boxes import finds_boxes
+    from tellapart.workflows.explain_masks import makes_masks
 
     neighbours = 0 if options["no_neighbours"] else options["neighbours"]
     tell = _ignore if as_json else _print_one
@@ -209,10 +212,8 @@ def _see_pictures(
     if not as_json and failed < len(found.pictures):
         _print_end(found)
     if failed and not as_json:
-        print(
-            f"{counted(len(found.pictures), 'picture')}, {failed:,} {'not explained' if finds_boxes(opened) else 'unreadable'}",
-            file=sys.stderr,
-        )
+        what = "not explained" if finds_boxes(opened) or makes_masks(opened) else "unreadable"
+        print(f"{counted(len(found.pictures), 'picture')}, {failed:,} {what}", file=sys.stderr)
     return 2 if failed == len(found.pictures) else 0
 
 
@@ -225,7 +226,8 @@ def _print_one(one: Explained) -> None:
 
 
 def _print_end(found: Explanation) -> None:
-    what = "how surely the box is found" if any(one.box for one in found.pictures) else "the class's mean probability"
+    boxes = any(one.box and one.noun == "box" for one in found.pictures)
+    what = "how surely the box is found" if boxes else "the class's mean probability"
     click.echo(
         f"Deletion (low is good) and insertion (high is good): {what} while the hottest pixels go, or\n"
         f"come. Believe a method as far as it beats chance.\nWritten to {found.folder}"

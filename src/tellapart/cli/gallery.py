@@ -66,7 +66,7 @@ def command(
         click.echo(json.dumps(record, ensure_ascii=False))
         return
     click.echo(
-        f"{written.path}: {written.pictures:,} of {written.of:,} training pictures, {written.classes:,} classes, "
-        f"{written.size_bytes / 1e6:.1f} MB"
+        f"{written.path}: {written.pictures:,} of {written.of:,} training pictures, "
+        f"{written.classes:,} class{'' if written.classes == 1 else 'es'}, {written.size_bytes / 1e6:.1f} MB"
     )
     click.echo("Whoever may ask the server can see them. Restart a server that serves this model already.")

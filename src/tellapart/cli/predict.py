@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.predict_outputs import FORMS, ROWS, OutputWriter, check_flags, make_writer, telling
 from tellapart.reporter import counted
 
 if TYPE_CHECKING:
     from tellapart.answers.given import GivenItem
     from tellapart.answers.items import PathItem
     from tellapart.cli.answerer import Answerer
-    from tellapart.workflows.predict import BoxWriter
 
 NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
-_ROWS = ("table", "csv", "jsonl")
-_FORMS = ("voc", "coco", "yolo")
 
 
 @click.command(
@@ -44,14 +42,19 @@ Examples:
 With a model that finds boxes:
   tellapart predict boxes.onnx holiday/ --draw drawn/ --crops cut/
   tellapart predict boxes.onnx holiday/ --format coco --out labels/      to correct, and train on
-  tellapart predict boxes.onnx a.jpg --threshold 0.3 --threshold cat=0.5""",
+  tellapart predict boxes.onnx a.jpg --threshold 0.3 --threshold cat=0.5
+
+\b
+With a model that makes masks:
+  tellapart predict masks.onnx slides/ --masks masks/ --overlays seen/ --format csv --out areas.csv
+  tellapart predict masks.onnx a.png --format jsonl --polygons""",
 )
 @click.argument("arguments", nargs=-1, metavar="[MODEL] PATH...")
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="How many classes a picture.")
 @click.option(
     "--format",
     "layout",
-    type=click.Choice([*_ROWS, *_FORMS]),
+    type=click.Choice([*ROWS, *FORMS]),
     default="table",
     show_default=True,
     help="What a row looks like; or boxes as Pascal VOC, COCO or YOLO have them, into the folder --out.",
@@ -66,6 +69,14 @@ With a model that finds boxes:
 @click.option(
     "--crops", type=click.Path(path_type=Path), metavar="FOLDER", help="What each box covers, a folder a class."
 )
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="The class of each pixel, as PNG files with a palette.",
+)
+@click.option("--overlays", type=click.Path(path_type=Path), metavar="FOLDER", help="Pictures under their masks.")
+@click.option("--polygons", is_flag=True, help="With --format jsonl, the border of each connected part of a mask.")
 @click.option(
     "--threshold",
     "thresholds",
@@ -88,21 +99,21 @@ With a model that finds boxes:
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Holds the key that the server asks for.")
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
 def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool, **flags: Any) -> int:
-    """Classify pictures, or find boxes in them: files, folders, archives, parquet files of pictures, globs, http(s) addresses, or -
-    for standard input: a picture or a list of paths.
+    """Classify pictures, find boxes in them or tell each pixel's class: files, folders, archives, parquet files of pictures,
+    globs, http(s) addresses, or - for standard input: a picture or a list of paths.
 
     MODEL is a model.onnx or a run's folder; without it the newest run here is taken, runs/latest. With --server there is none,
     and all that is named are pictures. A picture that cannot be read gets a row with the reason; the exit code is 2 only when no
     picture could be read.
 
     A picture unlike those trained on is unknown, whatever class comes out; a doubtful one shows all the classes that it
-    may be, as `tellapart info` explains. A multilabel model names every class in the picture, one of boxes tells every box; --top
-    changes nothing then.
+    may be, as `tellapart info` explains. A multilabel model names every class in the picture, one of boxes tells every box, one of
+    masks the pixels and connected parts of every class; --top changes nothing then.
     """
     from tellapart.answers.thresholds import read_thresholds
 
     asked = read_thresholds(thresholds)
-    _check(flags, thresholds)
+    check_flags(flags, thresholds)
     server, name, key_file = flags["server"], flags["name"], flags["api_key_file"]
     model, paths = _paths(arguments, server, name, key_file, listed=flags["list_file"] is not None, quiet=quiet)
     from tellapart.cli.answerer import open_model_here, open_server
@@ -127,7 +138,7 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
     own: list[str] = []
     notes: list[str] = []
     out, layout = flags["out"], flags["layout"]
-    writer = _writer(answerer, paths, flags)
+    told, writer = telling(answerer, flags), make_writer(answerer, paths, flags)
     if writer is not None and writer.remark:
         notes.append(f"! {writer.remark}")
     with _found(paths, flags, own, notes, shown=not quiet and out is not None) as (sources, advance):
@@ -138,12 +149,12 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
         )
         tally = Counted(answers, advance)
         try:
-            if layout in _FORMS:
+            if layout in FORMS:
                 for _ in tally:
                     pass
             else:
                 top = min(flags["top"], len(answerer.classes))
-                lines = LAYOUTS[layout](tally, answerer.answering, answerer.classes, top)
+                lines = LAYOUTS[layout](tally, told, answerer.classes, top)
                 _print_lines(lines) if out is None else _write_lines(out, lines, tally, force=flags["force"])
         except KeyboardInterrupt:
             if writer is not None and not quiet:
@@ -155,11 +166,11 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
     if tally.total == 0:
         raise DataError(NOTHING)
     if not quiet:
-        _tell(tally, writer, own, out if layout in _ROWS else None)
+        _tell(tally, writer, own, out if layout in ROWS else None)
     return 2 if tally.failed == tally.total else 0
 
 
-def _tell(tally: Counted, writer: BoxWriter | None, own: list[str], out: Path | None) -> None:
+def _tell(tally: Counted, writer: OutputWriter | None, own: list[str], out: Path | None) -> None:
     if own:
         print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
     if out is not None or writer is not None or tally.failed:
@@ -184,37 +195,6 @@ class Counted:
             self.unknown += bool(answer.unknown)
             self._advance(1)
             yield answer
-
-
-def _check(flags: Mapping[str, Any], thresholds: tuple[str, ...]) -> None:
-    """Raises: UsageError for flags that do not go together."""
-    if flags["layout"] in _FORMS and flags["out"] is None:
-        raise click.UsageError(
-            f"--format {flags['layout']} writes files, and no folder is named for them. Name one with --out FOLDER."
-        )
-    if flags["server"] is not None and thresholds:
-        raise click.UsageError(
-            "--threshold is for a model that is opened here; a server decides by its model's own. Leave --threshold out, or name "
-            "the model file instead of --server."
-        )
-
-
-def _writer(answerer: Answerer, paths: tuple[str, ...], flags: Mapping[str, Any]) -> BoxWriter | None:
-    """What writes boxes, where that is asked for. Raises: SettingsError, StorageError."""
-    annotations = flags["out"] if flags["layout"] in _FORMS else None
-    if annotations is None and flags["drawn"] is None and flags["crops"] is None:
-        return None
-    from tellapart.answers.out_names import roots_of
-    from tellapart.workflows.predict import BoxOutputs, BoxWriter
-
-    outputs = BoxOutputs(
-        annotations=annotations,
-        form=flags["layout"] if annotations is not None else "voc",
-        drawn=flags["drawn"],
-        crops=flags["crops"],
-        force=flags["force"],
-    )
-    return BoxWriter(outputs, answerer.answering, answerer.classes, roots=roots_of(paths), inputs=answerer.inputs)
 
 
 @contextlib.contextmanager

@@ -32,9 +32,11 @@ def as_csv(answers: Iterable[Any], answering: Answering[Any, Any], classes: tupl
 def as_jsonl(
     answers: Iterable[Any], answering: Answering[Any, Any], classes: tuple[str, ...], top: int
 ) -> Iterator[str]:
-    """One JSON object a line: the task's row, its probabilities rounded; what is not known is null."""
+    """One JSON object a line: the task's row without pictures, its probabilities rounded; what is not known is null."""
     for answer in answers:
         row = answering.row(answer, top=top, figure=_rounded)
+        for name in answering.pictured:
+            del row[name]
         row["novelty"] = None if answer.novelty is None else float(f"{answer.novelty:.6g}")  # it has no upper limit
         yield json.dumps({_KEYS.get(name, name): value for name, value in row.items()}, ensure_ascii=False) + "\n"
 

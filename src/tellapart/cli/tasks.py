@@ -16,8 +16,7 @@ READ = {
     "classification": Told("one class a picture"),
     "multilabel": Told("several, or none: a CSV with path,labels, or with a column of 0 and 1 for each class"),
     "segmentation": Told(
-        "a class a pixel: images beside masks (images/ and masks/, Pascal VOC, COCO, LabelMe, or a CSV with path,mask)",
-        learned=False,
+        "a class a pixel: images beside masks (images/ and masks/, Pascal VOC, COCO, LabelMe, or a CSV with path,mask)"
     ),
     "detection": Told(
         "boxes with classes (Pascal VOC, COCO, YOLO, LabelMe, Label Studio, or a CSV with path,xmin,ymin,xmax,ymax,label)"

@@ -37,6 +37,7 @@ class Augmentation:
     mixup: float = 0.0  # alpha of the Beta distribution; 0 is off
     cutmix: float = 0.0  # alpha; with both, each batch gets one of the two
     mosaic: float = 0.0  # probability that a picture with boxes is one of four in one
+    elastic: float = 0.0  # share of the side, standard deviation of how far points of a picture with a mask move
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ RANGES: Mapping[str, Range] = {
     "mixup": Range(0.01, 10, "an alpha", 0.2),
     "cutmix": Range(0.01, 10, "an alpha", 1),
     "mosaic": _PROBABILITY,
+    "elastic": Range(0, 0.2, "a share of the side", 0.03),
 }
 _FILLED = ("rotation", "shift", "shear", "zoom", "erasing")  # what brings in something from outside the picture
 _POLICIES: Mapping[Policy, str] = {

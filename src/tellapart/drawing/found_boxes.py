@@ -43,7 +43,7 @@ def with_boxes(picture: Image.Image, page: Page, numbers: Mapping[str, int], end
         )
         for box in page.boxes
     ]
-    return _encoded(draw_boxes(np.asarray(picture), boxes), ending)
+    return encoded_as(draw_boxes(np.asarray(picture), boxes), ending)
 
 
 def cut_out(picture: Image.Image, page: Page, ending: str) -> Iterator[bytes]:
@@ -51,10 +51,11 @@ def cut_out(picture: Image.Image, page: Page, ending: str) -> Iterator[bytes]:
     for box in page.boxes:
         left, top = (math.floor(round(side, _DECIMALS)) for side in (box.left, box.top))
         right, bottom = (math.ceil(round(side, _DECIMALS)) for side in (box.right, box.bottom))
-        yield _encoded(picture.crop((left, top, max(right, left + 1), max(bottom, top + 1))), ending)
+        yield encoded_as(picture.crop((left, top, max(right, left + 1), max(bottom, top + 1))), ending)
 
 
-def _encoded(picture: Image.Image, ending: str) -> bytes:
+def encoded_as(picture: Image.Image, ending: str) -> bytes:
+    """The bytes of a file whose name ends so, JPEG or PNG."""
     file = io.BytesIO()
     if ending == JPEG:
         picture.save(file, "JPEG", quality=_QUALITY)

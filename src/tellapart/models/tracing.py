@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,24 +58,42 @@ def trace(
     beside: Sequence[str] = (),
     name: str = "network",
     difference: Difference = relative_difference,
+    free: bool = False,
 ) -> tuple[int, ...]:
     """Write `module`, which turns uint8 [N, size, size, 3] into [N, ...], as ONNX; returns the shape without N.
 
     The ONNX input is called `image`, its output `output`. Where it gives more than one array, the others are called as in
     `beside`, and are not compared. The module itself stays as it is. What ONNX Runtime gives
-    for two pictures is compared with torch before anything is written, by `difference`.
+    for two pictures is compared with torch before anything is written, by `difference`. Where the size is `free`, the file takes
+    pictures [N, H, W, 3] of any height and width that `size` divides, its output is [N, ..., H, W], and another shape is compared.
     Raises: BackboneError when it cannot be exported or the two differ, StorageError.
     """
     copied = copy.deepcopy(module).cpu().eval()
-    sample = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8))
+    chance = np.random.default_rng(0)
+    sample = torch.from_numpy(chance.integers(0, 256, (2, size, size, 3), dtype=np.uint8))
+    other = torch.from_numpy(chance.integers(0, 256, (1, 2 * size, 3 * size, 3), dtype=np.uint8)) if free else sample
     with torch.inference_mode():
-        given = copied(sample)
-    expected = (given[0] if beside else given).numpy()
+        (expected, compared) = (_first(copied(one)).numpy() for one in (sample, other))
     fix_sizes(copied, sample)
-    data = fold(_export(copied, sample, (output, *beside), name))
-    _check(data, sample.numpy(), expected, output, name, difference)
+    data = fold(_export(copied, sample, _axes((output, *beside), expected.ndim, free=free), name))
+    _check(data, other.numpy(), compared, output, name, difference)
     write_bytes(path, data)
     return tuple(expected.shape[1:])
+
+
+def _first(given: Any) -> Tensor:
+    """Of what a module gives the array that is compared."""
+    first: Tensor = given[0] if isinstance(given, tuple) else given
+    return first
+
+
+def _axes(outputs: Sequence[str], dimensions: int, *, free: bool) -> dict[str, dict[int, str]]:
+    """Which axes of the picture and of the outputs have no fixed length, by name; the first output has so many dimensions."""
+    axes = {one: {0: "N"} for one in ("image", *outputs)}
+    if free:
+        axes["image"] |= {1: "H", 2: "W"}
+        axes[outputs[0]] |= {dimensions - 2: "H", dimensions - 1: "W"}
+    return axes
 
 
 def export_lower(network: StagedNetwork, *, stop: int, size: int, path: Path) -> tuple[int, ...]:
@@ -215,25 +233,27 @@ def _pair(values: tuple[int, ...]) -> tuple[int, int]:
     return height, width
 
 
-def _export(network: nn.Module, sample: Tensor, outputs: Sequence[str], name: str) -> bytes:
-    names: dict[str, Any] = {"input_names": ["image"], "output_names": list(outputs), "opset_version": OPSET}
+def _export(network: nn.Module, sample: Tensor, axes: Mapping[str, dict[int, str]], name: str) -> bytes:
+    """`axes` of the picture and of each output, in order."""
+    names: dict[str, Any] = {"input_names": ["image"], "output_names": list(axes)[1:], "opset_version": OPSET}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             # The older exporter takes 1 s where the newer takes 12, and ONNX Runtime runs both graphs equally fast.
-            axes = {one: {0: "N"} for one in ("image", *outputs)}
             buffer: Any = io.BytesIO()  # it writes there too, but its types speak of paths only
             with _silent():
-                torch.onnx.export(network, (sample,), buffer, dynamo=False, dynamic_axes=axes, **names)
+                torch.onnx.export(network, (sample,), buffer, dynamo=False, dynamic_axes=dict(axes), **names)
             data: bytes = buffer.getvalue()
             return data
         except Exception:
             # Networks that it cannot trace, or a torch that has dropped it.
-            return _export_newer(network, sample, names, name)
+            return _export_newer(network, sample, axes["image"], names, name)
 
 
-def _export_newer(network: nn.Module, sample: Tensor, names: dict[str, Any], name: str) -> bytes:
-    shapes = ({0: torch.export.Dim("N")},)
+def _export_newer(
+    network: nn.Module, sample: Tensor, axes: Mapping[int, str], names: dict[str, Any], name: str
+) -> bytes:
+    shapes = ({axis: torch.export.Dim(one) for axis, one in axes.items()},)
     try:
         program: Any = torch.onnx.export(
             network, (sample,), None, dynamo=True, dynamic_shapes=shapes, verbose=False, **names

@@ -86,10 +86,11 @@ class Group:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
     """Pictures. rows: groups with titles; boxes: groups in frames; strip: one group; cards: one group with room for captions;
-    wide: one group, each as wide as its column and in its own shape, for pictures with something drawn on them.
+    wide: one group, each as wide as its column and in its own shape, for pictures with something drawn on them; strips: the same,
+    wider, for several beside each other in one.
     """
 
-    layout: Literal["rows", "boxes", "strip", "cards", "wide"]
+    layout: Literal["rows", "boxes", "strip", "cards", "wide", "strips"]
     groups: Sequence[Group]
     large: bool = False
 

@@ -48,12 +48,13 @@ class Explained:
     box: tuple[float, float, float, float] | None = None  # what is explained, in pixels of the upright picture
     which: int = 0  # of the boxes that are told, from 1, the most certain first; 0: the whole picture is explained
     boxes: int = 0  # that are told
+    noun: str = "box"  # what is explained where it is not the whole picture: a box, or a part of a mask
 
     @property
     def said(self) -> str:
         """What the model answers, in words."""
         if self.box is not None:
-            return f"box {self.which} of {self.boxes}, {self.target} {100 * self.target_probability:.1f} %"
+            return f"{self.noun} {self.which} of {self.boxes}, {self.target} {100 * self.target_probability:.1f} %"
         return ", ".join(f"{name} {100 * value:.1f} %" for name, value in self.named.items()) or "none of them"
 
     @property

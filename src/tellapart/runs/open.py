@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_l
 from tellapart.explanation.methods import Subject
 from tellapart.records import LINES, ROWS
 from tellapart.runs.answered_boxes import BoxTable, read_box_lines
+from tellapart.runs.answered_masks import MaskTable, read_mask_lines
 from tellapart.runs.moved import find_moved, with_new_paths
 from tellapart.runs.reading import PredictionTable, read_json, read_predictions
 from tellapart.runs.run import MARKER
@@ -48,6 +49,7 @@ _FILES = (
     EXAMPLES,
     MODEL,
 )  # of every finished run, and what its record tells its answers in
+AnyTable = TypeVar("AnyTable", PredictionTable, BoxTable, MaskTable)
 _NAMED = 10  # classes that a message lists
 _ALIKE = 0.01  # of the largest logit; more means that the weights are another network's
 _INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam, stages and occlusion"
@@ -148,24 +150,27 @@ class OpenRun:
     @cached_property
     def predictions(self) -> PredictionTable:
         """The test split and what was said of it. Raises: DataError, StorageError."""
-        table = read_predictions(self.folder / ROWS, self.classes)
-        self._check_count(table.source, len(table.paths), "rows")
-        return replace(table, paths=[self._now(one) for one in table.paths])
+        return self._placed(read_predictions(self.folder / ROWS, self.classes), "rows")
 
     @cached_property
     def box_predictions(self) -> BoxTable:
         """The same of a run that finds boxes. Raises: DataError, StorageError."""
-        table = read_box_lines(self.folder / LINES, self.classes)
-        self._check_count(table.source, len(table.paths), "lines")
-        return replace(table, paths=[self._now(one) for one in table.paths])
+        return self._placed(read_box_lines(self.folder / LINES, self.classes), "lines")
 
-    def _check_count(self, source: Path, found: int, parts: str) -> None:
-        told = self.metrics["test"].get("n")
+    @cached_property
+    def mask_predictions(self) -> MaskTable:
+        """The same of a run that makes masks. Raises: DataError, StorageError."""
+        return self._placed(read_mask_lines(self.folder / LINES), "lines")
+
+    def _placed(self, table: AnyTable, parts: str) -> AnyTable:
+        """The same with the paths of now. Raises: DataError where it has not as many `parts` as pictures were tested."""
+        found, told = len(table.paths), self.metrics["test"].get("n")
         if found != told:
             raise DataError(
-                f"{source} has {found:,} {parts}; metrics.json tells of {told} test pictures. "
+                f"{table.source} has {found:,} {parts}; metrics.json tells of {told} test pictures. "
                 "Copy the whole run again, or train again."
             )
+        return replace(table, paths=[self._now(one) for one in table.paths])
 
     def _now(self, path: Path) -> Path:
         return Path(self._moved.get(str(path), path))
@@ -285,9 +290,9 @@ def open_finished(folder: Path, *, pictures: Path | None = None) -> OpenRun:
         )
     _check_there(folder, _FILES)
     run = OpenRun(folder, pictures=pictures)
-    told_in = run.manifest.record.told_in
-    _check_there(folder, (told_in,))
-    for part in ("metrics", "predictions" if told_in == ROWS else "box_predictions", "settings", "audit", "examples"):
+    record = run.manifest.record
+    _check_there(folder, (record.told_in,))
+    for part in ("metrics", record.told_as, "settings", "audit", "examples"):
         getattr(run, part)
     return run
 

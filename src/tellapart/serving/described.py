@@ -19,6 +19,7 @@ PLATFORM = "onnxruntime_onnx"
 _CONFIG_TYPES: Mapping[str, str] = {
     "FP32": "TYPE_FP32",
     "INT32": "TYPE_INT32",
+    "UINT8": "TYPE_UINT8",
     "BOOL": "TYPE_BOOL",
     "BYTES": "TYPE_STRING",
 }
@@ -36,7 +37,7 @@ def model_metadata(repository: Repository, version: Version) -> dict[str, Any]:
         "versions": [str(number) for number in sorted(repository.model(version.name).versions)],
         "platform": PLATFORM,
         "inputs": [{"name": IMAGE, "datatype": "BYTES", "shape": [-1]}],
-        "outputs": [{"name": name, "datatype": kind, "shape": list(shape)} for name, kind, shape in version.outputs],
+        "outputs": [{"name": one.name, "datatype": one.datatype, "shape": list(one.shape)} for one in version.outputs],
     }
 
 
@@ -50,8 +51,8 @@ def model_config(version: Version) -> dict[str, Any]:
         "max_batch_size": 0,
         "input": [image],
         "output": [
-            {"name": name, "data_type": _CONFIG_TYPES[kind], "dims": list(shape)}
-            for name, kind, shape in version.outputs
+            {"name": one.name, "data_type": _CONFIG_TYPES[one.datatype], "dims": list(one.shape)}
+            for one in version.outputs
         ],
     }
 

@@ -17,7 +17,7 @@ from tellapart.serving.grpc_guard import GuardedMethod
 from tellapart.serving.inference_protocol import check_number, read_timeout, read_top
 from tellapart.serving.keys import Keys
 from tellapart.serving.refusals import Refusal, TooLarge, Unknown
-from tellapart.serving.service import Service
+from tellapart.serving.service import Service, told_aside
 from tellapart.serving.tensors import (
     MAX_DIMENSIONS,
     Tensor,
@@ -125,7 +125,7 @@ class _Inference:
         timeouts = [read_timeout(parameters.get("timeout")), context.time_remaining()]
         given = [seconds for seconds in timeouts if seconds is not None]
         reply = await self._service.predict(version, pictures, timeout=min(given) if given else None)
-        tensors = answer_tensors(reply, wanted)
+        tensors = await told_aside(reply, lambda: answer_tensors(reply, wanted))
         return self._answers["ModelInfer"](
             model_name=version.name,
             model_version=str(version.number),

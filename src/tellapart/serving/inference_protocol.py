@@ -22,7 +22,7 @@ from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Picture
 from tellapart.serving.refusals import Refusal, Stopping
 from tellapart.serving.repository import Repository
-from tellapart.serving.service import Service
+from tellapart.serving.service import Service, told_aside
 from tellapart.serving.tensors import (
     Tensor,
     Wanted,
@@ -106,7 +106,7 @@ class _InferenceEndpoints:
         asked = await read_aside(read_infer, await read_body(request, self._limits), request.headers.get(HEADER))
         check_outputs(version, asked.wanted)
         reply = await self._service.predict(version, asked.pictures, timeout=asked.timeout)
-        return write_infer(version, asked, answer_tensors(reply, asked.wanted))
+        return await told_aside(reply, lambda: write_infer(version, asked, answer_tensors(reply, asked.wanted)))
 
     async def statistics(self, request: Request) -> Response:
         return SafeJSON({"model_stats": model_statistics(self._service.repository, **_named(request))})

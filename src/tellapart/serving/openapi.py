@@ -1,10 +1,12 @@
-"""The description of the HTTP paths, OpenAPI 3.1. In: nothing. Out: a document for /openapi.json. Next: app.py."""
+"""The description of the HTTP paths, OpenAPI 3.1. In: nothing. Out: a document for /openapi.json. Next: openapi_answers.py."""
 
 from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
+
+from tellapart.serving.openapi_answers import answer_schemas, describe_object
 
 _NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}  # 0: the latest
 _NAME: dict[str, Any] = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
@@ -59,6 +61,12 @@ _QUERY = [
         "schema": {"type": "number", "minimum": 0, "maximum": 1},
     },
     {
+        "name": "polygons",
+        "in": "query",
+        "description": "Of a model that makes masks: the border of each connected part, too.",
+        "schema": {"type": "boolean", "default": False},
+    },
+    {
         "name": "neighbours",
         "in": "query",
         "description": "Add so many training pictures that look alike, where shipped.",
@@ -75,8 +83,8 @@ def describe(models: Sequence[str] = ()) -> dict[str, Any]:
         "info": {
             "title": "tellapart",
             "version": importlib.metadata.version("tellapart"),
-            "description": "Pictures to classes, one or several a picture, or to boxes with classes: plain REST, TensorFlow "
-            "Serving's REST and the Open Inference Protocol (v2).",
+            "description": "Pictures to classes, one or several a picture, to boxes with classes, or to a class a pixel: plain "
+            "REST, TensorFlow Serving's REST and the Open Inference Protocol (v2).",
         },
         "paths": {**_plain(), **_tfserving(name), **_inference_protocol(name), **_operations()},
         "components": {"schemas": _schemas(), "securitySchemes": _security()},
@@ -129,7 +137,7 @@ def _tfserving(name: dict[str, Any]) -> dict[str, Any]:
         paths[path] = {"get": _operation("States of the versions.", "Status", parameters)}
         paths[f"{path}/metadata"] = {"get": _operation("The signatures.", None, parameters)}
         predict, classify = _json("TfPredict"), _json("TfClassify")
-        paths[f"{path}:predict"] = {"post": _operation("Probabilities, or boxes.", None, parameters, predict)}
+        paths[f"{path}:predict"] = {"post": _operation("Probabilities, boxes, or masks.", None, parameters, predict)}
         paths[f"{path}:classify"] = {"post": _operation("Classes and probabilities.", None, parameters, classify)}
     return paths
 
@@ -202,51 +210,51 @@ def _security() -> dict[str, Any]:
     }
 
 
-def _object(required: list[str], /, **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": required, "properties": properties}
-
-
 def _schemas() -> dict[str, Any]:
     text = {"type": "string"}
-    encoded = _object(["b64"], b64={"type": "string", "contentEncoding": "base64"})
+    encoded = describe_object(["b64"], b64={"type": "string", "contentEncoding": "base64"})
     pixels = {"type": "array", "items": {"type": "array", "items": {"type": "array", "items": _whole(255)}}}
     picture = {"anyOf": [encoded, pixels]}
-    named = _object(["image"], image=picture)
+    named = describe_object(["image"], image=picture)
     signature = {"enum": ["serving_default", "decisions", "prepared"]}
     several = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, named]}}
     column = {"type": "array", "minItems": 1, "items": picture}
     return {
-        "Error": _object(["error"], error=text),
-        "Corrected": _object(
+        "Error": describe_object(["error"], error=text),
+        "Corrected": describe_object(
             ["path", "replaced"], path=text, label=text, labels=text, boxes=text, replaced={"type": "boolean"}
         ),
-        "Predicted": _object(
+        "Predicted": describe_object(
             ["model", "version", "predictions"],
             model=text,
             version={"type": "integer"},
-            predictions={"type": "array", "items": {"anyOf": _rows()}},
+            predictions={"type": "array", "items": {"anyOf": answer_schemas()}},
         ),
-        "Status": _object(["model_version_status"], model_version_status={"type": "array", "items": _OBJECT}),
+        "Status": describe_object(["model_version_status"], model_version_status={"type": "array", "items": _OBJECT}),
         "TfPredict": {
             "anyOf": [
-                _object(["instances"], instances=several, signature_name=signature),
-                _object(
-                    ["inputs"], inputs={"anyOf": [column, _object(["image"], image=column)]}, signature_name=signature
+                describe_object(["instances"], instances=several, signature_name=signature),
+                describe_object(
+                    ["inputs"],
+                    inputs={"anyOf": [column, describe_object(["image"], image=column)]},
+                    signature_name=signature,
                 ),
             ]
         },
-        "TfClassify": _object(["examples"], examples={"type": "array", "minItems": 1, "items": named}),
-        "Infer": _object(
+        "TfClassify": describe_object(["examples"], examples={"type": "array", "minItems": 1, "items": named}),
+        "Infer": describe_object(
             ["inputs"], id=text, inputs={"type": "array", "minItems": 1, "maxItems": 1, "items": _tensor()}
         ),
-        "Inferred": _object(["model_name", "model_version", "outputs"], outputs={"type": "array", "items": _OBJECT}),
+        "Inferred": describe_object(
+            ["model_name", "model_version", "outputs"], outputs={"type": "array", "items": _OBJECT}
+        ),
         "Index": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
     }
 
 
 def _tensor() -> dict[str, Any]:
     """Pictures as the Open Inference Protocol sends them."""
-    return _object(
+    return describe_object(
         ["name", "datatype", "shape", "data"],
         name={"const": "image"},
         datatype={"enum": ["BYTES", "UINT8"]},
@@ -254,50 +262,6 @@ def _tensor() -> dict[str, Any]:
         data={"type": "array"},
         parameters=_OBJECT,
     )
-
-
-def _rows() -> list[dict[str, Any]]:
-    """One picture's answer: of a model that names one class, that names several, that finds boxes, or why there is none."""
-    text, number = {"type": "string"}, {"type": "number"}
-    warning = {"type": ["string", "null"]}
-    common: dict[str, Any] = {
-        "file": text,
-        "unknown": {"type": ["boolean", "null"]},
-        "novelty": {"type": ["number", "null"]},
-        "warning": warning,
-        "heatmap": text,
-        "neighbours": {"type": "array", "items": _OBJECT},
-    }
-    one_class = _object(
-        ["file", "label", "probability", "classes", "set", "unknown", "novelty", "warning"],
-        **common,
-        label=text,
-        probability=number,
-        classes={"type": "array", "items": _object(["label", "probability"], label=text, probability=number)},
-        set={"type": ["array", "null"], "items": text},
-    )
-    several = _object(
-        ["file", "labels", "probabilities", "unknown", "novelty", "warning"],
-        **common,
-        labels={"type": "array", "items": text},
-        probabilities={"type": "object", "additionalProperties": number},
-    )
-    boxes = _object(
-        ["file", "boxes", "counts", "width", "height", "unknown", "novelty", "warning"],
-        **common,
-        boxes={"type": "array", "items": _box()},
-        counts={"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},  # of those that are told
-        width={"type": "integer", "minimum": 1},  # pixels of the upright picture
-        height={"type": "integer", "minimum": 1},
-    )
-    return [one_class, several, boxes, _object(["file", "error"], file=text, error=text)]
-
-
-def _box() -> dict[str, Any]:
-    """One thing that was found, in pixels of the upright picture; `told` where `min_score` was asked for."""
-    sides = {side: {"type": "number", "minimum": 0} for side in ("left", "top", "right", "bottom")}
-    score = {"type": "number", "minimum": 0, "maximum": 1}
-    return _object(["label", "score", *sides], label={"type": "string"}, score=score, told={"type": "boolean"}, **sides)
 
 
 def _whole(most: int) -> dict[str, Any]:

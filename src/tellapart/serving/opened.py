@@ -52,7 +52,8 @@ class Version:
     @property
     def explainable(self) -> bool:
         """Whether a heatmap can be drawn: of what is said of a picture as a whole, or of a box."""
-        return bool({"probabilities", "boxes"} & set(self.model.session.outputs))
+        outputs = self.model.session.outputs
+        return "boxes" in outputs or ("probabilities" in outputs and not self.answering.local)
 
     @property
     def tiled(self) -> bool:

@@ -12,12 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tellapart.answers.answering import Answering
+from tellapart.answers.mask_files import PaintsMasks
 from tellapart.serving.bodies import File, Limits, SafeJSON, read_body
 from tellapart.serving.described import get_version
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded
 from tellapart.serving.refusals import NotAllowed, Overloaded, Refusal, Stopping, TooLarge
-from tellapart.serving.service import Reply, Service, ToExplain
+from tellapart.serving.service import Reply, Service, ToExplain, told_aside
 from tellapart.serving.written import read_pictures
 
 MOST_NEIGHBOURS = 50
@@ -66,6 +68,7 @@ class _PlainEndpoints:
         version = choose_version(self._service, query.get("model", ""), query.get("version", ""))
         top, neighbours, least, box = _top(request), _neighbours(request), _least(request), _box(request)
         _check_able(version, least=least, box=box, explain=explain)
+        told = _told(version, outlined=_flag(request, "polygons"))
         if neighbours and version.gallery is None:
             raise NotAllowed(
                 f"model {version.name!r} was shipped without training pictures. Ask without `neighbours`, or have its operator "
@@ -83,7 +86,12 @@ class _PlainEndpoints:
             raise Refusal(f"{len(files)} pictures to explain; at most {MOST_EXPLAINED} in one request. Send several.")
         reply = await self._service.predict(version, [Encoded(file.data) for file in files])
         answers = reply.answers()
-        rows = [describe(version, answer, file.name, top, least) for answer, file in zip(answers, files, strict=True)]
+        rows = await told_aside(
+            reply,
+            lambda: [
+                describe(told, answer, file.name, top, least) for answer, file in zip(answers, files, strict=True)
+            ],
+        )
         if neighbours:
             await asyncio.to_thread(_add_neighbours, reply, rows, neighbours)
         if explain:
@@ -163,14 +171,28 @@ def choose_version(service: Service, name: str, version: str) -> Version:
     return get_version(service.repository, name, version)
 
 
-def describe(version: Version, answer: Any, name: str, top: int, least: float | None = None) -> dict[str, Any]:
+def _told(version: Version, *, outlined: bool) -> Answering[Any, Any]:
+    """How its answers are told. Raises: NotAllowed for borders of what has none."""
+    if not outlined:
+        return version.answering
+    if not isinstance(version.answering, PaintsMasks):
+        raise NotAllowed(
+            f"model {version.name!r} makes no masks, so that there are no borders. Ask without `polygons`."
+        )
+    told: Answering[Any, Any] = version.answering.with_outlines()
+    return told
+
+
+def describe(
+    answering: Answering[Any, Any], answer: Any, name: str, top: int, least: float | None = None
+) -> dict[str, Any]:
     """One picture's answer as its task tells it, under the file's name; null what the model cannot tell.
 
     `least` in [0, 1]: also what is only so certain, of a model that grades what it tells.
     """
     if answer.error:
         return {"file": name, "error": answer.error}
-    row = version.answering.row(answer, top=top, figure=_figure, least=least)
+    row = answering.row(answer, top=top, figure=_figure, least=least)
     del row["path"], row["error"]
     return {"file": name, **row}
 

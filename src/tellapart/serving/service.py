@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,14 @@ class Reply:
             if error:
                 raise Refusal(f"picture {index} of {len(self.errors)} cannot be used: {error}.")
         return self.version.answering.tensors(self.decided)
+
+
+Written = TypeVar("Written")
+
+
+async def told_aside(reply: Reply, write: Callable[[], Written]) -> Written:
+    """What `write` makes of a reply; in a thread where that takes long, as of masks, so that others are answered meanwhile."""
+    return await asyncio.to_thread(write) if reply.version.answering.pictured else write()
 
 
 class Service:

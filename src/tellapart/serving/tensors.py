@@ -141,11 +141,16 @@ def to_raw(tensor: Tensor) -> bytes:
 
 
 def to_values(tensor: Tensor) -> list[Any]:
-    """The elements of a tensor [...] as a flat list for JSON, the last index fastest."""
+    """The elements of a tensor [...] as a flat list for JSON, the last index fastest; files are in base64."""
     if isinstance(tensor.data, list):
-        return [element.decode() for element in tensor.data]
+        return [base64.b64encode(one).decode() if holds_files(tensor.name) else one.decode() for one in tensor.data]
     flat: list[Any] = tensor.data.reshape(-1).tolist()
     return flat
+
+
+def holds_files(name: str) -> bool:
+    """Whether the elements of a tensor are files, not texts: TensorFlow Serving's rule for what is written as {"b64": ...}."""
+    return name.endswith("_bytes")
 
 
 def pictures_of(inputs: Sequence[Tensor], *, prepared: bool) -> list[Picture]:
@@ -188,17 +193,21 @@ def check_outputs(version: Version, wanted: Sequence[Wanted]) -> None:
 
 
 def answer_tensors(reply: Reply, wanted: Sequence[Wanted]) -> list[Tensor]:
-    """The outputs asked for, which have passed `check_outputs`, or all; of N pictures [N, ...] each.
+    """The outputs asked for, which have passed `check_outputs`, or all but those on request; of N pictures [N, ...] each.
 
-    Raises: Refusal for a ranking of what has none, or a picture that could not be read.
+    Raises: Refusal for a ranking of what has none, or a picture that could not be read; TooLarge for what is not kept of it.
     """
     arrays, outputs = reply.tensors(), {output.name: output for output in reply.version.outputs}
     tensors = list[Tensor]()
-    for one in wanted or [Wanted(name=name) for name in outputs]:
+    for one in wanted or [Wanted(name=name) for name, output in outputs.items() if not output.on_request]:
         if one.top:
             tensors.append(_classification(reply.version, arrays, one))
             continue
-        tensors.append(_tensor(outputs[one.name], arrays[one.name]))
+        try:
+            data = arrays[one.name]
+        except ValueError as error:
+            raise TooLarge(f"{error}.") from None
+        tensors.append(_tensor(outputs[one.name], data))
     return tensors
 
 

@@ -1,13 +1,15 @@
-"""TensorFlow Serving's REST protocol. In: JSON of its form. Out: JSON of its form. Next: tfserving_grpc.py.
+"""TensorFlow Serving's REST protocol. In: JSON of its form. Out: JSON of its form. Next: tfserving_described.py.
 
 Source: tensorflow.org/tfx/serving/api_rest. A picture is {"b64": "..."} or nested lists [H][W][3] of whole numbers 0 to 255.
 The default signature answers as clients expect it of such a model: with probabilities alone, as a Keras classifier does, or with
-the boxes of TensorFlow's detectors. The signature "decisions" adds all that we decide (the class, the prediction set, the unknown
-flag; boxes in pixels, their names), and "prepared" takes pictures that are resized already.
+the boxes of TensorFlow's detectors, or masks as PNG files with the areas of classes. The signature "decisions" adds all that
+we decide (the class, the prediction set, the unknown flag; boxes in pixels, their names), and "prepared" takes pictures that
+are resized already.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,15 +24,21 @@ from starlette.routing import Route
 from tellapart.serving.bodies import Limits, SafeJSON, read_aside, read_body, read_json, shown
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
-from tellapart.serving.refusals import Refusal, Unknown
-from tellapart.serving.repository import ModelVersions
-from tellapart.serving.service import Reply, Service
-from tellapart.serving.tensors import IMAGE, Tensor, Wanted, answer_tensors, as_numbers, check_count, from_base64
+from tellapart.serving.refusals import Refusal
+from tellapart.serving.service import Reply, Service, told_aside
+from tellapart.serving.tensors import (
+    IMAGE,
+    Tensor,
+    Wanted,
+    answer_tensors,
+    as_numbers,
+    check_count,
+    from_base64,
+    holds_files,
+)
+from tellapart.serving.tfserving_described import DECISIONS, DEFAULT, PREPARED, SIGNATURES, write_metadata, write_status
 
-DEFAULT, DECISIONS, PREPARED = "serving_default", "decisions", "prepared"
-SIGNATURES = (DEFAULT, DECISIONS, PREPARED)
 _KEYS = {"signature_name", "instances", "inputs"}
-TYPES = {"FP32": "DT_FLOAT", "INT32": "DT_INT32", "BYTES": "DT_STRING", "BOOL": "DT_BOOL"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +70,8 @@ class _ServingEndpoints:
         version = _version(self._service, request)
         self._service.admit()
         asked = await read_aside(lambda body: read_predict(read_json(body)), await read_body(request, self._limits))
-        return SafeJSON(write_predict(await self._service.predict(version, asked.pictures), asked))
+        reply = await self._service.predict(version, asked.pictures)
+        return SafeJSON(await told_aside(reply, lambda: write_predict(reply, asked)))
 
     async def classify(self, request: Request) -> Response:
         version = _version(self._service, request)
@@ -123,7 +132,9 @@ def check_signature(signature: Any) -> str:
 
 def outputs_of(version: Version, signature: str) -> Sequence[str]:
     """The names of what a signature answers with."""
-    return [one.name for one in version.outputs] if signature == DECISIONS else version.answering.defaults
+    if signature != DECISIONS:
+        return version.answering.defaults
+    return [one.name for one in version.outputs if not one.on_request]
 
 
 def read_classify(body: Mapping[str, Any]) -> list[Picture]:
@@ -169,48 +180,12 @@ def write_classify(reply: Reply) -> dict[str, Any]:
     return {"results": [list(map(list, zip(classes, row, strict=True))) for row in _figures(reply).tolist()]}
 
 
-def write_status(name: str, served: ModelVersions, number: int | None) -> dict[str, Any]:
-    """The states of a model's versions, or of one. `name` and `ready` are KServe's form of the same question.
-
-    Raises: Unknown for a version that is neither served nor refused.
-    """
-    rows = [_state(version, "AVAILABLE", "OK", "") for version in sorted(served.versions, reverse=True)]
-    rows += [
-        _state(version, "END", "UNKNOWN", reason)
-        for version, (_, reason) in sorted(served.refused.items(), reverse=True)
-        if version not in served.versions
-    ]
-    if number:
-        rows = [row for row in rows if row["version"] == str(number)]
-        if not rows:
-            raise Unknown(f"model {name!r} has no version {number}.")
-    elif number == 0:
-        rows = rows[:1]
-    ready = any(row["state"] == "AVAILABLE" for row in rows)
-    return {"model_version_status": rows, "name": name, "ready": ready}
-
-
-def write_metadata(version: Version) -> dict[str, Any]:
-    """The signatures of a version, as TF Serving describes a SavedModel."""
-    size = version.model.preprocessing.size
-    encoded = _info("DT_STRING", [-1], IMAGE)
-    outputs = {name: _info(TYPES[kind], shape, name) for name, kind, shape in version.outputs}
-    defaults = {name: outputs[name] for name in version.answering.defaults}
-    signatures = {
-        DEFAULT: _signature({IMAGE: encoded}, defaults),
-        DECISIONS: _signature({IMAGE: encoded}, outputs),
-        PREPARED: _signature({IMAGE: _info("DT_UINT8", [-1, size, size, 3], IMAGE)}, defaults),
-    }
-    return {
-        "model_spec": {"name": version.name, "signature_name": "", "version": str(version.number)},
-        "metadata": {"signature_def": {"signature_def": signatures}},
-    }
-
-
 def _nested(tensor: Tensor) -> Any:
     """The elements of a tensor [...] in lists as deep as its shape, for JSON."""
     if not isinstance(tensor.data, list):
         return tensor.data.tolist()
+    if holds_files(tensor.name):
+        return [{"b64": base64.b64encode(element).decode()} for element in tensor.data]
     texts = np.array([element.decode() for element in tensor.data], dtype=object)
     return texts.reshape(tensor.shape).tolist()
 
@@ -280,16 +255,3 @@ def _number(request: Request) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise Refusal(f"{text[:40]!r} is not a version. Versions are whole numbers; 0 stands for the latest.")
     return int(text)
-
-
-def _state(version: int, state: str, code: str, message: str) -> dict[str, Any]:
-    return {"version": str(version), "state": state, "status": {"error_code": code, "error_message": message}}
-
-
-def _info(kind: str, shape: Sequence[int], name: str) -> dict[str, Any]:
-    dimensions = [{"size": str(size), "name": ""} for size in shape]
-    return {"dtype": kind, "tensor_shape": {"dim": dimensions, "unknown_rank": False}, "name": f"{name}:0"}
-
-
-def _signature(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {"inputs": inputs, "outputs": outputs, "method_name": "tensorflow/serving/predict"}

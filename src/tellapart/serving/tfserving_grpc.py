@@ -14,7 +14,7 @@ from tellapart.serving.bodies import MAX_VALUES, shown
 from tellapart.serving.opened import Version
 from tellapart.serving.protobuf import DescribedService, read_service
 from tellapart.serving.refusals import Refusal, TooLarge
-from tellapart.serving.service import Service
+from tellapart.serving.service import Service, told_aside
 from tellapart.serving.tensors import (
     IMAGE,
     MAX_DIMENSIONS,
@@ -27,16 +27,10 @@ from tellapart.serving.tensors import (
     from_values,
     pictures_of,
     read_shape,
+    to_raw,
 )
-from tellapart.serving.tfserving import (
-    DEFAULT,
-    PREPARED,
-    TYPES,
-    check_signature,
-    outputs_of,
-    write_metadata,
-    write_status,
-)
+from tellapart.serving.tfserving import check_signature, outputs_of
+from tellapart.serving.tfserving_described import DEFAULT, PREPARED, TYPES, write_metadata, write_status
 
 FILE = "tensorflow_serving.proto"
 _SIGNATURES = "signature_def"  # the one field of a model's metadata
@@ -67,7 +61,7 @@ class PredictionMethods:
         check_outputs(version, wanted)
         pictures = pictures_of([_picture_tensor(request.inputs)], prepared=signature == PREPARED)
         reply = await self._service.predict(version, pictures, timeout=context.time_remaining())
-        outputs = {one.name: _as_proto(one) for one in answer_tensors(reply, wanted)}
+        outputs = await told_aside(reply, lambda: {one.name: _as_proto(one) for one in answer_tensors(reply, wanted)})
         return self._answers["Predict"](outputs=outputs, model_spec=_spec(version, signature))
 
     async def GetModelMetadata(self, request: Any, context: Any) -> Any:
@@ -140,12 +134,11 @@ def _picture_tensor(inputs: Mapping[str, Any]) -> Tensor:
 
 
 def _as_proto(tensor: Tensor) -> dict[str, Any]:
+    head = {"dtype": TYPES[tensor.datatype], "tensor_shape": {"dim": [{"size": size} for size in tensor.shape]}}
+    if tensor.datatype == "UINT8":  # arrays of pixels: number by number they would be far larger
+        return {**head, "tensor_content": to_raw(tensor)}
     values: Sequence[Any] = tensor.data if isinstance(tensor.data, list) else tensor.data.reshape(-1).tolist()
-    return {
-        "dtype": TYPES[tensor.datatype],
-        "tensor_shape": {"dim": [{"size": size} for size in tensor.shape]},
-        _LISTS[tensor.datatype]: values,
-    }
+    return {**head, _LISTS[tensor.datatype]: values}
 
 
 def _signatures(described: DescribedService, told: Mapping[str, Any]) -> bytes:

@@ -71,7 +71,8 @@ class LoopSettings(Part):
     warmup_epochs: float = Field(1.0, ge=0, le=10_000)
     decay_epochs: float | None = Field(None, gt=0, le=10_000)
     decay_rate: float = Field(0.1, gt=0, le=1)
-    loss: Literal["cross_entropy", "focal", "asymmetric"] = "cross_entropy"  # asymmetric: several classes a picture
+    # asymmetric: several classes a picture; tversky, lovasz: a class a pixel
+    loss: Literal["cross_entropy", "focal", "asymmetric", "tversky", "lovasz"] = "cross_entropy"
     focal_gamma: float = Field(2.0, ge=0, le=10)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     sampling: Literal["natural", "balanced"] = "natural"

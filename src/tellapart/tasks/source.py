@@ -15,6 +15,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Split
 from tellapart.data.loading import RowSource
 from tellapart.features.shrink import AugmentedPictures, ShrunkPictures
+from tellapart.tasks.prepared import Prepared
 
 
 class UsableRows(RowSource, Protocol):
@@ -35,6 +36,27 @@ class MakeSource(Protocol):
         """The rows of `dataset.rows[split]`, whose squares `pictures` are in that order.
 
         With an `augment` varied anew in every epoch, a function of `seed`, picture and epoch alone; with None as they are.
+        """
+        ...
+
+
+class PictureCrops(UsableRows, Protocol):
+    """A source that gives parts of pictures, several rows a picture."""
+
+    @property
+    def origin(self) -> NDArray[np.int64]:
+        """[rows], which picture of the split each row is of."""
+        ...
+
+
+class MakeCrops(Protocol):
+    """How a task makes such a source; it opens the pictures itself."""
+
+    def __call__(
+        self, dataset: Dataset, split: Split, prepared: Prepared, *, augment: Augment | None, seed: int
+    ) -> PictureCrops:
+        """Parts of the pictures of `dataset.rows[split]`, for the network that is prepared; with an `augment` varied anew in
+        every epoch, with None as they are, each pixel once.
         """
         ...
 

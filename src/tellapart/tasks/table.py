@@ -10,9 +10,12 @@ from tellapart.errors import SettingsError
 from tellapart.tasks.classification.task import CLASSIFICATION
 from tellapart.tasks.detection.task import DETECTION
 from tellapart.tasks.multilabel.task import MULTILABEL
+from tellapart.tasks.segmentation.task import SEGMENTATION
 from tellapart.tasks.task import Task
 
-TASKS: Mapping[TaskName, Task] = MappingProxyType({task.name: task for task in (CLASSIFICATION, MULTILABEL, DETECTION)})
+TASKS: Mapping[TaskName, Task] = MappingProxyType(
+    {task.name: task for task in (CLASSIFICATION, MULTILABEL, DETECTION, SEGMENTATION)}
+)
 
 
 def task_of(name: TaskName) -> Task:

@@ -19,6 +19,7 @@ from tellapart.bundle import Manifest, TaskName
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
+from tellapart.tasks.foreign import refuse_foreign
 
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
-    from tellapart.tasks.source import MakeSource, UsableRows
+    from tellapart.tasks.source import MakeCrops, MakeSource, UsableRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
     from tellapart.training.progress import Fitted
@@ -100,6 +101,23 @@ class DoubtByTraining(Protocol):
         ...
 
 
+class RegionHeat(Protocol):
+    """What of a picture speaks for a class in a region."""
+
+    def __call__(
+        self,
+        weights: Path,
+        manifest: Manifest,
+        settings: TrainSettings,
+        pixels: NDArray[np.uint8],
+        target: int,
+        region: NDArray[np.bool_],
+        /,
+    ) -> NDArray[np.float32]:
+        """Heat [h, w] in [0, 1] of class `target` in a region [S, S] of a picture uint8 [S, S, 3]. Raises: BackboneError."""
+        ...
+
+
 def _pictures_alone(
     dataset: Dataset, split: Split, pictures: ShrunkPictures, *, augment: Augment | None, seed: int
 ) -> UsableRows:
@@ -114,18 +132,21 @@ def _wholes(settings: TrainSettings, dataset: Dataset, inputs: Preprocessing) ->
 
 def _as_told(settings: TrainSettings) -> TrainSettings:
     """Raises: SettingsError for what only a task with a choice of networks on a backbone looks at."""
-    for name in ("detector", "weights"):
-        value = getattr(settings.network, name)
-        if value is not None:
-            raise SettingsError(f"network.{name} is {value}, which is for pictures with boxes alone. Leave it out.")
+    refuse_foreign(settings)
     if settings.network.fit == "tile":
         raise SettingsError(
             "pictures are to be cut into tiles, which is for pictures with boxes alone. Leave --tiles out."
         )
-    mosaic = settings.augment.model_dump()["mosaic"]
-    if mosaic:
-        raise SettingsError(f"augment.mosaic is {mosaic:g}, which is for pictures with boxes alone. Leave it out.")
     return settings
+
+
+def _as_it_is(settings: TrainSettings, dataset: Dataset) -> TrainSettings:
+    return settings
+
+
+def _whole(manifest: Manifest, answer: Any, target: Target) -> Any:
+    """The answer itself."""
+    return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +181,12 @@ class Task:
     quick: Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
+    suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data
     build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
+    crops: MakeCrops | None = (
+        None  # the same of a task that learns from squares of their own pixels, laid anew in every epoch
+    )
     # What it reads where pictures are made ready so: parts of them, or None for the pictures themselves.
     parts: Callable[[TrainSettings, Dataset, Preprocessing], CutPictures | None] = _wholes
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training
@@ -172,11 +197,15 @@ class Task:
     ]  # what the validation split still mends, once chosen
     test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
     export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
-    score: ScoreAnswers  # a model file on labelled pictures
-    # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, their answers.
+    # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
+    judge: Callable[[Manifest, Any, Target], Any] = _whole
+    score: ScoreAnswers  # a model file on labelled pictures, of what was kept
+    # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, what was kept of their answers.
     write_answers: Callable[[Path, Manifest, Sequence[Entry], Sequence[Any]], None]
     telling: Telling  # the test in words
     sections: Callable[..., Any]  # a finished run -> the parts of its report
+    # What of a picture speaks for a class in a region, of a finished run's weights; None where nothing is told by regions.
+    region_heat: RegionHeat | None = None
     doubt: Callable[..., Doubted] | None = (
         None  # the label doctor: embeddings, targets, groups -> labels to look at again
     )

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tellapart.data.augment import build_augmentation
 from tellapart.data.augmentation import Augmentation
+from tellapart.data.elastic import bend, draw_mesh
 from tellapart.data.examples import Entry, Inspection, Listing
 from tellapart.data.motion import into_square, motion_of, move_boxes
 from tellapart.data.readers import READERS
@@ -79,6 +80,9 @@ def sheet_row(
 
     def variant(column: int) -> NDArray[np.uint8]:
         pixels, geometry = augment.vary(source, (*seed, column))
+        if augmentation.elastic:  # its mask would be bent with it; boxes never are
+            nothing = np.zeros(pixels.shape[:2], dtype=np.uint8)
+            pixels, _ = bend(pixels, nothing, draw_mesh((*seed, column), strength=augmentation.elastic))
         within = into_square(sides, width=decoded.width, height=decoded.height, preprocessing=whole)
         moved, kept = move_boxes(within.reshape(-1, 4), motion_of(geometry, side=side, size=view.size))
         return outlined(pixels, moved, kept.tolist())

@@ -6,7 +6,7 @@ recognised by their pixels and counted, and the score is given without them too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
-from tellapart.bundle import TaskName
+from tellapart.bundle import Manifest, TaskName
 from tellapart.data.content import stored_hash
 from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes, short_path
 from tellapart.data.faults import fault_sentences
 from tellapart.data.inspection import TARGET
 from tellapart.data.names import known_as, renamed
 from tellapart.data.survey import Examined
+from tellapart.data.targets import Target
 from tellapart.errors import DataError, PictureError, SettingsError
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter, counted
@@ -87,7 +88,7 @@ def evaluate(
     examined, named = _examine(pictures, predictor, options, learned, reporter)
     chosen = _choose(examined, predictor.classes, split, learned or {})
     entries = [examined.listing.entries[index] for index in chosen]
-    answers, read = _predict(predictor, entries, pictures, reporter)
+    answers, read = _predict(predictor, entries, pictures, reporter, task.judge)
     targets = [entries[row].target for row in read]
     groups = np.array([examined.audit.groups[chosen[row]] for row in read])
     seen = None if learned is None else _seen(examined, [chosen[row] for row in read], learned)
@@ -236,15 +237,22 @@ def _warned(answers: Sequence[Any], source: Path, reporter: Reporter) -> list[st
 
 
 def _predict(
-    predictor: Predictor, entries: list[Entry], pictures: Path, reporter: Reporter
+    predictor: Predictor,
+    entries: list[Entry],
+    pictures: Path,
+    reporter: Reporter,
+    judge: Callable[[Manifest, Any, Target], Any],
 ) -> tuple[list[Any], list[int]]:
-    """The answers to the n entries that can be read, and their positions. Raises: DataError where none can."""
+    """What `judge` keeps of the answers to the n entries that can be read, and their positions.
+
+    Raises: DataError where none can.
+    """
     read, answers = [], []
     with reporter.step("Predicting", len(entries)) as advance:
         for index, row in enumerate(predictor.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
             if not row.error:
                 read.append(index)
-                answers.append(row)
+                answers.append(judge(predictor.manifest, row, entries[index].target))
             advance(1)
     if not read:
         raise DataError(

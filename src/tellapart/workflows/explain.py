@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ from tellapart.storage import own_folder, write_bytes
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.explain_boxes import explain_boxes, finds_boxes
 from tellapart.workflows.explain_each import explain_each, paths_with_files
+from tellapart.workflows.explain_masks import explain_masks, makes_masks
 from tellapart.workflows.explain_parts import Picture, draw_parts
 
 ALL = "all"
@@ -78,23 +80,16 @@ def explain(
 
     `layer` takes the place of the last map for the methods that look at one. `out` is a folder; None is a new one here.
     An earlier file is replaced only with `force`. A picture that cannot be read is passed over with its reason. `tell`
-    hears of each picture when it is done. Of a model that finds boxes, `box` says which one, from 1, the most certain first.
+    hears of each picture when it is done. Of a model that finds boxes, `box` says which one, from 1, the most certain first;
+    of one that makes masks which connected part, the largest first.
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     let_waiting_threads_sleep()
+    told: dict[str, Any] = {"methods": methods, "layer": layer, "class_name": class_name, "out": out, "force": force}
     if finds_boxes(opened):
-        return explain_boxes(
-            opened,
-            pictures,
-            box=box or 1,
-            methods=methods,
-            layer=layer,
-            class_name=class_name,
-            out=out,
-            force=force,
-            reporter=reporter,
-            tell=tell,
-        )
+        return explain_boxes(opened, pictures, box=box or 1, reporter=reporter, tell=tell, **told)
+    if makes_masks(opened):
+        return explain_masks(opened, pictures, part=box or 1, reporter=reporter, tell=tell, **told)
     if box is not None:
         raise SettingsError(f"--box {box} is given, but this model finds no boxes. Leave --box out.")
     target = None if class_name is None else opened.class_index(class_name)

@@ -114,17 +114,21 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
     others = [one for one in told if one is not chosen and _is_in(one.sides, seen.shown)]
     marked = [_drawn(one, seen, named=one is chosen) for one in (chosen, *others)]
     laid = np.asarray(draw_boxes(overlay(seen.large, seen.lay(heat)), marked[:1]))
-    own_folder(files.folder)
-    write_png(files.overlay(METHOD), laid)
-    buffer = io.BytesIO()
-    np.save(buffer, heat, allow_pickle=False)
-    write_bytes(files.array(METHOD), buffer.getvalue())
+    _write_heat(files, heat, laid)
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return found_again(find(images), target)[:, None]
 
     random = chance(seen.image, 0, predict=predict, background=opened.background)
     measured = faithfulness(seen.image, heat, 0, predict=predict, background=opened.background)
+    drawn = DrawnHeatmap(
+        method=METHOD,
+        overlay=files.overlay(METHOD),
+        array=files.array(METHOD),
+        faithfulness=measured,
+        seconds=seconds,
+        note=f"{MASKS} random masks" if heat.any() else "hiding any part of the picture changes nothing",
+    )
     found = Explained(
         path=path,
         label=chosen.label,
@@ -132,16 +136,7 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
         named={one.label: max(other.score for other in told if other.label == one.label) for one in told},
         target=chosen.label,
         target_probability=chosen.score,
-        drawn=(
-            DrawnHeatmap(
-                method=METHOD,
-                overlay=files.overlay(METHOD),
-                array=files.array(METHOD),
-                faithfulness=measured,
-                seconds=seconds,
-                note=f"{MASKS} random masks" if heat.any() else "hiding any part of the picture changes nothing",
-            ),
-        ),
+        drawn=(drawn,),
         chance=random,
         best=METHOD if measured.beats(random) else "",
         sheet=files.sheet,
@@ -149,9 +144,16 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
         which=box,
         boxes=len(told),
     )
-    whole = np.asarray(draw_boxes(seen.large, marked))
-    write_png(files.sheet, _sheet(found, whole, laid))
+    write_png(files.sheet, _sheet(found, np.asarray(draw_boxes(seen.large, marked)), laid))
     return found
+
+
+def _write_heat(files: Files, heat: NDArray[np.float32], laid: NDArray[np.uint8]) -> None:
+    own_folder(files.folder)
+    write_png(files.overlay(METHOD), laid)
+    buffer = io.BytesIO()
+    np.save(buffer, heat, allow_pickle=False)
+    write_bytes(files.array(METHOD), buffer.getvalue())
 
 
 def _told(opened: OpenRun, looked: Looked, class_name: str | None) -> list[_Told]:

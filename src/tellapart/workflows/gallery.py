@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tellapart.data.examples import Example
-from tellapart.errors import DataError, PictureError
+from tellapart.errors import DataError, PictureError, SettingsError
 from tellapart.features.caching import open_cache
 from tellapart.preprocessing import Preprocessing, load
 from tellapart.reporter import Reporter
@@ -51,6 +51,11 @@ def make_gallery(
     Raises: ModelFileError, SettingsError; DataError when there are no training pictures to be had; StorageError.
     """
     opened = OpenRun(source, pictures=moved)
+    if "probabilities" not in opened.manifest.record.promised:
+        raise SettingsError(
+            f"{opened.file} says where in a picture things are; training pictures are shown beside an answer about a picture as a "
+            "whole. Give such a model, or serve this one without."
+        )
     every = _training_pictures(opened)
     chosen = spread([example.target.text for example in every], pictures, seed=seed)
     with open_cache(reporter) as cache:

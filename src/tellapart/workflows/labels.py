@@ -194,7 +194,8 @@ def _judge_by_training(
     ready = _prepared(examined, dataset.indices.tolist(), pending, reporter)
     told = {"data": str(examined.listing.source), "backbone": ready.name, "seed": seed, "strategy": "probe"}
     with tempfile.TemporaryDirectory(prefix="tellapart-") as work:
-        report = doubt(task.prefer(make_settings(told)), dataset, ready, Path(work), device, reporter)
+        settings = task.suit(task.prefer(make_settings(told)), dataset)
+        report = doubt(settings, dataset, ready, Path(work), device, reporter)
     return DoubtfulLabels(
         examined=examined, indices=tuple(dataset.indices.tolist()), report=report, backbone=ready.name
     )

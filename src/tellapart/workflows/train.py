@@ -93,7 +93,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
             examined, task, dataset = _look(settings, cache, pending, early, reporter)
-            settings = _with_batch_size(task.prefer(settings), dataset, device)
+            settings = _with_batch_size(task.suit(task.prefer(settings), dataset), dataset, device)
             span = find_range(settings, examined, dataset, reporter)
             settings, backbone = _backbone(settings, pending, reporter)
         finally:

@@ -7,11 +7,12 @@ const SCORES = {
   accuracy: "page_score_accuracy", balanced_accuracy: "page_score_balanced_accuracy", macro_f1: "page_score_macro_f1", auroc: "page_score_auroc",
   log_loss: "page_score_log_loss", brier: "page_score_brier", top_5: "page_score_top_5",
   mean_average_precision: "page_score_map", micro_f1: "page_score_micro_f1", hamming_loss: "page_score_hamming",
+  iou: "page_score_iou", dice: "page_score_dice", pixel_accuracy: "page_score_pixel_accuracy", boundary_f1: "page_score_boundary_f1",
   ap: "page_score_ap", ap50: "page_score_ap50", ap75: "page_score_ap75", precision: "page_score_precision", recall: "page_score_recall", f1: "page_score_f1",
   subset_accuracy: "page_score_subset", label_ranking_average_precision: "page_score_lrap",
 };
 // The score that is told in words, the first of these that there is.
-const HEADLINES = { accuracy: "page_accuracy", mean_average_precision: "page_map", ap50: "page_ap50" };
+const HEADLINES = { accuracy: "page_accuracy", mean_average_precision: "page_map", ap50: "page_ap50", iou: "page_iou" };
 
 /** Show a model, or nothing. */
 export function about(model) {

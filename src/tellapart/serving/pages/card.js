@@ -196,7 +196,7 @@ export class Card {
   #actions() {
     const heat = settings.heatmaps && this.model.explainable && this.#button("heat", "", () => this.#toggleHeat());
     if (heat) this.#nameHeat(heat);
-    if (!settings.corrections) return el("div", { class: "buttons" }, heat);
+    if (!settings.corrections || !this.#task.form) return el("div", { class: "buttons" }, heat);
     const { state, value } = this.correction;
     if (state === "saved") {
       return [

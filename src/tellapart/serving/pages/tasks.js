@@ -3,8 +3,9 @@
 import * as classification from "./classification.js";
 import * as detection from "./detection.js";
 import * as multilabel from "./multilabel.js";
+import * as segmentation from "./segmentation.js";
 
-const TASKS = { classification, multilabel, detection };
+const TASKS = { classification, multilabel, detection, segmentation };
 
 /*
  * The functions of a task:
@@ -26,7 +27,8 @@ const TASKS = { classification, multilabel, detection };
  *   agrees(answer, neighbour)      whether that is what the answer says
  *   before(answer, view)           what a correction starts from
  *   fields(value), text(value)     a correction as the server takes it, and for people
- *   form(model, answer, value, change, disabled, view)   the element to correct it with; `change(value)` is told of every change
+ *   form(model, answer, value, change, disabled, view)   the element to correct it with; `change(value)` is told of every change;
+ *                                  left out where nothing is corrected here
  */
 
 /** The functions for a model's answers. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tellapart.evaluation.labels import LabelReport
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
 from tellapart.reporting.album import Album
@@ -33,7 +34,7 @@ from tellapart.reporting.sections import (
     next_section,
     scores_table,
 )
-from tellapart.runs.embeddings import try_to_embed
+from tellapart.runs.embeddings import EmbeddedExamples, try_to_embed
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part, data_part, learning_part, map_part
 from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
@@ -74,22 +75,29 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
             _results(results, len(rows), phrases),
         ]
         if files is not None:
-            recall = next((score for key, score in results.scores if key == "balanced_accuracy"), None)
-            told.append(shortcut_section(files, recall, phrases))
+            told.append(shortcut_section(files, dict(results.scores).get("balanced_accuracy"), phrases))
         if mistakes:
             told.append(_mistakes(mistakes, heated, phrases))
-        if embedded is not None and found is not None:
-            doubts = labels_part(run, embedded.examples, found, embedded.n_all, album)
-            told.append(labels_section(doubts, phrases, lambda shown: _rather(shown, phrases)))
         if embedded is not None:
-            plane = map_part(run, embedded.examples, embedded.vectors, embedded.n_all, own=embedded.own)
-            told.append(map_section(plane, phrases))
+            told += _embedded(run, embedded, found, album, phrases)
         abstention = abstention_part(run)
         if abstention is not None:
             told.append(_abstention(abstention, phrases))
         told.append(about_section(about_part(run, phrases), phrases))
         advance(1)
     return _verdict(part, phrases), told
+
+
+def _embedded(
+    run: OpenRun, embedded: EmbeddedExamples, found: LabelReport | None, album: Album, phrases: Phrases
+) -> list[Section]:
+    """What embeddings tell: doubtful labels, where they could be judged, and the map."""
+    told = []
+    if found is not None:
+        doubts = labels_part(run, embedded.examples, found, embedded.n_all, album)
+        told.append(labels_section(doubts, phrases, lambda shown: _rather(shown, phrases)))
+    plane = map_part(run, embedded.examples, embedded.vectors, embedded.n_all, own=embedded.own)
+    return [*told, map_section(plane, phrases)]
 
 
 def _verdict(part: VerdictPart, phrases: Phrases) -> Verdict:

@@ -124,16 +124,8 @@ def _given(
             limit_bytes=limit,
         )
         pictures = box_pictures_at(dataset, part, shown, augment=augment if train else None, seed=settings.seed)
-        source = map_views(
-            pictures,
-            shown,
-            backbone=path,
-            length=length,
-            views=views,
-            folder=folder,
-            limit_bytes=limit,
-            advance=advance,
-        )
+        kept: dict[str, Any] = {"folder": folder, "limit_bytes": limit, "advance": advance}
+        source = map_views(pictures, shown, backbone=path, length=length, views=views, **kept)
         rows = usable_rows(source)
         if not len(rows):
             raise DataError(f"no picture of the {split} split is left that can be read. Add pictures to it.")
@@ -166,6 +158,8 @@ def _learned(
         start=len(network.body.stages),
     )
     optimizer = build_optimizer([network.head_parameters()], learning_rate=kind.head_learning_rate, weight_decay=0.01)
+    warmup = min(1, epochs / 2)
+    schedule = Schedule(optimizer, name="cosine", epochs=epochs, steps=batches.steps, warmup_epochs=warmup)
     trainee: dict[str, Any] = {"clip": kind.clip, "average_decay": kind.average}
     with reporter.step("Learning what stands on it", epochs * batches.steps) as advance:
         told = [0]
@@ -181,9 +175,7 @@ def _learned(
                 learner=learner,
                 batches=batches,
                 optimizer=optimizer,
-                schedule=Schedule(
-                    optimizer, name="cosine", epochs=epochs, steps=batches.steps, warmup_epochs=min(1, epochs / 2)
-                ),
+                schedule=schedule,
                 seed=settings.seed,
                 **trainee,
             ),

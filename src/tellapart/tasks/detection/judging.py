@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.boxes import FoundBoxes
 from tellapart.tasks.detection.average_precision import coco_figures
-from tellapart.tasks.detection.matching import ClassMatches, TrueBoxes, match
+from tellapart.tasks.detection.matching import Answered, ClassMatches, TrueBoxes, match
 
 # AP first, by which epochs are ranked: AP50 hardly tells one late epoch from the next, and not at all how well boxes fit.
 _FIGURES = {"AP": "ap", "AP50": "ap50", "AP75": "ap75"}
@@ -27,7 +27,7 @@ def judge_boxes(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_
     return _judged(match_found(found, truth, class_count))
 
 
-def judge_pictures(found: Sequence[FoundBoxes], truths: Sequence[TrueBoxes], class_count: int) -> dict[str, float]:
+def judge_pictures(found: Sequence[Answered], truths: Sequence[TrueBoxes], class_count: int) -> dict[str, float]:
     """The same by the true boxes of N pictures."""
     return _judged(match(found, truths, class_count))
 

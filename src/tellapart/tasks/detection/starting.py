@@ -29,6 +29,7 @@ from tellapart.tasks.detection.candidates import DetectorCandidate
 from tellapart.tasks.detection.detectors import DetectorKind, detector_kind
 from tellapart.tasks.detection.levels import STRIDES, StagedDetector
 from tellapart.tasks.detection.whole import check_weights, fill, whole_weights
+from tellapart.tasks.foreign import BOXES, refuse_foreign
 from tellapart.tasks.prepared import Prepared
 
 _WEIGHT_DECAY = 0.01
@@ -52,6 +53,7 @@ _OVERLAP = 4  # tiles share a quarter
 
 def prefer(settings: TrainSettings) -> TrainSettings:
     """The settings with what suits detectors where nothing was told. Raises: SettingsError for a size that none can take."""
+    refuse_foreign(settings, own=BOXES)
     network = settings.network
     kind = detector_kind(network.detector)
     check_weights(kind, network.weights, strategy=settings.strategy)

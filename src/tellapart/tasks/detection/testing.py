@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,21 +46,10 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
     )
     if abstention is not None:
         record = record.model_copy(update={"novelty_threshold": abstention.threshold, "known": abstention.known})
-    answers, true = looked.answers, truths(dataset, rows)
-    thresholds = np.array(record.thresholds)
-
-    def measured(chosen: NDArray[np.bool_] | slice) -> dict[str, Any]:
-        kept = np.arange(len(rows))[chosen].tolist()
-        return evaluate(
-            [answered(answers[at]) for at in kept],
-            [true[at] for at in kept],
-            classes=dataset.classes,
-            thresholds=thresholds,
-            groups=dataset.groups[rows[kept]],
-            seed=settings.seed,
-        )
-
-    metrics, clean = with_and_without(dataset.leaked[rows], measured)
+    answers = looked.answers
+    metrics, clean = with_and_without(
+        dataset.leaked[rows], partial(_measured, dataset, rows, answers, np.array(record.thresholds), settings.seed)
+    )
     return Tested(
         rows=rows,
         record=record,
@@ -76,6 +66,26 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
         expected={**_expected(candidate, dataset, rows[:PROOF], record), **_expected_novelty(abstention)},
         details=abstention,
         warning=" ".join([*decided.warnings(dataset.classes), *warnings_of(abstention)]),
+    )
+
+
+def _measured(
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    answers: Sequence[Any],
+    thresholds: NDArray[np.float64],
+    seed: int,
+    chosen: NDArray[np.bool_] | slice,
+) -> dict[str, Any]:
+    """The figures of the pictures at `rows` [n] that are chosen, by their answers [n]."""
+    true, kept = truths(dataset, rows), np.arange(len(rows))[chosen].tolist()
+    return evaluate(
+        [answered(answers[at]) for at in kept],
+        [true[at] for at in kept],
+        classes=dataset.classes,
+        thresholds=thresholds,
+        groups=dataset.groups[rows[kept]],
+        seed=seed,
     )
 
 

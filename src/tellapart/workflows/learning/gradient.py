@@ -29,6 +29,8 @@ def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepar
     if parts is not None:
         read, scored = parts.dataset, parts.validated + parts.tested
     shrunk = shrink_splits(settings, task, read, prepared, reporter)
+    if task.crops is not None:  # the test pictures have as many as the validation pictures, for each of them
+        scored = round(scored * len(shrunk.lesson.validation_rows) / len(dataset.rows["validation"]))
     planned = plan_training(session, task, shrunk.lesson, prepared, scored=scored)
     if isinstance(planned, TooShort):
         return planned

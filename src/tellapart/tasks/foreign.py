@@ -1,0 +1,42 @@
+"""Settings that only some tasks look at. In: TrainSettings. Out: nothing, or an error. Next: task.py.
+
+What would change nothing is a slip: a network that finds boxes, told for pictures with one class each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tellapart.errors import SettingsError
+
+if TYPE_CHECKING:
+    from tellapart.settings.tree import TrainSettings
+
+BOXES, MASKS = "pictures with boxes", "pictures with masks"
+# Setting -> what it is for.
+_FOR: Mapping[str, str] = MappingProxyType(
+    {
+        "network.detector": BOXES,
+        "network.weights": BOXES,
+        "augment.mosaic": BOXES,
+        "network.decoder": MASKS,
+        "augment.elastic": MASKS,
+    }
+)
+_LOSSES_OF_MASKS = ("tversky", "lovasz")
+
+
+def refuse_foreign(settings: TrainSettings, own: str = "") -> None:
+    """`own`: what the task is for. Raises: SettingsError for a setting that is told and of no use to it."""
+    for name, kind in _FOR.items():
+        part, _, key = name.partition(".")
+        value = getattr(settings, part).model_dump()[key]
+        if value not in (None, 0, 0.0) and kind != own:
+            shown = value if isinstance(value, str) else f"{value:g}"
+            raise SettingsError(f"{name} is {shown}, which is for {kind} alone. Leave it out.")
+    if settings.loop.loss in _LOSSES_OF_MASKS and own != MASKS:
+        raise SettingsError(
+            f"loop.loss is {settings.loop.loss}, which is for {MASKS} alone. Choose cross_entropy, or leave it out."
+        )

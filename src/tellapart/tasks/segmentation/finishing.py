@@ -1,0 +1,70 @@
+"""A trained network answers as its model.onnx will. In: PixelNetwork. Out: PixelCandidate. Next: candidates.py."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.preprocessing import Preprocessing
+from tellapart.storage import write_bytes
+from tellapart.tasks.prepared import Prepared
+from tellapart.tasks.segmentation.candidates import PixelCandidate
+from tellapart.tasks.segmentation.export import export_pixels
+from tellapart.tasks.segmentation.network import PixelNetwork
+from tellapart.training.progress import Fitted, how_it_went
+
+
+def finish(prepared: Prepared, fitted: Fitted, work: Path) -> PixelCandidate:
+    """Write the trained network of `prepared` as ONNX and safetensors into `work`. Raises: BackboneError, StorageError."""
+    return exported(
+        prepared.network,
+        strategy=prepared.strategy,
+        name=prepared.name,
+        source=prepared.source,
+        weights_license=prepared.license,
+        preprocessing=prepared.preprocessing,
+        details=how_it_went(fitted),
+        folder=work,
+    )
+
+
+def exported(
+    network: Any,
+    *,
+    strategy: str,
+    name: str,
+    source: str,
+    weights_license: str,
+    preprocessing: Preprocessing,
+    details: Mapping[str, Any],
+    folder: Path,
+    pretrained: ReadyBackbone | None = None,
+) -> PixelCandidate:
+    """The same for any network of pixels; `pretrained` is what its training began with.
+
+    Raises: as `finish`; TypeError for another network.
+    """
+    if not isinstance(network, PixelNetwork):
+        raise TypeError(f"a {type(network).__name__} is no network of pixels")
+    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    weights = safetensors.torch.save(tensors)
+    write_bytes(folder / "weights.safetensors", weights)
+    length = export_pixels(network, folder / "network.onnx")
+    backbone = ReadyBackbone(
+        name=name,
+        network=folder / "network.onnx",
+        weights=folder / "weights.safetensors",
+        preprocessing=preprocessing,
+        embedding=length,
+        weights_source=source,
+        weights_license=weights_license,
+        fingerprint=hashlib.sha256(weights).hexdigest(),
+        reused=False,
+        seconds=0.0,
+    )
+    return PixelCandidate(strategy=strategy, backbone=backbone, pretrained=pretrained or backbone, details=details)

@@ -1,0 +1,216 @@
+"""A class a pixel, as one record. In: nothing. Out: SEGMENTATION. Next: decoders.py.
+
+Every function imports its part when it is called: the table of tasks must cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.table import ANSWERINGS
+from tellapart.data.stratify_masks import assign_masks
+from tellapart.data.targets import MaskFile, class_shares
+from tellapart.errors import DataError
+from tellapart.tasks.segmentation import telling
+from tellapart.tasks.task import LearnedHead, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tellapart.bundle import Manifest
+    from tellapart.data.augment import Augment
+    from tellapart.data.dataset import Dataset
+    from tellapart.data.examples import Entry, Split
+    from tellapart.data.targets import Target
+    from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
+    from tellapart.features.backbone import ReadyBackbone
+    from tellapart.models.build import BuiltNetwork
+    from tellapart.reporter import Reporter
+    from tellapart.runs.writing import Tested
+    from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.prepared import Prepared
+    from tellapart.tasks.segmentation.candidates import PixelCandidate
+    from tellapart.tasks.segmentation.crops import Crops
+    from tellapart.tasks.segmentation.network import SegmentationNetwork
+    from tellapart.training.devices import Devices
+    from tellapart.training.learner import Learner
+    from tellapart.training.progress import Fitted
+
+_BUDGET = 900.0  # seconds: a network of pixels on two cores needs minutes, where a classifier needs one
+
+
+def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
+    """Of shares [N, K] the class of each picture that covers least over all, int64 [N]; K where nothing counts."""
+    shown, whole = targets > 0, targets.sum(0)
+    rare = np.where(shown, whole, np.inf).argmin(1)
+    return np.asarray(np.where(shown.any(1), rare, targets.shape[1]), dtype=np.int64)
+
+
+def _check(settings: TrainSettings, dataset: Dataset) -> None:
+    """Raises: DataError where a split has no pixel that counts, or training one class alone."""
+    for split, rows in dataset.rows.items():
+        shares = dataset.targets[rows]
+        if not shares.any():
+            raise DataError(
+                f"0 of {len(rows)} pictures of the {split} split have a pixel that counts; 1 must. Add pictures with masks to it."
+            )
+    found = np.flatnonzero(dataset.targets[dataset.rows["train"]].any(0))
+    if len(found) < 2:
+        raise DataError(
+            f"every pixel of the training pictures that counts is {dataset.classes[int(found[0])]!r}; there must be 2 classes. "
+            "Add masks that show another one."
+        )
+
+
+def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[SegmentationNetwork]:
+    from tellapart.tasks.segmentation.starting import build_from_scratch
+
+    return build_from_scratch(settings, class_count)
+
+
+def _prefer(settings: TrainSettings) -> TrainSettings:
+    from tellapart.tasks.segmentation.starting import prefer
+
+    return prefer(settings)
+
+
+def _suit(settings: TrainSettings, dataset: Dataset) -> TrainSettings:
+    from tellapart.tasks.segmentation.starting import suit
+
+    return suit(settings, dataset)
+
+
+def _crops(dataset: Dataset, split: Split, prepared: Prepared, *, augment: Augment | None, seed: int) -> Crops:
+    from tellapart.tasks.segmentation.starting import parts_of
+
+    return parts_of(dataset, split, prepared.preprocessing, size=prepared.shape[0], augment=augment, seed=seed)
+
+
+def _learner(lesson: Lesson, devices: Devices) -> Learner:
+    from tellapart.tasks.segmentation.learner import teach
+
+    return teach(lesson, devices)
+
+
+def _first(
+    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
+) -> PixelCandidate:
+    from tellapart.tasks.segmentation.first import first_answer
+
+    return first_answer(settings, dataset, backbone, work, device, reporter)
+
+
+def _doubt(
+    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
+) -> Doubted:
+    from tellapart.tasks.segmentation.doubting import doubt
+
+    return doubt(settings, dataset, backbone, work, device, reporter)
+
+
+def _prepare(settings: TrainSettings, class_count: int, first: PixelCandidate) -> Prepared:
+    from tellapart.tasks.segmentation.starting import prepare_finetune
+
+    return prepare_finetune(settings, class_count, first)
+
+
+def _finish(prepared: Prepared, fitted: Fitted, work: Path) -> PixelCandidate:
+    from tellapart.tasks.segmentation.finishing import finish
+
+    return finish(prepared, fitted, work)
+
+
+def _choose(first: Validated[PixelCandidate], other: Validated[PixelCandidate]) -> Choice[PixelCandidate]:
+    from tellapart.tasks.segmentation.candidates import choose
+
+    return choose(first, other)
+
+
+def _validate(candidate: PixelCandidate, dataset: Dataset) -> Validated[PixelCandidate]:
+    from tellapart.tasks.segmentation.candidates import validate
+
+    return validate(candidate, dataset)
+
+
+def _correct(settings: TrainSettings, choice: Choice[PixelCandidate], dataset: Dataset) -> Choice[PixelCandidate]:
+    """The same choice: its temperature was found when it was validated."""
+    return choice
+
+
+def _test(settings: TrainSettings, choice: Choice[PixelCandidate], dataset: Dataset) -> Tested:
+    from tellapart.tasks.segmentation.testing import test
+
+    return test(settings, choice, dataset)
+
+
+def _export(choice: Choice[PixelCandidate], tested: Tested, manifest: Manifest) -> bytes:
+    from tellapart.tasks.segmentation.testing import export
+
+    return export(choice, tested, manifest)
+
+
+def _judge(manifest: Manifest, answer: Any, target: Target) -> Any:
+    from tellapart.tasks.segmentation.evaluating import judge_answer
+
+    return judge_answer(manifest, answer, target)
+
+
+def _score(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
+) -> dict[str, Any]:
+    from tellapart.tasks.segmentation.evaluating import score
+
+    return score(manifest, answers, targets, groups=groups, seed=seed)
+
+
+def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
+    from tellapart.tasks.segmentation.evaluating import write_answers
+
+    write_answers(path, manifest, entries, answers)
+
+
+def _sections(*given: Any, **named: Any) -> Any:
+    from tellapart.tasks.segmentation.sections import sections
+
+    return sections(*given, **named)
+
+
+def _region_heat(*given: Any) -> NDArray[np.float32]:
+    from tellapart.tasks.segmentation.region_heat import region_heat
+
+    return region_heat(*given)
+
+
+SEGMENTATION = Task(
+    name="segmentation",
+    headline="iou",
+    answering=ANSWERINGS["segmentation"],
+    kind=MaskFile,
+    encode=class_shares,
+    strata=_strata,
+    split=assign_masks,
+    check=_check,
+    prefer=_prefer,
+    suit=_suit,
+    quick=None,
+    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
+    build=_build,
+    crops=_crops,
+    learner=_learner,
+    validate=_validate,
+    correct=_correct,
+    test=_test,
+    export=_export,
+    judge=_judge,
+    score=_score,
+    write_answers=_write_answers,
+    telling=telling,
+    sections=_sections,
+    region_heat=_region_heat,
+)
