@@ -76,6 +76,11 @@ def test_a_guess_is_right_and_told_with_an_example(names: str, encoding: str, to
         ("猫 犬", "euc_jp", ("gb18030 ('黔')", "euc_jp ('猫')")),
         ("りんご バナナ", "euc_jp", ("cp950 ('曰氏仍')", "euc_jp ('りんご')")),
         ("Müller Meier", "mac_roman", ("cp1250 ('Mźller')", "mac_roman ('Müller')")),
+        (
+            "ñu",
+            "cp850",
+            ("encoding: cp850 ('ñu')", "cp950 ('工')", "--encoding cp850."),
+        ),  # letters of one language first
         ("kůň", "cp1250", ("cp1252 ('kùò')", "cp1250 ('kůň')")),
     ],
 )

@@ -350,6 +350,8 @@ def full_queue(server: Running) -> Iterator[None]:
     batcher, begun, gate = server.service.batcher, threading.Event(), threading.Event()
 
     class Held:
+        tiled = False
+
         def prepare(self, picture: Any) -> Any:
             begun.set()
             gate.wait(PATIENCE)

@@ -30,6 +30,7 @@ class BuiltNetwork(Generic[AnyNetwork]):
     preprocessing: Preprocessing
     source: str  # of the weights
     license: str  # of the weights
+    crop: int | None = None  # pixels, the side of the squares of pictures that it learns from; None: whole inputs
 
 
 def build_pretrained(

@@ -134,6 +134,16 @@ def test_what_a_reader_is_told_first(written: MadeRun, english: Told) -> None:
     assert facts.rows[:3] == [("strategy", "fine-tuned detector"), ("detector", "default"), ("backbone", "tiny")]
 
 
+def test_whose_boxes_are_doubted_and_how_the_others_are_is_told(written: MadeRun, english: Told) -> None:
+    (said, *_) = texts(english[1]["doubts"])
+    assert "contradicts the annotations of the 6 test pictures with certainty: it has not seen them." in said
+    assert len(written.examples) == 8
+    assert (
+        "`tellapart check --labels` judges those too, 8 pictures in all, each by a detector that has not seen it"
+        in said
+    )
+
+
 def test_boxes_of_each_class_are_counted_with_their_size(english: Told) -> None:
     table = of_kind(english[1]["data"], Table)[-1]
     assert table.rows == [
@@ -175,7 +185,6 @@ def test_where_nothing_is_wrong_that_is_told(cache: Cache) -> None:
     assert "No answer was wrong, and no box was missed." in texts(found["results"])
     assert texts(found["doubts"])[1:] == ["No box stands out."]
     assert "contradicts the annotations of the 1 test picture with" in texts(found["doubts"])[0]
-    assert "`tellapart check --labels` judges those too, 1 picture in all" in texts(found["doubts"])[0]
 
 
 def test_doubts_are_told_by_kind(cache: Cache) -> None:

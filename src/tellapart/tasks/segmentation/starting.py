@@ -92,6 +92,8 @@ def suit(settings: TrainSettings, dataset: Dataset) -> TrainSettings:
         sides = [max(example.width, example.height) for example in examples]
         size = STRIDE * math.ceil(float(np.median(sides)) / STRIDE)
         network = network.model_copy(update={"size": min(max(size, _LEAST_TILE), _MOST_TILE)})
+    if network.overlap is None:
+        network = network.model_copy(update={"overlap": (network.size or _LEAST_TILE) // _SHARED})
     settings = settings.model_copy(update={"network": network})
     if settings.strategy == "probe" or settings.loop.batch_size is not None:
         return settings
@@ -127,9 +129,8 @@ def crop_side(tile: int) -> int:
 def tiled(preprocessing: Preprocessing, settings: TrainSettings) -> Preprocessing:
     """How pictures become a network's input, by settings that `suit` has been through."""
     network = settings.network
-    size = network.size or _LEAST_TILE
-    overlap = size // _SHARED if network.overlap is None else network.overlap
-    return fitted(replace(preprocessing, size=size), "tile", preprocessing.value_range, overlap=overlap)
+    whole = replace(preprocessing, size=network.size or _LEAST_TILE)
+    return fitted(whole, "tile", preprocessing.value_range, overlap=network.overlap or 0)
 
 
 def parts_of(
@@ -183,7 +184,14 @@ def build_from_scratch(settings: TrainSettings, class_count: int) -> BuiltNetwor
     name = _SCRATCH_ENCODER if settings.network.name == NetworkSettings().name else settings.network.name
     preprocessing = tiled(Preprocessing(size=_LEAST_TILE), settings)
     network = new_network(settings, class_count, name, preprocessing)
-    return BuiltNetwork(network=network, name=name, preprocessing=preprocessing, source="random weights", license="")
+    return BuiltNetwork(
+        network=network,
+        name=name,
+        preprocessing=preprocessing,
+        source="random weights",
+        license="",
+        crop=crop_side(preprocessing.size),
+    )
 
 
 def prepare_finetune(settings: TrainSettings, class_count: int, first: PixelCandidate) -> Prepared:

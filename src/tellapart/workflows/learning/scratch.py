@@ -23,6 +23,7 @@ def prepare_scratch(session: TrainingSession, task: Task, class_count: int) -> P
         built = task.build(settings, class_count)
         advance(1)
     size = built.preprocessing.size
+    side = built.crop or size
     told = settings.network
     preprocessing = fitted(
         built.preprocessing, told.fit or "crop", session.span, overlap=told.overlap or 0, scale=told.scale or 1.0
@@ -34,11 +35,11 @@ def prepare_scratch(session: TrainingSession, task: Task, class_count: int) -> P
         source=built.source,
         license=built.license,
         preprocessing=preprocessing,
-        augment=build_augmentation(resolve(**settings.augment.model_dump()), size=size),
+        augment=build_augmentation(resolve(**settings.augment.model_dump()), size=side),
         learning_rate=LEARNING_RATES[settings.loop.optimizer],
         epochs=EPOCHS,
         most_epochs=_MOST_EPOCHS,
-        shape=(size, size, 3),
+        shape=(side, side, 3),
         planned={"size": size},
         title=f"Training {built.name}",
     )
