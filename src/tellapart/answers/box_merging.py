@@ -44,8 +44,8 @@ class BoxMerging:
         self._tiles: list[_Tile] = []
         self._novelties: list[float] = []
         self._count = 0
-        # Of tiles that share pixels: numbers of boxes that agree, and how well. A network that knows little finds a hundred boxes in
-        # every tile, of which lists would take gigabytes.
+        # Of tiles that share pixels: numbers of boxes that agree, and how well. As arrays: of a network that knows little, which
+        # finds a hundred boxes in every tile, lists would take gigabytes.
         self._agreeing: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]] = []
 
     def add(self, arrays: Mapping[str, NDArray[Any]], places: Sequence[Placement]) -> None:
