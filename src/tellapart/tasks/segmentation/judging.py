@@ -48,6 +48,7 @@ class JudgedMask:
     doubts: list[RegionDoubt]
     truth: bytes  # PNG files with palettes, numbers of classes, 255 for what does not count
     answer: bytes
+    warning: str = ""  # what to know of how the picture was read
 
     @property
     def counted(self) -> int:
@@ -88,6 +89,7 @@ def judge(answer: MaskAnswer, truth: NDArray[np.uint8], *, path: str) -> JudgedM
         doubts=doubt_regions(truth, mask, certainty, background=answer.background),
         truth=mask_png(truth, answer.colours),
         answer=mask_png(mask, answer.colours),
+        warning=answer.warning,
     )
 
 
