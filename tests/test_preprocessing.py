@@ -357,7 +357,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "empty file"),
     "text": (b"a note about cats\n", "not a picture in a known format"),
     "web page": (b"<!doctype html><html></html>", "not a picture in a known format"),
-    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not a picture in a known format"),
+    "EPS": (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+        "a drawing in PostScript, which is not read. Save it as PNG or TIFF",
+    ),
     "PDF": (b"%PDF-1.7\n", "not a picture in a known format, but a PDF document. Save its pages as PNG"),
     "7z": (
         b"7z\xbc\xaf\x27\x1c" + bytes(40),

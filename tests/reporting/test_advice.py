@@ -80,6 +80,7 @@ def test_faults_of_the_data_come_first_and_six_are_enough() -> None:
         leaks=2,
         two_labels=1,
         unreadable=3,
+        by_files=None,
         fitted=(0.99, 0.8),
     )
     assert [key for key, _ in found] == [

@@ -278,7 +278,7 @@ def test_a_prepared_picture_goes_in_as_it_is(opened: Open) -> None:
     ("picture", "words"),
     [
         (Encoded(b""), "empty file"),
-        (Encoded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "not a picture in a known format"),
+        (Encoded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "a drawing in PostScript, which is not read"),
         (Encoded(png((1, 2, 3))[:60]), "damaged or truncated"),
         (Encoded(png((1, 2, 3), (200, 100))), "200 x 100 pixels; the limit is 10,000 in all. Store it smaller"),
         (Pixels(np.zeros((200, 100, 3), dtype=np.uint8)), "100 x 200 pixels; the limit is 10,000"),

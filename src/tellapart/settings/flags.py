@@ -30,7 +30,7 @@ def tables(flags: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name, value in flags.items():
         if name == "tiles":
-            value = "tile" if value else None
+            value = "tile" if value is True else None if value is False else value
         if value is not None:
             table, key = _TABLES.get(name, (None, name))
             given = merge(given, {table: {key: value}} if table else {key: value})
