@@ -136,9 +136,9 @@ def alarms(source: Path, times: int) -> None:
         )
         seen["file"] += told.tells
         for part, found in vectors.items():
-            guesses = out_of_fold(found, labels, groups, class_count=2, seed=seed, class_weights="balanced").argmax(
-                axis=1
-            )
+            guesses = out_of_fold(
+                found, labels, groups, class_count=2, strength=1e-2, seed=seed, class_weights="balanced"
+            ).argmax(axis=1)
             seen[part] += balanced(guesses, labels, groups, class_count=2, seed=seed).tells
     print(
         json.dumps(

@@ -5,6 +5,7 @@ Balanced accuracy, so that a large class is worth no more than a small one and c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 
 from tellapart.evaluation.intervals import bootstrap, group_numbers
 
+FOLDS = 5  # that guesses come from, each by what the others taught
+# Folds share most of what they learn from, so that their errors go together: the variance is that of single pictures times
+# 1 + folds x judged / taught (Nadeau and Bengio 2003, Machine Learning 52:239-281, eq. for the corrected resampled t-test).
+_WIDENED = math.sqrt(1 + FOLDS / (FOLDS - 1))
 Name = TypeVar("Name", bound=str)
 
 
@@ -41,7 +46,8 @@ def balanced(
 ) -> BalancedAccuracy:
     """The mean over classes of the share that was guessed right; `guesses`, `labels`, `groups` [N], -1 for no guess.
 
-    The interval resamples whole groups, copies of one picture among them (Field and Welsh 2007, see intervals.bootstrap).
+    The guesses come from cross-validation in five folds. The interval resamples whole groups, copies of one picture among them
+    (Field and Welsh 2007, see intervals.bootstrap), and is widened by what the folds have in common.
     Raises: ValueError where nothing was guessed.
     """
     judged = guesses >= 0
@@ -54,7 +60,7 @@ def balanced(
         lambda counts: {"balanced": _mean_recall(counts, hits, totals)}, group_count=len(hits), seed=seed
     )["balanced"]
     value = float(_mean_recall(once, hits, totals)[0])
-    low, high = interval or (value, value)
+    low, high = (min(1.0, max(0.0, value + _WIDENED * (end - value))) for end in interval or (value, value))
     return BalancedAccuracy(value=value, low=low, high=high, chance=1 / int((totals.sum(axis=0) > 0).sum()))
 
 

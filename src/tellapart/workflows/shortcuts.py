@@ -43,6 +43,7 @@ FACTS: Mapping[str, tuple[FactKind, ...]] = {"file": CONTAINER, "bytes": ("bytes
 MOST = 3_000  # pictures that are looked at; more would make the intervals no narrower than anybody needs
 _FOUND = ReadOptions()
 _FOLDS = 5
+_STRENGTH = 1e-2  # of the penalty; one that was chosen by the same pictures would make chance look like a find
 _LEAST_A_CLASS = 2  # groups: one to learn from, one to ask
 
 
@@ -264,6 +265,7 @@ def _guesses(asked: Asked, features: Features, start: int) -> NDArray[np.int64]:
         asked.labels[rows],
         [asked.groups[row] for row in rows],
         class_count=len(asked.classes),
+        strength=_STRENGTH,
         folds=_FOLDS,
         seed=asked.seed,
         class_weights="balanced",
