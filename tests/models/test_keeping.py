@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +15,7 @@ from tellapart.errors import BackboneError
 from tellapart.models.catalog import EMBEDDED
 from tellapart.models.keeping import keep, take_out
 from tellapart.models.kept_graph import Source, graph_file, unpack
+from tellapart.preprocessing import Preprocessing
 
 
 @pytest.mark.slow
@@ -23,7 +26,10 @@ def test_the_kept_graph_is_that_of_a_fresh_export(name: str) -> None:
     np.testing.assert_allclose(kept.expected, fresh.expected, atol=1e-4)
     graphs = [onnx.load_model_from_string(one.graph).graph for one in (kept, fresh)]
     assert [node.name for node in graphs[0].node] == [node.name for node in graphs[1].node], "run `make graphs`"
-    assert replace(kept, expected=fresh.expected) == fresh, "run `make graphs`"
+    # What a picture may be made ready by has grown since; what a kept record does not name is the usual.
+    usual = json.loads(json.dumps(dataclasses.asdict(Preprocessing(size=1))))
+    record = {**kept.record, "preprocessing": {**usual, **kept.record["preprocessing"]}}
+    assert replace(kept, expected=fresh.expected, record=record) == fresh, "run `make graphs`"
 
 
 def test_what_comes_from_no_tensor_cannot_be_kept() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellapart.cli.check import _doubts
+from tellapart.cli.doubts import doubt_lines
 from tellapart.data.dataset import Dataset, unsplit
 from tellapart.data.examples import Example, PictureFile, ReadOptions
 from tellapart.data.targets import Box, Boxes, class_boxes
@@ -209,7 +209,7 @@ def test_what_may_be_wrong_is_a_table_for_a_person(tmp_path: Path) -> None:
         "outliers": [],
         "ambiguous": [],
     }
-    lines = _doubts(record, Path("pictures"), tmp_path / "l.csv", "detection", told=["--task", "detection"])
+    lines = doubt_lines(record, Path("pictures"), tmp_path / "l.csv", "detection", told=["--task", "detection"])
     assert lines[1:5] == [
         "Boxes: 4 boxes judged.",
         "",
@@ -220,5 +220,5 @@ def test_what_may_be_wrong_is_a_table_for_a_person(tmp_path: Path) -> None:
     assert lines[15] == f"  ... and 2 more; {tmp_path / 'l.csv'} has all"
     assert lines[-2].endswith("where it is wrong; empty leaves the picture out, [] is a picture without boxes")
     assert lines[-1] == f"then          tellapart train pictures --task detection --labels {tmp_path / 'l.csv'}"
-    nothing = _doubts({**record, "wrong": []}, Path("pictures"), None, "detection", told=[])
+    nothing = doubt_lines({**record, "wrong": []}, Path("pictures"), None, "detection", told=[])
     assert nothing == ["", "Boxes: 4 boxes judged.", "No box is doubtful."]

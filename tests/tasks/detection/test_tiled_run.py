@@ -147,7 +147,7 @@ def test_fine_tuning_reads_tiles_and_is_judged_by_whole_pictures(tmp_path: Path)
 def as_answered(candidate: DetectorCandidate, dataset: Dataset) -> tuple[Dataset, list[BoxesAnswer]]:
     """The data set with what an untrained network finds surest in its validation pictures as their true boxes, and its answers."""
     rows = dataset.rows["validation"]
-    answers, examples = candidate.answers(dataset, rows, uncalibrated(2)), list(dataset.examples)
+    answers, examples = candidate.look(dataset, rows, uncalibrated(2)).answers, list(dataset.examples)
     for row, one in zip(rows.tolist(), answers, strict=True):
         assert (one.width, one.height) == (WIDTH, HEIGHT)
         assert one.boxes is not None
