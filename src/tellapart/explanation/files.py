@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tellapart.errors import StorageError
+from tellapart.storage import write_bytes
 
 DEFAULT = "explanations"
 _LONGEST = 120  # letters of a picture's name; file systems take 255 bytes
@@ -31,6 +36,12 @@ class Files:
     def array(self, method: str) -> Path:
         """The heatmap as numbers."""
         return self.folder / f"{self.stem}.{method}.npy"
+
+    def write_array(self, method: str, values: NDArray[np.floating]) -> None:
+        """Write the heatmap's numbers [H, W] to `array`, without pickle. Raises: StorageError."""
+        buffer = io.BytesIO()
+        np.save(buffer, values, allow_pickle=False)
+        write_bytes(self.array(method), buffer.getvalue())
 
 
 def choose_files(pictures: Sequence[str], out: Path | None, *, force: bool) -> list[Files]:

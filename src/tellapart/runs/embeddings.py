@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from tellapart.reporter import Reporter
 from tellapart.runs.open import WEIGHTS, OpenRun
 from tellapart.sources.reading import read_bytes
 from tellapart.storage import cache_folder
+
+Drawn = TypeVar("Drawn")
 
 MOST_PICTURES = 5_000  # more are drawn from
 MOST_OWN = 2_000  # of a network whose embeddings are in no cache
@@ -118,7 +121,7 @@ def last_layer_strength(run: OpenRun) -> float | None:
     return probe.get("strength") if weighed == "last" else None
 
 
-def draw(examples: Sequence[Example], most: int, *, seed: int) -> list[Example]:
+def draw(examples: Sequence[Drawn], most: int, *, seed: int) -> list[Drawn]:
     """At most so many of them, drawn at random, in their order."""
     if len(examples) <= most:
         return list(examples)

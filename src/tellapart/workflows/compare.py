@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor
-from tellapart.bundle import TaskName
+from tellapart.bundle import Score, TaskName
 from tellapart.data.additions import TABLE
 from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
@@ -54,6 +54,12 @@ class SideAnswers:
     def right(self, items: Sequence[Question]) -> NDArray[np.bool_]:
         """Where it is right, bool [N]."""
         return np.array([said == item.label for said, item in zip(self.said, items, strict=True)])
+
+    def score(self, items: Sequence[Question]) -> Score:
+        """The share that is right, with Wilson's interval."""
+        right = self.right(items)
+        low, high = wilson(int(right.sum()), len(right))
+        return Score(value=float(right.mean()), low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,11 +108,10 @@ class Comparison:
         }
 
     def _side(self, one: SideAnswers) -> dict[str, Any]:
-        right = one.right(self.items)
-        low, high = wilson(int(right.sum()), len(right))
+        accuracy = one.score(self.items).model_dump()
         return {
             "name": one.side.name,
-            "accuracy": {"value": round(float(right.mean()), 6), "low": round(low, 6), "high": round(high, 6)},
+            "accuracy": {name: round(value, 6) for name, value in accuracy.items()},
             "milliseconds": None if one.milliseconds is None else round(one.milliseconds, 2),
             "megabytes": None if one.megabytes is None else round(one.megabytes, 2),
             **told_figures(one.figures),

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tellapart.bundle import Score
-from tellapart.evaluation.intervals import wilson
 from tellapart.evaluation.paired import Paired
 from tellapart.reporting.album import LARGE_SIDE, Album
 from tellapart.reporting.blocks import (
@@ -59,7 +57,7 @@ def write_page(path: Path, found: Comparison, phrases: Phrases) -> None:
 def _verdict(found: Comparison, t: Phrases) -> Verdict:
     paired = found.paired
     key = {1: "compare_better", 0: "compare_open", -1: "compare_worse"}[paired.verdict]
-    first, second = (_score(one, found) for one in (found.first, found.second))
+    first, second = (one.score(found.items) for one in (found.first, found.second))
     return Verdict(
         sentence=t(
             key,
@@ -75,15 +73,9 @@ def _verdict(found: Comparison, t: Phrases) -> Verdict:
     )
 
 
-def _score(one: SideAnswers, found: Comparison) -> Score:
-    right = one.right(found.items)
-    low, high = wilson(int(right.sum()), len(right))
-    return Score(value=float(right.mean()), low=low, high=high)
-
-
 def _beside(found: Comparison, t: Phrases) -> Section:
     sides = (found.first, found.second)
-    scores = [_score(one, found) for one in sides]
+    scores = [one.score(found.items) for one in sides]
     rows: list[tuple[str, ...]] = [
         (t("accuracy"), *(t.percent(score.value) for score in scores)),
         (t("interval"), *(t.interval(score) for score in scores)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from tellapart.reporter import Reporter
 from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.neighbourhood import Neighbour, Neighbourhood, open_neighbourhood
 from tellapart.runs.open import OpenRun
-from tellapart.storage import own_folder, write_bytes
+from tellapart.storage import own_folder
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.explain_boxes import explain_boxes, finds_boxes
 from tellapart.workflows.explain_each import explain_each, paths_with_files
@@ -189,9 +188,7 @@ def _draw_all(
         strip = strip if heat.told is None else draw_parts(heat.told, picture, looking.opened.preprocessing)
         own_folder(place.folder)
         write_png(place.overlay(name), panels[-1])
-        buffer = io.BytesIO()
-        np.save(buffer, heat.heatmap, allow_pickle=False)
-        write_bytes(place.array(name), buffer.getvalue())
+        place.write_array(name, heat.heatmap)
         measured = faithfulness(image, heat.heatmap, target, predict=subject.predict, background=subject.background)
         drawn.append(
             DrawnHeatmap(

@@ -6,7 +6,6 @@ other heatmaps are, by how surely the box is still found.
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +30,7 @@ from tellapart.reporter import Reporter, counted
 from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH, cores
-from tellapart.storage import own_folder, write_bytes
+from tellapart.storage import own_folder
 from tellapart.workflows.explain_each import explain_each, paths_with_files
 from tellapart.workflows.explain_seen import Looked, look
 
@@ -114,7 +113,9 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
     others = [one for one in told if one is not chosen and _is_in(one.sides, seen.shown)]
     marked = [_drawn(one, seen, named=one is chosen) for one in (chosen, *others)]
     laid = np.asarray(draw_boxes(overlay(seen.large, seen.lay(heat)), marked[:1]))
-    _write_heat(files, heat, laid)
+    own_folder(files.folder)
+    write_png(files.overlay(METHOD), laid)
+    files.write_array(METHOD, heat)
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return found_again(find(images), target)[:, None]
@@ -146,14 +147,6 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
     )
     write_png(files.sheet, _sheet(found, np.asarray(draw_boxes(seen.large, marked)), laid))
     return found
-
-
-def _write_heat(files: Files, heat: NDArray[np.float32], laid: NDArray[np.uint8]) -> None:
-    own_folder(files.folder)
-    write_png(files.overlay(METHOD), laid)
-    buffer = io.BytesIO()
-    np.save(buffer, heat, allow_pickle=False)
-    write_bytes(files.array(METHOD), buffer.getvalue())
 
 
 def _told(opened: OpenRun, looked: Looked, class_name: str | None) -> list[_Told]:

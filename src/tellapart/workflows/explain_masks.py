@@ -6,7 +6,6 @@ gradients where the run's weights are there, else by covering.
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from tellapart.reporter import Reporter
 from tellapart.runs.explained import DrawnHeatmap, Explained, Explanation
 from tellapart.runs.open import WEIGHTS, OpenRun
 from tellapart.runtime import BATCH
-from tellapart.storage import own_folder, write_bytes
+from tellapart.storage import own_folder
 from tellapart.tasks.table import task_of
 from tellapart.tiling import Beyond, cut_part
 from tellapart.workflows.explain_each import explain_each, paths_with_files
@@ -132,7 +131,7 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, method: str, part:
     own_folder(files.folder)
     heat_of_all = _as_heat(answered.uncertain, len(painted.colours))
     write_png(files.overlay(UNCERTAIN), _reduced(overlay(pixels, heat_of_all)))
-    _write_array(files.array(UNCERTAIN), answered.uncertain)
+    files.write_array(UNCERTAIN, answered.uncertain)
     regions = regions_of(painted, target)
     if part > len(regions):
         of_class = None if target is None else opened.manifest.classes[target]
@@ -199,7 +198,7 @@ def _draw(
     seconds = time.monotonic() - began
     laid = overlay(tile, heat)
     write_png(files.overlay(method), laid)
-    _write_array(files.array(method), heat)
+    files.write_array(method, heat)
     drawn = DrawnHeatmap(
         method=method,
         overlay=files.overlay(method),
@@ -228,12 +227,6 @@ def _heat(
 def _as_heat(uncertain: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
     """Uncertainties as heat in [0, 1]: where all classes are as probable it is 1."""
     return np.asarray(np.clip(uncertain / (1 - 1 / classes), 0.0, 1.0), dtype=np.float32)
-
-
-def _write_array(path: Path, values: NDArray[np.float32]) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
-    write_bytes(path, buffer.getvalue())
 
 
 def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

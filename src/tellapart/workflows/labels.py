@@ -12,7 +12,7 @@ import math
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,13 +26,12 @@ from tellapart.data.examples import ReadOptions, known_classes, picture_file
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.evaluation.doubts import Doubted, NamedDoubt
-from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
+from tellapart.features.backbone import PendingBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.embedding import embed_pictures
 from tellapart.features.engine import choose_device
 from tellapart.features.extract import Features
-from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings
 from tellapart.storage import cache_folder, write_bytes
@@ -40,7 +39,7 @@ from tellapart.tasks.table import TASKS, task_of
 from tellapart.tasks.task import DoubtByTraining, Task
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.learning.examine import examine
-from tellapart.workflows.learning.value_range import range_of
+from tellapart.workflows.learning.value_range import cropped_backbone
 
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
 
@@ -167,18 +166,6 @@ def _check(examined: Examined, usable: Sequence[int]) -> Task:
     return task
 
 
-def _prepared(examined: Examined, usable: Sequence[int], pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
-    """The backbone with whole pictures cropped, and their range of values."""
-    with reporter.step("Preparing the network", 1) as advance:
-        ready = pending.wait()
-        advance(1)
-    if pending.remark:
-        reporter.warn(pending.remark)
-    depths = examined.audit.depths
-    span = depths.span if depths is not None and depths.told else range_of(examined, usable)
-    return replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))
-
-
 def _judge_by_training(
     task: Task,
     doubt: DoubtByTraining,
@@ -191,7 +178,7 @@ def _judge_by_training(
 ) -> DoubtfulLabels:
     """Of a task whose first answer is a head of its own: it learns from some pictures and judges the others."""
     dataset = unsplit(examined, encode=task.encode)
-    ready = _prepared(examined, dataset.indices.tolist(), pending, reporter)
+    ready = cropped_backbone(examined, dataset.indices.tolist(), pending, reporter)
     told = {"data": str(examined.listing.source), "backbone": ready.name, "seed": seed, "strategy": "probe"}
     with tempfile.TemporaryDirectory(prefix="tellapart-") as work:
         settings = task.suit(task.prefer(make_settings(told)), dataset)
@@ -204,7 +191,7 @@ def _judge_by_training(
 def _embed(
     examined: Examined, usable: Sequence[int], pending: PendingBackbone, device: str, cache: Cache, reporter: Reporter
 ) -> Features:
-    ready = _prepared(examined, usable, pending, reporter)
+    ready = cropped_backbone(examined, usable, pending, reporter)
     pictures = [picture_file(examined.listing.entries[index], examined.inspections[index]) for index in usable]
     return embed_pictures(pictures, ready, device, cache, reporter, title="Computing embeddings")
 

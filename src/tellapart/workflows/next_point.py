@@ -82,9 +82,8 @@ def next_point(path: Path, *, pictures: Path | None = None, seed: int = 0, repor
         )
     with open_cache(reporter) as cache:
         embedded = embed_run(run, cache, reporter)
-    place = {id(example): row for row, example in enumerate(embedded.examples)}
-    chosen = draw(embedded.examples, MOST, seed=seed)
-    rows = [place[id(example)] for example in chosen]
+    rows = draw(range(len(embedded.examples)), MOST, seed=seed)
+    chosen = [embedded.examples[row] for row in rows]
     with reporter.step("Learning from fewer pictures", _REPEATS * len(SHARES)) as advance:
         grown = grow(
             embedded.vectors[rows],

@@ -26,7 +26,6 @@ from tellapart.features.caching import open_cache
 from tellapart.features.engine import Engine, choose_device, open_engine
 from tellapart.features.extract import Features, extract
 from tellapart.features.partial import PartName, Plainly, partial_engines
-from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
@@ -35,7 +34,7 @@ from tellapart.training.fact_trees import Guessed, guess_classes, guess_from_fil
 from tellapart.training.folds import number_groups
 from tellapart.training.out_of_fold import out_of_fold
 from tellapart.workflows.learning.examine import Look, examine
-from tellapart.workflows.learning.value_range import range_of
+from tellapart.workflows.learning.value_range import cropped_backbone
 
 Part = PartName | Literal["whole"]
 FACTS: Mapping[str, tuple[FactKind, ...]] = {"file": CONTAINER, "bytes": ("bytes",), "name": ("name",)}
@@ -157,7 +156,8 @@ def find_shortcuts(
         for name, kinds in FACTS.items():
             guessed = guess_from_files(asked.facts, kinds, asked.labels, asked.groups, seed=seed, advance=advance)
             files[name] = asked.judge(guessed.guesses), guessed
-    parts = _judge_parts(asked, _ready(examined, pending, reporter), device, cache, reporter)
+    usable = [index for index, one in enumerate(examined.inspections) if not one.problem]
+    parts = _judge_parts(asked, cropped_backbone(examined, usable, pending, reporter), device, cache, reporter)
     return Shortcuts(asked=asked, left_out=left_out, files=files, parts=parts)
 
 
@@ -198,16 +198,6 @@ def _kept(names: Sequence[str], groups: Sequence[str]) -> list[int]:
     for name, number in zip(names, numbers.tolist(), strict=True):
         distinct.setdefault(name, set()).add(number)
     return [row for row, name in enumerate(names) if len(distinct[name]) >= _LEAST_A_CLASS]
-
-
-def _ready(examined: Examined, pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
-    with reporter.step("Preparing the network", 1) as advance:
-        ready = pending.wait()
-        advance(1)
-    if pending.remark:
-        reporter.warn(pending.remark)
-    usable = [index for index, one in enumerate(examined.inspections) if not one.problem]
-    return replace(ready, preprocessing=fitted(ready.preprocessing, "crop", range_of(examined, usable)))
 
 
 def _judge_parts(

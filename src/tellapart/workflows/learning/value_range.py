@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.depth import misfits
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span, as_text, find_span
+from tellapart.features.backbone import PendingBackbone, ReadyBackbone
+from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
 
@@ -44,3 +47,17 @@ def range_of(examined: Examined, indices: Iterable[int]) -> Span | None:
     """The range that the entries of those numbers use together; None where none has more than 8 bits."""
     depths = (examined.inspections[index].depth for index in indices)
     return find_span([depth for depth in depths if depth is not None])
+
+
+def cropped_backbone(
+    examined: Examined, usable: Sequence[int], pending: PendingBackbone, reporter: Reporter
+) -> ReadyBackbone:
+    """The backbone with whole pictures cropped, and their range of values."""
+    with reporter.step("Preparing the network", 1) as advance:
+        ready = pending.wait()
+        advance(1)
+    if pending.remark:
+        reporter.warn(pending.remark)
+    depths = examined.audit.depths
+    span = depths.span if depths is not None and depths.told else range_of(examined, usable)
+    return replace(ready, preprocessing=fitted(ready.preprocessing, "crop", span))
