@@ -68,13 +68,20 @@ def replay(
 
 
 def saved(chance: np.ndarray, other: np.ndarray, sizes: np.ndarray) -> float:
-    """The mean share of labels that the other saves at the accuracy that chance has after each round, [-1, 1]."""
-    rising = np.maximum.accumulate(other)
-    shares = []
-    for size, accuracy in zip(sizes[1:], np.maximum.accumulate(chance)[1:], strict=True):
-        needed = sizes[-1] if accuracy > rising[-1] else float(np.interp(accuracy, rising, sizes))
-        shares.append(1 - needed / size)
-    return float(np.mean(shares))
+    """The mean share of labels that the other saves, at every accuracy that chance reaches; below 0: it needs more."""
+    reached = np.unique(np.maximum.accumulate(chance)[1:])
+    return float(np.mean([1 - _needed(other, sizes, one) / _needed(chance, sizes, one) for one in reached]))
+
+
+def _needed(curve: np.ndarray, sizes: np.ndarray, accuracy: float) -> float:
+    """Labels after which a curve first has an accuracy, between rounds by a line; the last number where it never has."""
+    at = np.flatnonzero(curve >= accuracy - 1e-9)
+    if not len(at):
+        return float(sizes[-1])
+    if at[0] == 0:
+        return float(sizes[0])
+    part = (accuracy - curve[at[0] - 1]) / (curve[at[0]] - curve[at[0] - 1])
+    return float(sizes[at[0] - 1] + part * (sizes[at[0]] - sizes[at[0] - 1]))
 
 
 def main() -> None:
