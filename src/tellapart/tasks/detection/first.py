@@ -43,7 +43,7 @@ from tellapart.tasks.detection.loss import boxes_a_picture
 from tellapart.tasks.detection.maps import MapViews, export_maps, map_views
 from tellapart.tasks.detection.pictures import box_pictures_at
 from tellapart.tasks.detection.starting import augment_settings, new_detector, pretrained_of, squares
-from tellapart.tasks.detection.tiled import cut_dataset, merged_score
+from tellapart.tasks.detection.tiled import cut_dataset, score_of
 from tellapart.tasks.source import usable_rows
 from tellapart.tasks.task import FirstTerms
 from tellapart.training.devices import Devices
@@ -241,13 +241,12 @@ def _judged(network: StagedDetector, given: _Given, devices: Devices) -> Detecti
     """The learner of the training views, whose epochs are judged by whole validation pictures."""
     pictures, rows = given.validation.pictures, given.validation_rows
     validation = partial(ordered_batches, given.validation, pictures.boxes, rows=rows, batch_size=VALIDATION_BATCH)
-    tiles = [pictures.tiles[row] for row in rows] if pictures.tiles else []
     return _learner(
         network,
         boxes_a_picture(given.train.pictures.boxes[given.train_rows]),
         devices,
         validation=validation,
-        score=merged_score(tiles) if tiles else judge_boxes,
+        score=score_of(pictures, rows),
     )
 
 

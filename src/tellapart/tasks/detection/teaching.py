@@ -12,7 +12,7 @@ from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner
 from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.loss import boxes_a_picture
 from tellapart.tasks.detection.pictures import BoxPictures
-from tellapart.tasks.detection.tiled import merged_score
+from tellapart.tasks.detection.tiled import score_of
 from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 
@@ -27,16 +27,14 @@ def teach(lesson: Lesson, devices: Devices) -> DetectionLearner:
     if not isinstance(network, StagedDetector):
         raise TypeError(f"a network {type(network).__name__}; this learner is for detectors")
     check_lesson(lesson)
-    tiles = lesson.validation.tiles if isinstance(lesson.validation, BoxPictures) else ()
+    source, rows = lesson.validation, lesson.validation_rows
     return DetectionLearner(
         loss=detector_kind(network.kind).loss(boxes_a_picture(lesson.train_targets[lesson.train_rows])),
         class_count=lesson.class_count,
         size=network.size,
         devices=devices,
-        validation=lambda: ordered_batches(
-            lesson.validation, lesson.validation_targets, rows=lesson.validation_rows, batch_size=VALIDATION_BATCH
-        ),
-        score=merged_score([tiles[row] for row in lesson.validation_rows]) if tiles else judge_boxes,
+        validation=lambda: ordered_batches(source, lesson.validation_targets, rows=rows, batch_size=VALIDATION_BATCH),
+        score=score_of(source, rows) if isinstance(source, BoxPictures) else judge_boxes,
         start=lesson.start,
     )
 
