@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from tellapart.data.loading import ordered_batches
-from tellapart.errors import SettingsError
 from tellapart.tasks.detection.detectors import detector_kind
 from tellapart.tasks.detection.judging import judge_boxes
 from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner, check_boxes
@@ -13,6 +12,7 @@ from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.loss import boxes_a_picture
 from tellapart.tasks.detection.pictures import BoxPictures
 from tellapart.tasks.detection.tiled import score_of
+from tellapart.tasks.detection.unused import refuse_cutmix
 from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 
@@ -44,11 +44,7 @@ def check_lesson(lesson: Lesson) -> None:
 
     Raises: ValueError, TrainingError, SettingsError.
     """
-    if lesson.cutmix:
-        raise SettingsError(
-            f"augment.cutmix is {lesson.cutmix:g}, which mixes whole classes; boxes have none. Set it to 0; augment.mosaic "
-            "puts four pictures with their boxes into one."
-        )
+    refuse_cutmix(lesson.cutmix)
     for targets, rows in (
         (lesson.train_targets, lesson.train_rows),
         (lesson.validation_targets, lesson.validation_rows),
