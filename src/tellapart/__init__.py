@@ -265,6 +265,7 @@ def check(
     *,
     labels: bool = False,
     deep: bool = False,
+    tiles: bool = False,
     task: TaskName | None = None,
     label_separator: Separator | None = None,
     reading: Mapping[str, Any] | None = None,
@@ -272,7 +273,8 @@ def check(
 ) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
 
-    Augmented copies are looked for with `deep` or `labels`, or where that was done before.
+    Augmented copies are looked for with `deep` or `labels`, or where that was done before. With `tiles` doubtful boxes of large
+    pictures are looked for in tiles of their own pixels.
     `task`, `label_separator` and `reading` are as for `train`; `value_range` is the flag --range: "0:4095".
 
     Raises: DataError, BackboneError, SettingsError, StorageError.
@@ -289,5 +291,5 @@ def check(
         return audit_json(run_check(Path(pictures), deep=deep, reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels
 
-    doubtful = doubt_labels(Path(pictures), reporter=Silent(), options=options)
+    doubtful = doubt_labels(Path(pictures), tiles=tiles, reporter=Silent(), options=options)
     return audit_json(doubtful.examined.audit) | {"labels": doubtful.as_json()}

@@ -176,6 +176,15 @@ def replan(
     return replace(_kept(run, settings.model_copy(update=update)), planned=True)
 
 
+def keep_first(run: Run, *, epochs: int, views: int) -> Run:
+    """The run with how long its first answer learns, and from how many views, in its settings and its recipe.
+
+    Raises: StorageError.
+    """
+    finetune = run.settings.finetune.model_copy(update={"first_epochs": epochs, "first_views": views})
+    return _kept(run, run.settings.model_copy(update={"finetune": finetune}))
+
+
 def keep_pixels(run: Run, *, fit: Fit, value_range: Span | None) -> Run:
     """The run with how its pictures are read in its settings and its recipe. Raises: StorageError."""
     settings = run.settings

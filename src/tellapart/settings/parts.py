@@ -62,12 +62,15 @@ else:
     )
 
 
+DetectorName = Literal["default", "faster_rcnn", "retinanet", "ssd", "yolox"]
+
+
 class NetworkSettings(Part):
     """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
 
     name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
-    # What finds boxes on a backbone: default, faster_rcnn, retinanet, ssd, yolox; and weights of a whole such network: coco.
-    detector: str | None = Field(None, min_length=1)
+    # What finds boxes on a backbone, and weights of a whole such network: coco.
+    detector: DetectorName | None = None
     weights: str | None = Field(None, min_length=1)
     # What makes a mask of what a backbone sees: unet, unetplusplus, fpn, deeplabv3plus, pspnet.
     decoder: str | None = Field(None, min_length=1)

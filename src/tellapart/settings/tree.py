@@ -44,6 +44,9 @@ class FineTuneSettings(Part):
     views: int | None = Field(
         None, ge=0, le=64
     )  # augmented views a picture that are cached; 0: none, every view is new
+    # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
+    first_epochs: int | None = Field(None, ge=1, le=10_000)
+    first_views: int | None = Field(None, ge=1, le=64)
     # The statistics of the stages that train. Those of the batch differ from those that the probe was fitted under.
     batch_norm: Literal["train", "frozen"] = "frozen"
 

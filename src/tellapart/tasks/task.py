@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tellapart.tasks.source import MakeCrops, MakeSource, UsableRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
+    from tellapart.training.planning import Clock
     from tellapart.training.progress import Fitted
 
 __all__ = ["Task"]
@@ -149,12 +150,27 @@ def _whole(manifest: Manifest, answer: Any, target: Target) -> Any:
     return answer
 
 
+def _forget(*, epochs: int, views: int) -> None:
+    """Nobody repeats it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstTerms:
+    """On what terms a first answer is learned."""
+
+    work: Path  # the folder of its files
+    device: str  # cpu, cuda, mps
+    reporter: Reporter
+    clock: Clock | None = None  # of the run; None: it has no end
+    # Told how many epochs were planned, of how many views of each picture, where the clock had a say.
+    keep: Callable[..., None] = _forget
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedHead:
     """How a task whose head is more than a linear layer learns from a pretrained backbone; K classes."""
 
-    # The first answer, on the frozen backbone; its files lie in the folder. The text is the device: cpu, cuda, mps.
-    first: Callable[[TrainSettings, Dataset, ReadyBackbone, Path, str, Reporter], Candidate]
+    first: Callable[[TrainSettings, Dataset, ReadyBackbone, FirstTerms], Candidate]  # on the frozen backbone
     prepare: Callable[[TrainSettings, int, Any], Prepared]  # what fine-tuning goes on from: that candidate; K
     finish: Callable[[Prepared, Fitted, Path], Candidate]  # a trained network, its files in the folder
     choose: Callable[[Any, Any], Choice[Any]]  # of the first answer and the fine-tuned one, both Validated

@@ -126,6 +126,8 @@ def _check(settings: TrainSettings) -> None:
             "Under torchrun use the command `tellapart train`."
         )
     resolve(**settings.augment.model_dump())
+    if settings.task is not None:  # otherwise the data say which it is
+        task_of(settings.task).prefer(settings)
     batch, world = (settings.loop.batch_size or 0) * settings.loop.accumulate, world_size()
     if batch % world:  # what is chosen for the machine suits the processes
         raise SettingsError(

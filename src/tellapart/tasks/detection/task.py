@@ -16,7 +16,7 @@ from tellapart.data.stratify_boxes import assign_boxes
 from tellapart.data.targets import Boxes, class_boxes
 from tellapart.errors import DataError
 from tellapart.tasks.detection import telling
-from tellapart.tasks.task import LearnedHead, Task
+from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,12 +103,10 @@ def _learner(lesson: Lesson, devices: Devices) -> Learner:
     return teach(lesson, devices)
 
 
-def _first(
-    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
-) -> DetectorCandidate:
+def _first(settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, terms: FirstTerms) -> DetectorCandidate:
     from tellapart.tasks.detection.first import first_answer
 
-    return first_answer(settings, dataset, backbone, work, device, reporter)
+    return first_answer(settings, dataset, backbone, terms)
 
 
 def _doubt(

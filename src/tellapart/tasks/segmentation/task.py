@@ -16,7 +16,7 @@ from tellapart.data.stratify_masks import assign_masks
 from tellapart.data.targets import MaskFile, class_shares
 from tellapart.errors import DataError
 from tellapart.tasks.segmentation import telling
-from tellapart.tasks.task import LearnedHead, Task
+from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,12 +98,10 @@ def _learner(lesson: Lesson, devices: Devices) -> Learner:
     return teach(lesson, devices)
 
 
-def _first(
-    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
-) -> PixelCandidate:
+def _first(settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, terms: FirstTerms) -> PixelCandidate:
     from tellapart.tasks.segmentation.first import first_answer
 
-    return first_answer(settings, dataset, backbone, work, device, reporter)
+    return first_answer(settings, dataset, backbone, terms.work, terms.device, terms.reporter)
 
 
 def _doubt(
