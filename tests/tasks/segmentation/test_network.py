@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.models.weights import read_weights
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import Session
+from tellapart.settings.parts import NetworkSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.segmentation.decoders import DECODERS, decoder_kind, make_network
 from tellapart.tasks.segmentation.encoder import fill_encoder, pair_tensors
@@ -48,6 +50,8 @@ def test_an_unknown_decoder_is_answered_with_the_known_ones() -> None:
         match=r"^there is no decoder 'segnet'; network\.decoder must be one of: unet, unetplusplus, fpn, deeplabv3plus, pspnet\.$",
     ):
         decoder_kind("segnet")
+    told = typing.get_args(NetworkSettings.model_fields["decoder"].annotation)[0]
+    assert typing.get_args(told) == tuple(DECODERS)  # a recipe is refused at once for another
 
 
 @pytest.mark.parametrize(
