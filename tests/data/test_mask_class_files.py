@@ -8,7 +8,7 @@ import pytest
 
 from tellapart.data.examples import ReadOptions
 from tellapart.data.mask_class_files import read_class_file, told_values
-from tellapart.errors import DataError
+from tellapart.errors import DataError, SettingsError
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> str:
@@ -60,6 +60,10 @@ def test_a_file_that_was_told_must_hold_names(tmp_path: Path) -> None:
         told_values(ReadOptions(classes=path))
     assert told_values(ReadOptions(classes=write(tmp_path / "mine.txt", "a\nb"))).names == ("a", "b")
     assert told_values(ReadOptions(classes="x, y")).names == ("x", "y")
+    with pytest.raises(
+        SettingsError, match=r"^--classes is 'gone\.txt', and there is no such file\. Give its path, or the names"
+    ):
+        told_values(ReadOptions(classes="gone.txt"))
 
 
 def test_the_most_telling_file_is_found(tmp_path: Path) -> None:

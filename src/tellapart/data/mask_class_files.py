@@ -51,6 +51,10 @@ def told_values(options: ReadOptions, files: Iterable[str] = (), root: str = "")
                 f"the file {options.classes!r}, which --classes names, has no classes in it. Write a name a line, with its number "
                 "or its colour (red green blue) before it where they are not 0, 1, 2 ..."
             )
+    elif os.path.splitext(options.classes)[1].casefold() in _ENDINGS:
+        raise SettingsError(
+            f"--classes is {options.classes!r}, and there is no such file. Give its path, or the names themselves between commas."
+        )
     else:
         found = read_names(options.classes)
     return replace(found or ToldValues(), uncounted=uncounted)
