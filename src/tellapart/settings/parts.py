@@ -72,8 +72,8 @@ class NetworkSettings(Part):
     # What finds boxes on a backbone, and weights of a whole such network: coco.
     detector: DetectorName | None = None
     weights: str | None = Field(None, min_length=1)
-    # What makes a mask of what a backbone sees: unet, unetplusplus, fpn, deeplabv3plus, pspnet.
-    decoder: str | None = Field(None, min_length=1)
+    # What makes a mask of what a backbone sees; None: unet.
+    decoder: Literal["unet", "unetplusplus", "fpn", "deeplabv3plus", "pspnet"] | None = None
     size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
     # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
