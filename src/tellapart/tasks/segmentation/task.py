@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
-from tellapart.data.stratify_masks import assign_masks
+from tellapart.data.stratify_masks import assign_masks, fold_masks
 from tellapart.data.targets import MaskFile, class_shares
 from tellapart.errors import DataError
 from tellapart.tasks.segmentation import telling
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tellapart.reporter import Reporter
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.segmentation.candidates import PixelCandidate
@@ -161,6 +162,12 @@ def _judge(manifest: Manifest, answer: Any, target: Target) -> Any:
     return judge_answer(manifest, answer, target)
 
 
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.segmentation.pooling import pool
+
+    return pool(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -195,6 +202,7 @@ SEGMENTATION = Task(
     encode=class_shares,
     strata=_strata,
     split=assign_masks,
+    folds=fold_masks,
     check=_check,
     prefer=_prefer,
     suit=_suit,
@@ -207,6 +215,7 @@ SEGMENTATION = Task(
     correct=_correct,
     test=_test,
     export=_export,
+    pool=_pool,
     judge=_judge,
     score=_score,
     write_answers=_write_answers,
