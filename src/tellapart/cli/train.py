@@ -12,6 +12,7 @@ import click
 
 from tellapart.cli.reading import range_option, reading_options
 from tellapart.cli.tasks import READ_TASKS, TASK_HELP
+from tellapart.cli.told_folds import fold_lines, picture_line, told_metrics
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
@@ -237,7 +238,7 @@ def summary(result: TrainResult) -> str:
     from tellapart.tasks.table import TASKS
 
     telling = TASKS[result.task].telling
-    lines = ["", *telling.summary(result.metrics)]
+    lines = ["", *telling.summary(told_metrics(result)), *fold_lines(result)]
     if result.choice:
         lines += ["", result.choice]
     lines += _leaks(result)
@@ -245,7 +246,7 @@ def summary(result: TrainResult) -> str:
     lines += [
         "",
         telling.decided(result.metrics),
-        f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
+        picture_line(result),
         f"left out  {result.unreadable:,} unreadable"
         + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
         + (f"; {result.augmented:,} augmented copies of test pictures" if result.augmented else ""),
