@@ -59,7 +59,7 @@ def told(folder: Path) -> dict[str, Any]:
     return {Path(row["path"]).name: row for row in map(json.loads, lines)}
 
 
-def tested(folder: Path, kind: type[Target]) -> list[Example]:
+def held_out(folder: Path, kind: type[Target]) -> list[Example]:
     return [one for one in read_examples(folder / "examples.csv", kind) if one.split == "test"]
 
 
@@ -90,7 +90,7 @@ def told_paths(result: TrainResult) -> list[str]:
 def check_pictures(result: TrainResult, folds: list[Path], kind: type[Target]) -> None:
     """Each is tested in one fold, and the answers of the run are those of the folds."""
     examples = read_examples(result.run / "examples.csv", kind)
-    parts = [tested(fold, kind) for fold in folds]
+    parts = [held_out(fold, kind) for fold in folds]
     assert sorted(one.path for part in parts for one in part) == sorted(one.path for one in examples)
     assert not {one.group for one in parts[0]} & {one.group for one in parts[1]}
     assert abs(len(parts[0]) - len(parts[1])) <= 2

@@ -151,7 +151,7 @@ def _not_leaked(dataset: Dataset) -> Dataset:
     return replace(dataset, leaked=np.zeros(len(dataset.indices), dtype=np.bool_))
 
 
-def tested_by_validation(dataset: Dataset) -> Dataset:
+def validated_twice(dataset: Dataset) -> Dataset:
     """The same with the validation pictures once more, as the test split: N + V rows of N pictures.
 
     What a network that is kept makes of pictures must be looked at somewhere, to write its file and to prove it. No figure of
@@ -175,7 +175,7 @@ def tested_by_validation(dataset: Dataset) -> Dataset:
 
 
 def without_those(dataset: Dataset) -> Dataset:
-    """The data set again without the rows that `tested_by_validation` added."""
+    """The data set again without the rows that `validated_twice` added."""
     kept = np.flatnonzero(dataset.splits != "test")
     return replace(
         dataset,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tellapart.bundle import Score, read_manifest
-from tellapart.data.folding import FoldPlan, plan_folds, tested_by_validation, without_those
+from tellapart.data.folding import FoldPlan, plan_folds, validated_twice, without_those
 from tellapart.data.survey import Examined
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.reporter import Reporter, counted, duration, figure, figure_name
@@ -169,7 +169,7 @@ def _kept(session: TrainingSession, task: Task, plan: FoldPlan, backbone: ReadyB
     session.run = keep_settings(session.run, suited(session.run.settings, task, dataset, session.device))
     session.span = find_range(session.run.settings, plan.examined, dataset, session.reporter)
     session.clock = _clock(session, task, len(dataset.indices), left=1)
-    concluded = learn_and_test(session, task, tested_by_validation(dataset), backbone)
+    concluded = learn_and_test(session, task, validated_twice(dataset), backbone)
     doubled, tested = concluded.learned.dataset, concluded.tested
     once = without_those(doubled)
     rows = np.searchsorted(once.indices, doubled.indices[tested.rows])
