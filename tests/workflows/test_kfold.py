@@ -14,6 +14,9 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
+from tellapart.answers.predictor import load_predictor as load
+from tellapart.bundle import ClassificationRecord
+from tellapart.errors import SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -23,10 +26,12 @@ from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, resume_run, start_run
 from tellapart.settings.reading import make_settings
 from tellapart.tasks.classification.task import CLASSIFICATION
+from tellapart.tasks.detection.task import DETECTION
 from tellapart.training.planning import Clock
 from tellapart.workflows.kfold import deal, train_folds
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.session import TrainingSession
+from tests.tasks.detection.made_pictures import made_table
 
 COUNT = 48  # pictures
 SIDE = 16
@@ -194,8 +199,6 @@ def test_a_run_that_was_stopped_between_folds_ends_as_if_it_had_not_been(
 
 
 def test_a_fold_is_gone_on_with_by_its_run(tmp_path: Path, network: ReadyBackbone) -> None:
-    from tellapart.errors import SettingsError
-
     run = train(write_table(tmp_path / "data", colour), network, kfold={"folds": 2}).run
     with pytest.raises(SettingsError) as refused:
         resume_run(run / "folds" / "1")
@@ -213,3 +216,36 @@ def test_the_network_that_is_kept_is_told_by_the_folds(tmp_path: Path, network: 
     assert metrics["abstention"]["n"] == COUNT
     assert metrics["n_train"] + metrics["n_validation"] == metrics["n_test"] == COUNT
     assert metrics["kfold"]["kept"] == "one"
+
+
+def test_the_mean_of_the_folds_may_be_kept(tmp_path: Path, network: ReadyBackbone) -> None:
+    result = train(
+        write_table(tmp_path / "data", colour), network, kfold={"folds": 3, "keep": "ensemble"}, coverage=0.9
+    )
+    paths = [str(path) for path in sorted((tmp_path / "data").glob("*.png"))[:5]]
+    models = [load(result.run / "folds" / str(number) / "model.onnx") for number in (1, 2, 3)]
+    each = [model.predict(paths).probabilities for model in models]
+    found = load(result.model)
+    np.testing.assert_allclose(found.predict(paths).probabilities, np.mean(each, axis=0), atol=1e-6)
+    assert not (result.run / "weights.safetensors").exists()
+    assert (result.n_train, result.n_validation, result.n_test) == (COUNT, 0, COUNT)
+    metrics, record = read(result.run), found.manifest.record_of(ClassificationRecord)
+    assert metrics["kfold"]["kept"] == "ensemble"
+    assert record.abstention is not None
+    assert (record.temperature, record.abstention.calibrated_on) == (1.0, COUNT)
+    # Of 16 validation pictures none would be enough; of all together they are.
+    assert record.abstention.threshold > 0
+    assert found.manifest.scores["accuracy"].value == metrics["test"]["accuracy"]["value"]
+
+
+def test_of_boxes_no_mean_is_kept(tmp_path: Path) -> None:
+    table = made_table(tmp_path, count=12)
+    settings = make_settings({"data": str(table), "kfold": {"folds": 2, "keep": "ensemble"}})
+    with open_cache() as cache:
+        examined = examine(table, cache=cache, reporter=Silent())
+    with pytest.raises(SettingsError) as refused:
+        deal(settings, examined, DETECTION, Silent())
+    assert str(refused.value) == (
+        "--kfold-keep is ensemble, and the task is detection: the answers of several networks have no mean there, since each "
+        "finds things of its own. Leave --kfold-keep out."
+    )

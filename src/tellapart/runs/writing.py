@@ -107,6 +107,7 @@ class Learned:
     engine: str | None  # that computed the training pictures' embeddings; None: there are none
     seconds: dict[str, float]  # by step
     started: float  # of time.monotonic
+    has_weights: bool = True  # of one network
     pooled: PooledTest | None = None  # of K folds, which tell in place of the network that is kept
 
     @property
@@ -138,7 +139,8 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
     difference = _prove(data, shown[:PROOF], tested.expected, learned.choice.winner.candidate.backbone.preprocessing)
     metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
-    write_bytes(folder / "weights.safetensors", _weights(learned.choice.winner.candidate))
+    if learned.has_weights:
+        write_bytes(folder / "weights.safetensors", _weights(learned.choice.winner.candidate))
     write_bytes(folder / "model.onnx", data)
     run.log(
         "finished",

@@ -37,6 +37,25 @@ class Pooled:
     record: TaskRecord  # of the network that is kept, with what was measured
 
 
+class AverageFolds(Protocol):
+    """How a task decides by the mean of several networks."""
+
+    def __call__(
+        self,
+        parts: Sequence[FoldAnswers],
+        targets: Sequence[Target],
+        *,
+        classes: tuple[str, ...],
+        coverage: float,
+        precision: float | None,
+    ) -> TaskRecord:
+        """Its record, with thresholds from what each network said of the N pictures that it had not seen; `targets` [N].
+
+        `coverage` and `precision` are wanted, as of one network.
+        """
+        ...
+
+
 class PoolFolds(Protocol):
     """How a task pools them."""
 

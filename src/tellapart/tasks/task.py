@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tellapart.preprocessing import Preprocessing
     from tellapart.reporter import Reporter
     from tellapart.settings.tree import TrainSettings
-    from tellapart.tasks.folds import PoolFolds
+    from tellapart.tasks.folds import AverageFolds, PoolFolds
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
@@ -201,6 +201,8 @@ class Task:
     test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
     export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
     pool: PoolFolds  # several tests as one
+    # How the mean of several networks decides; None where answers cannot be averaged.
+    average: AverageFolds | None = None
     # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
     judge: Callable[[Manifest, Any, Target], Any] = _whole
     score: ScoreAnswers  # a model file on labelled pictures, of what was kept

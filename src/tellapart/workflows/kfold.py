@@ -8,42 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from tellapart.bundle import Score, read_manifest
+from tellapart.bundle import read_manifest
 from tellapart.data.folding import FoldPlan, plan_folds, validated_twice, without_those
 from tellapart.data.survey import Examined
+from tellapart.errors import SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.reporter import Reporter, counted, duration, figure, figure_name
-from tellapart.runs.folds import clear_arrays, join_predictions, read_arrays
+from tellapart.runs.folds import clear_arrays, read_arrays
 from tellapart.runs.reading import read_json
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import keep_settings, open_fold
-from tellapart.runs.writing import PooledTest
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.folds import FoldAnswers, Pooled
+from tellapart.tasks.folds import FoldAnswers
 from tellapart.tasks.task import Task
 from tellapart.training.planning import Clock
 from tellapart.workflows.learning.conclude import Concluded, learn_and_test, suited, write
+from tellapart.workflows.learning.mean import mean_of_networks
+from tellapart.workflows.learning.pooled import TrainedFold, averaged, decided_by_others, fold_score, with_folds
 from tellapart.workflows.learning.session import TrainingSession, make_clock
 from tellapart.workflows.learning.value_range import find_range
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Fold:
-    """One fold that is trained."""
-
-    folder: Path
-    name: str  # the fold's
-    repeat: int  # from 1
-    places: Sequence[int]  # of the tested pictures, in the listing, rising
-    answers: FoldAnswers
-    metrics: dict[str, Any]  # the fold's own metrics.json
-    computed: int | None = None  # pictures that went through the frozen network; None: not by this process
 
 
 def deal(settings: TrainSettings, examined: Examined, task: Task, reporter: Reporter) -> FoldPlan:
@@ -58,9 +45,14 @@ def deal(settings: TrainSettings, examined: Examined, task: Task, reporter: Repo
     )
     for note in plan.notes:
         reporter.say(note)
+    if settings.kfold.keep == "ensemble" and task.average is None:
+        raise SettingsError(
+            f"--kfold-keep is ensemble, and the task is {task.name}: the answers of several networks have no mean there, since "
+            "each finds things of its own. Leave --kfold-keep out."
+        )
     for repeat, fold in _each(plan):
         task.check(settings, plan.dataset(repeat, fold, split=task.split, encode=task.encode))
-    task.check(settings, plan.kept(split=task.split, encode=task.encode))
+    task.check(settings, validated_twice(plan.kept(split=task.split, encode=task.encode)))
     return plan
 
 
@@ -69,15 +61,18 @@ def train_folds(session: TrainingSession, task: Task, plan: FoldPlan, backbone: 
 
     Raises: DataError, SettingsError, TrainingError, StorageError; what is finished stays for `--resume`.
     """
-    trained: list[_Fold] = []
+    trained: list[TrainedFold] = []
     places = list(_each(plan))
     for place, (repeat, fold) in enumerate(places):
         trained.append(_fold(session, task, plan, backbone, place=place, repeat=repeat, fold=fold))
         _tell(session, task, plan, trained, left=len(places) - place - 1)
-    session.reporter.say("Training the model that is kept, on all pictures but a validation split.")
-    concluded = _kept(session, task, plan, backbone)
-    pooled = _pool(session, task, plan, trained, concluded)
-    result = write(session, task, _with(pooled, concluded, task, plan, trained, session.run.settings))
+    concluded = _mean(session, task, plan, trained) if session.run.settings.kfold.keep == "ensemble" else None
+    if concluded is not None:
+        trained = decided_by_others(session.run.settings, task, plan, trained)
+    else:
+        session.reporter.say("Training the model that is kept, on all pictures but a validation split.")
+        concluded = _kept(session, task, plan, backbone)
+    result = write(session, with_folds(session, task, plan, trained, concluded))
     clear_arrays(session.run.folder)
     return result
 
@@ -96,7 +91,7 @@ def _fold(
     place: int,
     repeat: int,
     fold: int,
-) -> _Fold:
+) -> TrainedFold:
     """Train one fold, or go on with it, or read what it left when it is finished."""
     run, computed = open_fold(whole.run, place), None
     if not run.finished:
@@ -114,10 +109,10 @@ def _fold(
             seconds={},
         )
         concluded = learn_and_test(session, task, dataset, backbone)
-        computed = write(session, task, concluded).computed
+        computed = write(session, concluded).computed
         whole.early, whole.devices = None, session.devices
     arrays = read_arrays(run.folder)
-    return _Fold(
+    return TrainedFold(
         folder=run.folder,
         name=plan.names[fold],
         repeat=repeat + 1,
@@ -142,10 +137,10 @@ def _called(plan: FoldPlan, repeat: int, fold: int) -> str:
     return f"Fold {plan.names[fold]}{again}"
 
 
-def _tell(session: TrainingSession, task: Task, plan: FoldPlan, trained: Sequence[_Fold], *, left: int) -> None:
+def _tell(session: TrainingSession, task: Task, plan: FoldPlan, trained: Sequence[TrainedFold], *, left: int) -> None:
     """The last fold's figure, and how long the others will take."""
     last = trained[-1]
-    score = _score(last.metrics, task.headline)
+    score = fold_score(last.metrics, task.headline)
     seconds = sum(one.metrics["seconds"]["whole"] for one in trained) / len(trained) * (left + 1)
     again = f" of repeat {last.repeat}" if len(plan.folds) > 1 else ""
     shown = figure(task.headline, score.value, score.low, score.high)
@@ -156,11 +151,6 @@ def _tell(session: TrainingSession, task: Task, plan: FoldPlan, trained: Sequenc
     if last.computed is None:
         return
     session.run.log("fold", fold=last.name, repeat=last.repeat, n=len(last.places), **{task.headline: score.value})
-
-
-def _score(metrics: dict[str, Any], headline: str) -> Score:
-    found = metrics["test"][headline]
-    return Score.of(found) if isinstance(found, dict) else Score(value=found)
 
 
 def _kept(session: TrainingSession, task: Task, plan: FoldPlan, backbone: ReadyBackbone | None) -> Concluded:
@@ -177,66 +167,8 @@ def _kept(session: TrainingSession, task: Task, plan: FoldPlan, backbone: ReadyB
     return replace(concluded, learned=learned)
 
 
-def _pool(
-    session: TrainingSession, task: Task, plan: FoldPlan, trained: Sequence[_Fold], concluded: Concluded
-) -> Pooled:
-    """The figures of all folds together; pictures of one group are drawn together for the intervals, whatever fold tested them."""
-    places = [place for one in trained for place in one.places]
-    entries, audit = plan.examined.listing.entries, plan.examined.audit
-    _, groups = np.unique([audit.groups[place] for place in places], return_inverse=True)
-    return task.pool(
-        [one.answers for one in trained],
-        [entries[place].target for place in places],
-        classes=concluded.learned.dataset.classes,
-        groups=groups.astype(np.int64),
-        record=concluded.tested.record,
-        beside=concluded.tested.beside,
-        seed=session.run.settings.seed,
-    )
-
-
-def _with(
-    pooled: Pooled, concluded: Concluded, task: Task, plan: FoldPlan, trained: Sequence[_Fold], settings: TrainSettings
-) -> Concluded:
-    """What is written of the run: the kept network, and what the folds say in place of a test of it."""
-    learned, tested = concluded.learned, concluded.learned.tested
-    pictures = len({place for one in trained for place in one.places})
-    told = {
-        "count": len(plan.names),
-        "repeats": len(plan.folds),
-        "column": settings.reading.fold_column,
-        "kept": settings.kfold.keep,
-        "pictures": pictures,
-        "folds": [_record(one, task.headline) for one in trained],
-    }
-    tested = replace(
-        tested,
-        record=pooled.record,
-        metrics=pooled.metrics,
-        metrics_without_leaked=None,
-        beside={**tested.beside, **pooled.beside, "kfold": told},
-    )
-    parts = [(one.folder, one.places) for one in trained]
-    computed = learned.computed + sum(one.computed or 0 for one in trained)
-    learned = replace(
-        learned,
-        tested=tested,
-        pooled=PooledTest(pictures=pictures, write=lambda folder: join_predictions(parts, folder)),
-        computed=computed,
-        reused=max(0, pictures - computed) if learned.reused or learned.computed else 0,
-    )
-    return replace(concluded, learned=learned)
-
-
-def _record(one: _Fold, headline: str) -> dict[str, Any]:
-    score = _score(one.metrics, headline)
-    return {
-        "fold": one.name,
-        "repeat": one.repeat,
-        "n": len(one.places),
-        "name": headline,
-        **score.model_dump(),
-        "strategy": one.metrics["strategy"],
-        "seconds": one.metrics["seconds"]["whole"],
-        "run": str(one.folder.relative_to(one.folder.parent.parent)),
-    }
+def _mean(session: TrainingSession, task: Task, plan: FoldPlan, trained: Sequence[TrainedFold]) -> Concluded | None:
+    """The mean of the folds' networks; None, and a word of why, where they cannot be one file."""
+    dataset = plan.kept(split=task.split, encode=task.encode)
+    record = averaged(session.run.settings, task, plan, trained)
+    return mean_of_networks(session, task, dataset, [one.folder for one in trained], record)

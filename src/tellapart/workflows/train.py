@@ -117,7 +117,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             result = train_folds(session, task, course.plan, backbone)
         else:
             assert course.dataset is not None
-            result = write(session, task, learn_and_test(session, task, course.dataset, backbone))
+            result = write(session, learn_and_test(session, task, course.dataset, backbone))
         session.leave()
         return result
 

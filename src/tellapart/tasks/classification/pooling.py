@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import ClassificationRecord, Score, TaskRecord
 from tellapart.data.targets import Target, class_numbers
-from tellapart.evaluation.abstention import Thresholds, held_and_sizes, tell_abstention
+from tellapart.evaluation.abstention import Thresholds, find_thresholds, held_and_sizes, tell_abstention
 from tellapart.evaluation.calibration import Surest
 from tellapart.evaluation.metrics import evaluate
 from tellapart.tasks.folds import FoldAnswers, Pooled, joined
@@ -59,6 +59,32 @@ def pool(
         beside={"abstention": measured},
         record=record.model_copy(update={"abstention": kept.model_copy(update=told)}),
     )
+
+
+def average(
+    parts: Sequence[FoldAnswers],
+    targets: Sequence[Target],
+    *,
+    classes: tuple[str, ...],
+    coverage: float,
+    precision: float | None,
+) -> TaskRecord:
+    """The mean of the probabilities, and a threshold of sets over all pictures, each as the network told it that had not seen it.
+
+    Source: CV+ of Barber et al. 2021, Annals of Statistics 49:486-507, with the mean for the single networks.
+    """
+    found = find_thresholds(
+        joined(parts, "probabilities"), class_numbers(targets, classes), joined(parts, "novelty"), coverage=coverage
+    )
+    first = parts[0].record
+    if not isinstance(first, ClassificationRecord) or first.abstention is None:
+        raise ValueError(f"a record of {first.kind} where one class a picture is averaged")
+    told = {
+        "threshold": found.probability,
+        "novelty_threshold": found.novelty,
+        "calibrated_on": found.calibrated_on,
+    }
+    return first.model_copy(update={"temperature": 1.0, "abstention": first.abstention.model_copy(update=told)})
 
 
 def _outcomes(

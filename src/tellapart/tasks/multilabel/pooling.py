@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import MultilabelRecord, Score, TaskRecord
 from tellapart.data.targets import Target, class_sets
+from tellapart.evaluation.abstention import conformal_quantile
 from tellapart.evaluation.unlike import pool_known
 from tellapart.tasks.folds import FoldAnswers, Pooled, joined
 from tellapart.tasks.multilabel.scoring import evaluate, most_common_set
+from tellapart.tasks.multilabel.thresholds import choose_thresholds
 
 
 def pool(
@@ -49,6 +51,28 @@ def pool(
     return Pooled(
         metrics=metrics, beside={"abstention": measured}, record=_record(record).model_copy(update={"known": known})
     )
+
+
+def average(
+    parts: Sequence[FoldAnswers],
+    targets: Sequence[Target],
+    *,
+    classes: tuple[str, ...],
+    coverage: float,
+    precision: float | None,
+) -> TaskRecord:
+    """The mean of the probabilities, and thresholds over all pictures, each as the network told it that had not seen it."""
+    probabilities = joined(parts, "probabilities")
+    lines = choose_thresholds(probabilities, class_sets(targets, classes), precision=precision)
+    told = {
+        "scales": (1.0,) * len(classes),
+        "offsets": (0.0,) * len(classes),
+        "thresholds": tuple(lines.values.tolist()),
+        "threshold_rule": lines.rule,
+        "novelty_threshold": conformal_quantile(joined(parts, "novelty"), coverage),
+        "calibrated_on": len(probabilities),
+    }
+    return _record(parts[0].record).model_copy(update=told)
 
 
 def _record(record: TaskRecord) -> MultilabelRecord:

@@ -21,7 +21,7 @@ from tellapart.tasks.probable import export_linear, probabilities_of
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
@@ -92,6 +92,12 @@ def _pool(*given: Any, **named: Any) -> Pooled:
     return pool(*given, **named)
 
 
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.multilabel.pooling import average
+
+    return average(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -137,6 +143,7 @@ MULTILABEL = Task(
     test=_test,
     export=export_linear,
     pool=_pool,
+    average=_average,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import Score, SegmentationRecord, TaskRecord
 from tellapart.data.targets import Target
+from tellapart.evaluation.abstention import conformal_quantile
 from tellapart.evaluation.unlike import pool_known
-from tellapart.tasks.folds import FoldAnswers, Pooled
+from tellapart.tasks.folds import FoldAnswers, Pooled, joined
 from tellapart.tasks.segmentation.judging import JudgedMask
 from tellapart.tasks.segmentation.scoring import evaluate
 
@@ -53,6 +54,21 @@ def pool(
     return Pooled(
         metrics=metrics, beside={"abstention": measured}, record=_record(record).model_copy(update={"known": known})
     )
+
+
+def average(
+    parts: Sequence[FoldAnswers],
+    targets: Sequence[Target],
+    *,
+    classes: tuple[str, ...],
+    coverage: float,
+    precision: float | None,
+) -> TaskRecord:
+    """The mean of the probabilities of each pixel."""
+    told: dict[str, Any] = {"temperature": 1.0, "calibrated_on": len(targets)}
+    if all("novelty" in part.arrays for part in parts):
+        told["novelty_threshold"] = conformal_quantile(joined(parts, "novelty"), coverage)
+    return _record(parts[0].record).model_copy(update=told)
 
 
 def _judged(part: FoldAnswers) -> list[JudgedMask]:

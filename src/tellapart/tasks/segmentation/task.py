@@ -21,7 +21,7 @@ from tellapart.tasks.task import LearnedHead, Task
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry, Split
@@ -168,6 +168,12 @@ def _pool(*given: Any, **named: Any) -> Pooled:
     return pool(*given, **named)
 
 
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.segmentation.pooling import average
+
+    return average(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -216,6 +222,7 @@ SEGMENTATION = Task(
     test=_test,
     export=_export,
     pool=_pool,
+    average=_average,
     judge=_judge,
     score=_score,
     write_answers=_write_answers,

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from tellapart.bundle import Manifest
 from tellapart.data.dataset import Dataset
-from tellapart.evaluation.choosing import Candidate, Choice
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.runs.result import TrainResult
 from tellapart.runs.writing import Learned, Tested, write_results
@@ -28,8 +29,8 @@ class Concluded:
     """A training that is done, before anything is written of it."""
 
     learned: Learned
-    choice: Choice[Candidate]
     tested: Tested  # of the network itself
+    export: Callable[[Manifest], bytes]  # model.onnx
 
 
 def suited(settings: TrainSettings, task: Task, dataset: Dataset, device: str) -> TrainSettings:
@@ -67,13 +68,13 @@ def learn_and_test(session: TrainingSession, task: Task, dataset: Dataset, backb
         seconds=session.seconds,
         started=session.started,
     )
-    return Concluded(learned=learned, choice=trained.choice, tested=tested)
+    export = functools.partial(task.export, trained.choice, tested)
+    return Concluded(learned=learned, tested=tested, export=export)
 
 
-def write(session: TrainingSession, task: Task, concluded: Concluded) -> TrainResult:
+def write(session: TrainingSession, concluded: Concluded) -> TrainResult:
     """Write the run, model.onnx last. Raises: StorageError, ModelFileError."""
-    export = functools.partial(task.export, concluded.choice, concluded.tested)
     with session.reporter.step("Writing the model", 1) as advance:
-        result = write_results(session.run, concluded.learned, export)
+        result = write_results(session.run, concluded.learned, concluded.export)
         advance(1)
     return result
