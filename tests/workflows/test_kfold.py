@@ -31,10 +31,12 @@ from tellapart.training.planning import Clock
 from tellapart.workflows.kfold import deal, train_folds
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.session import TrainingSession
+from tellapart.workflows.train import train as run_training
 from tests.tasks.detection.made_pictures import made_table
 
 COUNT = 48  # pictures
 SIDE = 16
+_TIMES = ("seconds", "embeddings", "pictures_per_second")
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def read(folder: Path, name: str = "metrics.json") -> Any:
 def without_times(metrics: Any) -> Any:
     """What two trainings of the same must agree in."""
     if isinstance(metrics, dict):
-        return {key: without_times(value) for key, value in metrics.items() if key not in ("seconds", "embeddings")}
+        return {key: without_times(value) for key, value in metrics.items() if key not in _TIMES}
     return [without_times(one) for one in metrics] if isinstance(metrics, list) else metrics
 
 
@@ -233,7 +235,7 @@ def test_the_mean_of_the_folds_may_be_kept(tmp_path: Path, network: ReadyBackbon
     assert metrics["kfold"]["kept"] == "ensemble"
     assert record.abstention is not None
     assert (record.temperature, record.abstention.calibrated_on) == (1.0, COUNT)
-    # Of 16 validation pictures none would be enough; of all together they are.
+    # The few validation pictures of one fold would not be enough; all pictures together are.
     assert record.abstention.threshold > 0
     assert found.manifest.scores["accuracy"].value == metrics["test"]["accuracy"]["value"]
 
@@ -249,3 +251,51 @@ def test_of_boxes_no_mean_is_kept(tmp_path: Path) -> None:
         "--kfold-keep is ensemble, and the task is detection: the answers of several networks have no mean there, since each "
         "finds things of its own. Leave --kfold-keep out."
     )
+
+
+class StoppingInside(Silent):
+    """Stops when the second fold has told its second epoch."""
+
+    def __init__(self) -> None:
+        self.epochs = 0
+
+    def say(self, text: str) -> None:
+        """Raises: KeyboardInterrupt."""
+        self.epochs += text.startswith("epoch 2 of 3")
+        if self.epochs == 2:
+            self.epochs += 1
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_inside_a_fold_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """Bit for bit, with what a checkpoint holds of the fold, and what is finished of the one before."""
+    table = write_table(tmp_path / "data", colour)
+    asked = {
+        "data": str(table),
+        "strategy": "scratch",
+        "network": {"name": "lenet5", "size": 28},
+        "loop": {"epochs": 3, "batch_size": 16, "workers": 0},
+        "kfold": {"folds": 3},
+        "report": False,
+    }
+    whole = run_training(make_settings({**asked, "out": str(tmp_path / "whole")}), reporter=Silent())
+    with pytest.raises(KeyboardInterrupt):
+        run_training(make_settings({**asked, "out": str(tmp_path / "stopped")}), reporter=StoppingInside())
+    (folder,) = (tmp_path / "stopped").iterdir()
+    assert [(folder / "folds" / number / "unfinished.json").exists() for number in "12"] == [False, True]
+    assert list((folder / "folds" / "2" / "checkpoints").iterdir())
+    before = read_log(folder / "folds" / "2")
+    run = resume_run(folder)
+    resumed = run_training(run.settings, reporter=Silent(), run=run)
+    events = read_log(resumed.run / "folds" / "2")
+    assert events[: len(before)] == before
+    assert "resumed" in [one["event"] for one in events]
+    assert [one["number"] for one in events if one["event"] == "epoch"] == [1, 2, 3]
+    for name in ("predictions.csv", "weights.safetensors", "folds/2/weights.safetensors", "folds/3/predictions.csv"):
+        assert (resumed.run / name).read_bytes() == (whole.run / name).read_bytes()
+    assert without_times(read(resumed.run)) == without_times(read(whole.run))
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
