@@ -98,6 +98,10 @@ def train(
     coverage: float | None = None,
     precision: float | None = None,
     folds: int | None = None,
+    kfold: int | None = None,
+    fold_column: str | None = None,
+    repeats: int | None = None,
+    kfold_keep: Literal["one", "ensemble"] | None = None,
     unfreeze: str | float | None = None,
     views: int | None = None,
     network: str | None = None,
@@ -128,6 +132,9 @@ def train(
     ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
+    `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
+    table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the
+    model is one more network, trained on all but a validation split, or the mean of the K.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
     `moved` where its pictures lie now; beside them only `report` and `language` may be given.
     `settings` holds further lines of a recipe, table by table or by their whole names: {"loop": {"epochs": 5},

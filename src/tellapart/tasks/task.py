@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
     from tellapart.data.examples import Entry, Split
+    from tellapart.data.folds import AssignFolds
     from tellapart.data.targets import Target
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.backbone import ReadyBackbone
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tellapart.preprocessing import Preprocessing
     from tellapart.reporter import Reporter
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import AverageFolds, PoolFolds
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
@@ -191,6 +193,7 @@ class Task:
     # That array -> int64 [N]: what `loop.sampling = balanced` draws equally often.
     strata: Callable[[NDArray[Any]], NDArray[np.int64]]
     split: AssignSplits  # copies and groups together, what matters for the task balanced
+    folds: AssignFolds  # the same for K folds
     # Raises SettingsError for what only another task looks at, DataError for what cannot be learned.
     check: Callable[[TrainSettings, Dataset], None]
     # The answer without gradients (the probe); None for a task with a head of its own.
@@ -213,6 +216,9 @@ class Task:
     ]  # what the validation split still mends, once chosen
     test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
     export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
+    pool: PoolFolds  # several tests as one
+    # How the mean of several networks decides; None where answers cannot be averaged.
+    average: AverageFolds | None = None
     # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
     judge: Callable[[Manifest, Any, Target], Any] = _whole
     score: ScoreAnswers  # a model file on labelled pictures, of what was kept
