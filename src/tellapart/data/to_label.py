@@ -62,7 +62,10 @@ def read_waiting(path: Path, *, several: bool = False) -> Waiting:
         raise DataError(f"there is nothing at {str(path)!r}. Give a CSV with a column path, or a folder of pictures.")
     if not found:
         raise DataError(f"{str(path)!r} names no picture, so there is nothing to label. Give one that does.")
-    return Waiting(pictures=tuple({one.file: one for one in reversed(found)}.values())[::-1], note=note)
+    once: dict[str, ToLabel] = {}
+    for one in found:
+        once.setdefault(one.file, one)
+    return Waiting(pictures=tuple(once.values()), note=note)
 
 
 def _of_folder(folder: Path) -> list[ToLabel]:
