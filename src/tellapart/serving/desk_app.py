@@ -84,6 +84,8 @@ class _Views:
         """Its pixels; with ?whole=1 all of them. 422 where it cannot be shown, which sets it aside."""
         number, whole = _number(request), request.query_params.get("whole") == "1"
         self._desk.told_picture(number)  # Raises: Unknown
+        if reason := self._desk.problems.get(number):
+            return self._unusable(number, reason)
         file = self._desk.pictures[number].file
         tag = self._maker.tag(file, whole=whole)
         if tag and tag in request.headers.get("if-none-match", ""):
@@ -93,9 +95,12 @@ class _Views:
                 made = await asyncio.to_thread(self._maker.make, file, whole=whole)
         except PictureError as error:
             self._desk.set_aside(number, str(error))
-            return JSONResponse({"error": str(error), **self._told(self._desk.next_open(number))}, status_code=422)
+            return self._unusable(number, str(error))
         headers = {"Cache-Control": "private, no-cache"} | ({"ETag": made.tag} if made.tag else {})
         return Response(made.data, media_type=made.kind, headers=headers)
+
+    def _unusable(self, number: int, reason: str) -> Response:
+        return JSONResponse({"error": reason, **self._told(self._desk.next_open(number))}, status_code=422)
 
     async def answer(self, request: Request) -> Response:
         """{"labels": [...]} says what a picture shows, {"skip": true} leaves it for later."""

@@ -10,6 +10,7 @@ let far = null; // how far it is, as the server says
 let shown = null; // the picture that is looked at: {number, name, ...}; null while none is
 let seen = false; // whether its pixels are there: nothing is said of a picture that nobody saw
 let busy = false; // an answer is on its way
+const aside = new Set(); // pictures that cannot be shown, each told once ahead
 let turn = 0; // which of several pictures that were asked for is wanted
 
 const choices = new Choices({ picked: () => (settings.several ? null : label(choices.names())), saved: () => label(choices.names()) });
@@ -40,18 +41,27 @@ async function show(number, by = 0) {
     seen = true;
     $("picture").classList.remove("coming");
     render();
-    for (const next of [number + 1, number + 2]) if (next < far.total) open(next).catch(() => null);
+    for (const next of [number + 1, number + 2]) {
+      if (next < far.total && !aside.has(next)) open(next).catch((error) => setAside(next, error));
+    }
   } catch (error) {
     if (mine === turn) passOver(number, error, by);
   }
 }
 
-/** A picture that cannot be shown is told, and the next one that waits is shown. */
-function passOver(number, error, by) {
-  if (error.status !== 422) return complain(error);
-  learn({ ...far, ...error.body });
+/** A picture that cannot be shown is told; whether it is such a one. `following`: whether what is next changes by it. */
+function setAside(number, error, { following = false } = {}) {
+  if (error.status !== 422) return false;
+  aside.add(number);
+  learn({ ...far, ...error.body, next: following ? error.body.next : far.next });
   tell(t("desk_passed_over", { name: error.picture, reason: error.body.error }));
-  forget(number);
+  render();
+  return true;
+}
+
+/** The one that was to be shown cannot be: the next one that waits is, or who looks around sees the one beyond. */
+function passOver(number, error, by) {
+  if (!setAside(number, error, { following: true })) return complain(error);
   const beyond = number + by;
   return by && beyond >= 0 && beyond < far.total ? show(beyond, by) : show(far.next);
 }

@@ -46,7 +46,6 @@ export function forget(number) {
 
 async function fetchPicture(number) {
   const about = await ask(`desk/pictures/${number}`);
-  if (about.problem) throw new Trouble(422, { error: about.problem }, about.name);
   try {
     const answer = await send(`desk/pictures/${number}/shown`);
     return { about, address: URL.createObjectURL(await answer.blob()) };
