@@ -71,7 +71,7 @@ def test_from_the_first_picture_to_the_last_by_keys(open_desk: Open) -> None:
     page.at(1)
     assert page.texts("#classes button") == ["1\ncat", "2\ndog\n87.5\u00a0%"]
     page.wait(lambda: page.find("#trouble").text == "“2.png” is passed over: not a picture in a known format.")
-    assert page.find("#why").text == "Chosen because: uncertain"
+    assert page.find("#why").text == "Why this one: uncertain"
     assert page.find("#picture").get_attribute("alt") == "The picture to label: 0.png"
     page.press("1")
     page.at(2)
@@ -190,7 +190,9 @@ def test_several_classes_are_switched_and_saved(open_desk: Open) -> None:
     for key in ("2", "1", "2"):
         page.press(key)
     assert page.server.rows == []
+    assert page.find("#state").text == "Chosen, not saved yet: cat"
     page.press("2")
+    assert page.find("#state").text == "Chosen, not saved yet: cat, dog"
     page.press(ENTER)
     page.at(2)
     page.press(ENTER)  # none of them

@@ -13,7 +13,7 @@ let busy = false; // an answer is on its way
 const aside = new Set(); // pictures that cannot be shown, each told once ahead
 let turn = 0; // which of several pictures that were asked for is wanted
 
-const choices = new Choices({ picked: () => (settings.several ? null : label(choices.names())), saved: () => label(choices.names()) });
+const choices = new Choices({ picked: () => (settings.several ? render() : label(choices.names())), saved: () => label(choices.names()) });
 
 /** Take in what the server says of how far it is. */
 function learn(told) {
@@ -163,6 +163,8 @@ function renderPicture() {
 }
 
 function state() {
+  const names = choices.names();
+  if (settings.several && names.join("|") !== (shown.labels ?? []).join("|")) return [t("desk_chosen", { names: names.length ? joined(names) : "–" })];
   if (shown.labels) return [shown.labels.length ? t("desk_is_labelled", { names: joined(shown.labels) }) : t("desk_is_none")];
   const told = [];
   if (shown.suggested.length) {
