@@ -47,7 +47,7 @@ _USUAL_BATCH = 32  # that a prepared network's rate is told for
 _RATE, _DECODER_RATE = 3e-4, 1e-3
 _EPOCHS, _MOST_EPOCHS = 40, 120
 _SCRATCH_ENCODER = "tf_efficientnet_lite0"  # where no network is named
-_PROBE = "probe."  # of the names of a pixel probe's weights
+PROBE = "probe."  # of the names of a pixel probe's weights
 _LOOP: Mapping[str, Any] = {
     "head_learning_rate": _DECODER_RATE,
     "weight_decay": 0.01,
@@ -175,7 +175,7 @@ def probe_of(first: PixelCandidate, class_count: int, network: SegmentationNetwo
     """The first answer's classifier, for a network on the same encoder. Raises: BackboneError."""
     probe = LinearProbe(map_widths(network.encoder), class_count=class_count)
     kept = read_weights(first.backbone.weights)
-    probe.load_state_dict({name: kept[f"{_PROBE}{name}"] for name in probe.state_dict()})
+    probe.load_state_dict({name: kept[f"{PROBE}{name}"] for name in probe.state_dict()})
     return probe
 
 
