@@ -33,6 +33,7 @@ from tellapart.tasks.segmentation.candidates import PixelCandidate
 from tellapart.tasks.segmentation.crops import Crops, crops_of
 from tellapart.tasks.segmentation.decoders import DEFAULT_DECODER, STRIDE, decoder_kind, make_network
 from tellapart.tasks.segmentation.encoder import fill_encoder
+from tellapart.tasks.segmentation.learner import check_settings
 from tellapart.tasks.segmentation.masks_of import MasksOf
 from tellapart.tasks.segmentation.network import SegmentationNetwork
 from tellapart.tasks.segmentation.pictures import OpenedPictures
@@ -77,6 +78,8 @@ def prefer(settings: TrainSettings) -> TrainSettings:
     settings = settings.model_copy(update={"network": network})
     if settings.strategy == "probe":  # whose recipe may say nothing of loop and augmentation
         return settings
+    augmentation = resolve(**augment_settings(settings).model_dump())
+    check_settings(settings.loop.loss, mixup=augmentation.mixup, cutmix=augmentation.cutmix)
     loop = {key: value for key, value in _LOOP.items() if key not in settings.loop.model_fields_set}
     return settings.model_copy(
         update={"loop": settings.loop.model_copy(update=loop), "augment": augment_settings(settings)}
