@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
 import subprocess
@@ -19,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import tellapart
 from tellapart.errors import DataError, SettingsError
-from tellapart.workflows.estimator import PRESETS, Classifier, class_names, paths_of
+from tellapart.workflows.estimator import PRESETS, Classifier, class_names, flags_of, paths_of
 
 Pictures = tuple[list[str], list[str]]
 
@@ -274,6 +275,30 @@ def test_a_path_that_no_table_holds(tmp_path: Path) -> None:
         DataError, match=r"the path '.*udcff.*' is not UTF-8, in which pictures are listed. Rename the file"
     ):
         Classifier().fit([str(tmp_path / "a.png"), str(tmp_path / "\udcff.png")], ["a", "b"])
+
+
+def test_what_is_given_wins_over_a_preset_and_a_limit_is_a_budget() -> None:
+    def flags(**parameters: Any) -> dict[str, Any]:
+        return {
+            name: value for name, value in flags_of(Classifier(**parameters).get_params()).items() if value is not None
+        }
+
+    assert flags() == {}
+    assert flags(presets="best", time_limit=90, seed=3) == {
+        "strategy": "auto",
+        "backbone": "tf_efficientnet_lite2",
+        "budget": "90.000s",
+        "seed": 3,
+    }
+    assert flags(presets="best", backbone="tf_efficientnet_lite1")["backbone"] == "tf_efficientnet_lite1"
+    assert flags(presets="quick", strategy="finetune") == {"strategy": "finetune"}
+
+
+def test_every_parameter_is_a_setting_of_train() -> None:
+    """By the same name and with the same default, but for what only scikit-learn's users look for."""
+    theirs, ours = inspect.signature(tellapart.train).parameters, inspect.signature(Classifier).parameters
+    assert set(ours) - set(theirs) == {"presets", "time_limit"}
+    assert all(one.default is None for one in ours.values())
 
 
 def test_every_preset_is_told(repository: Path) -> None:
