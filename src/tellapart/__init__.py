@@ -118,6 +118,10 @@ def train(
     coverage: float | None = None,
     precision: float | None = None,
     folds: int | None = None,
+    kfold: int | None = None,
+    fold_column: str | None = None,
+    repeats: int | None = None,
+    kfold_keep: Literal["one", "ensemble"] | None = None,
     unfreeze: str | float | None = None,
     views: int | None = None,
     network: str | None = None,
@@ -148,6 +152,9 @@ def train(
     ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
+    `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
+    table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the
+    model is one more network, trained on all but a validation split, or the mean of the K.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
     `moved` where its pictures lie now; beside them only `report` and `language` may be given.
     `settings` holds further lines of a recipe, table by table or by their whole names: {"loop": {"epochs": 5},
@@ -285,6 +292,7 @@ def check(
     *,
     labels: bool = False,
     deep: bool = False,
+    tiles: bool = False,
     task: TaskName | None = None,
     label_separator: Separator | None = None,
     reading: Mapping[str, Any] | None = None,
@@ -292,7 +300,8 @@ def check(
 ) -> dict[str, Any]:
     """Audit pictures and return what `tellapart check --json` prints; with `labels` what `--labels` adds.
 
-    Augmented copies are looked for with `deep` or `labels`, or where that was done before.
+    Augmented copies are looked for with `deep` or `labels`, or where that was done before. With `tiles` doubtful boxes of large
+    pictures are looked for in tiles of their own pixels.
     `task`, `label_separator` and `reading` are as for `train`; `value_range` is the flag --range: "0:4095".
 
     Raises: DataError, BackboneError, SettingsError, StorageError.
@@ -309,5 +318,5 @@ def check(
         return audit_json(run_check(Path(pictures), deep=deep, reporter=Silent(), options=options).audit)
     from tellapart.workflows.labels import doubt_labels
 
-    doubtful = doubt_labels(Path(pictures), reporter=Silent(), options=options)
+    doubtful = doubt_labels(Path(pictures), tiles=tiles, reporter=Silent(), options=options)
     return audit_json(doubtful.examined.audit) | {"labels": doubtful.as_json()}

@@ -20,7 +20,7 @@ from tellapart.answers.predictor import Predictor
 from tellapart.data.copies import find_copies
 from tellapart.data.examples import Example, Inspection, PictureFile
 from tellapart.data.inspection import inspect_all
-from tellapart.data.targets import class_numbers
+from tellapart.data.targets import class_numbers, class_sets
 from tellapart.errors import DataError, ModelFileError, SettingsError
 from tellapart.evaluation.acquisition import OF_PROBABILITIES, STRATEGIES, Pool
 from tellapart.explanation.graph import EMBEDDING, Graph
@@ -176,7 +176,7 @@ def _of_one(run: OpenRun) -> bool:
 
 
 def _of_sets(run: OpenRun) -> bool:
-    return run.manifest.task == "multilabel"
+    return task_of(run.manifest.task).encode is class_sets
 
 
 def _known(run: OpenRun, reporter: Reporter) -> list[Example]:

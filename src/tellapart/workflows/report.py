@@ -7,7 +7,7 @@ that are gone. What it says, the run's task says.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -18,7 +18,9 @@ from tellapart.reporter import Reporter
 from tellapart.reporting.blocks import Report
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
+from tellapart.reporting.sections import folds_section
 from tellapart.runs.open import OpenRun, open_finished
+from tellapart.runs.parts import folds_part
 from tellapart.sources.reading import exists
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.table import task_of
@@ -68,6 +70,10 @@ def write_report(
     # The report's own threads keep every core busy; BLAS' threads would spin beside them.
     with threadpool_limits(limits=1, user_api="blas"):
         verdict, sections = task_of(manifest.task).sections(run, phrases, cache=cache, reporter=reporter)
+    folds = folds_part(run)
+    if folds is not None:
+        verdict = replace(verdict, note=phrases.sentences(verdict.note, phrases("folds_note")))
+        sections = [*sections[:1], folds_section(folds, phrases), *sections[1:]]
     made = manifest.created.replace("T", " ")[:16]
     report = Report(name=manifest.data.name, made=made, verdict=verdict, sections=sections)
     data = render(report, phrases).encode("utf-8", "backslashreplace") + _MARK % missing

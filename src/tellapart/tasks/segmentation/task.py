@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
-from tellapart.data.stratify_masks import assign_masks
+from tellapart.data.stratify_masks import assign_masks, fold_masks
 from tellapart.data.targets import MaskFile, class_shares
 from tellapart.errors import DataError
 from tellapart.tasks.segmentation import telling
-from tellapart.tasks.task import LearnedHead, Task
+from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry, Split
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tellapart.reporter import Reporter
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.segmentation.candidates import PixelCandidate
@@ -98,12 +99,10 @@ def _learner(lesson: Lesson, devices: Devices) -> Learner:
     return teach(lesson, devices)
 
 
-def _first(
-    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
-) -> PixelCandidate:
+def _first(settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, terms: FirstTerms) -> PixelCandidate:
     from tellapart.tasks.segmentation.first import first_answer
 
-    return first_answer(settings, dataset, backbone, work, device, reporter)
+    return first_answer(settings, dataset, backbone, terms.work, terms.device, terms.reporter)
 
 
 def _doubt(
@@ -161,6 +160,18 @@ def _judge(manifest: Manifest, answer: Any, target: Target) -> Any:
     return judge_answer(manifest, answer, target)
 
 
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.segmentation.pooling import pool
+
+    return pool(*given, **named)
+
+
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.segmentation.pooling import average
+
+    return average(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -195,6 +206,7 @@ SEGMENTATION = Task(
     encode=class_shares,
     strata=_strata,
     split=assign_masks,
+    folds=fold_masks,
     check=_check,
     prefer=_prefer,
     suit=_suit,
@@ -207,6 +219,8 @@ SEGMENTATION = Task(
     correct=_correct,
     test=_test,
     export=_export,
+    pool=_pool,
+    average=_average,
     judge=_judge,
     score=_score,
     write_answers=_write_answers,
