@@ -16,7 +16,7 @@ from tellapart.data.readers import READERS
 from tellapart.data.set_cells import Separator
 from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.settings.mirror import Part
-from tellapart.settings.parts import AugmentSettings, NetworkSettings, ReadingSettings
+from tellapart.settings.parts import AugmentSettings, NetworkSettings, ProbeSettings, ReadingSettings
 from tellapart.training.planning import CPU_BATCH
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
@@ -117,6 +117,7 @@ class TrainSettings(Part):
     # Of pictures of more than 8 bits: LOW:HIGH, what becomes black and white; None: found. Also called data.range.
     value_range: str | None = None
     reading: ReadingSettings = ReadingSettings()
+    probe: ProbeSettings = ProbeSettings()
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -174,6 +175,7 @@ class TrainSettings(Part):
             "network.crop": network.crop is not None and self.strategy == "scratch",
             "network.dense": bool(network.dense) and self.strategy == "probe",
             "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
+            **{f"probe.{key}": self.strategy == "scratch" for key in _changed(self.probe)},
             **{f"finetune.{key}": self.strategy in ("probe", "scratch") for key in _changed(self.finetune)},
             **{f"augment.{key}": self.strategy == "probe" for key in _changed(self.augment)},
             # How many processes read is the machine's affair, and the Python API always says it.
@@ -194,7 +196,7 @@ class TrainSettings(Part):
 
     def trained_by(self) -> dict[str, Any]:
         """The settings that a training's result depends on, as JSON values."""
-        return self.model_dump(
+        found = self.model_dump(
             mode="json",
             exclude={
                 **dict.fromkeys(_LEARNED_WITHOUT, True),
@@ -202,6 +204,9 @@ class TrainSettings(Part):
                 "loop": {"workers"},
             },
         )
+        if not _changed(self.probe):
+            del found["probe"]  # checkpoints from before it could be told
+        return found
 
     @property
     def read_options(self) -> ReadOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,9 +20,11 @@ from tellapart.training.weighing import details_of
 def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> LinearCandidate:
     """Fit softmax regression to convergence on the train split, or of very many classes a discriminant. Raises: DataError."""
     train = dataset.rows["train"]
-    many = is_for(len(train), len(dataset.classes))
+    told = settings.probe.told
+    many = is_for(len(train), len(dataset.classes)) and not told
     stages = embedded.backbone.stages
-    fit_classifier = fit_discriminant if many else partial(fit_probe, stages=stages)
+    softmax: Callable[..., Probe] = fit_probe
+    fit_classifier = fit_discriminant if many else partial(softmax, stages=stages, **told)
     # Of very many classes the stages were never seen to help.
     vectors = embedded.vectors[:, sum(stages) if many else 0 :]
     fitted = fit_classifier(
