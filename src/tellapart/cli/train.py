@@ -150,7 +150,7 @@ def command(
     from tellapart.errors import SettingsError
 
     require("train", "train")
-    given = _settings({"data": _one_data(data), **flags}, assignments)
+    given = told_settings({"data": one_data(data), **flags}, assignments)
     if moved is not None and resume is None:
         raise SettingsError(f"--pictures {moved} is for --resume. Name the pictures alone: tellapart train {moved}.")
 
@@ -179,7 +179,7 @@ def command(
         click.echo(report_line(result.report))
 
 
-def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
+def told_settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
     """Flags and --set as the tables of a recipe; flags that were not given are left out."""
     from tellapart.settings.flags import tables
     from tellapart.settings.reading import merge, parse_assignment
@@ -190,7 +190,7 @@ def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, 
     return tables(flags, told)
 
 
-def _one_data(data: tuple[str, ...]) -> str | None:
+def one_data(data: tuple[str, ...]) -> str | None:
     """The folder or table. Raises: UsageError for several, as one folder a class comes when a shell expands a star."""
     if len(data) < 2:
         return data[0] if data else None

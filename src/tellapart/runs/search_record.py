@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from tellapart.answers.predictions import write_table
 from tellapart.errors import DataError
+from tellapart.runs.run import SEARCH
 from tellapart.settings.space import value_text
 from tellapart.storage import storage_errors, write_json
 
-FOLDER = "search"  # in the run's folder
 _FILE, _TABLE = "search.json", "trials.csv"
 TrialState = Literal["done", "stopped", "failed", "running"]  # stopped: early, since it promised less than others
 
@@ -76,7 +76,7 @@ class SearchRecord:
 
 def write_search(folder: Path, record: SearchRecord) -> None:
     """Write search/search.json and search/trials.csv of a run's folder. Raises: StorageError."""
-    inside = folder / FOLDER
+    inside = folder / SEARCH
     with storage_errors(inside):
         inside.mkdir(exist_ok=True)
     write_json(inside / _FILE, record.as_json())
@@ -87,7 +87,7 @@ def write_search(folder: Path, record: SearchRecord) -> None:
 
 def read_search(folder: Path) -> SearchRecord | None:
     """The record of a run's folder; None of a run without a search. Raises: DataError where it is damaged; StorageError."""
-    path = folder / FOLDER / _FILE
+    path = folder / SEARCH / _FILE
     if not path.is_file():
         return None
     with storage_errors(path):

@@ -16,8 +16,26 @@ from tellapart.settings.tree import Strategy, TrainSettings
 MOST_COMBINATIONS = 10_000  # of a grid
 # What decides which pictures there are and how they are split, what is only told, and what the machine does with it.
 _FIXED = frozenset(
-    "data task label_separator labels out budget seed precision coverage strict device engine report language reading value_range "
-    "fallback_backbone loop.workers".split()
+    [
+        "data",
+        "task",
+        "label_separator",
+        "labels",
+        "out",
+        "budget",
+        "seed",
+        "precision",
+        "coverage",
+        "strict",
+        "device",
+        "engine",
+        "report",
+        "language",
+        "reading",
+        "value_range",
+        "fallback_backbone",
+        "loop.workers",
+    ]
 )
 _MOST_CONTEXTS = 200  # in which a value is tried that alone would not do
 

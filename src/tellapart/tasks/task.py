@@ -19,7 +19,10 @@ from tellapart.bundle import Manifest, TaskName
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
+from tellapart.settings.space import Space
+from tellapart.settings.tree import Strategy
 from tellapart.tasks.foreign import refuse_foreign
+from tellapart.tasks.spaces import linear_space
 
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
@@ -184,6 +187,8 @@ class Task:
     suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data
     build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
+    # What a search tries where nothing is named, by strategy.
+    space: Callable[[Strategy], Space] = linear_space
     crops: MakeCrops | None = (
         None  # the same of a task that learns from squares of their own pixels, laid anew in every epoch
     )

@@ -1,7 +1,7 @@
-"""What all trials of a search share. In: settings, pictures. Out: Bench: the pictures without the test split, features. Next: trying.py.
+"""What all trials of a search share. In: settings. Out: Bench: the pictures without the test split, features. Next: trying.py.
 
-The test split is taken away here, once: no trial can look at it. Features are computed once for each network and each way of showing
-it a picture; what a trial on them costs is the fit of its classifier.
+The test split is taken away here, once: no trial can look at it. Features are computed once for each network and each way
+of showing it a picture; what a trial on them costs is the fit of its classifier.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Bench:
     _embedded: dict[Any, tuple[Dataset, Embedded]] = field(default_factory=dict)
 
     def suited(self, settings: TrainSettings) -> TrainSettings:
-        """The settings as training takes them for these pictures. Raises: SettingsError, DataError for what the task has no use for."""
+        """The settings as training takes them for these pictures. Raises: SettingsError, DataError where the task does not."""
         settings = self.task.suit(self.task.prefer(settings), self.dataset)
         self.task.check(settings, self.dataset)
         if settings.loop.batch_size is not None or settings.strategy == "probe":
@@ -76,7 +76,7 @@ class Bench:
         return self._backbones[key]
 
     def features(self, settings: TrainSettings) -> tuple[Dataset, Embedded]:
-        """The embeddings of train and validation by the network of these settings, computed once. Raises: BackboneError, DataError."""
+        """The embeddings by the network of these settings, computed once. Raises: BackboneError, DataError."""
         backbone = self.backbone(settings)
         assert backbone is not None
         backbone = replace(
