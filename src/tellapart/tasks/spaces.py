@@ -13,7 +13,7 @@ from tellapart.settings.tree import Strategy
 _RATE = {"loop.weight_decay": TriedRange(low=1e-3, high=0.3, logarithmic=True)}
 _VARIED = TriedValues(values=("none", "light", "medium", "strong"))
 _PROBE: Space = {
-    "probe.strength": TriedRange(low=1e-5, high=1.0, logarithmic=True),
+    "probe.strength": TriedRange(low=1e-4, high=1.0, logarithmic=True),
     "probe.weighing": TriedValues(values=("last", "alike", "fourth_root", "square_root")),
     "class_weights": TriedValues(values=("none", "balanced")),
 }

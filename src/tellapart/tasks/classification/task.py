@@ -5,7 +5,7 @@ Every function imports its part when it is called: the table of tasks must cost 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,12 @@ def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Lin
     from tellapart.tasks.classification.probing import fit
 
     return fit(settings, dataset, embedded)
+
+
+def _refit(dataset: Dataset, embedded: Embedded) -> Callable[[TrainSettings], LinearCandidate | None]:
+    from tellapart.tasks.classification.probing import refit
+
+    return refit(dataset, embedded)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedNetwork]:
@@ -128,6 +134,7 @@ CLASSIFICATION = Task(
     split=assign_splits,
     check=_check,
     quick=_quick,
+    refit=_refit,
     build=_build,
     learner=_learner,
     validate=_validate,

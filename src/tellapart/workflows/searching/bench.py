@@ -6,6 +6,7 @@ of showing it a picture; what a trial on them costs is the fit of its classifier
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tellapart.data.dataset import Dataset, gather
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
 from tellapart.errors import DataError
+from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import Embedded, embed_dataset
@@ -46,6 +48,7 @@ class Bench:
     reporter: Reporter
     _backbones: dict[Any, ReadyBackbone] = field(default_factory=dict)
     _embedded: dict[Any, tuple[Dataset, Embedded]] = field(default_factory=dict)
+    _refit: Callable[[TrainSettings], LinearCandidate | None] | None = None
 
     def suited(self, settings: TrainSettings) -> TrainSettings:
         """The settings as training takes them for these pictures. Raises: SettingsError, DataError where the task does not."""
@@ -84,11 +87,21 @@ class Bench:
         )
         key = (backbone.fingerprint, backbone.network, backbone.preprocessing)
         if key not in self._embedded:
+            self._refit = None
             self._embedded.clear()  # those of one network at a time fit into memory; the cache has the others
             self._embedded[key] = embed_dataset(
                 self.dataset, backbone, self.device, self.cache, self.reporter, engine=self.engine
             )
         return self._embedded[key]
+
+    def classifier(self, settings: TrainSettings) -> tuple[Dataset, LinearCandidate]:
+        """The classifier on these features, of a task that has one without gradients. Raises: BackboneError, DataError."""
+        dataset, embedded = self.features(settings)
+        assert self.task.quick is not None
+        if self._refit is None and self.task.refit is not None:
+            self._refit = self.task.refit(dataset, embedded)
+        found = None if self._refit is None else self._refit(settings)
+        return dataset, found or self.task.quick(settings, dataset, embedded)
 
 
 def set_up(settings: TrainSettings, cache: Cache, reporter: Reporter) -> Bench:

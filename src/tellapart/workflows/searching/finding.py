@@ -138,7 +138,7 @@ class Finder:
             self.reporter.warn(f"Trial {found.number} failed ({said}): {found.reason}")
         elif found.state == "stopped" and found.seconds > _SLOW:
             self.reporter.say(f"trial {found.number}: stopped after {counted(found.epochs or 0, 'epoch')} ({said})")
-        elif found.state == "done" and (best or found.seconds > _SLOW):
+        elif found.state == "done" and (best or (found.epochs and found.seconds > _SLOW)):
             self.reporter.say(
                 f"trial {found.number}: {self._figure(found)}{', the best so far' if best else ''} ({said})"
             )

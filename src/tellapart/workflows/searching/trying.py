@@ -73,8 +73,7 @@ def try_settings(bench: Bench, settings: TrainSettings, folder: Path, *, told: T
     """
     settings = bench.suited(settings)
     if settings.strategy == "probe" and bench.task.quick is not None:
-        dataset, embedded = bench.features(settings)
-        candidate = bench.task.quick(settings, dataset, embedded)
+        dataset, candidate = bench.classifier(settings)
         return _scored(bench.task.validate(candidate, dataset), {})
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
