@@ -7,6 +7,7 @@ that are gone. What it says, the run's task says.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from threadpoolctl import threadpool_limits
 from tellapart.errors import StorageError
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
-from tellapart.reporting.blocks import Report
+from tellapart.reporting.blocks import Report, Section
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
+from tellapart.reporting.search_section import search_section
 from tellapart.runs.open import OpenRun, open_finished
+from tellapart.runs.searched import search_part
 from tellapart.sources.reading import exists
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.table import task_of
@@ -68,11 +71,21 @@ def write_report(
     # The report's own threads keep every core busy; BLAS' threads would spin beside them.
     with threadpool_limits(limits=1, user_api="blas"):
         verdict, sections = task_of(manifest.task).sections(run, phrases, cache=cache, reporter=reporter)
+        sections = _with_search(run, sections, phrases)
     made = manifest.created.replace("T", " ")[:16]
     report = Report(name=manifest.data.name, made=made, verdict=verdict, sections=sections)
     data = render(report, phrases).encode("utf-8", "backslashreplace") + _MARK % missing
     write_bytes(target, data)
     return WrittenReport(path=target, size_bytes=len(data), missing=missing)
+
+
+def _with_search(run: OpenRun, sections: Sequence[Section], phrases: Phrases) -> list[Section]:
+    """With how the settings were found after how it was trained, where they were searched."""
+    part = search_part(run)
+    if part is None:
+        return list(sections)
+    place = next((number + 1 for number, one in enumerate(sections) if one.key == "learning"), len(sections))
+    return [*sections[:place], search_section(part, phrases), *sections[place:]]
 
 
 def _missing_in(page: Path) -> float:
