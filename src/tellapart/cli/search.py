@@ -166,6 +166,7 @@ def _check_alone(join: Path | None, resume: Path | None, given: dict[str, Any], 
 def _lines(found: SearchResult) -> list[str]:
     """Trials, what won, what it is worth."""
     from tellapart.reporter import duration, figure, percent
+    from tellapart.workflows.searching.winner import at_the_end
 
     record, name = found.record, found.record.figure.replace("_", " ")
     score = found.result.score
@@ -183,6 +184,8 @@ def _lines(found: SearchResult) -> list[str]:
     lines += [
         f"test        {found.result.headline.replace('_', ' ')} {told} on {found.result.n_test:,} pictures, looked at once"
     ]
+    if edges := at_the_end(record):
+        lines += ["", f"! At the end of its range: {', '.join(edges)}. A wider range may hold something better."]
     lines += ["", found.optimism.sentence()] if found.optimism is not None else []
     lines += ["", f"time        {duration(record.seconds + found.result.seconds)}"]
     lines += [f"recipe      {found.recipe}", f"trials      {found.result.run}/search/trials.csv"]

@@ -147,7 +147,8 @@ def resume_search(
         study = Study(folder / SEARCH)
         record = read_search(folder)
         if record is not None:  # it was stopped while the winner was trained
-            return _train_winner(run, study, record, None, reporter, told)
+            study.close()
+            return _train_winner(run, record, reporter, told)
         bench = _same_bench(folder, study, cache, reporter)
         budget = study.told["seconds"]
         left = None if budget is None else max(0.0, budget - sum(one.seconds for one in study.trials()))
@@ -247,39 +248,36 @@ def _find(
     bench.reporter = WithinStep(reporter)
     finder.run()
     record = choose_winner(study, bench, seconds=time.monotonic() - started)
-    del finder, bench
+    settings = bench.suited(winning_settings(study.told["given"], record))
+    study.close()
+    run = _settle(run, settings, record, clock)
+    return _train_winner(run, record, reporter, told)
+
+
+def _settle(run: Run, settings: TrainSettings, record: SearchRecord, clock: SearchClock) -> Run:
+    """The run with the winner's settings in its recipe; what is written last says that nothing is left to search."""
+    settings = with_absolute_inputs(settings.model_copy(update={"out": run.settings.out}))
+    write_best(run.folder, settings, record)
+    if clock.left is not None and settings.strategy != "probe":
+        settings = settings.model_copy(update={"budget": f"{max(1, round(clock.left))}s"})
+    run = keep_settings(run, settings)
     write_search(run.folder, record)
-    return _train_winner(run, study, record, clock, reporter, told)
+    return run
 
 
 def _train_winner(
-    run: Run,
-    study: Study,
-    record: SearchRecord,
-    clock: SearchClock | None,
-    reporter: Reporter,
-    told: Callable[[TrainResult], None] | None,
+    run: Run, record: SearchRecord, reporter: Reporter, told: Callable[[TrainResult], None] | None
 ) -> SearchResult:
     """Train the winner once more in the run's folder, and test it."""
-    settings = winning_settings(study.told["given"], record)
-    study.close()
-    settings = settings.model_copy(update={"out": run.settings.out})
-    recipe = write_best(run.folder, settings, record)
-    left = None if clock is None else clock.left
-    if left is not None and settings.strategy != "probe":
-        settings = settings.model_copy(update={"budget": f"{max(1, round(left))}s"})
-    if not run.planned:
-        run = keep_settings(run, with_absolute_inputs(settings))
     reporter.say(_chosen(record))
     result = train(run.settings, reporter=reporter, run=run, told=told)
-    score = result.scores.get(record.figure)
-    optimism = None
+    score, recipe, optimism = result.scores.get(record.figure), result.run / BEST, None
     if score is not None and record.winner.validation is not None:
         optimism = Optimism(
             validation=record.winner.validation, test=score, tries=len(record.done), n_validation=record.n_validation
         )
         told_score = figure(record.figure, score.value, score.low, score.high)
-        recipe = write_best(result.run, settings, record, score=told_score)
+        write_best(result.run, run.settings, record, score=told_score)
         record = replace(record, score={"name": record.figure, **score.model_dump()}, optimism=optimism.sentence())
         write_search(result.run, record)
     return SearchResult(record=record, result=result, recipe=recipe, optimism=optimism)

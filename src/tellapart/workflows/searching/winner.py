@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from tellapart.reporter import percent
 from tellapart.runs.recipe import recipe_text
 from tellapart.runs.search_record import SearchRecord, SearchTrial
+from tellapart.settings.space import TriedRange, space_of
 from tellapart.settings.space_checking import settings_with
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import write_bytes
@@ -17,6 +19,7 @@ from tellapart.workflows.searching.finding import FIGURE, USUAL, all_failed
 from tellapart.workflows.searching.study import Study
 
 BEST = "best.toml"
+_EDGE = 0.02  # of a range
 
 
 def choose_winner(study: Study, bench: Bench, *, seconds: float) -> SearchRecord:
@@ -51,6 +54,19 @@ def winning_settings(given: Mapping[str, Any], record: SearchRecord) -> TrainSet
     return settings_with(given, {**winner.planned, **winner.settings})
 
 
+def at_the_end(record: SearchRecord) -> list[str]:
+    """Settings of the winner that lie at the end of their range, beyond which a better one may be."""
+    found = []
+    for key, tried in space_of(record.space).items():
+        value = record.winner.settings.get(key)
+        if isinstance(tried, TriedRange) and isinstance(value, (int, float)):
+            place = math.log if tried.logarithmic else float
+            low, high, here = place(tried.low), place(tried.high), place(value)
+            if not _EDGE < (here - low) / (high - low) < 1 - _EDGE:
+                found.append(key)
+    return found
+
+
 def write_best(folder: Path, settings: TrainSettings, record: SearchRecord, score: str = "") -> Path:
     """Write best.toml, a recipe with its evidence in its first lines. Raises: StorageError."""
     winner, path = record.winner, folder / BEST
@@ -60,6 +76,6 @@ def write_best(folder: Path, settings: TrainSettings, record: SearchRecord, scor
     if score:
         lines.append(f"# On the test split, which chose nothing: {score}.")
     head = "\n".join([*lines, "# Train by it: tellapart train --recipe best.toml"])
-    plain = settings.model_copy(update={"budget": None})
-    write_bytes(path, f"{head}\n{recipe_text(plain)}".encode())
+    plain = recipe_text(settings.model_copy(update={"budget": None})).partition("\n")[2]  # without its own first line
+    write_bytes(path, f"{head}\n{plain}".encode())
     return path
