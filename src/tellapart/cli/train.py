@@ -60,7 +60,12 @@ Examples:
 @click.option(
     "--budget", help="Of the whole run: 90s, 10m, 1h30m.  [default for auto: 1m, of boxes and with a GPU 10m]"
 )
-@click.option("--backbone", help="A timm name; `tellapart models` lists some.  [default: tf_efficientnet_lite0]")
+@click.option(
+    "--backbone",
+    help="A timm name; `tellapart models` lists some. auto: the one that cross-validation prefers at its cost.  "
+    "[default: tf_efficientnet_lite0]",
+)
+@click.option("--backbones", help="Several names with commas between, compared in the same way: a,b,c.")
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
 @click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
@@ -181,9 +186,18 @@ def command(
 
 def told_settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
     """Flags and --set as the tables of a recipe; flags that were not given are left out."""
+    from tellapart.errors import SettingsError
     from tellapart.settings.flags import tables
     from tellapart.settings.reading import merge, parse_assignment
 
+    several = flags.pop("backbones", None)
+    if several is not None:
+        if flags["backbone"] is not None:
+            raise SettingsError(
+                f"--backbone {flags['backbone']} and --backbones {several} were given; the second compares, the first takes one. "
+                "Leave one of them out."
+            )
+        flags["backbone"] = several
     told: dict[str, Any] = {}
     for text in assignments:
         told = merge(told, parse_assignment(text))

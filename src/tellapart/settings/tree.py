@@ -100,6 +100,7 @@ class TrainSettings(Part):
     out: str = "runs"  # the folder that run folders are made in
     strategy: Strategy = "auto"
     budget: str | None = None  # of the whole run: 90s, 10m, 1.5h
+    # A timm name; auto, or several with commas between: the one that cross-validation takes.
     backbone: str = Field("tf_efficientnet_lite0", min_length=1)
     fallback_backbone: str | None = Field(None, min_length=1)  # taken where the weights of `backbone` cannot be had
     weights: str | None = None  # a .safetensors file for the backbone
@@ -129,6 +130,14 @@ class TrainSettings(Part):
         if value is not None and not 0 < parse_seconds(str(value)) < 1e8:
             raise ValueError("a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h")
         return value
+
+    @field_validator("backbone")
+    @classmethod
+    def _names_of_backbones(cls, value: str) -> str:
+        names = [name.strip() for name in value.split(",")]
+        if "" in names or len(set(names)) < len(names) or (len(names) > 1 and "auto" in names):
+            raise ValueError("it is a name, auto, or several names with commas between, each once")
+        return ",".join(names)
 
     @field_validator("value_range")
     @classmethod
@@ -217,6 +226,11 @@ class TrainSettings(Part):
     def span(self) -> Span | None:
         """The range that was told; None where it is to be found."""
         return None if self.value_range is None else parse_span(self.value_range)
+
+    @property
+    def compares_backbones(self) -> bool:
+        """Whether the backbone is still to be chosen among several."""
+        return self.backbone == "auto" or "," in self.backbone
 
     @property
     def budget_seconds(self) -> float | None:

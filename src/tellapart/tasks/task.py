@@ -184,6 +184,8 @@ class Task:
     quick: Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
     # The same over and over on one data set's features, where that can be quicker; it gives None for settings that do not suit.
     refit: Callable[[Dataset, Embedded], Callable[[TrainSettings], LinearCandidate | None]] | None = None
+    # What it is called how well logits [n, K] answer targets [n, ...] that they were not fitted to, and that, [n] in [0, 1].
+    scores: tuple[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]] | None = None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
     suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data

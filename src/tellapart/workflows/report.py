@@ -21,6 +21,7 @@ from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
 from tellapart.reporting.search_section import search_section
 from tellapart.runs.open import OpenRun, open_finished
+from tellapart.runs.picked_backbone import backbone_section, read_picked
 from tellapart.runs.searched import search_part
 from tellapart.sources.reading import exists
 from tellapart.storage import storage_errors, write_bytes
@@ -80,12 +81,12 @@ def write_report(
 
 
 def _with_search(run: OpenRun, sections: Sequence[Section], phrases: Phrases) -> list[Section]:
-    """With how the settings were found after how it was trained, where they were searched."""
-    part = search_part(run)
-    if part is None:
-        return list(sections)
+    """With how the settings and the backbone were found after how it was trained, where they were searched."""
+    part, picked = search_part(run), read_picked(run.folder)
+    told = [] if part is None else [search_section(part, phrases)]
+    told += [] if picked is None else [backbone_section(picked, phrases)]
     place = next((number + 1 for number, one in enumerate(sections) if one.key == "learning"), len(sections))
-    return [*sections[:place], search_section(part, phrases), *sections[place:]]
+    return [*sections[:place], *told, *sections[place:]]
 
 
 def _missing_in(page: Path) -> float:

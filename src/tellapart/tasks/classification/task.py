@@ -67,6 +67,10 @@ def _refit(dataset: Dataset, embedded: Embedded) -> Callable[[TrainSettings], Li
     return refit(dataset, embedded)
 
 
+def _right(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(logits.argmax(axis=1) == targets, dtype=np.float64)
+
+
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedNetwork]:
     from tellapart.runs.network import build_network
 
@@ -135,6 +139,7 @@ CLASSIFICATION = Task(
     check=_check,
     quick=_quick,
     refit=_refit,
+    scores=("accuracy", _right),
     build=_build,
     learner=_learner,
     validate=_validate,
