@@ -13,7 +13,7 @@ from tellapart.cli.reading import range_option, reading_options
 from tellapart.cli.tasks import READ_TASKS, TASK_HELP
 
 if TYPE_CHECKING:
-    from tellapart.workflows.search import SearchResult
+    from tellapart.workflows.searching.outcome import SearchResult
 
 _SHOWN = 8  # trials of the table; trials.csv has all
 
@@ -116,7 +116,8 @@ def command(
 
     require("search", "train", "search")
     from tellapart.settings.reading import merge, read_recipe
-    from tellapart.workflows.search import SearchPlan, join_search, resume_search, search
+    from tellapart.workflows.search import join_search, resume_search, search
+    from tellapart.workflows.searching.outcome import SearchPlan
 
     reporter = make_reporter(quiet=quiet)
     given = told_settings({"data": one_data(data), **flags}, assignments)

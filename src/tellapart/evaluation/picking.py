@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_ENDS = 1.96  # standard errors on each side of a 95 % interval
+from tellapart.evaluation.intervals import wilson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +52,8 @@ class PickedNetwork:
         on = f"by cross-validation over {self.n:,} training pictures"
         if taken is best:
             return (
-                f"Took {taken.name}: its {shown} is the highest, {100 * taken.value:.1f} % {on}, and no cheaper network comes within "
-                f"one standard error of it ({cost})."
+                f"Took {taken.name}: none has a higher {shown}, {100 * taken.value:.1f} % {on}, and no cheaper network comes "
+                f"within one standard error of it ({cost})."
             )
         return (
             f"Took {taken.name}: {cost} instead of the {best.milliseconds:.1f} of {best.name}, and within one standard error of "
@@ -89,13 +89,13 @@ def pick_network(
     best = max(means, key=lambda name: (means[name], -milliseconds[name]))
     networks = []
     for name in sorted(scores, key=milliseconds.__getitem__):
-        own = clustered_error(scores[name], groups)
+        low, high = _interval(scores[name], groups)
         networks.append(
             ComparedNetwork(
                 name=name,
                 value=means[name],
-                low=max(0.0, means[name] - _ENDS * own),
-                high=min(1.0, means[name] + _ENDS * own),
+                low=low,
+                high=high,
                 behind=means[best] - means[name],
                 error=clustered_error(scores[best] - scores[name], groups),
                 milliseconds=milliseconds[name],
@@ -106,6 +106,13 @@ def pick_network(
     return PickedNetwork(
         networks=networks, picked=taken.name, best=best, figure=figure, n=len(groups), skipped=dict(skipped)
     )
+
+
+def _interval(values: NDArray[np.floating], groups: NDArray[np.integer]) -> tuple[float, float]:
+    """Wilson's 95 % interval of the mean of values [n] in [0, 1], of as many independent pictures as vary as much."""
+    mean, error = float(values.mean()), clustered_error(values, groups)
+    count = mean * (1 - mean) / error**2 if error and 0 < mean < 1 else float(len(np.unique(groups)))
+    return wilson(mean * count, count)
 
 
 def clustered_error(values: NDArray[np.floating], groups: NDArray[np.integer]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,9 @@ from tellapart.training.planning import report_seconds
 from tellapart.workflows.learning.processes import world_size
 from tellapart.workflows.searching.bench import Bench, set_up
 from tellapart.workflows.searching.finding import Finder
+from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
 from tellapart.workflows.searching.pace import SearchClock
-from tellapart.workflows.searching.study import How, Pruner, Study
+from tellapart.workflows.searching.study import Study
 from tellapart.workflows.searching.winner import BEST, choose_winner, winning_settings, write_best
 from tellapart.workflows.train import train
 
@@ -47,62 +48,6 @@ _QUICK_TRIALS, _TRIALS = 100, 20  # without --trials or --budget, of classifiers
 _MOST_TRIALS = 10_000
 _ENDS = "ends"  # what the study remembers of when its budget is used up, in seconds since 1970
 _AFTERWARDS = 4.0  # seconds for opening, testing and writing the winner, beside its training
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPlan:
-    """What is searched, and how."""
-
-    space: Space | None = None  # None: what is usual for the strategy
-    how: How = "tpe"
-    pruner: Pruner = "median"
-    trials: int | None = None
-    budget: str | None = None  # of the whole search: 90s, 10m, 1.5h
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
-    """What `tellapart.search` returns and `tellapart search --json` prints."""
-
-    record: SearchRecord  # trials, the winner
-    result: TrainResult  # the winner, trained once more and tested
-    recipe: Path  # best.toml
-    optimism: Optimism | None  # None where the test has no figure of that name
-
-    @property
-    def best(self) -> Mapping[str, Any]:
-        """The settings that won, by whole key; none where the usual ones did."""
-        return self.record.winner.settings
-
-    def as_json(self) -> dict[str, Any]:
-        """One JSON-ready object."""
-        record, trained = self.record, self.result.as_json()
-        winner, usual = record.winner, record.usual
-        return {
-            **{name: trained[name] for name in ("run", "model", "task", "report")},
-            "recipe": str(self.recipe),
-            "best": dict(self.best),
-            "best_trial": record.best,
-            "validation": {"name": record.figure, "value": winner.validation, "n": record.n_validation},
-            "usual": None if usual is None else {"name": record.figure, "value": usual.validation},
-            "score": trained["score"],
-            "optimism": None if self.optimism is None else self.optimism.as_json(),
-            "importance": dict(record.importance),
-            "trials": [
-                {
-                    "number": one.number,
-                    "state": one.state,
-                    "settings": dict(one.settings),
-                    "validation": one.validation,
-                    "log_loss": one.loss,
-                    "epochs": one.epochs,
-                    "seconds": one.seconds,
-                    "reason": one.reason,
-                }
-                for one in record.trials
-            ],
-            "seconds": round(record.seconds + self.result.seconds, 3),
-        }
 
 
 def search(
@@ -186,6 +131,10 @@ def _settled(given: Mapping[str, Any], plan: SearchPlan) -> tuple[dict[str, Any]
     if "strategy" not in given:
         given["strategy"] = strategy_for(plan.space or {})
     settings = with_absolute_inputs(make_settings(given))
+    if settings.compares_backbones:
+        raise SettingsError(
+            f"backbone is {settings.backbone}, and a search tries what is named. Give --try backbone=a,b,c, or one --backbone."
+        )
     told = settings.model_dump(mode="json", exclude_unset=True)
     whole = {name: told[name] for name in ("data", "labels", "weights", "reading") if told.get(name) is not None}
     return {**given, **whole}, settings

@@ -123,7 +123,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
         session.seconds["audit and export"] = time.monotonic() - started
         result = _learn(session, task, dataset, backbone)
         session.leave()
-        return result
+        return result if picked is None else replace(result, backbones=picked.as_json())
 
 
 def _check(settings: TrainSettings) -> None:

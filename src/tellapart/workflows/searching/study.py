@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -22,9 +22,6 @@ from tellapart.errors import SettingsError
 from tellapart.runs.search_record import SearchTrial
 from tellapart.settings.space import Space, TriedRange, TriedValues, space_of, value_text
 from tellapart.workflows.searching.journal import JOURNAL, Alive, is_alive, one_at_a_time, open_journal
-
-How = Literal["grid", "random", "tpe"]
-Pruner = Literal["median", "halving", "none"]
 
 _NAME, _TOLD, _BURIED = "search", "told", "buried"
 _STARTUP = 10  # trials that TPE draws at random
@@ -112,7 +109,7 @@ class Study:
     def stops(self, asked: Asked, epoch: int, rank: float) -> bool:
         """Tell how an epoch ranks, from 1 on, the higher the better; whether the trial should be stopped here."""
         asked.trial.report(rank, epoch)
-        return asked.trial.should_prune()
+        return bool(asked.trial.should_prune())
 
     def tell(self, asked: Asked, found: SearchTrial) -> None:
         """Keep what a trial has given."""
@@ -242,7 +239,9 @@ def _loaded(storage: Any, folder: Path) -> optuna.Study:
 
 def _pruner(name: str) -> optuna.pruners.BasePruner:
     if name == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING, n_warmup_steps=1)
+        return optuna.pruners.MedianPruner(
+            n_startup_trials=_BEFORE_PRUNING, n_warmup_steps=2
+        )  # epochs count from 1, and a first one tells little
     if name == "halving":
         return optuna.pruners.SuccessiveHalvingPruner()
     return optuna.pruners.NopPruner()
