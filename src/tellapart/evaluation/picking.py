@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from tellapart.evaluation.intervals import wilson
 
+_ROUNDING = 1e-9  # of a difference of means
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedNetwork:
@@ -102,7 +104,9 @@ def pick_network(
                 seconds=seconds[name],
             )
         )
-    taken = next(one for one in networks if one.behind <= one.error)  # the best one is behind itself by nothing
+    taken = next(
+        one for one in networks if one.behind <= one.error + _ROUNDING
+    )  # the best one is behind itself by nothing
     return PickedNetwork(
         networks=networks, picked=taken.name, best=best, figure=figure, n=len(groups), skipped=dict(skipped)
     )
