@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from tellapart.errors import ForeignCheckpoint, StorageError
 from tellapart.runs.recipe import recipe_text
-from tellapart.runs.run import MARKER, Run, replan, resume_run, start_run
+from tellapart.runs.run import MARKER, Run, keep_first, replan, resume_run, start_run
 from tellapart.settings.reading import make_settings, read_recipe
 
 
@@ -54,6 +54,16 @@ def test_a_plan_is_in_the_recipe_that_a_resumed_run_reads(run: Run) -> None:
     assert again.settings == planned.settings
     assert (again.settings.loop.epochs, again.settings.finetune.views, again.settings.finetune.unfreeze) == (7, 3, "2")
     assert read_recipe(run.folder / "recipe.toml")["loop"]["epochs"] == 7
+    again.release()
+
+
+def test_how_long_a_first_answer_learns_is_in_the_recipe_too(run: Run) -> None:
+    kept = keep_first(run, epochs=5, views=2)
+    run.release()
+    again = resume_run(run.folder)
+    assert again.settings == kept.settings
+    assert (again.settings.finetune.first_epochs, again.settings.finetune.first_views) == (5, 2)
+    assert not again.planned
     again.release()
 
 

@@ -154,6 +154,10 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
             "network.crop is set, which --strategy scratch does not use.",
         ),
         (
+            {"network": {"decoder": "unet++"}},
+            "network.decoder is 'unet++'; it must be unet, unetplusplus, fpn, deeplabv3plus or pspnet. Did you mean 'unet'?",
+        ),
+        (
             {"network": {"crop": 0.9, "fit": "squash"}},
             "network.crop is 0.9, but network.fit squash shows the whole picture. Leave one of them out",
         ),

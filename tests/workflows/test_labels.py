@@ -143,6 +143,11 @@ def test_an_earlier_table_is_not_overwritten(digits: Path, tmp_path: Path, recor
     [
         (["--out", "x.csv"], "--out is 'x.csv', which only --labels looks at. Add --labels, or leave --out out."),
         (["--backbone", "resnet18"], "--backbone is 'resnet18', which only --labels and --shortcuts look at."),
+        (["--tiles"], "--tiles is 'True', which only --labels looks at. Add --labels, or leave --tiles out."),
+        (
+            ["--labels", "--tiles"],
+            "--tiles is given, which is for boxes in large pictures, and these are of the task classification. Leave --tiles out.",
+        ),
         (["--seed", "3"], "--seed is '3', which only --labels and --shortcuts look at."),
         (["--corrections", "nowhere.csv"], "there is no table 'nowhere.csv'."),
     ],

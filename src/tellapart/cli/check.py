@@ -80,6 +80,11 @@ truth.""",
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), help="With --labels or --shortcuts: of the folds.  [default: 0]"
 )
+@click.option(
+    "--tiles",
+    is_flag=True,
+    help="With --labels, of boxes: judge large pictures in overlapping tiles of their own pixels, as `train --tiles` learns.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 2 when a picture cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole audit as one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -91,6 +96,7 @@ def command(
     out: Path | None,
     force: bool,
     corrections: Path | None,
+    tiles: bool,
     strict: bool,
     task: TaskName | None,
     as_json: bool,
@@ -105,6 +111,7 @@ def command(
     options = read_options(flags, task=task)
     given = {name: value for name, value in flags.items() if value is not None}
     _check_flags({"out": out} if out else {}, labels, "--labels")
+    _check_flags({"tiles": tiles} if tiles else {}, labels, "--labels")
     _check_flags(given, labels or shortcuts, "--labels and --shortcuts")
     require("check", "train")
     from tellapart.data.audit import audit_json, check_strict
@@ -112,7 +119,7 @@ def command(
 
     reporter = make_reporter(quiet=quiet)
     asked: dict[str, Any] = {"corrections": corrections, "reporter": reporter, "options": options}
-    doubtful = _doubt(pictures, out, force=force, **asked, **given) if labels else None
+    doubtful = _doubt(pictures, out, force=force, tiles=tiles, **asked, **given) if labels else None
     examined, found = doubtful.examined if doubtful else None, None
     if shortcuts:
         from tellapart.workflows.shortcuts import check_shortcuts

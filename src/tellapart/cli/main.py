@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
     "compare": ("tellapart.cli.compare", "Tell which of two models is better, and whether that is sure."),
     "next": ("tellapart.cli.next", "Tell what more pictures would bring."),
+    "label": ("tellapart.cli.label", "Label pictures in the browser, one key each."),
     "info": ("tellapart.cli.info", "Show what a model file holds."),
     "models": ("tellapart.cli.models", "List the pretrained networks to choose from."),
     "cache": ("tellapart.cli.cache", "Show or clear what is kept to save time."),

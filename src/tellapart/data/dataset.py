@@ -33,8 +33,9 @@ class AssignSplits(Protocol):
         given: Sequence[Split | None],
         seed: int,
         added: Sequence[bool],
+        tested: bool = True,
     ) -> list[Split]:
-        """A split for every picture. Raises: DataError."""
+        """A split for every picture; where it is not `tested`, no test split is carved. Raises: DataError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -56,7 +56,11 @@ class Layer:
 
 
 def read_layers(graph: Graph) -> list[Layer]:
-    """The layers from the picture to the logits, in order. The network is run once, on a picture of noise."""
+    """The layers from the picture to the logits, in order. The network is run once, on a picture of noise.
+
+    Raises: ModelFileError for the mean of several networks.
+    """
+    graph.classifier("weight")
     groups: dict[str, list[Any]] = {}
     for node in graph.between(IMAGE, EMBEDDING):
         if graph.data.intersection(node.output):

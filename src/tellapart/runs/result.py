@@ -46,6 +46,11 @@ class TrainResult:
         return self.scores[self.headline]
 
     @property
+    def folds(self) -> tuple[Mapping[str, Any], ...]:
+        """Of K folds each one's figure: fold, repeat, n, name, value, low, high, run; empty of a run without folds."""
+        return tuple(self.metrics.get("kfold", {}).get("folds", ()))
+
+    @property
     def score_without_leaked(self) -> Score | None:
         """The headline figure of the test pictures that did not leak; None where none or all did."""
         return None if self.scores_without_leaked is None else self.scores_without_leaked.get(self.headline)
@@ -74,6 +79,7 @@ class TrainResult:
             "model": str(self.model),
             "task": self.task,
             "score": {"name": self.headline, **self.score.model_dump()},
+            **({"folds": list(self.folds)} if self.folds else {}),
             "score_without_leaked": None if honest is None else {"name": self.headline, **honest.model_dump()},
             **(accuracy if self.headline == "accuracy" else {}),
             "n_train": self.n_train,

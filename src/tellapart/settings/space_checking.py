@@ -34,6 +34,7 @@ _FIXED = frozenset(
         "reading",
         "value_range",
         "fallback_backbone",
+        "kfold",
         "loop.workers",
     ]
 )

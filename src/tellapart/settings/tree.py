@@ -16,7 +16,7 @@ from tellapart.data.readers import READERS
 from tellapart.data.set_cells import Separator
 from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.settings.mirror import Part
-from tellapart.settings.parts import AugmentSettings, NetworkSettings, ProbeSettings, ReadingSettings
+from tellapart.settings.parts import AugmentSettings, KFoldSettings, NetworkSettings, ProbeSettings, ReadingSettings
 from tellapart.training.planning import CPU_BATCH
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
@@ -32,6 +32,7 @@ _LEARNED_WITHOUT = {
     "language",
     "coverage",
     "precision",
+    "kfold",
 }
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -44,6 +45,9 @@ class FineTuneSettings(Part):
     views: int | None = Field(
         None, ge=0, le=64
     )  # augmented views a picture that are cached; 0: none, every view is new
+    # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
+    first_epochs: int | None = Field(None, ge=1, le=10_000)
+    first_views: int | None = Field(None, ge=1, le=64)
     # The statistics of the stages that train. Those of the batch differ from those that the probe was fitted under.
     batch_norm: Literal["train", "frozen"] = "frozen"
 
@@ -117,6 +121,7 @@ class TrainSettings(Part):
     folds: int = Field(5, ge=2, le=20)  # of the cross-validation that chooses the classifier's strength
     # Of pictures of more than 8 bits: LOW:HIGH, what becomes black and white; None: found. Also called data.range.
     value_range: str | None = None
+    kfold: KFoldSettings = KFoldSettings()
     reading: ReadingSettings = ReadingSettings()
     probe: ProbeSettings = ProbeSettings()
     network: NetworkSettings = NetworkSettings()
@@ -174,6 +179,20 @@ class TrainSettings(Part):
         return self
 
     @model_validator(mode="after")
+    def _only_folds_are_repeated(self) -> TrainSettings:
+        column = self.reading.fold_column
+        if self.kfold.repeats > 1 and column is not None:
+            raise ValueError(
+                f"kfold.repeats is {self.kfold.repeats}, and the column {column!r} gives the same folds each time. Leave one of "
+                "them out"
+            )
+        if not self.folded and _changed(self.kfold):
+            raise ValueError(
+                f"kfold.{_changed(self.kfold)[0]} is set without folds. Give --kfold 5 too, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _nothing_is_said_in_vain(self) -> TrainSettings:
         """A setting that the strategy would never look at is a slip: --network without --strategy scratch."""
         network, plain = self.network, NetworkSettings()
@@ -221,6 +240,11 @@ class TrainSettings(Part):
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
         return ReadOptions(task=self.task, separator=self.label_separator, span=self.span, **self.reading.model_dump())
+
+    @property
+    def folded(self) -> bool:
+        """Whether every picture is to be tested, in K folds."""
+        return self.kfold.folds is not None or self.reading.fold_column is not None
 
     @property
     def span(self) -> Span | None:

@@ -20,6 +20,8 @@ _FOR: Mapping[str, str] = MappingProxyType(
     {
         "network.detector": BOXES,
         "network.weights": BOXES,
+        "finetune.first_epochs": BOXES,
+        "finetune.first_views": BOXES,
         "augment.mosaic": BOXES,
         "network.decoder": MASKS,
         "augment.elastic": MASKS,

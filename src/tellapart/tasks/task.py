@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
     from tellapart.data.examples import Entry, Split
+    from tellapart.data.folds import AssignFolds
     from tellapart.data.targets import Target
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.backbone import ReadyBackbone
@@ -39,12 +40,14 @@ if TYPE_CHECKING:
     from tellapart.preprocessing import Preprocessing
     from tellapart.reporter import Reporter
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import AverageFolds, PoolFolds
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.source import MakeCrops, MakeSource, UsableRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
+    from tellapart.training.planning import Clock
     from tellapart.training.progress import Fitted
 
 __all__ = ["Task"]
@@ -152,12 +155,27 @@ def _whole(manifest: Manifest, answer: Any, target: Target) -> Any:
     return answer
 
 
+def _forget(*, epochs: int, views: int) -> None:
+    """Nobody repeats it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstTerms:
+    """On what terms a first answer is learned."""
+
+    work: Path  # the folder of its files
+    device: str  # cpu, cuda, mps
+    reporter: Reporter
+    clock: Clock | None = None  # of the run; None: it has no end
+    # Told how many epochs were planned, of how many views of each picture, where the clock had a say.
+    keep: Callable[..., None] = _forget
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedHead:
     """How a task whose head is more than a linear layer learns from a pretrained backbone; K classes."""
 
-    # The first answer, on the frozen backbone; its files lie in the folder. The text is the device: cpu, cuda, mps.
-    first: Callable[[TrainSettings, Dataset, ReadyBackbone, Path, str, Reporter], Candidate]
+    first: Callable[[TrainSettings, Dataset, ReadyBackbone, FirstTerms], Candidate]  # on the frozen backbone
     prepare: Callable[[TrainSettings, int, Any], Prepared]  # what fine-tuning goes on from: that candidate; K
     finish: Callable[[Prepared, Fitted, Path], Candidate]  # a trained network, its files in the folder
     choose: Callable[[Any, Any], Choice[Any]]  # of the first answer and the fine-tuned one, both Validated
@@ -178,6 +196,7 @@ class Task:
     # That array -> int64 [N]: what `loop.sampling = balanced` draws equally often.
     strata: Callable[[NDArray[Any]], NDArray[np.int64]]
     split: AssignSplits  # copies and groups together, what matters for the task balanced
+    folds: AssignFolds  # the same for K folds
     # Raises SettingsError for what only another task looks at, DataError for what cannot be learned.
     check: Callable[[TrainSettings, Dataset], None]
     # The answer without gradients (the probe); None for a task with a head of its own.
@@ -206,6 +225,9 @@ class Task:
     ]  # what the validation split still mends, once chosen
     test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
     export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
+    pool: PoolFolds  # several tests as one
+    # How the mean of several networks decides; None where answers cannot be averaged.
+    average: AverageFolds | None = None
     # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
     judge: Callable[[Manifest, Any, Target], Any] = _whole
     score: ScoreAnswers  # a model file on labelled pictures, of what was kept

@@ -21,9 +21,9 @@ from tellapart.drawing.boxes import DrawnBox, Sides, draw_boxes
 from tellapart.drawing.explain_sheet import Panel, draw_explanation
 from tellapart.drawing.png import write_png
 from tellapart.errors import SettingsError
-from tellapart.explanation.faithfulness import chance, faithfulness
+from tellapart.explanation.faithfulness import Faithfulness, chance, faithfulness
 from tellapart.explanation.files import Files
-from tellapart.explanation.masking import MASKS, BoxTarget, found_again, masked_heat
+from tellapart.explanation.masking import MASKS, BoxTarget, Find, found_again, masked_heat
 from tellapart.explanation.overlay import overlay
 from tellapart.explanation.seeing import SeenPart
 from tellapart.reporter import Reporter, counted
@@ -107,29 +107,11 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
     chosen = told[box - 1]
     seen = looked.around(chosen.sides)
     target = BoxTarget.of_source(chosen.sides, seen.place, chosen.number)
-    began = time.monotonic()
-    heat = masked_heat(seen.image, target, find=find, background=opened.background)
-    seconds = time.monotonic() - began
+    heat, drawn, random = _heat(opened, seen, target, files, find=find)
     others = [one for one in told if one is not chosen and _is_in(one.sides, seen.shown)]
     marked = [_drawn(one, seen, named=one is chosen) for one in (chosen, *others)]
     laid = np.asarray(draw_boxes(overlay(seen.large, seen.lay(heat)), marked[:1]))
-    own_folder(files.folder)
     write_png(files.overlay(METHOD), laid)
-    files.write_array(METHOD, heat)
-
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return found_again(find(images), target)[:, None]
-
-    random = chance(seen.image, 0, predict=predict, background=opened.background)
-    measured = faithfulness(seen.image, heat, 0, predict=predict, background=opened.background)
-    drawn = DrawnHeatmap(
-        method=METHOD,
-        overlay=files.overlay(METHOD),
-        array=files.array(METHOD),
-        faithfulness=measured,
-        seconds=seconds,
-        note=f"{MASKS} random masks" if heat.any() else "hiding any part of the picture changes nothing",
-    )
     found = Explained(
         path=path,
         label=chosen.label,
@@ -139,7 +121,7 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
         target_probability=chosen.score,
         drawn=(drawn,),
         chance=random,
-        best=METHOD if measured.beats(random) else "",
+        best=METHOD if drawn.faithfulness.beats(random) else "",
         sheet=files.sheet,
         box=chosen.sides,
         which=box,
@@ -147,6 +129,31 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
     )
     write_png(files.sheet, _sheet(found, np.asarray(draw_boxes(seen.large, marked)), laid))
     return found
+
+
+def _heat(
+    opened: OpenRun, seen: SeenPart, target: BoxTarget, files: Files, *, find: Find
+) -> tuple[NDArray[np.float32], DrawnHeatmap, Faithfulness]:
+    """The heat [S, S] of a box, written as an array; what is told of it, measured; and what chance reaches."""
+    began = time.monotonic()
+    heat = masked_heat(seen.image, target, find=find, background=opened.background)
+    seconds = time.monotonic() - began
+    own_folder(files.folder)
+    files.write_array(METHOD, heat)
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return found_again(find(images), target)[:, None]
+
+    random = chance(seen.image, 0, predict=predict, background=opened.background)
+    drawn = DrawnHeatmap(
+        method=METHOD,
+        overlay=files.overlay(METHOD),
+        array=files.array(METHOD),
+        faithfulness=faithfulness(seen.image, heat, 0, predict=predict, background=opened.background),
+        seconds=seconds,
+        note=f"{MASKS} random masks" if heat.any() else "hiding any part of the picture changes nothing",
+    )
+    return heat, drawn, random
 
 
 def _told(opened: OpenRun, looked: Looked, class_name: str | None) -> list[_Told]:

@@ -99,10 +99,11 @@ def doubt_labels(
     weights: Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     seed: int = 0,
+    tiles: bool = False,
     reporter: Reporter,
     options: ReadOptions = _FOUND,
 ) -> DoubtfulLabels:
-    """Audit pictures and look for labels that are probably wrong, outliers and ambiguous pictures.
+    """Audit pictures and look for labels that are probably wrong, outliers and ambiguous pictures; boxes perhaps in `tiles`.
 
     Raises: DataError where there are fewer than two classes; BackboneError, SettingsError, StorageError.
     """
@@ -117,11 +118,10 @@ def doubt_labels(
                 pictures, corrections=corrections, cache=cache, reporter=reporter, options=options, look="always"
             )
             usable = [index for index, inspection in enumerate(examined.inspections) if not inspection.problem]
-            task = _check(examined, usable)
+            task = _check(examined, usable, tiles=tiles)
             if task.head is not None and task.head.doubt is not None:
-                return _judge_by_training(
-                    task, task.head.doubt, examined, pending, device=chosen, seed=seed, reporter=reporter
-                )
+                how: dict[str, Any] = {"device": chosen, "seed": seed, "tiles": tiles, "reporter": reporter}
+                return _judge_by_training(task, task.head.doubt, examined, pending, **how)
             features = _embed(examined, usable, pending, chosen, cache, reporter)
             rows = [row for row in range(len(usable)) if row not in features.problems]
             indices = [usable[row] for row in rows]
@@ -151,12 +151,16 @@ def check_out(path: Path, *, force: bool) -> None:
         raise StorageError(f"{path} exists already. Choose another name, or give --force to replace it.")
 
 
-def _check(examined: Examined, usable: Sequence[int]) -> Task:
+def _check(examined: Examined, usable: Sequence[int], *, tiles: bool) -> Task:
     task = TASKS.get(examined.listing.task)
     if task is None or (task.doubt is None and (task.head is None or task.head.doubt is None)):
         raise SettingsError(f"labels of the task {examined.listing.task} cannot be doubted. Leave --labels out.")
     if task.doubt is None:
         return task
+    if tiles:
+        raise SettingsError(
+            f"--tiles is given, which is for boxes in large pictures, and these are of the task {task.name}. Leave --tiles out."
+        )
     labels = {examined.listing.entries[index].target.text for index in usable}
     if len(labels) < 2:
         raise DataError(
@@ -174,12 +178,14 @@ def _judge_by_training(
     *,
     device: str,
     seed: int,
+    tiles: bool,
     reporter: Reporter,
 ) -> DoubtfulLabels:
     """Of a task whose first answer is a head of its own: it learns from some pictures and judges the others."""
     dataset = unsplit(examined, encode=task.encode)
     ready = cropped_backbone(examined, dataset.indices.tolist(), pending, reporter)
-    told = {"data": str(examined.listing.source), "backbone": ready.name, "seed": seed, "strategy": "probe"}
+    told: dict[str, Any] = {"data": str(examined.listing.source), "backbone": ready.name, "seed": seed}
+    told |= {"strategy": "probe", "network": {"fit": "tile"} if tiles else {}}
     with tempfile.TemporaryDirectory(prefix="tellapart-") as work:
         settings = task.suit(task.prefer(make_settings(told)), dataset)
         report = doubt(settings, dataset, ready, Path(work), device, reporter)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -20,7 +20,9 @@ from tellapart.reporting.blocks import Report, Section
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
 from tellapart.reporting.search_section import search_section
+from tellapart.reporting.sections import folds_section
 from tellapart.runs.open import OpenRun, open_finished
+from tellapart.runs.parts import folds_part
 from tellapart.runs.picked_backbone import backbone_section, read_picked
 from tellapart.runs.searched import search_part
 from tellapart.sources.reading import exists
@@ -73,6 +75,10 @@ def write_report(
     with threadpool_limits(limits=1, user_api="blas"):
         verdict, sections = task_of(manifest.task).sections(run, phrases, cache=cache, reporter=reporter)
         sections = _with_search(run, sections, phrases)
+    folds = folds_part(run)
+    if folds is not None:
+        verdict = replace(verdict, note=phrases.sentences(verdict.note, phrases("folds_note")))
+        sections = [*sections[:1], folds_section(folds, phrases), *sections[1:]]
     made = manifest.created.replace("T", " ")[:16]
     report = Report(name=manifest.data.name, made=made, verdict=verdict, sections=sections)
     data = render(report, phrases).encode("utf-8", "backslashreplace") + _MARK % missing

@@ -131,6 +131,11 @@ def _settled(given: Mapping[str, Any], plan: SearchPlan) -> tuple[dict[str, Any]
     if "strategy" not in given:
         given["strategy"] = strategy_for(plan.space or {})
     settings = with_absolute_inputs(make_settings(given))
+    if settings.folded:
+        raise SettingsError(
+            "K folds were asked for, and a search compares its trials on one validation split. Leave --kfold out, or train K folds "
+            "by the best.toml that the search gives."
+        )
     if settings.compares_backbones:
         raise SettingsError(
             f"backbone is {settings.backbone}, and a search tries what is named. Give --try backbone=a,b,c, or one --backbone."

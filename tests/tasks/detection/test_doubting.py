@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +15,19 @@ from tellapart.data.dataset import Dataset, unsplit
 from tellapart.data.examples import Example, PictureFile, ReadOptions
 from tellapart.data.targets import Box, Boxes, class_boxes
 from tellapart.errors import DataError
+from tellapart.evaluation.doubts import Doubted
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Silent
 from tellapart.settings.reading import make_settings
+from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.detection.candidates import AnsweredBoxes
 from tellapart.tasks.detection.doubting import JudgedBoxes, doubt, judge_boxes_out_of_fold, name_doubts
 from tellapart.tasks.detection.matching import truth_of
 from tellapart.tasks.detection.starting import prefer
+from tellapart.tasks.table import TASKS
+from tellapart.workflows.labels import _judge_by_training
 from tellapart.workflows.learning.examine import examine
 from tests.tasks.detection.made_pictures import SIDE, made_table
 from tests.tasks.detection.quick import learn_quickly
@@ -196,6 +201,24 @@ def test_every_picture_is_judged_by_a_detector_that_did_not_see_it(tmp_path: Pat
         f"{boxes} boxes of 40 pictures judged by detectors on the frozen network that had not seen them"
     )
     assert {one.row for one in found.wrong} <= set(range(40))
+
+
+@pytest.mark.parametrize(("tiles", "fit"), [(False, "pad"), (True, "tile")])
+def test_detectors_judge_in_tiles_where_that_is_told(tmp_path: Path, tiles: bool, fit: str) -> None:
+    table = made_table(tmp_path / "pictures", count=4)
+    seen: list[TrainSettings] = []
+
+    def judge(settings: TrainSettings, *given: Any) -> Doubted:
+        seen.append(settings)
+        return Doubted(wrong=(), outliers=(), ambiguous=(), judged=4, agreement=1.0, lead="")
+
+    with open_cache(Silent()) as cache:
+        examined = examine(table, cache=cache, reporter=Silent(), options=ReadOptions())
+        pending = prepare_backbone("tf_efficientnet_lite0", cache=cache_folder(), weights=None)
+        _judge_by_training(
+            TASKS["detection"], judge, examined, pending, device="cpu", seed=0, tiles=tiles, reporter=Silent()
+        )
+    assert [(one.network.fit, one.network.size, one.strategy) for one in seen] == [(fit, 320, "probe")]
 
 
 def test_what_may_be_wrong_is_a_table_for_a_person(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,11 @@ from tellapart.tasks.detection.network import Detector
 from tellapart.tasks.detection.pictures import box_pictures
 from tellapart.tasks.detection.starting import new_detector, prefer, prepare_finetune, squares
 from tellapart.tasks.table import TASKS
+from tellapart.training.planning import Clock
 from tellapart.training.progress import Fitted
 from tellapart.workflows.learning.examine import examine
 from tests.tasks.detection.made_pictures import CLASSES, SIDE, made_table
-from tests.tasks.detection.quick import learn_quickly
+from tests.tasks.detection.quick import learn_quickly, terms
 
 TASK = TASKS["detection"]
 
@@ -73,7 +75,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     backbone = prepare_backbone(settings.backbone, cache=cache_folder(), weights=None).wait()
     with pytest.MonkeyPatch.context() as patch:
         learn_quickly(patch, 60)
-        candidate = first_answer(settings, dataset, backbone, folder / "first", "cpu", Silent())
+        candidate = first_answer(settings, dataset, backbone, terms(folder / "first"))
     return Given(settings, dataset, backbone, candidate, folder)
 
 
@@ -120,7 +122,7 @@ def test_maps_kept_once_are_those_of_the_network_and_boxes_those_of_their_views(
 def test_the_first_answer_is_the_same_each_time_and_finds_most_things(given: Given) -> None:
     with pytest.MonkeyPatch.context() as patch:
         learn_quickly(patch, 60)
-        again = first_answer(given.settings, given.dataset, given.backbone, given.folder / "again", "cpu", Silent())
+        again = first_answer(given.settings, given.dataset, given.backbone, terms(given.folder / "again"))
     assert again.backbone.fingerprint == given.candidate.backbone.fingerprint
     assert (again.strategy, again.pretrained) == ("probe", given.backbone)
     assert again.head() == {}
@@ -138,6 +140,26 @@ def test_the_first_answer_is_the_same_each_time_and_finds_most_things(given: Giv
         assert ((answer.boxes >= 0) & (answer.boxes <= SIDE)).all()
         hits += int((overlaps(truth.boxes, answer.boxes).max(1, initial=0) > 0.5).sum())
     assert hits >= 0.8 * sum(len(truth.boxes) for truth in truths(given.dataset, rows))
+
+
+@pytest.mark.slow
+def test_a_budget_bounds_it_by_a_plan_that_gives_the_same_weights_again(given: Given) -> None:
+    kept: list[dict[str, int]] = []
+
+    def keep(**planned: int) -> None:
+        kept.append(planned)
+
+    short = replace(terms(given.folder / "short"), clock=Clock(1.0, started=time.monotonic()), keep=keep)
+    first = first_answer(given.settings, given.dataset, given.backbone, short)
+    assert kept == [{"epochs": 1, "views": 1}]
+    assert [epoch["number"] for epoch in first.details["history"]] == [1]
+    told = {"first_epochs": 1, "first_views": 1}
+    settings = given.settings.model_copy(update={"finetune": given.settings.finetune.model_copy(update=told)})
+    # Resumed or repeated: nothing is planned anew, whatever time there is.
+    again = replace(terms(given.folder / "told"), clock=Clock(10_000.0, started=time.monotonic()), keep=keep)
+    second = first_answer(settings, given.dataset, given.backbone, again)
+    assert second.backbone.fingerprint == first.backbone.fingerprint
+    assert len(kept) == 1
 
 
 def test_fine_tuning_goes_on_from_the_first_answer(given: Given, tmp_path: Path) -> None:

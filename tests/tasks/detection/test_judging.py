@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tellapart.answers.boxes import FoundBoxes
-from tellapart.tasks.detection.judging import judge_boxes
+from tellapart.tasks.detection.judging import judge_boxes, judge_within
 
 NAN = float("nan")
 _BEYOND = 1e11  # an area outside the range of all areas: pycocotools ignores such a box
@@ -109,3 +109,15 @@ def test_where_nothing_was_found_it_is_nothing() -> None:
     truth = np.array([[[0, 0, 0, 10, 10, 0]]], dtype=np.float32)
     none = FoundBoxes(boxes=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), labels=np.zeros(0, np.int64))
     assert judge_boxes([none], truth, 1) == {"AP50": 0, "AP75": 0, "AP": 0}
+
+
+def test_what_lies_beside_the_picture_is_cut_off_as_it_is_of_an_answer() -> None:
+    # A picture twice as wide as high in a square of 64: rows 16 to 48. Its box reaches into the colour above and below it.
+    found = FoundBoxes(
+        boxes=np.array([[4.0, 2.0, 60.0, 62.0]], dtype=np.float32),
+        scores=np.array([0.9], dtype=np.float32),
+        labels=np.array([0]),
+    )
+    truth = np.array([[[0, 4, 16, 60, 48, 0]]], dtype=np.float32)
+    assert judge_boxes([found], truth, 1)["AP75"] == 0
+    assert judge_within(np.array([[0, 16, 64, 48]]))([found], truth, 1) == {"AP": 1.0, "AP50": 1.0, "AP75": 1.0}

@@ -11,10 +11,12 @@ import pytest
 import tellapart
 from tellapart.bundle import DetectionRecord, read_manifest
 from tellapart.errors import SettingsError
+from tellapart.reporter import Silent
 from tellapart.settings.reading import make_settings
 from tellapart.tasks.detection.detectors import DETECTORS, DetectorName
 from tellapart.tasks.detection.starting import prefer
 from tellapart.tasks.table import TASKS
+from tellapart.workflows.train import train
 from tests.tasks.detection.made_pictures import SIDE, made_table
 from tests.tasks.detection.quick import learn_quickly
 
@@ -53,10 +55,19 @@ def test_a_named_detector_is_trained_tested_and_answers(kind: DetectorName, stra
 
 def test_an_unknown_detector_is_refused_with_the_known_ones() -> None:
     with pytest.raises(SettingsError) as fault:
-        prefer(make_settings({"data": "x", "network": {"detector": "yolo"}}))
+        make_settings({"data": "x", "network": {"detector": "yolo"}})
     assert str(fault.value) == (
-        "there is no detector 'yolo'; network.detector must be one of: default, faster_rcnn, retinanet, ssd, yolox."
+        "network.detector is 'yolo'; it must be default, faster_rcnn, retinanet, ssd or yolox. Did you mean 'yolox'? Correct it "
+        "and run again."
     )
+
+
+def test_what_the_told_task_refuses_is_refused_before_the_data_are_looked_at(tmp_path: Path) -> None:
+    settings = make_settings(
+        {"data": str(tmp_path / "nowhere"), "task": "detection", "network": {"size": 300}, "out": str(tmp_path)}
+    )
+    with pytest.raises(SettingsError, match=r"^network\.size is 300; "):
+        train(settings, reporter=Silent())
 
 
 def test_what_suits_a_detector_is_its_own() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from tellapart.data.augment import Augment
 from tellapart.data.augmentation import Augmentation
 from tellapart.data.loading import TrainingBatches, ordered_batches
 from tellapart.preprocessing import Preprocessing
-from tellapart.tasks.detection.pictures import BoxPictures, in_squares
+from tellapart.tasks.detection.pictures import BoxPictures, box_pictures_at, in_squares
 
 NAN = float("nan")
 SIDE = 64
@@ -137,3 +139,16 @@ def test_mosaics_and_mixtures_are_functions_of_seed_and_epoch_and_shun_what_cann
     for picture, own in zip(pictures, boxes, strict=True):
         for _, left, top, right, bottom, _ in own[own[:, 0] == 4]:
             assert picture[int(top + bottom) // 2, int(left + right) // 2, 0] > 255 * 0.25 - 2
+
+
+def test_it_is_known_where_in_its_square_a_picture_lies() -> None:
+    sizes = [(200, 100), (50, 100), (80, 80)]
+    dataset: Any = SimpleNamespace(
+        examples=[SimpleNamespace(width=width, height=height) for width, height in sizes],
+        indices=np.arange(3),
+        targets=np.full((3, 1, 6), NAN),
+    )
+    squares: Any = SimpleNamespace(preprocessing=Preprocessing(size=SIDE, fit="pad"), pictures=())
+    found = box_pictures_at(dataset, np.array([0, 1, 2]), squares, augment=None, seed=0).within
+    assert found is not None
+    np.testing.assert_allclose(found, [[0, 16, 64, 48], [16, 0, 48, 64], [0, 0, 64, 64]])

@@ -101,7 +101,6 @@ def test_what_was_told_stays() -> None:
             {"fit": "tile", "overlap": 200},
             r"^network\.overlap is 200, more than half of a tile of 256 pixels\. Give less, or",
         ),
-        ({"decoder": "segnet"}, "^there is no decoder 'segnet'"),
         ({"test_time_augmentation": "flip"}, r"^network\.test_time_augmentation is flip, .* Set it to none\.$"),
         (
             {"detector": "yolox"},

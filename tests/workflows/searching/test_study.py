@@ -14,7 +14,7 @@ import pytest
 from tellapart.errors import SettingsError
 from tellapart.runs.search_record import SearchTrial
 from tellapart.workflows.searching.journal import JOURNAL, Alive, is_alive
-from tellapart.workflows.searching.study import Asked, Study
+from tellapart.workflows.searching.study import ProposedTrial, Study
 
 from .conftest import FACTS
 
@@ -44,7 +44,7 @@ def figure(settings: dict[str, Any]) -> float:
     )
 
 
-def do(study: Study, asked: Asked, **facts: Any) -> None:
+def do(study: Study, asked: ProposedTrial, **facts: Any) -> None:
     told = {"state": "done", "validation": figure(asked.settings), **facts}
     study.tell(asked, SearchTrial(number=asked.number, settings=asked.settings, **told))
 

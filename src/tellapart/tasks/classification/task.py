@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
+from tellapart.data.folds import assign_folds
 from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import SettingsError
@@ -21,7 +22,7 @@ from tellapart.tasks.probable import export_linear, probabilities_of
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tellapart.models.staged import StagedNetwork
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
@@ -101,6 +103,18 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
     return test(settings, choice, dataset)
 
 
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.classification.pooling import pool
+
+    return pool(*given, **named)
+
+
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.classification.pooling import average
+
+    return average(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -136,6 +150,7 @@ CLASSIFICATION = Task(
     encode=class_numbers,
     strata=_strata,
     split=assign_splits,
+    folds=assign_folds,
     check=_check,
     quick=_quick,
     refit=_refit,
@@ -146,6 +161,8 @@ CLASSIFICATION = Task(
     correct=_correct,
     test=_test,
     export=export_linear,
+    pool=_pool,
+    average=_average,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

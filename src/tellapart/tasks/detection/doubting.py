@@ -27,6 +27,7 @@ from tellapart.tasks.detection.deciding import decide
 from tellapart.tasks.detection.first import first_answer
 from tellapart.tasks.detection.matching import TrueBoxes
 from tellapart.tasks.detection.testing import record_of
+from tellapart.tasks.task import FirstTerms
 from tellapart.training.multilabel_folds import deal_label_sets
 
 FOLDS = 2  # each takes as long as a first answer
@@ -140,7 +141,8 @@ def _answers(
     settings: TrainSettings, part: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
 ) -> list[AnsweredBoxes]:
     """What a detector that learned from the train split says of the test split."""
-    candidate = first_answer(settings, part, backbone, work, device, reporter)
+    terms = FirstTerms(work=work, device=device, reporter=reporter)
+    candidate = first_answer(settings, part, backbone, terms)
     decided = decide(on_validation(validate(candidate, part)).matches)
     record = record_of(decided, calibrated_on=len(part.rows["validation"]))
     return [answered(one) for one in candidate.look(part, part.rows["test"], record).answers]

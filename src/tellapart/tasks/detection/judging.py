@@ -6,7 +6,8 @@ N pictures, M boxes of the picture that has most.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,20 @@ def judge_boxes(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_
     `truth` [N, M, 6]: class, left, top, right, bottom, and 1 for a difficult box, which counts neither way; rows of NaN are none.
     """
     return _judged(match_found(found, truth, class_count))
+
+
+def judge_within(edges: NDArray[np.floating]) -> Callable[..., dict[str, float]]:
+    """The same where only a part of each square [N, 4] shows its picture: boxes are cut at its edges, as an answer's are."""
+
+    def judge(found: Sequence[FoundBoxes], truth: NDArray[np.floating], class_count: int) -> dict[str, float]:
+        low, high = edges[:, :2], edges[:, 2:]
+        cut = [
+            replace(one, boxes=one.boxes.reshape(-1, 2, 2).clip(low[at], high[at]).reshape(-1, 4))
+            for at, one in enumerate(found)
+        ]
+        return judge_boxes(cut, truth, class_count)
+
+    return judge
 
 
 def judge_pictures(found: Sequence[Answered], truths: Sequence[TrueBoxes], class_count: int) -> dict[str, float]:

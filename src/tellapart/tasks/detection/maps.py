@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of pictures with boxes, once a view. In: StagedDetector, BoxPictures. Out: MapViews. Next: first.py.
+"""What a frozen backbone makes of pictures with boxes, once a view. In: a detector, pictures. Out: MapViews. Next: finishing.py.
 
 The maps that the pyramid is built on are kept side by side as one row a view, so that learning what stands on them costs a few
 seconds an epoch. Shapes: N pictures, V views of each, B rows asked for, M boxes of the picture that has most, L numbers of a row:

@@ -65,6 +65,8 @@ class BoxPictures:
     boxes: NDArray[np.float32]  # [N, M, 6]
     augment: Augment | None  # None: as they are, in every epoch
     seed: int = 0
+    # Float32 [N, 4]: where in its square each picture lies, of which colour is around it; None: it fills the square.
+    within: NDArray[np.float32] | None = None
     tiles: tuple[TileFile, ...] = ()  # [N], where the rows to judge by are tiles of pictures
 
     def __len__(self) -> int:
@@ -153,7 +155,13 @@ def box_pictures_at(
     sizes = [(example.width, example.height) for example in examples]
     boxes = in_squares(dataset.targets[rows], sizes, pictures.preprocessing)
     tiles = tuple(one for one in pictures.pictures if isinstance(one, TileFile)) if augment is None else ()
-    return BoxPictures(squares=pictures, boxes=boxes, augment=augment, seed=seed, tiles=tiles)
+    whole = np.array([[(0, 0), size] for size in sizes], dtype=np.float64).reshape(-1, 2, 2)
+    within = [
+        into_square(corners, width=size[0], height=size[1], preprocessing=pictures.preprocessing)
+        for corners, size in zip(whole, sizes, strict=True)
+    ]
+    edges = np.array(within, dtype=np.float32).reshape(-1, 4)
+    return BoxPictures(squares=pictures, boxes=boxes, augment=augment, seed=seed, within=edges, tiles=tiles)
 
 
 def _moved(boxes: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:

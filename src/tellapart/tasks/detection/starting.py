@@ -28,6 +28,7 @@ from tellapart.storage import cache_folder
 from tellapart.tasks.detection.candidates import DetectorCandidate
 from tellapart.tasks.detection.detectors import DetectorKind, detector_kind
 from tellapart.tasks.detection.levels import STRIDES, StagedDetector
+from tellapart.tasks.detection.unused import refuse_unused
 from tellapart.tasks.detection.whole import check_weights, fill, whole_weights
 from tellapart.tasks.foreign import BOXES, refuse_foreign
 from tellapart.tasks.prepared import Prepared
@@ -54,6 +55,7 @@ _OVERLAP = 4  # tiles share a quarter
 def prefer(settings: TrainSettings) -> TrainSettings:
     """The settings with what suits detectors where nothing was told. Raises: SettingsError for a size that none can take."""
     refuse_foreign(settings, own=BOXES)
+    refuse_unused(settings)
     network = settings.network
     kind = detector_kind(network.detector)
     check_weights(kind, network.weights, strategy=settings.strategy)

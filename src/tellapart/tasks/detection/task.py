@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
-from tellapart.data.stratify_boxes import assign_boxes
+from tellapart.data.stratify_boxes import assign_boxes, fold_boxes
 from tellapart.data.targets import Boxes, class_boxes
 from tellapart.errors import DataError
 from tellapart.settings.space import TriedRange, TriedValues
 from tellapart.tasks.detection import telling
 from tellapart.tasks.spaces import headed
-from tellapart.tasks.task import LearnedHead, Task
+from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.detection.candidates import DetectorCandidate
     from tellapart.tasks.detection.levels import StagedDetector
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
@@ -105,12 +106,10 @@ def _learner(lesson: Lesson, devices: Devices) -> Learner:
     return teach(lesson, devices)
 
 
-def _first(
-    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
-) -> DetectorCandidate:
+def _first(settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, terms: FirstTerms) -> DetectorCandidate:
     from tellapart.tasks.detection.first import first_answer
 
-    return first_answer(settings, dataset, backbone, work, device, reporter)
+    return first_answer(settings, dataset, backbone, terms)
 
 
 def _doubt(
@@ -162,6 +161,12 @@ def _export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifes
     return export(choice, tested, manifest)
 
 
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.detection.pooling import pool
+
+    return pool(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -190,6 +195,7 @@ DETECTION = Task(
     encode=class_boxes,
     strata=_strata,
     split=assign_boxes,
+    folds=fold_boxes,
     check=_check,
     prefer=_prefer,
     quick=None,
@@ -219,6 +225,7 @@ DETECTION = Task(
     correct=_correct,
     test=_test,
     export=_export,
+    pool=_pool,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 
 from tellapart.data.loading import ordered_batches
-from tellapart.errors import SettingsError
 from tellapart.tasks.detection.detectors import detector_kind
 from tellapart.tasks.detection.judging import judge_boxes
 from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner, check_boxes
 from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.loss import boxes_a_picture
 from tellapart.tasks.detection.pictures import BoxPictures
-from tellapart.tasks.detection.tiled import merged_score
+from tellapart.tasks.detection.tiled import score_of
+from tellapart.tasks.detection.unused import refuse_cutmix
 from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 
@@ -27,16 +27,14 @@ def teach(lesson: Lesson, devices: Devices) -> DetectionLearner:
     if not isinstance(network, StagedDetector):
         raise TypeError(f"a network {type(network).__name__}; this learner is for detectors")
     check_lesson(lesson)
-    tiles = lesson.validation.tiles if isinstance(lesson.validation, BoxPictures) else ()
+    source, rows = lesson.validation, lesson.validation_rows
     return DetectionLearner(
         loss=detector_kind(network.kind).loss(boxes_a_picture(lesson.train_targets[lesson.train_rows])),
         class_count=lesson.class_count,
         size=network.size,
         devices=devices,
-        validation=lambda: ordered_batches(
-            lesson.validation, lesson.validation_targets, rows=lesson.validation_rows, batch_size=VALIDATION_BATCH
-        ),
-        score=merged_score([tiles[row] for row in lesson.validation_rows]) if tiles else judge_boxes,
+        validation=lambda: ordered_batches(source, lesson.validation_targets, rows=rows, batch_size=VALIDATION_BATCH),
+        score=score_of(source, rows) if isinstance(source, BoxPictures) else judge_boxes,
         start=lesson.start,
     )
 
@@ -46,11 +44,7 @@ def check_lesson(lesson: Lesson) -> None:
 
     Raises: ValueError, TrainingError, SettingsError.
     """
-    if lesson.cutmix:
-        raise SettingsError(
-            f"augment.cutmix is {lesson.cutmix:g}, which mixes whole classes; boxes have none. Set it to 0; augment.mosaic "
-            "puts four pictures with their boxes into one."
-        )
+    refuse_cutmix(lesson.cutmix)
     for targets, rows in (
         (lesson.train_targets, lesson.train_rows),
         (lesson.validation_targets, lesson.validation_rows),

@@ -24,8 +24,9 @@ from tellapart.data.targets import Boxes, class_boxes
 from tellapart.features.shrink import content_number
 from tellapart.preprocessing import Preprocessing
 from tellapart.tasks.detection.candidates import uncalibrated
-from tellapart.tasks.detection.judging import judge_pictures
+from tellapart.tasks.detection.judging import judge_boxes, judge_pictures, judge_within
 from tellapart.tasks.detection.matching import truth_of
+from tellapart.tasks.detection.pictures import BoxPictures
 from tellapart.tasks.detection.tile_files import TileFile, boxes_seen
 from tellapart.tasks.parts import CutPictures
 from tellapart.tiling import scaled_size
@@ -77,6 +78,13 @@ def count_tiles(dataset: Dataset, rows: NDArray[np.int64], inputs: Preprocessing
     """How many tiles the pictures of rows [n] have together."""
     examples = [dataset.examples[index] for index in dataset.indices[rows].tolist()]
     return sum(len(tile_places(one.width, one.height, inputs)) for one in examples)
+
+
+def score_of(pictures: BoxPictures, rows: NDArray[np.int64]) -> Callable[..., dict[str, float]]:
+    """How an epoch is judged by what is found in rows [n] of the validation pictures, or of their tiles: as an answer would be."""
+    if pictures.tiles:
+        return merged_score([pictures.tiles[row] for row in rows.tolist()])
+    return judge_boxes if pictures.within is None else judge_within(pictures.within[rows])
 
 
 def merged_score(tiles: Sequence[TileFile]) -> Callable[..., dict[str, float]]:

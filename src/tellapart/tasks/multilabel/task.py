@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
+from tellapart.data.folds import assign_folds
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import ClassNames, class_sets
 from tellapart.tasks.multilabel import telling
@@ -20,7 +21,7 @@ from tellapart.tasks.probable import export_linear, probabilities_of
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tellapart.models.staged import StagedNetwork
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
@@ -91,6 +93,18 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
     return test(settings, choice, dataset)
 
 
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.multilabel.pooling import pool
+
+    return pool(*given, **named)
+
+
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.multilabel.pooling import average
+
+    return average(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -126,6 +140,7 @@ MULTILABEL = Task(
     encode=class_sets,
     strata=_strata,
     split=assign_label_sets,
+    folds=assign_folds,
     check=_check,
     quick=_quick,
     scores=("labels_right", _labels_right),
@@ -135,6 +150,8 @@ MULTILABEL = Task(
     correct=_correct,
     test=_test,
     export=export_linear,
+    pool=_pool,
+    average=_average,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

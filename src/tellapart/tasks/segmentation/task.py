@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
-from tellapart.data.stratify_masks import assign_masks
+from tellapart.data.stratify_masks import assign_masks, fold_masks
 from tellapart.data.targets import MaskFile, class_shares
 from tellapart.errors import DataError
 from tellapart.models.catalog import EMBEDDED
 from tellapart.settings.space import TriedRange, TriedValues
 from tellapart.tasks.segmentation import telling
 from tellapart.tasks.spaces import headed
-from tellapart.tasks.task import LearnedHead, Task
+from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry, Split
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tellapart.reporter import Reporter
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.segmentation.candidates import PixelCandidate
@@ -101,12 +102,10 @@ def _learner(lesson: Lesson, devices: Devices) -> Learner:
     return teach(lesson, devices)
 
 
-def _first(
-    settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, work: Path, device: str, reporter: Reporter
-) -> PixelCandidate:
+def _first(settings: TrainSettings, dataset: Dataset, backbone: ReadyBackbone, terms: FirstTerms) -> PixelCandidate:
     from tellapart.tasks.segmentation.first import first_answer
 
-    return first_answer(settings, dataset, backbone, work, device, reporter)
+    return first_answer(settings, dataset, backbone, terms.work, terms.device, terms.reporter)
 
 
 def _doubt(
@@ -164,6 +163,18 @@ def _judge(manifest: Manifest, answer: Any, target: Target) -> Any:
     return judge_answer(manifest, answer, target)
 
 
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.segmentation.pooling import pool
+
+    return pool(*given, **named)
+
+
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.segmentation.pooling import average
+
+    return average(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -198,6 +209,7 @@ SEGMENTATION = Task(
     encode=class_shares,
     strata=_strata,
     split=assign_masks,
+    folds=fold_masks,
     check=_check,
     prefer=_prefer,
     suit=_suit,
@@ -229,6 +241,8 @@ SEGMENTATION = Task(
     correct=_correct,
     test=_test,
     export=_export,
+    pool=_pool,
+    average=_average,
     judge=_judge,
     score=_score,
     write_answers=_write_answers,

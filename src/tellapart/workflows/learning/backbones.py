@@ -45,6 +45,11 @@ def choose_backbone(
             f"--weights {settings.weights} is for one backbone, and several are to be compared. Name one with --backbone, or leave "
             "--weights out."
         )
+    if settings.folded:
+        raise SettingsError(
+            f"backbone is {settings.backbone} and K folds were asked for: what is chosen by pictures of a fold would flatter it. "
+            "Choose the backbone first, without --kfold, and name it."
+        )
     corrections = None if settings.labels is None else Path(settings.labels)
     quiet = Silent()
     with reporter.step("Looking at the pictures", 1) as advance:

@@ -16,6 +16,7 @@ from tellapart.errors import (
     TrainingError,
 )
 from tellapart.reporter import Reporter
+from tellapart.runs.folds import finished_folds
 from tellapart.runs.run import SEARCH, Run
 
 _PASSING = (MachineError, MissingExtra, StorageError)  # what the machine lacks may be given to it
@@ -36,7 +37,7 @@ class Keeper:
         if self.run is None:
             return
         if isinstance(error, (SettingsError, BackboneError)):
-            if not self._resumed and not (self.run.folder / "checkpoints").exists():
+            if not (self._resumed or (self.run.folder / "checkpoints").exists() or finished_folds(self.run.folder)):
                 self.run.discard()  # it holds nothing that could be gone on with
         elif isinstance(error, TrainingError) and not isinstance(error, ForeignCheckpoint):
             # Of a foreign checkpoint nothing is said: with its pictures back as they were, the run can go on.

@@ -17,8 +17,8 @@ from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated, ch
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.reporter import percent
-from tellapart.runs.run import WORK
-from tellapart.tasks.task import LearnedHead, Task
+from tellapart.runs.run import WORK, keep_first
+from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 from tellapart.workflows.learning.session import TrainingSession
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def _by_head(
     if session.early is not None:
         session.early.squares.clear()
     began = time.monotonic()
-    candidate = head.first(settings, dataset, backbone, session.run.folder / WORK / "first", session.device, reporter)
+    candidate = head.first(settings, dataset, backbone, _first_terms(session))
+    settings = session.run.settings
     first = task.validate(candidate, dataset)
     session.seconds["first answer"] = time.monotonic() - began
     reporter.say(f"first answer: {first.figure_name.replace('_', ' ')} {percent(first.figure)} on validation")
@@ -74,6 +75,22 @@ def _by_head(
         return prepared
 
     return Start(prepare=prepare, first=first, called="the first answer, on the frozen backbone", choose=head.choose)
+
+
+def _first_terms(session: TrainingSession) -> FirstTerms:
+    """Within the run's time; what is planned is kept before it is learned."""
+
+    def keep(*, epochs: int, views: int) -> None:
+        session.run = keep_first(session.run, epochs=epochs, views=views)
+        session.run.log("planned first answer", epochs=epochs, views=views)
+
+    return FirstTerms(
+        work=session.run.folder / WORK / "first",
+        device=session.device,
+        reporter=session.reporter,
+        clock=session.clock,
+        keep=keep,
+    )
 
 
 def _quick(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone) -> tuple[Dataset, Start]:

@@ -17,10 +17,11 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded
 from tellapart.runtime import cores
 from tellapart.tasks.task import Task
-from tellapart.training.planning import TooShort, worth_trying
+from tellapart.training.planning import TooShort, reserve_seconds, worth_trying
 from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.learning.start import Start, begin
 
+_TOO_LATE = "Not fine-tuned: the budget was used up before it began. Give a longer --budget."
 _MOST_RIGHT = 0.9995  # of the validation split; above it nothing is left that fine-tuning could show
 
 
@@ -62,6 +63,8 @@ def _go_on(session: TrainingSession, task: Task, dataset: Dataset, start: Start)
             why_not = _why_not(session, start.embedded, first.figure, train=len(dataset.rows["train"]))
             if why_not:
                 return only(first, why_not)
+        if _too_late(session):
+            return only(first, _TOO_LATE)
     from tellapart.workflows.learning.gradient import train_network
 
     began = time.monotonic()
@@ -76,6 +79,12 @@ def _go_on(session: TrainingSession, task: Task, dataset: Dataset, start: Start)
         return _without(first, settings.budget, trained)
     second = task.validate(trained, dataset)
     return start.choose(first, second) if first is not None and free else only(second)
+
+
+def _too_late(session: TrainingSession) -> bool:
+    """Whether nothing is left for fine-tuning, not even for finding out how long it would take."""
+    left = session.clock.left
+    return left is not None and left < reserve_seconds(scored=0, seconds_picture=0.0) and not session.run.planned
 
 
 def _without(first: Validated[Any] | None, budget: str | None, found: TooShort) -> Choice[Candidate]:

@@ -28,7 +28,7 @@ from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
-from tellapart.training.planning import choose_batch_size
+from tellapart.workflows.learning.conclude import suited
 from tellapart.workflows.learning.examine import examine, report_findings
 from tellapart.workflows.learning.value_range import find_range
 
@@ -52,12 +52,9 @@ class Bench:
 
     def suited(self, settings: TrainSettings) -> TrainSettings:
         """The settings as training takes them for these pictures. Raises: SettingsError, DataError where the task does not."""
-        settings = self.task.suit(self.task.prefer(settings), self.dataset)
+        settings = suited(settings, self.task, self.dataset, self.device)
         self.task.check(settings, self.dataset)
-        if settings.loop.batch_size is not None or settings.strategy == "probe":
-            return settings
-        size = choose_batch_size(self.device, processes=1, train=len(self.dataset.rows["train"]))
-        return settings.model_copy(update={"loop": settings.loop.model_copy(update={"batch_size": size})})
+        return settings
 
     def backbone(self, settings: TrainSettings) -> ReadyBackbone | None:
         """The pretrained network of these settings; None from scratch. Raises: BackboneError."""

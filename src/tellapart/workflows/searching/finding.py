@@ -20,7 +20,7 @@ from tellapart.settings.space import value_text
 from tellapart.settings.space_checking import settings_with
 from tellapart.workflows.searching.bench import Bench
 from tellapart.workflows.searching.pace import SearchClock
-from tellapart.workflows.searching.study import Asked, Study
+from tellapart.workflows.searching.study import ProposedTrial, Study
 from tellapart.workflows.searching.trying import StoppedEarly, Told, try_settings
 
 USUAL = "usual"  # what the study remembers of the settings as they would be without a search
@@ -77,7 +77,7 @@ class Finder:
                 self._wait()
             advance(len(self.study.trials()) - shown)
 
-    def _do(self, asked: Asked) -> None:
+    def _do(self, asked: ProposedTrial) -> None:
         if asked.known is not None:
             reason = f"as trial {asked.known.number}"
             told = {name: getattr(asked.known, name) for name in ("validation", "loss", "epochs", "planned")}

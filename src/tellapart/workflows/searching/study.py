@@ -37,7 +37,7 @@ _STATES: Mapping[TrialState, Any] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ProposedTrial:
     """One trial to do."""
 
     number: int
@@ -88,7 +88,7 @@ class Study:
         for one in combinations:
             self._study.enqueue_trial({key: self._parameter(key, value) for key, value in one.items()})
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> ProposedTrial | None:
         """The next trial; None where as many are done, or at work, as were asked for."""
         with one_at_a_time(self._folder):
             self._bury()
@@ -104,14 +104,14 @@ class Study:
                 settings = {key: self._suggested(trial, key) for key in self.space}
             trial.set_user_attr("by", self._alive.name)
         known = next((one for one in self.trials() if one.state == "done" and one.settings == settings), None)
-        return Asked(number=trial.number, settings=settings, trial=trial, known=known)
+        return ProposedTrial(number=trial.number, settings=settings, trial=trial, known=known)
 
-    def stops(self, asked: Asked, epoch: int, rank: float) -> bool:
+    def stops(self, asked: ProposedTrial, epoch: int, rank: float) -> bool:
         """Tell how an epoch ranks, from 1 on, the higher the better; whether the trial should be stopped here."""
         asked.trial.report(rank, epoch)
         return bool(asked.trial.should_prune())
 
-    def tell(self, asked: Asked, found: SearchTrial) -> None:
+    def tell(self, asked: ProposedTrial, found: SearchTrial) -> None:
         """Keep what a trial has given."""
         facts = {
             "validation": found.validation,
