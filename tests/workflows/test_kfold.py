@@ -17,7 +17,7 @@ from PIL import Image
 
 from tellapart.answers.predictor import load_predictor as load
 from tellapart.bundle import ClassificationRecord
-from tellapart.errors import SettingsError
+from tellapart.errors import ForeignCheckpoint, SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -211,6 +211,22 @@ def test_a_run_that_was_stopped_between_folds_ends_as_if_it_had_not_been(
         assert (resumed.run / name).read_bytes() == (whole.run / name).read_bytes()
     assert without_times(read(resumed.run)) == without_times(read(whole.run))
     assert not list(resumed.run.glob("folds/*/answers.npz"))
+
+
+def test_a_fold_of_other_labels_is_not_gone_on_with(tmp_path: Path, network: ReadyBackbone) -> None:
+    table = write_table(tmp_path / "data", colour)
+    with stopped("Fold 2: 2 of 2") as reporter:
+        train(table, network, reporter=reporter, kfold={"folds": 2})
+    (folder,) = (tmp_path / "runs").iterdir()
+    write_table(tmp_path / "data", lambda number: colour(number + (number == 5)))
+    with pytest.raises(ForeignCheckpoint) as refused:
+        train(table, network, run=resume_run(folder))
+    assert str(refused.value) == (
+        f"the fold in {folder / 'folds' / '1'} is finished, and the pictures or labels are not those that it had. Put them back as "
+        "they were and resume the run, or train again."
+    )
+    write_table(tmp_path / "data", colour)
+    assert train(table, network, run=resume_run(folder)).score.value == 1.0
 
 
 def test_a_fold_is_gone_on_with_by_its_run(whole: TrainResult) -> None:

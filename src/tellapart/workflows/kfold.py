@@ -9,19 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from tellapart.bundle import read_manifest
+from tellapart.data.dataset import Dataset
 from tellapart.data.folding import FoldPlan, plan_folds, validated_twice, without_those
 from tellapart.data.survey import Examined
-from tellapart.errors import SettingsError
+from tellapart.errors import ForeignCheckpoint, SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.reporter import Reporter, counted, duration, figure, figure_name
 from tellapart.runs.folds import clear_arrays, read_arrays
 from tellapart.runs.reading import read_json
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import keep_settings, open_fold
+from tellapart.runs.writing import data_fingerprint
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.folds import FoldAnswers
 from tellapart.tasks.task import Task
@@ -94,10 +97,12 @@ def _fold(
 ) -> TrainedFold:
     """Train one fold, or go on with it, or read what it left when it is finished."""
     run, computed = open_fold(whole.run, place), None
-    if not run.finished:
+    dataset = plan.dataset(repeat, fold, split=task.split, encode=task.encode)
+    if run.finished:
+        _check_same(run.folder, dataset)
+    else:
         count = len(plan.folds) * len(plan.names)
         whole.reporter.say(f"{_called(plan, repeat, fold)}: {place + 1:,} of {count:,} trainings.")
-        dataset = plan.dataset(repeat, fold, split=task.split, encode=task.encode)
         settings = suited(run.settings, task, dataset, whole.device)
         started = time.monotonic()
         session = replace(
@@ -121,6 +126,15 @@ def _fold(
         metrics=read_json(run.folder / "metrics.json", "test"),
         computed=computed,
     )
+
+
+def _check_same(folder: Path, dataset: Dataset) -> None:
+    """Raises: ForeignCheckpoint where a finished fold has learned from other pictures than are there now."""
+    if read_manifest(folder / "model.onnx").data.fingerprint != data_fingerprint(dataset.examples):
+        raise ForeignCheckpoint(
+            f"the fold in {folder} is finished, and the pictures or labels are not those that it had. Put them back as they were "
+            "and resume the run, or train again."
+        )
 
 
 def _clock(whole: TrainingSession, task: Task, pictures: int, *, left: int) -> Clock:
