@@ -11,6 +11,9 @@
     # of a model that finds boxes: .boxes float32 [n, 4], .scores, .labels of each picture; .to_rows() is one row a box
     # of a model that makes masks: .masks uint8 [H, W], .certainties, .areas [N, K]; .to_rows() is one row a class
 
+    estimator = tellapart.Classifier(strategy="probe")  # of scikit-learn: cross_val_score, GridSearchCV, Pipeline
+    estimator.fit(paths, labels).predict(paths)
+
     client = tellapart.Client("http://127.0.0.1:8501")  # of `tellapart serve`; AsyncClient for asyncio
     client.predict(["a.jpg", "b.png"])
 
@@ -19,7 +22,7 @@
     except tellapart.TellapartError as error:  # the root of all that we raise; its text says value, rule and remedy
         print(error)
 
-`load` needs only the bare package; `train`, `evaluate`, `check`, `explain` and `report` need the extra: pip install
+`load` needs only the bare package; `train`, `Classifier`, `evaluate`, `check`, `explain` and `report` need the extra: pip install
 "tellapart[train]"; the clients need "tellapart[client]".
 """
 
@@ -40,11 +43,13 @@ if TYPE_CHECKING:
     from tellapart.data.set_cells import Separator
     from tellapart.runs.explained import Explanation
     from tellapart.runs.result import TrainResult
+    from tellapart.workflows.estimator import Classifier
     from tellapart.workflows.evaluate import EvaluateResult
     from tellapart.workflows.report import WrittenReport
 
 __all__ = [
     "AsyncClient",
+    "Classifier",
     "Client",
     "TellapartError",
     "__version__",
@@ -78,7 +83,22 @@ def __getattr__(name: str) -> Any:
         from tellapart.client.asynchronous import AsyncClient
 
         return AsyncClient
+    if name == "Classifier":
+        return _classifier()
     raise AttributeError(f"module 'tellapart' has no attribute {name!r}")
+
+
+def _classifier() -> type[Classifier]:
+    """Raises: MissingFormat without scikit-learn."""
+    import importlib.util
+
+    from tellapart.errors import MissingFormat
+
+    if importlib.util.find_spec("sklearn") is None:
+        raise MissingFormat("tellapart.Classifier", "train", "sklearn")
+    from tellapart.workflows.estimator import Classifier
+
+    return Classifier
 
 
 def train(
@@ -98,6 +118,10 @@ def train(
     coverage: float | None = None,
     precision: float | None = None,
     folds: int | None = None,
+    kfold: int | None = None,
+    fold_column: str | None = None,
+    repeats: int | None = None,
+    kfold_keep: Literal["one", "ensemble"] | None = None,
     unfreeze: str | float | None = None,
     views: int | None = None,
     network: str | None = None,
@@ -128,6 +152,9 @@ def train(
     ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
+    `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
+    table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the
+    model is one more network, trained on all but a validation split, or the mean of the K.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
     `moved` where its pictures lie now; beside them only `report` and `language` may be given.
     `settings` holds further lines of a recipe, table by table or by their whole names: {"loop": {"epochs": 5},

@@ -53,6 +53,7 @@ __all__ = [
     "SegmentationRecord",
     "TaskName",
     "TaskRecord",
+    "open_bytes",
     "open_model",
     "read_manifest",
     "seal",
@@ -105,7 +106,15 @@ def open_model(path: Path) -> Model:
     Raises: ModelFileError when the file is not ours, cut short, altered, or written by a newer tellapart;
     StorageError when it cannot be read.
     """
-    data, manifest = _read(path)
+    return _opened(*_read(path), path)
+
+
+def open_bytes(data: bytes, *, source: str) -> Model:
+    """Open a model whose file is in memory; `source` says in messages where it came from. Raises: ModelFileError."""
+    return _opened(data, _parse(data, Path(source)), Path(source))
+
+
+def _opened(data: bytes, manifest: Manifest, path: Path) -> Model:
     session = Session(data, source=str(path))
     size, promised = manifest.preprocessing.size, manifest.record.promised
     takes = _takes(session.inputs.get("image", ()), size, free=manifest.record.free_size)

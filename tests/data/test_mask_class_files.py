@@ -8,7 +8,7 @@ import pytest
 
 from tellapart.data.examples import ReadOptions
 from tellapart.data.mask_class_files import read_class_file, told_values
-from tellapart.errors import DataError
+from tellapart.errors import DataError, SettingsError
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> str:
@@ -60,6 +60,10 @@ def test_a_file_that_was_told_must_hold_names(tmp_path: Path) -> None:
         told_values(ReadOptions(classes=path))
     assert told_values(ReadOptions(classes=write(tmp_path / "mine.txt", "a\nb"))).names == ("a", "b")
     assert told_values(ReadOptions(classes="x, y")).names == ("x", "y")
+    with pytest.raises(
+        SettingsError, match=r"^--classes is 'gone\.txt', and there is no such file\. Give its path, or the names"
+    ):
+        told_values(ReadOptions(classes="gone.txt"))
 
 
 def test_the_most_telling_file_is_found(tmp_path: Path) -> None:
@@ -75,3 +79,19 @@ def test_the_most_telling_file_is_found(tmp_path: Path) -> None:
     # One that contradicts itself is none.
     broken = [write(tmp_path / "labels.txt", "a\na\n"), files[0]]
     assert told_values(ReadOptions(), broken, str(tmp_path)).names == ("a", "b")
+
+
+def test_another_encoding_is_refused_and_not_guessed(tmp_path: Path) -> None:
+    message = r"classes\.txt', which names classes, is not in UTF-8 \(line 2\)\. Save it as UTF-8"
+    path = write(tmp_path / "classes.txt", "ground\n裂缝\n", "gb18030")
+    with pytest.raises(DataError, match=message):
+        read_class_file(path)
+    with pytest.raises(DataError, match=message):
+        told_values(ReadOptions(classes=path))
+    with pytest.raises(DataError, match=message):  # found in silence, its classes would be called by numbers in silence
+        told_values(ReadOptions(), [path], str(tmp_path))
+    told = read_class_file(write(tmp_path / "classes.txt", "ground\n裂缝\n", "utf-16"))
+    assert told is not None
+    assert told.names == ("ground", "裂缝")
+    (tmp_path / "labels.txt").write_bytes(b"\x00\x01\x02")
+    assert told_values(ReadOptions(), [str(tmp_path / "labels.txt")], str(tmp_path)).names == ()

@@ -128,3 +128,22 @@ def test_names_beside_the_masks_that_say_no_colour_are_told() -> None:
     found = name_values(HERE, [colours(0, RED)], told)
     assert found.classes == ("background", "#ff0000")
     assert "here: the masks are colours, of which classes.txt says nothing." in found.notes
+
+
+@pytest.mark.parametrize(
+    ("mask", "ignore", "lacking"),
+    [
+        (numbers(0, 1, 2), "2,9", "9"),
+        (numbers(0, 1, 2), "void", "'void'"),
+        (colours(0, RED), "0,#0000ff", "0, #0000ff"),  # numbers are not those of colours
+        (SeenValues(path=Path("x.json"), values=(0, 1), pixels=(9, 9), names=("background", "cell")), "3,cell", "3"),
+    ],
+)
+def test_what_is_to_count_nowhere_and_is_nowhere_is_told(mask: SeenValues, ignore: str, lacking: str) -> None:
+    told = f"here: --ignore-label {lacking}: no mask has that, so that nothing is left out for it."
+    assert told in named(mask, ignore=ignore).notes
+    assert not any("no mask has that" in note for note in named(numbers(0, 1, 255)).notes)
+
+
+def test_one_value_is_told_in_the_singular() -> None:
+    assert named(numbers(1)).notes[0].startswith("here: masks of 1 value (1) whose names are not known;")

@@ -99,6 +99,22 @@ def test_lists_of_pairs_as_paddleseg_has_them(tmp_path: Path) -> None:
     assert any(f"the values are named by {tmp_path / 'labels.txt'}." in note for note in listing.notes)
 
 
+def test_a_list_in_another_encoding_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+    write_set(tmp_path, {"图1": halves(0, 1), "图2": halves(0, 1)})
+    (tmp_path / "train.txt").write_text("图1\n", encoding="utf-16")
+    (tmp_path / "val.txt").write_text("图2\n")
+    assert splits(settled(tmp_path)[0]) == {"图1": "train", "图2": "validation"}
+    (tmp_path / "train.txt").write_text("\n图1\n", encoding="gb18030")  # which is UTF-8 too: of another letter
+    listing, _ = settled(tmp_path)
+    told = f"{tmp_path / 'train.txt'}: a list of 1 line, none of which names a picture here; it says no split."
+    assert told in listing.notes
+    (tmp_path / "train.txt").write_text("\n裂缝\n", encoding="gb18030")
+    with pytest.raises(
+        DataError, match=r"train\.txt', which lists pictures, is not in UTF-8 \(line 2\)\. Save it as UTF-8"
+    ):
+        settled(tmp_path)
+
+
 def test_one_mask_a_class_is_joined(tmp_path: Path) -> None:
     for number, name in enumerate(("a", "b")):
         write_picture(tmp_path / "images" / f"{name}.jpg", seed=number)

@@ -37,7 +37,7 @@ QUICK = {
     "mobilenetv3_small_100",
 }
 # Half a minute each for 130 million weights, and of the same kind as vgg11_bn.
-LONG = {"vgg11", "vgg16", "vgg19", "vgg16_bn", "vgg19_bn"}
+LONG = {"vgg11", "vgg16", "vgg19", "vgg11_bn", "vgg16_bn", "vgg19_bn"}
 ALL = [
     name if name in QUICK else pytest.param(name, marks=pytest.mark.long if name in LONG else pytest.mark.slow)
     for name in CLASSICS

@@ -162,7 +162,7 @@ def test_nothing_else_is_handed_out(server: Running, name: str) -> None:
 
 
 def test_every_file_that_the_page_names_is_there(server: Running) -> None:
-    names = {"page.html"}
+    names = {"page.html", "desk.html"}
     for file in PAGES.iterdir():
         names |= set(re.findall(r'(?:page/|from "\./)([\w.]+)"', file.read_text(encoding="utf-8")))
     assert names == {file.name for file in PAGES.iterdir()}

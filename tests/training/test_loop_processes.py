@@ -34,7 +34,8 @@ def test_killed_three_times_it_ends_in_the_same_weights(run_toy: Callable[..., s
     _check_killed(outcome, 3)
 
 
-@pytest.mark.parametrize("seed", [pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [2, 3])
 def test_killed_twenty_times_it_ends_in_the_same_weights(
     run_toy: Callable[..., str], tmp_path: Path, seed: int
 ) -> None:

@@ -311,7 +311,7 @@ def test_kill_9_in_the_midst_of_the_epochs_changes_nothing(
         assert (run / name).read_bytes() == (small.run / name).read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_one_run(small: Any, trained_run: Any, tmp_path: Path) -> None:
     settings = make_settings(read_recipe(small.run / "recipe.toml"))
     assert settings.loop.batch_size % 2 == 0

@@ -48,7 +48,7 @@ def test_it_needs_no_pytorch_in_any_of_its_processes(trained_run: Any, tmp_path:
     assert answer["accuracy"] == trained_run.result.scores["accuracy"].model_dump()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_graph_that_does_not_fit_is_told(trained_run: Any, tmp_path: Path) -> None:
     import tellapart
 

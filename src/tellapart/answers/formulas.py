@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -58,6 +59,18 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, li
     writer.write(columns)
     writer.write_all([row.get(column, "") for column in columns] for row in rows)
     return text.getvalue()
+
+
+def csv_table(text: str) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows of a CSV that `csv_text` wrote; no column where the text is no table."""
+    try:
+        found = [cells for cells in SafeReader(text) if cells]
+    except csv.Error:
+        return [], []
+    columns, rows = (found[0], found[1:]) if found else ([], [])
+    if any(len(cells) > len(columns) for cells in rows):
+        return [], []
+    return columns, [dict(itertools.zip_longest(columns, cells, fillvalue="")) for cells in rows]
 
 
 class SafeReader:

@@ -1,46 +1,129 @@
-"""`tellapart next RUN`. In: a finished run. Out: what more pictures would bring. Next: workflows/next_point.py."""
+"""`tellapart next RUN [PICTURES...]`. In: a run. Out: what more pictures bring, or which. Next: workflows/next_point.py."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-_SHOWN = 12  # classes; --json has them all
+if TYPE_CHECKING:
+    from tellapart.reporter import Reporter
+    from tellapart.workflows.next_pictures import NextPictures
+
+_SHOWN = 12  # classes, or pictures; --json has them all
+_STRATEGIES = ("margin", "entropy", "coreset", "badge", "typiclust", "random")
 
 
 @click.command(
     "next",
     epilog="""\b
 Examples:
-  tellapart next runs/latest
+  tellapart next runs/latest                                        what more pictures would bring
   tellapart next runs/latest --json | jq '.gains'
+  tellapart next runs/latest unlabelled/ -n 100 --out todo.csv      which of these to label next
+  tellapart label todo.csv --model runs/latest
 
-The classifier on the frozen network is fitted again on an eighth, a quarter, a half and all of the pictures, four times, and judged
-by pictures that it did not see, nor a copy of them. A power law through these errors, with all the uncertainty that is left, says
-what would come next. In docs/results.md stands how often it was right when asked from half of the pictures about all of them.""",
+Without PICTURES: the classifier on the frozen network is fitted again on an eighth, a quarter, a half and all of the pictures, four
+times, and judged by pictures that it did not see, nor a copy of them. A power law through these errors, with all the uncertainty
+that is left, says what would come next. In docs/results.md stands how often it was right when asked from half of the pictures about
+all of them.
+
+With PICTURES: copies of labelled pictures and of each other are left out, and a strategy chooses. margin and entropy take what the
+model is least sure of; coreset what is farthest from all that is known; badge what it is unsure of, each unlike the others;
+typiclust what is typical of groups without labels, best where little is labelled yet. In docs/results.md stands how many labels
+each saved.""",
 )
 @click.argument("run", type=click.Path(path_type=Path))
+@click.argument("unlabelled", metavar="[PICTURES]...", nargs=-1)
+@click.option("-n", "count", type=click.IntRange(1), help="How many pictures to choose.  [default: 100]")
+@click.option(
+    "--strategy", type=click.Choice(_STRATEGIES), help="How.  [default: badge; typiclust for boxes and masks]"
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write them as a table: path,suggested,probability,why.")
+@click.option("--force", is_flag=True, help="Replace that table where it is there.")
 @click.option(
     "--pictures", type=click.Path(path_type=Path), help="Where the run's pictures lie now, if they were moved."
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of what is drawn.  [default: 0]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(run: Path, pictures: Path | None, seed: int, as_json: bool, quiet: bool) -> None:
-    """What would more pictures bring to RUN?"""
+def command(
+    run: Path,
+    unlabelled: tuple[str, ...],
+    count: int | None,
+    strategy: str | None,
+    out: Path | None,
+    force: bool,
+    pictures: Path | None,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """What would more pictures bring to RUN? Or which of PICTURES to label next?"""
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
     require("next", "train")
+    reporter = make_reporter(quiet=quiet)
+    if unlabelled:
+        from tellapart.workflows.next_pictures import next_pictures
+
+        _check_free(out, force=force)
+        found = next_pictures(
+            run, unlabelled, count=count or 100, strategy=strategy, pictures=pictures, seed=seed, reporter=reporter
+        )
+        if out is not None:
+            found.write(out)
+        record = found.as_json()
+        click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(_chosen(found, run, out)))
+        return
+    told = [name for name, value in (("-n", count), ("--strategy", strategy), ("--out", out)) if value is not None]
+    if told:
+        raise click.UsageError(f"{told[0]} is for choosing pictures, and none are named. Name a folder after {run}.")
+    click.echo(_curve(run, pictures, seed, reporter, as_json=as_json))
+
+
+def _check_free(out: Path | None, *, force: bool) -> None:
+    """Raises: StorageError where the table is there already."""
+    from tellapart.errors import StorageError
+
+    if out is not None and out.exists() and not force:
+        raise StorageError(
+            f"{str(out)!r} is there already, and nothing is overwritten unasked. Choose another name, or replace it with --force."
+        )
+
+
+def _chosen(found: NextPictures, run: Path, out: Path | None) -> list[str]:
+    left = found.as_json()["left_out"]
+    words = {
+        "known": "known already, or copies of what is",
+        "copies": "copied more than once",
+        "unreadable": "unreadable",
+    }
+    gone = ", ".join(f"{left[name]:,} {what}" for name, what in words.items() if left[name])
+    lines = [
+        f"{len(found.chosen):,} of {found.offered:,} pictures, by {found.strategy}: {found.why}."
+        + (f" Left out: {gone}." if gone else "")
+    ]
+    if out is not None:
+        return [*lines, f"They stand in {out}. Label them: tellapart label {out} --model {run}"]
+    for one in found.chosen[:_SHOWN]:
+        said = f"{one.label} ({one.probability:.0%})" if one.probability is not None else ""
+        lines.append(f"  {said:<30} {one.path}")
+    if len(found.chosen) > _SHOWN:
+        lines.append(f"... and {len(found.chosen) - _SHOWN:,} more; --out writes all, --json prints them")
+    return lines
+
+
+def _curve(run: Path, pictures: Path | None, seed: int, reporter: Reporter, *, as_json: bool) -> str:
     from tellapart.workflows.next_point import next_point
 
-    found = next_point(run, pictures=pictures, seed=seed, reporter=make_reporter(quiet=quiet))
+    found = next_point(run, pictures=pictures, seed=seed, reporter=reporter)
     record = found.as_json()
-    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(_lines(record, worth=found.worth)))
+    return json.dumps(record, ensure_ascii=False) if as_json else "\n".join(_lines(record, worth=found.worth))
 
 
 def _lines(record: Mapping[str, Any], *, worth: bool) -> list[str]:

@@ -12,6 +12,7 @@ import click
 
 from tellapart.cli.reading import range_option, reading_options
 from tellapart.cli.tasks import READ_TASKS, TASK_HELP
+from tellapart.cli.told_folds import fold_lines, picture_line, told_metrics
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
@@ -30,6 +31,7 @@ Examples:
   tellapart train cells/ --class-weights balanced --backbone tf_efficientnet_lite2
   tellapart train cells/ --labels fixed.csv corrected by hand; see tellapart check --labels
   tellapart train cells/ --labels corrections/   and what people corrected; see tellapart serve --corrections
+  tellapart train cells/ --kfold 5          few pictures: each is tested, by a network that has not seen it
   tellapart train cells/ --budget 25m       the best answer that 25 minutes allow
   tellapart train cells/ --strategy finetune --unfreeze 3 --views 8 --augment medium
   tellapart train raccoons/ --set network.detector=faster_rcnn    boxes: Pascal VOC, COCO, YOLO, LabelMe or a table
@@ -60,7 +62,12 @@ Examples:
 @click.option(
     "--budget", help="Of the whole run: 90s, 10m, 1h30m.  [default for auto: 1m, of boxes and with a GPU 10m]"
 )
-@click.option("--backbone", help="A timm name; `tellapart models` lists some.  [default: tf_efficientnet_lite0]")
+@click.option(
+    "--backbone",
+    help="A timm name; `tellapart models` lists some. auto: the one that cross-validation prefers at its cost.  "
+    "[default: tf_efficientnet_lite0]",
+)
+@click.option("--backbones", help="Several names with commas between, compared in the same way: a,b,c.")
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
 @click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
@@ -78,6 +85,21 @@ Examples:
     "that reaches it on validation.  [default: the best F1]",
 )
 @click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
+@click.option(
+    "--kfold",
+    type=int,
+    help="Test every picture once, by K trainings of which each has not seen a Kth of them; the model kept is trained on all but "
+    "a validation split.  [default: one split]",
+)
+@click.option(
+    "--fold-column", metavar="NAME", help="Of a table: the column that says each picture's fold, in place of --kfold."
+)
+@click.option("--repeats", type=int, help="Of --kfold: so many times, with other folds each time.  [default: 1]")
+@click.option(
+    "--kfold-keep",
+    type=click.Choice(["one", "ensemble"]),
+    help="Of --kfold: one network trained on all but a validation split, or the mean of the K in one file.  [default: one]",
+)
 @click.option(
     "--unfreeze",
     help="What fine-tuning trains: head, half, all, a share such as 0.25, or a number of stages.  [default: half]",
@@ -150,7 +172,7 @@ def command(
     from tellapart.errors import SettingsError
 
     require("train", "train")
-    given = _settings({"data": _one_data(data), **flags}, assignments)
+    given = told_settings({"data": one_data(data), **flags}, assignments)
     if moved is not None and resume is None:
         raise SettingsError(f"--pictures {moved} is for --resume. Name the pictures alone: tellapart train {moved}.")
 
@@ -179,18 +201,27 @@ def command(
         click.echo(report_line(result.report))
 
 
-def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
+def told_settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
     """Flags and --set as the tables of a recipe; flags that were not given are left out."""
+    from tellapart.errors import SettingsError
     from tellapart.settings.flags import tables
     from tellapart.settings.reading import merge, parse_assignment
 
+    several = flags.pop("backbones", None)
+    if several is not None:
+        if flags["backbone"] is not None:
+            raise SettingsError(
+                f"--backbone {flags['backbone']} and --backbones {several} were given; the second compares, the first takes one. "
+                "Leave one of them out."
+            )
+        flags["backbone"] = several
     told: dict[str, Any] = {}
     for text in assignments:
         told = merge(told, parse_assignment(text))
     return tables(flags, told)
 
 
-def _one_data(data: tuple[str, ...]) -> str | None:
+def one_data(data: tuple[str, ...]) -> str | None:
     """The folder or table. Raises: UsageError for several, as one folder a class comes when a shell expands a star."""
     if len(data) < 2:
         return data[0] if data else None
@@ -221,7 +252,7 @@ def summary(result: TrainResult) -> str:
     from tellapart.tasks.table import TASKS
 
     telling = TASKS[result.task].telling
-    lines = ["", *telling.summary(result.metrics)]
+    lines = ["", *telling.summary(told_metrics(result)), *fold_lines(result)]
     if result.choice:
         lines += ["", result.choice]
     lines += _leaks(result)
@@ -229,7 +260,7 @@ def summary(result: TrainResult) -> str:
     lines += [
         "",
         telling.decided(result.metrics),
-        f"pictures  {result.n_train:,} train, {result.n_validation:,} validation, {result.n_test:,} test",
+        picture_line(result),
         f"left out  {result.unreadable:,} unreadable"
         + (f"; {result.left_out:,} by your corrections" if result.left_out else "")
         + (f"; {result.augmented:,} augmented copies of test pictures" if result.augmented else ""),

@@ -79,6 +79,7 @@ def list_boxes(cells: Cells, ignored: Counter[str], *, told: bool) -> Listing:
             target=Boxes(tuple(page.boxes)),
             split=split_named(page.first.split),
             group=page.first.group,
+            fold=page.first.fold,
             drawn=replace(page.first.drawn, relative=relative, lost=page.nameless),
         )
         for page in pages.values()
@@ -104,6 +105,7 @@ class _Row(NamedTuple):
     marks: tuple[str, ...]
     split: str
     group: str
+    fold: str
     drawn: Drawn
 
 
@@ -119,10 +121,12 @@ class _Page:
 
 
 def _rows(cells: Cells, layout: _Layout, roles: Sequence[int]) -> Iterator[_Row]:
-    """`roles`: the places of path, label, split and group. Raises: DataError with row numbers for no path, or an unknown split."""
+    """`roles`: the places of path, label, split, group and fold. Raises: DataError for no path, or an unknown split."""
     names = [plain_name(name) for name in cells.header]
     path, *others = roles
-    columns = {name: place for name, place in zip(("label", "split", "group"), others, strict=True) if place >= 0}
+    columns = {
+        name: place for name, place in zip(("label", "split", "group", "fold"), others, strict=True) if place >= 0
+    }
     columns |= {mark: names.index(mark) for mark in MARKS if mark in names}
     sizes = next((pair for pair in _PICTURE_SIZES if all(name in names for name in pair)), None)
     places = [] if sizes is None else [names.index(name) for name in sizes]
@@ -147,6 +151,7 @@ def _rows(cells: Cells, layout: _Layout, roles: Sequence[int]) -> Iterator[_Row]
             marks=tuple(mark for mark in MARKS if found.get(mark, "").casefold() in _TRUE),
             split=split,
             group=found.get("group", ""),
+            fold=found.get("fold", ""),
             drawn=Drawn(width=side(row[places[0]]), height=side(row[places[1]])) if len(places) == 2 else Drawn(),
         )
 
@@ -157,11 +162,11 @@ def _sides(texts: Sequence[str], *, corners: bool) -> tuple[float, float, float,
 
 
 def _add(cells: Cells, pages: dict[str, _Page], row: _Row) -> None:
-    """Raises: DataError where two rows give a picture two splits or groups."""
+    """Raises: DataError where two rows give a picture two splits, groups or folds."""
     found = cells.locator.find(row.path)
     path = os.path.normpath(found or cells.locator.expected(row.path))
     page = pages.setdefault(path, _Page(path, found is not None, row))
-    for what in ("split", "group"):
+    for what in ("split", "group", "fold"):
         one, other = getattr(page.first, what), getattr(row, what)
         if one != other:
             raise DataError(

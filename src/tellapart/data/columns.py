@@ -1,4 +1,4 @@
-"""Which column of a table is what. In: Cells, what was told. Out: Cells with path, label, split, group. Next: table.py.
+"""Which column of a table is what. In: Cells, what was told. Out: Cells with path, label, split, group, fold. Next: table.py.
 
 What is told wins; then the plain names; then the names that other programs use, of which one must fit. A table without a header is
 known by its first row, which names a picture. What was found so is told, and so are columns that look like a split or a group and
@@ -21,6 +21,7 @@ from tellapart.data.layouts import split_of
 from tellapart.errors import DataError, SettingsError
 
 ROLES = ("path", "label", "split", "group")
+_TOLD_ROLES = (*ROLES, "fold")  # a column of folds counts only where it was told
 # Names that other programs give to columns, in lower case, blanks and hyphens as underscores.
 _USUAL: Mapping[str, str] = {
     "path": "image filename file_name file filepath file_path image_path img_path imagepath img image_name img_name image_file "
@@ -44,7 +45,7 @@ NOT_READ = " (not read)"  # after the name of a column that is not what it is ca
 
 
 def with_roles(cells: Cells, options: ReadOptions) -> Cells:
-    """The table with its columns called path, label (or labels), split and group as far as they are there.
+    """The table with its columns called path, label (or labels), split, group and fold as far as they are there, or were told.
 
     Raises: DataError where a told column is not there, or several may be meant; SettingsError for one column told twice.
     """
@@ -99,7 +100,7 @@ def _lacks_header(cells: Cells, options: ReadOptions) -> bool:
     """Whether the first row is data: none of its cells is a column's name, and one names a picture."""
     if any(plain_name(cell) in NAMES for cell in cells.header):
         return False
-    asked = [getattr(options, f"{role}_column") for role in ROLES]
+    asked = [getattr(options, f"{role}_column") for role in _TOLD_ROLES]
     if any(name in cells.header for name in asked if name is not None):
         return False
     return any(map(_says_picture, cells.header)) or any(cells.locator.find(cell) for cell in cells.header if cell)
@@ -112,7 +113,7 @@ def _says_picture(cell: str) -> bool:
 def _told(cells: Cells, options: ReadOptions) -> dict[str, int]:
     """The columns that were told, by role."""
     places: dict[str, int] = {}
-    for role in ROLES:
+    for role in _TOLD_ROLES:
         name = getattr(options, f"{role}_column")
         if name is None:
             continue
@@ -252,5 +253,6 @@ def _remedy(cells: Cells, role: str, column: str) -> str:
     found = {row[cells.header.index(column)] for _, row in cells.rows()}
     other = min((cell for cell in found if cell and split_named(cell) is None), default=None)
     if role == "split" and other is not None:
-        return f"a split is train, val or test, and its cells are such as {other!r}"
+        folds = f"; train --fold-column {column} takes it as K folds" if plain_name(column) == "fold" else ""
+        return f"a split is train, val or test, and its cells are such as {other!r}{folds}"
     return f"--{role}-column {column} reads it"

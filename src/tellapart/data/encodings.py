@@ -86,10 +86,10 @@ def read_text(path: Path, data: bytes, encoding: str | None, is_file: IsFile) ->
     return _guess(path, data, is_file)
 
 
-def known_text(path: str, data: bytes) -> str:
-    """The text of a file with names of classes, of which no flag tells the encoding: UTF-8, or UTF-16 with its mark.
+def known_text(path: str, data: bytes, *, which: str = "names classes") -> str:
+    """The text of a file of which no flag tells the encoding: UTF-8, or UTF-16 with its mark. `which` says what the file does.
 
-    Raises: DataError for any other: a guess may give two classes one name.
+    Raises: DataError for any other: a guess may give two classes one name, or find no picture of a list.
     """
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
@@ -97,7 +97,7 @@ def known_text(path: str, data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"the file {path!r}, which names classes, is not in UTF-8 (line {line}). Save it as UTF-8, so that they are read as "
+            f"the file {path!r}, which {which}, is not in UTF-8 (line {line}). Save it as UTF-8, so that they are read as "
             "they are meant."
         ) from None
 

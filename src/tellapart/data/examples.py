@@ -30,6 +30,7 @@ class Entry:
     target: Target
     split: Split | None  # None: the user gave no split
     group: str = ""  # from the `group` column; "" where there is none
+    fold: str = ""  # from the column that was told; "" where none was
     added: bool = False  # came from a folder of corrections: for training, never for a test
     train_target: Target | None = None  # what corrections of the same pixels say, for training; None: nothing else
     drawn: Drawn | None = None  # of boxes as they were given: the picture that they were drawn on
@@ -73,6 +74,7 @@ class ReadOptions:
     label_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
+    fold_column: str | None = None  # of K folds that are given
     root: str | None = None  # the folder that a table's paths count from; None: the table's own
     extension: str | None = None  # of paths that are written without one: .jpg
     label_from: str | None = None  # a regular expression with (?P<label>...) that finds the class in a path

@@ -32,8 +32,10 @@ def check_fractions(fractions: tuple[float, float, float]) -> None:
         )
 
 
-def shares_to_carve(given: Sequence[Split | None], fractions: Mapping[Split, float]) -> dict[Split, float]:
-    """The splits that must be carved, test first, each with its share of what is carved from.
+def shares_to_carve(
+    given: Sequence[Split | None], fractions: Mapping[Split, float], *, tested: bool = True
+) -> dict[Split, float]:
+    """The splits that must be carved, test first, each with its share of what is carved from; no test where none is `tested`.
 
     Raises: DataError where there is nothing to train on.
     """
@@ -44,7 +46,9 @@ def shares_to_carve(given: Sequence[Split | None], fractions: Mapping[Split, flo
             f"the pictures were given only as {names}, none as 'train'; training needs some. "
             "Add a 'train' folder (or 'train' rows), or give no splits at all."
         )
-    carved: list[Split] = [split for split in ("test", "validation") if split not in named]
+    carved: list[Split] = [
+        split for split in ("test", "validation") if split not in named and (tested or split != "test")
+    ]
     whole = fractions["train"] + sum(fractions[split] for split in carved)
     return {split: fractions[split] / whole for split in carved}
 

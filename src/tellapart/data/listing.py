@@ -37,6 +37,7 @@ _OF_TABLES = {
     "label_column": "--label-column",
     "split_column": "--split-column",
     "group_column": "--group-column",
+    "fold_column": "--fold-column",
     "root": "--root",
     "extension": "--extension",
 }

@@ -8,12 +8,14 @@ crack:64,128,64::          as CVAT's labelmap.txt has it
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from tellapart.data.encodings import known_text
 from tellapart.data.examples import ReadOptions
 from tellapart.data.mask_names import ToldValues, read_names, read_uncounted, with_names, with_values
 from tellapart.errors import DataError, PictureError, SettingsError
@@ -49,6 +51,10 @@ def told_values(options: ReadOptions, files: Iterable[str] = (), root: str = "")
                 f"the file {options.classes!r}, which --classes names, has no classes in it. Write a name a line, with its number "
                 "or its colour (red green blue) before it where they are not 0, 1, 2 ..."
             )
+    elif os.path.splitext(options.classes)[1].casefold() in _ENDINGS:
+        raise SettingsError(
+            f"--classes is {options.classes!r}, and there is no such file. Give its path, or the names themselves between commas."
+        )
     else:
         found = read_names(options.classes)
     return replace(found or ToldValues(), uncounted=uncounted)
@@ -56,19 +62,26 @@ def told_values(options: ReadOptions, files: Iterable[str] = (), root: str = "")
 
 def read_class_file(path: str) -> ToldValues | None:
     """The names in a file; None where it holds none. Raises: SettingsError, DataError for what contradicts itself."""
+    return _read_lines(_text(path), path)
+
+
+def _text(path: str) -> str:
+    """What a file says; "" for one that is too large, or no text. Raises: DataError, of another encoding than UTF-8 too."""
     try:
         data = read_bytes(path)
     except (OSError, PictureError) as error:
         raise DataError(f"the file {path!r} with the names of classes cannot be read: {error}.") from None
-    if len(data) > _MOST_BYTES or b"\0" in data:
-        return None
-    lines = data.decode("utf-8-sig", errors="replace").splitlines()
-    rows = [row for line in lines if (row := line.strip()) and not row.startswith("#")]
-    return _read_rows(rows, path) if rows else None
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if len(data) > _MOST_BYTES or (b"\0" in data and not wide):
+        return ""
+    return known_text(path, data)
 
 
 def _found(files: Iterable[str], root: str) -> ToldValues | None:
-    """The names in the file that is called most like one of them, the nearest to the root."""
+    """The names in the file that is called most like one of them, the nearest to the root.
+
+    Raises: DataError where that is in another encoding than UTF-8: passed over, its classes would be called by numbers.
+    """
     ranked = []
     for path in files:
         stem, ending = os.path.splitext(os.path.basename(path).casefold())
@@ -76,13 +89,19 @@ def _found(files: Iterable[str], root: str) -> ToldValues | None:
         if ending in _ENDINGS and stem.replace("-", "_") in _CALLED and depth <= _DEEPEST:
             ranked.append((_CALLED.index(stem.replace("-", "_")), depth, path))
     for _, _, path in sorted(ranked):
+        text = _text(path)
         try:
-            told = read_class_file(path)
+            told = _read_lines(text, path)
         except (DataError, SettingsError):
             continue  # another file of that name, or none that names classes
         if told is not None:
             return replace(told, found=True)
     return None
+
+
+def _read_lines(text: str, path: str) -> ToldValues | None:
+    rows = [row for line in text.splitlines() if (row := line.strip()) and not row.startswith("#")]
+    return _read_rows(rows, path) if rows else None
 
 
 def _read_rows(rows: Sequence[str], path: str) -> ToldValues | None:
@@ -92,7 +111,7 @@ def _read_rows(rows: Sequence[str], path: str) -> ToldValues | None:
     pairs = [_pair(row, cells) for row, cells in zip(rows[len(rows) - len(cut) :], cut, strict=True)]
     if all(value for _, value in pairs):
         return with_values([(_LABELME.get(name) or name, value) for name, value in pairs], path)
-    if any("\ufffd" in row or len(row) > 200 for row in rows):
+    if any("\ufffd" in row or "\0" in row or len(row) > 200 for row in rows):
         return None
     # Blanks are part of a name here.
     names = [_LABELME.get(row.rstrip(",:"), row.rstrip(",:")) for row in rows]

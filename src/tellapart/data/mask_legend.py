@@ -48,7 +48,7 @@ class MaskNaming:
 def name_values(source: Path, masks: Sequence[SeenValues], told: ToldValues) -> MaskNaming:
     """Name the values of all masks alike. Raises: DataError where a value has no name, or there are too many."""
     drawn, others = [mask for mask in masks if mask.names], [mask for mask in masks if not mask.names]
-    notes, meaning, coloured = list[str](), dict[int, str](), False
+    notes, meaning, coloured, values = list[str](), dict[int, str](), False, set[int]()
     names = told.names
     if others:
         notes += [f"{source}: the values are named by {told.where}."] * told.found
@@ -57,6 +57,9 @@ def name_values(source: Path, masks: Sequence[SeenValues], told: ToldValues) -> 
         meaning = {value: "" if name in told.uncounted.names else name for value, name in finder.meaning().items()}
         names = finder.names
         notes += [*finder.notes, *_about_ignored(source, meaning, finder.totals, told.uncounted, coloured)]
+        values = set(finder.totals)
+    known = {*names, *(name for mask in drawn for name in mask.names)}
+    notes += _never_there(source, told.uncounted, known, set() if coloured else values, values if coloured else set())
     aside = {*told.uncounted.names, _IGNORE}
     own = [
         tuple("" if name in aside else name for name in mask.names)
@@ -71,11 +74,7 @@ def name_values(source: Path, masks: Sequence[SeenValues], told: ToldValues) -> 
         if pixels
     } - {""}
     _check_drawn(source, drawn, occurring, told)
-    if len(occurring) > MOST_CLASSES:
-        raise DataError(
-            f"the masks of {source} have {len(occurring)} different values; the limit is {MOST_CLASSES} classes. If they number "
-            "things, say which values are which class with --classes, such as background=0,cell=1-65535."
-        )
+    _check_number(source, occurring)
     return MaskNaming(
         classes=tuple(_in_order(occurring, names)),
         names=tuple(own),
@@ -90,6 +89,15 @@ def _check_drawn(source: Path, drawn: Sequence[SeenValues], occurring: set[str],
         raise DataError(
             f"the masks of {source} show {others[0]!r}, and {told.where} has {', '.join(told.names[:_SHOWN])}. Name all their "
             f"classes, which says in which order they are, or leave some out with --ignore-label {others[0]!r}."
+        )
+
+
+def _check_number(source: Path, occurring: set[str]) -> None:
+    """Raises: DataError for too many classes."""
+    if len(occurring) > MOST_CLASSES:
+        raise DataError(
+            f"the masks of {source} have {len(occurring)} different values; the limit is {MOST_CLASSES} classes. If they number "
+            "things, say which values are which class with --classes, such as background=0,cell=1-65535."
         )
 
 
@@ -210,9 +218,9 @@ class _Finder:
         if 0 in found:
             found[0] = BACKGROUND
         if self.values:
-            kind = "colours" if self.coloured else "values"
+            number = counted(len(self.values), "colour" if self.coloured else "value")
             self.notes.append(
-                f"{self.source}: masks of {len(self.values)} {kind} ({self._list(self.values)}) whose names are not known; a file "
+                f"{self.source}: masks of {number} ({self._list(self.values)}) whose names are not known; a file "
                 "classes.txt beside the masks, or --classes, names them."
             )
         return found
@@ -245,3 +253,16 @@ def _about_ignored(
         listed = ", ".join(shown(value, coloured) for value in aside[:_SHOWN])
         remedy = "" if uncounted.told else "; --ignore-label says which does, or none"
         yield f"{source}: what has the value {listed} counts nowhere, {share:.3g} % of the pixels{remedy}."
+
+
+def _never_there(
+    source: Path, uncounted: Uncounted, names: set[str], numbers: set[int], colours: set[int]
+) -> Iterator[str]:
+    """What is to count nowhere, and which no mask shows and no class is called: a slip, most likely."""
+    lacking = [
+        *map(str, sorted(uncounted.numbers - numbers)),
+        *(shown(value, True) for value in sorted(uncounted.colours - colours)),
+        *map(repr, sorted(uncounted.names - names)),
+    ]
+    if lacking:
+        yield f"{source}: --ignore-label {', '.join(lacking[:_SHOWN])}: no mask has that, so that nothing is left out for it."

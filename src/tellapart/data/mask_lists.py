@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 
 from tellapart.data.box_files import BoxFiles, read_text_bytes
 from tellapart.data.columns import split_named
+from tellapart.data.encodings import known_text
 from tellapart.data.examples import SPLITS, Split
 from tellapart.data.faults import FaultList
 from tellapart.data.mask_words import take_apart
 from tellapart.data.tree import has_picture_name
+from tellapart.reporter import counted
 
 _BOTH = "trainval"  # trained on, as far as train and val do not say which is which
 _FOLDERS = ("segmentation", "imagesets")
@@ -30,12 +32,19 @@ class MaskLists:
     listed: set[str] = field(default_factory=set)  # pictures that some list names, of trainval too
     paths: list[str] = field(default_factory=list)  # of the lists that were read
 
+    strange: list[tuple[str, int]] = field(default_factory=list)  # lists that name no picture here, and their lines
+
     @property
-    def note(self) -> str:
-        """Where the splits come from; "" where no list says them."""
-        if not self.paths:
-            return ""
-        return f"{os.path.dirname(self.paths[0])}: the lists {', '.join(map(os.path.basename, self.paths))} say the splits."
+    def notes(self) -> list[str]:
+        """Where the splits come from, and which lists say nothing."""
+        told = [
+            f"{path}: a list of {counted(lines, 'line')}, none of which names a picture here; it says no split."
+            for path, lines in self.strange
+        ]
+        if self.paths:
+            names = ", ".join(map(os.path.basename, self.paths))
+            told.insert(0, f"{os.path.dirname(self.paths[0])}: the lists {names} say the splits.")
+        return told
 
     def split_of(self, picture: str, faults: FaultList) -> Split | None:
         """The split of a listed picture; one that several lists name is trained on, and told."""
@@ -47,7 +56,10 @@ class MaskLists:
 
 
 def read_lists(files: BoxFiles) -> MaskLists:
-    """The lists among the files; those that name no picture here are passed over."""
+    """The lists among the files; those that name no picture here are passed over, and told.
+
+    Raises: DataError for a list in another encoding than UTF-8: its pictures would be in no split, in silence.
+    """
     found = MaskLists()
     candidates = [
         (path, split) for path in files.ending(".txt") if (split := _split_of_list(path, files.root)) is not None
@@ -76,10 +88,10 @@ def _read(path: str, split: Split, files: BoxFiles, plain: BoxFiles, found: Mask
     data = read_text_bytes(path, FaultList())
     weak = os.path.basename(path).casefold().startswith(_BOTH)
     folder, used = os.path.dirname(path), False
-    for line in ("" if data is None else data.decode("utf-8-sig", errors="replace")).splitlines():
+    text = "" if data is None else known_text(path, data, which="lists pictures")
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in lines:
         cells = line.split()
-        if not cells:
-            continue
         pair = _pair(line, folder, files)
         picture = pair[0] if pair is not None else _file(cells[0], folder, plain) or plain.picture(cells[0], folder)
         if picture is None:
@@ -93,6 +105,8 @@ def _read(path: str, split: Split, files: BoxFiles, plain: BoxFiles, found: Mask
             own.add(split)
     if used:
         found.paths.append(path)
+    elif lines:
+        found.strange.append((path, len(lines)))
 
 
 def _pair(line: str, folder: str, files: BoxFiles) -> tuple[str, str] | None:

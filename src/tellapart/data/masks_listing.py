@@ -50,7 +50,7 @@ def read_masks(source: Path, options: ReadOptions) -> Listing:
         classes=(),
         task="segmentation",
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
-        notes=(*notes, *said, *([lists.note] if lists.note else [])),
+        notes=(*notes, *said, *lists.notes),
         told_values=told_values(options, files.ending(".txt", ".csv", ".names"), files.root),
     )
     if not listing.entries:

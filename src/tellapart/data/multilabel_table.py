@@ -26,7 +26,7 @@ _TRUTH: Mapping[str, bool | None] = {
     **dict.fromkeys(("0", "0.0", "false", "no"), False),
     "": None,  # not known
 }
-_RESERVED = ("path", "split", "group")
+_RESERVED = ("path", "split", "group", "fold")
 # What a cell of a table without the usual one may have instead; what is often part of a name ("hot dog", "n/a") only where every
 # word is one of other cells, too.
 _OTHER_SEPARATORS = (";", ",", "\u3001", "\uff0c", "\uff1b")
@@ -141,8 +141,8 @@ def _from_columns(cells: Cells, separator: str | None) -> SetRows:
             tuple(name for name, value in truth.items() if value),
             tuple(name for name, value in truth.items() if value is None),
         )
-        file, split, group = (row[place] if place >= 0 else "" for place in columns)
-        rows.append(TableRow(number, file, target.text, split, group))
+        file, split, group, fold = (row[place] if place >= 0 else "" for place in columns)
+        rows.append(TableRow(number, file, target.text, split, group, fold))
     single = "a table with path,label would train one class a picture"
     notes = _notes(cells.path, rows, f"{len(found.places)} columns of 0 and 1 say", single)
     return SetRows(rows=rows, classes=tuple(found.places), notes=notes)

@@ -35,6 +35,7 @@ def assign_splits(
     seed: int,
     fractions: tuple[float, float, float] = FRACTIONS,
     added: Sequence[bool] = (),
+    tested: bool = True,
 ) -> list[Split]:
     """Give every picture of one class its split; the sequences describe the usable pictures in the same order.
 
@@ -44,12 +45,13 @@ def assign_splits(
     gets at least one group in each split that is carved and in train. A group that also has pictures in a given
     validation or test split stays in train: it shall not leak twice. Pictures that were `added` (none, where that is left
     out) are for train, but join those of their group that were not; the others are split as they would be without them.
+    Where it is not `tested`, no test split is carved.
     Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
     """
     check_fractions(fractions)
     labels = [target.text for target in targets]
     own = [index for index in range(len(labels)) if not (added and added[index])]
-    shares = shares_to_carve([given[index] for index in own], dict(zip(SPLITS, fractions, strict=True)))
+    shares = shares_to_carve([given[index] for index in own], dict(zip(SPLITS, fractions, strict=True)), tested=tested)
     result: list[Split] = [split or "train" for split in given]
     pool = groups_to_split(own, targets, content_hashes, groups, given, seed)
     pictures = Counter(labels)

@@ -12,6 +12,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
 
 from tellapart.data.examples import SPLITS, Split, known_classes
 from tellapart.data.grouping import (
@@ -29,7 +30,7 @@ from tellapart.errors import DataError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Item:
+class WeighedGroup:
     """A group, and what its pictures show."""
 
     group: PictureGroup
@@ -37,10 +38,12 @@ class _Item:
     absent: frozenset[str]  # classes that a picture of it is known not to show
 
 
+Part = TypeVar("Part", bound=str)  # a split, or a fold
 Weigh = Callable[[Target], Mapping[str, int]]  # a picture's classes, and how much each counts
 
 
-def _once(target: Target) -> Mapping[str, int]:
+def once(target: Target) -> Mapping[str, int]:
+    """Each class that a picture shows counts once."""
     return dict.fromkeys(target.classes, 1)
 
 
@@ -53,7 +56,8 @@ def assign_label_sets(
     seed: int,
     fractions: tuple[float, float, float] = FRACTIONS,
     added: Sequence[bool] = (),
-    weigh: Weigh = _once,
+    tested: bool = True,
+    weigh: Weigh = once,
 ) -> list[Split]:
     """Give every picture of a set of classes its split, by the rules of `split.assign_splits`.
 
@@ -64,16 +68,16 @@ def assign_label_sets(
     """
     check_fractions(fractions)
     own = [index for index in range(len(targets)) if not (added and added[index])]
-    carved = shares_to_carve([given[index] for index in own], dict(zip(SPLITS, fractions, strict=True)))
+    carved = shares_to_carve([given[index] for index in own], dict(zip(SPLITS, fractions, strict=True)), tested=tested)
     result: list[Split] = [split or "train" for split in given]
     if carved:
         pool = groups_to_split(own, targets, content_hashes, groups, given, seed)
         pictures = Counter(name for target in targets for name in target.classes)
         _check_classes(pool, pictures, tuple(carved))
         classes = known_classes(targets)
-        items = [_item(group, targets, classes, weigh) for group in pool]
-        chosen = share_out(items, {"train": 1 - sum(carved.values()), **carved})
-        cover = _Cover(items, chosen, ("train", *carved))
+        items = [item_of(group, targets, classes, weigh) for group in pool]
+        chosen: dict[str, Split] = share_out(items, {"train": 1 - sum(carved.values()), **carved})
+        cover = Cover(items, chosen, ("train", *carved))
         cover.with_positives(sorted(pictures))
         cover.with_negatives(sorted(pictures))
         for item in items:
@@ -93,7 +97,8 @@ def _check_classes(pool: Sequence[PictureGroup], pictures: Mapping[str, int], ca
         check_class(name, with_class[name], pictures[name], carved)
 
 
-def _item(group: PictureGroup, targets: Sequence[Target], classes: set[str], weigh: Weigh) -> _Item:
+def item_of(group: PictureGroup, targets: Sequence[Target], classes: set[str], weigh: Weigh) -> WeighedGroup:
+    """A group with what `weigh` counts of its pictures; `classes` are all that a picture may show."""
     absent: set[str] = set()
     for index in group.indices:
         target = targets[index]
@@ -101,13 +106,13 @@ def _item(group: PictureGroup, targets: Sequence[Target], classes: set[str], wei
     shown: Counter[str] = Counter()
     for index in group.indices:
         shown.update(weigh(targets[index]))
-    return _Item(group=group, shown=shown, absent=frozenset(absent))
+    return WeighedGroup(group=group, shown=shown, absent=frozenset(absent))
 
 
-class _Wanted:
-    """How many pictures each split still wants, in all and of each class."""
+class _Wanted(Generic[Part]):
+    """How many pictures each split, or fold, still wants, in all and of each class."""
 
-    def __init__(self, items: Sequence[_Item], shares: Mapping[Split, float]) -> None:
+    def __init__(self, items: Sequence[WeighedGroup], shares: Mapping[Part, float]) -> None:
         shown: Counter[str] = Counter()
         for item in items:
             shown.update(item.shown)
@@ -116,38 +121,38 @@ class _Wanted:
         self.of = {name: {split: share * number for split, share in shares.items()} for name, number in shown.items()}
         self.left = shown  # class -> pictures not yet shared out
 
-    def take(self, item: _Item, split: Split) -> None:
+    def take(self, item: WeighedGroup, split: Part) -> None:
         """Count a group to a split."""
         self.pictures[split] -= len(item.group.indices)
         for name, number in item.shown.items():
             self.of[name][split] -= number
             self.left[name] -= number
 
-    def choose(self, item: _Item, name: str) -> Split:
+    def choose(self, item: WeighedGroup, name: str) -> Part:
         """The split that wants most of a class ("": of any); among equals most pictures; among those the hash decides."""
         own = self.of.get(name, self.pictures)
         # Rounded: 0.7 x 10 - 6 and 0.1 x 10 are equal wishes.
         return max(own, key=lambda split: (round(own[split], 9), round(self.pictures[split], 9), _draw(item, split)))
 
 
-def share_out(items: Sequence[_Item], shares: Mapping[Split, float]) -> dict[str, Split]:
-    """The split of each group by its rank; shares add up to 1, and pinned groups are for train."""
+def share_out(items: Sequence[WeighedGroup], shares: Mapping[Part, float]) -> dict[str, Part]:
+    """The split, or fold, of each group by its rank; shares add up to 1, and pinned groups are for train."""
     wanted = _Wanted(items, shares)
-    chosen: dict[str, Split] = {}
+    chosen: dict[str, Part] = {}
 
-    def put(item: _Item, split: Split) -> None:
+    def put(item: WeighedGroup, split: Part) -> None:
         chosen[item.group.rank] = split
         wanted.take(item, split)
         for name in item.shown:
             waiting[name].pop(item.group.rank, None)
 
-    waiting: defaultdict[str, dict[str, _Item]] = defaultdict(dict)
+    waiting: defaultdict[str, dict[str, WeighedGroup]] = defaultdict(dict)
     for item in items:
         for name in item.shown:
             waiting[name][item.group.rank] = item
     for item in items:
         if item.group.pinned:
-            put(item, "train")
+            put(item, cast("Part", "train"))
     while any(waiting.values()):
         rarest = min((name for name in waiting if waiting[name]), key=lambda name: (wanted.left[name], name))
         # The largest groups first: the small ones even out what those leave.
@@ -159,19 +164,19 @@ def share_out(items: Sequence[_Item], shares: Mapping[Split, float]) -> dict[str
     return chosen
 
 
-def _draw(item: _Item, split: Split) -> str:
+def _draw(item: WeighedGroup, split: str) -> str:
     return hashlib.sha256(f"{item.group.rank}:{split}".encode()).hexdigest()
 
 
-class _Cover:
-    """Moves groups so that each split has a picture that shows a class and, where possible, one that does not."""
+class Cover(Generic[Part]):
+    """Moves groups so that each split, or fold, has a picture that shows a class and, where possible, one that does not."""
 
-    def __init__(self, items: Sequence[_Item], chosen: dict[str, Split], splits: Sequence[Split]) -> None:
+    def __init__(self, items: Sequence[WeighedGroup], chosen: dict[str, Part], splits: Sequence[Part]) -> None:
         self.items = items
         self.chosen = chosen
         self.splits = splits
-        self.shown: Counter[tuple[Split, str]] = Counter()  # groups
-        self.absent: Counter[tuple[Split, str]] = Counter()
+        self.shown: Counter[tuple[Part, str]] = Counter()  # groups
+        self.absent: Counter[tuple[Part, str]] = Counter()
         for item in items:
             self._count(item, chosen[item.group.rank], 1)
 
@@ -196,15 +201,15 @@ class _Cover:
                         (item for item in self.items if name in item.absent and self._may_go_negative(item)), split
                     )
 
-    def _may_go(self, item: _Item) -> bool:
+    def _may_go(self, item: WeighedGroup) -> bool:
         here = self.chosen[item.group.rank]
         return not item.group.pinned and all(self.shown[here, name] > 1 for name in item.shown)
 
-    def _may_go_negative(self, item: _Item) -> bool:
+    def _may_go_negative(self, item: WeighedGroup) -> bool:
         here = self.chosen[item.group.rank]
         return self._may_go(item) and all(self.absent[here, name] > 1 for name in item.absent)
 
-    def _move(self, members: Iterable[_Item], split: Split) -> bool:
+    def _move(self, members: Iterable[WeighedGroup], split: Part) -> bool:
         """Move the smallest of the groups; False where there is none."""
         item = min(members, key=lambda item: (len(item.group.indices), item.group.rank), default=None)
         if item is None:
@@ -214,6 +219,6 @@ class _Cover:
         self._count(item, split, 1)
         return True
 
-    def _count(self, item: _Item, split: Split, step: int) -> None:
+    def _count(self, item: WeighedGroup, split: Part, step: int) -> None:
         self.shown.update({(split, name): step for name in item.shown})
         self.absent.update({(split, name): step for name in item.absent})

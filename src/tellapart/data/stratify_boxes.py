@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
+from tellapart.data.folds import assign_folds
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import Boxes, Target
 
@@ -23,3 +24,6 @@ def _boxes(target: Target) -> Mapping[str, int]:
 # that shows it in each split that is carved and in train.
 # Raises: DataError where nothing is left to carve from, or a class has too few groups; SettingsError for fractions.
 assign_boxes = partial(assign_label_sets, weigh=_boxes)
+
+# The same for K folds, as `folds.assign_folds`.
+fold_boxes = partial(assign_folds, weigh=_boxes)

@@ -10,11 +10,13 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.examples import SPLITS, Split
+from tellapart.data.examples import Split
+from tellapart.data.folds import NEVER, assign_folds
 from tellapart.data.mask_targets import MaskFile
 from tellapart.data.split import FRACTIONS
 from tellapart.data.stratify import assign_label_sets
@@ -31,7 +33,7 @@ class _Movable:
     rank: str  # by which it is ordered, whatever its pictures are called
     indices: list[int]
     areas: NDArray[np.float64]  # [K] of each class in its pictures, each picture 1 in all
-    split: Split
+    split: str  # or fold
 
 
 def assign_masks(
@@ -43,6 +45,7 @@ def assign_masks(
     seed: int,
     fractions: tuple[float, float, float] = FRACTIONS,
     added: Sequence[bool] = (),
+    tested: bool = True,
 ) -> list[Split]:
     """Every picture's split, as `stratify.assign_label_sets` gives it to sets of classes, evened out by area.
 
@@ -57,8 +60,40 @@ def assign_masks(
         seed=seed,
         fractions=fractions,
         added=added,
+        tested=tested,
     )
-    movable = _movable(targets, content_hashes, groups, given, added, result)
+    fixed = [given[index] not in (None, "train") or bool(added and added[index]) for index in range(len(targets))]
+    return cast("list[Split]", _evened(targets, content_hashes, groups, fixed, result, seed))
+
+
+def fold_masks(
+    *,
+    targets: Sequence[Target],
+    content_hashes: Sequence[str],
+    groups: Sequence[str],
+    seed: int,
+    count: int,
+    added: Sequence[bool],
+) -> list[int]:
+    """Every picture's fold, as `folds.assign_folds` gives it to sets of classes, evened out by area. Raises: DataError."""
+    folds = assign_folds(
+        targets=targets, content_hashes=content_hashes, groups=groups, seed=seed, count=count, added=added
+    )
+    fixed = [fold == NEVER for fold in folds]
+    return [int(fold) for fold in _evened(targets, content_hashes, groups, fixed, [str(fold) for fold in folds], seed)]
+
+
+def _evened(
+    targets: Sequence[Target],
+    content_hashes: Sequence[str],
+    groups: Sequence[str],
+    fixed: Sequence[bool],
+    chosen: Sequence[str],
+    seed: int,
+) -> list[str]:
+    """The splits or folds `chosen` [N], with groups of which no picture is `fixed` [N] exchanged where that evens out the areas."""
+    result = list(chosen)
+    movable = _movable(targets, content_hashes, groups, fixed, result)
     _even_out(movable, seed)
     for one in movable:
         for index in one.indices:
@@ -70,9 +105,8 @@ def _movable(
     targets: Sequence[Target],
     content_hashes: Sequence[str],
     groups: Sequence[str],
-    given: Sequence[Split | None],
-    added: Sequence[bool],
-    result: Sequence[Split],
+    fixed: Sequence[bool],
+    result: Sequence[str],
 ) -> list[_Movable]:
     """The groups of which nobody said where they belong, but in train."""
     classes = sorted({name for target in targets for name in target.classes})
@@ -82,7 +116,7 @@ def _movable(
         members[group].append(index)
     found = []
     for indices in members.values():
-        if any(given[index] not in (None, "train") or (added and added[index]) for index in indices):
+        if any(fixed[index] for index in indices):
             continue
         areas = np.zeros(len(classes))
         for index in indices:
@@ -117,12 +151,12 @@ def _even_out(groups: Sequence[_Movable], seed: int) -> None:
                     _exchange(one, other, excess, whole)
 
 
-def _excess(groups: Sequence[_Movable]) -> dict[Split, NDArray[np.float64]]:
+def _excess(groups: Sequence[_Movable]) -> dict[str, NDArray[np.float64]]:
     """How much more of each class [K] a split has than its share of the pictures."""
     pictures = sum(len(one.indices) for one in groups)
     whole = sum(one.areas for one in groups)
     excess = {}
-    for split in SPLITS:
+    for split in sorted({one.split for one in groups}):
         own = [one for one in groups if one.split == split]
         share = sum(len(one.indices) for one in own) / pictures
         excess[split] = sum((one.areas for one in own), np.zeros_like(groups[0].areas)) - share * whole
@@ -130,7 +164,7 @@ def _excess(groups: Sequence[_Movable]) -> dict[Split, NDArray[np.float64]]:
 
 
 def _exchange(
-    one: _Movable, other: _Movable, excess: dict[Split, NDArray[np.float64]], whole: NDArray[np.float64]
+    one: _Movable, other: _Movable, excess: dict[str, NDArray[np.float64]], whole: NDArray[np.float64]
 ) -> None:
     """Exchange the splits of two groups where that lessens the squares of what is too much, relative to each class."""
     here, there, difference = excess[one.split], excess[other.split], other.areas - one.areas

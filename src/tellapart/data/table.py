@@ -25,7 +25,7 @@ from tellapart.data.opening import open_table
 from tellapart.data.targets import ONE_CLASS, ClassName, Target
 from tellapart.errors import DataError
 
-_OPTIONAL = ("split", "group")
+_OPTIONAL = ("split", "group", "fold")
 _PIXELS = re.compile(r"pixels?|pixel_?\d+|1x1", re.IGNORECASE)  # as FER2013 and MNIST are often spread
 _FOUND = ReadOptions()
 
@@ -38,6 +38,7 @@ class TableRow(NamedTuple):
     label: str  # the text of the target
     split: str
     group: str
+    fold: str = ""
 
 
 def read_cells(path: Path, ignored: Counter[str], options: ReadOptions = _FOUND) -> Cells:
@@ -76,16 +77,16 @@ def rows_with(cells: Cells, column: str) -> list[TableRow]:
     columns = columns_of(cells, ("path", column))
     rows, written = [], set()
     for number, row in cells.rows():
-        file, label, split, group = (row[place] if place >= 0 else "" for place in columns)
+        file, label, split, group, fold = (row[place] if place >= 0 else "" for place in columns)
         written.add(label)
-        rows.append(TableRow(number, file, unicodedata.normalize("NFC", label), split, group))
+        rows.append(TableRow(number, file, unicodedata.normalize("NFC", label), split, group, fold))
     if note := stored_twice(written):
         cells.notes = (*cells.notes, f"{cells.path}: {note}.")
     return rows
 
 
 def columns_of(cells: Cells, required: Sequence[str]) -> list[int]:
-    """The positions of the required columns, split and group in the header; -1 for one that is absent.
+    """The positions of the required columns, split, group and fold in the header; -1 for one that is absent.
 
     Raises: DataError for a required one that is missing, or any that stands there twice.
     """
@@ -148,6 +149,7 @@ def make_listing(
             target=kind.read(row.label),
             split=split_named(row.split),
             group=row.group,
+            fold=row.fold,
         )
         for file, row in kept
     ]
@@ -214,6 +216,7 @@ def _distinct(
             ("label", earlier.label, row.label),
             ("split", split_named(earlier.split) or "", split_named(row.split) or ""),
             ("group", earlier.group, row.group),
+            ("fold", earlier.fold, row.fold),
         ):
             if one != other:
                 raise DataError(

@@ -81,10 +81,23 @@ def measure_abstention(
     `coverage` is the share whose set holds the true class, `known` the share that is not called unknown; both have 95 %
     intervals: Wilson's, and where pictures come in groups no narrower than the bootstrap's over whole groups.
     """
-    held, sizes = _held_and_sizes(probabilities, labels, thresholds.probability)
-    known = None
-    if novelty is not None and thresholds.novelty is not None:
-        known = share_with_interval(novelty <= thresholds.novelty, groups, seed).model_dump()
+    held, sizes = held_and_sizes(probabilities, labels, thresholds.probability)
+    known = None if novelty is None or thresholds.novelty is None else np.asarray(novelty <= thresholds.novelty)
+    return tell_abstention(held, sizes, known, labels, thresholds, classes=classes, groups=groups, seed=seed)
+
+
+def tell_abstention(
+    held: NDArray[np.bool_],
+    sizes: NDArray[np.int64],
+    known: NDArray[np.bool_] | None,
+    labels: NDArray[np.integer],
+    thresholds: Thresholds,
+    *,
+    classes: Sequence[str],
+    groups: Groups | None,
+    seed: int,
+) -> dict[str, Any]:
+    """The same, of which sets held the true class, how large they were, and what was not called unknown, [N] each."""
     return {
         "wanted": thresholds.coverage,
         "threshold": thresholds.probability,
@@ -94,14 +107,14 @@ def measure_abstention(
         "coverage": share_with_interval(held, groups, seed).model_dump(),
         "mean_set_size": float(sizes.mean()),
         "set_sizes": {str(size): int(count) for size, count in enumerate(np.bincount(sizes)) if count},
-        "known": known,
+        "known": None if known is None else share_with_interval(known, groups, seed).model_dump(),
         "per_class": {
             name: _of_class(held[labels == number], sizes[labels == number]) for number, name in enumerate(classes)
         },
     }
 
 
-def _held_and_sizes(
+def held_and_sizes(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], threshold: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Whether each set has the true class, and how many it has, [N] each."""

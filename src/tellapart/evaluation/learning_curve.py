@@ -21,6 +21,7 @@ _POWERS = np.linspace(
 _FLOORS = 25  # from 0 to the least error
 _DRAWS = 4_000
 _STRAY = 0.004  # of a mean, beside what the repeats show: the law is no law of nature
+_WORTH = 0.005  # of a gain, from which on it is one
 _TAIL = 2.5  # per cent at each end of the band
 
 
@@ -49,6 +50,12 @@ class PowerLaw:
     def gain(self, more: float) -> Band:
         """By how much the error would fall with `more` pictures than the last."""
         return _band(self._at(self.last) - self._at(self.last + more))
+
+    @property
+    def worth(self) -> bool:
+        """Whether twice as many pictures would surely bring something."""
+        gain = self.gain(self.last)
+        return gain.value > _WORTH and gain.low > _WORTH / 5
 
     def _at(self, number: float) -> Doubles:
         return np.clip(self.floors + self.scales * number**-self.powers, 0.0, 1.0)

@@ -6,6 +6,7 @@ test split.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ class Unlike:
     coverage: float  # wanted: the share of pictures like those of the validation split that is kept
     calibrated_on: int  # validation pictures
     measured: dict[str, Any]  # "abstention" in metrics.json
+    scores: NDArray[np.floating]  # how novel the pictures are that it was measured on, [N]
 
     @property
     def known(self) -> Score | None:
@@ -89,7 +91,23 @@ def unlike_by(
             groups=groups,
             seed=seed,
         ),
+        scores=np.asarray(test),
     )
+
+
+def pool_known(
+    parts: Sequence[tuple[NDArray[np.floating], float | None]],
+    told: Mapping[str, Any],
+    *,
+    groups: NDArray[np.integer],
+    seed: int,
+) -> dict[str, Any]:
+    """What is `told` of one test, of several together: the novelty [n] and the threshold of each; `groups` [N] of all in turn."""
+    known = None
+    kept = [novelty <= threshold for novelty, threshold in parts if threshold is not None]
+    if len(kept) == len(parts):
+        known = share_with_interval(np.concatenate(kept), groups, seed).model_dump()
+    return {**told, "n": len(groups), "known": known}
 
 
 def measure_known(

@@ -57,10 +57,11 @@ class ClassActivation:
         Raises: ModelFileError when the network has no map of positions before its embedding, or that is too much.
         """
         graph = model if isinstance(model, Graph) else Graph(model)
+        weight = graph.classifier("weight")
         self.last = find_last_map(graph)
         self.source = graph.source
         # Of the last layer, which is all that the last map has to do with.
-        self._weight: NDArray[np.float32] = graph.array("classifier.weight")[:, -self.last.length :]  # [K, D]
+        self._weight = weight[:, -self.last.length :]  # [K, D]
         self._session = graph.open([self.last.tensor, LOGITS, "probabilities"])
         self._tail: Session | None = None
         if not self.last.averaged:

@@ -90,8 +90,8 @@ class StageMaps:
         Raises: ModelFileError when no number that the classifier sees is the mean of a map.
         """
         graph = model if isinstance(model, Graph) else Graph(model)
-        self._weight: NDArray[np.float32] = graph.array("classifier.weight")  # [K, D]
-        self._bias: NDArray[np.float32] = graph.array("classifier.bias")  # [K]
+        self._weight: NDArray[np.float32] = graph.classifier("weight")  # [K, D]
+        self._bias: NDArray[np.float32] = graph.classifier("bias")  # [K]
         found = _sources(graph, self._weight.shape[1])
         # A probe may leave the stages out; what counts for no class is no part of the sum.
         self._sources = [one for one in found if one.name == LAST or self._weight[:, one.columns].any()]

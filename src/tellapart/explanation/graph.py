@@ -72,6 +72,19 @@ class Graph:
         found: NDArray[Any] = numpy_helper.to_array(self.weights[name])
         return found
 
+    def classifier(self, part: str) -> NDArray[np.float32]:
+        """The `weight` [K, D] or the `bias` [K] that the logits are made by.
+
+        Raises: ModelFileError where several networks make them, of which the file holds the mean.
+        """
+        if f"classifier.{part}" not in self.weights:
+            raise ModelFileError(
+                f"{self.source} answers with the mean of several networks, which have no last map or layer in common. Take "
+                "occlusion, or the model of one fold, in the folder folds/ of the run."
+            )
+        found: NDArray[np.float32] = self.array(f"classifier.{part}")
+        return found
+
     @cached_property
     def data(self) -> set[str]:
         """The tensors that depend on the pictures' values, not on their number alone."""

@@ -59,6 +59,7 @@ def read_layers(graph: Graph, size: int = 1) -> list[Layer]:
     """The layers from the picture to the logits, or where there are none to what the network answers with, in order.
 
     The network is run once, on a picture of noise; `size` is its side in pixels where the file takes any.
+    Raises: ModelFileError for the mean of several networks.
     """
     groups: dict[str, list[Any]] = {}
     tail = graph.between(EMBEDDING, LOGITS)
@@ -71,6 +72,7 @@ def read_layers(graph: Graph, size: int = 1) -> list[Layer]:
             # What has no name comes before the network's modules, or after them: what an export added.
             groups.setdefault(ANSWER if name == INPUT and set(groups) - {INPUT} else name, []).append(node)
     if classifies:
+        graph.classifier("weight")
         groups[CLASSIFIER] = tail  # what export/assemble.py added
     kept = {name: nodes for name, nodes in groups.items() if {node.op_type for node in nodes} - _PLUMBING}
     shapes = _shapes(graph, [node for nodes in kept.values() for node in nodes], size)

@@ -32,13 +32,14 @@ def advise(
     two_labels: int,
     unreadable: int,
     by_files: float | None,
+    more: Sequence[Said] = (),
     fitted: tuple[float, float] | None,
 ) -> list[Said]:
     """At most six pieces of advice.
 
     `n_pictures` are those whose labels were looked at, `classes` all classes, `pairs` the most often confused ones, most
-    frequent first; `by_files` is the balanced accuracy by facts of the files alone, where that beats chance; `fitted` is the
-    accuracy on training and on validation pictures of a trained network.
+    frequent first; `by_files` is the balanced accuracy by facts of the files alone, where that beats chance; `more` is what
+    more pictures would bring; `fitted` is the accuracy on training and on validation pictures of a trained network.
     """
     found: list[Said] = []
     if leaks:
@@ -52,6 +53,7 @@ def advise(
     if accuracy.value < TRUSTED:
         found.insert(0, ("next_weak", {"accuracy": accuracy.value}))
     found += _about_classes(accuracy, classes, pairs, mistakes)
+    found += more
     if fitted is not None and fitted[0] - fitted[1] > _OVERFIT:
         found.append(("next_overfit", {"train": fitted[0], "validation": fitted[1]}))
     if unreadable:

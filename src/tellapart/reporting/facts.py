@@ -82,6 +82,18 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoldsPart:
+    """What each of K folds found."""
+
+    count: int  # K
+    repeats: int
+    pictures: int  # that were tested
+    networks: int  # that the kept model is the mean of; 0: it is one more
+    headline: str
+    rows: Sequence[tuple[str, int, Score]]  # of each fold its name, pictures, and figure in [0, 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataPart:
     """The pictures."""
 

@@ -27,6 +27,7 @@ from tellapart.reporting.facts import (
     CaptionLine,
     Chart,
     DataPart,
+    FoldsPart,
     LabelsPart,
     LearningPart,
     MapPart,
@@ -78,13 +79,43 @@ def scores_table(scores: Sequence[tuple[str, Score]], numbers: Collection[str], 
     return Table(columns=columns, rows=rows)
 
 
+def folds_section(part: FoldsPart, phrases: Phrases) -> Section:
+    """What each of K folds found, and what that says of the model that is kept."""
+    t = phrases
+    values = [score.value for _, _, score in part.rows]
+    lead = t("folds_lead", n=part.pictures, count=part.count)
+    again = t("folds_repeats", n=part.repeats) if part.repeats > 1 else ""
+    kept = t("folds_mean", n=part.networks) if part.networks else t("folds_one")
+    columns = [
+        Column(name=t("fold")),
+        Column(name=t("pictures"), kind="number"),
+        Column(name=t.named(part.headline), kind="number"),
+        Column(name=t("interval"), kind="interval"),
+    ]
+    rows = [(name, f"{n:,}", t.percent(score.value), score) for name, n, score in part.rows]
+    return Section(
+        key="folds",
+        title=t("folds"),
+        blocks=[
+            Paragraph(text=t.sentences(lead, again)),
+            Paragraph(text=kept),
+            Table(columns=columns, rows=rows),
+            Paragraph(text=t("folds_spread", low=min(values), high=max(values)), tone="soft"),
+        ],
+    )
+
+
 def data_section(part: DataPart, phrases: Phrases, *, two_labels: str = "two_labels") -> Section:
     """Counts, samples, sizes, what could not be read, copies; `two_labels` is what copies with different targets are called."""
     t = phrases
     train, validation, test = part.splits
     shown, classes = len(part.samples), part.n_classes
     blocks: list[Block] = [
-        Paragraph(text=t("data_lead", n=part.n, classes=classes, train=train, validation=validation, test=test)),
+        Paragraph(
+            text=t("data_lead", n=part.n, classes=classes, train=train, validation=validation, test=test)
+            if test
+            else t("data_folds", n=part.n, classes=classes, train=train, validation=validation)
+        ),
         Heading(text=t("samples") if shown == classes else t("samples_of", n=shown, classes=classes)),
         Pictures(layout="rows", groups=[Group(title=name, pictures=pictures) for name, pictures in part.samples]),
         Facts(rows=_data_facts(part, phrases)),

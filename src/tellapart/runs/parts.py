@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import Manifest
+from tellapart.bundle import Manifest, Score
 from tellapart.data.examples import SPLITS, Example
 from tellapart.data.targets import Target
 from tellapart.evaluation.projection import project
 from tellapart.reporting.album import Album
-from tellapart.reporting.facts import AboutPart, Chart, DataPart, LearningPart, MapPart, Shown
+from tellapart.reporting.facts import AboutPart, Chart, DataPart, FoldsPart, LearningPart, MapPart, Shown
 from tellapart.reporting.figures import Line, draw_lines
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.pictures import sprites, thumbnails
@@ -89,6 +89,26 @@ def _samples(run: OpenRun, names: Sequence[str], album: Album) -> list[tuple[str
         drawn = sorted(examples, key=lambda example: zlib.crc32(example.content_hash.encode()))[:_SAMPLES]
         samples.append((name, album.show([(example.path, name, "", None) for example in drawn])))
     return samples
+
+
+def folds_part(run: OpenRun) -> FoldsPart | None:
+    """What each fold found; None of a run without folds."""
+    told = run.metrics.get("kfold")
+    if told is None:
+        return None
+    several = told["repeats"] > 1
+    rows = [
+        (f"{one['fold']} ({one['repeat']})" if several else str(one["fold"]), int(one["n"]), Score.of(one))
+        for one in told["folds"]
+    ]
+    return FoldsPart(
+        count=told["count"],
+        repeats=told["repeats"],
+        pictures=told["pictures"],
+        networks=len(rows) if told["kept"] == "ensemble" else 0,
+        headline=told["folds"][0]["name"],
+        rows=rows,
+    )
 
 
 def learning_part(run: OpenRun, phrases: Phrases) -> LearningPart:

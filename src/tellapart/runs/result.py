@@ -37,12 +37,18 @@ class TrainResult:
     warnings: tuple[str, ...] = ()  # what the audit and the validation found that should not be missed
     left_out: int = 0  # by the corrections of --labels
     augmented: int = 0  # copies of what is tested on, set aside
+    backbones: Mapping[str, Any] | None = None  # which were compared, where the backbone was chosen among several
     report: Path | None = None  # report.html; None where none was asked for, or it could not be written
 
     @property
     def score(self) -> Score:
         """The headline figure."""
         return self.scores[self.headline]
+
+    @property
+    def folds(self) -> tuple[Mapping[str, Any], ...]:
+        """Of K folds each one's figure: fold, repeat, n, name, value, low, high, run; empty of a run without folds."""
+        return tuple(self.metrics.get("kfold", {}).get("folds", ()))
 
     @property
     def score_without_leaked(self) -> Score | None:
@@ -73,6 +79,7 @@ class TrainResult:
             "model": str(self.model),
             "task": self.task,
             "score": {"name": self.headline, **self.score.model_dump()},
+            **({"folds": list(self.folds)} if self.folds else {}),
             "score_without_leaked": None if honest is None else {"name": self.headline, **honest.model_dump()},
             **(accuracy if self.headline == "accuracy" else {}),
             "n_train": self.n_train,
@@ -90,6 +97,7 @@ class TrainResult:
             "strategy": self.strategy,
             "choice": self.choice,
             "warnings": list(self.warnings),
+            **({} if self.backbones is None else {"backbones": dict(self.backbones)}),
             "report": None if self.report is None else str(self.report),
         }
 

@@ -29,7 +29,9 @@ from tellapart.training.checkpoint_version import check_folder
 
 MARKER = "unfinished.json"
 WORK = "work"  # in the run's folder, until the run is finished
+SEARCH = "search"  # in the run's folder, where its settings were searched
 SCAFFOLD = ("checkpoints", WORK)  # folders that a finished run does not need
+FOLDS = "folds"  # in the run's folder: the runs of its folds
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arrow", ".feather")
 
 
@@ -40,6 +42,7 @@ class Run:
     folder: Path
     settings: TrainSettings
     lock: IO[bytes] | None  # held while the run is at work; None where the system has no such locks
+    fold: bool = False  # it is one of the K folds of another run, in whose folder it lies
     planned: bool = False  # how long it trains is in the settings already: nothing about it is decided anew
 
     def log(self, event: str, **facts: Any) -> None:
@@ -61,7 +64,13 @@ class Run:
         self.release()
         for name in SCAFFOLD:
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        _point_latest(self.folder)
+        if not self.fold:
+            _point_latest(self.folder)
+
+    @property
+    def finished(self) -> bool:
+        """Whether its model is whole."""
+        return not (self.folder / MARKER).exists()
 
     def discard(self) -> None:
         """Remove the run: it ended before anything was learned."""
@@ -110,22 +119,54 @@ def start_run(settings: TrainSettings) -> Run:
     out = Path(settings.out)
     settings = with_absolute_inputs(settings).model_copy(update={"out": os.path.abspath(settings.out)})
     name = f"{_safe(Path(settings.data).stem)}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = _new_folder(out / name, settings)
+    run = Run(folder=folder, settings=settings, lock=_lock(folder))
+    run.log("started", settings=settings.model_dump())
+    return run
+
+
+def open_fold(run: Run, place: int) -> Run:
+    """The run of a fold, counted from 0, in the folder of the `run` whose fold it is: a new one, or one that was begun.
+
+    Raises: StorageError; ForeignCheckpoint when another version has saved it.
+    """
+    folder = fold_folder(run.folder, place)
+    if not (folder / "recipe.toml").is_file():
+        opened = Run(folder=_new_folder(folder, run.settings), settings=run.settings, lock=None, fold=True)
+        opened.log("started")
+        return opened
+    check_folder(folder / "checkpoints")
+    told = {
+        name: getattr(run.settings, name) for name in ("data", "labels", "weights", "reading", "report", "language")
+    }
+    settings = make_settings(read_recipe(folder / "recipe.toml")).model_copy(update=told)
+    opened = Run(folder=folder, settings=settings, lock=None, fold=True, planned=_is_planned(folder))
+    if not opened.finished:
+        opened.log("resumed")
+    return opened
+
+
+def fold_folder(folder: Path, place: int) -> Path:
+    """Where the fold, counted from 0, of the run in `folder` lies."""
+    return folder / FOLDS / str(place + 1)
+
+
+def _new_folder(wanted: Path, settings: TrainSettings) -> Path:
+    """A new folder of a run, called so or with a number behind. Raises: StorageError."""
+    out = wanted.parent
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         # Filled under another name first: a run's folder that exists at all can be resumed.
-        partial = Path(tempfile.mkdtemp(dir=out, prefix=f".{name}-"))
+        partial = Path(tempfile.mkdtemp(dir=out, prefix=f".{wanted.name}-"))
         try:
             os.chmod(partial, 0o777 & ~current_umask())
             own_folder(partial)
             write_bytes(partial / "recipe.toml", recipe_text(settings).encode())
             write_json(partial / MARKER, {"process": os.getpid()})
-            folder = _rename_to_free_name(partial, out / name)
+            return _rename_to_free_name(partial, wanted)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    run = Run(folder=folder, settings=settings, lock=_lock(folder))
-    run.log("started", settings=settings.model_dump())
-    return run
 
 
 def _rename_to_free_name(partial: Path, wanted: Path) -> Path:
@@ -195,26 +236,41 @@ def keep_pixels(run: Run, *, fit: Fit, value_range: Span | None) -> Run:
     return _kept(run, settings.model_copy(update=told))
 
 
+def keep_settings(run: Run, settings: TrainSettings) -> Run:
+    """The run with settings that suit its data, in its recipe too. Raises: StorageError."""
+    return run if settings == run.settings else _kept(run, settings)
+
+
 def _kept(run: Run, settings: TrainSettings) -> Run:
     write_bytes(run.folder / "recipe.toml", recipe_text(settings).encode())
     return replace(run, settings=settings)
 
 
-def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[str, Any] | None = None) -> Run:
+def resume_run(
+    folder: Path, *, pictures: Path | None = None, changes: Mapping[str, Any] | None = None, searching: bool = False
+) -> Run:
     """Open a stopped run again, with the settings that it was started with.
 
     `pictures` is where its folder or table of pictures lies now, which its recipe says from then on; `changes` are settings that
-    nothing learned depends on, for this process.
+    nothing learned depends on, for this process. A run that begins with a search is for who is `searching`.
     Raises: SettingsError when the folder is no run, or the run is finished, or its pictures are not there; ForeignCheckpoint when
     another version has saved it.
     """
     if not (folder / "recipe.toml").is_file():
         raise SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. Give a folder under runs/.")
+    if _is_fold(folder):
+        raise SettingsError(
+            f"{folder} is one fold of a run, and folds are gone on with together. Give the run: "
+            f"tellapart train --resume {folder.absolute().parent.parent}"
+        )
     if not (folder / MARKER).exists():
         raise SettingsError(
             f"the run {folder} is finished; only a stopped run can be resumed. "
             f"To repeat it: tellapart train --recipe {folder / 'recipe.toml'}"
         )
+    if (folder / SEARCH).is_dir() != searching:
+        what, other = ("is no search", "train") if searching else ("begins with a search", "search")
+        raise SettingsError(f"the run {folder} {what}. Go on with it: tellapart {other} --resume {folder}")
     check_folder(folder / "checkpoints")
     settings = make_settings(read_recipe(folder / "recipe.toml"))
     if pictures is None and not Path(settings.data).exists():
@@ -230,6 +286,11 @@ def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[s
         write_bytes(folder / "recipe.toml", recipe_text(run.settings).encode())
     run.log("resumed")
     return replace(run, settings=run.settings.model_copy(update=dict(changes or {})))
+
+
+def _is_fold(folder: Path) -> bool:
+    parent = folder.absolute().parent
+    return parent.name == FOLDS and (parent.parent / "recipe.toml").is_file()
 
 
 def moved_data(before: Path, now: Path) -> Path:

@@ -23,10 +23,12 @@ from tellapart.data.corrections import LEFT_OUT
 from tellapart.data.dataset import VARIED, Dataset
 from tellapart.data.examples import SPLITS, Example
 from tellapart.data.examples_csv import write_examples
+from tellapart.data.folding import KEPT_OUT
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, comparison
 from tellapart.export.parity import check_parity
 from tellapart.preprocessing import Preprocessing, load
+from tellapart.runs.folds import ARRAYS, arrays_as_bytes
 from tellapart.runs.recipe import versions
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run
@@ -66,6 +68,8 @@ class Tested:
     table: Callable[[Sequence[Example]], Iterable[Sequence[object]]] | None = None
     lines: Callable[[Sequence[Example]], Iterable[Mapping[str, Any]]] | None = None  # of predictions.jsonl
     details: Any = None  # what the task's export needs
+    # What pooling several tests needs of this one, by name, in the order of `rows`; None: they cannot be pooled.
+    arrays: Callable[[], Mapping[str, NDArray[Any]]] | None = None
     warning: str = ""  # what a person should know
 
     @property
@@ -78,6 +82,14 @@ class Tested:
         """The same without the pictures that leaked."""
         clean = self.metrics_without_leaked
         return None if clean is None else _scores_of(clean, self.shown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PooledTest:
+    """What K folds say together; the figures stand in `Learned.tested`."""
+
+    pictures: int  # that were tested
+    write: Callable[[Path], None]  # the answers to all of them, into a run's folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,11 +107,16 @@ class Learned:
     engine: str | None  # that computed the training pictures' embeddings; None: there are none
     seconds: dict[str, float]  # by step
     started: float  # of time.monotonic
+    has_weights: bool = True  # of one network
+    pooled: PooledTest | None = None  # of K folds, which tell in place of the network that is kept
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pictures by split."""
-        return {split: int((self.dataset.splits == split).sum()) for split in SPLITS}
+        """Pictures by split; those that K folds tested are the test."""
+        counts: dict[str, int] = {split: int((self.dataset.splits == split).sum()) for split in SPLITS}
+        if self.pooled is not None:
+            counts["test"] = self.pooled.pictures
+        return counts
 
 
 def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes]) -> TrainResult:
@@ -112,12 +129,18 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
         write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
     if tested.lines is not None:
         write_lines(folder / "predictions.jsonl", tested.lines(shown))
+    if learned.pooled is not None:
+        learned.pooled.write(folder)
+    if run.fold and tested.arrays is not None:
+        index = learned.dataset.indices[tested.rows]
+        write_bytes(folder / ARRAYS, arrays_as_bytes({**tested.arrays(), "index": index}))
     manifest = _manifest(run, learned)
     data = export(manifest)
     difference = _prove(data, shown[:PROOF], tested.expected, learned.choice.winner.candidate.backbone.preprocessing)
     metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
-    write_bytes(folder / "weights.safetensors", _weights(learned.choice.winner.candidate))
+    if learned.has_weights:
+        write_bytes(folder / "weights.safetensors", _weights(learned.choice.winner.candidate))
     write_bytes(folder / "model.onnx", data)
     run.log(
         "finished",
@@ -132,7 +155,9 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
 
 def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
     counts, examined, tested = learned.counts, learned.examined, learned.tested
-    varied = sum(example.problem == VARIED for example in learned.dataset.examples)
+    examples = learned.dataset.examples
+    varied = sum(example.problem == VARIED for example in examples)
+    kept_out = sum(example.problem == KEPT_OUT for example in examples)
     warned = (finding.message for finding in findings(examined.audit) if finding.severity == "warning")
     return TrainResult(
         run=run.folder,
@@ -145,7 +170,7 @@ def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
         n_validation=counts["validation"],
         n_test=counts["test"],
         classes=learned.dataset.classes,
-        unreadable=sum(bool(example.problem) for example in learned.dataset.examples) - varied,
+        unreadable=sum(bool(example.problem) for example in examples) - varied - kept_out,
         augmented=varied,
         duplicates=examined.audit.duplicates,
         left_out=examined.listing.ignored.get(LEFT_OUT, 0),

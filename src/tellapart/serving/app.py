@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp, ExceptionHandler, Scope
+from starlette.types import ASGIApp, Scope
 
-from tellapart.errors import TellapartError
 from tellapart.serving import corrections as correcting
 from tellapart.serving import inference_protocol, metrics, page, plain, tfserving
 from tellapart.serving.bodies import Limits
 from tellapart.serving.budget import Room
 from tellapart.serving.corrections import Corrections
-from tellapart.serving.guard import ERRORS, Guard, refused
+from tellapart.serving.failures import handlers
+from tellapart.serving.guard import Guard
 from tellapart.serving.hosts import Hosts
 from tellapart.serving.inference_protocol import HEADER
 from tellapart.serving.keys import Keys
@@ -51,8 +49,8 @@ def build_app(
         "inference_protocol": inference_protocol.routes(service, limits),
         "operations": _operations(service),
     }
-    handlers: dict[Any, ExceptionHandler] = {TellapartError: _refuse, HTTPException: _no_route, Exception: _failed}
-    app = Starlette(routes=[route for routes in parts.values() for route in routes], exception_handlers=handlers)
+    every = [route for routes in parts.values() for route in routes]
+    app = Starlette(routes=every, exception_handlers=handlers("See /openapi.json."))
     app.router.redirect_slashes = False
     room = Room(requests=limits.requests, body_bytes=limits.body_bytes)
     hosts = hosts or Hosts()
@@ -104,26 +102,3 @@ class _Operations:
 
 def _name(route: BaseRoute) -> str:
     return str(getattr(route, "name", "other"))
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    if not isinstance(error, TellapartError):
-        raise error
-    return refused(error)
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == 405:
-        message = f"{request.method} is not what this path takes. See /openapi.json."
-    else:
-        message = f"there is nothing at {request.url.path[:80]!r}. See /openapi.json."
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return JSONResponse({"error": message}, status_code=status, headers=headers)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    """A bug, or no memory left: the client is told no details, the log is."""
-    identity = request.scope.get("state", {}).get("request_id", "")
-    ERRORS.error("request %s failed", identity, exc_info=error)
-    return JSONResponse({"error": f"the server failed. Its log says why, at request {identity}."}, status_code=500)

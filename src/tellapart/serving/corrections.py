@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
 import difflib
 import hashlib
-import itertools
 import logging
 import os
 import threading
@@ -28,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tellapart.answers.answering import Truth
-from tellapart.answers.formulas import SafeReader, csv_text
+from tellapart.answers.formulas import csv_table, csv_text
 from tellapart.errors import PictureError, SettingsError, StorageError
 from tellapart.preprocessing import decode
 from tellapart.serving.bodies import Limits, read_body, read_form
@@ -189,7 +187,7 @@ def _read(own: Path) -> tuple[list[str], list[dict[str, str]]]:
         raise
     except UnicodeDecodeError:
         text = ""
-    columns, rows = _parse(text)
+    columns, rows = csv_table(text)
     if "path" not in columns or not set(_TRUTHS) & set(columns):
         raise NotAllowed(
             f"{own.name}/{TABLE} in the folder of corrections is no table in UTF-8 with the columns path and label, separated by "
@@ -200,18 +198,6 @@ def _read(own: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 def _write(own: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
     write_bytes(own / TABLE, csv_text(columns, rows, line_end="\n").encode())
-
-
-def _parse(text: str) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows; no column where it is no table."""
-    try:
-        found = [cells for cells in SafeReader(text) if cells]
-    except csv.Error:
-        return [], []
-    columns, rows = (found[0], found[1:]) if found else ([], [])
-    if any(len(cells) > len(columns) for cells in rows):
-        return [], []
-    return columns, [dict(itertools.zip_longest(columns, cells, fillvalue="")) for cells in rows]
 
 
 def _check_label(label: str, version: Version) -> None:

@@ -1,4 +1,4 @@
-"""Ports open, answer, and close in good order. In: Service, sockets. Out: when it is over. Next: workflows/serve.py.
+"""Ports open, answer, and close in good order. In: what serves, sockets. Out: when it is over. Next: workflows/serve.py.
 
 uvicorn speaks HTTP here with its C parser, which takes heads of any length and waits for them for ever; both are bounded below.
 """
@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,6 +29,16 @@ WRITE_SECONDS = 30.0  # in which a client must read some of what waits for it
 _LAST_SECONDS = 0.5  # for a last word to clients whose requests are given up
 _LEAST_READ = 16 * 1024  # bytes in that time
 _LOG = logging.getLogger("tellapart.serving")
+
+
+class Serving(Protocol):
+    """What is behind the ports."""
+
+    def stop_taking(self) -> None:
+        """No more is taken, or soon."""
+
+    async def close(self) -> None:
+        """Finish what was taken."""
 
 
 def _answer(status: str, error: str) -> bytes:
@@ -195,7 +205,7 @@ class _HttpServer(uvicorn.Server):
 
 
 async def listen(
-    service: Service,
+    service: Serving,
     app: ASGIApp,
     *,
     http: socket.socket,

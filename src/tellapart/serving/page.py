@@ -53,14 +53,14 @@ class _Asset:
     tag: str  # ETag
 
 
-def routes(words: Words | None, settings: Mapping[str, Any]) -> list[Route]:
-    """`/`, to browsers the page and to others JSON, and the files under /page. `settings`: what the server can do.
+def routes(words: Words | None, settings: Mapping[str, Any], *, template: str = "page.html") -> list[Route]:
+    """`/`, to browsers the page of a template and to others JSON, and the files under /page. `settings`: what the server can do.
 
     A request raises: Unknown for a file that is not there.
     """
     if words is None:
         return [Route("/", _alive)]
-    pages = {language: _render(words, settings, language) for language in _LANGUAGES}
+    pages = {language: _render(template, words, settings, language) for language in _LANGUAGES}
     files = _read_files()
 
     async def page(request: Request) -> Response:
@@ -112,10 +112,14 @@ async def _alive(request: Request) -> Response:
     )
 
 
-def _render(words: Words, settings: Mapping[str, Any], language: str) -> str:
+def _render(template: str, words: Words, settings: Mapping[str, Any], language: str) -> str:
     """The page in one language. A phrase that is missing raises KeyError at the start of the server, not later."""
-    template = importlib.resources.files("tellapart.serving").joinpath("pages/page.html").read_text(encoding="utf-8")
-    text = re.sub(r'data-t="(\w+)">', lambda found: found[0] + html.escape(words[found[1]][language]), template)
+    file = importlib.resources.files("tellapart.serving").joinpath("pages", template)
+    text = re.sub(
+        r'data-t="(\w+)">',
+        lambda found: found[0] + html.escape(words[found[1]][language]),
+        file.read_text(encoding="utf-8"),
+    )
     text = re.sub(
         r'data-t-([\w-]+)="(\w+)"',
         lambda found: f'{found[0]} {found[1]}="{html.escape(words[found[2]][language])}"',

@@ -259,6 +259,11 @@ def _check_able(version: Version, *, least: float | None, box: int | None, expla
         raise NotAllowed(
             f"model {version.name!r} tells all that it finds; min_score is for one that finds boxes. Ask without `min_score`."
         )
+    if explain and isinstance(version.answering, PaintsMasks):
+        raise NotAllowed(
+            f"model {version.name!r} makes masks, of which no heatmap is drawn here: `certainty` in its answer says how sure each "
+            "pixel is, and `tellapart explain` what a part of a mask rests on. Ask without `explain`."
+        )
     if explain and not version.explainable:
         raise NotAllowed(
             f"model {version.name!r} gives neither classes of whole pictures nor boxes, of which heatmaps are drawn. Ask without "

@@ -72,8 +72,8 @@ class NetworkSettings(Part):
     # What finds boxes on a backbone, and weights of a whole such network: coco.
     detector: DetectorName | None = None
     weights: str | None = Field(None, min_length=1)
-    # What makes a mask of what a backbone sees: unet, unetplusplus, fpn, deeplabv3plus, pspnet.
-    decoder: str | None = Field(None, min_length=1)
+    # What makes a mask of what a backbone sees; None: unet.
+    decoder: Literal["unet", "unetplusplus", "fpn", "deeplabv3plus", "pspnet"] | None = None
     size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
     # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
@@ -93,6 +93,29 @@ class NetworkSettings(Part):
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
 
 
+class ProbeSettings(Part):
+    """The classifier on the frozen network, of one class a picture or a set; cross-validation chooses what is left open."""
+
+    strength: float | None = Field(None, gt=0, le=1e6)  # of the penalty, relative to the mean loss
+    # How much the stages of the network count beside its last layer, as training/weighing.py has it.
+    weighing: Literal["last", "alike", "fourth_root", "square_root"] | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the fits take for it: the only strength and the only weighing that they try."""
+        given = {"strengths": self.strength, "weighings": self.weighing}
+        return {name: (value,) for name, value in given.items() if value is not None}
+
+
+class KFoldSettings(Part):
+    """Every picture tested once, by a network that has seen neither it nor a copy of it."""
+
+    folds: int | None = Field(None, ge=2, le=100)  # None: no K folds, unless a column gives them
+    repeats: int = Field(1, ge=1, le=100)  # other folds each time
+    # What becomes model.onnx: one network trained on all but a validation split, or the mean of the K in one file.
+    keep: Literal["one", "ensemble"] = "one"
+
+
 class ReadingSettings(Part):
     """How what is learned from is read, where it does not say it itself."""
 
@@ -101,6 +124,7 @@ class ReadingSettings(Part):
     label_column: str | None = Field(None, min_length=1)
     split_column: str | None = Field(None, min_length=1)
     group_column: str | None = Field(None, min_length=1)
+    fold_column: str | None = Field(None, min_length=1)  # its values are the folds of --kfold
     root: str | None = Field(None, min_length=1)  # the folder that a table's paths count from
     extension: str | None = Field(None, min_length=1)  # of paths that are written without one
     label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
@@ -108,7 +132,9 @@ class ReadingSettings(Part):
     ignore_label: str | None = Field(None, min_length=1)  # of masks: what counts nowhere
     merge_names: bool = False  # names of classes that are nearly the same are one class
 
-    @field_validator("path_column", "label_column", "split_column", "group_column", "ignore_label", mode="before")
+    @field_validator(
+        "path_column", "label_column", "split_column", "group_column", "fold_column", "ignore_label", mode="before"
+    )
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

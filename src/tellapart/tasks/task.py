@@ -19,13 +19,17 @@ from tellapart.bundle import Manifest, TaskName
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
+from tellapart.settings.space import Space
+from tellapart.settings.tree import Strategy
 from tellapart.tasks.foreign import refuse_foreign
+from tellapart.tasks.spaces import linear_space
 
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import AssignSplits, Dataset, Encode
     from tellapart.data.examples import Entry, Split
+    from tellapart.data.folds import AssignFolds
     from tellapart.data.targets import Target
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.backbone import ReadyBackbone
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from tellapart.preprocessing import Preprocessing
     from tellapart.reporter import Reporter
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import AverageFolds, PoolFolds
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
@@ -191,15 +196,22 @@ class Task:
     # That array -> int64 [N]: what `loop.sampling = balanced` draws equally often.
     strata: Callable[[NDArray[Any]], NDArray[np.int64]]
     split: AssignSplits  # copies and groups together, what matters for the task balanced
+    folds: AssignFolds  # the same for K folds
     # Raises SettingsError for what only another task looks at, DataError for what cannot be learned.
     check: Callable[[TrainSettings, Dataset], None]
     # The answer without gradients (the probe); None for a task with a head of its own.
     quick: Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
+    # The same over and over on one data set's features, where that can be quicker; it gives None for settings that do not suit.
+    refit: Callable[[Dataset, Embedded], Callable[[TrainSettings], LinearCandidate | None]] | None = None
+    # What it is called how well logits [n, K] answer targets [n, ...] that they were not fitted to, and that, [n] in [0, 1].
+    scores: tuple[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]] | None = None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
     suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data
     build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
+    # What a search tries where nothing is named, by strategy.
+    space: Callable[[Strategy], Space] = linear_space
     crops: MakeCrops | None = (
         None  # the same of a task that learns from squares of their own pixels, laid anew in every epoch
     )
@@ -213,6 +225,9 @@ class Task:
     ]  # what the validation split still mends, once chosen
     test: Callable[[TrainSettings, Choice[Any], Dataset], Tested]  # the only look at the test split
     export: Callable[[Choice[Any], Tested, Manifest], bytes]  # model.onnx
+    pool: PoolFolds  # several tests as one
+    # How the mean of several networks decides; None where answers cannot be averaged.
+    average: AverageFolds | None = None
     # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
     judge: Callable[[Manifest, Any, Target], Any] = _whole
     score: ScoreAnswers  # a model file on labelled pictures, of what was kept

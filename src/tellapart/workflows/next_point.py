@@ -26,7 +26,6 @@ from tellapart.training.growing import SHARES, Grown, grow
 
 MOST = 3_000  # pictures; more would take minutes and narrow little
 _REPEATS = 4
-_WORTH = 0.005  # of a gain, from which on it is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +63,7 @@ class NextPoint:
     @property
     def worth(self) -> bool:
         """Whether twice as many pictures would surely bring something."""
-        return self.law.gain(self.pictures).low > _WORTH / 5 and self.law.gain(self.pictures).value > _WORTH
+        return self.law.worth
 
 
 def next_point(path: Path, *, pictures: Path | None = None, seed: int = 0, reporter: Reporter) -> NextPoint:

@@ -7,19 +7,20 @@ validation split chooses and calibrates; the test split is looked at once, at th
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tellapart.data.audit import check_strict, check_trainable
 from tellapart.data.augmentation import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
+from tellapart.data.folding import FoldPlan
 from tellapart.data.survey import Examined
+from tellapart.deep_values import Span
 from tellapart.errors import BackboneUnavailable, SettingsError, TellapartError
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
@@ -27,23 +28,23 @@ from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device, choose_engine
 from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter
+from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult, told_first
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
-from tellapart.runs.writing import Learned, write_results
 from tellapart.runtime import cores
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
 from tellapart.threads import let_waiting_threads_sleep
-from tellapart.training.planning import choose_batch_size
+from tellapart.workflows.kfold import deal, train_folds
+from tellapart.workflows.learning.backbones import choose_backbone
+from tellapart.workflows.learning.conclude import learn_and_test, suited, write
 from tellapart.workflows.learning.early import Early, begin_early
 from tellapart.workflows.learning.examine import examine, report_findings
-from tellapart.workflows.learning.fit import choose_fit
 from tellapart.workflows.learning.keeper import Keeper
 from tellapart.workflows.learning.processes import is_helper, world_size
 from tellapart.workflows.learning.session import TrainingSession, make_clock
-from tellapart.workflows.learning.strategies import learn
 from tellapart.workflows.learning.value_range import find_range
 
 
@@ -84,38 +85,75 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     _check(settings)
     let_waiting_threads_sleep()
     device = choose_device(settings.device)
-    engine = choose_engine(settings.engine, device, warn=reporter.warn)
+    # Of folds each picture is tested once: what is embedded as it is tested is embedded once for all.
+    asked = "onnxruntime" if settings.folded and settings.engine == "auto" else settings.engine
+    engine = choose_engine(asked, device, warn=reporter.warn)
     check_writable(Path(settings.out))
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
+    picked = None
+    if settings.compares_backbones:
+        with memory_errors():
+            settings, picked = choose_backbone(settings, cache, device=device, reporter=reporter)
     pending = None if settings.strategy == "scratch" else _prepare(settings)
     early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
-            examined, task, dataset = _look(settings, cache, pending, early, reporter)
-            settings = _with_batch_size(task.suit(task.prefer(settings), dataset), dataset, device)
-            span = find_range(settings, examined, dataset, reporter)
-            settings, backbone = _backbone(settings, pending, reporter)
+            examined, task = _look(settings, cache, pending, early, reporter)
+            course = _course(settings, examined, task, device, reporter)
+            settings, backbone = _backbone(course.settings, pending, reporter)
         finally:
             if pending is not None:
                 pending.cancel()
         keeper.run = run or start_run(settings)
+        if picked is not None:
+            write_picked(keeper.run.folder, picked)
         session = TrainingSession(
             run=keeper.run,
-            examined=examined,
+            examined=course.examined,
             device=device,
             engine=engine,
             cache=cache,
             reporter=reporter,
             started=started,
             early=early,
-            span=span,
-            clock=make_clock(settings, device, started, pictures=len(dataset.indices), head=task.head),
+            span=course.span,
+            clock=make_clock(settings, device, started, pictures=course.pictures, head=task.head),
         )
         session.seconds["audit and export"] = time.monotonic() - started
-        result = _learn(session, task, dataset, backbone)
+        if course.plan is not None:
+            result = train_folds(session, task, course.plan, backbone)
+        else:
+            assert course.dataset is not None
+            result = write(session, learn_and_test(session, task, course.dataset, backbone))
         session.leave()
-        return result
+        return result if picked is None else replace(result, backbones=picked.as_json())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Course:
+    """What is to be trained: one data set, or one for each fold of a plan."""
+
+    settings: TrainSettings
+    examined: Examined
+    pictures: int
+    dataset: Dataset | None = None
+    span: Span | None = None  # of that data set's deep pictures
+    plan: FoldPlan | None = None
+
+
+def _course(settings: TrainSettings, examined: Examined, task: Task, device: str, reporter: Reporter) -> _Course:
+    """Split the pictures, or deal them to folds. Raises: DataError when they cannot be learned from."""
+    if settings.folded:
+        plan = deal(settings, examined, task, reporter)
+        return _Course(settings=task.prefer(settings), examined=plan.examined, pictures=len(plan.usable), plan=plan)
+    dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    if carved := tell_carved(examined.listing, dataset.examples):
+        reporter.say(carved)
+    task.check(settings, dataset)
+    settings = suited(settings, task, dataset, device)
+    span = find_range(settings, examined, dataset, reporter)
+    return _Course(settings=settings, examined=examined, pictures=len(dataset.indices), dataset=dataset, span=span)
 
 
 def _check(settings: TrainSettings) -> None:
@@ -138,8 +176,8 @@ def _check(settings: TrainSettings) -> None:
 
 def _look(
     settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, early: Early | None, reporter: Reporter
-) -> tuple[Examined, Task, Dataset]:
-    """Audit and split. Raises: DataError when this cannot be trained on."""
+) -> tuple[Examined, Task]:
+    """Audit. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
     workers = max(1, cores() - 1) if pending is not None and pending.exporting else cores()
     corrections = None if settings.labels is None else Path(settings.labels)
@@ -158,19 +196,7 @@ def _look(
     check_trainable(examined.audit)
     if settings.strict:
         check_strict(examined.audit)
-    task = task_of(examined.listing.task)
-    dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
-    if carved := tell_carved(examined.listing, dataset.examples):
-        reporter.say(carved)
-    task.check(settings, dataset)
-    return examined, task, dataset
-
-
-def _with_batch_size(settings: TrainSettings, dataset: Dataset, device: str) -> TrainSettings:
-    if settings.loop.batch_size is not None or settings.strategy == "probe":
-        return settings
-    chosen = choose_batch_size(device, processes=world_size(), train=len(dataset.rows["train"]))
-    return settings.model_copy(update={"loop": settings.loop.model_copy(update={"batch_size": chosen})})
+    return examined, task_of(examined.listing.task)
 
 
 def _import_ahead() -> None:
@@ -219,34 +245,3 @@ def _wait(pending: PendingBackbone, reporter: Reporter) -> ReadyBackbone:
     if pending.remark:
         reporter.warn(pending.remark)
     return ready
-
-
-def _learn(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone | None) -> TrainResult:
-    backbone = choose_fit(session, task, dataset, backbone)
-    trained = learn(session, task, dataset, backbone)
-    if trained.choice.reason:
-        session.reporter.say(trained.choice.reason)
-    strategy = trained.choice.winner.candidate.strategy
-    session.run.log("chosen", strategy=strategy, reason=trained.choice.reason)
-    began = time.monotonic()
-    tested = task.test(session.run.settings, trained.choice, trained.dataset)
-    if tested.warning:
-        session.reporter.warn(tested.warning)
-    session.seconds["test"] = time.monotonic() - began
-    learned = Learned(
-        task=task.name,
-        headline=task.headline,
-        examined=session.examined,
-        dataset=trained.dataset,
-        choice=trained.choice,
-        tested=tested,
-        computed=trained.computed,
-        reused=trained.reused,
-        engine=trained.engine,
-        seconds=session.seconds,
-        started=session.started,
-    )
-    with session.reporter.step("Writing the model", 1) as advance:
-        result = write_results(session.run, learned, functools.partial(task.export, trained.choice, tested))
-        advance(1)
-    return result

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.tasks.segmentation import probing
+from tellapart.tasks.segmentation import sampled
 
 
 def probe_quickly(patch: pytest.MonkeyPatch, pixels: int) -> None:
     """Let every pixel probe look at so many pixels of a crop."""
-    patch.setattr(probing, "_MOST_A_CROP", pixels)
+    patch.setattr(sampled, "_MOST_A_CROP", pixels)

@@ -21,6 +21,7 @@ from tellapart.errors import DataError
 from tellapart.evaluation.choosing import Validated
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.caching import open_cache
+from tellapart.preprocessing import load
 from tellapart.reporter import Silent
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
@@ -143,20 +144,12 @@ def test_training_begins_with_what_the_probe_says(given: Given) -> None:
     prepared = prepared_of(given)
     assert isinstance(prepared.network, SegmentationNetwork)
     assert (prepared.shape, prepared.preprocessing.fit) == ((64, 64, 3), "tile")
-    candidate = exported(
-        prepared.network.eval(),
-        strategy="finetune",
-        name=prepared.name,
-        source=prepared.source,
-        weights_license=prepared.license,
-        preprocessing=prepared.preprocessing,
-        details={},
-        folder=given.folder / "begun",
-    )
     rows = given.dataset.rows["test"][:1]
-    np.testing.assert_allclose(
-        candidate.at_once(given.dataset, rows), given.candidate.at_once(given.dataset, rows), atol=1e-3
-    )
+    inputs = given.candidate.backbone.preprocessing
+    shown = np.stack([load(given.dataset.pictures[row].read(), inputs) for row in rows.tolist()])
+    with torch.inference_mode():
+        begun = prepared.network.eval()(torch.from_numpy(shown)).numpy()
+    np.testing.assert_allclose(begun, given.candidate.at_once(given.dataset, rows), atol=1e-3)
 
 
 class Killed(Exception):
@@ -164,13 +157,13 @@ class Killed(Exception):
 
 
 def trained(given: Given, folder: Path, *, killed_after: int | None = None) -> tuple[Prepared, Fitted]:
-    """Two epochs of the few training pictures, in checkpoints after each update."""
+    """Two epochs of two updates, in checkpoints after each update."""
     prepared = prepared_of(given)
     shrunk = shrink_splits(given.settings, TASK, given.dataset, prepared, Silent())
     assert shrunk.squares is None
     with pytest.raises(ValueError, match="the pictures of this task are not shrunk"):
         _ = shrunk.train
-    lesson = replace(shrunk.lesson, train_rows=shrunk.lesson.train_rows[:12])
+    lesson = replace(shrunk.lesson, train_rows=shrunk.lesson.train_rows[:8])
     batches = TrainingBatches(
         lesson.train, lesson.train_targets, rows=lesson.train_rows, batch_size=4, seed=given.settings.seed
     )
@@ -202,7 +195,7 @@ def trained(given: Given, folder: Path, *, killed_after: int | None = None) -> t
 def test_a_training_that_is_killed_ends_in_the_same_weights_and_in_a_file(given: Given, tmp_path: Path) -> None:
     whole, fitted = trained(given, tmp_path / "whole")
     with pytest.raises(Killed):
-        trained(given, tmp_path / "killed", killed_after=4)
+        trained(given, tmp_path / "killed", killed_after=3)
     resumed, _ = trained(given, tmp_path / "killed")
     for (name, one), other in zip(
         whole.network.state_dict().items(), resumed.network.state_dict().values(), strict=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.models.weights import read_weights
 from tellapart.preprocessing import Preprocessing
 from tellapart.runtime import Session
+from tellapart.settings.parts import NetworkSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.segmentation.decoders import DECODERS, decoder_kind, make_network
 from tellapart.tasks.segmentation.encoder import fill_encoder, pair_tensors
@@ -23,6 +25,7 @@ from tellapart.tasks.segmentation.network import PixelNetwork, SegmentationNetwo
 from tellapart.tasks.segmentation.probe_network import LinearProbe, ProbeNetwork, kernel_sizes, map_widths
 
 ENCODER = "tf_efficientnet_lite0"
+SMALL = "test_efficientnet"  # timm's own for tests: the same maps, of fewer tensors
 PREPROCESSING = Preprocessing(size=64, fit="tile")
 
 
@@ -48,6 +51,8 @@ def test_an_unknown_decoder_is_answered_with_the_known_ones() -> None:
         match=r"^there is no decoder 'segnet'; network\.decoder must be one of: unet, unetplusplus, fpn, deeplabv3plus, pspnet\.$",
     ):
         decoder_kind("segnet")
+    told = typing.get_args(NetworkSettings.model_fields["decoder"].annotation)[0]
+    assert typing.get_args(told) == tuple(DECODERS)  # a recipe is refused at once for another
 
 
 @pytest.mark.parametrize(
@@ -61,7 +66,7 @@ def test_an_unknown_decoder_is_answered_with_the_known_ones() -> None:
             BackboneError,
             "gives no maps that a U-Net can stand on .* Choose a convolutional network",
         ),
-        ("vgg11", 0.1, SettingsError, r"^drop_path is 0\.1, but vgg11 has no drop path\. Set it to 0\.$"),
+        ("dla46_c", 0.1, SettingsError, r"^drop_path is 0\.1, but dla46_c has no drop path\. Set it to 0\.$"),
     ],
 )
 def test_encoders_that_there_are_not(encoder: str, drop_path: float, error: type[Exception], message: str) -> None:
@@ -147,8 +152,8 @@ def filled_probe(widths: list[int], features: int) -> LinearProbe:
 
 @pytest.mark.parametrize("decoder", ["unet", "unetplusplus", "fpn"])
 def test_training_goes_on_from_the_probe(decoder: str) -> None:
-    network = network_of(decoder).eval()
-    probe = filled_probe(map_widths(network.encoder), 1152)
+    network = network_of(decoder, SMALL).eval()
+    probe = filled_probe(map_widths(network.encoder), 9 * (16 + 24 + 32) + 48 + 64)
     network.begin_with(probe)
     with torch.inference_mode():
         maps = network.maps(pictures(1, 64, 64))
@@ -184,7 +189,9 @@ def test_wide_encoders_are_seen_without_neighbours() -> None:
 
 @pytest.mark.parametrize("decoder", [*DECODERS, "probe"])
 def test_the_file_takes_pictures_of_any_size_and_gives_what_torch_gives(decoder: str, tmp_path: Path) -> None:
-    network: PixelNetwork = network_of("unet" if decoder == "probe" else decoder).eval()
+    network: PixelNetwork = network_of(
+        *(("unet", ENCODER) if decoder in ("unet", "probe") else (decoder, SMALL))
+    ).eval()
     if decoder == "probe":
         network = ProbeNetwork(network.encoder, class_count=3, preprocessing=PREPROCESSING).eval()
         network.probe = filled_probe(map_widths(network.encoder), 1152)  # type: ignore[assignment]

@@ -92,6 +92,8 @@ def test_parts_and_things_are_counted() -> None:
     found = measured(judged=[one])
     row = found["per_class"]["cell"]
     assert (row["parts"], row["answered_parts"], row["count_miss"]) == (2, 2, 0.0)
+    ground = found["per_class"]["background"]
+    assert [ground[key] for key in ("parts", "answered_parts", "count_miss")] == [None] * 3  # as in answers
     assert found["count_error"] == 0.0
     assert found["things"][0][:5] == [0, 1, 0, 1, 0]
     assert found["things"][1][:5] == [0, 0, 0, 1, 0]

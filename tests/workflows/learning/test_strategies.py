@@ -36,7 +36,8 @@ class Failing:
 
 
 def gone_on(strategy: str, first: Validated[Any] | None, error: TellapartError) -> Any:
-    session: Any = SimpleNamespace(run=SimpleNamespace(settings=make_settings({"data": "x", "strategy": strategy})))
+    settings = make_settings({"data": "x", "strategy": strategy})
+    session: Any = SimpleNamespace(run=SimpleNamespace(settings=settings), clock=SimpleNamespace(left=None))
     nothing: Any = None
     return strategies._go_on(
         session, nothing, nothing, Start(prepare=Failing(error), first=first, called="the first answer")

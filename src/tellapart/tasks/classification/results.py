@@ -14,7 +14,7 @@ from tellapart.evaluation.abstention import most_useful
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.reporting.advice import advise
 from tellapart.reporting.album import Captioned
-from tellapart.reporting.facts import Chart, ClassRow, Pair, Shown
+from tellapart.reporting.facts import Chart, ClassRow, Pair, Said, Shown
 from tellapart.reporting.figures import SERIES, Line, draw_confidences, draw_lines, draw_reliability
 from tellapart.reporting.matrix import cross_table
 from tellapart.reporting.phrases import Phrases
@@ -183,6 +183,7 @@ def verdict(
     results: ResultsPart,
     *,
     by_files: float | None,
+    more: Sequence[Said] = (),
     wrong_labels: int,
     examined: int,
 ) -> VerdictPart:
@@ -211,6 +212,7 @@ def verdict(
             pairs=results.pairs,
             mistakes=results.mistakes,
             by_files=by_files,
+            more=more,
             wrong_labels=wrong_labels,
             leaks=len(run.audit["leaks"]),
             two_labels=len(run.audit["two_labels"]),

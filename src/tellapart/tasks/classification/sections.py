@@ -38,9 +38,10 @@ from tellapart.runs.embeddings import EmbeddedExamples, try_to_embed
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part, data_part, learning_part, map_part
 from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
+from tellapart.tasks.classification.more import MorePart, more_advice, more_part, more_section
 from tellapart.tasks.classification.pictures import doubt_labels, labels_part, sampled, worst_mistakes
 from tellapart.tasks.classification.results import abstention_part, class_rows, results_part, verdict
-from tellapart.tasks.classification.shortcuts import file_told, shortcut_section
+from tellapart.tasks.classification.shortcuts import FileTold, file_told, shortcut_section
 
 _NO_SHARES = ("log_loss", "brier", "auroc", "macro_f1")  # shown as numbers, not in per cent
 
@@ -60,11 +61,13 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
         found = None if embedded is None or embedded.own else doubt_labels(run, embedded)
         advance(1)
         files = file_told(run)
+        more = None if embedded is None or embedded.own else more_part(run, embedded)
         part = verdict(
             run,
             rows,
             results,
             by_files=None if files is None or not files.told.tells else files.told.value,
+            more=[] if more is None else more_advice(more),
             wrong_labels=0 if found is None else len(found.wrong),
             examined=0 if embedded is None else len(embedded.examples),
         )
@@ -74,8 +77,7 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
             learning_section(learning_part(run, phrases), phrases),
             _results(results, len(rows), phrases),
         ]
-        if files is not None:
-            told.append(shortcut_section(files, dict(results.scores).get("balanced_accuracy"), phrases))
+        told += _asked(files, more, results, phrases)
         if mistakes:
             told.append(_mistakes(mistakes, heated, phrases))
         if embedded is not None:
@@ -86,6 +88,16 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
         told.append(about_section(about_part(run, phrases), phrases))
         advance(1)
     return _verdict(part, phrases), told
+
+
+def _asked(files: FileTold | None, more: MorePart | None, results: ResultsPart, phrases: Phrases) -> list[Section]:
+    """What was asked of the pictures beside the test, as far as there is an answer."""
+    told = []
+    if files is not None:
+        told.append(shortcut_section(files, dict(results.scores).get("balanced_accuracy"), phrases))
+    if more is not None:
+        told.append(more_section(more, phrases))
+    return told
 
 
 def _embedded(

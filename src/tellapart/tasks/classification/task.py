@@ -5,7 +5,7 @@ Every function imports its part when it is called: the table of tasks must cost 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
+from tellapart.data.folds import assign_folds
 from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import SettingsError
@@ -21,7 +22,7 @@ from tellapart.tasks.probable import export_linear, probabilities_of
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tellapart.models.staged import StagedNetwork
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
@@ -59,6 +61,16 @@ def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Lin
     from tellapart.tasks.classification.probing import fit
 
     return fit(settings, dataset, embedded)
+
+
+def _refit(dataset: Dataset, embedded: Embedded) -> Callable[[TrainSettings], LinearCandidate | None]:
+    from tellapart.tasks.classification.probing import refit
+
+    return refit(dataset, embedded)
+
+
+def _right(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(logits.argmax(axis=1) == targets, dtype=np.float64)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedNetwork]:
@@ -89,6 +101,18 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
     from tellapart.tasks.classification.testing import test
 
     return test(settings, choice, dataset)
+
+
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.classification.pooling import pool
+
+    return pool(*given, **named)
+
+
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.classification.pooling import average
+
+    return average(*given, **named)
 
 
 def _score(
@@ -126,14 +150,19 @@ CLASSIFICATION = Task(
     encode=class_numbers,
     strata=_strata,
     split=assign_splits,
+    folds=assign_folds,
     check=_check,
     quick=_quick,
+    refit=_refit,
+    scores=("accuracy", _right),
     build=_build,
     learner=_learner,
     validate=_validate,
     correct=_correct,
     test=_test,
     export=export_linear,
+    pool=_pool,
+    average=_average,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

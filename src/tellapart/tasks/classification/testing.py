@@ -66,6 +66,12 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
         table=lambda examples: _table(examples, probabilities, labels, dataset.classes),
         expected=expected_of(probabilities, abstention.novelty.score),
         details=abstention,
+        arrays=lambda: {
+            "probabilities": probabilities,
+            "chances": uncalibrated.chances,
+            "classes": uncalibrated.classes,
+            "novelty": abstention.novelty.score(winner.candidate.embeddings(rows)),
+        },
         warning=abstention.warning,
     )
 

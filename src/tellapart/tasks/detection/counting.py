@@ -26,15 +26,24 @@ class CountedBoxes:
 
 
 def count(matches: Sequence[ClassMatches], thresholds: NDArray[np.floating]) -> CountedBoxes:
-    """Count the answers from `thresholds` [K] on. A surer answer is matched first, so that those below change nothing."""
+    """Count the answers from `thresholds` on, [K] or of each picture [K, N].
+
+    A surer answer is matched first, so that those below change nothing.
+    """
     pictures = matches[0].positives.shape[1] if matches else 0
     right, said = np.zeros((2, len(matches), pictures), dtype=np.int64)
     for number, (one, threshold) in enumerate(zip(matches, thresholds, strict=True)):
-        counts = (one.scores >= threshold) & ~one.ignored[0, 0]
+        counts = reaches(one, threshold) & ~one.ignored[0, 0]
         said[number] = np.bincount(one.picture[counts], minlength=pictures)
         right[number] = np.bincount(one.picture[counts & one.matched[0, 0]], minlength=pictures)
     positives = np.array([one.positives[0] for one in matches], dtype=np.int64).reshape(len(matches), pictures)
     return CountedBoxes(right=right, said=said, positives=positives)
+
+
+def reaches(one: ClassMatches, threshold: NDArray[np.floating] | float) -> Flags:
+    """Which answers of a class reach its threshold, [D]: one of all pictures, or of each picture its own, [N]."""
+    own = np.asarray(threshold)
+    return np.asarray(one.scores >= (own[one.picture] if own.ndim else own))
 
 
 def precision_recall_f1(right: Doubles, said: Doubles, positives: Doubles) -> tuple[Doubles, Doubles, Doubles]:
@@ -95,7 +104,7 @@ def _by_picture(
     matches: Sequence[ClassMatches], thresholds: NDArray[np.floating], pictures: int
 ) -> list[tuple[Numbers, Numbers, Flags]]:
     """Of each picture the answers that count, the true boxes that they found (-1: none), and whether that counts neither way."""
-    sure = [one.scores >= threshold for one, threshold in zip(matches, thresholds, strict=True)]
+    sure = [reaches(one, threshold) for one, threshold in zip(matches, thresholds, strict=True)]
 
     def gathered(values: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
         return np.concatenate([value[chosen] for value, chosen in zip(values, sure, strict=True)])

@@ -40,8 +40,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score N pictures; ready for JSON, with None where a figure is not defined.
 
-    `thresholds` [K] are the scores from which a class is answered; average precisions look at all answers. Figures are {value, low,
-    high, method}, with 95 % intervals over whole `groups` [N]. Means are over the classes with a true box that counts.
+    `thresholds` [K], or of each picture [K, N], are the scores from which a class is answered; average precisions look at all
+    answers. Figures are {value, low, high, method}, with 95 % intervals over whole `groups` [N]. Means are over the classes with
+    a true box that counts.
     Raises: DataError where there is no such box; ValueError where the sequences do not agree.
     """
     matches = match(answers, truths, len(classes))
@@ -145,7 +146,7 @@ def _per_class(
             "boxes": int(counted.positives[number].sum()),
             "pictures": int((counted.positives[number] > 0).sum()),
             "answered": int(counted.said[number].sum()),
-            "threshold": float(thresholds[number]),
+            "threshold": float(np.mean(thresholds[number])),
             "ap75": _known(float(precisions[5])),
             "voc_ap": _known(float(voc[number])),
             **{what: _figure(value, intervals.get(f"{what} {number}")) for what, value in values.items()},

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
-from tellapart.data.stratify_boxes import assign_boxes
+from tellapart.data.stratify_boxes import assign_boxes, fold_boxes
 from tellapart.data.targets import Boxes, class_boxes
 from tellapart.errors import DataError
+from tellapart.settings.space import TriedRange, TriedValues
 from tellapart.tasks.detection import telling
+from tellapart.tasks.spaces import headed
 from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.detection.candidates import DetectorCandidate
     from tellapart.tasks.detection.levels import StagedDetector
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
     from tellapart.tasks.prepared import Prepared
@@ -63,7 +66,7 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     """Raises: DataError where a split has no box that counts."""
     for split, rows in dataset.rows.items():
         boxes = dataset.targets[rows]
-        if not ((boxes[..., 5] == 0) & ~np.isnan(boxes[..., 0])).any():
+        if len(rows) and not ((boxes[..., 5] == 0) & ~np.isnan(boxes[..., 0])).any():
             raise DataError(
                 f"0 of {len(rows)} pictures of the {split} split have a box that counts; 1 must. Add pictures with boxes to it."
             )
@@ -158,6 +161,12 @@ def _export(choice: Choice[DetectorCandidate], tested: Tested, manifest: Manifes
     return export(choice, tested, manifest)
 
 
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.detection.pooling import pool
+
+    return pool(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -186,6 +195,7 @@ DETECTION = Task(
     encode=class_boxes,
     strata=_strata,
     split=assign_boxes,
+    folds=fold_boxes,
     check=_check,
     prefer=_prefer,
     quick=None,
@@ -193,11 +203,29 @@ DETECTION = Task(
     build=_build,
     source=_source,
     parts=_parts,
+    space=headed(
+        probe={
+            "network.detector": TriedValues(values=("default", "yolox", "retinanet")),
+            "network.size": TriedValues(values=(256, 320, 416)),
+        },
+        finetune={
+            "loop.learning_rate": TriedRange(low=1e-4, high=3e-3, logarithmic=True),
+            "loop.weight_decay": TriedRange(low=1e-3, high=0.1, logarithmic=True),
+            "finetune.unfreeze": TriedValues(values=("0.25", "half", "all")),
+            "augment.zoom": TriedRange(low=0.1, high=0.7),
+        },
+        scratch={
+            "loop.learning_rate": TriedRange(low=1e-4, high=3e-3, logarithmic=True),
+            "loop.weight_decay": TriedRange(low=1e-3, high=0.1, logarithmic=True),
+            "augment.zoom": TriedRange(low=0.1, high=0.7),
+        },
+    ),
     learner=_learner,
     validate=_validate,
     correct=_correct,
     test=_test,
     export=_export,
+    pool=_pool,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

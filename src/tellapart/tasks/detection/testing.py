@@ -22,6 +22,7 @@ from tellapart.tasks.detection.deciding import Decided, decide
 from tellapart.tasks.detection.detectors import detector_kind
 from tellapart.tasks.detection.evaluating import box_row
 from tellapart.tasks.detection.export import assemble
+from tellapart.tasks.detection.pooling import answers_as_arrays
 from tellapart.tasks.detection.scoring import HEADLINE, evaluate
 
 SCORES = (HEADLINE, "ap", "ap75", "f1", "precision", "recall")
@@ -65,6 +66,10 @@ def test(settings: TrainSettings, choice: Choice[DetectorCandidate], dataset: Da
         lines=lambda examples: map(box_row, examples, answers),
         expected={**_expected(candidate, dataset, rows[:PROOF], record), **_expected_novelty(abstention)},
         details=abstention,
+        arrays=lambda: {
+            **answers_as_arrays(answers),
+            **({} if abstention is None else {"novelty": abstention.scores[np.argsort(dataset.clean_test)]}),
+        },
         warning=" ".join([*decided.warnings(dataset.classes), *warnings_of(abstention)]),
     )
 

@@ -40,9 +40,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a test split; ready for JSON, with None where a figure is not defined.
 
-    `probabilities` and `uncalibrated` are [N, K], `targets` [N, K], `thresholds` [K], `groups` [N] or None; `common` is the
-    training pictures' most common set. Figures are {value, low, high, method} with 95 % intervals by percentile
-    bootstrap, of whole groups where any has two pictures; bounds.py says what is done where that cannot hold. The mean
+    `probabilities` and `uncalibrated` are [N, K], `targets` [N, K], `thresholds` [K] or of each picture [N, K], `groups` [N] or
+    None; `common` is the training pictures' most common set. Figures are {value, low, high, method} with 95 % intervals by
+    percentile bootstrap, of whole groups where any has two pictures; bounds.py says what is done where that cannot hold. The mean
     average precision is the macro mean over the classes with a known positive and a known negative; macro F1 over those
     with a positive; all as scikit-learn defines them. A resample that lacks a class leaves it out of its means.
     Raises: DataError without a picture of which anything is known.
@@ -94,9 +94,9 @@ def _check(
     thresholds: NDArray[np.floating],
     groups: Groups | None,
 ) -> ScoredCells:
-    if probabilities.shape != targets.shape or probabilities.shape[1] != len(thresholds):
+    if probabilities.shape != targets.shape or probabilities.shape[1] != np.shape(thresholds)[-1]:
         raise ValueError(
-            f"probabilities are {probabilities.shape}, targets {targets.shape}, thresholds {len(thresholds)}; they must agree"
+            f"probabilities are {probabilities.shape}, targets {targets.shape}, thresholds {np.shape(thresholds)}; they must agree"
         )
     known = np.isfinite(targets)
     if not known.any():
@@ -165,7 +165,7 @@ def _per_class(
             "negatives": int(known.sum()) - support,
             "unknown": int((~known).sum()),
             "predicted": said,
-            "threshold": float(thresholds[number]),
+            "threshold": float(np.mean(thresholds[..., number])),
             **figures,
             **class_bounds(cells, number, figures, intervals),
         }

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
+from tellapart.data.folds import assign_folds
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import ClassNames, class_sets
 from tellapart.tasks.multilabel import telling
@@ -20,7 +21,7 @@ from tellapart.tasks.probable import export_linear, probabilities_of
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tellapart.models.staged import StagedNetwork
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
@@ -52,6 +54,13 @@ def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Lin
     from tellapart.tasks.multilabel.probing import fit
 
     return fit(settings, dataset, embedded)
+
+
+def _labels_right(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[np.float64]:
+    """The share of the known labels of each picture that are told right, 1 where none is known."""
+    known = ~np.isnan(targets)
+    right = ((logits > 0) == (targets == 1)) & known
+    return np.where(known.any(axis=1), right.sum(axis=1) / np.maximum(known.sum(axis=1), 1), 1.0)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedNetwork]:
@@ -82,6 +91,18 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
     from tellapart.tasks.multilabel.testing import test
 
     return test(settings, choice, dataset)
+
+
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.multilabel.pooling import pool
+
+    return pool(*given, **named)
+
+
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.multilabel.pooling import average
+
+    return average(*given, **named)
 
 
 def _score(
@@ -119,14 +140,18 @@ MULTILABEL = Task(
     encode=class_sets,
     strata=_strata,
     split=assign_label_sets,
+    folds=assign_folds,
     check=_check,
     quick=_quick,
+    scores=("labels_right", _labels_right),
     build=_build,
     learner=_learner,
     validate=_validate,
     correct=_correct,
     test=_test,
     export=export_linear,
+    pool=_pool,
+    average=_average,
     score=_score,
     write_answers=_write_answers,
     telling=telling,

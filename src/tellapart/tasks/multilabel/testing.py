@@ -72,6 +72,11 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
         table=lambda examples: _table(examples, probabilities, lines.values, dataset.classes),
         expected=expected_of(probabilities, abstention.novelty.score),
         details=abstention,
+        arrays=lambda: {
+            "probabilities": probabilities,
+            "uncalibrated": sigmoid(logits_NK).astype(np.float32),
+            "novelty": abstention.scores[np.argsort(dataset.clean_test)],
+        },
         warning=" ".join(text for text in warnings if text),
     )
 

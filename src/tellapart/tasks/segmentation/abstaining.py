@@ -57,6 +57,7 @@ def learn_to_abstain(candidate: EmbedsTiles, dataset: Dataset, *, coverage: floa
             groups=dataset.groups[test],
             seed=seed,
         ),
+        scores=scores[len(validation) :],
     )
 
 

@@ -25,8 +25,8 @@ class AreaRow:
     recall: float | None
     boundary_f1: float | None
     hausdorff95: float | None  # pixels
-    parts: int  # connected ones, of the test split
-    told_parts: int
+    parts: int | None  # connected ones, of the test split; a background has none
+    told_parts: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

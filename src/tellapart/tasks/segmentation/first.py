@@ -11,12 +11,15 @@ import numpy as np
 
 from tellapart.data.dataset import Dataset
 from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.caching import row_limit_bytes
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
+from tellapart.storage import cache_folder
 from tellapart.tasks.segmentation.candidates import PixelCandidate
 from tellapart.tasks.segmentation.crops import Crops
 from tellapart.tasks.segmentation.finishing import exported
-from tellapart.tasks.segmentation.probing import chosen_rows, fit_pixel_probe
+from tellapart.tasks.segmentation.probing import fit_pixel_probe
+from tellapart.tasks.segmentation.sampled import FeatureFolder, chosen_rows
 from tellapart.tasks.segmentation.starting import crop_side, new_probe, parts_of, tiled
 
 _LOOKED_AT = 16  # pictures that say whether all are grey
@@ -36,8 +39,10 @@ def first_answer(
     crops = parts_of(
         dataset, "train", preprocessing, size=crop_side(preprocessing.size), augment=None, seed=settings.seed
     )
+    encoder = f"{backbone.name} {backbone.fingerprint}"
+    kept = FeatureFolder(folder=cache_folder(), limit_bytes=row_limit_bytes(), encoder=encoder)
     with reporter.step("Fitting the pixel probe", len(chosen_rows(crops, seed=settings.seed))) as advance:
-        details = fit_pixel_probe(network, crops, seed=settings.seed, advance=advance)
+        details = fit_pixel_probe(network, crops, seed=settings.seed, advance=advance, kept=kept)
     details["grey"] = all_grey(crops)
     return exported(
         network.to("cpu"),

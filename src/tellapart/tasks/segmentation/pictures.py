@@ -44,9 +44,9 @@ class OpenedPictures:
         preprocessing: Preprocessing,
         kept_bytes: int = KEPT_BYTES,
     ) -> None:
-        self.pictures, self.class_count = pictures, class_count
+        self.pictures, self.class_count, self.preprocessing = pictures, class_count, preprocessing
         self.numbers = [content_number(picture.content_hash) for picture in pictures]  # a number of each content
-        self._read_mask, self._preprocessing, self._limit = read_mask, preprocessing, kept_bytes
+        self._read_mask, self._limit = read_mask, kept_bytes
         self._begin()
 
     def __getitem__(self, number: int) -> Opened:
@@ -80,7 +80,7 @@ class OpenedPictures:
     def _open(self, number: int) -> Opened:
         picture = self.pictures[number]
         try:
-            image = decode_for(picture.read(), self._preprocessing).image
+            image = decode_for(picture.read(), self.preprocessing).image
             mask = self._read_mask(number)
         except PictureError as error:
             raise DataError(

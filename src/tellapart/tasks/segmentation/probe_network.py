@@ -1,4 +1,4 @@
-"""The pixel probe as a network. In: an encoder, weights of its maps. Out: ProbeNetwork. Next: probing.py.
+"""The pixel probe as a network. In: an encoder, weights of its maps. Out: ProbeNetwork. Next: sampled.py.
 
 A linear classifier of each pixel on all maps of a frozen encoder at once. Bringing maps to the picture's size and weighing them are
 both linear, so each map is weighed first, where it is small: a convolution a map, whose results are enlarged and added up (as FCN

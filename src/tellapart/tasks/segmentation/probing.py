@@ -1,9 +1,8 @@
 """The pixel probe, fitted. In: crops, a ProbeNetwork. Out: its weights, found in seconds. Next: first.py.
 
-Some pixels of each crop, of every class that it shows as many as of any other, with what a frozen encoder says of them; softmax
-regression on these, to convergence (training/softmax_regression.py). A class that covers little is then answered too often for
-most purposes, and one of the true shares too seldom: what stands between them is the share of the way that gives the highest mean
-IoU on pixels of pictures that a fit has not seen.
+Softmax regression on what a frozen encoder says of some pixels, to convergence (training/softmax_regression.py). A class that
+covers little is then answered too often for most purposes, and one of the true shares too seldom: what stands between them is the
+share of the way that gives the highest mean IoU on pixels of pictures that a fit has not seen.
 
 Shapes: n pixels, D features, K classes.
 """
@@ -11,24 +10,18 @@ Shapes: n pixels, D features, K classes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from tellapart.data.targets import IGNORED
 from tellapart.errors import DataError
 from tellapart.tasks.segmentation.agreement import FIGURE, figures_of
 from tellapart.tasks.segmentation.crops import Crops
 from tellapart.tasks.segmentation.probe_network import ProbeNetwork
+from tellapart.tasks.segmentation.sampled import FeatureFolder, SampledPixels, sample_pixels
 from tellapart.training.probe import Probe, fit_probe
 
-_MOST_PIXELS = 60_000
-_MOST_NUMBERS = 80_000_000  # pixels x features: a third of a gigabyte
-_MOST_CROPS = 240
-_MOST_A_CROP = 1200
 _STRENGTHS = (1e-1, 10**-1.5, 1e-2, 10**-2.5, 1e-3)
 _FOLDS = 3
 _WAYS = (0.0, 0.25, 0.5, 0.75, 1.0)  # from classes that are all alike to those of the true shares
@@ -36,24 +29,19 @@ _WAYS = (0.0, 0.25, 0.5, 0.75, 1.0)  # from classes that are all alike to those 
 _AS_GOOD = 0.01  # of mean IoU; less is noise, and classes that cover little are then rather found than missed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SampledPixels:
-    """What is known of some pixels."""
-
-    features: NDArray[np.float32]  # [n, D]
-    labels: NDArray[np.int64]  # [n]
-    groups: NDArray[np.int64]  # [n], the picture that each is of, from 1
-    counts: NDArray[np.float64]  # [n], for how many pixels of its class in its crop it stands
-
-
 def fit_pixel_probe(
-    network: ProbeNetwork, crops: Crops, *, seed: int, advance: Callable[[int], None]
+    network: ProbeNetwork,
+    crops: Crops,
+    *,
+    seed: int,
+    advance: Callable[[int], None],
+    kept: FeatureFolder | None = None,
 ) -> dict[str, Any]:
-    """Leave the fitted classifier in `network`, and tell how it went. `advance` is told of crops, `fit_steps` of them.
+    """Leave the fitted classifier in `network`, and tell how it went. `advance` is told of crops, as `sample_pixels` does.
 
-    Raises: DataError where no pixel counts, or only one class occurs.
+    Raises: DataError where no pixel counts, or only one class occurs; StorageError.
     """
-    pixels = sample_pixels(network, crops, seed=seed, advance=advance)
+    pixels = sample_pixels(network, crops, seed=seed, advance=advance, kept=kept)
     _check(pixels, network.class_count)
     there = np.unique(pixels.labels)
     numbers = np.searchsorted(there, pixels.labels)
@@ -79,63 +67,6 @@ def fit_pixel_probe(
         "towards_true_shares": way,
         "converged": probe.converged,
     }
-
-
-def chosen_rows(crops: Crops, *, seed: int) -> NDArray[np.int64]:
-    """The rows of the crops that are looked at, drawn where there are more than are needed."""
-    order = np.random.default_rng(seed).permutation(len(crops))
-    return np.sort(order[:_MOST_CROPS])
-
-
-@torch.inference_mode()
-def sample_pixels(network: ProbeNetwork, crops: Crops, *, seed: int, advance: Callable[[int], None]) -> SampledPixels:
-    """Pixels of the chosen crops, of each class that a crop shows as many; `advance(1)` follows each crop."""
-    rows = chosen_rows(crops, seed=seed)
-    most = min(_MOST_PIXELS, _MOST_NUMBERS // network.probe.features)
-    each = max(network.class_count, min(_MOST_A_CROP, most // len(rows)))
-    device = next(network.parameters()).device
-    features, labels, groups, counts = [], [], [], []
-    for row in rows.tolist():
-        pictures, masks = crops.get(np.array([row]), 0)
-        places, numbers, stand = drawn_places(masks[0], each, np.random.default_rng((seed, row)))
-        if len(places):
-            maps = [one.cpu() for one in network.maps(torch.from_numpy(pictures).to(device))]
-            features.append(network.probe.sample(maps, places))
-            labels.append(numbers)
-            groups.append(np.full(len(places), crops.origin[row] + 1))
-            counts.append(stand)
-        advance(1)
-    if not features:
-        raise DataError(
-            "no pixel of the training pictures counts; 1 must. Mend the masks, or what --ignore-label says."
-        )
-    return SampledPixels(
-        features=np.concatenate(features),
-        labels=np.concatenate(labels),
-        groups=np.concatenate(groups),
-        counts=np.concatenate(counts),
-    )
-
-
-def drawn_places(
-    mask: NDArray[np.uint8], most: int, chance: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Rows and columns [n, 2] of at most `most` pixels of a mask, as many of each class as of another where it has them; their
-    classes [n], and for how many pixels each stands [n].
-    """
-    flat = mask.reshape(-1)
-    shown = np.flatnonzero(np.bincount(flat, minlength=256)[:IGNORED])
-    places, numbers, stand = [], [], []
-    for number in shown.tolist():
-        own = np.flatnonzero(flat == number)
-        drawn = chance.choice(own, min(len(own), max(1, most // len(shown))), replace=False)
-        places.append(drawn)
-        numbers.append(np.full(len(drawn), number))
-        stand.append(np.full(len(drawn), len(own) / len(drawn)))
-    if not places:
-        return np.empty((0, 2), np.int64), np.empty(0, np.int64), np.empty(0)
-    whole = np.stack(np.unravel_index(np.concatenate(places), mask.shape), axis=1).astype(np.int64)
-    return whole, np.concatenate(numbers).astype(np.int64), np.concatenate(stand)
 
 
 def best_way(

@@ -67,7 +67,7 @@ def evaluate(
         **{name: figure[name] for name in OVERALL},
         "boundary_tolerance": TOLERANCE,
         "count_error": float(np.abs(said - true)[:, things].sum() / max(1, true[:, things].sum())),
-        "per_class": _per_class(judged, classes, confusion, figure, true, said, distances),
+        "per_class": _per_class(classes, confusion, figure, _parts(true, said, background), distances),
         "confusion": confusion.sum(0).tolist(),
         "nothing_learned": nothing_learned(confusion.sum(0), common, classes),
         **calibrated(np.sum([one.certain for one in judged], axis=0)),
@@ -160,13 +160,21 @@ def _of_borders(times: Doubles, borders: NDArray[np.int64], distances: Doubles) 
     return {"boundary_f1": f1, "hausdorff95": _ratio(times @ np.nan_to_num(distances), times @ known)}
 
 
+def _parts(true: NDArray[np.int64], told: NDArray[np.int64], background: int | None) -> list[dict[str, Any]]:
+    """Of each class the connected parts [N, K], true and told; a background has none, as in answers."""
+    counts = [
+        {"parts": int(true[:, number].sum()), "answered_parts": int(told[:, number].sum())}
+        | {"count_miss": float(np.abs(true - told)[:, number].mean())}
+        for number in range(true.shape[1])
+    ]
+    return [dict.fromkeys(one) if number == background else one for number, one in enumerate(counts)]
+
+
 def _per_class(
-    judged: Sequence[JudgedMask],
     classes: Sequence[str],
     confusion: NDArray[np.int64],
     figure: Mapping[str, Any],
-    true_parts: NDArray[np.int64],
-    told_parts: NDArray[np.int64],
+    parts: Sequence[Mapping[str, Any]],
     distances: Doubles,
 ) -> dict[str, dict[str, Any]]:
     true, told = confusion.sum(2), confusion.sum(1)
@@ -176,9 +184,7 @@ def _per_class(
             "pixels": int(true[:, number].sum()),
             "answered": int(told[:, number].sum()),
             "pictures": int((true[:, number] > 0).sum()),
-            "parts": int(true_parts[:, number].sum()),
-            "answered_parts": int(told_parts[:, number].sum()),
-            "count_miss": float(np.abs(true_parts - told_parts)[:, number].mean()),
+            **parts[number],
             "distances": int(measured[number]),
             **{what: figure[f"{what} {number}"] for what in OF_CLASSES},
         }

@@ -195,8 +195,7 @@ def _classes(rows: Sequence[AreaRow], phrases: Phrases) -> Table:
                 row.iou,
                 *(t.percent(share) for share in (row.dice, row.precision, row.recall, row.boundary_f1)),
                 "–" if row.hausdorff95 is None else f"{row.hausdorff95:.1f}",
-                f"{row.parts:,}",
-                f"{row.told_parts:,}",
+                *("–" if count is None else f"{count:,}" for count in (row.parts, row.told_parts)),
             )
             for row in rows
         ],

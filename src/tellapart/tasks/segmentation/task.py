@@ -12,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.table import ANSWERINGS
-from tellapart.data.stratify_masks import assign_masks
+from tellapart.data.stratify_masks import assign_masks, fold_masks
 from tellapart.data.targets import MaskFile, class_shares
 from tellapart.errors import DataError
+from tellapart.models.catalog import EMBEDDED
+from tellapart.settings.space import TriedRange, TriedValues
 from tellapart.tasks.segmentation import telling
+from tellapart.tasks.spaces import headed
 from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tellapart.bundle import Manifest
+    from tellapart.bundle import Manifest, TaskRecord
     from tellapart.data.augment import Augment
     from tellapart.data.dataset import Dataset
     from tellapart.data.examples import Entry, Split
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from tellapart.reporter import Reporter
     from tellapart.runs.writing import Tested
     from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
     from tellapart.tasks.segmentation.candidates import PixelCandidate
@@ -56,7 +60,7 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     """Raises: DataError where a split has no pixel that counts, or training one class alone."""
     for split, rows in dataset.rows.items():
         shares = dataset.targets[rows]
-        if not shares.any():
+        if len(rows) and not shares.any():
             raise DataError(
                 f"0 of {len(rows)} pictures of the {split} split have a pixel that counts; 1 must. Add pictures with masks to it."
             )
@@ -159,6 +163,18 @@ def _judge(manifest: Manifest, answer: Any, target: Target) -> Any:
     return judge_answer(manifest, answer, target)
 
 
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.segmentation.pooling import pool
+
+    return pool(*given, **named)
+
+
+def _average(*given: Any, **named: Any) -> TaskRecord:
+    from tellapart.tasks.segmentation.pooling import average
+
+    return average(*given, **named)
+
+
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -193,18 +209,40 @@ SEGMENTATION = Task(
     encode=class_shares,
     strata=_strata,
     split=assign_masks,
+    folds=fold_masks,
     check=_check,
     prefer=_prefer,
     suit=_suit,
     quick=None,
     head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
     build=_build,
+    space=headed(
+        probe={
+            "backbone": TriedValues(values=EMBEDDED),
+            "network.size": TriedValues(values=(256, 384, 512)),
+        },
+        finetune={
+            "loop.learning_rate": TriedRange(low=1e-4, high=2e-3, logarithmic=True),
+            "loop.head_learning_rate": TriedRange(low=3e-4, high=3e-3, logarithmic=True),
+            "loop.loss": TriedValues(values=("cross_entropy", "focal", "tversky", "lovasz")),
+            "network.decoder": TriedValues(values=("unet", "fpn", "deeplabv3plus")),
+            "augment.elastic": TriedRange(low=0.0, high=0.05),
+        },
+        scratch={
+            "loop.learning_rate": TriedRange(low=1e-4, high=3e-3, logarithmic=True),
+            "loop.loss": TriedValues(values=("cross_entropy", "focal", "tversky", "lovasz")),
+            "network.decoder": TriedValues(values=("unet", "fpn", "deeplabv3plus")),
+            "augment.elastic": TriedRange(low=0.0, high=0.05),
+        },
+    ),
     crops=_crops,
     learner=_learner,
     validate=_validate,
     correct=_correct,
     test=_test,
     export=_export,
+    pool=_pool,
+    average=_average,
     judge=_judge,
     score=_score,
     write_answers=_write_answers,

@@ -54,11 +54,15 @@ def _classes(per_class: Mapping[str, Any]) -> list[str]:
         cells = [_percent(row[key]) for key in ("iou", "dice", "precision", "recall", "boundary_f1")]
         lines.append(
             f"{name[:23]:<24}{row['pixels']:>12,}{cells[0]:>9}{cells[1]:>9}{cells[2]:>11}{cells[3]:>9}{cells[4]:>11}"
-            f"{row['parts']:>8,}{row['answered_parts']:>8,}"
+            f"{_count(row['parts']):>8}{_count(row['answered_parts']):>8}"
         )
     if len(per_class) > _MOST_CLASSES:
         lines.append(f"... and {len(per_class) - _MOST_CLASSES} more classes, in metrics.json")
     return lines
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
 
 
 def decided(metrics: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from tellapart.tasks.segmentation.candidates import PixelCandidate, true_mask
 from tellapart.tasks.segmentation.evaluating import mask_row
 from tellapart.tasks.segmentation.export import EMBEDDING, assemble
 from tellapart.tasks.segmentation.judging import JudgedMask, judge
+from tellapart.tasks.segmentation.pooling import judged_as_arrays
 from tellapart.tasks.segmentation.scoring import HEADLINE, evaluate
 
 SCORES = (HEADLINE, "dice", "pixel_accuracy", "boundary_f1")
@@ -57,6 +58,10 @@ def test(settings: TrainSettings, choice: Choice[PixelCandidate], dataset: Datas
         ),
         expected=_expected(candidate, dataset, rows[:PROOF], record, abstention),
         details=abstention,
+        arrays=lambda: {
+            **judged_as_arrays(judged),
+            **({} if abstention is None else {"novelty": abstention.scores[np.argsort(dataset.clean_test)]}),
+        },
         warning=" ".join(warnings_of(abstention)),
     )
 

@@ -15,8 +15,9 @@ from tellapart.errors import (
     TellapartError,
     TrainingError,
 )
-from tellapart.reporter import Reporter
-from tellapart.runs.run import Run
+from tellapart.reporter import Reporter, counted
+from tellapart.runs.folds import finished_folds
+from tellapart.runs.run import SEARCH, Run
 
 _PASSING = (MachineError, MissingExtra, StorageError)  # what the machine lacks may be given to it
 
@@ -36,7 +37,13 @@ class Keeper:
         if self.run is None:
             return
         if isinstance(error, (SettingsError, BackboneError)):
-            if not self._resumed and not (self.run.folder / "checkpoints").exists():
+            done = finished_folds(self.run.folder)
+            if done:
+                self._reporter.warn(
+                    f"Stopped, with {counted(done, 'fold')} finished, which nothing takes back. Go on with: tellapart train "
+                    f"--resume {self.run.folder}"
+                )
+            elif not self._resumed and not (self.run.folder / "checkpoints").exists():
                 self.run.discard()  # it holds nothing that could be gone on with
         elif isinstance(error, TrainingError) and not isinstance(error, ForeignCheckpoint):
             # Of a foreign checkpoint nothing is said: with its pictures back as they were, the run can go on.
@@ -46,5 +53,6 @@ class Keeper:
             )
         elif isinstance(error, _PASSING) or (error is not None and not isinstance(error, TellapartError)):
             # Of Ctrl-C and of errors that are none of ours too: what was trained by then is not trained again.
-            self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
+            command = "search" if (self.run.folder / SEARCH).is_dir() else "train"
+            self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart {command} --resume {self.run.folder}")
         self.run.release()

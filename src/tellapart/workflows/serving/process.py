@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -25,15 +23,9 @@ from tellapart.serving.repository import Repository
 from tellapart.serving.service import Service
 from tellapart.serving.versions import read_sources
 from tellapart.workflows.serving.heatmaps import make_explainer
+from tellapart.workflows.serving.lifetime import log_to_standard_error, stop_on_signals
 from tellapart.workflows.serving.options import Ports, ServeOptions, grpc_taken
 
-# What a client does wrong is in the access log; it must not fill the log with lines of other libraries as well.
-_LEVELS = {
-    "tellapart": logging.INFO,
-    "uvicorn": logging.ERROR,
-    "python_multipart": logging.CRITICAL,
-    "grpc": logging.ERROR,
-}
 _PAGE = "page_"  # how the keys of the page's phrases begin
 _GRACE_SECONDS = 5.0  # beyond the longest that a request may take
 
@@ -67,7 +59,7 @@ async def _serve(
     say: Callable[[str], None],
     ready: Callable[[Ports], None],
 ) -> None:
-    _log_to_standard_error(access=options.access_log)
+    log_to_standard_error(access=options.access_log)
     _allow_many_connections()
     repository = Repository(
         read_sources(options.models),
@@ -85,7 +77,7 @@ async def _serve(
     if options.grpc_port is not None:
         grpc, grpc_port = _open_grpc(options, service, limits, keys)
     ports = Ports(host=options.host, http=http.getsockname()[1], grpc=grpc_port)
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     looking = asyncio.create_task(keep_fresh(service, seconds=options.poll)) if _polls(options) else None
     try:
         await listen(
@@ -142,23 +134,6 @@ def _polls(options: ServeOptions) -> bool:
     return options.poll > 0 and not options.control
 
 
-def _stop_on_signals() -> asyncio.Event:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def told(number: int) -> None:
-        if number == signal.SIGINT and stop.is_set():
-            # Who presses Ctrl-C again wants no more waiting. An exception raised wherever the process happens to be would be
-            # taken for the failure of a request that is just being answered.
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-            loop.add_signal_handler(number, told, number)
-    return stop
-
-
 def _allow_many_connections() -> None:
     """Open files are connections too, and the usual limit of 1,024 is soon reached."""
     if sys.platform == "win32":
@@ -170,14 +145,3 @@ def _allow_many_connections() -> None:
     if soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _log_to_standard_error(*, access: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    for name, level in _LEVELS.items():
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
-        logger.setLevel(level)
-        logger.propagate = False
-    logging.getLogger("tellapart.access").setLevel(logging.INFO if access else logging.WARNING)
