@@ -42,6 +42,21 @@ class Silent:
         """Say nothing."""
 
 
+class WithinStep(Silent):
+    """Hands sentences on, and shows no steps: for what is done within a step that is shown."""
+
+    def __init__(self, outer: Reporter) -> None:
+        self._outer = outer
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._outer.say(text)
+
+    def warn(self, text: str) -> None:
+        """One line that the user should not miss."""
+        self._outer.warn(text)
+
+
 def duration(seconds: float) -> str:
     """Seconds in words that a person reads: 4.2 s, 3 min 20 s, 2 h 05 min."""
     if seconds < 60:

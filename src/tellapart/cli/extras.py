@@ -23,6 +23,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
         "jinja2",
     ),
     "client": ("httpx2", "tenacity"),
+    "search": ("optuna",),
     "demo": ("elpv_dataset",),
     "serve": ("starlette", "uvicorn", "httptools", "grpc", "prometheus_client", "python_multipart"),
 }

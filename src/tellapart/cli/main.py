@@ -23,6 +23,7 @@ from tellapart.memory import memory_errors
 # name -> (module, one line for the list); the order is the order of the help
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("tellapart.cli.train", "Train a classifier on a folder of labelled pictures, and test it honestly."),
+    "search": ("tellapart.cli.search", "Search for the best settings, and test what they give honestly."),
     "predict": ("tellapart.cli.predict", "Classify pictures with a trained model."),
     "check": ("tellapart.cli.check", "Look for unreadable pictures, copies, leaks and wrong labels."),
     "explain": ("tellapart.cli.explain", "Show why a model says what it says, and what it sees."),

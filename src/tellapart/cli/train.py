@@ -62,7 +62,12 @@ Examples:
 @click.option(
     "--budget", help="Of the whole run: 90s, 10m, 1h30m.  [default for auto: 1m, of boxes and with a GPU 10m]"
 )
-@click.option("--backbone", help="A timm name; `tellapart models` lists some.  [default: tf_efficientnet_lite0]")
+@click.option(
+    "--backbone",
+    help="A timm name; `tellapart models` lists some. auto: the one that cross-validation prefers at its cost.  "
+    "[default: tf_efficientnet_lite0]",
+)
+@click.option("--backbones", help="Several names with commas between, compared in the same way: a,b,c.")
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
 @click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
@@ -167,7 +172,7 @@ def command(
     from tellapart.errors import SettingsError
 
     require("train", "train")
-    given = _settings({"data": _one_data(data), **flags}, assignments)
+    given = told_settings({"data": one_data(data), **flags}, assignments)
     if moved is not None and resume is None:
         raise SettingsError(f"--pictures {moved} is for --resume. Name the pictures alone: tellapart train {moved}.")
 
@@ -196,18 +201,27 @@ def command(
         click.echo(report_line(result.report))
 
 
-def _settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
+def told_settings(flags: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any]:
     """Flags and --set as the tables of a recipe; flags that were not given are left out."""
+    from tellapart.errors import SettingsError
     from tellapart.settings.flags import tables
     from tellapart.settings.reading import merge, parse_assignment
 
+    several = flags.pop("backbones", None)
+    if several is not None:
+        if flags["backbone"] is not None:
+            raise SettingsError(
+                f"--backbone {flags['backbone']} and --backbones {several} were given; the second compares, the first takes one. "
+                "Leave one of them out."
+            )
+        flags["backbone"] = several
     told: dict[str, Any] = {}
     for text in assignments:
         told = merge(told, parse_assignment(text))
     return tables(flags, told)
 
 
-def _one_data(data: tuple[str, ...]) -> str | None:
+def one_data(data: tuple[str, ...]) -> str | None:
     """The folder or table. Raises: UsageError for several, as one folder a class comes when a shell expands a star."""
     if len(data) < 2:
         return data[0] if data else None

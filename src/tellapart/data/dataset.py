@@ -79,7 +79,19 @@ class Dataset:
             index = int(self.indices[row])
             examples[index] = replace(examples[index], split=None, problem=problem)
         kept = np.array([row for row in range(len(self.indices)) if row not in problems], dtype=np.int64)
-        left = replace(
+        left = self._of(kept, examples)
+        for split in SPLITS:
+            if len(self.rows[split]) and not len(left.rows[split]):
+                raise DataError(f"no picture of the {split} split is left that can be read. Add pictures to it.")
+        return left
+
+    def without_test(self) -> Dataset:
+        """The same as one must see it who chooses among settings: the test split's rows and pictures are not in it."""
+        examples = [replace(one, split=None) if one.split == "test" else one for one in self.examples]
+        return self._of(np.flatnonzero(self.splits != "test"), examples)
+
+    def _of(self, kept: NDArray[np.int64], examples: list[Example]) -> Dataset:
+        return replace(
             self,
             examples=examples,
             indices=self.indices[kept],
@@ -89,10 +101,6 @@ class Dataset:
             leaked=self.leaked[kept],
             pictures=tuple(self.pictures[row] for row in kept),
         )
-        for split in SPLITS:
-            if not len(left.rows[split]):
-                raise DataError(f"no picture of the {split} split is left that can be read. Add pictures to it.")
-        return left
 
 
 def gather(

@@ -62,7 +62,7 @@ def draw_lines(
     whole: bool = False,
 ) -> str:
     """Curves with axis names `x` and `y`; `mark` is a vertical line and its name; `shares` names axes in per cent."""
-    with _axes() as (figure, axes):
+    with open_axes() as (figure, axes):
         if diagonal:
             axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
         if mark is not None:
@@ -83,8 +83,8 @@ def draw_lines(
             )
         if logarithmic:
             axes.set_xscale("log")
-        _finish(axes, x=x, y=y, x_range=x_range, y_range=y_range, shares=shares, whole=whole)
-        return _svg(figure)
+        finish_axes(axes, x=x, y=y, x_range=x_range, y_range=y_range, shares=shares, whole=whole)
+        return as_svg(figure)
 
 
 def _draw_mark(axes: Any, x: float, name: str, *, late: bool) -> None:
@@ -106,7 +106,7 @@ def draw_reliability(
     before: Sequence[tuple[float, float]], after: Sequence[tuple[float, float, float, float]], *, x: str, y: str
 ) -> str:
     """Bins (confidence, accuracy) before calibration, and (confidence, accuracy, low, high) after it, on the diagonal."""
-    with _axes() as (figure, axes):
+    with open_axes() as (figure, axes):
         axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(
             [point[0] for point in before],
@@ -129,8 +129,8 @@ def draw_reliability(
         axes.plot(
             confidence, [point[1] for point in after], color=COLOURS["series-1"], linewidth=2, marker="o", markersize=5
         )
-        _finish(axes, x=x, y=y, x_range=(0, 1), y_range=(0, 1.02), shares="xy", whole=False)
-        return _svg(figure)
+        finish_axes(axes, x=x, y=y, x_range=(0, 1), y_range=(0, 1.02), shares="xy", whole=False)
+        return as_svg(figure)
 
 
 def draw_confidences(right: ArrayLike, wrong: ArrayLike, *, x: str, y: str) -> str:
@@ -138,24 +138,24 @@ def draw_confidences(right: ArrayLike, wrong: ArrayLike, *, x: str, y: str) -> s
     counts = np.asarray(right), np.asarray(wrong)
     width = 1 / len(counts[0])
     middles = (np.arange(len(counts[0])) + 0.5) * width
-    with _axes() as (figure, axes):
+    with open_axes() as (figure, axes):
         axes.bar(middles, counts[0], width * 0.9, color=COLOURS["series-1"])
         axes.bar(middles, counts[1], width * 0.9, bottom=counts[0], color=COLOURS["series-4"])
-        _finish(axes, x=x, y=y, x_range=(0, 1), y_range=None, shares="x", whole=False)
-        return _svg(figure)
+        finish_axes(axes, x=x, y=y, x_range=(0, 1), y_range=None, shares="x", whole=False)
+        return as_svg(figure)
 
 
 def draw_stacked(names: Sequence[str], lower: Sequence[int], upper: Sequence[int], *, x: str, y: str) -> str:
     """A bar for each name, of counts on counts: `lower` (series 1), and on it `upper` (series 4)."""
     places = np.arange(len(names))
-    with _axes() as (figure, axes):
+    with open_axes() as (figure, axes):
         axes.bar(places, lower, 0.8, color=COLOURS["series-1"])
         axes.bar(places, upper, 0.8, bottom=lower, color=COLOURS["series-4"])
         axes.set_xticks(places, names)
         axes.grid(visible=False, axis="x")
-        _finish(axes, x=x, y=y, x_range=None, y_range=None, shares="", whole=False)
+        finish_axes(axes, x=x, y=y, x_range=None, y_range=None, shares="", whole=False)
         _whole(axes.yaxis)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def draw_pairs(pairs: Mapping[tuple[int, int], int], *, x: str, y: str) -> str:
@@ -163,17 +163,18 @@ def draw_pairs(pairs: Mapping[tuple[int, int], int], *, x: str, y: str) -> str:
     points = sorted(pairs)
     most, often = max((max(pair) for pair in points), default=1), max(pairs.values(), default=1)
     areas = [max(10.0, _LARGEST_DOT * pairs[pair] / often) for pair in points]
-    with _axes() as (figure, axes):
+    with open_axes() as (figure, axes):
         axes.plot([0, most], [0, most], color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 3)))
         axes.scatter(*zip(*points, strict=True), s=areas, color=COLOURS["series-1"], edgecolor=COLOURS["paper"])
         ends = (-0.04 * most - 0.3, 1.04 * most + 0.3)
-        _finish(axes, x=x, y=y, x_range=ends, y_range=ends, shares="", whole=True)
+        finish_axes(axes, x=x, y=y, x_range=ends, y_range=ends, shares="", whole=True)
         _whole(axes.yaxis)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 @contextlib.contextmanager
-def _axes() -> Iterator[tuple[Any, Any]]:
+def open_axes(size: tuple[float, float] = _SIZE) -> Iterator[tuple[Any, Any]]:
+    """A figure of that many inches of 72 units, and axes to draw on, in the page's look."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -201,11 +202,11 @@ def _axes() -> Iterator[tuple[Any, Any]]:
     # The fonts here may lack letters that the reader's have; only the width that is kept free for them is a guess then.
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = Figure(figsize=_SIZE, layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         yield figure, figure.add_subplot()
 
 
-def _finish(
+def finish_axes(
     axes: Any,
     *,
     x: str,
@@ -215,6 +216,7 @@ def _finish(
     shares: str,
     whole: bool,
 ) -> None:
+    """Names, ranges and numbers of the axes: `shares` in per cent, `whole` numbers alone along x."""
     from matplotlib.ticker import FuncFormatter
 
     axes.set_xlabel(x)
@@ -237,7 +239,8 @@ def _whole(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(integer=True, nbins=8))
 
 
-def _svg(figure: Any) -> str:
+def as_svg(figure: Any) -> str:
+    """The figure as SVG whose colours are the page's."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = _METADATA.sub("", _HEAD.sub("", buffer.getvalue()))

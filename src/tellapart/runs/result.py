@@ -37,6 +37,7 @@ class TrainResult:
     warnings: tuple[str, ...] = ()  # what the audit and the validation found that should not be missed
     left_out: int = 0  # by the corrections of --labels
     augmented: int = 0  # copies of what is tested on, set aside
+    backbones: Mapping[str, Any] | None = None  # which were compared, where the backbone was chosen among several
     report: Path | None = None  # report.html; None where none was asked for, or it could not be written
 
     @property
@@ -96,6 +97,7 @@ class TrainResult:
             "strategy": self.strategy,
             "choice": self.choice,
             "warnings": list(self.warnings),
+            **({} if self.backbones is None else {"backbones": dict(self.backbones)}),
             "report": None if self.report is None else str(self.report),
         }
 

@@ -29,6 +29,7 @@ from tellapart.training.checkpoint_version import check_folder
 
 MARKER = "unfinished.json"
 WORK = "work"  # in the run's folder, until the run is finished
+SEARCH = "search"  # in the run's folder, where its settings were searched
 SCAFFOLD = ("checkpoints", WORK)  # folders that a finished run does not need
 FOLDS = "folds"  # in the run's folder: the runs of its folds
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arrow", ".feather")
@@ -245,11 +246,13 @@ def _kept(run: Run, settings: TrainSettings) -> Run:
     return replace(run, settings=settings)
 
 
-def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[str, Any] | None = None) -> Run:
+def resume_run(
+    folder: Path, *, pictures: Path | None = None, changes: Mapping[str, Any] | None = None, searching: bool = False
+) -> Run:
     """Open a stopped run again, with the settings that it was started with.
 
     `pictures` is where its folder or table of pictures lies now, which its recipe says from then on; `changes` are settings that
-    nothing learned depends on, for this process.
+    nothing learned depends on, for this process. A run that begins with a search is for who is `searching`.
     Raises: SettingsError when the folder is no run, or the run is finished, or its pictures are not there; ForeignCheckpoint when
     another version has saved it.
     """
@@ -265,6 +268,9 @@ def resume_run(folder: Path, *, pictures: Path | None = None, changes: Mapping[s
             f"the run {folder} is finished; only a stopped run can be resumed. "
             f"To repeat it: tellapart train --recipe {folder / 'recipe.toml'}"
         )
+    if (folder / SEARCH).is_dir() != searching:
+        what, other = ("is no search", "train") if searching else ("begins with a search", "search")
+        raise SettingsError(f"the run {folder} {what}. Go on with it: tellapart {other} --resume {folder}")
     check_folder(folder / "checkpoints")
     settings = make_settings(read_recipe(folder / "recipe.toml"))
     if pictures is None and not Path(settings.data).exists():

@@ -93,6 +93,20 @@ class NetworkSettings(Part):
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
 
 
+class ProbeSettings(Part):
+    """The classifier on the frozen network, of one class a picture or a set; cross-validation chooses what is left open."""
+
+    strength: float | None = Field(None, gt=0, le=1e6)  # of the penalty, relative to the mean loss
+    # How much the stages of the network count beside its last layer, as training/weighing.py has it.
+    weighing: Literal["last", "alike", "fourth_root", "square_root"] | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the fits take for it: the only strength and the only weighing that they try."""
+        given = {"strengths": self.strength, "weighings": self.weighing}
+        return {name: (value,) for name, value in given.items() if value is not None}
+
+
 class KFoldSettings(Part):
     """Every picture tested once, by a network that has seen neither it nor a copy of it."""
 

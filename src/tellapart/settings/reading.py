@@ -29,8 +29,8 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
         first = error.errors()[0]
         where = [str(part) for part in first["loc"]]
         if first["type"] == "extra_forbidden":
-            known = _known_keys(where[:-1])
-            raise SettingsError(f"there is no setting {'.'.join(where)!r}.{_near(where[-1], known)}") from None
+            known = known_keys(where[:-1])
+            raise SettingsError(f"there is no setting {'.'.join(where)!r}.{near_key(where[-1], known)}") from None
         if first["type"] == "string_unicode":
             raise SettingsError(
                 f"{'.'.join(where)} is {first.get('input')!r}, a name that is not UTF-8, which a recipe cannot hold. "
@@ -55,7 +55,7 @@ def _below_a_value(where: list[str], key: str) -> SettingsError:
     """Of `data.rnage=0:1` or `seed.x=1`: what stands before the point is one value, and no table."""
     name = ".".join(where)
     if where == ["data"]:
-        return SettingsError(f"there is no setting '{name}.{key}'.{_near(f'{name}.{key}', [_RANGE])}")
+        return SettingsError(f"there is no setting '{name}.{key}'.{near_key(f'{name}.{key}', [_RANGE])}")
     return SettingsError(f"there is no setting '{name}.{key}': {name} has no settings in it. Give {name}=VALUE.")
 
 
@@ -145,7 +145,7 @@ def assigned(key: str, value: Any) -> dict[str, Any]:
     return table
 
 
-def _known_keys(where: list[str]) -> list[str]:
+def known_keys(where: list[str]) -> list[str]:
     """The keys of the table at `where`, the numbers of a list left out."""
     model: Any = TrainSettings
     for part in where:
@@ -165,6 +165,6 @@ def _model_in(annotation: Any) -> Any:
     return next(_model_in(part) for part in typing.get_args(annotation))
 
 
-def _near(key: str, known: list[str]) -> str:
+def near_key(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
     return (f" Did you mean {close[0]!r}?" if close else "") + f" The settings there are: {', '.join(known)}."

@@ -16,7 +16,7 @@ from tellapart.data.readers import READERS
 from tellapart.data.set_cells import Separator
 from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.settings.mirror import Part
-from tellapart.settings.parts import AugmentSettings, KFoldSettings, NetworkSettings, ReadingSettings
+from tellapart.settings.parts import AugmentSettings, KFoldSettings, NetworkSettings, ProbeSettings, ReadingSettings
 from tellapart.training.planning import CPU_BATCH
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
@@ -104,6 +104,7 @@ class TrainSettings(Part):
     out: str = "runs"  # the folder that run folders are made in
     strategy: Strategy = "auto"
     budget: str | None = None  # of the whole run: 90s, 10m, 1.5h
+    # A timm name; auto, or several with commas between: the one that cross-validation takes.
     backbone: str = Field("tf_efficientnet_lite0", min_length=1)
     fallback_backbone: str | None = Field(None, min_length=1)  # taken where the weights of `backbone` cannot be had
     weights: str | None = None  # a .safetensors file for the backbone
@@ -122,6 +123,7 @@ class TrainSettings(Part):
     value_range: str | None = None
     kfold: KFoldSettings = KFoldSettings()
     reading: ReadingSettings = ReadingSettings()
+    probe: ProbeSettings = ProbeSettings()
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -133,6 +135,14 @@ class TrainSettings(Part):
         if value is not None and not 0 < parse_seconds(str(value)) < 1e8:
             raise ValueError("a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h")
         return value
+
+    @field_validator("backbone")
+    @classmethod
+    def _names_of_backbones(cls, value: str) -> str:
+        names = [name.strip() for name in value.split(",")]
+        if "" in names or len(set(names)) < len(names) or (len(names) > 1 and "auto" in names):
+            raise ValueError("it is a name, auto, or several names with commas between, each once")
+        return ",".join(names)
 
     @field_validator("value_range")
     @classmethod
@@ -193,6 +203,7 @@ class TrainSettings(Part):
             "network.crop": network.crop is not None and self.strategy == "scratch",
             "network.dense": bool(network.dense) and self.strategy == "probe",
             "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
+            **{f"probe.{key}": self.strategy == "scratch" for key in _changed(self.probe)},
             **{f"finetune.{key}": self.strategy in ("probe", "scratch") for key in _changed(self.finetune)},
             **{f"augment.{key}": self.strategy == "probe" for key in _changed(self.augment)},
             # How many processes read is the machine's affair, and the Python API always says it.
@@ -213,7 +224,7 @@ class TrainSettings(Part):
 
     def trained_by(self) -> dict[str, Any]:
         """The settings that a training's result depends on, as JSON values."""
-        return self.model_dump(
+        found = self.model_dump(
             mode="json",
             exclude={
                 **dict.fromkeys(_LEARNED_WITHOUT, True),
@@ -221,6 +232,9 @@ class TrainSettings(Part):
                 "loop": {"workers"},
             },
         )
+        if not _changed(self.probe):
+            del found["probe"]  # checkpoints from before it could be told
+        return found
 
     @property
     def read_options(self) -> ReadOptions:
@@ -236,6 +250,11 @@ class TrainSettings(Part):
     def span(self) -> Span | None:
         """The range that was told; None where it is to be found."""
         return None if self.value_range is None else parse_span(self.value_range)
+
+    @property
+    def compares_backbones(self) -> bool:
+        """Whether the backbone is still to be chosen among several."""
+        return self.backbone == "auto" or "," in self.backbone
 
     @property
     def budget_seconds(self) -> float | None:

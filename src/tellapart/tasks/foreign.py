@@ -14,7 +14,7 @@ from tellapart.errors import SettingsError
 if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
 
-BOXES, MASKS = "pictures with boxes", "pictures with masks"
+BOXES, MASKS, LABELS = "pictures with boxes", "pictures with masks", "pictures with classes"
 # Setting -> what it is for.
 _FOR: Mapping[str, str] = MappingProxyType(
     {
@@ -25,12 +25,14 @@ _FOR: Mapping[str, str] = MappingProxyType(
         "augment.mosaic": BOXES,
         "network.decoder": MASKS,
         "augment.elastic": MASKS,
+        "probe.strength": LABELS,
+        "probe.weighing": LABELS,
     }
 )
 _LOSSES_OF_MASKS = ("tversky", "lovasz")
 
 
-def refuse_foreign(settings: TrainSettings, own: str = "") -> None:
+def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
     """`own`: what the task is for. Raises: SettingsError for a setting that is told and of no use to it."""
     for name, kind in _FOR.items():
         part, _, key = name.partition(".")

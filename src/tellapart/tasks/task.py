@@ -19,7 +19,10 @@ from tellapart.bundle import Manifest, TaskName
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
 from tellapart.runs.writing import Tested
+from tellapart.settings.space import Space
+from tellapart.settings.tree import Strategy
 from tellapart.tasks.foreign import refuse_foreign
+from tellapart.tasks.spaces import linear_space
 
 if TYPE_CHECKING:
     from tellapart.answers.answering import Answering
@@ -198,11 +201,17 @@ class Task:
     check: Callable[[TrainSettings, Dataset], None]
     # The answer without gradients (the probe); None for a task with a head of its own.
     quick: Callable[[TrainSettings, Dataset, Embedded], LinearCandidate] | None
+    # The same over and over on one data set's features, where that can be quicker; it gives None for settings that do not suit.
+    refit: Callable[[Dataset, Embedded], Callable[[TrainSettings], LinearCandidate | None]] | None = None
+    # What it is called how well logits [n, K] answer targets [n, ...] that they were not fitted to, and that, [n] in [0, 1].
+    scores: tuple[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]] | None = None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
     suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data
     build: Callable[[TrainSettings, int], BuiltNetwork[Trainable]]  # for K classes, with weights from the seed
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
+    # What a search tries where nothing is named, by strategy.
+    space: Callable[[Strategy], Space] = linear_space
     crops: MakeCrops | None = (
         None  # the same of a task that learns from squares of their own pixels, laid anew in every epoch
     )

@@ -59,7 +59,8 @@ class SoftmaxRegression:
         `blocks` and `power` weigh the layers that the features are of; see standardising.py. `standard`
         features are taken as they are, and there are few of them.
 
-        `covariance` [D, D] of standardised features is found from `vectors` if not given; being close is enough.
+        `covariance` [D, D] of standardised features is found from `vectors` if not given; being close is enough. Of features that
+        do not correlate it is the variances, [D].
         """
         self._vectors, self._labels, self._threads = vectors, labels, threads
         self._layers = len(blocks)
@@ -203,8 +204,10 @@ class _Coordinates:
         self._shape = shape
         curvature = (1 - 1 / shape[1]) / shape[1]
         self._bias_factor = float(np.sqrt(curvature))
-        self._factor: Triangle | float = float(np.sqrt(strength))
-        if covariance is not None:
+        self._factor: Triangle | Doubles | float = float(np.sqrt(strength))
+        if covariance is not None and covariance.ndim == 1:
+            self._factor = np.sqrt(covariance.astype(np.float64) * curvature + strength)
+        elif covariance is not None:
             self._factor = _factored(covariance * np.float32(curvature), strength)
 
     def to_parameters(self, coordinates: Doubles) -> Doubles:
@@ -214,7 +217,7 @@ class _Coordinates:
         moved = parameters.copy()
         moved[:, :, -1] *= self._bias_factor
         slopes = parameters[:, :, :-1]
-        moved[:, :, :-1] = slopes * self._factor if isinstance(self._factor, float) else slopes @ self._factor.lower
+        moved[:, :, :-1] = slopes @ self._factor.lower if isinstance(self._factor, Triangle) else slopes * self._factor
         return moved.reshape(-1)
 
     def pull_back(self, gradient: Doubles) -> Doubles:
@@ -225,10 +228,10 @@ class _Coordinates:
         rows = values.reshape(-1, self._shape[2])
         solved = np.empty_like(rows)
         solved[:, -1] = rows[:, -1] / self._bias_factor
-        if isinstance(self._factor, float):
-            solved[:, :-1] = rows[:, :-1] / self._factor
-        else:
+        if isinstance(self._factor, Triangle):
             solved[:, :-1] = self._factor.solve(rows[:, :-1].T.astype(np.float32), transposed=transposed).T
+        else:
+            solved[:, :-1] = rows[:, :-1] / self._factor
         return solved
 
 

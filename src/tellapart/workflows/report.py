@@ -7,6 +7,7 @@ that are gone. What it says, the run's task says.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from threadpoolctl import threadpool_limits
 from tellapart.errors import StorageError
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
-from tellapart.reporting.blocks import Report
+from tellapart.reporting.blocks import Report, Section
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
+from tellapart.reporting.search_section import search_section
 from tellapart.reporting.sections import folds_section
 from tellapart.runs.open import OpenRun, open_finished
 from tellapart.runs.parts import folds_part
+from tellapart.runs.picked_backbone import backbone_section, read_picked
+from tellapart.runs.searched import search_part
 from tellapart.sources.reading import exists
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.table import task_of
@@ -70,6 +74,7 @@ def write_report(
     # The report's own threads keep every core busy; BLAS' threads would spin beside them.
     with threadpool_limits(limits=1, user_api="blas"):
         verdict, sections = task_of(manifest.task).sections(run, phrases, cache=cache, reporter=reporter)
+        sections = _with_search(run, sections, phrases)
     folds = folds_part(run)
     if folds is not None:
         verdict = replace(verdict, note=phrases.sentences(verdict.note, phrases("folds_note")))
@@ -79,6 +84,15 @@ def write_report(
     data = render(report, phrases).encode("utf-8", "backslashreplace") + _MARK % missing
     write_bytes(target, data)
     return WrittenReport(path=target, size_bytes=len(data), missing=missing)
+
+
+def _with_search(run: OpenRun, sections: Sequence[Section], phrases: Phrases) -> list[Section]:
+    """With how the settings and the backbone were found after how it was trained, where they were searched."""
+    part, picked = search_part(run), read_picked(run.folder)
+    told = [] if part is None else [search_section(part, phrases)]
+    told += [] if picked is None else [backbone_section(picked, phrases)]
+    place = next((number + 1 for number, one in enumerate(sections) if one.key == "learning"), len(sections))
+    return [*sections[:place], *told, *sections[place:]]
 
 
 def _missing_in(page: Path) -> float:

@@ -28,6 +28,7 @@ from tellapart.features.caching import open_cache
 from tellapart.features.engine import choose_device, choose_engine
 from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter
+from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult, told_first
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
 from tellapart.runtime import cores
@@ -37,6 +38,7 @@ from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.kfold import deal, train_folds
+from tellapart.workflows.learning.backbones import choose_backbone
 from tellapart.workflows.learning.conclude import learn_and_test, suited, write
 from tellapart.workflows.learning.early import Early, begin_early
 from tellapart.workflows.learning.examine import examine, report_findings
@@ -89,6 +91,10 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     check_writable(Path(settings.out))
     settings = with_absolute_inputs(settings)
     threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
+    picked = None
+    if settings.compares_backbones:
+        with memory_errors():
+            settings, picked = choose_backbone(settings, cache, device=device, reporter=reporter)
     pending = None if settings.strategy == "scratch" else _prepare(settings)
     early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
@@ -100,6 +106,8 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             if pending is not None:
                 pending.cancel()
         keeper.run = run or start_run(settings)
+        if picked is not None:
+            write_picked(keeper.run.folder, picked)
         session = TrainingSession(
             run=keeper.run,
             examined=course.examined,
@@ -119,7 +127,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             assert course.dataset is not None
             result = write(session, learn_and_test(session, task, course.dataset, backbone))
         session.leave()
-        return result
+        return result if picked is None else replace(result, backbones=picked.as_json())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

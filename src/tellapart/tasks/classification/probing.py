@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,15 +14,23 @@ from tellapart.features.embedding import Embedded
 from tellapart.settings.tree import TrainSettings
 from tellapart.training.discriminant import Discriminant, fit_discriminant, is_for
 from tellapart.training.probe import Probe, fit_probe
+from tellapart.training.repeated_probe import RepeatedProbe
 from tellapart.training.weighing import details_of
 
 
 def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> LinearCandidate:
-    """Fit softmax regression to convergence on the train split, or of very many classes a discriminant. Raises: DataError."""
+    """Fit softmax regression to convergence on the train split, or of very many classes a discriminant. Raises: DataError.
+
+    With a strength that was told it is what a search's trial with that strength gives.
+    """
     train = dataset.rows["train"]
-    many = is_for(len(train), len(dataset.classes))
+    if settings.probe.strength is not None and (again := refit(dataset, embedded)(settings)) is not None:
+        return again
+    told = settings.probe.told
+    many = is_for(len(train), len(dataset.classes)) and not told
     stages = embedded.backbone.stages
-    fit_classifier = fit_discriminant if many else partial(fit_probe, stages=stages)
+    softmax: Callable[..., Probe] = fit_probe
+    fit_classifier = fit_discriminant if many else partial(softmax, stages=stages, **told)
     # Of very many classes the stages were never seen to help.
     vectors = embedded.vectors[:, sum(stages) if many else 0 :]
     fitted = fit_classifier(
@@ -45,6 +54,35 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Linear
         if isinstance(fitted, Discriminant) or fitted.held_out is None
         else HeldOut(rows=train, logits=fitted.held_out),
     )
+
+
+def refit(dataset: Dataset, embedded: Embedded) -> Callable[[TrainSettings], LinearCandidate | None]:
+    """The same over and over, for settings that leave nothing to cross-validation; None for others. Raises: DataError."""
+    train = dataset.rows["train"]
+    repeated: list[RepeatedProbe] = []  # made when it is first needed
+
+    def fit_again(settings: TrainSettings) -> LinearCandidate | None:
+        told = settings.probe
+        if told.strength is None:
+            return None
+        if not repeated:
+            classes, stages = len(dataset.classes), embedded.backbone.stages
+            repeated.append(
+                RepeatedProbe(embedded.vectors[train], dataset.targets[train], class_count=classes, stages=stages)
+            )
+        weight, bias = repeated[0].fit(
+            strength=told.strength, weighing=told.weighing or "last", class_weights=settings.class_weights
+        )
+        return LinearCandidate(
+            strategy="probe",
+            backbone=embedded.backbone,
+            weight=weight,
+            bias=bias,
+            embeddings=embedded.rows,
+            details={"strength": told.strength, "trials": []},
+        )
+
+    return fit_again
 
 
 def _details(fitted: Probe | Discriminant) -> dict[str, Any]:

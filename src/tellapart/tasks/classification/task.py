@@ -5,7 +5,7 @@ Every function imports its part when it is called: the table of tasks must cost 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,16 @@ def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Lin
     from tellapart.tasks.classification.probing import fit
 
     return fit(settings, dataset, embedded)
+
+
+def _refit(dataset: Dataset, embedded: Embedded) -> Callable[[TrainSettings], LinearCandidate | None]:
+    from tellapart.tasks.classification.probing import refit
+
+    return refit(dataset, embedded)
+
+
+def _right(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(logits.argmax(axis=1) == targets, dtype=np.float64)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedNetwork]:
@@ -143,6 +153,8 @@ CLASSIFICATION = Task(
     folds=assign_folds,
     check=_check,
     quick=_quick,
+    refit=_refit,
+    scores=("accuracy", _right),
     build=_build,
     learner=_learner,
     validate=_validate,

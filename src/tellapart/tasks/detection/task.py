@@ -15,7 +15,9 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.data.stratify_boxes import assign_boxes, fold_boxes
 from tellapart.data.targets import Boxes, class_boxes
 from tellapart.errors import DataError
+from tellapart.settings.space import TriedRange, TriedValues
 from tellapart.tasks.detection import telling
+from tellapart.tasks.spaces import headed
 from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     """Raises: DataError where a split has no box that counts."""
     for split, rows in dataset.rows.items():
         boxes = dataset.targets[rows]
-        if not ((boxes[..., 5] == 0) & ~np.isnan(boxes[..., 0])).any():
+        if len(rows) and not ((boxes[..., 5] == 0) & ~np.isnan(boxes[..., 0])).any():
             raise DataError(
                 f"0 of {len(rows)} pictures of the {split} split have a box that counts; 1 must. Add pictures with boxes to it."
             )
@@ -201,6 +203,23 @@ DETECTION = Task(
     build=_build,
     source=_source,
     parts=_parts,
+    space=headed(
+        probe={
+            "network.detector": TriedValues(values=("default", "yolox", "retinanet")),
+            "network.size": TriedValues(values=(256, 320, 416)),
+        },
+        finetune={
+            "loop.learning_rate": TriedRange(low=1e-4, high=3e-3, logarithmic=True),
+            "loop.weight_decay": TriedRange(low=1e-3, high=0.1, logarithmic=True),
+            "finetune.unfreeze": TriedValues(values=("0.25", "half", "all")),
+            "augment.zoom": TriedRange(low=0.1, high=0.7),
+        },
+        scratch={
+            "loop.learning_rate": TriedRange(low=1e-4, high=3e-3, logarithmic=True),
+            "loop.weight_decay": TriedRange(low=1e-3, high=0.1, logarithmic=True),
+            "augment.zoom": TriedRange(low=0.1, high=0.7),
+        },
+    ),
     learner=_learner,
     validate=_validate,
     correct=_correct,

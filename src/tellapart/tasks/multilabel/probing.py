@@ -29,6 +29,7 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Linear
         np.array(balanced_positive_weights(targets)) if settings.class_weights == "balanced" else None,
         classes=dataset.classes,
         stages=embedded.backbone.stages,
+        **settings.probe.told,
     )
     return LinearCandidate(
         strategy="probe",

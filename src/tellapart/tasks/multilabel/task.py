@@ -56,6 +56,13 @@ def _quick(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Lin
     return fit(settings, dataset, embedded)
 
 
+def _labels_right(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[np.float64]:
+    """The share of the known labels of each picture that are told right, 1 where none is known."""
+    known = ~np.isnan(targets)
+    right = ((logits > 0) == (targets == 1)) & known
+    return np.where(known.any(axis=1), right.sum(axis=1) / np.maximum(known.sum(axis=1), 1), 1.0)
+
+
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[StagedNetwork]:
     from tellapart.runs.network import build_network
 
@@ -136,6 +143,7 @@ MULTILABEL = Task(
     folds=assign_folds,
     check=_check,
     quick=_quick,
+    scores=("labels_right", _labels_right),
     build=_build,
     learner=_learner,
     validate=_validate,

@@ -15,7 +15,10 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.data.stratify_masks import assign_masks, fold_masks
 from tellapart.data.targets import MaskFile, class_shares
 from tellapart.errors import DataError
+from tellapart.models.catalog import EMBEDDED
+from tellapart.settings.space import TriedRange, TriedValues
 from tellapart.tasks.segmentation import telling
+from tellapart.tasks.spaces import headed
 from tellapart.tasks.task import FirstTerms, LearnedHead, Task
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     """Raises: DataError where a split has no pixel that counts, or training one class alone."""
     for split, rows in dataset.rows.items():
         shares = dataset.targets[rows]
-        if not shares.any():
+        if len(rows) and not shares.any():
             raise DataError(
                 f"0 of {len(rows)} pictures of the {split} split have a pixel that counts; 1 must. Add pictures with masks to it."
             )
@@ -213,6 +216,25 @@ SEGMENTATION = Task(
     quick=None,
     head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
     build=_build,
+    space=headed(
+        probe={
+            "backbone": TriedValues(values=EMBEDDED),
+            "network.size": TriedValues(values=(256, 384, 512)),
+        },
+        finetune={
+            "loop.learning_rate": TriedRange(low=1e-4, high=2e-3, logarithmic=True),
+            "loop.head_learning_rate": TriedRange(low=3e-4, high=3e-3, logarithmic=True),
+            "loop.loss": TriedValues(values=("cross_entropy", "focal", "tversky", "lovasz")),
+            "network.decoder": TriedValues(values=("unet", "fpn", "deeplabv3plus")),
+            "augment.elastic": TriedRange(low=0.0, high=0.05),
+        },
+        scratch={
+            "loop.learning_rate": TriedRange(low=1e-4, high=3e-3, logarithmic=True),
+            "loop.loss": TriedValues(values=("cross_entropy", "focal", "tversky", "lovasz")),
+            "network.decoder": TriedValues(values=("unet", "fpn", "deeplabv3plus")),
+            "augment.elastic": TriedRange(low=0.0, high=0.05),
+        },
+    ),
     crops=_crops,
     learner=_learner,
     validate=_validate,

@@ -17,7 +17,7 @@ from tellapart.errors import (
 )
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.folds import finished_folds
-from tellapart.runs.run import Run
+from tellapart.runs.run import SEARCH, Run
 
 _PASSING = (MachineError, MissingExtra, StorageError)  # what the machine lacks may be given to it
 
@@ -53,5 +53,6 @@ class Keeper:
             )
         elif isinstance(error, _PASSING) or (error is not None and not isinstance(error, TellapartError)):
             # Of Ctrl-C and of errors that are none of ours too: what was trained by then is not trained again.
-            self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart train --resume {self.run.folder}")
+            command = "search" if (self.run.folder / SEARCH).is_dir() else "train"
+            self._reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart {command} --resume {self.run.folder}")
         self.run.release()

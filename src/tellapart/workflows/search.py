@@ -1,0 +1,284 @@
+"""Settings are searched, the best is trained and tested. In: settings, SearchPlan. Out: SearchResult. Next: searching/bench.py.
+
+Trials see train and validation alone. What wins there is trained once more as any run is, and tested once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tellapart.errors import SettingsError
+from tellapart.evaluation.optimism import Optimism
+from tellapart.features.cache import Cache
+from tellapart.features.caching import open_cache
+from tellapart.reporter import Reporter, WithinStep, figure
+from tellapart.runs.result import TrainResult
+from tellapart.runs.run import (
+    MARKER,
+    SEARCH,
+    Run,
+    check_writable,
+    keep_settings,
+    resume_run,
+    start_run,
+    with_absolute_inputs,
+)
+from tellapart.runs.search_record import SearchRecord, read_search, write_search
+from tellapart.settings.reading import make_settings
+from tellapart.settings.space import Space, TriedRange, combinations
+from tellapart.settings.space_checking import all_combinations, checked_space, strategy_for
+from tellapart.settings.tree import TrainSettings, parse_seconds
+from tellapart.threads import let_waiting_threads_sleep
+from tellapart.training.planning import report_seconds
+from tellapart.workflows.learning.processes import world_size
+from tellapart.workflows.searching.bench import Bench, set_up
+from tellapart.workflows.searching.finding import Finder
+from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
+from tellapart.workflows.searching.pace import SearchClock
+from tellapart.workflows.searching.study import Study
+from tellapart.workflows.searching.winner import BEST, choose_winner, winning_settings, write_best
+from tellapart.workflows.train import train
+
+_QUICK_TRIALS, _TRIALS = 100, 20  # without --trials or --budget, of classifiers on features and of trained networks
+_MOST_TRIALS = 10_000
+_ENDS = "ends"  # what the study remembers of when its budget is used up, in seconds since 1970
+_AFTERWARDS = 4.0  # seconds for opening, testing and writing the winner, beside its training
+
+
+def search(
+    given: Mapping[str, Any],
+    plan: SearchPlan,
+    *,
+    reporter: Reporter,
+    told: Callable[[TrainResult], None] | None = None,
+) -> SearchResult:
+    """Search settings around `given`, tables of a recipe. `told` is as for `workflows.train.train`.
+
+    Raises: SettingsError for a space that cannot be searched, TrainingError where every trial fails; else as
+    `workflows.train.train`.
+    """
+    started = time.monotonic()
+    seconds = _seconds(plan)
+    _check_alone()
+    with open_cache(reporter) as cache:
+        given, settings = _settled(given, plan)
+        check_writable(Path(settings.out))
+        bench = set_up(settings, cache, reporter)
+        space = plan.space or bench.task.space(settings.strategy)
+        space = checked_space(space, given, accept=bench.suited)
+        facts = _facts(given, plan, space, bench, settings, seconds)
+        run = start_run(settings)
+        with _kept(run, reporter):
+            study = Study(run.folder / SEARCH, new=facts)
+            if study.told["how"] == "grid":
+                study.plan(all_combinations(space))
+            clock = SearchClock(seconds, started=started, finish=_finish(bench, started))
+            return _find(run, study, bench, clock, started, reporter, told)
+
+
+def resume_search(
+    folder: Path, *, reporter: Reporter, told: Callable[[TrainResult], None] | None = None
+) -> SearchResult:
+    """Go on with a search that was stopped. Raises: SettingsError where there is none, or its pictures are others by now."""
+    started = time.monotonic()
+    _check_alone()
+    run = resume_run(folder, searching=True)
+    with _kept(run, reporter), open_cache(reporter) as cache:
+        study = Study(folder / SEARCH)
+        record = read_search(folder)
+        if record is not None:  # it was stopped while the winner was trained
+            study.close()
+            return _train_winner(run, record, reporter, told)
+        bench = _same_bench(folder, study, cache, reporter)
+        budget = study.told["seconds"]
+        left = None if budget is None else max(0.0, budget - sum(one.seconds for one in study.trials()))
+        clock = SearchClock(left, started=started, finish=_finish(bench, started))
+        return _find(run, study, bench, clock, started, reporter, told)
+
+
+def join_search(folder: Path, *, reporter: Reporter) -> int:
+    """Take part in a search that another process has begun, until nothing is left to try; how many trials this one did.
+
+    Raises: SettingsError where there is none, or it is finished, or the pictures are others here.
+    """
+    started = time.monotonic()
+    _check_alone()
+    if (folder / SEARCH).is_dir() and not (folder / MARKER).exists():
+        raise SettingsError(f"the search {folder} is finished. Begin another: tellapart search PICTURES.")
+    let_waiting_threads_sleep()
+    with open_cache(reporter) as cache:
+        study = Study(folder / SEARCH)
+        bench = _same_bench(folder, study, cache, reporter)
+        before = len(study.trials())
+        ends = study.remembered(_ENDS)
+        left = None if ends is None else max(0.0, ends - time.time()) + time.monotonic() - started
+        clock = SearchClock(left, started=started, finish=_finish(bench, started))
+        try:
+            Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter).run(waits=False)
+        finally:
+            study.close()
+        return len(study.trials()) - before
+
+
+def _settled(given: Mapping[str, Any], plan: SearchPlan) -> tuple[dict[str, Any], TrainSettings]:
+    """The settings that stay, with whole paths and a strategy. Raises: SettingsError."""
+    given = {key: value for key, value in given.items() if key != "budget"}
+    if "strategy" not in given:
+        given["strategy"] = strategy_for(plan.space or {})
+    settings = with_absolute_inputs(make_settings(given))
+    if settings.folded:
+        raise SettingsError(
+            "K folds were asked for, and a search compares its trials on one validation split. Leave --kfold out, or train K folds "
+            "by the best.toml that the search gives."
+        )
+    if settings.compares_backbones:
+        raise SettingsError(
+            f"backbone is {settings.backbone}, and a search tries what is named. Give --try backbone=a,b,c, or one --backbone."
+        )
+    told = settings.model_dump(mode="json", exclude_unset=True)
+    whole = {name: told[name] for name in ("data", "labels", "weights", "reading") if told.get(name) is not None}
+    return {**given, **whole}, settings
+
+
+def _facts(
+    given: Mapping[str, Any],
+    plan: SearchPlan,
+    space: Space,
+    bench: Bench,
+    settings: TrainSettings,
+    seconds: float | None,
+) -> dict[str, Any]:
+    """What the study keeps. Raises: SettingsError for a grid that cannot be."""
+    how, count = plan.how, combinations(space)
+    quick = settings.strategy == "probe" and bench.task.quick is not None
+    trials = plan.trials or (_MOST_TRIALS if seconds is not None else _QUICK_TRIALS if quick else _TRIALS)
+    if how != "grid" and count is not None and count <= trials:
+        how = "grid"  # all of them are tried, each once
+    if how == "grid":
+        count = len(all_combinations(space))
+        trials = min(plan.trials or count, count)
+    return {
+        "given": dict(given),
+        "space": {key: one.written() for key, one in space.items()},
+        "whole": [key for key, one in space.items() if isinstance(one, TriedRange) and one.whole],
+        "how": how,
+        "pruner": plan.pruner,
+        "seed": settings.seed,
+        "trials": trials,
+        "seconds": seconds,
+        "fingerprint": bench.fingerprint,
+    }
+
+
+def _same_bench(folder: Path, study: Study, cache: Cache, reporter: Reporter) -> Bench:
+    """The bench of a search that was begun. Raises: SettingsError where the pictures are others."""
+    bench = set_up(make_settings(dict(study.told["given"])), cache, reporter)
+    if bench.fingerprint != study.told["fingerprint"]:
+        raise SettingsError(
+            f"the search {folder} was begun with other pictures, labels or splits than {study.told['given']['data']} has now, and "
+            "figures of different pictures cannot be compared. Put them back as they were, or begin another search."
+        )
+    return bench
+
+
+def _find(
+    run: Run,
+    study: Study,
+    bench: Bench,
+    clock: SearchClock,
+    started: float,
+    reporter: Reporter,
+    told: Callable[[TrainResult], None] | None,
+) -> SearchResult:
+    if clock.left is not None:
+        study.remember(_ENDS, time.time() + clock.left)
+    finder = Finder(study=study, bench=bench, folder=run.folder, clock=clock, reporter=reporter)
+    finder.try_usual()
+    bench.reporter = WithinStep(reporter)
+    finder.run()
+    record = choose_winner(study, bench, seconds=time.monotonic() - started)
+    settings = bench.suited(winning_settings(study.told["given"], record))
+    study.close()
+    run = _settle(run, settings, record, clock)
+    return _train_winner(run, record, reporter, told)
+
+
+def _settle(run: Run, settings: TrainSettings, record: SearchRecord, clock: SearchClock) -> Run:
+    """The run with the winner's settings in its recipe; what is written last says that nothing is left to search."""
+    settings = with_absolute_inputs(settings.model_copy(update={"out": run.settings.out}))
+    write_best(run.folder, settings, record)
+    if clock.left is not None and settings.strategy != "probe":
+        settings = settings.model_copy(update={"budget": f"{max(1, round(clock.left))}s"})
+    run = keep_settings(run, settings)
+    write_search(run.folder, record)
+    return run
+
+
+def _train_winner(
+    run: Run, record: SearchRecord, reporter: Reporter, told: Callable[[TrainResult], None] | None
+) -> SearchResult:
+    """Train the winner once more in the run's folder, and test it."""
+    reporter.say(_chosen(record))
+    result = train(run.settings, reporter=reporter, run=run, told=told)
+    score, recipe, optimism = result.scores.get(record.figure), result.run / BEST, None
+    if score is not None and record.winner.validation is not None:
+        optimism = Optimism(
+            validation=record.winner.validation, test=score, tries=len(record.done), n_validation=record.n_validation
+        )
+        told_score = figure(record.figure, score.value, score.low, score.high)
+        write_best(result.run, run.settings, record, score=told_score)
+        record = replace(record, score={"name": record.figure, **score.model_dump()}, optimism=optimism.sentence())
+        write_search(result.run, record)
+    return SearchResult(record=record, result=result, recipe=recipe, optimism=optimism)
+
+
+def _chosen(record: SearchRecord) -> str:
+    if record.best is None:
+        return "No trial was better than the usual settings, which are trained and tested now."
+    return f"Trial {record.best} was best on validation; it is trained once more and tested now."
+
+
+@contextmanager
+def _kept(run: Run, reporter: Reporter) -> Iterator[None]:
+    """Whatever stops a search, its trials stay; it says how to go on."""
+    try:
+        yield
+    except BaseException:
+        if (run.folder / SEARCH).exists() and not (run.folder / BEST).exists():
+            reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart search --resume {run.folder}")
+        raise
+    finally:
+        run.release()
+
+
+def _finish(bench: Bench, started: float) -> float:
+    """Seconds that the winner takes beside its training: what the audit took here, testing, writing and the report."""
+    return _AFTERWARDS + min(30.0, time.monotonic() - started) + report_seconds(len(bench.examined.inspections))
+
+
+def _seconds(plan: SearchPlan) -> float | None:
+    """The budget in seconds. Raises: SettingsError for what is none, and for fewer than one trial."""
+    if plan.trials is not None and not 1 <= plan.trials <= _MOST_TRIALS:
+        raise SettingsError(f"--trials is {plan.trials:,}; it is a number from 1 to {_MOST_TRIALS:,}. Give another.")
+    if plan.budget is None:
+        return None
+    seconds = parse_seconds(plan.budget)
+    if not 0 < seconds < 1e8:
+        raise SettingsError(
+            f"--budget is {plan.budget!r}; a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h. Correct it."
+        )
+    return seconds
+
+
+def _check_alone() -> None:
+    """Raises: SettingsError under a launcher of several processes, whose trials could not be stopped one by one."""
+    if world_size() > 1:
+        raise SettingsError(
+            "a search was begun under a launcher of several processes. Start `tellapart search` alone, and on each further GPU or "
+            "machine `tellapart search --join RUN`."
+        )

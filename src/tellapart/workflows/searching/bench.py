@@ -1,0 +1,139 @@
+"""What all trials of a search share. In: settings. Out: Bench: the pictures without the test split, features. Next: trying.py.
+
+The test split is taken away here, once: no trial can look at it. Features are computed once for each network and each way
+of showing it a picture; what a trial on them costs is the fit of its classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tellapart.data.audit import check_strict, check_trainable
+from tellapart.data.dataset import Dataset, gather
+from tellapart.data.survey import Examined
+from tellapart.deep_values import Span
+from tellapart.errors import DataError
+from tellapart.evaluation.choosing import LinearCandidate
+from tellapart.features.backbone import ReadyBackbone, prepare_backbone
+from tellapart.features.cache import Cache
+from tellapart.features.embedding import Embedded, embed_dataset
+from tellapart.features.engine import EngineChoice, choose_device, choose_engine
+from tellapart.preprocessing import fitted
+from tellapart.reporter import Reporter, Silent
+from tellapart.runs.writing import data_fingerprint
+from tellapart.settings.tree import TrainSettings
+from tellapart.storage import cache_folder
+from tellapart.tasks.table import task_of
+from tellapart.tasks.task import Task
+from tellapart.workflows.learning.conclude import suited
+from tellapart.workflows.learning.examine import examine, report_findings
+from tellapart.workflows.learning.value_range import find_range
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Bench:
+    """What all trials share."""
+
+    task: Task
+    examined: Examined
+    dataset: Dataset  # train and validation alone
+    fingerprint: str  # of all pictures, their targets and splits
+    span: Span | None
+    device: str
+    engine: EngineChoice
+    cache: Cache
+    reporter: Reporter
+    _backbones: dict[Any, ReadyBackbone] = field(default_factory=dict)
+    _embedded: dict[Any, tuple[Dataset, Embedded]] = field(default_factory=dict)
+    _refit: Callable[[TrainSettings], LinearCandidate | None] | None = None
+
+    def suited(self, settings: TrainSettings) -> TrainSettings:
+        """The settings as training takes them for these pictures. Raises: SettingsError, DataError where the task does not."""
+        settings = suited(settings, self.task, self.dataset, self.device)
+        self.task.check(settings, self.dataset)
+        return settings
+
+    def backbone(self, settings: TrainSettings) -> ReadyBackbone | None:
+        """The pretrained network of these settings; None from scratch. Raises: BackboneError."""
+        if settings.strategy == "scratch":
+            return None
+        key = (settings.backbone, settings.weights, settings.network.size, settings.network.crop)
+        if key not in self._backbones:
+            weights = Path(settings.weights) if settings.weights else None
+            network = settings.network
+            pending = prepare_backbone(
+                settings.backbone, cache=cache_folder(), weights=weights, size=network.size, crop=network.crop
+            )
+            with self.reporter.step("Preparing the network", 1) as advance:
+                try:
+                    self._backbones[key] = pending.wait()
+                finally:
+                    pending.cancel()
+                advance(1)
+        return self._backbones[key]
+
+    def features(self, settings: TrainSettings) -> tuple[Dataset, Embedded]:
+        """The embeddings by the network of these settings, computed once. Raises: BackboneError, DataError."""
+        backbone = self.backbone(settings)
+        assert backbone is not None
+        backbone = replace(
+            backbone, preprocessing=fitted(backbone.preprocessing, settings.network.fit or "crop", self.span)
+        )
+        key = (backbone.fingerprint, backbone.network, backbone.preprocessing)
+        if key not in self._embedded:
+            self._refit = None
+            self._embedded.clear()  # those of one network at a time fit into memory; the cache has the others
+            self._embedded[key] = embed_dataset(
+                self.dataset, backbone, self.device, self.cache, self.reporter, engine=self.engine
+            )
+        return self._embedded[key]
+
+    def classifier(self, settings: TrainSettings) -> tuple[Dataset, LinearCandidate]:
+        """The classifier on these features, of a task that has one without gradients. Raises: BackboneError, DataError."""
+        dataset, embedded = self.features(settings)
+        assert self.task.quick is not None
+        if self._refit is None and self.task.refit is not None:
+            self._refit = self.task.refit(dataset, embedded)
+        found = None if self._refit is None else self._refit(settings)
+        return dataset, found or self.task.quick(settings, dataset, embedded)
+
+
+def set_up(settings: TrainSettings, cache: Cache, reporter: Reporter) -> Bench:
+    """Audit and split the pictures, as a training does it, and take the test split away.
+
+    Raises: DataError where they cannot be trained on; SettingsError, StorageError.
+    """
+    device = choose_device(settings.device)
+    corrections = None if settings.labels is None else Path(settings.labels)
+    examined = examine(
+        Path(settings.data),
+        corrections=corrections,
+        cache=cache,
+        reporter=reporter,
+        options=settings.read_options,
+        look="always",
+    )
+    report_findings(examined, reporter)
+    check_trainable(examined.audit)
+    if settings.strict:
+        check_strict(examined.audit)
+    task = task_of(examined.listing.task)
+    dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    if not len(dataset.rows["validation"]):
+        raise DataError(
+            "no picture is for validation, which compares the trials. Add pictures, or a split named validation."
+        )
+    return Bench(
+        task=task,
+        examined=examined,
+        dataset=dataset.without_test(),
+        fingerprint=data_fingerprint(dataset.examples),
+        span=find_range(settings, examined, dataset, Silent()),
+        device=device,
+        engine=choose_engine(settings.engine, device, warn=reporter.warn),
+        cache=cache,
+        reporter=reporter,
+    )

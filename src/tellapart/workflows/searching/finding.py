@@ -1,0 +1,156 @@
+"""Trial after trial, until enough are done. In: Study, Bench. Out: trials in the study. Next: winner.py.
+
+A trial that fails is written down with its reason, and the search goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tellapart.errors import StorageError, TellapartError, TrainingError
+from tellapart.memory import memory_errors
+from tellapart.reporter import Reporter, counted, percent
+from tellapart.runs.run import WORK
+from tellapart.runs.search_record import SearchTrial
+from tellapart.settings.space import value_text
+from tellapart.settings.space_checking import settings_with
+from tellapart.workflows.searching.bench import Bench
+from tellapart.workflows.searching.pace import SearchClock
+from tellapart.workflows.searching.study import ProposedTrial, Study
+from tellapart.workflows.searching.trying import StoppedEarly, Told, try_settings
+
+USUAL = "usual"  # what the study remembers of the settings as they would be without a search
+FIGURE = "figure"  # and of what trials are compared by
+_HOPELESS = 10  # trials that fail one after another from the beginning
+_SLOW = 5.0  # seconds; each trial that takes longer is told
+_PAUSE = 0.2  # seconds between looks at what others do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finder:
+    """One process at work on a search."""
+
+    study: Study
+    bench: Bench
+    folder: Path  # the run's
+    clock: SearchClock
+    reporter: Reporter
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The settings that stay, as tables of a recipe."""
+        given: Mapping[str, Any] = self.study.told["given"]
+        return given
+
+    def try_usual(self) -> None:
+        """Score the settings as they are without a search, once, to compare with; a failure is no matter."""
+        if self.study.remembered(USUAL) is not None or self.study.told["how"] == "grid":
+            return
+        found = self._trial(-1, {}, lambda epoch, rank: False)
+        self.study.remember(USUAL, {name: getattr(found, name) for name in SearchTrial.__dataclass_fields__})
+        if found.validation is not None:
+            self.reporter.say(f"the usual settings: {self._figure(found)} on validation")
+        else:
+            self.reporter.warn(f"The usual settings cannot be compared with: {found.reason}")
+
+    def run(self, *, waits: bool = True) -> None:
+        """Do trials until there are enough, in all processes together, or the time is up; where it `waits`, until all are done.
+
+        Raises: TrainingError where none can be expected to give anything; StorageError.
+        """
+        told = self.study.told["trials"]
+        with self.reporter.step("Searching", told) as advance:
+            shown = 0
+            while self.clock.has_room(self._took()):
+                asked = self.study.ask()
+                done = len(self.study.trials()) - (asked is not None)
+                advance(done - shown)
+                shown = done
+                if asked is None:
+                    break
+                self._do(asked)
+            if waits:
+                self._wait()
+            advance(len(self.study.trials()) - shown)
+
+    def _do(self, asked: ProposedTrial) -> None:
+        if asked.known is not None:
+            reason = f"as trial {asked.known.number}"
+            told = {name: getattr(asked.known, name) for name in ("validation", "loss", "epochs", "planned")}
+            self.study.tell(
+                asked, SearchTrial(number=asked.number, state="done", settings=asked.settings, reason=reason, **told)
+            )
+            return
+        before = max((one.rank for one in self.study.trials() if one.state == "done"), default=(-1.0, 0.0))
+        found = self._trial(asked.number, asked.settings, lambda epoch, rank: self.study.stops(asked, epoch, rank))
+        self.study.tell(asked, found)
+        self._say(found, best=found.state == "done" and found.rank > before)
+        trials = [one for one in self.study.trials() if one.state != "running"]
+        if len(trials) >= _HOPELESS and all(one.state == "failed" for one in trials):
+            raise all_failed(trials)
+
+    def _trial(self, number: int, settings: dict[str, Any], told: Told) -> SearchTrial:
+        """One trial, whatever comes of it. Raises: StorageError, since with a full disk all others would fail as well."""
+        began = time.monotonic()
+        facts: dict[str, Any] = {}
+        end = self.clock.trial_end(self._took())
+        try:
+            with memory_errors():
+                work = self.folder / WORK / f"trial-{number}"
+                tried = try_settings(self.bench, settings_with(self.given, settings), work, told=told, end=end)
+            if self.study.remembered(FIGURE) is None:
+                self.study.remember(FIGURE, tried.figure_name)
+            facts = {
+                "state": "done",
+                "validation": tried.figure,
+                "loss": tried.loss,
+                "epochs": tried.epochs,
+                "planned": tried.planned,
+            }
+        except StoppedEarly as stopped:
+            facts = {"state": "stopped", "epochs": stopped.epoch, "reason": "others were better after as many epochs"}
+        except StorageError:
+            raise
+        except TellapartError as error:
+            facts = {"state": "failed", "reason": str(error)}
+        except Exception as error:  # a fault of ours or of a package: one trial of many must not end a night's work
+            facts = {"state": "failed", "reason": f"unexpected {type(error).__name__}: {error}"[:500]}
+        return SearchTrial(number=number, settings=settings, seconds=time.monotonic() - began, **facts)
+
+    def _took(self) -> list[float]:
+        """Seconds of trials that were trained to their end, in all processes."""
+        every = [one.seconds for one in self.study.trials() if one.state == "done" and one.seconds]
+        usual = self.study.remembered(USUAL) or {}
+        return [*every, *([usual["seconds"]] if usual.get("state") == "done" else [])]
+
+    def _wait(self) -> None:
+        """Until the others are done with their trials, or the time is up."""
+        while self.study.at_work and self.clock.has_room(self._took()):
+            time.sleep(_PAUSE)
+
+    def _say(self, found: SearchTrial, *, best: bool) -> None:
+        said = ", ".join(f"{key} {value_text(value)}" for key, value in found.settings.items())
+        if found.state == "failed":
+            self.reporter.warn(f"Trial {found.number} failed ({said}): {found.reason}")
+        elif found.state == "stopped" and found.seconds > _SLOW:
+            self.reporter.say(f"trial {found.number}: stopped after {counted(found.epochs or 0, 'epoch')} ({said})")
+        elif found.state == "done" and (best or (found.epochs and found.seconds > _SLOW)):
+            self.reporter.say(
+                f"trial {found.number}: {self._figure(found)}{', the best so far' if best else ''} ({said})"
+            )
+
+    def _figure(self, found: SearchTrial) -> str:
+        return f"{self.study.remembered(FIGURE).replace('_', ' ')} {percent(found.validation or 0.0)}"
+
+
+def all_failed(trials: list[SearchTrial]) -> TrainingError:
+    """What to say where no trial has given anything."""
+    first = next(one for one in trials if one.state == "failed")
+    said = ", ".join(f"{key}={value_text(value)}" for key, value in first.settings.items())
+    return TrainingError(
+        f"all {counted(len(trials), 'trial')} failed, so there is nothing to choose from. The first one ({said}): {first.reason}"
+    )

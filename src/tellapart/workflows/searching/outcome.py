@@ -1,0 +1,72 @@
+"""What a search is asked, and what it gives. In: nothing. Out: SearchPlan, SearchResult. Next: bench.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tellapart.evaluation.optimism import Optimism
+from tellapart.runs.result import TrainResult
+from tellapart.runs.search_record import SearchRecord
+from tellapart.settings.space import Space
+
+How = Literal["grid", "random", "tpe"]
+Pruner = Literal["median", "halving", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlan:
+    """What is searched, and how."""
+
+    space: Space | None = None  # None: what is usual for the strategy
+    how: How = "tpe"
+    pruner: Pruner = "median"
+    trials: int | None = None
+    budget: str | None = None  # of the whole search: 90s, 10m, 1.5h
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """What `tellapart.search` returns and `tellapart search --json` prints."""
+
+    record: SearchRecord  # trials, the winner
+    result: TrainResult  # the winner, trained once more and tested
+    recipe: Path  # best.toml
+    optimism: Optimism | None  # None where the test has no figure of that name
+
+    @property
+    def best(self) -> Mapping[str, Any]:
+        """The settings that won, by whole key; none where the usual ones did."""
+        return self.record.winner.settings
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON-ready object."""
+        record, trained = self.record, self.result.as_json()
+        winner, usual = record.winner, record.usual
+        return {
+            **{name: trained[name] for name in ("run", "model", "task", "report")},
+            "recipe": str(self.recipe),
+            "best": dict(self.best),
+            "best_trial": record.best,
+            "validation": {"name": record.figure, "value": winner.validation, "n": record.n_validation},
+            "usual": None if usual is None else {"name": record.figure, "value": usual.validation},
+            "score": trained["score"],
+            "optimism": None if self.optimism is None else self.optimism.as_json(),
+            "importance": dict(record.importance),
+            "trials": [
+                {
+                    "number": one.number,
+                    "state": one.state,
+                    "settings": dict(one.settings),
+                    "validation": one.validation,
+                    "log_loss": one.loss,
+                    "epochs": one.epochs,
+                    "seconds": one.seconds,
+                    "reason": one.reason,
+                }
+                for one in record.trials
+            ],
+            "seconds": round(record.seconds + self.result.seconds, 3),
+        }

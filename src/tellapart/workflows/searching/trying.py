@@ -1,0 +1,119 @@
+"""One trial: settings become a figure on the validation split. In: Bench, TrainSettings. Out: Tried. Next: study.py."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tellapart.evaluation.choosing import Validated
+from tellapart.reporter import Silent
+from tellapart.runs.recipe import recipe_text
+from tellapart.runs.run import Run
+from tellapart.settings.tree import TrainSettings
+from tellapart.storage import storage_errors, write_bytes
+from tellapart.training.planning import Clock
+from tellapart.workflows.learning.fit import choose_fit
+from tellapart.workflows.learning.session import TrainingSession
+from tellapart.workflows.searching.bench import Bench
+
+Told = Callable[[int, float], bool]  # an epoch, from 1, and its rank -> whether to stop here
+# What a training chooses for itself, which its repetition must be told.
+_PLANNED = ("loop.epochs", "finetune.views", "finetune.unfreeze", "network.size", "network.fit")
+
+
+class StoppedEarly(Exception):
+    """The trial is not worth its end. No error: only who tries sees it."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(epoch)
+        self.epoch = epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a trial that came to its end has given."""
+
+    figure_name: str
+    figure: float
+    loss: float | None
+    epochs: int | None = None  # that were trained
+    planned: dict[str, Any]  # whole keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRun(Run):
+    """A training in a folder that nobody keeps, which tells its epochs to who searches."""
+
+    told: Told
+
+    def log(self, event: str, **facts: Any) -> None:
+        """Hand an epoch on. Raises: StoppedEarly."""
+        if event == "epoch" and self.told(int(facts["number"]), float(facts["rank"])):
+            raise StoppedEarly(int(facts["number"]))
+
+
+class TrialClock(Clock):
+    """A clock that plans nothing, so that all trials plan alike, and has an end all the same."""
+
+    @property
+    def left(self) -> float | None:
+        """As if there were no end."""
+        return None
+
+
+def try_settings(bench: Bench, settings: TrainSettings, folder: Path, *, told: Told, end: float | None = None) -> Tried:
+    """Train by the settings, and score what it gives on validation; what it writes goes to `folder`, which is removed.
+
+    `end` is a time of time.monotonic after which a training with gradients ends with what it has.
+    Raises: StoppedEarly where `told` says so; SettingsError, BackboneError, DataError, TrainingError, MachineError, StorageError.
+    """
+    settings = bench.suited(settings)
+    if settings.strategy == "probe" and bench.task.quick is not None:
+        dataset, candidate = bench.classifier(settings)
+        return _scored(bench.task.validate(candidate, dataset), {})
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_bytes(folder / "recipe.toml", recipe_text(settings).encode())
+    try:
+        return _trained(bench, settings, folder, told, end)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _trained(bench: Bench, settings: TrainSettings, folder: Path, told: Told, end: float | None) -> Tried:
+    from tellapart.workflows.learning.strategies import learn
+
+    started = time.monotonic()
+    session = TrainingSession(
+        run=TrialRun(folder=folder, settings=settings, lock=None, told=told),
+        examined=bench.examined,
+        device=bench.device,
+        engine=bench.engine,
+        cache=bench.cache,
+        reporter=Silent(),
+        started=started,
+        span=bench.span,
+        clock=TrialClock(None if end is None else end - started, started=started),
+    )
+    backbone = choose_fit(session, bench.task, bench.dataset, bench.backbone(settings))
+    winner = learn(session, bench.task, bench.dataset, backbone).choice.winner
+    found = session.run.settings.model_dump(mode="json")
+    planned = {key: found[key.split(".")[0]][key.split(".")[1]] for key in _PLANNED}
+    if winner.candidate.strategy == "probe":  # of a search that leaves the strategy open, too
+        planned = {key: value for key, value in planned.items() if key.startswith("network.")}
+    history = winner.candidate.details.get("history")
+    scored = _scored(winner, {key: value for key, value in planned.items() if value is not None})
+    return replace(scored, epochs=len(history) if history else None)
+
+
+def _scored(found: Validated[Any], planned: dict[str, Any]) -> Tried:
+    return Tried(
+        figure_name=found.figure_name,
+        figure=float(found.figure),
+        loss=float(found.losses.mean()) if len(found.losses) else None,
+        planned=planned,
+    )

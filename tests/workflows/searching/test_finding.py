@@ -1,0 +1,221 @@
+"""Trials on real features of a tiny network. In: a Bench, studies. Out: figures, failures that stop nothing, a blind test split."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tellapart.errors import SettingsError, StorageError, TrainingError
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.features.cache import Cache
+from tellapart.reporter import Silent
+from tellapart.runs.search_record import SearchTrial
+from tellapart.settings.reading import make_settings
+from tellapart.settings.tree import TrainSettings
+from tellapart.workflows.searching.bench import Bench
+from tellapart.workflows.searching.finding import Finder
+from tellapart.workflows.searching.pace import SearchClock
+from tellapart.workflows.searching.study import Study
+from tellapart.workflows.searching.trying import StoppedEarly, TrialRun, try_settings
+from tellapart.workflows.searching.winner import at_the_end, choose_winner, winning_settings, write_best
+
+from .conftest import FACTS, bench_of
+
+GIVEN = {"data": "shades.csv", "strategy": "probe"}
+OPENED: list[Study] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+def finder(bench: Bench, folder: Path, reporter: Any = None, **facts: Any) -> Finder:
+    study = Study(folder / "search", new={**FACTS, "given": GIVEN, "trials": 6, **facts})
+    OPENED.append(study)
+    clock = SearchClock(None, started=0.0, finish=0.0)
+    return Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter or Silent())
+
+
+def told(trials: list[SearchTrial]) -> list[tuple[Any, ...]]:
+    return [(one.number, one.state, dict(one.settings), one.validation, one.loss) for one in trials]
+
+
+class Telling(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def warn(self, text: str) -> None:
+        self.lines.append(f"! {text}")
+
+
+def test_trials_are_scored_on_validation_and_the_best_wins(bench: Bench, tmp_path: Path) -> None:
+    telling = Telling()
+    found = finder(bench, tmp_path, telling)
+    found.try_usual()
+    found.run()
+    record = choose_winner(found.study, bench, seconds=1.0)
+    assert [one.state for one in record.trials] == ["done"] * 6
+    assert record.usual is not None
+    assert (record.figure, record.n_validation) == ("accuracy", 12)
+    best = max(record.trials, key=lambda one: one.rank)
+    assert record.winner.rank == max(best.rank, record.usual.rank)
+    assert telling.lines[0].startswith("the usual settings: accuracy ")
+    assert any(", the best so far (probe.strength " in line for line in telling.lines)
+
+    # What the winner's recipe gives is what its trial gave.
+    winner = replace(record, best=best.number)
+    settings = winning_settings(GIVEN, winner)
+    again = try_settings(bench, settings, tmp_path / "again", told=lambda epoch, rank: False)
+    assert (again.figure, again.loss) == (best.validation, best.loss)
+    written = write_best(tmp_path, settings, winner, score="90.0 %")
+    head = written.read_text().splitlines()[:3]
+    assert head[0].startswith("# The best of 6 settings that a search has tried: accuracy ")
+    assert head[1] == "# On the test split, which chose nothing: 90.0 %."
+    assert not (tmp_path / "again").exists()
+
+
+def test_no_trial_sees_the_test_split(
+    bench: Bench, shades: Path, backbone: ReadyBackbone, cache: Cache, tmp_path: Path
+) -> None:
+    """Other test pictures under other labels: the search gives the same to the last digit."""
+    first = finder(bench, tmp_path / "first")
+    first.run()
+
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = list(csv.DictReader(shades.read_text().splitlines()))
+    lines = ["path,label,split"]
+    for row in rows:
+        picture, label = Image.open(shades.parent / row["path"]), row["label"]
+        if row["split"] == "test":
+            picture = Image.fromarray(255 - np.asarray(picture))
+            label = {"r": "g", "g": "b", "b": "r"}[label]
+        picture.save(other / row["path"])
+        lines.append(f"{row['path']},{label},{row['split']}")
+    (other / "shades.csv").write_text("\n".join(lines))
+    again = bench_of(other / "shades.csv", backbone, cache)
+    assert not len(again.dataset.rows["test"])
+    assert "test" not in {one.split for one in again.dataset.examples}
+    second = finder(again, tmp_path / "second")
+    second.run()
+    assert told(second.study.trials()) == told(first.study.trials())
+
+    # And a validation label that is another does change what trials give.
+    for number, line in enumerate(lines):
+        if line.endswith("g,validation"):
+            lines[number] = line.replace("g,validation", "r,validation")
+            break
+    (other / "shades.csv").write_text("\n".join(lines))
+    third = finder(bench_of(other / "shades.csv", backbone, cache), tmp_path / "third")
+    third.run()
+    assert told(third.study.trials()) != told(first.study.trials())
+
+
+def failing(bench: Bench, *, error: Exception, some: bool) -> Bench:
+    """The same, whose classifier cannot be fitted with balanced classes, or at all."""
+    fit = bench.task.quick
+    assert fit is not None
+
+    def fails(settings: TrainSettings, *given: Any) -> Any:
+        if not some or settings.class_weights == "balanced":
+            raise error
+        return fit(settings, *given)
+
+    bench.task = replace(bench.task, quick=fails, refit=None)
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(TrainingError("the loss is nan."), "the loss is nan."), (KeyError("x"), "unexpected KeyError: 'x'")],
+)
+def test_a_trial_that_fails_is_written_down_and_stops_nothing(
+    error: Exception, reason: str, bench: Bench, tmp_path: Path
+) -> None:
+    telling = Telling()
+    found = finder(failing(bench, error=error, some=True), tmp_path, telling, trials=8)
+    found.run()
+    trials = found.study.trials()
+    failed = [one for one in trials if one.state == "failed"]
+    assert 0 < len(failed) < 8
+    assert all((one.state == "failed") == (one.settings["class_weights"] == "balanced") for one in trials)
+    assert {one.reason for one in failed} == {reason}
+    assert any(line.startswith(f"! Trial {failed[0].number} failed (probe.strength ") for line in telling.lines)
+    assert choose_winner(found.study, bench, seconds=0.0).winner.settings["class_weights"] == "none"
+
+
+def test_where_all_fail_the_first_reason_is_told(bench: Bench, tmp_path: Path) -> None:
+    found = finder(failing(bench, error=TrainingError("the loss is nan."), some=False), tmp_path, trials=30)
+    found.try_usual()  # fails as well, and is no matter
+    with pytest.raises(
+        TrainingError,
+        match=r"all 10 trials failed, so there is nothing to choose from. The first one \(.*\): the loss is nan.",
+    ):
+        found.run()
+    assert len(found.study.trials()) == 10
+
+
+def test_a_full_disk_ends_the_search(bench: Bench, tmp_path: Path) -> None:
+    found = finder(failing(bench, error=StorageError("the disk is full."), some=False), tmp_path)
+    with pytest.raises(StorageError, match="the disk is full"):
+        found.run()
+
+
+def test_of_many_trials_features_are_computed_once(bench: Bench, tmp_path: Path) -> None:
+    settings = make_settings(GIVEN)
+    _, first = bench.features(bench.suited(settings))
+    _, again = bench.features(bench.suited(settings.model_copy(update={"class_weights": "balanced"})))
+    assert again is first
+    padded = settings.network.model_copy(update={"fit": "pad"})
+    _, other = bench.features(bench.suited(settings.model_copy(update={"network": padded})))
+    assert other is not first
+
+
+def test_settings_that_the_task_has_no_use_for_are_refused(bench: Bench) -> None:
+    settings = make_settings({**GIVEN, "network": {"detector": "ssd"}})
+    with pytest.raises(SettingsError, match="network.detector is ssd, which is for pictures with boxes alone."):
+        bench.suited(settings)
+
+
+def test_epochs_are_handed_on_until_one_says_stop(tmp_path: Path) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def stop(epoch: int, rank: float) -> bool:
+        seen.append((epoch, rank))
+        return epoch == 2
+
+    run = TrialRun(folder=tmp_path, settings=make_settings(GIVEN), lock=None, told=stop)
+    run.log("planned", epochs=3)
+    run.log("epoch", number=1, rank=-0.5)
+    with pytest.raises(StoppedEarly) as stopped:
+        run.log("epoch", number=2, rank=-0.4)
+    assert stopped.value.epoch == 2
+    assert seen == [(1, -0.5), (2, -0.4)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_winner_at_the_end_of_its_range_is_told(bench: Bench, tmp_path: Path) -> None:
+    found = finder(bench, tmp_path)
+    asked = found.study.ask()
+    assert asked is not None
+    found.study.remember("figure", "accuracy")
+    found.study.tell(asked, SearchTrial(number=0, state="done", settings=asked.settings, validation=0.9))
+    record = choose_winner(found.study, bench, seconds=0.0)
+    low = replace(record, trials=[replace(record.winner, settings={"probe.strength": 1.01e-4})])
+    middle = replace(record, trials=[replace(record.winner, settings={"probe.strength": 1e-2})])
+    assert (at_the_end(low), at_the_end(middle)) == (["probe.strength"], [])
