@@ -69,6 +69,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PathLike = str | os.PathLike[str]
 # What `train` is told that is no line of a recipe.
+_OF_A_SEARCH = ("tries", "space", "how", "pruner", "trials", "budget")
 _NO_SETTINGS = ("recipe", "resume", "moved", "settings", "progress")
 
 
@@ -211,8 +212,7 @@ def search(
     gives: `result.score` is of the test split, which chose nothing.
     Raises: a subclass of tellapart.TellapartError whose text says value, rule and remedy.
     """
-    own = ("tries", "space", "how", "pruner", "trials", "budget", "settings", "recipe", "resume", "progress")
-    given = {name: value for name, value in locals().items() if name not in own}
+    given = {name: value for name, value in locals().items() if name not in (*_NO_SETTINGS, *_OF_A_SEARCH)}
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
     from tellapart.settings.space import read_space, space_of
