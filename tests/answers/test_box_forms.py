@@ -83,7 +83,7 @@ def test_scores_stand_where_the_forms_have_room(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "annotations.json").read_text(encoding="utf-8"))
     assert [one["score"] for one in content["annotations"]] == [0.987654, 0.5]
     write_forms(tmp_path, "voc", PAGES[:1], CLASSES)
-    root = ElementTree.parse(tmp_path / "Annotations" / "images" / "a.xml").getroot()
+    root = ElementTree.parse(tmp_path / "Annotations" / "a.xml").getroot()
     assert [one.text for one in root.iter("confidence")] == ["0.987654", "0.500000"]
 
 

@@ -94,7 +94,10 @@ def test_splits_and_groups_that_are_not_read_are_named(tmp_path: Path) -> None:
         f"{path}: 'patient_id' may be a group, but is not read; --group-column patient_id reads it.",
     )
     assert read(tmp_path, "path,label,fold\na.png,cat,0\nb.png,dog,1\n").notes == (
-        f"{path}: 'fold' may be a split, but is not read; a split is train, val or test, and its cells are such as '0'.",
+        (
+            f"{path}: 'fold' may be a split, but is not read; a split is train, val or test, and its cells are such as '0'; train "
+            "--fold-column fold takes it as K folds."
+        ),
     )
 
 
@@ -185,9 +188,47 @@ def test_a_root_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"path_column": "x"}, {"root": "x"}, {"extension": ".jpg"}, {"encoding": "cp1252"}, {"group_column": "x"}],
+    [
+        {"path_column": "x"},
+        {"root": "x"},
+        {"extension": ".jpg"},
+        {"encoding": "cp1252"},
+        {"group_column": "x"},
+        {"fold_column": "x"},
+    ],
 )
 def test_a_folder_has_no_columns(tmp_path: Path, options: dict[str, Any]) -> None:
     flag = f"--{next(iter(options)).replace('_', '-')}"
     with pytest.raises(SettingsError, match=f"^{flag} is about a table, and .* is none. Leave it out"):
         read_listing(tmp_path, ReadOptions(**options))
+
+
+def test_a_column_of_folds_counts_only_where_it_was_told(tmp_path: Path) -> None:
+    text = "path,label,fold\na.png,cat,0\nb.png,dog,1\n"
+    assert [entry.fold for entry in read(tmp_path, text).entries] == ["", ""]
+    told = read(tmp_path, text, fold_column="fold")
+    assert [(entry.fold, entry.split) for entry in told.entries] == [("0", None), ("1", None)]
+    assert told.notes == ()
+    assert [entry.fold for entry in read(tmp_path, text.replace("fold", "Part 2"), fold_column="3").entries] == [
+        "0",
+        "1",
+    ]
+
+
+def test_a_column_of_folds_is_no_class_among_columns_of_0_and_1(tmp_path: Path) -> None:
+    listing = read(tmp_path, "path,cat,dog,part\na.png,1,0,1\nb.png,1,1,0\n", fold_column="part")
+    assert (listing.classes, [entry.fold for entry in listing.entries]) == (("cat", "dog"), ["1", "0"])
+
+
+def test_boxes_of_a_picture_are_in_one_fold(tmp_path: Path) -> None:
+    text = "path,xmin,ymin,xmax,ymax,label,fold\na.png,0,0,5,5,cat,1\na.png,1,1,5,5,cat,1\nb.png,,,,,,2\n"
+    assert [entry.fold for entry in read(tmp_path, text, fold_column="fold").entries] == ["1", "2"]
+    with pytest.raises(DataError, match=r"'a.png' has two folds in .*'1' in row 2 and '2' in row 3"):
+        read(tmp_path, text.replace("5,5,cat,1\nb", "5,5,cat,2\nb"), fold_column="fold")
+
+
+def test_a_picture_is_in_one_fold(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"'a.png' has two folds in .*: '1' in row 2 and '2' in row 3"):
+        read(tmp_path, "path,label,fold\na.png,cat,1\na.png,cat,2\n", fold_column="fold")
+    with pytest.raises(DataError, match=r"has no column 'part', which --fold-column names"):
+        read(tmp_path, "path,label,fold\na.png,cat,1\n", fold_column="part")

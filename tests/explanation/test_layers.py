@@ -91,6 +91,44 @@ def test_layers_of_a_network_made_by_hand(colour_model: bytes, half_red: NDArray
     np.testing.assert_array_equal(first_filters(graph)[:, :, 0, 0], np.eye(3))
 
 
+def test_layers_of_a_network_whose_answer_is_not_made_of_the_embedding(half_red: NDArray[np.uint8]) -> None:
+    """As of what finds boxes or paints masks: its maps are what it answers with, of pictures of any size."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    kernel = np.ones((2, 3, 4, 4), dtype=np.float32)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["x"], ["picture"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["picture", "kernel"], ["maps"], name="/network/stem/Conv", strides=[4, 4]),
+        helper.make_node(
+            "ReduceMean", ["maps"], ["embedding"], axes=[2, 3], keepdims=0, name="/network/pool/ReduceMean"
+        ),
+        helper.make_node("Constant", [], ["shape"], name="/network/head/Constant", value_ints=[0, 2, -1]),
+        helper.make_node("Reshape", ["maps", "shape"], ["rows"], name="/network/head/Reshape"),
+        helper.make_node("Conv", ["maps", "mixed"], ["head"], name="/network/head/Conv"),
+        helper.make_node("Sigmoid", ["head"], ["logits"]),
+    ]
+    constants = [
+        numpy_helper.from_array(kernel, "kernel"),
+        numpy_helper.from_array(np.ones((5, 2, 1, 1), dtype=np.float32), "mixed"),
+    ]
+    taken = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", 3])
+    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("logits", "embedding", "rows")]
+    model = helper.make_model(
+        helper.make_graph(nodes, "made", [taken], given, constants),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    layers = read_layers(Graph(model.SerializeToString()), size=16)
+    assert [(layer.name, layer.output, layer.parameters, layer.multiply_adds) for layer in layers] == [
+        ("stem", (2, 4, 4), 96, 16 * 96),
+        ("pool", (2,), 0, 0),
+        ("head", (5, 4, 4), 10, 16 * 10),
+        ("answer", (5, 4, 4), 0, 0),
+    ]
+    assert feature_maps(Graph(model.SerializeToString()), layers[2], half_red).shape == (5, 4, 4)
+
+
 def test_a_layer_that_is_not_there_gets_near_names(colour_model: bytes) -> None:
     layers = read_layers(Graph(colour_model))
     with pytest.raises(SettingsError, match=r"no layer 'global_pol'. Did you mean global_pool\? List all .* --layers"):

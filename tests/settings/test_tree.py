@@ -295,3 +295,43 @@ def test_tiles_are_a_flag_and_a_line_of_a_recipe(given: object) -> None:
     }
     assert tables({"data": "x", "tiles": None}, {}) == tables({"data": "x", "tiles": False}, {}) == {"data": "x"}
     assert make_settings(tables({"data": "x", "tiles": given}, {})).network.fit == "tile"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"kfold": {"folds": 1}}, "kfold.folds is 1; it must be at least 2. Correct it and run again."),
+        (
+            {"kfold": {"repeats": 3}},
+            "kfold.repeats is set without folds. Give --kfold 5 too, or leave it out.",
+        ),
+        (
+            {"kfold": {"keep": "ensemble"}},
+            "kfold.keep is set without folds. Give --kfold 5 too, or leave it out.",
+        ),
+        (
+            {"kfold": {"repeats": 2}, "reading": {"fold_column": "part"}},
+            "kfold.repeats is 2, and the column 'part' gives the same folds each time. Leave one of them out.",
+        ),
+        (
+            {"kfold": {"folds": 5, "keep": "best"}},
+            "kfold.keep is 'best'; it must be one or ensemble. Correct it and run again.",
+        ),
+    ],
+)
+def test_folds_that_cannot_be(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        make_settings({"data": "x", **values})
+    assert str(refused.value) == said
+
+
+def test_flags_of_folds_reach_their_settings() -> None:
+    flags = {"data": "x", "kfold": 5, "repeats": 2, "kfold_keep": "ensemble"}
+    assert make_settings(tables(flags, {})).kfold.model_dump() == {"folds": 5, "repeats": 2, "keep": "ensemble"}
+    column = make_settings(tables({"data": "x", "fold_column": "part"}, {}))
+    assert (column.reading.fold_column, column.folded, make_settings({"data": "x"}).folded) == ("part", True, False)
+
+
+def test_what_is_learned_does_not_depend_on_folds() -> None:
+    """A checkpoint of before there were folds is gone on with."""
+    assert make_settings({"data": "x", "kfold": {"folds": 5}}).trained_by() == make_settings({"data": "x"}).trained_by()

@@ -38,7 +38,7 @@ _SETTINGS = sorted(
 def test_what_is_given_reaches_the_settings(name: str, tmp_path: Path) -> None:
     """A value that no setting takes is refused by its setting, before the pictures, which are not there, are looked for."""
     wrong: dict[str, Any] = {"pictures": str(tmp_path / "nowhere"), name: {"no": "such value"}}
-    called = {"pictures": "data", "value_range": "range", "tiles": "fit"}.get(name, name)
+    called = {"pictures": "data", "value_range": "range", "tiles": "fit", "kfold_keep": "keep"}.get(name, name)
     with pytest.raises(SettingsError, match=rf"such value|there is no setting '[a-z.]*{called}[a-z.]*\.no'"):
         tellapart.train(**wrong)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
 import subprocess
@@ -19,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import tellapart
 from tellapart.errors import DataError, SettingsError
-from tellapart.workflows.estimator import PRESETS, Classifier, class_names, paths_of
+from tellapart.workflows.estimator import PRESETS, Classifier, class_names, flags_of, paths_of
 
 Pictures = tuple[list[str], list[str]]
 
@@ -111,14 +112,13 @@ def test_labels_may_be_numbers_and_groups_stay_together(pictures: Pictures, tmp_
     paths, labels = pictures
     numbers = np.array([7 if label == "red" else -3 for label in labels])
     groups = [number // 4 for number in range(20)]
-    found = Classifier(strategy="probe", device="cpu", out=tmp_path / "runs").fit(
-        np.array(paths)[:, None], numbers, groups=groups
-    )
+    told = Classifier(strategy="probe", device="cpu", out=tmp_path / "runs", settings={"report": False})
+    found = told.fit(np.array(paths)[:, None], numbers, groups=groups)
     assert found.classes_.tolist() == [-3, 7]
     assert found.predict(paths[:2]).dtype == numbers.dtype
     assert found.predict(paths[:2]).tolist() == [7, -3]
     assert found.run_ is not None
-    assert (found.run_ / "report.html").exists()
+    assert not (found.run_ / "report.html").exists()
     split_of: dict[int, set[str | None]] = {}
     for one in read_examples(found.run_ / "examples.csv", ClassName):
         split_of.setdefault(groups[int(one.path.stem)], set()).add(one.split)
@@ -274,6 +274,30 @@ def test_a_path_that_no_table_holds(tmp_path: Path) -> None:
         DataError, match=r"the path '.*udcff.*' is not UTF-8, in which pictures are listed. Rename the file"
     ):
         Classifier().fit([str(tmp_path / "a.png"), str(tmp_path / "\udcff.png")], ["a", "b"])
+
+
+def test_what_is_given_wins_over_a_preset_and_a_limit_is_a_budget() -> None:
+    def flags(**parameters: Any) -> dict[str, Any]:
+        return {
+            name: value for name, value in flags_of(Classifier(**parameters).get_params()).items() if value is not None
+        }
+
+    assert flags() == {}
+    assert flags(presets="best", time_limit=90, seed=3) == {
+        "strategy": "auto",
+        "backbone": "tf_efficientnet_lite2",
+        "budget": "90.000s",
+        "seed": 3,
+    }
+    assert flags(presets="best", backbone="tf_efficientnet_lite1")["backbone"] == "tf_efficientnet_lite1"
+    assert flags(presets="quick", strategy="finetune") == {"strategy": "finetune"}
+
+
+def test_every_parameter_is_a_setting_of_train() -> None:
+    """By the same name and with the same default, but for what only scikit-learn's users look for."""
+    theirs, ours = inspect.signature(tellapart.train).parameters, inspect.signature(Classifier).parameters
+    assert set(ours) - set(theirs) == {"presets", "time_limit"}
+    assert all(one.default is None for one in ours.values())
 
 
 def test_every_preset_is_told(repository: Path) -> None:

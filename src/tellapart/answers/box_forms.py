@@ -136,9 +136,13 @@ def _yolo_page(page: Page, classes: Sequence[str]) -> str:
 
 def _yolo_name(path: str) -> str:
     """In labels/ for a picture in images/, else beside the picture."""
-    stem = _stem(path)
-    inside = stem.removeprefix("images/")
+    stem, inside = _stem(path), _inside(path)
     return f"{stem}.txt" if inside == stem else f"labels/{inside}.txt"
+
+
+def _inside(path: str) -> str:
+    """The stem as from within images/: what an annotation is called that lies in a folder beside that one."""
+    return _stem(path).removeprefix("images/")
 
 
 def _stem(path: str) -> str:
@@ -166,7 +170,7 @@ def _text(text: str) -> str:
 FORMS: Mapping[str, BoxFormat] = {
     "voc": BoxFormat(
         title="Pascal VOC's XML",
-        name=lambda path: f"Annotations/{_stem(path)}.xml",
+        name=lambda path: f"Annotations/{_inside(path)}.xml",
         text=_voc_page,
         whole=lambda pages, classes: {},
         marks=("Annotations",),

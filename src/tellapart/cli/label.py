@@ -8,7 +8,7 @@ import sys
 import threading
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -47,17 +47,7 @@ you say is kept at once, and the same command goes on where you stopped.""",
 )
 @click.option("--no-browser", is_flag=True, help="Only say the address.")
 @click.option("--quiet", is_flag=True, help="Say nothing.")
-def command(
-    todo: Path,
-    model: Path | None,
-    classes: str | None,
-    out: Path | None,
-    several: bool,
-    new_classes: bool,
-    port: int,
-    no_browser: bool,
-    quiet: bool,
-) -> None:
+def command(todo: Path, classes: str | None, no_browser: bool, quiet: bool, **options: Any) -> None:
     """Label pictures in the browser.
 
     TODO is a table with a column path, as `tellapart next --out` writes it (a column suggested says what a model thinks), or a
@@ -78,16 +68,9 @@ def command(
         if not no_browser and _has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    options = LabelOptions(
-        source=todo,
-        model=model,
-        classes=tuple(classes.split(",")) if classes is not None else (),
-        out=out,
-        port=port,
-        several=several,
-        new_classes=new_classes,
-    )
-    say("\n".join(_lines(label(options, say=say, ready=ready))))
+    named = tuple(classes.split(",")) if classes is not None else ()
+    result = label(LabelOptions(source=todo, classes=named, **options), say=say, ready=ready)
+    say("\n".join(_lines(result)))
 
 
 def _has_screen() -> bool:

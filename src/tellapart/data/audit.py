@@ -125,7 +125,7 @@ def _errors(audit: Audit) -> Iterator[str]:
                 f"{path}, because: {reason}. Check that they are pictures in a known format."
             )
         else:
-            yield f"{audit.source} holds no picture that can be read. Add pictures as CLASS/picture.jpg."
+            yield f"{audit.source} holds no picture that can be read. {READERS[audit.task].words.no_picture}"
         return
     reader = READERS[audit.task]
     if not audit.classes:

@@ -253,5 +253,6 @@ def _remedy(cells: Cells, role: str, column: str) -> str:
     found = {row[cells.header.index(column)] for _, row in cells.rows()}
     other = min((cell for cell in found if cell and split_named(cell) is None), default=None)
     if role == "split" and other is not None:
-        return f"a split is train, val or test, and its cells are such as {other!r}"
+        folds = f"; train --fold-column {column} takes it as K folds" if plain_name(column) == "fold" else ""
+        return f"a split is train, val or test, and its cells are such as {other!r}{folds}"
     return f"--{role}-column {column} reads it"

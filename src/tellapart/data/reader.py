@@ -45,6 +45,7 @@ class AuditWords:
     lone_class: str = (
         "Add pictures of another class, in a folder (or with a label) of their own."  # what helps one alone
     )
+    no_picture: str = "Add pictures as CLASS/picture.jpg."  # what helps a data set without one
     rare_class: str = "."  # what helps a class of few pictures beside adding some
 
 

@@ -65,6 +65,7 @@ MASK_READER = TaskReader(
         several="masks",
         contradiction="TWO MASKS: {} the same picture has different masks",
         between="; ",
+        no_picture="Add pictures with masks that have pixels which count.",
         lone_class="Add pictures whose masks show another one, such as background.",
     ),
     valued=True,

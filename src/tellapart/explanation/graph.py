@@ -149,7 +149,7 @@ class Graph:
         return nodes[::-1]
 
 
-def sample_picture(side: Iterable[int | str | None]) -> NDArray[np.uint8]:
-    """One picture of noise, uint8 [1, S, S, 3], as the shape of the input `image` asks for."""
-    shape = [value if isinstance(value, int) else 1 for value in side]
+def sample_picture(side: Iterable[int | str | None], size: int = 1) -> NDArray[np.uint8]:
+    """One picture of noise, uint8 [1, S, S, 3], as the shape of the input `image` asks for; `size` where it takes any S."""
+    shape = [value if isinstance(value, int) else size for value in side]
     return np.random.default_rng(0).integers(0, 256, [1, *shape[1:]], dtype=np.uint8)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tellapart.errors import SettingsError
 from tellapart.explanation.graph import EMBEDDING, IMAGE, LOGITS, Graph, sample_picture
 
-CLASSIFIER, INPUT = "classifier", "input"
+CLASSIFIER, INPUT, ANSWER = "classifier", "input", "answer"
 _ROOTS = ("network", "trunk")  # modules that wrap the network while it is exported
 _SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's newer exporter keeps the modules
 # Operators that move numbers about; a module of nothing else is no layer.
@@ -55,19 +55,27 @@ class Layer:
     tensor: str  # its output in the graph
 
 
-def read_layers(graph: Graph) -> list[Layer]:
-    """The layers from the picture to the logits, in order. The network is run once, on a picture of noise.
+def read_layers(graph: Graph, size: int = 1) -> list[Layer]:
+    """The layers from the picture to the logits, or where there are none to what the network answers with, in order.
 
+    The network is run once, on a picture of noise; `size` is its side in pixels where the file takes any.
     Raises: ModelFileError for the mean of several networks.
     """
-    graph.classifier("weight")
     groups: dict[str, list[Any]] = {}
-    for node in graph.between(IMAGE, EMBEDDING):
+    tail = graph.between(EMBEDDING, LOGITS)
+    classifies = not any(
+        IMAGE in node.input for node in tail
+    )  # otherwise not all that is said comes from the embedding
+    for node in graph.between(IMAGE, EMBEDDING) if classifies else graph.nodes:
         if graph.data.intersection(node.output):
-            groups.setdefault(_layer_name(node), []).append(node)
-    groups[CLASSIFIER] = graph.between(EMBEDDING, LOGITS)  # what export/assemble.py added
+            name = _layer_name(node)
+            # What has no name comes before the network's modules, or after them: what an export added.
+            groups.setdefault(ANSWER if name == INPUT and set(groups) - {INPUT} else name, []).append(node)
+    if classifies:
+        graph.classifier("weight")
+        groups[CLASSIFIER] = tail  # what export/assemble.py added
     kept = {name: nodes for name, nodes in groups.items() if {node.op_type for node in nodes} - _PLUMBING}
-    shapes = _shapes(graph, [node for nodes in kept.values() for node in nodes])
+    shapes = _shapes(graph, [node for nodes in kept.values() for node in nodes], size)
     counted: set[str] = set()
     return [_describe(name, nodes, graph, shapes, counted) for name, nodes in kept.items()]
 
@@ -138,12 +146,12 @@ def _without_repeats(parts: Iterable[str]) -> list[str]:
     return found
 
 
-def _shapes(graph: Graph, nodes: Sequence[Any]) -> dict[str, tuple[int, ...]]:
+def _shapes(graph: Graph, nodes: Sequence[Any], size: int) -> dict[str, tuple[int, ...]]:
     """The shapes, for one picture, of all that the nodes take and give; the first size is the number of its views."""
     wanted = {name for node in nodes for name in (*node.input, *node.output) if name in graph.data and name != IMAGE}
     names = sorted(wanted, key=lambda name: graph.position[name])
     session = graph.open(names)
-    picture = sample_picture(session.inputs[IMAGE])
+    picture = sample_picture(session.inputs[IMAGE], size)
     shapes: dict[str, tuple[int, ...]] = {IMAGE: picture.shape}
     shapes.update({name: array.shape for name, array in zip(names, session.run(picture, names), strict=True)})
     return shapes
@@ -159,7 +167,7 @@ def _describe(
         if name != INPUT and node.op_type not in _PLUMBING:
             parameters += sum(math.prod(graph.weights[one].dims) for one in new)
     work = [node.op_type for node in nodes if node.op_type not in _PLUMBING]
-    tensor = nodes[-1].output[0]
+    tensor = next(one for node in reversed(nodes) for one in node.output if one in shapes)
     return Layer(
         name=name,
         operators=tuple(dict.fromkeys(work)),
@@ -171,7 +179,7 @@ def _describe(
 
 
 def _multiply_adds(node: Any, graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> int:
-    given = math.prod(shapes[node.output[0]])
+    given = math.prod(shapes.get(node.output[0], (0,)))
     if node.op_type == "Conv" and node.input[1] in graph.weights:
         return given * int(math.prod(graph.weights[node.input[1]].dims[1:]))
     if node.op_type in ("Gemm", "MatMul"):

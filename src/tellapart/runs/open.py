@@ -210,7 +210,7 @@ class OpenRun:
     @cached_property
     def layers(self) -> list[Layer]:
         """The layers of the network, in order."""
-        return read_layers(self.graph)
+        return read_layers(self.graph, size=self.manifest.preprocessing.size)
 
     @cached_property
     def activation(self) -> ClassActivation:

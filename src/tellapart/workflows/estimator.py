@@ -181,7 +181,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             write_bytes(table, _table(rows))
             kept = self.out is not None
             flags = {
-                **_told(self.get_params(deep=False)),
+                **flags_of(self.get_params(deep=False)),
                 "data": table,
                 "task": ONE_CLASS,
                 "out": os.fspath(self.out) if self.out is not None else os.path.join(folder, "runs"),
@@ -258,7 +258,7 @@ def _table(rows: Sequence[Mapping[str, str]]) -> bytes:
         raise DataError(f"the path {wrong!r} is not UTF-8, in which pictures are listed. Rename the file.") from None
 
 
-def _told(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def flags_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The flags of a training, of the parameters. Raises: SettingsError."""
     flags = {name: value for name, value in parameters.items() if name not in _OWN}
     presets, limit = parameters["presets"], parameters["time_limit"]

@@ -221,7 +221,10 @@ def _heat(
             opened.folder / WEIGHTS, opened.manifest, opened.settings, tile, region.label, region.within
         )
     except (BackboneError, MissingExtra, ImportError) as error:
-        raise ModelFileError(f"{opened.folder / WEIGHTS}: {error} Take --method {COVERING}.") from None
+        where = (
+            "" if isinstance(error, BackboneError) else f"{opened.folder / WEIGHTS}: "
+        )  # which names the file itself
+        raise ModelFileError(f"{where}{error} Take --method {COVERING}.") from None
 
 
 def _as_heat(uncertain: NDArray[np.float32], classes: int) -> NDArray[np.float32]:

@@ -79,7 +79,7 @@ def test_what_was_told_stays() -> None:
     assert (settings.network.size, settings.network.decoder, settings.loop.batch_size) == (320, "fpn", 3)
     assert (settings.loop.average, settings.loop.label_smoothing) == (0.5, 0.0)
     assert (settings.augment.rotation, settings.augment.preset, settings.augment.elastic) == (3, "none", 0.02)
-    assert prefer(settings_of(augment={"preset": "strong"})).augment.elastic is None
+    assert prefer(settings_of(augment={"preset": "strong", "mixup": 0.0})).augment.elastic is None
     probe = suit(prefer(settings_of(strategy="probe")), dataset_of((512, 512)))
     assert (probe.network.size, probe.loop.batch_size) == (512, None)
 
@@ -112,6 +112,25 @@ def test_what_no_mask_can_be_made_with(network: dict[str, Any], message: str) ->
     strategy = "finetune" if "test_time_augmentation" in network else "auto"
     with pytest.raises(SettingsError, match=message):
         TASK.prefer(settings_of(network=network, strategy=strategy))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"loop": {"loss": "asymmetric"}},
+            r"^loop\.loss is asymmetric, which is not for a class a pixel\. Choose one of: cross",
+        ),
+        (
+            {"augment": {"mixup": 0.2}},
+            r"^augment\.mixup is 0\.2, which mixes pictures with one class each; .* Set it to 0\.$",
+        ),
+        ({"augment": {"preset": "strong"}}, r"^augment\.(mixup|cutmix) is .* Set it to 0\.$"),
+    ],
+)
+def test_what_cannot_be_learned_by_is_refused_before_the_first_answer(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        TASK.prefer(settings_of(**values))
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel", "detection"])

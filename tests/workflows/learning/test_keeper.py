@@ -16,7 +16,7 @@ from tellapart.errors import (
     TrainingError,
 )
 from tellapart.reporter import Silent
-from tellapart.runs.run import Run, start_run
+from tellapart.runs.run import Run, open_fold, start_run
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.learning.keeper import Keeper
 
@@ -75,3 +75,16 @@ def test_a_training_that_fails_again_is_told_as_such_but_not_of_foreign_checkpoi
     assert told.startswith("Stopped; resumed as it is, it would fail at the same step. The weights so far are in ")
     assert str(run.folder / "checkpoints") in told
     assert left_by(ForeignCheckpoint("another"), tmp_path, checkpoints=True)[1] == []
+
+
+def test_a_run_with_finished_folds_stays(tmp_path: Path) -> None:
+    run = start_run(make_settings({"data": str(tmp_path), "out": str(tmp_path / "runs"), "kfold": {"folds": 3}}))
+    folds = [open_fold(run, place) for place in range(2)]
+    folds[0].finish()
+    told = Warned()
+    with pytest.raises(SettingsError), Keeper(told, run, resumed=False):
+        raise SettingsError("--budget 1s is too short")
+    assert told.warned == [
+        f"Stopped, with 1 fold finished, which nothing takes back. Go on with: tellapart train --resume {run.folder}"
+    ]
+    assert (run.folder / "folds" / "1").exists()

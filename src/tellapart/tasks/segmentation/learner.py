@@ -130,7 +130,7 @@ def teach(lesson: Lesson, devices: Devices) -> SegmentationLearner:
     """
     if not isinstance(lesson.network, PixelNetwork):
         raise TypeError(f"a network {type(lesson.network).__name__}; this learner is for a class a pixel")
-    check_settings(lesson)
+    check_settings(lesson.loop.loss, mixup=lesson.mixup, cutmix=lesson.cutmix)
     return SegmentationLearner(
         loss=PixelLoss(
             name=lesson.loop.loss,  # type: ignore[arg-type]
@@ -146,13 +146,13 @@ def teach(lesson: Lesson, devices: Devices) -> SegmentationLearner:
     )
 
 
-def check_settings(lesson: Lesson) -> None:
+def check_settings(loss: str, *, mixup: float, cutmix: float) -> None:
     """Raises: SettingsError for a loss of other tasks, or what mixes pictures."""
-    if lesson.loop.loss not in LOSSES:
+    if loss not in LOSSES:
         raise SettingsError(
-            f"loop.loss is {lesson.loop.loss}, which is not for a class a pixel. Choose one of: {', '.join(LOSSES)}."
+            f"loop.loss is {loss}, which is not for a class a pixel. Choose one of: {', '.join(LOSSES)}."
         )
-    for name, value in (("mixup", lesson.mixup), ("cutmix", lesson.cutmix)):
+    for name, value in (("mixup", mixup), ("cutmix", cutmix)):
         if value:
             raise SettingsError(
                 f"augment.{name} is {value:g}, which mixes pictures with one class each; masks have many. Set it to 0."

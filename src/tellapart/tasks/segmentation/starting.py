@@ -33,6 +33,7 @@ from tellapart.tasks.segmentation.candidates import PixelCandidate
 from tellapart.tasks.segmentation.crops import Crops, crops_of
 from tellapart.tasks.segmentation.decoders import DEFAULT_DECODER, STRIDE, decoder_kind, make_network
 from tellapart.tasks.segmentation.encoder import fill_encoder
+from tellapart.tasks.segmentation.learner import check_settings
 from tellapart.tasks.segmentation.masks_of import MasksOf
 from tellapart.tasks.segmentation.network import SegmentationNetwork
 from tellapart.tasks.segmentation.pictures import OpenedPictures
@@ -47,7 +48,7 @@ _USUAL_BATCH = 32  # that a prepared network's rate is told for
 _RATE, _DECODER_RATE = 3e-4, 1e-3
 _EPOCHS, _MOST_EPOCHS = 40, 120
 _SCRATCH_ENCODER = "tf_efficientnet_lite0"  # where no network is named
-_PROBE = "probe."  # of the names of a pixel probe's weights
+PROBE = "probe."  # of the names of a pixel probe's weights
 _LOOP: Mapping[str, Any] = {
     "head_learning_rate": _DECODER_RATE,
     "weight_decay": 0.01,
@@ -77,6 +78,8 @@ def prefer(settings: TrainSettings) -> TrainSettings:
     settings = settings.model_copy(update={"network": network})
     if settings.strategy == "probe":  # whose recipe may say nothing of loop and augmentation
         return settings
+    augmentation = resolve(**augment_settings(settings).model_dump())
+    check_settings(settings.loop.loss, mixup=augmentation.mixup, cutmix=augmentation.cutmix)
     loop = {key: value for key, value in _LOOP.items() if key not in settings.loop.model_fields_set}
     return settings.model_copy(
         update={"loop": settings.loop.model_copy(update=loop), "augment": augment_settings(settings)}
@@ -175,7 +178,7 @@ def probe_of(first: PixelCandidate, class_count: int, network: SegmentationNetwo
     """The first answer's classifier, for a network on the same encoder. Raises: BackboneError."""
     probe = LinearProbe(map_widths(network.encoder), class_count=class_count)
     kept = read_weights(first.backbone.weights)
-    probe.load_state_dict({name: kept[f"{_PROBE}{name}"] for name in probe.state_dict()})
+    probe.load_state_dict({name: kept[f"{PROBE}{name}"] for name in probe.state_dict()})
     return probe
 
 

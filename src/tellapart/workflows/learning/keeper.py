@@ -15,7 +15,7 @@ from tellapart.errors import (
     TellapartError,
     TrainingError,
 )
-from tellapart.reporter import Reporter
+from tellapart.reporter import Reporter, counted
 from tellapart.runs.folds import finished_folds
 from tellapart.runs.run import SEARCH, Run
 
@@ -37,7 +37,13 @@ class Keeper:
         if self.run is None:
             return
         if isinstance(error, (SettingsError, BackboneError)):
-            if not (self._resumed or (self.run.folder / "checkpoints").exists() or finished_folds(self.run.folder)):
+            done = finished_folds(self.run.folder)
+            if done:
+                self._reporter.warn(
+                    f"Stopped, with {counted(done, 'fold')} finished, which nothing takes back. Go on with: tellapart train "
+                    f"--resume {self.run.folder}"
+                )
+            elif not self._resumed and not (self.run.folder / "checkpoints").exists():
                 self.run.discard()  # it holds nothing that could be gone on with
         elif isinstance(error, TrainingError) and not isinstance(error, ForeignCheckpoint):
             # Of a foreign checkpoint nothing is said: with its pictures back as they were, the run can go on.
