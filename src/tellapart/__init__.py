@@ -154,6 +154,7 @@ def train(
     "pictures/"}; path_column, split_column, group_column, extension, label_from, merge_names and, of masks, classes and
     ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
+    `backbone` is a name, "auto", or several with commas between, of which cross-validation takes one.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
     table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the
