@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -140,6 +142,28 @@ def test_the_first_answer_is_the_same_each_time_and_finds_most_things(given: Giv
         assert ((answer.boxes >= 0) & (answer.boxes <= SIDE)).all()
         hits += int((overlaps(truth.boxes, answer.boxes).max(1, initial=0) > 0.5).sum())
     assert hits >= 0.8 * sum(len(truth.boxes) for truth in truths(given.dataset, rows))
+
+
+def test_what_was_learned_is_not_learned_again(given: Given) -> None:
+    class Told(Silent):
+        """Notes the steps."""
+
+        steps: ClassVar[list[str]] = []
+
+        @contextlib.contextmanager
+        def step(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+            self.steps.append(title)
+            yield lambda done: None
+
+    # The fixture's own first answer took fewer updates, which are part of what is asked for.
+    with pytest.MonkeyPatch.context() as patch:
+        learn_quickly(patch, 60)
+        again = first_answer(
+            given.settings, given.dataset, given.backbone, replace(terms(given.folder / "first"), reporter=Told())
+        )
+    assert Told.steps == ["Preparing the network"]
+    assert again.backbone == given.candidate.backbone
+    assert (again.strategy, again.pretrained, again.details) == ("probe", given.backbone, given.candidate.details)
 
 
 @pytest.mark.slow

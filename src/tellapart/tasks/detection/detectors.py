@@ -104,7 +104,7 @@ def _yolox_loss(boxes_a_picture: float) -> BoxLoss:
 
 
 _LISTED = (
-    # Rates four times as high as `tuned_rate` undid much of the first answer before they made up for it: docs/results.md.
+    # With rates four times as high as `tuned_rate` every epoch was worse: docs/results.md.
     DetectorKind(name="default", make=_default, loss=_default_loss, learning_rate=1e-4, tuned_rate=5e-4),
     DetectorKind(
         name="faster_rcnn",

@@ -1,4 +1,4 @@
-"""The first answer: a head on the frozen backbone. In: settings, Dataset. Out: DetectorCandidate. Next: first_plan.py.
+"""The first answer: a head on the frozen backbone. In: settings, Dataset. Out: DetectorCandidate. Next: kept_first.py.
 
 The backbone sees a few variants of each picture once; what stands on its maps then learns for a number of updates that depends on
 the data and, where the run has a budget, on what was planned once for it, so that a run that was stopped ends with the same
@@ -37,6 +37,7 @@ from tellapart.tasks.detection.detectors import detector_kind
 from tellapart.tasks.detection.finishing import exported
 from tellapart.tasks.detection.first_plan import MOST_VIEWS, FirstPlan, plan_by_clock, usual_plan
 from tellapart.tasks.detection.judging import judge_boxes
+from tellapart.tasks.detection.kept_first import fingerprint_of, keep_candidate, kept_candidate
 from tellapart.tasks.detection.learner import VALIDATION_BATCH, DetectionLearner, Score
 from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.loss import boxes_a_picture
@@ -104,11 +105,16 @@ def first_answer(
         frozen = _Frozen(path=path, length=length, preprocessing=preprocessing, augment=augment)
         advance(1)
     shown = _shown(dataset, preprocessing, seed=settings.seed)
-    plan = _planned(settings, network, frozen, shown, devices, terms)
+    plan = _usual(settings, network, frozen, shown)
+    of = partial(fingerprint_of, settings, dataset, backbone)
+    kept = kept_candidate(terms.work, of(plan), preprocessing=preprocessing, pretrained=backbone)
+    if kept is not None:
+        return kept
+    plan = _by_clock(settings, plan, network, frozen, shown, devices, terms)
     given = _given(shown, frozen, plan.views, settings.seed, terms.reporter)
     fitted = _learned(network, given, plan, devices, settings.seed, terms.reporter)
     network.to("cpu").eval()
-    return exported(
+    candidate = exported(
         network,
         strategy="probe",
         name=backbone.name,
@@ -119,6 +125,8 @@ def first_answer(
         folder=terms.work,
         pretrained=backbone,
     )
+    keep_candidate(candidate, of(plan))
+    return candidate
 
 
 def _shown(dataset: Dataset, preprocessing: Preprocessing, *, seed: int) -> _Shown:
@@ -133,28 +141,33 @@ def _shown(dataset: Dataset, preprocessing: Preprocessing, *, seed: int) -> _Sho
     return _Shown(dataset=dataset, rows=rows, scored=len(dataset.rows["validation"]) + len(dataset.rows["test"]))
 
 
-def _planned(
+def _usual(settings: TrainSettings, network: StagedDetector, frozen: _Frozen, shown: _Shown) -> FirstPlan:
+    """As the settings say, or what suits the detector."""
+    told, train = settings.finetune, len(shown.rows["train"])
+    updates = detector_kind(network.kind).first_updates
+    plan = usual_plan(updates=updates, steps=max(1, train // BATCH), pictures=train, length=frozen.length)
+    return replace(plan, epochs=told.first_epochs or plan.epochs, views=told.first_views or plan.views)
+
+
+def _by_clock(
     settings: TrainSettings,
+    plan: FirstPlan,
     network: StagedDetector,
     frozen: _Frozen,
     shown: _Shown,
     devices: Devices,
     terms: FirstTerms,
 ) -> FirstPlan:
-    """As the settings say, or what suits the detector, as far as the clock leaves room for it; kept where it had a say."""
-    told, train = settings.finetune, len(shown.rows["train"])
-    updates = detector_kind(network.kind).first_updates
-    plan = usual_plan(updates=updates, steps=max(1, train // BATCH), pictures=train, length=frozen.length)
-    plan = replace(plan, epochs=told.first_epochs or plan.epochs, views=told.first_views or plan.views)
+    """The plan, as far as the clock leaves room for it; kept where it had a say."""
     if terms.clock is None or terms.clock.left is None:
         return plan
     with terms.reporter.step("Timing the machine", 1) as advance:
         speed = _speed(network, frozen, shown, devices, terms.clock.left)
         advance(1)
-    kept = told.first_epochs is not None and told.first_views is not None
-    counts = {"train": train, "validated": len(shown.rows["validation"]), "scored": shown.scored}
-    found = plan_by_clock(plan, speed, terms.clock, told=kept, **counts)
-    if not kept:
+    told = settings.finetune.first_epochs is not None and settings.finetune.first_views is not None
+    counts = {"train": len(shown.rows["train"]), "validated": len(shown.rows["validation"]), "scored": shown.scored}
+    found = plan_by_clock(plan, speed, terms.clock, told=told, **counts)
+    if not told:
         terms.keep(epochs=found.epochs, views=found.views)
     return found
 
