@@ -23,7 +23,7 @@
         print(error)
 
 `load` needs only the bare package; `train`, `Classifier`, `evaluate`, `check`, `explain` and `report` need the extra: pip install
-"tellapart[train]"; the clients need "tellapart[client]".
+"tellapart[train]", `search` "tellapart[search,train]"; the clients need "tellapart[client]".
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tellapart.workflows.estimator import Classifier
     from tellapart.workflows.evaluate import EvaluateResult
     from tellapart.workflows.report import WrittenReport
+    from tellapart.workflows.searching.outcome import SearchResult
 
 __all__ = [
     "AsyncClient",
@@ -58,6 +59,7 @@ __all__ = [
     "explain",
     "load",
     "report",
+    "search",
     "train",
 ]
 
@@ -67,6 +69,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PathLike = str | os.PathLike[str]
 # What `train` is told that is no line of a recipe.
+_OF_A_SEARCH = ("tries", "space", "how", "pruner", "trials", "budget")
 _NO_SETTINGS = ("recipe", "resume", "moved", "settings", "progress")
 
 
@@ -151,6 +154,7 @@ def train(
     "pictures/"}; path_column, split_column, group_column, extension, label_from, merge_names and, of masks, classes and
     ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
+    `backbone` is a name, "auto", or several with commas between, of which cross-validation takes one.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
     table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the
@@ -172,6 +176,57 @@ def train(
     given = {"data": given.pop("pictures"), **given, "reading": None if reading is None else dict(reading)}
     paths = [None if path is None else Path(path) for path in (recipe, resume, moved)]
     return train_as_told(given, settings or {}, *paths, reporter=make_reporter(quiet=not progress))
+
+
+def search(
+    pictures: _PathLike | None = None,
+    *,
+    tries: Mapping[str, Any] | None = None,
+    space: _PathLike | None = None,
+    how: Literal["grid", "random", "tpe"] = "tpe",
+    pruner: Literal["median", "halving", "none"] = "median",
+    trials: int | None = None,
+    budget: str | None = None,
+    out: _PathLike | None = None,
+    labels: _PathLike | None = None,
+    task: TaskName | None = None,
+    label_separator: Separator | None = None,
+    reading: Mapping[str, Any] | None = None,
+    strategy: Literal["auto", "probe", "finetune", "scratch"] | None = None,
+    backbone: str | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
+    report: bool | None = None,
+    language: Literal["en", "zh"] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    recipe: _PathLike | None = None,
+    resume: _PathLike | None = None,
+    progress: bool = False,
+) -> SearchResult:
+    """Search for the best settings, train the winner once more and test it, as `tellapart search` does. Extra: search.
+
+    `tries` holds what to try by whole keys of a recipe: {"loop.learning_rate": [1e-3, 1e-2], "probe.strength": {"low": 1e-4,
+    "high": 1.0, "log": True}}; `space` is a TOML file with more of it. None of either: what is usual for the strategy.
+    `settings` stay the same in all trials. `resume` is the folder of a stopped search; nothing else is given beside it.
+    Of the result `best` has the settings that won, `record` all trials, `optimism` what validation flattered, `result` what `train`
+    gives: `result.score` is of the test split, which chose nothing.
+    Raises: a subclass of tellapart.TellapartError whose text says value, rule and remedy.
+    """
+    given = {name: value for name, value in locals().items() if name not in (*_NO_SETTINGS, *_OF_A_SEARCH)}
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.extras import require
+    from tellapart.settings.space import read_space, space_of
+
+    require("search", "train", "search")
+    from tellapart.workflows.calling import search_as_told
+    from tellapart.workflows.searching.outcome import SearchPlan
+
+    tried = ({} if space is None else read_space(Path(space))) | ({} if tries is None else space_of(tries))
+    plan = SearchPlan(space=tried or None, how=how, pruner=pruner, trials=trials, budget=budget)
+    given = {"data": given.pop("pictures"), **given, "reading": None if reading is None else dict(reading)}
+    begun, repeated = (None if path is None else Path(path) for path in (resume, recipe))
+    return search_as_told(given, settings or {}, repeated, begun, plan, reporter=make_reporter(quiet=not progress))
 
 
 def load(model: _PathLike, *, thresholds: float | Mapping[str, float] | None = None) -> Predictor:

@@ -57,8 +57,8 @@ def test_a_training_s_flag_and_its_setting_are_one() -> None:
     from tellapart.settings.reading import make_settings
 
     by_flag, by_setting = (
-        train._settings({"data": "x", "value_range": "0:9"}, ()),
-        train._settings({"data": "x"}, ("data.range=0:9",)),
+        train.told_settings({"data": "x", "value_range": "0:9"}, ()),
+        train.told_settings({"data": "x"}, ("data.range=0:9",)),
     )
     assert by_flag == by_setting
     assert make_settings(by_flag).read_options.span == (0, 9)

@@ -51,6 +51,19 @@ def test_instances_are_read_and_what_else_there_is_told(tmp_path: Path) -> None:
     assert f"{tmp_path}: not read beside the instances: person_keypoints_train.json." in listing.notes
 
 
+def test_that_shapes_could_be_masks_is_told(tmp_path: Path) -> None:
+    content = coco_content(PAGES)
+    for one in content["annotations"]:
+        one["segmentation"] = []
+    write(tmp_path, content)
+    said = f"{tmp_path}: boxes in COCO's JSON, read as pictures with boxes (task detection)."
+    assert said in read_boxes(tmp_path).notes
+    content["annotations"][0]["segmentation"] = [[1, 2, 30, 2, 30, 20]]
+    (tmp_path / "annotations" / "instances.json").write_text(json.dumps(content))
+    assert f"{said} Their shapes are read as masks with --task segmentation." in read_boxes(tmp_path).notes
+    assert not any("--task segmentation" in note for note in read_boxes(tmp_path, told=True).notes)
+
+
 def test_crowds_shapes_and_ignored_ones(tmp_path: Path) -> None:
     content = coco_content(PAGES)
     content["annotations"][0]["iscrowd"] = 1

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
+from tellapart.data.examples import ReadOptions
+from tellapart.data.listing import read_listing
 from tellapart.data.mask_targets import MaskFile
 from tellapart.data.masks import read_mask
+from tellapart.data.other_tasks import OtherTask
 from tellapart.errors import DataError
 from tests.data.mask_data import settled, write_picture
 
@@ -156,3 +159,13 @@ def test_the_json_s_name_or_folder_says_the_split(tmp_path: Path) -> None:
         write_picture(tmp_path / f"{split}2017" / f"{split}.jpg", *SIZE, seed=number)
     listing, _ = settled(tmp_path)
     assert [entry.split for entry in listing.entries] == ["train", "validation"]
+
+
+def test_a_model_is_tested_on_what_it_learned_where_the_data_may_be_either(tmp_path: Path) -> None:
+    box = {"bbox": [2, 2, 6, 5], "area": 30}
+    write_coco(tmp_path / "instances.json", [{"category_id": 2, "segmentation": [square(2, 2, 8, 7)], **box}])
+    tasks = ("segmentation", "detection")
+    assert [read_listing(tmp_path, ReadOptions(task=one, task_of_model=True)).task for one in tasks] == list(tasks)  # type: ignore[arg-type]
+    assert read_listing(tmp_path).task == "detection"
+    with pytest.raises(OtherTask, match="looks like a data set for detection or segmentation"):
+        read_listing(tmp_path, ReadOptions(task="classification", task_of_model=True))

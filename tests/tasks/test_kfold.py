@@ -28,7 +28,7 @@ FOLDS = 2
 
 def boxes(folder: Path) -> Path:
     """Pictures of no, one or two squares and discs."""
-    return made_table(folder, count=20)
+    return made_table(folder, count=16)
 
 
 def masks(folder: Path) -> Path:
@@ -68,7 +68,7 @@ def held_out(folder: Path, kind: type[Target]) -> list[Example]:
 def test_every_picture_is_tested_by_who_had_not_seen_it(
     name: TaskName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learn_quickly(monkeypatch, 20)
+    learn_quickly(monkeypatch, 4)
     probe_quickly(monkeypatch, 60)
     strategy = "scratch" if SETTINGS[name] is SMALL else "probe"
     result = tellapart.train(

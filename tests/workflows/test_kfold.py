@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ SIDE = 16
 _TIMES = ("seconds", "embeddings", "pictures_per_second")
 
 
-@pytest.fixture
-def network(tiny_network: Path, tmp_path: Path, request: pytest.FixtureRequest) -> ReadyBackbone:
-    weights = tmp_path / "weights.safetensors"
+@pytest.fixture(scope="module")
+def network(tiny_network: Path, tmp_path_factory: pytest.TempPathFactory) -> ReadyBackbone:
+    weights = tmp_path_factory.mktemp("tiny") / "weights.safetensors"
     weights.write_bytes(safetensors.numpy.save({"none": np.zeros(1, dtype=np.float32)}))
     return ReadyBackbone(
         name="tiny",
@@ -51,7 +52,7 @@ def network(tiny_network: Path, tmp_path: Path, request: pytest.FixtureRequest) 
         embedding=3,
         weights_source="",
         weights_license="",
-        fingerprint=request.node.name,  # tests share a cache
+        fingerprint="of the folds",
         reused=False,
         seconds=0.0,
     )
@@ -88,7 +89,9 @@ def train(
     table: Path, network: ReadyBackbone, *, reporter: Reporter | None = None, run: Run | None = None, **told: Any
 ) -> TrainResult:
     """As workflows.train does, but for the network."""
-    settings = make_settings({"data": str(table), "out": str(table.parent / "runs"), "strategy": "probe", **told})
+    settings = make_settings(
+        {"data": str(table), "out": str(table.parent.parent / "runs"), "strategy": "probe", **told}
+    )
     settings = settings if run is None else run.settings
     with open_cache() as cache:
         return _train(cache, settings, network, reporter or Silent(), run)
@@ -129,8 +132,20 @@ def without_times(metrics: Any) -> Any:
     return [without_times(one) for one in metrics] if isinstance(metrics, list) else metrics
 
 
-def test_each_picture_goes_through_the_network_once(tmp_path: Path, network: ReadyBackbone) -> None:
-    result = train(write_table(tmp_path / "data", colour), network, kfold={"folds": 2, "repeats": 2})
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_table(tmp_path_factory.mktemp("pictures") / "data", colour)
+
+
+@pytest.fixture(scope="module")
+def whole(table: Path, network: ReadyBackbone, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """A run of three folds that nobody stopped."""
+    return train(table, network, kfold={"folds": 3}, out=str(tmp_path_factory.mktemp("whole")))
+
+
+def test_each_picture_goes_through_the_network_once(table: Path, network: ReadyBackbone) -> None:
+    fresh = replace(network, fingerprint="of nothing in the cache")
+    result = train(table, fresh, kfold={"folds": 2, "repeats": 2})
     folds = [read(result.run / "folds" / str(number))["embeddings"] for number in range(1, 5)]
     assert [one["computed"] for one in folds] == [COUNT, 0, 0, 0]
     assert [one["reused"] for one in folds] == [0, *[COUNT] * 3]
@@ -183,13 +198,11 @@ def stopped(at: str) -> Iterator[Stopping]:
 
 @pytest.mark.parametrize("at", ["Fold 2: 2 of 3", "Fold 2: Accuracy", "Training the model that is kept"])
 def test_a_run_that_was_stopped_between_folds_ends_as_if_it_had_not_been(
-    at: str, tmp_path: Path, network: ReadyBackbone
+    at: str, tmp_path: Path, table: Path, whole: TrainResult, network: ReadyBackbone
 ) -> None:
-    table = write_table(tmp_path / "data", colour)
-    whole = train(table, network, kfold={"folds": 3})
     with stopped(at) as reporter:
-        train(table, network, reporter=reporter, kfold={"folds": 3})
-    (folder,) = (path for path in (tmp_path / "data" / "runs").iterdir() if (path / "unfinished.json").exists())
+        train(table, network, reporter=reporter, kfold={"folds": 3}, out=str(tmp_path))
+    (folder,) = tmp_path.iterdir()
     again = Stopping("")
     resumed = train(table, network, reporter=again, run=resume_run(folder))
     assert any("trained before" in line for line in again.said)
@@ -200,8 +213,8 @@ def test_a_run_that_was_stopped_between_folds_ends_as_if_it_had_not_been(
     assert not list(resumed.run.glob("folds/*/answers.npz"))
 
 
-def test_a_fold_is_gone_on_with_by_its_run(tmp_path: Path, network: ReadyBackbone) -> None:
-    run = train(write_table(tmp_path / "data", colour), network, kfold={"folds": 2}).run
+def test_a_fold_is_gone_on_with_by_its_run(whole: TrainResult) -> None:
+    run = whole.run
     with pytest.raises(SettingsError) as refused:
         resume_run(run / "folds" / "1")
     assert str(refused.value) == (
@@ -212,19 +225,16 @@ def test_a_fold_is_gone_on_with_by_its_run(tmp_path: Path, network: ReadyBackbon
     assert not (run / "folds" / "latest").exists()
 
 
-def test_the_network_that_is_kept_is_told_by_the_folds(tmp_path: Path, network: ReadyBackbone) -> None:
-    result = train(write_table(tmp_path / "data", colour), network, kfold={"folds": 4})
-    metrics = read(result.run)
+def test_the_network_that_is_kept_is_told_by_the_folds(whole: TrainResult) -> None:
+    metrics = read(whole.run)
     assert metrics["abstention"]["n"] == COUNT
     assert metrics["n_train"] + metrics["n_validation"] == metrics["n_test"] == COUNT
     assert metrics["kfold"]["kept"] == "one"
 
 
-def test_the_mean_of_the_folds_may_be_kept(tmp_path: Path, network: ReadyBackbone) -> None:
-    result = train(
-        write_table(tmp_path / "data", colour), network, kfold={"folds": 3, "keep": "ensemble"}, coverage=0.9
-    )
-    paths = [str(path) for path in sorted((tmp_path / "data").glob("*.png"))[:5]]
+def test_the_mean_of_the_folds_may_be_kept(table: Path, network: ReadyBackbone) -> None:
+    result = train(table, network, kfold={"folds": 3, "keep": "ensemble"}, coverage=0.9)
+    paths = [str(path) for path in sorted(table.parent.glob("*.png"))[:5]]
     models = [load(result.run / "folds" / str(number) / "model.onnx") for number in (1, 2, 3)]
     each = [model.predict(paths).probabilities for model in models]
     found = load(result.model)
@@ -268,9 +278,8 @@ class StoppingInside(Silent):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_inside_a_fold_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_inside_a_fold_ends_as_if_it_had_not_been(tmp_path: Path, table: Path) -> None:
     """Bit for bit, with what a checkpoint holds of the fold, and what is finished of the one before."""
-    table = write_table(tmp_path / "data", colour)
     asked = {
         "data": str(table),
         "strategy": "scratch",

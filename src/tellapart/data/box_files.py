@@ -89,6 +89,7 @@ class Annotated:
     entries: list[Entry]
     form: str  # in words: boxes in Pascal VOC's XML
     notes: tuple[str, ...] = ()
+    outlined: bool = False  # whether shapes are there, too, that a class a pixel could be learned from
 
 
 class Pages:

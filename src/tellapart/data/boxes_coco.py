@@ -56,7 +56,12 @@ def read_coco(files: BoxFiles, faults: FaultList) -> Annotated:
         notes.append(
             f"{files.root}: categories without a box, which are no classes: {', '.join(map(repr, without[:5]))}."
         )
-    return Annotated(entries=pages.entries(), form=FORM, notes=tuple(notes))
+    outlined = any(_has_outline(one) for path in chosen for one in found[path]["annotations"])
+    return Annotated(entries=pages.entries(), form=FORM, notes=tuple(notes), outlined=outlined)
+
+
+def _has_outline(annotation: object) -> bool:
+    return isinstance(annotation, dict) and bool(annotation.get("segmentation"))
 
 
 def is_coco(content: object) -> bool:

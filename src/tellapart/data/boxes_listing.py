@@ -71,7 +71,8 @@ def read_boxes(source: Path, *, told: bool = False, encoding: str | None = None)
     found = _READERS[forms[0]](files, faults)
     if not found.entries:
         raise DataError(_nothing(source, found.form, faults))
-    said = [f"{source}: {found.form}, read as pictures with boxes (task detection)."] * (not told)
+    also = " Their shapes are read as masks with --task segmentation." * found.outlined
+    said = [f"{source}: {found.form}, read as pictures with boxes (task detection).{also}"] * (not told)
     if len(forms) > 1:
         others = " and ".join(_NAMED[form] for form in forms[1:])
         said.append(f"{source}: boxes in the form of {others} are there, too, and not read.")

@@ -22,7 +22,8 @@ from tellapart.data.folder import scan
 from tellapart.data.metadata import find_metadata, together
 from tellapart.data.names import merge_names, without_blanks
 from tellapart.data.opening import is_table
-from tellapart.data.other_tasks import OtherTask, box_form
+from tellapart.data.other_tasks import Look, OtherTask, box_form
+from tellapart.data.reader import TaskReader
 from tellapart.data.readers import READERS
 from tellapart.data.table import read_cells
 from tellapart.data.table_folders import TableFolder, find_tables
@@ -134,8 +135,8 @@ def _scan(path: Path, options: ReadOptions) -> Listing:
         return scan(path, told=told, encoding=options.encoding)
     except DataError as error:
         if isinstance(error, OtherTask):
-            found = None if error.look is None or error.look.read_as is None else READERS[error.look.read_as]
-            if found is not None and found.folder is not None and options.task in (None, found.name):
+            found = None if error.look is None else _reader_of(error.look, options)
+            if found is not None and found.folder is not None:
                 return found.folder(path, options, error)
             raise
         if isinstance(error, UnknownNames):
@@ -144,6 +145,13 @@ def _scan(path: Path, options: ReadOptions) -> Listing:
             raise DataError(f"{error} {without}") from None
         loose = itertools.islice(expand([str(path)]), NAMES_TRIED) if os.path.isdir(path) or is_archive(path) else ()
         raise DataError(f"{error}{hint(item.path for item in loose)}") from None
+
+
+def _reader_of(look: Look, options: ReadOptions) -> TaskReader | None:
+    """Who reads what looks so: what a model learned, where it may be that as well, or else what it is read as unless told."""
+    if options.task is not None:
+        return READERS[options.task] if options.task in (look.read_as, *look.task.split(" or ")) else None
+    return None if look.read_as is None else READERS[look.read_as]
 
 
 def _is_lone_annotation(path: Path) -> str:

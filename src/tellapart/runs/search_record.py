@@ -1,4 +1,4 @@
-"""What a search has tried and found, as its run keeps it. In: search.json. Out: SearchRecord. Next: search_section.py."""
+"""What a search has tried and found, as its run keeps it. In: search.json. Out: SearchRecord. Next: searched.py."""
 
 from __future__ import annotations
 

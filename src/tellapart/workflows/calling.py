@@ -1,4 +1,4 @@
-"""A training that Python code asked for. In: what it named, by flag. Out: TrainResult. Next: train.py.
+"""A training or search that Python code asked for. In: what it named, by flag. Out: TrainResult, SearchResult. Next: train.py.
 
 Processes that read pictures import the script that asked, from its first line. One without a guard would train again in each
 of them; that is found before any work, and told.
@@ -19,6 +19,7 @@ from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, resume_run
 from tellapart.settings.flags import tables
 from tellapart.settings.reading import assigned, check_resumed, make_settings, merge, read_recipe
+from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
 from tellapart.workflows.train import train
 
 _SECONDS = 120.0  # for a process to import a script
@@ -34,13 +35,7 @@ def train_as_told(
     reporter: Reporter,
 ) -> TrainResult:
     """Train with flags, those that are None left out, a recipe or a stopped run. Raises: as `workflows.train.train`."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(1)  # a process of ours, which imports a script without a guard; who started it says so
-    plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in flags.items()}
-    told: dict[str, Any] = {}
-    for name, value in settings.items():
-        told = merge(told, assigned(name, value))
-    given = tables(plain, told)
+    given = _given(flags, settings)
     if resume is not None:
         check_resumed(resume, given, recipe)
         run = _without_more_processes(resume_run(resume, pictures=moved, changes=given))
@@ -52,6 +47,41 @@ def train_as_told(
     chosen = make_settings(merge(merge(read_recipe(recipe) if recipe else {}, {"loop": {"workers": 0}}), given))
     _check_guard(chosen.loop.workers)
     return train(chosen, reporter=reporter)
+
+
+def search_as_told(
+    flags: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    recipe: Path | None,
+    resume: Path | None,
+    plan: SearchPlan,
+    *,
+    reporter: Reporter,
+) -> SearchResult:
+    """Search with flags, those that are None left out, around a recipe, or go on with a search. Raises: as `workflows.search`."""
+    from tellapart.workflows.search import resume_search, search
+
+    given = _given(flags, settings)
+    if resume is not None:
+        if given or recipe is not None or plan != SearchPlan():
+            raise SettingsError(
+                f"resume={str(resume)!r} goes on with a search as it was begun. Leave out all else but progress."
+            )
+        return resume_search(resume, reporter=reporter)
+    given = merge(merge(read_recipe(recipe) if recipe else {}, {"loop": {"workers": 0}}), given)
+    _check_guard(given["loop"]["workers"])
+    return search(given, plan, reporter=reporter)
+
+
+def _given(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What was named, as tables of a recipe."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)  # a process of ours, which imports a script without a guard; who started it says so
+    plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in flags.items()}
+    told: dict[str, Any] = {}
+    for name, value in settings.items():
+        told = merge(told, assigned(name, value))
+    return tables(plain, told)
 
 
 def _without_more_processes(run: Run) -> Run:

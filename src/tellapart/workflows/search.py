@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,7 @@ def search(
         space = checked_space(space, given, accept=bench.suited)
         facts = _facts(given, plan, space, bench, settings, seconds)
         run = start_run(settings)
-        with _kept(run, reporter):
-            study = Study(run.folder / SEARCH, new=facts)
+        with _kept(run, reporter), closing(Study(run.folder / SEARCH, new=facts)) as study:
             if study.told["how"] == "grid":
                 study.plan(all_combinations(space))
             clock = SearchClock(seconds, started=started, finish=_finish(bench, started))
@@ -88,8 +87,7 @@ def resume_search(
     started = time.monotonic()
     _check_alone()
     run = resume_run(folder, searching=True)
-    with _kept(run, reporter), open_cache(reporter) as cache:
-        study = Study(folder / SEARCH)
+    with _kept(run, reporter), open_cache(reporter) as cache, closing(Study(folder / SEARCH)) as study:
         record = read_search(folder)
         if record is not None:  # it was stopped while the winner was trained
             study.close()
@@ -111,17 +109,13 @@ def join_search(folder: Path, *, reporter: Reporter) -> int:
     if (folder / SEARCH).is_dir() and not (folder / MARKER).exists():
         raise SettingsError(f"the search {folder} is finished. Begin another: tellapart search PICTURES.")
     let_waiting_threads_sleep()
-    with open_cache(reporter) as cache:
-        study = Study(folder / SEARCH)
+    with open_cache(reporter) as cache, closing(Study(folder / SEARCH)) as study:
         bench = _same_bench(folder, study, cache, reporter)
         before = len(study.trials())
         ends = study.remembered(_ENDS)
         left = None if ends is None else max(0.0, ends - time.time()) + time.monotonic() - started
         clock = SearchClock(left, started=started, finish=_finish(bench, started))
-        try:
-            Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter).run(waits=False)
-        finally:
-            study.close()
+        Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter).run(waits=False)
         return len(study.trials()) - before
 
 

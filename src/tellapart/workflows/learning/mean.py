@@ -1,4 +1,4 @@
-"""The networks of all folds as one model, which answers with their mean. In: the folds' folders. Out: Concluded. Next: kfold.py."""
+"""The folds' networks as one model, which answers with their mean. In: folders. Out: Concluded. Next: workflows/kfold.py."""
 
 from __future__ import annotations
 

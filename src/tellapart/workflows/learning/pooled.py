@@ -1,4 +1,4 @@
-"""The answers of all folds as the test of a run. In: TrainedFolds, Concluded. Out: Concluded, with figures. Next: kfold.py."""
+"""All folds' answers as the test of a run. In: TrainedFolds, Concluded. Out: Concluded. Next: workflows/kfold.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best of the trials, chosen by validation alone. In: Study, Bench. Out: SearchRecord, best.toml. Next: ../search.py."""
+"""The best of the trials, chosen by validation alone. In: Study, Bench. Out: SearchRecord, best.toml. Next: workflows/search.py."""
 
 from __future__ import annotations
 
