@@ -40,7 +40,7 @@ from tellapart.tasks.detection.candidates import (
     validate,
 )
 from tellapart.tasks.detection.finishing import exported, finish
-from tellapart.tasks.detection.first import first_answer
+from tellapart.tasks.detection.first import BATCH, first_answer
 from tellapart.tasks.detection.maps import export_maps, map_views
 from tellapart.tasks.detection.network import Detector
 from tellapart.tasks.detection.pictures import box_pictures
@@ -175,9 +175,11 @@ def test_a_budget_bounds_it_by_a_plan_that_gives_the_same_weights_again(given: G
 
     short = replace(terms(given.folder / "short"), clock=Clock(1.0, started=time.monotonic()), keep=keep)
     first = first_answer(given.settings, given.dataset, given.backbone, short)
-    assert kept == [{"epochs": 1, "views": 1}]
-    assert [epoch["number"] for epoch in first.details["history"]] == [1]
-    told = {"first_epochs": 1, "first_views": 1}
+    steps, epochs = len(given.dataset.rows["train"]) // BATCH, kept[0]["epochs"]
+    assert kept == [{"epochs": epochs, "views": 1}]
+    assert steps * (epochs - 1) < 40 <= steps * epochs < 480  # the least that teaches anything
+    assert len(first.details["history"]) == epochs
+    told = {"first_epochs": epochs, "first_views": 1}
     settings = given.settings.model_copy(update={"finetune": given.settings.finetune.model_copy(update=told)})
     # Resumed or repeated: nothing is planned anew, whatever time there is.
     again = replace(terms(given.folder / "told"), clock=Clock(10_000.0, started=time.monotonic()), keep=keep)

@@ -12,7 +12,7 @@ from tellapart.training.timing import Speed
 
 # 160 pictures: 4 s an epoch and 3.2 s a view; with all 7 views and 24 epochs 1.3 x (22.4 + 0.4 + 24 x 4.4) = 166.9 s.
 SPEED = Speed(costs=Costs(view=0.02, train=0.025, validate=0.02), deployed=0.05)
-USUAL = FirstPlan(epochs=24, views=7)
+USUAL = FirstPlan(epochs=24, views=7, least=2)
 
 
 def planned(seconds: float | None, *, told: bool = False, usual: FirstPlan = USUAL) -> FirstPlan:
@@ -21,8 +21,8 @@ def planned(seconds: float | None, *, told: bool = False, usual: FirstPlan = USU
 
 
 def test_the_data_alone_say_how_long_it_is_without_a_clock() -> None:
-    assert usual_plan(updates=480, steps=20, pictures=160, length=100) == FirstPlan(epochs=24, views=7)
-    assert usual_plan(updates=480, steps=3, pictures=24, length=100) == FirstPlan(epochs=40, views=8)
+    assert usual_plan(updates=480, steps=20, pictures=160, length=100) == USUAL
+    assert usual_plan(updates=480, steps=3, pictures=24, length=100) == FirstPlan(epochs=40, views=8, least=14)
     assert usual_plan(updates=480, steps=5000, pictures=40_000, length=100) == FirstPlan(epochs=1, views=1)
     # A million numbers a view are 2 MB: a thousand fit.
     assert usual_plan(updates=480, steps=20, pictures=160, length=1_000_000).views == 6
@@ -42,8 +42,8 @@ def test_a_long_budget_leaves_it_as_it_is() -> None:
     [
         (200.0, 17, 5),  # 120 s: 1.3 x (16.4 + 17 x 4.4) = 118.6; 18 epochs of 6 views would take 128.4
         (60.0, 5, 2),  # 40 s: 1.3 x (6.8 + 22.0) = 37.4
-        (25.0, 1, 1),  # 5 s are left of it: the least that there is
-        (1.0, 1, 1),
+        (25.0, 2, 1),  # 5 s are left of it: the least that there is, 40 updates of 20 an epoch
+        (1.0, 2, 1),
     ],
 )
 def test_a_short_budget_means_fewer_epochs_of_fewer_views(seconds: float, epochs: int, views: int) -> None:
@@ -63,11 +63,11 @@ def test_what_was_planned_before_is_kept_and_ends_with_the_clock() -> None:
     assert (found.epochs, found.views, found.deadline) == (24, 7, 40.0)
 
 
-def test_one_epoch_is_learned_whatever_the_clock_says() -> None:
+def test_the_least_is_learned_whatever_the_clock_says() -> None:
     now = time.monotonic()
-    late = FirstPlan(epochs=5, views=1, deadline=now - 100.0, epoch_seconds=50.0).until()
+    late = FirstPlan(epochs=5, views=1, deadline=now - 100.0, epoch_seconds=25.0, least=2).until()
     assert late is not None
     assert late >= now + 50.0
     assert FirstPlan(epochs=5, views=1, deadline=now + 1000.0, epoch_seconds=50.0).until() == now + 1000.0
-    assert FirstPlan(epochs=1, views=1, deadline=now - 100.0).until() is None
+    assert FirstPlan(epochs=2, views=1, deadline=now - 100.0, least=2).until() is None
     assert FirstPlan(epochs=5, views=1).until() is None
