@@ -238,3 +238,23 @@ def test_a_model_of_sets_is_refused(
         f"{path} is a model of multilabel; models are compared where each picture has one class."
         in capsys.readouterr().err
     )
+
+
+def test_runs_without_a_test_split_say_so(
+    blind: Path,
+    tiny_model: Path,
+    pictures: Path,
+    tmp_path: Path,
+    as_listed: Listed,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As after K folds, where the model kept has learned from all pictures."""
+    sides = [
+        str(_run(tmp_path / name, model, pictures, as_listed, test=0, learned=12))
+        for name, model in (("first", blind), ("second", tiny_model))
+    ]
+    assert execute(["compare", *sides, "--quiet"]) == 2
+    assert (
+        "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare the figures of their "
+        "folds, or give labelled pictures that are new to both." in capsys.readouterr().err
+    )

@@ -207,3 +207,12 @@ def test_without_optuna_the_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         MissingExtra, match=r"needs the package \'optuna\', which is not installed. Install the extra with: .*search"
     ):
         require("search", "train", "search")
+
+
+def test_a_setting_named_twice_is_refused(stripes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tries = ["--try", "probe.strength=0.1,0.2", "--try", "probe.strength=0.3,0.5"]
+    assert execute(["search", str(stripes), *tries, "--quiet"]) == 2
+    assert (
+        "--try names probe.strength twice. Say all that is to be tried of it at once: --try probe.strength=a,b,c"
+        in capsys.readouterr().err
+    )

@@ -141,9 +141,14 @@ COPIES = "(copies, and pictures of one group, count once)"
         (
             [ClassName("cat")] * 3,
             5,
-            f"there are 3 different pictures {COPIES}, too few for 5 folds. Give --kfold 3, add pictures.",
+            f"there are 3 different pictures {COPIES}, too few for 5 folds. Give --kfold 3, or add pictures.",
         ),
-        ([ClassName("cat")], 2, f"there is 1 different picture {COPIES}, too few for 2 folds. Please add pictures."),
+        (
+            [*[ClassName("cat")] * 4, *[ClassName("owl")] * 2],
+            9,
+            f"there are 6 different pictures {COPIES}, too few for 9 folds. Give --kfold 2, or add pictures.",
+        ),
+        ([ClassName("cat")], 2, f"there is 1 different picture {COPIES}, too few for 2 folds. Add pictures."),
     ],
 )
 def test_too_few_pictures_are_refused(targets: list[Target], count: int, said: str) -> None:
@@ -157,9 +162,9 @@ def test_a_class_in_fewer_groups_than_folds_is_refused() -> None:
         dealt([*[ClassName("cat")] * 9, *[ClassName("owl")] * 3])
     assert str(refused.value) == (
         "class 'owl' has 3 different pictures (3 in all; copies, and pictures of one group, count once), and each of 5 folds "
-        "needs one. Give --kfold 3, add pictures of 2 or more other groups, or remove the class."
+        "needs one. Give --kfold 3, or add pictures of 2 or more other groups, or remove the class."
     )
-    with pytest.raises(DataError, match=r"class 'owl' has 1 different picture .* Please add pictures of 4 or more"):
+    with pytest.raises(DataError, match=r"class 'owl' has 1 different picture .* Add pictures of 4 or more"):
         dealt([*[ClassNames(())] * 9, ClassNames(("owl",))])
 
 

@@ -97,9 +97,7 @@ def test_a_table_that_counts_from_its_folder(
     table = tmp_path / "todo.csv"
     assert execute(["next", str(run), str(unlabelled), "-n", "4", "--out", str(table), "--quiet"]) == 0
     told = capsys.readouterr().out
-    assert told.startswith(
-        "4 of 13 pictures, by badge: the model is unsure, and of the others. Left out: 1 known already,"
-    )
+    assert told.startswith("4 of 13 pictures, by badge: would change the model most. Left out: 1 known already,")
     assert f"Label them: tellapart label {table} --model {run}" in told
     rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
     assert list(rows[0]) == ["path", "suggested", "probability", "why"]
@@ -128,6 +126,14 @@ def test_where_all_is_known_nothing_is_chosen(run: Path, tmp_path: Path, capsys:
         in capsys.readouterr().err
     )
     assert execute(["next", str(run), str(tmp_path / "nowhere"), "--quiet"]) == 2
+    assert (
+        f"there is nothing at {str(tmp_path / 'nowhere')!r}. Check the path of the pictures." in capsys.readouterr().err
+    )
+    (tmp_path / "empty").mkdir()
+    assert execute(["next", str(run), str(tmp_path / "empty"), "--quiet"]) == 2
+    assert f"there are no files in {tmp_path / 'empty'}. Name pictures" in capsys.readouterr().err
+    (tmp_path / "empty" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    assert execute(["next", str(run), str(tmp_path / "empty"), "--quiet"]) == 2
     assert "of 1 file none is a picture to label: 1 unreadable (" in capsys.readouterr().err
 
 

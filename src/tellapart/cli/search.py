@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,11 +146,17 @@ def command(
 
 def _space(tries: tuple[str, ...], file: Path | None) -> Any:
     """What is to be tried by file and flags, of which the flags win; None where nothing was named. Raises: SettingsError."""
+    from tellapart.errors import SettingsError
     from tellapart.settings.space import parse_try, read_space
 
     found = {} if file is None else read_space(file)
-    found |= dict(parse_try(text) for text in tries)
-    return found or None
+    named = [parse_try(text) for text in tries]
+    twice = next((key for key, count in Counter(key for key, _ in named).items() if count > 1), None)
+    if twice is not None:
+        raise SettingsError(
+            f"--try names {twice} twice. Say all that is to be tried of it at once: --try {twice}=a,b,c"
+        )
+    return {**found, **dict(named)} or None
 
 
 def _check_alone(join: Path | None, resume: Path | None, given: dict[str, Any], more: bool) -> None:

@@ -72,24 +72,25 @@ def assign_folds(
 
 def _check(pool: Sequence[PictureGroup], targets: Sequence[Target], count: int) -> None:
     """Raises: DataError where the folds cannot all have a picture of every class."""
+    groups_with = Counter(label for group in pool for label in group.labels)
+    most = min(len(pool), *groups_with.values()) if groups_with else len(pool)
     if len(pool) < count:
         raise DataError(
             f"there {'is' if len(pool) == 1 else 'are'} {counted(len(pool), 'different picture')} (copies, and pictures of one "
-            f"group, count once), too few for {count} folds. {_fewer(len(pool))}add pictures."
+            f"group, count once), too few for {count} folds. {_fewer(most)}dd pictures."
         )
-    groups_with = Counter(label for group in pool for label in group.labels)
     pictures = Counter(name for target in targets for name in target.classes)
     for label in sorted(groups_with):
         if groups_with[label] < count:
             raise DataError(
                 f"class {label!r} has {counted(groups_with[label], 'different picture')} ({pictures[label]:,} in all; copies, and "
-                f"pictures of one group, count once), and each of {count} folds needs one. {_fewer(groups_with[label])}add "
+                f"pictures of one group, count once), and each of {count} folds needs one. {_fewer(most)}dd "
                 f"pictures of {count - groups_with[label]} or more other groups, or remove the class."
             )
 
 
 def _fewer(most: int) -> str:
-    return f"Give --kfold {most}, " if most > 1 else "Please "
+    return f"Give --kfold {most}, or a" if most > 1 else "A"
 
 
 def given_folds(entries: Sequence[Entry], column: str, count: int | None) -> tuple[list[int], list[str]]:

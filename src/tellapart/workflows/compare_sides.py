@@ -154,6 +154,11 @@ def without_learned(sides: Sequence[Side], items: Sequence[Question]) -> tuple[l
     """Those that no side was trained or tuned on, and how many each side was. Raises: DataError where none is left."""
     seen = {side.name: sum(map(side.saw, items)) for side in sides}
     left = [item for item in items if not any(side.saw(item) for side in sides)]
+    if not items:
+        raise DataError(
+            "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare the figures of "
+            "their folds, or give labelled pictures that are new to both."
+        )
     if not left:
         first = max(seen, key=lambda name: seen[name])
         raise DataError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from tellapart.reporter import Reporter, counted
 from tellapart.runs.embeddings import MOST_PICTURES, draw, embed_by_own, own_backbone
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import cores
-from tellapart.sources.reading import exists
+from tellapart.sources.reading import exists, split_path
 from tellapart.storage import write_bytes
 from tellapart.tasks.table import task_of
 from tellapart.threads import let_waiting_threads_sleep
@@ -43,7 +44,7 @@ _OF_CLASSES, _OF_OTHERS = "badge", "typiclust"  # what is taken unless a strateg
 _WHY: Mapping[str, str] = {
     "margin": "the model wavers",
     "entropy": "the model is unsure",
-    "badge": "the model is unsure, and of the others",
+    "badge": "would change the model most",
     "coreset": "unlike what is known",
     "typiclust": "typical of a group without labels",
     "random": "by chance",
@@ -121,7 +122,12 @@ def next_pictures(
     let_waiting_threads_sleep()
     run = OpenRun(path, pictures=pictures)
     strategy = _check(run, strategy)
+    for one in unlabelled:
+        if not (os.path.lexists(one) or is_address(one) or has_magic(one) or split_path(one)):
+            raise DataError(f"there is nothing at {one!r}. Check the path of the pictures.")
     found = [item.path for item in expand(unlabelled)]
+    if not found:
+        raise DataError(f"there are no files in {', '.join(unlabelled)}. Name pictures that are not labelled yet.")
     if any(is_address(one) for one in found):
         raise SettingsError("pictures on the web cannot be chosen from. Download them, and name their folder.")
     with open_cache(reporter) as cache:

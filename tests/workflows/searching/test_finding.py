@@ -89,6 +89,22 @@ def test_trials_are_scored_on_validation_and_the_best_wins(bench: Bench, tmp_pat
     assert not (tmp_path / "again").exists()
 
 
+def test_where_time_ends_before_a_trial_the_usual_settings_win(bench: Bench, tmp_path: Path) -> None:
+    found = finder(bench, tmp_path)
+    found.try_usual()
+    record = choose_winner(found.study, bench, seconds=1.0)
+    assert record.best is None
+    assert record.winner == record.usual
+    assert winning_settings(GIVEN, record).strategy == "probe"
+
+    nothing = finder(bench, tmp_path / "nothing")
+    nothing.study.remember("figure", "accuracy")
+    with pytest.raises(
+        TrainingError, match=r"^no trial was done in time, so there is nothing to choose from\. Give the search a"
+    ):
+        choose_winner(nothing.study, bench, seconds=1.0)
+
+
 def test_no_trial_sees_the_test_split(
     bench: Bench, shades: Path, backbone: ReadyBackbone, cache: Cache, tmp_path: Path
 ) -> None:

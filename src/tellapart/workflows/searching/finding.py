@@ -148,8 +148,12 @@ class Finder:
 
 
 def all_failed(trials: list[SearchTrial]) -> TrainingError:
-    """What to say where no trial has given anything."""
-    first = next(one for one in trials if one.state == "failed")
+    """What to say where no trial has given anything; `trials` are those that failed."""
+    if not trials:
+        return TrainingError(
+            "no trial was done in time, so there is nothing to choose from. Give the search a longer --budget."
+        )
+    first = trials[0]
     said = ", ".join(f"{key}={value_text(value)}" for key, value in first.settings.items())
     return TrainingError(
         f"all {counted(len(trials), 'trial')} failed, so there is nothing to choose from. The first one ({said}): {first.reason}"

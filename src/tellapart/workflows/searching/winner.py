@@ -25,23 +25,23 @@ _EDGE = 0.02  # of a range
 def choose_winner(study: Study, bench: Bench, *, seconds: float) -> SearchRecord:
     """The record of all trials with its winner; of equal ones the first, and the usual settings before all.
 
-    Raises: TrainingError where every trial failed.
+    Raises: TrainingError where every trial failed, or none was done in time.
     """
     trials = study.trials()
     done = [one for one in trials if one.state == "done" and one.validation is not None]
-    if not done:
-        raise all_failed([one for one in trials if one.state == "failed"] or trials)
     told = study.remembered(USUAL)
     usual = None if told is None or told["state"] != "done" else SearchTrial(**told)
-    best = max(done, key=lambda one: (one.rank, -one.number))
+    if not done and usual is None:
+        raise all_failed([one for one in trials if one.state == "failed"])
+    best = max(done, key=lambda one: (one.rank, -one.number), default=None)
     return SearchRecord(
         figure=study.remembered(FIGURE),
-        strategy=settings_with(study.told["given"], best.settings).strategy,
+        strategy=settings_with(study.told["given"], {} if best is None else best.settings).strategy,
         how=study.told["how"],
         space={key: one.written() for key, one in study.space.items()},
         trials=trials,
         usual=usual,
-        best=None if usual is not None and usual.rank >= best.rank else best.number,
+        best=None if best is None or (usual is not None and usual.rank >= best.rank) else best.number,
         n_validation=len(bench.dataset.rows["validation"]),
         importance=study.importance(),
         seconds=round(seconds, 3),
