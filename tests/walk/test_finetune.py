@@ -221,7 +221,7 @@ def test_auto_keeps_the_probe_where_fine_tuning_fails(trained_run: Any, tmp_path
     assert result.model.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_where_no_hub_is_reached_the_fallback_is_taken_and_said(trained_run: Any, tmp_path: Path) -> None:
     arguments = [
         "--strategy",

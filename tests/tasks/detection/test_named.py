@@ -21,7 +21,7 @@ from tests.tasks.detection.made_pictures import SIDE, made_table
 from tests.tasks.detection.quick import learn_quickly
 
 NAMED = sorted(set(DETECTORS) - {"default"})
-EVERY_TIME = {("faster_rcnn", "finetune"), ("yolox", "scratch")}
+EVERY_TIME = {("yolox", "scratch")}
 
 
 @pytest.mark.parametrize(
