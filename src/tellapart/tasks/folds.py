@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import TaskRecord
+from tellapart.bundle import Score, TaskRecord
 from tellapart.data.targets import Target
+from tellapart.evaluation.unlike import pool_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,3 +78,20 @@ class PoolFolds(Protocol):
 def joined(parts: Sequence[FoldAnswers], name: str) -> NDArray[Any]:
     """An array of all parts, [N, ...]."""
     return np.concatenate([part.array(name) for part in parts])
+
+
+def with_known(
+    parts: Sequence[FoldAnswers],
+    thresholds: Sequence[float | None],
+    record: TaskRecord,
+    *,
+    metrics: dict[str, Any],
+    beside: Mapping[str, Any],
+    groups: NDArray[np.int64],
+    seed: int,
+) -> Pooled:
+    """The figures with the share of pictures that are not called unknown, each by its own network's threshold of novelty."""
+    novelty = [(part.array("novelty"), own) for own, part in zip(thresholds, parts, strict=True)]
+    measured = pool_known(novelty, beside["abstention"], groups=groups, seed=seed)
+    known = None if measured["known"] is None else Score.of(measured["known"])
+    return Pooled(metrics=metrics, beside={"abstention": measured}, record=record.model_copy(update={"known": known}))

@@ -15,14 +15,15 @@ import numpy as np
 
 from tellapart.data.targets import class_numbers
 from tellapart.errors import DataError, SettingsError
-from tellapart.evaluation.learning_curve import Band, PowerLaw, fit_power_law
+from tellapart.evaluation.learning_curve import Band, PowerLaw
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter, counted
-from tellapart.runs.embeddings import draw, embed_run
+from tellapart.runs.embeddings import embed_run
+from tellapart.runs.more_pictures import draw_curve
 from tellapart.runs.open import OpenRun
 from tellapart.tasks.table import task_of
 from tellapart.threads import let_waiting_threads_sleep
-from tellapart.training.growing import SHARES, Grown, grow
+from tellapart.training.growing import SHARES, Grown
 
 MOST = 3_000  # pictures; more would take minutes and narrow little
 _REPEATS = 4
@@ -81,34 +82,15 @@ def next_point(path: Path, *, pictures: Path | None = None, seed: int = 0, repor
         )
     with open_cache(reporter) as cache:
         embedded = embed_run(run, cache, reporter)
-    rows = draw(range(len(embedded.examples)), MOST, seed=seed)
-    chosen = [embedded.examples[row] for row in rows]
+    drawn = min(MOST, len(embedded.examples))
     with reporter.step("Learning from fewer pictures", _REPEATS * len(SHARES)) as advance:
-        grown = grow(
-            embedded.vectors[rows],
-            class_numbers([example.target for example in chosen], run.classes),
-            [example.group for example in chosen],
-            class_count=len(run.classes),
-            repeats=_REPEATS,
-            seed=seed,
-            advance=advance,
-        )
-    if grown is None:
+        curve = draw_curve(embedded, run.classes, most=MOST, repeats=_REPEATS, seed=seed, advance=advance)
+    if curve is None:
         raise DataError(
-            f"of {counted(len(chosen), 'picture')} of {path} a class has too few for a curve: an eighth of those that are learned "
+            f"of {counted(drawn, 'picture')} of {path} a class has too few for a curve: an eighth of those that are learned "
             "from must be two. Add pictures to the smallest class."
         )
-    classes = {
-        name: fit_power_law(grown.sizes, grown.missed[:, :, number], judged=max(1, grown.judged[number]), seed=seed)
-        for number, name in enumerate(run.classes)
-    }
-    return NextPoint(
-        grown=grown,
-        law=fit_power_law(grown.sizes, grown.errors, judged=sum(grown.judged), seed=seed),
-        classes=classes,
-        drawn=len(chosen),
-        usable=embedded.n_all,
-    )
+    return NextPoint(grown=curve.grown, law=curve.law, classes=curve.classes, drawn=drawn, usable=embedded.n_all)
 
 
 def _told(band: Band) -> dict[str, float]:

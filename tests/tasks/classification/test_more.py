@@ -13,7 +13,8 @@ from tellapart.evaluation.learning_curve import fit_power_law
 from tellapart.reporting.blocks import Charts, Paragraph, Table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.embeddings import EmbeddedExamples
-from tellapart.tasks.classification.more import MOST, MorePart, more_advice, more_part, more_section
+from tellapart.runs.more_pictures import PictureCurve
+from tellapart.tasks.classification.more import MOST, more_advice, more_part, more_section
 
 RUN: Any = SimpleNamespace(classes=("ant", "bee", "cat"), settings=SimpleNamespace(seed=0))
 
@@ -30,7 +31,7 @@ def _embedded(number: int, *, apart: float) -> EmbeddedExamples:
     return EmbeddedExamples(examples=examples, vectors=vectors, n_all=number, own=False)
 
 
-def _part(number: int, *, apart: float) -> MorePart:
+def _part(number: int, *, apart: float) -> PictureCurve:
     part = more_part(RUN, _embedded(number, apart=apart))
     assert part is not None
     return part
@@ -48,7 +49,7 @@ def test_where_classes_are_still_being_learned_more_are_asked_for() -> None:
     assert words.startswith("Add pictures: 480 more would turn about ")
 
 
-def _made(errors: dict[str, list[float]]) -> MorePart:
+def _made(errors: dict[str, list[float]]) -> PictureCurve:
     """A part whose classes have these errors at 100, 200, 400 and 800 pictures, in each repeat the same."""
     sizes = (100, 200, 400, 800)
     laws = {
@@ -58,7 +59,7 @@ def _made(errors: dict[str, list[float]]) -> MorePart:
     whole = np.mean(list(errors.values()), axis=0)
     grown: Any = SimpleNamespace(sizes=sizes)
     law = fit_power_law(sizes, np.repeat(whole[:, None], 4, axis=1), judged=12_000, seed=0)
-    return MorePart(grown=grown, law=law, classes=laws)
+    return PictureCurve(grown=grown, law=law, classes=laws)
 
 
 def test_the_classes_that_surely_gain_are_named() -> None:

@@ -1,26 +1,24 @@
-"""What more pictures would bring, in the report. In: embeddings of a run's pictures. Out: MorePart, a section. Next: sections.py.
+"""What more pictures would bring, in the report. In: embeddings of pictures. Out: PictureCurve, a section. Next: sections.py.
 
 The same curve as `tellapart next` draws, of fewer pictures and repeats, so that nobody waits for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from tellapart.bundle import Score
-from tellapart.data.targets import class_numbers
-from tellapart.evaluation.learning_curve import Band, PowerLaw, fit_power_law
+from tellapart.evaluation.learning_curve import Band
 from tellapart.reporting.blocks import Block, Column, Paragraph, Section, Table
 from tellapart.reporting.facts import Chart, Said
 from tellapart.reporting.figures import Line, draw_lines
 from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.sections import charts_block
-from tellapart.runs.embeddings import EmbeddedExamples, draw
+from tellapart.runs.embeddings import EmbeddedExamples
+from tellapart.runs.more_pictures import PictureCurve, draw_curve
 from tellapart.runs.open import OpenRun
-from tellapart.training.growing import Grown, grow
 
 MOST = 1_000  # pictures that the curve is of
 _REPEATS = 3
@@ -30,41 +28,12 @@ _NAMED = 3  # in the advice
 _HARDLY_WRONG = 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MorePart:
-    """The learning curve of the classifier on the frozen network."""
-
-    grown: Grown
-    law: PowerLaw
-    classes: Mapping[str, PowerLaw]  # of the share of each class that is missed
-
-
-def more_part(run: OpenRun, embedded: EmbeddedExamples) -> MorePart | None:
+def more_part(run: OpenRun, embedded: EmbeddedExamples) -> PictureCurve | None:
     """None where a class is too small for a curve."""
-    rows = draw(range(len(embedded.examples)), MOST, seed=run.settings.seed)
-    chosen = [embedded.examples[row] for row in rows]
-    grown = grow(
-        embedded.vectors[rows],
-        class_numbers([example.target for example in chosen], run.classes),
-        [example.group for example in chosen],
-        class_count=len(run.classes),
-        repeats=_REPEATS,
-        seed=run.settings.seed,
-    )
-    if grown is None:
-        return None
-    seed = run.settings.seed
-    return MorePart(
-        grown=grown,
-        law=fit_power_law(grown.sizes, grown.errors, judged=sum(grown.judged), seed=seed),
-        classes={
-            name: fit_power_law(grown.sizes, grown.missed[:, :, number], judged=max(1, grown.judged[number]), seed=seed)
-            for number, name in enumerate(run.classes)
-        },
-    )
+    return draw_curve(embedded, run.classes, most=MOST, repeats=_REPEATS, seed=run.settings.seed)
 
 
-def more_advice(part: MorePart) -> list[Said]:
+def more_advice(part: PictureCurve) -> list[Said]:
     """Whether to add pictures, and of what; nothing where hardly anything is wrong."""
     last = part.law.last
     gain = part.law.gain(last)
@@ -76,7 +45,7 @@ def more_advice(part: MorePart) -> list[Said]:
     return [("next_no_more", ends)] if part.law.error(last).value > _HARDLY_WRONG else []
 
 
-def more_section(part: MorePart, phrases: Phrases) -> Section:
+def more_section(part: PictureCurve, phrases: Phrases) -> Section:
     """The curve, and what twice as many pictures would bring to each class."""
     t = phrases
     blocks: list[Block] = [
@@ -88,13 +57,13 @@ def more_section(part: MorePart, phrases: Phrases) -> Section:
     return Section(key="more", title=t("curve"), blocks=blocks)
 
 
-def _ranked(part: MorePart) -> list[tuple[str, Band]]:
+def _ranked(part: PictureCurve) -> list[tuple[str, Band]]:
     """What each class would gain, the largest gain first."""
     gains = [(name, law.gain(law.last)) for name, law in part.classes.items()]
     return sorted(gains, key=lambda one: -one[1].value)
 
 
-def _curve(part: MorePart, phrases: Phrases) -> Chart:
+def _curve(part: PictureCurve, phrases: Phrases) -> Chart:
     sizes: Sequence[int] = part.grown.sizes
     along = np.geomspace(sizes[0], _AHEAD * sizes[-1], 60)
     bands = [part.law.error(number) for number in along.tolist()]
@@ -111,7 +80,7 @@ def _curve(part: MorePart, phrases: Phrases) -> Chart:
     )
 
 
-def _classes(part: MorePart, phrases: Phrases) -> Table:
+def _classes(part: PictureCurve, phrases: Phrases) -> Table:
     t = phrases
     rows = []
     for name, band in _ranked(part)[:_MOST_ROWS]:

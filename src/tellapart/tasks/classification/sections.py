@@ -35,10 +35,11 @@ from tellapart.reporting.sections import (
     scores_table,
 )
 from tellapart.runs.embeddings import EmbeddedExamples, try_to_embed
+from tellapart.runs.more_pictures import PictureCurve
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part, data_part, learning_part, map_part
 from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
-from tellapart.tasks.classification.more import MorePart, more_advice, more_part, more_section
+from tellapart.tasks.classification.more import more_advice, more_part, more_section
 from tellapart.tasks.classification.pictures import doubt_labels, labels_part, sampled, worst_mistakes
 from tellapart.tasks.classification.results import abstention_part, class_rows, results_part, verdict
 from tellapart.tasks.classification.shortcuts import FileTold, file_told, shortcut_section
@@ -90,7 +91,7 @@ def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter
     return _verdict(part, phrases), told
 
 
-def _asked(files: FileTold | None, more: MorePart | None, results: ResultsPart, phrases: Phrases) -> list[Section]:
+def _asked(files: FileTold | None, more: PictureCurve | None, results: ResultsPart, phrases: Phrases) -> list[Section]:
     """What was asked of the pictures beside the test, as far as there is an answer."""
     told = []
     if files is not None:

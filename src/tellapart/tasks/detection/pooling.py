@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from tellapart.answers.boxes import FoundBoxes
 from tellapart.answers.detection import BoxesAnswer
-from tellapart.bundle import DetectionRecord, Score, TaskRecord
+from tellapart.bundle import DetectionRecord, TaskRecord
 from tellapart.data.targets import Boxes, Target
-from tellapart.evaluation.unlike import pool_known
 from tellapart.tasks.detection.matching import truth_of
 from tellapart.tasks.detection.scoring import evaluate
-from tellapart.tasks.folds import FoldAnswers, Pooled
+from tellapart.tasks.folds import FoldAnswers, Pooled, with_known
 
 
 def answers_as_arrays(answers: Sequence[BoxesAnswer]) -> dict[str, NDArray[Any]]:
@@ -68,12 +67,8 @@ def pool(
     )
     if "abstention" not in beside or any("novelty" not in part.arrays for part in parts):
         return Pooled(metrics=metrics, beside={}, record=record)
-    novelty = [(part.array("novelty"), own.novelty_threshold) for own, part in zip(records, parts, strict=True)]
-    measured = pool_known(novelty, beside["abstention"], groups=groups, seed=seed)
-    known = None if measured["known"] is None else Score.of(measured["known"])
-    return Pooled(
-        metrics=metrics, beside={"abstention": measured}, record=_record(record).model_copy(update={"known": known})
-    )
+    lines = [own.novelty_threshold for own in records]
+    return with_known(parts, lines, _record(record), metrics=metrics, beside=beside, groups=groups, seed=seed)
 
 
 def _answers(part: FoldAnswers) -> list[FoundBoxes]:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import MultilabelRecord, Score, TaskRecord
+from tellapart.bundle import MultilabelRecord, TaskRecord
 from tellapart.data.targets import Target, class_sets
 from tellapart.evaluation.abstention import conformal_quantile
-from tellapart.evaluation.unlike import pool_known
-from tellapart.tasks.folds import FoldAnswers, Pooled, joined
+from tellapart.tasks.folds import FoldAnswers, Pooled, joined, with_known
 from tellapart.tasks.multilabel.scoring import evaluate, most_common_set
 from tellapart.tasks.multilabel.thresholds import choose_thresholds
 
@@ -45,12 +44,8 @@ def pool(
         groups=groups,
         seed=seed,
     )
-    novelty = [(part.array("novelty"), own.novelty_threshold) for own, part in zip(records, parts, strict=True)]
-    measured = pool_known(novelty, beside["abstention"], groups=groups, seed=seed)
-    known = None if measured["known"] is None else Score.of(measured["known"])
-    return Pooled(
-        metrics=metrics, beside={"abstention": measured}, record=_record(record).model_copy(update={"known": known})
-    )
+    lines = [own.novelty_threshold for own in records]
+    return with_known(parts, lines, _record(record), metrics=metrics, beside=beside, groups=groups, seed=seed)
 
 
 def average(

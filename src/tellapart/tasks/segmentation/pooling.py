@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import Score, SegmentationRecord, TaskRecord
+from tellapart.bundle import SegmentationRecord, TaskRecord
 from tellapart.data.targets import Target
 from tellapart.evaluation.abstention import conformal_quantile
-from tellapart.evaluation.unlike import pool_known
-from tellapart.tasks.folds import FoldAnswers, Pooled, joined
+from tellapart.tasks.folds import FoldAnswers, Pooled, joined, with_known
 from tellapart.tasks.segmentation.judging import JudgedMask
 from tellapart.tasks.segmentation.scoring import evaluate
 
@@ -48,12 +47,8 @@ def pool(
     )
     if "abstention" not in beside or any("novelty" not in part.arrays for part in parts):
         return Pooled(metrics=metrics, beside={}, record=record)
-    novelty = [(part.array("novelty"), own.novelty_threshold) for own, part in zip(records, parts, strict=True)]
-    measured = pool_known(novelty, beside["abstention"], groups=groups, seed=seed)
-    known = None if measured["known"] is None else Score.of(measured["known"])
-    return Pooled(
-        metrics=metrics, beside={"abstention": measured}, record=_record(record).model_copy(update={"known": known})
-    )
+    lines = [own.novelty_threshold for own in records]
+    return with_known(parts, lines, _record(record), metrics=metrics, beside=beside, groups=groups, seed=seed)
 
 
 def average(
