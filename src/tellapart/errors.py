@@ -10,6 +10,7 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 │   └── ForeignCheckpoint     its checkpoints belong to another training
 ├── MachineError          the memory ran out, or the system ended a process of ours
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
+├── ExportError           a converter is missing or cannot convert, or what it made answers otherwise
 ├── MissingExtra          the command needs an extra that is not installed
 │   └── MissingFormat     a file of this kind does
 └── StorageError          the disk is full, or a folder cannot be read or written
@@ -64,6 +65,10 @@ class MachineError(TellapartError):
 
 class ModelFileError(TellapartError):
     """The file is not a tellapart model that this version can run."""
+
+
+class ExportError(TellapartError):
+    """A converter is missing, of another version, or cannot convert the model; or what it made answers otherwise than the model."""
 
 
 class MissingExtra(TellapartError):
