@@ -24,7 +24,7 @@ _DIFFICULT, _CROWD = 1, 2  # marks of a true box; 0 for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AnsweredBoxes:
+class GivenBoxes:
     """What was answered for one picture, told or not."""
 
     boxes: NDArray[np.float32]  # [M, 4], in pixels of the picture
@@ -84,11 +84,11 @@ def box_row(picture: Entry | Example, answer: BoxesAnswer) -> dict[str, Any]:
     }
 
 
-def found_of(answer: BoxesAnswer) -> AnsweredBoxes:
+def found_of(answer: BoxesAnswer) -> GivenBoxes:
     """What is matched with true boxes. Raises: ValueError for an unread picture, which was not to be scored."""
     if answer.boxes is None or answer.scores is None or answer.labels is None:
         raise ValueError(f"{answer.path} could not be read: {answer.error}")
-    return AnsweredBoxes(boxes=answer.boxes, scores=answer.scores, labels=answer.labels)
+    return GivenBoxes(boxes=answer.boxes, scores=answer.scores, labels=answer.labels)
 
 
 def true_boxes(target: Target, classes: Sequence[str]) -> TrueBoxes:
