@@ -31,10 +31,11 @@ _BEFORE = "all_"  # what a network says at every place, before boxes are left ou
 class Shape:
     """What the graph takes."""
 
-    size: int  # S, of graphs that would take any
+    size: int | None  # S, of graphs that would take any; None: they stay so
     batch: int | None = None  # N that it takes; None: any
     suppressed: bool = True  # whether boxes that lie on others are left out in the graph, where the model does that
     simple: bool = False  # whether lengths and sums of squares are to be said by multiplications, sums and roots
+    without: tuple[str, ...] = ()  # outputs that are left out
     planes: bool = False  # float32 [N, 3, S, S] of 0 to 255 in place of uint8 [N, S, S, 3]
 
 
@@ -50,11 +51,13 @@ def plain(model: bytes, shape: Shape) -> bytes:
     if not shape.suppressed:
         without_suppression(graph)
     _fix(graph, shape)
+    if shape.without:
+        _leave_out(graph, shape.without)
     if shape.simple:
         _say_simply(graph)
-    if shape.planes:
+    if shape.planes and shape.size is not None:
         _take_planes(graph, shape.size)
-    if shape.batch is None:
+    if shape.batch is None and shape.size is not None:
         _fix_sizes(graph, shape.size)
     return folded(graph)
 
@@ -94,11 +97,16 @@ def suppresses(model: bytes) -> bool:
     return any(node.op_type == SUPPRESSION for node in onnx.load_model_from_string(model).graph.node)
 
 
-def operators(model: bytes) -> list[tuple[str, str]]:
-    """The operators of a graph in order, each with the first tensor that it gives: where a converter stopped."""
+def described(model: bytes) -> tuple[list[str], list[tuple[int, ...]]]:
+    """The outputs of a graph by name, and the shape of each for one picture."""
     import onnx
 
-    return [(node.op_type, node.output[0]) for node in onnx.load_model_from_string(model).graph.node]
+    graph = onnx.load_model_from_string(model)
+    names = [item.name for item in graph.graph.output]
+    (picture,) = graph.graph.input
+    lengths = picture.type.tensor_type.shape.dim
+    size = max(lengths[1].dim_value, lengths[2].dim_value) or 64
+    return names, _shapes(graph, names, size, 1)
 
 
 def without_suppression(model: Any) -> None:
@@ -120,6 +128,14 @@ def without_suppression(model: Any) -> None:
     del graph.node[:], graph.output[:]
     graph.node.extend(kept)
     graph.output.extend(outputs)
+    _drop_unused(graph)
+
+
+def _leave_out(model: Any, names: Sequence[str]) -> None:
+    graph = model.graph
+    kept = [type(item).FromString(item.SerializeToString()) for item in graph.output if item.name not in names]
+    del graph.output[:]
+    graph.output.extend(kept)
     _drop_unused(graph)
 
 
@@ -154,7 +170,8 @@ def _drop_unused(graph: Any) -> None:
 
 def _fix(model: Any, shape: Shape) -> None:
     """Give the picture's height and width, and the number of pictures where it is told, in numbers."""
-    known = {"H": shape.size, "W": shape.size} | ({} if shape.batch is None else {"N": shape.batch})
+    told = {"H": shape.size, "W": shape.size, "N": shape.batch}
+    known = {name: length for name, length in told.items() if length is not None}
     for item in [*model.graph.input, *model.graph.output]:
         for length in item.type.tensor_type.shape.dim:
             if length.dim_param in known:

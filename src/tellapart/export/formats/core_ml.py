@@ -27,16 +27,31 @@ def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, An
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.export.export(network, (torch.zeros(1, 3, size, size),)).run_decompositions({})
-        labels = {"classifier_config": coremltools.ClassifierConfig(options["classes"])} if options["one_class"] else {}
-        made = coremltools.convert(
-            program,
-            inputs=[coremltools.ImageType(name="image", shape=(1, 3, size, size))],
-            outputs=[coremltools.TensorType(name=name) for name in network.outputs],
-            convert_to="mlprogram",
-            **labels,
-        )
+        made = _made(program, size, {})
+        names = {item.name: own for item, own in zip(made.get_spec().description.output, network.outputs, strict=True)}
+        if options["one_class"]:
+            (own,) = [name for name, told in names.items() if told == "probabilities"]
+            labels = coremltools.ClassifierConfig(options["classes"], predicted_probabilities_output=own)
+            made = _made(program, size, {"classifier_config": labels})
+            names.pop(own)
+    specification = made.get_spec()
+    for name, told in names.items():
+        coremltools.utils.rename_feature(specification, name, told)
+    made = coremltools.models.MLModel(specification, weights_dir=made.weights_dir, skip_model_load=True)
     made.save(str(target))
     return {}
+
+
+def _made(program: Any, size: int, labels: dict[str, Any]) -> Any:
+    import coremltools
+
+    return coremltools.convert(
+        program,
+        inputs=[coremltools.ImageType(name="image", shape=(1, 3, size, size))],
+        convert_to="mlprogram",
+        skip_model_load=True,
+        **labels,
+    )
 
 
 def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:

@@ -12,13 +12,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# What becomes int8: the layers of the network. What is done to pixels, calibration and novelty are worth their bits.
+_LAYERS = (
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "CONV_2D_TRANSPOSE",
+    "FULLY_CONNECTED",
+    "ADD",
+    "PAD",
+    "PADV2",
+    "MEAN",
+    "AVERAGE_POOL_2D",
+    "MAX_POOL_2D",
+    "RELU",
+    "RESHAPE",
+    "CONCATENATION",
+    "RESIZE_BILINEAR",
+    "RESIZE_NEAREST_NEIGHBOR",
+)
+
 
 def quantise(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """int8 weights and activations, calibrated on pictures uint8 [N, S, S, 3] in the file `options["pictures"]`."""
-    from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer import qtyping, quantizer
 
     pictures = np.load(options["pictures"], allow_pickle=False)
-    maker = quantizer.Quantizer(str(source), recipe.static_wi8_ai8())
+    maker = quantizer.Quantizer(str(source))
+    for name in _LAYERS:
+        operation = getattr(qtyping.TFLOperationName, name)
+        maker.add_static_config(regex=".*", operation_name=operation, activation_num_bits=8, weight_num_bits=8)
     (signature,) = _signatures(source)
     samples = {signature: [{"image": one[None]} for one in pictures]}
     found = maker.quantize(maker.calibrate(samples))

@@ -7,8 +7,8 @@ its own arithmetic there, near ours, not the same.
 
 from __future__ import annotations
 
+import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,31 +16,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FLOAT_ENDINGS = {"float32": "_float32.tflite", "float16": "_float16.tflite"}
 
 
 def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """A SavedModel in the folder `target`. Raises: ValueError for an operator without counterpart."""
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
-        _onnx2tf(source, Path(folder))
-        network = tf.saved_model.load(folder)
-        module = _wrapped(network, options)
-        tf.saved_model.save(
-            module,
-            str(target),
-            signatures={"serving_default": module.answer, "encoded": module.answer_encoded},
-        )
+    network = tf.saved_model.load(str(_converted(source)))
+    module = _wrapped(network, options)
+    tf.saved_model.save(
+        module,
+        str(target),
+        signatures={"serving_default": module.answer, "encoded": module.answer_encoded},
+    )
     return {}
 
 
-def convert_lite(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """A LiteRT file of one picture, its weights in `options["weights"]`, float32 or float16."""
-    with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
-        _onnx2tf(source, Path(folder))
-        (made,) = Path(folder).glob(f"*{_FLOAT_ENDINGS[options['weights']]}")
-        shutil.copyfile(made, target)
+def convert_lite_float32(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """A LiteRT file of one picture."""
+    return _lite(source, target, "float32")
+
+
+def convert_lite_float16(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """The same with weights of half precision."""
+    return _lite(source, target, "float16")
+
+
+def _lite(source: Path, target: Path, weights: str) -> dict[str, Any]:
+    (made,) = _converted(source).glob(f"*_{weights}.tflite")
+    shutil.copyfile(made, target)
     return {}
 
 
@@ -59,20 +63,31 @@ def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[s
     return compute
 
 
-def _onnx2tf(source: Path, folder: Path) -> None:
+def _converted(source: Path) -> Path:
+    """What onnx2tf makes of a graph, in a folder beside it: a SavedModel and LiteRT files. Made once for all who ask."""
+    folder = source.with_name(f"{source.name}-tensorflow")
+    if folder.is_dir():
+        return folder
     import onnx2tf
 
+    begun = source.with_name(f"{source.name}-begun")
+    begun.mkdir()
+    # It compares operator by operator on pictures, which it would fetch from the web; any pictures will do.
+    os.chdir(source.parent)
+    pictures = np.random.default_rng(0).random((20, 128, 128, 3), dtype=np.float32)
+    np.save("calibration_image_sample_data_20x128x128x3_float32.npy", pictures, allow_pickle=False)
     onnx2tf.convert(
         input_onnx_file_path=str(source),
-        output_folder_path=str(folder),
+        output_folder_path=str(begun),
         keep_shape_absolutely_input_names=["image"],
         output_signaturedefs=True,
         copy_onnx_input_output_names_to_tflite=True,
         not_use_onnxsim=True,
-        disable_model_save=False,
         non_verbose=True,
         verbosity="error",
     )
+    begun.rename(folder)
+    return folder
 
 
 def _wrapped(network: Any, options: dict[str, Any]) -> Any:
