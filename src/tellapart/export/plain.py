@@ -77,11 +77,15 @@ def folded(model: Any) -> bytes:
         # ONNX Runtime raises a dozen classes of its own for a graph that it cannot load.
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
-            raise ExportError(f"the graph cannot be folded by ONNX Runtime ({reason}). Train the model again.") from None
+            raise ExportError(
+                f"the graph cannot be folded by ONNX Runtime ({reason}). Train the model again."
+            ) from None
         found: Any = onnx.load(path)
     foreign = sorted({node.op_type for node in found.graph.node if node.domain not in ("", "ai.onnx")})
     if foreign:
-        raise ExportError(f"ONNX Runtime {onnxruntime.__version__} made operators of its own of the graph: {', '.join(foreign)}.")
+        raise ExportError(
+            f"ONNX Runtime {onnxruntime.__version__} made operators of its own of the graph: {', '.join(foreign)}."
+        )
     kept = [one for one in found.opset_import if one.domain in ("", "ai.onnx")][:1]
     del found.opset_import[:]
     found.opset_import.extend(kept)

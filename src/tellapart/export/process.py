@@ -56,7 +56,9 @@ class ToolProcess:
                 cwd=work,
             )
         except OSError as error:
-            raise ExportError(f"the tool {step.tool} does not start: {error.strerror}. Make its environment again.") from None
+            raise ExportError(
+                f"the tool {step.tool} does not start: {error.strerror}. Make its environment again."
+            ) from None
         self._read("starting")
 
     def convert(self, source: Path, target: Path, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +119,9 @@ class ToolProcess:
 
     def _explained(self, reason: str, kind: str, doing: str) -> ExportError | StorageError:
         if "No space left" in reason or "Errno 28" in reason:
-            return StorageError(f"cannot use {self._work}: the disk is full. Free some space, or choose another folder.")
+            return StorageError(
+                f"cannot use {self._work}: the disk is full. Free some space, or choose another folder."
+            )
         if kind == "ExportError":
             return ExportError(reason)
         if kind in ("ModuleNotFoundError", "ImportError"):

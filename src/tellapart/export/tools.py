@@ -198,7 +198,12 @@ def _checked(tool: Tool, home: Path, python: Path) -> dict[str, str]:
     wanted = dict(line.split("==") for line in tool.versions.read_text().split() if "==" in line)
     try:
         told = subprocess.run(
-            [str(python), "-c", _ASK, *tool.packages], capture_output=True, text=True, env=environ(), check=False, timeout=120
+            [str(python), "-c", _ASK, *tool.packages],
+            capture_output=True,
+            text=True,
+            env=environ(),
+            check=False,
+            timeout=120,
         )
         found: dict[str, str | None] = json.loads(told.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
@@ -206,7 +211,9 @@ def _checked(tool: Tool, home: Path, python: Path) -> dict[str, str]:
     for name in tool.packages:
         if found.get(name) != wanted[name]:
             has = "lacks it" if found.get(name) is None else f"has {found[name]}"
-            raise ExportError(f"the tool {tool.name} needs {name} {wanted[name]}, and {home} {has}. {by_hand(tool, home)}")
+            raise ExportError(
+                f"the tool {tool.name} needs {name} {wanted[name]}, and {home} {has}. {by_hand(tool, home)}"
+            )
     return {name: str(found[name]) for name in tool.packages}
 
 

@@ -58,7 +58,9 @@ class OnnxNetwork(nn.Module):
 class _Step:
     """One operator of the graph."""
 
-    def __init__(self, kind: str, operator: Operator, attributes: dict[str, Any], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def __init__(
+        self, kind: str, operator: Operator, attributes: dict[str, Any], inputs: Sequence[str], outputs: Sequence[str]
+    ) -> None:
         self.kind, self.operator, self.attributes = kind, operator, attributes
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
 

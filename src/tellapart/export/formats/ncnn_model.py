@@ -51,13 +51,14 @@ def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[s
     network.opt.num_threads = 1
     if network.load_param(str(path)) or network.load_model(str(path.with_suffix(".bin"))):
         raise RuntimeError(f"ncnn cannot open {path.name}")
-    taken, given = network.input_names(), network.output_names()
+    (taken,) = network.input_names()
     names: list[str] = options["outputs"]
+    given = [f"out{number}" for number in range(len(names))]  # as pnnx calls the outputs of a graph, in their order
 
     def compute(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
         planes = np.ascontiguousarray(images[0].transpose(2, 0, 1), dtype=np.float32)
         with network.create_extractor() as extractor:
-            extractor.input(taken[0], ncnn.Mat(planes))
+            extractor.input(taken, ncnn.Mat(planes))
             found = [np.array(extractor.extract(name)[1]) for name in given]
         return {name: one.reshape(shape) for name, one, shape in zip(names, found, options["shapes"], strict=True)}
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-
 def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """A SavedModel in the folder `target`. Raises: ValueError for an operator without counterpart."""
     import tensorflow as tf
@@ -144,7 +143,9 @@ def _prepared(data: Any, options: dict[str, Any]) -> Any:
         ready = tf.image.resize(image, [size, size], method=method, antialias=True)
     else:
         scale = size / tf.maximum(height, width)
-        sides = [tf.maximum(1, tf.cast(tf.round(tf.cast(one, tf.float64) * scale), tf.int32)) for one in (height, width)]
+        sides = [
+            tf.maximum(1, tf.cast(tf.round(tf.cast(one, tf.float64) * scale), tf.int32)) for one in (height, width)
+        ]
         smaller = tf.image.resize(image, sides, method=method, antialias=True)
         filling = tf.constant(options["filling"], tf.float32)
         ready = tf.image.resize_with_crop_or_pad(smaller - filling, size, size) + filling

@@ -25,7 +25,7 @@ from tellapart.reporter import percent
 from tellapart.storage import storage_errors, write_json
 from tellapart.workflows.exporting.card import CARD, Exported, Port
 from tellapart.workflows.exporting.job import Job
-from tellapart.workflows.rating.changed import Change, changed
+from tellapart.workflows.rating.changed import changed
 from tellapart.workflows.rating.rated import Rated, rate
 from tellapart.workflows.rating.timing import Milliseconds
 
@@ -46,12 +46,9 @@ def export_one(job: Job, form: Format, exports: Path, *, most_flipped: float | N
         change = exported.change
         if most_flipped is not None and change is not None and change.share > most_flipped:
             home = exports / f"{form.name}{REFUSED}"
-            why = (
-                f"{change.flipped:,} of {change.of:,} answers changed, {percent(change.share)}; at most {percent(most_flipped)} may"
-            )
-        elif form.numbered:
-            _keep_versions(home, begun)
-        path = home / exported.path.name
+            why = f"{change.flipped:,} of {change.of:,} answers changed, {percent(change.share)}; at most {percent(most_flipped)} may"
+        name = _keep_versions(home, begun) if form.numbered and not why else exported.path.name
+        path = home / name
         exported = replace(exported, path=path, folder=home, refused=why)
         write_json(begun / CARD, _without_nan(exported.card()))
         take_place(begun, home)
@@ -156,7 +153,9 @@ def _notes(job: Job, form: Format, size: int) -> list[str]:
     """What to know before one uses the file."""
     notes = []
     if form.runtime is None:
-        notes.append("Written, not run: nothing here can run it. Compare its answers with golden pictures where it will be used.")
+        notes.append(
+            "Written, not run: nothing here can run it. Compare its answers with golden pictures where it will be used."
+        )
     if job.run.manifest.record.free_size and not form.sealed:
         notes.append(f"It takes pictures of {size} x {size} pixels alone; model.onnx takes others, too.")
     if form.batch is not None:
@@ -173,8 +172,8 @@ def _notes(job: Job, form: Format, size: int) -> list[str]:
     return notes
 
 
-def _keep_versions(home: Path, begun: Path) -> None:
-    """Call the new version by the next number, and keep the earlier ones beside it, as TensorFlow Serving reads them."""
+def _keep_versions(home: Path, begun: Path) -> str:
+    """Call the new version by the next number, which it gives, and keep the earlier ones beside it, as TensorFlow Serving reads them."""
     with storage_errors(home):
         earlier = sorted(int(one.name) for one in home.iterdir() if one.name.isdigit()) if home.is_dir() else []
         for number in earlier:
@@ -183,6 +182,7 @@ def _keep_versions(home: Path, begun: Path) -> None:
             os.replace(begun / "1", begun / str(earlier[-1] + 1))
         for number in earlier:
             os.replace(begun / f"{number}.kept", begun / str(number))
+    return str(earlier[-1] + 1 if earlier else 1)
 
 
 def _link(source: str, target: str) -> None:
