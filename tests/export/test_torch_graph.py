@@ -16,6 +16,9 @@ from tellapart.export.torch_graph import OnnxNetwork
 
 CHANCE = np.random.default_rng(3)
 WEIGHT = CHANCE.normal(size=(4, 3, 3, 3)).astype(np.float32)
+DENSE = CHANCE.normal(size=(3, 4)).astype(np.float32)
+CORNERS = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+NEAREST = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
 MAPS = (1, 3, 8, 8)
 
 
@@ -57,8 +60,8 @@ CASES: dict[str, tuple[bytes, tuple[int, ...]]] = {
         ("BatchNormalization", MAPS, [single(1, 2, 3), single(3, 2, 1), single(0, 1, 2), single(1, 2, 4)], {}),
         ("InstanceNormalization", MAPS, [single(1, 2, 3), single(3, 2, 1)], {}),
         ("LayerNormalization", (2, 5), [np.ones(5, np.float32), np.zeros(5, np.float32)], {"axis": -1}),
-        ("Gemm", (2, 3), [CHANCE.normal(size=(4, 3)).astype(np.float32), single(1, 2, 3, 4)], {"transB": 1, "alpha": -2.0, "beta": 0.5}),
-        ("MatMul", (2, 3), [CHANCE.normal(size=(3, 4)).astype(np.float32)], {}),
+        ("Gemm", (2, 3), [DENSE.T, single(1, 2, 3, 4)], {"transB": 1, "alpha": -2.0, "beta": 0.5}),
+        ("MatMul", (2, 3), [DENSE], {}),
         ("Clip", (2, 3), [np.float32(0), np.float32(6)], {}),
         ("Clip low", (2, 3), [np.float32(-0.5)], {}),
         ("Flatten", MAPS, [], {}),
@@ -74,9 +77,9 @@ CASES: dict[str, tuple[bytes, tuple[int, ...]]] = {
         ("Unsqueeze", (2, 3), [whole(1, -1)], {}),
         ("Pad", MAPS, [whole(0, 0, 1, 2, 0, 0, 3, 4), np.float32(0.5)], {}),
         ("Pad reflected", MAPS, [whole(0, 0, 1, 2, 0, 0, 3, 4)], {"mode": "reflect"}),
-        ("Resize nearest", MAPS, [None, single(1, 1, 2, 2)], {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}),
+        ("Resize nearest", MAPS, [None, single(1, 1, 2, 2)], NEAREST),
         ("Resize linear", MAPS, [None, None, whole(1, 3, 13, 20)], {"mode": "linear"}),
-        ("Resize corners", MAPS, [None, None, whole(1, 3, 13, 20)], {"mode": "linear", "coordinate_transformation_mode": "align_corners"}),
+        ("Resize corners", MAPS, [None, None, whole(1, 3, 13, 20)], CORNERS),
         ("ReduceMean", MAPS, [whole(2, 3)], {"keepdims": 0}),
         ("ReduceL2", (2, 3), [whole(1)], {}),
         ("ReduceSumSquare", (2, 3), [], {}),

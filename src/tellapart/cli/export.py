@@ -32,7 +32,7 @@ FORMATS = (
 )
 
 
-class Share(click.ParamType):
+class Share(click.ParamType[float]):
     """A share in [0, 1], also in percent: 0.005 or 0.5%."""
 
     name = "share"

@@ -1,4 +1,4 @@
-"""Folders that are filled whole or not at all. In: where one is to stand. Out: a folder that is begun, then in its place. Next: table.py.
+"""Folders that are filled whole or not at all. In: where one is to stand. Out: a folder, begun, then there. Next: table.py.
 
 What a process that was killed had begun is removed by the next one that fills the same folder.
 """

@@ -1,4 +1,4 @@
-"""What converters are given: a model's graph, folded, with what their runtimes lack taken away. In: model.onnx. Out: ONNX bytes. Next: table.py.
+"""What converters are given: a model's graph, without what their runtimes lack. In: model.onnx. Out: ONNX. Next: torch_graph.py.
 
 ONNX Runtime's basic optimisation works out what is known and fuses what belongs together; converters stop less often at what is
 left. Nothing here changes what the network says.

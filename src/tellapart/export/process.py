@@ -126,8 +126,8 @@ class ToolProcess:
             return ExportError(reason)
         if kind in ("ModuleNotFoundError", "ImportError"):
             return ExportError(
-                f"the tool {self._step.tool} lacks a package ({reason[:_TOLD]}). Clear the cache (`tellapart cache clear`), so that its "
-                "environment is made again; an own one below --tools needs all packages of its list."
+                f"the tool {self._step.tool} lacks a package ({reason[:_TOLD]}). Clear the cache (`tellapart cache clear`), "
+                "so that its environment is made again; an own one below --tools needs all packages of its list."
             )
         name = kind or "the process"
         return ExportError(

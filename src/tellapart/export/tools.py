@@ -26,6 +26,7 @@ from tellapart.errors import ExportError, StorageError
 from tellapart.export.begun import begun_folder, take_place
 from tellapart.export.table import OURS
 from tellapart.reporter import Reporter
+from tellapart.storage import TOOLS as TOOLS_FOLDER
 from tellapart.storage import cache_folder, storage_errors
 
 _LISTS = Path(__file__).parent / "environments"
@@ -107,7 +108,7 @@ def environment(name: str, *, folder: Path | None, reporter: Reporter) -> Enviro
 def made_at(tool: Tool) -> Path:
     """Where the environment of a tool stands that we make: another list of versions, or another Python, is another folder."""
     text = tool.versions.read_bytes() + sys.version.encode()
-    return cache_folder() / "tools" / f"{tool.name}-{hashlib.sha256(text).hexdigest()[:12]}"
+    return cache_folder() / TOOLS_FOLDER / f"{tool.name}-{hashlib.sha256(text).hexdigest()[:12]}"
 
 
 def python_of(home: Path) -> Path:
@@ -133,10 +134,10 @@ def _make_ready(tool: Tool, home: Path, reporter: Reporter) -> None:
     if (home / _READY).is_file():
         return
     if sys.version_info[:2] > tool.newest:
-        newest = ".".join(map(str, tool.newest))
+        own, newest = (".".join(map(str, one[:2])) for one in (sys.version_info, tool.newest))
+        told = by_hand(tool, home.parent / tool.name).replace("python -m venv", f"python{newest} -m venv")
         raise ExportError(
-            f"the tool {tool.name} has no packages for Python {sys.version_info[0]}.{sys.version_info[1]}; the newest that it has some "
-            f"for is {newest}. {by_hand(tool, home.parent / 'tools' / tool.name).replace('python -m venv', f'python{newest} -m venv')}"
+            f"the tool {tool.name} has no packages for Python {own}; the newest that it has some for is {newest}. {told}"
         )
     with begun_folder(home) as begun:
         with reporter.step(f"Making the environment of {tool.name} (about {tool.megabytes:,} MB, once)", None):
@@ -179,8 +180,8 @@ def _run(command: Sequence[str], tool: Tool, home: Path) -> None:
     said = " ".join((found.stderr or found.stdout).split())
     if "os error 28" in said or "No space left" in said:
         raise StorageError(
-            f"cannot use {home.parent}: the disk is full; the tool {tool.name} takes about {tool.megabytes:,} MB. Free some space, or "
-            "choose another folder with TELLAPART_CACHE."
+            f"cannot use {home.parent}: the disk is full; the tool {tool.name} takes about {tool.megabytes:,} MB. Free some space, "
+            "or choose another folder with TELLAPART_CACHE."
         )
     raise ExportError(
         f"the environment of the tool {tool.name} could not be made: {said[-_TOLD:]}. {by_hand(tool, home.parent / tool.name)}"

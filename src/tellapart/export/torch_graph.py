@@ -1,7 +1,7 @@
 """A model's graph as a torch module that says the same. In: ONNX bytes. Out: OnnxNetwork. Next: plain.py.
 
-TorchScript, torch.export and what is made through them begin with this, so that they hold all that model.onnx holds: what is done to
-the picture's pixels, the network, views, calibration and novelty, also of compressed networks that no recipe builds.
+TorchScript, torch.export and what is made through them begin with this, so that they hold all that model.onnx holds: what is done
+to the picture's pixels, the network, views, calibration and novelty, also of compressed networks that no recipe builds.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class _Step:
             return self.operator(given, known, self.attributes)
         except NotImplementedError as error:
             raise ExportError(
-                f"torch has no counterpart of {error}, in the layer {self.outputs[0]!r}. Choose another format, or another backbone."
+                f"torch has no counterpart of {error}, in the layer {self.outputs[0]!r}. Choose another format, or another "
+                "backbone."
             ) from None
 
 

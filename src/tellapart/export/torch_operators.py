@@ -6,6 +6,7 @@ graph says of sizes, axes and limits is there as plain values: torch's exporters
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -74,10 +75,12 @@ def _pooling(kind: str) -> Operator:
         kernel = attributes["kernel_shape"]
         pads = attributes.get("pads", [0] * 2 * len(kernel))
         strides, ceil = attributes.get("strides", [1] * len(kernel)), bool(attributes.get("ceil_mode", 0))
+        found: Tensor
         if kind == "max":
             data, padding = _padded(given[0], pads, float("-inf"))
             dilation = attributes.get("dilations", [1] * len(kernel))
-            return functional.max_pool2d(data, kernel, strides, padding, dilation, ceil_mode=ceil)
+            found = functional.max_pool2d(data, kernel, strides, padding, dilation, ceil_mode=ceil)
+            return found
         counted = bool(attributes.get("count_include_pad", 0))
         if pads[: len(kernel)] != pads[len(kernel) :]:
             raise NotImplementedError("AveragePool with uneven padding")
@@ -96,10 +99,10 @@ def _reduction(reduce: Callable[[Tensor, list[int], bool], Tensor]) -> Operator:
 
 
 def _slice(given: Given, known: Known, attributes: Attributes) -> Tensor:
-    found = given[0]
-    starts, ends = known[1] or [], known[2] or []
-    axes = known[3] if len(known) > 3 and known[3] is not None else list(range(len(starts)))
-    steps = known[4] if len(known) > 4 and known[4] is not None else [1] * len(starts)
+    found: Tensor = given[0]
+    starts, ends, axes, steps = (known[place] if len(known) > place else None for place in (1, 2, 3, 4))
+    starts, ends = starts or [], ends or []
+    axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step > 0:
             index = [slice(None)] * (axis % found.ndim) + [slice(start, min(end, 2**31 - 1), step)]
@@ -121,16 +124,15 @@ def _reshape(given: Given, known: Known, attributes: Attributes) -> Tensor:
 
 def _flatten(given: Given, known: Known, attributes: Attributes) -> Tensor:
     axis, data = attributes.get("axis", 1), given[0]
-    if axis == 1:
-        found: Tensor = data.flatten(1)
-        return found
-    found = data.reshape([-1, int(torch.tensor(data.shape[axis:]).prod())])
+    length = math.prod(data.shape[axis:])
+    found: Tensor = data.flatten(1) if axis == 1 else data.reshape([-1, length])
     return found
 
 
 def _resize(given: Given, known: Known, attributes: Attributes) -> Tensor:
     data, mode = given[0], attributes.get("mode", "nearest")
-    sizes = known[3][2:] if len(known) > 3 and known[3] is not None else None
+    told = known[3] if len(known) > 3 else None
+    sizes = told[2:] if told is not None else None
     if sizes is None:
         scales = known[2] if len(known) > 2 else None
         if not scales or list(scales[:2]) != [1, 1]:
@@ -148,7 +150,7 @@ def _resize(given: Given, known: Known, attributes: Attributes) -> Tensor:
 def _gemm(given: Given, known: Known, attributes: Attributes) -> Tensor:
     first = given[0].T if attributes.get("transA") else given[0]
     second = given[1].T if attributes.get("transB") else given[1]
-    found = first @ second
+    found: Tensor = first @ second
     if attributes.get("alpha", 1.0) != 1.0:
         found = found * attributes["alpha"]
     if len(given) > 2 and given[2] is not None:
@@ -158,7 +160,8 @@ def _gemm(given: Given, known: Known, attributes: Attributes) -> Tensor:
 
 
 def _clip(given: Given, known: Known, attributes: Attributes) -> Tensor:
-    least, most = (known[place][0] if len(known) > place and known[place] else None for place in (1, 2))
+    limits = [known[place] if len(known) > place else None for place in (1, 2)]
+    least, most = (limit[0] if limit else None for limit in limits)
     found: Tensor = functional.relu6(given[0]) if (least, most) == (0, 6) else given[0].clamp(least, most)
     return found
 
@@ -214,7 +217,7 @@ def _gather(given: Given, known: Known, attributes: Attributes) -> Tensor:
 
 def _squeeze(given: Given, known: Known, attributes: Attributes) -> Tensor:
     axes = known[1] if len(known) > 1 else attributes.get("axes")
-    found = given[0]
+    found: Tensor = given[0]
     for axis in sorted((int(one) % found.ndim for one in axes or ()), reverse=True):
         found = found.squeeze(axis)
     return found
@@ -222,7 +225,7 @@ def _squeeze(given: Given, known: Known, attributes: Attributes) -> Tensor:
 
 def _unsqueeze(given: Given, known: Known, attributes: Attributes) -> Tensor:
     axes = known[1] if len(known) > 1 else attributes.get("axes")
-    found = given[0]
+    found: Tensor = given[0]
     for axis in sorted(int(one) for one in axes or ()):
         found = found.unsqueeze(axis)
     return found
@@ -230,7 +233,7 @@ def _unsqueeze(given: Given, known: Known, attributes: Attributes) -> Tensor:
 
 def _least_or_most(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     def apply(given: Given, known: Known, attributes: Attributes) -> Tensor:
-        found = given[0]
+        found: Tensor = given[0]
         for other in given[1:]:
             found = function(found, other)
         return found

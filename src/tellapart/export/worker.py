@@ -1,7 +1,7 @@
-"""What runs in a converter's or a runtime's own Python. In: requests, a line of JSON each. Out: answers, likewise. Next: process.py.
+"""What runs in a converter's or a runtime's own Python. In: requests, lines of JSON. Out: answers, likewise. Next: process.py.
 
-Started as a script by another Python than ours, so it imports nothing of tellapart; the file of a format, which it is told, it loads
-by its path. Arrays go through files of NumPy, without pickle. What libraries print goes to standard error.
+Started as a script by another Python than ours, so it imports nothing of tellapart; the file of a format it loads by its
+path. Arrays go through files of NumPy, without pickle. What libraries print goes to standard error.
 
 Shapes: N pictures, S side of the picture.
 """
@@ -73,7 +73,8 @@ class Worker:
         """Milliseconds a picture, the median of calls with `count` pictures."""
         batch = np.ascontiguousarray(np.resize(images, (count, *images.shape[1:])))
         self._run(batch)
-        taken, began = [], time.perf_counter()
+        taken: list[float] = []
+        began = time.perf_counter()
         while len(taken) < most and (len(taken) < 3 or time.perf_counter() - began < _SECONDS):
             start = time.perf_counter()
             self._run(batch)

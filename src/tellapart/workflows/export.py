@@ -1,4 +1,4 @@
-"""A run's model in other formats, each proved on the whole test split. In: a run's folder. Out: exports/. Next: exporting/job.py."""
+"""A run's model in other formats, each proved on the test split. In: a run's folder. Out: exports/. Next: exporting/job.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tellapart.errors import DataError, ExportError, SettingsError, StorageError, TellapartError
 from tellapart.export.begun import begun_folder
 from tellapart.export.table import FORMATS, Format
-from tellapart.export.tools import environment
+from tellapart.export.tools import Environment, environment
 from tellapart.records import Score
 from tellapart.reporter import Reporter
 from tellapart.runs.open import open_finished
@@ -49,14 +49,15 @@ def export(
     """Write the model of a finished run in `formats` to its folder exports/, and test each on the run's whole test split.
 
     `tools` is a folder with environments of the converters, which are made in the cache otherwise; `most_flipped`, a share in
-    [0, 1], is how many answers may change; `pictures` is where the run's pictures lie now, if they were moved. A format that cannot
-    be made does not keep the others from being made. Raises: SettingsError for a format that there is not; DataError, ModelFileError,
-    StorageError for the run; ExportError where the tools of no format are to be had.
+    [0, 1], is how many answers may change; `pictures` is where the run's pictures lie now, if they were moved. A format that
+    cannot be made does not keep the others from being made. Raises: SettingsError for a format that there is not; DataError,
+    ModelFileError, StorageError for the run; ExportError where the tools of no format are to be had.
     """
     wanted = [_format(name) for name in dict.fromkeys(formats)]
     run = open_finished(folder, pictures=pictures)
     exports = run.folder / FOLDER
-    environments, failed = {}, {}
+    environments: dict[str, Environment] = {}
+    failed: dict[str, TellapartError] = {}
     for form in wanted:
         try:
             for name in form.tools:

@@ -1,6 +1,6 @@
 """OpenVINO's intermediate representation, float and int8. In: an ONNX file. Out: an .xml and a .bin. Next: torchscript.py.
 
-OpenVINO computes in bfloat16 where the processor can, unless it is told otherwise: the file says float32 and its runtime asks for it.
+OpenVINO computes in bfloat16 where the processor can, unless it is told otherwise: the file says float32, its runtime too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""TensorFlow: a SavedModel, and the LiteRT file that comes out of the same conversion. In: an ONNX file. Out: a folder. Next: litert.py.
+"""TensorFlow: a SavedModel, and the LiteRT files of the same conversion. In: an ONNX file. Out: a folder. Next: litert.py.
 
 The signature `serving_default` takes `image`, uint8 [N, S, S, 3], and gives our outputs under their names. `encoded` takes
-`image_bytes`, strings of JPEG or PNG files, as clients of TensorFlow Serving send them: TensorFlow decodes, crops and resizes them by
-its own arithmetic there, near ours, not the same.
+`image_bytes`, strings of JPEG or PNG files, as clients of TensorFlow Serving send them: TensorFlow decodes, crops and resizes them
+by its own arithmetic there, near ours, not the same.
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ def convert(source: Path, target: Path, options: dict[str, Any]) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         # Calls of torch.jit warn that torch.export is newer; files of TorchScript are what C++ programs open.
-        traced = torch.jit.trace(network, (sample,), check_trace=False)
-        torch.jit.save(traced, str(target), _extra_files={_OUTPUTS: "\n".join(network.outputs)})
+        jit: Any = torch.jit  # its functions have no types
+        traced = jit.trace(network, (sample,), check_trace=False)
+        jit.save(traced, str(target), _extra_files={_OUTPUTS: "\n".join(network.outputs)})
 
 
 def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
@@ -39,7 +40,8 @@ def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[s
     extra = {_OUTPUTS: ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = torch.jit.load(str(path), _extra_files=extra).eval()
+        jit: Any = torch.jit
+        network = jit.load(str(path), _extra_files=extra).eval()
     told: Any = extra[_OUTPUTS]
     names = (told.decode() if isinstance(told, bytes) else told).split("\n")
 

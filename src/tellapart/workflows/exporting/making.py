@@ -37,7 +37,8 @@ _BLOCK = 32  # pictures that a runtime is given at once
 def export_one(job: Job, form: Format, exports: Path, *, most_flipped: float | None) -> Exported:
     """Make one format in a folder of `exports`, in place of an earlier one; with a card.
 
-    Where more than `most_flipped` of the answers, a share in [0, 1], change, the folder is called otherwise, and an earlier one stays.
+    Where more of the answers change than `most_flipped`, a share in [0, 1], the folder is called otherwise, and an earlier one
+    stays.
     Raises: ExportError, StorageError.
     """
     home = exports / form.name
@@ -46,7 +47,8 @@ def export_one(job: Job, form: Format, exports: Path, *, most_flipped: float | N
         change = exported.change
         if most_flipped is not None and change is not None and change.share > most_flipped:
             home = exports / f"{form.name}{REFUSED}"
-            why = f"{change.flipped:,} of {change.of:,} answers changed, {percent(change.share)}; at most {percent(most_flipped)} may"
+            told = f"{change.flipped:,} of {change.of:,} answers changed, {percent(change.share)}"
+            why = f"{told}; at most {percent(most_flipped)} may"
         name = _keep_versions(home, begun) if form.numbered and not why else exported.path.name
         path = home / name
         exported = replace(exported, path=path, folder=home, refused=why)
@@ -79,7 +81,7 @@ def _made(job: Job, form: Format, folder: Path) -> Exported:
         notes.append(
             f"It computes in float32, and still a probability differs by {change.largest:.2g}: look at it before you use it."
         )
-    number: int | str = "N" if form.batch is None else form.batch
+    at_once: int | str = "N" if form.batch is None else form.batch
     return Exported(
         format=form.name,
         path=target,
@@ -88,9 +90,9 @@ def _made(job: Job, form: Format, folder: Path) -> Exported:
         before=job.before,
         change=change,
         megabytes=_megabytes(folder),
-        inputs=[_input(form, number, size)],
+        inputs=[_input(form, at_once, size)],
         outputs=[
-            Port(name=name, type="float32" if name != "labels" else "int64", shape=(number, *shape[1:]))
+            Port(name=name, type="float32" if name != "labels" else "int64", shape=(at_once, *shape[1:]))
             for name, shape in zip(names, shapes, strict=True)
         ],
         versions={name: version for tool in form.tools for name, version in job.environments[tool].versions.items()},
@@ -154,7 +156,7 @@ def _notes(job: Job, form: Format, size: int) -> list[str]:
     notes = []
     if form.runtime is None:
         notes.append(
-            "Written, not run: nothing here can run it. Compare its answers with golden pictures where it will be used."
+            "Written, not run: nothing here can run it. Compare its answers with model.onnx's where it will be used."
         )
     if job.run.manifest.record.free_size and not form.sealed:
         notes.append(f"It takes pictures of {size} x {size} pixels alone; model.onnx takes others, too.")
@@ -162,8 +164,8 @@ def _notes(job: Job, form: Format, size: int) -> list[str]:
         notes.append(f"It takes {form.batch} picture at a time.")
     if not form.suppressed and suppresses(job.model):
         notes.append(
-            "It gives boxes and scores of every place: its runtime has no operator that leaves out boxes on others. Do that with the "
-            "limits in the manifest, as answers/boxes.py does."
+            "It gives boxes and scores of every place: its runtime has no operator that leaves out boxes on others. Do that with "
+            "the limits in the manifest, as answers/boxes.py does."
         )
     for name in form.without:
         notes.append(f"It lacks the output {name!r}: its runtime has no operators for that.")
@@ -173,7 +175,7 @@ def _notes(job: Job, form: Format, size: int) -> list[str]:
 
 
 def _keep_versions(home: Path, begun: Path) -> str:
-    """Call the new version by the next number, which it gives, and keep the earlier ones beside it, as TensorFlow Serving reads them."""
+    """Call the new version by the next number, which it gives; earlier ones stay beside it, as TensorFlow Serving reads them."""
     with storage_errors(home):
         earlier = sorted(int(one.name) for one in home.iterdir() if one.name.isdigit()) if home.is_dir() else []
         for number in earlier:
