@@ -64,7 +64,7 @@ class Finder:
 
         Raises: TrainingError where none can be expected to give anything; StorageError.
         """
-        told = self.study.told["trials"]
+        told = self.study.told["trials"] if self.clock.left is None else None  # nobody knows how many the time allows
         if not waits:
             self._wait_for_plan()
         with self.reporter.step("Searching", told) as advance:
