@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -53,7 +53,7 @@ def build_optimizer(
                 rated.append({"params": members, "lr": rate, "weight_decay": weight_decay if decayed else 0.0})
     if not rated:
         raise SettingsError("0 parameters are to be trained; there must be at least 1. Unfreeze the head or a stage.")
-    made = {
+    made: dict[OptimizerName, Callable[[], torch.optim.Optimizer]] = {
         "adamw": lambda: torch.optim.AdamW(rated, lr=learning_rate, fused=True),
         "adam": lambda: torch.optim.Adam(rated, lr=learning_rate, fused=True),
         "sgd": lambda: torch.optim.SGD(

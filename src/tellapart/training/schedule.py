@@ -106,7 +106,7 @@ class Schedule:
             self._plateau.load_state_dict(state["plateau"])
 
 
-class _Falling(Scheduler):  # type: ignore[misc]  # timm has no such one, its steps come an update early, and it has no types
+class _Falling(Scheduler):  # timm has no such one, and its steps at given updates come an update early
     """A factor for each update, after a warm-up of so many."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, factor: Callable[[int], float], warmup: int) -> None:
