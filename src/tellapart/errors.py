@@ -94,3 +94,13 @@ class MissingFormat(MissingExtra):
 
 class StorageError(TellapartError):
     """A file or folder cannot be read or written: disk full, or no permission."""
+
+
+def one_line(error: object, *, most: int = 200) -> str:
+    """What an error of another library says, in one line of at most `most` characters that ends with a word."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    if len(said) <= most:
+        return said
+    cut = said[: most - 1]
+    head = cut.rpartition(" ")[0]
+    return f"{head if len(head) > most // 2 else cut}…"
