@@ -115,6 +115,7 @@ def test_a_search_that_was_stopped_goes_on(
     assert told["run"] == str(run)
     assert len(told["trials"]) == 3
     assert sorted(one["settings"]["loop.epochs"] for one in told["trials"]) == [1, 2, 3]
+    assert [one["number"] for one in told["trials"]] == [0, 1, 2]
 
 
 @pytest.mark.slow
