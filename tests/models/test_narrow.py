@@ -1,4 +1,4 @@
-"""A pruned network from the shapes of its weights alone. In: tensors. Out: the same network. Next: test_pupil.py."""
+"""A pruned network from the shapes of its weights alone. In: tensors. Out: the same network. Next: test_staged.py."""
 
 from __future__ import annotations
 
