@@ -8,6 +8,7 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 │   └── BackboneUnavailable   its weights are not here, and no hub can be reached
 ├── TrainingError         the training itself went wrong: the loss is no longer a number
 │   └── ForeignCheckpoint     its checkpoints belong to another training
+├── CompressionMissed     a smaller network would lose more than it may
 ├── MachineError          the memory ran out, or the system ended a process of ours
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
 ├── MissingExtra          the command needs an extra that is not installed
@@ -56,6 +57,10 @@ class TrainingError(TellapartError):
 
 class ForeignCheckpoint(TrainingError):
     """The checkpoints in a run's folder belong to another training, of other settings or pictures, or to another version."""
+
+
+class CompressionMissed(TellapartError):
+    """A smaller network loses more than was allowed, or none keeps the bound that was asked for."""
 
 
 class MachineError(TellapartError):
