@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
@@ -65,6 +66,24 @@ def _limit_of(group: Path) -> float:
         return int(quota) / int(period) if int(quota) > 0 else math.inf
     except (OSError, ValueError, ZeroDivisionError):  # no limit: "max", or no such file
         return math.inf
+
+
+class OpenedNetwork(Protocol):
+    """A network that an engine holds, ready to be run from several threads at once."""
+
+    @property
+    def inputs(self) -> Mapping[str, tuple[int | str, ...]]:
+        """Names of its inputs, each with its shape; what is free is a name."""
+        ...
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int | str, ...]]:
+        """The same of what it gives."""
+        ...
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Run uint8 pictures [N, H, W, 3] and return the named outputs, each [N, ...]."""
+        ...
 
 
 class Session:

@@ -156,6 +156,10 @@ def test_a_search_of_other_pictures_is_not_gone_on_with(
         (["--space", "nowhere.toml"], "there is no space at nowhere.toml."),
         (["--trials", "0"], "--trials is 0; it is a number from 1 to 10,000. Give another."),
         (["--budget", "soon"], "--budget is 'soon'; a time is a number above 0 and s, m or h"),
+        (["--budget", "0.01s"], "which leaves no time for a trial. Give --budget 20s or more."),
+        (["--try", "nosuch=1"], "there is no setting 'nosuch'."),
+        (["--try", "nosuch.deeper=1:2"], "there is no setting 'nosuch.deeper'."),
+        (["--try", "backbone=tf_efficientnet_lite0,nosuch"], "timm has no network named 'nosuch'."),
         (["--backbone", "auto"], "backbone is auto, and a search tries what is named. Give --try backbone=a,b,c"),
         (
             ["--set", "kfold.folds=3"],

@@ -72,10 +72,18 @@ def load_backbone(name: str, weights: Path | None) -> LoadedWeights:
 
 
 def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> nn.Module:
-    """timm's network of this name, with settings of its own such as num_classes=0.
+    """timm's network of this name, with settings of its own such as num_classes=0. Raises: as `check_name`."""
+    import timm
 
-    Raises: BackboneError when timm has no such network; it suggests the nearest names.
-    """
+    check_name(name)
+    network: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)
+    return network
+
+
+def check_name(name: str) -> None:
+    """Of a catalogued name nothing is imported. Raises: BackboneError when timm has no such network; it suggests the nearest."""
+    if name in BACKBONES:
+        return
     import timm
 
     base, _, tag = name.partition(".")
@@ -93,8 +101,6 @@ def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> n
         raise BackboneError(
             f"timm has no weights {tag!r} for {base}. Choose {base}" + (f", {others}." if tags else ".")
         )
-    network: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)
-    return network
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

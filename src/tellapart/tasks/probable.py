@@ -34,6 +34,11 @@ def probabilities_of(answers: Sequence[Probable]) -> tuple[NDArray[np.float32], 
     return np.array([answer.probabilities for answer in answers], np.float32), np.array(novelty, np.float32)
 
 
+def largest_of(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """The largest difference of two pictures' or files' probabilities, each [K]."""
+    return float(np.abs(first.astype(np.float64) - second).max())
+
+
 def export_linear(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:
     """The bytes of a linear classifier's model.onnx, with the novelty that its test has in `details`.
 

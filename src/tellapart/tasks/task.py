@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest, TaskName
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
+from tellapart.evaluation.differences import Difference, Resampling
 from tellapart.runs.writing import Tested
 from tellapart.settings.space import Space
 from tellapart.settings.tree import Strategy
@@ -231,6 +232,10 @@ class Task:
     # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
     judge: Callable[[Manifest, Any, Target], Any] = _whole
     score: ScoreAnswers  # a model file on labelled pictures, of what was kept
+    # How the answers of two files to one picture differ, of what was kept; and the headline figure over resamples of the pictures'
+    # groups: manifest, answers, targets, and the numbers of the groups, int64 [n] from 0.
+    differ: Callable[[Any, Any], Difference]
+    resampled: Callable[[Manifest, Sequence[Any], Sequence[Target], NDArray[np.int64]], Resampling]
     # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, what was kept of their answers.
     write_answers: Callable[[Path, Manifest, Sequence[Entry], Sequence[Any]], None]
     telling: Telling  # the test in words

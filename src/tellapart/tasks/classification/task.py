@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
+    from tellapart.evaluation.differences import Difference, Resampling
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
@@ -124,6 +125,20 @@ def _score(
     return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
 
 
+def _differ(before: Any, after: Any) -> Difference:
+    from tellapart.tasks.classification.differing import differ
+
+    return differ(before, after)
+
+
+def _resampled(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
+) -> Resampling:
+    from tellapart.tasks.classification.differing import resampled
+
+    return resampled(manifest, answers, targets, numbers)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.classification.testing import write_answers
 
@@ -164,6 +179,8 @@ CLASSIFICATION = Task(
     pool=_pool,
     average=_average,
     score=_score,
+    differ=_differ,
+    resampled=_resampled,
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

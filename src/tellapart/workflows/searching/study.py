@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tellapart.errors import SettingsError
 from tellapart.runs.search_record import SearchTrial
 from tellapart.settings.space import Space, TriedRange, TriedValues, space_of, value_text
-from tellapart.workflows.searching.journal import JOURNAL, Alive, is_alive, one_at_a_time, open_journal
+from tellapart.workflows.searching.journal import ALIVE, JOURNAL, Alive, is_alive, one_at_a_time, open_journal
 
 _NAME, _TOLD, _BURIED = "search", "told", "buried"
 _STARTUP = 10  # trials that TPE draws at random
@@ -149,6 +149,12 @@ class Study:
         return any(
             one.state == TrialState.RUNNING and self._has_owner(one) for one in self._study.get_trials(deepcopy=False)
         )
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other process has it open."""
+        names = [path.name for path in self._folder.glob(f"{ALIVE}*")]
+        return not any(name != self._alive.name and is_alive(self._folder, name) for name in names)
 
     def importance(self) -> dict[str, float]:
         """How much each setting makes of the difference between good trials and the others; empty where too few are done.
