@@ -71,6 +71,10 @@ class ModelFileError(TellapartError):
     """The file is not a tellapart model that this version can run."""
 
 
+class ExportError(TellapartError):
+    """A converter is missing, of another version, or cannot convert the model; or what it made answers otherwise than the model."""
+
+
 class MissingExtra(TellapartError):
     """A command was called whose extra is not installed."""
 
