@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "predict": ("tellapart.cli.predict", "Classify pictures with a trained model."),
     "check": ("tellapart.cli.check", "Look for unreadable pictures, copies, leaks and wrong labels."),
     "explain": ("tellapart.cli.explain", "Show why a model says what it says, and what it sees."),
+    "compress": ("tellapart.cli.compress", "Make a trained model smaller and quicker, and tell what that costs."),
     "report": ("tellapart.cli.report", "Make the report of a finished run again."),
     "export": ("tellapart.cli.export", "Write a trained model in other formats, each tested."),
     "serve": ("tellapart.cli.serve", "Serve models over HTTP and gRPC."),

@@ -125,10 +125,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
     write_examples(folder / "examples.csv", examples)
     write_json(folder / "audit.json", audit_json(learned.examined.audit))
     shown = [examples[index] for index in learned.dataset.indices[tested.rows].tolist()]
-    if tested.table is not None:
-        write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
-    if tested.lines is not None:
-        write_lines(folder / "predictions.jsonl", tested.lines(shown))
+    write_answers(folder, tested, shown)
     if learned.pooled is not None:
         learned.pooled.write(folder)
     if run.fold and tested.arrays is not None:
@@ -136,7 +133,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
         write_bytes(folder / ARRAYS, arrays_as_bytes({**tested.arrays(), "index": index}))
     manifest = _manifest(run, learned)
     data = export(manifest)
-    difference = _prove(data, shown[:PROOF], tested.expected, learned.choice.winner.candidate.backbone.preprocessing)
+    difference = prove(data, shown[:PROOF], tested.expected, learned.choice.winner.candidate.backbone.preprocessing)
     metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
     if learned.has_weights:
@@ -151,6 +148,14 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
     )
     run.finish()
     return _result(run, learned, metrics)
+
+
+def write_answers(folder: Path, tested: Tested, shown: Sequence[Example]) -> None:
+    """What was answered to the test pictures `shown`, in the order of `tested.rows`, as the task tells it. Raises: StorageError."""
+    if tested.table is not None:
+        write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
+    if tested.lines is not None:
+        write_lines(folder / "predictions.jsonl", tested.lines(shown))
 
 
 def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
@@ -260,7 +265,7 @@ def _scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Sc
     }
 
 
-def _prove(
+def prove(
     data: bytes, shown: Sequence[Example], expected: Mapping[str, Expected], preprocessing: Preprocessing
 ) -> float:
     """The largest difference between probabilities as tested and as the new file gives them. Raises: ModelFileError."""

@@ -232,6 +232,10 @@ class Task:
     # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
     judge: Callable[[Manifest, Any, Target], Any] = _whole
     score: ScoreAnswers  # a model file on labelled pictures, of what was kept
+    # The tensors of a model.onnx at which its network ends and the task decides, the first one always there; and the candidate that
+    # such a network makes: the file that it was cut out of, the network, its strategy, and embeddings of rows as it gives them.
+    ends: tuple[str, ...]
+    reopen: Callable[[bytes, ReadyBackbone, str, Callable[[NDArray[np.int64]], NDArray[np.float32]]], Candidate]
     # How the answers of two files to one picture differ, of what was kept; and the headline figure over resamples of the pictures'
     # groups: manifest, answers, targets, and the numbers of the groups, int64 [n] from 0.
     differ: Callable[[Any, Any], Difference]

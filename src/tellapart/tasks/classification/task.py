@@ -18,7 +18,7 @@ from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import SettingsError
 from tellapart.tasks.classification import telling
-from tellapart.tasks.probable import export_linear, probabilities_of
+from tellapart.tasks.probable import ENDS, export_linear, probabilities_of, reopen_linear
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ CLASSIFICATION = Task(
     pool=_pool,
     average=_average,
     score=_score,
+    ends=ENDS,
+    reopen=reopen_linear,
     differ=_differ,
     resampled=_resampled,
     write_answers=_write_answers,
