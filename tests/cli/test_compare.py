@@ -215,29 +215,99 @@ def test_without_pictures_and_runs_there_is_nothing_to_ask(
     )
 
 
-def test_a_model_of_sets_is_refused(
-    tiny_network: Path,
-    tiny_manifest: Manifest,
-    pictures: Path,
-    tiny_model: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    record = MultilabelRecord(
-        scales=(1.0,) * 3, offsets=(0.0,) * 3, thresholds=(0.5,) * 3, threshold_rule="f1", calibrated_on=9
-    )
-    manifest = tiny_manifest.model_copy(update={"task": "multilabel", "record": record})
-    path = tmp_path / "sets.onnx"
-    path.write_bytes(
-        assemble(
-            tiny_network, weight=np.eye(3, dtype=np.float32), bias=np.zeros(3, dtype=np.float32), manifest=manifest
+@pytest.fixture
+def sets(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> Callable[..., Path]:
+    """A model of sets, by its weights [3, 3] on the colours and its biases."""
+
+    def make(name: str, weight: Any, bias: Any) -> Path:
+        record = MultilabelRecord(
+            scales=(1.0,) * 3, offsets=(0.0,) * 3, thresholds=(0.5,) * 3, threshold_rule="f1", calibrated_on=9
         )
-    )
-    assert execute(["compare", str(path), str(tiny_model), str(pictures), "--quiet"]) == 2
-    assert (
-        f"{path} is a model of multilabel; models are compared where each picture has one class."
-        in capsys.readouterr().err
-    )
+        manifest = tiny_manifest.model_copy(update={"task": "multilabel", "record": record})
+        arrays = {"weight": np.array(weight, dtype=np.float32), "bias": np.array(bias, dtype=np.float32)}
+        (tmp_path / name).write_bytes(assemble(tiny_network, **arrays, manifest=manifest))
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def both_sets(sets: Callable[..., Path]) -> tuple[Path, Path]:
+    """One that names green nowhere, and one that names each colour where it is."""
+    weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]])
+    return sets("blind.onnx", weight * [[1], [0], [1]], [-4, -4, -4]), sets("seeing.onnx", weight, [-4, -4, -4])
+
+
+@pytest.fixture
+def table(pictures: Path) -> Path:
+    rows = [f"{path.relative_to(pictures)},{path.parent.name}" for path in sorted(pictures.rglob("*.png"))]
+    (pictures / "sets.csv").write_text("\n".join(["path,labels", *rows]), encoding="utf-8")
+    return pictures / "sets.csv"
+
+
+def test_models_of_sets_are_compared_by_their_figure_and_by_picture(
+    both_sets: tuple[Path, Path], table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = both_sets
+    found = _json(capsys, first, second, table)
+    assert (found["task"], found["figure"]) == ("multilabel", "mean_average_precision")
+    assert found["common"] == 36
+    assert found["b"]["score"]["value"] == 1.0
+    change = found["difference"]
+    assert change["value"] == pytest.approx(1.0 - found["a"]["score"]["value"], abs=1e-5)
+    assert 0 < change["low"] <= change["value"] <= change["high"]
+    assert (found["verdict"], found["more_pictures"]) == ("b is better", None)
+    assert (found["won"], found["lost"]) == (12, 0)  # all that are green
+    assert found["p_value"] == pytest.approx(0.5**12, abs=1e-6)
+    assert (found["by_picture"]["figure"], found["b"]["by_picture"]) == ("f1", 1.0)
+    assert found["by_picture"]["difference"]["value"] == pytest.approx(1 / 3, abs=1e-5)
+    assert {Path(one["path"]).parent.name for one in found["won_pictures"]} == {"green"}
+    assert {(one["a"], one["b"]) for one in found["won_pictures"]} == {(0.0, 1.0)}
+
+    same = _json(capsys, second, second, table)
+    assert (same["difference"]["value"], same["verdict"], same["more_pictures"]) == (0.0, "undecided", None)
+    assert execute(["compare", str(second), str(first), str(table), "--quiet", "--fail-if-worse"]) == 1
+    told = capsys.readouterr().out
+    assert "B is worse: -" in told
+    assert "By picture: -33.3 points (95 %: " in told
+    assert "B answers 0 better, A 12; mid-p sign test 0.000." in told
+    assert "A answers better (12), by f1:" in told
+    assert ": A 100 %, B 0 %" in told
+
+
+def test_the_page_of_figures_is_in_both_languages(both_sets: tuple[Path, Path], table: Path, tmp_path: Path) -> None:
+    for language, said in (("en", "The second answers better"), ("zh", "第二个答得更好")):
+        out = tmp_path / f"{language}.html"
+        flags = ["--out", str(out), "--lang", language, "--quiet"]
+        assert execute(["compare", *map(str, both_sets), str(table), *flags]) == 0
+        page = out.read_text(encoding="utf-8")
+        assert said in page
+        assert page.count("data:image") >= 12
+
+
+def test_what_cannot_be_compared_by_a_figure_is_told(
+    both_sets: tuple[Path, Path], table: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = map(str, both_sets)
+    (tmp_path / "other.csv").write_text("path,predicted\na.png,blue\n")
+    for sides, more, words in (
+        (
+            (first, str(tiny_model)),
+            (),
+            f"{first} is a model of multilabel and {tiny_model} is a model of classification.",
+        ),
+        (
+            (first, str(tmp_path / "other.csv")),
+            (),
+            "other.csv is a table, of one class a picture. Compare two of one task.",
+        ),
+        ((first, second), ("--corrections", "x"), "--corrections x counts answers that are right or wrong"),
+    ):
+        assert execute(["compare", *sides, str(table), *more, "--quiet"]) == 2
+        assert words in capsys.readouterr().err
+    table.write_text(table.read_text(encoding="utf-8").replace(",green", ",greenish"), encoding="utf-8")
+    assert execute(["compare", first, second, str(table), "--quiet"]) == 2
+    assert "the pictures show 'greenish', which is none of the classes of" in capsys.readouterr().err
 
 
 def test_runs_without_a_test_split_say_so(

@@ -21,11 +21,12 @@ from tellapart.data.additions import TABLE
 from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
 from tellapart.data.targets import ONE_CLASS
-from tellapart.errors import DataError
+from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.intervals import wilson
 from tellapart.evaluation.paired import Paired, compare_pairs
 from tellapart.reporter import Reporter, counted
 from tellapart.tasks.table import task_of
+from tellapart.workflows.compare_figures import FigureComparison, compare_figures
 from tellapart.workflows.compare_sides import (
     Question,
     Side,
@@ -143,15 +144,24 @@ def compare(
     options: ReadOptions = _FOUND,
     seed: int = 0,
     reporter: Reporter,
-) -> Comparison:
+) -> Comparison | FigureComparison:
     """Compare two runs, model files or tables of answers, on `pictures`, else on the test pictures of the runs.
 
     `corrections` is a folder that `tellapart serve --corrections` filled: what people put right, which both are asked, too.
     Raises: DataError where no picture is left that neither has learned from; SettingsError, ModelFileError, StorageError.
     """
     sides = open_side(first), open_side(second)
-    options = replace(options, task=task_for(sides))
+    task = task_of(task_for(sides))
+    options = replace(options, task=task.name)
     items, seen = without_learned(sides, items_of(sides, pictures, options, reporter))
+    if task.picture is not None:
+        if corrections is not None:
+            raise SettingsError(
+                f"--corrections {corrections} counts answers that are right or wrong, and those of {task.name} are more than that. "
+                "Leave it out."
+            )
+        times = _time(sides, items)
+        return compare_figures(sides, items, task, times=times, seen=seen, seed=seed, reporter=reporter)
     said = [_ask(side, items, reporter) for side in sides]
     kept = [row for row in range(len(items)) if all(answers[row] is not None for answers in said)]
     if not kept:
@@ -181,8 +191,18 @@ def compare(
 
 
 def task_for(sides: Sequence[Side]) -> TaskName:
-    """The task of the models, by which pictures are read; of two tables that of one class a picture."""
-    return next((side.predictor.manifest.task for side in sides if side.predictor is not None), ONE_CLASS)
+    """The task of the models, by which pictures are read; of two tables that of one class a picture.
+
+    Raises: SettingsError where it is not the same.
+    """
+    first, second = (ONE_CLASS if side.predictor is None else side.predictor.manifest.task for side in sides)
+    if first != second:
+        told = [
+            f"{side.name} is {'a table, of one class a picture' if side.predictor is None else f'a model of {task}'}"
+            for side, task in zip(sides, (first, second), strict=True)
+        ]
+        raise SettingsError(f"{' and '.join(told)}. Compare two of one task.")
+    return first
 
 
 def _ask(side: Side, items: Sequence[Question], reporter: Reporter) -> list[Any]:

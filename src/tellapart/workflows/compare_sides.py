@@ -12,13 +12,12 @@ from tellapart.answers.formulas import SafeReader
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.data.examples import Example, ReadOptions
 from tellapart.data.survey import Examined
-from tellapart.data.targets import Target, class_numbers
-from tellapart.errors import DataError, SettingsError
+from tellapart.data.targets import Target
+from tellapart.errors import DataError
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.open import OpenRun
 from tellapart.storage import storage_errors
-from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
 
 MOST_BYTES = 512 * 2**20  # of a table of answers
@@ -31,7 +30,7 @@ class Question:
     """One picture that both are asked."""
 
     path: Path
-    target: Target  # the truth, one class
+    target: Target  # the truth
     group: str
     content_hash: str  # "" where it is not known
 
@@ -59,18 +58,12 @@ class Side:
 def open_side(path: Path) -> Side:
     """A run's folder, a model file, or a table of answers (CSV with a path and an answer in each row).
 
-    Raises: SettingsError for a model that gives no single class; DataError, ModelFileError, StorageError.
+    Raises: DataError, ModelFileError, StorageError.
     """
     if path.suffix.lower() in (".csv", ".tsv", ".txt"):
         return Side(name=str(path), run=None, predictor=None, table=read_answers(path), learned=None)
     run = OpenRun(path)
     predictor = load_predictor(path)
-    task = predictor.manifest.task
-    if task_of(task).encode is not class_numbers:
-        raise SettingsError(
-            f"{path} is a model of {task}; models are compared where each picture has one class. Compare the figures of "
-            "`tellapart evaluate` instead."
-        )
     learned = None
     if run.lists_examples:
         learned = {example.content_hash: example.split for example in run.examples if example.split}
