@@ -325,6 +325,41 @@ def test_runs_without_a_test_split_say_so(
     ]
     assert execute(["compare", *sides, "--quiet"]) == 2
     assert (
-        "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare the figures of their "
-        "folds, or give labelled pictures that are new to both." in capsys.readouterr().err
+        "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare two runs with K "
+        "folds of one class a picture, or give labelled pictures that are new to both." in capsys.readouterr().err
     )
+
+
+def test_two_runs_with_folds_are_compared_by_what_their_folds_said(
+    blind: Path,
+    tiny_model: Path,
+    pictures: Path,
+    tmp_path: Path,
+    as_listed: Listed,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The models that were kept are not asked: they have learned from all of these pictures."""
+    sides = []
+    for name, wrong, learned in (("first", "green", 12), ("second", "", 11)):
+        folder = _run(tmp_path / name, tiny_model, pictures, as_listed, test=0, learned=learned)
+        rows = ["path,label,predicted,probability of blue,probability of green,probability of 红色"]
+        for path in sorted(pictures.rglob("*.png")):
+            label = path.parent.name
+            said = "blue" if label == wrong else label
+            chances = ",".join("0.8" if one == said else "0.1" for one in COLOURS)
+            if int("".join(filter(str.isdigit, path.stem))) < learned:
+                rows += [
+                    f"{path},{label},{said},{chances}",
+                    f"{path},{label},blue,0.8,0.1,0.1",
+                ]  # repeated: the first counts
+        (folder / "predictions.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        (folder / "metrics.json").write_text(json.dumps({"test": {"n": 6 * learned}, "kfold": {"count": 5}}))
+        sides.append(str(folder))
+    found = _json(capsys, *sides)
+    assert found["out_of_fold"]
+    assert (found["common"], found["won"], found["lost"]) == (33, 11, 0)
+    assert found["unknown_training"] == []
+    assert found["left_out"] == {"learned": dict.fromkeys(sides, 0), "unanswered": 0}
+    assert execute(["compare", *sides, "--quiet", "--out", str(tmp_path / "page.html"), "--lang", "en"]) == 0
+    assert "What the networks of the folds said: each of pictures that it had not seen." in capsys.readouterr().out
+    assert "Compared is what the networks of the folds said" in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -175,7 +175,12 @@ def _moved(one: Mapping[str, Any]) -> str:
 
 
 def _left_out(record: Mapping[str, Any]) -> list[str]:
-    lines = [
+    lines = (
+        ["What the networks of the folds said: each of pictures that it had not seen."]
+        if record.get("out_of_fold")
+        else []
+    )
+    lines += [
         f"Left out, since {name} has learned from them: {n:,} pictures."
         for name, n in record["left_out"]["learned"].items()
         if n

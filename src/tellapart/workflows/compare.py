@@ -31,9 +31,8 @@ from tellapart.workflows.compare_sides import (
     Question,
     Side,
     answers_of,
-    items_of,
     open_side,
-    without_learned,
+    questions,
 )
 
 _FOUND = ReadOptions()
@@ -75,6 +74,7 @@ class Comparison:
     unanswered: int  # pictures left out since a side says nothing of them
     unknown: Sequence[str]  # sides of which nobody knows what they have learned from
     corrections: tuple[int, int, int] | None  # how many there are, and how many each side gets
+    folds: bool = False  # what is compared are the answers of K folds' networks, each to what it had not seen
 
     @property
     def won(self) -> list[int]:
@@ -100,6 +100,7 @@ class Comparison:
             "per_class": {name: paired.as_json() for name, paired in self.per_class.items()},
             "left_out": {"learned": dict(self.seen), "unanswered": self.unanswered},
             "unknown_training": list(self.unknown),
+            "out_of_fold": self.folds,
             "corrections": None
             if self.corrections is None
             else dict(zip(("n", "a", "b"), self.corrections, strict=True)),
@@ -153,7 +154,8 @@ def compare(
     sides = open_side(first), open_side(second)
     task = task_of(task_for(sides))
     options = replace(options, task=task.name)
-    items, seen = without_learned(sides, items_of(sides, pictures, options, reporter))
+    found = questions(sides, pictures, options, reporter, folds=task.picture is None)
+    items, seen = found.items, found.seen
     if task.picture is not None:
         if corrections is not None:
             raise SettingsError(
@@ -162,7 +164,7 @@ def compare(
             )
         times = _time(sides, items)
         return compare_figures(sides, items, task, times=times, seen=seen, seed=seed, reporter=reporter)
-    said = [_ask(side, items, reporter) for side in sides]
+    said = [_ask(side, items, reporter) for side in found.sides]
     kept = [row for row in range(len(items)) if all(answers[row] is not None for answers in said)]
     if not kept:
         raise DataError(
@@ -170,10 +172,10 @@ def compare(
             "of the pictures, or their files' names."
         )
     asked = [items[row] for row in kept]
-    times = _time(sides, asked)
+    times = _time(found.sides, asked)
     answered = [
         _answered(side, [answers[row] for row in kept], asked, took, seed)
-        for side, answers, took in zip(sides, said, times, strict=True)
+        for side, answers, took in zip(found.sides, said, times, strict=True)
     ]
     right = [one.right(asked) for one in answered]
     groups = [item.group for item in asked]
@@ -185,8 +187,9 @@ def compare(
         per_class=_per_class(asked, right, groups, seed),
         seen=seen,
         unanswered=len(items) - len(kept),
-        unknown=[side.name for side in sides if side.learned is None],
+        unknown=[side.name for side in found.sides if side.learned is None],
         corrections=None if corrections is None else _corrected(sides, corrections, reporter),
+        folds=found.folds,
     )
 
 

@@ -46,7 +46,7 @@ def write_page(path: Path, found: Comparison, phrases: Phrases) -> None:
         _pictures("compare_won", found, found.won, phrases),
         _pictures("compare_lost", found, found.lost, phrases),
         _classes(found, phrases),
-        about(found.paired.n, found.seen, found.unanswered, found.unknown, phrases),
+        about(found.paired.n, found.seen, found.unanswered, found.unknown, phrases, folds=found.folds),
     ]
     write_report(path, (_short(found.first), _short(found.second)), _verdict(found, phrases), sections, phrases)
 
@@ -146,9 +146,17 @@ def _classes(found: Comparison, t: Phrases) -> Section:
     return Section(key="classes", title=t("per_class"), blocks=[Table(columns=columns, rows=rows)])
 
 
-def about(n: int, seen: Mapping[str, int], unanswered: int, unknown: Sequence[str], t: Phrases) -> Section:
+def about(
+    n: int,
+    seen: Mapping[str, int],
+    unanswered: int,
+    unknown: Sequence[str],
+    t: Phrases,
+    *,
+    folds: bool = False,
+) -> Section:
     """What was compared, on `n` pictures, and what was left out."""
-    told = [t("compare_about", n=n)]
+    told = [t("compare_about", n=n), *([t("compare_folds")] if folds else [])]
     told += [t("compare_seen", name=name, n=count) for name, count in seen.items() if count]
     if unanswered:
         told.append(t("compare_unanswered", n=unanswered))
