@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tellapart.records import (
     TaskName,
     TaskRecord,
 )
-from tellapart.runtime import Session
+from tellapart.runtime import OpenedNetwork, Session
 from tellapart.storage import storage_errors
 
 # The door to the manifest as well: whoever opens a model wants both.
@@ -73,7 +73,7 @@ class Model:
     path: Path
     manifest: Manifest
     preprocessing: Preprocessing
-    session: Session
+    session: OpenedNetwork
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Pictures uint8 [N, size, size, 3] to calibrated probabilities [N, K] and embeddings [N, D]."""
@@ -100,13 +100,13 @@ def read_manifest(path: Path) -> Manifest:
     return _read(path)[1]
 
 
-def open_model(path: Path) -> Model:
-    """Open a model for prediction.
+def open_model(path: Path, open_network: Callable[[bytes, Path], OpenedNetwork] | None = None) -> Model:
+    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes.
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or written by a newer tellapart;
     StorageError when it cannot be read.
     """
-    return _opened(*_read(path), path)
+    return _opened(*_read(path), path, open_network)
 
 
 def open_bytes(data: bytes, *, source: str) -> Model:
@@ -114,8 +114,13 @@ def open_bytes(data: bytes, *, source: str) -> Model:
     return _opened(data, _parse(data, Path(source)), Path(source))
 
 
-def _opened(data: bytes, manifest: Manifest, path: Path) -> Model:
-    session = Session(data, source=str(path))
+def _opened(
+    data: bytes,
+    manifest: Manifest,
+    path: Path,
+    open_network: Callable[[bytes, Path], OpenedNetwork] | None = None,
+) -> Model:
+    session = open_network(data, path) if open_network is not None else Session(data, source=str(path))
     size, promised = manifest.preprocessing.size, manifest.record.promised
     takes = _takes(session.inputs.get("image", ()), size, free=manifest.record.free_size)
     if not takes or not set(promised) <= set(session.outputs):

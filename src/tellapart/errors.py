@@ -71,6 +71,10 @@ class ModelFileError(TellapartError):
     """The file is not a tellapart model that this version can run."""
 
 
+class ExportError(TellapartError):
+    """A converter is missing, of another version, or cannot convert the model; or what it made answers otherwise than the model."""
+
+
 class MissingExtra(TellapartError):
     """A command was called whose extra is not installed."""
 
@@ -99,3 +103,13 @@ class MissingFormat(MissingExtra):
 
 class StorageError(TellapartError):
     """A file or folder cannot be read or written: disk full, or no permission."""
+
+
+def one_line(error: object, *, most: int = 200) -> str:
+    """What an error of another library says, in one line of at most `most` characters that ends with a word."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    if len(said) <= most:
+        return said
+    cut = said[: most - 1]
+    head = cut.rpartition(" ")[0]
+    return f"{head if len(head) > most // 2 else cut}…"

@@ -21,6 +21,7 @@ from tellapart.settings.reading import make_settings, read_recipe
 TOLD: dict[str, Any] = {
     "encoding": "cp1252",
     "path_column": "1",
+    "text_column": "e",
     "label_column": "b",
     "split_column": "c",
     "group_column": "d",

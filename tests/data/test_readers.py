@@ -20,6 +20,7 @@ from tellapart.tasks import table
 TARGETS: dict[str, tuple[Target, Target]] = {
     "classification": (ClassName("cat"), ClassName("dog")),
     "multilabel": (ClassNames(("cat",), ("dog",)), ClassNames(("dog", "hen"))),
+    "text": (ClassName("cat"), ClassName("dog")),
     "segmentation": (MaskFile(Path("cat.png"), ("cat",)), MaskFile(Path("dog.png"), ("dog",))),
     "detection": (Boxes((Box("cat", 1, 1, 9, 9),)), Boxes((Box("dog", 1, 1, 9, 9),))),
 }

@@ -173,19 +173,23 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
     own = examined.audit.own
     lines = [
         *(record["notes"] if quiet else ()),
-        *_counts(record["counts"], None if own is None else own.record["pictures"]),
+        *_counts(
+            record["counts"],
+            None if own is None else own.record["pictures"],
+            "pictures" if record["formats"] else "all",
+        ),
         *(["", *own.lines] if own is not None and own.lines else []),
         "",
-        *_sizes(record),
-        "",
+        *(sized := _sizes(record)),
+        *([""] if sized else []),
     ]
     for finding in findings(examined.audit):
         lines.append(f"{'  ' if finding.severity == 'note' else '! '}{finding.message}")
-    if record["augmented_copies"] is None:
+    if record["augmented_copies"] is None and record["formats"]:
         lines.append("  augmented copies were not looked for; --deep does.")
     for key, title in (
         ("unreadable", "Unreadable"),
-        ("two_labels", "One picture under two labels"),
+        ("two_labels", "One picture under two labels" if record["formats"] else "One text under two labels"),
         ("leaks", "Copies across your splits"),
         ("exact_copies", "Exact copies"),
         ("near_copies", "Near copies"),
@@ -202,11 +206,11 @@ def _lines(examined: Examined, record: dict[str, Any], *, quiet: bool) -> list[s
     return lines
 
 
-def _counts(counts: dict[str, dict[str, int]], pictures: Mapping[str, int] | None) -> list[str]:
+def _counts(counts: dict[str, dict[str, int]], pictures: Mapping[str, int] | None, what: str) -> list[str]:
     """Pictures of each class by split; `pictures` by split, where one may be of several classes."""
     splits = list(counts)
     labels = list(dict.fromkeys(label for by_label in counts.values() for label in by_label))
-    head = f"{'class':<30}" + "".join(f"{split or 'pictures':>12}" for split in splits)
+    head = f"{'class':<30}" + "".join(f"{split or what:>12}" for split in splits)
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels
     ]

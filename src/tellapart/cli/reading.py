@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NAMES = (
     "encoding",
     "path_column",
+    "text_column",
     "label_column",
     "split_column",
     "group_column",
@@ -36,6 +37,11 @@ _OPTIONS = (
         "--path-column",
         metavar="NAME",
         help="Of a table, or the column's number from 1.  [default: path, or a usual name]",
+    ),
+    click.option(
+        "--text-column",
+        metavar="NAME",
+        help="The same where texts stand in the table.  [default: text, or a usual name]",
     ),
     click.option("--label-column", metavar="NAME", help="The same for the class.  [default: label, or a usual name]"),
     click.option("--split-column", metavar="NAME", help="The same for train, val or test.  [default: split]"),

@@ -110,7 +110,7 @@ def check_strict(audit: Audit) -> None:
         listed = "".join(f"\n  {path}: {reason}" for path, reason in audit.unreadable[:_NAMED])
         more = len(audit.unreadable) - _NAMED
         raise DataError(
-            f"unreadable: {_count(len(audit.unreadable), 'picture')}; --strict allows none. "
+            f"unreadable: {_items(audit, len(audit.unreadable))}; --strict allows none. "
             f"Repair or remove them, or leave --strict out:{listed}"
             + (f"\n  ... and {more:,} more" if more > 0 else "")
         )
@@ -121,15 +121,15 @@ def _errors(audit: Audit) -> Iterator[str]:
         if audit.unreadable:
             path, reason = audit.unreadable[0]
             yield (
-                f"none of the {_count(len(audit.unreadable), 'picture')} in {audit.source} can be read; the first, "
-                f"{path}, because: {reason}. Check that they are pictures in a known format."
+                f"none of the {_items(audit, len(audit.unreadable))} in {audit.source} can be read; the first, {path}, because: "
+                f"{reason}." + (" Check that they are pictures in a known format." if _files(audit) else "")
             )
         else:
-            yield f"{audit.source} holds no picture that can be read. {READERS[audit.task].words.no_picture}"
+            yield f"{audit.source} holds no {_item(audit)} that can be read. {READERS[audit.task].words.no_picture}"
         return
     reader = READERS[audit.task]
     if not audit.classes:
-        yield f"{audit.source} names no class: no picture has a {reader.words.one}. Add {reader.words.several}."
+        yield f"{audit.source} names no class: no {_item(audit)} has a {reader.words.one}. Add {reader.words.several}."
     elif len(audit.classes) < reader.least_classes:
         yield (
             f"{audit.source} has only one class, {audit.classes[0]!r}; telling apart needs two. "
@@ -138,8 +138,9 @@ def _errors(audit: Audit) -> Iterator[str]:
     small = {label: number for label, number in audit.distinct.items() if number < LEAST_PICTURES}
     if small:
         yield (
-            f"{_named_counts(small)}: fewer different pictures than {LEAST_PICTURES}, which train, validation and test "
-            "need (copies, and pictures of one group, count once). Add pictures of these classes, or remove the classes."
+            f"{_named_counts(small)}: fewer different {_item(audit)}s than {LEAST_PICTURES}, which train, validation and test "
+            f"need (copies, and {_item(audit)}s of one group, count once). Add {_item(audit)}s of these classes, or remove the "
+            "classes."
         )
 
 
@@ -148,10 +149,10 @@ def _leak_warnings(audit: Audit) -> Iterator[str]:
         kinds = sorted({_split_names(leak) for leak in audit.leaks})
         tested = len(audit.leaked_indices)
         yield (
-            f"LEAK: your own splits separate copies or grouped pictures ({_count(len(audit.leaks), 'cluster')}; "
+            f"LEAK: your own splits separate copies or grouped {_item(audit)}s ({_count(len(audit.leaks), 'cluster')}; "
             f"{'; '.join(kinds)}), such as {_such_as(audit, audit.leaks[0].paths)}. "
             + (
-                f"The test score is too good by what is known of {_count(tested, 'test picture')}, so it is reported "
+                f"The test score is too good by what is known of {_count(tested, f'test {_item(audit)}')}, so it is reported "
                 "with and without; better move each cluster into one split."
                 if tested
                 else "The validation score becomes too good; move each cluster into one split."
@@ -175,7 +176,7 @@ def _warnings(audit: Audit) -> Iterator[str]:
     if audit.unreadable and audit.pictures:
         path, reason = audit.unreadable[0]
         yield (
-            f"set aside because unreadable: {_count(len(audit.unreadable), 'picture')}, such as {_short(audit, path)} ({reason}). "
+            f"set aside because unreadable: {_items(audit, len(audit.unreadable))}, such as {_short(audit, path)} ({reason}). "
             "Repair or remove them; --strict makes this an error."
         )
     if audit.depths is not None:
@@ -189,23 +190,23 @@ def _warnings(audit: Audit) -> Iterator[str]:
     few = {label: number for label, number in audit.distinct.items() if LEAST_PICTURES <= number < FEW_PICTURES}
     if few:
         yield (
-            f"{_named_counts(few)}: fewer different pictures than {FEW_PICTURES}, so the scores of these classes will be "
-            "uncertain. Add pictures."
+            f"{_named_counts(few)}: fewer different {_item(audit)}s than {FEW_PICTURES}, so the scores of these classes will be "
+            f"uncertain. Add {_item(audit)}s."
         )
     yield from name_warnings(audit.classes)
     if audit.own is not None:
         yield from audit.own.class_warnings
     if audit.imbalance > LARGE_IMBALANCE:
         yield (
-            f"the largest class has {audit.imbalance:.1f} times as many pictures as the smallest; over "
+            f"the largest class has {audit.imbalance:.1f} times as many {_item(audit)}s as the smallest; over "
             f"{LARGE_IMBALANCE:.0f} the small ones are easily overlooked. "
-            f"Add pictures of them{reader.words.rare_class}"
+            f"Add {_item(audit)}s of them{reader.words.rare_class}"
         )
     for split in SPLITS:
         missing = [label for label, number in audit.counts.get(split, {}).items() if not number]
         if missing and audit.pictures:
             yield (
-                f"your {split} split has no pictures of {_named(map(repr, missing))}; every class should be in it. "
+                f"your {split} split has no {_item(audit)}s of {_named(map(repr, missing))}; every class should be in it. "
                 "Add some, or give no splits and let tellapart make them."
             )
 
@@ -213,12 +214,12 @@ def _warnings(audit: Audit) -> Iterator[str]:
 def _notes(audit: Audit) -> Iterator[str]:
     if audit.duplicates:
         yield (
-            f"exact copies of another picture: {audit.duplicates:,}, such as {_such_as(audit, audit.exact_copies[0])}; "
+            f"exact copies of another {_item(audit)}: {audit.duplicates:,}, such as {_such_as(audit, audit.exact_copies[0])}; "
             "a split that tellapart makes keeps them together; they can be removed."
         )
     if audit.near_copies:
         yield (
-            f"near-copies: {sum(map(len, audit.near_copies)):,} pictures in "
+            f"near-copies: {sum(map(len, audit.near_copies)):,} {_item(audit)}s in "
             f"{_count(len(audit.near_copies), 'cluster')}, such as {_such_as(audit, audit.near_copies[0])}; "
             "a split that tellapart makes keeps each cluster together."
         )
@@ -271,6 +272,19 @@ def _named(names: Iterable[str], *, most: int = _NAMED, joined: str = ", ") -> s
     listed = list(names)
     more = len(listed) - most
     return joined.join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _item(audit: Audit) -> str:
+    return READERS[audit.task].words.item
+
+
+def _items(audit: Audit, number: int) -> str:
+    return _count(number, _item(audit))
+
+
+def _files(audit: Audit) -> bool:
+    """Whether what is looked at are files of pictures."""
+    return READERS[audit.task].look is None
 
 
 def _count(number: int, noun: str) -> str:

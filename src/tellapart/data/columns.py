@@ -21,7 +21,7 @@ from tellapart.data.layouts import split_of
 from tellapart.errors import DataError, SettingsError
 
 ROLES = ("path", "label", "split", "group")
-_TOLD_ROLES = (*ROLES, "fold")  # a column of folds counts only where it was told
+_TOLD_ROLES = (*ROLES, "text", "fold")  # a column of folds counts only where it was told
 # Names that other programs give to columns, in lower case, blanks and hyphens as underscores.
 _USUAL: Mapping[str, str] = {
     "path": "image filename file_name file filepath file_path image_path img_path imagepath img image_name img_name image_file "
@@ -35,6 +35,13 @@ _USUAL: Mapping[str, str] = {
     "group": "patient patient_id patientid subject_id case_id lesion_id person_id animal_id video_id session_id group_id "
     "患者 患者id 病人 受试者 受試者 환자 paciente sujet patientin пациент",
 }
+# Of columns that hold the texts themselves, the likeliest first; and of their classes, beside those above.
+_OF_TEXTS = (
+    "text sentence review content comment tweet message document body utterance question query headline title 文本 内容 句子 "
+    "评论 正文 标题 新闻 テキスト 本文 文 리뷰 문장 텍스트 texto texte testo текст отзыв"
+)
+_OF_THEIR_CLASSES = "sentiment polarity topic intent rating stars is_spam spam lang language 情感 主题"
+TEXT_NAMES, _TEXT_LABELS = tuple(_OF_TEXTS.split()), tuple(_OF_THEIR_CLASSES.split())
 PATH_NAMES, LABEL_NAMES = tuple(_USUAL["path"].split()), tuple(_USUAL["label"].split())  # the first that is there wins
 NAMES = frozenset((*ROLES, "labels", *PATH_NAMES, *LABEL_NAMES))  # that a header may have
 _SPLIT_LIKE, _GROUP_LIKE = frozenset(_USUAL["split"].split()), frozenset(_USUAL["group"].split())
@@ -55,7 +62,12 @@ def with_roles(cells: Cells, options: ReadOptions) -> Cells:
     told = _told(cells, options)
     places = dict(told)
     names = [plain_name(name) for name in cells.header]
-    if "path" not in places and (place := _path_place(cells, names, headless, told.values())) is not None:
+    if not {"text", "path"} & places.keys() and (place := _text_place(cells, names, headless)) is not None:
+        places["text"] = place
+    if (
+        not {"text", "path"} & places.keys()
+        and (place := _path_place(cells, names, headless, told.values())) is not None
+    ):
         places["path"] = place
     if "label" not in places and (place := _label_place(cells, names, headless, places, options)) is not None:
         places["label"] = place
@@ -163,6 +175,19 @@ def _path_place(cells: Cells, names: Sequence[str], headless: bool, taken: Itera
     return max(found, key=lambda place: _files_in(cells, place)) if len(found) > 1 else next(iter(found), None)
 
 
+def _text_place(cells: Cells, names: Sequence[str], headless: bool) -> int | None:
+    """The column that holds texts, of a table of which no column names pictures."""
+    found = [] if headless or "path" in names else [names.index(name) for name in TEXT_NAMES if name in names]
+    paths = [names.index(name) for name in PATH_NAMES if name in names]
+    if not found or any(_files_in(cells, place) or _say_pictures(cells, place) for place in paths):
+        return None
+    return found[0]
+
+
+def _say_pictures(cells: Cells, place: int) -> bool:
+    return any(_says_picture(row[place]) for _, row in cells.rows()[:_ROWS_TRIED])
+
+
 def _files_in(cells: Cells, place: int) -> int:
     return sum(cells.locator.find(row[place]) is not None for _, row in cells.rows()[:_ROWS_TRIED])
 
@@ -183,7 +208,8 @@ def _label_place(
                 f"with --label-column, by its number; its first row is {quoted_all(cells.rows()[0][1])}."
             )
         return free[0] if free else None
-    found = [place for place in free if names[place] in LABEL_NAMES]
+    known = (*LABEL_NAMES, *_TEXT_LABELS) if "text" in places else LABEL_NAMES
+    found = [place for place in free if names[place] in known]
     if len(found) > 1:
         raise DataError(
             f"the table {str(cells.path)!r} has no column 'label', but "

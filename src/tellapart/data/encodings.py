@@ -40,6 +40,7 @@ class Text:
 
     text: str
     note: str = ""  # a sentence; "" where nothing was guessed
+    encoding: str = ""  # that was guessed; "" where nothing was
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,11 @@ def read_text(path: Path, data: bytes, encoding: str | None, is_file: IsFile) ->
                 text = "\0"
             if "\0" not in text:
                 escaped = _escaped(data) if _ESCAPE in text else None
-                return Text(text=text) if escaped is None else Text(text=escaped.text, note=_note(path, escaped))
+                return (
+                    Text(text=text)
+                    if escaped is None
+                    else Text(text=escaped.text, note=_note(path, escaped), encoding=escaped.encoding)
+                )
             if mark:
                 raise _no_text(path)
     return _guess(path, data, is_file)
@@ -119,7 +124,7 @@ def _told(path: Path, data: bytes, encoding: str) -> str:
 def _guess(path: Path, data: bytes, is_file: IsFile) -> Text:
     wide = _wide(data)
     if wide is not None:
-        return Text(text=wide.text, note=_note(path, wide))
+        return Text(text=wide.text, note=_note(path, wide), encoding=wide.encoding)
     if b"\0" in data:
         raise _no_text(path)
     _check_nearly_utf8(path, data)
@@ -136,7 +141,7 @@ def _guess(path: Path, data: bytes, is_file: IsFile) -> Text:
             f"the table {str(path)!r} is not in UTF-8, and may be in more than one encoding: {readings}. Say which with "
             f"--encoding, such as --encoding {best.encoding}."
         )
-    return Text(text=best.text, note=_note(path, best))
+    return Text(text=best.text, note=_note(path, best), encoding=best.encoding)
 
 
 def _no_text(path: Path) -> DataError:

@@ -34,6 +34,7 @@ class Entry:
     added: bool = False  # came from a folder of corrections: for training, never for a test
     train_target: Target | None = None  # what corrections of the same pixels say, for training; None: nothing else
     drawn: Drawn | None = None  # of boxes as they were given: the picture that they were drawn on
+    text: str | None = None  # where what is labelled is a text; its path then says where that stands: table.csv:17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class ReadOptions:
     separator: str | None = None  # between the names in one cell: | ; , or a space
     encoding: str | None = None  # of a text table, or of the names in an archive
     path_column: str | None = None  # a column's name, or its number from 1 where none is called so
+    text_column: str | None = None  # the same of a table whose cells are the texts themselves
     label_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tellapart.data.set_cells import SEPARATORS, is_list
+from tellapart.data.targets import ONE_CLASS
 from tellapart.errors import DataError
 
 _SEPARATORS = tuple(separator for separator in SEPARATORS if separator != " ")
@@ -25,7 +26,7 @@ def check_labels(path: Path, labels: Sequence[str]) -> str:
     different = list(dict.fromkeys(labels))
     with_comma = [label for label in different if "," in label]
     if not with_comma or _sets(different, ",") != with_comma:  # 1,2 beside 1 and 2 is a set rather than 1.2
-        _check_numbers(path, different, _LEAST_ALONE if 2 * len(different) > len(labels) else _LEAST_NUMBERS)
+        check_measured(path, labels, task=ONE_CLASS)
     for separator in _SEPARATORS:
         sets = _sets(different, separator)
         if len(sets) > 1 or _of_classes(different, separator):
@@ -40,6 +41,12 @@ def check_labels(path: Path, labels: Sequence[str]) -> str:
             "--label-separator ' '."
         )
     return ""
+
+
+def check_measured(path: Path, labels: Sequence[str], *, task: str) -> None:
+    """Raises: DataError where labels look like measured numbers, and the `task` was not told."""
+    different = list(dict.fromkeys(labels))
+    _check_numbers(path, different, _LEAST_ALONE if 2 * len(different) > len(labels) else _LEAST_NUMBERS, task)
 
 
 def _sets(labels: Iterable[str], separator: str) -> list[str]:
@@ -58,7 +65,7 @@ def _of_classes(labels: Sequence[str], separator: str) -> bool:
     )
 
 
-def _check_numbers(path: Path, different: Sequence[str], least: int) -> None:
+def _check_numbers(path: Path, different: Sequence[str], least: int, task: str) -> None:
     numbers = [label for label in different if _MEASURED.fullmatch(label) and not _WHOLE.fullmatch(label)]
     rest = [label for label in different if not _MEASURED.fullmatch(label) and not _WHOLE.fullmatch(label)]
     if len(numbers) < least or rest or 2 * len(numbers) < len(different):
@@ -66,7 +73,7 @@ def _check_numbers(path: Path, different: Sequence[str], least: int) -> None:
     raise DataError(
         f"the labels of {str(path)!r} are {len(different):,} different numbers such as {numbers[0]}, which looks like something "
         "measured (regression): tellapart tells classes apart. Make classes of ranges, such as low and high, or give --task "
-        "classification if each number is a class."
+        f"{task} if each number is a class."
     )
 
 

@@ -35,6 +35,7 @@ _FOUND = ReadOptions()
 _OF_TABLES = {
     "encoding": "--encoding",
     "path_column": "--path-column",
+    "text_column": "--text-column",
     "label_column": "--label-column",
     "split_column": "--split-column",
     "group_column": "--group-column",
@@ -76,6 +77,9 @@ def _check_valued(listing: Listing, options: ReadOptions) -> None:
 
 
 def _read_table(path: Path, options: ReadOptions) -> Listing:
+    for reader in READERS.values():
+        if options.task in (None, reader.name) and (listing := reader.alone(path, options)) is not None:
+            return listing
     ignored: Counter[str] = Counter()
     return _list_table(read_cells(path, ignored, options), ignored, options)
 
@@ -94,11 +98,7 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
         if beside is not None:
             return beside
     whole = is_archive(path)
-    told = [
-        flag
-        for name, flag in _OF_TABLES.items()
-        if getattr(options, name) is not None and not (whole and name == "encoding")
-    ]
+    told = [flag for name, flag in _OF_TABLES.items() if getattr(options, name) is not None and name != "encoding"]
     if told:
         raise SettingsError(
             f"{told[0]} is about a table, and {str(path)!r} is none. Leave it out, or give a table such as a CSV with path,label."
@@ -107,6 +107,10 @@ def _read_folder(path: Path, options: ReadOptions) -> Listing:
         listing = scan_names(path, pattern_of(options.label_from))
     else:
         listing = _scan(path, options)
+    if options.encoding is not None and not whole and not READERS[listing.task].encoded:
+        raise SettingsError(
+            f"--encoding is about a table, and {str(path)!r} is none. Leave it out, or give a table such as a CSV with path,label."
+        )
     several = options.task is not None and READERS[options.task].separated
     if several or options.separator is not None:
         _refuse_folder(path, options, f"--task {options.task}" if several else "--label-separator")

@@ -15,6 +15,7 @@ from tellapart.bundle import TaskName
 from tellapart.data.layouts import split_of
 from tellapart.data.mask_looks import look_for_masks
 from tellapart.data.mask_words import kind_of_folder
+from tellapart.data.texts_looks import look_for_texts
 from tellapart.data.tree import Child, Folder, Tree, holding
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.reading import read_bytes, split_path
@@ -46,6 +47,8 @@ class Look(NamedTuple):
         """The task whose reader can read it; None where no reader can."""
         if self.boxes is not None:
             return "detection"
+        if self.task == "text":
+            return "text"
         return "segmentation" if self.task == "segmentation" else None
 
 
@@ -64,12 +67,14 @@ def recognise(tree: Tree, root: Folder) -> Look | None:
         found = _masks(tree, children) or _annotations(here, children)
         if found is not None:
             return found._replace(example=os.path.relpath(found.example, root.path))
-    return None
+    texts = look_for_texts(_walk(tree, root), tree)
+    return None if texts is None else Look("text", texts.form, os.path.relpath(texts.example, root.path))
 
 
 def refuse(tree: Tree, root: Folder, look: Look) -> OtherTask:
     """The error for a data set of another task; one of several in a folder is named, and the others too."""
     top, _, below = look.example.partition(os.sep)
+    below = "" if look.read_as == look.task == "text" else below  # its folders are classes
     folders = [child for child in tree.children(root.path, Counter()) if child.is_folder] if below else []
     several = holding(tree, root, folders) if len(folders) > 1 else []
     others = [child for child in several if child.name != top]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from tellapart.bundle import TaskName
 from tellapart.data.cells import Cells
 from tellapart.data.conflicts import LabelConflict
+from tellapart.data.copies import Copies, find_copies
 from tellapart.data.examples import Entry, Inspection, Listing, ReadOptions
 from tellapart.data.inspection import Memory
 from tellapart.data.other_tasks import OtherTask
@@ -42,6 +43,7 @@ class AuditWords:
     several: str  # labels
     contradiction: str  # two copies of a picture of which one must be wrong; {} is exactly or nearly
     between: str = ", "  # two of them
+    item: str = "picture"  # what has it
     lone_class: str = (
         "Add pictures of another class, in a folder (or with a label) of their own."  # what helps one alone
     )
@@ -104,6 +106,15 @@ def only_labels(cells: Cells) -> bool:
     return False
 
 
+def nothing_alone(path: Path, options: ReadOptions) -> None:
+    """A table is a table."""
+
+
+def picture_copies(listing: Listing, inspections: Sequence[Inspection]) -> Copies:
+    """Copies of pictures, by what they show."""
+    return find_copies(inspections)
+
+
 def nothing_more(listing: Listing, inspections: Sequence[Inspection], groups: Sequence[str]) -> None:
     """No counts beside those of pictures of each class."""
 
@@ -120,7 +131,13 @@ class TaskReader:
     # A folder of which the task is told, or one that was refused as folders of classes since it looks like this task's.
     # None: such a data set is a table, or folders of classes.
     folder: Callable[[Path, ReadOptions, OtherTask | None], Listing] | None = None
+    # A file that is read so whatever kind of table its name says; None: it is not.
+    alone: Callable[[Path, ReadOptions], Listing | None] = nothing_alone
+    encoded: bool = False  # its folders hold files in an encoding, which --encoding tells
     separated: bool = False  # several names stand in one cell, which --label-separator cuts
+    # How what is listed is looked at; None: as pictures are, which are files.
+    look: Callable[[Listing, Opening], tuple[Listing, list[Inspection]]] | None = None
+    copies: Callable[[Listing, Sequence[Inspection]], Copies] = picture_copies
     settle: SettleTargets = as_listed
     own_files: str = ""  # how their files are called that are opened meanwhile; "": they have none
     conflicts: FindConflicts

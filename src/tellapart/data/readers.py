@@ -13,11 +13,12 @@ from tellapart.data.reading_boxes import BOX_READER
 from tellapart.data.reading_classes import CLASS_READER
 from tellapart.data.reading_masks import MASK_READER
 from tellapart.data.reading_sets import LABEL_SET_READER
+from tellapart.data.reading_texts import TEXT_READER
 from tellapart.errors import DataError
 
 # What is most special comes last, and is looked for first.
 READERS: Mapping[TaskName, TaskReader] = MappingProxyType(
-    {reader.name: reader for reader in (CLASS_READER, LABEL_SET_READER, MASK_READER, BOX_READER)}
+    {reader.name: reader for reader in (CLASS_READER, LABEL_SET_READER, TEXT_READER, MASK_READER, BOX_READER)}
 )
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from tellapart.bundle import TaskName
 from tellapart.data.augmented import Augmented, Scenes, comparable, join
 from tellapart.data.conflicts import LabelConflict
-from tellapart.data.copies import find_copies
 from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.oddities import Oddities, find_oddities
@@ -95,7 +94,7 @@ def build_audit(
     """
     entries, reader = listing.entries, READERS[listing.task]
     usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
-    copies = find_copies(inspections)
+    copies = reader.copies(listing, inspections)
     augmented = join(scenes or Scenes(pairs=()), inspections, copies.cluster_of)
     groups = _groups(entries, inspections, augmented.joined)
     leaks, leaked = _leaks(entries, groups)
@@ -111,8 +110,8 @@ def build_audit(
         counts=_counts(listing, usable),
         distinct=_distinct(listing, usable, groups),
         sizes=_sizes([inspections[index] for index in usable]),
-        formats=_tally(inspections[index].format for index in usable),
-        modes=_tally(inspections[index].mode for index in usable),
+        formats=_tally(inspections[index].format for index in usable if inspections[index].format),
+        modes=_tally(inspections[index].mode for index in usable if inspections[index].mode),
         wrong_extensions=paths(index for index in usable if inspections[index].wrong_extension),
         turned=paths(index for index in usable if inspections[index].turned),
         unreadable=_unreadable(entries, inspections),
@@ -129,7 +128,7 @@ def build_audit(
         leaked_indices=leaked,
         own=reader.count(listing, inspections, groups),
         depths=gather_depths(entries, inspections, span),
-        oddities=find_oddities(entries, inspections),
+        oddities=find_oddities(entries, inspections) if reader.look is None else Oddities(),
         notes=listing.notes,
     )
 

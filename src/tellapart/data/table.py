@@ -141,7 +141,7 @@ def make_listing(
     path = cells.path
     if not rows:
         raise DataError(f"the table {str(path)!r} has a header but no rows. Add one row for each picture.")
-    _check_cells(path, rows, filled)
+    check_cells(path, rows, filled)
     kept = _distinct(path, rows, _locate(cells, rows), ignored)
     entries = [
         Entry(
@@ -166,7 +166,8 @@ def make_listing(
     )
 
 
-def _check_cells(path: Path, rows: Sequence[TableRow], filled: Sequence[str]) -> None:
+def check_cells(path: Path, rows: Sequence[TableRow], filled: Sequence[str]) -> None:
+    """Raises: DataError where a cell of `filled` is empty, or a split unknown or missing for some rows."""
     table = f"the table {str(path)!r}"
     for name in filled:
         empty = [row.number for row in rows if not getattr(row, name)]

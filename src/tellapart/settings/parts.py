@@ -121,6 +121,7 @@ class ReadingSettings(Part):
 
     encoding: str | None = Field(None, min_length=1)  # of a text table
     path_column: str | None = Field(None, min_length=1)  # names of columns, or their numbers from 1
+    text_column: str | None = Field(None, min_length=1)  # of a table that holds the texts themselves
     label_column: str | None = Field(None, min_length=1)
     split_column: str | None = Field(None, min_length=1)
     group_column: str | None = Field(None, min_length=1)
@@ -133,7 +134,14 @@ class ReadingSettings(Part):
     merge_names: bool = False  # names of classes that are nearly the same are one class
 
     @field_validator(
-        "path_column", "label_column", "split_column", "group_column", "fold_column", "ignore_label", mode="before"
+        "path_column",
+        "text_column",
+        "label_column",
+        "split_column",
+        "group_column",
+        "fold_column",
+        "ignore_label",
+        mode="before",
     )
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:

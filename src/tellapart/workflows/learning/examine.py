@@ -76,8 +76,14 @@ def examine(
         listing = _corrected(listing, corrections, options.separator, reporter)
     _check_names(listing)
     workers = workers or cores()
-    inspections = _inspect(listing, look, shown, cache=cache, reporter=reporter, workers=workers)
-    listing, inspections = _without_strays(listing, inspections)
+    own = READERS[listing.task].look
+    if own is None:
+        inspections = _inspect(listing, look, shown, cache=cache, reporter=reporter, workers=workers)
+        listing, inspections = _without_strays(listing, inspections)
+    else:
+        item, look = READERS[listing.task].words.item, "not"
+        with reporter.step(f"Checking {item}s", len(listing.entries)) as advance:
+            listing, inspections = own(listing, Opening(advance=advance))
     if any(entry.added for entry in listing.entries):
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")

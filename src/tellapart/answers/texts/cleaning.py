@@ -1,0 +1,26 @@
+"""A text as it is compared and counted: without what nobody sees. In: str. Out: str. Next: writing_systems.py."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is left out, and told
+
+# Zero-width, bidirectional marks, soft hyphens, byte order marks, selectors of how an emoji is drawn.
+_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_BLANKS = re.compile(r"\s+")
+REPLACED = "\ufffd"  # stands for what could not be read
+
+
+def clean(text: str) -> str:
+    """The text in Unicode's form NFKC, folded to small letters, one blank between words; at most MOST_LETTERS of it.
+
+    Control characters (a NUL too) are blanks, half a surrogate pair becomes U+FFFD, and what is never seen is left out.
+    """
+    text = text[:MOST_LETTERS]
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", _UNSEEN.sub("", _SURROGATES.sub(REPLACED, text)))
+    return _BLANKS.sub(" ", _CONTROLS.sub(" ", text).casefold()).strip()

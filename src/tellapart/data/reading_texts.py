@@ -1,0 +1,43 @@
+"""One class a text, as the data room reads it. In: nothing. Out: TEXT_READER. Next: readers.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tellapart.data.copies import Copies
+from tellapart.data.examples import Inspection, Listing
+from tellapart.data.reader import AuditWords, TaskReader
+from tellapart.data.reading_classes import CLASS_READER
+from tellapart.data.texts_copies import find_text_copies
+from tellapart.data.texts_counts import count_texts
+from tellapart.data.texts_folder import list_numbered, list_text_folder
+from tellapart.data.texts_look import look_at_texts, texts_of
+from tellapart.data.texts_table import TASK, holds_texts, list_texts
+
+
+def _copies(listing: Listing, inspections: Sequence[Inspection]) -> Copies:
+    return find_text_copies(texts_of(listing.entries), inspections)
+
+
+TEXT_READER = TaskReader(
+    name=TASK,
+    finds=holds_texts,
+    table=list_texts,
+    folder=list_text_folder,
+    alone=list_numbered,
+    encoded=True,
+    look=look_at_texts,
+    copies=_copies,
+    conflicts=CLASS_READER.conflicts,
+    count=count_texts,
+    words=AuditWords(
+        one="label",
+        several="labels",
+        item="text",
+        contradiction="TWO LABELS: {} the same text stands under different labels",
+        lone_class="Add texts of another class.",
+        no_picture="Add texts, as CLASS/one.txt or in a CSV with text,label.",
+        rare_class=", or train with --class-weights balanced.",
+    ),
+    corrections=None,
+)

@@ -1,0 +1,126 @@
+"""Copies of texts, exact and near, without comparing all with all. In: texts, inspections. Out: Copies. Next: texts_counts.py.
+
+Near copies share most of their pieces of characters: MinHash (Broder 1997) with banded look-up finds who may, and their Jaccard
+index decides.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.texts.cleaning import clean
+from tellapart.data.copies import Copies
+from tellapart.data.examples import Inspection
+
+ALIKE = 0.8  # Jaccard index of the sets of pieces, from which two texts are near copies
+_PIECE = 4  # characters
+_LEAST = 12  # characters; of shorter texts a changed word leaves too little to tell a copy
+_PERMUTATIONS, _BANDS = 48, 12  # bands of four: 0.8 is found with 0.998, 0.5 with 0.54
+_BUCKET, _NEIGHBOURS = 50, 3  # texts that share a band; of more each is compared with the next few only
+_AT_ONCE = 20_000  # texts whose pieces are in memory together
+_SALT = np.uint64(0x9E3779B97F4A7C15)
+
+
+def find_text_copies(texts: Sequence[str], inspections: Sequence[Inspection]) -> Copies:
+    """Cluster copies; those of one content are exact. The work grows with the length of all texts."""
+    by_content: defaultdict[str, list[int]] = defaultdict(list)
+    for index, inspection in enumerate(inspections):
+        if not inspection.problem:
+            by_content[inspection.content_hash].append(index)
+    contents = sorted(by_content)
+    pairs = near_pairs([clean(texts[by_content[content][0]]) for content in contents])
+    stars = _stars(len(contents), pairs)
+    near = [sorted(index for row in star for index in by_content[contents[row]]) for star in stars]
+    in_near = {index for cluster in near for index in cluster}
+    alone = [[index] for index, inspection in enumerate(inspections) if inspection.problem]
+    singles = [indices for indices in by_content.values() if indices[0] not in in_near]
+    cluster_of = [0] * len(inspections)
+    for number, cluster in enumerate(sorted(near + singles + alone)):
+        for index in cluster:
+            cluster_of[index] = number
+    return Copies(
+        exact=tuple(tuple(cluster) for cluster in sorted(by_content.values()) if len(cluster) > 1),
+        near=tuple(tuple(cluster) for cluster in sorted(near)),
+        cluster_of=cluster_of,
+    )
+
+
+def near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of different texts, cleaned, whose sets of pieces have a Jaccard index of ALIKE or more."""
+    rows = [row for row, text in enumerate(texts) if len(text) >= _LEAST]
+    signatures = [
+        _signatures([pieces_of(texts[row]) for row in rows[start : start + _AT_ONCE]])
+        for start in range(0, len(rows), _AT_ONCE)
+    ]
+    found: set[tuple[int, int]] = set()
+    tried: set[tuple[int, int]] = set()
+    for one, other in _candidates(np.concatenate(signatures)) if rows else ():
+        pair = rows[one], rows[other]
+        if pair not in tried:
+            tried.add(pair)
+            if jaccard(pieces_of(texts[pair[0]]), pieces_of(texts[pair[1]])) >= ALIKE:
+                found.add(pair)
+    return sorted(found)
+
+
+def pieces_of(text: str) -> NDArray[np.uint64]:
+    """The different runs of four characters, as sorted 64-bit numbers."""
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
+    if len(codes) < _PIECE:
+        return np.unique(codes)
+    number = np.zeros(len(codes) - _PIECE + 1, dtype=np.uint64)
+    for place in range(_PIECE):
+        number = number * _SALT + codes[place : place + len(number)]
+    return np.unique(number ^ (number >> np.uint64(29)))
+
+
+def jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:
+    """How many elements two sorted sets share, as a share of all."""
+    shared = len(np.intersect1d(one, other, assume_unique=True))
+    return shared / max(1, len(one) + len(other) - shared)
+
+
+def _signatures(pieces: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint32]:
+    """The least of each of the permutations of the pieces of n texts, [n, _PERMUTATIONS]; none is empty."""
+    every = np.concatenate(pieces)
+    starts = np.cumsum([0, *map(len, pieces[:-1])])
+    found = np.empty((len(pieces), _PERMUTATIONS), dtype=np.uint32)
+    chance = np.random.default_rng(0)
+    for number, (factor, added) in enumerate(chance.integers(1, 2**63, (_PERMUTATIONS, 2), dtype=np.uint64)):
+        # Multiply, shift: the upper half of an odd multiple (Dietzfelbinger and others 1997).
+        moved = (every * (factor | np.uint64(1)) + added) >> np.uint64(32)
+        found[:, number] = np.minimum.reduceat(moved, starts)
+    return found
+
+
+def _candidates(signatures: NDArray[np.uint32]) -> Iterator[tuple[int, int]]:
+    """Pairs of rows that share a band of their signatures, [n, _PERMUTATIONS]; the smaller first."""
+    bands = np.ascontiguousarray(signatures.reshape(len(signatures), _BANDS, -1))
+    for band in range(_BANDS):
+        buckets: defaultdict[bytes, list[int]] = defaultdict(list)
+        for row, signature in enumerate(bands[:, band]):
+            buckets[signature.tobytes()].append(row)
+        for members in buckets.values():
+            reach = len(members) if len(members) <= _BUCKET else _NEIGHBOURS
+            for place, one in enumerate(members):
+                yield from ((one, other) for other in members[place + 1 : place + 1 + reach])
+
+
+def _stars(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Clusters of rows around those with the most copies; chains are not followed."""
+    neighbours: defaultdict[int, set[int]] = defaultdict(set)
+    for one, other in pairs:
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    taken: set[int] = set()
+    found = []
+    for row in sorted(neighbours, key=lambda row: (-len(neighbours[row]), row)):
+        members = {row, *(neighbours[row] - taken)} if row not in taken else set()
+        if len(members) > 1:
+            taken |= members
+            found.append(sorted(members))
+    return found

@@ -1,0 +1,117 @@
+"""What texts add to the audit: lengths, languages, what went wrong with them. In: texts. Out: OwnCounts. Next: reading_texts.py."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from tellapart.answers.texts.cleaning import MOST_LETTERS, REPLACED
+from tellapart.answers.texts.writing_systems import count_letters
+from tellapart.data.examples import SPLITS, Entry, Inspection, Listing, short_path
+from tellapart.data.reader import OwnCounts
+
+LONG = 10_000  # letters
+MANY_SYSTEMS = 0.05  # share of texts in another writing system than most, from which it is told
+_HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]*)?/?>|&(?:amp|lt|gt|quot|nbsp|#\d+|#x[0-9a-fA-F]+);")
+# UTF-8 that was read as Latin-1 or cp1252: é becomes Ã©, a curly quote â€™.
+_TWICE = re.compile("Ã[\u0080-\u00bf©¨ª«¢¤¼¶§]|â€[\u0080-\u00ff™œ\u009d“”¦]|Â[\u00a0-\u00bf]|ï¿½")
+_SHOWN = 3
+_NONE = "no letters"
+
+
+def count_texts(listing: Listing, inspections: Sequence[Inspection], groups: Sequence[str]) -> OwnCounts:
+    """Of a listing whose texts were looked at: what is odd about them, and how long they are."""
+    usable = [entry for entry, one in zip(listing.entries, inspections, strict=True) if not one.problem]
+    lengths = sorted(len(entry.text or "") for entry in usable) or [0]
+    systems = Counter(main_system(entry.text or "") for entry in usable)
+    odd = {name: [entry for entry in usable if test(entry.text or "")] for name, (test, _, _) in _ODD.items()}
+    record = {
+        "pictures": _by_split(listing, usable),
+        "letters": {"least": lengths[0], "median": statistics.median_low(lengths), "most": lengths[-1]},
+        "writing": dict(systems.most_common()),
+        **{name: [str(entry.path) for entry in found] for name, found in odd.items()},
+    }
+    return OwnCounts(
+        name="texts",
+        record=record,
+        target_warnings=tuple(_warnings(listing, odd, systems, len(usable))),
+        lines=(
+            f"letters   {lengths[0]:,} to {lengths[-1]:,}, median {statistics.median_low(lengths):,}",
+            f"writing   {', '.join(f'{name or _NONE} {count:,}' for name, count in systems.most_common(5))}",
+        ),
+    )
+
+
+def main_system(text: str) -> str:
+    """The writing system of most letters of a text, of its first thousand; "" where it has none."""
+    found = count_letters([text[:1000]]).most_common(1)
+    return found[0][0] if found else ""
+
+
+def _by_split(listing: Listing, usable: Sequence[Entry]) -> dict[str, int]:
+    given = {entry.split or "" for entry in listing.entries}
+    found = Counter(entry.split or "" for entry in usable)
+    return {split: found[split] for split in ("", *SPLITS) if split in given}
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > LONG
+
+
+def _has_html(text: str) -> bool:
+    return _HTML.search(text) is not None
+
+
+def _is_broken(text: str) -> bool:
+    return REPLACED in text or _TWICE.search(text) is not None or any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def _has_unseen(text: str) -> bool:
+    return "\0" in text or any("\u202a" <= one <= "\u202e" or "\u2066" <= one <= "\u2069" for one in text)
+
+
+class _Oddity(NamedTuple):
+    test: Callable[[str], bool]
+    told: str  # what such texts are
+    remedy: str
+
+
+_ODD: Mapping[str, _Oddity] = {
+    "long": _Oddity(
+        _is_long,
+        f"of over {LONG:,} letters",
+        "Several may be one, where a quote was not closed. Check them; what comes after the first "
+        f"{MOST_LETTERS:,} letters is not looked at.",
+    ),
+    "html": _Oddity(_has_html, "with HTML in them", "It is counted as words; take tags and entities out."),
+    "broken": _Oddity(
+        _is_broken,
+        "that were read in a wrong encoding before (with U+FFFD, or such as Ã©)",
+        "Save them again as UTF-8, from where they came.",
+    ),
+    "unseen": _Oddity(
+        _has_unseen,
+        "with NUL, or with characters that turn the direction of writing",
+        "Nobody sees these, and they are passed over.",
+    ),
+}
+
+
+def _warnings(listing: Listing, odd: dict[str, list[Entry]], systems: Counter[str], usable: int) -> Iterator[str]:
+    for name, found in odd.items():
+        if found:
+            such = ", ".join(short_path(entry.path, listing.source) for entry in found[:_SHOWN])
+            yield f"texts {_ODD[name].told}: {len(found):,}, such as {such}. {_ODD[name].remedy}"
+    main = systems.most_common(1)[0][0] if systems else ""
+    others = {name: count for name, count in systems.items() if name not in (main, "")}
+    if sum(others.values()) >= MANY_SYSTEMS * max(1, usable):
+        named = ", ".join(
+            f"{name} {count:,}" for name, count in sorted(others.items(), key=lambda one: -one[1])[:_SHOWN]
+        )
+        yield (
+            f"writing systems are mixed: most texts are in {main}, others in {named}. A class that is written another way is told "
+            "by its letters; have each class in each language, or learn them apart."
+        )

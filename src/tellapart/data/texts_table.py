@@ -1,0 +1,85 @@
+"""A table whose cells are texts with classes. In: Cells. Out: Listing. Next: texts_looks.py.
+
+A text stands where a picture's path would: its path is the table's with the row behind a colon, table.csv:17.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tellapart.bundle import TaskName
+from tellapart.data.cells import Cells, quoted_all
+from tellapart.data.columns import split_named
+from tellapart.data.examples import Entry, Listing, ReadOptions
+from tellapart.data.label_shapes import check_measured
+from tellapart.data.names import stored_twice
+from tellapart.data.table import TableRow, check_cells, columns_of
+from tellapart.data.targets import ClassName
+from tellapart.errors import DataError, SettingsError
+
+TASK: TaskName = "text"
+
+
+def holds_texts(cells: Cells) -> bool:
+    """Whether a table of which nobody told the task has a column of texts, none of pictures, and classes."""
+    names = {name.casefold() for name in cells.header}
+    return {"text", "label"} <= names and "path" not in names
+
+
+def list_texts(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Listing:
+    """The listing of a table that is open already, in the order of its rows.
+
+    Raises: DataError with row numbers where it breaks a rule; SettingsError for a separator.
+    """
+    if options.separator is not None:
+        raise SettingsError(
+            f"--label-separator is {options.separator!r}, and a text has one class. Leave it out, and write one class a row."
+        )
+    texts, rows = _rows(cells)
+    if not rows:
+        raise DataError(f"the table {str(cells.path)!r} has a header but no rows. Add one row for each text.")
+    check_cells(cells.path, rows, ("label",))
+    if options.task is None:
+        check_measured(cells.path, [row.label for row in rows], task=TASK)
+    targets = {row.label: ClassName(row.label) for row in rows}  # one a class, however many rows
+    entries = tuple(
+        Entry(
+            path=Path(f"{cells.path}:{row.number}"),
+            target=targets[row.label],
+            split=split_named(row.split),
+            group=row.group,
+            fold=row.fold,
+            text=text,
+        )
+        for text, row in zip(texts, rows, strict=True)
+    )
+    return Listing(
+        source=cells.path,
+        entries=entries,
+        classes=tuple(sorted(targets)),
+        task=TASK,
+        ignored=dict(sorted(ignored.items())),
+        notes=cells.notes,
+    )
+
+
+def _rows(cells: Cells) -> tuple[list[str], Sequence[TableRow]]:
+    """The texts, and their rows with labels in Unicode normal form C. Raises: DataError without a column of texts."""
+    if "text" not in {name.casefold() for name in cells.header}:
+        raise DataError(
+            f"the table {str(cells.path)!r} has no column of texts that is called so; its columns are: "
+            f"{quoted_all(cells.written)}. Say which it is with --text-column."
+        )
+    place, label, split, group, fold = columns_of(cells, ("text", "label"))
+    texts, rows, written = [], [], set()
+    for number, row in cells.rows():
+        own = [row[at] if at >= 0 else "" for at in (split, group, fold)]
+        written.add(row[label])
+        texts.append(row[place])
+        rows.append(TableRow(number, "", unicodedata.normalize("NFC", row[label]), *own))
+    if note := stored_twice(written):
+        cells.notes = (*cells.notes, f"{cells.path}: {note}.")
+    return texts, rows

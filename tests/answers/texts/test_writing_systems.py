@@ -1,0 +1,26 @@
+"""Which letters texts are made of. In: texts. Out: writing systems."""
+
+from __future__ import annotations
+
+import pytest
+
+from tellapart.answers.texts.writing_systems import count_letters, is_unspaced
+
+
+def test_letters_are_counted_by_writing_system() -> None:
+    found = count_letters(["Bahn 12, 電車 でんしゃ!", "поезд"])
+    assert found == {"Latin": 4, "Chinese characters": 2, "Japanese kana": 4, "Cyrillic": 5}
+
+
+@pytest.mark.parametrize(
+    ("texts", "unspaced"),
+    [
+        (["今天天气很好 ok"], True),
+        (["한국어 문장"], True),
+        (["รถไฟ"], True),
+        (["a train 電車"], False),
+        (["😀 12"], False),
+    ],
+)
+def test_texts_without_blanks_between_words(texts: list[str], unspaced: bool) -> None:
+    assert is_unspaced(texts) is unspaced
