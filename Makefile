@@ -78,7 +78,7 @@ graphs: $(VENV)/.installed-dev ## Keep the embedded networks' graphs anew; after
 	$(IN_VENV) tellapart.models.keeping
 
 clean: ## Remove the environment and everything that the tools keep; runs/ stays.
-	rm -rf $(VENV) $(CLIENTS) $(MUTANTS) mutants build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(MUTANTS) .npm mutants build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps go before an installation and come after it. With none left, an installation was cut short, and the
