@@ -11,7 +11,7 @@ import pytest
 from tellapart.errors import ExportError, StorageError
 from tellapart.export.plain import Shape, plain
 from tellapart.export.process import tool_process
-from tellapart.export.table import OURS, Step
+from tellapart.export.table import OURS, ExportStep
 from tellapart.export.tools import Environment, environment
 from tellapart.reporter import Silent
 
@@ -50,13 +50,13 @@ def ours() -> Environment:
 
 
 @pytest.fixture
-def step(tmp_path: Path) -> Step:
+def step(tmp_path: Path) -> ExportStep:
     (tmp_path / "format.py").write_text(FORMAT)
-    return Step(tool=OURS, code=str(tmp_path / "format"))
+    return ExportStep(tool=OURS, code=str(tmp_path / "format"))
 
 
 def test_a_process_answers_as_many_pictures_at_once_as_its_file_takes(
-    tmp_path: Path, ours: Environment, step: Step
+    tmp_path: Path, ours: Environment, step: ExportStep
 ) -> None:
     (tmp_path / "source").write_bytes(b"abc")
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
@@ -75,16 +75,19 @@ def test_a_process_answers_as_many_pictures_at_once_as_its_file_takes(
     [
         ("memory", rf"^{OURS} failed at converting: the process: it was ended by the system or took too long.*Choose"),
         ("exit", rf"^{OURS} failed at converting: SystemExit: a converter that exits\. Choose another format"),
-        ("package", rf"^the tool {OURS} lacks a package \(No module named 'a_package_that_nobody_has'\)\. Clear the cache"),
+        (
+            "package",
+            rf"^the tool {OURS} lacks a package \(No module named 'a_package_that_nobody_has'\)\. Clear the cache",
+        ),
     ],
-)  # fmt: skip
-def test_what_fails_is_told(tmp_path: Path, ours: Environment, step: Step, fails: str, says: str) -> None:
+)
+def test_what_fails_is_told(tmp_path: Path, ours: Environment, step: ExportStep, fails: str, says: str) -> None:
     with tool_process(step, ours, tmp_path) as process, pytest.raises(ExportError, match=says):
         process.convert(tmp_path / "format.py", tmp_path / "target", {"fails": fails})
     assert not (tmp_path / "target").exists()
 
 
-def test_a_full_disk_is_one_of_storage(tmp_path: Path, ours: Environment, step: Step) -> None:
+def test_a_full_disk_is_one_of_storage(tmp_path: Path, ours: Environment, step: ExportStep) -> None:
     with (
         tool_process(step, ours, tmp_path) as process,
         pytest.raises(StorageError, match=r"the disk is full\. Free some space"),
@@ -92,7 +95,7 @@ def test_a_full_disk_is_one_of_storage(tmp_path: Path, ours: Environment, step: 
         process.convert(tmp_path / "format.py", tmp_path / "target", {"fails": "disk"})
 
 
-def test_what_hangs_is_ended(tmp_path: Path, ours: Environment, step: Step) -> None:
+def test_what_hangs_is_ended(tmp_path: Path, ours: Environment, step: ExportStep) -> None:
     with tool_process(step, ours, tmp_path, patience=3) as process, pytest.raises(ExportError, match="took too long"):
         process.convert(tmp_path / "format.py", tmp_path / "target", {"fails": "hangs"})
 
@@ -101,7 +104,7 @@ def test_a_format_whose_file_is_broken_does_not_start(tmp_path: Path, ours: Envi
     (tmp_path / "broken.py").write_text("1 / 0\n")
     with (
         pytest.raises(ExportError, match=r"failed at starting: ZeroDivisionError: division by zero\."),
-        tool_process(Step(tool=OURS, code=str(tmp_path / "broken")), ours, tmp_path),
+        tool_process(ExportStep(tool=OURS, code=str(tmp_path / "broken")), ours, tmp_path),
     ):
         pass
 
@@ -125,7 +128,7 @@ def test_formats_of_our_own_python_say_what_the_model_says(
     expected = dict(
         zip(("probabilities", "embedding"), session.run(["probabilities", "embedding"], {"image": images}), strict=True)
     )
-    step, options = Step(tool=OURS, code=code), {"size": 16, "batch": None}
+    step, options = ExportStep(tool=OURS, code=code), {"size": 16, "batch": None}
     made = tmp_path / ("made.xml" if code == "openvino_ir" else "made.pt2")
     with tool_process(step, ours, tmp_path) as process:
         process.convert(source, made, options)
@@ -137,7 +140,7 @@ def test_formats_of_our_own_python_say_what_the_model_says(
         np.testing.assert_allclose(found[name], values, atol=1e-5)
 
 
-def test_a_worker_never_loads_pickles(tmp_path: Path, ours: Environment, step: Step) -> None:
+def test_a_worker_never_loads_pickles(tmp_path: Path, ours: Environment, step: ExportStep) -> None:
     path = tmp_path / "inputs.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with tool_process(step, ours, tmp_path) as process:

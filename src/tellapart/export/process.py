@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import ExportError, StorageError
-from tellapart.export.table import Step
+from tellapart.export.table import ExportStep
 from tellapart.export.tools import Environment, environ
 from tellapart.storage import storage_errors
 
@@ -49,7 +49,7 @@ _QUIET = {
 class ToolProcess:
     """A process that answers one request after another."""
 
-    def __init__(self, step: Step, environment: Environment, work: Path, *, patience: float = PATIENCE) -> None:
+    def __init__(self, step: ExportStep, environment: Environment, work: Path, *, patience: float = PATIENCE) -> None:
         """Raises: ExportError where it does not start; StorageError."""
         self._step, self._work, self._patience = step, work, patience
         self._log = tempfile.TemporaryFile(dir=work)  # noqa: SIM115
@@ -174,7 +174,7 @@ class ToolProcess:
 
 @contextlib.contextmanager
 def tool_process(
-    step: Step, environment: Environment, work: Path, *, patience: float = PATIENCE
+    step: ExportStep, environment: Environment, work: Path, *, patience: float = PATIENCE
 ) -> Iterator[ToolProcess]:
     """A process that ends with the block. Raises: ExportError, StorageError."""
     process = ToolProcess(step, environment, work, patience=patience)

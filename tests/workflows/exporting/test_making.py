@@ -15,14 +15,14 @@ from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, ExportError
-from tellapart.export.table import FORMATS, OURS, Format, Step
+from tellapart.export.table import FORMATS, OURS, ExportStep, Format
 from tellapart.export.tools import Environment, environment
 from tellapart.reporter import Silent
 from tellapart.reporting.blocks import Table
 from tellapart.reporting.phrases import LANGUAGES, Phrases
 from tellapart.runs.exported import exports_section, read_cards
 from tellapart.runs.open import OpenRun
-from tellapart.workflows.exporting.job import Job, begin
+from tellapart.workflows.exporting.job import ExportJob, begin
 from tellapart.workflows.exporting.making import export_one
 
 COLOURS = {"红色": (250, 10, 10), "green": (10, 250, 10), "blue": (10, 10, 250)}
@@ -73,7 +73,7 @@ def ours() -> Environment:
 
 
 @pytest.fixture
-def job(tmp_path: Path, tiny_bytes: bytes, ours: Environment) -> Job:
+def job(tmp_path: Path, tiny_bytes: bytes, ours: Environment) -> ExportJob:
     (tmp_path / "work").mkdir()
     run = write_run(tmp_path / "run", tiny_bytes)
     return begin(run, environments={OURS: ours}, calibrated=False, work=tmp_path / "work", reporter=Silent())
@@ -81,11 +81,11 @@ def job(tmp_path: Path, tiny_bytes: bytes, ours: Environment) -> Job:
 
 def wrong(folder: Path, fault: str) -> Format:
     (folder / "wrong.py").write_text(WRONG.replace("FAULT", fault))
-    step = Step(tool=OURS, code=str(folder / "wrong"))
+    step = ExportStep(tool=OURS, code=str(folder / "wrong"))
     return Format(name="wrong", file="1", steps=[step], runtime=step, said="", numbered=True)
 
 
-def test_onnx_is_folded_opens_as_a_model_and_has_a_card(job: Job, tmp_path: Path) -> None:
+def test_onnx_is_folded_opens_as_a_model_and_has_a_card(job: ExportJob, tmp_path: Path) -> None:
     exported = export_one(job, FORMATS["onnx"], tmp_path / "exports", most_flipped=0)
     assert exported.path == tmp_path / "exports" / "onnx" / "model.onnx"
     images = np.asarray(job.asked.inputs)
@@ -113,7 +113,7 @@ def test_onnx_is_folded_opens_as_a_model_and_has_a_card(job: Job, tmp_path: Path
     assert not [path for path in (tmp_path / "exports").iterdir() if path.name.startswith(".")]
 
 
-def test_what_changes_too_many_answers_is_kept_under_another_name(job: Job, tmp_path: Path) -> None:
+def test_what_changes_too_many_answers_is_kept_under_another_name(job: ExportJob, tmp_path: Path) -> None:
     swapped, exports = wrong(tmp_path, "[1, 2, 0]]"), tmp_path / "exports"
     for version in ("1", "2"):  # as it is asked for, it is taken, in numbered versions
         assert export_one(job, swapped, exports, most_flipped=None).path == exports / "wrong" / version
@@ -134,7 +134,7 @@ def test_what_changes_too_many_answers_is_kept_under_another_name(job: Job, tmp_
         assert table.rows[1][3] == {"en": "6 of 6", "zh": "6 个中的 6 个"}[language]
 
 
-def test_numbers_that_are_none_stop_a_format_and_leave_the_earlier_one(job: Job, tmp_path: Path) -> None:
+def test_numbers_that_are_none_stop_a_format_and_leave_the_earlier_one(job: ExportJob, tmp_path: Path) -> None:
     exports = tmp_path / "exports"
     export_one(job, wrong(tmp_path, "[0, 1, 2]]"), exports, most_flipped=None)
     with pytest.raises(
@@ -145,7 +145,7 @@ def test_numbers_that_are_none_stop_a_format_and_leave_the_earlier_one(job: Job,
     assert sorted(path.name for path in (exports / "wrong").iterdir()) == ["1", "card.json"]
 
 
-def test_what_is_not_run_says_so(job: Job, tmp_path: Path) -> None:
+def test_what_is_not_run_says_so(job: ExportJob, tmp_path: Path) -> None:
     written = replace(wrong(tmp_path, "[0, 1, 2]]"), runtime=None)
     exported = export_one(job, written, tmp_path / "exports", most_flipped=0)
     assert exported.as_json()["score"] is exported.as_json()["milliseconds"] is None
@@ -153,7 +153,7 @@ def test_what_is_not_run_says_so(job: Job, tmp_path: Path) -> None:
     assert exports_section(tmp_path, Phrases("en")) is not None
 
 
-def test_int8_without_training_pictures_says_why(job: Job, tmp_path: Path) -> None:
+def test_int8_without_training_pictures_says_why(job: ExportJob, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^int8 needs training pictures, which tell it how large numbers become: "):
         begin(job.run, environments={}, calibrated=True, work=tmp_path / "work", reporter=Silent())
 
