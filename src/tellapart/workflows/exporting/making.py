@@ -1,4 +1,4 @@
-"""One format of one model: made, run on the whole test split, compared, put in its place. In: ExportJob. Out: Exported. Next: card.py."""
+"""One format of one model: made, run on the test split, compared, put in its place. In: ExportJob. Out: Exported. Next: card.py."""
 
 from __future__ import annotations
 
