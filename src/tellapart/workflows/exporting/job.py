@@ -57,13 +57,10 @@ class ExportJob:
             "one_class": manifest.record.ending[-1].operator == "Softmax" and not manifest.record.free_size,
             "fit": inputs.fit,
             "crop": inputs.crop,
-            "interpolation": _INTERPOLATION.get(inputs.interpolation, inputs.interpolation),
+            "interpolation": inputs.interpolation,
             "filling": list(mean_colour(self.run.preprocessing)),
             "pictures": None if self.pictures is None else str(self.pictures),
         }
-
-
-_INTERPOLATION = {"lanczos": "lanczos3"}
 
 
 def begin(
