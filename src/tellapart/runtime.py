@@ -11,8 +11,8 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -90,7 +90,7 @@ class Session:
         self.inputs = {item.name: tuple(item.shape) for item in self._session.get_inputs()}
         self.outputs = {item.name: tuple(item.shape) for item in self._session.get_outputs()}
 
-    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Run uint8 pictures [N, H, W, 3] and return the named outputs, each float32 [N, ...]."""
-        result: list[NDArray[np.float32]] = self._session.run(list(outputs), {"image": images})
+    def run(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Run its only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, mostly float32 [N, ...]."""
+        result: list[NDArray[Any]] = self._session.run(list(outputs), {next(iter(self.inputs)): inputs})
         return result

@@ -27,7 +27,7 @@ from tellapart.data.folding import KEPT_OUT
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, comparison
 from tellapart.export.parity import check_parity
-from tellapart.preprocessing import Preprocessing, load
+from tellapart.preprocessing import load
 from tellapart.runs.folds import ARRAYS, arrays_as_bytes
 from tellapart.runs.recipe import versions
 from tellapart.runs.result import TrainResult
@@ -52,6 +52,14 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Feed:
+    """What stands in the place of pictures and a backbone, where a model takes neither."""
+
+    inputs: Callable[[int], NDArray[Any]]  # what the file takes of the first n test items
+    backbone: BackboneRecord  # what the manifest says in its place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tested:
     """What a task found on the test split, ready to be written."""
 
@@ -71,6 +79,7 @@ class Tested:
     # What pooling several tests needs of this one, by name, in the order of `rows`; None: they cannot be pooled.
     arrays: Callable[[], Mapping[str, NDArray[Any]]] | None = None
     warning: str = ""  # what a person should know
+    feed: Feed | None = None  # None: the file takes the pictures of the test
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -136,7 +145,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
         write_bytes(folder / ARRAYS, arrays_as_bytes({**tested.arrays(), "index": index}))
     manifest = _manifest(run, learned)
     data = export(manifest)
-    difference = _prove(data, shown[:PROOF], tested.expected, learned.choice.winner.candidate.backbone.preprocessing)
+    difference = _prove(data, _inputs(learned, shown[:PROOF]), tested.expected)
     metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
     if learned.has_weights:
@@ -194,23 +203,15 @@ def data_fingerprint(examples: list[Example]) -> str:
 
 
 def _manifest(run: Run, learned: Learned) -> Manifest:
-    backbone, tested, counts = learned.choice.winner.candidate.backbone, learned.tested, learned.counts
+    tested, counts = learned.tested, learned.counts
+    preprocessing, backbone = (None, tested.feed.backbone) if tested.feed is not None else _backbone(learned)
     return Manifest(
         task=learned.task,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         strategy=learned.choice.winner.candidate.strategy,
         classes=learned.dataset.classes,
-        preprocessing=PreprocessingRecord.of(backbone.preprocessing),
-        backbone=BackboneRecord(
-            name=backbone.name,
-            embedding=backbone.embedding,
-            stages=backbone.stages,
-            weights_source=backbone.weights_source,
-            weights_license=backbone.weights_license,
-            weights_fingerprint=backbone.fingerprint,
-            test_time_augmentation=backbone.test_time_augmentation,
-            embedded_by=learned.engine,
-        ),
+        preprocessing=preprocessing,
+        backbone=backbone,
         scores=tested.scores,
         scores_without_leaked=tested.scores_without_leaked,
         data=DataRecord(
@@ -224,6 +225,21 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
         ),
         versions=versions(),
         record=tested.record,
+    )
+
+
+def _backbone(learned: Learned) -> tuple[PreprocessingRecord, BackboneRecord]:
+    """How pictures go into the network that was kept, and which it is."""
+    backbone = learned.choice.winner.candidate.backbone
+    return PreprocessingRecord.of(backbone.preprocessing), BackboneRecord(
+        name=backbone.name,
+        embedding=backbone.embedding,
+        stages=backbone.stages,
+        weights_source=backbone.weights_source,
+        weights_license=backbone.weights_license,
+        weights_fingerprint=backbone.fingerprint,
+        test_time_augmentation=backbone.test_time_augmentation,
+        embedded_by=learned.engine,
     )
 
 
@@ -260,14 +276,19 @@ def _scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Sc
     }
 
 
-def _prove(
-    data: bytes, shown: Sequence[Example], expected: Mapping[str, Expected], preprocessing: Preprocessing
-) -> float:
+def _inputs(learned: Learned, shown: Sequence[Example]) -> NDArray[Any]:
+    """What the file takes of the first test items. Raises: StorageError."""
+    if learned.tested.feed is not None:
+        return learned.tested.feed.inputs(len(shown))
+    preprocessing = learned.choice.winner.candidate.backbone.preprocessing
+    with storage_errors(shown[0].path):
+        return np.stack([load(read_bytes(example.path), preprocessing) for example in shown])
+
+
+def _prove(data: bytes, images: NDArray[Any], expected: Mapping[str, Expected]) -> float:
     """The largest difference between probabilities as tested and as the new file gives them. Raises: ModelFileError."""
     what = "the new model.onnx"
     session = Session(data, source=what)
-    with storage_errors(shown[0].path):
-        images = np.stack([load(read_bytes(example.path), preprocessing) for example in shown])
     read = (name for one in expected.values() for name in one.reads)
     names = list(dict.fromkeys([*read, *expected]))
     outputs = dict(zip(names, session.run(images, names), strict=True))

@@ -104,13 +104,13 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
 
 
 def _pool(*given: Any, **named: Any) -> Pooled:
-    from tellapart.tasks.classification.pooling import pool
+    from tellapart.tasks.pooled_classes import pool
 
     return pool(*given, **named)
 
 
 def _average(*given: Any, **named: Any) -> TaskRecord:
-    from tellapart.tasks.classification.pooling import average
+    from tellapart.tasks.pooled_classes import average
 
     return average(*given, **named)
 
