@@ -350,3 +350,13 @@ def test_what_could_not_be_told_before_changes_no_fingerprint_unless_it_is_told(
 def test_weights_decay_as_suits_the_optimizer(optimizer: str, decay: float) -> None:
     assert LoopSettings(optimizer=optimizer).decay == decay  # type: ignore[arg-type]
     assert LoopSettings(optimizer=optimizer, weight_decay=0.01).decay == 0.01  # type: ignore[arg-type]
+
+
+def test_a_first_answer_alone_is_told_how_long_it_learns() -> None:
+    """Of boxes it learns for epochs; tasks whose first answer does not refuse that themselves."""
+    settings = make_settings({"data": "x", "strategy": "probe", "finetune": {"first_epochs": 3, "first_views": 1}})
+    assert (settings.finetune.first_epochs, settings.finetune.first_views) == (3, 1)
+    with pytest.raises(SettingsError, match="finetune.views is set, which --strategy probe does not use."):
+        make_settings({"data": "x", "strategy": "probe", "finetune": {"views": 3}})
+    with pytest.raises(SettingsError, match="finetune.first_epochs is set, which --strategy scratch does not use."):
+        make_settings({"data": "x", "strategy": "scratch", "finetune": {"first_epochs": 3}})
