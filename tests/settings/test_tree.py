@@ -360,3 +360,9 @@ def test_a_first_answer_alone_is_told_how_long_it_learns() -> None:
         make_settings({"data": "x", "strategy": "probe", "finetune": {"views": 3}})
     with pytest.raises(SettingsError, match="finetune.first_epochs is set, which --strategy scratch does not use."):
         make_settings({"data": "x", "strategy": "scratch", "finetune": {"first_epochs": 3}})
+
+
+def test_a_recipe_from_before_there_were_more_optimizers_is_taken() -> None:
+    settings = TrainSettings(data="x", strategy="probe", loop={"weight_decay": 0.05, "optimizer": "adamw"})  # type: ignore[arg-type]
+    assert settings == TrainSettings(data="x", strategy="probe")
+    assert LoopSettings(optimizer="adam", weight_decay=0.05).decay == 0.05

@@ -176,6 +176,12 @@ def _score(
     return score(manifest, answers, targets, groups=groups, seed=seed)
 
 
+def _reopen(model: bytes, backbone: ReadyBackbone, strategy: str, embeddings: Any) -> DetectorCandidate:
+    from tellapart.tasks.detection.candidates import DetectorCandidate
+
+    return DetectorCandidate(strategy=strategy, backbone=backbone, pretrained=backbone, details={})
+
+
 def _differ(before: Any, after: Any) -> Difference:
     from tellapart.tasks.detection.differing import differ
 
@@ -248,6 +254,8 @@ DETECTION = Task(
     export=_export,
     pool=_pool,
     score=_score,
+    ends=("found", "embedding"),
+    reopen=_reopen,
     differ=_differ,
     resampled=_resampled,
     picture=("f1", _of_picture),

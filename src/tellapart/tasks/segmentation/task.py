@@ -184,6 +184,12 @@ def _score(
     return score(manifest, answers, targets, groups=groups, seed=seed)
 
 
+def _reopen(model: bytes, backbone: ReadyBackbone, strategy: str, embeddings: Any) -> PixelCandidate:
+    from tellapart.tasks.segmentation.candidates import PixelCandidate
+
+    return PixelCandidate(strategy=strategy, backbone=backbone, pretrained=backbone, details={})
+
+
 def _differ(before: Any, after: Any) -> Difference:
     from tellapart.tasks.segmentation.differing import differ
 
@@ -266,6 +272,8 @@ SEGMENTATION = Task(
     average=_average,
     judge=_judge,
     score=_score,
+    ends=("logits", "embedding"),
+    reopen=_reopen,
     differ=_differ,
     resampled=_resampled,
     picture=("iou", _of_picture),
