@@ -1,4 +1,4 @@
-"""How a run's network was made smaller, and what that cost, as its report tells it. In: metrics.json. Out: a section. Next: open.py."""
+"""How a run's network was made smaller, and what that cost, for its report. In: metrics.json. Out: a section. Next: open.py."""
 
 from __future__ import annotations
 

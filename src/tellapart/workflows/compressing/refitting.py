@@ -1,7 +1,7 @@
 """A classifier fitted anew to what a smaller network gives. In: Compressible. Out: Compressible. Next: concluding.py.
 
-What was fitted to a float network's embedding in a few seconds is fitted in as few to that of its integers, and forgives part of what
-they lose. A network that was trained with gradients keeps the classifier that it was trained with.
+What was fitted to a float network's embedding in a few seconds is fitted in as few to that of its integers, and forgives part of
+what they lose. A network that was trained with gradients keeps the classifier that it was trained with.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from tellapart.errors import DataError
+from tellapart.evaluation.choosing import choose
 from tellapart.features.embedding import Embedded, embed_pictures
 from tellapart.workflows.compressing.compressible import MOVED, Compressible
 
@@ -19,7 +20,7 @@ _PROBE = "probe"
 
 
 def with_own_classifier(work: Compressible) -> Compressible:
-    """The same with a classifier of its own, where one is fitted in seconds and does better on the validation split.
+    """The same with a classifier of its own, where one is fitted in seconds and does better on validation by more than chance.
 
     Raises: DataError where a picture can no longer be read.
     """
@@ -27,7 +28,7 @@ def with_own_classifier(work: Compressible) -> Compressible:
         return work
     fitted = work.task.quick(work.run.settings, work.dataset, _embedded(work))
     before, after = (work.task.validate(one, work.dataset) for one in (work.candidate, fitted))
-    if after.losses.mean() >= before.losses.mean():
+    if choose(before, after).winner is before:
         return work
     step = work.steps[-1]
     told = (
