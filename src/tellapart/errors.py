@@ -11,6 +11,7 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 ├── CompressionMissed     a smaller network would lose more than it may
 ├── MachineError          the memory ran out, or the system ended a process of ours
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
+├── ExportError           a converter is missing or cannot convert, or what it made answers otherwise
 ├── MissingExtra          the command needs an extra that is not installed
 │   └── MissingFormat     a file of this kind does
 └── StorageError          the disk is full, or a folder cannot be read or written

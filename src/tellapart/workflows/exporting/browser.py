@@ -43,8 +43,7 @@ def write_browser(
 ) -> Path:
     """Write the page of a model.onnx, or of a run's folder, into `folder`; the path of its index.html.
 
-    Beside it lie check.html, which tests every step in a browser with ten of `pictures` or with made ones, and the sample in
-    JavaScript.
+    Beside it lie check.html, which tests every step in a browser with ten of `pictures` or made ones, and the JavaScript sample.
     Raises: ExportError without ONNX Runtime for browsers; what `write_bundle` raises.
     """
     runtime = web_runtime(tools)
