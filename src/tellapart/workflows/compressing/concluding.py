@@ -29,7 +29,7 @@ from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
 from tellapart.runs.proving import PROOF, prepared, prove
 from tellapart.runs.recipe import recipe_text, versions
 from tellapart.runs.run import moved_data
-from tellapart.runs.writing import Tested, write_answers
+from tellapart.runs.writing import Tested, weights_of, write_answers
 from tellapart.runtime import cores
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
 from tellapart.workflows.compressing.compressible import Compressible
@@ -118,10 +118,8 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
         moved = {} if pictures is None else {"data": str(moved_data(Path(settings.data), pictures))}
         recipe = "# The run that this one was made from; what was done to it stands in model.onnx (tellapart info).\n"
         write_bytes(folder / RECIPE, (recipe + recipe_text(settings.model_copy(update=moved))).encode())
-        weights = work.candidate.backbone.weights
-        if weights.is_file():
-            with storage_errors(weights):
-                write_bytes(folder / WEIGHTS, weights.read_bytes())
+        if work.candidate.backbone.weights.is_file():
+            write_bytes(folder / WEIGHTS, weights_of(choice.winner.candidate))
         line = {"time": manifest.created, "event": "compressed", "from": str(run.folder)}
         write_bytes(folder / "log.jsonl", (json.dumps(line, ensure_ascii=False) + "\n").encode())
         write_bytes(folder / MODEL, model)
