@@ -167,9 +167,7 @@ def test_the_users_own_pictures_are_taken_and_damaged_ones_passed_over(tiny_byte
 
 def test_what_cannot_be_written_is_said(bundle: Path, tmp_path: Path) -> None:
     model = bundle / "model.onnx"
-    with pytest.raises(
-        SettingsError, match=re.escape("--for is 'perl'; there are samples for python, javascript")
-    ):
+    with pytest.raises(SettingsError, match=re.escape("--for is 'perl'; there are samples for python, javascript")):
         write_bundle(model, [], tmp_path / "proof", ["perl"])
     with pytest.raises(DataError, match="none of the 1 pictures can be read, such as .*gone.png. Give others"):
         write_bundle(model, [tmp_path / "gone.png"], tmp_path / "proof", [])
