@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.errors import one_line
 from tellapart.runtime import cores
 
 Precision = Literal["float32", "bfloat16"]
@@ -46,7 +47,7 @@ def load_openvino(precision: Precision, find: Find = importlib.import_module) ->
         if isinstance(error, ModuleNotFoundError) and error.name == "openvino":
             raise Refused('the package openvino is not installed: pip install "tellapart[fast]"') from None
         raise Refused(
-            f"the package openvino is there and cannot be loaded ({_one_line(error)}): "
+            f"the package openvino is there and cannot be loaded ({one_line(error)}): "
             "pip install --force-reinstall openvino"
         ) from None
     version = str(getattr(package, "__version__", ""))
@@ -61,7 +62,7 @@ def load_openvino(precision: Precision, find: Find = importlib.import_module) ->
     try:
         able = package.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except Exception as error:
-        raise Refused(f"OpenVINO {version} finds no processor it knows ({_one_line(error)})") from None
+        raise Refused(f"OpenVINO {version} finds no processor it knows ({one_line(error)})") from None
     if precision == "bfloat16" and "BF16" not in able:
         raise Refused("this processor has no instructions for bfloat16")
     return package
@@ -99,7 +100,7 @@ class OpenVinoSession:
             self.outputs = _shapes(self._compiled.outputs)
         # OpenVINO raises RuntimeError for most of what a graph can hold that it does not know, and others.
         except Exception as error:
-            raise Refused(f"{self.called} cannot run it ({_one_line(error)})") from None
+            raise Refused(f"{self.called} cannot run it ({one_line(error)})") from None
 
     def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         """Run uint8 pictures [N, H, W, 3] and return the named outputs, each [N, ...]."""
@@ -114,7 +115,7 @@ class OpenVinoSession:
         try:
             return self.run(images, outputs)
         except Exception as error:
-            raise Refused(f"{self.called} cannot run it ({_one_line(error)})") from None
+            raise Refused(f"{self.called} cannot run it ({one_line(error)})") from None
 
 
 def _shapes(ports: Sequence[Any]) -> dict[str, tuple[int | str, ...]]:
@@ -143,7 +144,3 @@ def _number(version: str) -> tuple[int, int]:
     """The first two numbers of a version; (0, 0) where there are none."""
     found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tellapart.errors import ModelFileError
+from tellapart.errors import ModelFileError, one_line
 
 BATCH = 8  # pictures; larger batches fall out of the core's cache and run slower
 
@@ -101,7 +101,7 @@ class Session:
             )
         # ONNX Runtime raises a dozen classes of its own for a graph it cannot load.
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, most=200)
             raise ModelFileError(
                 f"{source} cannot be loaded by ONNX Runtime {onnxruntime.__version__} ({reason}). "
                 "Train it again, or upgrade onnxruntime."

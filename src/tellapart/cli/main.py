@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": ("tellapart.cli.explain", "Show why a model says what it says, and what it sees."),
     "compress": ("tellapart.cli.compress", "Make a trained model smaller and quicker, and tell what that costs."),
     "report": ("tellapart.cli.report", "Make the report of a finished run again."),
+    "export": ("tellapart.cli.export", "Write a trained model in other formats, each tested."),
     "serve": ("tellapart.cli.serve", "Serve models over HTTP and gRPC."),
     "gallery": ("tellapart.cli.gallery", "Ship training pictures with a model, to show beside answers."),
     "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),

@@ -1,4 +1,4 @@
-"""A network in 8-bit integers. In: ONNX bytes, training pictures. Out: ONNX bytes. Next: sparing.py.
+"""A network in 8-bit integers. In: ONNX bytes, training pictures. Out: ONNX bytes. Next: float16.py.
 
 Weights are int8 with a scale for each channel, what flows between layers is uint8 with a scale for each tensor, from the least to
 the largest value that training pictures give: ONNX Runtime's QDQ form, u8s8. Percentiles and entropy were worse.
@@ -8,8 +8,8 @@ deserve their digits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from tellapart.compression.counting import HEAVY, HeavyLayer, heavy_layers
 from tellapart.compression.cutting import loaded
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.threads import in_order
+
+Range: TypeAlias = tuple[np.float32, np.float32]
 
 PICTURES = 128  # from which ranges are learned
 _CHEAP = 0.02  # of all weights, and of all MACs, that the last layers may have to stay float32
@@ -33,7 +35,7 @@ class Int8:
         self._network = network
         self.layers: list[HeavyLayer] = heavy_layers(network, np.asarray(inputs[:1]))
         self._float = _outside(network, self.layers)
-        self._ranges = _learned(network, inputs)
+        self.ranges = _learned(network, inputs)  # of each tensor, its least and its largest value
 
     @property
     def candidates(self) -> list[HeavyLayer]:
@@ -53,7 +55,7 @@ class Int8:
             reduce_range=False,
             weight_qType=QuantType.QInt8.tensor_type,
             activation_qType=QuantType.QUInt8.tensor_type,
-            tensors_range=self._ranges,
+            tensors_range=_as_onnx_runtime(self.ranges),
             nodes_to_quantize=[],
             nodes_to_exclude=sorted({*self._float, *spared}),
             op_types_to_quantize=list(_OPERATORS),
@@ -66,13 +68,18 @@ class Int8:
         return bytes(made.SerializeToString())
 
 
-def _learned(network: bytes, inputs: NDArray[np.uint8]) -> Any:
-    """The least and the largest value of each tensor, in the form that ONNX Runtime's quantizer takes.
+def _as_onnx_runtime(ranges: Mapping[str, Range]) -> Any:
+    from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
 
-    Its own calibrator does the same without any of the simplifications that make a network quick, and keeps all that it saw.
+    return TensorsData(CalibrationMethod.MinMax, dict(ranges))
+
+
+def _learned(network: bytes, inputs: NDArray[np.uint8]) -> dict[str, Range]:
+    """Of each tensor that flows between layers.
+
+    ONNX Runtime's own calibrator does the same without what makes a network quick, and keeps all that it saw.
     """
     import onnx
-    from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
 
     names = _tensors(loaded(network))
     model = onnx.load_model_from_string(network)
@@ -93,8 +100,7 @@ def _learned(network: bytes, inputs: NDArray[np.uint8]) -> Any:
     )
     found = np.stack(list(seen)).reshape(len(starts), len(names), 2)
     least, most = found[:, :, 0].min(axis=0), found[:, :, 1].max(axis=0)
-    ranges = {name: (low, high) for name, low, high in zip(names, least, most, strict=True)}
-    return TensorsData(CalibrationMethod.MinMax, ranges)
+    return {name: (low, high) for name, low, high in zip(names, least, most, strict=True)}
 
 
 def _tensors(model: Any) -> list[str]:

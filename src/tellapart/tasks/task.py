@@ -240,6 +240,9 @@ class Task:
     # groups: manifest, answers, targets, and the numbers of the groups, int64 [n] from 0.
     differ: Callable[[Any, Any], Difference]
     resampled: Callable[[Manifest, Sequence[Any], Sequence[Target], NDArray[np.int64]], Resampling]
+    # What it is called how well a file answers one picture, of what was kept of its answer, and that, in [0, 1]; None where an
+    # answer is right or wrong.
+    picture: tuple[str, Callable[[Manifest, Any, Target], float]] | None = None
     # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, what was kept of their answers.
     write_answers: Callable[[Path, Manifest, Sequence[Entry], Sequence[Any]], None]
     telling: Telling  # the test in words

@@ -196,6 +196,12 @@ def _resampled(
     return resampled(manifest, answers, targets, numbers)
 
 
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.detection.differing import picture_f1
+
+    return picture_f1(manifest, answer, target)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.detection.evaluating import write_answers
 
@@ -252,6 +258,7 @@ DETECTION = Task(
     reopen=_reopen,
     differ=_differ,
     resampled=_resampled,
+    picture=("f1", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

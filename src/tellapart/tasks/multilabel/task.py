@@ -129,6 +129,12 @@ def _resampled(
     return resampled(manifest, answers, targets, numbers)
 
 
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.multilabel.differing import picture_f1
+
+    return picture_f1(manifest, answer, target)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.multilabel.testing import write_answers
 
@@ -172,6 +178,7 @@ MULTILABEL = Task(
     reopen=reopen_linear,
     differ=_differ,
     resampled=_resampled,
+    picture=("f1", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

@@ -204,6 +204,12 @@ def _resampled(
     return resampled(manifest, answers, targets, numbers)
 
 
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.segmentation.differing import picture_overlap
+
+    return picture_overlap(manifest, answer, target)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.segmentation.evaluating import write_answers
 
@@ -270,6 +276,7 @@ SEGMENTATION = Task(
     reopen=_reopen,
     differ=_differ,
     resampled=_resampled,
+    picture=("iou", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

@@ -1,4 +1,4 @@
-"""A smaller network becomes a run like any other. In: Compressible. Out: its folder, Compressed. Next: compress.py.
+"""A smaller network becomes a run like any other. In: Compressible. Out: its folder, Compressed. Next: workflows/compress.py.
 
 Calibration, thresholds and novelty are learned anew on the validation split; before and after are asked the same test pictures.
 The folder is filled under another name: it is there whole, or not at all.

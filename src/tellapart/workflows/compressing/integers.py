@@ -112,7 +112,7 @@ def _spare(
     most_lost: float,
 ) -> _Trial:
     """One layer more in float32 at a time, the one that hurts most first. Raises: CompressionMissed."""
-    order = _by_harm(work, network, inputs[:_LOOKED_AT])
+    order = by_harm(work, network, inputs[:_LOOKED_AT])
     most = int(_MOST_SPARED * len(order))
     best = None
     with work.reporter.step("Sparing the layers that hurt most", most) as advance:
@@ -131,7 +131,7 @@ def _spare(
     )
 
 
-def _by_harm(work: Compressible, network: Int8, inputs: NDArray[np.uint8]) -> list[str]:
+def by_harm(work: Compressible, network: Int8, inputs: NDArray[np.uint8]) -> list[str]:
     """The layers in integers, by how much nearer to the float network's its answers are when that one is spared."""
     wanted = _answers(work.network, inputs)
     found = []

@@ -1,5 +1,6 @@
 // A picture's file becomes upright RGB, in Node. In: bytes. Out: {picture, width, height, note}. Next: preprocess.js
-// JPEG decoders differ: jpeg-js repeats colours where libjpeg smooths them, which moves edges by some levels.
+// JPEG decoders differ: jpeg-js repeats colours where libjpeg smooths them, which moves edges by some levels. Colour profiles are not
+// followed here. Where that matters, decode with what is built on libjpeg-turbo and LittleCMS (sharp is).
 
 import jpeg from "jpeg-js";
 import { PNG } from "pngjs";
@@ -18,7 +19,14 @@ export async function decode(data, settings) {
   const stored = shrunk({ width, height, data: onWhite(pixels) }, times);
   const orientation = isPng ? 1 : orientationOf(data);
   const sides = orientation > 4 ? { width: height, height: width } : { width, height };
-  return { ...sides, picture: upright(stored, orientation), note: isPng ? "" : "this JPEG decoder is not libjpeg" };
+  return { ...sides, picture: upright(stored, orientation), note: notes(data, isPng, settings).join("; ") };
+}
+
+/** Why the pixels may be others than tellapart's. */
+function notes(data, isPng, { colour }) {
+  const start = new TextDecoder("latin1").decode(data.subarray(0, 1 << 16));
+  const profile = colour === "srgb" && /ICC_PROFILE|iCCP/.test(start);
+  return [!isPng && "this JPEG decoder is not libjpeg", profile && "its colour profile is not followed"].filter(Boolean);
 }
 
 /** Red, green, blue of pixels with transparency on white, rounded as Pillow does. */

@@ -18,12 +18,13 @@ const json = (...names) => JSON.parse(fs.readFileSync(path.join(root, ...names),
 /** The network as a function from one input to its outputs by name; null where it is not to be had. */
 async function network(size) {
   if (process.argv.includes("--no-network")) return null;
-  const { default: ort } = await import("onnxruntime-node").catch(() => ({ default: null }));
+  const { default: ort } = await import("onnxruntime-node").catch(() => import("onnxruntime-web")).catch(() => ({ default: null }));
   if (!ort) {
-    console.log("onnxruntime-node is not installed (npm install): pixels are tested, the network is not.");
+    console.log("onnxruntime-node is not installed (npm install --ignore-scripts): pixels are tested, the network is not.");
     return null;
   }
-  const session = await ort.InferenceSession.create(path.join(root, "model.onnx"));
+  if (ort.env?.wasm) ort.env.wasm.numThreads = 1;
+  const session = await ort.InferenceSession.create(bytes("model.onnx"));
   return async (input) => {
     const found = await session.run({ image: new ort.Tensor("uint8", input, [1, size, size, 3]) });
     return Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, data]));
