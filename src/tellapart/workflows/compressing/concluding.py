@@ -28,7 +28,7 @@ from tellapart.records import Score
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
 from tellapart.runs.recipe import recipe_text, versions
 from tellapart.runs.run import moved_data
-from tellapart.runs.writing import PROOF, Tested, prove, write_answers
+from tellapart.runs.writing import PROOF, Tested, prove, weights_of, write_answers
 from tellapart.runtime import cores
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
 from tellapart.workflows.compressing.compressible import Compressible

@@ -54,7 +54,7 @@ class DistillTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Told:
+class TeacherAnswers:
     """What the teacher says of N pictures."""
 
     logits: NDArray[np.float32]  # [N, K], in the order of the learner's classes
@@ -94,7 +94,7 @@ def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: C
     return close_network(work, network, _step(work, teacher, terms, fitted.best_epoch, len(unlabelled)), one_view=True)
 
 
-def ask_teacher(work: Compressible, teacher: OpenRun, pictures: Sequence[PictureFile]) -> Told:
+def ask_teacher(work: Compressible, teacher: OpenRun, pictures: Sequence[PictureFile]) -> TeacherAnswers:
     """The teacher's answers to pictures, each read as the teacher reads it. Raises: DataError where one can no longer be read."""
     order = [teacher.classes.index(name) for name in work.run.classes]
     ending = ending_of(teacher.manifest.record)
@@ -110,7 +110,7 @@ def ask_teacher(work: Compressible, teacher: OpenRun, pictures: Sequence[Picture
             logits.append(logits_of(probabilities[:, order], ending))
             embeddings.append(embedding.astype(np.float32))
             advance(len(part))
-    return Told(logits=np.concatenate(logits), embeddings=np.concatenate(embeddings))
+    return TeacherAnswers(logits=np.concatenate(logits), embeddings=np.concatenate(embeddings))
 
 
 def logits_of(probabilities: NDArray[np.floating], ending: Ending) -> NDArray[np.float32]:
