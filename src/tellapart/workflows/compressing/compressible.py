@@ -16,7 +16,7 @@ from tellapart.compression.cutting import cut_network
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example, PictureFile
 from tellapart.errors import DataError, SettingsError
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import Candidate, LinearCandidate
 from tellapart.evaluation.intervals import group_numbers
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.manifest import CompressionStep
@@ -58,6 +58,9 @@ class Compressible:
         kept = weights or self.candidate.backbone.weights
         backbone = replace(self.candidate.backbone, network=path, weights=kept)
         candidate = _candidate(self.task, self.model, backbone, self.run, self.dataset, self.reporter)
+        if isinstance(self.candidate, LinearCandidate) and isinstance(candidate, LinearCandidate):
+            # A step before may have given it another classifier.
+            candidate = replace(candidate, weight=self.candidate.weight, bias=self.candidate.bias)
         steps = self.steps if step is None else (*self.steps, step)
         return replace(self, network=network, candidate=candidate, steps=steps)
 

@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import replace
 from typing import Literal, cast
 
+import numpy as np
 import safetensors.torch
 
 from tellapart.compression.cutting import cut_network
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
+from tellapart.features.embedding import Embedded
 from tellapart.manifest import CompressionStep
 from tellapart.models.build import network_state
 from tellapart.models.freezing import freeze
@@ -88,9 +90,26 @@ def close_network(
     weights, graph = work.work / f"taught-{number}.safetensors", work.work / f"taught-{number}.onnx"
     write_bytes(weights, data)
     export_embedding(network.eval(), size=work.run.preprocessing.size, path=graph, views=views)
+    weight, bias = (tensors[f"classifier.{name}"].numpy().astype(np.float32) for name in ("weight", "bias"))
     made = replace(
         backbone, weights=weights, fingerprint=hashlib.sha256(data).hexdigest(), test_time_augmentation=views
     )
-    changed = replace(work, candidate=replace(cast(LinearCandidate, work.candidate), backbone=made))
+    changed = replace(
+        work, candidate=replace(cast(LinearCandidate, work.candidate), backbone=made, weight=weight, bias=bias)
+    )
     folded = cut_network(graph.read_bytes(), work.task.ends, work.sample, source="the trained network")
     return changed.with_network(folded, step, weights=weights)
+
+
+def fit_again(work: Compressible) -> Compressible:
+    """With the classifier fitted anew where the run's was fitted without gradients: on embeddings as they are now, in seconds."""
+    quick = work.task.quick
+    if work.run.manifest.strategy != "probe" or quick is None:
+        return work
+    candidate = cast(LinearCandidate, work.candidate)
+    rows = np.arange(len(work.dataset.pictures), dtype=np.int64)
+    vectors = candidate.embeddings(rows)
+    embedded = Embedded(
+        backbone=candidate.backbone, vectors=vectors, computed=len(rows), reused=0, seconds=0.0, pace=None
+    )
+    return replace(work, candidate=quick(work.run.settings, work.dataset, embedded))

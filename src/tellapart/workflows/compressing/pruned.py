@@ -28,7 +28,7 @@ from tellapart.storage import write_bytes, write_json
 from tellapart.training.distilling import Lore, Teacher, outputs_loss
 from tellapart.training.teachers import NetworkTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import HEARD, close_network, ending_of, open_network
+from tellapart.workflows.compressing.opened import HEARD, close_network, ending_of, fit_again, open_network
 from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
 from tellapart.workflows.learning.processes import join
 
@@ -66,7 +66,8 @@ def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressib
         "what it says and its embedding learned from the network that it was"
     )
     facts = {"wanted": terms.share, "saved": saved, "steps": [asdict(step) for step in steps]}
-    return close_network(work, network, CompressionStep(kind="pruned", told=told, facts=facts))
+    made = close_network(work, network, CompressionStep(kind="pruned", told=told, facts=facts))
+    return fit_again(made)
 
 
 class _Pruning:
@@ -87,6 +88,7 @@ class _Pruning:
             sample=judged[:1],
             run=lambda one: [one(part) for part in torch.split(read, BATCH)],
             harm=_harm(whole, judged, self.spread, Lore(ending=self.ending, temperature=1.0)),
+            original=whole,
             whole=("dense", "classifier") if len(list(network.dense.modules())) > 1 else ("classifier",),
         )
         self.whole = sum(multiply_adds(network, self.subject.sample).values())
@@ -123,7 +125,12 @@ class _Pruning:
                 title=title,
                 facts={"pruned": name, "share": self.terms.share, "of": self.work.candidate.backbone.fingerprint},
             )
+            before = self.subject.harm(self.network), copy.deepcopy(self.network.state_dict())
             teach(self.pupils, self.network, self.teacher, course, self.folder / name, spread=self.spread)
+            after = self.subject.harm(self.network)
+            self.work.reporter.say(f"distance from what it was: {before[0]:.3f}, after learning {after:.3f}")
+            if not after < before[0]:  # what was worked out is better than what was learned
+                self.network.load_state_dict(before[1])
         for parameter in self.network.parameters():
             parameter.grad = None
 
