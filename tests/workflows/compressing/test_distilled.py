@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.data.examples_csv import read_examples, write_examples
+from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, SettingsError
 from tellapart.features.caching import open_cache
 from tellapart.preprocessing import load
 from tellapart.reporter import Silent
+from tellapart.runs.open import OpenRun
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.compressible import open_compressible
-from tellapart.workflows.compressing.distilled import DistillTerms, ask_teacher, logits_of, to_distilled
+from tellapart.workflows.compressing.distilled import DistillTerms, ask_teacher, check_teacher, logits_of, to_distilled
 
 
 class Telling(Silent):
@@ -98,3 +103,31 @@ def test_nothing_new_among_unlabelled_pictures_is_told(small_run: Path, shapes: 
         pytest.raises(SettingsError, match=r"pictures on the web cannot be learned from"),
     ):
         to_distilled(work, addresses, tmp_path / "kept", cache)
+
+
+def test_a_teacher_of_another_task_or_of_other_classes_is_refused(small_run: Path) -> None:
+    manifest = OpenRun(small_run).manifest
+    check_teacher(manifest, manifest.model_copy(update={"classes": ("dot", "bar")}), Path("t"))  # in any order
+    with pytest.raises(
+        SettingsError, match=r"t is of the task text, and the run of classification; a network learns from"
+    ):
+        check_teacher(manifest.model_copy(update={"task": "text"}), manifest, Path("t"))
+    with pytest.raises(
+        SettingsError, match=r"t and the run do not know the same classes: only one of them has dot, ring"
+    ):
+        check_teacher(manifest.model_copy(update={"classes": ("bar", "ring")}), manifest, Path("t"))
+
+
+def test_a_teacher_that_has_seen_the_test_pictures_is_told_of(small_run: Path, shapes: Path, tmp_path: Path) -> None:
+    examples = read_examples(small_run / "examples.csv", ClassName)
+    teacher = tmp_path / "teacher"
+    shutil.copytree(small_run, teacher)
+    # As a run of other splits: what one tested the other has learned from.
+    write_examples(teacher / "examples.csv", [replace(one, split="train") for one in examples])
+    reporter = Telling()
+    work = open_compressible(small_run, tmp_path, reporter)
+    with open_cache(Silent()) as cache:
+        made = to_distilled(work, DistillTerms(teacher=teacher, epochs=1), tmp_path / "kept", cache)
+    tested = sum(one.split == "test" for one in examples)
+    assert made.steps[0].facts["test_pictures_seen"] == tested > 0
+    assert any(f"trained on {tested} pictures of the test split" in one for one in reporter.warnings)

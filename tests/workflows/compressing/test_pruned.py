@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import torch
 
 from tellapart.compression.costs import multiply_adds
 from tellapart.errors import SettingsError
+from tellapart.manifest import CompressionStep
 from tellapart.reporter import Silent
 from tellapart.runs.open import open_finished
+from tellapart.tasks.table import task_of
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.compressible import open_compressible
+from tellapart.workflows.compressing.opened import open_network
 from tellapart.workflows.compressing.pruned import PruneTerms, to_pruned
+from tellapart.workflows.compressing.taught import gather_pupils
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +101,30 @@ def test_what_was_stopped_ends_in_the_same_bits(small_run: Path, tmp_path: Path)
 def test_what_makes_no_sense_is_refused(small_run: Path, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         compress(small_run, reporter=Silent(), **asked)
+
+
+def test_what_has_a_head_of_its_own_or_is_in_integers_is_refused(small_run: Path, tmp_path: Path) -> None:
+    work = open_compressible(small_run, tmp_path, Silent())
+    with pytest.raises(
+        SettingsError, match=r"the task detection has a network of its own; only classifiers on an embedding"
+    ):
+        open_network(replace(work, task=task_of("detection")))
+    with pytest.raises(ValueError, match=r"in integers or halves cannot be trained; do that last"):
+        open_network(replace(work, steps=(CompressionStep(kind="int8", told=""),)))
+
+
+def test_pictures_that_are_mixed_and_several_processes_are_refused(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = open_compressible(small_run, tmp_path, Silent())
+    mixing = work.run.settings.model_copy(
+        update={"augment": work.run.settings.augment.model_copy(update={"mixup": 0.2})}
+    )
+    work.run.__dict__["settings"] = mixing
+    with pytest.raises(
+        SettingsError, match=r"the run mixes pictures \(augment.mixup, augment.cutmix\), of which a teacher's"
+    ):
+        gather_pupils(work, open_network(work))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SettingsError, match=r"a network is pruned and taught by one process. Run the command without"):
+        gather_pupils(work, open_network(work))

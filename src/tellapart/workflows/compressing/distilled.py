@@ -22,7 +22,7 @@ from tellapart.data.examples import PictureFile
 from tellapart.data.inspection import inspect_all
 from tellapart.errors import DataError, SettingsError
 from tellapart.features.cache import Cache
-from tellapart.manifest import CompressionStep
+from tellapart.manifest import CompressionStep, Manifest
 from tellapart.preprocessing import load
 from tellapart.reporter import counted
 from tellapart.runs.open import OpenRun
@@ -37,6 +37,7 @@ from tellapart.workflows.learning.examine import InspectionMemory
 LEARNING_RATES = {"scratch": 1e-3}  # of networks whose first weights were drawn; of others:
 LEARNING_RATE = 2e-4
 _LEAST = 1e-6  # of a probability, before its logarithm is taken
+_NAMED = 5  # classes that a message names
 _WHOLE_EMBEDDING = 4096  # numbers; a longer one, as several networks give together, is not learned from
 
 
@@ -128,20 +129,24 @@ def _read(picture: PictureFile, teacher: OpenRun) -> NDArray[np.uint8]:
         raise DataError(f"{picture.path}: {error}. The teacher is asked about it; put it back as it was.") from None
 
 
-def _open_teacher(work: Compressible, terms: DistillTerms) -> OpenRun:
-    teacher, run = OpenRun(terms.teacher), work.run
-    if teacher.manifest.task != run.manifest.task:
+def check_teacher(teacher: Manifest, learner: Manifest, given: Path) -> None:
+    """Raises: SettingsError where `teacher`, which lies at `given`, is of another task or has other classes than the learner."""
+    if teacher.task != learner.task:
         raise SettingsError(
-            f"{terms.teacher} is of the task {teacher.manifest.task}, and {run.folder} of {run.manifest.task}; a network learns "
-            "from one of its own task. Give another --distill."
+            f"{given} is of the task {teacher.task}, and the run of {learner.task}; a network learns from one of its own task. "
+            "Give another --distill."
         )
-    unknown = [name for name in run.classes if name not in teacher.classes]
-    if unknown or len(teacher.classes) != len(run.classes):
-        others = unknown or [name for name in teacher.classes if name not in run.classes]
+    only = sorted(set(teacher.classes) ^ set(learner.classes))
+    if only:
         raise SettingsError(
-            f"{terms.teacher} and {run.folder} do not know the same classes: only one of them has {', '.join(others[:5])}. Give a "
+            f"{given} and the run do not know the same classes: only one of them has {', '.join(only[:_NAMED])}. Give a "
             "teacher that was trained on the same classes."
         )
+
+
+def _open_teacher(work: Compressible, terms: DistillTerms) -> OpenRun:
+    teacher = OpenRun(terms.teacher)
+    check_teacher(teacher.manifest, work.run.manifest, terms.teacher)
     seen = _seen_tests(work, teacher)
     if seen:
         work.reporter.warn(
