@@ -133,6 +133,11 @@ class CompressionRecord(RecordPart):
     after: CompressedSide
 
     @property
+    def pruned(self) -> bool:
+        """Whether the network has fewer layers or channels than its name says; how many, the shapes of its weights tell."""
+        return any(step.kind == "pruned" for step in self.steps)
+
+    @property
     def integers(self) -> bool:
         """Whether the network computes in integers; the weights beside it are then those of the network before that."""
         return any(step.kind == "int8" for step in self.steps)
