@@ -11,7 +11,7 @@ import math
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from tellapart.errors import ModelFileError
 from tellapart.preprocessing import Colour, Fit, Interpolation, Preprocessing
@@ -108,21 +108,58 @@ class DataRecord(RecordPart):
         return {name: value for name, value in plain(self).items() if name != "merged" or value}
 
 
+class CompressionStep(RecordPart):
+    """One thing that was done to a trained network to make it smaller or quicker."""
+
+    kind: str  # int8, float16, pruned, distilled
+    told: str  # in a sentence
+    facts: dict[str, Any] = Field(default_factory=dict)  # in figures
+
+
+class CompressedSide(RecordPart):
+    """The network before or after, on the same test pictures."""
+
+    score: Score  # of the first of the manifest's scores
+    megabytes: float = Field(gt=0)  # of model.onnx
+    macs: int = Field(ge=0)  # multiplications with an addition each, for one input
+
+
+class CompressionRecord(RecordPart):
+    """How a model came from a larger one."""
+
+    of: str  # SHA-256 of that one's model.onnx, 64 hex digits
+    steps: tuple[CompressionStep, ...] = Field(min_length=1)  # in the order in which they were done
+    before: CompressedSide
+    after: CompressedSide
+
+    @property
+    def integers(self) -> bool:
+        """Whether the network computes in integers; the weights beside it are then those of the network before that."""
+        return any(step.kind == "int8" for step in self.steps)
+
+
 class Manifest(RecordPart):
     """Everything that must travel with the network: who it is, how to feed it, how good it was, where it came from."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
     schema_version: Literal[4] = 4
     task: TaskName
     created: str  # ISO 8601, UTC
     strategy: str
     classes: tuple[str, ...] = Field(min_length=1)  # in the order of the probabilities
-    preprocessing: PreprocessingRecord
+    # How pictures are made ready; None where the model takes none. `preprocessing` in the JSON.
+    pictures: PreprocessingRecord | None = Field(default=None, alias="preprocessing")
     backbone: BackboneRecord
     scores: dict[str, Score]  # on the test split
     scores_without_leaked: dict[str, Score] | None = None  # where some of it leaked and some did not
     data: DataRecord
     versions: dict[str, str]
     record: Annotated[TaskRecord, Field(discriminator="kind")]
+    compression: CompressionRecord | None = None  # left out of the JSON of a network as it was trained
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "compression" or value}
 
     @model_validator(mode="before")
     @classmethod
@@ -148,10 +185,23 @@ class Manifest(RecordPart):
             raise ValueError("two classes have the same name")
         if self.record.kind != self.task:
             raise ValueError(f"the task is {self.task}, and the record is of {self.record.kind}")
-        if self.preprocessing.fit == "tile" and not self.record.merges:
+        if (self.pictures is None) != (self.record.takes != "image"):
+            raise ValueError(
+                f"a model that takes {self.record.takes} {'has' if self.pictures else 'lacks'} a preprocessing"
+            )
+        if self.pictures is not None and self.pictures.fit == "tile" and not self.record.merges:
             raise ValueError(f"pictures are cut into tiles, and answers of the task {self.task} are not put together")
         self.record.check(len(self.classes))
         return self
+
+    @property
+    def preprocessing(self) -> PreprocessingRecord:
+        """How pictures are made ready. Raises: ModelFileError where the model takes none."""
+        if self.pictures is None:
+            raise ModelFileError(
+                f"the model is of the task {self.task!r}, which takes no pictures, and this is about pictures. Give another model."
+            )
+        return self.pictures
 
     def record_of(self, kind: type[AnyRecord]) -> AnyRecord:
         """The task's own record, for what works for one task only. Raises: ModelFileError where the model is of another."""

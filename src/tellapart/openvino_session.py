@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.errors import one_line
 from tellapart.runtime import cores
 
 Precision = Literal["float32", "bfloat16"]
@@ -46,7 +47,7 @@ def load_openvino(precision: Precision, find: Find = importlib.import_module) ->
         if isinstance(error, ModuleNotFoundError) and error.name == "openvino":
             raise Refused('the package openvino is not installed: pip install "tellapart[fast]"') from None
         raise Refused(
-            f"the package openvino is there and cannot be loaded ({_one_line(error)}): "
+            f"the package openvino is there and cannot be loaded ({one_line(error)}): "
             "pip install --force-reinstall openvino"
         ) from None
     version = str(getattr(package, "__version__", ""))
@@ -61,7 +62,7 @@ def load_openvino(precision: Precision, find: Find = importlib.import_module) ->
     try:
         able = package.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except Exception as error:
-        raise Refused(f"OpenVINO {version} finds no processor it knows ({_one_line(error)})") from None
+        raise Refused(f"OpenVINO {version} finds no processor it knows ({one_line(error)})") from None
     if precision == "bfloat16" and "BF16" not in able:
         raise Refused("this processor has no instructions for bfloat16")
     return package
@@ -78,7 +79,7 @@ class OpenVinoSession:
         threads: int | None = None,
         find: Find = importlib.import_module,
     ) -> None:
-        """Compile `model`, whose input is `image`, for as many `threads` as will call; one a core for None. Raises: Refused."""
+        """Compile `model`, which has one input, for as many `threads` as will call; one a core for None. Raises: Refused."""
         package = load_openvino(precision, find)
         year, month = _number(str(package.__version__))
         self.name = f"openvino-{year}.{month}-{precision}"  # its digits change with the version
@@ -99,22 +100,22 @@ class OpenVinoSession:
             self.outputs = _shapes(self._compiled.outputs)
         # OpenVINO raises RuntimeError for most of what a graph can hold that it does not know, and others.
         except Exception as error:
-            raise Refused(f"{self.called} cannot run it ({_one_line(error)})") from None
+            raise Refused(f"{self.called} cannot run it ({one_line(error)})") from None
 
-    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Run uint8 pictures [N, H, W, 3] and return the named outputs, each [N, ...]."""
+    def run(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Run its only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, each [N, ...]."""
         if not hasattr(self._requests, "own"):
             self._requests.own = self._compiled.create_infer_request()
-        found = self._requests.own.infer({"image": np.ascontiguousarray(images)})
+        found = self._requests.own.infer([np.ascontiguousarray(inputs)])
         # What comes back is the request's own memory, which its next batch fills anew.
         return [np.array(found[name]) for name in outputs]
 
-    def tried(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    def tried(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
         """What `run` gives, where it may be that it cannot. Raises: Refused."""
         try:
-            return self.run(images, outputs)
+            return self.run(inputs, outputs)
         except Exception as error:
-            raise Refused(f"{self.called} cannot run it ({_one_line(error)})") from None
+            raise Refused(f"{self.called} cannot run it ({one_line(error)})") from None
 
 
 def _shapes(ports: Sequence[Any]) -> dict[str, tuple[int | str, ...]]:
@@ -143,7 +144,3 @@ def _number(version: str) -> tuple[int, int]:
     """The first two numbers of a version; (0, 0) where there are none."""
     found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

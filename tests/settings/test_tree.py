@@ -350,3 +350,9 @@ def test_what_could_not_be_told_before_changes_no_fingerprint_unless_it_is_told(
 def test_weights_decay_as_suits_the_optimizer(optimizer: str, decay: float) -> None:
     assert LoopSettings(optimizer=optimizer).decay == decay  # type: ignore[arg-type]
     assert LoopSettings(optimizer=optimizer, weight_decay=0.01).decay == 0.01  # type: ignore[arg-type]
+
+
+def test_a_recipe_from_before_there_were_more_optimizers_is_taken() -> None:
+    settings = TrainSettings(data="x", strategy="probe", loop={"weight_decay": 0.05, "optimizer": "adamw"})  # type: ignore[arg-type]
+    assert settings == TrainSettings(data="x", strategy="probe")
+    assert LoopSettings(optimizer="adam", weight_decay=0.05).decay == 0.05

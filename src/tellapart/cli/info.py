@@ -40,20 +40,27 @@ def _origin(manifest: Manifest) -> dict[str, str]:
     """What was learned, from which pictures, on which network, and what goes into it."""
     from tellapart.records import NAMED
 
-    preprocessing, backbone, data = manifest.preprocessing, manifest.backbone, manifest.data
+    backbone, data = manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:NAMED]) + (" ..." if len(manifest.classes) > NAMED else "")
     lines = {
         "task": manifest.task,
         "classes": f"{len(manifest.classes)}: {classes}",
         "trained": f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
-        "pictures": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",
+        "pictures"
+        if manifest.pictures
+        else "texts": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",
         "data fingerprint": data.fingerprint,
-        "backbone": f"{backbone.name}, embedding of {backbone.embedding:,}",
+        "backbone": f"{backbone.name}, {'embedding' if manifest.pictures else 'a table'} of {backbone.embedding:,}",
         **({} if backbone.embedded_by is None else {"embedded by": f"{backbone.embedded_by} (training pictures)"}),
         "weights": f"{backbone.weights_source}, licence {backbone.weights_license}",
-        "input": f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
-        f"{preprocessing.interpolation}, {_fit(preprocessing)}",
     }
+    if manifest.pictures is None:
+        return lines | {"input": f"{manifest.record.takes} int32 [N, blocks, L], numbers of known n-grams"}
+    preprocessing = manifest.pictures
+    lines["input"] = (
+        f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
+        f"{preprocessing.interpolation}, {_fit(preprocessing)}"
+    )
     if preprocessing.value_range is not None:
         from tellapart.deep_values import as_text
 

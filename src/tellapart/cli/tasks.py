@@ -17,8 +17,7 @@ READ = {
     "multilabel": Told("several, or none: a CSV with path,labels, or with a column of 0 and 1 for each class"),
     "text": Told(
         "a class a text (a CSV with text,label, folders of .txt, reviews.pos and reviews.neg, or lines of a text, a tab and the "
-        "number of a class)",
-        learned=False,
+        "number of a class)"
     ),
     "segmentation": Told(
         "a class a pixel: images beside masks (images/ and masks/, Pascal VOC, COCO, LabelMe, or a CSV with path,mask)"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tellapart.errors import BackboneError, BackboneUnavailable
+from tellapart.errors import BackboneError, BackboneUnavailable, one_line
 from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, embedded_file
 from tellapart.preprocessing import Interpolation, Preprocessing
 
@@ -189,7 +189,7 @@ def _from_hub(name: str) -> LoadedWeights:
         raise
     # timm, huggingface_hub and the network library below them each raise errors of their own here.
     except Exception as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, most=160)
         raise BackboneUnavailable(
             f"the weights of {name} cannot be downloaded ({reason}). Connect to the network, choose an embedded "
             f"backbone ({', '.join(EMBEDDED)}), or give the weights with --weights FILE.safetensors."

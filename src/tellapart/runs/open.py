@@ -27,6 +27,7 @@ from tellapart.explanation.decomposition import StageMaps
 from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
+from tellapart.preprocessing import Preprocessing
 from tellapart.records import LINES, ROWS
 from tellapart.runs.answered_boxes import BoxTable, read_box_lines
 from tellapart.runs.answered_masks import MaskTable, read_mask_lines
@@ -71,10 +72,18 @@ class OpenRun:
         self.folder = self.file.parent
         self._pictures = pictures
         self.manifest: Manifest = read_manifest(self.file)
-        self.preprocessing = self.manifest.preprocessing.plain()
-        mean = np.array(self.preprocessing.mean)
-        self.background: NDArray[np.uint8] = np.rint(np.clip(mean, 0, 1) * 255).astype(np.uint8)
         self.has_run = (self.folder / WEIGHTS).is_file() and importlib.util.find_spec("torch") is not None
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """How its pictures are made ready. Raises: ModelFileError where it is of texts."""
+        return self.manifest.preprocessing.plain()
+
+    @cached_property
+    def background(self) -> NDArray[np.uint8]:
+        """The colour of nothing, uint8 [3]. Raises: ModelFileError where it is of texts."""
+        mean = np.clip(np.array(self.preprocessing.mean), 0, 1)
+        return np.asarray(np.rint(mean * 255), dtype=np.uint8)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -133,7 +142,9 @@ class OpenRun:
 
     @property
     def missing(self) -> int:
-        """How many pictures are no longer where they were."""
+        """How many pictures are no longer where they were; texts are told by what the run kept of them."""
+        if self.manifest.pictures is None:
+            return 0
         return sum(not exists(example.path) for example in self.examples if not example.problem)
 
     @cached_property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tellapart.settings.mirror import Part
 from tellapart.training.planning import CPU_BATCH
@@ -58,6 +58,13 @@ class LoopSettings(Part):
     channels_last: bool = True
     compile: bool = False
     workers: int | None = Field(None, ge=0, le=256)  # processes that read and vary pictures
+
+    @model_validator(mode="after")
+    def _usual_decay_is_none_told(self) -> LoopSettings:
+        # Recipes from before there were more optimizers hold it.
+        if self.weight_decay == _DECAY and self.optimizer in ("adamw", "sgd"):
+            object.__setattr__(self, "weight_decay", None)
+        return self
 
     @property
     def decay(self) -> float:

@@ -15,6 +15,7 @@ from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
 from tellapart.data.set_cells import Separator
 from tellapart.deep_values import Span, as_text, parse_span
+from tellapart.models.keras_names import timm_name
 from tellapart.settings.loop import LATER, LoopSettings
 from tellapart.settings.mirror import Part
 from tellapart.settings.parts import AugmentSettings, KFoldSettings, NetworkSettings, ProbeSettings, ReadingSettings
@@ -102,10 +103,15 @@ class TrainSettings(Part):
     @field_validator("backbone")
     @classmethod
     def _names_of_backbones(cls, value: str) -> str:
-        names = [name.strip() for name in value.split(",")]
+        names = [timm_name(name.strip()) for name in value.split(",")]
         if "" in names or len(set(names)) < len(names) or (len(names) > 1 and "auto" in names):
             raise ValueError("it is a name, auto, or several names with commas between, each once")
         return ",".join(names)
+
+    @field_validator("fallback_backbone")
+    @classmethod
+    def _name_of_one(cls, value: str | None) -> str | None:
+        return None if value is None else timm_name(value)
 
     @field_validator("value_range")
     @classmethod

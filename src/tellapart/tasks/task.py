@@ -91,6 +91,16 @@ class ScoreAnswers(Protocol):
         ...
 
 
+class LearnTexts(Protocol):
+    """What is learned from texts themselves."""
+
+    def __call__(
+        self, settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /
+    ) -> Candidate:
+        """A candidate; `texts` [N] in the order of the data set's rows. Raises: DataError."""
+        ...
+
+
 class DoubtByTraining(Protocol):
     """The label doctor of a task whose first answer is a head of its own."""
 
@@ -206,6 +216,8 @@ class Task:
     refit: Callable[[Dataset, Embedded], Callable[[TrainSettings], LinearCandidate | None]] | None = None
     # What it is called how well logits [n, K] answer targets [n, ...] that they were not fitted to, and that, [n] in [0, 1].
     scores: tuple[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]] | None = None
+    # The answer of a task whose items need no backbone: of N texts, in the order of the data set's rows. None: they are pictures.
+    direct: LearnTexts | None = None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
     suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data
@@ -232,10 +244,17 @@ class Task:
     # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
     judge: Callable[[Manifest, Any, Target], Any] = _whole
     score: ScoreAnswers  # a model file on labelled pictures, of what was kept
+    # The tensors of a model.onnx at which its network ends and the task decides, the first one always there; and the candidate that
+    # such a network makes: the file that it was cut out of, the network, its strategy, and embeddings of rows as it gives them.
+    ends: tuple[str, ...]
+    reopen: Callable[[bytes, ReadyBackbone, str, Callable[[NDArray[np.int64]], NDArray[np.float32]]], Candidate]
     # How the answers of two files to one picture differ, of what was kept; and the headline figure over resamples of the pictures'
     # groups: manifest, answers, targets, and the numbers of the groups, int64 [n] from 0.
     differ: Callable[[Any, Any], Difference]
     resampled: Callable[[Manifest, Sequence[Any], Sequence[Target], NDArray[np.int64]], Resampling]
+    # What it is called how well a file answers one picture, of what was kept of its answer, and that, in [0, 1]; None where an
+    # answer is right or wrong.
+    picture: tuple[str, Callable[[Manifest, Any, Target], float]] | None = None
     # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, what was kept of their answers.
     write_answers: Callable[[Path, Manifest, Sequence[Entry], Sequence[Any]], None]
     telling: Telling  # the test in words

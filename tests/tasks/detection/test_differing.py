@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tellapart.answers.detection import BoxesAnswer
-from tellapart.data.targets import Boxes
-from tellapart.tasks.detection.differing import differ, resampled
+from tellapart.data.targets import Box, Boxes
+from tellapart.tasks.detection.differing import differ, picture_f1, resampled
 from tellapart.tasks.detection.evaluating import score
 
 from .made_run import CLASSES, PAGES, THRESHOLDS, Answered, found, manifest
@@ -56,3 +56,19 @@ def test_the_headline_of_pictures_as_often_as_they_are_there() -> None:
     ]
     counts = np.array([[1, 1, 1], [2, 0, 1]], dtype=np.float32)
     assert figure.values(counts) == pytest.approx([one["value"] for one in wanted])
+
+
+def test_a_picture_alone_is_worth_its_f1() -> None:
+    ant, bee = (Box(label, *sides) for label, sides in (("ant", (10, 10, 50, 60)), ("bee", (100, 20, 180, 140))))
+    hard = Box("鸟", 60, 100, 90, 130, difficult=True)
+    said = answer(("ant", 0.75, 12, 10, 52, 60), ("bee", 0.875, 10, 10, 50, 60))
+
+    def worth(boxes: tuple[Box, ...], told: BoxesAnswer = said) -> float:
+        return picture_f1(manifest(), told, Boxes(boxes))
+
+    assert worth((ant,), answer(("ant", 0.75, 12, 10, 52, 60))) == 1.0
+    assert worth((ant, bee)) == 0.5  # the bee is told elsewhere: one right of two told and two there
+    assert worth((ant, hard)) == pytest.approx(2 / 3)  # nobody has to find it
+    assert worth((bee,), answer()) == 0.0
+    assert worth((), answer()) == 1.0
+    assert worth((), answer(("ant", 0.01, 12, 10, 52, 60))) == 1.0  # it is not told

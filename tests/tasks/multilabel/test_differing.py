@@ -7,7 +7,7 @@ import pytest
 
 from tellapart.answers.multilabel import LabelsAnswer
 from tellapart.data.targets import ClassNames
-from tellapart.tasks.multilabel.differing import differ, resampled
+from tellapart.tasks.multilabel.differing import differ, picture_f1, resampled
 from tellapart.tasks.multilabel.ranking import mean_average_precision
 
 from .made_run import manifest
@@ -38,3 +38,20 @@ def test_the_headline_of_pictures_as_often_as_they_are_there() -> None:
         rows = np.repeat(np.arange(12), row[np.arange(12) // 2])
         wanted.append(mean_average_precision(truth[rows].astype(float), probabilities[rows]))
     assert figure.values(counts) == pytest.approx(wanted)
+
+
+def test_a_picture_alone_is_worth_its_f1() -> None:
+    made, thresholds = manifest(), np.full(len(manifest().classes), 0.5)
+
+    def worth(named: tuple[int, ...], true: tuple[int, ...], unknown: tuple[int, ...] = ()) -> float:
+        probabilities = np.isin(np.arange(len(made.classes)), named).astype(np.float32)[None]
+        (said,) = answers(probabilities, thresholds, made.classes)
+        names, hidden = (tuple(made.classes[at] for at in rows) for rows in (true, unknown))
+        return picture_f1(made, said, ClassNames(names, hidden))
+
+    assert worth((0, 1), (0, 1)) == 1.0
+    assert worth((0, 1), (0,)) == pytest.approx(2 / 3)  # one of two is right, and all is found
+    assert worth((0,), (1,)) == 0.0
+    assert worth((), ()) == 1.0
+    assert worth((1,), ()) == 0.0
+    assert worth((0, 1), (0,), unknown=(1,)) == 1.0  # of what nobody knows nothing is said

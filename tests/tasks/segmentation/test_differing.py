@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tellapart.data.mask_targets import Painting, painted
-from tellapart.tasks.segmentation.differing import differ, resampled
+from tellapart.tasks.segmentation.differing import differ, picture_overlap, resampled
 from tellapart.tasks.segmentation.evaluating import score
 from tellapart.tasks.segmentation.judging import judge
 
@@ -35,3 +35,16 @@ def test_the_headline_of_pictures_as_often_as_they_are_there() -> None:
         for rows in (range(4), (0, 0, 1, 2))
     ]
     assert figure.values(np.array([[1, 1, 1], [2, 1, 0]], dtype=np.float32)) == pytest.approx(wanted)
+
+
+def test_a_picture_alone_is_worth_its_mean_overlap() -> None:
+    truth = np.zeros((4, 4), dtype=np.uint8)
+    truth[:2] = 1
+    told = truth.copy()
+    told[1] = 0  # of class 1 half is found; of class 0 two thirds of what is told are
+    target = painted(Path("a.png"), Painting(values=CLASSES, pixels=(1, 1, 1)))
+    judged = judge(answer_of(told), truth, path="a.png")
+    assert picture_overlap(manifest(), judged, target) == pytest.approx(
+        (1 / 2 + 2 / 3) / 2
+    )  # and of class 2 nothing is said
+    assert picture_overlap(manifest(), judge(answer_of(truth), truth, path="a.png"), target) == 1.0

@@ -23,6 +23,7 @@ from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.searching.bench import Bench
 from tellapart.workflows.searching.finding import Finder
+from tellapart.workflows.searching.outcome import SearchResult
 from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
 from tellapart.workflows.searching.study import Study
 from tellapart.workflows.searching.trying import StoppedEarly, TrialRun, try_settings
@@ -95,6 +96,8 @@ def test_trials_are_scored_on_validation_and_the_best_wins(bench: Bench, tmp_pat
     assert head[0].startswith("# The best of 6 settings that a search has tried: accuracy ")
     assert head[1] == "# On the test split, which chose nothing: 90.0 %."
     assert not (tmp_path / "again").exists()
+    usual = write_best(tmp_path, settings, replace(record, best=None)).read_text().splitlines()[0]
+    assert usual.startswith("# The usual settings: none of 6 settings that a search has tried was better: accuracy ")
 
 
 def test_where_time_ends_before_a_trial_the_usual_settings_win(bench: Bench, tmp_path: Path) -> None:
@@ -298,6 +301,30 @@ def test_epochs_are_handed_on_until_one_says_stop(tmp_path: Path) -> None:
     assert stopped.value.epoch == 2
     assert seen == [(1, -0.5), (2, -0.4)]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_says_what_it_is_worth(bench: Bench, tmp_path: Path) -> None:
+    found = finder(bench, tmp_path, trials=2)
+    found.try_usual()
+    found.run()
+    record = choose_winner(found.study, bench, seconds=0.0)
+
+    class Trained:
+        score, seconds = "the test's", 1.0
+
+        def as_json(self) -> dict[str, Any]:
+            return dict.fromkeys(("run", "model", "task", "report", "score"))
+
+    trained: Any = Trained()
+    result = SearchResult(record=record, result=trained, recipe=tmp_path / "best.toml", optimism=None)
+    assert (result.score, result.validation) == ("the test's", record.winner.validation)
+    assert [one.number for one in result.trials] == [0, 1]
+    assert record.usual is not None
+    assert result.as_json()["usual"] == {
+        "name": "accuracy",
+        "value": record.usual.validation,
+        "log_loss": record.usual.loss,
+    }
 
 
 def test_a_winner_at_the_end_of_its_range_is_told(bench: Bench, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import SettingsError
 from tellapart.tasks.classification import telling
-from tellapart.tasks.probable import export_linear, probabilities_of
+from tellapart.tasks.probable import ENDS, export_linear, probabilities_of, reopen_linear
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
 
 
 def _pool(*given: Any, **named: Any) -> Pooled:
-    from tellapart.tasks.classification.pooling import pool
+    from tellapart.tasks.pooled_classes import pool
 
     return pool(*given, **named)
 
 
 def _average(*given: Any, **named: Any) -> TaskRecord:
-    from tellapart.tasks.classification.pooling import average
+    from tellapart.tasks.pooled_classes import average
 
     return average(*given, **named)
 
@@ -126,7 +126,7 @@ def _score(
 
 
 def _differ(before: Any, after: Any) -> Difference:
-    from tellapart.tasks.classification.differing import differ
+    from tellapart.tasks.differing_classes import differ
 
     return differ(before, after)
 
@@ -134,7 +134,7 @@ def _differ(before: Any, after: Any) -> Difference:
 def _resampled(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
 ) -> Resampling:
-    from tellapart.tasks.classification.differing import resampled
+    from tellapart.tasks.differing_classes import resampled
 
     return resampled(manifest, answers, targets, numbers)
 
@@ -179,6 +179,8 @@ CLASSIFICATION = Task(
     pool=_pool,
     average=_average,
     score=_score,
+    ends=ENDS,
+    reopen=reopen_linear,
     differ=_differ,
     resampled=_resampled,
     write_answers=_write_answers,

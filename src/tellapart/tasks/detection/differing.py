@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from tellapart.answers.boxes import overlaps
 from tellapart.answers.detection import BoxesAnswer
-from tellapart.bundle import Manifest
+from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.targets import Target
 from tellapart.evaluation.differences import Difference, Resampling
 from tellapart.evaluation.intervals import Counts
+from tellapart.tasks.detection.counting import count
 from tellapart.tasks.detection.evaluating import found_of, true_boxes
 from tellapart.tasks.detection.matching import match
 from tellapart.tasks.detection.scoring import affordable_resamples, mean_precisions
@@ -53,3 +54,11 @@ def resampled(
         return mean_precisions(matches, counts.astype(np.int64)[:, numbers])
 
     return Resampling(values=precision, most=affordable_resamples(matches))
+
+
+def picture_f1(manifest: Manifest, answer: BoxesAnswer, target: Target) -> float:
+    """F1 of the boxes that are told, at an overlap of 0.5; 1 where there is nothing to find and nothing is told."""
+    matches = match([found_of(answer)], [true_boxes(target, manifest.classes)], len(manifest.classes))
+    counted = count(matches, np.array(manifest.record_of(DetectionRecord).thresholds))
+    right, said, there = (float(one.sum()) for one in (counted.right, counted.said, counted.positives))
+    return 2 * right / (said + there) if said + there else 1.0

@@ -176,6 +176,12 @@ def _score(
     return score(manifest, answers, targets, groups=groups, seed=seed)
 
 
+def _reopen(model: bytes, backbone: ReadyBackbone, strategy: str, embeddings: Any) -> DetectorCandidate:
+    from tellapart.tasks.detection.candidates import DetectorCandidate
+
+    return DetectorCandidate(strategy=strategy, backbone=backbone, pretrained=backbone, details={})
+
+
 def _differ(before: Any, after: Any) -> Difference:
     from tellapart.tasks.detection.differing import differ
 
@@ -188,6 +194,12 @@ def _resampled(
     from tellapart.tasks.detection.differing import resampled
 
     return resampled(manifest, answers, targets, numbers)
+
+
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.detection.differing import picture_f1
+
+    return picture_f1(manifest, answer, target)
 
 
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
@@ -242,8 +254,11 @@ DETECTION = Task(
     export=_export,
     pool=_pool,
     score=_score,
+    ends=("found", "embedding"),
+    reopen=_reopen,
     differ=_differ,
     resampled=_resampled,
+    picture=("f1", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

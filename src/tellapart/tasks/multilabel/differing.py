@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tellapart.answers.multilabel import LabelsAnswer
 from tellapart.bundle import Manifest, MultilabelRecord
-from tellapart.data.targets import Target, class_sets
+from tellapart.data.targets import ClassNames, Target, class_sets
 from tellapart.evaluation.differences import Difference, Resampling
 from tellapart.evaluation.intervals import Counts
 from tellapart.tasks.multilabel.ranking import mean_of_present, rankings_of_resamples
@@ -36,3 +36,10 @@ def resampled(
         return mean_of_present(rankings(counts)[0])
 
     return Resampling(values=precision, most=affordable_resamples(*cells.known.shape))
+
+
+def picture_f1(manifest: Manifest, answer: LabelsAnswer, target: Target) -> float:
+    """F1 of the named set, without the classes that nobody knows; 1 where there is nothing to name and nothing is named."""
+    told, unknown = set(target.classes), set(target.unknown) if isinstance(target, ClassNames) else set()
+    named = set(answer.labels) - unknown
+    return 2 * len(named & told) / (len(named) + len(told)) if named or told else 1.0

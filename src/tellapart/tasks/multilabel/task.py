@@ -17,7 +17,7 @@ from tellapart.data.folds import assign_folds
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import ClassNames, class_sets
 from tellapart.tasks.multilabel import telling
-from tellapart.tasks.probable import export_linear, probabilities_of
+from tellapart.tasks.probable import ENDS, export_linear, probabilities_of, reopen_linear
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -129,6 +129,12 @@ def _resampled(
     return resampled(manifest, answers, targets, numbers)
 
 
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.multilabel.differing import picture_f1
+
+    return picture_f1(manifest, answer, target)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.multilabel.testing import write_answers
 
@@ -168,8 +174,11 @@ MULTILABEL = Task(
     pool=_pool,
     average=_average,
     score=_score,
+    ends=ENDS,
+    reopen=reopen_linear,
     differ=_differ,
     resampled=_resampled,
+    picture=("f1", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

@@ -13,7 +13,7 @@ from tellapart.data.targets import Target
 from tellapart.evaluation.differences import Difference, Resampling
 from tellapart.evaluation.intervals import Counts
 from tellapart.tasks.segmentation.judging import JudgedMask
-from tellapart.tasks.segmentation.scoring import mean_overlap
+from tellapart.tasks.segmentation.scoring import mean_overlap, picture_figures
 
 
 def differ(before: JudgedMask, after: JudgedMask) -> Difference:
@@ -32,3 +32,9 @@ def resampled(
         return mean_overlap(counts.astype(np.float64)[:, numbers], confusion)
 
     return Resampling(values=overlap)
+
+
+def picture_overlap(manifest: Manifest, answer: JudgedMask, target: Target) -> float:
+    """Mean IoU of the classes that occur in the picture's truth or answer; 1 where no pixel counts."""
+    overlap = picture_figures(answer)["iou"]
+    return 1.0 if overlap is None else overlap

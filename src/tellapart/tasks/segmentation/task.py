@@ -184,6 +184,12 @@ def _score(
     return score(manifest, answers, targets, groups=groups, seed=seed)
 
 
+def _reopen(model: bytes, backbone: ReadyBackbone, strategy: str, embeddings: Any) -> PixelCandidate:
+    from tellapart.tasks.segmentation.candidates import PixelCandidate
+
+    return PixelCandidate(strategy=strategy, backbone=backbone, pretrained=backbone, details={})
+
+
 def _differ(before: Any, after: Any) -> Difference:
     from tellapart.tasks.segmentation.differing import differ
 
@@ -196,6 +202,12 @@ def _resampled(
     from tellapart.tasks.segmentation.differing import resampled
 
     return resampled(manifest, answers, targets, numbers)
+
+
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.segmentation.differing import picture_overlap
+
+    return picture_overlap(manifest, answer, target)
 
 
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
@@ -260,8 +272,11 @@ SEGMENTATION = Task(
     average=_average,
     judge=_judge,
     score=_score,
+    ends=("logits", "embedding"),
+    reopen=_reopen,
     differ=_differ,
     resampled=_resampled,
+    picture=("iou", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

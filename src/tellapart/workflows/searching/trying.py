@@ -75,6 +75,7 @@ def try_settings(bench: Bench, settings: TrainSettings, folder: Path, *, told: T
         with bench.watched(end):
             dataset, candidate = bench.classifier(settings)
         return _scored(bench.task.validate(candidate, dataset), {})
+    shutil.rmtree(folder, ignore_errors=True)  # what a trial that was killed has left
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / "recipe.toml", recipe_text(settings).encode())
