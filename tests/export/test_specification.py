@@ -53,6 +53,6 @@ def test_how_a_picture_fits_is_said(tiny_manifest: Manifest, more: dict[str, obj
 def test_a_filter_without_sample_is_refused(tiny_manifest: Manifest) -> None:
     with pytest.raises(
         SettingsError,
-        match="are resized by 'nearest'; samples are there for bilinear, bicubic, lanczos. Export it without",
+        match="the model takes pictures resized by 'nearest'; a bundle is made for pictures resized by bilinear, bicubic, lanczos",
     ):
         specification(of(tiny_manifest, interpolation="nearest"))
