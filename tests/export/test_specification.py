@@ -20,7 +20,7 @@ def of(manifest: Manifest, **more: object) -> Manifest:
         "std": (0.25,) * 3,
         "colour": "srgb",
     }
-    return manifest.model_copy(update={"preprocessing": PreprocessingRecord.model_validate(usual | more)})
+    return manifest.model_copy(update={"pictures": PreprocessingRecord.model_validate(usual | more)})
 
 
 def test_it_is_json_with_every_step_in_order_and_the_models_own_numbers(tiny_manifest: Manifest) -> None:

@@ -17,7 +17,7 @@ MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ExportStep:
     """One file becomes another."""
 
     tool: str  # whose Python does it
@@ -31,8 +31,8 @@ class Format:
 
     name: str
     file: str  # in the format's folder; the number of a version where `numbered`
-    steps: Sequence[Step]
-    runtime: Step | None  # who runs it, by `load`; None: nobody can here
+    steps: Sequence[ExportStep]
+    runtime: ExportStep | None  # who runs it, by `load`; None: nobody can here
     said: str  # what it is and who takes it, in a line
     sealed: bool = False  # whether the file keeps the manifest, so that tellapart opens it as any model
     batch: int | None = None  # pictures that it takes at once; None: any number
@@ -67,8 +67,8 @@ def _lite(name: str, weights: str, said: str) -> Format:
     return Format(
         name=name,
         file=f"{MODEL}.tflite",
-        steps=[Step(tool="tensorflow", code="saved_model", by=f"convert_lite_{weights}")],
-        runtime=Step(tool="litert", code="litert"),
+        steps=[ExportStep(tool="tensorflow", code="saved_model", by=f"convert_lite_{weights}")],
+        runtime=ExportStep(tool="litert", code="litert"),
         said=said,
         batch=1,
         exact=weights == "float32",
@@ -79,8 +79,8 @@ _ROWS = (
     Format(
         name="onnx",
         file=f"{MODEL}.onnx",
-        steps=[Step(tool=OURS, code="onnx_runtime")],
-        runtime=Step(tool=OURS, code="onnx_runtime"),
+        steps=[ExportStep(tool=OURS, code="onnx_runtime")],
+        runtime=ExportStep(tool=OURS, code="onnx_runtime"),
         said="ONNX, folded; tellapart opens it too",
         sealed=True,
         suppressed=True,
@@ -89,8 +89,8 @@ _ROWS = (
     Format(
         name="browser",
         file=f"{MODEL}.onnx",
-        steps=[Step(tool=OURS, code="onnx_runtime")],
-        runtime=Step(tool=OURS, code="browser"),
+        steps=[ExportStep(tool=OURS, code="onnx_runtime")],
+        runtime=ExportStep(tool=OURS, code="browser"),
         said="a folder with the page of `serve`, for any web server or a double click; run in Node",
         sealed=True,
         suppressed=True,
@@ -100,22 +100,22 @@ _ROWS = (
     Format(
         name="torchscript",
         file=f"{MODEL}.pt",
-        steps=[Step(tool=OURS, code="torchscript")],
-        runtime=Step(tool=OURS, code="torchscript"),
+        steps=[ExportStep(tool=OURS, code="torchscript")],
+        runtime=ExportStep(tool=OURS, code="torchscript"),
         said="TorchScript, for torch.jit.load in Python and C++",
     ),
     Format(
         name="torch-export",
         file=f"{MODEL}.pt2",
-        steps=[Step(tool=OURS, code="torch_program")],
-        runtime=Step(tool=OURS, code="torch_program"),
+        steps=[ExportStep(tool=OURS, code="torch_program")],
+        runtime=ExportStep(tool=OURS, code="torch_program"),
         said="a program of torch.export, for torch.export.load and AOTInductor",
     ),
     Format(
         name="openvino",
         file=f"{MODEL}.xml",
-        steps=[Step(tool="openvino", code="openvino_ir")],
-        runtime=Step(tool="openvino", code="openvino_ir"),
+        steps=[ExportStep(tool="openvino", code="openvino_ir")],
+        runtime=ExportStep(tool="openvino", code="openvino_ir"),
         said="OpenVINO's IR, in float32",
         suppressed=True,
         simple=False,
@@ -123,8 +123,8 @@ _ROWS = (
     Format(
         name="openvino-int8",
         file=f"{MODEL}.xml",
-        steps=[Step(tool="openvino", code="openvino_ir", by="quantise")],
-        runtime=Step(tool="openvino", code="openvino_ir"),
+        steps=[ExportStep(tool="openvino", code="openvino_ir", by="quantise")],
+        runtime=ExportStep(tool="openvino", code="openvino_ir"),
         said="OpenVINO's IR in int8, by NNCF",
         suppressed=True,
         simple=False,
@@ -134,8 +134,8 @@ _ROWS = (
     Format(
         name="tensorflow",
         file="1",
-        steps=[Step(tool="tensorflow", code="saved_model")],
-        runtime=Step(tool="tensorflow", code="saved_model"),
+        steps=[ExportStep(tool="tensorflow", code="saved_model")],
+        runtime=ExportStep(tool="tensorflow", code="saved_model"),
         said="a SavedModel in numbered versions, for TensorFlow Serving",
         numbered=True,
     ),
@@ -145,10 +145,10 @@ _ROWS = (
         name="litert-int8",
         file=f"{MODEL}.tflite",
         steps=[
-            Step(tool="tensorflow", code="saved_model", by="convert_lite_float32"),
-            Step(tool="litert", code="litert", by="quantise"),
+            ExportStep(tool="tensorflow", code="saved_model", by="convert_lite_float32"),
+            ExportStep(tool="litert", code="litert", by="quantise"),
         ],
-        runtime=Step(tool="litert", code="litert"),
+        runtime=ExportStep(tool="litert", code="litert"),
         said="LiteRT in int8",
         batch=1,
         calibrated=True,
@@ -157,16 +157,16 @@ _ROWS = (
     Format(
         name="executorch",
         file=f"{MODEL}.pte",
-        steps=[Step(tool="executorch", code="executorch_program")],
-        runtime=Step(tool="executorch", code="executorch_program"),
+        steps=[ExportStep(tool="executorch", code="executorch_program")],
+        runtime=ExportStep(tool="executorch", code="executorch_program"),
         said="ExecuTorch with XNNPACK, for phones",
         batch=1,
     ),
     Format(
         name="ncnn",
         file=f"{MODEL}.param",
-        steps=[Step(tool="ncnn", code="ncnn_model")],
-        runtime=Step(tool="ncnn", code="ncnn_model"),
+        steps=[ExportStep(tool="ncnn", code="ncnn_model")],
+        runtime=ExportStep(tool="ncnn", code="ncnn_model"),
         said="ncnn with weights of half precision, for phones",
         batch=1,
         planes=True,
@@ -176,7 +176,7 @@ _ROWS = (
     Format(
         name="coreml",
         file=f"{MODEL}.mlpackage",
-        steps=[Step(tool="coreml", code="core_ml")],
+        steps=[ExportStep(tool="coreml", code="core_ml")],
         runtime=None,
         said="Core ML, for iOS and macOS; written here, not run",
         batch=1,

@@ -30,7 +30,7 @@ def bundle(tiny_network: Path, tiny_manifest: Manifest, tmp_path_factory: pytest
     """Of a network of 16 x 16 pixels, with made pictures and every sample."""
     folder = tmp_path_factory.mktemp("bundle")
     usual = PreprocessingRecord(size=16, crop=0.875, interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3)
-    manifest = tiny_manifest.model_copy(update={"preprocessing": usual})
+    manifest = tiny_manifest.model_copy(update={"pictures": usual})
     weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
     data = assemble(tiny_network, weight=weight, bias=np.zeros(3, dtype=np.float32), manifest=manifest)
     (folder / "model.onnx").write_bytes(data)

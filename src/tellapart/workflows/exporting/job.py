@@ -1,4 +1,4 @@
-"""One export, as all formats share it. In: OpenRun. Out: Job. Next: making.py.
+"""One export, as all formats share it. In: OpenRun. Out: ExportJob. Next: making.py.
 
 The test split is prepared once, and answered once by the model's own file: what formats answer is compared with that.
 """
@@ -29,7 +29,7 @@ CALIBRATION = 128  # training pictures that tell the ranges of int8 numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
+class ExportJob:
     """What every format is made from, and compared with."""
 
     run: OpenRun
@@ -80,7 +80,7 @@ def begin(
     reporter: Reporter,
     web_runtime: Path | None = None,
     seed: int = 0,
-) -> Job:
+) -> ExportJob:
     """Prepare the test split and let model.onnx answer it; training pictures too where formats are `calibrated`.
 
     Raises: DataError where pictures are gone; ModelFileError, StorageError.
@@ -99,7 +99,7 @@ def begin(
         reporter=reporter,
         said="model.onnx",
     )
-    return Job(
+    return ExportJob(
         run=run,
         model=model,
         asked=asked,
