@@ -4,8 +4,8 @@
 PYTHON ?=
 CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
-# As many test files run at once: most tests keep one core busy.
-WORKERS ?= 2
+# As many test files run at once: most tests keep one core busy, and a third of the time they wait for a browser or a server.
+WORKERS ?= 3
 
 VENV = .venv
 CLIENTS = .venv-clients
@@ -30,8 +30,8 @@ help: ## List these commands.
 demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells and predict a few.
 	@$(VENV)/bin/tellapart demo
 
-test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU or Triton).
-	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not gpu and not long and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU, Triton or heavy converters).
+	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)
@@ -78,7 +78,7 @@ graphs: $(VENV)/.installed-dev ## Keep the embedded networks' graphs anew; after
 	$(IN_VENV) tellapart.models.keeping
 
 clean: ## Remove the environment and everything that the tools keep; runs/ stays.
-	rm -rf $(VENV) $(CLIENTS) $(MUTANTS) mutants build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(MUTANTS) .npm mutants build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps go before an installation and come after it. With none left, an installation was cut short, and the

@@ -2,7 +2,8 @@
 
 In turn and in one session, on the same cores, with the same pictures and the same file:
 
-- ONNX Runtime alone: files decoded and run in one process, a thread a core, before and after all others; the better one counts.
+- The engine alone (ONNX Runtime, or --engine): files decoded and run in one process, a thread a core, before and after all
+  others; the better one counts.
 - Each server and each way to ask it: how soon it is ready; one client (a request's own time); 8 and 32 clients that never pause (
   the better is its capacity); requests that arrive at random (Poisson) at 70 % of that; ours also at three times its capacity.
 
@@ -24,7 +25,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from serving_peers import ENVIRONMENT, Server, fastapi, litserve, make_environment, tellapart, triton
@@ -33,6 +34,7 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.bundle import open_model, read_manifest
 from tellapart.preprocessing import load
 from tellapart.runtime import cores
+from tellapart.serving.engines import EngineChoice, EngineName
 
 HERE = Path(__file__).resolve().parent
 PEERS = ("tellapart", "fastapi", "litserve", "triton")
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="all of it so many times (default: 1)")
     parser.add_argument("--only", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("--environment", type=Path, default=ENVIRONMENT, help="where the other servers are installed")
+    parser.add_argument("--engine", default="onnxruntime", help="for tellapart, and alone (default: onnxruntime)")
     parser.add_argument(
         "--option", action="append", default=[], help="for `tellapart serve`, such as --option=--threads=2"
     )
@@ -71,7 +74,7 @@ def main() -> None:
 def one_round(arguments: argparse.Namespace, files: list[str], folder: Path, number: int) -> list[dict[str, Any]]:
     """Everything once."""
     model = arguments.model.resolve()
-    before = alone(model, files, arguments.seconds)
+    before = alone(model, arguments.engine, files, arguments.seconds)
     rows = []
     for server in servers(arguments, model, folder):
         with started(server, folder) as ready:
@@ -82,9 +85,9 @@ def one_round(arguments: argparse.Namespace, files: list[str], folder: Path, num
                 )
                 rows.append(row)
                 tell(row)
-    after = alone(model, files, arguments.seconds)
+    after = alone(model, arguments.engine, files, arguments.seconds)
     best = max(before, after)
-    tell({"server": "ONNX Runtime alone", "pictures_a_second": [before, after]})
+    tell({"server": f"{arguments.engine} alone", "pictures_a_second": [before, after]})
     return [{**row, "share_of_alone": round(row["capacity"] / best, 3)} for row in rows]
 
 
@@ -93,7 +96,7 @@ def servers(arguments: argparse.Namespace, model: Path, folder: Path) -> Iterato
     environment, count = arguments.environment.absolute(), cores()
     python = environment / "bin" / "python"
     if "tellapart" in arguments.only:
-        yield tellapart(model, options=tuple(arguments.option))
+        yield tellapart(model, options=("--engine", arguments.engine, *arguments.option))
     if "fastapi" in arguments.only:
         yield fastapi(model, python)
     for batch in (1, 8):
@@ -174,16 +177,18 @@ def generate(plan: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def alone(model: Path, files: Sequence[str], seconds: float) -> float:
+def alone(model: Path, engine: str, files: Sequence[str], seconds: float) -> float:
     """Pictures a second without any server: read, decoded and run, a thread a core. In a process of its own, as a server is."""
-    command = [sys.executable, str(HERE / "serving.py"), "--alone", str(model), str(seconds), *files]
+    command = [sys.executable, str(HERE / "serving.py"), "--alone", str(model), engine, str(seconds), *files]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
-def run_alone(path: str, seconds: str, *files: str) -> float:
+def run_alone(path: str, engine: EngineName, seconds: str, *files: str) -> float:
     """The best of batches of 1 and 8."""
-    model, data = open_model(Path(path)), [Path(file).read_bytes() for file in files]
+    choice = EngineChoice(name=engine)
+    model = open_model(Path(path), lambda data, where: choice.open(data, where, lambda text: None))
+    data = [Path(file).read_bytes() for file in files]
     return max(_rate(model, data, batch, float(seconds) / 2) for batch in (1, 8))
 
 
@@ -253,6 +258,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--alone"]:
-        print(run_alone(*sys.argv[2:]))
+        path, engine, *rest = sys.argv[2:]
+        print(run_alone(path, cast("EngineName", engine), *rest))
     else:
         main()

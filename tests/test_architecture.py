@@ -173,6 +173,7 @@ AT_HOME = {
     "records.py": "the records",
     "manifest.py": "files of schemas 1 and 2",
     "cli/tasks.py": "the flag --task",
+    "export/samples/*": "code that stands alone elsewhere",
     "data/targets.py": "what a target is",
     "data/reading_*.py": "readers",
     "data/other_tasks.py": "readers: what a data set looks like",

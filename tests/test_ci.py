@@ -54,6 +54,17 @@ def test_a_browser_that_is_there_is_not_installed_again(machine: Machine, tmp_pa
     assert called(tmp_path) == ["make check"]
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_packages_of_npm_are_fetched_once_and_may_be_missing(
+    machine: Machine, tmp_path: Path, repository: Path, status: int
+) -> None:
+    done = machine(chromium=0, chromedriver=0, npm=status)
+    assert (done.returncode, done.stderr) == (0, "")
+    fetched = [line for line in called(tmp_path) if line.startswith("npm install --prefix .npm --ignore-scripts")]
+    assert len(fetched) == (0 if (repository / ".npm").exists() else 1)
+    assert called(tmp_path)[-1] == "make check"
+
+
 @pytest.mark.parametrize("there", [{}, {"chromium": 0}, {"chromedriver": 0}], ids=["none", "chromium", "driver"])
 def test_root_installs_what_is_missing(machine: Machine, tmp_path: Path, there: dict[str, int]) -> None:
     done = machine(apt_get=0, **there)

@@ -209,8 +209,8 @@ def search(
     `tries` holds what to try by whole keys of a recipe: {"loop.learning_rate": [1e-3, 1e-2], "probe.strength": {"low": 1e-4,
     "high": 1.0, "log": True}}; `space` is a TOML file with more of it. None of either: what is usual for the strategy.
     `settings` stay the same in all trials. `resume` is the folder of a stopped search; nothing else is given beside it.
-    Of the result `best` has the settings that won, `record` all trials, `optimism` what validation flattered, `result` what `train`
-    gives: `result.score` is of the test split, which chose nothing.
+    Of the result `best` has the settings that won, `validation` the figure by which they did, `score` that of the test split, which
+    chose nothing, `trials` all that was tried, `optimism` what validation flattered, `result` what `train` gives.
     Raises: a subclass of tellapart.TellapartError whose text says value, rule and remedy.
     """
     given = {name: value for name, value in locals().items() if name not in (*_NO_SETTINGS, *_OF_A_SEARCH)}

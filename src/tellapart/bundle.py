@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from tellapart.records import (
     TaskRecord,
     TextRecord,
 )
-from tellapart.runtime import Session
+from tellapart.runtime import OpenedNetwork, Session
 from tellapart.storage import storage_errors
 from tellapart.texts.ngrams import Rules
 from tellapart.texts.vocabulary import TextInputs
@@ -77,7 +77,7 @@ class Model:
     path: Path
     manifest: Manifest
     inputs: Preprocessing | TextInputs  # what makes a source ready for the network
-    session: Session
+    session: OpenedNetwork
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -109,13 +109,13 @@ def read_manifest(path: Path) -> Manifest:
     return _read(path)[1]
 
 
-def open_model(path: Path) -> Model:
-    """Open a model for prediction.
+def open_model(path: Path, open_network: Callable[[bytes, Path], OpenedNetwork] | None = None) -> Model:
+    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes.
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or written by a newer tellapart;
     StorageError when it cannot be read.
     """
-    return _opened(*_read(path), path)
+    return _opened(*_read(path), path, open_network)
 
 
 def open_bytes(data: bytes, *, source: str) -> Model:
@@ -123,8 +123,13 @@ def open_bytes(data: bytes, *, source: str) -> Model:
     return _opened(data, _parse(data, Path(source)), Path(source))
 
 
-def _opened(data: bytes, manifest: Manifest, path: Path) -> Model:
-    session = Session(data, source=str(path))
+def _opened(
+    data: bytes,
+    manifest: Manifest,
+    path: Path,
+    open_network: Callable[[bytes, Path], OpenedNetwork] | None = None,
+) -> Model:
+    session = open_network(data, path) if open_network is not None else Session(data, source=str(path))
     if manifest.record.takes != "image":
         return Model(path=path, manifest=manifest, inputs=_text_inputs(session, manifest, path), session=session)
     size, promised = manifest.preprocessing.size, manifest.record.promised
@@ -142,7 +147,7 @@ def _opened(data: bytes, manifest: Manifest, path: Path) -> Model:
     )
 
 
-def _text_inputs(session: Session, manifest: Manifest, path: Path) -> TextInputs:
+def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> TextInputs:
     """What the file knows of texts: its rules, and the numbers of its n-grams. Raises: ModelFileError."""
     record = manifest.record_of(TextRecord)
     rules = Rules(**record.grams.model_dump())

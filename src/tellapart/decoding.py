@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from tellapart.colour_profiles import BROKEN, to_srgb
 from tellapart.deep_pictures import FULL, deep_colour, deep_grey, is_deep_colour, is_deep_grey, raw_mode
 from tellapart.deep_values import Deep, Span, as_text, outside
-from tellapart.errors import PictureError
+from tellapart.errors import PictureError, one_line
 from tellapart.picture_files import check_camera_raw, is_dicom, is_tiff, open_picture, other_than_picture
 
 if TYPE_CHECKING:
@@ -282,5 +282,5 @@ def _from_lab(image: Image.Image) -> Image.Image:
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())[:120]
+    text = one_line(error, most=120)
     return text or type(error).__name__

@@ -8,8 +8,10 @@ TellapartError            exit code 2, no traceback: value, rule, remedy
 │   └── BackboneUnavailable   its weights are not here, and no hub can be reached
 ├── TrainingError         the training itself went wrong: the loss is no longer a number
 │   └── ForeignCheckpoint     its checkpoints belong to another training
+├── CompressionMissed     a smaller network would lose more than it may
 ├── MachineError          the memory ran out, or the system ended a process of ours
 ├── ModelFileError        the model file is not ours, damaged, too new or tampered with
+├── ExportError           a converter is missing or cannot convert, or what it made answers otherwise
 ├── MissingExtra          the command needs an extra that is not installed
 │   └── MissingFormat     a file of this kind does
 └── StorageError          the disk is full, or a folder cannot be read or written
@@ -58,12 +60,20 @@ class ForeignCheckpoint(TrainingError):
     """The checkpoints in a run's folder belong to another training, of other settings or pictures, or to another version."""
 
 
+class CompressionMissed(TellapartError):
+    """A smaller network loses more than was allowed, or none keeps the bound that was asked for."""
+
+
 class MachineError(TellapartError):
     """The memory ran out, or the system ended a process of ours."""
 
 
 class ModelFileError(TellapartError):
     """The file is not a tellapart model that this version can run."""
+
+
+class ExportError(TellapartError):
+    """A converter is missing, of another version, or cannot convert the model; or what it made answers otherwise than the model."""
 
 
 class MissingExtra(TellapartError):
@@ -94,3 +104,13 @@ class MissingFormat(MissingExtra):
 
 class StorageError(TellapartError):
     """A file or folder cannot be read or written: disk full, or no permission."""
+
+
+def one_line(error: object, *, most: int = 200) -> str:
+    """What an error of another library says, in one line of at most `most` characters that ends with a word."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    if len(said) <= most:
+        return said
+    cut = said[: most - 1]
+    head = cut.rpartition(" ")[0]
+    return f"{head if len(head) > most // 2 else cut}…"

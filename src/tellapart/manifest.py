@@ -8,6 +8,7 @@ values, nor colour profiles: they go on as they were tested.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -108,6 +109,36 @@ class DataRecord(RecordPart):
         return {name: value for name, value in plain(self).items() if name != "merged" or value}
 
 
+class CompressionStep(RecordPart):
+    """One thing that was done to a trained network to make it smaller or quicker."""
+
+    kind: str  # int8, float16, pruned, distilled
+    told: str  # in a sentence
+    facts: dict[str, Any] = Field(default_factory=dict)  # in figures
+
+
+class CompressedSide(RecordPart):
+    """The network before or after, on the same test pictures."""
+
+    score: Score  # of the first of the manifest's scores
+    megabytes: float = Field(gt=0)  # of model.onnx
+    macs: int = Field(ge=0)  # multiplications with an addition each, for one input
+
+
+class CompressionRecord(RecordPart):
+    """How a model came from a larger one."""
+
+    of: str  # SHA-256 of that one's model.onnx, 64 hex digits
+    steps: tuple[CompressionStep, ...] = Field(min_length=1)  # in the order in which they were done
+    before: CompressedSide
+    after: CompressedSide
+
+    @property
+    def integers(self) -> bool:
+        """Whether the network computes in integers; the weights beside it are then those of the network before that."""
+        return any(step.kind == "int8" for step in self.steps)
+
+
 class Manifest(RecordPart):
     """Everything that must travel with the network: who it is, how to feed it, how good it was, where it came from."""
 
@@ -125,6 +156,11 @@ class Manifest(RecordPart):
     data: DataRecord
     versions: dict[str, str]
     record: Annotated[TaskRecord, Field(discriminator="kind")]
+    compression: CompressionRecord | None = None  # left out of the JSON of a network as it was trained
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "compression" or value}
 
     @model_validator(mode="before")
     @classmethod
@@ -158,6 +194,11 @@ class Manifest(RecordPart):
             raise ValueError(f"pictures are cut into tiles, and answers of the task {self.task} are not put together")
         self.record.check(len(self.classes))
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Manifest:
+        """The same with some fields changed, each called as in the JSON."""
+        named = {"pictures" if name == "preprocessing" else name: value for name, value in (update or {}).items()}
+        return super().model_copy(update=named, deep=deep)
 
     @property
     def preprocessing(self) -> PreprocessingRecord:

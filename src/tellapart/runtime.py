@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import onnxruntime
 from numpy.typing import NDArray
 
-from tellapart.errors import ModelFileError
+from tellapart.errors import ModelFileError, one_line
 
 BATCH = 8  # pictures; larger batches fall out of the core's cache and run slower
 
@@ -67,6 +67,24 @@ def _limit_of(group: Path) -> float:
         return math.inf
 
 
+class OpenedNetwork(Protocol):
+    """A network that an engine holds, ready to be run from several threads at once."""
+
+    @property
+    def inputs(self) -> Mapping[str, tuple[int | str, ...]]:
+        """Names of its inputs, each with its shape; what is free is a name."""
+        ...
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int | str, ...]]:
+        """The same of what it gives."""
+        ...
+
+    def run(self, images: NDArray[Any], outputs: Sequence[str], /) -> list[NDArray[Any]]:
+        """Run the only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, each [N, ...]."""
+        ...
+
+
 class Session:
     """One ONNX network on the CPU. `run` may be called from several threads at once."""
 
@@ -82,7 +100,7 @@ class Session:
             )
         # ONNX Runtime raises a dozen classes of its own for a graph it cannot load.
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, most=200)
             raise ModelFileError(
                 f"{source} cannot be loaded by ONNX Runtime {onnxruntime.__version__} ({reason}). "
                 "Train it again, or upgrade onnxruntime."
@@ -90,7 +108,7 @@ class Session:
         self.inputs = {item.name: tuple(item.shape) for item in self._session.get_inputs()}
         self.outputs = {item.name: tuple(item.shape) for item in self._session.get_outputs()}
 
-    def run(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+    def run(self, given: NDArray[Any], outputs: Sequence[str], /) -> list[NDArray[Any]]:
         """Run its only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, mostly float32 [N, ...]."""
-        result: list[NDArray[Any]] = self._session.run(list(outputs), {next(iter(self.inputs)): inputs})
+        result: list[NDArray[Any]] = self._session.run(list(outputs), {next(iter(self.inputs)): given})
         return result

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from tellapart.errors import SettingsError, StorageError
 
+TOOLS = "tools"  # of the cache: environments of converters, which are made again where they are missing
 OWN_MARK = ".tellapart"  # a file in each folder that we fill
 _OWN_WORDS = (
     "tellapart wrote this folder, and passes it over where a folder above it is read as data.\n"

@@ -177,7 +177,7 @@ def test_addresses_that_cannot_be(url: str, words: str, monkeypatch: pytest.Monk
         (OSError("  two \n lines\there "), "two lines here"),
         (OSError(), "OSError"),
         (ValueError("x" * 200), "x" * 200),
-        (ValueError("x" * 201), "x" * 200),
+        (ValueError("x" * 201), "x" * 199 + "…"),
     ],
     ids=["by the system", "spaces", "no words", "200 signs", "201 signs"],
 )

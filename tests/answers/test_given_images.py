@@ -85,7 +85,7 @@ class Damaged(Image.Image):
         (OSError(" cut \n off\there "), "damaged or truncated (cut off here)"),
         (ValueError(), "damaged or truncated (ValueError)"),
         (ValueError("x" * 120), f"damaged or truncated ({'x' * 120})"),
-        (ValueError("x" * 121), f"damaged or truncated ({'x' * 120})"),
+        (ValueError("x" * 121), f"damaged or truncated ({'x' * 119}…)"),
     ],
     ids=["spaces", "no words", "120 signs", "121 signs"],
 )

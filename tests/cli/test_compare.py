@@ -215,29 +215,99 @@ def test_without_pictures_and_runs_there_is_nothing_to_ask(
     )
 
 
-def test_a_model_of_sets_is_refused(
-    tiny_network: Path,
-    tiny_manifest: Manifest,
-    pictures: Path,
-    tiny_model: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    record = MultilabelRecord(
-        scales=(1.0,) * 3, offsets=(0.0,) * 3, thresholds=(0.5,) * 3, threshold_rule="f1", calibrated_on=9
-    )
-    manifest = tiny_manifest.model_copy(update={"task": "multilabel", "record": record})
-    path = tmp_path / "sets.onnx"
-    path.write_bytes(
-        assemble(
-            tiny_network, weight=np.eye(3, dtype=np.float32), bias=np.zeros(3, dtype=np.float32), manifest=manifest
+@pytest.fixture
+def sets(tiny_network: Path, tiny_manifest: Manifest, tmp_path: Path) -> Callable[..., Path]:
+    """A model of sets, by its weights [3, 3] on the colours and its biases."""
+
+    def make(name: str, weight: Any, bias: Any) -> Path:
+        record = MultilabelRecord(
+            scales=(1.0,) * 3, offsets=(0.0,) * 3, thresholds=(0.5,) * 3, threshold_rule="f1", calibrated_on=9
         )
-    )
-    assert execute(["compare", str(path), str(tiny_model), str(pictures), "--quiet"]) == 2
-    assert (
-        f"{path} is a model of multilabel; models are compared where each picture has one class."
-        in capsys.readouterr().err
-    )
+        manifest = tiny_manifest.model_copy(update={"task": "multilabel", "record": record})
+        arrays = {"weight": np.array(weight, dtype=np.float32), "bias": np.array(bias, dtype=np.float32)}
+        (tmp_path / name).write_bytes(assemble(tiny_network, **arrays, manifest=manifest))
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def both_sets(sets: Callable[..., Path]) -> tuple[Path, Path]:
+    """One that names green nowhere, and one that names each colour where it is."""
+    weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]])
+    return sets("blind.onnx", weight * [[1], [0], [1]], [-4, -4, -4]), sets("seeing.onnx", weight, [-4, -4, -4])
+
+
+@pytest.fixture
+def table(pictures: Path) -> Path:
+    rows = [f"{path.relative_to(pictures)},{path.parent.name}" for path in sorted(pictures.rglob("*.png"))]
+    (pictures / "sets.csv").write_text("\n".join(["path,labels", *rows]), encoding="utf-8")
+    return pictures / "sets.csv"
+
+
+def test_models_of_sets_are_compared_by_their_figure_and_by_picture(
+    both_sets: tuple[Path, Path], table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = both_sets
+    found = _json(capsys, first, second, table)
+    assert (found["task"], found["figure"]) == ("multilabel", "mean_average_precision")
+    assert found["common"] == 36
+    assert found["b"]["score"]["value"] == 1.0
+    change = found["difference"]
+    assert change["value"] == pytest.approx(1.0 - found["a"]["score"]["value"], abs=1e-5)
+    assert 0 < change["low"] <= change["value"] <= change["high"]
+    assert (found["verdict"], found["more_pictures"]) == ("b is better", None)
+    assert (found["won"], found["lost"]) == (12, 0)  # all that are green
+    assert found["p_value"] == pytest.approx(0.5**12, abs=1e-6)
+    assert (found["by_picture"]["figure"], found["b"]["by_picture"]) == ("f1", 1.0)
+    assert found["by_picture"]["difference"]["value"] == pytest.approx(1 / 3, abs=1e-5)
+    assert {Path(one["path"]).parent.name for one in found["won_pictures"]} == {"green"}
+    assert {(one["a"], one["b"]) for one in found["won_pictures"]} == {(0.0, 1.0)}
+
+    same = _json(capsys, second, second, table)
+    assert (same["difference"]["value"], same["verdict"], same["more_pictures"]) == (0.0, "undecided", None)
+    assert execute(["compare", str(second), str(first), str(table), "--quiet", "--fail-if-worse"]) == 1
+    told = capsys.readouterr().out
+    assert "B is worse: -" in told
+    assert "By picture: -33.3 points (95 %: " in told
+    assert "B answers 0 better, A 12; mid-p sign test 0.000." in told
+    assert "A answers better (12), by f1:" in told
+    assert ": A 100 %, B 0 %" in told
+
+
+def test_the_page_of_figures_is_in_both_languages(both_sets: tuple[Path, Path], table: Path, tmp_path: Path) -> None:
+    for language, said in (("en", "The second answers better"), ("zh", "第二个答得更好")):
+        out = tmp_path / f"{language}.html"
+        flags = ["--out", str(out), "--lang", language, "--quiet"]
+        assert execute(["compare", *map(str, both_sets), str(table), *flags]) == 0
+        page = out.read_text(encoding="utf-8")
+        assert said in page
+        assert page.count("data:image") >= 12
+
+
+def test_what_cannot_be_compared_by_a_figure_is_told(
+    both_sets: tuple[Path, Path], table: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = map(str, both_sets)
+    (tmp_path / "other.csv").write_text("path,predicted\na.png,blue\n")
+    for sides, more, words in (
+        (
+            (first, str(tiny_model)),
+            (),
+            f"{first} is a model of multilabel and {tiny_model} is a model of classification.",
+        ),
+        (
+            (first, str(tmp_path / "other.csv")),
+            (),
+            "other.csv is a table, of one class a picture. Compare two of one task.",
+        ),
+        ((first, second), ("--corrections", "x"), "--corrections x counts answers that are right or wrong"),
+    ):
+        assert execute(["compare", *sides, str(table), *more, "--quiet"]) == 2
+        assert words in capsys.readouterr().err
+    table.write_text(table.read_text(encoding="utf-8").replace(",green", ",greenish"), encoding="utf-8")
+    assert execute(["compare", first, second, str(table), "--quiet"]) == 2
+    assert "the pictures show 'greenish', which is none of the classes of" in capsys.readouterr().err
 
 
 def test_runs_without_a_test_split_say_so(
@@ -255,6 +325,41 @@ def test_runs_without_a_test_split_say_so(
     ]
     assert execute(["compare", *sides, "--quiet"]) == 2
     assert (
-        "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare the figures of their "
-        "folds, or give labelled pictures that are new to both." in capsys.readouterr().err
+        "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare two runs with K "
+        "folds of one class a picture, or give labelled pictures that are new to both." in capsys.readouterr().err
     )
+
+
+def test_two_runs_with_folds_are_compared_by_what_their_folds_said(
+    blind: Path,
+    tiny_model: Path,
+    pictures: Path,
+    tmp_path: Path,
+    as_listed: Listed,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The models that were kept are not asked: they have learned from all of these pictures."""
+    sides = []
+    for name, wrong, learned in (("first", "green", 12), ("second", "", 11)):
+        folder = _run(tmp_path / name, tiny_model, pictures, as_listed, test=0, learned=learned)
+        rows = ["path,label,predicted,probability of blue,probability of green,probability of 红色"]
+        for path in sorted(pictures.rglob("*.png")):
+            label = path.parent.name
+            said = "blue" if label == wrong else label
+            chances = ",".join("0.8" if one == said else "0.1" for one in COLOURS)
+            if int("".join(filter(str.isdigit, path.stem))) < learned:
+                rows += [
+                    f"{path},{label},{said},{chances}",
+                    f"{path},{label},blue,0.8,0.1,0.1",
+                ]  # repeated: the first counts
+        (folder / "predictions.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        (folder / "metrics.json").write_text(json.dumps({"test": {"n": 6 * learned}, "kfold": {"count": 5}}))
+        sides.append(str(folder))
+    found = _json(capsys, *sides)
+    assert found["out_of_fold"]
+    assert (found["common"], found["won"], found["lost"]) == (33, 11, 0)
+    assert found["unknown_training"] == []
+    assert found["left_out"] == {"learned": dict.fromkeys(sides, 0), "unanswered": 0}
+    assert execute(["compare", *sides, "--quiet", "--out", str(tmp_path / "page.html"), "--lang", "en"]) == 0
+    assert "What the networks of the folds said: each of pictures that it had not seen." in capsys.readouterr().out
+    assert "Compared is what the networks of the folds said" in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -45,6 +45,13 @@ class RunningCommand:
         connection.close()
         return told
 
+    def asked_as(self, name: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request("GET", "/desk", headers={"Host": name})
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
     def end(self, number: int) -> tuple[int, str]:
         self.process.send_signal(number)
         _, rest = self.process.communicate(timeout=PATIENCE)
@@ -69,7 +76,8 @@ def test_a_kill_loses_nothing_and_the_command_goes_on(todo: Path) -> None:
     assert first.say(0, "dog")["next"] == 1
     assert first.say(2, "cat")["labelled"] == 2
     first.end(signal.SIGKILL)
-    second = RunningCommand(str(todo))
+    second = RunningCommand(str(todo), "--allow-host", "desk.example.com")
+    assert [second.asked_as(name) for name in ("desk.example.com", "other.example.com")] == [200, 403]
     assert "5 pictures, 2 of them labelled already." in second.said
     assert second.say(1, "cat")["next"] == 3
     code, said = second.end(signal.SIGINT)

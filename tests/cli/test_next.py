@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,22 @@ def test_too_few_pictures_have_no_curve(
     _given(monkeypatch, _embedded(30, apart=2.0))
     assert execute(["next", str(run), "--quiet"]) == 2
     assert (
-        f"of 30 pictures of {run} a class has too few for a curve: an eighth of those that are learned from must be two. Add "
-        "pictures to the smallest class." in capsys.readouterr().err
+        f"{run} has too few pictures of some classes for a curve (copies, and pictures of one group, count once): 'blue' has 10, "
+        "'green' has 10, '红色' has 10. Each needs 20: add 10 of 'blue' first." in capsys.readouterr().err
+    )
+    few = _embedded(61, apart=2.0)
+    few.examples[:] = [replace(one, group="one" if row < 9 else "") for row, one in enumerate(few.examples)]
+    _given(monkeypatch, few)
+    assert execute(["next", str(run), "--quiet"]) == 2
+    assert "'green' has 18, '红色' has 18, 'blue' has 19. Each needs 20: add 2 of 'green'" in capsys.readouterr().err
+    enough = _embedded(60, apart=2.0)  # each class has just enough
+    _given(monkeypatch, enough)
+    assert execute(["next", str(run), "--quiet"]) == 0
+    enough.examples[:] = [replace(one, group=str(row // 3 + row % 3 * 10)) for row, one in enumerate(enough.examples)]
+    assert execute(["next", str(run), "--quiet"]) == 2
+    assert (
+        "has groups that hold several classes, and a group is learned from or judged as a whole"
+        in capsys.readouterr().err
     )
 
 

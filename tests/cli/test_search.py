@@ -17,7 +17,9 @@ from tellapart.cli.extras import require
 from tellapart.cli.main import execute
 from tellapart.errors import MissingExtra, SettingsError
 from tellapart.runs.open import OpenRun
+from tellapart.runs.run import start_run
 from tellapart.runs.searched import search_part
+from tellapart.settings.reading import make_settings
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,7 @@ def test_a_search_that_was_stopped_goes_on(
     assert told["run"] == str(run)
     assert len(told["trials"]) == 3
     assert sorted(one["settings"]["loop.epochs"] for one in told["trials"]) == [1, 2, 3]
+    assert [one["number"] for one in told["trials"]] == [0, 1, 2]
 
 
 @pytest.mark.slow
@@ -156,6 +159,10 @@ def test_a_search_of_other_pictures_is_not_gone_on_with(
         (["--space", "nowhere.toml"], "there is no space at nowhere.toml."),
         (["--trials", "0"], "--trials is 0; it is a number from 1 to 10,000. Give another."),
         (["--budget", "soon"], "--budget is 'soon'; a time is a number above 0 and s, m or h"),
+        (["--budget", "0.01s"], "which leaves no time for a trial. Give --budget 20s or more."),
+        (["--try", "nosuch=1"], "there is no setting 'nosuch'."),
+        (["--try", "nosuch.deeper=1:2"], "there is no setting 'nosuch.deeper'."),
+        (["--try", "backbone=tf_efficientnet_lite0,nosuch"], "timm has no network named 'nosuch'."),
         (["--backbone", "auto"], "backbone is auto, and a search tries what is named. Give --try backbone=a,b,c"),
         (
             ["--set", "kfold.folds=3"],
@@ -177,6 +184,18 @@ def test_a_folder_that_is_no_search_is_told(tmp_path: Path, capsys: pytest.Captu
     told = capsys.readouterr().err
     assert "is no search: it has no search/journal.log. Give the folder of a search." in told
     assert "is not the folder of a run: it has no recipe.toml." in told
+
+
+def test_a_run_without_a_search_is_told(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = start_run(make_settings({"data": str(stripes), "out": str(tmp_path)}))
+    run.release()
+    begin = f"Begin a search: tellapart search PICTURES, around its settings with --recipe {run.folder}/recipe.toml"
+    assert execute(["search", "--resume", str(run.folder), "--quiet"]) == 2
+    told = f"was begun without a search, and goes on with: tellapart train --resume {run.folder}. {begin}"
+    assert told in capsys.readouterr().err
+    run.finish()
+    assert execute(["search", "--resume", str(run.folder), "--quiet"]) == 2
+    assert f"was begun without a search, and is finished. {begin}" in capsys.readouterr().err
 
 
 def test_under_a_launcher_no_search_begins(

@@ -119,6 +119,15 @@ def test_an_epoch_shows_each_row_once_and_drops_the_incomplete_batch() -> None:
     )
 
 
+def test_an_epoch_may_be_of_fewer_batches_and_others_each_time() -> None:
+    made = batches(steps=1)
+    assert made.steps == 1
+    seen = [flat(shown(list(made.epoch(number)))) for number in range(6)]
+    assert {len(rows) for rows in seen} == {4}
+    assert {row for rows in seen for row in rows} == set(range(len(LABELS)))
+    assert batches(steps=9).steps == 2
+
+
 def test_the_epoch_reaches_the_source() -> None:
     (first, _) = batches().epoch(5)
     np.testing.assert_array_equal(first.inputs[:, 0], first.rows + 500)

@@ -20,7 +20,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
 from tellapart.features.embedding import embed_dataset, embed_pictures, embed_some
 from tellapart.features.extract import Features
-from tellapart.features.openvino_engine import Refused, load_openvino
+from tellapart.openvino_session import Refused, load_openvino
 from tellapart.reporter import Silent
 from tellapart.workflows.learning.examine import examine
 

@@ -26,7 +26,8 @@ from tellapart.features.engine import (
     open_engine,
     settle_engine,
 )
-from tellapart.features.openvino_engine import OpenVinoEngine, Precision, Refused
+from tellapart.features.openvino_engine import OpenVinoEngine
+from tellapart.openvino_session import Precision, Refused
 from tellapart.preprocessing import Preprocessing
 
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
@@ -65,7 +66,7 @@ class FakeCore:
         if self._refusal:
             raise RuntimeError(self._refusal)
         self.hints.append(hints)
-        return SimpleNamespace(create_infer_request=lambda: Request(self._shape))
+        return SimpleNamespace(create_infer_request=lambda: Request(self._shape), inputs=(), outputs=())
 
 
 def package(
@@ -284,7 +285,7 @@ def test_openvino_itself_refuses_a_graph_that_it_does_not_know(tmp_path: Path) -
 @needs_openvino
 def test_nobody_is_told_that_openvino_is_used(tmp_path: Path) -> None:
     code = (
-        "import sys; from tellapart.features.openvino_engine import load_openvino;"
+        "import sys; from tellapart.openvino_session import load_openvino;"
         "load_openvino('float32'); print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
     )
     environment = {**os.environ, "HOME": str(tmp_path)}

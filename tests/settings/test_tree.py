@@ -13,6 +13,7 @@ from tellapart.errors import SettingsError
 from tellapart.models.classics import Block, Dense
 from tellapart.runs.recipe import recipe_text
 from tellapart.settings.flags import tables
+from tellapart.settings.loop import LATER, LoopSettings
 from tellapart.settings.parts import AugmentSettings, BlockSettings, DenseSettings
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
 from tellapart.settings.tree import TrainSettings, parse_seconds
@@ -335,3 +336,23 @@ def test_flags_of_folds_reach_their_settings() -> None:
 def test_what_is_learned_does_not_depend_on_folds() -> None:
     """A checkpoint of before there were folds is gone on with."""
     assert make_settings({"data": "x", "kfold": {"folds": 5}}).trained_by() == make_settings({"data": "x"}).trained_by()
+
+
+def test_what_could_not_be_told_before_changes_no_fingerprint_unless_it_is_told() -> None:
+    usual = TrainSettings(data="x").trained_by()["loop"]
+    assert not LATER & set(usual)
+    again = TrainSettings.model_validate(TrainSettings(data="x").model_dump())
+    assert again.trained_by()["loop"] == usual
+    assert TrainSettings(data="x", loop={"monitor": "accuracy"}).trained_by()["loop"]["monitor"] == "accuracy"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("adamw", 0.05), ("sgd", 0.05), ("adam", 0.0), ("rmsprop", 0.0)])
+def test_weights_decay_as_suits_the_optimizer(optimizer: str, decay: float) -> None:
+    assert LoopSettings(optimizer=optimizer).decay == decay  # type: ignore[arg-type]
+    assert LoopSettings(optimizer=optimizer, weight_decay=0.01).decay == 0.01  # type: ignore[arg-type]
+
+
+def test_a_recipe_from_before_there_were_more_optimizers_is_taken() -> None:
+    settings = TrainSettings(data="x", strategy="probe", loop={"weight_decay": 0.05, "optimizer": "adamw"})  # type: ignore[arg-type]
+    assert settings == TrainSettings(data="x", strategy="probe")
+    assert LoopSettings(optimizer="adam", weight_decay=0.05).decay == 0.05

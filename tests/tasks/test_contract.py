@@ -174,7 +174,11 @@ def test_every_task_has_pictures_here_and_an_answering() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "strategy"),
-    [*((name, "probe") for name in TASKS), ("classification", "scratch"), ("multilabel", "scratch")],
+    [
+        *((name, "probe") for name in TASKS),
+        ("classification", "scratch"),
+        pytest.param("multilabel", "scratch", marks=pytest.mark.long),
+    ],
 )
 def test_from_a_table_to_a_report(
     name: TaskName, strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.data.batch import Batch
+from tellapart.errors import TrainingError
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Judged, Losses
 
@@ -208,6 +209,24 @@ def test_the_rank_alone_says_which_epoch_is_best(toy: ModuleType) -> None:
         epochs=9, validate=toy.one_after_another([5.0, 3.0, 4.0]), rank=lambda loss, _: loss, patience=2
     )
     assert (fitted.best_epoch, fitted.stopped) == (1, "early")
+
+
+def test_epochs_may_be_ranked_by_another_figure(toy: ModuleType) -> None:
+    told = iter([(1.0, 0.5), (2.0, 0.9), (0.5, 0.7), (0.4, 0.8)])
+    _, fitted = toy.train(validate=lambda network: next(told), monitor="accuracy")
+    assert (fitted.best_epoch, [epoch.rank for epoch in fitted.history]) == (2, [0.5, 0.9, 0.7, 0.8])
+    told = iter([(1.0, 0.5), (2.0, 0.9), (0.5, 0.7), (0.4, 0.8)])
+    _, fitted = toy.train(validate=lambda network: next(told), monitor="loss", rank=lambda loss, accuracy: accuracy)
+    assert fitted.best_epoch == 4
+    with pytest.raises(TrainingError, match=r"loop\.monitor is F1; of the .* this task tells: loss, accuracy\. Choose"):
+        toy.train(monitor="F1")
+
+
+def test_a_gain_is_what_is_more_than_the_least_that_counts(toy: ModuleType) -> None:
+    losses = [1.0, 0.95, 0.91, 0.5, 0.45, 0.44, 0.43]  # of 0.1: the first and the fourth
+    validate = toy.one_after_another(losses)
+    _, fitted = toy.train(epochs=9, validate=validate, patience=3, min_delta=0.1)
+    assert (fitted.stopped, len(fitted.history), fitted.best_epoch) == ("early", 7, 7)
 
 
 def test_the_plateau_is_one_of_the_validation_loss_whatever_ranks_epochs(toy: ModuleType) -> None:

@@ -50,7 +50,7 @@ def test_killed_twenty_times_it_ends_in_the_same_weights(
 _TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_as_one(toy: ModuleType, run_toy: Callable[..., str], tmp_path: Path) -> None:
     _, fitted = toy.train(toy.build(batch_norm=False, dropout=0.0, seed=0), optimizer="sgd", clip=1.0, rate=0.2)
     run_toy("several", tmp_path, 9, before=_TORCHRUN)  # a deadline stops both at the same step ...

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import nn
 
 from tellapart.errors import SettingsError
-from tellapart.training.optimizer import build_optimizer, trained_parameters
+from tellapart.settings import loop
+from tellapart.training.optimizer import OPTIMIZERS, OptimizerName, build_optimizer, trained_parameters
+from tellapart.training.schedule import SCHEDULES
+from tellapart.workflows.learning import finetune, scratch
 
 
 def _groups() -> list[list[tuple[str, nn.Parameter]]]:
@@ -64,6 +69,42 @@ def test_sgd_steps_with_nesterov_momentum_as_by_hand() -> None:
     assert weight.item() == pytest.approx(-0.325)
 
 
+def test_sgd_may_look_no_further_than_its_velocity() -> None:
+    weight = nn.Parameter(torch.zeros(1, 1))
+    optimizer = build_optimizer([[("w", weight)]], name="sgd", learning_rate=0.1, momentum=0.5, nesterov=False)
+    for _ in range(2):
+        weight.grad = torch.ones(1, 1)
+        optimizer.step()
+    assert weight.item() == pytest.approx(-0.25)  # velocities 1 and 1.5
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("adam", [1.9, 1.8]),  # of gradients that stay, each step is the rate
+        # The mean square of gradients of 3 is 0.9, then 1.71: as Keras counts it.
+        ("rmsprop", [2 - 0.1 * 3 / 0.9**0.5, 2 - 0.1 * 3 / 0.9**0.5 - 0.1 * 3 / 1.71**0.5]),
+        ("adagrad", [2 - 0.1 * 3 / 9.1**0.5, 2 - 0.1 * 3 / 9.1**0.5 - 0.1 * 3 / 18.1**0.5]),
+    ],
+)
+def test_other_optimizers_step_as_by_hand(name: OptimizerName, expected: list[float]) -> None:
+    weight = nn.Parameter(torch.full((1, 1), 2.0))
+    optimizer = build_optimizer([[("w", weight)]], name=name, learning_rate=0.1, momentum=0.0)
+    found = []
+    for _ in expected:
+        weight.grad = torch.full((1, 1), 3.0)
+        optimizer.step()
+        found.append(weight.item())
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_recipes_know_the_same_names() -> None:
+    assert get_args(loop.OptimizerName) == OPTIMIZERS
+    assert get_args(loop.ScheduleName) == SCHEDULES
+    for rates in (finetune.LEARNING_RATES, scratch.LEARNING_RATES):
+        assert set(rates) == set(OPTIMIZERS)
+
+
 def test_parameters_by_name() -> None:
     groups = _groups()
     named = trained_parameters(build_optimizer(groups, learning_rate=0.1))
@@ -75,7 +116,11 @@ def test_parameters_by_name() -> None:
 @pytest.mark.parametrize(
     ("groups", "name", "message"),
     [
-        (_groups(), "lion", r"optimizer is 'lion'; it must be adamw or sgd\. Choose one of these\."),
+        (
+            _groups(),
+            "lion",
+            r"optimizer is 'lion'; it must be adamw, adam, sgd, rmsprop or adagrad\. Choose one of these\.",
+        ),
         ([[], []], "sgd", r"0 parameters are to be trained; .* Unfreeze the head or a stage\."),
     ],
 )

@@ -52,6 +52,36 @@ def test_step_falls_twice_when_no_period_is_given() -> None:
     assert _rates(name="step") == pytest.approx([1.0] * 4 + [0.1] * 4 + [0.01] * 4)
 
 
+def test_exponential_falls_a_little_at_each_update() -> None:
+    # Keras: initial rate x decay rate ^ (step / decay steps), with 8 decay steps.
+    expected = [0.5 ** (update / 8) for update in range(12)]
+    assert _rates(name="exponential", decay_rate=0.5, decay_epochs=2) == pytest.approx(expected)
+    assert _rates(name="exponential", decay_rate=0.5, decay_epochs=2, warmup_epochs=1) == pytest.approx(
+        [0.25, 0.5, 0.75, expected[4], *expected[4:]]  # the warm-up ends where the fall has come to
+    )
+
+
+def test_piecewise_falls_where_it_was_told() -> None:
+    assert _rates(name="piecewise", decay_at=(1, 2.5)) == pytest.approx([1.0] * 4 + [0.1] * 6 + [0.01] * 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "message"),
+    [
+        (
+            "piecewise",
+            (),
+            r"decay_at is empty; a piecewise schedule needs rising epochs above 0\. Try decay_at = \[5, 8\]\.",
+        ),
+        ("piecewise", (3, 2), r"decay_at is 3, 2; a piecewise schedule needs rising epochs"),
+        ("step", (3,), r"decay_at is 3, and the schedule is step; only piecewise looks at it\."),
+    ],
+)
+def test_epochs_at_which_it_falls_are_checked(name: str, at: tuple[float, ...], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Schedule(_optimizer(1.0), name=name, epochs=4, steps=2, decay_at=at)  # type: ignore[arg-type]
+
+
 def test_each_group_keeps_its_own_rate() -> None:
     optimizer = _optimizer(1.0, 0.25)
     schedule = Schedule(optimizer, name="cosine", epochs=2, steps=2)
@@ -97,7 +127,7 @@ def test_plateau_goes_on_after_a_resume_as_if_nothing_had_happened() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(SettingsError, match=r"schedule is 'poly'; it must be cosine, step, plateau or constant\."):
+    with pytest.raises(SettingsError, match=r"schedule is 'poly'; it must be cosine, .*, plateau or constant\."):
         Schedule(_optimizer(1.0), name="poly", epochs=2, steps=2)
     with pytest.raises(SettingsError, match=r"warmup_epochs is 2; .* under epochs, 2\. Warm up for less"):
         Schedule(_optimizer(1.0), name="cosine", epochs=2, steps=2, warmup_epochs=2)

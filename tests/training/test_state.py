@@ -13,7 +13,7 @@ from torch import nn
 
 from tellapart.training.average import WeightAverage
 from tellapart.training.devices import Devices
-from tellapart.training.optimizer import build_optimizer
+from tellapart.training.optimizer import OPTIMIZERS, build_optimizer
 from tellapart.training.progress import Epoch
 from tellapart.training.schedule import Schedule
 from tellapart.training.state import Parts, Position
@@ -47,7 +47,7 @@ def _train(parts: Parts, first: int, last: int) -> None:
         parts.average.update(update + 1)
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_it_goes_on_bit_by_bit(toy: ModuleType, name: str, channels_last: bool) -> None:
     whole, first, second = (_parts(name, channels_last=channels_last) for _ in range(3))

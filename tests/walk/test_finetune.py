@@ -136,6 +136,7 @@ def test_fine_tuning_starts_from_the_probe_and_moves_the_upper_stages_alone(tune
     assert distance < 0.5 * np.linalg.norm(probe.weight)
 
 
+@pytest.mark.long
 def test_the_recipe_repeats_the_run_bit_for_bit(tuned: Any, tmp_path: Path) -> None:
     recipe = read_recipe(tuned.run / "recipe.toml")
     assert recipe["loop"]["epochs"] == 2
@@ -205,6 +206,7 @@ def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_the_checkpoints(tr
     assert (run / "recipe.toml").exists()
 
 
+@pytest.mark.long
 def test_auto_keeps_the_probe_where_fine_tuning_fails(trained_run: Any, tmp_path: Path) -> None:
     # Three classes whose labels are drawn at random: the probe cannot get them all right, so fine-tuning is tried.
     mixed = tmp_path / "mixed"
@@ -257,6 +259,7 @@ def test_a_pretrained_network_takes_another_size_and_crop(trained_run: Any, tmp_
     assert (preprocessing.size, preprocessing.crop) == (96, 1.0)
 
 
+@pytest.mark.long
 def test_dense_layers_train_on_a_frozen_network(trained_run: Any, tmp_path: Path) -> None:
     settings = {
         "report": False,

@@ -48,7 +48,7 @@ def save(folder: Path, classes: dict[str, Any], number: int) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_brightness_alone_tells_12_bit_pictures_apart(tmp_path: Path) -> None:
     """Each scaled by its own range, or all by 16 bits, the two classes would look alike or black."""
     data = save(tmp_path / "cells", {"dim": lambda: grain(1000), "bright": lambda: grain(4000)}, 25)
@@ -83,7 +83,7 @@ def test_brightness_alone_tells_12_bit_pictures_apart(tmp_path: Path) -> None:
     assert json.loads(evaluated.stdout)["metrics"]["accuracy"]["value"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_auto_squashes_what_a_crop_would_lose(tmp_path: Path) -> None:
     data = save(tmp_path / "strips", {"red": lambda: strip((200, 40, 40)), "blue": lambda: strip((40, 40, 200))}, 25)
     trained = command("train", data, "--no-report", "--out", tmp_path / "runs")

@@ -278,6 +278,7 @@ def test_evaluate_tells_seen_pictures_apart(trained_run: Any, tmp_path: Path) ->
     assert "the score flatters it" in shown
 
 
+@pytest.mark.long
 def test_evaluate_knows_the_model_s_classes_by_names_that_are_nearly_the_same(trained_run: Any, tmp_path: Path) -> None:
     for folder in trained_run.pictures.iterdir():
         near = folder.name.replace("数字 0", "数字 \uff10").replace("数字 1", "数字  1 ")

@@ -20,7 +20,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import tellapart
 from tellapart.errors import DataError, SettingsError
-from tellapart.workflows.estimator import PRESETS, Classifier, class_names, flags_of, paths_of
+from tellapart.workflows.estimator import PRESETS, Classifier, flags_of
+from tellapart.workflows.estimator_given import class_names, paths_of, said
 
 Pictures = tuple[list[str], list[str]]
 
@@ -218,6 +219,16 @@ def test_scikit_learn_knows_what_it_is() -> None:
         ),
         ({"settings": {"network.fitt": "pad"}}, "there is no setting 'network.fitt'. Did you mean 'fit'"),
         ({"seed": -1}, "seed is -1"),
+        ({"settings": {"data": "elsewhere"}}, "settings names 'data', which fit says. Leave it out of settings."),
+        ({"settings": {"out": "runs"}}, "settings names 'out', which a parameter of that name says."),
+        (
+            {"strategy": "probe", "epochs": 3},
+            "epochs is set, which strategy='probe' does not use. Leave it out, or give strategy='finetune'.",
+        ),
+        (
+            {"settings": {"loop.epochs": 3}, "strategy": "probe"},
+            "loop.epochs is set, which strategy='probe' does not use.",
+        ),
     ],
 )
 def test_parameters_that_cannot_be(pictures: Pictures, parameters: dict[str, Any], message: str) -> None:
@@ -238,6 +249,41 @@ def test_parameters_that_cannot_be(pictures: Pictures, parameters: dict[str, Any
 def test_what_is_no_list_of_paths(given: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         paths_of(given)
+
+
+def test_what_leads_nowhere_is_told_of_x(pictures: Pictures) -> None:
+    with pytest.raises(
+        DataError, match=r"^none of the 2 paths in X leads to a file, such as 'a.png', 'b.png'\. Paths that"
+    ):
+        Classifier().fit(["a.png", "b.png"], ["cat", "dog"])
+    with pytest.raises(DataError, match="^X has no path, so there is nothing to learn from"):
+        Classifier().fit([], [])
+    paths, labels = pictures
+    with pytest.raises(
+        DataError, match=r"0\.png' has two labels in X: 'red' at place 0 and '绿' at place 20\. Give each picture"
+    ):
+        Classifier(strategy="probe").fit([*paths, paths[0]], [*labels, "绿"])
+    with pytest.raises(DataError, match=r"^X has only one class, 'red'; telling apart needs two\."):
+        Classifier(strategy="probe").fit(paths, ["red"] * 20)
+
+
+def test_a_message_of_a_training_speaks_of_what_was_given() -> None:
+    table = Path("/tmp/tellapart-fit-x/labels.csv")
+    parameters = {**Classifier().get_params(), "views": 3}
+    for told, heard in {
+        f"the table '{table}' has a header": "X has a header",
+        "Use --device cpu.": "Use device='cpu'.",
+        "Give --kfold 12, or": "Give settings={'kfold.folds': 12}, or",
+        "Leave --tiles out": "Leave settings={'network.fit': 'tile'} out",
+        "train with --set network.fit=squash or pad; --strategy auto tries": (
+            "train with settings={'network.fit': 'squash'} or pad; strategy='auto' tries"
+        ),
+        "give a lower --coverage.": "give a lower settings['coverage'].",
+        "try --budget 3m.": "try budget='3m'.",
+        "finetune.views and loop.epochs": "views and loop.epochs",  # of these views alone was told by its name
+        "--nobody knows": "--nobody knows",
+    }.items():
+        assert said(told, table=table, parameters=parameters) == heard
 
 
 def test_paths_come_in_many_forms() -> None:
@@ -270,6 +316,7 @@ def test_labels_keep_their_kind() -> None:
 
 
 def test_a_path_that_no_table_holds(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
     with pytest.raises(
         DataError, match=r"the path '.*udcff.*' is not UTF-8, in which pictures are listed. Rename the file"
     ):
@@ -303,10 +350,10 @@ def test_every_parameter_is_a_setting_of_train() -> None:
 def test_every_preset_is_told(repository: Path) -> None:
     text = (repository / "docs" / "choosing.md").read_text(encoding="utf-8")
     assert Classifier.__doc__ is not None
-    for name, said in PRESETS.items():
+    for name, told in PRESETS.items():
         assert f"`{name}`" in text
         assert name in Classifier.__doc__
-        assert all(value in text for value in said.values())
+        assert all(value in text for value in told.values())
 
 
 def test_the_package_is_light_until_it_is_asked_for() -> None:

@@ -23,6 +23,8 @@ from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.preprocessing import Preprocessing
 from tellapart.reporter import Reporter, Silent
+from tellapart.runs.open import OpenRun
+from tellapart.runs.parts import pictures_tested
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, resume_run, start_run
 from tellapart.settings.reading import make_settings
@@ -152,6 +154,7 @@ def test_each_picture_goes_through_the_network_once(table: Path, network: ReadyB
     assert result.computed == COUNT
     assert result.score.value == 1.0
     assert (result.n_test, result.metrics["test"]["n"], len(result.folds)) == (COUNT, 2 * COUNT, 4)
+    assert pictures_tested(OpenRun(result.run)) == COUNT, "the report counts each picture once"
     assert result.metrics["test"]["groups"] == COUNT, "two answers to one picture are drawn together"
 
 

@@ -94,6 +94,7 @@ def test_a_model_says_whether_a_picture_has_one_class_or_several(
 ) -> None:
     assert "tells one class a picture, and --several asks for any number" in refused(model=tiny_model, several=True)
     assert "cannot listen" in refused(model=model(SETS, "multilabel"))
+    (todo.parent / "todo-labels").mkdir()
     (todo.parent / "todo-labels" / "labels.csv").write_text("path,label\na.png,cat\n")
     assert "was begun with the column 'label'" in refused(model=model(SETS, "multilabel"))
 
@@ -110,6 +111,48 @@ def test_nothing_is_made_for_what_cannot_be_opened(refused: Refused, todo: Path)
     assert "there is nothing at" in refused(source=todo.parent / "gone.csv")
     assert "there is no model at" in refused(model=todo.parent / "gone")
     assert not (todo.parent / "todo-labels").exists()
+
+
+def test_a_start_that_fails_leaves_no_folder(refused: Refused, todo: Path) -> None:
+    assert "cannot listen" in refused()
+    assert not (todo.parent / "todo-labels").exists()
+    (todo.parent / "todo-labels").mkdir()
+    assert "cannot listen" in refused()
+    assert (todo.parent / "todo-labels").is_dir()  # it was there before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"allow_host": ("http://x/",)}, "--allow-host 'http://x/' is no host name"),
+        ({"allow_origin": ("*",)}, "--allow-origin '*' is no site"),
+        ({"classes": ("a", "", "a")}, "--classes has '', which cannot be a class: it is empty."),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_made(options: Any, words: str, refused: Refused, todo: Path) -> None:
+    assert words in refused(**options)
+    assert not (todo.parent / "todo-labels").exists()
+
+
+def test_what_is_suggested_and_was_not_named_is_told(todo: Path) -> None:
+    said: list[str] = []
+
+    def open_with(**options: Any) -> None:
+        said.clear()
+        with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(TellapartError):
+            told = LabelOptions(source=todo, port=taken.getsockname()[1], **options)
+            label(told, say=said.append, ready=lambda address, sofar: None)
+
+    (todo.parent / "b.png").write_bytes((todo.parent / "a.png").read_bytes())
+    todo.write_text("path,suggested\na.png,cat\nb.png,dog\n")
+    open_with(classes=("cat", "bird"))
+    assert said[0].startswith(
+        f"{todo} suggests what --classes has not, and the desk does not show that: 'dog' (1). If they"
+    )
+    open_with(classes=("cat", "dog"))
+    assert said == []
+    open_with()
+    assert said == []
 
 
 def test_labels_lie_beside_what_is_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

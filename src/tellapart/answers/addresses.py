@@ -20,7 +20,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any, Self, TypeAlias
 
-from tellapart.errors import PictureError
+from tellapart.errors import PictureError, one_line
 from tellapart.preprocessing import MAX_FILE_BYTES
 
 MOST_SECONDS = 30.0  # for a whole picture, redirects included
@@ -186,7 +186,7 @@ def _trust() -> ssl.SSLContext:
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:200]
+    return one_line(text, most=200)
 
 
 def _unused_proxy(url: str) -> str:

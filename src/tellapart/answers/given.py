@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.items import PathItem, expand
-from tellapart.errors import DataError, kind_of
+from tellapart.errors import DataError, kind_of, one_line
 from tellapart.preprocessing import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _from_image(picture: Any, number: int) -> GivenItem:
             upright = upright.convert("RGB")
         return GivenItem(data=_save(upright, "TIFF" if upright.mode in _AS_TIFF else "PNG"))
     except Exception as error:  # Pillow's readers answer strange bytes with many kinds; the picture is read only now
-        return GivenItem(error=f"damaged or truncated ({' '.join(str(error).split())[:120] or type(error).__name__})")
+        return GivenItem(error=f"damaged or truncated ({one_line(error, most=120)})")
 
 
 def _save(image: Image.Image, layout: str) -> bytes:

@@ -96,6 +96,12 @@ def coloured(mask: NDArray[np.uint8], colours: Sequence[Colour]) -> NDArray[np.u
     return np.array(_palette(colours), dtype=np.uint8)[mask]
 
 
+def read_png(png: bytes) -> NDArray[np.uint8]:
+    """The numbers [H, W] of a mask that this program wrote."""
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image)
+
+
 def as_base64(png: bytes) -> str:
     """As JSON carries it."""
     return base64.b64encode(png).decode("ascii")

@@ -9,7 +9,8 @@ import click
 
 @click.group("cache", epilog="\b\nExamples:\n  tellapart cache info\n  tellapart cache clear")
 def command() -> None:
-    """Show or clear what is kept to save time: embeddings, audits, pictures made small, exported networks.
+    """Show or clear what is kept to save time: embeddings, audits, pictures made small, exported networks,
+    environments of converters.
 
     TELLAPART_CACHE chooses the folder, TELLAPART_CACHE_GB its largest size (default 10).
     """
@@ -31,6 +32,10 @@ def info(as_json: bool) -> None:
         click.echo(f"{kind:<12}{count:,}")
     rows = facts["row_stores"]
     click.echo(f"row stores  {rows['count']:,} ({rows['size_bytes'] / 1e6:,.1f} MB: pictures and views for training)")
+    tools = facts["tools"]
+    click.echo(
+        f"tools       {', '.join(tools['names']) or 'none'} ({tools['size_bytes'] / 1e6:,.1f} MB, beyond the limit)"
+    )
     click.echo(f"backbones   {', '.join(facts['backbones']) or 'none'}")
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tellapart.cli.reading import read_options, reading_options
 from tellapart.storage import check_free
 
+if TYPE_CHECKING:
+    from tellapart.workflows.compare import Comparison
+    from tellapart.workflows.compare_figures import FigureComparison
+
 _WORSE = 1  # exit code of --fail-if-worse
 _NAME, _WIDTH = 26, 24
+_LEADS = {"b is better": "B is better", "b is worse": "B is worse", "undecided": "Not decided"}
 _SHOWN = 5  # pictures and classes of a kind; --json has them all
 
 
@@ -62,7 +67,8 @@ def command(
 ) -> None:
     """Which of A and B is better on the same pictures, and is that sure?
 
-    Each is a run, a model file, or a CSV with path,predicted of another tool.
+    Each is a run, a model file, or a CSV with path,predicted of another tool. Two models that name sets, find boxes or make masks
+    are compared by their task's first figure, and picture by picture.
     """
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
@@ -75,14 +81,50 @@ def command(
     options, reporter = read_options(flags, task=None), make_reporter(quiet=quiet)
     found = compare(a, b, pictures, corrections=corrections, options=options, seed=seed, reporter=reporter)
     if out is not None:
-        from tellapart.reporting.phrases import Phrases, language_of
-        from tellapart.workflows.compare_page import write_page
-
-        write_page(out, found, Phrases(language_of(language)))
+        _write_page(out, found, language)
     record = found.as_json()
-    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(_lines(record, out)))
-    if fail_if_worse and found.paired.verdict < 0:
+    lines = _figure_lines if "figure" in record else _lines
+    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines(record, out)))
+    if fail_if_worse and record["verdict"] == "b is worse":
         click.get_current_context().exit(_WORSE)
+
+
+def _write_page(out: Path, found: Comparison | FigureComparison, language: str | None) -> None:
+    from tellapart.reporting.phrases import Phrases, language_of
+    from tellapart.workflows.compare import Comparison
+    from tellapart.workflows.compare_figures_page import write_figures_page
+    from tellapart.workflows.compare_page import write_page
+
+    phrases = Phrases(language_of(language))
+    if isinstance(found, Comparison):
+        write_page(out, found, phrases)
+    else:
+        write_figures_page(out, found, phrases)
+
+
+def _figure_lines(record: Mapping[str, Any], out: Path | None) -> list[str]:
+    """Of sets, boxes and masks, whose answers are more than right or wrong."""
+    sides, n = (record["a"], record["b"]), record["common"]
+    of_picture = record["by_picture"]["figure"]
+    lines = [f"{'':<{_NAME}}{_cut('A ' + sides[0]['name']):<{_WIDTH}}{_cut('B ' + sides[1]['name'])}"]
+    lines.append(_row(record["figure"].replace("_", " "), *(_interval(side["score"]) for side in sides)))
+    lines.append(_row(f"{of_picture} of a picture", *(f"{100 * side['by_picture']:.1f} %" for side in sides)))
+    lines += [_row(name, *(said(side) for side in sides)) for name, said in _ROWS if name in ("ms a picture", "MB")]
+    lines += ["", f"{_LEADS[record['verdict']]}: {_difference(record['difference'])} on {n:,} pictures."]
+    lines.append(
+        f"By picture: {_difference(record['by_picture']['difference'])}. B answers {record['won']:,} better, A "
+        f"{record['lost']:,}; mid-p sign test {record['p_value']:.3f}."
+    )
+    lines += _more(record)
+    for key, title in (("won_pictures", "B answers better"), ("lost_pictures", "A answers better")):
+        if record[key]:
+            lines += ["", f"{title} ({len(record[key]):,}), by {of_picture}:"]
+            lines += [
+                f"  {one['path']}: A {100 * one['a']:.0f} %, B {100 * one['b']:.0f} %" for one in record[key][:_SHOWN]
+            ]
+            lines += ["  ..."] * (len(record[key]) > _SHOWN)
+    lines += _left_out(record)
+    return [*lines, "", f"page      {out}"] if out is not None else lines
 
 
 def _lines(record: Mapping[str, Any], out: Path | None) -> list[str]:
@@ -106,14 +148,18 @@ def _lines(record: Mapping[str, Any], out: Path | None) -> list[str]:
 
 
 def _verdict(record: Mapping[str, Any]) -> list[str]:
-    told, n = record["difference"], record["common"]
-    difference = f"{_points(told['value'])} points (95 %: {_points(told['low'])} to {_points(told['high'])})"
-    lead = {"b is better": "B is better", "b is worse": "B is worse", "undecided": "Not decided"}[record["verdict"]]
     counts = f"Only B gets {record['won']:,}, only A {record['lost']:,}; mid-p McNemar {record['p_value']:.3f}."
-    lines = [f"{lead}: {difference} on {n:,} pictures. {counts}"]
-    if record["more_pictures"] is not None:
-        lines.append(f"If it stays so, about {record['more_pictures']:,} more test pictures would decide.")
-    return lines
+    difference = f"{_difference(record['difference'])} on {record['common']:,} pictures"
+    return [f"{_LEADS[record['verdict']]}: {difference}. {counts}", *_more(record)]
+
+
+def _difference(told: Mapping[str, float]) -> str:
+    return f"{_points(told['value'])} points (95 %: {_points(told['low'])} to {_points(told['high'])})"
+
+
+def _more(record: Mapping[str, Any]) -> list[str]:
+    more = record["more_pictures"]
+    return [] if more is None else [f"If it stays so, about {more:,} more test pictures would decide."]
 
 
 def _classes(per_class: Mapping[str, Any]) -> list[str]:
@@ -129,7 +175,12 @@ def _moved(one: Mapping[str, Any]) -> str:
 
 
 def _left_out(record: Mapping[str, Any]) -> list[str]:
-    lines = [
+    lines = (
+        ["What the networks of the folds said: each of pictures that it had not seen."]
+        if record.get("out_of_fold")
+        else []
+    )
+    lines += [
         f"Left out, since {name} has learned from them: {n:,} pictures."
         for name, n in record["left_out"]["learned"].items()
         if n
@@ -142,8 +193,12 @@ def _left_out(record: Mapping[str, Any]) -> list[str]:
 
 
 def _accuracy(side: Mapping[str, Any]) -> str:
-    told = side["accuracy"]
-    return f"{100 * told['value']:.1f} % ({100 * told['low']:.1f} to {100 * told['high']:.1f})"
+    return _interval(side["accuracy"])
+
+
+def _interval(told: Mapping[str, Any]) -> str:
+    value = f"{100 * told['value']:.1f} %"
+    return value if told["low"] is None else f"{value} ({100 * told['low']:.1f} to {100 * told['high']:.1f})"
 
 
 def _figure(name: str, digits: int) -> Any:

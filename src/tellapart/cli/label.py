@@ -45,6 +45,18 @@ you say is kept at once, and the same command goes on where you stopped.""",
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8502, show_default=True, help="Of 127.0.0.1; 0 takes any free one."
 )
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Answer to this name too, such as that of a proxy before the desk; may be repeated.  [default: localhost alone]",
+)
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="SITE",
+    help="Let pages of this site send labels, such as https://notebooks.example.com; may be repeated.  [default: its own]",
+)
 @click.option("--no-browser", is_flag=True, help="Only say the address.")
 @click.option("--quiet", is_flag=True, help="Say nothing.")
 def command(todo: Path, classes: str | None, no_browser: bool, quiet: bool, **options: Any) -> None:

@@ -193,7 +193,12 @@ def command(
         run = resume_run(resume, pictures=moved, changes=given)
         result = train(run.settings, reporter=reporter, run=run, told=told)
     else:
-        settings = make_settings(merge(read_recipe(recipe) if recipe else {}, given))
+        values = merge(read_recipe(recipe) if recipe else {}, given)
+        settings = make_settings(values)
+        if values.get("backbone", settings.backbone) != settings.backbone:
+            reporter.say(
+                f"backbone {values['backbone']} is called {settings.backbone} by timm, whose weights are taken."
+            )
         result = train(settings, reporter=reporter, told=told)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tellapart.client.pictures import Item
 from tellapart.client.proxies import is_loopback, proxy_before
-from tellapart.errors import MissingExtra, SettingsError
+from tellapart.errors import MissingExtra, SettingsError, one_line
 from tellapart.storage import storage_errors
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def failure(error: httpx2.HTTPError, connection: Connection) -> str:
 
     proxy = proxy_before(connection.url)
     if proxy is not None and isinstance(error, httpx2.ProxyError | httpx2.ConnectError | httpx2.ConnectTimeout):
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error, most=200)
         return (
             f"no server answers at {connection.url} through the proxy {proxy}, which the environment names ({reason}). Check the "
             "address, or add the server to no_proxy."
@@ -128,6 +128,6 @@ def failure(error: httpx2.HTTPError, connection: Connection) -> str:
             "whether it is overloaded."
         )
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error, most=200)
         return f"no server answers at {connection.url} ({reason}). Check the address, or start one with: tellapart serve MODEL."
     return f"the connection to {connection.url} broke ({type(error).__name__}). Look whether the server still runs."

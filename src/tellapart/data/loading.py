@@ -81,6 +81,7 @@ class TrainingBatches:
         sampling: Sampling = "natural",
         strata: NDArray[np.int64] | None = None,
         workers: int = 0,
+        steps: int | None = None,
         rows: Sequence[int] | NDArray[np.int64] | None = None,
         rank: int = 0,
         world: int = 1,
@@ -90,6 +91,7 @@ class TrainingBatches:
         `sampling` balanced draws the `strata` [N] of the rows equally often, and needs them. With `world` processes each
         gets its part of every batch, all of one size. `workers` 0 makes batches in a thread of this process, more in so
         many processes, which need a script that guards its main part with `if __name__ == "__main__"`.
+        With `steps` an epoch has so many batches at most, of other rows each time.
         Raises: SettingsError; ValueError where targets or strata do not suit the source.
         """
         self._source = source
@@ -111,6 +113,8 @@ class TrainingBatches:
             )
         self._batch = min(batch_size, len(self._rows) // world * world)
         self.steps = len(self._rows) // self._batch  # an epoch
+        if steps is not None:
+            self.steps = max(1, min(steps, self.steps))
         self._seed, self._sampling, self._rank, self._world = seed, sampling, rank, world
         self._workers = workers
         self._loader: DataLoader[Any] | None = None

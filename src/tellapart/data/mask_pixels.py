@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tellapart.decoding import MAX_FILE_BYTES, MAX_PIXELS, UNKNOWN_FORMAT, check_pixels
-from tellapart.errors import PictureError
+from tellapart.errors import PictureError, one_line
 from tellapart.picture_files import open_picture
 
 MOST_VALUES = 256  # different ones in a mask
@@ -75,7 +75,7 @@ def read_values(data: bytes) -> Values:
         raise PictureError("not enough memory to decode it") from None
     # Decoders answer damaged bytes with many kinds of exception; each of them means: cannot be read.
     except Exception as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_line(error, most=120)
         raise PictureError(f"damaged or truncated ({reason})") from None
 
 

@@ -18,7 +18,7 @@ from tellapart.features.backbone import list_backbones, remove_backbones
 from tellapart.features.cache import Cache
 from tellapart.features.row_folder import clear_rows, rows_info
 from tellapart.reporter import Reporter, Silent
-from tellapart.storage import cache_folder, cache_limit_bytes, stand_in_for_cache, storage_errors
+from tellapart.storage import TOOLS, cache_folder, cache_limit_bytes, stand_in_for_cache, storage_errors
 
 _NOBODY = Silent()
 _LEAST_BYTES = 128_000_000  # an exported network and what a small training keeps
@@ -73,7 +73,18 @@ def describe_cache() -> dict[str, Any]:
         "entries": entries,
         "row_stores": {"count": rows.stores, "size_bytes": rows.size_bytes},
         "backbones": [path.name for path in list_backbones(folder)],
+        "tools": {"names": _tools(folder), "size_bytes": _bytes_of(folder / TOOLS)},
     }
+
+
+def _tools(folder: Path) -> list[str]:
+    """The environments of converters."""
+    home = folder / TOOLS
+    return sorted(one.name for one in home.iterdir() if not one.name.startswith(".")) if home.is_dir() else []
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def clear_cache() -> int:
@@ -82,7 +93,7 @@ def clear_cache() -> int:
     Row stores that a training uses at the moment stay.
     """
     folder = cache_folder()
-    there = _is_there(folder)
+    there, gone = _is_there(folder), 0
     before = _size() + rows_info(folder).size_bytes
     if there:
         with _open_chosen() as cache:
@@ -90,7 +101,10 @@ def clear_cache() -> int:
         with storage_errors(folder):
             remove_backbones(folder)
             clear_rows(folder)
-    return max(0, before - _size() - rows_info(folder).size_bytes)
+            tools = folder / TOOLS
+            gone += _bytes_of(tools)
+            shutil.rmtree(tools, ignore_errors=True)
+    return gone + max(0, before - _size() - rows_info(folder).size_bytes)
 
 
 def _is_there(folder: Path) -> bool:

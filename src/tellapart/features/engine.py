@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from tellapart.errors import SettingsError
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.features.openvino_engine import Find, OpenVinoEngine, Precision, Refused, load_openvino
+from tellapart.features.openvino_engine import OpenVinoEngine
+from tellapart.openvino_session import Find, Precision, Refused, load_openvino
 from tellapart.runtime import BATCH, Session, cores
 
 Device = Literal["auto", "cpu", "cuda", "mps"]

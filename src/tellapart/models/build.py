@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from tellapart.errors import BackboneError, SettingsError
+from tellapart.errors import BackboneError, SettingsError, one_line
 from tellapart.models.joint import join_stages
 from tellapart.models.staged import StagedNetwork, find_stages
 from tellapart.models.trainable import Trainable
@@ -95,7 +95,7 @@ def stage_network(
             embedding: Tensor = whole.forward_head(whole.forward_features(sample), pre_logits=True)
     # Each network has its own words, and its own classes, for a size that it cannot take.
     except Exception as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, most=160)
         raise BackboneError(
             f"{name} cannot take pictures of {size} pixels ({reason}). Choose another size or another backbone."
         ) from None

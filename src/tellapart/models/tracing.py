@@ -23,7 +23,7 @@ from timm.models.vgg import ConvMlp
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tellapart.errors import BackboneError, ModelFileError
+from tellapart.errors import BackboneError, ModelFileError, one_line
 from tellapart.models.folding import fold
 from tellapart.models.kept_graph import same_padding
 from tellapart.models.symmetry import VIEWS, TestTimeAugmentation
@@ -261,7 +261,7 @@ def _export_newer(
         data: bytes = program.model_proto.SerializeToString()
     # torch.export and the exporter have dozens of ways to refuse a network.
     except Exception as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, most=160)
         raise BackboneError(f"the {name} cannot be exported as ONNX ({reason}). Choose another backbone.") from None
     return data
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tellapart.errors import BackboneError, BackboneUnavailable
+from tellapart.errors import BackboneError, BackboneUnavailable, one_line
 from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, embedded_file
 from tellapart.preprocessing import Interpolation, Preprocessing
 
@@ -72,10 +72,18 @@ def load_backbone(name: str, weights: Path | None) -> LoadedWeights:
 
 
 def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> nn.Module:
-    """timm's network of this name, with settings of its own such as num_classes=0.
+    """timm's network of this name, with settings of its own such as num_classes=0. Raises: as `check_name`."""
+    import timm
 
-    Raises: BackboneError when timm has no such network; it suggests the nearest names.
-    """
+    check_name(name)
+    network: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)
+    return network
+
+
+def check_name(name: str) -> None:
+    """Of a catalogued name nothing is imported. Raises: BackboneError when timm has no such network; it suggests the nearest."""
+    if name in BACKBONES:
+        return
     import timm
 
     base, _, tag = name.partition(".")
@@ -93,8 +101,6 @@ def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> n
         raise BackboneError(
             f"timm has no weights {tag!r} for {base}. Choose {base}" + (f", {others}." if tags else ".")
         )
-    network: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)
-    return network
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -183,7 +189,7 @@ def _from_hub(name: str) -> LoadedWeights:
         raise
     # timm, huggingface_hub and the network library below them each raise errors of their own here.
     except Exception as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, most=160)
         raise BackboneUnavailable(
             f"the weights of {name} cannot be downloaded ({reason}). Connect to the network, choose an embedded "
             f"backbone ({', '.join(EMBEDDED)}), or give the weights with --weights FILE.safetensors."

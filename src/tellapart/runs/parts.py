@@ -111,6 +111,12 @@ def folds_part(run: OpenRun) -> FoldsPart | None:
     )
 
 
+def pictures_tested(run: OpenRun) -> int:
+    """How many pictures its figures are of; one that folds have tested several times is one."""
+    told = run.metrics.get("kfold")
+    return int(run.metrics["test"]["n"] if told is None else told["pictures"])
+
+
 def learning_part(run: OpenRun, phrases: Phrases) -> LearningPart:
     """Curves of the network's training, or of the classifier's cross-validation."""
     details = run.metrics["training"].get(run.manifest.strategy) or {}

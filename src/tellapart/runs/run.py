@@ -263,14 +263,19 @@ def resume_run(
             f"{folder} is one fold of a run, and folds are gone on with together. Give the run: "
             f"tellapart train --resume {folder.absolute().parent.parent}"
         )
+    if searching and not (folder / SEARCH).is_dir():
+        rest = "is finished" if not (folder / MARKER).exists() else f"goes on with: tellapart train --resume {folder}"
+        raise SettingsError(
+            f"the run {folder} was begun without a search, and {rest}. Begin a search: tellapart search PICTURES, around its "
+            f"settings with --recipe {folder / 'recipe.toml'}"
+        )
     if not (folder / MARKER).exists():
         raise SettingsError(
             f"the run {folder} is finished; only a stopped run can be resumed. "
             f"To repeat it: tellapart train --recipe {folder / 'recipe.toml'}"
         )
-    if (folder / SEARCH).is_dir() != searching:
-        what, other = ("is no search", "train") if searching else ("begins with a search", "search")
-        raise SettingsError(f"the run {folder} {what}. Go on with it: tellapart {other} --resume {folder}")
+    if (folder / SEARCH).is_dir() and not searching:
+        raise SettingsError(f"the run {folder} begins with a search. Go on with it: tellapart search --resume {folder}")
     check_folder(folder / "checkpoints")
     settings = make_settings(read_recipe(folder / "recipe.toml"))
     if pictures is None and not Path(settings.data).exists():

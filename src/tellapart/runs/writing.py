@@ -27,7 +27,7 @@ from tellapart.data.folding import KEPT_OUT
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, comparison
 from tellapart.export.parity import check_parity
-from tellapart.preprocessing import load
+from tellapart.preprocessing import Preprocessing, load
 from tellapart.runs.folds import ARRAYS, arrays_as_bytes
 from tellapart.runs.recipe import versions
 from tellapart.runs.result import TrainResult
@@ -134,10 +134,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
     write_examples(folder / "examples.csv", examples)
     write_json(folder / "audit.json", audit_json(learned.examined.audit))
     shown = [examples[index] for index in learned.dataset.indices[tested.rows].tolist()]
-    if tested.table is not None:
-        write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
-    if tested.lines is not None:
-        write_lines(folder / "predictions.jsonl", tested.lines(shown))
+    write_answers(folder, tested, shown)
     if learned.pooled is not None:
         learned.pooled.write(folder)
     if run.fold and tested.arrays is not None:
@@ -145,7 +142,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
         write_bytes(folder / ARRAYS, arrays_as_bytes({**tested.arrays(), "index": index}))
     manifest = _manifest(run, learned)
     data = export(manifest)
-    difference = _prove(data, _inputs(learned, shown[:PROOF]), tested.expected)
+    difference = prove(data, _inputs(learned, shown[:PROOF]), tested.expected)
     metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
     if learned.has_weights:
@@ -160,6 +157,14 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
     )
     run.finish()
     return _result(run, learned, metrics)
+
+
+def write_answers(folder: Path, tested: Tested, shown: Sequence[Example]) -> None:
+    """What was answered to the test pictures `shown`, in the order of `tested.rows`, as the task tells it. Raises: StorageError."""
+    if tested.table is not None:
+        write_table(folder / "predictions.csv", tested.columns, tested.table(shown))
+    if tested.lines is not None:
+        write_lines(folder / "predictions.jsonl", tested.lines(shown))
 
 
 def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
@@ -280,12 +285,16 @@ def _inputs(learned: Learned, shown: Sequence[Example]) -> NDArray[Any]:
     """What the file takes of the first test items. Raises: StorageError."""
     if learned.tested.feed is not None:
         return learned.tested.feed.inputs(len(shown))
-    preprocessing = learned.choice.winner.candidate.backbone.preprocessing
+    return as_loaded(shown, learned.choice.winner.candidate.backbone.preprocessing)
+
+
+def as_loaded(shown: Sequence[Example], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Pictures as a file takes them, [n, S, S, 3]. Raises: StorageError."""
     with storage_errors(shown[0].path):
         return np.stack([load(read_bytes(example.path), preprocessing) for example in shown])
 
 
-def _prove(data: bytes, images: NDArray[Any], expected: Mapping[str, Expected]) -> float:
+def prove(data: bytes, images: NDArray[Any], expected: Mapping[str, Expected]) -> float:
     """The largest difference between probabilities as tested and as the new file gives them. Raises: ModelFileError."""
     what = "the new model.onnx"
     session = Session(data, source=what)

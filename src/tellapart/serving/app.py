@@ -22,7 +22,7 @@ from tellapart.serving.hosts import Hosts
 from tellapart.serving.inference_protocol import HEADER
 from tellapart.serving.keys import Keys
 from tellapart.serving.openapi import describe
-from tellapart.serving.page import Words
+from tellapart.serving.page_text import Words
 from tellapart.serving.service import Service
 
 

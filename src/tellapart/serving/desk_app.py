@@ -27,7 +27,7 @@ from tellapart.serving.guard import Guard
 from tellapart.serving.hosts import Hosts
 from tellapart.serving.keys import Keys
 from tellapart.serving.metrics import Metrics
-from tellapart.serving.page import Words
+from tellapart.serving.page_text import Words
 from tellapart.serving.refusals import Full, Refusal
 
 LIMITS = Limits(body_bytes=1024 * 1024, body_seconds=30.0, requests=64)

@@ -16,7 +16,7 @@ from tellapart.answers.formulas import csv_table, csv_text
 from tellapart.answers.predictions import joined, parted
 from tellapart.errors import SettingsError, StorageError
 from tellapart.serving.refusals import NotAllowed
-from tellapart.storage import own_folder, storage_errors, write_bytes
+from tellapart.storage import OWN_MARK, own_folder, storage_errors, write_bytes
 
 TABLE = "labels.csv"
 _ONE, _SEVERAL = "label", "labels"  # the column that says what a picture shows
@@ -27,13 +27,14 @@ class LabelTable:
     """FOLDER/labels.csv, kept by one desk at a time. Close it in the end."""
 
     def __init__(self, folder: Path, *, several: bool) -> None:
-        """The folder is made where it is not there.
+        """The folder is made where it is not there, and goes again where nothing was said in the end.
 
         Raises: SettingsError where another desk has it, or the table in it is of another kind; StorageError.
         """
         self.folder, self._several = folder, several
         self._column = _SEVERAL if several else _ONE
         self._held = contextlib.ExitStack()
+        self._made = not folder.exists()
         own_folder(folder)
         self._held.enter_context(_hold(folder))
         try:
@@ -50,8 +51,13 @@ class LabelTable:
         return self.folder / TABLE
 
     def close(self) -> None:
-        """Let go of the folder."""
-        self._held.close()
+        """Let go of the folder; one that was made for nothing is taken away."""
+        with self._held:
+            if self._made and not self.path.exists():
+                with contextlib.suppress(OSError):  # somebody else has put something there
+                    for name in (_LOCK, OWN_MARK):
+                        (self.folder / name).unlink(missing_ok=True)
+                    self.folder.rmdir()
 
     def known(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The key of each picture in the table, with what was said of it, the oldest first."""

@@ -15,10 +15,13 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.tiling import Check, in_tiles, merged, merging_of
 from tellapart.bundle import Model, open_model
 from tellapart.errors import ModelFileError, TellapartError
+from tellapart.serving.engines import EngineChoice
 from tellapart.serving.gallery import NAME, Gallery, read_gallery
 from tellapart.serving.pictures import Picture, make_ready, make_tiles
 from tellapart.serving.statistics import Statistics
 from tellapart.serving.versions import Found
+
+_USUAL = EngineChoice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -87,9 +90,14 @@ class Version:
         return decided
 
 
-def open_version(name: str, found: Found, *, max_pixels: int, say: Callable[[str], None]) -> Version:
-    """Open a version and try it; `say` is told of training pictures that are not its own. Raises: ModelFileError, StorageError."""
-    model = open_model(found.file)
+def open_version(
+    name: str, found: Found, *, max_pixels: int, say: Callable[[str], None], engine: EngineChoice = _USUAL
+) -> Version:
+    """Open a version and try it; `say` is told of another engine, and of training pictures that are not its own.
+
+    Raises: ModelFileError, StorageError.
+    """
+    model = open_model(found.file, lambda data, path: engine.open(data, path, say))
     version = Version(
         name=name,
         number=found.number,

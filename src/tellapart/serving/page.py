@@ -8,9 +8,7 @@ without a key and asks for one where the server wants it.
 from __future__ import annotations
 
 import hashlib
-import html
 import importlib.resources
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,16 +19,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tellapart.language import is_simplified_chinese
+from tellapart.serving.page_text import LANGUAGES, Words, render
 from tellapart.serving.refusals import Unknown
-
-Words = Mapping[str, Mapping[str, str]]  # key -> language -> phrase
 
 _KINDS: Mapping[str, str] = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-_LANGUAGES = {"en": "en", "zh": "zh-CN"}  # ours -> BCP 47
 _THEMES = ("light", "dark")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -60,14 +56,14 @@ def routes(words: Words | None, settings: Mapping[str, Any], *, template: str = 
     """
     if words is None:
         return [Route("/", _alive)]
-    pages = {language: _render(template, words, settings, language) for language in _LANGUAGES}
+    pages = {language: render(template, words, settings, language) for language in LANGUAGES}
     files = _read_files()
 
     async def page(request: Request) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
             return await _alive(request)
         language = request.cookies.get("tellapart_language", "")
-        if language not in _LANGUAGES:
+        if language not in LANGUAGES:
             language = preferred(request.headers.get("accept-language", ""))
         theme = request.cookies.get("tellapart_theme", "")
         text = pages[language]
@@ -96,7 +92,7 @@ def preferred(accepted: str) -> str:
             continue
         found = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", weight)
         quality = float(found[1]) if found else 1.0
-        if language in _LANGUAGES and quality > liking:
+        if language in LANGUAGES and quality > liking:
             best, liking = language, quality
     return best
 
@@ -110,24 +106,6 @@ async def _alive(request: Request) -> Response:
     return JSONResponse(
         {"status": "alive", "name": "tellapart", "openapi": "/openapi.json"}, headers={"Vary": "Accept"}
     )
-
-
-def _render(template: str, words: Words, settings: Mapping[str, Any], language: str) -> str:
-    """The page in one language. A phrase that is missing raises KeyError at the start of the server, not later."""
-    file = importlib.resources.files("tellapart.serving").joinpath("pages", template)
-    text = re.sub(
-        r'data-t="(\w+)">',
-        lambda found: found[0] + html.escape(words[found[1]][language]),
-        file.read_text(encoding="utf-8"),
-    )
-    text = re.sub(
-        r'data-t-([\w-]+)="(\w+)"',
-        lambda found: f'{found[0]} {found[1]}="{html.escape(words[found[2]][language])}"',
-        text,
-    )
-    given = json.dumps({**settings, "words": words}, ensure_ascii=False)
-    # In a script element only "<" could end or change what it is.
-    return text.replace("{{settings}}", given.replace("<", "\\u003c")).replace("{{language}}", _LANGUAGES[language])
 
 
 def _read_files() -> dict[str, _Asset]:

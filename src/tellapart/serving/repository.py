@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tellapart.errors import ModelFileError, TellapartError
+from tellapart.serving.engines import EngineChoice
 from tellapart.serving.opened import Version, open_version
 from tellapart.serving.refusals import NotAllowed, Refusal, Unknown
 from tellapart.serving.versions import NAMES, Found, Place, Sources, find_versions, read_labels
@@ -45,12 +46,14 @@ class Repository:
         max_pixels: int,
         control: bool = False,
         say: Callable[[str], None] = lambda text: None,
+        engine: EngineChoice = EngineChoice(),  # noqa: B008 - it cannot change
     ) -> None:
         """`keep` newest versions of a model are served, and those with a label; `control`: clients may load and unload.
 
         `say` is told of every version that comes, goes or is refused.
         """
         self._sources, self._keep, self._max_pixels, self.control, self._say = sources, keep, max_pixels, control, say
+        self._engine = engine
         self._changed: Callable[[Repository], None] = lambda repository: None
         self._serving: Mapping[str, ModelVersions] = MappingProxyType({})
         self._unloaded: set[str] = set()
@@ -215,7 +218,7 @@ class Repository:
         if refused.get(found.number, (None, ""))[0] == found.stamp:
             return old  # the same file that was refused before
         try:
-            version = open_version(place.name, found, max_pixels=self._max_pixels, say=self._say)
+            version = open_version(place.name, found, max_pixels=self._max_pixels, say=self._say, engine=self._engine)
         except TellapartError as error:
             refused[found.number] = (found.stamp, str(error))
             kept = "; the old one keeps serving" if old is not None else ""

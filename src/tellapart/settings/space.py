@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import SettingsError
+from tellapart.settings.placing import annotation_of
 from tellapart.storage import storage_errors
 
 _NUMBER = r"[-+]?[0-9_]*\.?[0-9_]+(?:[eE][-+]?[0-9]+)?"
@@ -90,6 +91,7 @@ def parse_try(text: str) -> tuple[str, Tried]:
         raise SettingsError(
             f"--try {text!r} is not KEY=VALUES. Give a setting and what to try of it, such as {_EXAMPLE}."
         )
+    annotation_of(key)  # an unknown one is told before what is wrong with its values
     found = _RANGE.fullmatch(told)
     if found:
         return key, _range(key, {"low": _number(found[1]), "high": _number(found[2]), "log": bool(found[3])})
@@ -129,6 +131,8 @@ def space_of(told: Mapping[str, Any]) -> dict[str, Tried]:
     def look(table: Mapping[str, Any], before: str) -> None:
         for name, value in table.items():
             key = f"{before}{name}"
+            if not isinstance(value, Mapping) or {"low", "high"} & set(value):
+                annotation_of(key)
             if isinstance(value, (TriedValues, TriedRange)):
                 found[key] = value
             elif isinstance(value, Mapping) and not {"low", "high"} & set(value):

@@ -15,9 +15,10 @@ from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
 from tellapart.data.set_cells import Separator
 from tellapart.deep_values import Span, as_text, parse_span
+from tellapart.models.keras_names import timm_name
+from tellapart.settings.loop import LATER, LoopSettings
 from tellapart.settings.mirror import Part
 from tellapart.settings.parts import AugmentSettings, KFoldSettings, NetworkSettings, ProbeSettings, ReadingSettings
-from tellapart.training.planning import CPU_BATCH
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
@@ -55,43 +56,6 @@ class FineTuneSettings(Part):
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-class LoopSettings(Part):
-    """The training loop of fine-tuning and of training from scratch."""
-
-    epochs: int | None = Field(None, ge=1, le=10_000)
-    batch_size: int | None = Field(None, ge=1, le=65_536)  # of all processes together; None: what suits the machine
-    accumulate: int = Field(1, ge=1, le=1024)  # batches an update
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float | None = Field(None, gt=0, le=10)
-    head_learning_rate: float | None = Field(None, gt=0, le=10)
-    layer_decay: float = Field(1.0, gt=0, le=1)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(0.05, ge=0, le=10)
-    l1: float = Field(0.0, ge=0, le=1000)
-    l2: float = Field(0.0, ge=0, le=1000)
-    schedule: Literal["cosine", "step", "plateau", "constant"] = "cosine"
-    warmup_epochs: float = Field(1.0, ge=0, le=10_000)
-    decay_epochs: float | None = Field(None, gt=0, le=10_000)
-    decay_rate: float = Field(0.1, gt=0, le=1)
-    # asymmetric: several classes a picture; tversky, lovasz: a class a pixel
-    loss: Literal["cross_entropy", "focal", "asymmetric", "tversky", "lovasz"] = "cross_entropy"
-    focal_gamma: float = Field(2.0, ge=0, le=10)
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    sampling: Literal["natural", "balanced"] = "natural"
-    clip: float = Field(1.0, ge=0)  # largest norm of the gradient; 0: any
-    average: float = Field(0.0, ge=0, lt=1)  # decay of the moving average of the weights (EMA); 0: none
-    patience: int | None = Field(None, ge=1)  # epochs without a better validation loss before the loop stops
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    channels_last: bool = True
-    compile: bool = False
-    workers: int | None = Field(None, ge=0, le=256)  # processes that read and vary pictures
-
-    @property
-    def pictures_at_once(self) -> int:
-        """The batch size, before it is chosen that of a CPU."""
-        return self.batch_size or CPU_BATCH
 
 
 class TrainSettings(Part):
@@ -139,10 +103,15 @@ class TrainSettings(Part):
     @field_validator("backbone")
     @classmethod
     def _names_of_backbones(cls, value: str) -> str:
-        names = [name.strip() for name in value.split(",")]
+        names = [timm_name(name.strip()) for name in value.split(",")]
         if "" in names or len(set(names)) < len(names) or (len(names) > 1 and "auto" in names):
             raise ValueError("it is a name, auto, or several names with commas between, each once")
         return ",".join(names)
+
+    @field_validator("fallback_backbone")
+    @classmethod
+    def _name_of_one(cls, value: str | None) -> str | None:
+        return None if value is None else timm_name(value)
 
     @field_validator("value_range")
     @classmethod
@@ -234,6 +203,9 @@ class TrainSettings(Part):
         )
         if not _changed(self.probe):
             del found["probe"]  # checkpoints from before it could be told
+        for name in LATER.difference(_changed(self.loop)):
+            del found["loop"][name]
+        found["loop"]["weight_decay"] = self.loop.decay
         return found
 
     @property

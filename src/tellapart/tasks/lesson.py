@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.loading import RowSource
 from tellapart.models.trainable import Trainable
-from tellapart.settings.tree import LoopSettings
+from tellapart.settings.loop import LoopSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

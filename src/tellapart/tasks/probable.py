@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from tellapart.bundle import Manifest
     from tellapart.evaluation.choosing import Choice, LinearCandidate
+    from tellapart.features.backbone import ReadyBackbone
     from tellapart.runs.writing import Tested
 
 
@@ -32,6 +33,35 @@ def probabilities_of(answers: Sequence[Probable]) -> tuple[NDArray[np.float32], 
     """Probabilities [n, K] and novelty [n], NaN where there is none, of n pictures that could be read."""
     novelty = [np.nan if answer.novelty is None else answer.novelty for answer in answers]
     return np.array([answer.probabilities for answer in answers], np.float32), np.array(novelty, np.float32)
+
+
+def largest_of(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """The largest difference of two pictures' or files' probabilities, each [K]."""
+    return float(np.abs(first.astype(np.float64) - second).max())
+
+
+ENDS = ("embedding",)  # of a linear classifier's model.onnx: where its network ends
+
+
+def reopen_linear(
+    model: bytes,
+    backbone: ReadyBackbone,
+    strategy: str,
+    embeddings: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+) -> LinearCandidate:
+    """The classifier of a model.onnx, on a network that gives such embeddings. Raises: ModelFileError where it has none."""
+    from tellapart.evaluation.choosing import LinearCandidate
+    from tellapart.explanation.graph import Graph
+
+    graph = Graph(model)
+    return LinearCandidate(
+        strategy=strategy,
+        backbone=backbone,
+        weight=graph.classifier("weight"),
+        bias=graph.classifier("bias"),
+        embeddings=embeddings,
+        details={},
+    )
 
 
 def export_linear(choice: Choice[LinearCandidate], tested: Tested, manifest: Manifest) -> bytes:

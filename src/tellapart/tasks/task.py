@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest, TaskName
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, Validated
+from tellapart.evaluation.differences import Difference, Resampling
 from tellapart.runs.writing import Tested
 from tellapart.settings.space import Space
 from tellapart.settings.tree import Strategy
@@ -243,6 +244,17 @@ class Task:
     # What is kept of the answer to a labelled picture until all are there; less than the answer itself where that is large.
     judge: Callable[[Manifest, Any, Target], Any] = _whole
     score: ScoreAnswers  # a model file on labelled pictures, of what was kept
+    # The tensors of a model.onnx at which its network ends and the task decides, the first one always there; and the candidate that
+    # such a network makes: the file that it was cut out of, the network, its strategy, and embeddings of rows as it gives them.
+    ends: tuple[str, ...]
+    reopen: Callable[[bytes, ReadyBackbone, str, Callable[[NDArray[np.int64]], NDArray[np.float32]]], Candidate]
+    # How the answers of two files to one picture differ, of what was kept; and the headline figure over resamples of the pictures'
+    # groups: manifest, answers, targets, and the numbers of the groups, int64 [n] from 0.
+    differ: Callable[[Any, Any], Difference]
+    resampled: Callable[[Manifest, Sequence[Any], Sequence[Target], NDArray[np.int64]], Resampling]
+    # What it is called how well a file answers one picture, of what was kept of its answer, and that, in [0, 1]; None where an
+    # answer is right or wrong.
+    picture: tuple[str, Callable[[Manifest, Any, Target], float]] | None = None
     # The same picture by picture, into a file as a run keeps its test: path, manifest, n pictures, what was kept of their answers.
     write_answers: Callable[[Path, Manifest, Sequence[Entry], Sequence[Any]], None]
     telling: Telling  # the test in words

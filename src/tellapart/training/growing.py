@@ -6,6 +6,7 @@ sizes, R repeats.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ SHARES = (0.125, 0.25, 0.5, 1.0)  # of what trains
 _JUDGED = 0.2  # of the groups of each class
 _STRENGTHS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
 _LEAST = 2  # pictures of a class, in the smallest part
+# Pictures of a class, each of a group of its own, from which on it has a curve.
+FEWEST = next(number for number in itertools.count(1) if (number - round(_JUDGED * number)) * min(SHARES) >= _LEAST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ import contextlib
 import math
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -221,7 +221,7 @@ class _Training:
         patience = self.limits.patience
         if epoch.number >= self.limits.epochs:
             here.ended = "finished"
-        elif patience is not None and epoch.number - here.best_epoch >= patience:
+        elif patience is not None and here.without_gain(self.limits.min_delta) >= patience:
             here.ended = "early"
         here.begin_epoch(epoch.number)
         if self.listeners.on_epoch is not None:
@@ -259,7 +259,7 @@ class _Training:
         if devices.main:
             try:
                 with torch.no_grad():
-                    judged = self.trainee.learner.judge(self.parts.judged.eval())
+                    judged = _watched(self.trainee.learner.judge(self.parts.judged.eval()), self.limits.monitor)
             except TrainingError as error:
                 failure = error
         loss, rank, failed = devices.agreed(judged.loss, judged.rank, float(failure is not None))
@@ -280,6 +280,18 @@ class _Training:
         tensors, state = self.parts.gather()
         state |= {"position": here.state(), "chunk": updater.chunk, "machine": updater.devices.description}
         self.saver.save(tensors, state, epoch=here.epoch, step=here.step, best_epoch=here.best_epoch)
+
+
+def _watched(judged: Judged, monitor: str | None) -> Judged:
+    """Ranked by what is watched. Raises: TrainingError for a figure that the learner does not tell."""
+    if monitor is None:
+        return judged
+    if monitor != "loss" and monitor not in judged.figures:
+        known = ", ".join(["loss", *judged.figures])
+        raise TrainingError(
+            f"loop.monitor is {monitor}; of the validation pictures this task tells: {known}. Choose one of these."
+        )
+    return replace(judged, rank=-judged.loss if monitor == "loss" else judged.figures[monitor])
 
 
 def _diverged(which: str, loss: float, when: str) -> TrainingError:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
 
 from tellapart.errors import SettingsError
 
-OptimizerName = Literal["adamw", "sgd"]
+OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adagrad"]
+OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 LayerGroup = Sequence[tuple[str, nn.Parameter]]
 
 
@@ -23,17 +24,23 @@ def build_optimizer(
     layer_decay: float = 1.0,
     weight_decay: float = 0.0,
     momentum: float = 0.9,
+    nesterov: bool = True,
 ) -> torch.optim.Optimizer:
-    """AdamW, or SGD with Nesterov momentum, over layer groups from the lowest trained stage to the head.
+    """An optimizer over layer groups from the lowest trained stage to the head.
 
     The head (the last group) learns at `head_learning_rate` (None: `learning_rate`), the group d below it at
     `learning_rate` x `layer_decay`^d. Weight decay spares parameters of one dimension: norms and biases.
-    `momentum` is SGD's; AdamW has betas 0.9 and 0.999. Both are torch's fused ones: one pass over all weights.
-    Sources: Loshchilov & Hutter 2019, arXiv 1711.05101 (AdamW); Clark et al. 2020, arXiv 2003.10555 (layer decay).
+    `momentum` is SGD's, with Nesterov's look ahead where `nesterov`, and RMSprop's, which Keras has none of. AdamW and Adam
+    have betas 0.9 and 0.999; they differ in weight decay alone, which Adam adds to the gradient. RMSprop forgets a tenth at each
+    update, and Adagrad begins at 0.1, both with 1e-7 beside the root, as in Keras. Those that torch has fused are: one pass over
+    all weights.
+    Sources: Loshchilov & Hutter 2019, arXiv 1711.05101 (AdamW); Kingma & Ba 2015, arXiv 1412.6980 (Adam); Duchi et al. 2011,
+    JMLR 12 (Adagrad); Clark et al. 2020, arXiv 2003.10555 (layer decay); Keras 3's defaults.
     Raises: SettingsError for an unknown name, or when nothing is to be trained.
     """
-    if name not in ("adamw", "sgd"):
-        raise SettingsError(f"optimizer is {name!r}; it must be adamw or sgd. Choose one of these.")
+    if name not in OPTIMIZERS:
+        known = f"{', '.join(OPTIMIZERS[:-1])} or {OPTIMIZERS[-1]}"
+        raise SettingsError(f"optimizer is {name!r}; it must be {known}. Choose one of these.")
     rated: list[dict[str, Any]] = []
     for index, group in enumerate(groups):
         distance = len(groups) - 1 - index
@@ -46,9 +53,18 @@ def build_optimizer(
                 rated.append({"params": members, "lr": rate, "weight_decay": weight_decay if decayed else 0.0})
     if not rated:
         raise SettingsError("0 parameters are to be trained; there must be at least 1. Unfreeze the head or a stage.")
-    if name == "adamw":
-        return torch.optim.AdamW(rated, lr=learning_rate, fused=True)
-    return torch.optim.SGD(rated, lr=learning_rate, momentum=momentum, nesterov=momentum > 0, fused=True)
+    made: dict[OptimizerName, Callable[[], torch.optim.Optimizer]] = {
+        "adamw": lambda: torch.optim.AdamW(rated, lr=learning_rate, fused=True),
+        "adam": lambda: torch.optim.Adam(rated, lr=learning_rate, fused=True),
+        "sgd": lambda: torch.optim.SGD(
+            rated, lr=learning_rate, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True
+        ),
+        "rmsprop": lambda: torch.optim.RMSprop(rated, lr=learning_rate, alpha=0.9, eps=1e-7, momentum=momentum),
+        "adagrad": lambda: torch.optim.Adagrad(
+            rated, lr=learning_rate, initial_accumulator_value=0.1, eps=1e-7, fused=True
+        ),
+    }
+    return made[name]()
 
 
 def trained_parameters(optimizer: torch.optim.Optimizer) -> dict[str, nn.Parameter]:

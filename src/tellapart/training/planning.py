@@ -43,10 +43,19 @@ class Clock:
     """The time that a run has. Without a budget there is no end, except for a strategy that is free to choose."""
 
     def __init__(
-        self, seconds: float | None, *, started: float, report: float = 0.0, now: Callable[[], float] = time.monotonic
+        self,
+        seconds: float | None,
+        *,
+        started: float,
+        report: float = 0.0,
+        fills: bool = True,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`started` is a time of `now`; `report` the seconds that the report will take at the end."""
-        self.budget, self._now = seconds, now
+        """`started` is a time of `now`; `report` the seconds that the report will take at the end.
+
+        Where it `fills` the budget, what is planned by it may be longer than usual; else it is shorter at most.
+        """
+        self.budget, self.fills, self._now = seconds, fills, now
         self._end = None if seconds is None else started + seconds - report
 
     @property

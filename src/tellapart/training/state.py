@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -35,6 +36,14 @@ class Position:
     def best_epoch(self) -> int:
         """The first of the epochs with the highest rank, from 1; 0 before the end of the first epoch."""
         return max(self.history, key=lambda epoch: epoch.rank).number if self.history else 0
+
+    def without_gain(self, least: float) -> int:
+        """How many epochs ago the rank last rose by more than `least` above what it was at the last such epoch."""
+        gained, rank = 0, -math.inf
+        for epoch in self.history:
+            if epoch.rank > rank + least or rank == -math.inf:
+                gained, rank = epoch.number, epoch.rank
+        return len(self.history) - gained
 
     def begin_epoch(self, epoch: int) -> None:
         """Forget what was summed up over the epoch before."""

@@ -40,6 +40,8 @@ class TrainingLimits:
 
     epochs: int
     patience: int | None = None  # epochs in a row that rank no higher than the best
+    min_delta: float = 0.0  # by how much an epoch must rank higher to count as a gain
+    monitor: str | None = None  # "loss", or the figure that epochs are ranked by; None: what the learner ranks by
     deadline: float | None = None  # a time of `now`
     now: Callable[[], float] = time.monotonic
 

@@ -21,18 +21,18 @@ from tellapart.data.additions import TABLE
 from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
 from tellapart.data.targets import ONE_CLASS
-from tellapart.errors import DataError
+from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.intervals import wilson
 from tellapart.evaluation.paired import Paired, compare_pairs
 from tellapart.reporter import Reporter, counted
 from tellapart.tasks.table import task_of
+from tellapart.workflows.compare_figures import FigureComparison, compare_figures
 from tellapart.workflows.compare_sides import (
     Question,
     Side,
     answers_of,
-    items_of,
     open_side,
-    without_learned,
+    questions,
 )
 
 _FOUND = ReadOptions()
@@ -74,6 +74,7 @@ class Comparison:
     unanswered: int  # pictures left out since a side says nothing of them
     unknown: Sequence[str]  # sides of which nobody knows what they have learned from
     corrections: tuple[int, int, int] | None  # how many there are, and how many each side gets
+    folds: bool = False  # what is compared are the answers of K folds' networks, each to what it had not seen
 
     @property
     def won(self) -> list[int]:
@@ -99,6 +100,7 @@ class Comparison:
             "per_class": {name: paired.as_json() for name, paired in self.per_class.items()},
             "left_out": {"learned": dict(self.seen), "unanswered": self.unanswered},
             "unknown_training": list(self.unknown),
+            "out_of_fold": self.folds,
             "corrections": None
             if self.corrections is None
             else dict(zip(("n", "a", "b"), self.corrections, strict=True)),
@@ -143,16 +145,26 @@ def compare(
     options: ReadOptions = _FOUND,
     seed: int = 0,
     reporter: Reporter,
-) -> Comparison:
+) -> Comparison | FigureComparison:
     """Compare two runs, model files or tables of answers, on `pictures`, else on the test pictures of the runs.
 
     `corrections` is a folder that `tellapart serve --corrections` filled: what people put right, which both are asked, too.
     Raises: DataError where no picture is left that neither has learned from; SettingsError, ModelFileError, StorageError.
     """
     sides = open_side(first), open_side(second)
-    options = replace(options, task=task_for(sides))
-    items, seen = without_learned(sides, items_of(sides, pictures, options, reporter))
-    said = [_ask(side, items, reporter) for side in sides]
+    task = task_of(task_for(sides))
+    options = replace(options, task=task.name)
+    found = questions(sides, pictures, options, reporter, folds=task.picture is None)
+    items, seen = found.items, found.seen
+    if task.picture is not None:
+        if corrections is not None:
+            raise SettingsError(
+                f"--corrections {corrections} counts answers that are right or wrong, and those of {task.name} are more than that. "
+                "Leave it out."
+            )
+        times = _time(sides, items)
+        return compare_figures(sides, items, task, times=times, seen=seen, seed=seed, reporter=reporter)
+    said = [_ask(side, items, reporter) for side in found.sides]
     kept = [row for row in range(len(items)) if all(answers[row] is not None for answers in said)]
     if not kept:
         raise DataError(
@@ -160,10 +172,10 @@ def compare(
             "of the pictures, or their files' names."
         )
     asked = [items[row] for row in kept]
-    times = _time(sides, asked)
+    times = _time(found.sides, asked)
     answered = [
         _answered(side, [answers[row] for row in kept], asked, took, seed)
-        for side, answers, took in zip(sides, said, times, strict=True)
+        for side, answers, took in zip(found.sides, said, times, strict=True)
     ]
     right = [one.right(asked) for one in answered]
     groups = [item.group for item in asked]
@@ -175,14 +187,25 @@ def compare(
         per_class=_per_class(asked, right, groups, seed),
         seen=seen,
         unanswered=len(items) - len(kept),
-        unknown=[side.name for side in sides if side.learned is None],
+        unknown=[side.name for side in found.sides if side.learned is None],
         corrections=None if corrections is None else _corrected(sides, corrections, reporter),
+        folds=found.folds,
     )
 
 
 def task_for(sides: Sequence[Side]) -> TaskName:
-    """The task of the models, by which pictures are read; of two tables that of one class a picture."""
-    return next((side.predictor.manifest.task for side in sides if side.predictor is not None), ONE_CLASS)
+    """The task of the models, by which pictures are read; of two tables that of one class a picture.
+
+    Raises: SettingsError where it is not the same.
+    """
+    first, second = (ONE_CLASS if side.predictor is None else side.predictor.manifest.task for side in sides)
+    if first != second:
+        told = [
+            f"{side.name} is {'a table, of one class a picture' if side.predictor is None else f'a model of {task}'}"
+            for side, task in zip(sides, (first, second), strict=True)
+        ]
+        raise SettingsError(f"{' and '.join(told)}. Compare two of one task.")
+    return first
 
 
 def _ask(side: Side, items: Sequence[Question], reporter: Reporter) -> list[Any]:

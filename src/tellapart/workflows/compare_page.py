@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,11 +46,17 @@ def write_page(path: Path, found: Comparison, phrases: Phrases) -> None:
         _pictures("compare_won", found, found.won, phrases),
         _pictures("compare_lost", found, found.lost, phrases),
         _classes(found, phrases),
-        _about(found, phrases),
+        about(found.paired.n, found.seen, found.unanswered, found.unknown, phrases, folds=found.folds),
     ]
+    write_report(path, (_short(found.first), _short(found.second)), _verdict(found, phrases), sections, phrases)
+
+
+def write_report(
+    path: Path, names: Sequence[str], verdict: Verdict, sections: Sequence[Section], phrases: Phrases
+) -> None:
+    """Write a page about two sides of these names. Raises: StorageError."""
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-    title = f"{_short(found.first)} – {_short(found.second)}"
-    report = Report(name=title, made=made, verdict=_verdict(found, phrases), sections=sections)
+    report = Report(name=" – ".join(names), made=made, verdict=verdict, sections=list(sections))
     write_bytes(path, render(report, phrases).encode("utf-8", "backslashreplace"))
 
 
@@ -62,9 +68,9 @@ def _verdict(found: Comparison, t: Phrases) -> Verdict:
         sentence=t(
             key,
             n=paired.n,
-            points=_points(paired.value),
-            least=_points(paired.low),
-            most=_points(paired.high),
+            points=points(paired.value),
+            least=points(paired.low),
+            most=points(paired.high),
         ),
         score=second,
         references=[(first.value, t("compare_first", name=_short(found.first), share=first.value))],
@@ -83,9 +89,9 @@ def _beside(found: Comparison, t: Phrases) -> Section:
     figures = [told_figures(one.figures) for one in sides]
     for name, key in _FIGURES.items():
         if any(one[name] is not None for one in figures):
-            rows.append((t(key), *(_number(one[name]) for one in figures)))
-    rows.append((t("compare_milliseconds"), *(_number(one.milliseconds, 1) for one in sides)))
-    rows.append((t("compare_megabytes"), *(_number(one.megabytes, 1) for one in sides)))
+            rows.append((t(key), *(number(one[name]) for one in figures)))
+    rows.append((t("compare_milliseconds"), *(number(one.milliseconds, 1) for one in sides)))
+    rows.append((t("compare_megabytes"), *(number(one.megabytes, 1) for one in sides)))
     if found.corrections is not None:
         n, *gets = found.corrections
         rows.append((t("compare_corrections", n=n), *(f"{count:,}" for count in gets)))
@@ -135,32 +141,48 @@ def _classes(found: Comparison, t: Phrases) -> Section:
         Column(name=t("interval"), kind="number"),
     ]
     rows = [
-        (name, f"{one.n:,}", f"{one.won:,}", f"{one.lost:,}", _points(one.value), _ends(one)) for name, one in ranked
+        (name, f"{one.n:,}", f"{one.won:,}", f"{one.lost:,}", points(one.value), _ends(one)) for name, one in ranked
     ]
     return Section(key="classes", title=t("per_class"), blocks=[Table(columns=columns, rows=rows)])
 
 
-def _about(found: Comparison, t: Phrases) -> Section:
-    told = [t("compare_about", n=found.paired.n)]
-    told += [t("compare_seen", name=name, n=n) for name, n in found.seen.items() if n]
-    if found.unanswered:
-        told.append(t("compare_unanswered", n=found.unanswered))
-    told += [t("compare_unknown", name=name) for name in found.unknown]
+def about(
+    n: int,
+    seen: Mapping[str, int],
+    unanswered: int,
+    unknown: Sequence[str],
+    t: Phrases,
+    *,
+    folds: bool = False,
+) -> Section:
+    """What was compared, on `n` pictures, and what was left out."""
+    told = [t("compare_about", n=n), *([t("compare_folds")] if folds else [])]
+    told += [t("compare_seen", name=name, n=count) for name, count in seen.items() if count]
+    if unanswered:
+        told.append(t("compare_unanswered", n=unanswered))
+    told += [t("compare_unknown", name=name) for name in unknown]
     return Section(key="about", title=t("compare_how"), blocks=[Paragraph(text=text) for text in told])
 
 
 def _short(one: SideAnswers) -> str:
-    path = Path(one.side.name).resolve()  # runs/latest is a link
+    return short_name(one.side.name)
+
+
+def short_name(name: str) -> str:
+    """What a side is called on the page: a run by its folder, a file by its name."""
+    path = Path(name).resolve()  # runs/latest is a link
     return path.parent.name if path.name == "model.onnx" and path.parent.name else path.name
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure, or a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
+    """A difference of shares in points of a hundred, with its sign."""
     return f"{100 * share:+.1f}"
 
 
 def _ends(paired: Paired) -> str:
-    return f"{_points(paired.low)} – {_points(paired.high)}"
+    return f"{points(paired.low)} – {points(paired.high)}"

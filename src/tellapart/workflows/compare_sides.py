@@ -12,13 +12,12 @@ from tellapart.answers.formulas import SafeReader
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.data.examples import Example, ReadOptions
 from tellapart.data.survey import Examined
-from tellapart.data.targets import Target, class_numbers
-from tellapart.errors import DataError, SettingsError
+from tellapart.data.targets import Target
+from tellapart.errors import DataError
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.open import OpenRun
 from tellapart.storage import storage_errors
-from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
 
 MOST_BYTES = 512 * 2**20  # of a table of answers
@@ -31,7 +30,7 @@ class Question:
     """One picture that both are asked."""
 
     path: Path
-    target: Target  # the truth, one class
+    target: Target  # the truth
     group: str
     content_hash: str  # "" where it is not known
 
@@ -56,21 +55,25 @@ class Side:
         return self.learned is not None and self.learned.get(item.content_hash) in ("train", "validation")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Asked:
+    """The pictures that both are asked."""
+
+    sides: Sequence[Side]
+    items: Sequence[Question]
+    seen: Mapping[str, int]  # side -> pictures left out since it has learned from them
+    folds: bool = False  # the sides are what the networks of K folds said
+
+
 def open_side(path: Path) -> Side:
     """A run's folder, a model file, or a table of answers (CSV with a path and an answer in each row).
 
-    Raises: SettingsError for a model that gives no single class; DataError, ModelFileError, StorageError.
+    Raises: DataError, ModelFileError, StorageError.
     """
     if path.suffix.lower() in (".csv", ".tsv", ".txt"):
         return Side(name=str(path), run=None, predictor=None, table=read_answers(path), learned=None)
     run = OpenRun(path)
     predictor = load_predictor(path)
-    task = predictor.manifest.task
-    if task_of(task).encode is not class_numbers:
-        raise SettingsError(
-            f"{path} is a model of {task}; models are compared where each picture has one class. Compare the figures of "
-            "`tellapart evaluate` instead."
-        )
     learned = None
     if run.lists_examples:
         learned = {example.content_hash: example.split for example in run.examples if example.split}
@@ -129,6 +132,64 @@ def items_of(sides: Sequence[Side], pictures: Path | None, options: ReadOptions,
     return _once(example for run in runs for example in run.examples if example.split == "test" and not example.problem)
 
 
+def of_folds(sides: Sequence[Side]) -> tuple[list[Side], list[Question]] | None:
+    """Two runs with K folds as the tables of what their folds' networks said of pictures they had not seen, and these pictures.
+
+    Of several answers to a picture, by repeats, the first. None where a side has no folds.
+    Raises: DataError where the two share no picture with the same label.
+    """
+    told = []
+    for side in sides:
+        run = side.run
+        if (
+            run is None
+            or not run.lists_examples
+            or not (run.folder / "metrics.json").is_file()
+            or "kfold" not in run.metrics
+        ):
+            return None
+        told.append(_of_fold(run))
+    first, second = told
+    both = [key for key, (item, _) in first.items() if key in second and second[key][0].target == item.target]
+    if not both:
+        raise DataError(
+            f"of {counted(len(first), 'picture')} that the folds of {sides[0].name} tested, those of {sides[1].name} tested none "
+            "with the same label. Give pictures that are new to both."
+        )
+    items = [first[key][0] for key in both]
+    tables = [{str(first[key][0].path): own[key][1] for key in both} for own in told]
+    plain = [
+        Side(name=side.name, run=None, predictor=None, table=table, learned={})
+        for side, table in zip(sides, tables, strict=True)
+    ]
+    return plain, items
+
+
+def questions(
+    sides: Sequence[Side], pictures: Path | None, options: ReadOptions, reporter: Reporter, *, folds: bool
+) -> Asked:
+    """What both are asked; where that may be, `folds` of two runs stand for pictures that neither has learned from.
+
+    Raises: DataError where there is nothing to ask.
+    """
+    found = of_folds(sides) if folds and pictures is None else None
+    if found is not None:
+        return Asked(sides=found[0], items=found[1], seen={side.name: 0 for side in sides}, folds=True)
+    items, seen = without_learned(sides, items_of(sides, pictures, options, reporter))
+    return Asked(sides=sides, items=items, seen=seen)
+
+
+def _of_fold(run: OpenRun) -> dict[str, tuple[Question, str]]:
+    """Content -> the picture, and the first answer to it."""
+    examples = {example.path: example for example in run.examples if not example.problem}
+    found: dict[str, tuple[Question, str]] = {}
+    for path, answer in zip(run.predictions.paths, run.predictions.answers, strict=True):
+        if path in examples:
+            (item,) = _once([examples[path]])
+            found.setdefault(item.content_hash or str(path), (item, answer))
+    return found
+
+
 def _once(examples: Iterable[Example]) -> list[Question]:
     """Each content once."""
     found: dict[str, Question] = {}
@@ -156,8 +217,8 @@ def without_learned(sides: Sequence[Side], items: Sequence[Question]) -> tuple[l
     left = [item for item in items if not any(side.saw(item) for side in sides)]
     if not items:
         raise DataError(
-            "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare the figures of "
-            "their folds, or give labelled pictures that are new to both."
+            "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare two runs with K "
+            "folds of one class a picture, or give labelled pictures that are new to both."
         )
     if not left:
         first = max(seen, key=lambda name: seen[name])

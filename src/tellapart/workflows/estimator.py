@@ -1,4 +1,4 @@
-"""`tellapart.Classifier`, an estimator of scikit-learn. In: paths, labels. Out: a fitted model that predicts. Next: calling.py.
+"""`tellapart.Classifier`, an estimator of scikit-learn. In: paths, labels. Out: a model that predicts. Next: estimator_given.py.
 
 Each fit is a whole training: audit, split by content, choice on validation, test. What was learned stays as the bytes of
 model.onnx, so that pickling, cloning and the processes of joblib need no file.
@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import os
 import tempfile
-import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from tellapart.answers.formulas import csv_text
-from tellapart.answers.given import PATH_COLUMNS
 from tellapart.answers.predictor import Predictor
 from tellapart.bundle import Score, open_bytes
 from tellapart.data.targets import ONE_CLASS
-from tellapart.errors import DataError, SettingsError, kind_of
+from tellapart.errors import DataError, SettingsError, TellapartError
 from tellapart.reporter import Silent
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.workflows.calling import train_as_told
+from tellapart.workflows.estimator_given import check_there, class_names, labels_of, paths_of, said, table_of
 
 Preset = Literal["quick", "good", "best"]
 
@@ -40,6 +38,7 @@ PRESETS: Mapping[str, Mapping[str, str]] = {
 _NAMED = 3  # pictures that a message names
 # Parameters that are no line of a recipe.
 _OWN = ("presets", "time_limit", "settings", "out")
+_FITTED = ("data", "pictures", "task", "labels")  # lines of a recipe that `fit` says
 
 
 class Classifier(ClassifierMixin, BaseEstimator):
@@ -115,9 +114,11 @@ class Classifier(ClassifierMixin, BaseEstimator):
         that is made inside, such as those of one patient; copies do so by themselves.
         Raises: ValueError for labels that are no classes; DataError, SettingsError and the others of `tellapart.train`.
         """
-        labels = _labels(y)
+        labels = labels_of(y)
         paths = paths_of(X)
         check_consistent_length(paths, labels, groups)
+        self._check_settings()
+        check_there(paths)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         names = class_names(self.classes_)
         rows = [
@@ -174,11 +175,20 @@ class Classifier(ClassifierMixin, BaseEstimator):
             opened = self._predictor = Predictor(open_bytes(self.model_, source="the fitted model"))
         return opened
 
+    def _check_settings(self) -> None:
+        """Raises: SettingsError for lines of a recipe that say what `fit` or another parameter says."""
+        for key in self.settings or {}:
+            if key in (*_FITTED, *_OWN):
+                raise SettingsError(
+                    f"settings names {key!r}, which {'fit' if key in _FITTED else 'a parameter of that name'} says. Leave it out "
+                    "of settings."
+                )
+
     def _train(self, rows: Sequence[Mapping[str, str]]) -> None:
         self._predictor = None
         with tempfile.TemporaryDirectory(prefix="tellapart-fit-") as folder:
             table = Path(folder) / "labels.csv"
-            write_bytes(table, _table(rows))
+            write_bytes(table, table_of(rows))
             kept = self.out is not None
             flags = {
                 **flags_of(self.get_params(deep=False)),
@@ -187,75 +197,18 @@ class Classifier(ClassifierMixin, BaseEstimator):
                 "out": os.fspath(self.out) if self.out is not None else os.path.join(folder, "runs"),
                 "report": kept,
             }
-            result = train_as_told(flags, self.settings or {}, None, None, None, reporter=Silent())
+            say = partial(said, table=table, parameters=self.get_params(deep=False))
+            try:
+                result = train_as_told(flags, self.settings or {}, None, None, None, reporter=Silent())
+            except TellapartError as error:
+                error.args = (say(str(error)),)  # nobody has typed a flag, or written that table
+                raise
             with storage_errors(result.model):
                 self.model_ = result.model.read_bytes()
         self.run_ = result.run if kept else None
         self.test_accuracy_ = result.score
         self.strategy_ = result.strategy
-        self.warnings_ = result.warnings
-
-
-def paths_of(X: Any) -> list[str]:
-    """The paths in a sequence, an array [n] or [n, 1], or a table that has one column, or one that is called as paths are.
-
-    Raises: DataError for anything else.
-    """
-    if isinstance(X, (str, bytes, os.PathLike)):
-        raise DataError(f"X is {kind_of(X)}; pictures come as a sequence of paths. Put it in a list.")
-    if hasattr(X, "columns"):
-        named = [name for name in PATH_COLUMNS if name in list(X.columns)]
-        if not named and len(X.columns) != 1:
-            raise DataError(
-                f"X has the columns {', '.join(map(str, X.columns))[:300]}; none is called {' or '.join(PATH_COLUMNS[:3])}. Give "
-                "its paths alone, as table[COLUMN]."
-            )
-        X = X[named[0] if named else X.columns[0]]
-    shape = getattr(X, "shape", None)
-    if shape is not None and len(shape) == 2 and shape[1] == 1:
-        X = np.asarray(X).ravel()
-    try:
-        found = list(X)
-    except TypeError:
-        raise DataError(f"X is {kind_of(X)}; pictures come as a sequence of paths. Give a list of them.") from None
-    for row, path in enumerate(found):
-        if not isinstance(path, (str, os.PathLike)):
-            raise DataError(f"row {row} of X is {kind_of(path)}, no path. Give the paths of picture files.")
-    return [os.fspath(path) for path in found]
-
-
-def class_names(classes: NDArray[Any]) -> list[str]:
-    """What each of K labels is called in the model: itself, as a text. Raises: DataError where two would be called the same."""
-    names = [unicodedata.normalize("NFC", str(value)).strip() for value in classes.tolist()]
-    for place, name in enumerate(names):
-        if not name:
-            raise DataError(f"the label {classes.tolist()[place]!r} is empty as a name. Give each class a name.")
-        if name in names[:place]:
-            first, second = classes.tolist()[names.index(name)], classes.tolist()[place]
-            raise DataError(
-                f"the labels {first!r} and {second!r} are both called {name!r} in a model. Rename one of them."
-            )
-    return names
-
-
-def _labels(y: Any) -> NDArray[Any]:
-    """Raises: ValueError."""
-    if y is None:
-        raise ValueError("tellapart.Classifier requires y to be passed, but the target y is None.")
-    labels: NDArray[Any] = column_or_1d(y, warn=True)
-    if labels.dtype.kind == "f":
-        assert_all_finite(labels, input_name="y")
-    check_classification_targets(labels)
-    return labels
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> bytes:
-    """Raises: DataError for a path that is not UTF-8."""
-    try:
-        return csv_text(list(rows[0]) if rows else ["path", "label"], rows).encode()
-    except UnicodeEncodeError:
-        wrong = next(row["path"] for row in rows if not row["path"].isprintable())
-        raise DataError(f"the path {wrong!r} is not UTF-8, in which pictures are listed. Rename the file.") from None
+        self.warnings_ = tuple(map(say, result.warnings))
 
 
 def flags_of(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shlex
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,14 @@ from tellapart.serving.desk import Desk, checked_classes, no_class_name
 from tellapart.serving.desk_app import NothingBehind, build_desk
 from tellapart.serving.desk_pictures import PictureMaker
 from tellapart.serving.desk_table import LabelTable
-from tellapart.serving.hosts import hosts_for
+from tellapart.serving.hosts import Hosts, hosts_for
 from tellapart.serving.listener import listen, open_socket
 from tellapart.sources.reading import ENDINGS
 from tellapart.workflows.serving.lifetime import log_to_standard_error, stop_on_signals
 
 HOST = "127.0.0.1"  # nobody else's machine may look at what is labelled here
 _WORDS = ("desk_", "page_to_dark", "page_to_light")  # how the keys of the page's phrases begin
+_NAMED = 5  # suggested classes that a sentence lists
 _GRACE_SECONDS = 5.0
 
 
@@ -41,6 +43,8 @@ class LabelOptions:
     port: int = 8502  # 0: any free one
     several: bool = False  # any number of classes a picture
     new_classes: bool = False  # others may be named while labelling
+    allow_host: tuple[str, ...] = ()  # names besides its own that the page may be asked by, such as a proxy's
+    allow_origin: tuple[str, ...] = ()  # sites whose pages may send, besides its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +68,14 @@ def label(
     Raises: SettingsError, DataError, ModelFileError, StorageError before anything listens.
     """
     manifest = None if options.model is None else read_manifest(options.model)
+    hosts = hosts_for(HOST, options.allow_host, options.allow_origin)
     several = options.several if manifest is None else _several(manifest, options)
     waiting = read_waiting(options.source, several=several)
     if waiting.note:
         say(waiting.note)
     classes = _classes(options, manifest, waiting.pictures)
+    if unnamed := _unnamed(options, classes, waiting.pictures):
+        say(unnamed)
     folder = options.out or default_folder(options.source)
     with contextlib.closing(LabelTable(folder, several=several)) as labels:
         desk = Desk(waiting.pictures, labels, classes=classes, several=several, new_classes=options.new_classes)
@@ -81,7 +88,7 @@ def label(
             say(f"{labels.path} has classes that were not named here; they are kept: {', '.join(earlier)}.")
         with contextlib.closing(_open(options.port)) as http:
             try:
-                asyncio.run(_serve(desk, manifest, http, folder, ready))
+                asyncio.run(_serve(desk, manifest, http, hosts, folder, ready))
             except asyncio.CancelledError:  # by a second Ctrl-C
                 raise KeyboardInterrupt from None
         return _result(desk, folder, classes)
@@ -121,6 +128,20 @@ def _classes(options: LabelOptions, manifest: Manifest | None, pictures: Iterabl
     return sorted({name for one in pictures for name in one.suggested if not no_class_name(name)})
 
 
+def _unnamed(options: LabelOptions, classes: Sequence[str], pictures: Iterable[ToLabel]) -> str:
+    """What is suggested and can be no answer here, in a sentence; empty where there is none."""
+    counts = Counter(name for one in pictures for name in one.suggested if name not in classes)
+    if not counts:
+        return ""
+    told = [f"{name[:100]!r} ({count:,})" for name, count in counts.most_common(_NAMED)]
+    more = f" and {len(counts) - _NAMED:,} more" if len(counts) > _NAMED else ""
+    which = "--classes" if options.classes else f"the model {options.model}" if options.model is not None else "a class"
+    return (
+        f"{options.source} suggests what {which} has not, and the desk does not show that: {', '.join(told)}{more}. If they shall "
+        "be classes, end the command and name them, or give --new-classes."
+    )
+
+
 def _open(port: int) -> socket.socket:
     try:
         return open_socket(HOST, port)
@@ -134,6 +155,7 @@ async def _serve(
     desk: Desk,
     manifest: Manifest | None,
     http: socket.socket,
+    hosts: Hosts,
     folder: Path,
     ready: Callable[[str, LabelResult], None],
 ) -> None:
@@ -143,7 +165,7 @@ async def _serve(
     app = build_desk(
         desk,
         PictureMaker(span=span),
-        hosts=hosts_for(HOST, ()),
+        hosts=hosts,
         words=words,
         settings={"folder": str(folder), "typed": shlex.quote(str(folder))},
     )

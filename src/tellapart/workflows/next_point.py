@@ -6,7 +6,7 @@ drawn on. What is told is of the probe: a network that is trained itself lies ab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,17 @@ from tellapart.data.targets import class_numbers
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.learning_curve import Band, PowerLaw
 from tellapart.features.caching import open_cache
-from tellapart.reporter import Reporter, counted
-from tellapart.runs.embeddings import embed_run
+from tellapart.reporter import Reporter
+from tellapart.runs.embeddings import EmbeddedExamples, draw, embed_run
 from tellapart.runs.more_pictures import draw_curve
 from tellapart.runs.open import OpenRun
 from tellapart.tasks.table import task_of
 from tellapart.threads import let_waiting_threads_sleep
-from tellapart.training.growing import SHARES, Grown
+from tellapart.training.growing import FEWEST, SHARES, Grown
 
 MOST = 3_000  # pictures; more would take minutes and narrow little
 _REPEATS = 4
+_NAMED = 5  # classes that a message names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,11 +87,29 @@ def next_point(path: Path, *, pictures: Path | None = None, seed: int = 0, repor
     with reporter.step("Learning from fewer pictures", _REPEATS * len(SHARES)) as advance:
         curve = draw_curve(embedded, run.classes, most=MOST, repeats=_REPEATS, seed=seed, advance=advance)
     if curve is None:
-        raise DataError(
-            f"of {counted(drawn, 'picture')} of {path} a class has too few for a curve: an eighth of those that are learned "
-            "from must be two. Add pictures to the smallest class."
-        )
+        raise _too_few(path, embedded, run.classes, seed=seed)
     return NextPoint(grown=curve.grown, law=curve.law, classes=curve.classes, drawn=drawn, usable=embedded.n_all)
+
+
+def _too_few(path: Path, embedded: EmbeddedExamples, classes: Sequence[str], *, seed: int) -> DataError:
+    """Which classes are too small for a curve, and how many pictures would do."""
+    drawn = [embedded.examples[row] for row in draw(range(len(embedded.examples)), MOST, seed=seed)]
+    groups = {name: set[str]() for name in classes}
+    for place, example in enumerate(drawn):
+        groups[example.target.text].add(example.group or str(place))
+    few = sorted((len(own), name) for name, own in groups.items() if len(own) < FEWEST)
+    of = f"{path}{f', of which {len(drawn):,} pictures were drawn,' if len(drawn) < len(embedded.examples) else ''}"
+    if not few:
+        return DataError(
+            f"{of} has groups that hold several classes, and a group is learned from or judged as a whole: of what is learned from "
+            "an eighth must be 2 pictures of each class. Add pictures of other groups."
+        )
+    told = ", ".join(f"{name!r} has {count:,}" for count, name in few[:_NAMED])
+    more = f" and {len(few) - _NAMED:,} more are as small" if len(few) > _NAMED else ""
+    return DataError(
+        f"{of} has too few pictures of some classes for a curve (copies, and pictures of one group, count once): {told}{more}. "
+        f"Each needs {FEWEST}: add {FEWEST - few[0][0]:,} of {few[0][1]!r}{' first' if len(few) > 1 else ''}."
+    )
 
 
 def _told(band: Band) -> dict[str, float]:

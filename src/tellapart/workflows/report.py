@@ -21,6 +21,7 @@ from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
 from tellapart.reporting.search_section import search_section
 from tellapart.reporting.sections import folds_section
+from tellapart.runs.exported import exports_section
 from tellapart.runs.open import OpenRun, open_finished
 from tellapart.runs.parts import folds_part
 from tellapart.runs.picked_backbone import backbone_section, read_picked
@@ -79,6 +80,9 @@ def write_report(
     if folds is not None:
         verdict = replace(verdict, note=phrases.sentences(verdict.note, phrases("folds_note")))
         sections = [*sections[:1], folds_section(folds, phrases), *sections[1:]]
+    exports = exports_section(run.folder, phrases)
+    if exports is not None:
+        sections = [*sections, exports]
     made = manifest.created.replace("T", " ")[:16]
     report = Report(name=manifest.data.name, made=made, verdict=verdict, sections=sections)
     data = render(report, phrases).encode("utf-8", "backslashreplace") + _MARK % missing

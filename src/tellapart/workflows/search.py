@@ -16,6 +16,7 @@ from tellapart.errors import SettingsError
 from tellapart.evaluation.optimism import Optimism
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
+from tellapart.models.weights import check_name
 from tellapart.reporter import Reporter, WithinStep, figure
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import (
@@ -30,16 +31,16 @@ from tellapart.runs.run import (
 )
 from tellapart.runs.search_record import SearchRecord, read_search, write_search
 from tellapart.settings.reading import make_settings
-from tellapart.settings.space import Space, TriedRange, combinations
+from tellapart.settings.space import Space, TriedRange, TriedValues, combinations
 from tellapart.settings.space_checking import all_combinations, checked_space, strategy_for
 from tellapart.settings.tree import TrainSettings, parse_seconds
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.training.planning import report_seconds
 from tellapart.workflows.learning.processes import world_size
 from tellapart.workflows.searching.bench import Bench, set_up
-from tellapart.workflows.searching.finding import Finder
+from tellapart.workflows.searching.finding import USUAL, Finder
 from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
-from tellapart.workflows.searching.pace import SearchClock
+from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
 from tellapart.workflows.searching.study import Study
 from tellapart.workflows.searching.winner import BEST, choose_winner, winning_settings, write_best
 from tellapart.workflows.train import train
@@ -47,6 +48,7 @@ from tellapart.workflows.train import train
 _QUICK_TRIALS, _TRIALS = 100, 20  # without --trials or --budget, of classifiers on features and of trained networks
 _MOST_TRIALS = 10_000
 _ENDS = "ends"  # what the study remembers of when its budget is used up, in seconds since 1970
+_AUDIT, _AUDIT_AGAIN = 5.0, 0.3  # seconds of an audit that are spent again; of a longer one the share
 _AFTERWARDS = 4.0  # seconds for opening, testing and writing the winner, beside its training
 
 
@@ -72,11 +74,12 @@ def search(
         space = plan.space or bench.task.space(settings.strategy)
         space = checked_space(space, given, accept=bench.suited)
         facts = _facts(given, plan, space, bench, settings, seconds)
+        clock = SearchClock(seconds, started=started, finish=_finish(bench, settings, started))
+        clock.check("looking at the pictures")
         run = start_run(settings)
         with _kept(run, reporter), closing(Study(run.folder / SEARCH, new=facts)) as study:
             if study.told["how"] == "grid":
                 study.plan(all_combinations(space))
-            clock = SearchClock(seconds, started=started, finish=_finish(bench, started))
             return _find(run, study, bench, clock, started, reporter, told)
 
 
@@ -87,15 +90,16 @@ def resume_search(
     started = time.monotonic()
     _check_alone()
     run = resume_run(folder, searching=True)
-    with _kept(run, reporter), open_cache(reporter) as cache, closing(Study(folder / SEARCH)) as study:
+    with _kept(run, reporter, resumed=True), open_cache(reporter) as cache, closing(Study(folder / SEARCH)) as study:
         record = read_search(folder)
         if record is not None:  # it was stopped while the winner was trained
             study.close()
             return _train_winner(run, record, reporter, told)
         bench = _same_bench(folder, study, cache, reporter)
         budget = study.told["seconds"]
-        left = None if budget is None else max(0.0, budget - sum(one.seconds for one in study.trials()))
-        clock = SearchClock(left, started=started, finish=_finish(bench, started))
+        usual = (study.remembered(USUAL) or {}).get("seconds", 0.0)
+        left = None if budget is None else max(0.0, budget - usual - sum(one.seconds for one in study.trials()))
+        clock = SearchClock(left, started=started, finish=_finish(bench, run.settings, started))
         return _find(run, study, bench, clock, started, reporter, told)
 
 
@@ -114,7 +118,8 @@ def join_search(folder: Path, *, reporter: Reporter) -> int:
         before = len(study.trials())
         ends = study.remembered(_ENDS)
         left = None if ends is None else max(0.0, ends - time.time()) + time.monotonic() - started
-        clock = SearchClock(left, started=started, finish=_finish(bench, started))
+        settings = make_settings(dict(study.told["given"]))
+        clock = SearchClock(left, started=started, finish=_finish(bench, settings, started))
         Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter).run(waits=False)
         return len(study.trials()) - before
 
@@ -134,6 +139,9 @@ def _settled(given: Mapping[str, Any], plan: SearchPlan) -> tuple[dict[str, Any]
         raise SettingsError(
             f"backbone is {settings.backbone}, and a search tries what is named. Give --try backbone=a,b,c, or one --backbone."
         )
+    tried = (plan.space or {}).get("backbone")
+    for name in tried.values if isinstance(tried, TriedValues) else ():
+        check_name(str(name))
     told = settings.model_dump(mode="json", exclude_unset=True)
     whole = {name: told[name] for name in ("data", "labels", "weights", "reading") if told.get(name) is not None}
     return {**given, **whole}, settings
@@ -238,10 +246,14 @@ def _chosen(record: SearchRecord) -> str:
 
 
 @contextmanager
-def _kept(run: Run, reporter: Reporter) -> Iterator[None]:
+def _kept(run: Run, reporter: Reporter, *, resumed: bool = False) -> Iterator[None]:
     """Whatever stops a search, its trials stay; it says how to go on."""
     try:
         yield
+    except BudgetTooShort:
+        if not resumed:  # nothing was learned
+            run.discard()
+        raise
     except BaseException:
         if (run.folder / SEARCH).exists() and not (run.folder / BEST).exists():
             reporter.warn(f"Stopped. Nothing is lost; go on with: tellapart search --resume {run.folder}")
@@ -250,9 +262,11 @@ def _kept(run: Run, reporter: Reporter) -> Iterator[None]:
         run.release()
 
 
-def _finish(bench: Bench, started: float) -> float:
-    """Seconds that the winner takes beside its training: what the audit took here, testing, writing and the report."""
-    return _AFTERWARDS + min(30.0, time.monotonic() - started) + report_seconds(len(bench.examined.inspections))
+def _finish(bench: Bench, settings: TrainSettings, started: float) -> float:
+    """Seconds that the winner takes beside its training: another audit, of which most is known, testing, writing, the report."""
+    report = report_seconds(len(bench.examined.inspections)) if settings.report else 0.0
+    audit = time.monotonic() - started
+    return _AFTERWARDS + max(min(audit, _AUDIT), min(30.0, _AUDIT_AGAIN * audit)) + report
 
 
 def _seconds(plan: SearchPlan) -> float | None:

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from torch import Tensor, nn
 
 from tellapart.errors import SettingsError, TrainingError
-from tellapart.settings.tree import LoopSettings
+from tellapart.settings.loop import LoopSettings
 from tellapart.tasks.classification.learner import ClassificationLearner, check_classes, make_learner
 from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices

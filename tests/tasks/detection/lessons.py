@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.settings.tree import LoopSettings
+from tellapart.settings.loop import LoopSettings
 from tellapart.tasks.lesson import Lesson
 
 NAN = float("nan")

@@ -183,7 +183,7 @@ def tiny_backbone() -> ReadyBackbone:
     return None  # type: ignore[return-value]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_picture_is_judged_by_a_detector_that_did_not_see_it(tmp_path: Path) -> None:
     table = made_table(tmp_path / "pictures", count=40)
     with open_cache(Silent()) as cache:

@@ -166,7 +166,7 @@ def test_what_was_learned_is_not_learned_again(given: Given) -> None:
     assert (again.strategy, again.pretrained, again.details) == ("probe", given.backbone, given.candidate.details)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_budget_bounds_it_by_a_plan_that_gives_the_same_weights_again(given: Given) -> None:
     kept: list[dict[str, int]] = []
 

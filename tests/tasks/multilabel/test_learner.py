@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, log_loss
 from torch import Tensor, nn
 
 from tellapart.errors import TrainingError
-from tellapart.settings.tree import LoopSettings
+from tellapart.settings.loop import LoopSettings
 from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.multilabel.learner import MultilabelLearner, check_sets, make_learner
 from tellapart.tasks.multilabel.loss import LabelsLoss

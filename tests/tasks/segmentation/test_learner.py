@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tellapart.errors import SettingsError, TrainingError
 from tellapart.models.trainable import NamedParameters
 from tellapart.preprocessing import Preprocessing
-from tellapart.settings.tree import LoopSettings
+from tellapart.settings.loop import LoopSettings
 from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.segmentation.agreement import count_pixels, figures_of
 from tellapart.tasks.segmentation.learner import SegmentationLearner, class_weights, teach

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tellapart.cli.main import execute
-from tellapart.errors import BackboneUnavailable, DataError, SettingsError
+from tellapart.errors import BackboneError, BackboneUnavailable, DataError, SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Silent
@@ -49,6 +49,7 @@ def there(backbone: ReadyBackbone, monkeypatch: pytest.MonkeyPatch) -> list[str]
         return _Pending(replace(backbone, name=name) if known else None)
 
     monkeypatch.setattr(backbones, "prepare_backbone", prepare)
+    monkeypatch.setattr(backbones, "check_name", lambda name: None)
     return asked
 
 
@@ -102,9 +103,19 @@ def test_what_cannot_be_compared_is_refused(values: Any, words: str, shades: Pat
         choose(shades, **values)
 
 
-def test_none_that_can_be_had_is_told(there: list[str], shades: Path) -> None:  # noqa: F811
-    from tellapart.errors import BackboneError
+def test_a_name_that_nobody_knows_is_refused_before_any_is_tried(
+    shades: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def prepare(name: str, **named: Any) -> _Pending:
+        raise AssertionError(f"{name} was tried")
 
+    monkeypatch.setattr(backbones, "prepare_backbone", prepare)
+    with pytest.raises(BackboneError, match="timm has no network named 'nosuch'. Choose one from `tellapart models`"):
+        choose(shades, backbone="tf_efficientnet_lite0,nosuch")
+
+
+def test_none_that_can_be_had_is_told(there: list[str], shades: Path) -> None:  # noqa: F811
     with pytest.raises(
         BackboneError, match="none of the backbones could be tried; far_a: the weights cannot be downloaded."
     ):

@@ -25,8 +25,8 @@ from tellapart.models.freezing import freeze
 from tellapart.models.scratch import build_scratch
 from tellapart.reporter import Silent
 from tellapart.runtime import cores
+from tellapart.settings.loop import LoopSettings
 from tellapart.settings.reading import make_settings
-from tellapart.settings.tree import LoopSettings
 from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices, default_workers
 from tellapart.workflows.learning import finetune, fitting

@@ -75,6 +75,13 @@ def test_a_budget_is_filled_and_the_plan_is_kept(run: Run, dataset: Dataset) -> 
     assert read_recipe(run.folder / "recipe.toml")["loop"]["epochs"] == 5
 
 
+def test_a_clock_that_does_not_fill_its_budget_plans_what_is_usual(run: Run, dataset: Dataset) -> None:
+    session = Session(run, Clock(3600.0, started=0.0, fills=False, now=lambda: 0.0), Silent())
+    found = planned(session, dataset, epochs=3, most_epochs=5)
+    assert isinstance(found, Planned)
+    assert found.epochs == 3
+
+
 @pytest.mark.parametrize("seconds", [1e-3, -5.0])
 def test_a_budget_that_no_epoch_fits_into_is_told_before_anything_is_trained(
     run: Run, dataset: Dataset, seconds: float

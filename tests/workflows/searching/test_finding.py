@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +23,11 @@ from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.searching.bench import Bench
 from tellapart.workflows.searching.finding import Finder
-from tellapart.workflows.searching.pace import SearchClock
+from tellapart.workflows.searching.outcome import SearchResult
+from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
 from tellapart.workflows.searching.study import Study
 from tellapart.workflows.searching.trying import StoppedEarly, TrialRun, try_settings
+from tellapart.workflows.searching.watching import TooLong
 from tellapart.workflows.searching.winner import at_the_end, choose_winner, winning_settings, write_best
 
 from .conftest import FACTS, bench_of
@@ -44,6 +48,11 @@ def finder(bench: Bench, folder: Path, reporter: Any = None, **facts: Any) -> Fi
     OPENED.append(study)
     clock = SearchClock(None, started=0.0, finish=0.0)
     return Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter or Silent())
+
+
+def timed(found: Finder, seconds: float = 1000.0) -> Finder:
+    """The same with a budget."""
+    return replace(found, clock=SearchClock(seconds, started=time.monotonic(), finish=0.0))
 
 
 def told(trials: list[SearchTrial]) -> list[tuple[Any, ...]]:
@@ -87,6 +96,8 @@ def test_trials_are_scored_on_validation_and_the_best_wins(bench: Bench, tmp_pat
     assert head[0].startswith("# The best of 6 settings that a search has tried: accuracy ")
     assert head[1] == "# On the test split, which chose nothing: 90.0 %."
     assert not (tmp_path / "again").exists()
+    usual = write_best(tmp_path, settings, replace(record, best=None)).read_text().splitlines()[0]
+    assert usual.startswith("# The usual settings: none of 6 settings that a search has tried was better: accuracy ")
 
 
 def test_where_time_ends_before_a_trial_the_usual_settings_win(bench: Bench, tmp_path: Path) -> None:
@@ -186,6 +197,73 @@ def test_where_all_fail_the_first_reason_is_told(bench: Bench, tmp_path: Path) -
     assert len(found.study.trials()) == 10
 
 
+def test_a_first_trial_that_is_too_long_ends_a_search(bench: Bench, tmp_path: Path) -> None:
+    found = timed(finder(failing(bench, error=TooLong(500.0), some=False), tmp_path))
+    with pytest.raises(BudgetTooShort, match=r"a trial takes at least 8 min .* Give --budget 3\dm or more"):
+        found.try_usual()
+
+
+def test_a_later_trial_that_is_too_long_has_failed(bench: Bench, tmp_path: Path) -> None:
+    found = timed(finder(failing(bench, error=TooLong(500.0), some=True), tmp_path, trials=8))
+    found.try_usual()
+    assert found.study.remembered("plan") == {}  # a classifier has no epochs
+    found.run()
+    reasons = {one.reason for one in found.study.trials() if one.state == "failed"}
+    assert reasons == {"it takes longer than the budget leaves for it"}
+
+
+def test_all_trials_learn_as_long_as_the_first(bench: Bench, tmp_path: Path) -> None:
+    """The first plans by the clock; what it has planned is told to the others, but for what is searched."""
+    given, fit = [], bench.task.quick
+    assert fit is not None
+
+    def quick(settings: TrainSettings, *features: Any) -> Any:
+        given.append(settings.network.fit)
+        return fit(settings, *features)
+
+    bench.task = replace(bench.task, quick=quick, refit=None)
+    found = timed(finder(bench, tmp_path, trials=2))
+    found.study.remember("plan", {"network.fit": "pad"})
+    found.run()
+    assert given == ["pad", "pad"]
+    planned = {"loop.epochs": 9, "finetune.views": 2, "network.fit": "crop"}
+    assert found._lengths(planned) == {"loop.epochs": 9, "finetune.views": 2}
+    searched = finder(bench, tmp_path / "epochs", space={"loop.epochs": [2, 3]})
+    assert searched._lengths(planned) == {"finetune.views": 2}
+
+
+def test_who_joins_waits_for_the_plan_of_the_first(bench: Bench, tmp_path: Path) -> None:
+    first = timed(finder(bench, tmp_path, trials=2))
+    assert first.study.alone
+    study = Study(tmp_path / "search")
+    OPENED.append(study)
+    joined = replace(first, study=study)
+    assert not study.alone
+    told: list[str] = []
+    waiting = threading.Thread(target=lambda: (joined.run(waits=False), told.append("done")))
+    waiting.start()
+    waiting.join(0.5)
+    assert not told
+    assert first.study.trials() == []
+    first.study.remember("plan", {})
+    waiting.join(60)
+    assert told == ["done"]
+    assert len(first.study.trials()) == 2
+
+
+def test_a_training_that_is_planned_too_long_ends_before_it_begins(tmp_path: Path) -> None:
+    def no(epoch: int, rank: float) -> bool:
+        return False
+
+    run = TrialRun(folder=tmp_path, settings=make_settings(GIVEN), lock=None, told=no, end=time.monotonic() + 1000)
+    run.log("planned", epochs=3, seconds=900.0)
+    for event, seconds in (("planned", 1100.0), ("too short", 1.0)):
+        with pytest.raises(TooLong) as found:
+            run.log(event, seconds=seconds)
+        assert found.value.seconds == seconds
+    TrialRun(folder=tmp_path, settings=make_settings(GIVEN), lock=None, told=no).log("planned", seconds=1e9)
+
+
 def test_a_full_disk_ends_the_search(bench: Bench, tmp_path: Path) -> None:
     found = finder(failing(bench, error=StorageError("the disk is full."), some=False), tmp_path)
     with pytest.raises(StorageError, match="the disk is full"):
@@ -223,6 +301,30 @@ def test_epochs_are_handed_on_until_one_says_stop(tmp_path: Path) -> None:
     assert stopped.value.epoch == 2
     assert seen == [(1, -0.5), (2, -0.4)]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_says_what_it_is_worth(bench: Bench, tmp_path: Path) -> None:
+    found = finder(bench, tmp_path, trials=2)
+    found.try_usual()
+    found.run()
+    record = choose_winner(found.study, bench, seconds=0.0)
+
+    class Trained:
+        score, seconds = "the test's", 1.0
+
+        def as_json(self) -> dict[str, Any]:
+            return dict.fromkeys(("run", "model", "task", "report", "score"))
+
+    trained: Any = Trained()
+    result = SearchResult(record=record, result=trained, recipe=tmp_path / "best.toml", optimism=None)
+    assert (result.score, result.validation) == ("the test's", record.winner.validation)
+    assert [one.number for one in result.trials] == [0, 1]
+    assert record.usual is not None
+    assert result.as_json()["usual"] == {
+        "name": "accuracy",
+        "value": record.usual.validation,
+        "log_loss": record.usual.loss,
+    }
 
 
 def test_a_winner_at_the_end_of_its_range_is_told(bench: Bench, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tellapart.workflows.searching.pace import SearchClock
+import pytest
+
+from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
 
 
 def clock(now: float, seconds: float | None = 100.0) -> SearchClock:
@@ -13,13 +15,41 @@ def test_the_winner_is_trained_within_the_budget_too() -> None:
     # Another trial of 20 s, and 1.1 x 20 s for the winner, and 10 s for what follows: 52 s.
     assert clock(47.9).has_room([20.0, 10.0, 20.0])
     assert not clock(48.1).has_room([20.0, 10.0, 20.0])
-    assert clock(40.0).trial_end([20.0]) == 68.0
+    assert clock(65.0).trial_end([20.0]) == 68.0
     assert clock(40.0).left == 60.0
 
 
-def test_the_first_trial_has_almost_half_of_what_is_left() -> None:
+def test_a_trial_leaves_time_to_train_it_again() -> None:
+    # It wins, and takes 1.1 times as long: (100 - 10 - 48) / 2.1 is 20 s.
+    assert clock(48.0).trial_end([2.0]) == pytest.approx(68.0)
+    assert clock(48.0).trial_end([]) == pytest.approx(68.0)
+
+
+def test_the_first_trial_has_a_quarter_of_what_is_left() -> None:
     assert clock(99.0).has_room([])
-    assert clock(10.0).trial_end([]) == 46.0  # 0.45 x (100 - 10 - 10) after now
+    assert clock(10.0).first_end() == 30.0  # 0.25 x (100 - 10 - 10) after now
+    assert clock(10.0, None).first_end() is None
+
+
+def test_a_budget_that_the_audit_has_used_up_is_refused() -> None:
+    clock(89.0).check("looking at the pictures")
+    with pytest.raises(
+        BudgetTooShort,
+        match=r"the budget is 1 min 40 s; looking at the pictures took 1 min 31 s, and testing and writing what wins takes about "
+        r"10\.0 s, which leaves no time for a trial\. Give --budget 210s or more\.",
+    ):
+        clock(91.0).check("looking at the pictures")
+    clock(1e9, None).check("looking at the pictures")
+
+
+def test_what_a_first_trial_needs_says_what_the_search_needs() -> None:
+    # Begun after 20 s, 4 x 1.1 x 50 s, and 10 s afterwards: 250 s.
+    error = clock(30.0).too_short(50.0, began=20.0)
+    assert str(error) == (
+        "the budget is 1 min 40 s; a trial takes at least 50.0 s here, and a search needs time for three and for testing what "
+        "wins. Give --budget 250s or more, or what trains quicker."
+    )
+    assert "Give --budget 15m or more" in str(clock(30.0).too_short(200.0, began=0.0))
 
 
 def test_without_a_budget_there_is_no_end() -> None:

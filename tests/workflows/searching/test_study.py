@@ -125,7 +125,25 @@ def test_trials_of_a_process_that_was_killed_are_tried_again(tmp_path: Path) -> 
     trials = finish(study)
     assert len(trials) == 3  # what was killed counts as none
     assert trials[0].settings["probe.strength"] == float(done.stdout)
+    assert [one.number for one in trials] == [0, 1, 2]  # it left its number to what was tried in its place
     assert {one.state for one in trials} == {"done"}
+
+
+def test_a_trial_that_was_killed_as_it_began_leaves_its_number(tmp_path: Path) -> None:
+    study = new(tmp_path, trials=3)
+    for _ in range(2):
+        asked = study.ask()
+        assert asked is not None
+    study.tell(asked, SearchTrial(number=1, state="done", settings=asked.settings, validation=0.5))
+    study.remember("free", [0])  # nobody knows what that one would have tried
+    study.remember("buried", [0])
+    asked = study.ask()
+    assert asked is not None
+    assert asked.number == 0
+    again = study.ask()
+    assert again is not None
+    assert again.number == 2
+    assert [one.number for one in study.trials()] == [0, 1, 2]
 
 
 def test_half_a_line_that_a_kill_left_is_cut_off(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tellapart.reporting.matrix import cross_table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.class_curves import class_charts
 from tellapart.runs.open import OpenRun
+from tellapart.runs.parts import pictures_tested
 from tellapart.runs.reliability import reliability_lead
 from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
 
@@ -196,7 +197,7 @@ def verdict(
     )
     return VerdictPart(
         accuracy=figure(test["accuracy"]),
-        n_test=test["n"],
+        n_test=pictures_tested(run),
         baseline=test["majority_baseline"],
         baseline_label=common.name,
         too_small=test["too_small_to_tell"],
@@ -206,7 +207,7 @@ def verdict(
         compared=[(one["strategy"], one["log_loss"], one["accuracy"]) for one in run.metrics["validation"]],
         advice=advise(
             accuracy=figure(test["accuracy"]),
-            n_test=test["n"],
+            n_test=pictures_tested(run),
             n_pictures=examined,
             classes=rows,
             pairs=results.pairs,

@@ -18,7 +18,7 @@ from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import SettingsError
 from tellapart.tasks.classification import telling
-from tellapart.tasks.probable import export_linear, probabilities_of
+from tellapart.tasks.probable import ENDS, export_linear, probabilities_of, reopen_linear
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
+    from tellapart.evaluation.differences import Difference, Resampling
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
@@ -124,6 +125,20 @@ def _score(
     return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
 
 
+def _differ(before: Any, after: Any) -> Difference:
+    from tellapart.tasks.differing_classes import differ
+
+    return differ(before, after)
+
+
+def _resampled(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
+) -> Resampling:
+    from tellapart.tasks.differing_classes import resampled
+
+    return resampled(manifest, answers, targets, numbers)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.classification.testing import write_answers
 
@@ -164,6 +179,10 @@ CLASSIFICATION = Task(
     pool=_pool,
     average=_average,
     score=_score,
+    ends=ENDS,
+    reopen=reopen_linear,
+    differ=_differ,
+    resampled=_resampled,
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

@@ -16,7 +16,7 @@ from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.examples import Entry, Example
 from tellapart.data.targets import Boxes, Target
 from tellapart.evaluation.intervals import Groups
-from tellapart.tasks.detection.matching import truth_of
+from tellapart.tasks.detection.matching import TrueBoxes, truth_of
 from tellapart.tasks.detection.scoring import evaluate
 
 _DIGITS = 7  # a float32 carries so many
@@ -24,7 +24,7 @@ _DIFFICULT, _CROWD = 1, 2  # marks of a true box; 0 for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Found:
+class GivenBoxes:
     """What was answered for one picture, told or not."""
 
     boxes: NDArray[np.float32]  # [M, 4], in pixels of the picture
@@ -46,8 +46,8 @@ def score(
     Raises: DataError where there is no true box that counts.
     """
     return evaluate(
-        [_found(answer) for answer in answers],
-        [truth_of(_boxes(target), manifest.classes) for target in targets],
+        [found_of(answer) for answer in answers],
+        [true_boxes(target, manifest.classes) for target in targets],
         classes=manifest.classes,
         thresholds=np.array(manifest.record_of(DetectionRecord).thresholds),
         groups=groups,
@@ -66,7 +66,7 @@ def box_row(picture: Entry | Example, answer: BoxesAnswer) -> dict[str, Any]:
     `truth` is [label, left, top, right, bottom, mark] each, the mark 1 of a difficult box, 2 of a crowd's, else 0; `answer` is
     [label, score, left, top, right, bottom] of every box that the file gives, the most certain first.
     """
-    found = _found(answer)
+    found = found_of(answer)
     return {
         "path": str(picture.path),
         "width": answer.width,
@@ -84,11 +84,16 @@ def box_row(picture: Entry | Example, answer: BoxesAnswer) -> dict[str, Any]:
     }
 
 
-def _found(answer: BoxesAnswer) -> _Found:
-    """Raises: ValueError for an unread picture, which was not to be scored."""
+def found_of(answer: BoxesAnswer) -> GivenBoxes:
+    """What is matched with true boxes. Raises: ValueError for an unread picture, which was not to be scored."""
     if answer.boxes is None or answer.scores is None or answer.labels is None:
         raise ValueError(f"{answer.path} could not be read: {answer.error}")
-    return _Found(boxes=answer.boxes, scores=answer.scores, labels=answer.labels)
+    return GivenBoxes(boxes=answer.boxes, scores=answer.scores, labels=answer.labels)
+
+
+def true_boxes(target: Target, classes: Sequence[str]) -> TrueBoxes:
+    """What is true of a picture. Raises: ValueError for another task's target."""
+    return truth_of(_boxes(target), classes)
 
 
 def _boxes(target: Target) -> Boxes:

@@ -16,6 +16,7 @@ from tellapart.reporting.figures import SERIES
 from tellapart.reporting.matrix import cross_table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.open import OpenRun
+from tellapart.runs.parts import pictures_tested
 from tellapart.tasks.detection.charts import counts_chart, curves, reliability_chart, sizes_chart
 from tellapart.tasks.detection.error_kinds import KINDS
 from tellapart.tasks.detection.facts import BoxesResultsPart, BoxesVerdictPart, BoxRow, ErrorRow
@@ -106,7 +107,7 @@ def verdict(run: OpenRun, rows: Sequence[BoxRow], *, wrong_boxes: int, judged: i
     score = Score.of(test[HEADLINE])
     return BoxesVerdictPart(
         score=score,
-        n_test=test["n"],
+        n_test=pictures_tested(run),
         boxes=test["boxes"],
         precision=_value(test["precision"]),
         recall=_value(test["recall"]),

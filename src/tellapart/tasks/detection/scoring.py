@@ -82,6 +82,11 @@ def affordable_resamples(matches: Sequence[ClassMatches]) -> int:
     return max(_FEWEST_RESAMPLES, min(RESAMPLES, _STEPS // max(1, cells)))
 
 
+def mean_precisions(matches: Sequence[ClassMatches], times: NDArray[np.integer]) -> Doubles:
+    """Average precision at an overlap of 0.5, the mean of the classes, [b], where each picture is there so often, [b, N]."""
+    return _mean(np.stack([class_precisions(one, times)[0] for one in matches]))
+
+
 def _precisions_resampled(matches: Sequence[ClassMatches], numbers: NDArray[np.int64]) -> _Statistics:
     """Average precisions of resamples, in all and by class."""
 

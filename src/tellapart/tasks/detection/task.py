@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry, Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.differences import Difference, Resampling
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.features.shrink import ShrunkPictures
@@ -175,6 +176,32 @@ def _score(
     return score(manifest, answers, targets, groups=groups, seed=seed)
 
 
+def _reopen(model: bytes, backbone: ReadyBackbone, strategy: str, embeddings: Any) -> DetectorCandidate:
+    from tellapart.tasks.detection.candidates import DetectorCandidate
+
+    return DetectorCandidate(strategy=strategy, backbone=backbone, pretrained=backbone, details={})
+
+
+def _differ(before: Any, after: Any) -> Difference:
+    from tellapart.tasks.detection.differing import differ
+
+    return differ(before, after)
+
+
+def _resampled(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
+) -> Resampling:
+    from tellapart.tasks.detection.differing import resampled
+
+    return resampled(manifest, answers, targets, numbers)
+
+
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.detection.differing import picture_f1
+
+    return picture_f1(manifest, answer, target)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.detection.evaluating import write_answers
 
@@ -227,6 +254,11 @@ DETECTION = Task(
     export=_export,
     pool=_pool,
     score=_score,
+    ends=("found", "embedding"),
+    reopen=_reopen,
+    differ=_differ,
+    resampled=_resampled,
+    picture=("f1", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import detection
 
-from tellapart.errors import BackboneError, BackboneUnavailable, SettingsError
+from tellapart.errors import BackboneError, BackboneUnavailable, SettingsError, one_line
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.models.weights import check_fit, read_weights
 from tellapart.preprocessing import Preprocessing
@@ -79,7 +79,7 @@ def whole_weights(
             found = fetch(record)
         # The network library and torch's reader each raise errors of their own here.
         except Exception as error:
-            reason = " ".join(str(error).split())[:160]
+            reason = one_line(error, most=160)
             raise BackboneUnavailable(
                 f"the weights {weights} of {kind.name} cannot be downloaded ({reason}). Connect to the network, put "
                 f"{Path(str(record.url)).name} into {Path(torch.hub.get_dir()) / 'checkpoints'}, or leave network.weights out: the "
@@ -143,7 +143,7 @@ def _filled(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> dict
     try:
         lost, surplus = network.load_state_dict(state, strict=False)
     except RuntimeError as error:  # shapes differ
-        lost, surplus = [" ".join(str(error).split())[:160]], []
+        lost, surplus = [one_line(error, most=160)], []
     lost = [key for key in lost if not key.endswith("num_batches_tracked")]
     if lost or surplus:
         raise BackboneError(

@@ -21,6 +21,7 @@ from tellapart.reporting.matrix import FEW_CLASSES, cross_table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.class_curves import class_charts
 from tellapart.runs.open import OpenRun
+from tellapart.runs.parts import pictures_tested
 from tellapart.runs.reliability import reliability_lead
 from tellapart.tasks.multilabel.facts import DecisionPart, LabelRow, LabelsResultsPart, LabelsVerdictPart
 
@@ -145,7 +146,7 @@ def verdict(run: OpenRun, rows: Sequence[LabelRow], *, wrong_labels: int, judged
     none, common = test["baselines"]["none"], test["baselines"]["most_common_set"]
     return LabelsVerdictPart(
         score=Score.of(test[HEADLINE]),
-        n_test=test["n"],
+        n_test=pictures_tested(run),
         none=(none[HEADLINE], none["subset_accuracy"]),
         common=(common["set"], common[HEADLINE], common["subset_accuracy"]) if common["set"] else None,
         too_small=test["too_small_to_tell"],

@@ -47,7 +47,7 @@ def evaluate(
     with a positive; all as scikit-learn defines them. A resample that lacks a class leaves it out of its means.
     Raises: DataError without a picture of which anything is known.
     """
-    cells = _check(probabilities, targets, thresholds, groups)
+    cells = scored_cells(probabilities, targets, thresholds, groups)
     parts = contributions(cells)
     precisions = np.array([_rank(average_precision, cells, number) for number in cells.ranked.tolist()])
     mean = float(precisions.mean()) if len(precisions) else float("nan")
@@ -88,12 +88,13 @@ def most_common_set(targets: NDArray[np.floating], classes: Sequence[str]) -> li
     return [classes[number] for number in np.flatnonzero(sets[best]).tolist()]
 
 
-def _check(
+def scored_cells(
     probabilities: NDArray[np.floating],
     targets: NDArray[np.floating],
     thresholds: NDArray[np.floating],
     groups: Groups | None,
 ) -> ScoredCells:
+    """Of a split as `evaluate` takes it. Raises: DataError without a picture of which anything is known; ValueError."""
     if probabilities.shape != targets.shape or probabilities.shape[1] != np.shape(thresholds)[-1]:
         raise ValueError(
             f"probabilities are {probabilities.shape}, targets {targets.shape}, thresholds {np.shape(thresholds)}; they must agree"

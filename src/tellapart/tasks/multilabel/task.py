@@ -17,7 +17,7 @@ from tellapart.data.folds import assign_folds
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import ClassNames, class_sets
 from tellapart.tasks.multilabel import telling
-from tellapart.tasks.probable import export_linear, probabilities_of
+from tellapart.tasks.probable import ENDS, export_linear, probabilities_of, reopen_linear
 from tellapart.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
+    from tellapart.evaluation.differences import Difference, Resampling
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.embedding import Embedded
     from tellapart.models.build import BuiltNetwork
@@ -114,6 +115,26 @@ def _score(
     return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
 
 
+def _differ(before: Any, after: Any) -> Difference:
+    from tellapart.tasks.multilabel.differing import differ
+
+    return differ(before, after)
+
+
+def _resampled(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
+) -> Resampling:
+    from tellapart.tasks.multilabel.differing import resampled
+
+    return resampled(manifest, answers, targets, numbers)
+
+
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.multilabel.differing import picture_f1
+
+    return picture_f1(manifest, answer, target)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.multilabel.testing import write_answers
 
@@ -153,6 +174,11 @@ MULTILABEL = Task(
     pool=_pool,
     average=_average,
     score=_score,
+    ends=ENDS,
+    reopen=reopen_linear,
+    differ=_differ,
+    resampled=_resampled,
+    picture=("f1", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from tellapart.errors import BackboneError, SettingsError
+from tellapart.errors import BackboneError, SettingsError, one_line
 from tellapart.models.weights import create_network
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def make_network(kind: DecoderKind, encoder: str, *, class_count: int, drop_path
     except Exception as error:
         if "drop_path_rate" in str(error):
             raise SettingsError(f"drop_path is {drop_path}, but {encoder} has no drop path. Set it to 0.") from None
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, most=160)
         raise BackboneError(
             f"{encoder} gives no maps that a {kind.title} can stand on ({reason}). Choose a convolutional network, such as "
             "tf_efficientnet_lite0 or resnet34."

@@ -15,6 +15,7 @@ from tellapart.reporting.facts import Said
 from tellapart.reporting.matrix import cross_table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.open import OpenRun
+from tellapart.runs.parts import pictures_tested
 from tellapart.tasks.segmentation.charts import pictures_chart, reliability_chart, sizes_chart
 from tellapart.tasks.segmentation.facts import AreaRow, MasksResultsPart, MasksVerdictPart
 from tellapart.tasks.segmentation.scoring import HEADLINE
@@ -86,7 +87,7 @@ def verdict(run: OpenRun, rows: Sequence[AreaRow], *, doubted: int) -> MasksVerd
     score, nothing = Score.of(test[HEADLINE]), test["nothing_learned"]
     return MasksVerdictPart(
         score=score,
-        n_test=test["n"],
+        n_test=pictures_tested(run),
         dice=_value(test["dice"]),
         accuracy=_value(test["pixel_accuracy"]),
         common=(nothing["class"], nothing["iou"]),

@@ -137,6 +137,12 @@ def _figures(
     return found
 
 
+def mean_overlap(times: Doubles, confusion: NDArray[np.int64]) -> Doubles:
+    """Mean IoU [b] of `confusion` [N, K, K], over how often each picture is there, [b, N]."""
+    there = times @ (confusion.sum(1) + confusion.sum(2)) > 0
+    return _mean(_overlaps(times, confusion)["iou"], there)
+
+
 def _overlaps(times: Doubles, confusion: NDArray[np.int64]) -> dict[str, Doubles]:
     """IoU, Dice, precision and recall [b, K], NaN where there is nothing of a class; `confusion` [N, K, K]."""
     both = times @ np.diagonal(confusion, axis1=1, axis2=2)

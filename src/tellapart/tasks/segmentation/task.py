@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry, Split
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.differences import Difference, Resampling
     from tellapart.evaluation.doubts import Doubted
     from tellapart.features.backbone import ReadyBackbone
     from tellapart.models.build import BuiltNetwork
@@ -183,6 +184,32 @@ def _score(
     return score(manifest, answers, targets, groups=groups, seed=seed)
 
 
+def _reopen(model: bytes, backbone: ReadyBackbone, strategy: str, embeddings: Any) -> PixelCandidate:
+    from tellapart.tasks.segmentation.candidates import PixelCandidate
+
+    return PixelCandidate(strategy=strategy, backbone=backbone, pretrained=backbone, details={})
+
+
+def _differ(before: Any, after: Any) -> Difference:
+    from tellapart.tasks.segmentation.differing import differ
+
+    return differ(before, after)
+
+
+def _resampled(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
+) -> Resampling:
+    from tellapart.tasks.segmentation.differing import resampled
+
+    return resampled(manifest, answers, targets, numbers)
+
+
+def _of_picture(manifest: Manifest, answer: Any, target: Target) -> float:
+    from tellapart.tasks.segmentation.differing import picture_overlap
+
+    return picture_overlap(manifest, answer, target)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.segmentation.evaluating import write_answers
 
@@ -245,6 +272,11 @@ SEGMENTATION = Task(
     average=_average,
     judge=_judge,
     score=_score,
+    ends=("logits", "embedding"),
+    reopen=_reopen,
+    differ=_differ,
+    resampled=_resampled,
+    picture=("iou", _of_picture),
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.differences import Difference, Resampling
     from tellapart.models.build import BuiltNetwork
     from tellapart.models.trainable import Trainable
     from tellapart.reporter import Reporter
@@ -124,6 +125,24 @@ def _score(
     return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
 
 
+def _reopen(*given: Any) -> NgramCandidate:
+    raise SettingsError("a model of n-grams holds no network that could be changed. Give a model of pictures.")
+
+
+def _differ(before: Any, after: Any) -> Difference:
+    from tellapart.tasks.differing_classes import differ
+
+    return differ(before, after)
+
+
+def _resampled(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
+) -> Resampling:
+    from tellapart.tasks.differing_classes import resampled
+
+    return resampled(manifest, answers, targets, numbers)
+
+
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.text.testing import write_answers
 
@@ -157,6 +176,10 @@ TEXT = Task(
     export=_export,
     pool=_pool,
     score=_score,
+    ends=("logits",),
+    reopen=_reopen,
+    differ=_differ,
+    resampled=_resampled,
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

@@ -21,6 +21,7 @@ from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import embed_some
 from tellapart.models.catalog import BACKBONES, EMBEDDED
+from tellapart.models.weights import check_name
 from tellapart.preprocessing import fitted, load
 from tellapart.reporter import Reporter, Silent
 from tellapart.runtime import Session
@@ -50,6 +51,8 @@ def choose_backbone(
             f"backbone is {settings.backbone} and K folds were asked for: what is chosen by pictures of a fold would flatter it. "
             "Choose the backbone first, without --kfold, and name it."
         )
+    for name in _named(settings):
+        check_name(name)  # rather than after the others were tried
     corrections = None if settings.labels is None else Path(settings.labels)
     quiet = Silent()
     with reporter.step("Looking at the pictures", 1) as advance:
@@ -105,12 +108,15 @@ def choose_backbone(
 
 def _candidates(settings: TrainSettings) -> list[str]:
     """Names, those whose weights are here first."""
-    if settings.backbone != "auto":
-        return [name.strip() for name in settings.backbone.split(",")]
-    return [
+    return _named(settings) or [
         *(name for name in EMBEDDED if BACKBONES[name].offline),
         *(name for name in BACKBONES if name not in EMBEDDED),
     ]
+
+
+def _named(settings: TrainSettings) -> list[str]:
+    """The names that were given; none where the choice is ours."""
+    return [] if settings.backbone == "auto" else [name.strip() for name in settings.backbone.split(",")]
 
 
 def _prepared(

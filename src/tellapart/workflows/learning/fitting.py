@@ -46,7 +46,7 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
     ):
         fitted = fit(
             _trainee(job, learner, batches, devices),
-            TrainingLimits(epochs=job.epochs, patience=job.lesson.loop.patience, deadline=job.deadline),
+            _limits(job),
             devices=devices,
             listeners=Listeners(
                 on_start=screen.on_start,
@@ -60,6 +60,17 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
     return fitted
 
 
+def _limits(job: Job) -> TrainingLimits:
+    loop = job.lesson.loop
+    return TrainingLimits(
+        epochs=job.epochs,
+        patience=loop.patience,
+        min_delta=loop.min_delta,
+        monitor=loop.monitor,
+        deadline=job.deadline,
+    )
+
+
 def _batches(job: Job, devices: Devices) -> TrainingBatches:
     loop = job.lesson.loop
     return TrainingBatches(
@@ -71,6 +82,7 @@ def _batches(job: Job, devices: Devices) -> TrainingBatches:
         sampling=loop.sampling,
         strata=job.train_strata,
         workers=_workers(job, devices),
+        steps=loop.steps_per_epoch,
         rank=devices.rank,
         world=devices.world,
     )
@@ -84,8 +96,9 @@ def _trainee(job: Job, learner: Learner, batches: TrainingBatches, devices: Devi
         learning_rate=job.learning_rate,
         head_learning_rate=loop.head_learning_rate,
         layer_decay=loop.layer_decay,
-        weight_decay=loop.weight_decay,
+        weight_decay=loop.decay,
         momentum=loop.momentum,
+        nesterov=loop.nesterov,
     )
     schedule = Schedule(
         optimizer,
@@ -95,6 +108,7 @@ def _trainee(job: Job, learner: Learner, batches: TrainingBatches, devices: Devi
         warmup_epochs=min(loop.warmup_epochs, job.epochs / 2),
         decay_epochs=loop.decay_epochs,
         decay_rate=loop.decay_rate,
+        decay_at=loop.decay_at,
     )
     return Trainee(
         network=job.lesson.network,

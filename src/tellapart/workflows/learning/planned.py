@@ -48,6 +48,7 @@ def plan_training(
         return Planned(epochs=epochs, views=prepared.views or 0, deadline=session.clock.deadline(reserve))
     found = _plan(session, prepared, speed, reserve, train=train, validation=validation)
     if isinstance(found, TooShort):
+        session.run.log("too short", seconds=round(found.seconds + found.reserve, 1))
         return found
     # From scratch nothing is frozen, so there are no views to speak of.
     views: dict[str, Any] = {} if prepared.strategy == "scratch" else {"views": found.views}
@@ -96,7 +97,7 @@ def _plan(
         )
 
     left = session.clock.left
-    most = prepared.epochs if left is None else prepared.most_epochs
+    most = prepared.most_epochs if left is not None and session.clock.fills else prepared.epochs
     found = planned(session.run.settings.loop.epochs, most, None if left is None else left - reserve)
     if found is not None:
         return found

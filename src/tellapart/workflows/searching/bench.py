@@ -6,7 +6,8 @@ of showing it a picture; what a trial on them costs is the fit of its classifier
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from tellapart.tasks.task import Task
 from tellapart.workflows.learning.conclude import suited
 from tellapart.workflows.learning.examine import examine, report_findings
 from tellapart.workflows.learning.value_range import find_range
+from tellapart.workflows.searching.watching import Watching
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -55,6 +57,17 @@ class Bench:
         settings = suited(settings, self.task, self.dataset, self.device)
         self.task.check(settings, self.dataset)
         return settings
+
+    @contextlib.contextmanager
+    def watched(self, end: float | None) -> Iterator[None]:
+        """What is computed in here must end before a time of time.monotonic. Raises: TooLong."""
+        before = self.reporter
+        if end is not None:
+            self.reporter = Watching(before, end)
+        try:
+            yield
+        finally:
+            self.reporter = before
 
     def backbone(self, settings: TrainSettings) -> ReadyBackbone | None:
         """The pretrained network of these settings; None from scratch. Raises: BackboneError."""

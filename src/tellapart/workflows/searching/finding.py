@@ -21,10 +21,12 @@ from tellapart.settings.space_checking import settings_with
 from tellapart.workflows.searching.bench import Bench
 from tellapart.workflows.searching.pace import SearchClock
 from tellapart.workflows.searching.study import ProposedTrial, Study
-from tellapart.workflows.searching.trying import StoppedEarly, Told, try_settings
+from tellapart.workflows.searching.trying import LENGTHS, StoppedEarly, Told, try_settings
+from tellapart.workflows.searching.watching import TooLong
 
 USUAL = "usual"  # what the study remembers of the settings as they would be without a search
 FIGURE = "figure"  # and of what trials are compared by
+PLAN = "plan"  # and of how long the first trial has learned, by a budget: so long do all others
 _HOPELESS = 10  # trials that fail one after another from the beginning
 _SLOW = 5.0  # seconds; each trial that takes longer is told
 _PAUSE = 0.2  # seconds between looks at what others do
@@ -62,7 +64,9 @@ class Finder:
 
         Raises: TrainingError where none can be expected to give anything; StorageError.
         """
-        told = self.study.told["trials"]
+        told = self.study.told["trials"] if self.clock.left is None else None  # nobody knows how many the time allows
+        if not waits:
+            self._wait_for_plan()
         with self.reporter.step("Searching", told) as advance:
             shown = 0
             while self.clock.has_room(self._took()):
@@ -97,13 +101,17 @@ class Finder:
         """One trial, whatever comes of it. Raises: StorageError, since with a full disk all others would fail as well."""
         began = time.monotonic()
         facts: dict[str, Any] = {}
-        end = self.clock.trial_end(self._took())
+        plan = self.study.remembered(PLAN)
+        end = self.clock.first_end() if plan is None else self.clock.trial_end(self._took())
         try:
             with memory_errors():
                 work = self.folder / WORK / f"trial-{number}"
-                tried = try_settings(self.bench, settings_with(self.given, settings), work, told=told, end=end)
+                every = settings_with(self.given, {**(plan or {}), **settings})
+                tried = try_settings(self.bench, every, work, told=told, end=end)
             if self.study.remembered(FIGURE) is None:
                 self.study.remember(FIGURE, tried.figure_name)
+            if plan is None and end is not None:
+                self.study.remember(PLAN, self._lengths(tried.planned))
             facts = {
                 "state": "done",
                 "validation": tried.figure,
@@ -113,6 +121,11 @@ class Finder:
             }
         except StoppedEarly as stopped:
             facts = {"state": "stopped", "epochs": stopped.epoch, "reason": "others were better after as many epochs"}
+        except TooLong as found:
+            if plan is None:
+                took = time.monotonic() - began
+                raise self.clock.too_short(took + (found.seconds or took), began=began) from None
+            facts = {"state": "failed", "reason": "it takes longer than the budget leaves for it"}
         except StorageError:
             raise
         except TellapartError as error:
@@ -120,6 +133,18 @@ class Finder:
         except Exception as error:  # a fault of ours or of a package: one trial of many must not end a night's work
             facts = {"state": "failed", "reason": f"unexpected {type(error).__name__}: {error}"[:500]}
         return SearchTrial(number=number, settings=settings, seconds=time.monotonic() - began, **facts)
+
+    def _lengths(self, planned: Mapping[str, Any]) -> dict[str, Any]:
+        """How long a trial has learned, as far as that is not searched, and holds for all."""
+        space = self.study.space
+        return (
+            {} if "strategy" in space else {key: planned[key] for key in LENGTHS if key in planned and key not in space}
+        )
+
+    def _wait_for_plan(self) -> None:
+        """Where there is a budget, the first trial plans how long all of them learn, if another process is at work on one."""
+        while (self.clock.left or 0.0) > 0 and self.study.remembered(PLAN) is None and not self.study.alone:
+            time.sleep(_PAUSE)
 
     def _took(self) -> list[float]:
         """Seconds of trials that were trained to their end, in all processes."""

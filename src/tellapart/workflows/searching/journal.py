@@ -19,7 +19,8 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from tellapart.storage import storage_errors
 
 JOURNAL = "journal.log"
-_LOCK, _TURN, _ALIVE = "journal.lock", "turn.lock", "alive-"
+ALIVE = "alive-"  # and a name: files of the processes that have it open
+_LOCK, _TURN = "journal.lock", "turn.lock"
 
 
 def open_journal(folder: Path) -> JournalStorage:
@@ -52,7 +53,7 @@ class Alive:
     """Shows the others that this process is at work, until it ends in whatever way."""
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"{_ALIVE}{uuid.uuid4().hex[:12]}"
+        self.name = f"{ALIVE}{uuid.uuid4().hex[:12]}"
         self._path = folder / self.name
         with storage_errors(folder):
             self._file: IO[bytes] = self._path.open("wb")
@@ -69,7 +70,7 @@ class Alive:
 def is_alive(folder: Path, name: str) -> bool:
     """Whether the process of that name is still at work; where the system has no such locks, no other one is."""
     path, fcntl = folder / name, _fcntl()
-    if not name.startswith(_ALIVE) or fcntl is None or not path.exists():
+    if not name.startswith(ALIVE) or fcntl is None or not path.exists():
         return False
     with contextlib.suppress(OSError), path.open("rb") as file:
         try:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tellapart.bundle import Score
 from tellapart.evaluation.optimism import Optimism
 from tellapart.runs.result import TrainResult
-from tellapart.runs.search_record import SearchRecord
+from tellapart.runs.search_record import SearchRecord, SearchTrial
 from tellapart.settings.space import Space
 
 How = Literal["grid", "random", "tpe"]
@@ -41,6 +42,21 @@ class SearchResult:
         """The settings that won, by whole key; none where the usual ones did."""
         return self.record.winner.settings
 
+    @property
+    def score(self) -> Score:
+        """The task's first figure of the winner on the test split, with `value`, `low` and `high`."""
+        return self.result.score
+
+    @property
+    def validation(self) -> float | None:
+        """The figure of the winner's trial on the validation split, by which it was chosen: the higher, the better."""
+        return self.record.winner.validation
+
+    @property
+    def trials(self) -> Sequence[SearchTrial]:
+        """What was tried, in order."""
+        return self.record.trials
+
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
         record, trained = self.record, self.result.as_json()
@@ -51,7 +67,9 @@ class SearchResult:
             "best": dict(self.best),
             "best_trial": record.best,
             "validation": {"name": record.figure, "value": winner.validation, "n": record.n_validation},
-            "usual": None if usual is None else {"name": record.figure, "value": usual.validation},
+            "usual": None
+            if usual is None
+            else {"name": record.figure, "value": usual.validation, "log_loss": usual.loss},
             "score": trained["score"],
             "optimism": None if self.optimism is None else self.optimism.as_json(),
             "importance": dict(record.importance),

@@ -1,16 +1,25 @@
-"""How long a search may be. In: a budget, what trials took. Out: whether another fits, when it must end. Next: finding.py.
+"""How long a search may be. In: a budget, what trials took. Out: whether another fits, when it must end. Next: watching.py.
 
-The last part of the budget is the winner's: it is trained once more, tested and written.
+The last part of the budget is the winner's: it is trained once more, tested and written. The first trial has no more than a
+quarter of the rest, and plans its epochs by that; so there is room for others, which train as long as it does.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
 
+from tellapart.errors import SettingsError
+from tellapart.reporter import duration
+
 _MARGIN = 1.1  # of what the winner's training takes beside its trial
-_FIRST_SHARE = 0.45  # of the budget for the first trial, as long as nobody knows what one takes
+_FIRST_SHARE = 0.25  # of the budget for the first trial, as long as nobody knows what one takes
+
+
+class BudgetTooShort(SettingsError):
+    """Nothing that is worth its name fits into the budget of a search."""
 
 
 class SearchClock:
@@ -21,7 +30,7 @@ class SearchClock:
     ) -> None:
         """`started` is a time of `now`; `finish` the seconds that testing, writing and the report take after the last training."""
         self._end = None if seconds is None else started + seconds
-        self._finish, self._now, self._whole = finish, now, seconds
+        self._started, self._finish, self._now, self._whole = started, finish, now, seconds
 
     @property
     def left(self) -> float | None:
@@ -34,13 +43,43 @@ class SearchClock:
             return True
         return self._now() + median(took) + self._reserved(took) <= self._end
 
+    def first_end(self) -> float | None:
+        """When a trial must be at its end before which nobody knows what one takes, a time of `now`."""
+        return None if self._end is None else self._now() + _FIRST_SHARE * self._room(self._end)
+
     def trial_end(self, took: Sequence[float]) -> float | None:
-        """When a trial must be at its end, a time of `now`; None where there is no end."""
-        if self._end is None or self._whole is None:
+        """When a later trial must be at its end, so that it may win; a time of `now`; None where there is no end."""
+        if self._end is None:
             return None
-        if not took:
-            return self._now() + _FIRST_SHARE * max(0.0, self._end - self._finish - self._now())
-        return self._end - self._reserved(took)
+        once_more = self._now() + self._room(self._end) / (1 + _MARGIN)
+        return min(once_more, self._end - self._reserved(took)) if took else once_more
+
+    def check(self, looked: str) -> None:
+        """Raises: BudgetTooShort where no time is left for a trial once what was `looked` at is known."""
+        if self._end is not None and self._room(self._end) <= 0:
+            used = self._now() - self._started
+            raise BudgetTooShort(
+                f"the budget is {duration(self._whole or 0.0)}; {looked} took {duration(used)}, and testing and writing what wins "
+                f"takes about {duration(self._finish)}, which leaves no time for a trial. Give --budget "
+                f"{_said(2 * (used + self._finish))} or more."
+            )
+
+    def too_short(self, trial: float, *, began: float) -> BudgetTooShort:
+        """What to say where a first trial that `began` then, a time of `now`, takes `trial` seconds, and has not so many."""
+        least = began - self._started + self._finish + _MARGIN * trial / _FIRST_SHARE
+        return BudgetTooShort(
+            f"the budget is {duration(self._whole or 0.0)}; a trial takes at least {duration(trial)} here, and a search needs time "
+            f"for three and for testing what wins. Give --budget {_said(least)} or more, or what trains quicker."
+        )
+
+    def _room(self, end: float) -> float:
+        """Seconds for trials and for training what wins."""
+        return max(0.0, end - self._finish - self._now())
 
     def _reserved(self, took: Sequence[float]) -> float:
         return self._finish + _MARGIN * max(took)
+
+
+def _said(seconds: float) -> str:
+    """Rounded up, as --budget takes it: 90s, 12m."""
+    return f"{10 * math.ceil(seconds / 10 - 1e-6)}s" if seconds <= 300 else f"{math.ceil(seconds / 60)}m"

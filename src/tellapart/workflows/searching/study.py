@@ -21,9 +21,10 @@ from optuna.trial import FrozenTrial, TrialState
 from tellapart.errors import SettingsError
 from tellapart.runs.search_record import SearchTrial
 from tellapart.settings.space import Space, TriedRange, TriedValues, space_of, value_text
-from tellapart.workflows.searching.journal import JOURNAL, Alive, is_alive, one_at_a_time, open_journal
+from tellapart.workflows.searching.journal import ALIVE, JOURNAL, Alive, is_alive, one_at_a_time, open_journal
 
-_NAME, _TOLD, _BURIED = "search", "told", "buried"
+_NAME, _TOLD, _BURIED, _FREE = "search", "told", "buried", "free"
+_NUMBER = "number"  # of a trial, as it is told: those that were killed leave theirs to what is tried in their place
 _STARTUP = 10  # trials that TPE draws at random
 _BEFORE_PRUNING = 4  # trials that are trained to their end before one is stopped early
 _LOSS_SHARE = 1e-6  # of a loss in what Optuna compares: it decides between equal figures alone
@@ -103,8 +104,9 @@ class Study:
                 trial = self._study.ask()
                 settings = {key: self._suggested(trial, key) for key in self.space}
             trial.set_user_attr("by", self._alive.name)
+            number = self._numbered(trial, begun)
         known = next((one for one in self.trials() if one.state == "done" and one.settings == settings), None)
-        return ProposedTrial(number=trial.number, settings=settings, trial=trial, known=known)
+        return ProposedTrial(number=number, settings=settings, trial=trial, known=known)
 
     def stops(self, asked: ProposedTrial, epoch: int, rank: float) -> bool:
         """Tell how an epoch ranks, from 1 on, the higher the better; whether the trial should be stopped here."""
@@ -141,7 +143,7 @@ class Study:
         found = [
             one for one in self._study.get_trials(deepcopy=False) if one.state in _STATES and one.number not in buried
         ]
-        return [self._told(one) for one in found]
+        return sorted(map(self._told, found), key=lambda one: one.number)
 
     @property
     def at_work(self) -> bool:
@@ -149,6 +151,12 @@ class Study:
         return any(
             one.state == TrialState.RUNNING and self._has_owner(one) for one in self._study.get_trials(deepcopy=False)
         )
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other process has it open."""
+        names = [path.name for path in self._folder.glob(f"{ALIVE}*")]
+        return not any(name != self._alive.name and is_alive(self._folder, name) for name in names)
 
     def importance(self) -> dict[str, float]:
         """How much each setting makes of the difference between good trials and the others; empty where too few are done.
@@ -168,6 +176,14 @@ class Study:
     def _buried(self) -> list[int]:
         """Numbers of trials whose process was killed."""
         return list(self.remembered(_BURIED) or [])
+
+    def _numbered(self, trial: optuna.Trial, begun: int) -> int:
+        """The number of a trial that is the next after so many: its own where it is tried again, else the first that is free."""
+        if _NUMBER not in trial.user_attrs:
+            free = list(self.remembered(_FREE) or [])
+            trial.set_user_attr(_NUMBER, free.pop(0) if free else begun)
+            self.remember(_FREE, free)
+        return int(trial.user_attrs[_NUMBER])
 
     def _suggested(self, trial: optuna.Trial, key: str) -> Any:
         tried = self.space[key]
@@ -193,7 +209,7 @@ class Study:
             tried = self.space[key]
             settings[key] = tried.of(value)
         return SearchTrial(
-            number=one.number,
+            number=facts.get(_NUMBER, one.number),
             state=_STATES[one.state],
             settings=settings,
             validation=facts.get("validation"),
@@ -211,8 +227,11 @@ class Study:
                 continue
             self.remember(_BURIED, [*self._buried, one.number])
             self._study.tell(one.number, state=TrialState.FAIL)
+            number = one.user_attrs.get(_NUMBER)
             if set(one.params) == set(self.space):
-                self._study.enqueue_trial(one.params)
+                self._study.enqueue_trial(one.params, user_attrs={} if number is None else {_NUMBER: number})
+            elif number is not None:
+                self.remember(_FREE, [*(self.remembered(_FREE) or []), number])
 
     def _has_owner(self, one: FrozenTrial) -> bool:
         owner = one.user_attrs.get("by")

@@ -19,10 +19,12 @@ from tellapart.training.planning import Clock
 from tellapart.workflows.learning.fit import choose_fit
 from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.searching.bench import Bench
+from tellapart.workflows.searching.watching import TooLong, Watching
 
 Told = Callable[[int, float], bool]  # an epoch, from 1, and its rank -> whether to stop here
 # What a training chooses for itself, which its repetition must be told.
-_PLANNED = ("loop.epochs", "finetune.views", "finetune.unfreeze", "network.size", "network.fit")
+LENGTHS = ("loop.epochs", "finetune.views", "finetune.first_epochs", "finetune.first_views")  # how long it learns
+_PLANNED = (*LENGTHS, "finetune.unfreeze", "network.size", "network.fit")
 
 
 class StoppedEarly(Exception):
@@ -49,32 +51,31 @@ class TrialRun(Run):
     """A training in a folder that nobody keeps, which tells its epochs to who searches."""
 
     told: Told
+    end: float | None = None  # of time.monotonic, before which it must end
 
     def log(self, event: str, **facts: Any) -> None:
-        """Hand an epoch on. Raises: StoppedEarly."""
+        """Hand an epoch on. Raises: StoppedEarly; TooLong as soon as a training knows that it is."""
         if event == "epoch" and self.told(int(facts["number"]), float(facts["rank"])):
             raise StoppedEarly(int(facts["number"]))
-
-
-class TrialClock(Clock):
-    """A clock that plans nothing, so that all trials plan alike, and has an end all the same."""
-
-    @property
-    def left(self) -> float | None:
-        """As if there were no end."""
-        return None
+        if self.end is not None and event in ("planned", "too short"):
+            seconds = float(facts["seconds"])
+            if event == "too short" or time.monotonic() + seconds > self.end:
+                raise TooLong(seconds)
 
 
 def try_settings(bench: Bench, settings: TrainSettings, folder: Path, *, told: Told, end: float | None = None) -> Tried:
     """Train by the settings, and score what it gives on validation; what it writes goes to `folder`, which is removed.
 
-    `end` is a time of time.monotonic after which a training with gradients ends with what it has.
-    Raises: StoppedEarly where `told` says so; SettingsError, BackboneError, DataError, TrainingError, MachineError, StorageError.
+    `end` is a time of time.monotonic: what has not been told how long it learns plans that by it.
+    Raises: StoppedEarly where `told` says so, TooLong where it would end later; SettingsError,
+    BackboneError, DataError, TrainingError, MachineError, StorageError.
     """
     settings = bench.suited(settings)
     if settings.strategy == "probe" and bench.task.quick is not None:
-        dataset, candidate = bench.classifier(settings)
+        with bench.watched(end):
+            dataset, candidate = bench.classifier(settings)
         return _scored(bench.task.validate(candidate, dataset), {})
+    shutil.rmtree(folder, ignore_errors=True)  # what a trial that was killed has left
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / "recipe.toml", recipe_text(settings).encode())
@@ -89,18 +90,20 @@ def _trained(bench: Bench, settings: TrainSettings, folder: Path, told: Told, en
 
     started = time.monotonic()
     session = TrainingSession(
-        run=TrialRun(folder=folder, settings=settings, lock=None, told=told),
+        run=TrialRun(folder=folder, settings=settings, lock=None, told=told, end=end),
         examined=bench.examined,
         device=bench.device,
         engine=bench.engine,
         cache=bench.cache,
-        reporter=Silent(),
+        reporter=Silent() if end is None else Watching(Silent(), end),
         started=started,
         span=bench.span,
-        clock=TrialClock(None if end is None else end - started, started=started),
+        clock=Clock(None if end is None else end - started, started=started, fills=False),
     )
     backbone = choose_fit(session, bench.task, bench.dataset, bench.backbone(settings))
     winner = learn(session, bench.task, bench.dataset, backbone).choice.winner
+    if settings.strategy == "finetune" and winner.candidate.strategy != settings.strategy:  # the time was up before
+        raise TooLong(0.0)
     found = session.run.settings.model_dump(mode="json")
     planned = {key: found[key.split(".")[0]][key.split(".")[1]] for key in _PLANNED}
     if winner.candidate.strategy == "probe":  # of a search that leaves the strategy open, too

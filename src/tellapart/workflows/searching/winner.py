@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tellapart.reporter import percent
+from tellapart.reporter import counted, percent
 from tellapart.runs.recipe import recipe_text
 from tellapart.runs.search_record import SearchRecord, SearchTrial
 from tellapart.settings.space import TriedRange, space_of
@@ -71,8 +71,13 @@ def write_best(folder: Path, settings: TrainSettings, record: SearchRecord, scor
     """Write best.toml, a recipe with its evidence in its first lines. Raises: StorageError."""
     winner, path = record.winner, folder / BEST
     figure = record.figure.replace("_", " ")
-    chosen = f"# The best of {len(record.done):,} settings that a search has tried: {figure} {percent(winner.validation or 0.0)}"
-    lines = [f"{chosen} on {record.n_validation:,} validation pictures."]
+    tried = counted(len(record.done), "setting")
+    chosen = f"The best of {tried} that a search has tried"
+    if record.best is None:
+        chosen = f"The usual settings: none of {tried} that a search has tried was better"
+    lines = [
+        f"# {chosen}: {figure} {percent(winner.validation or 0.0)} on {record.n_validation:,} validation pictures."
+    ]
     if score:
         lines.append(f"# On the test split, which chose nothing: {score}.")
     head = "\n".join([*lines, "# Train by it: tellapart train --recipe best.toml"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tellapart.errors import SettingsError
 from tellapart.runtime import BATCH
+from tellapart.serving.engines import EngineName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class ServeOptions:
     allow_origin: tuple[str, ...] = ()  # sites whose pages may ask it
     corrections: Path | None = None  # the folder for what people correct; None: they cannot
     corrections_mb: int = 1000  # at most in that folder
+    engine: EngineName = "auto"
     threads: int | None = None  # that classify; None: one a core
     workers: int = 1  # processes
     linger: float = 0.0  # seconds

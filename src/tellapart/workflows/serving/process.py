@@ -15,6 +15,7 @@ from tellapart.runtime import cores
 from tellapart.serving.app import build_app
 from tellapart.serving.bodies import Limits
 from tellapart.serving.corrections import Corrections
+from tellapart.serving.engines import EngineChoice
 from tellapart.serving.hosts import hosts_for
 from tellapart.serving.keys import Keys, read_keys
 from tellapart.serving.listener import keep_fresh, listen
@@ -67,6 +68,7 @@ async def _serve(
         max_pixels=options.max_megapixels * 1_000_000,
         control=options.control,
         say=say,
+        engine=EngineChoice(name=options.engine, threads=_threads(options)),
     )
     repository.start()
     service = _service(options, repository, worker)
@@ -96,7 +98,7 @@ async def _serve(
 
 
 def _service(options: ServeOptions, repository: Repository, worker: int) -> Service:
-    threads = options.threads or max(1, cores() // options.workers)
+    threads = _threads(options)
     return Service(
         repository,
         threads=threads,
@@ -108,6 +110,10 @@ def _service(options: ServeOptions, repository: Repository, worker: int) -> Serv
         explain=make_explainer(),
         cores=allot(threads=threads, worker=worker, workers=options.workers),
     )
+
+
+def _threads(options: ServeOptions) -> int:
+    return options.threads or max(1, cores() // options.workers)
 
 
 def _app(options: ServeOptions, service: Service, limits: Limits, keys: Keys) -> ASGIApp:

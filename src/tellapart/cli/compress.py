@@ -1,0 +1,124 @@
+"""`tellapart compress RUN --int8`. In: a run's folder. Out: a smaller run, before and after. Next: workflows/compress.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tellapart.reporter import counted, figure, figure_name, percent
+
+if TYPE_CHECKING:
+    from tellapart.workflows.compressing.concluding import Compressed, MeasuredSide
+
+
+@click.command(
+    "compress",
+    epilog="""\b
+Examples:
+  tellapart compress runs/latest --int8
+  tellapart compress runs/latest --int8 --most-lost 0.5 --out runs/small
+  tellapart compress runs/latest --float16 --json | jq .after.megabytes""",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--int8", is_flag=True, help="Compute in 8-bit integers: about a quarter of the size, and quicker.")
+@click.option("--float16", is_flag=True, help="Keep weights in 16 bits: half the size, as quick as before.")
+@click.option(
+    "--most-lost",
+    type=float,
+    default=0.2,
+    show_default=True,
+    metavar="POINTS",
+    help="By how many points the validation figure may fall; layers that hurt most are spared until it does not fall by more.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="The new run.  [default: RUN-int8, beside it]"
+)
+@click.option(
+    "--pictures", type=click.Path(path_type=Path), help="Where the run's pictures lie now, if they were moved."
+)
+@click.option("--no-report", is_flag=True, help="Write no report.html.")
+@click.option("--lang", "language", type=click.Choice(["en", "zh"]), help="Of the report.  [default: the system's]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+@click.option("--quiet", is_flag=True, help="No progress; warnings stay.")
+def command(
+    run: Path,
+    out: Path | None,
+    pictures: Path | None,
+    no_report: bool,
+    language: str | None,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
+) -> None:
+    """Make the model of a finished RUN smaller and quicker, as a run of its own, and tell what that costs."""
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.extras import require
+
+    require("compress", "train")
+    from tellapart.workflows.compress import compress
+
+    reporter = make_reporter(quiet=quiet, warnings=True)
+    found = compress(run, reporter=reporter, out=out, pictures=pictures, **flags)
+    if found.warning:
+        reporter.warn(found.warning)
+    if not no_report:
+        from tellapart.features.caching import open_cache
+        from tellapart.reporting.phrases import language_of
+        from tellapart.workflows.report import write_report
+
+        with open_cache(reporter) as cache:
+            write_report(found.run, language=language_of(language), cache=cache, reporter=reporter)
+    click.echo(json.dumps(found.as_json(), ensure_ascii=False) if as_json else "\n".join(told(found)))
+
+
+def told(found: Compressed) -> list[str]:
+    """Before and after in columns, what changed, and where it lies."""
+    rows = [("", "before", "after"), *_rows(found.before, found.after)]
+    widths = [max(len(row[at]) for row in rows) for at in range(3)]
+    lines = [f"{name:<{widths[0]}}  {one:>{widths[1]}}  {other:>{widths[2]}}" for name, one, other in rows]
+    change, score = found.change, found.change.score
+    low, high = score.low or 0.0, score.high or 0.0
+    largest = "" if change.largest is None else f"; no probability differs by more than {change.largest:.3f}"
+    return [
+        *lines,
+        "",
+        (
+            f"On {counted(found.pictures, 'test picture')}, the same for both: {figure_name(found.before.name)} changes by "
+            f"{100 * score.value:+.2f} points (95 %: {100 * low:+.2f} to {100 * high:+.2f})."
+        ),
+        (
+            f"{change.flipped:,} of {counted(change.of, 'answer')} {'is' if change.flipped == 1 else 'are'} another "
+            f"({percent(change.share)}){largest}."
+        ),
+        *(f"{step.kind:<9} {step.told}" for step in found.steps),
+        f"model     {found.run / 'model.onnx'}",
+        f"results   {found.run}",
+    ]
+
+
+def _rows(before: MeasuredSide, after: MeasuredSide) -> list[tuple[str, str, str]]:
+    def row(name: str, one: str, other: str) -> tuple[str, str, str]:
+        return name, one, other
+
+    sides = (before, after)
+    rows = [
+        row(figure_name(before.name), *(_score(one) for one in sides)),
+    ]
+    for name in ("log_loss", "calibration_error"):
+        values = [getattr(one, name) for one in sides]
+        if None not in values:
+            rows.append(row(figure_name(name), *(f"{value:.3f}" for value in values)))
+    rows += [
+        row("megabytes", *(f"{one.megabytes:.1f}" for one in sides)),
+        row("million multiply-adds", *(f"{one.macs / 1e6:,.0f}" for one in sides)),
+        row("ms, one picture", *(f"{one.milliseconds.one:.2f}" for one in sides)),
+        row("ms a picture of 16", *(f"{one.milliseconds.sixteen:.2f}" for one in sides)),
+    ]
+    return rows
+
+
+def _score(side: MeasuredSide) -> str:
+    return figure(side.name, side.score.value, side.score.low, side.score.high)

@@ -1,0 +1,149 @@
+"""`tellapart export RUN --to FORMAT...`. In: a run's folder. Out: exports/, a table. Next: workflows/export.py."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tellapart.reporter import counted, figure, figure_name, percent
+
+if TYPE_CHECKING:
+    from tellapart.workflows.export import ExportResult
+
+# The names of export/table.py, which is imported when the command runs; a test compares the two.
+FORMATS = (
+    "onnx",
+    "torchscript",
+    "torch-export",
+    "openvino",
+    "openvino-int8",
+    "tensorflow",
+    "litert",
+    "litert-float16",
+    "litert-int8",
+    "executorch",
+    "ncnn",
+    "coreml",
+)
+
+
+class Share(click.ParamType[float]):
+    """A share in [0, 1], also in percent: 0.005 or 0.5%."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises: click.BadParameter for what is none."""
+        text = str(value).strip()
+        try:
+            found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            found = math.nan
+        if not 0 <= found <= 1:
+            self.fail(f"{value!r} is no share; give one such as 0.5% or 0.005.", param, ctx)
+        return found
+
+
+@click.command(
+    "export",
+    epilog="""\b
+Examples:
+  tellapart export runs/latest --to onnx
+  tellapart export runs/latest --to tensorflow --to litert-int8
+  tellapart export runs/latest --to openvino-int8 --most-flipped 0.5%
+  tellapart export runs/latest --to litert --tools environments/     converters that you installed""",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "formats",
+    type=click.Choice(FORMATS),
+    multiple=True,
+    required=True,
+    help="A format; may be given several times.",
+)
+@click.option(
+    "--most-flipped",
+    type=Share(),
+    metavar="SHARE",
+    help="Refuse a format that changes more of the answers, such as 0.5%: it is kept under another name.",
+)
+@click.option(
+    "--tools",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where environments of the converters lie, one folder a tool.  [default: made in the cache when first needed]",
+)
+@click.option(
+    "--pictures", type=click.Path(path_type=Path), help="Where the run's pictures lie now, if they were moved."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, an object a format.")
+@click.option("--quiet", is_flag=True, help="No progress; warnings stay.")
+def command(
+    run: Path,
+    formats: Sequence[str],
+    most_flipped: float | None,
+    tools: Path | None,
+    pictures: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Write the model of a finished RUN in other formats, each tested on the run's whole test split by its own runtime."""
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.extras import require
+
+    require("export", "train")
+    from tellapart.workflows.export import export
+
+    reporter = make_reporter(quiet=quiet, warnings=True)
+    result = export(run, formats, reporter=reporter, tools=tools, most_flipped=most_flipped, pictures=pictures)
+    if as_json:
+        found = [one.as_json() for one in result.exported if not one.refused]
+        click.echo(json.dumps(_plain(found), ensure_ascii=False))
+    else:
+        click.echo("\n".join(_told(result)))
+    bad = [f"{name}: {error}" for name, error in result.failed]
+    bad += [
+        f"{one.format} is refused: {one.refused}. It is kept as {one.folder}." for one in result.exported if one.refused
+    ]
+    for line in bad:
+        click.echo(f"Error: {line}", err=True)
+    return 2 if bad else 0
+
+
+def _told(result: ExportResult) -> list[str]:
+    """The table, and what to know of each format."""
+    name = figure_name(result.before.name)
+    width = max(18, len(name))
+    lines = [f"{'format':<16}{name:<{width + 2}}{'flipped':>12}{'difference':>12}{'ms, 1':>9}{'ms, 16':>9}{'MB':>9}"]
+    rows: list[tuple[str, Any, Any, float]] = [("model.onnx", result.before, None, result.before.megabytes)]
+    rows += [(one.format, one.rated, one.change, one.megabytes) for one in result.exported]
+    for said, rated, change, megabytes in rows:
+        score = "not run here" if rated is None else percent(rated.score.value)
+        times = None if rated is None else rated.milliseconds
+        flipped = "" if change is None else f"{change.flipped:,} of {change.of:,}"
+        largest = "" if change is None or change.largest is None else f"{change.largest:.1g}"
+        one, sixteen = ("", "") if times is None else (f"{times.one:.1f}", f"{times.sixteen:.1f}")
+        lines.append(f"{said:<16}{score:<{width + 2}}{flipped:>12}{largest:>12}{one:>9}{sixteen:>9}{megabytes:>9.1f}")
+    before = result.before
+    shown = figure(before.name, before.score.value, before.score.low, before.score.high)
+    lines += ["", f"{name} of model.onnx on {counted(len(before.answers), 'test picture')}: {shown}"]
+    for exported in result.exported:
+        lines += [f"{exported.format}: {note}" for note in exported.notes]
+        if not exported.refused:
+            lines.append(f"{exported.format:<16}{exported.path}")
+    return lines
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no number for a figure that is not defined."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

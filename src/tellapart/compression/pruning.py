@@ -1,0 +1,86 @@
+"""A network is cut in small steps, and recovers after each. In: PruningSubject. Out: PruningSteps. Next: models/narrow.py.
+
+One large step ruins a network; many small ones, each followed by some training, do not (Han et al. 2015, arXiv 1506.02626).
+What goes first is what does least harm for what it saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tellapart.compression.costs import multiply_adds
+from tellapart.compression.norms import align_norms, norm_statistics
+from tellapart.compression.sensitivity import Cut, PruningSubject, cut, groups_of, weigh_cuts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningStep:
+    """One step of a pruning."""
+
+    number: int  # from 1
+    cuts: tuple[Cut, ...]
+    multiply_adds: int  # for one item, after it
+    saved: float  # share of the whole network's, after it, in [0, 1]
+    harm: float  # after it, before the network recovers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningTerms:
+    """How much is to go, and how."""
+
+    share: float  # of the multiply-adds, in (0, 1)
+    step: float = 0.1  # at most about so much of the whole in one step
+    channels: float = 0.25  # of a group's, in one cut
+    blocks: bool = True  # whole blocks may go
+    thinner: bool = True  # channels may go
+
+
+def prune(
+    subject: PruningSubject, terms: PruningTerms, *, whole: int, done: Sequence[PruningStep] = ()
+) -> Iterator[PruningStep]:
+    """Cut `subject.network` in place, step by step, until `terms.share` of `whole` multiply-adds are saved.
+
+    After each step the caller trains the network, and asks for the next. It ends early where nothing is left that could go.
+    `done` are steps that an earlier process made. Raises: ValueError for shares out of their range.
+    """
+    for name, value in (("share", terms.share), ("step", terms.step), ("channels", terms.channels)):
+        if not 0 < value < 1:
+            raise ValueError(f"{name} is {value}; it must be between 0 and 1")
+    network, number = subject.network, len(done)
+    while True:
+        left = sum(multiply_adds(network, subject.sample).values())
+        missing = terms.share - (1 - left / whole)
+        if missing <= 0:
+            return
+        cuts, moments = weigh_cuts(subject, share=terms.channels, blocks=terms.blocks, channels=terms.thinner)
+        taken = choose_cuts(cuts, wanted=min(terms.step, missing) * whole)
+        if not taken:
+            return
+        before = norm_statistics(network, subject.run)
+        for one in taken:
+            groups = groups_of(subject) if one.kind == "channels" else ()  # a block that has gone may have been in one
+            if one.kind == "block" or any(group.root == one.path for group in groups):
+                cut(
+                    network, subject.sample, kind=one.kind, path=one.path, keep=one.keep, groups=groups, moments=moments
+                )
+        align_norms(network, before, subject.run)
+        number, after = number + 1, sum(multiply_adds(network, subject.sample).values())
+        yield PruningStep(
+            number=number, cuts=taken, multiply_adds=after, saved=1 - after / whole, harm=subject.harm(network)
+        )
+
+
+def choose_cuts(cuts: Sequence[Cut], *, wanted: float) -> tuple[Cut, ...]:
+    """The first of `cuts`, which are in order, that together save `wanted` multiply-adds; none in a block that goes as a whole."""
+    taken: list[Cut] = []
+    for one in cuts:
+        if sum(other.saved for other in taken) >= wanted:
+            break
+        if not any(_within(one.path, other.path) or _within(other.path, one.path) for other in taken):
+            taken.append(one)
+    return tuple(taken)
+
+
+def _within(path: str, other: str) -> bool:
+    return path == other or path.startswith(f"{other}.")

@@ -1,0 +1,160 @@
+"""TensorFlow: a SavedModel, and the LiteRT files of the same conversion. In: an ONNX file. Out: a folder. Next: litert.py.
+
+The signature `serving_default` takes `image`, uint8 [N, S, S, 3], and gives our outputs under their names. `encoded` takes
+`image_bytes`, strings of JPEG or PNG files, as clients of TensorFlow Serving send them: TensorFlow decodes, crops and resizes them
+by its own arithmetic there, near ours, not the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """A SavedModel in the folder `target`. Raises: ValueError for an operator without counterpart."""
+    import tensorflow as tf
+
+    network = tf.saved_model.load(str(_converted(source)))
+    module = _wrapped(network, options)
+    tf.saved_model.save(
+        module,
+        str(target),
+        signatures={"serving_default": module.answer, "encoded": module.answer_encoded},
+    )
+    return {}
+
+
+def convert_lite_float32(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """A LiteRT file of one picture."""
+    return _lite(source, target, "float32")
+
+
+def convert_lite_float16(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """The same with weights of half precision."""
+    return _lite(source, target, "float16")
+
+
+def _lite(source: Path, target: Path, weights: str) -> dict[str, Any]:
+    (made,) = _converted(source).glob(f"*_{weights}.tflite")
+    shutil.copyfile(made, target)
+    return {}
+
+
+def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
+    """TensorFlow on one thread."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    loaded = tf.saved_model.load(str(path))
+    answer = loaded.signatures["serving_default"]
+
+    def compute(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        return {name: one.numpy() for name, one in answer(image=tf.constant(images)).items()}
+
+    return compute
+
+
+def _converted(source: Path) -> Path:
+    """What onnx2tf makes of a graph, in a folder beside it: a SavedModel and LiteRT files. Made once for all who ask."""
+    folder = source.with_name(f"{source.name}-tensorflow")
+    if folder.is_dir():
+        return folder
+    import onnx2tf
+
+    begun = source.with_name(f"{source.name}-begun")
+    begun.mkdir()
+    # It compares operator by operator on pictures, which it would fetch from the web; any pictures will do.
+    os.chdir(source.parent)
+    pictures = np.random.default_rng(0).random((20, 128, 128, 3), dtype=np.float32)
+    np.save("calibration_image_sample_data_20x128x128x3_float32.npy", pictures, allow_pickle=False)
+    onnx2tf.convert(
+        input_onnx_file_path=str(source),
+        output_folder_path=str(begun),
+        keep_shape_absolutely_input_names=["image"],
+        output_signaturedefs=True,
+        copy_onnx_input_output_names_to_tflite=True,
+        not_use_onnxsim=True,
+        non_verbose=True,
+        verbosity="error",
+    )
+    begun.rename(folder)
+    return folder
+
+
+def _wrapped(network: Any, options: dict[str, Any]) -> Any:
+    """A module that gives our outputs under their names."""
+    import tensorflow as tf
+
+    size, names = options["size"], options["outputs"]
+    inner = network.signatures["serving_default"]
+    (taken,) = inner.structured_input_signature[1]
+
+    class Module(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8, name="image")])  # type: ignore[untyped-decorator]
+        def answer(self, image: Any) -> Any:
+            found = inner(**{taken: image})
+            return {name: tf.identity(one, name=name) for name, one in zip(names, _in_order(found, names), strict=True)}
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])  # type: ignore[untyped-decorator]
+        def answer_encoded(self, image_bytes: Any) -> Any:
+            ready = tf.map_fn(lambda one: _prepared(one, options), image_bytes, fn_output_signature=tf.uint8)
+            return self.answer(tf.ensure_shape(ready, [None, size, size, 3]))
+
+    return Module()
+
+
+def _in_order(found: dict[str, Any], names: list[str]) -> list[Any]:
+    """The outputs in the graph's order: the converter calls them by their own names or by their number, output_0 and so on."""
+    if all(name in found for name in names):
+        return [found[name] for name in names]
+    numbered = sorted(found, key=lambda name: int(name.rpartition("_")[2]))
+    if len(numbered) != len(names):
+        raise ValueError(f"the converter gives {len(numbered)} outputs for the {len(names)} of the graph")
+    return [found[name] for name in numbered]
+
+
+def _prepared(data: Any, options: dict[str, Any]) -> Any:
+    """The bytes of a file to uint8 [S, S, 3], by the model's rule of cropping, padding or squashing."""
+    import tensorflow as tf
+
+    size, fit, method = options["size"], options["fit"], options["interpolation"]
+    image = tf.io.decode_image(data, channels=3, expand_animations=False)
+    shape = tf.shape(image)
+    height, width = shape[0], shape[1]
+    if fit == "crop":
+        shorter = int(size / options["crop"])
+        scale = shorter / tf.minimum(height, width)
+        side = tf.cast(tf.round(size / scale), tf.int32)
+        image = tf.image.resize_with_crop_or_pad(image, side, side)
+        ready = tf.image.resize(image, [size, size], method=method, antialias=True)
+    elif fit == "squash":
+        ready = tf.image.resize(image, [size, size], method=method, antialias=True)
+    else:
+        scale = size / tf.maximum(height, width)
+        sides = [
+            tf.maximum(1, tf.cast(tf.round(tf.cast(one, tf.float64) * scale), tf.int32)) for one in (height, width)
+        ]
+        smaller = tf.image.resize(image, sides, method=method, antialias=True)
+        filling = tf.constant(options["filling"], tf.float32)
+        ready = tf.image.resize_with_crop_or_pad(smaller - filling, size, size) + filling
+    return tf.cast(tf.clip_by_value(tf.round(ready), 0, 255), tf.uint8)
+
+
+def encoded(path: Path, files: list[bytes]) -> dict[str, NDArray[Any]]:
+    """What the signature `encoded` answers to pictures as files."""
+    import tensorflow as tf
+
+    answer = tf.saved_model.load(str(path)).signatures["encoded"]
+    return {name: np.asarray(one) for name, one in answer(image_bytes=tf.constant(files)).items()}

@@ -1,0 +1,66 @@
+"""Sample code in several languages, shipped beside a model. In: languages. Out: files. Next: samples/python/prepare_picture.py.
+
+Each sample is short, stands alone, and holds a test of itself against the golden pictures (golden.py).
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tellapart.errors import SettingsError
+from tellapart.storage import write_bytes
+
+_NUMBERS = "{{numbers}}"  # in a language without JSON: where the model's own numbers are written
+
+
+class Sample(NamedTuple):
+    """The sample of one language."""
+
+    folder: str  # in the package and in the bundle
+    test: str  # how it tests itself, from that folder
+    needs: str
+    number: str = ""  # how a line defines a number; "" where it reads preprocessing.json
+
+
+SAMPLES: Mapping[str, Sample] = {
+    "python": Sample("python", "python self_test.py", "numpy, Pillow, onnxruntime"),
+    "javascript": Sample("javascript", "npm install --ignore-scripts && node self_test.js", "Node 18 or newer"),
+}
+
+
+def check_languages(languages: Iterable[str]) -> list[str]:
+    """The languages, each once. Raises: SettingsError for one that there is no sample of."""
+    found = list(dict.fromkeys(one.lower() for one in languages))
+    for one in found:
+        if one not in SAMPLES:
+            raise SettingsError(f"--for is {one!r}; there are samples for {', '.join(SAMPLES)}. Choose among these.")
+    return found
+
+
+def write_samples(languages: Iterable[str], specification: Mapping[str, Any], folder: Path) -> list[str]:
+    """Write the samples of `languages` below a folder; the names of their folders. Raises: SettingsError, StorageError."""
+    written = []
+    for language in check_languages(languages):
+        sample = SAMPLES[language]
+        for name, text in read_sample(sample.folder).items():
+            write_bytes(folder / sample.folder / name, text.replace(_NUMBERS, _numbers(sample, specification)).encode())
+        written.append(sample.folder)
+    return written
+
+
+def read_sample(folder: str) -> dict[str, str]:
+    """The files of a sample as they are shipped, by name."""
+    place = importlib.resources.files("tellapart.export").joinpath("samples", folder)
+    return {
+        one.name: one.read_text(encoding="utf-8")
+        for one in sorted(place.iterdir(), key=lambda one: one.name)
+        if one.is_file()
+    }
+
+
+def _numbers(sample: Sample, specification: Mapping[str, Any]) -> str:
+    """The model's numbers as lines of code."""
+    return ""

@@ -1,0 +1,150 @@
+"""The network in 8-bit integers or halves, as steps. In: Compressible. Out: Compressible. Next: concluding.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.compression.float16 import halve
+from tellapart.compression.int8 import PICTURES, Int8
+from tellapart.errors import CompressionMissed
+from tellapart.evaluation.choosing import Candidate, Validated
+from tellapart.manifest import CompressionStep
+from tellapart.reporter import counted
+from tellapart.runtime import Session
+from tellapart.workflows.compressing.compressible import Compressible
+from tellapart.workflows.rating.asking import ask_split
+
+_LOOKED_AT = 16  # training pictures, by which layers are ranked
+_MOST_SPARED = 0.5  # of the layers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """A network with some layers in float32, judged by the validation split."""
+
+    network: bytes
+    spared: tuple[str, ...]
+    figure: float  # in [0, 1]
+    loss: float | None
+
+
+def to_int8(work: Compressible, *, most_lost: float) -> Compressible:
+    """In integers, but for the layers that hurt most, so many that the validation figure falls by `most_lost` points at most.
+
+    Raises: CompressionMissed where half the layers in float32 do not suffice; DataError.
+    """
+    inputs = _inputs(work)
+    with work.reporter.step("Learning the ranges of values", 1) as advance:
+        network = Int8(work.network, inputs)
+        advance(1)
+    before = _judged(work, work.network)
+    trial = _try(work, network, ())
+    if _lost(before, trial) > most_lost:
+        trial = _spare(work, network, before, inputs, most_lost)
+    left = len(network.candidates) - len(trial.spared)
+    told = (
+        f"8-bit integers: {left} of {counted(len(network.layers), 'layer')} with weights, ranges from "
+        f"{counted(len(inputs), 'training picture')}; {before.figure_name.replace('_', ' ')} on validation "
+        f"{100 * before.figure:.2f} % before, {100 * trial.figure:.2f} % after"
+    )
+    facts = {
+        "layers": len(network.layers),
+        "in_integers": left,
+        "spared": list(trial.spared),
+        "pictures": len(inputs),
+        "validation": {
+            "name": before.figure_name,
+            "before": before.figure,
+            "after": trial.figure,
+            **_losses(before, trial),
+        },
+    }
+    return work.with_network(trial.network, CompressionStep(kind="int8", told=told, facts=facts))
+
+
+def to_float16(work: Compressible) -> Compressible:
+    """With its weights kept in half the bytes; it goes on computing in float32."""
+    return work.with_network(
+        halve(work.network),
+        CompressionStep(kind="float16", told="weights kept in 16 bits; the network computes in 32"),
+    )
+
+
+def _inputs(work: Compressible) -> NDArray[np.uint8]:
+    """Training pictures as the network gets them, or their tiles, uint8 [n, S, S, 3], at most PICTURES."""
+    asked = ask_split(work.run, "train", work.work, work.reporter, most=PICTURES)
+    places = np.unique(np.linspace(0, len(asked.inputs) - 1, min(len(asked.inputs), PICTURES)).astype(np.int64))
+    return np.asarray(asked.inputs[places])
+
+
+def _judged(work: Compressible, network: bytes) -> Validated[Candidate]:
+    candidate = work.candidate if network is work.network else work.with_network(network).candidate
+    return work.task.validate(candidate, work.dataset)
+
+
+def _try(work: Compressible, network: Int8, spared: Sequence[str]) -> _Trial:
+    made = network.made(spared)
+    found = _judged(work, made)
+    loss = float(found.losses.mean()) if len(found.losses) else None
+    return _Trial(network=made, spared=tuple(spared), figure=found.figure, loss=loss)
+
+
+def _lost(before: Validated[Candidate], trial: _Trial) -> float:
+    """Points of the figure, in per cent."""
+    return 100 * (before.figure - trial.figure)
+
+
+def _losses(before: Validated[Candidate], trial: _Trial) -> dict[str, float]:
+    if trial.loss is None:
+        return {}
+    return {"log_loss_before": float(before.losses.mean()), "log_loss_after": trial.loss}
+
+
+def _spare(
+    work: Compressible,
+    network: Int8,
+    before: Validated[Candidate],
+    inputs: NDArray[np.uint8],
+    most_lost: float,
+) -> _Trial:
+    """One layer more in float32 at a time, the one that hurts most first. Raises: CompressionMissed."""
+    order = by_harm(work, network, inputs[:_LOOKED_AT])
+    most = int(_MOST_SPARED * len(order))
+    best = None
+    with work.reporter.step("Sparing the layers that hurt most", most) as advance:
+        for count in range(1, most + 1):
+            trial = _try(work, network, order[:count])
+            advance(1)
+            if best is None or trial.figure > best.figure:
+                best = trial
+            if _lost(before, trial) <= most_lost:
+                return trial
+    reached = 100.0 if best is None else _lost(before, best)
+    raise CompressionMissed(
+        f"in 8-bit integers {before.figure_name.replace('_', ' ')} on validation falls by {reached:.2f} points, even with "
+        f"{counted(most, 'layer')} left in float32; at most {most_lost:g} were allowed. Give a higher --most-lost, or --float16 "
+        "alone."
+    )
+
+
+def by_harm(work: Compressible, network: Int8, inputs: NDArray[np.uint8]) -> list[str]:
+    """The layers in integers, by how much nearer to the float network's its answers are when that one is spared."""
+    wanted = _answers(work.network, inputs)
+    found = []
+    with work.reporter.step("Looking for layers that hurt", len(network.candidates)) as advance:
+        for layer in network.candidates:
+            made = _answers(network.made([layer.name]), inputs)
+            found.append((float(np.square(made - wanted).mean()), layer.name))
+            advance(1)
+    return [name for _, name in sorted(found)]
+
+
+def _answers(network: bytes, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What comes out first at the network's end."""
+    session = Session(network, source="the network")
+    first = next(iter(session.outputs))
+    return session.run(inputs, [first])[0]

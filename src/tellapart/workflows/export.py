@@ -1,0 +1,95 @@
+"""A run's model in other formats, each proved on the test split. In: a run's folder. Out: exports/. Next: exporting/job.py."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tellapart.errors import DataError, ExportError, SettingsError, StorageError, TellapartError
+from tellapart.export.begun import begun_folder
+from tellapart.export.table import FORMATS, Format
+from tellapart.export.tools import Environment, environment
+from tellapart.records import Score
+from tellapart.reporter import Reporter
+from tellapart.runs.open import open_finished
+from tellapart.workflows.exporting.card import Exported
+from tellapart.workflows.exporting.job import begin
+from tellapart.workflows.exporting.making import export_one
+from tellapart.workflows.rating.rated import Rated
+
+FOLDER = "exports"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """What was made, and what was not."""
+
+    before: Rated  # the model's own file
+    exported: tuple[Exported, ...]  # in the order that was asked, refused ones among them
+    failed: tuple[tuple[str, TellapartError], ...]  # formats that could not be made, and why
+
+    @property
+    def score(self) -> Score:
+        """The headline figure of the model's own file."""
+        return self.before.score
+
+
+def export(
+    folder: Path,
+    formats: Sequence[str],
+    *,
+    reporter: Reporter,
+    tools: Path | None = None,
+    most_flipped: float | None = None,
+    pictures: Path | None = None,
+    seed: int = 0,
+) -> ExportResult:
+    """Write the model of a finished run in `formats` to its folder exports/, and test each on the run's whole test split.
+
+    `tools` is a folder with environments of the converters, which are made in the cache otherwise; `most_flipped`, a share in
+    [0, 1], is how many answers may change; `pictures` is where the run's pictures lie now, if they were moved. A format that
+    cannot be made does not keep the others from being made. Raises: SettingsError for a format that there is not; DataError,
+    ModelFileError, StorageError for the run; ExportError where the tools of no format are to be had.
+    """
+    wanted = [_format(name) for name in dict.fromkeys(formats)]
+    run = open_finished(folder, pictures=pictures)
+    exports = run.folder / FOLDER
+    environments: dict[str, Environment] = {}
+    failed: dict[str, TellapartError] = {}
+    for form in wanted:
+        try:
+            for name in form.tools:
+                if name not in environments:
+                    environments[name] = environment(name, folder=tools, reporter=reporter)
+        except (ExportError, StorageError) as error:
+            failed[form.name] = error
+    able = [form for form in wanted if form.name not in failed]
+    if not able:
+        raise next(iter(failed.values()))
+    exported: list[Exported] = []
+    with begun_folder(exports / "work") as work:
+        job = begin(
+            run,
+            environments=environments,
+            calibrated=any(form.calibrated for form in able),
+            work=work,
+            reporter=reporter,
+            seed=seed,
+        )
+        for form in able:
+            try:
+                exported.append(export_one(job, form, exports, most_flipped=most_flipped))
+            except (ExportError, StorageError, DataError) as error:
+                reporter.warn(f"{form.name}: {error}")
+                failed[form.name] = error
+    return ExportResult(before=job.before, exported=tuple(exported), failed=tuple(failed.items()))
+
+
+def _format(name: str) -> Format:
+    if name in FORMATS:
+        return FORMATS[name]
+    close = difflib.get_close_matches(name, FORMATS, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise SettingsError(f"there is no format {name!r}.{hint} The formats are: {', '.join(FORMATS)}.")

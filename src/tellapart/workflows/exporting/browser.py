@@ -1,0 +1,132 @@
+"""The page without a server: one folder. In: a model, ONNX Runtime for browsers. Out: index.html. Next: web_runtime.py.
+
+It is the server's own page (serving/pages/), with another file in place of the one that asks the server. Any web server can give
+out the folder; a double click on index.html opens it too, where scripts hold the files that a browser would not read then.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.resources
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tellapart.bundle import Model, open_model
+from tellapart.export.one_script import one_script
+from tellapart.export.samples import read_sample
+from tellapart.export.specification import specification
+from tellapart.reporting.phrases import table
+from tellapart.serving.page_text import LANGUAGES, render
+from tellapart.storage import write_bytes
+from tellapart.workflows.exporting.bundle import write_bundle
+from tellapart.workflows.exporting.web_runtime import FILES, VERSION, web_runtime
+
+_PAGE, _SAMPLE, _ALONE = "page", "sample", "file"
+_SCRIPT, _GLUE, _NETWORK = FILES  # what the page runs, and what that loads
+# Nothing may be loaded from, or sent to, anywhere else. `file:` and `blob:` are for a page opened by a double click.
+_POLICY = (
+    "default-src 'none'; script-src 'self' file: blob: 'wasm-unsafe-eval'; style-src 'self' file:; "
+    "img-src 'self' file: data: blob:; connect-src 'self' blob:; base-uri 'none'; form-action 'none'"
+)
+# Phrases of the page that speak of a server, and what is said instead.
+_INSTEAD: Mapping[str, str] = {
+    "page_privacy": "local_privacy",
+    "page_privacy_corrections": "local_privacy",
+    "page_failed": "local_failed",
+}
+
+
+def write_browser(
+    model: Path, pictures: Sequence[Path], folder: Path, *, tools: Path | None = None, force: bool = False
+) -> Path:
+    """Write the page of a model.onnx, or of a run's folder, into `folder`; the path of its index.html.
+
+    Beside it lie check.html, which tests every step in a browser with ten of `pictures` or made ones, and the JavaScript sample.
+    Raises: ExportError without ONNX Runtime for browsers; what `write_bundle` raises.
+    """
+    runtime = web_runtime(tools)
+    opened = open_model(model)
+    write_bundle(model, pictures, folder, ["javascript"], force=force)
+    _write_page(folder, opened)
+    for name in FILES:
+        write_bytes(folder / _PAGE / name, (runtime / name).read_bytes())
+    parts = {"model": folder / "model.onnx", "glue": runtime / _GLUE, "runtime": runtime / _NETWORK}
+    for name, path in parts.items():
+        write_bytes(folder / _ALONE / f"{name}.js", _as_script(name, path.read_bytes()))
+    return folder / "index.html"
+
+
+def _write_page(folder: Path, model: Model) -> None:
+    pages = importlib.resources.files("tellapart.serving").joinpath("pages")
+    own = importlib.resources.files("tellapart.export").joinpath("browser")
+    for name in ("page.css", "icon.svg"):
+        write_bytes(folder / _PAGE / name, pages.joinpath(name).read_bytes())
+    modules = _modules()
+    write_bytes(folder / _PAGE / "page.js", one_script(modules, f"{_PAGE}/start.js").encode())
+    write_bytes(folder / _PAGE / "check.js", one_script(modules, f"{_PAGE}/check.js").encode())
+    check = own.joinpath("check.html").read_text(encoding="utf-8")
+    write_bytes(folder / "check.html", check.replace("{{policy}}", _POLICY).encode())
+    write_bytes(folder / "index.html", _index(model).encode())
+
+
+def _modules() -> dict[str, str]:
+    """The server's page, our own files in its place where they have the same name, and the sample."""
+    pages = importlib.resources.files("tellapart.serving").joinpath("pages")
+    own = importlib.resources.files("tellapart.export").joinpath("browser")
+    found = {
+        f"{_PAGE}/{file.name}": file.read_text(encoding="utf-8")
+        for place in (pages, own)
+        for file in place.iterdir()
+        if file.name.endswith(".js")
+    }
+    sample = read_sample("javascript")
+    return found | {f"{_SAMPLE}/{name}": text for name, text in sample.items() if name.endswith(".js")}
+
+
+def _index(model: Model) -> str:
+    phrases = {key: dict(phrase) for key, phrase in table().items() if key.startswith("page_")}
+    for key, other in _INSTEAD.items():
+        phrases[key] = dict(table()[other])
+    settings: dict[str, Any] = {
+        "corrections": False,
+        "heatmaps": False,
+        "body_bytes": 0,
+        "model": {**specification(model.manifest), "steps": None},
+        "card": _card(model),
+    }
+    text = render("page.html", phrases, settings, next(iter(LANGUAGES)))
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+    scripts = f'<script defer src="{_PAGE}/{_SCRIPT}"></script>\n<script defer src="{_PAGE}/page.js"></script>'
+    text = text.replace('<meta name="referrer"', f'{policy}\n<meta name="referrer"', 1)
+    text = text.replace('<script type="module" src="page/page.js"></script>', scripts, 1)
+    start = text.index("<footer")
+    end = text.index("</footer>") + len("</footer>")
+    return text[:start] + f'<footer class="soft small">ONNX Runtime Web {VERSION}</footer>' + text[end:]
+
+
+def _card(model: Model) -> dict[str, Any]:
+    """The model as a server tells of it at /models."""
+    manifest = model.manifest
+    record = manifest.record.model_dump(mode="json")
+    return {
+        "name": manifest.data.name,
+        "version": 1,
+        "task": manifest.task,
+        "classes": list(manifest.classes),
+        "created": manifest.created,
+        "strategy": manifest.strategy,
+        "backbone": manifest.backbone.model_dump(mode="json"),
+        "data": manifest.data.model_dump(mode="json"),
+        "scores": {name: score.model_dump(mode="json") for name, score in manifest.scores.items()},
+        "record": record,
+        "explainable": False,
+        "gallery": None,
+    }
+
+
+def _as_script(name: str, data: bytes) -> bytes:
+    """Bytes as a script that keeps them as text."""
+    text = base64.b64encode(data).decode("ascii")
+    return f"globalThis.tellapart ??= {{}};\nglobalThis.tellapart[{json.dumps(name)}] = {json.dumps(text)};\n".encode()

@@ -1,0 +1,109 @@
+"""What proves an export, in a folder beside it. In: a model, pictures, languages. Out: Bundle. Next: export/specification.py.
+
+The preprocessing as numbers, pictures with the pixels after each step, sample code, and tests that say which step differs first.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tellapart.bundle import Model, open_model
+from tellapart.errors import DataError
+from tellapart.export.golden import write_golden
+from tellapart.export.golden_choice import GoldenPicture, OfferedPicture, choose, made_pictures
+from tellapart.export.samples import SAMPLES, check_languages, write_samples
+from tellapart.export.specification import specification
+from tellapart.sources.reading import read_bytes
+from tellapart.storage import check_free, storage_errors, write_bytes, write_json
+
+GOLDEN, MODEL, SPECIFICATION = "golden", "model.onnx", "preprocessing.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """What was written."""
+
+    folder: Path
+    pictures: int
+    made: bool  # the pictures show nothing: none of the user's is in the bundle
+    languages: tuple[str, ...]
+
+
+def write_bundle(
+    model: Path, pictures: Sequence[Path], folder: Path, languages: Sequence[str], *, force: bool = False
+) -> Bundle:
+    """Write the bundle of a model.onnx, or of a run's folder, into `folder`.
+
+    Ten of `pictures`, best of the test split, are in it as files, as pixels and as answers; without any, made ones are. An earlier
+    bundle is replaced only where that is forced. Raises: SettingsError for a language without a sample or a filter that samples do
+    not have; DataError where no picture can be read; ModelFileError, StorageError.
+    """
+    wanted = check_languages(languages)
+    opened = open_model(model)
+    told = specification(opened.manifest)
+    check_free(folder, force=force)
+    golden = _golden(opened, pictures)
+    part = folder.with_name(f".{folder.name}.part")
+    with storage_errors(part):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            _write(part, opened, told, golden, wanted)
+            if folder.exists():
+                shutil.rmtree(folder)
+            part.rename(folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    return Bundle(folder=folder, pictures=len(golden), made=not pictures, languages=tuple(wanted))
+
+
+def _write(
+    folder: Path, model: Model, told: dict[str, Any], golden: Sequence[GoldenPicture], languages: Sequence[str]
+) -> None:
+    file = model.path / MODEL if model.path.is_dir() else model.path
+    shutil.copyfile(file, folder / MODEL)
+    write_json(folder / SPECIFICATION, told)
+    write_golden(model, golden, folder / GOLDEN)
+    write_samples(languages, told, folder)
+    write_bytes(folder / "README.md", _readme(model, len(golden), languages).encode())
+
+
+def _golden(model: Model, pictures: Sequence[Path]) -> list[GoldenPicture]:
+    size = model.preprocessing.size
+    if not pictures:
+        return made_pictures(size)
+    found = choose([OfferedPicture(path.name, partial(read_bytes, path)) for path in pictures], size=size)
+    if not found:
+        raise DataError(
+            f"none of the {len(pictures):,} pictures can be read, such as {pictures[0]}. Give others, or none for made ones."
+        )
+    return found
+
+
+def _readme(model: Model, pictures: int, languages: Sequence[str]) -> str:
+    """What a stranger finds in the folder."""
+    tests = "\n".join(
+        f"- {name}: `cd {SAMPLES[name].folder} && {SAMPLES[name].test}` (needs {SAMPLES[name].needs})"
+        for name in languages
+    )
+    return f"""# {model.manifest.data.name}: the model, and the proof that it answers the same elsewhere
+
+- `model.onnx`: the network, with everything after decoding and resizing in it.
+- `preprocessing.json`: what happens before it, step by step, with numbers.
+- `golden/`: {pictures} pictures, each with its pixels once decoded, the network's input, its outputs and the answer.
+  `golden.json` lists them. **These are pictures of yours** unless they were made for the purpose: mind whom you pass them to.
+- a folder a language: code that does the same, and a test of it.
+
+## Test
+
+{tests or "No sample was asked for (--for)."}
+
+Your own program: have it write what it feeds to its network for `golden/01/source...` to `mine/01.bin`, as bytes or as float32,
+and so on. Then `self_test --inputs mine` says whether it is right, and which of the usual faults it looks like.
+"""

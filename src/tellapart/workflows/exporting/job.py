@@ -1,0 +1,119 @@
+"""One export, as all formats share it. In: OpenRun. Out: Job. Next: making.py.
+
+The test split is prepared once, and answered once by the model's own file: what formats answer is compared with that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tellapart.errors import DataError
+from tellapart.export.tools import Environment
+from tellapart.preprocessing import mean_colour
+from tellapart.reporter import Reporter
+from tellapart.runs.open import OpenRun
+from tellapart.runtime import cores
+from tellapart.storage import storage_errors
+from tellapart.workflows.rating.asking import AskedSplit, ask_split
+from tellapart.workflows.rating.rated import Rated, compute_of, rate
+
+CALIBRATION = 128  # training pictures that tell the ranges of int8 numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """What every format is made from, and compared with."""
+
+    run: OpenRun
+    model: bytes  # of model.onnx
+    asked: AskedSplit  # the test split
+    before: Rated
+    environments: Mapping[str, Environment]  # by tool
+    work: Path  # a folder of temporary files
+    pictures: Path | None  # training pictures as inputs, an .npy; None where no format asks for them
+    reporter: Reporter
+    seed: int = 0
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of model.onnx."""
+        return hashlib.sha256(self.model).hexdigest()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What converters are told of the model besides its graph."""
+        manifest = self.run.manifest
+        inputs = manifest.preprocessing
+        return {
+            "size": inputs.size,
+            "classes": list(manifest.classes),
+            # Classes that exclude each other, of the picture as a whole: what other formats call a classifier.
+            "one_class": manifest.record.ending[-1].operator == "Softmax" and not manifest.record.free_size,
+            "fit": inputs.fit,
+            "crop": inputs.crop,
+            "interpolation": _INTERPOLATION.get(inputs.interpolation, inputs.interpolation),
+            "filling": list(mean_colour(self.run.preprocessing)),
+            "pictures": None if self.pictures is None else str(self.pictures),
+        }
+
+
+_INTERPOLATION = {"lanczos": "lanczos3"}
+
+
+def begin(
+    run: OpenRun,
+    *,
+    environments: Mapping[str, Environment],
+    calibrated: bool,
+    work: Path,
+    reporter: Reporter,
+    seed: int = 0,
+) -> Job:
+    """Prepare the test split and let model.onnx answer it; training pictures too where formats are `calibrated`.
+
+    Raises: DataError where pictures are gone; ModelFileError, StorageError.
+    """
+    with storage_errors(run.file):
+        model = run.file.read_bytes()
+    asked = ask_split(run, "test", work, reporter)
+    megabytes = len(model) / 1e6
+    before = rate(
+        compute_of(run.model),
+        asked,
+        run.manifest,
+        megabytes=megabytes,
+        workers=cores(),
+        seed=seed,
+        reporter=reporter,
+        said="model.onnx",
+    )
+    return Job(
+        run=run,
+        model=model,
+        asked=asked,
+        before=before,
+        environments=environments,
+        work=work,
+        pictures=_calibration(run, work, reporter) if calibrated else None,
+        reporter=reporter,
+        seed=seed,
+    )
+
+
+def _calibration(run: OpenRun, work: Path, reporter: Reporter) -> Path:
+    """Some training pictures as inputs, uint8 [N, S, S, 3], in a file."""
+    try:
+        shown = ask_split(run, "train", work, reporter, most=CALIBRATION)
+    except DataError as error:
+        raise DataError(f"int8 needs training pictures, which tell it how large numbers become: {error}") from None
+    path = work / "calibration.npy"
+    step = max(1, len(shown.inputs) // CALIBRATION)
+    with storage_errors(path):
+        np.save(path, np.ascontiguousarray(shown.inputs[::step][:CALIBRATION]), allow_pickle=False)
+    return path

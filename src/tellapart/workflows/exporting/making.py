@@ -1,0 +1,207 @@
+"""One format of one model: made, run on the whole test split, compared, put in its place. In: Job. Out: Exported. Next: card.py."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tellapart.errors import ExportError
+from tellapart.export.assemble import sealed
+from tellapart.export.begun import begun_folder, take_place
+from tellapart.export.plain import Shape, described, plain, suppresses
+from tellapart.export.process import tool_process
+from tellapart.export.table import Format, Step
+from tellapart.export.tools import size_of
+from tellapart.reporter import percent
+from tellapart.storage import storage_errors, write_json
+from tellapart.workflows.exporting.card import CARD, Exported, Port
+from tellapart.workflows.exporting.job import Job
+from tellapart.workflows.rating.changed import changed
+from tellapart.workflows.rating.rated import Rated, rate
+from tellapart.workflows.rating.timing import Milliseconds
+
+REFUSED = ".refused"  # what the folder of a format is called besides that changes too many answers
+_FAR = 0.01  # of a probability; what computes in float32 is nearer
+_BLOCK = 32  # pictures that a runtime is given at once
+
+
+def export_one(job: Job, form: Format, exports: Path, *, most_flipped: float | None) -> Exported:
+    """Make one format in a folder of `exports`, in place of an earlier one; with a card.
+
+    Where more of the answers change than `most_flipped`, a share in [0, 1], the folder is called otherwise, and an earlier one
+    stays.
+    Raises: ExportError, StorageError.
+    """
+    home = exports / form.name
+    with begun_folder(home) as begun:
+        exported, why = _made(job, form, begun), ""
+        change = exported.change
+        if most_flipped is not None and change is not None and change.share > most_flipped:
+            home = exports / f"{form.name}{REFUSED}"
+            told = f"{change.flipped:,} of {change.of:,} answers changed, {percent(change.share)}"
+            why = f"{told}; at most {percent(most_flipped)} may"
+        name = _keep_versions(home, begun) if form.numbered and not why else exported.path.name
+        path = home / name
+        exported = replace(exported, path=path, folder=home, refused=why)
+        write_json(begun / CARD, _without_nan(exported.card()))
+        take_place(begun, home)
+    return exported
+
+
+def _made(job: Job, form: Format, folder: Path) -> Exported:
+    size = job.run.manifest.preprocessing.size
+    began = time.perf_counter()
+    graph = _graph(job, form.shape(size), sealed_too=form.sealed)
+    source = _source(job, graph)
+    names, shapes = described(graph)
+    options = job.options | {"outputs": names, "shapes": [[1, *shape[1:]] for shape in shapes], "batch": form.batch}
+    target = folder / form.file
+    notes = _notes(job, form, size)
+    with tempfile.TemporaryDirectory(dir=job.work) as work:
+        with job.reporter.step(f"Converting to {form.name}", None):
+            for number, step in enumerate(form.steps):
+                last = number == len(form.steps) - 1
+                made = target if last else Path(work) / f"step-{number}-{form.file}"
+                with tool_process(step, job.environments[step.tool], Path(work)) as process:
+                    process.convert(source, made, options)
+                source = made
+        seconds = time.perf_counter() - began
+        rated = None if form.runtime is None else _rated(job, form, form.runtime, target, options, Path(work))
+    change = None if rated is None else changed(job.before, rated, job.asked, job.run.manifest, seed=job.seed)
+    if form.exact and change is not None and (change.largest or 0) > _FAR:
+        notes.append(
+            f"It computes in float32, and still a probability differs by {change.largest:.2g}: look at it before you use it."
+        )
+    at_once: int | str = "N" if form.batch is None else form.batch
+    return Exported(
+        format=form.name,
+        path=target,
+        folder=folder,
+        rated=rated,
+        before=job.before,
+        change=change,
+        megabytes=_megabytes(folder),
+        inputs=[_input(form, at_once, size)],
+        outputs=[
+            Port(name=name, type="float32" if name != "labels" else "int64", shape=(at_once, *shape[1:]))
+            for name, shape in zip(names, shapes, strict=True)
+        ],
+        versions={name: version for tool in form.tools for name, version in job.environments[tool].versions.items()},
+        notes=notes,
+        model_sha256=job.digest,
+        seconds=seconds,
+    )
+
+
+def _input(form: Format, number: int | str, size: int) -> Port:
+    if form.planes:
+        return Port(name="image", type="float32", shape=(number, 3, size, size))
+    return Port(name="image", type="uint8", shape=(number, size, size, 3))
+
+
+def _graph(job: Job, shape: Shape, *, sealed_too: bool) -> bytes:
+    """What the first step is given; with the manifest where the format keeps it."""
+    if not sealed_too:
+        return plain(job.model, shape)
+    import onnx
+
+    # Pictures of any size stay welcome: nothing has to be told in numbers.
+    return sealed(onnx.load_model_from_string(plain(job.model, replace(shape, size=None))), job.run.manifest)
+
+
+def _source(job: Job, graph: bytes) -> Path:
+    """A graph as a file; formats that are given the same share it, and what converters keep beside it."""
+    folder = job.work / f"graph-{hashlib.sha256(graph).hexdigest()[:16]}"
+    path = folder / "graph.onnx"
+    if not path.is_file():
+        with storage_errors(path):
+            folder.mkdir(exist_ok=True)
+            path.write_bytes(graph)
+    return path
+
+
+def _rated(job: Job, form: Format, step: Step, path: Path, options: dict[str, Any], work: Path) -> Rated:
+    """The file on the whole test split, in a process of its own, and how long it takes. Raises: ExportError, StorageError."""
+    with tool_process(step, job.environments[step.tool], work) as process:
+        process.load(path, options)
+        rated = rate(
+            process.compute,
+            job.asked,
+            job.run.manifest,
+            megabytes=_megabytes(path.parent),
+            timed=False,
+            batch=_BLOCK,
+            seed=job.seed,
+            reporter=job.reporter,
+            said=f"Testing {form.name}",
+        )
+        for name, values in rated.outputs.items():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise ExportError(f"{form.name} gives numbers that are none (NaN) for {name!r}. Choose another format.")
+        one, sixteen = process.milliseconds(np.asarray(job.asked.inputs[:16]))
+    return replace(rated, milliseconds=Milliseconds(one=one, sixteen=sixteen))
+
+
+def _notes(job: Job, form: Format, size: int) -> list[str]:
+    """What to know before one uses the file."""
+    notes = []
+    if form.runtime is None:
+        notes.append(
+            "Written, not run: nothing here can run it. Compare its answers with model.onnx's where it will be used."
+        )
+    if job.run.manifest.record.free_size and not form.sealed:
+        notes.append(f"It takes pictures of {size} x {size} pixels alone; model.onnx takes others, too.")
+    if form.batch is not None:
+        notes.append(f"It takes {form.batch} picture at a time.")
+    if not form.suppressed and suppresses(job.model):
+        notes.append(
+            "It gives boxes and scores of every place: its runtime has no operator that leaves out boxes on others. Do that with "
+            "the limits in the manifest, as answers/boxes.py does."
+        )
+    for name in form.without:
+        notes.append(f"It lacks the output {name!r}: its runtime has no operators for that.")
+    if form.planes:
+        notes.append("It takes planes of red, green and blue, float32 from 0 to 255, in place of rows of pixels.")
+    return notes
+
+
+def _keep_versions(home: Path, begun: Path) -> str:
+    """Call the new version by the next number, which it gives; earlier ones stay beside it, as TensorFlow Serving reads them."""
+    with storage_errors(home):
+        earlier = sorted(int(one.name) for one in home.iterdir() if one.name.isdigit()) if home.is_dir() else []
+        for number in earlier:
+            shutil.copytree(home / str(number), begun / f"{number}.kept", copy_function=_link)
+        if earlier:
+            os.replace(begun / "1", begun / str(earlier[-1] + 1))
+        for number in earlier:
+            os.replace(begun / f"{number}.kept", begun / str(number))
+    return str(earlier[-1] + 1 if earlier else 1)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _megabytes(folder: Path) -> float:
+    return size_of(folder) / 1e6
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no number for what is not defined."""
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

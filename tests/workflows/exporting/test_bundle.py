@@ -1,0 +1,198 @@
+"""The bundle proves itself, and names a fault that was planted. In: tiny models. Out: what the samples' own tests say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.bundle import Manifest, PreprocessingRecord
+from tellapart.errors import DataError, SettingsError, StorageError
+from tellapart.export.assemble import assemble
+from tellapart.workflows.exporting.bundle import write_bundle
+
+WAIT = 300  # seconds; only what hangs takes as long
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_network: Path, tiny_manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a network of 16 x 16 pixels, with made pictures and every sample."""
+    folder = tmp_path_factory.mktemp("bundle")
+    usual = PreprocessingRecord(size=16, crop=0.875, interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3)
+    manifest = tiny_manifest.model_copy(update={"preprocessing": usual})
+    weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
+    data = assemble(tiny_network, weight=weight, bias=np.zeros(3, dtype=np.float32), manifest=manifest)
+    (folder / "model.onnx").write_bytes(data)
+    written = write_bundle(folder / "model.onnx", [], folder / "proof", ["python", "javascript"])
+    assert (written.pictures, written.made) == (10, True)
+    return written.folder
+
+
+def golden(bundle: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((bundle / "golden" / "golden.json").read_text())["pictures"]
+    return found
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:  # Pillow reads PPM files by itself
+        return np.asarray(picture)
+
+
+def run(*command: str | Path, folder: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [str(one) for one in command], cwd=folder, capture_output=True, text=True, timeout=WAIT, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def python_test(bundle: Path, *more: str | Path) -> tuple[int, str]:
+    return run(sys.executable, "-B", "self_test.py", *more, folder=bundle / "python")
+
+
+def test_the_python_sample_gives_what_tellapart_gives(bundle: Path) -> None:
+    code, said = python_test(bundle)
+    assert code == 0, said
+    assert said.count("decode: same  input: same  network: differs by 0e+00") == 10
+    assert said.endswith("All steps that were tested give what they should, for 10 pictures.\n")
+
+
+def planted(bundle: Path, folder: Path, make: Callable[[Image.Image, NDArray[np.uint8]], NDArray[Any]]) -> Path:
+    """What another program would feed to its network: `make` of the decoded picture and the right input."""
+    folder.mkdir()
+    for one in golden(bundle):
+        decoded = Image.fromarray(pixels(bundle / "golden" / one["decoded"]["file"]))
+        right = pixels(bundle / "golden" / one["inputs"][0]["file"])
+        (folder / f"{one['name']}.bin").write_bytes(make(decoded, right).tobytes())
+    return folder
+
+
+def squeezed(decoded: Image.Image, _: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(decoded.resize((16, 16), Image.Resampling.BICUBIC))
+
+
+def as_a_canvas(decoded: Image.Image, right: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The four pixels around each point, however much smaller the picture becomes."""
+    share = 16 / np.floor(16 / 0.875)
+    side = min(decoded.size) * share
+    left, top = (decoded.width - side) / 2, (decoded.height - side) / 2
+    step = side / 16
+    affine = (step, 0, left, 0, step, top)
+    return np.asarray(decoded.transform((16, 16), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR))
+
+
+FAULTS: dict[str, tuple[Callable[[Image.Image, NDArray[np.uint8]], NDArray[Any]], str]] = {
+    "bgr": (lambda _, right: np.ascontiguousarray(right[..., ::-1]), "red and blue are swapped (BGR)"),
+    "canvas": (as_a_canvas, "the filter is bilinear without antialiasing, as a canvas or OpenCV has it"),
+    "no crop": (squeezed, "nothing is cropped (the whole picture was squeezed into the square)"),
+    "0 to 1": (lambda _, right: (right / 255).astype(np.float32), "values run from 0 to 1"),
+    "normal": (lambda _, right: ((right / 255 - 0.5) / 0.5).astype(np.float32), "normalised by mean and deviation"),
+    "planes": (lambda _, right: np.ascontiguousarray(np.moveaxis(right, 2, 0)), "channels come first"),
+    "two": (
+        lambda decoded, right: (squeezed(decoded, right)[..., ::-1] / 255).astype(np.float32),
+        "red and blue are swapped (BGR); values run from 0 to 1; nothing is cropped",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_named(bundle: Path, tmp_path: Path, fault: str) -> None:
+    make, words = FAULTS[fault]
+    folder = planted(bundle, tmp_path / "mine", make)
+    code, said = python_test(bundle, "--inputs", folder)
+    assert code == 1, said
+    assert 'The first step that differs is "input"' in said
+    assert words in said.splitlines()[-1]
+    if shutil.which("node"):
+        code, said = run("node", "self_test.js", "--inputs", folder, folder=without_packages(bundle, tmp_path))
+        assert code == 1, said
+        assert words in said.splitlines()[-1]
+
+
+def without_packages(bundle: Path, folder: Path) -> Path:
+    """The sample for Node where no package is installed: decoding needs some, pixels need none."""
+    copy = folder / "bundle"
+    shutil.copytree(bundle, copy)
+    for name in ("jpeg-js", "pngjs"):
+        package = copy / "node_modules" / name
+        package.mkdir(parents=True)
+        (package / "package.json").write_text('{"type": "module", "exports": "./index.js"}')
+        (package / "index.js").write_text("export default {}; export const PNG = { sync: {} };")
+    return copy / "javascript"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_node_makes_the_same_inputs_to_the_bit(bundle: Path, tmp_path: Path) -> None:
+    code, said = run("node", "self_test.js", "--no-network", folder=without_packages(bundle, tmp_path))
+    assert code == 0, said
+    assert said.count("input: same") == 10
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_node_decodes_runs_and_answers(bundle: Path, tmp_path: Path, repository: Path) -> None:
+    packages = repository / ".npm" / "node_modules"
+    if not packages.is_dir():
+        pytest.skip("npm's packages are not here: .ci/run fetches them")
+    shutil.copytree(bundle, tmp_path / "bundle")
+    (tmp_path / "bundle" / "node_modules").symlink_to(packages)
+    code, said = run("node", "self_test.js", folder=tmp_path / "bundle" / "javascript")
+    assert code == 0, said
+    assert said.count("network: outputs differ by") == said.count("answer: ") == 10
+    assert said.count("decode: same") == 7  # PNG files; of JPEG files it says what decodes them
+    assert said.count("(this JPEG decoder is not libjpeg)") == 3
+
+
+def test_the_golden_pictures_are_of_every_kind_and_what_is_said_of_them_is_so(bundle: Path) -> None:
+    found = golden(bundle)
+    assert {one["source"]["mode"] for one in found} == {"RGB", "L", "RGBA"}
+    assert {one["source"]["format"] for one in found} == {"JPEG", "PNG"}
+    assert [one["turned"] for one in found].count(True) == 1
+    assert sum(min(one["width"], one["height"]) > 2 * 16 for one in found) == 2
+    for one in found:
+        assert pixels(bundle / "golden" / one["decoded"]["file"]).shape[:2][::-1] == (
+            one["decoded"]["width"],
+            one["decoded"]["height"],
+        )
+        probabilities = np.fromfile(bundle / "golden" / one["outputs"]["probabilities"]["file"], dtype="<f4")
+        answer = json.loads((bundle / "golden" / one["answer"]).read_text())
+        assert answer["probability"] == pytest.approx(probabilities.max(), abs=1e-6)
+
+
+def test_the_users_own_pictures_are_taken_and_damaged_ones_passed_over(tiny_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(tiny_bytes)
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n")
+    Image.new("RGB", (40, 30), (200, 10, 10)).save(tmp_path / "red.png")
+    paths = [tmp_path / name for name in ("bad.png", "red.png", "gone.png")]
+    written = write_bundle(tmp_path / "model.onnx", paths, tmp_path / "proof", [])
+    assert (written.pictures, written.made, written.languages) == (1, False, ())
+    assert "golden" in {path.name for path in written.folder.iterdir()}
+    assert (written.folder / "golden" / "01" / "source.png").read_bytes() == (tmp_path / "red.png").read_bytes()
+
+
+def test_what_cannot_be_written_is_said(bundle: Path, tmp_path: Path) -> None:
+    model = bundle / "model.onnx"
+    with pytest.raises(SettingsError, match=re.escape("--for is 'perl'; there are samples for python, javascript")):
+        write_bundle(model, [], tmp_path / "proof", ["perl"])
+    with pytest.raises(DataError, match="none of the 1 pictures can be read, such as .*gone.png. Give others"):
+        write_bundle(model, [tmp_path / "gone.png"], tmp_path / "proof", [])
+    with pytest.raises(StorageError, match="is there already, and nothing is overwritten unasked"):
+        write_bundle(model, [], bundle, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_onnxruntime_is_what_the_network_needs() -> None:
+    """Nothing of tellapart is imported by the sample in Python."""
+    place = Path(str(importlib.util.find_spec("tellapart.export").submodule_search_locations[0]))  # type: ignore[union-attr,index]
+    for file in (place / "samples" / "python").glob("*.py"):
+        assert not re.search(r"^(from|import) tellapart", file.read_text(), re.M)

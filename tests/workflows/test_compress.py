@@ -1,0 +1,187 @@
+"""A run made smaller. In: a small finished run. Out: another run, before and after; what cannot be done is told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tellapart.bundle import open_model, read_manifest
+from tellapart.compression.counting import heavy_layers
+from tellapart.compression.int8 import Int8
+from tellapart.errors import CompressionMissed, DataError, ModelFileError, SettingsError, StorageError
+from tellapart.preprocessing import load
+from tellapart.reporter import Silent
+from tellapart.runs.open import open_finished
+from tellapart.runtime import Session
+from tellapart.workflows.compress import compress
+from tellapart.workflows.compressing import concluding
+from tellapart.workflows.compressing.compressible import open_compressible
+from tellapart.workflows.compressing.concluding import Compressed
+from tellapart.workflows.compressing.integers import by_harm, to_int8
+from tellapart.workflows.rating.asking import ask_split
+
+from .compressing.made_finished import write_finished
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_finished(tmp_path_factory.mktemp("compress"))
+
+
+@pytest.fixture(scope="module")
+def small(run: Path) -> Compressed:
+    return compress(run, int8=True, most_lost=20, reporter=Silent(), out=run.parent / "small")
+
+
+def left(folder: Path) -> list[str]:
+    """What lies beside the run, hidden folders too."""
+    return sorted(one.name for one in folder.iterdir())
+
+
+def test_the_result_is_a_run_like_any_other(run: Path, small: Compressed) -> None:
+    opened = open_finished(small.run)
+    assert opened.metrics["test"]["n"] == small.pictures == 15
+    assert len(opened.predictions.paths) == 15
+    assert opened.manifest.scores["accuracy"].value == pytest.approx(small.after.score.value)
+    assert opened.manifest.strategy == "probe"
+    assert opened.manifest.record.kind == "classification"
+    assert (small.run / "model.onnx").stat().st_size / 1e6 == pytest.approx(small.after.megabytes, abs=0.003)
+
+
+def test_before_is_what_the_run_said(run: Path, small: Compressed) -> None:
+    before = open_finished(run)
+    told = before.metrics["test"]
+    assert small.before.score.value == pytest.approx(told["accuracy"]["value"])
+    assert small.before.log_loss == pytest.approx(told["log_loss"]["value"], abs=1e-4)
+    assert small.before.calibration_error == pytest.approx(told["calibration_error"]["after"], abs=1e-4)
+    assert small.before.macs == small.after.macs == 64 * 64 * 27 + 64 * 64 * 9 + 64 * 128 + _behind(run)
+
+
+def _behind(run: Path) -> int:
+    """The classifier's product, and what novelty multiplies, of one picture."""
+    model, image = (run / "model.onnx").read_bytes(), np.zeros((1, 16, 16, 3), np.uint8)
+    return sum(one.macs for one in heavy_layers(model, image) if one.name not in ("stem", "own", "dense"))
+
+
+def test_answers_are_those_of_the_file(run: Path, small: Compressed) -> None:
+    model, opened = open_model(small.run), open_finished(small.run)
+    images = np.stack([load(path.read_bytes(), opened.preprocessing) for path in opened.predictions.paths])
+    probabilities, _ = model.run(images)
+    np.testing.assert_allclose(probabilities, opened.predictions.probabilities, atol=1e-4)
+    before, _ = open_model(run).run(images)
+    assert small.change.largest == pytest.approx(float(np.abs(before - probabilities).max()), abs=1e-5)
+    assert small.change.flipped == int((before.argmax(1) != probabilities.argmax(1)).sum())
+
+
+def test_the_story_is_in_the_manifest(run: Path, small: Compressed) -> None:
+    told = read_manifest(small.run).compression
+    assert told is not None
+    assert told.integers
+    assert [step.kind for step in told.steps] == ["int8"]
+    assert told.before.score.value == small.before.score.value
+    assert told.steps[0].facts["pictures"] == 24
+    assert "of 3 layers with weights, ranges from 24 training pictures; accuracy on validation" in told.steps[0].told
+    assert read_manifest(run).compression is None
+    assert "compression" not in read_manifest(run).model_dump_json()
+
+
+def test_json_has_before_and_after(small: Compressed) -> None:
+    told = small.as_json()
+    for side in ("before", "after"):
+        assert {"score", "flipped", "largest_difference", "milliseconds", "megabytes", "macs"} <= told[side].keys()
+        assert told[side]["score"]["name"] == "accuracy"
+    assert told["before"]["flipped"] == 0
+    assert told["after"]["megabytes"] < told["before"]["megabytes"]
+
+
+def test_halves(run: Path, tmp_path: Path) -> None:
+    found = compress(run, float16=True, reporter=Silent(), out=tmp_path / "half")
+    assert found.change.flipped == 0
+    assert 0 < (found.change.largest or 0) < 0.01
+    told = read_manifest(found.run).compression
+    assert told is not None
+    assert not told.integers
+
+
+def test_layers_that_hurt_most_are_spared_first_until_it_is_refused(run: Path, tmp_path: Path) -> None:
+    work = open_compressible(run, tmp_path, Silent())
+    images = np.asarray(ask_split(work.run, "train", tmp_path, Silent()).inputs)
+    network = Int8(work.network, images)
+
+    def error(spared: str) -> float:
+        sessions = (Session(one, source="one") for one in (network.made([spared]), work.network))
+        found, wanted = (one.run(images[:16], ["embedding"])[0] for one in sessions)
+        return float(np.square(found - wanted).sum())
+
+    order = by_harm(work, network, images[:16])
+    assert order == sorted((one.name for one in network.candidates), key=error)
+    # More than all is asked for.
+    with pytest.raises(
+        CompressionMissed, match=r"accuracy on validation falls by .* even with 1 layer left in float32"
+    ):
+        to_int8(work, most_lost=-101)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, r"nothing was asked for.*--int8, --float16"),
+        ({"int8": True, "most_lost": -1.0}, r"--most-lost is -1; it must be points from 0 to 100"),
+        ({"int8": True, "most_lost": float("nan")}, r"--most-lost is nan"),
+    ],
+)
+def test_bad_settings(run: Path, tmp_path: Path, given: dict[str, float], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        compress(run, reporter=Silent(), out=tmp_path / "a", **given)  # type: ignore[arg-type]
+    assert left(tmp_path) == []
+
+
+def test_what_is_no_run_is_refused(run: Path, small: Compressed, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="is not the folder of a run"):
+        compress(tmp_path, int8=True, reporter=Silent(), out=tmp_path / "a")
+    with pytest.raises(SettingsError, match="is not the folder of a run"):
+        compress(run / "model.onnx", int8=True, reporter=Silent(), out=tmp_path / "a")
+    with pytest.raises(SettingsError, match=r"computes in 8-bit integers already.*Give the run that it came from"):
+        compress(small.run, int8=True, reporter=Silent(), out=tmp_path / "a")
+    with pytest.raises(StorageError, match="is there already, and nothing is overwritten unasked"):
+        compress(run, int8=True, reporter=Silent(), out=small.run)
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken)
+    (broken / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelFileError):
+        compress(broken, int8=True, reporter=Silent(), out=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_moved_pictures(run: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "run"
+    shutil.copytree(run, moved)
+    text = (moved / "examples.csv").read_text().replace(str(run.parent / "pictures"), str(tmp_path / "gone"))
+    (moved / "examples.csv").write_text(text)
+    recipe = (moved / "recipe.toml").read_text().replace(str(run.parent / "pictures"), str(tmp_path / "gone"))
+    (moved / "recipe.toml").write_text(recipe)
+    predictions = (moved / "predictions.csv").read_text()
+    (moved / "predictions.csv").write_text(predictions.replace(str(run.parent / "pictures"), str(tmp_path / "gone")))
+    with pytest.raises(
+        DataError, match=r"of the 24 pictures of the train split .* 24 are not there.*--pictures FOLDER"
+    ):
+        compress(moved, int8=True, reporter=Silent(), out=tmp_path / "a")
+    found = compress(
+        moved, int8=True, most_lost=20, reporter=Silent(), out=tmp_path / "a", pictures=run.parent / "pictures"
+    )
+    opened = open_finished(found.run)
+    assert opened.missing == 0
+    assert opened.settings.data == str(run.parent / "pictures")
+
+
+def test_a_full_disk_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise StorageError(f"{path} cannot be written: the disk is full.")
+
+    monkeypatch.setattr(concluding, "write_bytes", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        compress(run, float16=True, reporter=Silent(), out=tmp_path / "a")
+    assert left(tmp_path) == []
