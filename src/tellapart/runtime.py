@@ -80,8 +80,8 @@ class OpenedNetwork(Protocol):
         """The same of what it gives."""
         ...
 
-    def run(self, images: NDArray[Any], outputs: Sequence[str], /) -> list[NDArray[Any]]:
-        """Run the only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, each [N, ...]."""
+    def run(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Run its only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, each [N, ...]."""
         ...
 
 
@@ -108,7 +108,7 @@ class Session:
         self.inputs = {item.name: tuple(item.shape) for item in self._session.get_inputs()}
         self.outputs = {item.name: tuple(item.shape) for item in self._session.get_outputs()}
 
-    def run(self, given: NDArray[Any], outputs: Sequence[str], /) -> list[NDArray[Any]]:
+    def run(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
         """Run its only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, mostly float32 [N, ...]."""
-        result: list[NDArray[Any]] = self._session.run(list(outputs), {next(iter(self.inputs)): given})
+        result: list[NDArray[Any]] = self._session.run(list(outputs), {next(iter(self.inputs)): inputs})
         return result

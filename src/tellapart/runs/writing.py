@@ -26,29 +26,12 @@ from tellapart.data.examples_csv import write_examples
 from tellapart.data.folding import KEPT_OUT
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, comparison
-from tellapart.export.parity import check_parity
-from tellapart.preprocessing import Preprocessing, load
 from tellapart.runs.folds import ARRAYS, arrays_as_bytes
+from tellapart.runs.proving import PROOF, Expected, prepared, prove
 from tellapart.runs.recipe import versions
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run
-from tellapart.runtime import Session
-from tellapart.sources.reading import read_bytes
 from tellapart.storage import storage_errors, write_bytes, write_json
-
-NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything
-PROOF = 4  # test pictures whose outputs the finished file must give as tested
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Expected:
-    """What an output of the finished file must be for the first test pictures."""
-
-    of: str  # what a message calls it
-    # The file's outputs by name, [n, ...] each, at least those of `reads` -> what this one must be, [n, ...].
-    values: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
-    reads: tuple[str, ...] = ()
-    tolerance: float | None = None  # relative above 1; None: that of probabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -248,21 +231,6 @@ def _backbone(learned: Learned) -> tuple[PreprocessingRecord, BackboneRecord]:
     )
 
 
-def expected_of(
-    probabilities: NDArray[np.float32], novelty: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-) -> dict[str, Expected]:
-    """Of test pictures the probabilities [n, K], and what `novelty` [n] makes of the file's own embeddings [n, D]."""
-    return {
-        "novelty": Expected(
-            of="novelty scores",
-            values=lambda outputs: novelty(outputs["embedding"]),
-            reads=("embedding",),
-            tolerance=NOVELTY_TOLERANCE,
-        ),
-        "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
-    }
-
-
 def with_and_without(
     leaked: NDArray[np.bool_], score: Callable[[NDArray[np.bool_] | slice], dict[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -285,32 +253,7 @@ def _inputs(learned: Learned, shown: Sequence[Example]) -> NDArray[Any]:
     """What the file takes of the first test items. Raises: StorageError."""
     if learned.tested.feed is not None:
         return learned.tested.feed.inputs(len(shown))
-    return as_loaded(shown, learned.choice.winner.candidate.backbone.preprocessing)
-
-
-def as_loaded(shown: Sequence[Example], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Pictures as a file takes them, [n, S, S, 3]. Raises: StorageError."""
-    with storage_errors(shown[0].path):
-        return np.stack([load(read_bytes(example.path), preprocessing) for example in shown])
-
-
-def prove(data: bytes, images: NDArray[Any], expected: Mapping[str, Expected]) -> float:
-    """The largest difference between probabilities as tested and as the new file gives them. Raises: ModelFileError."""
-    what = "the new model.onnx"
-    session = Session(data, source=what)
-    read = (name for one in expected.values() for name in one.reads)
-    names = list(dict.fromkeys([*read, *expected]))
-    outputs = dict(zip(names, session.run(images, names), strict=True))
-    largest = 0.0
-    for name, one in expected.items():
-        wanted, value = one.values(outputs), outputs[name]
-        if one.tolerance is None:
-            largest = max(largest, check_parity(wanted, value, what=what, of=one.of))
-            continue
-        scale = np.maximum(wanted, 1)
-        relative = (wanted / scale).astype(np.float32), (value / scale).astype(np.float32)
-        check_parity(*relative, what=what, of=one.of, tolerance=one.tolerance)
-    return largest
+    return prepared(shown, learned.choice.winner.candidate.backbone.preprocessing)
 
 
 def _metrics(learned: Learned, difference: float) -> dict[str, Any]:

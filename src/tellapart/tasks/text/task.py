@@ -17,6 +17,7 @@ from tellapart.data.folds import assign_folds
 from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import SettingsError
+from tellapart.tasks.differing_classes import differ, resampled
 from tellapart.tasks.probable import probabilities_of
 from tellapart.tasks.task import Task
 from tellapart.tasks.text import telling
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
-    from tellapart.evaluation.differences import Difference, Resampling
     from tellapart.models.build import BuiltNetwork
     from tellapart.models.trainable import Trainable
     from tellapart.reporter import Reporter
@@ -125,24 +125,6 @@ def _score(
     return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
 
 
-def _reopen(*given: Any) -> NgramCandidate:
-    raise SettingsError("a model of n-grams holds no network that could be changed. Give a model of pictures.")
-
-
-def _differ(before: Any, after: Any) -> Difference:
-    from tellapart.tasks.differing_classes import differ
-
-    return differ(before, after)
-
-
-def _resampled(
-    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
-) -> Resampling:
-    from tellapart.tasks.differing_classes import resampled
-
-    return resampled(manifest, answers, targets, numbers)
-
-
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
     from tellapart.tasks.text.testing import write_answers
 
@@ -153,6 +135,13 @@ def _sections(*given: Any, **named: Any) -> Any:
     from tellapart.tasks.text.sections import sections
 
     return sections(*given, **named)
+
+
+def _reopen(*given: Any) -> Any:
+    """Raises: SettingsError: there is no network to make smaller."""
+    raise SettingsError(
+        "this model counts n-grams: there is no network in it to make smaller. Train with fewer of them to have a smaller file."
+    )
 
 
 TEXT = Task(
@@ -174,12 +163,12 @@ TEXT = Task(
     correct=_correct,
     test=_test,
     export=_export,
-    pool=_pool,
-    score=_score,
     ends=("logits",),
     reopen=_reopen,
-    differ=_differ,
-    resampled=_resampled,
+    differ=differ,
+    resampled=resampled,
+    pool=_pool,
+    score=_score,
     write_answers=_write_answers,
     telling=telling,
     sections=_sections,

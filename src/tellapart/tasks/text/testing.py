@@ -22,7 +22,8 @@ from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.metrics import evaluate
 from tellapart.records import GramRecord
 from tellapart.runs.prediction_columns import cells, columns
-from tellapart.runs.writing import PROOF, Expected, Feed, Tested, with_and_without
+from tellapart.runs.proving import PROOF, Expected
+from tellapart.runs.writing import Feed, Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.text.probing import NgramCandidate
 from tellapart.tasks.text.telling_grams import telling_grams, worst_mistakes
