@@ -8,6 +8,7 @@ values, nor colour profiles: they go on as they were tested.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -198,6 +199,11 @@ class Manifest(RecordPart):
             raise ValueError(f"pictures are cut into tiles, and answers of the task {self.task} are not put together")
         self.record.check(len(self.classes))
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Manifest:
+        """The same with some fields changed, each called as in the JSON."""
+        named = {"pictures" if name == "preprocessing" else name: value for name, value in (update or {}).items()}
+        return super().model_copy(update=named, deep=deep)
 
     @property
     def preprocessing(self) -> PreprocessingRecord:
