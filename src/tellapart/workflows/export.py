@@ -13,7 +13,7 @@ from tellapart.export.begun import begun_folder
 from tellapart.export.samples import check_languages
 from tellapart.export.table import FORMATS, Format
 from tellapart.export.tools import Environment, environment
-from tellapart.records import Score
+from tellapart.record_parts import Score
 from tellapart.reporter import Reporter
 from tellapart.runs.open import open_finished
 from tellapart.workflows.exporting.card import Exported
