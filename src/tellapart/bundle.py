@@ -29,9 +29,12 @@ from tellapart.records import (
     SegmentationRecord,
     TaskName,
     TaskRecord,
+    TextRecord,
 )
 from tellapart.runtime import OpenedNetwork, Session
 from tellapart.storage import storage_errors
+from tellapart.texts.ngrams import Rules
+from tellapart.texts.vocabulary import TextInputs
 
 # The door to the manifest as well: whoever opens a model wants both.
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "SegmentationRecord",
     "TaskName",
     "TaskRecord",
+    "TextRecord",
     "open_bytes",
     "open_model",
     "read_manifest",
@@ -72,8 +76,13 @@ class Model:
 
     path: Path
     manifest: Manifest
-    preprocessing: Preprocessing
+    inputs: Preprocessing | TextInputs  # what makes a source ready for the network
     session: OpenedNetwork
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The same of a model of pictures. Raises: ModelFileError for any other."""
+        return self.inputs if isinstance(self.inputs, Preprocessing) else self.manifest.preprocessing.plain()
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Pictures uint8 [N, size, size, 3] to calibrated probabilities [N, K] and embeddings [N, D]."""
@@ -121,6 +130,8 @@ def _opened(
     open_network: Callable[[bytes, Path], OpenedNetwork] | None = None,
 ) -> Model:
     session = open_network(data, path) if open_network is not None else Session(data, source=str(path))
+    if manifest.record.takes != "image":
+        return Model(path=path, manifest=manifest, inputs=_text_inputs(session, manifest, path), session=session)
     size, promised = manifest.preprocessing.size, manifest.record.promised
     takes = _takes(session.inputs.get("image", ()), size, free=manifest.record.free_size)
     if not takes or not set(promised) <= set(session.outputs):
@@ -131,9 +142,23 @@ def _opened(
     return Model(
         path=path,
         manifest=manifest,
-        preprocessing=manifest.preprocessing.plain(),
+        inputs=manifest.preprocessing.plain(),
         session=session,
     )
+
+
+def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> TextInputs:
+    """What the file knows of texts: its rules, and the numbers of its n-grams. Raises: ModelFileError."""
+    record = manifest.record_of(TextRecord)
+    rules = Rules(**record.grams.model_dump())
+    shape = session.inputs.get(record.takes, ())
+    if len(shape) != 3 or shape[1] != rules.blocks or not set(record.promised) <= set(session.outputs):
+        raise ModelFileError(
+            f"{path} has inputs {session.inputs} and outputs {sorted(session.outputs)}; a tellapart model of texts takes "
+            f"{record.takes} [N, {rules.blocks}, L] and gives {' and '.join(record.promised)}. Train it again."
+        )
+    (known,) = session.run(np.zeros((1, rules.blocks, 1), dtype=np.int32), ("vocabulary",))
+    return TextInputs(rules=rules, known=known.view(np.uint64))
 
 
 def _takes(shape: Sequence[int | str], size: int, *, free: bool) -> bool:

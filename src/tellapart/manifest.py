@@ -8,10 +8,11 @@ values, nor colour profiles: they go on as they were tested.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from tellapart.errors import ModelFileError
 from tellapart.preprocessing import Colour, Fit, Interpolation, Preprocessing
@@ -146,12 +147,14 @@ class CompressionRecord(RecordPart):
 class Manifest(RecordPart):
     """Everything that must travel with the network: who it is, how to feed it, how good it was, where it came from."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
     schema_version: Literal[4] = 4
     task: TaskName
     created: str  # ISO 8601, UTC
     strategy: str
     classes: tuple[str, ...] = Field(min_length=1)  # in the order of the probabilities
-    preprocessing: PreprocessingRecord
+    # How pictures are made ready; None where the model takes none. `preprocessing` in the JSON.
+    pictures: PreprocessingRecord | None = Field(default=None, alias="preprocessing")
     backbone: BackboneRecord
     scores: dict[str, Score]  # on the test split
     scores_without_leaked: dict[str, Score] | None = None  # where some of it leaked and some did not
@@ -188,10 +191,28 @@ class Manifest(RecordPart):
             raise ValueError("two classes have the same name")
         if self.record.kind != self.task:
             raise ValueError(f"the task is {self.task}, and the record is of {self.record.kind}")
-        if self.preprocessing.fit == "tile" and not self.record.merges:
+        if (self.pictures is None) != (self.record.takes != "image"):
+            raise ValueError(
+                f"a model that takes {self.record.takes} {'has' if self.pictures else 'lacks'} a preprocessing"
+            )
+        if self.pictures is not None and self.pictures.fit == "tile" and not self.record.merges:
             raise ValueError(f"pictures are cut into tiles, and answers of the task {self.task} are not put together")
         self.record.check(len(self.classes))
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Manifest:
+        """The same with some fields changed, each called as in the JSON."""
+        named = {"pictures" if name == "preprocessing" else name: value for name, value in (update or {}).items()}
+        return super().model_copy(update=named, deep=deep)
+
+    @property
+    def preprocessing(self) -> PreprocessingRecord:
+        """How pictures are made ready. Raises: ModelFileError where the model takes none."""
+        if self.pictures is None:
+            raise ModelFileError(
+                f"the model is of the task {self.task!r}, which takes no pictures, and this is about pictures. Give another model."
+            )
+        return self.pictures
 
     def record_of(self, kind: type[AnyRecord]) -> AnyRecord:
         """The task's own record, for what works for one task only. Raises: ModelFileError where the model is of another."""

@@ -79,7 +79,7 @@ class OpenVinoSession:
         threads: int | None = None,
         find: Find = importlib.import_module,
     ) -> None:
-        """Compile `model`, whose input is `image`, for as many `threads` as will call; one a core for None. Raises: Refused."""
+        """Compile `model`, which has one input, for as many `threads` as will call; one a core for None. Raises: Refused."""
         package = load_openvino(precision, find)
         year, month = _number(str(package.__version__))
         self.name = f"openvino-{year}.{month}-{precision}"  # its digits change with the version
@@ -102,18 +102,18 @@ class OpenVinoSession:
         except Exception as error:
             raise Refused(f"{self.called} cannot run it ({one_line(error)})") from None
 
-    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Run uint8 pictures [N, H, W, 3] and return the named outputs, each [N, ...]."""
+    def run(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Run its only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, each [N, ...]."""
         if not hasattr(self._requests, "own"):
             self._requests.own = self._compiled.create_infer_request()
-        found = self._requests.own.infer({"image": np.ascontiguousarray(images)})
+        found = self._requests.own.infer([np.ascontiguousarray(inputs)])
         # What comes back is the request's own memory, which its next batch fills anew.
         return [np.array(found[name]) for name in outputs]
 
-    def tried(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    def tried(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
         """What `run` gives, where it may be that it cannot. Raises: Refused."""
         try:
-            return self.run(images, outputs)
+            return self.run(inputs, outputs)
         except Exception as error:
             raise Refused(f"{self.called} cannot run it ({one_line(error)})") from None
 

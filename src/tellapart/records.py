@@ -37,6 +37,7 @@ class RecordPart(BaseModel):
     """A part of a manifest; a key that it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    takes: ClassVar[str] = "image"  # the name of the network's input; of a task's record
     free_size: ClassVar[bool] = False  # whether the network takes pictures of any size; of a task's record
 
 
@@ -89,10 +90,7 @@ class ClassificationRecord(RecordPart):
     @property
     def ending(self) -> tuple[Step, ...]:
         """From logits to `probabilities`: softmax(logits / temperature), Guo et al. 2017, arXiv 1706.04599, section 4.2."""
-        return (
-            Step("Div", "calibrated_logits", "temperature", (self.temperature,)),
-            Step("Softmax", attributes={"axis": -1}),
-        )
+        return _softened(self.temperature)
 
     def check(self, classes: int) -> None:
         """Raises: ValueError for fewer than two classes."""
@@ -106,15 +104,60 @@ class ClassificationRecord(RecordPart):
 
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
         """For a person: when it says "one of these" or "none of these"; nothing of a file older than that."""
-        if self.abstention is None:
-            return {}
-        own, held = self.abstention, self.abstention.measured_coverage
-        return {
-            "sets": f"every class at least {percent(own.threshold)} probable; {own.mean_set_size:.3g} a test picture",
-            "set holds true class": f"{figure('coverage', held.value, held.low, held.high)} of test pictures; "
-            f"wanted {percent(own.coverage)}",
-            "unknown": _unknown(own.novelty_threshold, own.known, own.calibrated_on),
-        }
+        return _abstains(self.abstention, "picture")
+
+
+class GramRecord(RecordPart):
+    """Which n-grams of a text count; see texts/ngrams.py."""
+
+    words: tuple[int, ...] = ()
+    characters: tuple[int, ...] = ()
+    across: bool = False
+
+
+class TextRecord(RecordPart):
+    """How one class a text is decided: probabilities are softmax(logits / temperature); novelty is of n-grams never seen."""
+
+    told_in: ClassVar[str] = ROWS
+    told_as: ClassVar[str] = "predictions"
+    merges: ClassVar[bool] = False
+    takes: ClassVar[str] = "tokens"
+    kind: Literal["text"] = "text"
+    temperature: float = Field(gt=0)
+    abstention: AbstentionRecord | None = None
+    grams: GramRecord
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The outputs that the network must have."""
+        return ("probabilities", "novelty", "vocabulary")
+
+    @property
+    def ending(self) -> tuple[Step, ...]:
+        """From logits to `probabilities`, as of one class a picture."""
+        return _softened(self.temperature)
+
+    def check(self, classes: int) -> None:
+        """Raises: ValueError for fewer than two classes, or no n-grams."""
+        if classes < 2:
+            raise ValueError("there is one class; a classifier chooses among two or more")
+        if not self.grams.words and not self.grams.characters:
+            raise ValueError("it counts neither words nor characters")
+
+    @property
+    def calibrated(self) -> dict[str, str]:
+        """For a person: what all classes are calibrated by."""
+        return {"temperature": f"{self.temperature:.4g}"}
+
+    def decided(self, classes: Sequence[str]) -> dict[str, str]:
+        """For a person: what of a text counts, and when it says "one of these" or "none of these"."""
+        own = self.grams
+        counted = [
+            f"{'-'.join(map(str, (min(sizes), max(sizes))))} {name}"
+            for name, sizes in (("words", own.words), ("characters", own.characters))
+            if sizes
+        ]
+        return {"counts": f"n-grams of {' and of '.join(counted)}", **_abstains(self.abstention, "text")}
 
 
 class MultilabelRecord(RecordPart):
@@ -274,8 +317,30 @@ class SegmentationRecord(RecordPart):
         return background | ({} if self.novelty_threshold is None else {"unknown": unknown})
 
 
-TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord | SegmentationRecord
-AnyRecord = TypeVar("AnyRecord", ClassificationRecord, MultilabelRecord, DetectionRecord, SegmentationRecord)
+TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecord | SegmentationRecord | TextRecord
+AnyRecord = TypeVar(
+    "AnyRecord", ClassificationRecord, MultilabelRecord, DetectionRecord, SegmentationRecord, TextRecord
+)
+
+
+def _softened(temperature: float) -> tuple[Step, ...]:
+    return (
+        Step("Div", "calibrated_logits", "temperature", (temperature,)),
+        Step("Softmax", attributes={"axis": -1}),
+    )
+
+
+def _abstains(own: AbstentionRecord | None, item: str) -> dict[str, str]:
+    """When it says "one of these" or "none of these"; nothing of a file older than that."""
+    if own is None:
+        return {}
+    held = own.measured_coverage
+    return {
+        "sets": f"every class at least {percent(own.threshold)} probable; {own.mean_set_size:.3g} a test {item}",
+        "set holds true class": f"{figure('coverage', held.value, held.low, held.high)} of test {item}s; "
+        f"wanted {percent(own.coverage)}",
+        "unknown": _unknown(own.novelty_threshold, own.known, own.calibrated_on, item),
+    }
 
 
 def _platt(scales: tuple[float, ...], offsets: tuple[float, ...]) -> tuple[Step, ...]:
@@ -297,8 +362,8 @@ def _thresholds(thresholds: Sequence[float], classes: Sequence[str], rule: str) 
     return f"{', '.join(named)}{' ...' if len(classes) > NAMED else ''} (by {rule})"
 
 
-def _unknown(threshold: float | None, known: Score | None, calibrated_on: int) -> str:
+def _unknown(threshold: float | None, known: Score | None, calibrated_on: int, item: str = "picture") -> str:
     if threshold is None or known is None:
-        return f"nothing: {calibrated_on:,} validation pictures are too few to tell"
+        return f"nothing: {calibrated_on:,} validation {item}s are too few to tell"
     share = figure("known", known.value, known.low, known.high)
-    return f"a novelty above {threshold:.4g}; {share} of test pictures are known"
+    return f"a novelty above {threshold:.4g}; {share} of test {item}s are known"

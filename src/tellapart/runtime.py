@@ -11,9 +11,8 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -81,8 +80,8 @@ class OpenedNetwork(Protocol):
         """The same of what it gives."""
         ...
 
-    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Run uint8 pictures [N, H, W, 3] and return the named outputs, each [N, ...]."""
+    def run(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Run its only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, each [N, ...]."""
         ...
 
 
@@ -109,7 +108,7 @@ class Session:
         self.inputs = {item.name: tuple(item.shape) for item in self._session.get_inputs()}
         self.outputs = {item.name: tuple(item.shape) for item in self._session.get_outputs()}
 
-    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Run uint8 pictures [N, H, W, 3] and return the named outputs, each float32 [N, ...]."""
-        result: list[NDArray[np.float32]] = self._session.run(list(outputs), {"image": images})
+    def run(self, inputs: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Run its only input, mostly uint8 pictures [N, H, W, 3], and return the named outputs, mostly float32 [N, ...]."""
+        result: list[NDArray[Any]] = self._session.run(list(outputs), {next(iter(self.inputs)): inputs})
         return result

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,8 +40,8 @@ class Request:
         self._shape = shape
         self._memory: NDArray[np.float32] = np.zeros((64, 3), dtype=np.float32)
 
-    def infer(self, inputs: Mapping[str, NDArray[np.uint8]]) -> Mapping[str, NDArray[np.float32]]:
-        images = inputs["image"]
+    def infer(self, inputs: Sequence[NDArray[np.uint8]]) -> Mapping[str, NDArray[np.float32]]:
+        (images,) = inputs
         if self._shape is not None:
             return {"embedding": np.zeros(self._shape, dtype=np.float32)}
         given = self._memory[: len(images)]

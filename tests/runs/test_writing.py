@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tellapart.data.dataset import Dataset
 from tellapart.errors import ModelFileError
 from tellapart.preprocessing import Preprocessing
-from tellapart.runs.writing import Expected
-from tellapart.runs.writing import prove as prove_file
+from tellapart.runs.proving import Expected, prepared
+from tellapart.runs.proving import prove as prove_file
 
 SQUARE = Preprocessing(size=16, crop=1.0)
 
@@ -30,7 +30,7 @@ def halved(outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
 
 
 def prove(tiny_bytes: bytes, dataset: Dataset, **expected: Expected) -> float:
-    return prove_file(tiny_bytes, dataset.examples[:4], expected, SQUARE)
+    return prove_file(tiny_bytes, prepared(dataset.examples[:4], SQUARE), expected)
 
 
 def test_an_output_is_compared_with_what_others_of_the_file_make_it(tiny_bytes: bytes, dataset: Dataset) -> None:

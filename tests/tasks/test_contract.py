@@ -80,6 +80,19 @@ def masks(folder: Path) -> Path:
     return made_folder(folder, count=40)
 
 
+def texts(folder: Path) -> Path:
+    """Sentences of a few words, of which some belong to a class."""
+    chance = np.random.default_rng(0)
+    plain = [f"word{number}" for number in range(40)]
+    own = {"sun": ["warm", "bright"], "rain": ["wet", "grey"], "snow": ["cold", "white"]}
+    rows = [("text", "label")]
+    for number in range(180):
+        label = list(own)[number % 3]
+        words = [*chance.choice(plain, 6), chance.choice(own[label])]
+        rows.append((" ".join(chance.permutation(words)), label))
+    return written(folder, rows)
+
+
 def written(folder: Path, rows: list[tuple[str, str]]) -> Path:
     with (folder / "data.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -91,6 +104,7 @@ DATA: Mapping[TaskName, Callable[[Path], Path]] = {
     "multilabel": several_classes,
     "detection": boxes,
     "segmentation": masks,
+    "text": texts,
 }
 PROBE: Mapping[TaskName, Mapping[str, Any]] = {
     "detection": {"network": {"size": 64}},
@@ -108,7 +122,8 @@ def same_answers(result: TrainResult, kept: Path) -> None:
     tested = result.run / "predictions.csv"
     if tested.exists():
         predicted, again = (read_predictions(path, result.classes) for path in (tested, kept))
-        found = tellapart.load(result.model).predict([str(path) for path in predicted.paths])
+        given = as_given(predicted.paths) if result.task == "text" else [str(path) for path in predicted.paths]
+        found = tellapart.load(result.model).predict(given)
         np.testing.assert_allclose(found.probabilities, predicted.probabilities, atol=1e-5)
         assert again.paths == predicted.paths
         np.testing.assert_allclose(again.probabilities, predicted.probabilities, atol=1e-5)
@@ -131,6 +146,14 @@ def same_answers(result: TrainResult, kept: Path) -> None:
             assert one[0] == same[0]
             assert one[1:] == pytest.approx(same[1:], abs=1e-2)
         assert len(told) <= len(line["answer"])
+
+
+def as_given(places: list[Path]) -> list[str]:
+    """The texts that stand in these rows of a table."""
+    table, _, _ = str(places[0]).rpartition(":")
+    with Path(table).open(newline="") as file:
+        rows = [row[0] for row in csv.reader(file)]
+    return [rows[int(str(place).rpartition(":")[2]) - 1] for place in places]
 
 
 def same_masks(result: TrainResult, lines: list[dict[str, Any]], others: list[dict[str, Any]]) -> None:
@@ -190,4 +213,7 @@ def test_from_a_table_to_a_report(
     # Targets come back as they were read.
     examples = read_examples(result.run / "examples.csv", task.kind)
     assert {type(example.target) for example in examples} == {task.kind}
-    assert {example.path.name for example in examples} == {path.name for path in pictures_of(tmp_path)}
+    wanted = (
+        {f"data.csv:{row}" for row in range(2, 182)} if name == "text" else {one.name for one in pictures_of(tmp_path)}
+    )
+    assert {example.path.name for example in examples} == wanted

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.preprocessing import MAX_PIXELS, Preprocessing
+from tellapart.preprocessing import MAX_PIXELS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskRecord
 
-InputRecord: TypeAlias = Preprocessing  # how a source is made ready for the network
+# How a source is made ready for the network: a Preprocessing, or the TextInputs of a model of texts.
+InputRecord: TypeAlias = Any
 Told: TypeAlias = Mapping[str, Any]  # a TaskRecord as JSON: of a manifest, or as a server tells it at /models
-PictureData: TypeAlias = (
-    "bytes | NDArray[np.uint8]"  # a file, or the RGB pixels [H, W, 3] of a picture that stands upright
-)
+# A file, the RGB pixels [H, W, 3] of a picture that stands upright, or a text.
+PictureData: TypeAlias = "bytes | NDArray[np.uint8] | str"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +131,16 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
     figures: str  # of `tensors`, a figure a class, [N, K], which can be ranked
     graded: bool  # whether a `row` can tell of what falls short of the model's thresholds, too
     local: bool  # whether what is said has a place in the picture; heatmaps are of what is said of it as a whole
+    at_once: int  # sources that are answered together, where many are
     pictured: tuple[str, ...]  # keys of a `row` that hold pictures, PNG files in base64; lines of JSON go without
 
     def prepare(
         self, data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
     ) -> tuple[NDArray[Any], Placement]:
         """A picture to the network's input without the dimension N, mostly uint8 [S, S, 3]. Raises: PictureError."""
+
+    def stack(self, prepared: Sequence[NDArray[Any]], inputs: InputRecord) -> NDArray[Any]:
+        """What `prepare` made of N sources as the network's input [N, ...]."""
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether arrays, each [N, ...], can be what a network of this task gives, such as probabilities that sum to 1."""

@@ -26,11 +26,11 @@ from tellapart.answers.answering import (
     warning_tensor,
 )
 from tellapart.answers.deciding import prediction_sets, unknown_pictures
-from tellapart.answers.pictures import prepare_picture
+from tellapart.answers.pictures import AT_ONCE, prepare_picture, stack_pictures
 from tellapart.answers.predictions import Predictions, build_predictions, set_cell
 
 if TYPE_CHECKING:
-    from tellapart.bundle import TaskRecord
+    from tellapart.bundle import AbstentionRecord, TaskRecord
 
 _NAMED = 5  # classes of a set, in a line for a person
 _WIDTH = 30  # letters of a class, there
@@ -100,9 +100,18 @@ class Classification:
     defaults: tuple[str, ...] = ("probabilities",)
     figures = "probabilities"
     prepare = staticmethod(prepare_picture)
+    stack = staticmethod(stack_pictures)
+    item = "picture"  # what has a class
     graded = False
     local = False
+    at_once = AT_ONCE
     pictured: tuple[str, ...] = ()
+
+    def abstention_of(self, record: TaskRecord) -> AbstentionRecord | None:
+        """How it abstains. Raises: ValueError for another task's record."""
+        if record.kind != "classification":
+            raise ValueError(f"a record of {record.kind}")
+        return record.abstention
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:
         """Whether the probabilities [N, K] are there, and those of each picture sum to 1."""
@@ -121,9 +130,7 @@ class Classification:
 
         Raises: ValueError for another task's record.
         """
-        if record.kind != "classification":
-            raise ValueError(f"a record of {record.kind}")
-        probabilities, novelty, abstention = arrays["probabilities"], arrays.get("novelty"), record.abstention
+        probabilities, novelty, abstention = arrays["probabilities"], arrays.get("novelty"), self.abstention_of(record)
         return ClassAnswers(
             classes=classes,
             probabilities=probabilities,
@@ -205,7 +212,7 @@ class Classification:
             f"{100 * answer.probabilities[index]:5.1f}% {answer.classes[index]:<{width}}"
             for index in _best(answer, top)
         ]
-        return f"{' '.join(cells)} {answer.path}{_doubt(answer)}{told_warning(answer)}"
+        return f"{' '.join(cells)} {answer.path}{_doubt(answer, self.item)}{told_warning(answer)}"
 
     def collect(self, answers: Sequence[ClassAnswer], *, classes: tuple[str, ...], told: Told) -> Predictions:
         """All answers together; sets, unknown and novelty where the record says that the model tells them."""
@@ -231,9 +238,7 @@ class Classification:
 
         Raises: ValueError for another task's record.
         """
-        if record.kind != "classification":
-            raise ValueError(f"a record of {record.kind}")
-        count, abstention = len(classes), record.abstention
+        count, abstention = len(classes), self.abstention_of(record)
         found = [Output("probabilities", "FP32", (-1, count)), Output("label", "BYTES", (-1,))]
         if abstention is not None:
             found.append(Output("set", "BOOL", (-1, count)))
@@ -273,9 +278,9 @@ def _best(answer: ClassAnswer, top: int) -> list[int]:
     return [] if answer.ranking is None else answer.ranking[:top].tolist()
 
 
-def _doubt(answer: ClassAnswer) -> str:
+def _doubt(answer: ClassAnswer, item: str) -> str:
     if answer.unknown:
-        return "  (unknown: unlike the pictures trained on)"
+        return f"  (unknown: unlike the {item}s trained on)"
     members = answer.members
     # Without a threshold every class is in every set, which says nothing of the picture to a person.
     if members is None or len(members) < 2 or answer.threshold == 0:

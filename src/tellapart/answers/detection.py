@@ -31,7 +31,7 @@ from tellapart.answers.box_predictions import BoxPredictions, box_cell, read_box
 from tellapart.answers.box_tensors import TENSORFLOWS, box_outputs, box_tensors
 from tellapart.answers.boxes import found_at, in_source
 from tellapart.answers.deciding import unknown_pictures
-from tellapart.answers.pictures import prepare_picture
+from tellapart.answers.pictures import AT_ONCE, prepare_picture, stack_pictures
 from tellapart.answers.predictions import flags
 from tellapart.tiling import Beyond
 
@@ -77,8 +77,10 @@ class Detection:
     defaults: tuple[str, ...] = TENSORFLOWS
     figures = "class_scores"
     prepare = staticmethod(prepare_picture)
+    stack = staticmethod(stack_pictures)
     graded = True
     local = True
+    at_once = AT_ONCE
     pictured: tuple[str, ...] = ()
     beyond: Beyond = "colour"
 

@@ -43,9 +43,9 @@ _CONVERT = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB"}  # what no 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GivenItem:
-    """A picture that is no file: a file's bytes, upright RGB pixels [H, W, 3], or why it is neither."""
+    """What is no file: a picture file's bytes, upright RGB pixels [H, W, 3], a text, or why it is none."""
 
-    data: bytes | NDArray[np.uint8] = b""
+    data: bytes | NDArray[np.uint8] | str = b""
     error: str = ""
     path: str = ""
     named: bool = True
@@ -72,10 +72,12 @@ def gather(pictures: PictureLike | Sequence[PictureLike]) -> Iterator[PathItem |
             yield _from_image(picture, number)
 
 
-def encoded(data: bytes | NDArray[np.uint8]) -> bytes:
-    """A picture as a file's bytes; pixels [H, W, 3] become a PNG, which loses nothing."""
+def encoded(data: bytes | NDArray[np.uint8] | str) -> bytes:
+    """A picture as a file's bytes; pixels [H, W, 3] become a PNG, which loses nothing. A text is UTF-8."""
     from PIL import Image
 
+    if isinstance(data, str):
+        return data.encode("utf-8", "replace")
     return data if isinstance(data, bytes) else _save(Image.fromarray(data), "PNG")
 
 

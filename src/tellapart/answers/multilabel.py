@@ -27,7 +27,7 @@ from tellapart.answers.answering import (
     warning_tensor,
 )
 from tellapart.answers.deciding import chosen_classes, unknown_pictures
-from tellapart.answers.pictures import prepare_picture
+from tellapart.answers.pictures import AT_ONCE, prepare_picture, stack_pictures
 from tellapart.answers.predictions import MultilabelPredictions, flags, joined, parted
 
 if TYPE_CHECKING:
@@ -90,8 +90,10 @@ class Multilabel:
     defaults: tuple[str, ...] = ("probabilities",)
     figures = "probabilities"
     prepare = staticmethod(prepare_picture)
+    stack = staticmethod(stack_pictures)
     graded = False
     local = False
+    at_once = AT_ONCE
     pictured: tuple[str, ...] = ()
 
     def fits(self, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> bool:

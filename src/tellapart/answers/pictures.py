@@ -5,12 +5,18 @@ What every task on whole pictures does; one that must keep the picture's edges p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.answers.answering import InputRecord, PictureData, Placement
+from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_PIXELS, check_pixels, decode_for, prepare, shown_part
+
+AT_ONCE = 8  # larger batches fall out of a core's cache and run slower
 
 
 def prepare_picture(
@@ -21,6 +27,11 @@ def prepare_picture(
     return prepare(image, inputs), place(width, height, inputs, remark=remark)
 
 
+def stack_pictures(prepared: Sequence[NDArray[Any]], inputs: InputRecord) -> NDArray[Any]:
+    """Pictures of one size, one after the other."""
+    return np.stack(prepared)
+
+
 def opened_picture(
     data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[Image.Image, int, int, str]:
@@ -28,6 +39,8 @@ def opened_picture(
 
     A large JPEG may have been decoded at a reduced scale, unless it is to be cut: its own size counts for the way back.
     """
+    if isinstance(data, str):
+        raise PictureError("a text, and the model takes pictures")
     if isinstance(data, np.ndarray):
         height, width, _ = data.shape
         check_pixels(width, height, most=max_pixels)

@@ -15,19 +15,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import Answering, PictureData, Placement
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.given import GivenItem, PictureLike, gather
+from tellapart.answers.given_texts import gather_texts
 from tellapart.answers.items import PathItem, read_item
 from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.thresholds import Thresholds, with_thresholds
 from tellapart.answers.tiling import Check, cut_picture, in_tiles, merged, merging_of
 from tellapart.bundle import Manifest, Model, TaskRecord, open_model
 from tellapart.errors import PictureError
-from tellapart.runtime import BATCH, cores
+from tellapart.runtime import cores
 from tellapart.threads import in_order
 
 
@@ -49,13 +49,18 @@ class Predictor:
         return self._model.manifest.classes
 
     @property
+    def takes_pictures(self) -> bool:
+        """Whether it is of pictures, and not of texts."""
+        return self.manifest.pictures is not None
+
+    @property
     def manifest(self) -> Manifest:
         """Everything recorded in the file: preprocessing, scores with intervals, licences, versions."""
         return self._model.manifest
 
     def predict(self, pictures: PictureLike | Sequence[PictureLike], *, allow_private: bool = False) -> Any:
         """What the model says of pictures, in the order given: Predictions, MultilabelPredictions, BoxPredictions or
-        MaskPredictions.
+        MaskPredictions. A model of texts takes a str, several of them, or a DataFrame with a column `text`: Predictions.
 
         A picture is a path (a folder or glob stands for those in it), an http(s) address (a private one with `allow_private`),
         the bytes of a picture file, a file opened for reading bytes, a PIL image, an array uint8 [H, W, 3] in RGB, [H, W, 4] or
@@ -72,7 +77,8 @@ class Predictor:
         `.certainties`, `.areas` [N, K] and `.confidences`. The results equal those of `tellapart predict`.
         Raises: DataError when a glob matches nothing, or for what is no picture.
         """
-        answers = list(self.stream(gather(pictures), allow_private=allow_private))
+        items = gather(pictures) if self.takes_pictures else gather_texts(pictures)
+        answers = list(self.stream(items, allow_private=allow_private))
         return self.answering.collect(answers, classes=self.classes, told=self.record.model_dump())
 
     def __reduce__(self) -> tuple[Callable[[str, Thresholds | None], Predictor], tuple[str, Thresholds | None]]:
@@ -81,7 +87,7 @@ class Predictor:
     def stream(self, sources: Iterable[PathItem | GivenItem], *, allow_private: bool = False) -> Iterator[Any]:
         """The task's answers in the order of `sources`, a few batches ahead of the reader and no more."""
         waiting, stop = iter(sources), threading.Event()
-        at_once = 1 if self._tiled else BATCH  # a picture in tiles fills batches of its own
+        at_once = 1 if self._tiled else self.answering.at_once  # a picture in tiles fills batches of its own
         batches = iter(lambda: list(islice(waiting, at_once)), [])
         # Those who put tiles together wait for those who look at them: a thread a core looks, however many pictures are open.
         with ThreadPoolExecutor(cores(), thread_name_prefix="tiles") as pool:
@@ -98,7 +104,7 @@ class Predictor:
 
     @property
     def _tiled(self) -> bool:
-        return in_tiles(self._model.preprocessing)
+        return self.takes_pictures and in_tiles(self._model.preprocessing)
 
     def _answer(
         self, batch: list[PathItem | GivenItem], stop: threading.Event, allow_private: bool, pool: ThreadPoolExecutor
@@ -112,7 +118,7 @@ class Predictor:
             if stop.is_set():
                 return []
             try:
-                array, place = self.answering.prepare(_read(source, allow_private), self._model.preprocessing)
+                array, place = self.answering.prepare(_read(source, allow_private), self._model.inputs)
                 inputs.append(array)
                 places.append(place)
                 outcomes.append((source, ""))
@@ -130,7 +136,7 @@ class Predictor:
     def _decide(self, inputs: list[NDArray[Any]], places: list[Placement]) -> Sequence[Any]:
         if not inputs:
             return []
-        arrays = self._model.compute(np.stack(inputs), self.answering.outputs)
+        arrays = self._model.compute(self.answering.stack(inputs, self._model.inputs), self.answering.outputs)
         decided: Sequence[Any] = self.answering.decide(arrays, places, self.record, classes=self.classes)
         return decided
 

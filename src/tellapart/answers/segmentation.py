@@ -29,7 +29,7 @@ from tellapart.answers.mask_blending import KEPT_BYTES, MaskMerging, as_bytes, m
 from tellapart.answers.mask_files import Colour, Painted, as_base64, certainty_png, mask_png, read_base64
 from tellapart.answers.mask_predictions import MaskPredictions
 from tellapart.answers.mask_tensors import DEFAULTS, mask_outputs, mask_tensors
-from tellapart.answers.pictures import prepare_picture
+from tellapart.answers.pictures import AT_ONCE, prepare_picture, stack_pictures
 from tellapart.answers.predictions import flags
 from tellapart.tiling import Beyond
 
@@ -47,9 +47,11 @@ class Segmentation:
     defaults: tuple[str, ...] = DEFAULTS
     figures = "shares"
     prepare = staticmethod(prepare_picture)
+    stack = staticmethod(stack_pictures)
     graded = False
     local = True
     beyond: Beyond = "mirror"
+    at_once = AT_ONCE
     pictured: tuple[str, ...] = ("mask", "certainty")
 
     def __init__(self, *, outlined: bool = False) -> None:

@@ -10,6 +10,7 @@ from tellapart.answers.classification import Classification
 from tellapart.answers.detection import Detection
 from tellapart.answers.multilabel import Multilabel
 from tellapart.answers.segmentation import Segmentation
+from tellapart.answers.text import TextClassification
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
@@ -20,4 +21,5 @@ ANSWERINGS: Mapping[TaskName, Answering[Any, Any]] = {
     "multilabel": Multilabel(),
     "detection": Detection(),
     "segmentation": Segmentation(),
+    "text": TextClassification(),
 }

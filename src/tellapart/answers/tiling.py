@@ -70,7 +70,7 @@ class CutPicture:
 
 def in_tiles(inputs: InputRecord) -> bool:
     """Whether pictures are cut for this network."""
-    return inputs.fit == "tile"
+    return bool(inputs.fit == "tile")
 
 
 def cut_picture(

@@ -26,6 +26,7 @@ class Answerer:
     classes: tuple[str, ...]
     stream: Callable[[Iterator[PathItem | GivenItem]], Iterator[Any]]  # pictures -> answers
     inputs: Preprocessing | None = None  # how it reads pictures; None where that is not known
+    of_texts: bool = False  # what is answered are texts, and no pictures
     note: str = ""  # what a person should know of how it decides
 
 
@@ -40,7 +41,8 @@ def open_model_here(model: str, *, thresholds: Thresholds | None, allow_private:
         answering=predictor.answering,
         classes=predictor.classes,
         stream=lambda found: predictor.stream(found, allow_private=allow_private),
-        inputs=predictor.manifest.preprocessing.plain(),
+        inputs=predictor.manifest.preprocessing.plain() if predictor.takes_pictures else None,
+        of_texts=not predictor.takes_pictures,
         note=told_thresholds(predictor.manifest.record, predictor.record, predictor.classes),
     )
 

@@ -29,7 +29,7 @@ def command(model: Path, as_json: bool) -> None:
     if as_json:
         click.echo(manifest.model_dump_json(indent=2))
         return
-    lines = {**_origin(manifest), **_answer(manifest), **_scores(manifest)}
+    lines = {**_origin(manifest), **_made_smaller(manifest), **_answer(manifest), **_scores(manifest)}
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     width = max(24, *map(len, lines))
     for name, value in lines.items():
@@ -40,25 +40,46 @@ def _origin(manifest: Manifest) -> dict[str, str]:
     """What was learned, from which pictures, on which network, and what goes into it."""
     from tellapart.records import NAMED
 
-    preprocessing, backbone, data = manifest.preprocessing, manifest.backbone, manifest.data
+    backbone, data = manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:NAMED]) + (" ..." if len(manifest.classes) > NAMED else "")
     lines = {
         "task": manifest.task,
         "classes": f"{len(manifest.classes)}: {classes}",
         "trained": f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
-        "pictures": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",
+        "pictures"
+        if manifest.pictures
+        else "texts": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",
         "data fingerprint": data.fingerprint,
-        "backbone": f"{backbone.name}, embedding of {backbone.embedding:,}",
+        "backbone": f"{backbone.name}, {'embedding' if manifest.pictures else 'a table'} of {backbone.embedding:,}",
         **({} if backbone.embedded_by is None else {"embedded by": f"{backbone.embedded_by} (training pictures)"}),
         "weights": f"{backbone.weights_source}, licence {backbone.weights_license}",
-        "input": f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
-        f"{preprocessing.interpolation}, {_fit(preprocessing)}",
     }
+    if manifest.pictures is None:
+        return lines | {"input": f"{manifest.record.takes} int32 [N, blocks, L], numbers of known n-grams"}
+    preprocessing = manifest.pictures
+    lines["input"] = (
+        f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
+        f"{preprocessing.interpolation}, {_fit(preprocessing)}"
+    )
     if preprocessing.value_range is not None:
         from tellapart.deep_values import as_text
 
         lines["range of values"] = f"{as_text(preprocessing.value_range)}, of pictures of more than 8 bits"
     return lines
+
+
+def _made_smaller(manifest: Manifest) -> dict[str, str]:
+    """What was done to the trained network, and what it was before."""
+    found = manifest.compression
+    if found is None:
+        return {}
+    before, after = found.before, found.after
+    score = figure(next(iter(manifest.scores), "score"), before.score.value, before.score.low, before.score.high)
+    return {
+        "made smaller": "; ".join(step.told for step in found.steps),
+        "before that": f"{score}, {before.megabytes:.1f} MB (now {after.megabytes:.1f}), "
+        f"{before.macs / 1e6:,.0f} million multiply-adds (now {after.macs / 1e6:,.0f})",
+    }
 
 
 def _answer(manifest: Manifest) -> dict[str, str]:

@@ -47,7 +47,12 @@ With a model that finds boxes:
 \b
 With a model that makes masks:
   tellapart predict masks.onnx slides/ --masks masks/ --overlays seen/ --format csv --out areas.csv
-  tellapart predict masks.onnx a.png --format jsonl --polygons""",
+  tellapart predict masks.onnx a.png --format jsonl --polygons
+
+\b
+With a model of texts:
+  tellapart predict texts.onnx reviews.csv --format csv --out classes.csv
+  echo "what a fine film" | tellapart predict texts.onnx -""",
 )
 @click.argument("arguments", nargs=-1, metavar="[MODEL] PATH...")
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="How many classes a picture.")
@@ -93,6 +98,7 @@ With a model that makes masks:
     help="Also the pictures that this file names: a path or address a line, counted from here, or a table's column of paths, "
     "counted from the table's folder.",
 )
+@click.option("--text-column", metavar="NAME", help="With a model of texts: the column of a table that holds them.")
 @click.option("--allow-private", is_flag=True, help="Fetch pictures from addresses that are not public, too.")
 @click.option("--server", metavar="URL", help="Ask a `tellapart serve` instead of opening a model.")
 @click.option("--model", "name", metavar="NAME", help="Which of the server's models, where it has several.")
@@ -108,7 +114,8 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
 
     A picture unlike those trained on is unknown, whatever class comes out; a doubtful one shows all the classes that it
     may be, as `tellapart info` explains. A multilabel model names every class in the picture, one of boxes tells every box, one of
-    masks the pixels and connected parts of every class; --top changes nothing then.
+    masks the pixels and connected parts of every class; --top changes nothing then. With a model of texts PATH is a table with a
+    column of them, a file that is one, a folder of such files, or -, where each line is one.
     """
     from tellapart.answers.thresholds import read_thresholds
 
@@ -141,7 +148,8 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
     told, writer = telling(answerer, flags), make_writer(answerer, paths, flags)
     if writer is not None and writer.remark:
         notes.append(f"! {writer.remark}")
-    with _found(paths, flags, own, notes, shown=not quiet and out is not None) as (sources, advance):
+    finding = _found(paths, flags, own, notes, shown=not quiet and out is not None, of_texts=answerer.of_texts)
+    with finding as (sources, advance):
         answers = (
             answerer.stream(sources)
             if writer is None
@@ -166,17 +174,17 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
     if tally.total == 0:
         raise DataError(NOTHING)
     if not quiet:
-        _tell(tally, writer, own, out if layout in ROWS else None)
+        _tell(tally, writer, own, out if layout in ROWS else None, "text" if answerer.of_texts else "picture")
     return 2 if tally.failed == tally.total else 0
 
 
-def _tell(tally: Counted, writer: OutputWriter | None, own: list[str], out: Path | None) -> None:
+def _tell(tally: Counted, writer: OutputWriter | None, own: list[str], out: Path | None, item: str) -> None:
     if own:
         print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
     if out is not None or writer is not None or tally.failed:
         where = f"; written to {out}" if out is not None else ""
         unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
-        print(f"{counted(tally.total, 'picture')}, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
+        print(f"{counted(tally.total, item)}, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
     if writer is not None:
         print(writer.summary(), file=sys.stderr)
 
@@ -199,12 +207,22 @@ class Counted:
 
 @contextlib.contextmanager
 def _found(
-    paths: tuple[str, ...], flags: Mapping[str, Any], own: list[str], notes: list[str], *, shown: bool
+    paths: tuple[str, ...],
+    flags: Mapping[str, Any],
+    own: list[str],
+    notes: list[str],
+    *,
+    shown: bool,
+    of_texts: bool,
 ) -> Iterator[tuple[Iterator[PathItem | GivenItem], Callable[[int], None]]]:
     """The pictures, and what is told of each that is done; where it is `shown`, how many there are is found out first."""
     from tellapart.cli.asked import items
 
     sources = items(paths, flags["list_file"], own, notes)
+    if of_texts:
+        from tellapart.cli.asked_texts import text_items
+
+        sources = text_items(paths, flags["list_file"], flags["text_column"])
     if not shown:
         yield sources, lambda count: None
         return

@@ -17,8 +17,7 @@ READ = {
     "multilabel": Told("several, or none: a CSV with path,labels, or with a column of 0 and 1 for each class"),
     "text": Told(
         "a class a text (a CSV with text,label, folders of .txt, reviews.pos and reviews.neg, or lines of a text, a tab and the "
-        "number of a class)",
-        learned=False,
+        "number of a class)"
     ),
     "segmentation": Told(
         "a class a pixel: images beside masks (images/ and masks/, Pascal VOC, COCO, LabelMe, or a CSV with path,mask)"
@@ -28,6 +27,13 @@ READ = {
     ),
 }
 READ_TASKS = tuple(READ)
+
+
+def item_of(task: str) -> str:
+    """What a task's data are of: text or picture."""
+    return "text" if task == "text" else "picture"
+
+
 TASKS = tuple(name for name, told in READ.items() if told.learned)
 _LINES = [f"{name}: {told.target}{'' if told.learned else ', so far only for `check`'}." for name, told in READ.items()]
 TASK_HELP = f"{' '.join(_LINES)}  [default: found from the data]"

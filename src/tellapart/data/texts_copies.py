@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.texts.cleaning import clean
 from tellapart.data.copies import Copies
 from tellapart.data.examples import Inspection
+from tellapart.texts.cleaning import clean
 
 ALIKE = 0.8  # Jaccard index of the sets of pieces, from which two texts are near copies
 _PIECE = 4  # characters

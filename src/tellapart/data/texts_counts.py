@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tellapart.answers.texts.cleaning import MOST_LETTERS, REPLACED
-from tellapart.answers.texts.writing_systems import count_letters
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing, short_path
 from tellapart.data.reader import OwnCounts
+from tellapart.texts.cleaning import MOST_LETTERS, REPLACED
+from tellapart.texts.writing_systems import count_letters
 
 LONG = 10_000  # letters
 MANY_SYSTEMS = 0.05  # share of texts in another writing system than most, from which it is told

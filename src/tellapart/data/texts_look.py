@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.answers.texts.cleaning import MOST_LETTERS, clean
 from tellapart.data.examples import Entry, Inspection, Listing
 from tellapart.data.reader import ALONE, Opening
 from tellapart.errors import PictureError
 from tellapart.sources.reading import read_bytes
+from tellapart.texts.cleaning import MOST_LETTERS, clean
 
 EMPTY = "empty: nothing is left of it without blanks and unseen characters"
 

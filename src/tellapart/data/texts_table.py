@@ -16,7 +16,7 @@ from tellapart.data.columns import split_named
 from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.label_shapes import check_measured
 from tellapart.data.names import stored_twice
-from tellapart.data.table import TableRow, check_cells, columns_of
+from tellapart.data.table import TableRow, check_cells, columns_of, read_cells
 from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, SettingsError
 
@@ -66,13 +66,29 @@ def list_texts(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Lis
     )
 
 
-def _rows(cells: Cells) -> tuple[list[str], Sequence[TableRow]]:
-    """The texts, and their rows with labels in Unicode normal form C. Raises: DataError without a column of texts."""
-    if "text" not in {name.casefold() for name in cells.header}:
+def read_text_column(path: Path, column: str | None, ignored: Counter[str]) -> list[tuple[int, str]]:
+    """The numbers and texts of a table's rows; `column` is the name of the column, where it was told.
+
+    Raises: DataError where none is called as texts are; StorageError, MissingFormat.
+    """
+    cells = read_cells(path, ignored, ReadOptions(text_column=column))
+    place = _text_place(cells)
+    return [(number, row[place]) for number, row in cells.rows()]
+
+
+def _text_place(cells: Cells) -> int:
+    names = [name.casefold() for name in cells.header]
+    if "text" not in names:
         raise DataError(
             f"the table {str(cells.path)!r} has no column of texts that is called so; its columns are: "
             f"{quoted_all(cells.written)}. Say which it is with --text-column."
         )
+    return names.index("text")
+
+
+def _rows(cells: Cells) -> tuple[list[str], Sequence[TableRow]]:
+    """The texts, and their rows with labels in Unicode normal form C. Raises: DataError without a column of texts."""
+    _text_place(cells)
     place, label, split, group, fold = columns_of(cells, ("text", "label"))
     texts, rows, written = [], [], set()
     for number, row in cells.rows():

@@ -122,7 +122,15 @@ class Plane:
     more: str  # the last entry of the legend where there are more classes than colours
 
 
-Block = Paragraph | Heading | Steps | Facts | Table | Matrix | Pictures | Charts | Plane
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A text word by word, each in the colour of what it says."""
+
+    title: str
+    words: Sequence[tuple[str, int]]  # a word with the blanks before it; from -3, much against, to 3, much for
+
+
+Block = Paragraph | Heading | Steps | Facts | Table | Matrix | Pictures | Charts | Plane | Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from tellapart.explanation.decomposition import StageMaps
 from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
+from tellapart.preprocessing import Preprocessing
 from tellapart.records import LINES, ROWS
 from tellapart.runs.answered_boxes import BoxTable, read_box_lines
 from tellapart.runs.answered_masks import MaskTable, read_mask_lines
@@ -52,6 +53,9 @@ _FILES = (
 AnyTable = TypeVar("AnyTable", PredictionTable, BoxTable, MaskTable)
 _NAMED = 10  # classes that a message lists
 _ALIKE = 0.01  # of the largest logit; more means that the weights are another network's
+_ALIKE_IN_INTEGERS = (
+    0.5  # the same where the file computes in 8 bits, and the weights are those of the network before that
+)
 _INSTEAD = "From model.onnx alone there are gradcam, gradcam++, scorecam, stages and occlusion"
 
 
@@ -71,10 +75,18 @@ class OpenRun:
         self.folder = self.file.parent
         self._pictures = pictures
         self.manifest: Manifest = read_manifest(self.file)
-        self.preprocessing = self.manifest.preprocessing.plain()
-        mean = np.array(self.preprocessing.mean)
-        self.background: NDArray[np.uint8] = np.rint(np.clip(mean, 0, 1) * 255).astype(np.uint8)
         self.has_run = (self.folder / WEIGHTS).is_file() and importlib.util.find_spec("torch") is not None
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """How its pictures are made ready. Raises: ModelFileError where it is of texts."""
+        return self.manifest.preprocessing.plain()
+
+    @cached_property
+    def background(self) -> NDArray[np.uint8]:
+        """The colour of nothing, uint8 [3]. Raises: ModelFileError where it is of texts."""
+        mean = np.clip(np.array(self.preprocessing.mean), 0, 1)
+        return np.asarray(np.rint(mean * 255), dtype=np.uint8)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -133,7 +145,9 @@ class OpenRun:
 
     @property
     def missing(self) -> int:
-        """How many pictures are no longer where they were."""
+        """How many pictures are no longer where they were; texts are told by what the run kept of them."""
+        if self.manifest.pictures is None:
+            return 0
         return sum(not exists(example.path) for example in self.examples if not example.problem)
 
     @cached_property
@@ -268,10 +282,12 @@ class OpenRun:
             given = network.eval()(torch.from_numpy(image)).numpy()
         (expected,) = self.graph.open([LOGITS]).run(image, [LOGITS])
         difference = float(np.abs(given - expected).max() / max(1.0, np.abs(expected).max()))
-        if not difference < _ALIKE:
+        compression = self.manifest.compression
+        alike = _ALIKE_IN_INTEGERS if compression is not None and compression.integers else _ALIKE
+        if not difference < alike:
             raise ModelFileError(
                 f"{self.folder / WEIGHTS} gives logits that differ by {100 * difference:.2g} % from those of {self.file.name}; "
-                f"the rule is under {100 * _ALIKE:g} %. The two are not of one run: copy both from it again."
+                f"the rule is under {100 * alike:g} %. The two are not of one run: copy both from it again."
             )
 
 

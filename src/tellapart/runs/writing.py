@@ -26,29 +26,20 @@ from tellapart.data.examples_csv import write_examples
 from tellapart.data.folding import KEPT_OUT
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, comparison
-from tellapart.export.parity import check_parity
-from tellapart.preprocessing import Preprocessing, load
 from tellapart.runs.folds import ARRAYS, arrays_as_bytes
+from tellapart.runs.proving import PROOF, Expected, prepared, prove
 from tellapart.runs.recipe import versions
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run
-from tellapart.runtime import Session
-from tellapart.sources.reading import read_bytes
 from tellapart.storage import storage_errors, write_bytes, write_json
-
-NOVELTY_TOLERANCE = 0.01  # relative; squared distances lose digits, and none of the later ones decides anything
-PROOF = 4  # test pictures whose outputs the finished file must give as tested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Expected:
-    """What an output of the finished file must be for the first test pictures."""
+class Feed:
+    """What stands in the place of pictures and a backbone, where a model takes neither."""
 
-    of: str  # what a message calls it
-    # The file's outputs by name, [n, ...] each, at least those of `reads` -> what this one must be, [n, ...].
-    values: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
-    reads: tuple[str, ...] = ()
-    tolerance: float | None = None  # relative above 1; None: that of probabilities
+    inputs: Callable[[int], NDArray[Any]]  # what the file takes of the first n test items
+    backbone: BackboneRecord  # what the manifest says in its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +62,7 @@ class Tested:
     # What pooling several tests needs of this one, by name, in the order of `rows`; None: they cannot be pooled.
     arrays: Callable[[], Mapping[str, NDArray[Any]]] | None = None
     warning: str = ""  # what a person should know
+    feed: Feed | None = None  # None: the file takes the pictures of the test
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -133,7 +125,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
         write_bytes(folder / ARRAYS, arrays_as_bytes({**tested.arrays(), "index": index}))
     manifest = _manifest(run, learned)
     data = export(manifest)
-    difference = prove(data, shown[:PROOF], tested.expected, learned.choice.winner.candidate.backbone.preprocessing)
+    difference = prove(data, _inputs(learned, shown[:PROOF]), tested.expected)
     metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
     if learned.has_weights:
@@ -199,23 +191,15 @@ def data_fingerprint(examples: list[Example]) -> str:
 
 
 def _manifest(run: Run, learned: Learned) -> Manifest:
-    backbone, tested, counts = learned.choice.winner.candidate.backbone, learned.tested, learned.counts
+    tested, counts = learned.tested, learned.counts
+    preprocessing, backbone = (None, tested.feed.backbone) if tested.feed is not None else _backbone(learned)
     return Manifest(
         task=learned.task,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         strategy=learned.choice.winner.candidate.strategy,
         classes=learned.dataset.classes,
-        preprocessing=PreprocessingRecord.of(backbone.preprocessing),
-        backbone=BackboneRecord(
-            name=backbone.name,
-            embedding=backbone.embedding,
-            stages=backbone.stages,
-            weights_source=backbone.weights_source,
-            weights_license=backbone.weights_license,
-            weights_fingerprint=backbone.fingerprint,
-            test_time_augmentation=backbone.test_time_augmentation,
-            embedded_by=learned.engine,
-        ),
+        preprocessing=preprocessing,
+        backbone=backbone,
         scores=tested.scores,
         scores_without_leaked=tested.scores_without_leaked,
         data=DataRecord(
@@ -232,19 +216,19 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
     )
 
 
-def expected_of(
-    probabilities: NDArray[np.float32], novelty: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-) -> dict[str, Expected]:
-    """Of test pictures the probabilities [n, K], and what `novelty` [n] makes of the file's own embeddings [n, D]."""
-    return {
-        "novelty": Expected(
-            of="novelty scores",
-            values=lambda outputs: novelty(outputs["embedding"]),
-            reads=("embedding",),
-            tolerance=NOVELTY_TOLERANCE,
-        ),
-        "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
-    }
+def _backbone(learned: Learned) -> tuple[PreprocessingRecord, BackboneRecord]:
+    """How pictures go into the network that was kept, and which it is."""
+    backbone = learned.choice.winner.candidate.backbone
+    return PreprocessingRecord.of(backbone.preprocessing), BackboneRecord(
+        name=backbone.name,
+        embedding=backbone.embedding,
+        stages=backbone.stages,
+        weights_source=backbone.weights_source,
+        weights_license=backbone.weights_license,
+        weights_fingerprint=backbone.fingerprint,
+        test_time_augmentation=backbone.test_time_augmentation,
+        embedded_by=learned.engine,
+    )
 
 
 def with_and_without(
@@ -265,27 +249,11 @@ def _scores_of(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Sc
     }
 
 
-def prove(
-    data: bytes, shown: Sequence[Example], expected: Mapping[str, Expected], preprocessing: Preprocessing
-) -> float:
-    """The largest difference between probabilities as tested and as the new file gives them. Raises: ModelFileError."""
-    what = "the new model.onnx"
-    session = Session(data, source=what)
-    with storage_errors(shown[0].path):
-        images = np.stack([load(read_bytes(example.path), preprocessing) for example in shown])
-    read = (name for one in expected.values() for name in one.reads)
-    names = list(dict.fromkeys([*read, *expected]))
-    outputs = dict(zip(names, session.run(images, names), strict=True))
-    largest = 0.0
-    for name, one in expected.items():
-        wanted, value = one.values(outputs), outputs[name]
-        if one.tolerance is None:
-            largest = max(largest, check_parity(wanted, value, what=what, of=one.of))
-            continue
-        scale = np.maximum(wanted, 1)
-        relative = (wanted / scale).astype(np.float32), (value / scale).astype(np.float32)
-        check_parity(*relative, what=what, of=one.of, tolerance=one.tolerance)
-    return largest
+def _inputs(learned: Learned, shown: Sequence[Example]) -> NDArray[Any]:
+    """What the file takes of the first test items. Raises: StorageError."""
+    if learned.tested.feed is not None:
+        return learned.tested.feed.inputs(len(shown))
+    return prepared(shown, learned.choice.winner.candidate.backbone.preprocessing)
 
 
 def _metrics(learned: Learned, difference: float) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from tellapart.tasks.detection.task import DETECTION
 from tellapart.tasks.multilabel.task import MULTILABEL
 from tellapart.tasks.segmentation.task import SEGMENTATION
 from tellapart.tasks.task import Task
+from tellapart.tasks.text.task import TEXT
 
 TASKS: Mapping[TaskName, Task] = MappingProxyType(
-    {task.name: task for task in (CLASSIFICATION, MULTILABEL, DETECTION, SEGMENTATION)}
+    {task.name: task for task in (CLASSIFICATION, MULTILABEL, DETECTION, SEGMENTATION, TEXT)}
 )
 
 

@@ -91,6 +91,16 @@ class ScoreAnswers(Protocol):
         ...
 
 
+class LearnTexts(Protocol):
+    """What is learned from texts themselves."""
+
+    def __call__(
+        self, settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /
+    ) -> Candidate:
+        """A candidate; `texts` [N] in the order of the data set's rows. Raises: DataError."""
+        ...
+
+
 class DoubtByTraining(Protocol):
     """The label doctor of a task whose first answer is a head of its own."""
 
@@ -206,6 +216,8 @@ class Task:
     refit: Callable[[Dataset, Embedded], Callable[[TrainSettings], LinearCandidate | None]] | None = None
     # What it is called how well logits [n, K] answer targets [n, ...] that they were not fitted to, and that, [n] in [0, 1].
     scores: tuple[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]] | None = None
+    # The answer of a task whose items need no backbone: of N texts, in the order of the data set's rows. None: they are pictures.
+    direct: LearnTexts | None = None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
     suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data

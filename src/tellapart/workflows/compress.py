@@ -16,6 +16,7 @@ from tellapart.reporter import Reporter
 from tellapart.workflows.compressing.compressible import Compressible, open_compressible
 from tellapart.workflows.compressing.concluding import Compressed, check_out, conclude
 from tellapart.workflows.compressing.integers import to_float16, to_int8
+from tellapart.workflows.compressing.refitting import with_own_classifier
 
 MOST_LOST = 0.2  # points of the validation figure, in per cent
 
@@ -75,7 +76,7 @@ def compress(
         if prune is not None or distill is not None:
             opened = _learned(opened, target, prune=prune, distill=distill, unlabelled=unlabelled, epochs=epochs)
         if int8:
-            opened = to_int8(opened, most_lost=most_lost)
+            opened = with_own_classifier(to_int8(opened, most_lost=most_lost))
         if float16:
             opened = to_float16(opened)
         made = conclude(opened, target, pictures=pictures)

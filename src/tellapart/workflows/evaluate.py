@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.bundle import Manifest, TaskName
@@ -144,7 +145,7 @@ def _examine(
         predictor.manifest.data.merged,
     )
     examined = replace(examined, listing=renamed(examined.listing, named))
-    if learned and predictor.manifest.preprocessing.colour == "stored":
+    if learned and predictor.takes_pictures and predictor.manifest.preprocessing.colour == "stored":
         examined = _as_stored(examined, learned)
     return examined, named
 
@@ -249,7 +250,7 @@ def _predict(
     """
     read, answers = [], []
     with reporter.step("Predicting", len(entries)) as advance:
-        for index, row in enumerate(predictor.stream(PathItem(path=str(entry.path), named=True) for entry in entries)):
+        for index, row in enumerate(predictor.stream(map(_item, entries))):
             if not row.error:
                 read.append(index)
                 answers.append(judge(predictor.manifest, row, entries[index].target))
@@ -259,6 +260,13 @@ def _predict(
             f"of {counted(len(entries), 'picture')} in {pictures} none can be read. `tellapart check` says why."
         )
     return answers, read
+
+
+def _item(entry: Entry) -> PathItem | GivenItem:
+    """What is predicted of an entry: its text, where it has one, or what its path leads to."""
+    if entry.text is not None:
+        return GivenItem(data=entry.text, path=str(entry.path))
+    return PathItem(path=str(entry.path), named=True)
 
 
 def _learned(run: OpenRun) -> dict[str, str] | None:

@@ -95,13 +95,13 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     if settings.compares_backbones:
         with memory_errors():
             settings, picked = choose_backbone(settings, cache, device=device, reporter=reporter)
-    pending = None if settings.strategy == "scratch" else _prepare(settings)
+    pending = None if settings.strategy == "scratch" or _is_direct(settings) else _prepare(settings)
     early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
             examined, task = _look(settings, cache, pending, early, reporter)
             course = _course(settings, examined, task, device, reporter)
-            settings, backbone = _backbone(course.settings, pending, reporter)
+            settings, backbone = _backbone(course.settings, None if task.direct is not None else pending, reporter)
         finally:
             if pending is not None:
                 pending.cancel()
@@ -140,6 +140,11 @@ class _Course:
     dataset: Dataset | None = None
     span: Span | None = None  # of that data set's deep pictures
     plan: FoldPlan | None = None
+
+
+def _is_direct(settings: TrainSettings) -> bool:
+    """Whether a task was told whose items need no backbone; otherwise the data say it, a moment later."""
+    return settings.task is not None and task_of(settings.task).direct is not None
 
 
 def _course(settings: TrainSettings, examined: Examined, task: Task, device: str, reporter: Reporter) -> _Course:

@@ -26,7 +26,7 @@ from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.caching import open_cache, row_limit_bytes
 from tellapart.features.shrink import shrink
 from tellapart.reporter import Silent
-from tellapart.runs.writing import PROOF, _prove
+from tellapart.runs.proving import PROOF, prepared, prove
 from tellapart.runtime import Session
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
@@ -299,20 +299,16 @@ def test_a_file_with_other_scores_is_not_written(given: Given, tiny_manifest: An
         update={
             "task": "detection",
             "classes": CLASSES,
-            "preprocessing": type(tiny_manifest.preprocessing).of(preprocessing),
+            "pictures": type(tiny_manifest.preprocessing).of(preprocessing),
             "record": tested.record,
         }
     )
     shown = [given.dataset.examples[index] for index in given.dataset.indices[tested.rows].tolist()][:4]
-    assert _prove(testing.export(choice, tested, manifest), shown, tested.expected, preprocessing) < 1e-4
+    images = prepared(shown, preprocessing)
+    assert prove(testing.export(choice, tested, manifest), images, tested.expected) < 1e-4
     off = tested.record.model_copy(update={"offsets": tuple(one + 0.1 for one in tested.record.offsets)})
     with pytest.raises(ModelFileError, match="scores"):
-        _prove(
-            testing.export(choice, tested, manifest.model_copy(update={"record": off})),
-            shown,
-            tested.expected,
-            preprocessing,
-        )
+        prove(testing.export(choice, tested, manifest.model_copy(update={"record": off})), images, tested.expected)
 
 
 def test_the_higher_average_precision_is_kept(given: Given) -> None:

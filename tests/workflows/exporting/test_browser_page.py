@@ -69,7 +69,7 @@ def colours(
     )
     usual = PreprocessingRecord(size=16, crop=0.875, interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3)
     told = ClassificationRecord(temperature=4.0, abstention=record)
-    manifest = tiny_manifest.model_copy(update={"preprocessing": usual, "record": told})
+    manifest = tiny_manifest.model_copy(update={"pictures": usual, "record": told})
     novelty = {
         "least_length": np.array([1e-6], dtype=np.float32),
         "centre": np.full(3, 3**-0.5, dtype=np.float32),

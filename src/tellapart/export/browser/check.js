@@ -1,4 +1,4 @@
-// Tests every step in this browser against the golden pictures. In: golden/. Out: lines on the page. Next: steps.js
+// Tests every step in this browser against the golden pictures. In: proof/. Out: lines on the page. Next: steps.js
 
 import { network, pixels } from "./local.js";
 import { conclude, testPicture } from "../sample/steps.js";
@@ -9,15 +9,15 @@ const say = (text, kind = "") => {
 };
 
 async function bytesOf(file) {
-  const answer = await fetch(`golden/${file}`);
-  if (!answer.ok) throw new Error(`golden/${file} is not there (${answer.status})`);
+  const answer = await fetch(`proof/golden/${file}`);
+  if (!answer.ok) throw new Error(`proof/golden/${file} is not there (${answer.status})`);
   return new Uint8Array(await answer.arrayBuffer());
 }
 
 async function check() {
   if (location.protocol === "file:") return say("Open this page through a web server: python -m http.server", "wrong");
-  const model = await (await fetch("preprocessing.json")).json();
-  const { pictures } = await (await fetch("golden/golden.json")).json();
+  const model = await (await fetch("proof/preprocessing.json")).json();
+  const { pictures } = await (await fetch("proof/golden/golden.json")).json();
   const run = await network();
   const decode = (data, settings) => pixels(new Blob([data]), settings);
   const results = [];

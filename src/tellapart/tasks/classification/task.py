@@ -105,13 +105,13 @@ def _test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dat
 
 
 def _pool(*given: Any, **named: Any) -> Pooled:
-    from tellapart.tasks.classification.pooling import pool
+    from tellapart.tasks.pooled_classes import pool
 
     return pool(*given, **named)
 
 
 def _average(*given: Any, **named: Any) -> TaskRecord:
-    from tellapart.tasks.classification.pooling import average
+    from tellapart.tasks.pooled_classes import average
 
     return average(*given, **named)
 
@@ -126,7 +126,7 @@ def _score(
 
 
 def _differ(before: Any, after: Any) -> Difference:
-    from tellapart.tasks.classification.differing import differ
+    from tellapart.tasks.differing_classes import differ
 
     return differ(before, after)
 
@@ -134,7 +134,7 @@ def _differ(before: Any, after: Any) -> Difference:
 def _resampled(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], numbers: NDArray[np.int64]
 ) -> Resampling:
-    from tellapart.tasks.classification.differing import resampled
+    from tellapart.tasks.differing_classes import resampled
 
     return resampled(manifest, answers, targets, numbers)
 

@@ -20,7 +20,8 @@ from tellapart.evaluation.calibration import apply_in_place, surest_of
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.metrics import evaluate
 from tellapart.runs.prediction_columns import cells, columns
-from tellapart.runs.writing import Tested, expected_of, with_and_without
+from tellapart.runs.proving import expected_of
+from tellapart.runs.writing import Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.classification.abstaining import learn_to_abstain
 

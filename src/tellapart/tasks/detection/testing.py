@@ -14,7 +14,8 @@ from tellapart.bundle import DetectionRecord, Manifest
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.unlike import Unlike
-from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, with_and_without
+from tellapart.runs.proving import NOVELTY_TOLERANCE, PROOF, Expected
+from tellapart.runs.writing import Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.detection.abstaining import learn_to_abstain, warnings_of
 from tellapart.tasks.detection.candidates import EMBEDDING, DetectorCandidate, answered, decoded, on_validation, truths

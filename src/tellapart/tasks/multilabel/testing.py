@@ -17,7 +17,8 @@ from tellapart.data.targets import ClassNames
 from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.evaluation.platt import sigmoid
 from tellapart.evaluation.unlike import Unlike, measure_known
-from tellapart.runs.writing import Tested, expected_of, with_and_without
+from tellapart.runs.proving import expected_of
+from tellapart.runs.writing import Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.abstaining import learn_to_abstain
 from tellapart.tasks.multilabel.calibration import MultilabelCalibration

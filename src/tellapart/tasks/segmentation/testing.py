@@ -14,7 +14,8 @@ from tellapart.data.dataset import Dataset
 from tellapart.evaluation.calibration import softmax
 from tellapart.evaluation.choosing import Choice
 from tellapart.evaluation.unlike import Unlike
-from tellapart.runs.writing import NOVELTY_TOLERANCE, PROOF, Expected, Tested, with_and_without
+from tellapart.runs.proving import NOVELTY_TOLERANCE, PROOF, Expected
+from tellapart.runs.writing import Tested, with_and_without
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.segmentation.abstaining import learn_to_abstain, warnings_of
 from tellapart.tasks.segmentation.calibrating import PixelCalibration

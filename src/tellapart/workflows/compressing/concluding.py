@@ -26,9 +26,10 @@ from tellapart.evaluation.choosing import only
 from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep
 from tellapart.records import Score
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
+from tellapart.runs.proving import PROOF, prepared, prove
 from tellapart.runs.recipe import recipe_text, versions
 from tellapart.runs.run import moved_data
-from tellapart.runs.writing import PROOF, Tested, prove, weights_of, write_answers
+from tellapart.runs.writing import Tested, weights_of, write_answers
 from tellapart.runtime import cores
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
 from tellapart.workflows.compressing.compressible import Compressible
@@ -105,7 +106,7 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     manifest = plain.model_copy(update={"compression": record})
     model = task.export(choice, tested, manifest)
     shown = [work.dataset.examples[index] for index in work.dataset.indices[tested.rows].tolist()]
-    difference = prove(model, shown[:PROOF], tested.expected, run.preprocessing)
+    difference = prove(model, prepared(shown[:PROOF], run.preprocessing), tested.expected)
     found = Compressed(
         run=out, before=before, after=after, change=change, pictures=asked, steps=work.steps, warning=tested.warning
     )

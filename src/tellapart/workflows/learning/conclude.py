@@ -44,7 +44,7 @@ def suited(settings: TrainSettings, task: Task, dataset: Dataset, device: str) -
 
 def learn_and_test(session: TrainingSession, task: Task, dataset: Dataset, backbone: ReadyBackbone | None) -> Concluded:
     """Train, choose by the validation split, and look at the test split. Raises: as `strategies.learn`."""
-    backbone = choose_fit(session, task, dataset, backbone)
+    backbone = backbone if task.direct is not None else choose_fit(session, task, dataset, backbone)
     trained = learn(session, task, dataset, backbone)
     if trained.choice.reason:
         session.reporter.say(trained.choice.reason)
@@ -67,6 +67,7 @@ def learn_and_test(session: TrainingSession, task: Task, dataset: Dataset, backb
         engine=trained.engine,
         seconds=session.seconds,
         started=session.started,
+        has_weights=tested.feed is None,
     )
     export = functools.partial(task.export, trained.choice, tested)
     return Concluded(learned=learned, tested=tested, export=export)

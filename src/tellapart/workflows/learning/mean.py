@@ -18,8 +18,9 @@ from tellapart.evaluation.choosing import Candidate, Choice, Validated
 from tellapart.export.ensemble import average, embedding_length
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.preprocessing import load
+from tellapart.runs.proving import PROOF, Expected
 from tellapart.runs.reading import read_json
-from tellapart.runs.writing import PROOF, Expected, Learned, Tested
+from tellapart.runs.writing import Learned, Tested
 from tellapart.runtime import Session
 from tellapart.sources.reading import read_bytes
 from tellapart.storage import storage_errors

@@ -18,7 +18,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.reporter import percent
 from tellapart.runs.run import WORK, keep_first
-from tellapart.tasks.task import FirstTerms, LearnedHead, Task
+from tellapart.tasks.task import FirstTerms, LearnedHead, LearnTexts, Task
 from tellapart.workflows.learning.session import TrainingSession
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def begin(
 
     None is for a network from scratch. Raises: DataError, SettingsError, BackboneError, TrainingError, StorageError.
     """
+    if task.direct is not None:
+        return dataset, _directly(session, task, task.direct, dataset)
     if backbone is None:
         from tellapart.workflows.learning.scratch import prepare_scratch
 
@@ -52,6 +54,20 @@ def begin(
     if task.head is not None:
         return dataset, _by_head(session, task, task.head, dataset, backbone)
     return _quick(session, task, dataset, backbone)
+
+
+def _directly(session: TrainingSession, task: Task, learn: LearnTexts, dataset: Dataset) -> Start:
+    """The answer of a task whose items need no backbone."""
+    began = time.monotonic()
+    entries = session.examined.listing.entries
+    texts = [entries[index].text or "" for index in dataset.indices.tolist()]
+    candidate = learn(session.run.settings, dataset, texts, session.reporter)
+    session.seconds["classifier"] = time.monotonic() - began
+
+    def prepare() -> Prepared:
+        raise SettingsError(f"the task {task.name} has no network to train. Choose --strategy probe.")
+
+    return Start(prepare=prepare, first=task.validate(candidate, dataset), called="the first answer")
 
 
 def _by_head(

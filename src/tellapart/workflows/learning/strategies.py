@@ -57,7 +57,7 @@ def _go_on(session: TrainingSession, task: Task, dataset: Dataset, start: Start)
     settings, first = session.run.settings, start.first
     free = settings.strategy == "auto"
     if first is not None:
-        if settings.strategy == "probe":
+        if settings.strategy == "probe" or task.direct is not None:
             return only(first)
         if free and start.embedded is not None:
             why_not = _why_not(session, start.embedded, first.figure, train=len(dataset.rows["train"]))

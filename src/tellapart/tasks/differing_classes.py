@@ -1,4 +1,4 @@
-"""How the answers of two files differ, one class a picture. In: answers. Out: Difference, Resampling. Next: telling.py."""
+"""How the answers of two files differ, one class a picture. In: answers. Out: Difference, Resampling. Next: probable.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several tests of one class a picture as one. In: FoldAnswers, targets. Out: Pooled. Next: telling.py."""
+"""Several tests of one class a picture, or text, as one. In: FoldAnswers, targets. Out: Pooled. Next: told_classes.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import ClassificationRecord, Score, TaskRecord
+from tellapart.bundle import ClassificationRecord, Score, TaskRecord, TextRecord
 from tellapart.data.targets import Target, class_numbers
 from tellapart.evaluation.abstention import Thresholds, find_thresholds, held_and_sizes, tell_abstention
 from tellapart.evaluation.calibration import Surest
@@ -30,7 +30,7 @@ def pool(
     labels = class_numbers(targets, classes)
     uncalibrated = Surest(joined(parts, "chances"), joined(parts, "classes"))
     metrics = evaluate(joined(parts, "probabilities"), uncalibrated, labels, classes=classes, groups=groups, seed=seed)
-    if not isinstance(record, ClassificationRecord) or record.abstention is None:
+    if not isinstance(record, (ClassificationRecord, TextRecord)) or record.abstention is None:
         return Pooled(metrics=metrics, beside={}, record=record)
     kept = record.abstention
     held, sizes, known = _outcomes(parts, labels)
@@ -77,7 +77,7 @@ def average(
         joined(parts, "probabilities"), class_numbers(targets, classes), joined(parts, "novelty"), coverage=coverage
     )
     first = parts[0].record
-    if not isinstance(first, ClassificationRecord) or first.abstention is None:
+    if not isinstance(first, (ClassificationRecord, TextRecord)) or first.abstention is None:
         raise ValueError(f"a record of {first.kind} where one class a picture is averaged")
     told = {
         "threshold": found.probability,
@@ -96,7 +96,7 @@ def _outcomes(
         probabilities = part.array("probabilities")
         own = labels[start : start + len(probabilities)]
         start += len(probabilities)
-        abstention = part.record.abstention if isinstance(part.record, ClassificationRecord) else None
+        abstention = part.record.abstention if isinstance(part.record, (ClassificationRecord, TextRecord)) else None
         one, size = held_and_sizes(probabilities, own, 0.0 if abstention is None else abstention.threshold)
         held.append(one)
         sizes.append(size)

@@ -8,7 +8,7 @@ import pytest
 from tellapart.answers.classification import ClassAnswer
 from tellapart.bundle import Manifest
 from tellapart.data.targets import ClassName
-from tellapart.tasks.classification.differing import differ, resampled
+from tellapart.tasks.differing_classes import differ, resampled
 
 CLASSES = ("blue", "green", "红色")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.answers.texts.writing_systems import count_letters, is_unspaced
+from tellapart.texts.writing_systems import count_letters, is_unspaced
 
 
 def test_letters_are_counted_by_writing_system() -> None:

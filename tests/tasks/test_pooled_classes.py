@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import AbstentionRecord, ClassificationRecord, Score
 from tellapart.data.targets import ClassName
-from tellapart.tasks.classification.pooling import average, pool
 from tellapart.tasks.folds import FoldAnswers
+from tellapart.tasks.pooled_classes import average, pool
 
 CLASSES = ("cat", "dog")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.answers.texts.cleaning import MOST_LETTERS, clean
+from tellapart.texts.cleaning import MOST_LETTERS, clean
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""One class a text: numbers of n-grams, decided as a picture's class is. In: text. Out: ClassAnswer. Next: given_texts.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.answering import InputRecord, PictureData, Placement
+from tellapart.answers.classification import Classification
+from tellapart.errors import PictureError
+from tellapart.preprocessing import MAX_PIXELS
+from tellapart.texts.cleaning import MOST_LETTERS, clean
+from tellapart.texts.vocabulary import as_input
+
+if TYPE_CHECKING:
+    from tellapart.bundle import AbstentionRecord, TaskRecord
+
+_CUT = f"of its letters the first {MOST_LETTERS:,} alone are looked at"
+
+
+def prepare_text(
+    data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
+) -> tuple[NDArray[Any], Placement]:
+    """A text, or the bytes of one in UTF-8, as an array of one cleaned str. Raises: PictureError for no text, or an empty one."""
+    if isinstance(data, bytes):
+        try:
+            data = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise PictureError(f"not a text in UTF-8: byte {data[error.start]:#04x} at {error.start:,}") from None
+    if not isinstance(data, str):
+        raise PictureError("pixels, and the model takes texts")
+    cleaned = clean(data)
+    if not cleaned:
+        raise PictureError("empty: nothing is left of it without blanks and unseen characters")
+    length = len(data)
+    place = Placement(
+        width=length, height=1, left=0, top=0, right=length, bottom=1, remark=_CUT * (length > MOST_LETTERS)
+    )
+    return np.array(cleaned, dtype=object), place
+
+
+def stack_texts(prepared: Sequence[NDArray[Any]], inputs: InputRecord) -> NDArray[Any]:
+    """Numbers of their n-grams, int32 [N, B, L]."""
+    return as_input([str(one.item()) for one in prepared], inputs)
+
+
+class TextClassification(Classification):
+    """The Answering of texts."""
+
+    item = "text"
+    at_once = 128
+    prepare = staticmethod(prepare_text)
+    stack = staticmethod(stack_texts)
+
+    def abstention_of(self, record: TaskRecord) -> AbstentionRecord | None:
+        """How it abstains. Raises: ValueError for another task's record."""
+        if record.kind != "text":
+            raise ValueError(f"a record of {record.kind}")
+        return record.abstention

@@ -1,0 +1,87 @@
+"""The first answer: a classifier of n-grams. In: texts, Dataset. Out: NgramCandidate. Next: candidates.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.dataset import Dataset
+from tellapart.evaluation.choosing import HeldOut
+from tellapart.features.backbone import ReadyBackbone
+from tellapart.reporter import Reporter
+from tellapart.settings.tree import TrainSettings
+from tellapart.texts.cleaning import clean
+from tellapart.training.ngram_counts import CountedTexts, count_texts_in
+from tellapart.training.ngram_probe import NgramProbe, fit_ngrams
+from tellapart.training.probe import picture_weights
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NgramCandidate:
+    """A fitted classifier, and the N texts of the data set; K classes, F n-grams."""
+
+    probe: NgramProbe
+    texts: Sequence[str]  # [N], as they were given
+    held_out: HeldOut
+    strategy: str = "probe"
+
+    @property
+    def backbone(self) -> ReadyBackbone:
+        """There is none. Raises: ValueError."""
+        raise ValueError("a classifier of n-grams has no backbone")
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What cross-validation tried and took."""
+        chosen = self.probe.chosen
+        trials = [
+            {**_rules(one), "by_class": one.by_class, "inverse": one.inverse, "log_loss": loss}
+            for one, loss in self.probe.trials.items()
+        ]
+        told = {**_rules(chosen), "by_class": chosen.by_class, "inverse": chosen.inverse, "steps": self.probe.steps}
+        return {"method": "n-grams", **told, "grams": len(self.probe.inputs.known), "trials": trials}
+
+    def head(self) -> Mapping[str, NDArray[np.float32]]:
+        """The weights of the n-grams, as the model's table has them."""
+        return {"classifier.weight": self.probe.weight, "classifier.bias": self.probe.bias}
+
+    @cached_property
+    def counted(self) -> CountedTexts:
+        """All N texts as rows of n-grams."""
+        return count_texts_in([clean(text) for text in self.texts], self.probe.inputs, self.probe.frequency)
+
+    def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits [n, K] of rows of the data set, before any calibration, as model.onnx will say."""
+        found = self.counted.matrix[rows] @ self.probe.weight.T
+        return np.asarray(found + self.probe.bias, dtype=np.float32)
+
+    def unknown(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The share of the n-grams of each text that the model does not know, [n]."""
+        return self.counted.unknown[rows]
+
+
+def fit(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter) -> NgramCandidate:
+    """Fit on the train split; all that is chosen is chosen there, by cross-validation. Raises: DataError."""
+    train = dataset.rows["train"]
+    labels = np.asarray(dataset.targets[train], dtype=np.int64)
+    with reporter.step("Fitting the classifier", None) as advance:
+        probe = fit_ngrams(
+            [clean(texts[row]) for row in train.tolist()],
+            labels,
+            groups=dataset.groups[train],
+            weights=picture_weights(labels, len(dataset.classes), settings.class_weights),
+            classes=len(dataset.classes),
+            seed=settings.seed,
+            advance=advance,
+        )
+    return NgramCandidate(probe=probe, texts=texts, held_out=HeldOut(rows=train, logits=probe.held_out))
+
+
+def _rules(trial: Any) -> dict[str, Any]:
+    rules = trial.rules
+    return {"words": list(rules.words), "characters": list(rules.characters), "across": rules.across}

@@ -1,0 +1,175 @@
+"""One class a text, as one record. In: nothing. Out: TEXT. Next: probing.py.
+
+Every function imports its part when it is called: the table of tasks must cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.answers.table import ANSWERINGS
+from tellapart.data.folds import assign_folds
+from tellapart.data.split import assign_splits
+from tellapart.data.targets import ClassName, class_numbers
+from tellapart.errors import SettingsError
+from tellapart.tasks.differing_classes import differ, resampled
+from tellapart.tasks.probable import probabilities_of
+from tellapart.tasks.task import Task
+from tellapart.tasks.text import telling
+
+if TYPE_CHECKING:
+    from tellapart.bundle import Manifest
+    from tellapart.data.dataset import Dataset
+    from tellapart.data.examples import Entry
+    from tellapart.data.targets import Target
+    from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.models.build import BuiltNetwork
+    from tellapart.models.trainable import Trainable
+    from tellapart.reporter import Reporter
+    from tellapart.runs.writing import Tested
+    from tellapart.settings.tree import TrainSettings
+    from tellapart.tasks.folds import Pooled
+    from tellapart.tasks.lesson import Lesson
+    from tellapart.tasks.text.probing import NgramCandidate
+    from tellapart.training.devices import Devices
+    from tellapart.training.learner import Learner
+
+_NO_NETWORK = (
+    "the strategy is {}, and texts are learned by their n-grams: there is no network to train. "
+    "Choose --strategy probe or auto."
+)
+
+
+def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
+    return np.asarray(targets, dtype=np.int64)
+
+
+def _prefer(settings: TrainSettings) -> TrainSettings:
+    """Raises: SettingsError for what is about networks, pictures or sets of classes."""
+    if settings.strategy in ("finetune", "scratch"):
+        raise SettingsError(_NO_NETWORK.format(settings.strategy))
+    if settings.precision is not None:
+        raise SettingsError(
+            f"--precision is {settings.precision:g}, and a text has one class, of which the most probable is named. Leave it out; "
+            "`--coverage` says how often the set of likely classes must hold the true one."
+        )
+    return settings
+
+
+def _check(settings: TrainSettings, dataset: Dataset) -> None:
+    _prefer(settings)
+
+
+def _direct(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /) -> NgramCandidate:
+    from tellapart.tasks.text.probing import fit
+
+    return fit(settings, dataset, texts, reporter)
+
+
+def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Trainable]:
+    raise SettingsError(_NO_NETWORK.format(settings.strategy))
+
+
+def _learner(lesson: Lesson, devices: Devices) -> Learner:
+    raise SettingsError(_NO_NETWORK.format("of a network"))
+
+
+def _validate(candidate: NgramCandidate, dataset: Dataset) -> Validated[NgramCandidate]:
+    from tellapart.tasks.text.candidates import validate
+
+    return validate(candidate, dataset)
+
+
+def _correct(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Dataset) -> Choice[NgramCandidate]:
+    """Nothing: its maximum likelihood on the training texts names each class as often as it occurs."""
+    return choice
+
+
+def _test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Dataset) -> Tested:
+    from tellapart.tasks.text.testing import test
+
+    return test(settings, choice, dataset)
+
+
+def _export(choice: Choice[NgramCandidate], tested: Tested, manifest: Manifest) -> bytes:
+    from tellapart.export.ngrams import assemble_ngrams
+
+    probe = choice.winner.candidate.probe
+    return assemble_ngrams(
+        probe.inputs,
+        frequency=probe.frequency,
+        weight=probe.weight,
+        bias=probe.bias,
+        novelty_scale=tested.details.novelty_scale,
+        manifest=manifest,
+    )
+
+
+def _pool(*given: Any, **named: Any) -> Pooled:
+    from tellapart.tasks.pooled_classes import pool
+
+    return pool(*given, **named)
+
+
+def _score(
+    manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
+) -> dict[str, Any]:
+    from tellapart.tasks.text.testing import score
+
+    encoded = class_numbers(targets, manifest.classes)
+    return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
+
+
+def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
+    from tellapart.tasks.text.testing import write_answers
+
+    write_answers(path, manifest, entries, probabilities_of(answers)[0])
+
+
+def _sections(*given: Any, **named: Any) -> Any:
+    from tellapart.tasks.text.sections import sections
+
+    return sections(*given, **named)
+
+
+def _reopen(*given: Any) -> Any:
+    """Raises: SettingsError: there is no network to make smaller."""
+    raise SettingsError(
+        "this model counts n-grams: there is no network in it to make smaller. Train with fewer of them to have a smaller file."
+    )
+
+
+TEXT = Task(
+    name="text",
+    headline="accuracy",
+    answering=ANSWERINGS["text"],
+    kind=ClassName,
+    encode=class_numbers,
+    strata=_strata,
+    split=assign_splits,
+    folds=assign_folds,
+    check=_check,
+    quick=None,
+    direct=_direct,
+    prefer=_prefer,
+    build=_build,
+    learner=_learner,
+    validate=_validate,
+    correct=_correct,
+    test=_test,
+    export=_export,
+    ends=("logits",),
+    reopen=_reopen,
+    differ=differ,
+    resampled=resampled,
+    pool=_pool,
+    score=_score,
+    write_answers=_write_answers,
+    telling=telling,
+    sections=_sections,
+)

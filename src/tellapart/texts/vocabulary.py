@@ -1,0 +1,74 @@
+"""Texts to what a model takes: numbers of known n-grams. In: texts, TextInputs. Out: int32 [N, B, L]. Next: ngrams.py.
+
+F known n-grams are rows 0 to F - 1 of the model's table. Row F is nothing, and fills up; the rows after that say how much of a text
+the model does not know, in steps: such a number stands first in each text's first block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.texts.cleaning import clean
+from tellapart.texts.ngrams import Numbers, Places, Rules, find_grams
+
+STEPS = 1000  # in which the share of unknown n-grams is told, from 0 to STEPS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TextInputs:
+    """How a model takes texts."""
+
+    rules: Rules
+    known: Numbers  # [F], sorted, all different
+
+    @property
+    def rows(self) -> int:
+        """Of the model's table."""
+        return len(self.known) + STEPS + 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FoundGrams:
+    """The different known n-grams of N texts, M in all, and what of each text is not known."""
+
+    rows: Places  # [M], rising, and within a row by block
+    blocks: Places  # [M]
+    grams: Places  # [M], in [0, F)
+    unknown: NDArray[np.float64]  # [N], the share of all n-grams in [0, 1]; 1 where there is none
+
+
+def look_up(texts: Sequence[str], inputs: TextInputs) -> FoundGrams:
+    """What of cleaned texts is known, each n-gram of a text once."""
+    count, width = len(texts), max(1, len(inputs.known))
+    total, known = np.zeros(count), np.zeros(count)
+    keys = []
+    for grams in find_grams(texts, inputs.rules):
+        place = np.searchsorted(inputs.known, grams.numbers)
+        place[place == len(inputs.known)] = 0
+        there = inputs.known[place] == grams.numbers if len(inputs.known) else np.zeros(len(place), dtype=np.bool_)
+        total += np.bincount(grams.rows, minlength=count)
+        known += np.bincount(grams.rows[there], minlength=count)
+        keys.append((grams.rows[there] * inputs.rules.blocks + grams.block) * width + place[there])
+    found = np.sort(np.concatenate(keys)) if keys else np.zeros(0, dtype=np.int64)
+    found = found[np.concatenate([[True], found[1:] != found[:-1]])] if len(found) else found
+    cells, grams_found = np.divmod(found, width)
+    rows, blocks = np.divmod(cells, max(1, inputs.rules.blocks))
+    unknown = np.where(total > 0, 1 - known / np.maximum(total, 1), 1.0)
+    return FoundGrams(rows=rows, blocks=blocks, grams=grams_found, unknown=unknown)
+
+
+def as_input(texts: Sequence[str], inputs: TextInputs) -> NDArray[np.int32]:
+    """What model.onnx takes of N texts, cleaned or not: int32 [N, B, L], L the most n-grams of one block of one text and 1."""
+    found = look_up([clean(text) for text in texts], inputs)
+    blocks, nothing = inputs.rules.blocks, len(inputs.known)
+    cells = found.rows * blocks + found.blocks
+    counts = np.bincount(cells, minlength=len(texts) * blocks)
+    places = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    filled = np.full((len(texts) * blocks, int(counts.max(initial=0)) + 1), nothing, dtype=np.int32)
+    filled[cells, places] = found.grams
+    filled[::blocks, 0] = nothing + 1 + np.rint(found.unknown * STEPS).astype(np.int32)
+    return filled.reshape(len(texts), blocks, -1)

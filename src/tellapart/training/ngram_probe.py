@@ -1,0 +1,188 @@
+"""The classifier of texts, fitted to convergence. In: texts, labels. Out: NgramProbe. Next: tasks/text/probing.py.
+
+Which n-grams, whether classes see them on their own scales, and the strength of the penalty are found by cross-validation inside
+the given texts. The strength lambda is relative to the mean loss: scikit-learn's C = 1 / (N x lambda).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.runtime import cores
+from tellapart.texts.ngrams import Rules
+from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.writing_systems import is_unspaced
+from tellapart.training.folds import choose_rows, deal_folds, number_groups
+from tellapart.training.ngram_counts import CountedTexts, class_ratios, count_texts_in, learn_grams
+from tellapart.training.sparse_softmax import Doubles, Floats, SparseSoftmax, SparseSolution
+
+SPACED = (Rules(words=(1, 2), characters=(2, 3, 4, 5)),)
+UNSPACED = (Rules(characters=(1, 2), across=True), Rules(characters=(1, 2, 3), across=True))
+INVERSE = (3.0, 10.0, 30.0, 100.0)  # 1 / (N x lambda), from strong to weak, until the held-out loss rises
+_PLAIN = 3.0  # times that, where classes share one scale
+_SEARCHED = 20_000  # texts by which all that is chosen
+_FOLDS, _HELD_OUT = 5, 2  # folds, and how many of them are held out in turn
+_TIGHT = 1e-5  # largest element of the last gradient, in nats
+_TRIED, _FITTED = (
+    20,
+    80,
+)  # steps of a trial, which goes on from the one before, and of the last fit: more change no answer
+_SAMPLE = 2_000  # texts whose letters say in which writing system they are
+
+
+class NgramTrial(NamedTuple):
+    """What was tried."""
+
+    rules: Rules
+    by_class: bool  # whether each class sees n-grams on its own scale
+    inverse: float  # 1 / (N x lambda)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NgramProbe:
+    """A fitted classifier; F n-grams, K classes, N texts."""
+
+    inputs: TextInputs
+    frequency: Floats  # [F]
+    weight: Floats  # [K, F], of features as CountedTexts has them
+    bias: Floats  # [K]
+    counted: CountedTexts  # the N texts
+    chosen: NgramTrial
+    trials: Mapping[NgramTrial, float]  # mean held-out log loss in nats
+    held_out: Floats  # [N, K], logits of fits without the text or its group; NaN where it was not held out
+    steps: int
+
+
+def candidates(texts: Sequence[str]) -> tuple[Rules, ...]:
+    """Which n-grams may suit cleaned texts, by whether their words stand apart."""
+    chosen = np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLE)).astype(np.int64)
+    return UNSPACED if is_unspaced(texts[row] for row in chosen) else SPACED
+
+
+def fit_ngrams(
+    texts: Sequence[str],
+    labels: NDArray[np.int64],
+    *,
+    groups: NDArray[np.int64],
+    weights: Floats,
+    classes: int,
+    seed: int,
+    advance: Callable[[int], object] = int,
+) -> NgramProbe:
+    """Fit N cleaned texts; `labels`, `groups` and `weights` are [N]. No group is held out and trained on at once."""
+    generator = np.random.default_rng(seed)
+    rows = choose_rows(labels, classes, generator, most=_SEARCHED)
+    dealt = deal_folds(labels[rows], number_groups(groups, len(labels))[rows], classes, _FOLDS, generator)
+    held = dealt[:_HELD_OUT]
+    counted_of = {rules: _count(texts, rules) for rules in candidates(texts)}
+    first = next(iter(counted_of))
+    best = _Best(NgramTrial(first, True, INVERSE[1]))
+    for rules, counted in counted_of.items() if len(held) else ():
+        search = _Search(counted.matrix[rows], labels[rows], weights[rows], held, classes)
+        if rules is first:
+            for inverse in INVERSE:
+                if not best.try_one(NgramTrial(rules, True, inverse), search, advance):
+                    break
+            best.try_one(NgramTrial(rules, False, _PLAIN * best.chosen.inverse), search, advance)
+        else:
+            best.try_one(NgramTrial(rules, best.chosen.by_class, best.chosen.inverse), search, advance)
+    trials, chosen, best_logits = best.trials, best.chosen, best.logits
+    counted = counted_of[chosen.rules]
+    found = _fit(counted.matrix, labels, weights, classes, chosen, best.start)
+    held_out = np.full((len(texts), classes), np.nan, dtype=np.float32)
+    if best_logits is not None:
+        held_out[rows] = best_logits
+    return NgramProbe(
+        inputs=counted.inputs,
+        frequency=counted.frequency,
+        weight=found.weight,
+        bias=found.bias,
+        counted=counted,
+        chosen=chosen,
+        trials=trials,
+        held_out=held_out,
+        steps=found.steps,
+    )
+
+
+def _count(texts: Sequence[str], rules: Rules) -> CountedTexts:
+    inputs, frequency = learn_grams(texts, rules)
+    return count_texts_in(texts, inputs, frequency)
+
+
+def _fit(
+    matrix: Any, labels: NDArray[np.int64], weights: Floats, classes: int, chosen: NgramTrial, start: Doubles | None
+) -> SparseSolution:
+    scales = class_ratios(matrix, labels, classes=classes) if chosen.by_class else None
+    problem = SparseSoftmax(matrix, labels, weights, scales, classes=classes)
+    return problem.minimise(_strength(chosen.inverse, len(labels)), tolerance=_TIGHT, most_steps=_FITTED, start=start)
+
+
+def _strength(inverse: float, count: int) -> float:
+    return 1.0 / (inverse * count)
+
+
+class _Search:
+    """Held-out losses of n texts on some folds, each in a thread; a fit goes on from the one before."""
+
+    def __init__(
+        self, matrix: Any, labels: NDArray[np.int64], weights: Floats, held: NDArray[np.bool_], classes: int
+    ) -> None:
+        self._matrix, self._labels, self._weights, self._held, self._classes = matrix, labels, weights, held, classes
+        self._problems: dict[tuple[int, bool], SparseSoftmax] = {}
+        self._starts: dict[tuple[int, bool], Doubles] = {}
+
+    def run(self, trial: NgramTrial) -> tuple[float, Floats, Doubles]:
+        """Mean held-out log loss, logits [n, K], NaN where nothing was held out, and where the first fit ended."""
+        with ThreadPoolExecutor(min(len(self._held), cores())) as pool:
+            found = list(pool.map(lambda fold: self._fold(fold, trial), range(len(self._held))))
+        logits = np.full((len(self._labels), self._classes), np.nan, dtype=np.float32)
+        for out, (own, _) in zip(self._held, found, strict=True):
+            logits[out] = own
+        there = self._held.any(axis=0)
+        return _loss(logits[there], self._labels[there], self._weights[there]), logits, found[0][1]
+
+    def _fold(self, fold: int, trial: NgramTrial) -> tuple[Floats, Doubles]:
+        out, key = self._held[fold], (fold, trial.by_class)
+        if key not in self._problems:
+            matrix, labels = self._matrix[~out], self._labels[~out]
+            scales = class_ratios(matrix, labels, classes=self._classes) if trial.by_class else None
+            self._problems[key] = SparseSoftmax(matrix, labels, self._weights[~out], scales, classes=self._classes)
+        strength = _strength(trial.inverse, int((~out).sum()))
+        solution = self._problems[key].minimise(
+            strength, tolerance=_TIGHT, most_steps=_TRIED, start=self._starts.get(key)
+        )
+        self._starts[key] = solution.parameters
+        return solution.logits(self._matrix[out]), solution.parameters
+
+
+class _Best:
+    """The trial with the least loss so far."""
+
+    def __init__(self, usual: NgramTrial) -> None:
+        self.chosen = usual
+        self.trials: dict[NgramTrial, float] = {}
+        self.logits: Floats | None = None
+        self.start: Doubles | None = None  # from which the last fit goes on
+
+    def try_one(self, trial: NgramTrial, search: _Search, advance: Callable[[int], object]) -> bool:
+        """Whether it is the best so far."""
+        loss, logits, parameters = search.run(trial)
+        better = loss < min(self.trials.values(), default=np.inf)
+        if better:
+            self.chosen, self.logits, self.start = trial, logits, parameters
+        self.trials[trial] = loss
+        advance(1)
+        return better
+
+
+def _loss(logits: Floats, labels: NDArray[np.int64], weights: Floats) -> float:
+    scores = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(labels)), labels]
+    return float(losses @ weights / weights.sum())
