@@ -9,6 +9,7 @@ Shapes: C channels read, O channels given, P places of all pictures together.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -149,19 +150,41 @@ def _refit(network: nn.Module, whole: nn.Module, run: Callable[[nn.Module], obje
         norm.running_mean.sub_(found[-1].to(norm.running_mean.dtype))
 
 
+class _Enough(Exception):
+    """What a pass was for has been seen: the layers above need not run."""
+
+
 def _passed(network: nn.Module, run: Callable[[nn.Module], object], seam: _Seam) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Batch by batch what the block takes, what the convolution reads, and what it gives."""
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     taken: list[Tensor] = []
+
+    def take(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        taken.append(inputs[0])
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        found.append((taken.pop(), inputs[0], output))
+        raise _Enough
+
     hooks = [
-        network.get_submodule(seam.block).register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0])),
-        network.get_submodule(seam.convolution).register_forward_hook(
-            lambda _, inputs, output: found.append((taken.pop(), inputs[0], output))
-        ),
+        network.get_submodule(seam.block).register_forward_pre_hook(take),
+        network.get_submodule(seam.convolution).register_forward_hook(note),
     ]
     try:
-        run(network)
+        run(_UpTo(network))
     finally:
         for hook in hooks:
             hook.remove()
     return found
+
+
+class _UpTo(nn.Module):
+    """A network that is not run beyond what is looked at."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> None:
+        with contextlib.suppress(_Enough):
+            self.network(inputs)

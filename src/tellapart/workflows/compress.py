@@ -107,7 +107,7 @@ def _learned(
         with open_cache(opened.reporter) as cache:
             terms = DistillTerms(teacher=distill, unlabelled=tuple(unlabelled), **length)
             opened = to_distilled(opened, terms, kept / "distill", cache)
-    return opened
+    return with_own_classifier(opened)
 
 
 def _kept(target: Path) -> Path:

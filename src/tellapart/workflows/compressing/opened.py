@@ -12,7 +12,6 @@ import safetensors.torch
 from tellapart.compression.cutting import cut_network
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
-from tellapart.features.embedding import Embedded
 from tellapart.manifest import CompressionStep
 from tellapart.models.build import network_state
 from tellapart.models.freezing import freeze
@@ -99,17 +98,3 @@ def close_network(
     )
     folded = cut_network(graph.read_bytes(), work.task.ends, work.sample, source="the trained network")
     return changed.with_network(folded, step, weights=weights)
-
-
-def fit_again(work: Compressible) -> Compressible:
-    """With the classifier fitted anew where the run's was fitted without gradients: on embeddings as they are now, in seconds."""
-    quick = work.task.quick
-    if work.run.manifest.strategy != "probe" or quick is None:
-        return work
-    candidate = cast(LinearCandidate, work.candidate)
-    rows = np.arange(len(work.dataset.pictures), dtype=np.int64)
-    vectors = candidate.embeddings(rows)
-    embedded = Embedded(
-        backbone=candidate.backbone, vectors=vectors, computed=len(rows), reused=0, seconds=0.0, pace=None
-    )
-    return replace(work, candidate=quick(work.run.settings, work.dataset, embedded))

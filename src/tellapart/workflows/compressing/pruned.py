@@ -28,7 +28,7 @@ from tellapart.storage import write_bytes, write_json
 from tellapart.training.distilling import Lore, Teacher, outputs_loss
 from tellapart.training.teachers import NetworkTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import HEARD, close_network, ending_of, fit_again, open_network
+from tellapart.workflows.compressing.opened import HEARD, close_network, ending_of, open_network
 from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
 from tellapart.workflows.learning.processes import join
 
@@ -66,8 +66,7 @@ def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressib
         "what it says and its embedding learned from the network that it was"
     )
     facts = {"wanted": terms.share, "saved": saved, "steps": [asdict(step) for step in steps]}
-    made = close_network(work, network, CompressionStep(kind="pruned", told=told, facts=facts))
-    return fit_again(made)
+    return close_network(work, network, CompressionStep(kind="pruned", told=told, facts=facts))
 
 
 class _Pruning:
