@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tellapart.errors import DataError, ExportError, SettingsError, StorageError, TellapartError
 from tellapart.export.begun import begun_folder
-from tellapart.export.samples import check_languages
 from tellapart.export.plain import IMAGE
+from tellapart.export.samples import check_languages
 from tellapart.export.table import FORMATS, Format
 from tellapart.export.tools import Environment, environment
 from tellapart.record_parts import Score
