@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.cli.export import FORMATS, Share
+from tellapart.cli.export import FORMATS, LANGUAGES, Share
 from tellapart.cli.main import execute
+from tellapart.export.samples import SAMPLES
 from tellapart.export.table import FORMATS as TABLE
 
 
 def test_the_command_offers_what_the_table_has() -> None:
     assert tuple(TABLE) == FORMATS
+    assert tuple(SAMPLES) == LANGUAGES
 
 
 @pytest.mark.parametrize(("said", "share"), [("0.5%", 0.005), ("0.005", 0.005), ("100 %", 1.0), ("0", 0.0)])

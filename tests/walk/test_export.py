@@ -25,6 +25,7 @@ def run(trained_run: TrainedRun, tmp_path: Path) -> Path:
 
 def test_a_run_is_exported_tested_and_reported(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["export", str(run), "--to", "onnx", "--to", "litert", "--tools", str(tmp_path / "nowhere"), "--quiet"]
+    asked += ["--for", "python", "--for", "c++"]
     assert execute([*asked, "--json"]) == 2  # LiteRT's tool is not there; the other format is made all the same
     told = capsys.readouterr()
     (row,) = json.loads(told.out)
@@ -34,6 +35,12 @@ def test_a_run_is_exported_tested_and_reported(run: Path, tmp_path: Path, capsys
     assert row["score"]["value"] == metrics["test"]["accuracy"]["value"]
     assert "Error: litert: there is no " in told.err
     assert [path.name for path in (run / "exports").iterdir()] == ["onnx"]
+    proof = run / "exports" / "onnx" / "proof"
+    assert {path.name for path in proof.iterdir()} == {
+        *("README.md", "golden", "model.onnx", "preprocessing.json", "python"),
+        "cpp",
+    }
+    assert len(json.loads((proof / "golden" / "golden.json").read_text())["pictures"]) > 2
     picture = (run / "examples.csv").read_text().split("\n")[1].split(",")[0]
     assert tellapart.load(row["path"]).predict(picture).labels == tellapart.load(run).predict(picture).labels
     assert execute(["report", str(run), "--lang", "en", "--quiet"]) == 0

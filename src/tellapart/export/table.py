@@ -43,6 +43,7 @@ class Format:
     calibrated: bool = False  # whether training pictures tell the range of its numbers
     numbered: bool = False  # whether each export is a version with the next number
     exact: bool = True  # whether it computes in float32
+    page: bool = False  # whether the server's page stands around it
 
     def shape(self, size: int) -> Shape:
         """What its graph takes, of a model with inputs of `size` pixels."""
@@ -84,6 +85,17 @@ _ROWS = (
         sealed=True,
         suppressed=True,
         simple=False,
+    ),
+    Format(
+        name="browser",
+        file=f"{MODEL}.onnx",
+        steps=[ExportStep(tool=OURS, code="onnx_runtime")],
+        runtime=ExportStep(tool=OURS, code="browser"),
+        said="a folder with the page of `serve`, for any web server or a double click; run in Node",
+        sealed=True,
+        suppressed=True,
+        simple=False,
+        page=True,
     ),
     Format(
         name="torchscript",

@@ -6,6 +6,7 @@ The test split is prepared once, and answered once by the model's own file: what
 from __future__ import annotations
 
 import hashlib
+import importlib.resources
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from tellapart.storage import storage_errors
 from tellapart.workflows.rating.asking import AskedSplit, ask_split
 from tellapart.workflows.rating.rated import Rated, compute_of, rate
 
+_RUNNER = importlib.resources.files("tellapart.export").joinpath("browser", "runner.cjs")
 CALIBRATION = 128  # training pictures that tell the ranges of int8 numbers
 
 
@@ -38,6 +40,7 @@ class ExportJob:
     work: Path  # a folder of temporary files
     pictures: Path | None  # training pictures as inputs, an .npy; None where no format asks for them
     reporter: Reporter
+    web_runtime: Path | None = None  # ONNX Runtime for browsers, where a format asks for it
     seed: int = 0
 
     @property
@@ -60,6 +63,8 @@ class ExportJob:
             "interpolation": inputs.interpolation,
             "filling": list(mean_colour(self.run.preprocessing)),
             "pictures": None if self.pictures is None else str(self.pictures),
+            "web_runtime": None if self.web_runtime is None else str(self.web_runtime),
+            "web_runner": str(_RUNNER),
         }
 
 
@@ -70,6 +75,7 @@ def begin(
     calibrated: bool,
     work: Path,
     reporter: Reporter,
+    web_runtime: Path | None = None,
     seed: int = 0,
 ) -> ExportJob:
     """Prepare the test split and let model.onnx answer it; training pictures too where formats are `calibrated`.
@@ -99,6 +105,7 @@ def begin(
         work=work,
         pictures=_calibration(run, work, reporter) if calibrated else None,
         reporter=reporter,
+        web_runtime=web_runtime,
         seed=seed,
     )
 

@@ -7,10 +7,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,11 +31,14 @@ from tellapart.workflows.rating.timing import Milliseconds
 
 REFUSED = ".refused"  # what the folder of a format is called besides that changes too many answers
 _FAR = 0.01  # of a probability; what computes in float32 is nearer
+Finish: TypeAlias = Callable[[Path], None]
 _BLOCK = 32  # pictures that a runtime is given at once
 
 
-def export_one(job: ExportJob, form: Format, exports: Path, *, most_flipped: float | None) -> Exported:
-    """Make one format in a folder of `exports`, in place of an earlier one; with a card.
+def export_one(
+    job: ExportJob, form: Format, exports: Path, *, most_flipped: float | None, finish: Finish | None = None
+) -> Exported:
+    """Make one format in a folder of `exports`, in place of an earlier one; with a card, and what `finish` adds to the folder.
 
     Where more of the answers change than `most_flipped`, a share in [0, 1], the folder is called otherwise, and an earlier one
     stays.
@@ -53,6 +56,8 @@ def export_one(job: ExportJob, form: Format, exports: Path, *, most_flipped: flo
         path = home / name
         exported = replace(exported, path=path, folder=home, refused=why)
         write_json(begun / CARD, _without_nan(exported.card()))
+        if finish is not None:
+            finish(begun)
         take_place(begun, home)
     return exported
 
