@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.reading import range_option, reading_options
-from tellapart.cli.tasks import READ_TASKS, TASK_HELP
+from tellapart.cli.tasks import READ_TASKS, TASK_HELP, item_of
 from tellapart.cli.told_folds import fold_lines, picture_line, told_metrics
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
+
+
+# What the summary tells to try, by what was learned.
+_EXAMPLE = {"picture": "PICTURE", "text": "TABLE.csv, or - for lines of texts"}
 
 
 @click.command(
@@ -149,6 +153,11 @@ Examples:
 @click.option(
     "--pictures", "moved", type=click.Path(path_type=Path), help="Where the resumed run's pictures, or table, lie now."
 )
+@click.option(
+    "--small",
+    metavar="BOUND",
+    help="The best that keeps a bound here: 5ms for one picture, or 4MB of model.onnx; of classes or sets of them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
 def command(
@@ -156,6 +165,7 @@ def command(
     recipe: Path | None,
     resume: Path | None,
     moved: Path | None,
+    small: str | None,
     as_json: bool,
     quiet: bool,
     assignments: tuple[str, ...],
@@ -181,6 +191,8 @@ def command(
     from tellapart.workflows.learning.processes import follow, is_helper
     from tellapart.workflows.train import train
 
+    if None not in (resume, small):
+        raise SettingsError(f"--small {small} begins anew, and --resume goes on with a run. Leave one of them out.")
     if resume is not None:
         check_resumed(resume, given, recipe)
     if is_helper():
@@ -199,6 +211,11 @@ def command(
             reporter.say(
                 f"backbone {values['backbone']} is called {settings.backbone} by timm, whose weights are taken."
             )
+        if small is not None:
+            from tellapart.cli.small import train_within
+
+            train_within(settings, small, reporter, summary=None if as_json else summary)
+            return
         result = train(settings, reporter=reporter, told=told)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))
@@ -275,7 +292,7 @@ def summary(result: TrainResult) -> str:
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",
         f"results   {result.run}",
-        f"try it    tellapart predict {shlex.quote(str(result.model))} PICTURE",
+        f"try it    tellapart predict {shlex.quote(str(result.model))} {_EXAMPLE[item_of(result.task)]}",
     ]
     return "\n".join(lines)
 
@@ -286,7 +303,7 @@ def _leaks(result: TrainResult) -> list[str]:
 
     lines = []
     if result.leaked:
-        leaked = counted(result.leaked, "test picture")
+        leaked = counted(result.leaked, f"test {item_of(result.task)}")
         told = f"! {leaked} with a copy or group mate in train or validation, which flatters the score."
         lines += ["", told]
     without, clean = result.metrics["test_without_leaked"], result.score_without_leaked
@@ -295,5 +312,7 @@ def _leaks(result: TrainResult) -> list[str]:
         name = figure_name(result.headline)
         lines.append(f"  {name} on the other {without['n']:,}: {shown}.")
     elif result.leaked:
-        lines.append("  No test picture is free of that, so there is no honest score. Make another split.")
+        lines.append(
+            f"  No test {item_of(result.task)} is free of that, so there is no honest score. Make another split."
+        )
     return lines

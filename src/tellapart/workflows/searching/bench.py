@@ -17,9 +17,10 @@ import numpy as np
 
 from tellapart.data.audit import check_strict, check_trainable
 from tellapart.data.dataset import Dataset, gather
+from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
-from tellapart.errors import DataError, TellapartError
+from tellapart.errors import DataError, SettingsError, TellapartError
 from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
@@ -155,6 +156,11 @@ def set_up(settings: TrainSettings, cache: Cache, reporter: Reporter) -> Bench:
     if settings.strict:
         check_strict(examined.audit)
     task = task_of(examined.listing.task)
+    if task.direct is not None:
+        raise SettingsError(
+            f"{examined.listing.source} holds {READERS[task.name].words.item}s, whose settings a training finds by itself: there "
+            "is nothing to search. Give it to `tellapart train`."
+        )
     dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
     if not len(dataset.rows["validation"]):
         raise DataError(
