@@ -279,7 +279,7 @@ def _metrics(learned: Learned, difference: float) -> dict[str, Any]:
 
 
 def weights_of(candidate: Candidate) -> bytes:
-    """weights.safetensors of a run: the backbone's file, with the candidate's own head. Raises: StorageError."""
+    """weights.safetensors of a candidate: its network's tensors with its own head. Raises: StorageError."""
     import safetensors.numpy
 
     path = candidate.backbone.weights

@@ -24,7 +24,7 @@ from tellapart.data.examples_csv import write_examples
 from tellapart.errors import StorageError
 from tellapart.evaluation.choosing import only
 from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep
-from tellapart.records import Score
+from tellapart.record_parts import Score
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
 from tellapart.runs.proving import PROOF, prepared, prove
 from tellapart.runs.recipe import recipe_text, versions
@@ -188,11 +188,16 @@ def _recorded(side: MeasuredSide) -> CompressedSide:
 
 def _manifest(work: Compressible, tested: Tested) -> Manifest:
     """That of the run, with what was learned anew."""
-    backbone = work.run.manifest.backbone
+    backbone, now = work.run.manifest.backbone, work.candidate.backbone
     return work.run.manifest.model_copy(
         update={
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "backbone": backbone.model_copy(update={"weights_fingerprint": work.candidate.backbone.fingerprint}),
+            "backbone": backbone.model_copy(
+                update={
+                    "weights_fingerprint": now.fingerprint,
+                    "test_time_augmentation": now.test_time_augmentation,
+                }
+            ),
             "scores": tested.scores,
             "scores_without_leaked": tested.scores_without_leaked,
             "versions": versions(),
