@@ -16,7 +16,8 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 
 from tellapart.errors import ModelFileError
 from tellapart.preprocessing import Colour, Fit, Interpolation, Preprocessing
-from tellapart.records import AnyRecord, RecordPart, Score, TaskName, TaskRecord
+from tellapart.record_parts import RecordPart, Score
+from tellapart.records import AnyRecord, TaskName, TaskRecord
 
 SCHEMA_VERSION = 4
 _OLD = (1, 2)  # 1: before abstention; such files know neither sets nor "unknown"

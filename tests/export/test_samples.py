@@ -19,14 +19,8 @@ from tellapart.answers.tiling import merging_of, tile_places
 from tellapart.errors import SettingsError
 from tellapart.export.samples import SAMPLES, check_languages, read_sample, write_samples
 from tellapart.preprocessing import Preprocessing
-from tellapart.records import (
-    AbstentionRecord,
-    ClassificationRecord,
-    DetectionRecord,
-    MultilabelRecord,
-    Score,
-    SegmentationRecord,
-)
+from tellapart.record_parts import AbstentionRecord, Score
+from tellapart.records import ClassificationRecord, DetectionRecord, MultilabelRecord, SegmentationRecord
 
 WAIT = 300  # seconds; only what hangs takes as long
 CLASSES = ("cat", "dog", "猫头鹰")

@@ -38,7 +38,7 @@ def command(model: Path, as_json: bool) -> None:
 
 def _origin(manifest: Manifest) -> dict[str, str]:
     """What was learned, from which pictures, on which network, and what goes into it."""
-    from tellapart.records import NAMED
+    from tellapart.record_parts import NAMED
 
     backbone, data = manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:NAMED]) + (" ..." if len(manifest.classes) > NAMED else "")

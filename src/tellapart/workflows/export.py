@@ -10,10 +10,11 @@ from pathlib import Path
 
 from tellapart.errors import DataError, ExportError, SettingsError, StorageError, TellapartError
 from tellapart.export.begun import begun_folder
+from tellapart.export.plain import IMAGE
 from tellapart.export.samples import check_languages
 from tellapart.export.table import FORMATS, Format
 from tellapart.export.tools import Environment, environment
-from tellapart.records import Score
+from tellapart.record_parts import Score
 from tellapart.reporter import Reporter
 from tellapart.runs.open import open_finished
 from tellapart.workflows.exporting.card import Exported
@@ -64,6 +65,11 @@ def export(
     wanted = [_format(name) for name in dict.fromkeys(formats)]
     check_languages(languages)
     run = open_finished(folder, pictures=pictures)
+    if run.manifest.record.takes != IMAGE:
+        raise SettingsError(
+            f"the run {folder} is of the task {run.manifest.task}, whose model.onnx takes {run.manifest.record.takes}; other "
+            "formats are of networks that take pictures. Use model.onnx itself."
+        )
     exports = run.folder / FOLDER
     environments: dict[str, Environment] = {}
     failed: dict[str, TellapartError] = {}

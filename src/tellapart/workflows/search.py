@@ -200,6 +200,7 @@ def _find(
     if clock.left is not None:
         study.remember(_ENDS, time.time() + clock.left)
     finder = Finder(study=study, bench=bench, folder=run.folder, clock=clock, reporter=reporter)
+    finder.compute_features()
     finder.try_usual()
     bench.reporter = WithinStep(reporter)
     finder.run()
@@ -228,7 +229,7 @@ def _train_winner(
     reporter.say(_chosen(record))
     result = train(run.settings, reporter=reporter, run=run, told=told)
     score, recipe, optimism = result.scores.get(record.figure), result.run / BEST, None
-    if score is not None and record.winner.validation is not None:
+    if score is not None and record.winner.validation is not None and record.done:
         optimism = Optimism(
             validation=record.winner.validation, test=score, tries=len(record.done), n_validation=record.n_validation
         )

@@ -145,6 +145,11 @@ def find_shortcuts(
     Raises: SettingsError where a picture has more than one class; DataError where fewer than two classes have two pictures that
     are no copies of each other; BackboneError.
     """
+    if task_of(examined.listing.task).direct is not None:
+        raise SettingsError(
+            "--shortcuts looks at what pictures show besides the object, and these are texts. Leave it out: the report of a "
+            "training names the n-grams that speak for each class."
+        )
     if task_of(examined.listing.task).encode is not class_numbers:
         raise SettingsError(
             f"shortcuts are looked for where each picture has one class, and the task here is {examined.listing.task}. Leave "

@@ -145,3 +145,24 @@ def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path
     assert found.labels[0] == "<b>sun</b>"
     assert found.errors[1] == ""
     assert found.unknown is None or bool(found.unknown[1])
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["check", "--shortcuts"], "--shortcuts looks at what pictures show besides the object, and these are texts."),
+        (["check", "--labels"], "labels of the task text cannot be doubted."),
+        (
+            ["search", "--trials", "2"],
+            "holds texts, whose settings a training finds by itself: there is nothing to search.",
+        ),
+        (["train", "--strategy", "scratch"], "texts are learned by their n-grams: there is no network to train."),
+    ],
+)
+def test_what_is_for_pictures_says_so(
+    command: list[str], message: str, learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = learned.run.parent.parent / "t.csv"
+    where = [] if command[0] == "check" else ["--out", str(tmp_path / "out")]
+    assert execute([command[0], str(table), *command[1:], *where]) != 0
+    assert message in " ".join(capsys.readouterr().err.split())

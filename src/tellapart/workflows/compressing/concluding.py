@@ -24,7 +24,7 @@ from tellapart.data.examples_csv import write_examples
 from tellapart.errors import StorageError
 from tellapart.evaluation.choosing import only
 from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep
-from tellapart.records import Score
+from tellapart.record_parts import Score
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
 from tellapart.runs.proving import PROOF, prepared, prove
 from tellapart.runs.recipe import recipe_text, versions

@@ -38,6 +38,7 @@ _INSTEAD: Mapping[str, str] = {
     "page_privacy": "local_privacy",
     "page_privacy_corrections": "local_privacy",
     "page_failed": "local_failed",
+    "page_live_pace": "local_pace",
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tellapart.bundle import open_model
+from tellapart.errors import ExportError
 from tellapart.export.specification import provable
 from tellapart.export.table import Format
 from tellapart.runs.open import OpenRun
@@ -30,8 +31,16 @@ class Proof:
     web_runtime: Path | None  # ONNX Runtime for browsers; None where no format is a page
 
     def add(self, form: Format, folder: Path, work: Path) -> None:
-        """Put into a format's folder what belongs to it; `work` keeps the bundle for the next one. Raises: StorageError."""
+        """Put into a format's folder what belongs to it; `work` keeps the bundle for the next one.
+
+        Raises: ExportError for a page of a model that takes no pictures; StorageError.
+        """
         if not provable(self.run.manifest):
+            if form.page:
+                raise ExportError(
+                    "the page shows pictures, and the model takes none, or resizes them in a way that the page does not. Choose "
+                    "another format."
+                )
             return
         bundle = work / PROOF
         if not bundle.is_dir():
