@@ -125,7 +125,8 @@ def _same(one: Tensor, other: Tensor) -> bool:
 def _refit(network: nn.Module, whole: nn.Module, run: Callable[[nn.Module], object], seam: _Seam) -> None:
     layer: Any = network.get_submodule(seam.convolution)
     norm: Any = network.get_submodule(seam.norm)
-    scale = torch.rsqrt(norm.running_var + norm.eps) * (norm.weight if norm.affine else 1.0)
+    scale, shift = _line(norm)
+    scale_whole, shift_whole = _line(whole.get_submodule(seam.norm))
     scale = torch.where(scale.abs() < _LEAST_SCALE, torch.full_like(scale, _LEAST_SCALE), scale)
     wanted = _passed(whole, run, seam)
     width = layer.in_channels
@@ -133,7 +134,10 @@ def _refit(network: nn.Module, whole: nn.Module, run: Callable[[nn.Module], obje
     moments = torch.zeros(width + 1, width + 1, dtype=torch.float64)
     answers = torch.zeros(width + 1, layer.out_channels, dtype=torch.float64)
     for (taken, read, _), (before, _, given) in zip(_passed(network, run, seam), wanted, strict=True):
-        target = given + (before - taken) / scale[:, None, None] if seam.residual else given
+        wanted_of_norm = given * scale_whole[:, None, None] + shift_whole[:, None, None]
+        if seam.residual:
+            wanted_of_norm = wanted_of_norm + before - taken
+        target = (wanted_of_norm - shift[:, None, None]) / scale[:, None, None]
         rows = read.movedim(1, -1).reshape(-1, width)
         rows = torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
         places += len(rows)
@@ -153,6 +157,15 @@ def _refit(network: nn.Module, whole: nn.Module, run: Callable[[nn.Module], obje
         layer.bias.copy_(found[-1])
     else:
         norm.running_mean.sub_(found[-1].to(norm.running_mean.dtype))
+
+
+def _line(norm: Any) -> tuple[Tensor, Tensor]:
+    """What a norm does to a channel in evaluation mode, [O] each: it multiplies by the one, and adds the other."""
+    scale = torch.rsqrt(norm.running_var + norm.eps)
+    if not norm.affine:
+        return scale, -norm.running_mean * scale
+    scale = scale * norm.weight
+    return scale, norm.bias - norm.running_mean * scale
 
 
 class _Enough(Exception):
