@@ -8,6 +8,7 @@ values, nor colour profiles: they go on as they were tested.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -133,6 +134,11 @@ class CompressionRecord(RecordPart):
     after: CompressedSide
 
     @property
+    def pruned(self) -> bool:
+        """Whether the network has fewer layers or channels than its name says; how many, the shapes of its weights tell."""
+        return any(step.kind == "pruned" for step in self.steps)
+
+    @property
     def integers(self) -> bool:
         """Whether the network computes in integers; the weights beside it are then those of the network before that."""
         return any(step.kind == "int8" for step in self.steps)
@@ -193,6 +199,11 @@ class Manifest(RecordPart):
             raise ValueError(f"pictures are cut into tiles, and answers of the task {self.task} are not put together")
         self.record.check(len(self.classes))
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Manifest:
+        """The same with some fields changed, each called as in the JSON."""
+        named = {"pictures" if name == "preprocessing" else name: value for name, value in (update or {}).items()}
+        return super().model_copy(update=named, deep=deep)
 
     @property
     def preprocessing(self) -> PreprocessingRecord:

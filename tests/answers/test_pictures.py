@@ -71,7 +71,7 @@ def test_pixels_are_treated_as_their_file_would_be() -> None:
         prepare_picture(pixels, Preprocessing(size=16), max_pixels=1000)
 
 
-@pytest.mark.parametrize("task", sorted(ANSWERINGS))
+@pytest.mark.parametrize("task", sorted(set(ANSWERINGS) - {"text"}))  # which takes none
 def test_every_task_on_whole_pictures_prepares_in_this_way(task: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
     inputs = Preprocessing(size=16, crop=0.5)

@@ -21,7 +21,7 @@ from tests.tasks.detection.made_pictures import made_table
 from tests.tasks.detection.quick import learn_quickly
 from tests.tasks.segmentation.made_pictures import made_folder
 from tests.tasks.segmentation.quick import probe_quickly
-from tests.tasks.test_contract import SMALL, one_class, several_classes
+from tests.tasks.test_contract import SMALL, one_class, several_classes, texts
 
 FOLDS = 2
 
@@ -41,12 +41,14 @@ DATA: Mapping[TaskName, Callable[[Path], Path]] = {
     "multilabel": several_classes,
     "detection": boxes,
     "segmentation": masks,
+    "text": texts,
 }
 SETTINGS: Mapping[TaskName, Mapping[str, Any]] = {
     "classification": SMALL,
     "multilabel": SMALL,
     "detection": {"network": {"size": 64}},
     "segmentation": {"network": {"size": 64}},
+    "text": {},
 }
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tellapart.answers.given import GivenItem
-from tellapart.answers.items import PathItem, expand
+from tellapart.answers.items import PathItem, expand, read_file
+from tellapart.errors import PictureError
 
 _STANDARD_INPUT = "-"
 
@@ -26,20 +26,22 @@ def text_items(paths: Iterable[str], list_file: Path | None, column: str | None)
             yield from _lines()
         elif not path.lower().endswith(".txt") and is_table(Path(path)):
             yield from _rows(Path(path), column)
-        elif not os.path.isdir(path) and not os.path.lexists(path):
-            yield from expand([path])
         else:
             yield from _files(path)
     if list_file is not None:
         from tellapart.cli.asked import items
 
-        yield from items((), list_file)
+        for item in items((), list_file):
+            yield from _files(item.path)
 
 
-def _files(path: str) -> Iterator[PathItem]:
-    """A file, or those in a folder."""
+def _files(path: str) -> Iterator[GivenItem]:
+    """A file, or those in a folder, each a text."""
     for item in expand([path]):
-        yield PathItem(path=item.path, named=True)
+        try:
+            yield GivenItem(data=read_file(item.path), path=item.path)
+        except PictureError as error:
+            yield GivenItem(error=str(error), path=item.path)
 
 
 def _lines() -> Iterator[GivenItem]:
@@ -48,7 +50,7 @@ def _lines() -> Iterator[GivenItem]:
         for number, line in enumerate(stream, start=1):
             text = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
             if text.strip():
-                yield GivenItem(data=text, path=f"{_STANDARD_INPUT}:{number}")
+                yield GivenItem(data=text, path=f"stdin:{number}")
 
 
 def _rows(table: Path, column: str | None) -> Iterator[GivenItem]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.reading import read_options, reading_options
-from tellapart.cli.tasks import MODEL_TASK_HELP, TASKS
+from tellapart.cli.tasks import MODEL_TASK_HELP, TASKS, item_of
 from tellapart.reporter import counted
 from tellapart.storage import check_free
 
@@ -77,20 +77,24 @@ def command(
     scored = LEARNED[result.task].telling.scored
     click.echo("\n".join(scored(result.metrics)))
     if out is not None and not quiet:
-        reporter.say(f"What the model says of each picture: {out}")
+        reporter.say(f"What the model says of each {item_of(result.task)}: {out}")
     if result.renamed:
         shown = ", ".join(f"{name!r} as {known!r}" for name, known in result.renamed.items())
         click.echo(f"! Class names that are nearly the model's are read as its own: {shown}.")
     if result.unreadable:
-        click.echo(f"! Not counted, since unreadable: {counted(result.unreadable, 'picture')}.")
+        click.echo(f"! Not counted, since unreadable: {counted(result.unreadable, item_of(result.task))}.")
     if result.seen:
-        click.echo(f"! The model was trained or tuned on {result.seen:,} of these pictures, so the score flatters it.")
+        click.echo(
+            f"! The model was trained or tuned on {result.seen:,} of these {item_of(result.task)}s, so the score flatters it."
+        )
         if result.metrics_unseen is not None:
             click.echo("\nWithout them:")
             click.echo("\n".join(scored(result.metrics_unseen)))
     elif result.seen == 0:
+        item = item_of(result.task)
+        same = "pixel for pixel" if item == "picture" else "letter for letter"
         click.echo(
-            "None of these pictures is, pixel for pixel, one that the model was trained on; changed copies are not found."
+            f"None of these {item}s is, {same}, one that the model was trained on; changed copies are not found."
         )
     elif result.seen is None:
         click.echo("No examples.csv lies beside the model, so pictures seen in training cannot be told apart.")

@@ -86,12 +86,19 @@ def command(
     Each picture gets a sheet with heatmaps, each with its faithfulness, and the training pictures that look most alike;
     beside it lie the heatmaps as PNG and as .npy (float32, 0 to 1). With a model.onnx alone, integrated gradients and
     Grad-CAM at other layers cannot be had, since they need the run's weights.
+
+    Of a model of texts PICTURES are tables, files or - as for `predict`: each text's words are told with what they say for its
+    class, exactly; --out FOLDER also writes a page that colours them.
     """
     from tellapart.cli.console import make_reporter
     from tellapart.errors import SettingsError
     from tellapart.runs.open import OpenRun
 
     opened = OpenRun(model, pictures=moved)
+    if opened.manifest.pictures is None and pictures:
+        from tellapart.cli.explain_texts import explain_texts
+
+        return explain_texts(opened, pictures, options, as_json=as_json)
     if list_layers:
         _list_layers(opened, as_json)
         return 0

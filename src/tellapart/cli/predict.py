@@ -174,17 +174,17 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
     if tally.total == 0:
         raise DataError(NOTHING)
     if not quiet:
-        _tell(tally, writer, own, out if layout in ROWS else None)
+        _tell(tally, writer, own, out if layout in ROWS else None, "text" if answerer.of_texts else "picture")
     return 2 if tally.failed == tally.total else 0
 
 
-def _tell(tally: Counted, writer: OutputWriter | None, own: list[str], out: Path | None) -> None:
+def _tell(tally: Counted, writer: OutputWriter | None, own: list[str], out: Path | None, item: str) -> None:
     if own:
         print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
     if out is not None or writer is not None or tally.failed:
         where = f"; written to {out}" if out is not None else ""
         unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
-        print(f"{counted(tally.total, 'picture')}, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
+        print(f"{counted(tally.total, item)}, {tally.failed:,} unreadable{unknown}{where}", file=sys.stderr)
     if writer is not None:
         print(writer.summary(), file=sys.stderr)
 

@@ -27,6 +27,13 @@ READ = {
     ),
 }
 READ_TASKS = tuple(READ)
+
+
+def item_of(task: str) -> str:
+    """What a task's data are of: text or picture."""
+    return "text" if task == "text" else "picture"
+
+
 TASKS = tuple(name for name, told in READ.items() if told.learned)
 _LINES = [f"{name}: {told.target}{'' if told.learned else ', so far only for `check`'}." for name, told in READ.items()]
 TASK_HELP = f"{' '.join(_LINES)}  [default: found from the data]"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tellapart.cli.tasks import item_of
+
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
 
@@ -33,7 +35,7 @@ def fold_lines(result: TrainResult) -> list[str]:
         if told["kept"] == "ensemble"
         else "one more network, trained on all of them but a validation split and not tested itself"
     )
-    pictures = counted(told["pictures"], "picture")
+    pictures = counted(told["pictures"], item_of(result.task))
     return [
         "",
         f"{told['count']} folds: each of the {pictures} was tested by a network that had not seen it{times}.",
@@ -45,6 +47,7 @@ def fold_lines(result: TrainResult) -> list[str]:
 def picture_line(result: TrainResult) -> str:
     """How many pictures were learned from and tested."""
     learned = f"{result.n_train:,} train, {result.n_validation:,} validation"
+    what = f"{item_of(result.task)}s"
     if not result.folds:
-        return f"pictures  {learned}, {result.n_test:,} test"
-    return f"pictures  {result.n_test:,} tested in folds; of the model kept {learned}"
+        return f"{what:<9} {learned}, {result.n_test:,} test"
+    return f"{what:<9} {result.n_test:,} tested in folds; of the model kept {learned}"

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.reading import range_option, reading_options
-from tellapart.cli.tasks import READ_TASKS, TASK_HELP
+from tellapart.cli.tasks import READ_TASKS, TASK_HELP, item_of
 from tellapart.cli.told_folds import fold_lines, picture_line, told_metrics
 
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
+
+
+# What the summary tells to try, by what was learned.
+_EXAMPLE = {"picture": "PICTURE", "text": "TABLE.csv, or - for lines of texts"}
 
 
 @click.command(
@@ -275,7 +279,7 @@ def summary(result: TrainResult) -> str:
         f"time      {duration(result.seconds)}",
         f"model     {result.model}",
         f"results   {result.run}",
-        f"try it    tellapart predict {shlex.quote(str(result.model))} PICTURE",
+        f"try it    tellapart predict {shlex.quote(str(result.model))} {_EXAMPLE[item_of(result.task)]}",
     ]
     return "\n".join(lines)
 
@@ -286,7 +290,7 @@ def _leaks(result: TrainResult) -> list[str]:
 
     lines = []
     if result.leaked:
-        leaked = counted(result.leaked, "test picture")
+        leaked = counted(result.leaked, f"test {item_of(result.task)}")
         told = f"! {leaked} with a copy or group mate in train or validation, which flatters the score."
         lines += ["", told]
     without, clean = result.metrics["test_without_leaked"], result.score_without_leaked
@@ -295,5 +299,7 @@ def _leaks(result: TrainResult) -> list[str]:
         name = figure_name(result.headline)
         lines.append(f"  {name} on the other {without['n']:,}: {shown}.")
     elif result.leaked:
-        lines.append("  No test picture is free of that, so there is no honest score. Make another split.")
+        lines.append(
+            f"  No test {item_of(result.task)} is free of that, so there is no honest score. Make another split."
+        )
     return lines

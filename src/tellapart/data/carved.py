@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tellapart.data.examples import SPLITS, Example, Listing
+from tellapart.data.readers import READERS
 
 
 def tell_carved(listing: Listing, examples: Sequence[Example]) -> str:
@@ -19,4 +20,5 @@ def tell_carved(listing: Listing, examples: Sequence[Example]) -> str:
         example.split for entry, example in pairs if entry.split == "train" and example.split not in (None, "train")
     )
     parts = [f"{moved[split]:,} became the {split} split" for split in SPLITS if moved[split]]
-    return f"Of the {train:,} pictures given as train, {' and '.join(parts)}: there was none." if parts else ""
+    item = READERS[listing.task].words.item
+    return f"Of the {train:,} {item}s given as train, {' and '.join(parts)}: there was none." if parts else ""

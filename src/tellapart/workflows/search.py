@@ -38,7 +38,7 @@ from tellapart.threads import let_waiting_threads_sleep
 from tellapart.training.planning import report_seconds
 from tellapart.workflows.learning.processes import world_size
 from tellapart.workflows.searching.bench import Bench, set_up
-from tellapart.workflows.searching.finding import USUAL, Finder
+from tellapart.workflows.searching.finding import USUAL, Finder, NothingFound
 from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
 from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
 from tellapart.workflows.searching.study import Study
@@ -253,6 +253,8 @@ def _kept(run: Run, reporter: Reporter, *, resumed: bool = False) -> Iterator[No
     except BudgetTooShort:
         if not resumed:  # nothing was learned
             run.discard()
+        raise
+    except NothingFound:
         raise
     except BaseException:
         if (run.folder / SEARCH).exists() and not (run.folder / BEST).exists():

@@ -60,15 +60,12 @@ class ExportJob:
             "one_class": manifest.record.ending[-1].operator == "Softmax" and not manifest.record.free_size,
             "fit": inputs.fit,
             "crop": inputs.crop,
-            "interpolation": _INTERPOLATION.get(inputs.interpolation, inputs.interpolation),
+            "interpolation": inputs.interpolation,
             "filling": list(mean_colour(self.run.preprocessing)),
             "pictures": None if self.pictures is None else str(self.pictures),
             "web_runtime": None if self.web_runtime is None else str(self.web_runtime),
             "web_runner": str(_RUNNER),
         }
-
-
-_INTERPOLATION = {"lanczos": "lanczos3"}
 
 
 def begin(

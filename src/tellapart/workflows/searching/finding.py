@@ -32,6 +32,10 @@ _SLOW = 5.0  # seconds; each trial that takes longer is told
 _PAUSE = 0.2  # seconds between looks at what others do
 
 
+class NothingFound(TrainingError):
+    """No trial of a search has given anything, and going on with it would not either."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finder:
     """One process at work on a search."""
@@ -172,14 +176,14 @@ class Finder:
         return f"{self.study.remembered(FIGURE).replace('_', ' ')} {percent(found.validation or 0.0)}"
 
 
-def all_failed(trials: list[SearchTrial]) -> TrainingError:
+def all_failed(trials: list[SearchTrial]) -> NothingFound:
     """What to say where no trial has given anything; `trials` are those that failed."""
     if not trials:
-        return TrainingError(
+        return NothingFound(
             "no trial was done in time, so there is nothing to choose from. Give the search a longer --budget."
         )
     first = trials[0]
     said = ", ".join(f"{key}={value_text(value)}" for key, value in first.settings.items())
-    return TrainingError(
+    return NothingFound(
         f"all {counted(len(trials), 'trial')} failed, so there is nothing to choose from. The first one ({said}): {first.reason}"
     )

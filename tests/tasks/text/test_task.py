@@ -1,0 +1,147 @@
+"""Texts from a table to answers, reasons and a report. In: made sentences. Out: what was planted, escaped, refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tellapart
+from tellapart.bundle import TextRecord, read_manifest
+from tellapart.cli.main import execute
+from tellapart.errors import ModelFileError, SettingsError
+from tellapart.runs.result import TrainResult
+from tellapart.settings.reading import make_settings
+from tellapart.tasks.table import TASKS
+
+OWN = {"<b>sun</b>": ["warm", "<script>alert(1)</script>"], "rain": ["wet", "grey"]}
+
+
+def sentence(chance: np.random.Generator, label: str) -> str:
+    words = [*(f"w{number}" for number in chance.integers(0, 40, 6)), str(chance.choice(OWN[label]))]
+    return " ".join(chance.permutation(words))
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    folder, chance = tmp_path_factory.mktemp("texts"), np.random.default_rng(0)
+    labels = [list(OWN)[number % 2] for number in range(160)]
+    rows = [(sentence(chance, label), label) for label in labels]
+    rows += [("w1 w2 wet w3 <img src=x onerror=alert(2)>", "<b>sun</b>"), ("", "rain")]
+    with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    return tellapart.train(folder / "t.csv", out=folder / "runs", task="text")
+
+
+def test_what_was_planted_is_learned_and_told(learned: TrainResult) -> None:
+    assert learned.scores["accuracy"].value > 0.9
+    assert learned.unreadable == 1
+    record = read_manifest(learned.model).record_of(TextRecord)
+    assert (record.grams.words, record.grams.across) == ((1, 2), False)
+    metrics = json.loads((learned.run / "metrics.json").read_text(encoding="utf-8"))
+    told = {name: {one["gram"].strip() for one in grams} for name, grams in metrics["telling"].items()}
+    assert "warm" in told["<b>sun</b>"]
+    assert {"wet", "grey"} <= told["rain"]
+    assert all(one["texts"] <= 80 for grams in metrics["telling"].values() for one in grams)
+    examples = (learned.run / "examples.csv").read_text(encoding="utf-8")
+    assert "t.csv:2," in examples
+    assert "empty: nothing is left" in examples
+    assert not (learned.run / "weights.safetensors").exists()
+
+
+def test_nothing_of_a_text_or_class_is_markup_in_the_report(learned: TrainResult) -> None:
+    assert learned.report is not None
+    page = learned.report.read_text(encoding="utf-8")
+    for planted in ("<b>sun</b>", "<script>alert(1)", "<img src=x"):
+        assert planted not in page
+    assert "&lt;b&gt;sun&lt;/b&gt;" in page
+    assert "What speaks for each class" in page
+
+
+def test_lines_tables_and_files_are_predicted(
+    learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "new.csv"
+    table.write_text('review,other\n"so wet, w1",1\nso warm w2,2\n', encoding="utf-8")
+    assert execute(["predict", str(learned.model), str(table), "--format", "csv", "--quiet"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["path"], row["label"]) for row in rows] == [(f"{table}:2", "rain"), (f"{table}:3", "<b>sun</b>")]
+    assert (
+        execute(["predict", str(learned.model), str(table), "--text-column", "other", "--format", "csv", "--quiet"])
+        == 0
+    )
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert all(float(row["novelty"]) > 2 for row in rows), "numbers are none of the words that it knows"
+    (tmp_path / "one.txt").write_text("all grey w4", encoding="utf-8")
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xff")
+    lines = [str(tmp_path / "one.txt"), str(tmp_path / "bad.txt")]
+    assert execute(["predict", str(learned.model), *lines, "--format", "jsonl", "--quiet"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert told[0]["label"] == "rain"
+    assert told[1]["error"].startswith("not a text in UTF-8: byte 0xff")
+    with (tmp_path / "in").open("wb") as file:
+        file.write(b"warm w1\n\nwet w2\r\n")
+    with (tmp_path / "in").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert execute(["predict", str(learned.model), "-", "--format", "csv", "--quiet"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["path"], row["label"]) for row in rows] == [("stdin:1", "<b>sun</b>"), ("stdin:3", "rain")]
+
+
+def test_a_table_without_texts_is_refused(
+    learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "new.csv"
+    table.write_text("a,b\n1,2\n", encoding="utf-8")
+    assert execute(["predict", str(learned.model), str(table), "--quiet"]) != 0
+    assert "has no column of texts that is called so; its columns are: 'a', 'b'" in capsys.readouterr().err
+
+
+def test_reasons_add_up_to_what_is_said(
+    learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.txt").write_text("w1 w2 <script>alert(1)</script> wet grey wet", encoding="utf-8")
+    (tmp_path / "none.txt").write_text("\u200b", encoding="utf-8")
+    names = [str(tmp_path / "one.txt"), str(tmp_path / "none.txt")]
+    assert execute(["explain", str(learned.model), *names, "--json", "--out", str(tmp_path / "page.html")]) == 0
+    first, second = json.loads(capsys.readouterr().out)["texts"]
+    assert second["error"].startswith("empty")
+    odds = (sum(one["weight"] for one in first["words"]) + first["begins"]) / first["temperature"]
+    assert np.exp(odds) == pytest.approx(first["probability"] / (1 - first["probability"]), rel=1e-3)
+    assert first["label"] == "rain"
+    weights = {one["word"].strip(): one["weight"] for one in first["words"]}
+    assert weights["wet"] > abs(weights["w1"])
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert execute(["explain", str(learned.model), names[0], "--class", "<b>sun</b>"]) == 0
+    told = capsys.readouterr().out
+    assert "<b>sun</b>" in told.splitlines()[0]
+    assert execute(["explain", str(learned.model), names[0], "--method", "gradcam"]) != 0
+    assert "is about pictures, and the model is of texts. Leave it out." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"strategy": "finetune"}, "the strategy is finetune, and texts are learned by their n-grams"),
+        ({"precision": 0.9}, "--precision is 0.9, and a text has one class"),
+    ],
+)
+def test_what_is_about_networks_or_sets_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        TASKS["text"].prefer(make_settings({"data": "x", "task": "text", **settings}))
+
+
+def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="takes no pictures, and this is about pictures"):
+        _ = read_manifest(learned.model).preprocessing
+    found = tellapart.load(learned.model).predict(["so warm", "\U0001f600\U0001f600"])
+    assert found.labels[0] == "<b>sun</b>"
+    assert found.errors[1] == ""
+    assert found.unknown is None or bool(found.unknown[1])
