@@ -147,8 +147,8 @@ def find_shortcuts(
     """
     if task_of(examined.listing.task).direct is not None:
         raise SettingsError(
-            "--shortcuts looks at what pictures show besides the object, and these are texts. Leave it out: the report of a training "
-            "names the n-grams that speak for each class."
+            "--shortcuts looks at what pictures show besides the object, and these are texts. Leave it out: the report of a "
+            "training names the n-grams that speak for each class."
         )
     if task_of(examined.listing.task).encode is not class_numbers:
         raise SettingsError(

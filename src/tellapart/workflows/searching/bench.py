@@ -137,8 +137,8 @@ def set_up(settings: TrainSettings, cache: Cache, reporter: Reporter) -> Bench:
     task = task_of(examined.listing.task)
     if task.direct is not None:
         raise SettingsError(
-            f"{examined.listing.source} holds {READERS[task.name].words.item}s, whose settings a training finds by itself: there is "
-            "nothing to search. Give it to `tellapart train`."
+            f"{examined.listing.source} holds {READERS[task.name].words.item}s, whose settings a training finds by itself: there "
+            "is nothing to search. Give it to `tellapart train`."
         )
     dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
     if not len(dataset.rows["validation"]):
