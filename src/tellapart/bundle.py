@@ -20,12 +20,11 @@ from pydantic import ValidationError
 from tellapart.errors import ModelFileError
 from tellapart.manifest import SCHEMA_VERSION, BackboneRecord, DataRecord, Manifest, PreprocessingRecord
 from tellapart.preprocessing import Preprocessing
+from tellapart.record_parts import AbstentionRecord, Score
 from tellapart.records import (
-    AbstentionRecord,
     ClassificationRecord,
     DetectionRecord,
     MultilabelRecord,
-    Score,
     SegmentationRecord,
     TaskName,
     TaskRecord,

@@ -16,7 +16,8 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 
 from tellapart.errors import ModelFileError
 from tellapart.preprocessing import Colour, Fit, Interpolation, Preprocessing
-from tellapart.records import AnyRecord, RecordPart, Score, TaskName, TaskRecord
+from tellapart.record_parts import RecordPart, Score
+from tellapart.records import AnyRecord, TaskName, TaskRecord
 
 SCHEMA_VERSION = 4
 _OLD = (1, 2)  # 1: before abstention; such files know neither sets nor "unknown"
@@ -132,6 +133,11 @@ class CompressionRecord(RecordPart):
     steps: tuple[CompressionStep, ...] = Field(min_length=1)  # in the order in which they were done
     before: CompressedSide
     after: CompressedSide
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the network has fewer layers or channels than its name says; how many, the shapes of its weights tell."""
+        return any(step.kind == "pruned" for step in self.steps)
 
     @property
     def integers(self) -> bool:

@@ -5,71 +5,30 @@ A record says which outputs its network must have, how its logits become probabi
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from tellapart.reporter import figure, percent
+from tellapart.record_parts import (
+    AbstentionRecord,
+    RecordPart,
+    Score,
+    Step,
+    check_each,
+    platt,
+    softened,
+    told_abstention,
+    told_thresholds,
+    told_unknown,
+)
+from tellapart.reporter import percent
 
 TaskName = Literal["classification", "multilabel", "segmentation", "detection", "text"]
-
-NAMED = 20  # classes that a line for a person lists
 
 # The file of a run that holds the answers of its test split (`told_in`): a row a picture, or a line where a row has no room for
 # them. `told_as` is what runs/open.py reads it as.
 ROWS, LINES = "predictions.csv", "predictions.jsonl"
-
-
-class Step(NamedTuple):
-    """One operation of ONNX on the way from `logits`; what it gives is called `output`, "" for the last one."""
-
-    operator: str
-    output: str = ""
-    name: str = ""  # of its numbers; "" where it needs none
-    numbers: tuple[float, ...] = ()  # [1] or [K]
-    attributes: Mapping[str, Any] = MappingProxyType({})
-
-
-class RecordPart(BaseModel):
-    """A part of a manifest; a key that it does not know is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    takes: ClassVar[str] = "image"  # the name of the network's input; of a task's record
-    free_size: ClassVar[bool] = False  # whether the network takes pictures of any size; of a task's record
-
-
-class Score(RecordPart):
-    """A figure with its 95 % interval, as it is measured, shown and kept; `low` and `high` are None where none can be had."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    method: str = ""  # how the interval was found; left out of the JSON where it is not told, as in a manifest
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Score:
-        """A figure of metrics.json as a manifest keeps it, without how its interval was found."""
-        return cls(value=record["value"], low=record.get("low"), high=record.get("high"))
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in plain(self).items() if name != "method" or value}
-
-
-class AbstentionRecord(RecordPart):
-    """When the model says "one of these" or "none of these", and how that did on the test split."""
-
-    coverage: float = Field(gt=0, lt=1)  # wanted: how often a picture's set of classes holds the true one
-    # A class at least this probable is in the set; the most probable one always is.
-    threshold: float = Field(ge=0, le=1)
-    novelty_threshold: float | None = None  # a picture above it is unknown; None: too few pictures to tell
-    calibrated_on: int  # validation pictures
-    measured_coverage: Score  # on the test split
-    mean_set_size: float  # on the test split, in classes
-    known: Score | None = None  # share of the test split that is not called unknown
 
 
 class ClassificationRecord(RecordPart):
@@ -90,7 +49,7 @@ class ClassificationRecord(RecordPart):
     @property
     def ending(self) -> tuple[Step, ...]:
         """From logits to `probabilities`: softmax(logits / temperature), Guo et al. 2017, arXiv 1706.04599, section 4.2."""
-        return _softened(self.temperature)
+        return softened(self.temperature)
 
     def check(self, classes: int) -> None:
         """Raises: ValueError for fewer than two classes."""
@@ -104,7 +63,7 @@ class ClassificationRecord(RecordPart):
 
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
         """For a person: when it says "one of these" or "none of these"; nothing of a file older than that."""
-        return _abstains(self.abstention, "picture")
+        return told_abstention(self.abstention, "picture")
 
 
 class GramRecord(RecordPart):
@@ -135,7 +94,7 @@ class TextRecord(RecordPart):
     @property
     def ending(self) -> tuple[Step, ...]:
         """From logits to `probabilities`, as of one class a picture."""
-        return _softened(self.temperature)
+        return softened(self.temperature)
 
     def check(self, classes: int) -> None:
         """Raises: ValueError for fewer than two classes, or no n-grams."""
@@ -157,7 +116,7 @@ class TextRecord(RecordPart):
             for name, sizes in (("words", own.words), ("characters", own.characters))
             if sizes
         ]
-        return {"counts": f"n-grams of {' and of '.join(counted)}", **_abstains(self.abstention, "text")}
+        return {"counts": f"n-grams of {' and of '.join(counted)}", **told_abstention(self.abstention, "text")}
 
 
 class MultilabelRecord(RecordPart):
@@ -183,11 +142,11 @@ class MultilabelRecord(RecordPart):
     @property
     def ending(self) -> tuple[Step, ...]:
         """From logits to `probabilities`: sigmoid(scale * logits + offset), Platt 1999."""
-        return _platt(self.scales, self.offsets)
+        return platt(self.scales, self.offsets)
 
     def check(self, classes: int) -> None:
         """Raises: ValueError unless it holds a finite number of each kind for that many classes."""
-        _check_each(classes, scales=self.scales, offsets=self.offsets, thresholds=self.thresholds)
+        check_each(classes, scales=self.scales, offsets=self.offsets, thresholds=self.thresholds)
 
     @property
     def calibrated(self) -> dict[str, str]:
@@ -197,8 +156,8 @@ class MultilabelRecord(RecordPart):
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
         """For a person: from which probability on each class is named, and when it says "none of these"."""
         return {
-            "thresholds": _thresholds(self.thresholds, classes, self.threshold_rule),
-            "unknown": _unknown(self.novelty_threshold, self.known, self.calibrated_on),
+            "thresholds": told_thresholds(self.thresholds, classes, self.threshold_rule),
+            "unknown": told_unknown(self.novelty_threshold, self.known, self.calibrated_on),
         }
 
 
@@ -232,11 +191,11 @@ class DetectionRecord(RecordPart):
     @property
     def ending(self) -> tuple[Step, ...]:
         """From logits to scores: sigmoid(scale * logits + offset), Platt 1999."""
-        return _platt(self.scales, self.offsets)
+        return platt(self.scales, self.offsets)
 
     def check(self, classes: int) -> None:
         """Raises: ValueError unless it holds a finite number of each kind for that many classes, scales above 0."""
-        _check_each(classes, scales=self.scales, offsets=self.offsets, thresholds=self.thresholds)
+        check_each(classes, scales=self.scales, offsets=self.offsets, thresholds=self.thresholds)
         if min(self.scales) <= 0:
             raise ValueError(f"a scale is {min(self.scales):g}; each must be above 0")
 
@@ -249,13 +208,13 @@ class DetectionRecord(RecordPart):
         """For a person: what finds boxes, from which score on one of each class is told, and how many there can be."""
         return {
             **({} if self.detector is None else {"detector": self.detector}),
-            "thresholds": _thresholds(self.thresholds, classes, self.threshold_rule),
+            "thresholds": told_thresholds(self.thresholds, classes, self.threshold_rule),
             "boxes": f"{self.most} at once at most, each at least {percent(self.least_score)} certain; of two of one class that "
             f"overlap by over {percent(self.overlap)}, one",
             **(
                 {}
                 if self.novelty_threshold is None
-                else {"unknown": _unknown(self.novelty_threshold, self.known, self.calibrated_on)}
+                else {"unknown": told_unknown(self.novelty_threshold, self.known, self.calibrated_on)}
             ),
         }
 
@@ -313,7 +272,7 @@ class SegmentationRecord(RecordPart):
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
         """For a person: what is no thing to count, and when it says "none of these"."""
         background = {} if self.background is None else {"background": classes[self.background]}
-        unknown = _unknown(self.novelty_threshold, self.known, self.calibrated_on)
+        unknown = told_unknown(self.novelty_threshold, self.known, self.calibrated_on)
         return background | ({} if self.novelty_threshold is None else {"unknown": unknown})
 
 
@@ -321,49 +280,3 @@ TaskRecord: TypeAlias = ClassificationRecord | MultilabelRecord | DetectionRecor
 AnyRecord = TypeVar(
     "AnyRecord", ClassificationRecord, MultilabelRecord, DetectionRecord, SegmentationRecord, TextRecord
 )
-
-
-def _softened(temperature: float) -> tuple[Step, ...]:
-    return (
-        Step("Div", "calibrated_logits", "temperature", (temperature,)),
-        Step("Softmax", attributes={"axis": -1}),
-    )
-
-
-def _abstains(own: AbstentionRecord | None, item: str) -> dict[str, str]:
-    """When it says "one of these" or "none of these"; nothing of a file older than that."""
-    if own is None:
-        return {}
-    held = own.measured_coverage
-    return {
-        "sets": f"every class at least {percent(own.threshold)} probable; {own.mean_set_size:.3g} a test {item}",
-        "set holds true class": f"{figure('coverage', held.value, held.low, held.high)} of test {item}s; "
-        f"wanted {percent(own.coverage)}",
-        "unknown": _unknown(own.novelty_threshold, own.known, own.calibrated_on, item),
-    }
-
-
-def _platt(scales: tuple[float, ...], offsets: tuple[float, ...]) -> tuple[Step, ...]:
-    return (
-        Step("Mul", "scaled_logits", "scale", scales),
-        Step("Add", "calibrated_logits", "offset", offsets),
-        Step("Sigmoid"),
-    )
-
-
-def _check_each(classes: int, **numbers: tuple[float, ...]) -> None:
-    for name, found in numbers.items():
-        if len(found) != classes or not all(map(math.isfinite, found)):
-            raise ValueError(f"{name} are {len(found)} numbers; there must be a finite one for each class")
-
-
-def _thresholds(thresholds: Sequence[float], classes: Sequence[str], rule: str) -> str:
-    named = [f"{name} {percent(one)}" for name, one in zip(classes[:NAMED], thresholds, strict=False)]
-    return f"{', '.join(named)}{' ...' if len(classes) > NAMED else ''} (by {rule})"
-
-
-def _unknown(threshold: float | None, known: Score | None, calibrated_on: int, item: str = "picture") -> str:
-    if threshold is None or known is None:
-        return f"nothing: {calibrated_on:,} validation {item}s are too few to tell"
-    share = figure("known", known.value, known.low, known.high)
-    return f"a novelty above {threshold:.4g}; {share} of test {item}s are known"

@@ -89,7 +89,7 @@ def test_a_model_from_before_profiles_knows_its_training_pictures_again(
     head = "path,label,split,group,content_hash,width,height,problem"
     (run / "examples.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
     read = tiny_manifest.preprocessing.model_copy(update={"colour": colour})
-    manifest = tiny_manifest.model_copy(update={"preprocessing": read})
+    manifest = tiny_manifest.model_copy(update={"pictures": read})
     weight, bias = np.eye(3, dtype=np.float32), np.zeros(3, dtype=np.float32)
     (run / "model.onnx").write_bytes(assemble(tiny_network, weight=weight, bias=bias, manifest=manifest))
     assert execute(["evaluate", str(run / "model.onnx"), str(pictures), "--quiet", "--json"]) == 0

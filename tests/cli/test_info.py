@@ -13,7 +13,7 @@ from tellapart.bundle import DIGEST_KEY, MANIFEST_KEY, PRODUCER, DetectionRecord
 from tellapart.cli.main import main
 from tellapart.export.assemble import assemble
 from tellapart.manifest import Manifest
-from tellapart.records import Score
+from tellapart.record_parts import Score
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime-float32", "openvino-2026.4-bfloat16"])

@@ -15,7 +15,7 @@ from PIL import Image
 import tellapart
 from tellapart.cli.extras import require
 from tellapart.cli.main import execute
-from tellapart.errors import MissingExtra, SettingsError
+from tellapart.errors import DataError, MissingExtra, SettingsError
 from tellapart.runs.open import OpenRun
 from tellapart.runs.run import start_run
 from tellapart.runs.searched import search_part
@@ -118,6 +118,19 @@ def test_a_search_that_was_stopped_goes_on(
     assert len(told["trials"]) == 3
     assert sorted(one["settings"]["loop.epochs"] for one in told["trials"]) == [1, 2, 3]
     assert [one["number"] for one in told["trials"]] == [0, 1, 2]
+
+
+def test_where_all_trials_fail_nothing_is_said_of_going_on(
+    stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*given: object, **named: object) -> None:
+        raise DataError("the pictures are gone.")
+
+    monkeypatch.setattr("tellapart.workflows.searching.finding.try_settings", fails)
+    assert execute(["search", str(stripes), "--out", str(tmp_path), *SCRATCH, "--try", "loop.epochs=1,2"]) == 2
+    told = capsys.readouterr().err
+    assert "Error: all 2 trials failed, so there is nothing to choose from. The first one (loop.epochs=1): the" in told
+    assert "--resume" not in told
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def staged_model(network: Any, manifest: Manifest, folder: Path, *, size: int, v
 
     path = folder / "network.onnx"
     export_embedding(network, size=size, path=path, views=views)
-    manifest = manifest.model_copy(update={"preprocessing": manifest.preprocessing.model_copy(update={"size": size})})
+    manifest = manifest.model_copy(update={"pictures": manifest.preprocessing.model_copy(update={"size": size})})
     classifier = network.classifier
     return assemble(
         path,

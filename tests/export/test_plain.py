@@ -87,11 +87,17 @@ def test_sizes_that_are_worked_out_become_numbers_for_any_number_of_pictures() -
         helper.make_node("Shape", ["half"], ["half_shape"], start=0, end=2),
         helper.make_node("Shape", ["planes"], ["sides"], start=2, end=4),
         helper.make_node("Concat", ["half_shape", "sides"], ["wanted"], axis=0),
-        helper.make_node("Resize", ["half", "", "", "wanted"], ["again"], mode="nearest", nearest_mode="floor",
-                         coordinate_transformation_mode="asymmetric"),
+        helper.make_node(
+            "Resize",
+            ["half", "", "", "wanted"],
+            ["again"],
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        ),
         helper.make_node("Concat", ["half_shape", "rest"], ["flat_shape"], axis=0),
         helper.make_node("Reshape", ["again", "flat_shape"], ["flat"]),
-    ]  # fmt: skip
+    ]
     model = graph(nodes, ["flat"], free=True, rest=np.array([-1], dtype=np.int64))
     found = plain(model, Shape(size=SIZE))
     kinds = [node.op_type for node in onnx.load_model_from_string(found).graph.node]

@@ -94,7 +94,7 @@ CASES: dict[str, tuple[bytes, tuple[int, ...]]] = {
         ("Softplus", (2, 3), [], {}),
         ("Max", (2, 3), [single(0.1), single(-1, 1, 0)], {}),
     ]
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

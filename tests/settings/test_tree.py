@@ -352,6 +352,16 @@ def test_weights_decay_as_suits_the_optimizer(optimizer: str, decay: float) -> N
     assert LoopSettings(optimizer=optimizer, weight_decay=0.01).decay == 0.01  # type: ignore[arg-type]
 
 
+def test_a_first_answer_alone_is_told_how_long_it_learns() -> None:
+    """Of boxes it learns for epochs; tasks whose first answer does not refuse that themselves."""
+    settings = make_settings({"data": "x", "strategy": "probe", "finetune": {"first_epochs": 3, "first_views": 1}})
+    assert (settings.finetune.first_epochs, settings.finetune.first_views) == (3, 1)
+    with pytest.raises(SettingsError, match="finetune.views is set, which --strategy probe does not use."):
+        make_settings({"data": "x", "strategy": "probe", "finetune": {"views": 3}})
+    with pytest.raises(SettingsError, match="finetune.first_epochs is set, which --strategy scratch does not use."):
+        make_settings({"data": "x", "strategy": "scratch", "finetune": {"first_epochs": 3}})
+
+
 def test_a_recipe_from_before_there_were_more_optimizers_is_taken() -> None:
     settings = TrainSettings(data="x", strategy="probe", loop={"weight_decay": 0.05, "optimizer": "adamw"})  # type: ignore[arg-type]
     assert settings == TrainSettings(data="x", strategy="probe")

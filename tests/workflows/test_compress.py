@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tellapart.bundle import open_model, read_manifest
+from tellapart.cli.compress import told
+from tellapart.cli.info import command as info
 from tellapart.compression.counting import heavy_layers
 from tellapart.compression.int8 import Int8
 from tellapart.errors import CompressionMissed, DataError, ModelFileError, SettingsError, StorageError
+from tellapart.manifest import CompressionStep
 from tellapart.preprocessing import load
 from tellapart.reporter import Silent
+from tellapart.reporting.blocks import Table
+from tellapart.reporting.phrases import LANGUAGES, Phrases
+from tellapart.runs.compressed import compressed_section
 from tellapart.runs.open import open_finished
 from tellapart.runtime import Session
 from tellapart.workflows.compress import compress
@@ -21,6 +29,7 @@ from tellapart.workflows.compressing import concluding
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.concluding import Compressed
 from tellapart.workflows.compressing.integers import by_harm, to_int8
+from tellapart.workflows.compressing.refitting import with_own_classifier
 from tellapart.workflows.rating.asking import ask_split
 
 from .compressing.made_finished import write_finished
@@ -53,10 +62,10 @@ def test_the_result_is_a_run_like_any_other(run: Path, small: Compressed) -> Non
 
 def test_before_is_what_the_run_said(run: Path, small: Compressed) -> None:
     before = open_finished(run)
-    told = before.metrics["test"]
-    assert small.before.score.value == pytest.approx(told["accuracy"]["value"])
-    assert small.before.log_loss == pytest.approx(told["log_loss"]["value"], abs=1e-4)
-    assert small.before.calibration_error == pytest.approx(told["calibration_error"]["after"], abs=1e-4)
+    said = before.metrics["test"]
+    assert small.before.score.value == pytest.approx(said["accuracy"]["value"])
+    assert small.before.log_loss == pytest.approx(said["log_loss"]["value"], abs=1e-4)
+    assert small.before.calibration_error == pytest.approx(said["calibration_error"]["after"], abs=1e-4)
     assert small.before.macs == small.after.macs == 64 * 64 * 27 + 64 * 64 * 9 + 64 * 128 + _behind(run)
 
 
@@ -77,33 +86,33 @@ def test_answers_are_those_of_the_file(run: Path, small: Compressed) -> None:
 
 
 def test_the_story_is_in_the_manifest(run: Path, small: Compressed) -> None:
-    told = read_manifest(small.run).compression
-    assert told is not None
-    assert told.integers
-    assert [step.kind for step in told.steps] == ["int8"]
-    assert told.before.score.value == small.before.score.value
-    assert told.steps[0].facts["pictures"] == 24
-    assert "of 3 layers with weights, ranges from 24 training pictures; accuracy on validation" in told.steps[0].told
+    story = read_manifest(small.run).compression
+    assert story is not None
+    assert story.integers
+    assert [step.kind for step in story.steps] == ["int8"]
+    assert story.before.score.value == small.before.score.value
+    assert story.steps[0].facts["pictures"] == 24
+    assert "of 3 layers with weights, ranges from 24 training pictures; accuracy on validation" in story.steps[0].told
     assert read_manifest(run).compression is None
     assert "compression" not in read_manifest(run).model_dump_json()
 
 
 def test_json_has_before_and_after(small: Compressed) -> None:
-    told = small.as_json()
+    found = small.as_json()
     for side in ("before", "after"):
-        assert {"score", "flipped", "largest_difference", "milliseconds", "megabytes", "macs"} <= told[side].keys()
-        assert told[side]["score"]["name"] == "accuracy"
-    assert told["before"]["flipped"] == 0
-    assert told["after"]["megabytes"] < told["before"]["megabytes"]
+        assert {"score", "flipped", "largest_difference", "milliseconds", "megabytes", "macs"} <= found[side].keys()
+        assert found[side]["score"]["name"] == "accuracy"
+    assert found["before"]["flipped"] == 0
+    assert found["after"]["megabytes"] < found["before"]["megabytes"]
 
 
 def test_halves(run: Path, tmp_path: Path) -> None:
     found = compress(run, float16=True, reporter=Silent(), out=tmp_path / "half")
     assert found.change.flipped == 0
     assert 0 < (found.change.largest or 0) < 0.01
-    told = read_manifest(found.run).compression
-    assert told is not None
-    assert not told.integers
+    story = read_manifest(found.run).compression
+    assert story is not None
+    assert not story.integers
 
 
 def test_layers_that_hurt_most_are_spared_first_until_it_is_refused(run: Path, tmp_path: Path) -> None:
@@ -185,3 +194,46 @@ def test_a_full_disk_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(StorageError, match="the disk is full"):
         compress(run, float16=True, reporter=Silent(), out=tmp_path / "a")
     assert left(tmp_path) == []
+
+
+def test_a_classifier_of_its_own_where_that_is_better(run: Path, tmp_path: Path) -> None:
+    work = open_compressible(run, tmp_path, Silent())
+    worse = replace(work.candidate, weight=-work.candidate.weight)  # type: ignore[type-var]
+    step = CompressionStep(kind="int8", told="done")
+    found = with_own_classifier(replace(work, candidate=worse, steps=(step,)))
+    assert found.steps[0].told.startswith("done; its classifier fitted anew (log loss ")
+    assert found.candidate is not worse
+    rows = work.dataset.rows["validation"]
+    right = found.candidate.logits(rows).argmax(axis=1) == work.dataset.targets[rows]  # type: ignore[attr-defined]
+    assert right.mean() > 0.8
+    # Of what is right as it is nothing changes.
+    assert with_own_classifier(replace(found, steps=(step,))).candidate is found.candidate
+
+
+def test_the_report_and_info_tell_of_it(run: Path, small: Compressed) -> None:
+    for language in LANGUAGES:
+        phrases = Phrases(language)
+        section = compressed_section(open_finished(small.run).metrics, phrases)
+        assert section is not None
+        table = next(block for block in section.blocks if isinstance(block, Table))
+        assert ("–", "–") not in [row[1:] for row in table.rows]
+        rows = {str(row[0]): row[1:] for row in table.rows}
+        assert rows[phrases("compare_megabytes")] == (f"{small.before.megabytes:.1f}", f"{small.after.megabytes:.1f}")
+    assert compressed_section(open_finished(run).metrics, Phrases("en")) is None
+    with pytest.raises(DataError, match="does not tell of the compression as a run does"):
+        compressed_section({"compression": {"before": {}}}, Phrases("en"))
+    shown = CliRunner().invoke(info, [str(small.run)]).output
+    assert "made smaller" in shown
+    assert "before that" in shown
+    assert "made smaller" not in CliRunner().invoke(info, [str(run)]).output
+
+
+def test_the_table_on_the_screen(small: Compressed) -> None:
+    lines = told(small)
+    assert lines[0].split() == ["before", "after"]
+    assert any(line.startswith("megabytes") for line in lines)
+    assert (
+        f"On 15 test pictures, the same for both: Accuracy changes by {100 * small.change.score.value:+.2f}"
+        in "\n".join(lines)
+    )
+    assert lines[-1].endswith(str(small.run))

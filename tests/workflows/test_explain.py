@@ -65,7 +65,7 @@ def write_run(folder: Path, manifest: Manifest, *, name: str = "lenet5", seed: i
     told = manifest.model_copy(
         update={
             "strategy": "scratch",
-            "preprocessing": preprocessing,
+            "pictures": preprocessing,
             "record": ClassificationRecord(temperature=0.1),
             "backbone": record,
         }

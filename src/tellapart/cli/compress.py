@@ -20,9 +20,26 @@ if TYPE_CHECKING:
 Examples:
   tellapart compress runs/latest --int8
   tellapart compress runs/latest --int8 --most-lost 0.5 --out runs/small
+  tellapart compress runs/latest --prune 0.3 --int8
+  tellapart compress runs/latest --distill runs/large --unlabelled more/
   tellapart compress runs/latest --float16 --json | jq .after.megabytes""",
 )
 @click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--prune", type=float, metavar="SHARE", help="Leave out this share of the multiply-adds, in steps, with training."
+)
+@click.option(
+    "--distill",
+    type=click.Path(path_type=Path),
+    metavar="TEACHER",
+    help="Learn from this run or model file, on its answers and its embedding.",
+)
+@click.option(
+    "--unlabelled", multiple=True, metavar="PICTURES", help="Pictures without labels to learn from the teacher with."
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), metavar="N", help="Of --distill, or of the training that ends --prune."
+)
 @click.option("--int8", is_flag=True, help="Compute in 8-bit integers: about a quarter of the size, and quicker.")
 @click.option("--float16", is_flag=True, help="Keep weights in 16 bits: half the size, as quick as before.")
 @click.option(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # The names of export/table.py, which is imported when the command runs; a test compares the two.
 FORMATS = (
     "onnx",
+    "browser",
     "torchscript",
     "torch-export",
     "openvino",
@@ -30,6 +31,9 @@ FORMATS = (
     "ncnn",
     "coreml",
 )
+
+# The same of export/samples.py.
+LANGUAGES = ("python", "javascript", "c++", "java", "csharp")
 
 
 class Share(click.ParamType[float]):
@@ -55,6 +59,8 @@ class Share(click.ParamType[float]):
 Examples:
   tellapart export runs/latest --to onnx
   tellapart export runs/latest --to tensorflow --to litert-int8
+  tellapart export runs/latest --to browser                          a page that needs no server
+  tellapart export runs/latest --to onnx --for c++ --for java        with code that prepares pictures
   tellapart export runs/latest --to openvino-int8 --most-flipped 0.5%
   tellapart export runs/latest --to litert --tools environments/     converters that you installed""",
 )
@@ -82,6 +88,19 @@ Examples:
 @click.option(
     "--pictures", type=click.Path(path_type=Path), help="Where the run's pictures lie now, if they were moved."
 )
+@click.option(
+    "--for",
+    "languages",
+    type=click.Choice(LANGUAGES),
+    multiple=True,
+    default=("python",),
+    help="A language to write sample code in, with a test of it; may be given several times.  [default: python]",
+)
+@click.option(
+    "--made-pictures",
+    is_flag=True,
+    help="Prove with pictures made for it, so that none of yours is in what you pass on.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, an object a format.")
 @click.option("--quiet", is_flag=True, help="No progress; warnings stay.")
 def command(
@@ -90,6 +109,8 @@ def command(
     most_flipped: float | None,
     tools: Path | None,
     pictures: Path | None,
+    languages: Sequence[str],
+    made_pictures: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -101,7 +122,16 @@ def command(
     from tellapart.workflows.export import export
 
     reporter = make_reporter(quiet=quiet, warnings=True)
-    result = export(run, formats, reporter=reporter, tools=tools, most_flipped=most_flipped, pictures=pictures)
+    result = export(
+        run,
+        formats,
+        reporter=reporter,
+        tools=tools,
+        most_flipped=most_flipped,
+        pictures=pictures,
+        languages=languages,
+        made_pictures=made_pictures,
+    )
     if as_json:
         found = [one.as_json() for one in result.exported if not one.refused]
         click.echo(json.dumps(_plain(found), ensure_ascii=False))

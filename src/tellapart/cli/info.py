@@ -29,7 +29,7 @@ def command(model: Path, as_json: bool) -> None:
     if as_json:
         click.echo(manifest.model_dump_json(indent=2))
         return
-    lines = {**_origin(manifest), **_answer(manifest), **_scores(manifest)}
+    lines = {**_origin(manifest), **_made_smaller(manifest), **_answer(manifest), **_scores(manifest)}
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     width = max(24, *map(len, lines))
     for name, value in lines.items():
@@ -38,7 +38,7 @@ def command(model: Path, as_json: bool) -> None:
 
 def _origin(manifest: Manifest) -> dict[str, str]:
     """What was learned, from which pictures, on which network, and what goes into it."""
-    from tellapart.records import NAMED
+    from tellapart.record_parts import NAMED
 
     backbone, data = manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:NAMED]) + (" ..." if len(manifest.classes) > NAMED else "")
@@ -66,6 +66,20 @@ def _origin(manifest: Manifest) -> dict[str, str]:
 
         lines["range of values"] = f"{as_text(preprocessing.value_range)}, of pictures of more than 8 bits"
     return lines
+
+
+def _made_smaller(manifest: Manifest) -> dict[str, str]:
+    """What was done to the trained network, and what it was before."""
+    found = manifest.compression
+    if found is None:
+        return {}
+    before, after = found.before, found.after
+    score = figure(next(iter(manifest.scores), "score"), before.score.value, before.score.low, before.score.high)
+    return {
+        "made smaller": "; ".join(step.told for step in found.steps),
+        "before that": f"{score}, {before.megabytes:.1f} MB (now {after.megabytes:.1f}), "
+        f"{before.macs / 1e6:,.0f} million multiply-adds (now {after.macs / 1e6:,.0f})",
+    }
 
 
 def _answer(manifest: Manifest) -> dict[str, str]:

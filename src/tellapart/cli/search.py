@@ -195,6 +195,7 @@ def _lines(found: SearchResult) -> list[str]:
     if edges := at_the_end(record):
         lines += ["", f"! At the end of its range: {', '.join(edges)}. A wider range may hold something better."]
     lines += ["", found.optimism.sentence()] if found.optimism is not None else []
+    lines += [] if record.done else ["", "! No trial was done in time: a longer --budget tries something."]
     lines += ["", f"time        {duration(record.seconds + found.result.seconds)}"]
     lines += [f"recipe      {found.recipe}", f"trials      {found.result.run}/search/trials.csv"]
     lines += [f"model       {found.result.model}"]

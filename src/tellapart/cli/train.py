@@ -153,6 +153,11 @@ Examples:
 @click.option(
     "--pictures", "moved", type=click.Path(path_type=Path), help="Where the resumed run's pictures, or table, lie now."
 )
+@click.option(
+    "--small",
+    metavar="BOUND",
+    help="The best that keeps a bound here: 5ms for one picture, or 4MB of model.onnx; of classes or sets of them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
 def command(
@@ -160,6 +165,7 @@ def command(
     recipe: Path | None,
     resume: Path | None,
     moved: Path | None,
+    small: str | None,
     as_json: bool,
     quiet: bool,
     assignments: tuple[str, ...],
@@ -185,6 +191,8 @@ def command(
     from tellapart.workflows.learning.processes import follow, is_helper
     from tellapart.workflows.train import train
 
+    if None not in (resume, small):
+        raise SettingsError(f"--small {small} begins anew, and --resume goes on with a run. Leave one of them out.")
     if resume is not None:
         check_resumed(resume, given, recipe)
     if is_helper():
@@ -203,6 +211,11 @@ def command(
             reporter.say(
                 f"backbone {values['backbone']} is called {settings.backbone} by timm, whose weights are taken."
             )
+        if small is not None:
+            from tellapart.cli.small import train_within
+
+            train_within(settings, small, reporter, summary=None if as_json else summary)
+            return
         result = train(settings, reporter=reporter, told=told)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))

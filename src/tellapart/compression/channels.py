@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 Moments = dict[str, NDArray[np.float64]]  # by the path of the layer that reads
 
-_MULTIPLE = 8  # channels: what processors compute at once; a number between costs as much as the next
+# Channels: what processors compute at once; a number between costs as much as the next. Of few channels finer steps are needed.
+_MULTIPLE, _FINE, _FEW = 8, 4, 64
 _DAMPING = 1e-6  # of the mean square of a channel, so that channels which are alike can be told apart from none
 
 
@@ -106,9 +107,9 @@ def read_channels(network: nn.Module, groups: Sequence[ChannelGroup], run: Calla
 
 
 def kept_count(count: int, share: float) -> int:
-    """How many of `count` channels stay when `share` of them may go: of more than eight a multiple of that, and one at least."""
-    left = max(1, round(count * (1 - share)))
-    return min(count, max(_MULTIPLE, -(-left // _MULTIPLE) * _MULTIPLE)) if count > _MULTIPLE else left
+    """How many of `count` channels stay when `share` of them may go: a multiple of eight, of less than 64 one of four."""
+    left, multiple = max(1, round(count * (1 - share))), _FINE if count < _FEW else _MULTIPLE
+    return min(count, max(multiple, -(-left // multiple) * multiple)) if count > multiple else left
 
 
 def choose_channels(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tellapart.compression.costs import multiply_adds
 from tellapart.compression.norms import align_norms, norm_statistics
+from tellapart.compression.reconstructing import reconstruct
 from tellapart.compression.sensitivity import Cut, PruningSubject, cut, groups_of, weigh_cuts
 
 
@@ -65,6 +66,8 @@ def prune(
                     network, subject.sample, kind=one.kind, path=one.path, keep=one.keep, groups=groups, moments=moments
                 )
         align_norms(network, before, subject.run)
+        if subject.original is not None:
+            reconstruct(network, subject.original, subject.run, subject.sample)
         number, after = number + 1, sum(multiply_adds(network, subject.sample).values())
         yield PruningStep(
             number=number, cuts=taken, multiply_adds=after, saved=1 - after / whole, harm=subject.harm(network)

@@ -40,6 +40,7 @@ class PruningSubject:
     run: Callable[[nn.Module], object]  # passes calibration pictures through a network, in the mode that it is in
     harm: Callable[[nn.Module], float]  # of a network that was cut: how far from the whole one
     whole: Sequence[str] = ()  # paths of layers that must read all their channels
+    original: nn.Module | None = None  # the network before anything was cut, which what is left is fitted to
 
 
 def weigh_cuts(

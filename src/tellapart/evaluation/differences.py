@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.evaluation.intervals import RESAMPLES, Counts, bootstrap
-from tellapart.records import Score
+from tellapart.record_parts import Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

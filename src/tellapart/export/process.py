@@ -18,12 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import ExportError, StorageError
-from tellapart.export.table import Step
+from tellapart.export.table import ExportStep
 from tellapart.export.tools import Environment, environ
 from tellapart.storage import storage_errors
 
 _WORKER = Path(__file__).with_name("worker.py")
 _FORMATS = Path(__file__).parent / "formats"
+# Folders of packages that are told stand behind the Python's own, and are there before the worker imports anything.
+_START = """
+import runpy, site, sys
+worker, code, *folders = sys.argv[1:]
+for folder in folders:
+    sys.path.append(folder)
+    site.addsitedir(folder)
+sys.argv = [worker, code]
+runpy.run_path(worker, run_name="__main__")
+"""
 PATIENCE = 1800.0  # seconds for one request; a converter that takes longer hangs
 _TOLD = 400  # characters of what went wrong
 _QUIET = {
@@ -39,7 +49,7 @@ _QUIET = {
 class ToolProcess:
     """A process that answers one request after another."""
 
-    def __init__(self, step: Step, environment: Environment, work: Path, *, patience: float = PATIENCE) -> None:
+    def __init__(self, step: ExportStep, environment: Environment, work: Path, *, patience: float = PATIENCE) -> None:
         """Raises: ExportError where it does not start; StorageError."""
         self._step, self._work, self._patience = step, work, patience
         self._log = tempfile.TemporaryFile(dir=work)  # noqa: SIM115
@@ -47,7 +57,15 @@ class ToolProcess:
         first = {"PYTHONPATH": str(environment.first)} if environment.first is not None else {}
         try:
             self._process = subprocess.Popen(
-                [str(environment.python), "-P", str(_WORKER), str(_FORMATS / f"{step.code}.py"), *folders],
+                [
+                    str(environment.python),
+                    "-P",
+                    "-c",
+                    _START,
+                    str(_WORKER),
+                    str(_FORMATS / f"{step.code}.py"),
+                    *folders,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -56,10 +74,15 @@ class ToolProcess:
                 cwd=work,
             )
         except OSError as error:
+            self._log.close()
             raise ExportError(
                 f"the tool {step.tool} does not start: {error.strerror}. Make its environment again."
             ) from None
-        self._read("starting")
+        try:
+            self._read("starting")
+        except BaseException:
+            self.close()
+            raise
 
     def convert(self, source: Path, target: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """One file becomes another; what the converter tells of it. Raises: ExportError, StorageError."""
@@ -151,7 +174,7 @@ class ToolProcess:
 
 @contextlib.contextmanager
 def tool_process(
-    step: Step, environment: Environment, work: Path, *, patience: float = PATIENCE
+    step: ExportStep, environment: Environment, work: Path, *, patience: float = PATIENCE
 ) -> Iterator[ToolProcess]:
     """A process that ends with the block. Raises: ExportError, StorageError."""
     process = ToolProcess(step, environment, work, patience=patience)

@@ -16,18 +16,49 @@ from tellapart.storage import write_bytes
 _NUMBERS = "{{numbers}}"  # in a language without JSON: where the model's own numbers are written
 
 
+class Declaration(NamedTuple):
+    """How a language without JSON at hand writes the model's own numbers, a line each."""
+
+    whole: str
+    number: str
+    text: str
+    numbers: str  # a list of three
+
+
 class Sample(NamedTuple):
     """The sample of one language."""
 
     folder: str  # in the package and in the bundle
     test: str  # how it tests itself, from that folder
     needs: str
-    number: str = ""  # how a line defines a number; "" where it reads preprocessing.json
+    declares: Declaration | None = None  # None: it reads preprocessing.json
 
+
+_CPP = Declaration(
+    "  int {name} = {value};",
+    "  double {name} = {value};",
+    '  std::string {name} = "{value}";',
+    "  std::array<double, 3> {name}{{{value}}};",
+)
+_JAVA = Declaration(
+    "    int {name} = {value};",
+    "    double {name} = {value};",
+    '    String {name} = "{value}";',
+    "    double[] {name} = {{{value}}};",
+)
+_CSHARP = Declaration(
+    "    public int {name} = {value};",
+    "    public double {name} = {value};",
+    '    public string {name} = "{value}";',
+    "    public double[] {name} = {{ {value} }};",
+)
 
 SAMPLES: Mapping[str, Sample] = {
     "python": Sample("python", "python self_test.py", "numpy, Pillow, onnxruntime"),
     "javascript": Sample("javascript", "npm install --ignore-scripts && node self_test.js", "Node 18 or newer"),
+    "c++": Sample("cpp", "g++ -std=c++17 -O2 -o self_test self_test.cpp && ./self_test", "a compiler of C++17", _CPP),
+    "java": Sample("java", "javac *.java && java SelfTest", "Java 17 or newer", _JAVA),
+    "csharp": Sample("csharp", "dotnet run", ".NET 8 or newer (we ran it with Mono)", _CSHARP),
 }
 
 
@@ -62,5 +93,17 @@ def read_sample(folder: str) -> dict[str, str]:
 
 
 def _numbers(sample: Sample, specification: Mapping[str, Any]) -> str:
-    """The model's numbers as lines of code."""
-    return ""
+    """The model's numbers as lines of code; their names are those of preprocessing.json."""
+    if sample.declares is None:
+        return ""
+    lines = []
+    for name, value in specification["preprocessing"].items():
+        if isinstance(value, str):
+            lines.append(sample.declares.text.format(name=name, value=value))
+        elif name in ("mean", "std"):
+            lines.append(sample.declares.numbers.format(name=name, value=", ".join(map(repr, map(float, value)))))
+        elif isinstance(value, int):
+            lines.append(sample.declares.whole.format(name=name, value=value))
+        elif isinstance(value, float):
+            lines.append(sample.declares.number.format(name=name, value=repr(value)))
+    return "\n".join(lines)

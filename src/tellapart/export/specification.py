@@ -22,17 +22,24 @@ PRECISION_BITS = 22  # of a weight after the point, in Pillow's resampling of 8-
 REDUCING_GAP = 3
 
 
+def provable(manifest: Manifest) -> bool:
+    """Whether there are samples that do the same: the model takes pictures, and resizes them by a filter that they have."""
+    return manifest.pictures is not None and manifest.pictures.interpolation in SUPPORT
+
+
 def specification(manifest: Manifest) -> dict[str, Any]:
     """What stands in preprocessing.json: the settings that our samples read, and every step in words and numbers.
 
-    Raises: SettingsError for a filter that the samples do not have.
+    Raises: SettingsError for a filter that the samples do not have, or a model that takes no pictures.
     """
-    inputs = manifest.preprocessing.plain()
-    if inputs.interpolation not in SUPPORT:
-        raise SettingsError(
-            f"the model's pictures are resized by {inputs.interpolation!r}; samples are there for {', '.join(SUPPORT)}. "
-            "Export it without --for."
+    if not provable(manifest):
+        takes = (
+            "no pictures" if manifest.pictures is None else f"pictures resized by {manifest.pictures.interpolation!r}"
         )
+        raise SettingsError(
+            f"the model takes {takes}; a bundle is made for pictures resized by {', '.join(SUPPORT)}. Choose another model."
+        )
+    inputs = manifest.preprocessing.plain()
     return {
         "schema": SCHEMA,
         "task": manifest.task,

@@ -17,7 +17,7 @@ MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ExportStep:
     """One file becomes another."""
 
     tool: str  # whose Python does it
@@ -31,8 +31,8 @@ class Format:
 
     name: str
     file: str  # in the format's folder; the number of a version where `numbered`
-    steps: Sequence[Step]
-    runtime: Step | None  # who runs it, by `load`; None: nobody can here
+    steps: Sequence[ExportStep]
+    runtime: ExportStep | None  # who runs it, by `load`; None: nobody can here
     said: str  # what it is and who takes it, in a line
     sealed: bool = False  # whether the file keeps the manifest, so that tellapart opens it as any model
     batch: int | None = None  # pictures that it takes at once; None: any number
@@ -43,6 +43,7 @@ class Format:
     calibrated: bool = False  # whether training pictures tell the range of its numbers
     numbered: bool = False  # whether each export is a version with the next number
     exact: bool = True  # whether it computes in float32
+    page: bool = False  # whether the server's page stands around it
 
     def shape(self, size: int) -> Shape:
         """What its graph takes, of a model with inputs of `size` pixels."""
@@ -66,8 +67,8 @@ def _lite(name: str, weights: str, said: str) -> Format:
     return Format(
         name=name,
         file=f"{MODEL}.tflite",
-        steps=[Step(tool="tensorflow", code="saved_model", by=f"convert_lite_{weights}")],
-        runtime=Step(tool="litert", code="litert"),
+        steps=[ExportStep(tool="tensorflow", code="saved_model", by=f"convert_lite_{weights}")],
+        runtime=ExportStep(tool="litert", code="litert"),
         said=said,
         batch=1,
         exact=weights == "float32",
@@ -78,32 +79,43 @@ _ROWS = (
     Format(
         name="onnx",
         file=f"{MODEL}.onnx",
-        steps=[Step(tool=OURS, code="onnx_runtime")],
-        runtime=Step(tool=OURS, code="onnx_runtime"),
+        steps=[ExportStep(tool=OURS, code="onnx_runtime")],
+        runtime=ExportStep(tool=OURS, code="onnx_runtime"),
         said="ONNX, folded; tellapart opens it too",
         sealed=True,
         suppressed=True,
         simple=False,
     ),
     Format(
+        name="browser",
+        file=f"{MODEL}.onnx",
+        steps=[ExportStep(tool=OURS, code="onnx_runtime")],
+        runtime=ExportStep(tool=OURS, code="browser"),
+        said="a folder with the page of `serve`, for any web server or a double click; run in Node",
+        sealed=True,
+        suppressed=True,
+        simple=False,
+        page=True,
+    ),
+    Format(
         name="torchscript",
         file=f"{MODEL}.pt",
-        steps=[Step(tool=OURS, code="torchscript")],
-        runtime=Step(tool=OURS, code="torchscript"),
+        steps=[ExportStep(tool=OURS, code="torchscript")],
+        runtime=ExportStep(tool=OURS, code="torchscript"),
         said="TorchScript, for torch.jit.load in Python and C++",
     ),
     Format(
         name="torch-export",
         file=f"{MODEL}.pt2",
-        steps=[Step(tool=OURS, code="torch_program")],
-        runtime=Step(tool=OURS, code="torch_program"),
+        steps=[ExportStep(tool=OURS, code="torch_program")],
+        runtime=ExportStep(tool=OURS, code="torch_program"),
         said="a program of torch.export, for torch.export.load and AOTInductor",
     ),
     Format(
         name="openvino",
         file=f"{MODEL}.xml",
-        steps=[Step(tool="openvino", code="openvino_ir")],
-        runtime=Step(tool="openvino", code="openvino_ir"),
+        steps=[ExportStep(tool="openvino", code="openvino_ir")],
+        runtime=ExportStep(tool="openvino", code="openvino_ir"),
         said="OpenVINO's IR, in float32",
         suppressed=True,
         simple=False,
@@ -111,8 +123,8 @@ _ROWS = (
     Format(
         name="openvino-int8",
         file=f"{MODEL}.xml",
-        steps=[Step(tool="openvino", code="openvino_ir", by="quantise")],
-        runtime=Step(tool="openvino", code="openvino_ir"),
+        steps=[ExportStep(tool="openvino", code="openvino_ir", by="quantise")],
+        runtime=ExportStep(tool="openvino", code="openvino_ir"),
         said="OpenVINO's IR in int8, by NNCF",
         suppressed=True,
         simple=False,
@@ -122,8 +134,8 @@ _ROWS = (
     Format(
         name="tensorflow",
         file="1",
-        steps=[Step(tool="tensorflow", code="saved_model")],
-        runtime=Step(tool="tensorflow", code="saved_model"),
+        steps=[ExportStep(tool="tensorflow", code="saved_model")],
+        runtime=ExportStep(tool="tensorflow", code="saved_model"),
         said="a SavedModel in numbered versions, for TensorFlow Serving",
         numbered=True,
     ),
@@ -133,10 +145,10 @@ _ROWS = (
         name="litert-int8",
         file=f"{MODEL}.tflite",
         steps=[
-            Step(tool="tensorflow", code="saved_model", by="convert_lite_float32"),
-            Step(tool="litert", code="litert", by="quantise"),
+            ExportStep(tool="tensorflow", code="saved_model", by="convert_lite_float32"),
+            ExportStep(tool="litert", code="litert", by="quantise"),
         ],
-        runtime=Step(tool="litert", code="litert"),
+        runtime=ExportStep(tool="litert", code="litert"),
         said="LiteRT in int8",
         batch=1,
         calibrated=True,
@@ -145,16 +157,16 @@ _ROWS = (
     Format(
         name="executorch",
         file=f"{MODEL}.pte",
-        steps=[Step(tool="executorch", code="executorch_program")],
-        runtime=Step(tool="executorch", code="executorch_program"),
+        steps=[ExportStep(tool="executorch", code="executorch_program")],
+        runtime=ExportStep(tool="executorch", code="executorch_program"),
         said="ExecuTorch with XNNPACK, for phones",
         batch=1,
     ),
     Format(
         name="ncnn",
         file=f"{MODEL}.param",
-        steps=[Step(tool="ncnn", code="ncnn_model")],
-        runtime=Step(tool="ncnn", code="ncnn_model"),
+        steps=[ExportStep(tool="ncnn", code="ncnn_model")],
+        runtime=ExportStep(tool="ncnn", code="ncnn_model"),
         said="ncnn with weights of half precision, for phones",
         batch=1,
         planes=True,
@@ -164,7 +176,7 @@ _ROWS = (
     Format(
         name="coreml",
         file=f"{MODEL}.mlpackage",
-        steps=[Step(tool="coreml", code="core_ml")],
+        steps=[ExportStep(tool="coreml", code="core_ml")],
         runtime=None,
         said="Core ML, for iOS and macOS; written here, not run",
         batch=1,

@@ -54,11 +54,12 @@ class Tool:
     megabytes: int  # that its environment takes, about
     beside: bool = False  # whether it works on our torch, which it then finds behind its own packages
     newest: tuple[int, int] = (99, 0)  # the newest Python that has these packages
+    lists: Path = _LISTS  # where its list of versions lies
 
     @property
     def versions(self) -> Path:
         """The list of all packages, with the versions that were tested."""
-        return _LISTS / f"{self.name}.txt"
+        return self.lists / f"{self.name}.txt"
 
 
 TOOLS: Mapping[str, Tool] = MappingProxyType(
@@ -96,7 +97,7 @@ def environment(name: str, *, folder: Path | None, reporter: Reporter) -> Enviro
     tool = TOOLS[name]
     home = folder / name if folder is not None else made_at(tool)
     if folder is None:
-        _make_ready(tool, home, reporter)
+        make_ready(tool, home, reporter)
     python = python_of(home)
     if not python.is_file():
         raise ExportError(f"there is no {python}, which --tools promises for the tool {name}. {by_hand(tool, home)}")
@@ -129,7 +130,7 @@ def size_of(home: Path) -> int:
     return sum(path.lstat().st_size for path in home.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def _make_ready(tool: Tool, home: Path, reporter: Reporter) -> None:
+def make_ready(tool: Tool, home: Path, reporter: Reporter) -> None:
     """Make an environment that is not there, or not whole. Raises: ExportError, StorageError."""
     if (home / _READY).is_file():
         return
@@ -189,8 +190,11 @@ def _run(command: Sequence[str], tool: Tool, home: Path) -> None:
 
 
 def environ() -> dict[str, str]:
-    """What processes of tools see of our environment variables: nothing that brings them our packages."""
-    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
+    """What processes of tools see of our environment variables: nothing that brings them our packages.
+
+    They may keep what they compile: TensorFlow's thousands of files take a minute each time, else.
+    """
+    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if name not in hidden}
 
 

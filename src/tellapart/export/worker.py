@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import site
 import sys
 import time
 from collections.abc import Callable
@@ -109,10 +108,6 @@ def _reason(error: BaseException) -> str:
 
 if __name__ == "__main__":
     # What is left of standard output is ours alone; libraries write theirs to standard error.
-    # What comes after the format's file are folders of packages that stand behind this Python's own.
-    for folder in sys.argv[2:]:
-        sys.path.append(folder)
-        site.addsitedir(folder)
     ours = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     main(Path(sys.argv[1]), sys.stdin, ours)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tellapart.errors import BackboneError, SettingsError, one_line
 from tellapart.models.joint import join_stages
+from tellapart.models.narrow import narrow
 from tellapart.models.staged import StagedNetwork, find_stages
 from tellapart.models.trainable import Trainable
 from tellapart.models.weights import check_fit, create_network, describe_differences, read_weights
@@ -42,12 +43,14 @@ def build_pretrained(
     dropout: float = 0.0,
     drop_path: float = 0.0,
     joined: bool = False,
+    pruned: bool = False,
 ) -> StagedNetwork:
     """timm's network `name`, filled from a safetensors file, cut into stages, with a classifier of `class_count`.
 
     The file has timm's names. Its `classifier.weight` [K, D] and `classifier.bias` [K] are taken where they fit;
     otherwise the classifier is zero, so that every class starts with the same probability (Kolesnikov et al. 2020,
-    arXiv 1912.11370). `joined`: the embedding begins with the means of the stages, see joint.py.
+    arXiv 1912.11370). `joined`: the embedding begins with the means of the stages, see joint.py. `pruned`:
+    the network is as small as the file's tensors, see narrow.py.
     `dropout` before the classifier and `drop_path` (Huang et al. 2016, arXiv 1603.09382) are
     probabilities in [0, 1). No random numbers are drawn that the result depends on.
     Raises: BackboneError when the name is unknown, the file does not fit, or the network cannot take such pictures;
@@ -55,6 +58,8 @@ def build_pretrained(
     """
     state = read_weights(weights)
     trunk = _create_trunk(name, drop_path)
+    if pruned:
+        narrow(trunk, state)
     own = trunk.state_dict()
     check_fit(own, state, path=weights, name=name)
     trunk.load_state_dict({key: state[key] for key in own})

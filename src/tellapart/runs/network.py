@@ -9,6 +9,7 @@ from tellapart.bundle import Manifest
 from tellapart.models.blocks import Block, Dense, dense_layers
 from tellapart.models.build import BuiltNetwork, build_pretrained, load_network_state
 from tellapart.models.freezing import freeze
+from tellapart.models.narrow import narrow
 from tellapart.models.scratch import build_scratch
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.weights import read_weights
@@ -43,9 +44,13 @@ def rebuild_network(weights: Path, manifest: Manifest, settings: Callable[[], Tr
     `settings` gives those of the training, where the manifest is not enough to build it. Raises: what `settings` raises;
     BackboneError when the weights do not fit.
     """
+    pruned = manifest.compression is not None and manifest.compression.pruned
     if manifest.strategy == "scratch":
         network = build_network(settings(), len(manifest.classes)).network
-        load_network_state(network, read_weights(weights))
+        state = read_weights(weights)
+        if pruned:
+            narrow(network.trunk, state)
+        load_network_state(network, state)
         return network.eval()
     network = build_pretrained(
         manifest.backbone.name,
@@ -53,6 +58,7 @@ def rebuild_network(weights: Path, manifest: Manifest, settings: Callable[[], Tr
         preprocessing=manifest.preprocessing.plain(),
         class_count=len(manifest.classes),
         joined=bool(manifest.backbone.stages),
+        pruned=pruned,
     )
     state = read_weights(weights)
     if any(name.startswith("dense.") for name in state):

@@ -24,7 +24,7 @@ def search_part(run: OpenRun) -> SearchPart | None:
     test = run.manifest.scores.get(record.figure)
     validation = winner.validation or 0.0
     optimism = None
-    if test is not None:
+    if test is not None and done:
         optimism = Optimism(validation=validation, test=test, tries=len(done), n_validation=record.n_validation)
     failed = [one for one in record.trials if one.state == "failed"]
     stopped = sum(one.state == "stopped" for one in record.trials)

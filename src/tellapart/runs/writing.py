@@ -129,7 +129,7 @@ def write_results(run: Run, learned: Learned, export: Callable[[Manifest], bytes
     metrics = _metrics(learned, difference)
     write_json(folder / "metrics.json", metrics)
     if learned.has_weights:
-        write_bytes(folder / "weights.safetensors", _weights(learned.choice.winner.candidate))
+        write_bytes(folder / "weights.safetensors", weights_of(learned.choice.winner.candidate))
     write_bytes(folder / "model.onnx", data)
     run.log(
         "finished",
@@ -278,7 +278,8 @@ def _metrics(learned: Learned, difference: float) -> dict[str, Any]:
     }
 
 
-def _weights(candidate: Candidate) -> bytes:
+def weights_of(candidate: Candidate) -> bytes:
+    """weights.safetensors of a candidate: its network's tensors with its own head. Raises: StorageError."""
     import safetensors.numpy
 
     path = candidate.backbone.weights

@@ -36,6 +36,7 @@ _LEARNED_WITHOUT = {
     "kfold",
 }
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
+_OF_FIRST = ("first_epochs", "first_views")  # of what is fine-tuned, what a first answer alone looks at, too
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -173,7 +174,10 @@ class TrainSettings(Part):
             "network.dense": bool(network.dense) and self.strategy == "probe",
             "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
             **{f"probe.{key}": self.strategy == "scratch" for key in _changed(self.probe)},
-            **{f"finetune.{key}": self.strategy in ("probe", "scratch") for key in _changed(self.finetune)},
+            **{
+                f"finetune.{key}": self.strategy == "scratch" or (self.strategy == "probe" and key not in _OF_FIRST)
+                for key in _changed(self.finetune)
+            },
             **{f"augment.{key}": self.strategy == "probe" for key in _changed(self.augment)},
             # How many processes read is the machine's affair, and the Python API always says it.
             **{f"loop.{key}": self.strategy == "probe" for key in _changed(self.loop) if key != "workers"},

@@ -59,6 +59,8 @@ class DistillingLearner:
     inner: Learner
     teacher: Teacher
     lore: Lore
+    # [T], how much each number of the teacher's embedding varies; None: distances are relative to the embedding's length.
+    spread: Tensor | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -80,11 +82,16 @@ class DistillingLearner:
         said = outputs_loss(heard, taught.outputs, self.lore)
         near = torch.zeros_like(said)
         if self.lore.embedding and taught.embedding is not None and mapped is not None:
-            near = square_loss(mapped, taught.embedding)
+            near = self._distance(mapped, taught.embedding)
         labels = torch.ones_like(said) if self.lore.labelled is None else (batch.rows < self.lore.labelled).to(said)
         items = (1 - self.lore.share) * labels * own.items + self.lore.share * said + self.lore.embedding * near
         parts = {name: values * labels for name, values in own.parts.items()}
         return replace(own, items=items, parts={**parts, TEACHER: said.detach(), EMBEDDING: near.detach()})
+
+    def _distance(self, mapped: Tensor, taught: Tensor) -> Tensor:
+        if self.spread is None:
+            return square_loss(mapped, taught)
+        return ((mapped.float() - taught.float()) / self.spread.to(mapped.device)).square().mean(1)
 
     def chunks(self, batch: Batch, count: int) -> Sequence[Batch]:
         """As the task's learner: the teacher judges each item by itself."""

@@ -56,7 +56,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Asked:
+class CommonPicture:
     """The pictures that both are asked."""
 
     sides: Sequence[Side]
@@ -167,16 +167,16 @@ def of_folds(sides: Sequence[Side]) -> tuple[list[Side], list[Question]] | None:
 
 def questions(
     sides: Sequence[Side], pictures: Path | None, options: ReadOptions, reporter: Reporter, *, folds: bool
-) -> Asked:
+) -> CommonPicture:
     """What both are asked; where that may be, `folds` of two runs stand for pictures that neither has learned from.
 
     Raises: DataError where there is nothing to ask.
     """
     found = of_folds(sides) if folds and pictures is None else None
     if found is not None:
-        return Asked(sides=found[0], items=found[1], seen={side.name: 0 for side in sides}, folds=True)
+        return CommonPicture(sides=found[0], items=found[1], seen={side.name: 0 for side in sides}, folds=True)
     items, seen = without_learned(sides, items_of(sides, pictures, options, reporter))
-    return Asked(sides=sides, items=items, seen=seen)
+    return CommonPicture(sides=sides, items=items, seen=seen)
 
 
 def _of_fold(run: OpenRun) -> dict[str, tuple[Question, str]]:

@@ -6,6 +6,7 @@ What is done are steps from a network to a network (compressing/); what decides 
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from tellapart.reporter import Reporter
 from tellapart.workflows.compressing.compressible import Compressible, open_compressible
 from tellapart.workflows.compressing.concluding import Compressed, check_out, conclude
 from tellapart.workflows.compressing.integers import to_float16, to_int8
+from tellapart.workflows.compressing.refitting import with_own_classifier
 
 MOST_LOST = 0.2  # points of the validation figure, in per cent
 
@@ -31,33 +33,87 @@ def compress(
     out: Path | None = None,
     pictures: Path | None = None,
     first: Sequence[Step] = (),
+    prune: float | None = None,
+    distill: Path | None = None,
+    unlabelled: Sequence[str] = (),
+    epochs: int | None = None,
 ) -> Compressed:
     """Make a finished run's model smaller, and write it as a run of its own, to `out` or beside it.
 
     `int8`: in 8-bit integers, so many layers spared that the validation figure falls by `most_lost` points at most. `float16`: what
-    stays of weights in float32 is kept in half the bytes. `first` are steps before these; `pictures` is where the run's pictures
-    lie now, if they were moved. Raises: SettingsError, DataError, CompressionMissed, ModelFileError, StorageError.
+    stays of weights in float32 is kept in half the bytes. Before that: `prune` is the share of the multiply-adds that goes,
+    `distill` a run or model file to learn from, with `unlabelled` pictures too, for `epochs` epochs. `first` are steps before all
+    these; `pictures` is where the run's pictures lie now, if they were moved. Raises: SettingsError, DataError, CompressionMissed,
+    TrainingError, ModelFileError, StorageError.
     """
-    if not (int8 or float16 or first):
-        raise SettingsError("nothing was asked for; a network is made smaller by --int8, --float16, or both. Give one.")
+    if not (int8 or float16 or first or prune is not None or distill):
+        raise SettingsError(
+            "nothing was asked for; a network is made smaller by --int8, --float16 or --prune, and better by --distill. Give one."
+        )
+    if prune is not None and not 0 < prune < 1:
+        raise SettingsError(f"--prune is {prune:g}; it is a share of the multiply-adds between 0 and 1. Try 0.3.")
+    if epochs is not None and prune is None and distill is None:
+        raise SettingsError(
+            "--epochs is of --prune and --distill, and neither was asked for. Give one, or leave it out."
+        )
+    if unlabelled and distill is None:
+        raise SettingsError(
+            "--unlabelled gives pictures for a teacher to judge, and there is none. Give --distill TEACHER too."
+        )
     if not (math.isfinite(most_lost) and 0 <= most_lost <= 100):
         raise SettingsError(
             f"--most-lost is {most_lost:g}; it must be points from 0 to 100 that the validation figure may fall by, such as 0.2."
         )
     whole = folder.resolve()  # runs/latest is a link
-    target = out or whole.with_name(f"{whole.name}-{'-'.join(_named(int8, float16, bool(first)))}")
+    target = out or whole.with_name(
+        f"{whole.name}-{'-'.join(_named(int8, float16, bool(first), prune is not None, distill is not None))}"
+    )
     check_out(target)
     with tempfile.TemporaryDirectory(prefix="tellapart-compress-") as work:
         opened = open_compressible(folder, Path(work), reporter, pictures=pictures)
         for step in first:
             opened = step(opened)
+        if prune is not None or distill is not None:
+            opened = _learned(opened, target, prune=prune, distill=distill, unlabelled=unlabelled, epochs=epochs)
         if int8:
-            opened = to_int8(opened, most_lost=most_lost)
+            opened = with_own_classifier(to_int8(opened, most_lost=most_lost))
         if float16:
             opened = to_float16(opened)
-        return conclude(opened, target, pictures=pictures)
+        made = conclude(opened, target, pictures=pictures)
+    shutil.rmtree(_kept(target), ignore_errors=True)
+    return made
 
 
-def _named(int8: bool, float16: bool, first: bool) -> list[str]:
-    given = {"small": first, "int8": int8, "float16": float16}
+def _learned(
+    opened: Compressible,
+    target: Path,
+    *,
+    prune: float | None,
+    distill: Path | None,
+    unlabelled: Sequence[str],
+    epochs: int | None,
+) -> Compressible:
+    """The steps that train. What a killed one goes on from is kept beside the target, until that is whole."""
+    from tellapart.features.caching import open_cache
+    from tellapart.workflows.compressing.distilled import DistillTerms, to_distilled
+    from tellapart.workflows.compressing.pruned import PruneTerms, to_pruned
+
+    kept = _kept(target)
+    if prune is not None:
+        last = {} if epochs is None or distill is not None else {"last_epochs": epochs}
+        opened = to_pruned(opened, PruneTerms(share=prune, **last), kept / "prune")
+    if distill is not None:
+        length = {} if epochs is None else {"epochs": epochs}
+        with open_cache(opened.reporter) as cache:
+            terms = DistillTerms(teacher=distill, unlabelled=tuple(unlabelled), **length)
+            opened = to_distilled(opened, terms, kept / "distill", cache)
+    return with_own_classifier(opened)
+
+
+def _kept(target: Path) -> Path:
+    return target.with_name(f".{target.name}-unfinished")
+
+
+def _named(int8: bool, float16: bool, first: bool, pruned: bool, distilled: bool) -> list[str]:
+    given = {"small": first, "pruned": pruned, "distilled": distilled, "int8": int8, "float16": float16}
     return [name for name, there in given.items() if there]

@@ -84,6 +84,12 @@ def explain(
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     let_waiting_threads_sleep()
+    compression = opened.manifest.compression
+    if compression is not None and compression.integers:
+        reporter.say(
+            "The model computes in 8-bit integers. What is read from its file is of these; where weights are asked for gradients, "
+            "heat is that of the network before, whose answers are nearly the same."
+        )
     told: dict[str, Any] = {"methods": methods, "layer": layer, "class_name": class_name, "out": out, "force": force}
     if finds_boxes(opened):
         return explain_boxes(opened, pictures, box=box or 1, reporter=reporter, tell=tell, **told)

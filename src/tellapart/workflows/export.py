@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tellapart.errors import DataError, ExportError, SettingsError, StorageError, TellapartError
 from tellapart.export.begun import begun_folder
+from tellapart.export.plain import IMAGE
+from tellapart.export.samples import check_languages
 from tellapart.export.table import FORMATS, Format
 from tellapart.export.tools import Environment, environment
-from tellapart.records import Score
+from tellapart.record_parts import Score
 from tellapart.reporter import Reporter
 from tellapart.runs.open import open_finished
 from tellapart.workflows.exporting.card import Exported
 from tellapart.workflows.exporting.job import begin
 from tellapart.workflows.exporting.making import export_one
+from tellapart.workflows.exporting.proof import Proof
+from tellapart.workflows.exporting.web_runtime import has_node, web_runtime
 from tellapart.workflows.rating.rated import Rated
 
 FOLDER = "exports"
+LANGUAGES = ("python",)  # of the samples that each format comes with, unless others are asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,28 +50,40 @@ def export(
     tools: Path | None = None,
     most_flipped: float | None = None,
     pictures: Path | None = None,
+    languages: Sequence[str] = LANGUAGES,
+    made_pictures: bool = False,
     seed: int = 0,
 ) -> ExportResult:
     """Write the model of a finished run in `formats` to its folder exports/, and test each on the run's whole test split.
 
     `tools` is a folder with environments of the converters, which are made in the cache otherwise; `most_flipped`, a share in
-    [0, 1], is how many answers may change; `pictures` is where the run's pictures lie now, if they were moved. A format that
-    cannot be made does not keep the others from being made. Raises: SettingsError for a format that there is not; DataError,
-    ModelFileError, StorageError for the run; ExportError where the tools of no format are to be had.
+    [0, 1], is how many answers may change; `pictures` is where the run's pictures lie now, if they were moved. Each format has a
+    bundle that proves it, with samples in `languages` and ten pictures of the test split, or with `made_pictures`. One that
+    cannot be made does not keep the others from being made. Raises: SettingsError for a format or language that there is not;
+    DataError, ModelFileError, StorageError for the run; ExportError where the tools of no format are to be had.
     """
     wanted = [_format(name) for name in dict.fromkeys(formats)]
+    check_languages(languages)
     run = open_finished(folder, pictures=pictures)
+    if run.manifest.record.takes != IMAGE:
+        raise SettingsError(
+            f"the run {folder} is of the task {run.manifest.task}, whose model.onnx takes {run.manifest.record.takes}; other "
+            "formats are of networks that take pictures. Use model.onnx itself."
+        )
     exports = run.folder / FOLDER
     environments: dict[str, Environment] = {}
     failed: dict[str, TellapartError] = {}
+    web: Path | None = None
     for form in wanted:
         try:
+            if form.page:
+                web = web_runtime(tools)
             for name in form.tools:
                 if name not in environments:
                     environments[name] = environment(name, folder=tools, reporter=reporter)
         except (ExportError, StorageError) as error:
             failed[form.name] = error
-    able = [form for form in wanted if form.name not in failed]
+    able = [_runnable(form) for form in wanted if form.name not in failed]
     if not able:
         raise next(iter(failed.values()))
     exported: list[Exported] = []
@@ -76,15 +94,26 @@ def export(
             calibrated=any(form.calibrated for form in able),
             work=work,
             reporter=reporter,
+            web_runtime=web,
             seed=seed,
         )
+        proof = Proof(run=run, languages=languages, made_pictures=made_pictures, web_runtime=web)
         for form in able:
             try:
-                exported.append(export_one(job, form, exports, most_flipped=most_flipped))
+                exported.append(
+                    export_one(
+                        job, form, exports, most_flipped=most_flipped, finish=partial(proof.add, form, work=work)
+                    )
+                )
             except (ExportError, StorageError, DataError) as error:
                 reporter.warn(f"{form.name}: {error}")
                 failed[form.name] = error
     return ExportResult(before=job.before, exported=tuple(exported), failed=tuple(failed.items()))
+
+
+def _runnable(form: Format) -> Format:
+    """The format as it can be run here: pages are run in Node."""
+    return form if not form.page or has_node() else replace(form, runtime=None)
 
 
 def _format(name: str) -> Format:

@@ -21,6 +21,7 @@ from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Language, Phrases
 from tellapart.reporting.search_section import search_section
 from tellapart.reporting.sections import folds_section
+from tellapart.runs.compressed import compressed_section
 from tellapart.runs.exported import exports_section
 from tellapart.runs.open import OpenRun, open_finished
 from tellapart.runs.parts import folds_part
@@ -76,6 +77,9 @@ def write_report(
     with threadpool_limits(limits=1, user_api="blas"):
         verdict, sections = task_of(manifest.task).sections(run, phrases, cache=cache, reporter=reporter)
         sections = _with_search(run, sections, phrases)
+    compressed = compressed_section(run.metrics, phrases)
+    if compressed is not None:
+        sections = [*sections[:1], compressed, *sections[1:]]
     folds = folds_part(run)
     if folds is not None:
         verdict = replace(verdict, note=phrases.sentences(verdict.note, phrases("folds_note")))

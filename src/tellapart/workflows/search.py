@@ -38,7 +38,7 @@ from tellapart.threads import let_waiting_threads_sleep
 from tellapart.training.planning import report_seconds
 from tellapart.workflows.learning.processes import world_size
 from tellapart.workflows.searching.bench import Bench, set_up
-from tellapart.workflows.searching.finding import USUAL, Finder
+from tellapart.workflows.searching.finding import USUAL, Finder, NothingFound
 from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
 from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
 from tellapart.workflows.searching.study import Study
@@ -200,6 +200,7 @@ def _find(
     if clock.left is not None:
         study.remember(_ENDS, time.time() + clock.left)
     finder = Finder(study=study, bench=bench, folder=run.folder, clock=clock, reporter=reporter)
+    finder.compute_features()
     finder.try_usual()
     bench.reporter = WithinStep(reporter)
     finder.run()
@@ -228,7 +229,7 @@ def _train_winner(
     reporter.say(_chosen(record))
     result = train(run.settings, reporter=reporter, run=run, told=told)
     score, recipe, optimism = result.scores.get(record.figure), result.run / BEST, None
-    if score is not None and record.winner.validation is not None:
+    if score is not None and record.winner.validation is not None and record.done:
         optimism = Optimism(
             validation=record.winner.validation, test=score, tries=len(record.done), n_validation=record.n_validation
         )
@@ -253,6 +254,8 @@ def _kept(run: Run, reporter: Reporter, *, resumed: bool = False) -> Iterator[No
     except BudgetTooShort:
         if not resumed:  # nothing was learned
             run.discard()
+        raise
+    except NothingFound:
         raise
     except BaseException:
         if (run.folder / SEARCH).exists() and not (run.folder / BEST).exists():

@@ -245,7 +245,7 @@ def test_the_default_network_says_the_same_in_torch_and_in_the_file(tmp_path: Pa
     assert [(level.stage, level.channels) for level in network.levels] == [(2, 40), (4, 112), (6, 1280)]
     export_places(network, tmp_path / "places.onnx")
     told = manifest(RECORD.model_copy(update={"scales": (1.0,) * 3, "offsets": (0.0,) * 3, "least_score": 0.0}))
-    told = told.model_copy(update={"preprocessing": PreprocessingRecord.of(preprocessing)})
+    told = told.model_copy(update={"pictures": PreprocessingRecord.of(preprocessing)})
     (tmp_path / "model.onnx").write_bytes(assemble(tmp_path / "places.onnx", told, suppressed=False))
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8))
     images = prepare(noise.resize((640, 411), Image.Resampling.BICUBIC), preprocessing)[None]

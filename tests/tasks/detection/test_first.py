@@ -299,7 +299,7 @@ def test_a_file_with_other_scores_is_not_written(given: Given, tiny_manifest: An
         update={
             "task": "detection",
             "classes": CLASSES,
-            "preprocessing": type(tiny_manifest.preprocessing).of(preprocessing),
+            "pictures": type(tiny_manifest.preprocessing).of(preprocessing),
             "record": tested.record,
         }
     )

@@ -61,7 +61,7 @@ def model(choice: Choice[PixelCandidate], tested: writing.Tested, tmp_path_facto
         update={
             "classes": CLASSES,
             "record": tested.record,
-            "preprocessing": type(made.preprocessing).of(PREPROCESSING),
+            "pictures": type(made.preprocessing).of(PREPROCESSING),
         }
     )
     path = tmp_path_factory.mktemp("model") / "model.onnx"

@@ -69,7 +69,7 @@ def colours(
     )
     usual = PreprocessingRecord(size=16, crop=0.875, interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3)
     told = ClassificationRecord(temperature=4.0, abstention=record)
-    manifest = tiny_manifest.model_copy(update={"preprocessing": usual, "record": told})
+    manifest = tiny_manifest.model_copy(update={"pictures": usual, "record": told})
     novelty = {
         "least_length": np.array([1e-6], dtype=np.float32),
         "centre": np.full(3, 3**-0.5, dtype=np.float32),
@@ -167,9 +167,10 @@ def test_every_step_is_right_in_this_browser_and_nothing_is_asked_of_anybody_els
     address = give_out(colours)
     chromium.get(f"{address}check.html")
     wait(chromium, lambda: chromium.find_elements("css selector", ".right, .wrong"))
-    lines = texts(chromium, "#says p")
-    assert lines[-1] == "All steps that were tested give what they should, for 1 pictures."
-    assert re.match(r"01 +decode: same +input: same +network: outputs differ by \d+e[-+]\d", lines[0])
+    assert texts(chromium, "#says p") == ["All steps that were tested give what they should, for 1 pictures."]
+    cells = texts(chromium, "#steps td")
+    assert cells[:3] == ["01", "same", "same"]
+    assert all(re.fullmatch(r"outputs differ by \d+e[-+]\d+", cell) for cell in (cells[3], cells[5]))
     asked = chromium.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
     assert asked
     assert all(one.startswith((address, "blob:", "data:")) for one in asked)

@@ -107,6 +107,8 @@ def test_where_time_ends_before_a_trial_the_usual_settings_win(bench: Bench, tmp
     assert record.best is None
     assert record.winner == record.usual
     assert winning_settings(GIVEN, record).strategy == "probe"
+    first = write_best(tmp_path, make_settings(GIVEN), record).read_text().splitlines()[0]
+    assert first.startswith("# The usual settings: the time of a search allowed no other trial: accuracy ")
 
     nothing = finder(bench, tmp_path / "nothing")
     nothing.study.remember("figure", "accuracy")
@@ -195,6 +197,45 @@ def test_where_all_fail_the_first_reason_is_told(bench: Bench, tmp_path: Path) -
     ):
         found.run()
     assert len(found.study.trials()) == 10
+
+
+def test_features_are_computed_ahead_of_trials_or_the_search_is_refused(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = timed(finder(bench, tmp_path))
+    before = found.clock.features_end()
+    found.compute_features()
+    assert len(bench._embedded) == 1
+    assert before is not None
+    assert (found.clock.features_end() or 0.0) < before  # those of the test pictures are still to come
+
+    def slow(settings: TrainSettings) -> None:
+        raise TooLong(500.0)
+
+    monkeypatch.setattr(Bench, "features", lambda self, settings: slow(settings))
+    with pytest.raises(
+        BudgetTooShort, match=r"the features of the pictures take about 8 min .* Give --budget 11m or more"
+    ):
+        found.compute_features()
+    grid = finder(bench, tmp_path / "grid", how="grid", space={"network.fit": ["crop", "pad"]})
+    grid.compute_features()  # which ones are needed is not known yet
+
+
+def test_a_fit_is_timed_on_a_part(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, fit = bench.suited(make_settings(GIVEN)), bench.task.quick
+    assert fit is not None
+    seen: list[tuple[int, int]] = []
+
+    def quick(settings: TrainSettings, dataset: Any, embedded: Any) -> Any:
+        seen.append((len(dataset.rows["train"]), len(embedded.vectors) - len(dataset.pictures)))
+        return fit(settings, dataset, embedded)
+
+    bench.task = replace(bench.task, quick=quick)
+    assert (bench.fit_seconds(settings), seen) == (0.0, [])  # it takes no time with so few
+    monkeypatch.setattr("tellapart.workflows.searching.bench._TIMED_FROM", 10)
+    monkeypatch.setattr("tellapart.workflows.searching.bench._TIMED_PART", 2)
+    assert bench.fit_seconds(settings) > 0
+    assert seen == [(18, 0)]
 
 
 def test_a_first_trial_that_is_too_long_ends_a_search(bench: Bench, tmp_path: Path) -> None:

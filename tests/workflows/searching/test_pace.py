@@ -56,3 +56,27 @@ def test_without_a_budget_there_is_no_end() -> None:
     assert clock(1e9, None).has_room([1e9])
     assert clock(1e9, None).trial_end([1e9]) is None
     assert clock(1e9, None).left is None
+
+
+def test_features_that_take_longer_than_the_budget_are_told() -> None:
+    assert clock(10.0).features_end() == 90.0
+    assert clock(10.0, None).features_end() is None
+    # Begun after 5 s, 1.3 x 100 s, since the test's come on top, and 10 s afterwards: 145 s.
+    assert str(clock(20.0).no_features(100.0, began=5.0)) == (
+        "the budget is 1 min 40 s; the features of the pictures take about 1 min 40 s to compute here, once, and trials and the "
+        "test come after that. Give --budget 150s or more: what is computed is kept."
+    )
+    later = clock(10.0)
+    later.reserve(5.0)
+    assert later.features_end() == 85.0
+
+
+def test_a_classifier_that_takes_long_to_fit_is_told() -> None:
+    clock(30.0).check_fit(20.0)  # three of them, and 10 s afterwards, just fit into the 70 s that are left
+    with pytest.raises(BudgetTooShort) as told:
+        clock(30.0).check_fit(20.1)
+    assert str(told.value) == (
+        "the budget is 1 min 40 s; a classifier takes about 20.1 s to fit here, and is for the usual settings and for what wins. "
+        "Give --budget 110s or more."
+    )
+    clock(30.0, None).check_fit(1e9)

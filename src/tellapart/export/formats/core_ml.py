@@ -1,4 +1,4 @@
-"""Core ML, an mlprogram. In: an ONNX file that takes planes. Out: an .mlpackage. Next: ../tools.py.
+"""Core ML, an mlprogram. In: an ONNX file that takes planes. Out: an .mlpackage. Next: export/tools.py.
 
 It takes one picture as Core ML's images are; of a task with one class a picture it is a classifier with class labels. Weights are
 in half precision. Only macOS runs it.

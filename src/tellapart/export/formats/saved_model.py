@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_KERNELS = {"nearest": "box", "bilinear": "triangle", "bicubic": "keyscubic", "lanczos": "lanczos3"}
+
 
 def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """A SavedModel in the folder `target`. Raises: ValueError for an operator without counterpart."""
@@ -23,11 +25,10 @@ def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, An
 
     network = tf.saved_model.load(str(_converted(source)))
     module = _wrapped(network, options)
-    tf.saved_model.save(
-        module,
-        str(target),
-        signatures={"serving_default": module.answer, "encoded": module.answer_encoded},
-    )
+    signatures = {"serving_default": module.answer}
+    if options["fit"] != "tile":  # who cuts tiles, puts them together
+        signatures["encoded"] = module.answer_encoded
+    tf.saved_model.save(module, str(target), signatures=signatures)
     return {}
 
 
@@ -129,27 +130,48 @@ def _prepared(data: Any, options: dict[str, Any]) -> Any:
     """The bytes of a file to uint8 [S, S, 3], by the model's rule of cropping, padding or squashing."""
     import tensorflow as tf
 
-    size, fit, method = options["size"], options["fit"], options["interpolation"]
-    image = tf.io.decode_image(data, channels=3, expand_animations=False)
-    shape = tf.shape(image)
-    height, width = shape[0], shape[1]
+    size, fit = options["size"], options["fit"]
+    # TensorFlow's usual way to decode JPEG is quick and coarse.
+    image = tf.cond(
+        tf.io.is_jpeg(data),
+        lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
+    )
+    image = tf.cast(tf.ensure_shape(image, [None, None, 3]), tf.float32)
+    height, width = (tf.cast(one, tf.float32) for one in (tf.shape(image)[0], tf.shape(image)[1]))
+    share = size / max(size, int(size / options["crop"]))
     if fit == "crop":
-        shorter = int(size / options["crop"])
-        scale = shorter / tf.minimum(height, width)
-        side = tf.cast(tf.round(size / scale), tf.int32)
-        image = tf.image.resize_with_crop_or_pad(image, side, side)
-        ready = tf.image.resize(image, [size, size], method=method, antialias=True)
+        side = share * tf.minimum(height, width)
+        ready = _resized(
+            image, (height - side) / 2, (width - side) / 2, size / side, size / side, [size, size], options
+        )
     elif fit == "squash":
-        ready = tf.image.resize(image, [size, size], method=method, antialias=True)
+        down, across = size / (share * height), size / (share * width)
+        top, left = (1 - share) / 2 * height, (1 - share) / 2 * width
+        ready = _resized(image, top, left, down, across, [size, size], options)
     else:
-        scale = size / tf.maximum(height, width)
-        sides = [
-            tf.maximum(1, tf.cast(tf.round(tf.cast(one, tf.float64) * scale), tf.int32)) for one in (height, width)
-        ]
-        smaller = tf.image.resize(image, sides, method=method, antialias=True)
+        longer = tf.maximum(height, width)
+        sides = [tf.maximum(1, tf.cast(tf.round(size * one / longer), tf.int32)) for one in (height, width)]
+        down, across = (tf.cast(side, tf.float32) / one for side, one in zip(sides, (height, width), strict=True))
         filling = tf.constant(options["filling"], tf.float32)
+        smaller = _resized(image, 0.0, 0.0, down, across, sides, options)
         ready = tf.image.resize_with_crop_or_pad(smaller - filling, size, size) + filling
     return tf.cast(tf.clip_by_value(tf.round(ready), 0, 255), tf.uint8)
+
+
+def _resized(image: Any, top: Any, left: Any, down: Any, across: Any, sides: Any, options: dict[str, Any]) -> Any:
+    """A part of float32 [H, W, 3] that begins at `top` and `left`, scaled by `down` and `across`, as float32 of `sides`."""
+    import tensorflow as tf
+
+    found = tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=tf.convert_to_tensor(sides),
+        scale=tf.stack([down, across]),
+        translation=tf.stack([-top * down, -left * across]),
+        kernel_type=_KERNELS[options["interpolation"]],
+        antialias=options["interpolation"] != "nearest",
+    )
+    return found[0]
 
 
 def encoded(path: Path, files: list[bytes]) -> dict[str, NDArray[Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from tellapart.compression.cutting import cut_network
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example, PictureFile
 from tellapart.errors import DataError, SettingsError
-from tellapart.evaluation.choosing import Candidate
+from tellapart.evaluation.choosing import Candidate, LinearCandidate
 from tellapart.evaluation.intervals import group_numbers
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.manifest import CompressionStep
@@ -57,7 +58,7 @@ class Compressible:
         write_bytes(path, network)
         kept = weights or self.candidate.backbone.weights
         backbone = replace(self.candidate.backbone, network=path, weights=kept)
-        candidate = _candidate(self.task, self.model, backbone, self.run, self.dataset, self.reporter)
+        candidate = _on(self.candidate, backbone, EmbedOnce(self.dataset.pictures, backbone, self.reporter))
         steps = self.steps if step is None else (*self.steps, step)
         return replace(self, network=network, candidate=candidate, steps=steps)
 
@@ -92,7 +93,7 @@ def open_compressible(folder: Path, work: Path, reporter: Reporter, *, pictures:
         dataset=dataset,
         model=model,
         network=network,
-        candidate=_candidate(task, model, backbone, run, dataset, reporter),
+        candidate=task.reopen(model, backbone, run.manifest.strategy, EmbedOnce(dataset.pictures, backbone, reporter)),
         work=work,
         reporter=reporter,
     )
@@ -170,8 +171,10 @@ def _backbone(run: OpenRun, network: Path) -> ReadyBackbone:
     )
 
 
-def _candidate(
-    task: Task, model: bytes, backbone: ReadyBackbone, run: OpenRun, dataset: Dataset, reporter: Reporter
-) -> Candidate:
-    embed = EmbedOnce(dataset.pictures, backbone, reporter)
-    return task.reopen(model, backbone, run.manifest.strategy, embed)
+def _on(candidate: Candidate, backbone: ReadyBackbone, embed: EmbedOnce) -> Candidate:
+    """What the candidate is with another network; a classifier stays as it is."""
+    if isinstance(candidate, LinearCandidate):
+        return replace(candidate, backbone=backbone, embeddings=embed, held_out=None)
+    other: Any = candidate  # a dataclass, whatever its task
+    found: Candidate = replace(other, backbone=backbone)
+    return found

@@ -24,12 +24,12 @@ from tellapart.data.examples_csv import write_examples
 from tellapart.errors import StorageError
 from tellapart.evaluation.choosing import only
 from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep
-from tellapart.records import Score
+from tellapart.record_parts import Score
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
 from tellapart.runs.proving import PROOF, prepared, prove
 from tellapart.runs.recipe import recipe_text, versions
 from tellapart.runs.run import moved_data
-from tellapart.runs.writing import Tested, write_answers
+from tellapart.runs.writing import Tested, weights_of, write_answers
 from tellapart.runtime import cores
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
 from tellapart.workflows.compressing.compressible import Compressible
@@ -118,10 +118,8 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
         moved = {} if pictures is None else {"data": str(moved_data(Path(settings.data), pictures))}
         recipe = "# The run that this one was made from; what was done to it stands in model.onnx (tellapart info).\n"
         write_bytes(folder / RECIPE, (recipe + recipe_text(settings.model_copy(update=moved))).encode())
-        weights = work.candidate.backbone.weights
-        if weights.is_file():
-            with storage_errors(weights):
-                write_bytes(folder / WEIGHTS, weights.read_bytes())
+        if work.candidate.backbone.weights.is_file():
+            write_bytes(folder / WEIGHTS, weights_of(choice.winner.candidate))
         line = {"time": manifest.created, "event": "compressed", "from": str(run.folder)}
         write_bytes(folder / "log.jsonl", (json.dumps(line, ensure_ascii=False) + "\n").encode())
         write_bytes(folder / MODEL, model)
@@ -190,11 +188,16 @@ def _recorded(side: MeasuredSide) -> CompressedSide:
 
 def _manifest(work: Compressible, tested: Tested) -> Manifest:
     """That of the run, with what was learned anew."""
-    backbone = work.run.manifest.backbone
+    backbone, now = work.run.manifest.backbone, work.candidate.backbone
     return work.run.manifest.model_copy(
         update={
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "backbone": backbone.model_copy(update={"weights_fingerprint": work.candidate.backbone.fingerprint}),
+            "backbone": backbone.model_copy(
+                update={
+                    "weights_fingerprint": now.fingerprint,
+                    "test_time_augmentation": now.test_time_augmentation,
+                }
+            ),
             "scores": tested.scores,
             "scores_without_leaked": tested.scores_without_leaked,
             "versions": versions(),

@@ -9,20 +9,23 @@ from __future__ import annotations
 import base64
 import importlib.resources
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tellapart.bundle import Model, open_model
+from tellapart.export.begun import begun_folder, take_place
 from tellapart.export.one_script import one_script
 from tellapart.export.samples import read_sample
 from tellapart.export.specification import specification
 from tellapart.reporting.phrases import table
 from tellapart.serving.page_text import LANGUAGES, render
-from tellapart.storage import write_bytes
-from tellapart.workflows.exporting.bundle import write_bundle
+from tellapart.storage import check_free, write_bytes
+from tellapart.workflows.exporting.bundle import MODEL, write_bundle
 from tellapart.workflows.exporting.web_runtime import FILES, VERSION, web_runtime
 
+PROOF = "proof"  # the folder of the bundle
 _PAGE, _SAMPLE, _ALONE = "page", "sample", "file"
 _SCRIPT, _GLUE, _NETWORK = FILES  # what the page runs, and what that loads
 # Nothing may be loaded from, or sent to, anywhere else. `file:` and `blob:` are for a page opened by a double click.
@@ -35,6 +38,7 @@ _INSTEAD: Mapping[str, str] = {
     "page_privacy": "local_privacy",
     "page_privacy_corrections": "local_privacy",
     "page_failed": "local_failed",
+    "page_live_pace": "local_pace",
 }
 
 
@@ -48,17 +52,22 @@ def write_browser(
     """
     runtime = web_runtime(tools)
     opened = open_model(model)
-    write_bundle(model, pictures, folder, ["javascript"], force=force)
-    _write_page(folder, opened)
-    for name in FILES:
-        write_bytes(folder / _PAGE / name, (runtime / name).read_bytes())
-    parts = {"model": folder / "model.onnx", "glue": runtime / _GLUE, "runtime": runtime / _NETWORK}
-    for name, path in parts.items():
-        write_bytes(folder / _ALONE / f"{name}.js", _as_script(name, path.read_bytes()))
+    check_free(folder, force=force)
+    with begun_folder(folder) as begun:
+        write_bundle(model, pictures, begun / PROOF, ["javascript"])
+        shutil.copyfile(begun / PROOF / MODEL, begun / MODEL)
+        write_page(begun, opened, runtime)
+        take_place(begun, folder)
     return folder / "index.html"
 
 
-def _write_page(folder: Path, model: Model) -> None:
+def write_page(folder: Path, model: Model, runtime: Path) -> None:
+    """Write the page around the model.onnx of a folder; `runtime` holds ONNX Runtime for browsers. Raises: StorageError."""
+    for name in FILES:
+        write_bytes(folder / _PAGE / name, (runtime / name).read_bytes())
+    parts = {"model": folder / MODEL, "glue": runtime / _GLUE, "runtime": runtime / _NETWORK}
+    for name, path in parts.items():
+        write_bytes(folder / _ALONE / f"{name}.js", _as_script(name, path.read_bytes()))
     pages = importlib.resources.files("tellapart.serving").joinpath("pages")
     own = importlib.resources.files("tellapart.export").joinpath("browser")
     for name in ("page.css", "icon.svg"):

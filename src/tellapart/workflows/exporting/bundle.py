@@ -14,6 +14,7 @@ from typing import Any
 
 from tellapart.bundle import Model, open_model
 from tellapart.errors import DataError
+from tellapart.export.begun import begun_folder, take_place
 from tellapart.export.golden import write_golden
 from tellapart.export.golden_choice import GoldenPicture, OfferedPicture, choose, made_pictures
 from tellapart.export.samples import SAMPLES, check_languages, write_samples
@@ -48,18 +49,9 @@ def write_bundle(
     told = specification(opened.manifest)
     check_free(folder, force=force)
     golden = _golden(opened, pictures)
-    part = folder.with_name(f".{folder.name}.part")
-    with storage_errors(part):
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        try:
-            _write(part, opened, told, golden, wanted)
-            if folder.exists():
-                shutil.rmtree(folder)
-            part.rename(folder)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+    with begun_folder(folder) as begun:
+        _write(begun, opened, told, golden, wanted)
+        take_place(begun, folder)
     return Bundle(folder=folder, pictures=len(golden), made=not pictures, languages=tuple(wanted))
 
 
@@ -67,7 +59,8 @@ def _write(
     folder: Path, model: Model, told: dict[str, Any], golden: Sequence[GoldenPicture], languages: Sequence[str]
 ) -> None:
     file = model.path / MODEL if model.path.is_dir() else model.path
-    shutil.copyfile(file, folder / MODEL)
+    with storage_errors(folder):
+        shutil.copyfile(file, folder / MODEL)
     write_json(folder / SPECIFICATION, told)
     write_golden(model, golden, folder / GOLDEN)
     write_samples(languages, told, folder)

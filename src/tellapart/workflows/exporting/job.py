@@ -1,4 +1,4 @@
-"""One export, as all formats share it. In: OpenRun. Out: Job. Next: making.py.
+"""One export, as all formats share it. In: OpenRun. Out: ExportJob. Next: making.py.
 
 The test split is prepared once, and answered once by the model's own file: what formats answer is compared with that.
 """
@@ -6,6 +6,7 @@ The test split is prepared once, and answered once by the model's own file: what
 from __future__ import annotations
 
 import hashlib
+import importlib.resources
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,12 @@ from tellapart.storage import storage_errors
 from tellapart.workflows.rating.asking import AskedSplit, ask_split
 from tellapart.workflows.rating.rated import Rated, compute_of, rate
 
+_RUNNER = importlib.resources.files("tellapart.export").joinpath("browser", "runner.cjs")
 CALIBRATION = 128  # training pictures that tell the ranges of int8 numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
+class ExportJob:
     """What every format is made from, and compared with."""
 
     run: OpenRun
@@ -38,6 +40,7 @@ class Job:
     work: Path  # a folder of temporary files
     pictures: Path | None  # training pictures as inputs, an .npy; None where no format asks for them
     reporter: Reporter
+    web_runtime: Path | None = None  # ONNX Runtime for browsers, where a format asks for it
     seed: int = 0
 
     @property
@@ -57,13 +60,12 @@ class Job:
             "one_class": manifest.record.ending[-1].operator == "Softmax" and not manifest.record.free_size,
             "fit": inputs.fit,
             "crop": inputs.crop,
-            "interpolation": _INTERPOLATION.get(inputs.interpolation, inputs.interpolation),
+            "interpolation": inputs.interpolation,
             "filling": list(mean_colour(self.run.preprocessing)),
             "pictures": None if self.pictures is None else str(self.pictures),
+            "web_runtime": None if self.web_runtime is None else str(self.web_runtime),
+            "web_runner": str(_RUNNER),
         }
-
-
-_INTERPOLATION = {"lanczos": "lanczos3"}
 
 
 def begin(
@@ -73,8 +75,9 @@ def begin(
     calibrated: bool,
     work: Path,
     reporter: Reporter,
+    web_runtime: Path | None = None,
     seed: int = 0,
-) -> Job:
+) -> ExportJob:
     """Prepare the test split and let model.onnx answer it; training pictures too where formats are `calibrated`.
 
     Raises: DataError where pictures are gone; ModelFileError, StorageError.
@@ -93,7 +96,7 @@ def begin(
         reporter=reporter,
         said="model.onnx",
     )
-    return Job(
+    return ExportJob(
         run=run,
         model=model,
         asked=asked,
@@ -102,6 +105,7 @@ def begin(
         work=work,
         pictures=_calibration(run, work, reporter) if calibrated else None,
         reporter=reporter,
+        web_runtime=web_runtime,
         seed=seed,
     )
 

@@ -1,4 +1,4 @@
-"""One format of one model: made, run on the whole test split, compared, put in its place. In: Job. Out: Exported. Next: card.py."""
+"""One format of one model: made, run on the test split, compared, put in its place. In: ExportJob. Out: Exported. Next: card.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,23 +19,26 @@ from tellapart.export.assemble import sealed
 from tellapart.export.begun import begun_folder, take_place
 from tellapart.export.plain import Shape, described, plain, suppresses
 from tellapart.export.process import tool_process
-from tellapart.export.table import Format, Step
+from tellapart.export.table import ExportStep, Format
 from tellapart.export.tools import size_of
 from tellapart.reporter import percent
 from tellapart.storage import storage_errors, write_json
 from tellapart.workflows.exporting.card import CARD, Exported, Port
-from tellapart.workflows.exporting.job import Job
+from tellapart.workflows.exporting.job import ExportJob
 from tellapart.workflows.rating.changed import changed
 from tellapart.workflows.rating.rated import Rated, rate
 from tellapart.workflows.rating.timing import Milliseconds
 
 REFUSED = ".refused"  # what the folder of a format is called besides that changes too many answers
 _FAR = 0.01  # of a probability; what computes in float32 is nearer
+Finish: TypeAlias = Callable[[Path], None]
 _BLOCK = 32  # pictures that a runtime is given at once
 
 
-def export_one(job: Job, form: Format, exports: Path, *, most_flipped: float | None) -> Exported:
-    """Make one format in a folder of `exports`, in place of an earlier one; with a card.
+def export_one(
+    job: ExportJob, form: Format, exports: Path, *, most_flipped: float | None, finish: Finish | None = None
+) -> Exported:
+    """Make one format in a folder of `exports`, in place of an earlier one; with a card, and what `finish` adds to the folder.
 
     Where more of the answers change than `most_flipped`, a share in [0, 1], the folder is called otherwise, and an earlier one
     stays.
@@ -53,11 +56,13 @@ def export_one(job: Job, form: Format, exports: Path, *, most_flipped: float | N
         path = home / name
         exported = replace(exported, path=path, folder=home, refused=why)
         write_json(begun / CARD, _without_nan(exported.card()))
+        if finish is not None:
+            finish(begun)
         take_place(begun, home)
     return exported
 
 
-def _made(job: Job, form: Format, folder: Path) -> Exported:
+def _made(job: ExportJob, form: Format, folder: Path) -> Exported:
     size = job.run.manifest.preprocessing.size
     began = time.perf_counter()
     graph = _graph(job, form.shape(size), sealed_too=form.sealed)
@@ -108,7 +113,7 @@ def _input(form: Format, number: int | str, size: int) -> Port:
     return Port(name="image", type="uint8", shape=(number, size, size, 3))
 
 
-def _graph(job: Job, shape: Shape, *, sealed_too: bool) -> bytes:
+def _graph(job: ExportJob, shape: Shape, *, sealed_too: bool) -> bytes:
     """What the first step is given; with the manifest where the format keeps it."""
     if not sealed_too:
         return plain(job.model, shape)
@@ -118,7 +123,7 @@ def _graph(job: Job, shape: Shape, *, sealed_too: bool) -> bytes:
     return sealed(onnx.load_model_from_string(plain(job.model, replace(shape, size=None))), job.run.manifest)
 
 
-def _source(job: Job, graph: bytes) -> Path:
+def _source(job: ExportJob, graph: bytes) -> Path:
     """A graph as a file; formats that are given the same share it, and what converters keep beside it."""
     folder = job.work / f"graph-{hashlib.sha256(graph).hexdigest()[:16]}"
     path = folder / "graph.onnx"
@@ -129,7 +134,7 @@ def _source(job: Job, graph: bytes) -> Path:
     return path
 
 
-def _rated(job: Job, form: Format, step: Step, path: Path, options: dict[str, Any], work: Path) -> Rated:
+def _rated(job: ExportJob, form: Format, step: ExportStep, path: Path, options: dict[str, Any], work: Path) -> Rated:
     """The file on the whole test split, in a process of its own, and how long it takes. Raises: ExportError, StorageError."""
     with tool_process(step, job.environments[step.tool], work) as process:
         process.load(path, options)
@@ -151,7 +156,7 @@ def _rated(job: Job, form: Format, step: Step, path: Path, options: dict[str, An
     return replace(rated, milliseconds=Milliseconds(one=one, sixteen=sixteen))
 
 
-def _notes(job: Job, form: Format, size: int) -> list[str]:
+def _notes(job: ExportJob, form: Format, size: int) -> list[str]:
     """What to know before one uses the file."""
     notes = []
     if form.runtime is None:

@@ -41,11 +41,18 @@ def web_runtime(tools: Path | None = None, *, files: Mapping[str, str] = FILES) 
     return kept
 
 
+def has_node() -> bool:
+    """Whether Node is here, in which the same runtime answers the test split."""
+    return shutil.which("node") is not None
+
+
 def _below(tools: Path | None) -> list[Path]:
     """Where in a folder of tools it may lie: as such, as npm unpacks it, as npm installs it."""
     if tools is None:
         return []
-    return [tools, tools / "dist", tools / "package" / "dist", tools / "node_modules" / "onnxruntime-web" / "dist"]
+    homes = (tools, tools / "onnxruntime-web")
+    inside = ("", "dist", "package/dist", "node_modules/onnxruntime-web/dist")
+    return [home / place for home in homes for place in inside]
 
 
 def _is_whole(folder: Path, files: Mapping[str, str]) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset, gather
+from tellapart.deep_values import Span
 from tellapart.errors import BackboneError, BackboneUnavailable, SettingsError
 from tellapart.evaluation.picking import PickedNetwork, pick_network
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
@@ -41,6 +42,35 @@ def choose_backbone(
     settings: TrainSettings, cache: Cache, *, device: str, reporter: Reporter
 ) -> tuple[TrainSettings, PickedNetwork]:
     """The settings with one of the backbones that they name. Raises: SettingsError, DataError, BackboneError."""
+    _check_asked(settings)
+    trial = _look(settings, cache, reporter)
+    skipped: dict[str, str] = {}
+    tried: dict[str, _Found] = {}
+    for name in _candidates(settings):
+        backbone = _prepared(settings, name, skipped, asked=settings.backbone != "auto", reporter=reporter)
+        if backbone is None:
+            continue
+        found = trial.of(backbone, device=device, cache=cache, reporter=reporter)
+        if found is None:
+            skipped[name] = "its cross-validation came to nothing with these pictures"
+        else:
+            tried[name] = found
+    if not tried:
+        name, reason = next(iter(skipped.items()))
+        raise BackboneError(f"none of the backbones could be tried; {name}: {reason} Name one with --backbone.")
+    picked = pick_network(
+        {name: one.scores for name, one in tried.items()},
+        {name: one.milliseconds for name, one in tried.items()},
+        {name: one.seconds for name, one in tried.items()},
+        groups=trial.dataset.groups[trial.rows],
+        figure=trial.figure,
+        skipped=skipped,
+    )
+    _tell(picked, reporter)
+    return settings.model_copy(update={"backbone": picked.picked}), picked
+
+
+def _check_asked(settings: TrainSettings) -> None:
     if settings.weights is not None:
         raise SettingsError(
             f"--weights {settings.weights} is for one backbone, and several are to be compared. Name one with --backbone, or leave "
@@ -53,6 +83,41 @@ def choose_backbone(
         )
     for name in _named(settings):
         check_name(name)  # rather than after the others were tried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Found:
+    """How one of them did."""
+
+    scores: NDArray[np.float64]  # [n], of the pictures that are tried
+    milliseconds: float  # a picture
+    seconds: float  # that trying it took
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Trial:
+    """What all of them are tried on."""
+
+    settings: TrainSettings
+    task: Task
+    figure: str  # that they are compared by
+    dataset: Dataset
+    rows: NDArray[np.int64]  # of training pictures
+    span: Span | None
+
+    def of(self, backbone: ReadyBackbone, *, device: str, cache: Cache, reporter: Reporter) -> _Found | None:
+        """How it does; None where its cross-validation comes to nothing."""
+        inputs = fitted(backbone.preprocessing, self.settings.network.fit or "crop", self.span)
+        ready, began = replace(backbone, preprocessing=inputs), time.monotonic()
+        found = _scores(self.settings, self.task, self.dataset, self.rows, ready, device, cache, reporter)
+        if found is None:
+            return None
+        seconds = round(time.monotonic() - began, 3)
+        return _Found(scores=found, milliseconds=_milliseconds(ready, self.dataset, self.rows), seconds=seconds)
+
+
+def _look(settings: TrainSettings, cache: Cache, reporter: Reporter) -> _Trial:
+    """Raises: SettingsError for a task whose backbones are not compared so, DataError."""
     corrections = None if settings.labels is None else Path(settings.labels)
     quiet = Silent()
     with reporter.step("Looking at the pictures", 1) as advance:
@@ -73,37 +138,14 @@ def choose_backbone(
         dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
         task.check(task.prefer(settings), dataset)
         advance(1)
-    train = dataset.rows["train"]
-    tried = train[: max(_MOST, _MOST_A_CLASS * len(dataset.classes))]
-    span = find_range(settings, examined, dataset, quiet)
-    scores: dict[str, NDArray[np.float64]] = {}
-    milliseconds, seconds, skipped = dict[str, float](), dict[str, float](), dict[str, str]()
-    for name in _candidates(settings):
-        backbone = _prepared(settings, name, skipped, asked=settings.backbone != "auto", reporter=reporter)
-        if backbone is None:
-            continue
-        inputs = fitted(backbone.preprocessing, settings.network.fit or "crop", span)
-        backbone = replace(backbone, preprocessing=inputs)
-        began = time.monotonic()
-        found = _scores(settings, task, dataset, tried, backbone, device, cache, reporter)
-        if found is None:
-            skipped[name] = "its cross-validation came to nothing with these pictures"
-            continue
-        scores[name], seconds[name] = found, round(time.monotonic() - began, 3)
-        milliseconds[name] = _milliseconds(backbone, dataset, tried)
-    if not scores:
-        name, reason = next(iter(skipped.items()))
-        raise BackboneError(f"none of the backbones could be tried; {name}: {reason} Name one with --backbone.")
-    picked = pick_network(
-        scores,
-        milliseconds,
-        seconds,
-        groups=dataset.groups[tried],
+    return _Trial(
+        settings=settings,
+        task=task,
         figure=task.scores[0],
-        skipped=skipped,
+        dataset=dataset,
+        rows=dataset.rows["train"][: max(_MOST, _MOST_A_CLASS * len(dataset.classes))],
+        span=find_range(settings, examined, dataset, quiet),
     )
-    _tell(picked, reporter)
-    return settings.model_copy(update={"backbone": picked.picked}), picked
 
 
 def _candidates(settings: TrainSettings) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from tellapart.data.loading import TrainingBatches
@@ -17,6 +18,7 @@ from tellapart.tasks.table import task_of
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.curves import open_curves
 from tellapart.training.devices import Devices, default_workers, thread_advice
+from tellapart.training.distilling import DistillingLearner
 from tellapart.training.learner import Learner
 from tellapart.training.loop import fit
 from tellapart.training.memory import keep_freed_memory
@@ -39,7 +41,7 @@ def run_job(job: Job, devices: Devices, reporter: Reporter, log: Callable[..., N
     advice = thread_advice(devices, available=cores())
     if advice and devices.main:
         reporter.warn(advice)
-    learner = task_of(job.task).learner(job.lesson, devices)
+    learner = _learner(job, devices)
     with (
         contextlib.closing(_batches(job, devices)) as batches,
         _screen(job, batches.steps, reporter, log, devices) as screen,
@@ -69,6 +71,18 @@ def _limits(job: Job) -> TrainingLimits:
         monitor=loop.monitor,
         deadline=job.deadline,
     )
+
+
+def _learner(job: Job, devices: Devices) -> Learner:
+    """The task's; with a teacher behind it where there is one, whose rows without labels the task's never counts."""
+    lesson, teaching = job.lesson, job.teaching
+    if teaching is None:
+        return task_of(job.task).learner(lesson, devices)
+    labelled = teaching.lore.labelled
+    if labelled is not None:
+        lesson = replace(lesson, train_rows=lesson.train_rows[lesson.train_rows < labelled])
+    inner = task_of(job.task).learner(lesson, devices)
+    return DistillingLearner(inner=inner, teacher=teaching.teacher, lore=teaching.lore, spread=teaching.spread)
 
 
 def _batches(job: Job, devices: Devices) -> TrainingBatches:

@@ -10,9 +10,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tellapart.bundle import TaskName
 from tellapart.tasks.lesson import Lesson
+from tellapart.training.distilling import Lore, Teacher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Teaching:
+    """Who teaches beside the labels, and how much that counts. The lesson's network is an Overheard then."""
+
+    teacher: Teacher
+    lore: Lore
+    spread: Tensor | None = None  # [T], how much each number of the teacher's embedding varies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,3 +41,4 @@ class Job:
     samples: NDArray[np.uint8]  # [n, S, S, 3], some training pictures as they are varied, for TensorBoard
     deadline: float | None  # of this process's clock
     title: str
+    teaching: Teaching | None = None  # None: the labels alone

@@ -10,7 +10,7 @@ import numpy as np
 from tellapart.bundle import Manifest
 from tellapart.evaluation.differences import paired_change
 from tellapart.evaluation.intervals import group_numbers
-from tellapart.records import Score
+from tellapart.record_parts import Score
 from tellapart.tasks.table import task_of
 from tellapart.workflows.rating.asking import AskedSplit
 from tellapart.workflows.rating.rated import Rated

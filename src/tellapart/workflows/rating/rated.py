@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tellapart.answers.answering import Answer
 from tellapart.answers.tiling import merging_of
 from tellapart.bundle import Manifest, Model
-from tellapart.records import Score
+from tellapart.record_parts import Score
 from tellapart.reporter import Reporter, Silent
 from tellapart.runtime import BATCH
 from tellapart.tasks.table import task_of

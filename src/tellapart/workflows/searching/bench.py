@@ -7,17 +7,20 @@ of showing it a picture; what a trial on them costs is the fit of its classifier
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tellapart.data.audit import check_strict, check_trainable
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
-from tellapart.errors import DataError, SettingsError
+from tellapart.errors import DataError, SettingsError, TellapartError
 from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
@@ -34,6 +37,9 @@ from tellapart.workflows.learning.conclude import suited
 from tellapart.workflows.learning.examine import examine, report_findings
 from tellapart.workflows.learning.value_range import find_range
 from tellapart.workflows.searching.watching import Watching
+
+# Training pictures from which on a fit takes seconds, and the part of them that one is timed on.
+_TIMED_FROM, _TIMED_PART = 1_000, 8
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -104,6 +110,21 @@ class Bench:
                 self.dataset, backbone, self.device, self.cache, self.reporter, engine=self.engine
             )
         return self._embedded[key]
+
+    def fit_seconds(self, settings: TrainSettings) -> float:
+        """What a classifier on these features takes to be fitted, by the fit to a part of them; 0 where that tells nothing."""
+        dataset, embedded = self.features(settings)
+        train = dataset.rows["train"]
+        if self.task.quick is None or len(train) < _TIMED_FROM:
+            return 0.0
+        left_out = train[len(train) // _TIMED_PART :]
+        part = dataset.without(dict.fromkeys(left_out.tolist(), "not timed"))
+        began = time.monotonic()
+        try:
+            self.task.quick(settings, part, replace(embedded, vectors=np.delete(embedded.vectors, left_out, axis=0)))
+        except TellapartError:  # the part is too small for it
+            return 0.0
+        return _TIMED_PART * (time.monotonic() - began)
 
     def classifier(self, settings: TrainSettings) -> tuple[Dataset, LinearCandidate]:
         """The classifier on these features, of a task that has one without gradients. Raises: BackboneError, DataError."""

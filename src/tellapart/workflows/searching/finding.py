@@ -19,7 +19,7 @@ from tellapart.runs.search_record import SearchTrial
 from tellapart.settings.space import value_text
 from tellapart.settings.space_checking import settings_with
 from tellapart.workflows.searching.bench import Bench
-from tellapart.workflows.searching.pace import SearchClock
+from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
 from tellapart.workflows.searching.study import ProposedTrial, Study
 from tellapart.workflows.searching.trying import LENGTHS, StoppedEarly, Told, try_settings
 from tellapart.workflows.searching.watching import TooLong
@@ -29,7 +29,12 @@ FIGURE = "figure"  # and of what trials are compared by
 PLAN = "plan"  # and of how long the first trial has learned, by a budget: so long do all others
 _HOPELESS = 10  # trials that fail one after another from the beginning
 _SLOW = 5.0  # seconds; each trial that takes longer is told
+_OTHER_FEATURES = ("strategy", "backbone", "weights", "network.size", "network.crop", "network.fit")
 _PAUSE = 0.2  # seconds between looks at what others do
+
+
+class NothingFound(TrainingError):
+    """No trial of a search has given anything, and going on with it would not either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,35 @@ class Finder:
         """The settings that stay, as tables of a recipe."""
         given: Mapping[str, Any] = self.study.told["given"]
         return given
+
+    def compute_features(self) -> None:
+        """The features by the usual settings, of a task and strategy that have some, ahead of any trial.
+
+        Raises: BudgetTooShort where there is no time for that.
+        """
+        if self.study.told["how"] == "grid" and set(self.study.space) & set(_OTHER_FEATURES):
+            return
+        began = time.monotonic()
+        try:
+            settings = self.bench.suited(settings_with(self.given, {}))
+            if self.bench.task.quick is None or settings.strategy == "scratch":
+                return
+            with memory_errors(), self.bench.watched(self.clock.features_end()):
+                dataset, embedded = self.bench.features(settings)
+            if self.clock.left is not None and settings.strategy == "probe":
+                self.clock.check_fit(self.bench.fit_seconds(settings))
+        except BudgetTooShort:
+            raise
+        except TooLong as found:
+            took = time.monotonic() - began
+            raise self.clock.no_features(took + (found.seconds or took), began=began) from None
+        except StorageError:
+            raise
+        except TellapartError:  # the trials say what it is
+            return
+        if embedded.computed:  # those of the test pictures are computed by the winner
+            test = len(self.bench.examined.inspections) - len(dataset.pictures)
+            self.clock.reserve(max(0, test) * embedded.seconds / embedded.computed)
 
     def try_usual(self) -> None:
         """Score the settings as they are without a search, once, to compare with; a failure is no matter."""
@@ -172,14 +206,14 @@ class Finder:
         return f"{self.study.remembered(FIGURE).replace('_', ' ')} {percent(found.validation or 0.0)}"
 
 
-def all_failed(trials: list[SearchTrial]) -> TrainingError:
+def all_failed(trials: list[SearchTrial]) -> NothingFound:
     """What to say where no trial has given anything; `trials` are those that failed."""
     if not trials:
-        return TrainingError(
+        return NothingFound(
             "no trial was done in time, so there is nothing to choose from. Give the search a longer --budget."
         )
     first = trials[0]
     said = ", ".join(f"{key}={value_text(value)}" for key, value in first.settings.items())
-    return TrainingError(
+    return NothingFound(
         f"all {counted(len(trials), 'trial')} failed, so there is nothing to choose from. The first one ({said}): {first.reason}"
     )

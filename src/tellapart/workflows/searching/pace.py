@@ -15,6 +15,8 @@ from tellapart.errors import SettingsError
 from tellapart.reporter import duration
 
 _MARGIN = 1.1  # of what the winner's training takes beside its trial
+_WITH_TEST = 1.3  # of what the features of the other pictures take
+_FITS = 3.0  # fits of the classifier that a search of it takes at least: to prepare, the usual settings, the winner
 _FIRST_SHARE = 0.25  # of the budget for the first trial, as long as nobody knows what one takes
 
 
@@ -53,6 +55,32 @@ class SearchClock:
             return None
         once_more = self._now() + self._room(self._end) / (1 + _MARGIN)
         return min(once_more, self._end - self._reserved(took)) if took else once_more
+
+    def features_end(self) -> float | None:
+        """When what all trials share must be computed, a time of `now`; None where there is no end."""
+        return None if self._end is None else self._end - self._finish
+
+    def reserve(self, seconds: float) -> None:
+        """So much more is needed after the last training."""
+        self._finish += seconds
+
+    def no_features(self, features: float, *, began: float) -> BudgetTooShort:
+        """What to say where the features, which were begun then, take so many seconds, and others must be computed to test."""
+        least = began - self._started + _WITH_TEST * features + self._finish
+        return BudgetTooShort(
+            f"the budget is {duration(self._whole or 0.0)}; the features of the pictures take about {duration(features)} to "
+            f"compute here, once, and trials and the test come after that. Give --budget {_said(least)} or more: what is computed "
+            "is kept."
+        )
+
+    def check_fit(self, seconds: float) -> None:
+        """Raises: BudgetTooShort where no time is left for classifiers that take so many seconds to fit."""
+        if self._end is not None and _FITS * seconds > self._room(self._end):
+            least = self._now() - self._started + self._finish + _FITS * seconds
+            raise BudgetTooShort(
+                f"the budget is {duration(self._whole or 0.0)}; a classifier takes about {duration(seconds)} to fit here, and is "
+                f"for the usual settings and for what wins. Give --budget {_said(least)} or more."
+            )
 
     def check(self, looked: str) -> None:
         """Raises: BudgetTooShort where no time is left for a trial once what was `looked` at is known."""

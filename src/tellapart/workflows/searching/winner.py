@@ -73,7 +73,9 @@ def write_best(folder: Path, settings: TrainSettings, record: SearchRecord, scor
     figure = record.figure.replace("_", " ")
     tried = counted(len(record.done), "setting")
     chosen = f"The best of {tried} that a search has tried"
-    if record.best is None:
+    if not record.done:
+        chosen = "The usual settings: the time of a search allowed no other trial"
+    elif record.best is None:
         chosen = f"The usual settings: none of {tried} that a search has tried was better"
     lines = [
         f"# {chosen}: {figure} {percent(winner.validation or 0.0)} on {record.n_validation:,} validation pictures."

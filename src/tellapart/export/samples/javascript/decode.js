@@ -1,25 +1,37 @@
 // A picture's file becomes upright RGB, in Node. In: bytes. Out: {picture, width, height, note}. Next: preprocess.js
-// JPEG decoders differ: jpeg-js repeats colours where libjpeg smooths them, which moves edges by some levels. Colour profiles are not
-// followed here. Where that matters, decode with what is built on libjpeg-turbo and LittleCMS (sharp is).
-
-import jpeg from "jpeg-js";
-import { PNG } from "pngjs";
+// JPEG decoders differ. sharp is built on libjpeg-turbo, as Pillow is, and gives the same pixels. Where it is not to be had, jpeg-js and
+// pngjs decode without anything compiled: jpeg-js repeats colours where libjpeg smooths them, which moves edges by some levels and
+// answers by hundredths, and colour profiles are not followed.
 
 import { shrinking, shrunk } from "./preprocess.js";
 
 const ORIENTATION = 0x0112;
 const MEMORY = 2048; // MB that a JPEG may take
+const { default: sharp } = await import("sharp").catch(() => ({ default: null }));
 
 /** `width`, `height` are those of the whole upright picture; `picture` may be smaller. */
 export async function decode(data, settings) {
   const isPng = data[0] === 0x89 && data[1] === 0x50;
   if (!isPng && !(data[0] === 0xff && data[1] === 0xd8)) throw new Error("neither a PNG nor a JPEG file");
-  const { width, height, data: pixels } = isPng ? PNG.sync.read(Buffer.from(data)) : jpeg.decode(data, { useTArray: true, maxMemoryUsageInMB: MEMORY });
+  const { width, height, pixels } = sharp ? await bySharp(data) : await byScripts(data, isPng);
   const times = isPng ? 1 : shrinking(width, height, settings);
   const stored = shrunk({ width, height, data: onWhite(pixels) }, times);
   const orientation = isPng ? 1 : orientationOf(data);
   const sides = orientation > 4 ? { width: height, height: width } : { width, height };
-  return { ...sides, picture: upright(stored, orientation), note: notes(data, isPng, settings).join("; ") };
+  const note = [times > 1 && "not decoded smaller, but averaged", ...(sharp ? [] : notes(data, isPng, settings))];
+  return { ...sides, picture: upright(stored, orientation), note: note.filter(Boolean).join("; ") };
+}
+
+/** Red, green, blue and alpha of each pixel as it is stored. */
+async function bySharp(data) {
+  const { data: pixels, info } = await sharp(data).toColourspace("srgb").ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, pixels };
+}
+
+async function byScripts(data, isPng) {
+  const [{ default: jpeg }, { PNG }] = await Promise.all([import("jpeg-js"), import("pngjs")]);
+  const found = isPng ? PNG.sync.read(Buffer.from(data)) : jpeg.decode(data, { useTArray: true, maxMemoryUsageInMB: MEMORY });
+  return { width: found.width, height: found.height, pixels: found.data };
 }
 
 /** Why the pixels may be others than tellapart's. */

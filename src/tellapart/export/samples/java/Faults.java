@@ -1,0 +1,107 @@
+// What is wrong with a network's input. In: the right one, the found one, the picture. Out: the fault in words. Next: SelfTest.java
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+
+final class Faults {
+  /** How two inputs differ, in levels of 255, and why; "" where no usual fault explains it. */
+  record Verdict(double most, double mean, String fault) {}
+
+  record View(String names, double[] values) {}
+
+  static Verdict difference(double[] one, double[] other) {
+    double most = 0, sum = 0;
+    for (int at = 0; at < one.length; at++) {
+      double apart = Math.abs(one[at] - other[at]);
+      most = Math.max(most, apart);
+      sum += apart;
+    }
+    return new Verdict(most, sum / one.length, "");
+  }
+
+  /** Other ways to prepare a picture, each a usual mistake, by its name. */
+  static Map<String, byte[]> geometries(Preprocess.Picture picture, Preprocess.Part part, Preprocess.Settings settings) {
+    Map<String, Consumer<Preprocess.Settings>> changes = new LinkedHashMap<>();
+    Consumer<Preprocess.Settings> squeezed = one -> { one.fit = "squash"; one.crop = 1; };
+    changes.put("", one -> {});
+    changes.put("the filter does not widen (no antialiasing)", one -> one.antialias = false);
+    changes.put("the filter is bilinear without antialiasing, as a canvas or OpenCV has it", one -> { one.interpolation = "bilinear"; one.antialias = false; });
+    for (String name : List.of("bilinear", "bicubic"))
+      if (!settings.interpolation.equals(name)) changes.put("the filter is " + name, one -> one.interpolation = name);
+    switch (settings.fit) {
+      case "crop" -> {
+        changes.put("nothing is cropped (the whole picture was squeezed into the square)", squeezed);
+        changes.put("the crop is too large (the whole shorter side)", one -> one.crop = 1);
+      }
+      case "pad" -> {
+        changes.put("the picture was squeezed, not padded", squeezed);
+        changes.put("the picture was cropped, not padded", one -> { one.fit = "crop"; one.crop = 1; });
+        changes.put("the edge has another colour", one -> one.mean = new double[] {0, 0, 0});
+      }
+      case "tile" -> changes.put("the whole picture was squeezed, not cut into tiles", squeezed);
+      default -> { }
+    }
+    Map<String, byte[]> found = new LinkedHashMap<>();
+    changes.forEach((name, change) -> {
+      Preprocess.Settings other = settings.copy();
+      change.accept(other);
+      found.put(name, Preprocess.prepare(picture, part, other));
+    });
+    found.put("the picture is upside down (orientation)", Preprocess.prepare(turned(picture), part, settings));
+    return found;
+  }
+
+  /** By 180 degrees. */
+  static Preprocess.Picture turned(Preprocess.Picture picture) {
+    byte[] data = picture.data(), found = new byte[data.length];
+    for (int at = 0; at < data.length; at++) found[data.length - 3 - at + 2 * (at % 3)] = data[at];
+    return new Preprocess.Picture(picture.width(), picture.height(), found);
+  }
+
+  /** The found numbers in every usual layout, order and scale, as S x S x 3 from 0 to 255. */
+  static List<View> views(double[] found, boolean whole, Preprocess.Settings settings) {
+    List<View> all = new ArrayList<>();
+    String[] scales = {"", "values run from 0 to 1", "values are normalised by mean and deviation, which the network does itself"};
+    for (String layout : List.of("", "channels come first"))
+      for (String order : List.of("", "red and blue are swapped (BGR)"))
+        for (int scale = 0; scale < (whole ? 1 : 3); scale++) {
+          double[] seen = new double[found.length];
+          for (int at = 0; at < found.length; at++) {
+            int channel = order.isEmpty() ? at % 3 : 2 - at % 3;
+            double value = layout.isEmpty() ? found[at - at % 3 + channel] : found[channel * (found.length / 3) + at / 3];
+            seen[at] = scale == 0 ? value : 255 * (scale == 1 ? value : value * settings.std[at % 3] + settings.mean[at % 3]);
+          }
+          all.add(new View(joined(List.of(layout, order, scales[scale])), seen));
+        }
+    return all;
+  }
+
+  static String joined(List<String> names) {
+    return String.join("; ", names.stream().filter(one -> !one.isEmpty()).toList());
+  }
+
+  /** `whole`: the found numbers are bytes, not single precision. */
+  static Verdict judge(byte[] right, double[] found, boolean whole, Preprocess.Picture picture, Preprocess.Part part, Preprocess.Settings settings) {
+    if (found.length != right.length)
+      return new Verdict(Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, "there are " + found.length + " numbers, not " + right.length);
+    Verdict own = difference(Preprocess.numbers(right), found);
+    if (own.most() <= 1) return own;
+    double best = own.mean();
+    String faults = "";
+    List<View> seen = views(found, whole, settings);
+    for (Map.Entry<String, byte[]> made : geometries(picture, part, settings).entrySet()) {
+      double[] wanted = Preprocess.numbers(made.getValue());
+      for (View view : seen) {
+        double mean = difference(wanted, view.values()).mean();
+        if (mean < 0.8 * best) {
+          best = mean;
+          faults = joined(List.of(view.names(), made.getKey()));
+        }
+      }
+    }
+    return new Verdict(own.most(), own.mean(), best <= 0.5 * own.mean() ? faults : "");
+  }
+}

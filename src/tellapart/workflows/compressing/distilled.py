@@ -1,0 +1,214 @@
+"""A network learns from a better one. In: Compressible, a teacher's model. Out: Compressible. Next: taught.py.
+
+The teacher is asked once about each picture, as it is, by its own preprocessing and its own file: however large it is, over however
+many views, or several networks as one. The network that learns goes on from what it is, and looks at a picture once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tellapart.answers.items import expand, is_address
+from tellapart.data.copies import find_copies
+from tellapart.data.examples import PictureFile
+from tellapart.data.inspection import inspect_all
+from tellapart.errors import DataError, SettingsError
+from tellapart.features.cache import Cache
+from tellapart.manifest import CompressionStep, Manifest
+from tellapart.preprocessing import load
+from tellapart.reporter import counted
+from tellapart.runs.open import OpenRun
+from tellapart.runtime import BATCH, cores
+from tellapart.training.distilling import Ending, Lore
+from tellapart.training.teachers import TableTeacher
+from tellapart.workflows.compressing.compressible import Compressible
+from tellapart.workflows.compressing.opened import close_network, ending_of, open_network
+from tellapart.workflows.compressing.taught import Course, gather_pupils, teach
+from tellapart.workflows.learning.examine import InspectionMemory
+
+LEARNING_RATES = {"scratch": 1e-3}  # of networks whose first weights were drawn; of others:
+LEARNING_RATE = 2e-4
+_LEAST = 1e-6  # of a probability, before its logarithm is taken
+_NAMED = 5  # classes that a message names
+_WHOLE_EMBEDDING = 4096  # numbers; a longer one, as several networks give together, is not learned from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillTerms:
+    """From whom a network learns, and how long."""
+
+    teacher: Path  # a run's folder or a model file
+    unlabelled: Sequence[str] = ()  # folders, files, archives: pictures without labels
+    epochs: int = 20
+    learning_rate: float | None = None
+    temperature: float = 2.0
+    share: float = 0.7  # of the teacher in the loss; the labels have the rest
+    embedding: float = 0.3  # weight of the embedding's distance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TeacherAnswers:
+    """What the teacher says of N pictures."""
+
+    logits: NDArray[np.float32]  # [N, K], in the order of the learner's classes
+    embeddings: NDArray[np.float32]  # [N, T]
+
+
+def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: Cache) -> Compressible:
+    """Train on under the teacher; `folder` keeps what a killed training goes on from.
+
+    Raises: SettingsError for a teacher of another task or other classes; DataError where no unlabelled picture is left;
+    TrainingError, ModelFileError, StorageError.
+    """
+    teacher = _open_teacher(work, terms)
+    network = open_network(work)
+    unlabelled = _unlabelled(work, terms.unlabelled, cache) if terms.unlabelled else []
+    pupils = gather_pupils(work, network, unlabelled)
+    train = [work.dataset.pictures[row] for row in work.dataset.rows["train"].tolist()]
+    told = ask_teacher(work, teacher, [*train, *unlabelled])
+    with_embedding = terms.embedding if told.embeddings.shape[1] <= _WHOLE_EMBEDDING else 0.0
+    table = TableTeacher(outputs=torch.from_numpy(told.logits), embeddings=torch.from_numpy(told.embeddings))
+    strategy = work.run.manifest.strategy
+    course = Course(
+        epochs=terms.epochs,
+        learning_rate=terms.learning_rate or LEARNING_RATES.get(strategy, LEARNING_RATE),
+        lore=Lore(
+            ending=ending_of(work.run.manifest.record),
+            temperature=terms.temperature,
+            share=terms.share,
+            embedding=with_embedding,
+        ),
+        title=f"Learning from {terms.teacher.name}",
+        facts={"teacher": _digest(teacher), "of": work.candidate.backbone.fingerprint, "steps": len(work.steps)},
+    )
+    spread = torch.from_numpy(np.maximum(told.embeddings.std(0), 1e-3))
+    width = told.embeddings.shape[1] if with_embedding else None
+    fitted = teach(pupils, network, table, course, folder, width=width, spread=spread)
+    return close_network(work, network, _step(work, teacher, terms, fitted.best_epoch, len(unlabelled)), one_view=True)
+
+
+def ask_teacher(work: Compressible, teacher: OpenRun, pictures: Sequence[PictureFile]) -> TeacherAnswers:
+    """The teacher's answers to pictures, each read as the teacher reads it. Raises: DataError where one can no longer be read."""
+    order = [teacher.classes.index(name) for name in work.run.classes]
+    ending = ending_of(teacher.manifest.record)
+    logits, embeddings = [], []
+    with (
+        work.reporter.step("Asking the teacher", len(pictures)) as advance,
+        ThreadPoolExecutor(cores(), thread_name_prefix="teacher") as pool,
+    ):
+        for start in range(0, len(pictures), 4 * BATCH):
+            part = pictures[start : start + 4 * BATCH]
+            images = np.stack(list(pool.map(lambda one: _read(one, teacher), part)))
+            probabilities, embedding = teacher.run(images)
+            logits.append(logits_of(probabilities[:, order], ending))
+            embeddings.append(embedding.astype(np.float32))
+            advance(len(part))
+    return TeacherAnswers(logits=np.concatenate(logits), embeddings=np.concatenate(embeddings))
+
+
+def logits_of(probabilities: NDArray[np.floating], ending: Ending) -> NDArray[np.float32]:
+    """Logits [N, K] that give these probabilities [N, K]; of a softmax up to a number that all classes share."""
+    sure = np.clip(probabilities.astype(np.float64), _LEAST, 1 - _LEAST)
+    return np.asarray(np.log(sure) if ending == "softmax" else np.log(sure / (1 - sure)), dtype=np.float32)
+
+
+def _read(picture: PictureFile, teacher: OpenRun) -> NDArray[np.uint8]:
+    from tellapart.errors import PictureError
+
+    try:
+        return load(picture.read(), teacher.preprocessing)
+    except PictureError as error:
+        raise DataError(f"{picture.path}: {error}. The teacher is asked about it; put it back as it was.") from None
+
+
+def check_teacher(teacher: Manifest, learner: Manifest, given: Path) -> None:
+    """Raises: SettingsError where `teacher`, which lies at `given`, is of another task or has other classes than the learner."""
+    if teacher.task != learner.task:
+        raise SettingsError(
+            f"{given} is of the task {teacher.task}, and the run of {learner.task}; a network learns from one of its own task. "
+            "Give another --distill."
+        )
+    only = sorted(set(teacher.classes) ^ set(learner.classes))
+    if only:
+        raise SettingsError(
+            f"{given} and the run do not know the same classes: only one of them has {', '.join(only[:_NAMED])}. Give a "
+            "teacher that was trained on the same classes."
+        )
+
+
+def _open_teacher(work: Compressible, terms: DistillTerms) -> OpenRun:
+    teacher = OpenRun(terms.teacher)
+    check_teacher(teacher.manifest, work.run.manifest, terms.teacher)
+    seen = _seen_tests(work, teacher)
+    if seen:
+        work.reporter.warn(
+            f"The teacher was trained on {counted(seen, 'picture')} of the test split, so that what is measured there flatters the "
+            "network that learns from it. Give a teacher of the same split for an honest figure."
+        )
+    return teacher
+
+
+def _seen_tests(work: Compressible, teacher: OpenRun) -> int:
+    """How many of the run's test pictures the teacher has learned from, as far as its folder says."""
+    if not teacher.lists_examples:
+        return 0
+    learned = {one.content_hash for one in teacher.examples if one.split in ("train", "validation")}
+    return sum(work.dataset.pictures[row].content_hash in learned for row in work.dataset.rows["test"].tolist())
+
+
+def _unlabelled(work: Compressible, given: Sequence[str], cache: Cache) -> list[PictureFile]:
+    """The pictures that can be read, each once, without those that the run has. Raises: DataError, SettingsError."""
+    found = [item.path for item in expand(given)]
+    if any(is_address(one) for one in found):
+        raise SettingsError("pictures on the web cannot be learned from. Download them, and name their folder.")
+    with work.reporter.step("Checking the unlabelled pictures", len(found)) as advance:
+        seen = inspect_all(
+            [Path(one) for one in found], workers=cores(), remembered=InspectionMemory(cache), advance=advance
+        )
+    known = {picture.content_hash for picture in work.dataset.pictures}
+    clusters, taken, kept = find_copies(seen).cluster_of, set[int](), []
+    for path, one, cluster in zip(found, seen, clusters, strict=True):
+        if not one.problem and one.content_hash not in known and cluster not in taken:
+            taken.add(cluster)
+            kept.append(PictureFile(path=Path(path), file_hash=one.file_hash, content_hash=one.content_hash))
+    if not kept:
+        raise DataError(
+            f"of the {counted(len(found), 'file')} in {', '.join(given)} none is a picture that the run does not have already. "
+            "Name other pictures, or leave --unlabelled out."
+        )
+    return kept
+
+
+def _digest(teacher: OpenRun) -> str:
+    return hashlib.sha256(teacher.file.read_bytes()).hexdigest()
+
+
+def _step(
+    work: Compressible, teacher: OpenRun, terms: DistillTerms, best_epoch: int, unlabelled: int
+) -> CompressionStep:
+    scores = {name: score.value for name, score in teacher.manifest.scores.items()}
+    more = f" and {counted(unlabelled, 'picture')} without labels" if unlabelled else ""
+    return CompressionStep(
+        kind="distilled",
+        told=f"learned from {teacher.manifest.backbone.name} ({teacher.manifest.strategy}), by the training pictures{more}",
+        facts={
+            "teacher": _digest(teacher),
+            "backbone": teacher.manifest.backbone.name,
+            "views": teacher.manifest.backbone.test_time_augmentation,
+            "scores": scores,
+            "test_pictures_seen": _seen_tests(work, teacher),
+            "epochs": terms.epochs,
+            "best_epoch": best_epoch,
+            "temperature": terms.temperature,
+            "share": terms.share,
+            "unlabelled": unlabelled,
+        },
+    )

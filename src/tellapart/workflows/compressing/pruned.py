@@ -1,0 +1,189 @@
+"""A network cut step by step, which learns after each from what it was. In: Compressible. Out: Compressible. Next: distilled.py."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from tellapart.compression.costs import multiply_adds
+from tellapart.compression.pruning import PruningStep, PruningTerms, prune
+from tellapart.compression.sensitivity import Cut, PruningSubject
+from tellapart.manifest import CompressionStep
+from tellapart.models.build import load_network_state, network_state
+from tellapart.models.narrow import narrow
+from tellapart.models.overheard import Overheard
+from tellapart.models.staged import StagedNetwork
+from tellapart.models.weights import read_weights
+from tellapart.reporter import percent
+from tellapart.storage import write_bytes, write_json
+from tellapart.training.distilling import Lore, Teacher, outputs_loss
+from tellapart.training.teachers import NetworkTeacher
+from tellapart.workflows.compressing.compressible import Compressible
+from tellapart.workflows.compressing.opened import HEARD, close_network, ending_of, open_network
+from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
+from tellapart.workflows.learning.processes import join
+
+LEARNING_RATE = 1e-4  # little is wrong after a cut; what suits a new head would undo the rest
+READ, JUDGED, BATCH = 224, 64, 32  # training pictures that cuts are worked out from, and others that they are judged by
+_STATE = "pruning.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneTerms:
+    """How much goes, and how long the network learns."""
+
+    share: float  # of the multiply-adds, in (0, 1)
+    step_epochs: int = 1
+    last_epochs: int = 3
+    learning_rate: float = LEARNING_RATE
+    step: float = 0.15
+
+
+def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressible:
+    """Cut until the share is saved, each cut followed by training; `folder` keeps what a killed one goes on from.
+
+    Raises: SettingsError, TrainingError, BackboneError, StorageError, DataError.
+    """
+    network = open_network(work)
+    pupils = gather_pupils(work, network)
+    pruning = _Pruning(work, network, pupils, terms, folder)
+    steps = pruning.run()
+    left = sum(multiply_adds(network, pruning.subject.sample).values())
+    saved = 1 - left / pruning.whole
+    told = (
+        f"{percent(saved)} of the multiply-adds left out in {len(steps)} step{'' if len(steps) == 1 else 's'}, "
+        f"{sum(cut.kind == 'block' for step in steps for cut in step.cuts)} blocks and channels of "
+        f"{len({cut.path for step in steps for cut in step.cuts if cut.kind == 'channels'})} layers; "
+        "what it says and its embedding learned from the network that it was"
+    )
+    facts = {"wanted": terms.share, "saved": saved, "steps": [asdict(step) for step in steps]}
+    return close_network(work, network, CompressionStep(kind="pruned", told=told, facts=facts))
+
+
+class _Pruning:
+    """A pruning under way. What must survive a kill is in the folder: the steps, and the weights after the last cut."""
+
+    def __init__(
+        self, work: Compressible, network: StagedNetwork, pupils: Pupils, terms: PruneTerms, folder: Path
+    ) -> None:
+        self.work, self.network, self.pupils, self.terms, self.folder = work, network, pupils, terms, folder
+        whole = copy.deepcopy(network)
+        self.devices = join(work.run.settings, "cpu")
+        self.teacher: Teacher = NetworkTeacher(network=Overheard(whole, at=HEARD), devices=self.devices)
+        read, judged = _calibration(pupils)
+        self.ending = ending_of(work.run.manifest.record)
+        self.spread = _embeddings(whole.eval(), judged).std(0, correction=0).clamp_min(1e-3)
+        self.subject = PruningSubject(
+            network=network,
+            sample=judged[:1],
+            run=lambda one: [one(part) for part in torch.split(read, BATCH)],
+            harm=_harm(whole, judged, self.spread, Lore(ending=self.ending, temperature=1.0)),
+            original=whole,
+            whole=("dense", "classifier") if len(list(network.dense.modules())) > 1 else ("classifier",),
+        )
+        self.whole = sum(multiply_adds(network, self.subject.sample).values())
+
+    def run(self) -> list[PruningStep]:
+        """All steps, those that an earlier process has made among them."""
+        steps, learned = self._resume()
+        terms = PruningTerms(share=self.terms.share, step=self.terms.step)
+        if steps and not learned:
+            self._learn(steps)
+        while True:
+            with self.work.reporter.step(f"Looking for what can go, step {len(steps) + 1}", 1) as advance:
+                step = next(prune(self.subject, terms, whole=self.whole, done=steps), None)
+                advance(1)
+            if step is None:
+                break
+            steps.append(step)
+            self.work.reporter.say(f"step {step.number}: {percent(step.saved)} of the multiply-adds saved")
+            self._keep(steps, learned=False)
+            self._learn(steps)
+        self._teach("last", self.terms.last_epochs, f"Learning from what it was, after {len(steps)} steps")
+        return steps
+
+    def _learn(self, steps: list[PruningStep]) -> None:
+        self._teach(f"step-{len(steps)}", self.terms.step_epochs, f"Learning from what it was, step {len(steps)}")
+        self._keep(steps, learned=True)
+
+    def _teach(self, name: str, epochs: int, title: str) -> None:
+        if epochs:
+            course = Course(
+                epochs=epochs,
+                learning_rate=self.terms.learning_rate,
+                lore=Lore(ending=self.ending, share=0.9, embedding=1.0),
+                title=title,
+                facts={"pruned": name, "share": self.terms.share, "of": self.work.candidate.backbone.fingerprint},
+            )
+            before = self.subject.harm(self.network), copy.deepcopy(self.network.state_dict())
+            teach(self.pupils, self.network, self.teacher, course, self.folder / name, spread=self.spread)
+            after = self.subject.harm(self.network)
+            self.work.reporter.say(f"distance from what it was: {before[0]:.3f}, after learning {after:.3f}")
+            if not after < before[0]:  # what was worked out is better than what was learned
+                self.network.load_state_dict(before[1])
+        for parameter in self.network.parameters():
+            parameter.grad = None
+
+    def _keep(self, steps: list[PruningStep], *, learned: bool) -> None:
+        state = {name: value.detach().contiguous() for name, value in network_state(self.network).items()}
+        write_bytes(self.folder / f"weights-{len(steps)}-{int(learned)}.safetensors", safetensors.torch.save(state))
+        write_json(
+            self.folder / _STATE,
+            {"share": self.terms.share, "learned": learned, "steps": [asdict(step) for step in steps]},
+        )
+
+    def _resume(self) -> tuple[list[PruningStep], bool]:
+        """The steps that an earlier process made, and whether the network has learned since the last of them."""
+        path = self.folder / _STATE
+        if not path.is_file():
+            return [], True
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if told["share"] != self.terms.share or not told["steps"]:
+            return [], True
+        steps = [_step(one) for one in told["steps"]]
+        state = read_weights(self.folder / f"weights-{len(steps)}-{int(told['learned'])}.safetensors")
+        narrow(self.network.trunk, state)
+        load_network_state(self.network, state)
+        return steps, bool(told["learned"])
+
+
+def _step(told: dict[str, Any]) -> PruningStep:
+    return PruningStep(**{**told, "cuts": tuple(Cut(**cut) for cut in told["cuts"])})
+
+
+def _calibration(pupils: Pupils) -> tuple[Tensor, Tensor]:
+    """Training pictures as they are varied in the first epoch, uint8 [n, S, S, 3]: to work cuts out from, and to judge them by."""
+    rows = pupils.lesson.train_rows
+    order = np.random.default_rng(pupils.work.run.settings.seed).permutation(rows)
+    judged = max(1, min(JUDGED, len(order) // 3))
+    pictures = torch.as_tensor(np.asarray(pupils.lesson.train.get(order[: judged + READ], 0)))
+    return (pictures[judged:] if len(pictures) > judged else pictures), pictures[:judged]
+
+
+def _embeddings(network: StagedNetwork, pictures: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return torch.cat([network.embed(part) for part in torch.split(pictures, BATCH)])
+
+
+def _harm(whole: StagedNetwork, pictures: Tensor, spread: Tensor, lore: Lore) -> Callable[[nn.Module], float]:
+    """How far a network's embedding and outputs are from the whole one's on `pictures`: both distances, relative, added."""
+    expected = _embeddings(whole.eval(), pictures)
+    with torch.inference_mode():
+        logits = whole.classifier(expected)
+
+    def harm(network: nn.Module) -> float:
+        found = _embeddings(cast(StagedNetwork, network.eval()), pictures)
+        with torch.inference_mode():
+            said = outputs_loss([cast(StagedNetwork, network).classifier(found)], [logits], lore)
+        return float(((found - expected) / spread).square().mean() + said.mean())
+
+    return harm

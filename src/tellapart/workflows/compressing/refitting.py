@@ -1,0 +1,54 @@
+"""A classifier fitted anew to what a smaller network gives. In: Compressible. Out: Compressible. Next: concluding.py.
+
+What was fitted to a float network's embedding in a few seconds is fitted in as few to that of its integers, and forgives part of
+what they lose. A network that was trained with gradients keeps the classifier that it was trained with.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from tellapart.errors import DataError
+from tellapart.evaluation.choosing import choose
+from tellapart.features.embedding import Embedded, embed_pictures
+from tellapart.workflows.compressing.compressible import MOVED, Compressible
+
+_PROBE = "probe"
+
+
+def with_own_classifier(work: Compressible) -> Compressible:
+    """The same with a classifier of its own, where one is fitted in seconds and does better on validation by more than chance.
+
+    Raises: DataError where a picture can no longer be read.
+    """
+    if work.task.quick is None or work.run.manifest.strategy != _PROBE:
+        return work
+    fitted = work.task.quick(work.run.settings, work.dataset, _embedded(work))
+    before, after = (work.task.validate(one, work.dataset) for one in (work.candidate, fitted))
+    if choose(before, after).winner is before:
+        return work
+    step = work.steps[-1]
+    told = (
+        f"{step.told}; its classifier fitted anew (log loss {before.losses.mean():.3f}, then {after.losses.mean():.3f})"
+    )
+    return replace(work, candidate=fitted, steps=(*work.steps[:-1], step.model_copy(update={"told": told})))
+
+
+def _embedded(work: Compressible) -> Embedded:
+    """What the smaller network gives of all pictures."""
+    backbone, began = work.candidate.backbone, time.monotonic()
+    features = embed_pictures(work.dataset.pictures, backbone, "cpu", None, work.reporter)
+    if features.problems:
+        row, problem = next(iter(features.problems.items()))
+        raise DataError(f"{work.dataset.pictures[row].path}: {problem}. {MOVED}")
+    return Embedded(
+        backbone=backbone,
+        vectors=np.asarray(features.vectors),
+        computed=len(features.vectors),
+        reused=0,
+        seconds=time.monotonic() - began,
+        pace=None,
+    )

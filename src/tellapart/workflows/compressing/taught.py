@@ -1,0 +1,162 @@
+"""A network trains on under a teacher. In: Compressible, StagedNetwork, a Teacher. Out: Fitted. Next: pruned.py.
+
+It is the loop of every training, with its early stopping, checkpoints and resume: `folder` keeps what a killed one goes on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from tellapart.data.examples import PictureFile
+from tellapart.data.joined_rows import JoinedRows
+from tellapart.errors import SettingsError
+from tellapart.features.caching import row_limit_bytes
+from tellapart.features.shrink import AugmentedPictures, shrink, training_square
+from tellapart.models.overheard import Overheard
+from tellapart.models.staged import StagedNetwork
+from tellapart.storage import cache_folder
+from tellapart.tasks.lesson import Lesson
+from tellapart.tasks.prepared import Prepared
+from tellapart.tasks.source import usable_rows
+from tellapart.training.distilling import Lore, Teacher
+from tellapart.training.progress import Fitted
+from tellapart.workflows.compressing.compressible import Compressible
+from tellapart.workflows.compressing.opened import HEARD, prepared
+from tellapart.workflows.learning.assemble import fingerprint
+from tellapart.workflows.learning.fitting import run_job
+from tellapart.workflows.learning.job import Job, Teaching
+from tellapart.workflows.learning.processes import join, world_size
+from tellapart.workflows.learning.shrunk import ShrunkSplits, shrink_splits
+
+_SAMPLES = 16  # training pictures that TensorBoard shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How long and how strongly a network is taught."""
+
+    epochs: int
+    learning_rate: float  # that suits batches of 32
+    lore: Lore
+    title: str
+    facts: dict[str, Any]  # what the result depends on beside the settings: a checkpoint of another training is refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pupils:
+    """The pictures that a network is taught with, made ready once."""
+
+    work: Compressible
+    lesson: Lesson  # rows with labels and, after them, those without
+    strata: np.ndarray
+    contents: str
+    labelled: int | None  # rows below this have labels; None: all
+
+    @property
+    def rows(self) -> int:
+        """Of the training's source."""
+        return len(self.lesson.train)
+
+
+def gather_pupils(work: Compressible, network: StagedNetwork, unlabelled: Sequence[PictureFile] = ()) -> Pupils:
+    """The run's training and validation pictures as squares, and pictures without labels after the former.
+
+    Raises: SettingsError for several processes, or pictures that are mixed; DataError, StorageError.
+    """
+    if world_size() > 1:
+        raise SettingsError("a network is pruned and taught by one process. Run the command without a launcher.")
+    ready = prepared(work, network, learning_rate=1.0, epochs=1)
+    if ready.augment.augmentation.mixup or ready.augment.augmentation.cutmix:
+        raise SettingsError(
+            "the run mixes pictures (augment.mixup, augment.cutmix), of which a teacher's answers are not known. "
+            "Compress a run that was trained without."
+        )
+    shrunk = shrink_splits(work.run.settings, work.task, work.dataset, ready, work.reporter)
+    strata = work.task.strata(shrunk.lesson.train_targets)
+    if not unlabelled:
+        return Pupils(work=work, lesson=shrunk.lesson, strata=strata, contents=shrunk.contents, labelled=None)
+    return _with_unlabelled(work, shrunk, ready, strata, unlabelled)
+
+
+def _with_unlabelled(
+    work: Compressible, shrunk: ShrunkSplits, ready: Prepared, strata: np.ndarray, unlabelled: Sequence[PictureFile]
+) -> Pupils:
+    lesson, settings = shrunk.lesson, work.run.settings
+    with work.reporter.step("Shrinking the unlabelled pictures", len(unlabelled)) as advance:
+        squares = shrink(
+            unlabelled,
+            preprocessing=training_square(ready.preprocessing),
+            folder=cache_folder(),
+            limit_bytes=row_limit_bytes(),
+            advance=advance,
+        )
+    varied = AugmentedPictures(pictures=squares, augment=ready.augment, seed=settings.seed)
+    count, more = len(lesson.train), len(squares)
+    # Never looked at: the labels of these rows count nothing.
+    targets = np.concatenate([lesson.train_targets, np.repeat(lesson.train_targets[:1], more, axis=0)])
+    return Pupils(
+        work=work,
+        lesson=replace(
+            lesson,
+            train=JoinedRows(first=lesson.train, second=varied),
+            train_targets=targets,
+            train_rows=np.concatenate([lesson.train_rows, usable_rows(varied) + count]),
+        ),
+        strata=np.concatenate([strata, np.repeat(strata[:1], more, axis=0)]),
+        contents=shrunk.contents + "".join(picture.content_hash for picture in unlabelled),
+        labelled=count,
+    )
+
+
+def teach(
+    pupils: Pupils,
+    network: StagedNetwork,
+    teacher: Teacher,
+    course: Course,
+    folder: Path,
+    *,
+    width: int | None = None,
+    spread: Tensor | None = None,
+) -> Fitted:
+    """Train `network` in place, and leave the weights of the best epoch in it; checkpoints lie in `folder`.
+
+    `width` is the length of the teacher's embedding where it is not one of the network's own kind: a linear map leads there.
+    `spread` [T] is how much each of its numbers varies.
+    Raises: TrainingError, StorageError, SettingsError.
+    """
+    work, settings = pupils.work, pupils.work.run.settings
+    widths = None if width is None else (network.embedding, width)
+    heard = Overheard(network, at=HEARD, widths=widths, seed=settings.seed)
+    lesson = replace(pupils.lesson, network=heard)
+    lore = replace(course.lore, labelled=pupils.labelled)
+    facts = {"settings": settings.trained_by(), "contents": pupils.contents, "epochs": course.epochs, **course.facts}
+    samples = np.asarray(lesson.train.get(lesson.train_rows[:_SAMPLES], 0), dtype=np.uint8)
+    job = Job(
+        task=work.task.name,
+        lesson=lesson,
+        train_strata=pupils.strata,
+        epochs=course.epochs,
+        learning_rate=course.learning_rate,
+        seed=settings.seed,
+        fingerprint=fingerprint(
+            {**facts, "lore": repr(lore), "rate": course.learning_rate},
+            lesson.train_targets,
+            lesson.train_rows,
+            lesson.validation_targets,
+            lesson.validation_rows,
+        ),
+        folder=folder,
+        samples=samples,
+        deadline=None,
+        title=course.title,
+        teaching=Teaching(teacher=teacher, lore=lore, spread=spread),
+    )
+    fitted = run_job(job, join(settings, "cpu"), work.reporter)
+    network.to("cpu").eval()
+    return fitted

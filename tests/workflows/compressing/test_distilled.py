@@ -1,0 +1,133 @@
+"""A run learns from another. In: small runs. Out: a better one. Next: src/tellapart/workflows/compressing/concluding.py."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tellapart.data.examples_csv import read_examples, write_examples
+from tellapart.data.targets import ClassName
+from tellapart.errors import DataError, SettingsError
+from tellapart.features.caching import open_cache
+from tellapart.preprocessing import load
+from tellapart.reporter import Silent
+from tellapart.runs.open import OpenRun
+from tellapart.workflows.compress import compress
+from tellapart.workflows.compressing.compressible import open_compressible
+from tellapart.workflows.compressing.distilled import DistillTerms, ask_teacher, check_teacher, logits_of, to_distilled
+
+
+class Telling(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.fixture(scope="module")
+def distilled(small_run: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The run, taught by itself, with pictures without labels: two new ones, a copy of a known one, and no picture."""
+    more = tmp_path_factory.mktemp("more")
+    for number, seed in enumerate((5, 6)):
+        pixels = np.random.default_rng(seed).integers(0, 250, (16, 16, 3), dtype=np.uint8)
+        _save(more / f"{number}.png", pixels)
+    (more / "copy.png").write_bytes(next(shapes.rglob("*.png")).read_bytes())
+    (more / "note.txt").write_text("no picture")
+    reporter = Telling()
+    found = compress(
+        small_run,
+        reporter=reporter,
+        distill=small_run,
+        unlabelled=[str(more)],
+        epochs=2,
+        out=tmp_path_factory.mktemp("runs") / "taught",
+    )
+    return found, reporter.warnings
+
+
+def _save(path: Path, pixels: Any) -> None:
+    Image.fromarray(pixels).save(path)
+
+
+def test_a_network_learns_from_a_teacher_and_from_pictures_without_labels(small_run: Path, distilled: Any) -> None:
+    found, warnings = distilled
+    (step,) = found.steps
+    assert step.kind == "distilled"
+    assert step.facts["unlabelled"] == 2
+    assert step.facts["test_pictures_seen"] == 0
+    assert "learned from blocks (scratch), by the training pictures and 2 pictures without labels" in step.told
+    assert not any("flatters" in one for one in warnings)
+    assert found.after.score.value > found.before.score.value - 0.2
+    assert found.after.macs == found.before.macs
+
+
+def test_what_is_asked_of_the_teacher_is_what_its_file_says(small_run: Path, tmp_path: Path) -> None:
+    work = open_compressible(small_run, tmp_path, Silent())
+    pictures = work.dataset.pictures[:5]
+    told = ask_teacher(work, work.run, pictures)
+    images = np.stack([load(one.path.read_bytes(), work.run.preprocessing) for one in pictures])
+    probabilities, embeddings = work.run.run(images)
+    exponents = np.exp(told.logits)
+    np.testing.assert_allclose(exponents / exponents.sum(1, keepdims=True), probabilities, atol=1e-5)
+    np.testing.assert_array_equal(told.embeddings, embeddings)
+
+
+def test_logits_give_the_probabilities_back() -> None:
+    chances = np.array([[0.2, 0.8], [0.5, 0.5]])
+    softmax, sigmoid = logits_of(chances, "softmax"), logits_of(chances, "sigmoid")
+    np.testing.assert_allclose(np.exp(softmax) / np.exp(softmax).sum(1, keepdims=True), chances, rtol=1e-6)
+    np.testing.assert_allclose(1 / (1 + np.exp(-sigmoid)), chances, rtol=1e-6)
+    assert np.isfinite(logits_of(np.array([[0.0, 1.0]]), "sigmoid")).all()
+
+
+def test_nothing_new_among_unlabelled_pictures_is_told(small_run: Path, shapes: Path, tmp_path: Path) -> None:
+    work = open_compressible(small_run, tmp_path, Silent())
+    terms = DistillTerms(teacher=small_run, unlabelled=(str(shapes / "bar"),))
+    with (
+        open_cache(Silent()) as cache,
+        pytest.raises(DataError, match=r"of the 48 files in .* none is a picture that the run"),
+    ):
+        to_distilled(work, terms, tmp_path / "kept", cache)
+    addresses = DistillTerms(teacher=small_run, unlabelled=("https://example.org/a.png",))
+    with (
+        open_cache(Silent()) as cache,
+        pytest.raises(SettingsError, match=r"pictures on the web cannot be learned from"),
+    ):
+        to_distilled(work, addresses, tmp_path / "kept", cache)
+
+
+def test_a_teacher_of_another_task_or_of_other_classes_is_refused(small_run: Path) -> None:
+    manifest = OpenRun(small_run).manifest
+    check_teacher(manifest, manifest.model_copy(update={"classes": ("dot", "bar")}), Path("t"))  # in any order
+    with pytest.raises(
+        SettingsError, match=r"t is of the task text, and the run of classification; a network learns from"
+    ):
+        check_teacher(manifest.model_copy(update={"task": "text"}), manifest, Path("t"))
+    with pytest.raises(
+        SettingsError, match=r"t and the run do not know the same classes: only one of them has dot, ring"
+    ):
+        check_teacher(manifest.model_copy(update={"classes": ("bar", "ring")}), manifest, Path("t"))
+
+
+def test_a_teacher_that_has_seen_the_test_pictures_is_told_of(small_run: Path, shapes: Path, tmp_path: Path) -> None:
+    examples = read_examples(small_run / "examples.csv", ClassName)
+    teacher = tmp_path / "teacher"
+    shutil.copytree(small_run, teacher)
+    # As a run of other splits: what one tested the other has learned from.
+    write_examples(teacher / "examples.csv", [replace(one, split="train") for one in examples])
+    reporter = Telling()
+    work = open_compressible(small_run, tmp_path, reporter)
+    with open_cache(Silent()) as cache:
+        made = to_distilled(work, DistillTerms(teacher=teacher, epochs=1), tmp_path / "kept", cache)
+    tested = sum(one.split == "test" for one in examples)
+    assert made.steps[0].facts["test_pictures_seen"] == tested > 0
+    assert any(f"trained on {tested} pictures of the test split" in one for one in reporter.warnings)
