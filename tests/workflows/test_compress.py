@@ -207,7 +207,9 @@ def test_a_classifier_of_its_own_where_that_is_better(run: Path, tmp_path: Path)
     right = found.candidate.logits(rows).argmax(axis=1) == work.dataset.targets[rows]  # type: ignore[attr-defined]
     assert right.mean() > 0.8
     # Of what is right as it is nothing changes.
-    assert with_own_classifier(replace(found, steps=(step,))).candidate is found.candidate
+    again = with_own_classifier(replace(found, steps=(step,)))
+    assert again.steps == (step,)
+    assert again.candidate.weight is found.candidate.weight  # type: ignore[attr-defined]
 
 
 def test_the_report_and_info_tell_of_it(run: Path, small: Compressed) -> None:

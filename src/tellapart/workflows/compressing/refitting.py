@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
 from tellapart.errors import DataError
-from tellapart.evaluation.choosing import choose
+from tellapart.evaluation.choosing import LinearCandidate, choose
 from tellapart.features.embedding import Embedded, embed_pictures
 from tellapart.workflows.compressing.compressible import MOVED, Compressible
 
@@ -26,10 +27,12 @@ def with_own_classifier(work: Compressible) -> Compressible:
     """
     if work.task.quick is None or work.run.manifest.strategy != _PROBE:
         return work
-    fitted = work.task.quick(work.run.settings, work.dataset, _embedded(work))
-    before, after = (work.task.validate(one, work.dataset) for one in (work.candidate, fitted))
+    embedded = _embedded(work)
+    fitted = work.task.quick(work.run.settings, work.dataset, embedded)
+    kept: Any = replace(cast("LinearCandidate", work.candidate), embeddings=embedded.rows)  # nothing is computed twice
+    before, after = (work.task.validate(one, work.dataset) for one in (kept, fitted))
     if choose(before, after).winner is before:
-        return work
+        return replace(work, candidate=kept)
     step = work.steps[-1]
     told = (
         f"{step.told}; its classifier fitted anew (log loss {before.losses.mean():.3f}, then {after.losses.mean():.3f})"
