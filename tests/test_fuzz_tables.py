@@ -68,6 +68,7 @@ OPTIONS = (
     ReadOptions(label_from=r"(?P<label>\w+)[.]", extension="png"),
     ReadOptions(encoding="cp1252", merge_names=True),
     ReadOptions(split_column="split", group_column="2"),
+    ReadOptions(task="text", text_column="1", label_column="2"),
 )
 
 
@@ -89,6 +90,7 @@ def originals() -> dict[str, bytes]:
         "tab.tsv": "\r".join(map("\t".join, lines)).encode("utf-16"),
         "sets.csv": b"path,labels\na.png,cat|dog\nsub/b.png,?cat\n",
         "columns.csv": b"image,cat,dog\na.png,1,0\nsub/b.png,1,\n",
+        "texts.csv": b'text,label\n"so fine, a film",good\nso dull,bad\n',
         "lines.jsonl": "\n".join(map(json.dumps, objects)).encode(),
         "list.json": json.dumps(objects).encode(),
         "book.xlsx": sheet.getvalue(),

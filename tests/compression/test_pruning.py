@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,3 +116,11 @@ def test_nothing_is_cut_inside_a_block_that_goes() -> None:
     assert [cut.path for cut in choose_cuts(cuts, wanted=14)] == ["a.b", "ab"]
     assert [cut.path for cut in choose_cuts(cuts[1:], wanted=60)] == ["a", "ab", "c"]
     assert choose_cuts(cuts, wanted=0) == ()
+
+
+def test_of_the_blocks_of_one_stage_one_goes_in_a_step() -> None:
+    paths = ["stages.1.1", "stages.1.2", "stages.2.1"]
+    cuts = [Cut(kind="block", path=path, keep=0, of=1, saved=10, harm=0.1) for path in paths]
+    assert [cut.path for cut in choose_cuts(cuts, wanted=100)] == ["stages.1.1", "stages.2.1"]
+    inside = replace(cuts[0], kind="channels", path="stages.1.3.expand")
+    assert [cut.path for cut in choose_cuts([*cuts[:1], inside], wanted=100)] == ["stages.1.1", "stages.1.3.expand"]

@@ -39,6 +39,18 @@ def test_a_scaled_layer_is_put_right_by_the_one_after_it(
     assert _apart(network, planted, pictures) < 1e-6
 
 
+def test_a_second_time_changes_nothing_more(planted: Any, pictures: Tensor, run: Callable[[nn.Module], object]) -> None:
+    """What a norm has taken over the first time is not added again."""
+    network = copy.deepcopy(planted)
+    leave_out(network, "second")
+    reconstruct(network, planted, run, pictures[:1])
+    moved = network.third.last.running_mean - planted.third.last.running_mean
+    once = _apart(network, planted, pictures)
+    reconstruct(network, planted, run, pictures[:1])
+    assert moved.abs().max() > 1e-3
+    assert _apart(network, planted, pictures) < 1.01 * once
+
+
 def test_what_a_missing_block_gave_is_met_by_the_next(
     planted: Any, pictures: Tensor, run: Callable[[nn.Module], object]
 ) -> None:

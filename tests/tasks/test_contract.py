@@ -16,12 +16,15 @@ from PIL import Image
 
 import tellapart
 from tellapart.answers.table import ANSWERINGS
-from tellapart.bundle import TaskName, read_manifest
+from tellapart.bundle import Manifest, TaskName, read_manifest
 from tellapart.data.examples_csv import read_examples
 from tellapart.data.targets import IGNORED
+from tellapart.errors import SettingsError
+from tellapart.reporter import Silent
 from tellapart.runs.reading import read_predictions
 from tellapart.runs.result import TrainResult
 from tellapart.tasks.table import TASKS, task_of
+from tellapart.workflows.export import export
 from tests.tasks.detection.made_pictures import made_table
 from tests.tasks.detection.quick import learn_quickly
 from tests.tasks.segmentation.made_pictures import made_folder
@@ -217,3 +220,21 @@ def test_from_a_table_to_a_report(
         {f"data.csv:{row}" for row in range(2, 182)} if name == "text" else {one.name for one in pictures_of(tmp_path)}
     )
     assert {example.path.name for example in examples} == wanted
+
+    # Other formats are of networks that take pictures, and say what the file says.
+    if strategy == "probe":
+        same_elsewhere(result, manifest)
+
+
+def same_elsewhere(result: TrainResult, manifest: Manifest) -> None:
+    if manifest.record.takes != "image":
+        with pytest.raises(
+            SettingsError, match=r"whose model\.onnx takes tokens; other formats are of networks that take pictures"
+        ):
+            export(result.run, ["onnx"], reporter=Silent())
+        return
+    (made,) = export(result.run, ["onnx"], reporter=Silent()).exported
+    assert made.change is not None
+    assert made.rated is not None
+    assert made.change.flipped == 0
+    assert made.rated.score.value == pytest.approx(result.as_json()["score"]["value"], abs=1e-6)

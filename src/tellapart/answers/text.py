@@ -43,8 +43,8 @@ def prepare_text(
 
 
 def stack_texts(prepared: Sequence[NDArray[Any]], inputs: InputRecord) -> NDArray[Any]:
-    """Numbers of their n-grams, int32 [N, B, L]."""
-    return as_input([str(one.item()) for one in prepared], inputs)
+    """Numbers of their n-grams, int32 [N, B, L]; the elements of one array of them, too."""
+    return as_input([str(one.item() if isinstance(one, np.ndarray) else one) for one in prepared], inputs)
 
 
 class TextClassification(Classification):

@@ -75,14 +75,24 @@ def prune(
 
 
 def choose_cuts(cuts: Sequence[Cut], *, wanted: float) -> tuple[Cut, ...]:
-    """The first of `cuts`, which are in order, that together save `wanted` multiply-adds; none in a block that goes as a whole."""
+    """The first of `cuts`, which are in order, that together save `wanted` multiply-adds.
+
+    None in a block that goes as a whole, and of the blocks of one stage one: what each would do alone says little of two.
+    """
     taken: list[Cut] = []
     for one in cuts:
         if sum(other.saved for other in taken) >= wanted:
             break
-        if not any(_within(one.path, other.path) or _within(other.path, one.path) for other in taken):
+        if not any(_exclude(one, other) for other in taken):
             taken.append(one)
     return tuple(taken)
+
+
+def _exclude(one: Cut, other: Cut) -> bool:
+    if _within(one.path, other.path) or _within(other.path, one.path):
+        return True
+    stages = {cut.path.rpartition(".")[0] for cut in (one, other)}
+    return one.kind == other.kind == "block" and len(stages) == 1 and stages != {""}
 
 
 def _within(path: str, other: str) -> bool:

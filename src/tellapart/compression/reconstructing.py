@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-_TOWARDS_OLD = 1e-3  # of the mean square that is read: how strongly weights stay as they are where pictures say nothing
+# How strongly weights stay as they are where pictures say little: in shares of the mean square that is read, at least, and for each
+# number that is fitted to one place.
+_TOWARDS_OLD, _FOR_EACH = 1e-4, 0.5
 _SAME = 1e-4  # relative: a block's output is what its last norm gives, with or without what the block took
 _LEAST_SCALE = 1e-6  # of a norm, by which what comes after it is divided
 _MOST_READ = 4096  # channels times places of the kernel; wider layers stay as they are
@@ -123,22 +125,29 @@ def _same(one: Tensor, other: Tensor) -> bool:
 def _refit(network: nn.Module, whole: nn.Module, run: Callable[[nn.Module], object], seam: _Seam) -> None:
     layer: Any = network.get_submodule(seam.convolution)
     norm: Any = network.get_submodule(seam.norm)
-    scale = torch.rsqrt(norm.running_var + norm.eps) * (norm.weight if norm.affine else 1.0)
+    scale, shift = _line(norm)
+    scale_whole, shift_whole = _line(whole.get_submodule(seam.norm))
     scale = torch.where(scale.abs() < _LEAST_SCALE, torch.full_like(scale, _LEAST_SCALE), scale)
     wanted = _passed(whole, run, seam)
     width = layer.in_channels
+    places = 0
     moments = torch.zeros(width + 1, width + 1, dtype=torch.float64)
     answers = torch.zeros(width + 1, layer.out_channels, dtype=torch.float64)
     for (taken, read, _), (before, _, given) in zip(_passed(network, run, seam), wanted, strict=True):
-        target = given + (before - taken) / scale[:, None, None] if seam.residual else given
+        wanted_of_norm = given * scale_whole[:, None, None] + shift_whole[:, None, None]
+        if seam.residual:
+            wanted_of_norm = wanted_of_norm + before - taken
+        target = (wanted_of_norm - shift[:, None, None]) / scale[:, None, None]
         rows = read.movedim(1, -1).reshape(-1, width)
         rows = torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
+        places += len(rows)
         moments += (rows.T @ rows).double()
         answers += (rows.T @ target.movedim(1, -1).reshape(-1, layer.out_channels)).double()
     old = torch.cat([layer.weight.reshape(-1, width).double().T, torch.zeros(1, layer.out_channels).double()])
     if layer.bias is not None:
         old[-1] = layer.bias.double()
-    held = torch.full((width + 1,), float(moments.diagonal()[:-1].mean()) * _TOWARDS_OLD, dtype=torch.float64)
+    strength = max(_TOWARDS_OLD, _FOR_EACH * width / max(places, 1))
+    held = torch.full((width + 1,), float(moments.diagonal()[:-1].mean()) * strength, dtype=torch.float64)
     held[-1] = 1e-9
     found = torch.linalg.solve(moments + torch.diag(held), answers + held[:, None] * old)
     if not bool(torch.isfinite(found).all()):
@@ -148,6 +157,15 @@ def _refit(network: nn.Module, whole: nn.Module, run: Callable[[nn.Module], obje
         layer.bias.copy_(found[-1])
     else:
         norm.running_mean.sub_(found[-1].to(norm.running_mean.dtype))
+
+
+def _line(norm: Any) -> tuple[Tensor, Tensor]:
+    """What a norm does to a channel in evaluation mode, [O] each: it multiplies by the one, and adds the other."""
+    scale = torch.rsqrt(norm.running_var + norm.eps)
+    if not norm.affine:
+        return scale, -norm.running_mean * scale
+    scale = scale * norm.weight
+    return scale, norm.bias - norm.running_mean * scale
 
 
 class _Enough(Exception):

@@ -53,7 +53,7 @@ def near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs of different texts, cleaned, whose sets of pieces have a Jaccard index of ALIKE or more."""
     rows = [row for row, text in enumerate(texts) if len(text) >= _LEAST]
     signatures = [
-        _signatures([pieces_of(texts[row]) for row in rows[start : start + _AT_ONCE]])
+        _signatures([_runs(texts[row]) for row in rows[start : start + _AT_ONCE]])
         for start in range(0, len(rows), _AT_ONCE)
     ]
     found: set[tuple[int, int]] = set()
@@ -69,13 +69,18 @@ def near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
 
 def pieces_of(text: str) -> NDArray[np.uint64]:
     """The different runs of four characters, as sorted 64-bit numbers."""
+    return np.unique(_runs(text))
+
+
+def _runs(text: str) -> NDArray[np.uint64]:
+    """All of them, as they come."""
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
     if len(codes) < _PIECE:
-        return np.unique(codes)
+        return codes
     number = np.zeros(len(codes) - _PIECE + 1, dtype=np.uint64)
     for place in range(_PIECE):
         number = number * _SALT + codes[place : place + len(number)]
-    return np.unique(number ^ (number >> np.uint64(29)))
+    return np.asarray(number ^ (number >> np.uint64(29)))
 
 
 def jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:

@@ -10,14 +10,17 @@ from typing import NamedTuple
 
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing, short_path
 from tellapart.data.reader import OwnCounts
-from tellapart.texts.cleaning import MOST_LETTERS, REPLACED
+from tellapart.texts.cleaning import MOST_LETTERS
 from tellapart.texts.writing_systems import count_letters
 
 LONG = 10_000  # letters
 MANY_SYSTEMS = 0.05  # share of texts in another writing system than most, from which it is told
 _HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]*)?/?>|&(?:amp|lt|gt|quot|nbsp|#\d+|#x[0-9a-fA-F]+);")
 # UTF-8 that was read as Latin-1 or cp1252: é becomes Ã©, a curly quote â€™.
-_TWICE = re.compile("Ã[\u0080-\u00bf©¨ª«¢¤¼¶§]|â€[\u0080-\u00ff™œ\u009d“”¦]|Â[\u00a0-\u00bf]|ï¿½")
+_BROKEN = re.compile(
+    "Ã[\u0080-\u00bf©¨ª«¢¤¼¶§]|â€[\u0080-\u00ff™œ\u009d“”¦]|Â[\u00a0-\u00bf]|ï¿½|[\ufffd\ud800-\udfff]"
+)
+_UNSEEN = re.compile("[\0\u202a-\u202e\u2066-\u2069]")
 _SHOWN = 3
 _NONE = "no letters"
 
@@ -66,11 +69,11 @@ def _has_html(text: str) -> bool:
 
 
 def _is_broken(text: str) -> bool:
-    return REPLACED in text or _TWICE.search(text) is not None or any("\ud800" <= one <= "\udfff" for one in text)
+    return not text.isascii() and _BROKEN.search(text) is not None
 
 
 def _has_unseen(text: str) -> bool:
-    return "\0" in text or any("\u202a" <= one <= "\u202e" or "\u2066" <= one <= "\u2069" for one in text)
+    return _UNSEEN.search(text) is not None
 
 
 class _Oddity(NamedTuple):

@@ -9,7 +9,7 @@ Shapes: N pictures, S side of the picture.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,28 @@ def described(model: bytes) -> tuple[list[str], list[tuple[int, ...]]]:
     lengths = picture.type.tensor_type.shape.dim
     size = max(lengths[1].dim_value, lengths[2].dim_value) or 64
     return names, _shapes(graph, names, size, 1)
+
+
+def relative_differences(
+    model: bytes, images: NDArray[np.uint8], found: Mapping[str, NDArray[Any]]
+) -> dict[str, float]:
+    """How far each output that was `found` for uint8 [N, S, S, 3] is from the graph's own, relative to its largest number.
+
+    inf for one of another shape.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (picture,) = session.get_inputs()
+    given = images.transpose(0, 3, 1, 2).astype(np.float32) if picture.type == "tensor(float)" else images
+    parts = [session.run(list(found), {IMAGE: given[at : at + 1]}) for at in range(len(given))]
+    apart = {}
+    for name, *own in zip(found, *parts, strict=True):
+        expected, got = np.concatenate(own).astype(np.float64), np.asarray(found[name], dtype=np.float64)
+        same = expected.shape == got.shape
+        largest = max(float(np.abs(expected).max(initial=0)), 1e-12)
+        apart[name] = float(np.abs(expected - got).max(initial=0)) / largest if same else float("inf")
+    return apart
 
 
 def without_suppression(model: Any) -> None:

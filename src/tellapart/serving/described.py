@@ -12,7 +12,6 @@ from typing import Any
 from tellapart.serving.opened import Version
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.repository import Repository
-from tellapart.serving.tensors import IMAGE
 
 EXTENSIONS = ("classification", "model_repository", "binary_tensor_data", "statistics", "model_configuration")
 PLATFORM = "onnxruntime_onnx"
@@ -36,14 +35,14 @@ def model_metadata(repository: Repository, version: Version) -> dict[str, Any]:
         "name": version.name,
         "versions": [str(number) for number in sorted(repository.model(version.name).versions)],
         "platform": PLATFORM,
-        "inputs": [{"name": IMAGE, "datatype": "BYTES", "shape": [-1]}],
+        "inputs": [{"name": version.input, "datatype": "BYTES", "shape": [-1]}],
         "outputs": [{"name": one.name, "datatype": one.datatype, "shape": list(one.shape)} for one in version.outputs],
     }
 
 
 def model_config(version: Version) -> dict[str, Any]:
     """A model's inputs and outputs as Triton's model configuration says them: that of a model without Triton's own batches."""
-    image = {"name": IMAGE, "data_type": "TYPE_STRING", "format": "FORMAT_NONE", "dims": [-1]}
+    image = {"name": version.input, "data_type": "TYPE_STRING", "format": "FORMAT_NONE", "dims": [-1]}
     return {
         "name": version.name,
         "platform": PLATFORM,

@@ -14,10 +14,10 @@ from tellapart.answers.answering import Answering, Output, Placement
 from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.tiling import Check, in_tiles, merged, merging_of
 from tellapart.bundle import Model, open_model
-from tellapart.errors import ModelFileError, TellapartError
+from tellapart.errors import ModelFileError, PictureError, TellapartError
 from tellapart.serving.engines import EngineChoice
 from tellapart.serving.gallery import NAME, Gallery, read_gallery
-from tellapart.serving.pictures import Picture, make_ready, make_tiles
+from tellapart.serving.pictures import IMAGE, TEXT, Picture, Ready, make_ready, make_tiles
 from tellapart.serving.statistics import Statistics
 from tellapart.serving.versions import Found
 
@@ -56,20 +56,36 @@ class Version:
     def explainable(self) -> bool:
         """Whether a heatmap can be drawn: of what is said of a picture as a whole, or of a box."""
         outputs = self.model.session.outputs
-        return "boxes" in outputs or ("probabilities" in outputs and not self.answering.local)
+        return not self.takes_texts and (
+            "boxes" in outputs or ("probabilities" in outputs and not self.answering.local)
+        )
+
+    @property
+    def takes_texts(self) -> bool:
+        """Whether it answers texts, and no pictures."""
+        return self.model.manifest.pictures is None
+
+    @property
+    def input(self) -> str:
+        """What the protocols call its only input."""
+        return TEXT if self.takes_texts else IMAGE
 
     @property
     def tiled(self) -> bool:
         """Whether a picture is answered in tiles."""
-        return in_tiles(self.model.preprocessing)
+        return not self.takes_texts and in_tiles(self.model.preprocessing)
 
     def prepare(self, picture: Picture) -> tuple[NDArray[Any], Placement]:
-        """A picture to the network's input, mostly uint8 [S, S, 3], and the way back. Raises: PictureError."""
-        return make_ready(picture, self.answering, self.model.preprocessing, max_pixels=self.max_pixels)
+        """A picture, or a text, to the network's input, mostly uint8 [S, S, 3], and the way back. Raises: PictureError."""
+        if self.takes_texts and isinstance(picture, Ready):
+            raise PictureError("pixels, and the model takes texts")
+        return make_ready(picture, self.answering, self.model.inputs, max_pixels=self.max_pixels)
 
     def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Inputs [N, S, S, 3] to what the task reads, each [N, ...], and the embedding where there is a gallery."""
         beside = () if self.gallery is None else ("embedding",)
+        if self.takes_texts:
+            inputs = self.answering.stack(list(inputs), self.model.inputs)
         return self.model.compute(inputs, (*self.answering.outputs, *beside))
 
     def run_tiles(self, picture: Picture, check: Check) -> tuple[dict[str, NDArray[Any]], Placement]:
@@ -115,7 +131,7 @@ def _open_gallery(model: Model, say: Callable[[str], None]) -> Gallery | None:
     path = model.path.parent / NAME
     if not path.exists():
         return None
-    if in_tiles(model.preprocessing):
+    if model.manifest.pictures is not None and in_tiles(model.preprocessing):
         say(
             f"no training pictures are shown: {model.path} looks at tiles, and has no embedding of a picture. Remove {path}."
         )
@@ -132,11 +148,18 @@ def _open_gallery(model: Model, say: Callable[[str], None]) -> Gallery | None:
         return None
 
 
+def _first_input(version: Version) -> NDArray[Any]:
+    """What the network is tried on: a black picture, or a text of one word."""
+    if version.takes_texts:
+        return np.array(["word"], dtype=object)
+    size = version.model.preprocessing.size
+    return np.zeros((1, size, size, 3), dtype=np.uint8)
+
+
 def _warm_up(version: Version, file: Path) -> None:
     """The first run is slow, and shows whether the network works. Raises: ModelFileError."""
-    size = version.model.preprocessing.size
     try:
-        arrays = version.run(np.zeros((1, size, size, 3), dtype=np.uint8))
+        arrays = version.run(_first_input(version))
         fits = version.answering.fits(arrays, version.classes)
     except Exception as error:
         raise ModelFileError(f"{file} fails on its first picture ({type(error).__name__}). Train it again.") from error

@@ -13,11 +13,14 @@ from tellapart.answers.tiling import CutPicture, cut_picture, merging_of, ready_
 from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_PIXELS
 
+# What the protocols call the one input, of pictures or of texts.
+IMAGE, TEXT = "image", "text"
+
 
 # Compared by identity: == on arrays gives an array.
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """A picture file: JPEG, PNG, WebP ..., of any size and mode."""
+    """A picture file: JPEG, PNG, WebP ..., of any size and mode; or a text in UTF-8."""
 
     data: bytes
 

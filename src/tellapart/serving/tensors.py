@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from tellapart.answers.answering import Output
 from tellapart.serving.bodies import shown
 from tellapart.serving.opened import Version
+from tellapart.serving.pictures import IMAGE as IMAGE
+from tellapart.serving.pictures import TEXT as TEXT
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal, TooLarge
 from tellapart.serving.service import Reply
 
-IMAGE = "image"  # the one input
 MAX_PICTURES = 1024  # in one request, whatever the queue allows; a shape costs a client nothing
 MAX_DIMENSIONS = 4
 _PIECE = 2**18  # numbers or characters that are converted at a time; meanwhile nothing else of the process runs
@@ -175,7 +176,7 @@ def pictures_of(inputs: Sequence[Tensor], *, prepared: bool) -> list[Picture]:
 
 def check_inputs(names: Sequence[Any]) -> None:
     """Raises: Refusal when they are other than the one that there is."""
-    if len(names) != 1 or names[0] != IMAGE:
+    if len(names) != 1 or names[0] not in (IMAGE, TEXT):
         listed = ", ".join(repr(shown(name)) for name in names[:10])[:200] or "none"
         raise Refusal(f"the inputs are {listed}; there must be one, named {IMAGE!r}.")
 
@@ -271,6 +272,8 @@ def _flat(values: Sequence[Any], name: str) -> list[Any]:
 
 def _as_bytes(value: Any, name: str) -> bytes:
     """A picture file in JSON is base64, since JSON has no bytes."""
+    if name == TEXT and isinstance(value, str):  # itself, as Triton takes strings
+        return value.encode("utf-8", "replace")
     if isinstance(value, bytes):
         return value
     if isinstance(value, dict) and set(value) == {"b64"}:

@@ -28,6 +28,7 @@ from tellapart.serving.refusals import Refusal
 from tellapart.serving.service import Reply, Service, told_aside
 from tellapart.serving.tensors import (
     IMAGE,
+    TEXT,
     Tensor,
     Wanted,
     answer_tensors,
@@ -69,14 +70,20 @@ class _ServingEndpoints:
     async def predict(self, request: Request) -> Response:
         version = _version(self._service, request)
         self._service.admit()
-        asked = await read_aside(lambda body: read_predict(read_json(body)), await read_body(request, self._limits))
+        texts = version.takes_texts
+        asked = await read_aside(
+            lambda body: read_predict(read_json(body), texts=texts), await read_body(request, self._limits)
+        )
         reply = await self._service.predict(version, asked.pictures)
         return SafeJSON(await told_aside(reply, lambda: write_predict(reply, asked)))
 
     async def classify(self, request: Request) -> Response:
         version = _version(self._service, request)
         self._service.admit()
-        pictures = await read_aside(lambda body: read_classify(read_json(body)), await read_body(request, self._limits))
+        texts = version.takes_texts
+        pictures = await read_aside(
+            lambda body: read_classify(read_json(body), texts=texts), await read_body(request, self._limits)
+        )
         return SafeJSON(write_classify(await self._service.predict(version, pictures)))
 
     async def regress(self, request: Request) -> Response:
@@ -100,8 +107,8 @@ class _ServingEndpoints:
         return SafeJSON({"models": list(self._service.repository.serving)})
 
 
-def read_predict(body: Mapping[str, Any]) -> PredictRequest:
-    """A predict request in row form (`instances`) or column form (`inputs`). Raises: Refusal."""
+def read_predict(body: Mapping[str, Any], *, texts: bool = False) -> PredictRequest:
+    """A predict request in row form (`instances`) or column form (`inputs`), of pictures or `texts`. Raises: Refusal."""
     if not set(body) <= _KEYS or ("instances" in body) == ("inputs" in body):
         raise Refusal(
             f"the request has the keys {_listed(body)}; there must be `instances` or `inputs`, "
@@ -114,13 +121,13 @@ def read_predict(body: Mapping[str, Any]) -> PredictRequest:
         if not rows:
             raise Refusal("`instances` must be a list of at least one picture.")
         return PredictRequest(
-            pictures=_pictures([_unnamed(row) for row in rows], prepared), signature=signature, columns=False
+            pictures=_pictures([_unnamed(row) for row in rows], prepared, texts), signature=signature, columns=False
         )
     column = _unnamed(body["inputs"])
-    rows = [column] if _is_one(column) else _rows(column)
+    rows = [column] if _is_one(column) or isinstance(column, str) else _rows(column)
     if not rows:
         raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
-    return PredictRequest(pictures=_pictures(rows, prepared), signature=signature, columns=True)
+    return PredictRequest(pictures=_pictures(rows, prepared, texts), signature=signature, columns=True)
 
 
 def check_signature(signature: Any) -> str:
@@ -137,8 +144,8 @@ def outputs_of(version: Version, signature: str) -> Sequence[str]:
     return [one.name for one in version.outputs if not one.on_request]
 
 
-def read_classify(body: Mapping[str, Any]) -> list[Picture]:
-    """A classify request: `examples`, each with the feature `image`. Raises: Refusal."""
+def read_classify(body: Mapping[str, Any], *, texts: bool = False) -> list[Picture]:
+    """A classify request: `examples`, each with the feature `image`, or `text`. Raises: Refusal."""
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples or not all(isinstance(one, dict) for one in examples):
         raise Refusal(f'a classify request holds `examples`: [{{"{IMAGE}": {{"b64": "..."}}}}].')
@@ -154,7 +161,7 @@ def read_classify(body: Mapping[str, Any]) -> list[Picture]:
         value = _unnamed(value)
         alone = isinstance(value, list) and not _is_one(value) and len(rows := _rows(value)) == 1
         features.append(rows[0] if alone and _is_one(rows[0]) else value)
-    return _pictures(features, prepared=False)
+    return _pictures(features, False, texts)
 
 
 def write_predict(reply: Reply, asked: PredictRequest) -> dict[str, Any]:
@@ -203,8 +210,12 @@ def _rows(value: Any) -> list[Any]:
     return value
 
 
-def _pictures(rows: Sequence[Any], prepared: bool) -> list[Picture]:
-    return [_picture(row, prepared) for row in rows]
+def _pictures(rows: Sequence[Any], prepared: bool, texts: bool) -> list[Picture]:
+    return [_text(row) if texts and isinstance(row, str) else _picture(row, prepared) for row in rows]
+
+
+def _text(row: str) -> Encoded:
+    return Encoded(row.encode("utf-8", "replace"))
 
 
 def _picture(row: Any, prepared: bool) -> Picture:
@@ -227,9 +238,9 @@ def _listed(keys: Mapping[str, Any]) -> str:
 def _unnamed(value: Any) -> Any:
     """A named input without its name."""
     if isinstance(value, dict) and set(value) != {"b64"}:
-        if set(value) != {IMAGE}:
+        if set(value) not in ({IMAGE}, {TEXT}):
             raise Refusal(f"the inputs are {_listed(value)}; there is one, named {IMAGE!r}.")
-        return value[IMAGE]
+        return next(iter(value.values()))
     return value
 
 

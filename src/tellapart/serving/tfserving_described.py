@@ -11,7 +11,6 @@ from typing import Any
 from tellapart.serving.opened import Version
 from tellapart.serving.refusals import Unknown
 from tellapart.serving.repository import ModelVersions
-from tellapart.serving.tensors import IMAGE
 
 DEFAULT, DECISIONS, PREPARED = "serving_default", "decisions", "prepared"
 SIGNATURES = (DEFAULT, DECISIONS, PREPARED)
@@ -41,15 +40,18 @@ def write_status(name: str, served: ModelVersions, number: int | None) -> dict[s
 
 def write_metadata(version: Version) -> dict[str, Any]:
     """The signatures of a version, as TF Serving describes a SavedModel."""
-    size = version.model.preprocessing.size
-    encoded = _info("DT_STRING", [-1], IMAGE)
+    name = version.input
+    encoded = _info("DT_STRING", [-1], name)
     outputs = {one.name: _info(TYPES[one.datatype], one.shape, one.name) for one in version.outputs}
     defaults = {name: outputs[name] for name in version.answering.defaults}
     signatures = {
-        DEFAULT: _signature({IMAGE: encoded}, defaults),
-        DECISIONS: _signature({IMAGE: encoded}, outputs),
-        PREPARED: _signature({IMAGE: _info("DT_UINT8", [-1, size, size, 3], IMAGE)}, defaults),
+        DEFAULT: _signature({name: encoded}, defaults),
+        DECISIONS: _signature({name: encoded}, outputs),
     }
+    if not version.takes_texts:
+        size = version.model.preprocessing.size
+        pixels = _info("DT_UINT8", [-1, size, size, 3], name)
+        signatures[PREPARED] = _signature({name: pixels}, defaults)
     return {
         "model_spec": {"name": version.name, "signature_name": "", "version": str(version.number)},
         "metadata": {"signature_def": {"signature_def": signatures}},

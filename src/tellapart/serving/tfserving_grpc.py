@@ -111,7 +111,7 @@ def _spec(version: Version, signature: str) -> dict[str, Any]:
 def _picture_tensor(inputs: Mapping[str, Any]) -> Tensor:
     """The one input: DT_STRING [N] or a picture file alone, or DT_UINT8 [N, H, W, 3]. Raises: Refusal."""
     check_inputs(list(inputs))
-    proto = inputs[IMAGE]
+    proto = next(iter(inputs.values()))
     kinds = proto.DESCRIPTOR.fields_by_name["dtype"].enum_type.values_by_number
     given = kinds[proto.dtype].name if proto.dtype in kinds else f"number {proto.dtype}"
     if given not in _DATATYPES:

@@ -5,11 +5,13 @@ Files of a form, one file alone, and what pages and scripts make of a picture: a
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 
 from tellapart.serving.bodies import File, read_aside, read_form, read_json, shown
 from tellapart.serving.refusals import Refusal
-from tellapart.serving.tensors import IMAGE, from_base64
+from tellapart.serving.tensors import IMAGE, TEXT, from_base64
 
 _DATA = "data:"
 
@@ -33,8 +35,18 @@ async def read_pictures(body: bytes, request: Request) -> list[File]:
     return [File(name="", data=body)]
 
 
+def _texts(given: Any) -> list[File]:
+    """Texts of a model that takes them. Raises: Refusal."""
+    texts = given if isinstance(given, list) else [given]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise Refusal(f"`{TEXT}` is {shown(given)[:60]}; it must be a string, or a list of them.")
+    return [File(name="", data=text.encode("utf-8", "replace")) for text in texts]
+
+
 def _from_json(body: bytes) -> list[File]:
     found = read_json(body)
+    if set(found) == {TEXT}:
+        return _texts(found[TEXT])
     images = found.get(IMAGE)
     texts = images if isinstance(images, list) else [images]
     if set(found) != {IMAGE} or not texts or not all(isinstance(text, str) for text in texts):

@@ -9,6 +9,7 @@ from tellapart.bundle import MultilabelRecord
 from tellapart.data.targets import ClassNames
 from tellapart.tasks.folds import FoldAnswers
 from tellapart.tasks.multilabel.pooling import average, pool
+from tellapart.tasks.multilabel.telling import decided
 
 CLASSES = ("sea", "sun")
 
@@ -62,6 +63,8 @@ def test_each_fold_names_classes_by_its_own_thresholds() -> None:
     assert found.beside["abstention"]["known"]["value"] == 3 / 4
     assert found.record.known is not None
     assert found.record.known.value == 3 / 4
+    mean = {**found.beside, "kfold": {"kept": "ensemble"}}  # which has no test of its own beside
+    assert decided(mean).startswith("labels    a threshold a class, for the best F1 of all folds; 75.0 % (95 %: ")
 
 
 def test_the_mean_of_networks_names_classes_by_lines_through_all_pictures() -> None:

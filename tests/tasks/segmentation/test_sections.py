@@ -122,6 +122,11 @@ def test_results_have_every_class_and_three_charts(english: Told, run: OpenRun) 
     assert any("Masks to look at again" in item for item in steps.items)
 
 
+def test_the_mean_of_several_networks_has_no_temperature(tmp_path: Path, cache: Cache) -> None:
+    _, found = tell(write_run(tmp_path / "run", calibration=None), cache)
+    assert "the most probable class of the mean of the networks' probabilities" in texts(found["decision"])
+
+
 def test_rows_count_the_pictures_of_each_split(run: OpenRun) -> None:
     rows = area_rows(run)
     assert [row.name for row in rows] == list(CLASSES)

@@ -23,6 +23,8 @@ def test_a_person_is_told_the_figures_and_what_they_stand_beside() -> None:
     assert [line[:10].split()[0] for line in lines[-3:]] == [name.split()[0] for name in CLASSES]
     assert lines[-3].split()[-2:] == ["-", "-"]  # the background has no parts
     assert telling.decided(metrics) == "pixels    the most probable class; temperature 1.250 by 12,345 pixels"
+    del metrics["calibration"]  # as of the mean of several networks
+    assert telling.decided(metrics) == "pixels    the most probable class, of the mean of the networks"
     known = {"known": {"value": 0.9, "low": 0.8, "high": 1.0}}
     assert "not unknown" in telling.decided(metrics | {"abstention": known})
     scored = telling.scored(test)

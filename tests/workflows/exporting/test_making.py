@@ -122,7 +122,7 @@ def test_what_changes_too_many_answers_is_kept_under_another_name(job: ExportJob
     assert refused.refused == "6 of 6 answers changed, 100.0 %; at most 50.0 % may"
     assert sorted(path.name for path in (exports / "wrong").iterdir()) == ["1", "2", "card.json"]
     assert (exports / "wrong.refused" / "1").is_dir()
-    assert refused.notes[-1].startswith("It computes in float32, and still a probability differs by ")
+    assert refused.notes[-1].startswith("It computes in float32, and still 'probabilities' differs by ")
     cards = read_cards(tmp_path)
     assert [(card.format, bool(card.refused)) for card in cards] == [("wrong", False), ("wrong", True)]
     for language in LANGUAGES:

@@ -240,7 +240,7 @@ def test_a_fit_is_timed_on_a_part(bench: Bench, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_first_trial_that_is_too_long_ends_a_search(bench: Bench, tmp_path: Path) -> None:
     found = timed(finder(failing(bench, error=TooLong(500.0), some=False), tmp_path))
-    with pytest.raises(BudgetTooShort, match=r"a trial takes at least 8 min .* Give --budget 3\dm or more"):
+    with pytest.raises(BudgetTooShort, match=r"a trial takes at least 8 min .* Give --budget 2\dm or more"):
         found.try_usual()
 
 

@@ -8,7 +8,6 @@ by its own arithmetic there, near ours, not the same.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,18 +32,27 @@ def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, An
 
 
 def convert_lite_float32(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """A LiteRT file of one picture."""
-    return _lite(source, target, "float32")
+    """A LiteRT file of one picture, with a signature that has our outputs under their names."""
+    return _lite(source, target, options, half=False)
 
 
 def convert_lite_float16(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """The same with weights of half precision."""
-    return _lite(source, target, "float16")
+    return _lite(source, target, options, half=True)
 
 
-def _lite(source: Path, target: Path, weights: str) -> dict[str, Any]:
-    (made,) = _converted(source).glob(f"*_{weights}.tflite")
-    shutil.copyfile(made, target)
+def _lite(source: Path, target: Path, options: dict[str, Any], *, half: bool) -> dict[str, Any]:
+    import tensorflow as tf
+
+    module = _wrapped(tf.saved_model.load(str(_converted(source))), options)
+    named = source.with_name("named")
+    tf.saved_model.save(module, str(named), signatures={"serving_default": module.answer})
+    # onnx2tf writes such files too, but of some networks without a signature, and then nobody knows which output is which.
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(named), signature_keys=["serving_default"])
+    if half:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    target.write_bytes(converter.convert())
     return {}
 
 
@@ -103,7 +111,7 @@ def _wrapped(network: Any, options: dict[str, Any]) -> Any:
             super().__init__()
             self.network = network
 
-        @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8, name="image")])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[tf.TensorSpec([options["batch"], size, size, 3], tf.uint8, name="image")])  # type: ignore[untyped-decorator]
         def answer(self, image: Any) -> Any:
             found = inner(**{taken: image})
             return {name: tf.identity(one, name=name) for name, one in zip(names, _in_order(found, names), strict=True)}

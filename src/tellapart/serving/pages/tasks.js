@@ -5,7 +5,8 @@ import * as detection from "./detection.js";
 import * as multilabel from "./multilabel.js";
 import * as segmentation from "./segmentation.js";
 
-const TASKS = { classification, multilabel, detection, segmentation };
+// What is said of a text is what is said of a whole picture.
+const TASKS = { classification, multilabel, detection, segmentation, text: classification };
 
 /*
  * The functions of a task:

@@ -129,7 +129,7 @@ def _advise(run: OpenRun, rows: Sequence[BoxRow], score: Score, wrong: int, judg
     if audit["two_labels"]:
         found.append(("boxes_next_differ", {"n": len(audit["two_labels"])}))
     found += [("boxes_next_doubts", values) for _, values in about_labels(score, wrong, judged)]
-    found += about_size(score, run.metrics["test"]["n"], [(row.name, row.pictures) for row in rows])
+    found += about_size(score, pictures_tested(run), [(row.name, row.pictures) for row in rows])
     for row in error_rows(run)[:1]:
         if row.lost is not None and row.lost >= _COSTLY:
             found.append((_NEXT[row.kind], {"share": row.lost}))

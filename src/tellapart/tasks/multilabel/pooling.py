@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,9 @@ def pool(
         groups=groups,
         seed=seed,
     )
-    lines = [own.novelty_threshold for own in records]
-    return with_known(parts, lines, _record(record), metrics=metrics, beside=beside, groups=groups, seed=seed)
+    lines, kept = [own.novelty_threshold for own in records], _record(record)
+    pooled = with_known(parts, lines, kept, metrics=metrics, beside=beside, groups=groups, seed=seed)
+    return replace(pooled, beside={**pooled.beside, "threshold_rule": kept.threshold_rule})
 
 
 def average(

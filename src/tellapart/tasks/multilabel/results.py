@@ -166,7 +166,7 @@ def _advise(run: OpenRun, rows: Sequence[LabelRow], wrong_labels: int, judged: i
     if audit["two_labels"]:
         found.append(("next_two_labels", {"n": len(audit["two_labels"])}))
     found += about_labels(score, wrong_labels, judged)
-    found += about_size(score, run.metrics["test"]["n"], [(row.name, row.test) for row in rows])
+    found += about_size(score, pictures_tested(run), [(row.name, row.test) for row in rows])
     known = [row for row in rows if row.average_precision is not None and row.test >= FEWEST]
     for worst in worst_rows(known, 1):
         if worst.average_precision is not None and worst.average_precision < score.value - _LOWER_BY:

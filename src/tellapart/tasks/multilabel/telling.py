@@ -67,7 +67,8 @@ def decided(metrics: Mapping[str, Any]) -> str:
         if known is None
         else f"{_shown('known', known)} of test pictures are not unknown"
     )
-    return f"labels    a threshold a class, for the {how} on validation; {kept}"
+    mean = (metrics.get("kfold") or {}).get("kept") == "ensemble"
+    return f"labels    a threshold a class, for the {how} {'of all folds' if mean else 'on validation'}; {kept}"
 
 
 def scored(metrics: Mapping[str, Any]) -> list[str]:

@@ -102,7 +102,7 @@ def verdict(run: OpenRun, rows: Sequence[AreaRow], *, doubted: int) -> MasksVerd
 
 
 def _advise(run: OpenRun, rows: Sequence[AreaRow], score: Score, doubted: int) -> list[Said]:
-    audit, n = run.audit, run.metrics["test"]["n"]
+    audit, n = run.audit, pictures_tested(run)
     found: list[Said] = [("masks_next_weak", {"share": score.value})] if score.value < TRUSTED else []
     if audit["leaks"]:
         found.append(("next_leaks", {"n": len(audit["leaks"])}))

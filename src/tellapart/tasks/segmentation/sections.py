@@ -237,10 +237,13 @@ def _doubts(part: MaskDoubtsPart, phrases: Phrases) -> Section:
 
 
 def _decision(run: OpenRun, phrases: Phrases) -> Section:
-    record, calibration = run.manifest.record_of(SegmentationRecord), run.metrics["calibration"]
-    values = {"temperature": f"{record.temperature:.3g}", "n": calibration["pixels"]}
-    errors = {name: f"{calibration[name]:.3f}" for name in ("before", "after")}
-    blocks = [Paragraph(text=phrases("masks_temperature", **values, **errors))]
+    record, calibration = run.manifest.record_of(SegmentationRecord), run.metrics.get("calibration")
+    if calibration is None:
+        blocks = [Paragraph(text=phrases("masks_mean"))]
+    else:
+        values = {"temperature": f"{record.temperature:.3g}", "n": calibration["pixels"]}
+        errors = {name: f"{calibration[name]:.3f}" for name in ("before", "after")}
+        blocks = [Paragraph(text=phrases("masks_temperature", **values, **errors))]
     if record.known is not None:
         blocks.append(Paragraph(text=phrases("abstention_novelty", share=1 - record.known.value)))
     elif run.metrics.get("abstention"):

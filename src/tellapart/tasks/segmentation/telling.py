@@ -67,8 +67,11 @@ def _count(number: int | None) -> str:
 
 def decided(metrics: Mapping[str, Any]) -> str:
     """How the decision was set, in a line of metrics.json."""
-    calibration = metrics["calibration"]
-    told = f"pixels    the most probable class; temperature {calibration['temperature']:.3f} by {calibration['pixels']:,} pixels"
+    calibration = metrics.get("calibration")
+    told = "pixels    the most probable class, of the mean of the networks"  # each of which was calibrated by itself
+    if calibration is not None:
+        temperature = f"temperature {calibration['temperature']:.3f} by {calibration['pixels']:,} pixels"
+        told = f"pixels    the most probable class; {temperature}"
     known = (metrics.get("abstention") or {}).get("known")
     return told if known is None else f"{told}; {_shown(known)} of test pictures are not unknown"
 

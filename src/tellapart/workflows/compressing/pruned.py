@@ -32,7 +32,7 @@ from tellapart.workflows.compressing.opened import HEARD, close_network, ending_
 from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
 from tellapart.workflows.learning.processes import join
 
-LEARNING_RATE = 1e-4  # little is wrong after a cut; what suits a new head would undo the rest
+LEARNING_RATE = 3e-5  # little is wrong after a cut; at 1e-4 lite0 on a probe ended farther away than it began
 READ, JUDGED, BATCH = 224, 64, 32  # training pictures that cuts are worked out from, and others that they are judged by
 _STATE = "pruning.json"
 

@@ -17,7 +17,7 @@ import numpy as np
 from tellapart.errors import ExportError
 from tellapart.export.assemble import sealed
 from tellapart.export.begun import begun_folder, take_place
-from tellapart.export.plain import Shape, described, plain, suppresses
+from tellapart.export.plain import Shape, described, plain, relative_differences, suppresses
 from tellapart.export.process import tool_process
 from tellapart.export.table import ExportStep, Format
 from tellapart.export.tools import size_of
@@ -30,7 +30,8 @@ from tellapart.workflows.rating.rated import Rated, rate
 from tellapart.workflows.rating.timing import Milliseconds
 
 REFUSED = ".refused"  # what the folder of a format is called besides that changes too many answers
-_FAR = 0.01  # of a probability; what computes in float32 is nearer
+_FAR = 1e-3  # of an output's largest number; what computes in float32 is nearer
+_LOOKED_AT = 4  # pictures whose outputs are compared number by number
 Finish: TypeAlias = Callable[[Path], None]
 _BLOCK = 32  # pictures that a runtime is given at once
 
@@ -80,12 +81,17 @@ def _made(job: ExportJob, form: Format, folder: Path) -> Exported:
                     process.convert(source, made, options)
                 source = made
         seconds = time.perf_counter() - began
-        rated = None if form.runtime is None else _rated(job, form, form.runtime, target, options, Path(work))
+        rated: Rated | None = None
+        apart: dict[str, float] = {}
+        if form.runtime is not None:
+            rated, apart = _rated(job, form, form.runtime, target, options, Path(work), graph)
     change = None if rated is None else changed(job.before, rated, job.asked, job.run.manifest, seed=job.seed)
-    if form.exact and change is not None and (change.largest or 0) > _FAR:
-        notes.append(
-            f"It computes in float32, and still a probability differs by {change.largest:.2g}: look at it before you use it."
-        )
+    notes += [
+        f"It computes in float32, and still {name!r} differs by {100 * share:.2g} % of its largest number: the converter has made "
+        "something else of a layer. Look at it before you use it."
+        for name, share in apart.items()
+        if form.exact and share > _FAR
+    ]
     at_once: int | str = "N" if form.batch is None else form.batch
     return Exported(
         format=form.name,
@@ -134,8 +140,13 @@ def _source(job: ExportJob, graph: bytes) -> Path:
     return path
 
 
-def _rated(job: ExportJob, form: Format, step: ExportStep, path: Path, options: dict[str, Any], work: Path) -> Rated:
-    """The file on the whole test split, in a process of its own, and how long it takes. Raises: ExportError, StorageError."""
+def _rated(
+    job: ExportJob, form: Format, step: ExportStep, path: Path, options: dict[str, Any], work: Path, graph: bytes
+) -> tuple[Rated, dict[str, float]]:
+    """The file on the whole test split, in a process of its own, and how long it takes; how far outputs are from the graph's.
+
+    Raises: ExportError, StorageError.
+    """
     with tool_process(step, job.environments[step.tool], work) as process:
         process.load(path, options)
         rated = rate(
@@ -153,7 +164,9 @@ def _rated(job: ExportJob, form: Format, step: ExportStep, path: Path, options: 
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise ExportError(f"{form.name} gives numbers that are none (NaN) for {name!r}. Choose another format.")
         one, sixteen = process.milliseconds(np.asarray(job.asked.inputs[:16]))
-    return replace(rated, milliseconds=Milliseconds(one=one, sixteen=sixteen))
+        few = np.asarray(job.asked.inputs[:_LOOKED_AT])
+        apart = relative_differences(graph, few, process.compute(few))
+    return replace(rated, milliseconds=Milliseconds(one=one, sixteen=sixteen)), apart
 
 
 def _notes(job: ExportJob, form: Format, size: int) -> list[str]:

@@ -136,12 +136,13 @@ class Finder:
         began = time.monotonic()
         facts: dict[str, Any] = {}
         plan = self.study.remembered(PLAN)
-        end = self.clock.first_end() if plan is None else self.clock.trial_end(self._took())
+        end = self.clock.trial_end([] if plan is None else self._took())
+        planned_end = self.clock.first_end() if plan is None else end
         try:
             with memory_errors():
                 work = self.folder / WORK / f"trial-{number}"
                 every = settings_with(self.given, {**(plan or {}), **settings})
-                tried = try_settings(self.bench, every, work, told=told, end=end)
+                tried = try_settings(self.bench, every, work, told=told, end=end, planned_end=planned_end)
             if self.study.remembered(FIGURE) is None:
                 self.study.remember(FIGURE, tried.figure_name)
             if plan is None and end is not None:

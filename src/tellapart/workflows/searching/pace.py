@@ -1,7 +1,8 @@
 """How long a search may be. In: a budget, what trials took. Out: whether another fits, when it must end. Next: watching.py.
 
-The last part of the budget is the winner's: it is trained once more, tested and written. The first trial has no more than a
-quarter of the rest, and plans its epochs by that; so there is room for others, which train as long as it does.
+The last part of the budget is the winner's: it is trained once more, tested and written. The first trial plans its epochs for a
+quarter of the rest, so that there is room for others, which train as long as it does. What takes longer than planned is ended only
+where it could not be trained once more.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class SearchClock:
         return self._now() + median(took) + self._reserved(took) <= self._end
 
     def first_end(self) -> float | None:
-        """When a trial must be at its end before which nobody knows what one takes, a time of `now`."""
+        """By when a trial plans to end before which nobody knows what one takes, a time of `now`: two others shall fit."""
         return None if self._end is None else self._now() + _FIRST_SHARE * self._room(self._end)
 
     def trial_end(self, took: Sequence[float]) -> float | None:
@@ -94,7 +95,7 @@ class SearchClock:
 
     def too_short(self, trial: float, *, began: float) -> BudgetTooShort:
         """What to say where a first trial that `began` then, a time of `now`, takes `trial` seconds, and has not so many."""
-        least = began - self._started + self._finish + _MARGIN * trial / _FIRST_SHARE
+        least = began - self._started + self._finish + (2 + _MARGIN) * trial
         return BudgetTooShort(
             f"the budget is {duration(self._whole or 0.0)}; a trial takes at least {duration(trial)} here, and a search needs time "
             f"for three and for testing what wins. Give --budget {_said(least)} or more, or what trains quicker."

@@ -63,10 +63,19 @@ class TrialRun(Run):
                 raise TooLong(seconds)
 
 
-def try_settings(bench: Bench, settings: TrainSettings, folder: Path, *, told: Told, end: float | None = None) -> Tried:
+def try_settings(
+    bench: Bench,
+    settings: TrainSettings,
+    folder: Path,
+    *,
+    told: Told,
+    end: float | None = None,
+    planned_end: float | None = None,
+) -> Tried:
     """Train by the settings, and score what it gives on validation; what it writes goes to `folder`, which is removed.
 
-    `end` is a time of time.monotonic: what has not been told how long it learns plans that by it.
+    `end` is a time of time.monotonic by which it must end, `planned_end` one by which it plans to, where it was not told how long
+    it learns.
     Raises: StoppedEarly where `told` says so, TooLong where it would end later; SettingsError,
     BackboneError, DataError, TrainingError, MachineError, StorageError.
     """
@@ -80,12 +89,19 @@ def try_settings(bench: Bench, settings: TrainSettings, folder: Path, *, told: T
         folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / "recipe.toml", recipe_text(settings).encode())
     try:
-        return _trained(bench, settings, folder, told, end)
+        return _trained(bench, settings, folder, told, end, planned_end)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _trained(bench: Bench, settings: TrainSettings, folder: Path, told: Told, end: float | None) -> Tried:
+def _trained(
+    bench: Bench,
+    settings: TrainSettings,
+    folder: Path,
+    told: Told,
+    end: float | None,
+    planned_end: float | None,
+) -> Tried:
     from tellapart.workflows.learning.strategies import learn
 
     started = time.monotonic()
@@ -98,7 +114,7 @@ def _trained(bench: Bench, settings: TrainSettings, folder: Path, told: Told, en
         reporter=Silent() if end is None else Watching(Silent(), end),
         started=started,
         span=bench.span,
-        clock=Clock(None if end is None else end - started, started=started, fills=False),
+        clock=Clock(None if planned_end is None else planned_end - started, started=started, fills=False),
     )
     backbone = choose_fit(session, bench.task, bench.dataset, bench.backbone(settings))
     winner = learn(session, bench.task, bench.dataset, backbone).choice.winner

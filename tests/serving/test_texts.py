@@ -1,0 +1,88 @@
+"""A model of texts behind the protocols. In: a made model. Out: the answers of `predict`, by each of them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tellapart
+from tellapart.export.ngrams import assemble_ngrams
+from tellapart.training.ngram_counts import learn_grams
+from tests.export.test_ngrams import RULES, manifest
+
+from .conftest import Running, Start
+
+TEXTS = ["a fine film", "so dull", "fine weather", "dull rain"]
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    inputs, frequency = learn_grams([*TEXTS, *TEXTS], RULES)
+    chance = np.random.default_rng(0)
+    weight = chance.normal(size=(3, len(inputs.known))).astype(np.float32)
+    path = tmp_path_factory.mktemp("served") / "model.onnx"
+    path.write_bytes(
+        assemble_ngrams(
+            inputs,
+            frequency=frequency,
+            weight=weight,
+            bias=np.zeros(3, np.float32),
+            novelty_scale=1.0,
+            manifest=manifest(),
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def server(start: Start, model_file: Path) -> Running:
+    return start(f"mood={model_file}")
+
+
+def test_every_protocol_says_what_the_file_says(server: Running, model_file: Path) -> None:
+    wanted = tellapart.load(model_file).predict(TEXTS)
+    rows = server.post("/v1/models/mood:predict", {"instances": TEXTS}).json["predictions"]
+    np.testing.assert_allclose(rows, wanted.probabilities, atol=1e-5)
+    encoded = [{"b64": base64.b64encode(text.encode()).decode()} for text in TEXTS]
+    again = server.post("/v1/models/mood:predict", {"inputs": {"text": encoded}}).json["outputs"]
+    np.testing.assert_allclose(again, wanted.probabilities, atol=1e-5)
+    one = server.post("/v1/models/mood:predict", {"inputs": TEXTS[0]}).json["outputs"]
+    np.testing.assert_allclose(one, wanted.probabilities[:1], atol=1e-5)
+    told = server.post("/v1/models/mood:classify", {"examples": [{"text": TEXTS[1]}]}).json["results"]
+    assert dict(map(tuple, told[0])) == pytest.approx(
+        dict(zip("xyz", wanted.probabilities[1].tolist(), strict=True)), abs=1e-5
+    )
+    tensor = {"name": "text", "datatype": "BYTES", "shape": [len(TEXTS)], "data": TEXTS}
+    found = server.post("/v2/models/mood/infer", {"inputs": [tensor]}).json["outputs"]
+    figures = next(one["data"] for one in found if one["name"] == "probabilities")
+    np.testing.assert_allclose(np.reshape(figures, (len(TEXTS), 3)), wanted.probabilities, atol=1e-5)
+    plain = server.post("/predict", {"text": TEXTS}, Content_Type="application/json").json["predictions"]
+    assert [one["label"] for one in plain] == list(wanted.labels)
+    raw = server.post("/predict", TEXTS[2].encode(), Content_Type="text/plain").json
+    assert raw["predictions"][0]["label"] == wanted.labels[2]
+
+
+def test_the_input_is_called_text(server: Running) -> None:
+    assert server.get("/v2/models/mood").json["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+    signatures = server.get("/v1/models/mood/metadata").json["metadata"]["signature_def"]["signature_def"]
+    assert set(signatures) == {"serving_default", "decisions"}
+    assert set(signatures["serving_default"]["inputs"]) == {"text"}
+    (told,) = server.get("/models").json["models"]
+    assert (told["task"], told["explainable"]) == ("text", False)
+
+
+def test_what_is_no_text_is_refused(server: Running) -> None:
+    refused = server.post("/predict", b"\xff\xfe", Content_Type="text/plain")
+    assert refused.status == 400
+    assert "not a text in UTF-8: byte 0xff" in refused.body.decode()
+    empty = server.post("/v1/models/mood:predict", {"instances": ["\u200b"]})
+    assert "empty: nothing is left of it" in empty.body.decode()
+    pixels = {"signature_name": "prepared", "instances": [[[[0, 0, 0]]]]}
+    assert "pixels, and the model takes texts" in server.post("/v1/models/mood:predict", pixels).body.decode()
+    wrong = server.post("/predict", {"text": [1]}, Content_Type="application/json")
+    assert "it must be a string, or a list of them." in wrong.body.decode()
+    half = server.post("/v1/models/mood:predict", b'{"instances": ["half \\ud83d pair"]}')
+    assert half.status == 200
