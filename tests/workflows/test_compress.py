@@ -23,7 +23,6 @@ from tellapart.reporting.blocks import Table
 from tellapart.reporting.phrases import LANGUAGES, Phrases
 from tellapart.runs.compressed import compressed_section
 from tellapart.runs.open import open_finished
-from tellapart.runtime import Session
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing import concluding
 from tellapart.workflows.compressing.compressible import open_compressible
@@ -119,14 +118,11 @@ def test_layers_that_hurt_most_are_spared_first_until_it_is_refused(run: Path, t
     work = open_compressible(run, tmp_path, Silent())
     images = np.asarray(ask_split(work.run, "train", tmp_path, Silent()).inputs)
     network = Int8(work.network, images)
-
-    def error(spared: str) -> float:
-        sessions = (Session(one, source="one") for one in (network.made([spared]), work.network))
-        found, wanted = (one.run(images[:16], ["embedding"])[0] for one in sessions)
-        return float(np.square(found - wanted).sum())
-
-    order = by_harm(work, network, images[:16])
-    assert order == sorted((one.name for one in network.candidates), key=error)
+    network.ranges["f"] = (
+        np.float32(-1000),
+        np.float32(1000),
+    )  # what flows into the last layer is rounded far too coarsely
+    assert by_harm(work, network, network.made(), images[:4])[0] == "dense"
     # More than all is asked for.
     with pytest.raises(
         CompressionMissed, match=r"accuracy on validation falls by .* even with 1 layer left in float32"

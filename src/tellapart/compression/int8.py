@@ -1,4 +1,4 @@
-"""A network in 8-bit integers. In: ONNX bytes, training pictures. Out: ONNX bytes. Next: float16.py.
+"""A network in 8-bit integers. In: ONNX bytes, training pictures. Out: ONNX bytes. Next: noise.py.
 
 Weights are int8 with a scale for each channel, what flows between layers is uint8 with a scale for each tensor, from the least to
 the largest value that training pictures give: ONNX Runtime's QDQ form, u8s8. Percentiles and entropy were worse.

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from tellapart.compression.float16 import halve
 from tellapart.compression.int8 import PICTURES, Int8
+from tellapart.compression.noise import added_noise
 from tellapart.errors import CompressionMissed
 from tellapart.evaluation.choosing import Candidate, Validated
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import counted
-from tellapart.runtime import Session
 from tellapart.workflows.compressing.compressible import Compressible
 from tellapart.workflows.rating.asking import ask_split
 
-_LOOKED_AT = 16  # training pictures, by which layers are ranked
+_LOOKED_AT = 8  # training pictures, by which layers are ranked
 _MOST_SPARED = 0.5  # of the layers
 
 
@@ -111,18 +111,21 @@ def _spare(
     inputs: NDArray[np.uint8],
     most_lost: float,
 ) -> _Trial:
-    """One layer more in float32 at a time, the one that hurts most first. Raises: CompressionMissed."""
-    order = by_harm(work, network, inputs[:_LOOKED_AT])
+    """More and more layers in float32, those that hurt most first. Raises: CompressionMissed."""
+    order = by_harm(work, network, network.made(), inputs[:_LOOKED_AT])
     most = int(_MOST_SPARED * len(order))
     best = None
     with work.reporter.step("Sparing the layers that hurt most", most) as advance:
-        for count in range(1, most + 1):
+        count = 1
+        while count <= most:
             trial = _try(work, network, order[:count])
-            advance(1)
             if best is None or trial.figure > best.figure:
                 best = trial
             if _lost(before, trial) <= most_lost:
                 return trial
+            step = max(1, count // 2)
+            advance(step)
+            count += step
     reached = 100.0 if best is None else _lost(before, best)
     raise CompressionMissed(
         f"in 8-bit integers {before.figure_name.replace('_', ' ')} on validation falls by {reached:.2f} points, even with "
@@ -131,20 +134,7 @@ def _spare(
     )
 
 
-def by_harm(work: Compressible, network: Int8, inputs: NDArray[np.uint8]) -> list[str]:
-    """The layers in integers, by how much nearer to the float network's its answers are when that one is spared."""
-    wanted = _answers(work.network, inputs)
-    found = []
-    with work.reporter.step("Looking for layers that hurt", len(network.candidates)) as advance:
-        for layer in network.candidates:
-            made = _answers(network.made([layer.name]), inputs)
-            found.append((float(np.square(made - wanted).mean()), layer.name))
-            advance(1)
-    return [name for _, name in sorted(found)]
-
-
-def _answers(network: bytes, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What comes out first at the network's end."""
-    session = Session(network, source="the network")
-    first = next(iter(session.outputs))
-    return session.run(inputs, [first])[0]
+def by_harm(work: Compressible, network: Int8, made: bytes, inputs: NDArray[np.uint8]) -> list[str]:
+    """The layers in integers, the one that adds most noise first; `made` is the network with all of them so."""
+    noise = added_noise(work.network, made, inputs)
+    return sorted((one.name for one in network.candidates), key=lambda name: -noise.get(name, 0.0))
