@@ -144,8 +144,8 @@ def _missed(before: Validated[Candidate], best: _Trial, layers: int, most_lost: 
     most = int(_MOST_SPARED * layers)
     name = before.figure_name.replace("_", " ")
     return CompressionMissed(
-        f"in 8-bit integers {name} on validation falls by {_lost(before, best):.2f} points, even with {counted(most, 'layer')} left "
-        f"in float32; at most {most_lost:g} were allowed. Give a higher --most-lost, or --float16 alone."
+        f"in 8-bit integers {name} on validation falls by {_lost(before, best):.2f} points, even with {counted(most, 'layer')} "
+        f"left in float32; at most {most_lost:g} were allowed. Give a higher --most-lost, or --float16 alone."
     )
 
 
