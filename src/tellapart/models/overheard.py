@@ -29,7 +29,7 @@ class Overheard(Trainable):
         self.map: nn.Linear | None = None
         if lead is not None:
             weight, bias = lead
-            self.map = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+            self.map = nn.Linear(weight.shape[1], weight.shape[0], device="meta").to_empty(device="cpu")
             with torch.no_grad():
                 self.map.weight.copy_(weight)
                 self.map.bias.copy_(bias)

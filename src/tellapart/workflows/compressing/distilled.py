@@ -128,7 +128,8 @@ def spread_of(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     Without that a number that hardly ever changes would count for more than all others.
     """
     spread = embeddings.std(axis=0)
-    return np.maximum(spread, max(_LEAST_SPREAD * float(np.sqrt((spread**2).mean())), 1e-6)).astype(np.float32)
+    least = max(_LEAST_SPREAD * float(np.sqrt((spread**2).mean())), 1e-6)
+    return np.asarray(np.maximum(spread, least), dtype=np.float32)
 
 
 def lead_from(own: NDArray[np.floating], taught: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
