@@ -39,7 +39,11 @@ class Plain(Trainable):
 def _network(
     toy: ModuleType, seed: int = 0, *, at: str | None = "head", widths: tuple[int, int] | None = None
 ) -> Overheard:
-    return Overheard(Plain(toy.build(seed=seed, dropout=0.0)), at=at, widths=widths)
+    lead = None
+    if widths is not None:
+        drawn = torch.Generator().manual_seed(0)
+        lead = torch.randn(widths[1], widths[0], generator=drawn) / widths[0] ** 0.5, torch.zeros(widths[1])
+    return Overheard(Plain(toy.build(seed=seed, dropout=0.0)), at=at, lead=lead)
 
 
 def _batch(toy: ModuleType, count: int = 8) -> Batch:

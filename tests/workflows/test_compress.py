@@ -24,7 +24,7 @@ from tellapart.reporting.phrases import LANGUAGES, Phrases
 from tellapart.runs.compressed import compressed_section
 from tellapart.runs.open import open_finished
 from tellapart.workflows.compress import compress
-from tellapart.workflows.compressing import concluding
+from tellapart.workflows.compressing import concluding, integers
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.concluding import Compressed
 from tellapart.workflows.compressing.integers import by_harm, to_int8
@@ -128,6 +128,16 @@ def test_layers_that_hurt_most_are_spared_first_until_it_is_refused(run: Path, t
         CompressionMissed, match=r"accuracy on validation falls by .* even with 1 layer left in float32"
     ):
         to_int8(work, most_lost=-101)
+
+
+def test_without_a_bound_as_little_is_lost_as_can_be(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = open_compressible(run, tmp_path, Silent())
+    monkeypatch.setattr(integers, "_usual_bound", lambda work: -101.0)
+    step = to_int8(work).steps[-1]
+    assert step.kind == "int8"
+    assert step.facts["validation"]["after"] <= 1
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,9 @@ Examples:
 @click.option(
     "--most-lost",
     type=float,
-    default=0.2,
-    show_default=True,
     metavar="POINTS",
-    help="By how many points the validation figure may fall; layers that hurt most are spared until it does not fall by more.",
+    help="By how many points the validation figure may fall; layers that hurt most are spared until it does not fall by more.  "
+    "[default: 0.2, or one validation picture, where that can be had]",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="The new run.  [default: RUN-int8, beside it]"

@@ -17,22 +17,22 @@ from tellapart.models.trainable import NamedParameters, Trainable
 class Overheard(Trainable):
     """The network itself, and what it said last; with `map`, a linear layer D -> T that trains with its head."""
 
-    def __init__(
-        self, network: Trainable, *, at: str | None = None, widths: tuple[int, int] | None = None, seed: int = 0
-    ) -> None:
+    def __init__(self, network: Trainable, *, at: str | None = None, lead: tuple[Tensor, Tensor] | None = None) -> None:
         """`at` is the path of the module that is given the embedding [B, D]; None: there is none to hear.
 
-        `widths` (D, T) adds the map to a teacher's embedding, which begins at random from `seed`.
+        `lead` adds the map to a teacher's embedding, and is where it begins: weight [T, D], bias [T].
         """
         super().__init__()
         self.network = network
         self.outputs: tuple[Tensor, ...] = ()  # float [B, ...] each, in the order in which the network gives them
         self.embedding: Tensor | None = None  # float [B, D]
         self.map: nn.Linear | None = None
-        if widths is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(seed)
-                self.map = nn.Linear(*widths)
+        if lead is not None:
+            weight, bias = lead
+            self.map = nn.Linear(weight.shape[1], weight.shape[0], device="meta").to_empty(device="cpu")
+            with torch.no_grad():
+                self.map.weight.copy_(weight)
+                self.map.bias.copy_(bias)
         if at is not None:
             network.get_submodule(at).register_forward_pre_hook(self._hear)
 

@@ -18,8 +18,6 @@ from tellapart.workflows.compressing.concluding import Compressed, check_out, co
 from tellapart.workflows.compressing.integers import to_float16, to_int8
 from tellapart.workflows.compressing.refitting import with_own_classifier
 
-MOST_LOST = 0.2  # points of the validation figure, in per cent
-
 Step = Callable[[Compressible], Compressible]
 
 
@@ -29,7 +27,7 @@ def compress(
     reporter: Reporter,
     int8: bool = False,
     float16: bool = False,
-    most_lost: float = MOST_LOST,
+    most_lost: float | None = None,
     out: Path | None = None,
     pictures: Path | None = None,
     first: Sequence[Step] = (),
@@ -40,7 +38,8 @@ def compress(
 ) -> Compressed:
     """Make a finished run's model smaller, and write it as a run of its own, to `out` or beside it.
 
-    `int8`: in 8-bit integers, so many layers spared that the validation figure falls by `most_lost` points at most. `float16`: what
+    `int8`: in 8-bit integers, so many layers spared that the validation figure falls by `most_lost` points at most (None: by 0.2 or
+    one validation picture where that can be had, else as little as can be). `float16`: what
     stays of weights in float32 is kept in half the bytes. Before that: `prune` is the share of the multiply-adds that goes,
     `distill` a run or model file to learn from, with `unlabelled` pictures too, for `epochs` epochs. `first` are steps before all
     these; `pictures` is where the run's pictures lie now, if they were moved. Raises: SettingsError, DataError, CompressionMissed,
@@ -60,7 +59,7 @@ def compress(
         raise SettingsError(
             "--unlabelled gives pictures for a teacher to judge, and there is none. Give --distill TEACHER too."
         )
-    if not (math.isfinite(most_lost) and 0 <= most_lost <= 100):
+    if most_lost is not None and not (math.isfinite(most_lost) and 0 <= most_lost <= 100):
         raise SettingsError(
             f"--most-lost is {most_lost:g}; it must be points from 0 to 100 that the validation figure may fall by, such as 0.2."
         )

@@ -20,7 +20,15 @@ from tellapart.reporter import Silent
 from tellapart.runs.open import OpenRun
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.compressible import open_compressible
-from tellapart.workflows.compressing.distilled import DistillTerms, ask_teacher, check_teacher, logits_of, to_distilled
+from tellapart.workflows.compressing.distilled import (
+    DistillTerms,
+    ask_teacher,
+    check_teacher,
+    lead_from,
+    logits_of,
+    spread_of,
+    to_distilled,
+)
 
 
 class Telling(Silent):
@@ -131,3 +139,21 @@ def test_a_teacher_that_has_seen_the_test_pictures_is_told_of(small_run: Path, s
     tested = sum(one.split == "test" for one in examples)
     assert made.steps[0].facts["test_pictures_seen"] == tested > 0
     assert any(f"trained on {tested} pictures of the test split" in one for one in reporter.warnings)
+
+
+def test_a_number_that_hardly_changes_counts_no_more_than_others() -> None:
+    random = np.random.default_rng(0)
+    embeddings = random.normal(size=(200, 3)).astype(np.float32) * np.array([2.0, 1.0, 1e-6], dtype=np.float32)
+    whole = np.sqrt((embeddings.std(axis=0) ** 2).mean())
+    np.testing.assert_allclose(spread_of(embeddings), [*embeddings.std(axis=0)[:2], 0.1 * whole], rtol=1e-5)
+    assert spread_of(np.ones((4, 2), dtype=np.float32)).min() > 0
+
+
+def test_learning_begins_with_the_map_that_leads_nearest() -> None:
+    random = np.random.default_rng(0)
+    own, wanted = random.normal(size=(500, 6)).astype(np.float32), random.normal(size=(4, 6))
+    taught = (own @ wanted.T + 3).astype(np.float32)
+    weight, bias = lead_from(own, taught)
+    found = own @ weight.numpy().T + bias.numpy()
+    assert ((found - taught) ** 2).mean() < 0.05 * taught.var(axis=0).mean()
+    np.testing.assert_allclose(found.mean(axis=0), taught.mean(axis=0), atol=1e-4)

@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tellapart.answers.items import expand, is_address
 from tellapart.data.copies import find_copies
 from tellapart.data.examples import PictureFile
 from tellapart.data.inspection import inspect_all
 from tellapart.errors import DataError, SettingsError
+from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.cache import Cache
 from tellapart.manifest import CompressionStep, Manifest
 from tellapart.preprocessing import load
@@ -37,6 +40,8 @@ from tellapart.workflows.learning.examine import InspectionMemory
 LEARNING_RATES = {"scratch": 1e-3}  # of networks whose first weights were drawn; of others:
 LEARNING_RATE = 2e-4
 _LEAST = 1e-6  # of a probability, before its logarithm is taken
+_LEAST_SPREAD = 0.1  # of how much the numbers of an embedding vary on the whole
+_RIDGE = 0.1  # of the mean square of an embedding's number
 _NAMED = 5  # classes that a message names
 _WHOLE_EMBEDDING = 4096  # numbers; a longer one, as several networks give together, is not learned from
 
@@ -89,9 +94,12 @@ def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: C
         title=f"Learning from {terms.teacher.name}",
         facts={"teacher": _digest(teacher), "of": work.candidate.backbone.fingerprint, "steps": len(work.steps)},
     )
-    spread = torch.from_numpy(np.maximum(told.embeddings.std(0), 1e-3))
-    width = told.embeddings.shape[1] if with_embedding else None
-    fitted = teach(pupils, network, table, course, folder, width=width, spread=spread)
+    lead = None
+    if with_embedding:
+        own = cast(LinearCandidate, work.candidate).embeddings(work.dataset.rows["train"])
+        lead = lead_from(own, told.embeddings[: len(train)])
+    spread = torch.from_numpy(spread_of(told.embeddings))
+    fitted = teach(pupils, network, table, course, folder, lead=lead, spread=spread)
     return close_network(work, network, _step(work, teacher, terms, fitted.best_epoch, len(unlabelled)), one_view=True)
 
 
@@ -112,6 +120,26 @@ def ask_teacher(work: Compressible, teacher: OpenRun, pictures: Sequence[Picture
             embeddings.append(embedding.astype(np.float32))
             advance(len(part))
     return TeacherAnswers(logits=np.concatenate(logits), embeddings=np.concatenate(embeddings))
+
+
+def spread_of(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much each number of embeddings [N, T] varies, [T]; at least a tenth of what they do on the whole.
+
+    Without that a number that hardly ever changes would count for more than all others.
+    """
+    spread = embeddings.std(axis=0)
+    least = max(_LEAST_SPREAD * float(np.sqrt((spread**2).mean())), 1e-6)
+    return np.asarray(np.maximum(spread, least), dtype=np.float32)
+
+
+def lead_from(own: NDArray[np.floating], taught: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
+    """The map [T, D], [T] from embeddings [N, D] to a teacher's [N, T] by ridge regression: where learning begins."""
+    centre, aim = own.mean(axis=0, dtype=np.float64), taught.mean(axis=0, dtype=np.float64)
+    left, right = own.astype(np.float64) - centre, taught.astype(np.float64) - aim
+    square = left.T @ left
+    square[np.diag_indices_from(square)] += _RIDGE * max(float(np.trace(square)) / len(square), 1e-12)
+    weight = np.linalg.solve(square, left.T @ right).T
+    return torch.from_numpy(weight.astype(np.float32)), torch.from_numpy((aim - weight @ centre).astype(np.float32))
 
 
 def logits_of(probabilities: NDArray[np.floating], ending: Ending) -> NDArray[np.float32]:

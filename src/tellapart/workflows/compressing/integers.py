@@ -20,6 +20,7 @@ from tellapart.workflows.rating.asking import ask_split
 
 _LOOKED_AT = 8  # training pictures, by which layers are ranked
 _MOST_SPARED = 0.5  # of the layers
+MOST_LOST = 0.2  # points of the validation figure, in per cent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,19 +33,23 @@ class _Trial:
     loss: float | None
 
 
-def to_int8(work: Compressible, *, most_lost: float) -> Compressible:
+def to_int8(work: Compressible, *, most_lost: float | None = None) -> Compressible:
     """In integers, but for the layers that hurt most, so many that the validation figure falls by `most_lost` points at most.
 
-    Raises: CompressionMissed where half the layers in float32 do not suffice; DataError.
+    None: by 0.2 points or one validation picture, and where half the layers in float32 do not suffice, as little as can be.
+    Raises: CompressionMissed where they do not suffice for what was told; DataError.
     """
+    bound = _usual_bound(work) if most_lost is None else most_lost
     inputs = _inputs(work)
     with work.reporter.step("Learning the ranges of values", 1) as advance:
         network = Int8(work.network, inputs)
         advance(1)
     before = _judged(work, work.network)
     trial = _try(work, network, ())
-    if _lost(before, trial) > most_lost:
-        trial = _spare(work, network, before, inputs, most_lost)
+    if _lost(before, trial) > bound:
+        trial = _spare(work, network, before, trial, inputs, bound)
+    if most_lost is not None and _lost(before, trial) > bound:
+        raise _missed(before, trial, len(network.candidates), bound)
     left = len(network.candidates) - len(trial.spared)
     told = (
         f"8-bit integers: {left} of {counted(len(network.layers), 'layer')} with weights, ranges from "
@@ -108,29 +113,39 @@ def _spare(
     work: Compressible,
     network: Int8,
     before: Validated[Candidate],
+    none_spared: _Trial,
     inputs: NDArray[np.uint8],
     most_lost: float,
 ) -> _Trial:
-    """More and more layers in float32, those that hurt most first. Raises: CompressionMissed."""
+    """More and more layers in float32, those that hurt most first, until no more is lost; else what loses least."""
     order = by_harm(work, network, network.made(), inputs[:_LOOKED_AT])
     most = int(_MOST_SPARED * len(order))
-    best = None
+    best = none_spared
     with work.reporter.step("Sparing the layers that hurt most", most) as advance:
         count = 1
         while count <= most:
             trial = _try(work, network, order[:count])
-            if best is None or trial.figure > best.figure:
+            if trial.figure > best.figure:
                 best = trial
             if _lost(before, trial) <= most_lost:
                 return trial
             step = max(1, count // 2)
-            advance(step)
+            advance(min(step, most - count + 1))
             count += step
-    reached = 100.0 if best is None else _lost(before, best)
-    raise CompressionMissed(
-        f"in 8-bit integers {before.figure_name.replace('_', ' ')} on validation falls by {reached:.2f} points, even with "
-        f"{counted(most, 'layer')} left in float32; at most {most_lost:g} were allowed. Give a higher --most-lost, or --float16 "
-        "alone."
+    return best
+
+
+def _usual_bound(work: Compressible) -> float:
+    """In points: fewer than one picture cannot be lost."""
+    return max(MOST_LOST, 100 / max(1, len(work.dataset.rows["validation"])))
+
+
+def _missed(before: Validated[Candidate], best: _Trial, layers: int, most_lost: float) -> CompressionMissed:
+    most = int(_MOST_SPARED * layers)
+    name = before.figure_name.replace("_", " ")
+    return CompressionMissed(
+        f"in 8-bit integers {name} on validation falls by {_lost(before, best):.2f} points, even with {counted(most, 'layer')} "
+        f"left in float32; at most {most_lost:g} were allowed. Give a higher --most-lost, or --float16 alone."
     )
 
 

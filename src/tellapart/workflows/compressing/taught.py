@@ -121,18 +121,17 @@ def teach(
     course: Course,
     folder: Path,
     *,
-    width: int | None = None,
+    lead: tuple[Tensor, Tensor] | None = None,
     spread: Tensor | None = None,
 ) -> Fitted:
     """Train `network` in place, and leave the weights of the best epoch in it; checkpoints lie in `folder`.
 
-    `width` is the length of the teacher's embedding where it is not one of the network's own kind: a linear map leads there.
+    `lead` [T, D] and [T] leads from the network's embedding to the teacher's, where that is not one of its own kind; it trains too.
     `spread` [T] is how much each of its numbers varies.
     Raises: TrainingError, StorageError, SettingsError.
     """
     work, settings = pupils.work, pupils.work.run.settings
-    widths = None if width is None else (network.embedding, width)
-    heard = Overheard(network, at=HEARD, widths=widths, seed=settings.seed)
+    heard = Overheard(network, at=HEARD, lead=lead)
     lesson = replace(pupils.lesson, network=heard)
     lore = replace(course.lore, labelled=pupils.labelled)
     facts = {"settings": settings.trained_by(), "contents": pupils.contents, "epochs": course.epochs, **course.facts}
