@@ -32,7 +32,7 @@ from tellapart.runs.run import (
 from tellapart.runs.search_record import SearchRecord, read_search, write_search
 from tellapart.settings.reading import make_settings
 from tellapart.settings.space import Space, TriedRange, TriedValues, combinations
-from tellapart.settings.space_checking import all_combinations, checked_space, strategy_for
+from tellapart.settings.space_checking import all_combinations, checked_space, not_given, strategy_for
 from tellapart.settings.tree import TrainSettings, parse_seconds
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.learning.processes import world_size
@@ -68,7 +68,7 @@ def search(
         given, settings = _settled(given, plan)
         check_writable(Path(settings.out))
         bench = set_up_in_time(settings, cache, reporter, seconds, started)
-        space = plan.space or bench.task.space(settings.strategy)
+        space = plan.space or not_given(bench.task.space(settings.strategy), plan.said)
         space = checked_space(space, given, accept=bench.suited)
         facts = _facts(given, plan, space, bench, settings, seconds)
         clock = SearchClock(seconds, started=started, finish=_finish(bench, settings, started))
