@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tellapart.bundle import Manifest, MultilabelRecord
+from tellapart.cli.compare import _more
 from tellapart.cli.main import execute
 from tellapart.data.content import content_hash
 from tellapart.data.examples import Example, Split
@@ -363,3 +364,15 @@ def test_two_runs_with_folds_are_compared_by_what_their_folds_said(
     assert execute(["compare", *sides, "--quiet", "--out", str(tmp_path / "page.html"), "--lang", "en"]) == 0
     assert "What the networks of the folds said: each of pictures that it had not seen." in capsys.readouterr().out
     assert "Compared is what the networks of the folds said" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"),
+    [
+        (None, []),
+        (1, ["If it stays so, about 1 more test picture would decide."]),
+        (1_200, ["If it stays so, about 1,200 more test pictures would decide."]),
+    ],
+)
+def test_how_many_pictures_would_decide_is_told(more: int | None, lines: list[str]) -> None:
+    assert _more({"more_pictures": more}) == lines

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tellapart.errors import SettingsError
-from tellapart.settings.space import TriedRange, parse_try
-from tellapart.settings.space_checking import all_combinations, checked_space, settings_with, strategy_for
+from tellapart.settings.space import TriedRange, TriedValues, parse_try
+from tellapart.settings.space_checking import all_combinations, checked_space, not_given, settings_with, strategy_for
 from tellapart.settings.tree import TrainSettings
 
 GIVEN = {"data": "x", "strategy": "finetune"}
@@ -122,3 +122,9 @@ def test_a_grid_of_a_range_or_far_too_many_is_refused() -> None:
 )
 def test_the_strategy_looks_at_what_is_tried(text: str, strategy: str) -> None:
     assert strategy_for(dict([parse_try(text)])) == strategy
+
+
+def test_what_was_said_is_left_out_of_a_usual_space() -> None:
+    space = {key: TriedValues(values=(1, 2)) for key in ("network.size", "network.detector", "class_weights")}
+    assert list(not_given(space, {"network": {"size": 160}, "class_weights": "none"})) == ["network.detector"]
+    assert not_given(space, {"network": {"name": "blocks"}, "data": "a"}) == space

@@ -159,7 +159,8 @@ def _difference(told: Mapping[str, float]) -> str:
 
 def _more(record: Mapping[str, Any]) -> list[str]:
     more = record["more_pictures"]
-    return [] if more is None else [f"If it stays so, about {more:,} more test pictures would decide."]
+    pictures = "picture" if more == 1 else "pictures"
+    return [] if more is None else [f"If it stays so, about {more:,} more test {pictures} would decide."]
 
 
 def _classes(per_class: Mapping[str, Any]) -> list[str]:

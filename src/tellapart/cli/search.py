@@ -134,6 +134,7 @@ def command(
         found = resume_search(resume, reporter=reporter)
     else:
         plan = SearchPlan(
+            said=given,
             space=_space(tries, space_file),
             how=how or "tpe",
             pruner=pruner,

@@ -76,6 +76,20 @@ def checked_space(
     return found
 
 
+def not_given(space: Space, given: Mapping[str, Any]) -> Space:
+    """A usual space without the keys that the tables `given` have: what was said stays as it was said."""
+
+    def said(key: str) -> bool:
+        found: Any = given
+        for name in key.split("."):
+            if not isinstance(found, Mapping) or name not in found:
+                return False
+            found = found[name]
+        return True
+
+    return {key: tried for key, tried in space.items() if not said(key)}
+
+
 def settings_with(given: Mapping[str, Any], chosen: Mapping[str, Any]) -> TrainSettings:
     """The settings `given` with a value for each searched key. Raises: SettingsError."""
     values: dict[str, Any] = dict(given)

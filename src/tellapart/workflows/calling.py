@@ -68,6 +68,7 @@ def search_as_told(
                 f"resume={str(resume)!r} goes on with a search as it was begun. Leave out all else but progress."
             )
         return resume_search(resume, reporter=reporter)
+    plan = replace(plan, said=given)
     given = merge(merge(read_recipe(recipe) if recipe else {}, {"loop": {"workers": 0}}), given)
     _check_guard(given["loop"]["workers"])
     return search(given, plan, reporter=reporter)

@@ -32,15 +32,14 @@ from tellapart.runs.run import (
 from tellapart.runs.search_record import SearchRecord, read_search, write_search
 from tellapart.settings.reading import make_settings
 from tellapart.settings.space import Space, TriedRange, TriedValues, combinations
-from tellapart.settings.space_checking import all_combinations, checked_space, strategy_for
+from tellapart.settings.space_checking import all_combinations, checked_space, not_given, strategy_for
 from tellapart.settings.tree import TrainSettings, parse_seconds
 from tellapart.threads import let_waiting_threads_sleep
-from tellapart.training.planning import report_seconds
 from tellapart.workflows.learning.processes import world_size
-from tellapart.workflows.searching.bench import Bench, set_up
+from tellapart.workflows.searching.bench import Bench, set_up, set_up_in_time
 from tellapart.workflows.searching.finding import USUAL, Finder, NothingFound
 from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
-from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
+from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock, finish_seconds
 from tellapart.workflows.searching.study import Study
 from tellapart.workflows.searching.winner import BEST, choose_winner, winning_settings, write_best
 from tellapart.workflows.train import train
@@ -48,8 +47,6 @@ from tellapart.workflows.train import train
 _QUICK_TRIALS, _TRIALS = 100, 20  # without --trials or --budget, of classifiers on features and of trained networks
 _MOST_TRIALS = 10_000
 _ENDS = "ends"  # what the study remembers of when its budget is used up, in seconds since 1970
-_AUDIT, _AUDIT_AGAIN = 5.0, 0.3  # seconds of an audit that are spent again; of a longer one the share
-_AFTERWARDS = 4.0  # seconds for opening, testing and writing the winner, beside its training
 
 
 def search(
@@ -70,8 +67,8 @@ def search(
     with open_cache(reporter) as cache:
         given, settings = _settled(given, plan)
         check_writable(Path(settings.out))
-        bench = set_up(settings, cache, reporter)
-        space = plan.space or bench.task.space(settings.strategy)
+        bench = set_up_in_time(settings, cache, reporter, seconds, started)
+        space = plan.space or not_given(bench.task.space(settings.strategy), plan.said)
         space = checked_space(space, given, accept=bench.suited)
         facts = _facts(given, plan, space, bench, settings, seconds)
         clock = SearchClock(seconds, started=started, finish=_finish(bench, settings, started))
@@ -266,10 +263,7 @@ def _kept(run: Run, reporter: Reporter, *, resumed: bool = False) -> Iterator[No
 
 
 def _finish(bench: Bench, settings: TrainSettings, started: float) -> float:
-    """Seconds that the winner takes beside its training: another audit, of which most is known, testing, writing, the report."""
-    report = report_seconds(len(bench.examined.inspections)) if settings.report else 0.0
-    audit = time.monotonic() - started
-    return _AFTERWARDS + max(min(audit, _AUDIT), min(30.0, _AUDIT_AGAIN * audit)) + report
+    return finish_seconds(time.monotonic() - started, pictures=len(bench.examined.inspections), report=settings.report)
 
 
 def _seconds(plan: SearchPlan) -> float | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,13 @@ class Telling(Silent):
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.steps: list[str] = []
+
+    @contextlib.contextmanager
+    def step(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        self.steps.append(title)
+        with super().step(title, total) as advance:
+            yield advance
 
     def say(self, text: str) -> None:
         self.lines.append(text)
@@ -79,6 +87,7 @@ def test_trials_are_scored_on_validation_and_the_best_wins(bench: Bench, tmp_pat
     found.run()
     record = choose_winner(found.study, bench, seconds=1.0)
     assert [one.state for one in record.trials] == ["done"] * 6
+    assert telling.steps[-2:] == ["Trying the usual settings", "Searching"]
     assert record.usual is not None
     assert (record.figure, record.n_validation) == ("accuracy", 12)
     best = max(record.trials, key=lambda one: one.rank)

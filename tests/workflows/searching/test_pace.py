@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
+from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock, finish_seconds
 
 
 def clock(now: float, seconds: float | None = 100.0) -> SearchClock:
@@ -40,6 +40,19 @@ def test_a_budget_that_the_audit_has_used_up_is_refused() -> None:
     ):
         clock(91.0).check("looking at the pictures")
     clock(1e9, None).check("looking at the pictures")
+
+
+def test_an_audit_that_alone_takes_longer_is_told() -> None:
+    assert str(clock(30.0).too_long_a_look(140.0)) == (  # twice 140 s and the 10 s afterwards
+        "the budget is 1 min 40 s; looking at the pictures takes about 2 min 20 s or more here, which leaves no time for a trial. "
+        "Give --budget 300s or more."
+    )
+
+
+def test_what_the_winner_needs_beside_its_training() -> None:
+    assert finish_seconds(2.0, pictures=1_000, report=False) == 6.0  # 4 s, and a short audit again
+    assert finish_seconds(20.0, pictures=0, report=False) == 10.0  # 0.3 of a longer one
+    assert finish_seconds(1_000.0, pictures=1_000, report=True) == pytest.approx(4 + 30 + 2 + 2.2)
 
 
 def test_what_a_first_trial_needs_says_what_the_search_needs() -> None:

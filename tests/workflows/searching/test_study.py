@@ -206,3 +206,12 @@ def test_only_who_lives_is_alive(tmp_path: Path) -> None:
     one.end()
     assert not is_alive(tmp_path, one.name)
     assert not is_alive(tmp_path, "../elsewhere")
+
+
+def test_a_figure_of_zero_is_a_figure(tmp_path: Path) -> None:
+    study = new(tmp_path, trials=1)
+    asked = study.ask()
+    assert asked is not None
+    do(study, asked, validation=0.0, loss=0.0)
+    (kept,) = study.trials()
+    assert (kept.state, kept.validation, kept.loss) == ("done", 0.0, 0.0)

@@ -36,7 +36,8 @@ from tellapart.tasks.task import Task
 from tellapart.workflows.learning.conclude import suited
 from tellapart.workflows.learning.examine import examine, report_findings
 from tellapart.workflows.learning.value_range import find_range
-from tellapart.workflows.searching.watching import Watching
+from tellapart.workflows.searching.pace import SearchClock, finish_seconds
+from tellapart.workflows.searching.watching import TooLong, Watching
 
 # Training pictures from which on a fit takes seconds, and the part of them that one is timed on.
 _TIMED_FROM, _TIMED_PART = 1_000, 8
@@ -177,3 +178,19 @@ def set_up(settings: TrainSettings, cache: Cache, reporter: Reporter) -> Bench:
         cache=cache,
         reporter=reporter,
     )
+
+
+def set_up_in_time(
+    settings: TrainSettings, cache: Cache, reporter: Reporter, seconds: float | None, started: float
+) -> Bench:
+    """As `set_up`. Raises: BudgetTooShort as soon as looking at the pictures would take longer than all may take."""
+    if seconds is None:
+        return set_up(settings, cache, reporter)
+    try:
+        bench = set_up(settings, cache, Watching(reporter, started + seconds))
+    except TooLong as found:
+        audit = time.monotonic() - started + found.seconds
+        finish = finish_seconds(audit, pictures=0, report=settings.report)
+        raise SearchClock(seconds, started=started, finish=finish).too_long_a_look(audit) from None
+    bench.reporter = reporter
+    return bench

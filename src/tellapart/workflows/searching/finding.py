@@ -86,7 +86,9 @@ class Finder:
         """Score the settings as they are without a search, once, to compare with; a failure is no matter."""
         if self.study.remembered(USUAL) is not None or self.study.told["how"] == "grid":
             return
-        found = self._trial(-1, {}, lambda epoch, rank: False)
+        with self.reporter.step("Trying the usual settings", 1) as advance:
+            found = self._trial(-1, {}, lambda epoch, rank: False)
+            advance(1)
         self.study.remember(USUAL, {name: getattr(found, name) for name in SearchTrial.__dataclass_fields__})
         if found.validation is not None:
             self.reporter.say(f"the usual settings: {self._figure(found)} on validation")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,8 @@ Pruner = Literal["median", "halving", "none"]
 class SearchPlan:
     """What is searched, and how."""
 
-    space: Space | None = None  # None: what is usual for the strategy
+    space: Space | None = None  # None: what is usual for the strategy, without what was said
+    said: Mapping[str, Any] = field(default_factory=dict)  # tables of what stays as it is, beside a recipe
     how: How = "tpe"
     pruner: Pruner = "median"
     trials: int | None = None

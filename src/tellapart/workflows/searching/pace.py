@@ -14,15 +14,24 @@ from statistics import median
 
 from tellapart.errors import SettingsError
 from tellapart.reporter import duration
+from tellapart.training.planning import report_seconds
 
 _MARGIN = 1.1  # of what the winner's training takes beside its trial
 _WITH_TEST = 1.3  # of what the features of the other pictures take
 _FITS = 3.0  # fits of the classifier that a search of it takes at least: to prepare, the usual settings, the winner
+_AUDIT, _AUDIT_AGAIN = 5.0, 0.3  # seconds of an audit that are spent again; of a longer one the share
+_AFTERWARDS = 4.0  # seconds for opening, testing and writing the winner, beside its training
 _FIRST_SHARE = 0.25  # of the budget for the first trial, as long as nobody knows what one takes
 
 
 class BudgetTooShort(SettingsError):
     """Nothing that is worth its name fits into the budget of a search."""
+
+
+def finish_seconds(audit: float, *, pictures: int, report: bool) -> float:
+    """What the winner takes beside its training: another audit, of which most is known, testing, writing, the report."""
+    again = max(min(audit, _AUDIT), min(30.0, _AUDIT_AGAIN * audit))
+    return _AFTERWARDS + again + (report_seconds(pictures) if report else 0.0)
 
 
 class SearchClock:
@@ -82,6 +91,13 @@ class SearchClock:
                 f"the budget is {duration(self._whole or 0.0)}; a classifier takes about {duration(seconds)} to fit here, and is "
                 f"for the usual settings and for what wins. Give --budget {_said(least)} or more."
             )
+
+    def too_long_a_look(self, audit: float) -> BudgetTooShort:
+        """What to say where looking at the pictures takes `audit` seconds or more, and there are not so many."""
+        return BudgetTooShort(
+            f"the budget is {duration(self._whole or 0.0)}; looking at the pictures takes about {duration(audit)} or more here, "
+            f"which leaves no time for a trial. Give --budget {_said(2 * (audit + self._finish))} or more."
+        )
 
     def check(self, looked: str) -> None:
         """Raises: BudgetTooShort where no time is left for a trial once what was `looked` at is known."""

@@ -122,7 +122,7 @@ class Study:
             "seconds": round(found.seconds, 3),
         }
         for name, value in {**facts, "reason": found.reason, "planned": dict(found.planned)}.items():
-            if value:
+            if value not in (None, "", {}):  # a figure of 0 is one
                 asked.trial.set_user_attr(name, value)
         if found.state == "done" and found.validation is not None:
             self._study.tell(asked.trial, found.validation - _LOSS_SHARE * (found.loss or 0.0))
