@@ -76,6 +76,8 @@ Examples:
 @click.option(
     "--most-flipped",
     type=Share(),
+    default="10%",
+    show_default=True,
     metavar="SHARE",
     help="Refuse a format that changes more of the answers, such as 0.5%: it is kept under another name.",
 )
@@ -106,7 +108,7 @@ Examples:
 def command(
     run: Path,
     formats: Sequence[str],
-    most_flipped: float | None,
+    most_flipped: float,
     tools: Path | None,
     pictures: Path | None,
     languages: Sequence[str],

@@ -25,6 +25,7 @@ from tellapart.workflows.exporting.web_runtime import has_node, web_runtime
 from tellapart.workflows.rating.rated import Rated
 
 FOLDER = "exports"
+MOST_FLIPPED = 0.1  # a share of the answers; a conversion that changes more has gone wrong
 LANGUAGES = ("python",)  # of the samples that each format comes with, unless others are asked for
 
 
@@ -48,7 +49,7 @@ def export(
     *,
     reporter: Reporter,
     tools: Path | None = None,
-    most_flipped: float | None = None,
+    most_flipped: float | None = MOST_FLIPPED,
     pictures: Path | None = None,
     languages: Sequence[str] = LANGUAGES,
     made_pictures: bool = False,
