@@ -73,12 +73,15 @@ class AsyncClient:
                     answers[number] = []
                 answers[number] = await self._ask(items, model, explain)
 
+        failed: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(1 if explain else CONCURRENCY):
                     tasks.create_task(work())
         except* TellapartError as several:
-            raise several.exceptions[0] from None
+            failed = several.exceptions[0]  # raised here, Python 3.11.2 would wrap it in a group of its own
+        if failed is not None:
+            raise failed from None
         return build([one for number in sorted(answers) for one in answers[number]], model, explain=explain)
 
     async def models(self) -> list[dict[str, Any]]:
