@@ -67,7 +67,7 @@ def test_two_processes_train_as_one(toy: ModuleType, run_toy: Callable[..., str]
     torch.testing.assert_close(torch.tensor(zero["curve"]), torch.tensor(toy.curve(fitted)), rtol=0, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_trouble_in_one_process_stops_both_and_leaves_nothing_open(run_toy: Callable[..., str], tmp_path: Path) -> None:
     run_toy(tmp_path, before=_TORCHRUN, script="troubled.py")
     zero, one = (json.loads((tmp_path / f"process-{rank}.json").read_text()) for rank in (0, 1))
