@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 from tellapart.bundle import open_model
 from tellapart.errors import ModelFileError
@@ -74,6 +75,17 @@ def test_where_there_is_no_other_engine_none_is_looked_for(monkeypatch: pytest.M
     monkeypatch.setattr(engines, "_is_installed", lambda: False)
     monkeypatch.setattr(engines, "OpenVinoSession", lambda data, **_: pytest.fail("looked for"))
     assert isinstance(EngineChoice(name="auto").open(tiny_bytes, Path("m.onnx"), pytest.fail), Session)
+
+
+def test_texts_are_left_to_onnx_runtime_without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = helper.make_tensor_value_info("tokens", TensorProto.INT32, ["N", 2, "L"])
+    result = helper.make_tensor_value_info("same", TensorProto.INT32, ["N", 2, "L"])
+    graph = helper.make_graph([helper.make_node("Identity", ["tokens"], ["same"])], "texts", [value], [result])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    monkeypatch.setattr(engines, "_is_installed", lambda: True)
+    monkeypatch.setattr(engines, "OpenVinoSession", lambda data, **_: pytest.fail("looked for"))
+    found = EngineChoice(name="auto").open(model.SerializeToString(), Path("m.onnx"), pytest.fail)
+    assert isinstance(found, Session)
 
 
 @pytest.mark.parametrize(

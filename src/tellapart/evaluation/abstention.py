@@ -8,7 +8,7 @@ The same quantile of a novelty score keeps the wanted share of such pictures, an
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.deciding import prediction_sets
-from tellapart.bundle import Score
+from tellapart.bundle import AbstentionRecord, Score
 from tellapart.evaluation.exact import parts
 from tellapart.evaluation.intervals import Counts, Groups, bootstrap, group_numbers, wilson
 from tellapart.evaluation.totals import sum_by_group
@@ -32,6 +32,28 @@ class Thresholds:
     probability: float  # a class at least this probable is in the set; 0 where there were too few pictures to tell
     novelty: float | None  # a picture above it is unknown; None where there were too few pictures to tell
     calibrated_on: int  # validation pictures
+
+    @classmethod
+    def kept(cls, record: AbstentionRecord) -> Thresholds:
+        """Those that a model file holds."""
+        return cls(
+            coverage=record.coverage,
+            probability=record.threshold,
+            novelty=record.novelty_threshold,
+            calibrated_on=record.calibrated_on,
+        )
+
+    def record(self, measured: Mapping[str, Any]) -> AbstentionRecord:
+        """The same for a manifest, with how it did: `measured` of measure_abstention."""
+        return AbstentionRecord(
+            coverage=self.coverage,
+            threshold=self.probability,
+            novelty_threshold=self.novelty,
+            calibrated_on=self.calibrated_on,
+            measured_coverage=Score.of(measured["coverage"]),
+            mean_set_size=measured["mean_set_size"],
+            known=None if measured["known"] is None else Score.of(measured["known"]),
+        )
 
 
 def fewest_pictures(coverage: float) -> int:

@@ -38,6 +38,7 @@ _PRECISIONS: dict[EngineName, Precision] = {
     "openvino": "float32",
     "openvino-bfloat16": "bfloat16",
 }
+_IMAGE = "image"  # the input of a network of pictures
 _WHOLE_NUMBERS = b"QuantizeLinear"  # an operation in every network of whole numbers
 
 
@@ -55,7 +56,8 @@ class EngineChoice:
         """
         usual = Session(data, source=str(path))
         whole = _WHOLE_NUMBERS in data
-        if self.name == "onnxruntime" or (self.name == "auto" and (whole or not _is_installed())):
+        suits = not whole and _IMAGE in usual.inputs  # texts are not answered quicker, and integers otherwise
+        if self.name == "onnxruntime" or (self.name == "auto" and not (suits and _is_installed())):
             return usual
         precision = _PRECISIONS[self.name]
         try:
@@ -114,7 +116,7 @@ def _share_of_time(usual: OpenedNetwork, other: OpenedNetwork) -> float:
 
 def _pictures(network: OpenedNetwork) -> Sequence[NDArray[np.uint8]]:
     """Made pictures [1, H, W, 3], from coarse to fine; a side that is free is 128."""
-    height, width = (side if isinstance(side, int) else 128 for side in network.inputs["image"][1:3])
+    height, width = (side if isinstance(side, int) else 128 for side in network.inputs[_IMAGE][1:3])
     random = np.random.default_rng(0)
     made = []
     for number in range(_MADE):

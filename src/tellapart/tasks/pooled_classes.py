@@ -39,12 +39,7 @@ def pool(
         sizes,
         known,
         labels,
-        Thresholds(
-            coverage=kept.coverage,
-            probability=kept.threshold,
-            novelty=kept.novelty_threshold,
-            calibrated_on=kept.calibrated_on,
-        ),
+        Thresholds.kept(kept),
         classes=classes,
         groups=groups,
         seed=seed,

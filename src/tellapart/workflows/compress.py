@@ -49,20 +49,7 @@ def compress(
         raise SettingsError(
             "nothing was asked for; a network is made smaller by --int8, --float16 or --prune, and better by --distill. Give one."
         )
-    if prune is not None and not 0 < prune < 1:
-        raise SettingsError(f"--prune is {prune:g}; it is a share of the multiply-adds between 0 and 1. Try 0.3.")
-    if epochs is not None and prune is None and distill is None:
-        raise SettingsError(
-            "--epochs is of --prune and --distill, and neither was asked for. Give one, or leave it out."
-        )
-    if unlabelled and distill is None:
-        raise SettingsError(
-            "--unlabelled gives pictures for a teacher to judge, and there is none. Give --distill TEACHER too."
-        )
-    if most_lost is not None and not (math.isfinite(most_lost) and 0 <= most_lost <= 100):
-        raise SettingsError(
-            f"--most-lost is {most_lost:g}; it must be points from 0 to 100 that the validation figure may fall by, such as 0.2."
-        )
+    _check_asked(most_lost, prune, distill, unlabelled, epochs)
     whole = folder.resolve()  # runs/latest is a link
     target = out or whole.with_name(
         f"{whole.name}-{'-'.join(_named(int8, float16, bool(first), prune is not None, distill is not None))}"
@@ -81,6 +68,26 @@ def compress(
         made = conclude(opened, target, pictures=pictures)
     shutil.rmtree(_kept(target), ignore_errors=True)
     return made
+
+
+def _check_asked(
+    most_lost: float | None, prune: float | None, distill: Path | None, unlabelled: Sequence[str], epochs: int | None
+) -> None:
+    """Raises: SettingsError for a number out of its range, or for what belongs to a step that was not asked for."""
+    if prune is not None and not 0 < prune < 1:
+        raise SettingsError(f"--prune is {prune:g}; it is a share of the multiply-adds between 0 and 1. Try 0.3.")
+    if epochs is not None and prune is None and distill is None:
+        raise SettingsError(
+            "--epochs is of --prune and --distill, and neither was asked for. Give one, or leave it out."
+        )
+    if unlabelled and distill is None:
+        raise SettingsError(
+            "--unlabelled gives pictures for a teacher to judge, and there is none. Give --distill TEACHER too."
+        )
+    if most_lost is not None and not (math.isfinite(most_lost) and 0 <= most_lost <= 100):
+        raise SettingsError(
+            f"--most-lost is {most_lost:g}; it must be points from 0 to 100 that the validation figure may fall by, such as 0.2."
+        )
 
 
 def _learned(

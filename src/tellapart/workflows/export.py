@@ -72,18 +72,7 @@ def export(
             "formats are of networks that take pictures. Use model.onnx itself."
         )
     exports = run.folder / FOLDER
-    environments: dict[str, Environment] = {}
-    failed: dict[str, TellapartError] = {}
-    web: Path | None = None
-    for form in wanted:
-        try:
-            if form.page:
-                web = web_runtime(tools)
-            for name in form.tools:
-                if name not in environments:
-                    environments[name] = environment(name, folder=tools, reporter=reporter)
-        except (ExportError, StorageError) as error:
-            failed[form.name] = error
+    environments, web, failed = _find_tools(wanted, tools, reporter)
     able = [_runnable(form) for form in wanted if form.name not in failed]
     if not able:
         raise next(iter(failed.values()))
@@ -110,6 +99,25 @@ def export(
                 reporter.warn(f"{form.name}: {error}")
                 failed[form.name] = error
     return ExportResult(before=job.before, exported=tuple(exported), failed=tuple(failed.items()))
+
+
+def _find_tools(
+    wanted: Sequence[Format], tools: Path | None, reporter: Reporter
+) -> tuple[dict[str, Environment], Path | None, dict[str, TellapartError]]:
+    """The environments by name, ONNX Runtime for browsers where a page is wanted, and why a format has not what it needs."""
+    environments: dict[str, Environment] = {}
+    failed: dict[str, TellapartError] = {}
+    web: Path | None = None
+    for form in wanted:
+        try:
+            if form.page:
+                web = web_runtime(tools)
+            for name in form.tools:
+                if name not in environments:
+                    environments[name] = environment(name, folder=tools, reporter=reporter)
+        except (ExportError, StorageError) as error:
+            failed[form.name] = error
+    return environments, web, failed
 
 
 def _runnable(form: Format) -> Format:

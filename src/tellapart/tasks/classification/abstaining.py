@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tellapart.bundle import AbstentionRecord, Score
+from tellapart.bundle import AbstentionRecord
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.abstention import (
     Thresholds,
@@ -57,15 +57,7 @@ class Abstention:
 
     def record(self) -> AbstentionRecord:
         """The same for the manifest."""
-        return AbstentionRecord(
-            coverage=self.thresholds.coverage,
-            threshold=self.thresholds.probability,
-            novelty_threshold=self.thresholds.novelty,
-            calibrated_on=self.thresholds.calibrated_on,
-            measured_coverage=Score.of(self.measured["coverage"]),
-            mean_set_size=self.measured["mean_set_size"],
-            known=None if self.measured["known"] is None else Score.of(self.measured["known"]),
-        )
+        return self.thresholds.record(self.measured)
 
 
 def learn_to_abstain(winner: Validated[LinearCandidate], dataset: Dataset, *, coverage: float, seed: int) -> Abstention:

@@ -119,7 +119,7 @@ def _average(*given: Any, **named: Any) -> TaskRecord:
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
-    from tellapart.tasks.classification.testing import score
+    from tellapart.tasks.tested_classes import score
 
     encoded = class_numbers(targets, manifest.classes)
     return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
@@ -140,7 +140,7 @@ def _resampled(
 
 
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
-    from tellapart.tasks.classification.testing import write_answers
+    from tellapart.tasks.tested_classes import write_answers
 
     write_answers(path, manifest, entries, probabilities_of(answers)[0])
 

@@ -119,14 +119,14 @@ def _pool(*given: Any, **named: Any) -> Pooled:
 def _score(
     manifest: Manifest, answers: Sequence[Any], targets: Sequence[Target], *, groups: NDArray[Any], seed: int
 ) -> dict[str, Any]:
-    from tellapart.tasks.text.testing import score
+    from tellapart.tasks.tested_classes import score
 
     encoded = class_numbers(targets, manifest.classes)
     return score(manifest, *probabilities_of(answers), encoded, groups=groups, seed=seed)
 
 
 def _write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
-    from tellapart.tasks.text.testing import write_answers
+    from tellapart.tasks.tested_classes import write_answers
 
     write_answers(path, manifest, entries, probabilities_of(answers)[0])
 

@@ -1,35 +1,28 @@
-"""The classifier of texts on the test split; a model file on any. In: Choice, Dataset. Out: Tested, figures. Next: telling.py."""
+"""The classifier of texts on the test split. In: Choice, Dataset. Out: Tested. Next: telling.py."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.predictions import write_table
-from tellapart.bundle import AbstentionRecord, BackboneRecord, Manifest, Score, TextRecord
+from tellapart.bundle import BackboneRecord, TextRecord
 from tellapart.data.dataset import Dataset
-from tellapart.data.examples import Entry, Example
-from tellapart.data.targets import class_numbers
 from tellapart.evaluation.abstention import Thresholds, conformal_quantile, find_thresholds, measure_abstention
 from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_in_place, surest_of
 from tellapart.evaluation.choosing import Choice
-from tellapart.evaluation.metrics import evaluate
 from tellapart.records import GramRecord
-from tellapart.runs.prediction_columns import cells, columns
 from tellapart.runs.proving import PROOF, Expected
-from tellapart.runs.writing import Feed, Tested, with_and_without
+from tellapart.runs.writing import Feed, Tested
 from tellapart.settings.tree import TrainSettings
+from tellapart.tasks.tested_classes import SCORES, figures, header, rows_of
 from tellapart.tasks.text.probing import NgramCandidate
 from tellapart.tasks.text.telling_grams import telling_grams, worst_mistakes
 from tellapart.texts.vocabulary import STEPS, as_input
 
-_SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "top_5")
 _TOLERANCE = 2 / STEPS  # of novelty, whose steps may be rounded either way
 
 
@@ -51,30 +44,19 @@ def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Datas
     probabilities = apply_in_place(logits, calibration.temperature)
     labels, leaked = dataset.targets[rows], dataset.leaked[rows]
     novelty = _told(candidate.unknown(rows), scale)
-    metrics, clean = with_and_without(
-        leaked,
-        lambda chosen: evaluate(
-            probabilities,
-            uncalibrated,
-            labels,
-            rows=None if isinstance(chosen, slice) else np.flatnonzero(chosen),
-            classes=dataset.classes,
-            groups=dataset.groups[rows],
-            seed=settings.seed,
-        ),
-    )
+    metrics, clean = figures(probabilities, uncalibrated, dataset, rows, seed=settings.seed)
     texts, train = [candidate.texts[row] for row in rows.tolist()], dataset.rows["train"]
     return Tested(
         rows=rows,
         record=TextRecord(
             temperature=calibration.temperature,
-            abstention=_record(thresholds, measured),
+            abstention=thresholds.record(measured),
             grams=_grams(candidate),
         ),
         metrics=metrics,
         metrics_without_leaked=clean,
         leaked=int(leaked.sum()),
-        shown=_SCORES,
+        shown=SCORES,
         beside={
             "abstention": measured,
             "temperature": calibration.temperature,
@@ -82,8 +64,8 @@ def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Datas
             "telling": telling_grams(candidate, train, dataset.targets[train], dataset.classes),
             "mistakes": worst_mistakes(candidate, rows, probabilities, labels, dataset.classes),
         },
-        columns=["path", "label", "predicted", *columns(dataset.classes)],
-        table=lambda examples: _table(examples, probabilities, labels, dataset.classes),
+        columns=header(dataset.classes),
+        table=lambda examples: rows_of(examples, probabilities, labels, dataset.classes),
         expected={
             "novelty": Expected(of="novelty scores", values=lambda _: novelty[:PROOF], tolerance=_TOLERANCE * scale),
             "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
@@ -133,18 +115,6 @@ def _abstention(
     return thresholds, measured
 
 
-def _record(thresholds: Thresholds, measured: dict[str, Any]) -> AbstentionRecord:
-    return AbstentionRecord(
-        coverage=thresholds.coverage,
-        threshold=thresholds.probability,
-        novelty_threshold=thresholds.novelty,
-        calibrated_on=thresholds.calibrated_on,
-        measured_coverage=Score.of(measured["coverage"]),
-        mean_set_size=measured["mean_set_size"],
-        known=None if measured["known"] is None else Score.of(measured["known"]),
-    )
-
-
 def _grams(candidate: NgramCandidate) -> GramRecord:
     rules = candidate.probe.inputs.rules
     return GramRecord(words=rules.words, characters=rules.characters, across=rules.across)
@@ -159,47 +129,3 @@ def _described(candidate: NgramCandidate) -> BackboneRecord:
         weights_license="that of the texts",
         weights_fingerprint=hashlib.sha256(known.tobytes()).hexdigest(),
     )
-
-
-def _table(
-    examples: Sequence[Example | Entry],
-    probabilities: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    classes: tuple[str, ...],
-) -> Iterator[list[object]]:
-    """The rows of predictions.csv, made as they are written."""
-    best = probabilities.argmax(axis=1).tolist()
-    for example, index, row in zip(examples, best, cells(probabilities, labels, classes), strict=True):
-        yield [str(example.path), example.target.text, classes[index], *row]
-
-
-def write_answers(path: Path, manifest: Manifest, entries: Sequence[Entry], probabilities: NDArray[np.float32]) -> None:
-    """What a model file says of n labelled texts, `probabilities` [n, K], as predictions.csv has it. Raises: StorageError."""
-    labels = class_numbers([entry.target for entry in entries], manifest.classes)
-    header = ["path", "label", "predicted", *columns(manifest.classes)]
-    write_table(path, header, _table(entries, probabilities, labels, manifest.classes))
-
-
-def score(
-    manifest: Manifest,
-    probabilities: NDArray[np.float32],
-    novelty: NDArray[np.float32],
-    targets: NDArray[np.int64],
-    *,
-    groups: NDArray[Any],
-    seed: int,
-) -> dict[str, Any]:
-    """What a model file says of n labelled texts: `probabilities` [n, K], `novelty` [n]."""
-    found = evaluate(probabilities, None, targets, classes=manifest.classes, groups=groups, seed=seed)
-    record = manifest.record_of(TextRecord)
-    if record.abstention is not None:
-        thresholds = Thresholds(
-            coverage=record.abstention.coverage,
-            probability=record.abstention.threshold,
-            novelty=record.abstention.novelty_threshold,
-            calibrated_on=record.abstention.calibrated_on,
-        )
-        found["abstention"] = measure_abstention(
-            probabilities, novelty, targets, thresholds, classes=manifest.classes, groups=groups, seed=seed
-        )
-    return found
