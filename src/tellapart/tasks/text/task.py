@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.models.build import BuiltNetwork
     from tellapart.models.trainable import Trainable
     from tellapart.reporter import Reporter
@@ -69,6 +70,12 @@ def _direct(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], rep
     from tellapart.tasks.text.probing import fit
 
     return fit(settings, dataset, texts, reporter)
+
+
+def _doubt(texts: Sequence[str], targets: NDArray[Any], groups: Sequence[str], /, **named: Any) -> Doubted:
+    from tellapart.tasks.text.doubting import doubt
+
+    return doubt(texts, np.asarray(targets, dtype=np.int64), groups, **named)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Trainable]:
@@ -156,6 +163,7 @@ TEXT = Task(
     check=_check,
     quick=None,
     direct=_direct,
+    doubt_texts=_doubt,
     prefer=_prefer,
     build=_build,
     learner=_learner,
