@@ -105,9 +105,7 @@ def _predictions(result: TrainResult) -> list[str]:
     examples = [example for example in OpenRun(result.run).examples if example.split == "test"]
     shown = max(1, min(_SHOWN, _MOST // len(result.classes)))
     chosen = [
-        example
-        for label in result.classes
-        for example in [one for one in examples if one.target.text == label][:shown]
+        example for label in result.classes for example in [one for one in examples if one.target.text == label][:shown]
     ]
     found = load_predictor(result.model).predict([example.path for example in chosen])
     return [

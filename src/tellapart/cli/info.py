@@ -43,10 +43,11 @@ def _origin(manifest: Manifest) -> dict[str, str]:
 
     backbone, data = manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:NAMED]) + (" ..." if len(manifest.classes) > NAMED else "")
+    made = "trained" if manifest.scores else "put together"
     lines = {
         "task": manifest.task,
         "classes": f"{len(manifest.classes)}: {classes}",
-        "trained" if manifest.scores else "put together": f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
+        made: f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
         "pictures"
         if manifest.pictures
         else "texts": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",

@@ -1,4 +1,4 @@
-"""The model that an argument names: a file, a run's folder, or imagenet:NAME. In: an argument. Out: a path. Next: workflows/pretrained.py."""
+"""The model that an argument names: a path, or imagenet:NAME. In: an argument. Out: a path. Next: workflows/pretrained.py."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def served(argument: str) -> str:
     return f"{name if equals else own}={model_path(model)}"
 
 
-class ModelArgument(click.ParamType):
+class ModelArgument(click.ParamType[Path]):
     """A model.onnx, a run's folder, or imagenet:NAME."""
 
     name = "model"

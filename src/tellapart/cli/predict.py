@@ -115,7 +115,8 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
     """Classify pictures, find boxes in them or tell each pixel's class: files, folders, archives, parquet files of pictures,
     globs, http(s) addresses, or - for standard input: a picture or a list of paths.
 
-    MODEL is a model.onnx, a run's folder, or imagenet:NAME, a pretrained network of `tellapart models` with ImageNet's classes; without it the newest run here is taken, runs/latest. With --server there is none,
+    MODEL is a model.onnx, a run's folder, or imagenet:NAME, a pretrained network with ImageNet's classes; without it the
+    newest run here is taken, runs/latest. With --server there is none,
     and all that is named are pictures. A picture that cannot be read gets a row with the reason; the exit code is 2 only when no
     picture could be read.
 

@@ -52,8 +52,8 @@ def read_head(name: str) -> Head:
         )
     if classifier.out_features != CLASSES:
         raise BackboneError(
-            f"{name} was pretrained to tell {classifier.out_features:,} classes, not the {CLASSES:,} of ImageNet-1k. Choose weights "
-            "whose name ends in in1k."
+            f"{name} was pretrained to tell {classifier.out_features:,} classes, not the {CLASSES:,} of ImageNet-1k. Choose "
+            "weights whose name ends in in1k."
         )
     size = loaded.preprocessing.size
     sample = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
@@ -62,7 +62,9 @@ def read_head(name: str) -> Head:
         try:
             parts = classifier(network.forward_head(network.forward_features(sample), pre_logits=True))
         except (RuntimeError, TypeError, AttributeError) as error:
-            raise BackboneError(f"{name} cannot be cut before its classifier ({one_line(error)}). Choose another.") from None
+            raise BackboneError(
+                f"{name} cannot be cut before its classifier ({one_line(error)}). Choose another."
+            ) from None
     if not bool((whole - parts).abs().max() <= _ALIKE * whole.abs().max()):
         raise BackboneError(
             f"{name} does more between its embedding and its logits than a linear classifier. Choose another network, such as "

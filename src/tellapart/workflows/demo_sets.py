@@ -102,7 +102,9 @@ def _cifar(folder: Path, advance: Callable[[int], object]) -> Path:
                 member = opened.getmember(f"{unpacked.name}/{name}")
                 file = opened.extractfile(member) if member.size <= _MOST_BYTES else None
                 if file is None:
-                    raise DataError(f"{name} in {archive} is no file of at most {_MOST_BYTES:,} bytes. Remove the archive.")
+                    raise DataError(
+                        f"{name} in {archive} is no file of at most {_MOST_BYTES:,} bytes. Remove the archive."
+                    )
                 write_bytes(unpacked / name, file.read())
     except (tarfile.TarError, KeyError, EOFError) as error:
         raise DataError(f"{archive} is damaged ({error}). Remove it, and run the command again.") from None

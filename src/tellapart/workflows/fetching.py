@@ -81,7 +81,9 @@ def _go_on(remote: Remote, part: Path, advance: Callable[[int], object]) -> None
             while chunk := answer.read(_CHUNK):
                 written += len(chunk)
                 if written > remote.size:
-                    raise DataError(f"{remote.address} sends more than the {remote.size:,} bytes that were published. Try later.")
+                    raise DataError(
+                        f"{remote.address} sends more than the {remote.size:,} bytes that were published. Try later."
+                    )
                 file.write(chunk)
                 advance(len(chunk))
     if written < remote.size:
@@ -91,7 +93,9 @@ def _go_on(remote: Remote, part: Path, advance: Callable[[int], object]) -> None
 def _check(remote: Remote, part: Path) -> None:
     """Raises: DataError where the bytes are not those that were published; they are removed then."""
     with storage_errors(part), part.open("rb") as file:
-        digest = hashlib.file_digest(file, (lambda: hashlib.md5(usedforsecurity=False)) if not remote.sha256 else "sha256")
+        digest = hashlib.file_digest(
+            file, (lambda: hashlib.md5(usedforsecurity=False)) if not remote.sha256 else "sha256"
+        )
     if digest.hexdigest() == (remote.sha256 or remote.md5):
         return
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a pretrained network says without training. In: imagenet:NAME. Out: a model's folder. Next: models/imagenet.py.
+"""What a pretrained network says untrained. In: imagenet:NAME. Out: a model's folder. Next: tasks/classification/pretrained.py.
 
 The folder is like a run's as far as predicting, serving and explaining need it: model.onnx and the weights. It lies in the cache
 beside the backbone that it is made of.
@@ -6,28 +6,19 @@ beside the backbone that it is made of.
 
 from __future__ import annotations
 
-import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from tellapart.bundle import (
-    BackboneRecord,
-    ClassificationRecord,
-    DataRecord,
-    Manifest,
-    PreprocessingRecord,
-    read_manifest,
-)
+from tellapart.bundle import read_manifest
 from tellapart.errors import ModelFileError, SettingsError
 from tellapart.export.assemble import assemble
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.models.catalog import DEFAULT
-from tellapart.models.imagenet import PICTURES, Head, class_names, read_head
+from tellapart.models.imagenet import Head, class_names, read_head
 from tellapart.models.keras_names import timm_name
-from tellapart.runs.recipe import versions
 from tellapart.storage import cache_folder, write_bytes
+from tellapart.tasks.classification.pretrained import pretrained_manifest
 
 PREFIX = "imagenet:"
 _FOLDER = "imagenet"
@@ -57,7 +48,9 @@ def _made(name: str) -> Path:
     if not _is_whole(folder, names):
         head = _on_whole_embedding(read_head(name), backbone)
         write_bytes(folder / "weights.safetensors", _weights(backbone, head))
-        network = assemble(backbone.network, weight=head.weight, bias=head.bias, manifest=_manifest(backbone, names))
+        network = assemble(
+            backbone.network, weight=head.weight, bias=head.bias, manifest=pretrained_manifest(backbone, names)
+        )
         write_bytes(folder / "model.onnx", network)  # last: without it the folder is unfinished
     return folder
 
@@ -81,31 +74,3 @@ def _weights(backbone: ReadyBackbone, head: Head) -> bytes:
 
     tensors = safetensors.numpy.load(backbone.weights.read_bytes())
     return safetensors.numpy.save({**tensors, "classifier.weight": head.weight, "classifier.bias": head.bias})
-
-
-def _manifest(backbone: ReadyBackbone, names: tuple[str, ...]) -> Manifest:
-    return Manifest(
-        task="classification",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        strategy="pretrained",
-        classes=names,
-        preprocessing=PreprocessingRecord.of(backbone.preprocessing),
-        backbone=BackboneRecord(
-            name=backbone.name,
-            embedding=backbone.embedding,
-            stages=backbone.stages,
-            weights_source=backbone.weights_source,
-            weights_license=backbone.weights_license,
-            weights_fingerprint=backbone.fingerprint,
-        ),
-        scores={},
-        data=DataRecord(
-            name="ImageNet-1k",
-            fingerprint=hashlib.sha256("\n".join(names).encode()).hexdigest(),
-            n_train=PICTURES,
-            n_validation=0,
-            n_test=0,
-        ),
-        versions=versions(),
-        record=ClassificationRecord(temperature=1.0),
-    )
