@@ -96,10 +96,13 @@ def test_the_story_is_in_the_manifest(run: Path, small: Compressed) -> None:
     assert "compression" not in read_manifest(run).model_dump_json()
 
 
-def test_json_has_before_and_after(small: Compressed) -> None:
+def test_json_has_before_and_after(run: Path, small: Compressed) -> None:
     found = small.as_json()
-    for side in ("before", "after"):
-        assert {"score", "flipped", "largest_difference", "milliseconds", "megabytes", "macs"} <= found[side].keys()
+    for side, folder in (("before", run), ("after", small.run)):
+        of_export = {"format", "path", "score", "flipped", "largest_difference", "milliseconds", "megabytes"}
+        assert of_export | {"macs"} <= found[side].keys()
+        assert found[side]["format"] == "onnx"
+        assert Path(found[side]["path"]) == folder / "model.onnx"
         assert found[side]["score"]["name"] == "accuracy"
     assert found["before"]["flipped"] == 0
     assert found["after"]["megabytes"] < found["before"]["megabytes"]

@@ -27,6 +27,7 @@ from tellapart.evaluation.picking import PickedNetwork, pick_network
 from tellapart.features.caching import open_cache
 from tellapart.models.catalog import BACKBONES, EMBEDDED
 from tellapart.reporter import Reporter
+from tellapart.runs.open import open_finished
 from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult
 from tellapart.runtime import Session
@@ -35,7 +36,7 @@ from tellapart.storage import storage_errors
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.concluding import Compressed
 from tellapart.workflows.searching.bench import Bench, set_up
-from tellapart.workflows.train import train
+from tellapart.workflows.train import train, written_report
 
 SIZES = (260, 240, 224, 192, 160, 128, 96)  # pixels, sides of pictures that are tried
 _ENDS = ("embedding",)
@@ -83,11 +84,29 @@ class SmallResult:
     picked: PickedNetwork
     bound: Bound
     cost: float  # of the finished file, in the bound's unit
+    report: Path | None = None  # None where none was asked for, or it could not be written
 
     @property
     def run(self) -> Path:
         """The folder of the result."""
         return self.trained.run if self.compressed is None else self.compressed.run
+
+    @property
+    def result(self) -> TrainResult:
+        """The result as a training's: of integers the figures are theirs. Raises: StorageError, ModelFileError, DataError."""
+        told = {"report": self.report, "backbones": self.picked.as_json()}
+        if self.compressed is None:
+            return replace(self.trained, **told)
+        made = open_finished(self.run)
+        return replace(
+            self.trained,
+            run=self.run,
+            model=made.file,
+            scores=made.manifest.scores,
+            scores_without_leaked=made.manifest.scores_without_leaked,
+            metrics=made.metrics,
+            **told,
+        )
 
 
 def parse_bound(text: str) -> Bound:
@@ -156,7 +175,11 @@ def train_small(settings: TrainSettings, bound: Bound, reporter: Reporter) -> Sm
                 "bound, or train a small network of your own: --strategy scratch --network lenet5"
             )
         ranked, picked = _compared(settings, bench, kept, reporter)
-    return _finished(settings, bound, ranked, picked, reporter)
+    found = _finished(settings, bound, ranked, picked, reporter)
+    if not settings.report:
+        return found
+    with open_cache(reporter) as cache:
+        return replace(found, report=written_report(settings, found.run, cache, reporter))
 
 
 def _check(settings: TrainSettings) -> None:

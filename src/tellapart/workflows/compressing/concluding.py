@@ -43,6 +43,7 @@ from tellapart.workflows.rating.timing import Milliseconds, time_in_turn
 class MeasuredSide:
     """The model before or after, on the same test pictures."""
 
+    path: Path  # of the file
     name: str  # of the headline figure
     score: Score
     log_loss: float | None  # None where the task has none
@@ -54,6 +55,8 @@ class MeasuredSide:
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
         return {
+            "format": "onnx",
+            "path": str(self.path),
             "score": {"name": self.name, "value": self.score.value, "low": self.score.low, "high": self.score.high},
             "log_loss": self.log_loss,
             "calibration_error": self.calibration_error,
@@ -96,7 +99,7 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     plain = _manifest(work, tested)
     # How good it is stands in its manifest, which its size hangs on by a few letters.
     model = task.export(choice, tested, plain)
-    before, after, change, asked = _compared(work, model, plain)
+    before, after, change, asked = _compared(work, model, plain, out / MODEL)
     record = CompressionRecord(
         of=hashlib.sha256(work.model).hexdigest(),
         steps=work.steps,
@@ -126,8 +129,10 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     return found
 
 
-def _compared(work: Compressible, model: bytes, manifest: Manifest) -> tuple[MeasuredSide, MeasuredSide, Change, int]:
-    """Both on the test split; timed in turn, so that what else the machine does falls on both alike."""
+def _compared(
+    work: Compressible, model: bytes, manifest: Manifest, path: Path
+) -> tuple[MeasuredSide, MeasuredSide, Change, int]:
+    """Both on the test split; timed in turn, so that what else the machine does falls on both alike. `path`: of the new file."""
     asked = ask_split(work.run, "test", work.work, work.reporter)
     opened = open_bytes(model, source="the new model.onnx")
     sides = ((work.run.model, work.run.manifest, len(work.model)), (opened, manifest, len(model)))
@@ -152,7 +157,8 @@ def _compared(work: Compressible, model: bytes, manifest: Manifest) -> tuple[Mea
         times = time_in_turn(computes, asked.inputs)
         advance(1)
     macs = [_macs(one, work) for one in (work.model, model)]
-    before, after = (_measured(*one) for one in zip(rated, times, macs, strict=True))
+    paths = (work.run.file, path)
+    before, after = (_measured(*one) for one in zip(paths, rated, times, macs, strict=True))
     first, second = rated
     change = changed(first, second, asked, work.run.manifest, manifest_after=manifest, seed=seed)
     return before, after, change, len(asked.pictures)
@@ -162,8 +168,9 @@ def _macs(model: bytes, work: Compressible) -> int:
     return sum(layer.macs for layer in heavy_layers(model, work.sample))
 
 
-def _measured(rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
+def _measured(path: Path, rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
     return MeasuredSide(
+        path=path,
         name=rated.name,
         score=rated.score,
         log_loss=_figure(rated.metrics.get("log_loss")),
