@@ -41,7 +41,8 @@ from tellapart.workflows.train import train, written_report
 SIZES = (260, 240, 224, 192, 160, 128, 96)  # pixels, sides of pictures that are tried
 _ENDS = ("embedding",)
 _HEAD_MB = 0.4  # of what stands behind a network in its file, beside the classifier
-_SURE = 0.97  # of the bound: a measurement is not taken twice alike
+_HALVED_HEAD_MB = 0.2
+_SURE = 0.97  # of a bound of time: a measurement is not taken twice alike
 _MOST_LOST = 2.0  # points that integers may lose on validation; what they lose on the test stands in the table
 _NEARLY = 1.2  # of the bound, that a side may be thought to need and still be tried
 _TIMED = 9  # calls
@@ -128,6 +129,7 @@ def keeping(
     megabytes do not hang on the side, so that the network's own is taken.
     """
     kept, measured = [], []
+    sure = _SURE if bound.unit == "ms" else 1.0
     for name, native in natives.items():
         sizes = [size for size in SIZES if size <= native] if bound.unit == "ms" else [native]
         for form in _FORMS:
@@ -137,7 +139,7 @@ def keeping(
                     continue
                 found = SmallForm(backbone=name, size=size, form=form, cost=measure(name, size, form))
                 measured.append(found)
-                if found.cost <= _SURE * bound.limit:
+                if found.cost <= sure * bound.limit:
                     kept.append(found)
                     break
                 # A picture's cost goes with its area, nearly: sides that are far too large are passed over.
@@ -216,7 +218,8 @@ class _Measure:
         if form == "int8":
             network = Int8(cut_network(network, _ENDS, noise[:1], source=name), noise).made()
         if self._bound.unit == "MB":
-            return len(network) / 1e6 + _HEAD_MB + 4e-6 * ready.embedding * len(self._bench.dataset.classes)
+            head = _HEAD_MB if form == "float32" else _HALVED_HEAD_MB
+            return len(network) / 1e6 + head + 4e-6 * ready.embedding * len(self._bench.dataset.classes)
         session = Session(network, source=name)
         return _milliseconds(session, _ENDS, noise[:1])
 
@@ -273,7 +276,8 @@ def _finished(
         trained = train(told, reporter=reporter)
         made = None
         if one.form == "int8":
-            made = compress(trained.run, int8=True, most_lost=_MOST_LOST, reporter=reporter)
+            halved = bound.unit == "MB"  # what is not in integers
+            made = compress(trained.run, int8=True, float16=halved, most_lost=_MOST_LOST, reporter=reporter)
         run = trained.run if made is None else made.run
         cost = _whole(run, bound)
         if cost <= bound.limit:

@@ -20,9 +20,11 @@ from typing import Any
 
 from tellapart.bundle import Manifest, open_bytes
 from tellapart.compression.counting import heavy_layers
+from tellapart.compression.float16 import halve
 from tellapart.data.examples_csv import write_examples
 from tellapart.errors import StorageError
-from tellapart.evaluation.choosing import only
+from tellapart.evaluation.choosing import Candidate, Choice, only
+from tellapart.export.assemble import sealed
 from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep
 from tellapart.record_parts import Score
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
@@ -98,7 +100,7 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     tested = task.test(settings, choice, work.dataset)
     plain = _manifest(work, tested)
     # How good it is stands in its manifest, which its size hangs on by a few letters.
-    model = task.export(choice, tested, plain)
+    model = _exported(work, choice, tested, plain)
     before, after, change, asked = _compared(work, model, plain, out / MODEL)
     record = CompressionRecord(
         of=hashlib.sha256(work.model).hexdigest(),
@@ -107,7 +109,7 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
         after=_recorded(after),
     )
     manifest = plain.model_copy(update={"compression": record})
-    model = task.export(choice, tested, manifest)
+    model = _exported(work, choice, tested, manifest)
     shown = [work.dataset.examples[index] for index in work.dataset.indices[tested.rows].tolist()]
     difference = prove(model, prepared(shown[:PROOF], run.preprocessing), tested.expected)
     found = Compressed(
@@ -127,6 +129,16 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
         write_bytes(folder / "log.jsonl", (json.dumps(line, ensure_ascii=False) + "\n").encode())
         write_bytes(folder / MODEL, model)
     return found
+
+
+def _exported(work: Compressible, choice: Choice[Candidate], tested: Tested, manifest: Manifest) -> bytes:
+    """The bytes of model.onnx; with halved weights those are halved, too, by which what is unlike all is known."""
+    model = work.task.export(choice, tested, manifest)
+    if not any(step.kind == "float16" for step in work.steps):
+        return model
+    import onnx
+
+    return sealed(onnx.load_model_from_string(halve(model, prefix="novelty.")), manifest)
 
 
 def _compared(
