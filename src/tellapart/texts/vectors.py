@@ -39,7 +39,7 @@ class WordVectors:
     @property
     def width(self) -> int:
         """Numbers of a word, D."""
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
 
 def check_vectors_path(path: Path) -> None:
@@ -117,9 +117,11 @@ class _Reading:
         try:
             found = np.array(numbers.split(), dtype=np.float32)
         except ValueError:
-            return self._pass_over(number, "what follows the word is not all numbers")
+            self._pass_over(number, "what follows the word is not all numbers")
+            return None
         if not np.isfinite(found).all():
-            return self._pass_over(number, "a number is not finite")
+            self._pass_over(number, "a number is not finite")
+            return None
         return found
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:

@@ -18,7 +18,7 @@ _LOOP: Mapping[str, Any] = {
     "schedule": "constant",
     "warmup_epochs": 0.0,
     "label_smoothing": 0.0,
-    "patience": 4,
+    "patience": 3,
     "workers": 0,
 }
 _FREE = ("name", "dropout", "text")  # settings of a network that texts look at

@@ -31,10 +31,7 @@ class Dpcnn(Trainable):
         self.table = WordTable(first, plan.channels)
         given, filters = plan.embedding * len(self.table.parts), plan.filters
         self.region = nn.Conv1d(given, filters, REGION, padding=REGION // 2)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(nn.Conv1d(filters, filters, REGION, padding=REGION // 2) for _ in range(2))
-            for _ in range(plan.depth)
-        )
+        self.blocks = nn.ModuleList(_Block(filters) for _ in range(plan.depth))
         self.dropout = nn.Dropout(plan.dropout)
         self.classifier = nn.Linear(filters, plan.classes)
         nn.init.zeros_(self.classifier.weight)
@@ -51,10 +48,7 @@ class Dpcnn(Trainable):
             if place:
                 maps_BCL = functional.max_pool1d(functional.pad(maps_BCL, (0, _POOLED - 1)), _POOLED, stride=2)
                 there_B1L = there_B1L[:, :, ::2]
-            deeper = maps_BCL
-            for convolution in block:  # type: ignore[union-attr]
-                deeper = convolution(torch.relu(deeper)) * there_B1L
-            maps_BCL = maps_BCL + deeper
+            maps_BCL = maps_BCL + block(maps_BCL, there_B1L)
         logits: Tensor = self.classifier(self.dropout(torch.relu(maps_BCL.amax(2))))
         return logits
 
@@ -64,7 +58,7 @@ class Dpcnn(Trainable):
 
     def layer_groups(self) -> list[NamedParameters]:
         """The words' vectors, the first layer, each block, the classifier."""
-        parts = [("table", self.table), ("region", self.region)]
+        parts: list[tuple[str, nn.Module]] = [("table", self.table), ("region", self.region)]
         parts += [(f"blocks.{place}", block) for place, block in enumerate(self.blocks)]
         parts += [("classifier", self.classifier)]
         return only_trained(
@@ -74,12 +68,24 @@ class Dpcnn(Trainable):
     def weights(self) -> Mapping[str, Tensor]:
         """All that a file needs, under the names that export/sequences.py takes."""
         found = {"table": self.table.whole()}
-        parts = [("region", self.region)]
-        parts += [
-            (f"block.{place}.{inner}", one)
-            for place, block in enumerate(self.blocks)
-            for inner, one in enumerate(block)
-        ]  # type: ignore[arg-type]
-        for name, part in [*parts, ("classifier", self.classifier)]:
+        parts: list[tuple[str, nn.Module]] = [("region", self.region), ("classifier", self.classifier)]
+        for place, block in enumerate(self.blocks):
+            parts += [(f"block.{place}.{inner}", one) for inner, one in enumerate(block.children())]
+        for name, part in parts:
             found |= {f"{name}.{key}": value.detach() for key, value in part.named_parameters()}
+        return found
+
+
+class _Block(nn.Module):
+    """ReLU and a convolution, twice."""
+
+    def __init__(self, filters: int) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(filters, filters, REGION, padding=REGION // 2)
+        self.second = nn.Conv1d(filters, filters, REGION, padding=REGION // 2)
+
+    def forward(self, maps_BCL: Tensor, there_B1L: Tensor) -> Tensor:
+        """Maps float32 [B, C, L] to such ones; 0 where nothing is."""
+        deeper = self.first(torch.relu(maps_BCL)) * there_B1L
+        found: Tensor = self.second(torch.relu(deeper)) * there_B1L
         return found
