@@ -179,6 +179,17 @@ def test_nothing_of_a_text_or_class_is_markup_in_the_report(learned: TrainResult
     page = learned.report.read_text(encoding="utf-8")
     assert "<b>sun</b>" not in page
     assert "&lt;b&gt;sun&lt;/b&gt;" in page
+    for told in (
+        "convolution over 3 words, largest, ReLU",
+        "The network",
+        "By integrated gradients",
+        "By leaving words out",
+    ):
+        assert told in page
+    assert "text_cnn reads the first 12 words of a text, of which it knows 44" in page
+    found = json.loads((learned.run / "metrics.json").read_text(encoding="utf-8"))["faithfulness"]["methods"]
+    assert set(found) == {"occlusion", "integrated_gradients"}
+    assert all(one["deletion"] < one["chance"] for one in found.values())
 
 
 def test_info_tells_of_the_words(learned: TrainResult, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from tellapart.runs.proving import PROOF, Expected
 from tellapart.runs.writing import Feed, Tested
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.tested_classes import SCORES, figures, header, rows_of
+from tellapart.tasks.text.believing import believed
 from tellapart.tasks.text.probing import NgramCandidate
 from tellapart.tasks.text.telling_grams import coloured, telling_grams, worst_mistakes
 from tellapart.tasks.text.telling_words import coloured_by_occlusion
@@ -67,7 +68,7 @@ def test(settings: TrainSettings, choice: Choice[AnyText], dataset: Dataset) -> 
             "abstention": measured,
             "temperature": calibration.temperature,
             "calibration": calibration.as_json(),
-            **_reasons(candidate, dataset, texts, probabilities, labels),
+            **_reasons(candidate, dataset, rows, probabilities, labels),
         },
         columns=header(dataset.classes),
         table=lambda examples: rows_of(examples, probabilities, labels, dataset.classes),
@@ -123,14 +124,18 @@ def _abstention(
 def _reasons(
     candidate: AnyText,
     dataset: Dataset,
-    texts: Sequence[str],
+    rows: NDArray[np.int64],
     probabilities: NDArray[np.float32],
     labels: NDArray[np.int64],
 ) -> dict[str, Any]:
     """The surest mistakes, word by word; of n-grams which speak for each class."""
+    texts = [candidate.texts[row] for row in rows.tolist()]
     if isinstance(candidate, WordCandidate):
         colour = partial(coloured_by_occlusion, candidate)
-        return {"mistakes": worst_mistakes(texts, probabilities, labels, dataset.classes, colour)}
+        return {
+            "mistakes": worst_mistakes(texts, probabilities, labels, dataset.classes, colour),
+            "faithfulness": believed(candidate, rows),
+        }
     train = dataset.rows["train"]
     return {
         "telling": telling_grams(candidate, train, dataset.targets[train], dataset.classes),
