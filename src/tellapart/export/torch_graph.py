@@ -53,7 +53,8 @@ class OnnxNetwork(nn.Module):
         found = {}
         for name in names:
             own = self._names[name]
-            found[name] = nn.Parameter(self._buffers.pop(own))
+            found[name] = nn.Parameter(self.get_buffer(own))
+            del self._buffers[own]
             self.register_parameter(own, found[name])
             self._known.pop(name, None)
         return found
