@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,8 @@ DIGEST_KEY = "tellapart.sha256"
 MAX_MODEL_BYTES = 2 * 1024**3  # protobuf's own limit for one ONNX file
 _ZEROS = b"0" * 64
 
+OpenNetwork: TypeAlias = Callable[[bytes, Manifest, Path], OpenedNetwork]  # the bytes of the file at the path
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
@@ -108,8 +110,8 @@ def read_manifest(path: Path) -> Manifest:
     return _read(path)[1]
 
 
-def open_model(path: Path, open_network: Callable[[bytes, Path], OpenedNetwork] | None = None) -> Model:
-    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes.
+def open_model(path: Path, open_network: OpenNetwork | None = None) -> Model:
+    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes and manifest.
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or written by a newer tellapart;
     StorageError when it cannot be read.
@@ -126,9 +128,9 @@ def _opened(
     data: bytes,
     manifest: Manifest,
     path: Path,
-    open_network: Callable[[bytes, Path], OpenedNetwork] | None = None,
+    open_network: OpenNetwork | None = None,
 ) -> Model:
-    session = open_network(data, path) if open_network is not None else Session(data, source=str(path))
+    session = open_network(data, manifest, path) if open_network is not None else Session(data, source=str(path))
     if manifest.record.takes != "image":
         return Model(path=path, manifest=manifest, inputs=_text_inputs(session, manifest, path), session=session)
     size, promised = manifest.preprocessing.size, manifest.record.promised
@@ -149,7 +151,8 @@ def _opened(
 def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> TextInputs:
     """What the file knows of texts: its rules, and the numbers of its n-grams. Raises: ModelFileError."""
     record = manifest.record_of(TextRecord)
-    rules = Rules(**record.grams.model_dump())
+    grams = record.grams
+    rules = Rules(words=grams.words, characters=grams.characters, across=grams.across)
     shape = session.inputs.get(record.takes, ())
     if len(shape) != 3 or shape[1] != rules.blocks or not set(record.promised) <= set(session.outputs):
         raise ModelFileError(
@@ -157,7 +160,7 @@ def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> Text
             f"{record.takes} [N, {rules.blocks}, L] and gives {' and '.join(record.promised)}. Train it again."
         )
     (known,) = session.run(np.zeros((1, rules.blocks, 1), dtype=np.int32), ("vocabulary",))
-    return TextInputs(rules=rules, known=known.view(np.uint64))
+    return TextInputs(rules=rules, known=known.view(np.uint64), window=grams.window)
 
 
 def _takes(shape: Sequence[int | str], size: int, *, free: bool) -> bool:
