@@ -150,10 +150,6 @@ def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path
     [
         (["check", "--shortcuts"], "--shortcuts looks at what pictures show besides the object, and these are texts."),
         (
-            ["search", "--trials", "2"],
-            "holds texts, whose settings a training finds by itself: there is nothing to search.",
-        ),
-        (
             ["train", "--strategy", "finetune"],
             "no network of texts comes trained. Choose --strategy scratch, which trains one",
         ),

@@ -51,7 +51,7 @@ class MeasuredSide:
     log_loss: float | None  # None where the task has none
     calibration_error: float | None
     megabytes: float
-    macs: int
+    macs: int  # 0 of texts
     milliseconds: Milliseconds  # both timed in turn
 
     def as_json(self) -> dict[str, Any]:
@@ -79,6 +79,7 @@ class Compressed:
     pictures: int  # of the test split, that both were asked
     steps: tuple[CompressionStep, ...]
     warning: str = ""  # what a person should know of how it decides
+    item: str = "picture"  # what they are, in a word
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -105,8 +106,8 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     record = CompressionRecord(
         of=hashlib.sha256(work.model).hexdigest(),
         steps=work.steps,
-        before=_recorded(before),
-        after=_recorded(after),
+        before=recorded_side(before),
+        after=recorded_side(after),
     )
     manifest = plain.model_copy(update={"compression": record})
     model = _exported(work, choice, tested, manifest)
@@ -115,7 +116,7 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     found = Compressed(
         run=out, before=before, after=after, change=change, pictures=asked, steps=work.steps, warning=tested.warning
     )
-    with _whole_folder(out) as folder:
+    with whole_folder(out) as folder:
         write_examples(folder / EXAMPLES, work.dataset.examples)
         write_json(folder / "audit.json", run.audit)
         write_answers(folder, tested, shown)
@@ -170,7 +171,7 @@ def _compared(
         advance(1)
     macs = [_macs(one, work) for one in (work.model, model)]
     paths = (work.run.file, path)
-    before, after = (_measured(*one) for one in zip(paths, rated, times, macs, strict=True))
+    before, after = (measured_side(*one) for one in zip(paths, rated, times, macs, strict=True))
     first, second = rated
     change = changed(first, second, asked, work.run.manifest, manifest_after=manifest, seed=seed)
     return before, after, change, len(asked.pictures)
@@ -180,7 +181,7 @@ def _macs(model: bytes, work: Compressible) -> int:
     return sum(layer.macs for layer in heavy_layers(model, work.sample))
 
 
-def _measured(path: Path, rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
+def measured_side(path: Path, rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
     return MeasuredSide(
         path=path,
         name=rated.name,
@@ -200,7 +201,7 @@ def _figure(found: Any) -> float | None:
     return None if found is None else float(found)
 
 
-def _recorded(side: MeasuredSide) -> CompressedSide:
+def recorded_side(side: MeasuredSide) -> CompressedSide:
     score = Score(value=side.score.value, low=side.score.low, high=side.score.high)
     return CompressedSide(score=score, megabytes=side.megabytes, macs=side.macs)
 
@@ -249,7 +250,7 @@ def check_out(out: Path) -> None:
 
 
 @contextlib.contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
+def whole_folder(out: Path) -> Iterator[Path]:
     """A folder to fill, which is called `out` once it is whole; after an error there is nothing. Raises: StorageError."""
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
