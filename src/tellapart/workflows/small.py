@@ -32,6 +32,7 @@ from tellapart.reporter import Reporter
 from tellapart.runs.open import open_finished
 from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult
+from tellapart.runs.run import point_latest
 from tellapart.runtime import Session
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import storage_errors
@@ -179,6 +180,7 @@ def train_small(settings: TrainSettings, bound: Bound, reporter: Reporter) -> Sm
             )
         ranked, picked = _compared(settings, bench, kept, reporter)
     found = _finished(settings, bound, ranked, picked, reporter)
+    point_latest(found.run)  # not at the float network that integers were made of
     if not settings.report:
         return found
     with open_cache(reporter) as cache:
