@@ -235,11 +235,17 @@ def search(
 def load(model: _PathLike, *, thresholds: float | Mapping[str, float] | None = None) -> Predictor:
     """Open a model.onnx or a run's folder; `.predict(pictures)` gives what `tellapart predict` tells, by the model's task.
 
+    imagenet:NAME is a pretrained network with the 1,000 classes of ImageNet, in English and Chinese.
+
     `thresholds`, in [0, 1], take the place of the model's, where it has some: one for all classes, or those of some by name.
     Raises: ModelFileError when the file is not ours, cut short, altered, or too new; SettingsError for thresholds that cannot be.
     """
     from tellapart.answers.predictor import load_predictor
 
+    if str(model).startswith("imagenet:"):
+        from tellapart.workflows.pretrained import named_model
+
+        model = named_model(str(model))
     return load_predictor(model, thresholds)
 
 

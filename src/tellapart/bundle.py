@@ -151,7 +151,8 @@ def _opened(
 def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> TextInputs:
     """What the file knows of texts: its rules, and the numbers of its n-grams. Raises: ModelFileError."""
     record = manifest.record_of(TextRecord)
-    rules = Rules(**record.grams.model_dump())
+    grams = record.grams
+    rules = Rules(words=grams.words, characters=grams.characters, across=grams.across)
     shape = session.inputs.get(record.takes, ())
     if len(shape) != 3 or shape[1] != rules.blocks or not set(record.promised) <= set(session.outputs):
         raise ModelFileError(
@@ -159,7 +160,7 @@ def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> Text
             f"{record.takes} [N, {rules.blocks}, L] and gives {' and '.join(record.promised)}. Train it again."
         )
     (known,) = session.run(np.zeros((1, rules.blocks, 1), dtype=np.int32), ("vocabulary",))
-    return TextInputs(rules=rules, known=known.view(np.uint64))
+    return TextInputs(rules=rules, known=known.view(np.uint64), window=grams.window)
 
 
 def _takes(shape: Sequence[int | str], size: int, *, free: bool) -> bool:

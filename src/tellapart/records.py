@@ -6,9 +6,9 @@ A record says which outputs its network must have, how its logits become probabi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from tellapart.record_parts import (
     AbstentionRecord,
@@ -29,6 +29,7 @@ TaskName = Literal["classification", "multilabel", "segmentation", "detection", 
 # The file of a run that holds the answers of its test split (`told_in`): a row a picture, or a line where a row has no room for
 # them. `told_as` is what runs/open.py reads it as.
 ROWS, LINES = "predictions.csv", "predictions.jsonl"
+MOST_WINDOW = 20_000  # words of a text that a network may read
 
 
 class ClassificationRecord(RecordPart):
@@ -72,6 +73,30 @@ class GramRecord(RecordPart):
     words: tuple[int, ...] = ()
     characters: tuple[int, ...] = ()
     across: bool = False
+    # So many words or characters, the first, are read in their order, texts/sequences.py; left out where they are counted.
+    window: int | None = Field(default=None, ge=1, le=MOST_WINDOW)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name != "window" or value}
+
+    @model_validator(mode="after")
+    def _single_ones_have_an_order(self) -> GramRecord:
+        if self.window is not None and (*self.words, *self.characters) != (1,):
+            raise ValueError("single words or single characters are read in their order, and nothing else")
+        return self
+
+    @property
+    def told(self) -> str:
+        """For a person."""
+        if self.window is not None:
+            return f"the first {self.window:,} {'words' if self.words else 'characters'}, in their order"
+        counted = [
+            f"{'-'.join(map(str, (min(sizes), max(sizes))))} {name}"
+            for name, sizes in (("words", self.words), ("characters", self.characters))
+            if sizes
+        ]
+        return f"n-grams of {' and of '.join(counted)}"
 
 
 class TextRecord(RecordPart):
@@ -110,13 +135,7 @@ class TextRecord(RecordPart):
 
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
         """For a person: what of a text counts, and when it says "one of these" or "none of these"."""
-        own = self.grams
-        counted = [
-            f"{'-'.join(map(str, (min(sizes), max(sizes))))} {name}"
-            for name, sizes in (("words", own.words), ("characters", own.characters))
-            if sizes
-        ]
-        return {"counts": f"n-grams of {' and of '.join(counted)}", **told_abstention(self.abstention, "text")}
+        return {"reads" if self.grams.window else "counts": self.grams.told, **told_abstention(self.abstention, "text")}
 
 
 class MultilabelRecord(RecordPart):

@@ -1,4 +1,4 @@
-"""A model's graph as a torch module that says the same. In: ONNX bytes. Out: OnnxNetwork. Next: plain.py.
+"""A model's graph as a torch module that says the same. In: ONNX bytes. Out: OnnxNetwork. Next: torch_shapes.py.
 
 TorchScript, torch.export and what is made through them begin with this, so that they hold all that model.onnx holds: what is done
 to the picture's pixels, the network, views, calibration and novelty, also of compressed networks that no recipe builds.
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.errors import ExportError
-from tellapart.export.torch_operators import OPERATORS, Operator
+from tellapart.export.torch_operators import OPERATORS
+from tellapart.export.torch_shapes import Operator
 
 _CONSTANT = "Constant"
 _SMALL = 64  # numbers of a tensor that may say a size, axes or limits
@@ -52,7 +53,8 @@ class OnnxNetwork(nn.Module):
         found = {}
         for name in names:
             own = self._names[name]
-            found[name] = nn.Parameter(self._buffers.pop(own))
+            found[name] = nn.Parameter(self.get_buffer(own))
+            del self._buffers[own]
             self.register_parameter(own, found[name])
             self._known.pop(name, None)
         return found

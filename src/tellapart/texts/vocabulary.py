@@ -24,6 +24,8 @@ class TextInputs:
 
     rules: Rules
     known: Numbers  # [F], sorted, all different
+    # So many words (or characters) of a text, its first, are read in order, as texts/sequences.py does; None: they are counted.
+    window: int | None = None
 
     @property
     def rows(self) -> int:

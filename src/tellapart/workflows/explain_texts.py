@@ -1,7 +1,6 @@
-"""Why a model says what it says of texts, exactly. In: OpenRun, texts. Out: TextReason. Next: explanation/ngrams.py.
+"""Why a model says what it says of texts. In: OpenRun, texts. Out: TextReason. Next: explanation/word_votes.py.
 
-The model adds up what each n-gram says, so nothing is estimated: what the words say for a class over the one that comes next (or
-over the most probable one), and what the classes begin with, add up to the difference of the logits.
+What the words say for a class is told over the class that comes next, or over the most probable one where another is explained.
 """
 
 from __future__ import annotations
@@ -13,15 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor
-from tellapart.explanation.ngrams import in_words, letter_votes
+from tellapart.errors import MissingExtra
+from tellapart.explanation.word_votes import Table, exact_votes, read_table
 from tellapart.runs.open import OpenRun
-from tellapart.storage import storage_errors, write_bytes
+from tellapart.storage import write_bytes
 from tellapart.texts.cleaning import clean
 from tellapart.texts.vocabulary import TextInputs
 
@@ -77,35 +74,29 @@ class TextReasons:
             return TextReason(path=source.path, error=answer.error)
         inputs, record = self._opened.model.inputs, self._opened.manifest.record
         assert isinstance(inputs, TextInputs)
-        chosen = int(answer.ranking[0]) if target is None else target
-        other = next(one for one in answer.ranking.tolist() if one != chosen)
-        text = clean(_text_of(source))
-        votes, squares, bias = self._table
-        letters = letter_votes(text, inputs, votes=votes, squares=squares)
-        words = in_words(text, letters, unspaced=inputs.rules.across)
+        chosen, other = compared(answer, target)
+        if self._table is None:
+            raise MissingExtra("explain", "train", "onnx")
+        found = exact_votes(clean(_text_of(source)), inputs, self._table, chosen=chosen, other=other)
         return TextReason(
             path=source.path,
             label=answer.classes[chosen],
             probability=float(answer.probabilities[chosen]),
             over=answer.classes[other],
-            words=[(word, float(vote[chosen] - vote[other])) for word, vote in words],
-            begins=float(bias[chosen] - bias[other]),
+            words=found.words,
+            begins=found.begins or 0.0,
             temperature=float(getattr(record, "temperature", 1.0)),
         )
 
     @cached_property
-    def _table(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Votes [F, K], squares [F] and biases [K] of the file."""
-        import onnx
-        from onnx import numpy_helper
+    def _table(self) -> Table | None:
+        return read_table(self._opened.model)
 
-        with storage_errors(self._opened.file):
-            graph = onnx.load(self._opened.file).graph
-        there = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-        inputs, table = self._opened.model.inputs, there["table"]
-        assert isinstance(inputs, TextInputs)
-        known, classes = len(inputs.known), len(self._opened.classes)
-        return table[:known, :classes], table[:known, classes], there["classifier.bias"]
+
+def compared(answer: Any, target: int | None) -> tuple[int, int]:
+    """The class that is explained, the most probable one unless `target` is another, and the one it is compared with."""
+    chosen = int(answer.ranking[0]) if target is None else target
+    return chosen, next(one for one in answer.ranking.tolist() if one != chosen)
 
 
 def _text_of(source: PathItem | GivenItem) -> str:

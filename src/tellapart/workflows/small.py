@@ -97,18 +97,17 @@ class SmallResult:
     @property
     def result(self) -> TrainResult:
         """The result as a training's: of integers the figures are theirs. Raises: StorageError, ModelFileError, DataError."""
-        told = {"report": self.report, "backbones": self.picked.as_json()}
+        trained = replace(self.trained, report=self.report, backbones=self.picked.as_json())
         if self.compressed is None:
-            return replace(self.trained, **told)
+            return trained
         made = open_finished(self.run)
         return replace(
-            self.trained,
+            trained,
             run=self.run,
             model=made.file,
             scores=made.manifest.scores,
             scores_without_leaked=made.manifest.scores_without_leaked,
             metrics=made.metrics,
-            **told,
         )
 
 

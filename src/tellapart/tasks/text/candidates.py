@@ -1,6 +1,8 @@
-"""A classifier of texts on the validation split. In: NgramCandidate, Dataset. Out: Validated. Next: testing.py."""
+"""A classifier of texts on the validation split. In: a candidate, Dataset. Out: Validated. Next: testing.py."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 
@@ -8,12 +10,14 @@ from tellapart.data.dataset import Dataset
 from tellapart.evaluation.calibrating import choose_calibration
 from tellapart.evaluation.choosing import Validated
 from tellapart.tasks.text.probing import NgramCandidate
+from tellapart.tasks.text.word_candidate import WordCandidate
 
+AnyTextCandidate = TypeVar("AnyTextCandidate", NgramCandidate, WordCandidate)
 FIGURE = "accuracy"
 
 
-def validate(candidate: NgramCandidate, dataset: Dataset) -> Validated[NgramCandidate]:
-    """Calibrate by the validation rows and what was held out of the training; score the validation rows."""
+def validate(candidate: AnyTextCandidate, dataset: Dataset) -> Validated[AnyTextCandidate]:
+    """Calibrate by the validation rows and what was held out of the training, if anything was; score the validation rows."""
     rows = dataset.rows["validation"]
     labels, own = dataset.targets[rows], candidate.logits(rows)
     judged = np.isfinite(candidate.held_out.logits).all(axis=1)

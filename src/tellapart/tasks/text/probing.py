@@ -16,6 +16,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
 from tellapart.texts.cleaning import clean
+from tellapart.texts.vocabulary import TextInputs
 from tellapart.training.ngram_counts import CountedTexts, count_texts_in
 from tellapart.training.ngram_probe import NgramProbe, fit_ngrams
 from tellapart.training.probe import picture_weights
@@ -29,6 +30,11 @@ class NgramCandidate:
     texts: Sequence[str]  # [N], as they were given
     held_out: HeldOut
     strategy: str = "probe"
+
+    @property
+    def inputs(self) -> TextInputs:
+        """How it takes texts."""
+        return self.probe.inputs
 
     @property
     def backbone(self) -> ReadyBackbone:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +21,15 @@ from tellapart.runs.proving import PROOF, Expected
 from tellapart.runs.writing import Feed, Tested
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.tested_classes import SCORES, figures, header, rows_of
+from tellapart.tasks.text.believing import believed
 from tellapart.tasks.text.probing import NgramCandidate
-from tellapart.tasks.text.telling_grams import telling_grams, worst_mistakes
+from tellapart.tasks.text.telling_grams import coloured, telling_grams, worst_mistakes
+from tellapart.tasks.text.telling_words import coloured_by_occlusion
+from tellapart.tasks.text.word_candidate import WordCandidate
+from tellapart.texts.sequences import as_sequence
 from tellapart.texts.vocabulary import STEPS, as_input
 
+AnyText: TypeAlias = NgramCandidate | WordCandidate
 _TOLERANCE = 2 / STEPS  # of novelty, whose steps may be rounded either way
 
 
@@ -32,7 +39,7 @@ class ForExport(NamedTuple):
     novelty_scale: float  # of the share of unknown n-grams
 
 
-def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Dataset) -> Tested:
+def test(settings: TrainSettings, choice: Choice[AnyText], dataset: Dataset) -> Tested:
     """Score the winner on the test split: the only time that anything looks at it."""
     winner, candidate = choice.winner, choice.winner.candidate
     calibration: ClassCalibration = winner.calibration
@@ -45,7 +52,7 @@ def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Datas
     labels, leaked = dataset.targets[rows], dataset.leaked[rows]
     novelty = _told(candidate.unknown(rows), scale)
     metrics, clean = figures(probabilities, uncalibrated, dataset, rows, seed=settings.seed)
-    texts, train = [candidate.texts[row] for row in rows.tolist()], dataset.rows["train"]
+    texts = [candidate.texts[row] for row in rows.tolist()]
     return Tested(
         rows=rows,
         record=TextRecord(
@@ -61,8 +68,7 @@ def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Datas
             "abstention": measured,
             "temperature": calibration.temperature,
             "calibration": calibration.as_json(),
-            "telling": telling_grams(candidate, train, dataset.targets[train], dataset.classes),
-            "mistakes": worst_mistakes(candidate, rows, probabilities, labels, dataset.classes),
+            **_reasons(candidate, dataset, rows, probabilities, labels),
         },
         columns=header(dataset.classes),
         table=lambda examples: rows_of(examples, probabilities, labels, dataset.classes),
@@ -77,7 +83,7 @@ def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Datas
             "classes": uncalibrated.classes,
             "novelty": novelty,
         },
-        feed=Feed(inputs=lambda count: as_input(texts[:count], candidate.probe.inputs), backbone=_described(candidate)),
+        feed=_feed(candidate, texts),
     )
 
 
@@ -93,7 +99,7 @@ def _told(unknown: NDArray[np.float64], scale: float) -> NDArray[np.float32]:
 
 
 def _abstention(
-    settings: TrainSettings, candidate: NgramCandidate, calibration: ClassCalibration, dataset: Dataset, scale: float
+    settings: TrainSettings, candidate: AnyText, calibration: ClassCalibration, dataset: Dataset, scale: float
 ) -> tuple[Thresholds, dict[str, Any]]:
     """Thresholds of the validation split, and how they do on the test split, less what has a copy in another."""
     validation, clean = dataset.rows["validation"], dataset.clean_test
@@ -115,9 +121,37 @@ def _abstention(
     return thresholds, measured
 
 
-def _grams(candidate: NgramCandidate) -> GramRecord:
-    rules = candidate.probe.inputs.rules
-    return GramRecord(words=rules.words, characters=rules.characters, across=rules.across)
+def _reasons(
+    candidate: AnyText,
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+) -> dict[str, Any]:
+    """The surest mistakes, word by word; of n-grams which speak for each class."""
+    texts = [candidate.texts[row] for row in rows.tolist()]
+    if isinstance(candidate, WordCandidate):
+        colour = partial(coloured_by_occlusion, candidate)
+        return {
+            "mistakes": worst_mistakes(texts, probabilities, labels, dataset.classes, colour),
+            "faithfulness": believed(candidate, rows),
+        }
+    train = dataset.rows["train"]
+    return {
+        "telling": telling_grams(candidate, train, dataset.targets[train], dataset.classes),
+        "mistakes": worst_mistakes(texts, probabilities, labels, dataset.classes, partial(coloured, candidate)),
+    }
+
+
+def _feed(candidate: AnyText, texts: Sequence[str]) -> Feed:
+    if isinstance(candidate, WordCandidate):
+        return Feed(inputs=lambda count: as_sequence(texts[:count], candidate.inputs), backbone=candidate.described())
+    return Feed(inputs=lambda count: as_input(texts[:count], candidate.inputs), backbone=_described(candidate))
+
+
+def _grams(candidate: AnyText) -> GramRecord:
+    rules, window = candidate.inputs.rules, candidate.inputs.window
+    return GramRecord(words=rules.words, characters=rules.characters, across=rules.across, window=window)
 
 
 def _described(candidate: NgramCandidate) -> BackboneRecord:

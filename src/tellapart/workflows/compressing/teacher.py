@@ -96,7 +96,8 @@ def _read(picture: PictureFile | Mixed, teacher: OpenRun) -> NDArray[np.uint8]:
     if isinstance(picture, tuple):
         first, second, share = picture
         both = (_read(first, teacher)[None], _read(second, teacher)[None])
-        return blend(*both, np.array([share], dtype=np.float32))[0]
+        mixed: NDArray[np.uint8] = blend(*both, np.array([share], dtype=np.float32))[0]
+        return mixed
     try:
         return load(picture.read(), teacher.preprocessing)
     except PictureError as error:
