@@ -73,6 +73,16 @@ class GramRecord(RecordPart):
     characters: tuple[int, ...] = ()
     across: bool = False
 
+    @property
+    def in_words(self) -> str:
+        """For a person."""
+        counted = [
+            f"{'-'.join(map(str, (min(sizes), max(sizes))))} {name}"
+            for name, sizes in (("words", self.words), ("characters", self.characters))
+            if sizes
+        ]
+        return f"n-grams of {' and of '.join(counted)}"
+
 
 class TextRecord(RecordPart):
     """How one class a text is decided: probabilities are softmax(logits / temperature); novelty is of n-grams never seen."""
@@ -84,12 +94,14 @@ class TextRecord(RecordPart):
     kind: Literal["text"] = "text"
     temperature: float = Field(gt=0)
     abstention: AbstentionRecord | None = None
-    grams: GramRecord
+    grams: GramRecord | None = (
+        None  # the parts of its input, in the order of their rows; None where there is no such part
+    )
 
     @property
     def promised(self) -> tuple[str, ...]:
         """The outputs that the network must have."""
-        return ("probabilities", "novelty", "vocabulary")
+        return ("probabilities", "novelty", *(("vocabulary",) if self.grams is not None else ()))
 
     @property
     def ending(self) -> tuple[Step, ...]:
@@ -97,9 +109,11 @@ class TextRecord(RecordPart):
         return softened(self.temperature)
 
     def check(self, classes: int) -> None:
-        """Raises: ValueError for fewer than two classes, or no n-grams."""
+        """Raises: ValueError for fewer than two classes, no parts, or no n-grams."""
         if classes < 2:
             raise ValueError("there is one class; a classifier chooses among two or more")
+        if self.grams is None:
+            raise ValueError("it looks at nothing of a text")
         if not self.grams.words and not self.grams.characters:
             raise ValueError("it counts neither words nor characters")
 
@@ -110,13 +124,8 @@ class TextRecord(RecordPart):
 
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
         """For a person: what of a text counts, and when it says "one of these" or "none of these"."""
-        own = self.grams
-        counted = [
-            f"{'-'.join(map(str, (min(sizes), max(sizes))))} {name}"
-            for name, sizes in (("words", own.words), ("characters", own.characters))
-            if sizes
-        ]
-        return {"counts": f"n-grams of {' and of '.join(counted)}", **told_abstention(self.abstention, "text")}
+        counts = {} if self.grams is None else {"counts": self.grams.in_words}
+        return {**counts, **told_abstention(self.abstention, "text")}
 
 
 class MultilabelRecord(RecordPart):

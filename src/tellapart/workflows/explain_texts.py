@@ -20,10 +20,12 @@ from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor
 from tellapart.explanation.ngrams import in_words, letter_votes
+from tellapart.export.ngrams import BIAS, TABLE
 from tellapart.runs.open import OpenRun
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.texts.cleaning import clean
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.inputs import TextInputs
+from tellapart.texts.vocabulary import GramInputs
 
 _COLOURS = ("194,65,12", "11,98,168")  # for, against
 
@@ -65,6 +67,10 @@ class TextReasons:
     def __init__(self, opened: OpenRun) -> None:
         """Raises: ModelFileError, StorageError."""
         self._opened, self._predictor = opened, Predictor(opened.model)
+        inputs = opened.model.inputs
+        assert isinstance(inputs, TextInputs)
+        assert inputs.grams is not None
+        self._grams: GramInputs = inputs.grams
 
     def explain(self, sources: Iterable[PathItem | GivenItem], *, class_name: str | None = None) -> list[TextReason]:
         """Why each text is of the class it is of, or how far of that named. Raises: SettingsError for no such class."""
@@ -75,8 +81,7 @@ class TextReasons:
         (answer,) = self._predictor.stream([source])
         if answer.error:
             return TextReason(path=source.path, error=answer.error)
-        inputs, record = self._opened.model.inputs, self._opened.manifest.record
-        assert isinstance(inputs, TextInputs)
+        inputs, record = self._grams, self._opened.manifest.record
         chosen = int(answer.ranking[0]) if target is None else target
         other = next(one for one in answer.ranking.tolist() if one != chosen)
         text = clean(_text_of(source))
@@ -102,10 +107,8 @@ class TextReasons:
         with storage_errors(self._opened.file):
             graph = onnx.load(self._opened.file).graph
         there = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-        inputs, table = self._opened.model.inputs, there["table"]
-        assert isinstance(inputs, TextInputs)
-        known, classes = len(inputs.known), len(self._opened.classes)
-        return table[:known, :classes], table[:known, classes], there["classifier.bias"]
+        table, known, classes = there[TABLE], len(self._grams.known), len(self._opened.classes)
+        return table[:known, :classes], table[:known, classes], there[BIAS]
 
 
 def _text_of(source: PathItem | GivenItem) -> str:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
-    from tellapart.tasks.text.probing import NgramCandidate
+    from tellapart.tasks.text.candidates import TextCandidate
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
 
@@ -65,10 +65,14 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     _prefer(settings)
 
 
-def _direct(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /) -> NgramCandidate:
+def _direct(
+    settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /
+) -> Choice[TextCandidate]:
+    from tellapart.tasks.text.candidates import validate
+    from tellapart.tasks.text.choosing import choose_texts
     from tellapart.tasks.text.probing import fit
 
-    return fit(settings, dataset, texts, reporter)
+    return choose_texts([validate(fit(settings, dataset, texts, reporter), dataset)], dataset)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Trainable]:
@@ -79,33 +83,33 @@ def _learner(lesson: Lesson, devices: Devices) -> Learner:
     raise SettingsError(_NO_NETWORK.format("of a network"))
 
 
-def _validate(candidate: NgramCandidate, dataset: Dataset) -> Validated[NgramCandidate]:
+def _validate(candidate: TextCandidate, dataset: Dataset) -> Validated[TextCandidate]:
     from tellapart.tasks.text.candidates import validate
 
     return validate(candidate, dataset)
 
 
-def _correct(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Dataset) -> Choice[NgramCandidate]:
+def _correct(settings: TrainSettings, choice: Choice[TextCandidate], dataset: Dataset) -> Choice[TextCandidate]:
     """Nothing: its maximum likelihood on the training texts names each class as often as it occurs."""
     return choice
 
 
-def _test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Dataset) -> Tested:
+def _test(settings: TrainSettings, choice: Choice[TextCandidate], dataset: Dataset) -> Tested:
     from tellapart.tasks.text.testing import test
 
     return test(settings, choice, dataset)
 
 
-def _export(choice: Choice[NgramCandidate], tested: Tested, manifest: Manifest) -> bytes:
-    from tellapart.export.ngrams import assemble_ngrams
+def _export(choice: Choice[TextCandidate], tested: Tested, manifest: Manifest) -> bytes:
+    from tellapart.export.texts import assemble_texts
+    from tellapart.tasks.text.averaging import temperatures_of
 
-    probe = choice.winner.candidate.probe
-    return assemble_ngrams(
-        probe.inputs,
-        frequency=probe.frequency,
-        weight=probe.weight,
-        bias=probe.bias,
+    candidate = choice.winner.candidate
+    return assemble_texts(
+        candidate.graphs,
+        temperatures=temperatures_of(candidate),
         novelty_scale=tested.details.novelty_scale,
+        classes=len(manifest.classes),
         manifest=manifest,
     )
 
