@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,8 @@ DIGEST_KEY = "tellapart.sha256"
 MAX_MODEL_BYTES = 2 * 1024**3  # protobuf's own limit for one ONNX file
 _ZEROS = b"0" * 64
 
+OpenNetwork: TypeAlias = Callable[[bytes, Manifest, Path], OpenedNetwork]  # the bytes of the file at the path
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
@@ -110,8 +112,8 @@ def read_manifest(path: Path) -> Manifest:
     return _read(path)[1]
 
 
-def open_model(path: Path, open_network: Callable[[bytes, Path], OpenedNetwork] | None = None) -> Model:
-    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes.
+def open_model(path: Path, open_network: OpenNetwork | None = None) -> Model:
+    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes and manifest.
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or written by a newer tellapart;
     StorageError when it cannot be read.
@@ -128,9 +130,9 @@ def _opened(
     data: bytes,
     manifest: Manifest,
     path: Path,
-    open_network: Callable[[bytes, Path], OpenedNetwork] | None = None,
+    open_network: OpenNetwork | None = None,
 ) -> Model:
-    session = open_network(data, path) if open_network is not None else Session(data, source=str(path))
+    session = open_network(data, manifest, path) if open_network is not None else Session(data, source=str(path))
     if manifest.record.takes != "image":
         return Model(path=path, manifest=manifest, inputs=_text_inputs(session, manifest, path), session=session)
     size, promised = manifest.preprocessing.size, manifest.record.promised

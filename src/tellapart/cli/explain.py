@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.model_argument import MODEL
 from tellapart.reporter import counted
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Examples:
   tellapart explain runs/latest cat.jpg --features conv_head --out why
   tellapart explain runs/latest --network --filters --out why""",
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL)
 @click.argument("pictures", nargs=-1)
 @click.option("--method", "methods", multiple=True, help=f"{_METHODS}. May be repeated.  [default: gradcam]")
 @click.option("--layer", help="Look at this layer instead of the last map; --layers lists them.")

@@ -117,7 +117,7 @@ def open_version(
 
     Raises: ModelFileError, StorageError.
     """
-    model = open_model(found.file, lambda data, path: engine.open(data, path, say))
+    model = open_model(found.file, lambda data, manifest, path: engine.open(data, manifest, path, say))
     version = Version(
         name=name,
         number=found.number,
