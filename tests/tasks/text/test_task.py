@@ -21,24 +21,6 @@ from tellapart.settings.reading import make_settings
 from tellapart.tasks.table import TASKS
 from tellapart.workflows.compressing.compressible import open_compressible
 
-OWN = {"<b>sun</b>": ["warm", "<script>alert(1)</script>"], "rain": ["wet", "grey"]}
-
-
-def sentence(chance: np.random.Generator, label: str) -> str:
-    words = [*(f"w{number}" for number in chance.integers(0, 40, 6)), str(chance.choice(OWN[label]))]
-    return " ".join(chance.permutation(words))
-
-
-@pytest.fixture(scope="module")
-def learned(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    folder, chance = tmp_path_factory.mktemp("texts"), np.random.default_rng(0)
-    labels = [list(OWN)[number % 2] for number in range(160)]
-    rows = [(sentence(chance, label), label) for label in labels]
-    rows += [("w1 w2 wet w3 <img src=x onerror=alert(2)>", "<b>sun</b>"), ("", "rain")]
-    with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *rows])
-    return tellapart.train(folder / "t.csv", out=folder / "runs", task="text")
-
 
 def test_what_was_planted_is_learned_and_told(learned: TrainResult) -> None:
     assert learned.scores["accuracy"].value > 0.9
@@ -169,7 +151,6 @@ def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path
     ("command", "message"),
     [
         (["check", "--shortcuts"], "--shortcuts looks at what pictures show besides the object, and these are texts."),
-        (["check", "--labels"], "labels of the task text cannot be doubted."),
         (
             ["search", "--trials", "2"],
             "holds texts, whose settings a training finds by itself: there is nothing to search.",
