@@ -12,7 +12,6 @@ import pytest
 
 import tellapart
 from tellapart.explanation.word_votes import MOST_LEFT_OUT, votes_by_leaving_out
-from tellapart.export.ngrams import assemble_ngrams
 from tellapart.serving.corrections import Corrections
 from tellapart.training.ngram_counts import learn_grams
 from tellapart.workflows.serving.heatmaps import make_explainer
