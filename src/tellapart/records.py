@@ -84,6 +84,25 @@ class GramRecord(RecordPart):
         return f"n-grams of {' and of '.join(counted)}"
 
 
+class PieceRecord(RecordPart):
+    """How texts become word pieces; see texts/pieces.py."""
+
+    network: str  # what a person calls the network that takes them
+    lowercase: bool
+    unmarked: bool
+    apart: bool
+    first: int = Field(ge=0)
+    last: int = Field(ge=0)
+    unknown: int = Field(ge=0)
+    padding: int = Field(ge=0)
+    most: int = Field(gt=2)
+
+    @property
+    def in_words(self) -> str:
+        """For a person."""
+        return f"the sentence embedding of {self.network} (its first {self.most} word pieces)"
+
+
 class TextRecord(RecordPart):
     """How one class a text is decided: probabilities are softmax(logits / temperature); novelty is of n-grams never seen."""
 
@@ -94,14 +113,15 @@ class TextRecord(RecordPart):
     kind: Literal["text"] = "text"
     temperature: float = Field(gt=0)
     abstention: AbstentionRecord | None = None
-    grams: GramRecord | None = (
-        None  # the parts of its input, in the order of their rows; None where there is no such part
-    )
+    # The parts of its input, in the order of their rows; None where there is no such part.
+    grams: GramRecord | None = None
+    pieces: PieceRecord | None = None
 
     @property
     def promised(self) -> tuple[str, ...]:
         """The outputs that the network must have."""
-        return ("probabilities", "novelty", *(("vocabulary",) if self.grams is not None else ()))
+        known = {"vocabulary": self.grams, "pieces": self.pieces}
+        return ("probabilities", "novelty", *(name for name, part in known.items() if part is not None))
 
     @property
     def ending(self) -> tuple[Step, ...]:
@@ -112,9 +132,9 @@ class TextRecord(RecordPart):
         """Raises: ValueError for fewer than two classes, no parts, or no n-grams."""
         if classes < 2:
             raise ValueError("there is one class; a classifier chooses among two or more")
-        if self.grams is None:
+        if self.grams is None and self.pieces is None:
             raise ValueError("it looks at nothing of a text")
-        if not self.grams.words and not self.grams.characters:
+        if self.grams is not None and not self.grams.words and not self.grams.characters:
             raise ValueError("it counts neither words nor characters")
 
     @property
@@ -124,8 +144,8 @@ class TextRecord(RecordPart):
 
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
         """For a person: what of a text counts, and when it says "one of these" or "none of these"."""
-        counts = {} if self.grams is None else {"counts": self.grams.in_words}
-        return {**counts, **told_abstention(self.abstention, "text")}
+        parts = [part.in_words for part in (self.grams, self.pieces) if part is not None]
+        return {"counts": "; the mean with ".join(parts), **told_abstention(self.abstention, "text")}
 
 
 class MultilabelRecord(RecordPart):

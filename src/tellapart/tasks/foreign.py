@@ -40,6 +40,10 @@ def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
         if value not in (None, 0, 0.0) and kind != own:
             shown = value if isinstance(value, str) else f"{value:g}"
             raise SettingsError(f"{name} is {shown}, which is for {kind} alone. Leave it out.")
+    if settings.embeddings is not None:
+        raise SettingsError(
+            f"--embeddings is {settings.embeddings!r}, a network of sentences, which is for texts alone. Leave it out."
+        )
     if settings.loop.loss in _LOSSES_OF_MASKS and own != MASKS:
         raise SettingsError(
             f"loop.loss is {settings.loop.loss}, which is for {MASKS} alone. Choose cross_entropy, or leave it out."

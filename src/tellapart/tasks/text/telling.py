@@ -7,7 +7,7 @@ from typing import Any
 
 from tellapart.tasks import told_classes
 
-KEPT: Mapping[str, str] = {"probe": "a classifier of n-grams"}
+KEPT: Mapping[str, str] = {"probe": "a classifier of n-grams, of a frozen network's vectors, or both"}
 
 
 def summary(metrics: Mapping[str, Any]) -> list[str]:
