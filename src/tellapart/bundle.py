@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from tellapart.storage import storage_errors
 from tellapart.texts.inputs import TextInputs, TextPart
 from tellapart.texts.ngrams import Rules
 from tellapart.texts.pieces import PieceInputs, read_pieces
+from tellapart.texts.sequences import CHARACTERS, WORDS, WordInputs
 from tellapart.texts.vocabulary import GramInputs
 
 # The door to the manifest as well: whoever opens a model wants both.
@@ -69,6 +70,8 @@ MANIFEST_KEY = "tellapart.manifest"
 DIGEST_KEY = "tellapart.sha256"
 MAX_MODEL_BYTES = 2 * 1024**3  # protobuf's own limit for one ONNX file
 _ZEROS = b"0" * 64
+
+OpenNetwork: TypeAlias = Callable[[bytes, Manifest, Path], OpenedNetwork]  # the bytes of the file at the path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +113,8 @@ def read_manifest(path: Path) -> Manifest:
     return _read(path)[1]
 
 
-def open_model(path: Path, open_network: Callable[[bytes, Path], OpenedNetwork] | None = None) -> Model:
-    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes.
+def open_model(path: Path, open_network: OpenNetwork | None = None) -> Model:
+    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes and manifest.
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or written by a newer tellapart;
     StorageError when it cannot be read.
@@ -128,9 +131,9 @@ def _opened(
     data: bytes,
     manifest: Manifest,
     path: Path,
-    open_network: Callable[[bytes, Path], OpenedNetwork] | None = None,
+    open_network: OpenNetwork | None = None,
 ) -> Model:
-    session = open_network(data, path) if open_network is not None else Session(data, source=str(path))
+    session = open_network(data, manifest, path) if open_network is not None else Session(data, source=str(path))
     if manifest.record.takes != "image":
         return Model(path=path, manifest=manifest, inputs=_text_inputs(session, manifest, path), session=session)
     size, promised = manifest.preprocessing.size, manifest.record.promised
@@ -162,6 +165,10 @@ def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> Text
         (written,) = session.run(np.zeros((1, height, 1), dtype=np.int32), ("pieces",))
         told = record.pieces.model_dump(exclude={"network"})
         parts.append(PieceInputs(pieces=read_pieces(written.tobytes()), **told))
+    if there and record.words is not None:
+        (known,) = session.run(np.zeros((1, height, 1), dtype=np.int32), ("words",))
+        rules = WORDS if record.words.unit == "words" else CHARACTERS
+        parts.append(WordInputs(rules=rules, known=known.view(np.uint64), window=record.words.window))
     inputs = TextInputs(parts=tuple(parts))
     if not there or inputs.height != height:
         rows = inputs.height if there else "H"

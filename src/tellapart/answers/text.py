@@ -1,4 +1,4 @@
-"""One class a text: numbers of n-grams, decided as a picture's class is. In: text. Out: ClassAnswer. Next: given_texts.py."""
+"""One class a text: its n-grams or words as numbers, decided as pictures' are. In: text. Out: ClassAnswer. Next: given_texts.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tellapart.answers.classification import Classification
 from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_PIXELS
 from tellapart.texts.cleaning import MOST_LETTERS, clean
-from tellapart.texts.inputs import as_input
+from tellapart.texts.inputs import TextInputs, as_input
 
 if TYPE_CHECKING:
     from tellapart.bundle import AbstentionRecord, TaskRecord
@@ -35,10 +35,16 @@ def prepare_text(
     if not data[:1].isalnum() and not clean(data):
         raise PictureError("empty: nothing is left of it without blanks and unseen characters")
     length = len(data)
-    place = Placement(
-        width=length, height=1, left=0, top=0, right=length, bottom=1, remark=_CUT * (length > MOST_LETTERS)
-    )
+    place = Placement(width=length, height=1, left=0, top=0, right=length, bottom=1, remark=_remark(data, inputs))
     return np.array(data, dtype=object), place
+
+
+def _remark(text: str, inputs: InputRecord) -> str:
+    """What of a text is not looked at."""
+    words = inputs.words if isinstance(inputs, TextInputs) else None
+    if words is not None and len(text) > words.window and (count := words.beyond(clean(text))):
+        return f"of its {count:,} {words.unit} the first {words.window:,} alone are looked at"
+    return _CUT * (len(text) > MOST_LETTERS)
 
 
 def stack_texts(prepared: Sequence[NDArray[Any]], inputs: InputRecord) -> NDArray[Any]:

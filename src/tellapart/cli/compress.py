@@ -50,6 +50,11 @@ Examples:
     "[default: 0.2, or one validation picture, where that can be had]",
 )
 @click.option(
+    "--qat",
+    is_flag=True,
+    help="Of --int8: weights learn to be rounded first; done by itself where sparing layers does not suffice.",
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="The new run.  [default: RUN-int8, beside it]"
 )
 @click.option(

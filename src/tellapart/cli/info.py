@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tellapart.cli.model_argument import MODEL
 from tellapart.reporter import figure
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned 
     "info",
     epilog="\b\nExamples:\n  tellapart info runs/latest\n  tellapart info model.onnx --json | jq .scores",
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole manifest as JSON.")
 def command(model: Path, as_json: bool) -> None:
     """Show what MODEL (a model.onnx or a run's folder) holds: classes, scores, origin, licences."""
@@ -42,10 +43,11 @@ def _origin(manifest: Manifest) -> dict[str, str]:
 
     backbone, data = manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:NAMED]) + (" ..." if len(manifest.classes) > NAMED else "")
+    made = "trained" if manifest.scores else "put together"
     lines = {
         "task": manifest.task,
         "classes": f"{len(manifest.classes)}: {classes}",
-        "trained": f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
+        made: f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
         "pictures"
         if manifest.pictures
         else "texts": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",

@@ -116,7 +116,9 @@ Examples:
 )
 @click.option("--views", type=int, help="Augmented views a picture that the frozen stages see once; 0: none cached.")
 @click.option(
-    "--network", help="What scratch trains: a classic such as lenet5 or resnet18, or blocks.  [default: blocks]"
+    "--network",
+    help="What scratch trains: a classic such as lenet5 or resnet18, or blocks; of texts text_cnn or dpcnn.  [default: blocks; of "
+    "texts text_cnn]",
 )
 @click.option(
     "--tiles",

@@ -112,8 +112,11 @@ def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
         for name, value in told.items()
         if value is not None and (name == "root" or os.path.isfile(value))
     }
-    reading = settings.reading.model_copy(update=paths)
-    return settings.model_copy(update={**whole, "reading": reading})
+    reading, network = settings.reading.model_copy(update=paths), settings.network
+    if network.text.vectors is not None:
+        text = network.text.model_copy(update={"vectors": os.path.abspath(network.text.vectors)})
+        network = network.model_copy(update={"text": text})
+    return settings.model_copy(update={**whole, "reading": reading, "network": network})
 
 
 def start_run(settings: TrainSettings) -> Run:

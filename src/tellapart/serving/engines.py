@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.bundle import Manifest
 from tellapart.errors import ModelFileError
 from tellapart.openvino_session import OpenVinoSession, Precision, Refused
 from tellapart.runtime import OpenedNetwork, Session
@@ -39,7 +40,6 @@ _PRECISIONS: dict[EngineName, Precision] = {
     "openvino-bfloat16": "bfloat16",
 }
 _IMAGE = "image"  # the input of a network of pictures
-_WHOLE_NUMBERS = b"QuantizeLinear"  # an operation in every network of whole numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +49,15 @@ class EngineChoice:
     name: EngineName = "onnxruntime"
     threads: int | None = None  # that will call; None: one a core
 
-    def open(self, data: bytes, path: Path, say: Callable[[str], None]) -> OpenedNetwork:
+    def open(self, data: bytes, manifest: Manifest, path: Path, say: Callable[[str], None]) -> OpenedNetwork:
         """The network in the bytes of the model at `path`; `say` is told of an engine other than ONNX Runtime.
+
+        Whether it is one of whole numbers its manifest says.
 
         Raises: ModelFileError where ONNX Runtime cannot load it, or where the engine that was named cannot answer in its place.
         """
         usual = Session(data, source=str(path))
-        whole = _WHOLE_NUMBERS in data
+        whole = manifest.compression is not None and manifest.compression.integers
         suits = not whole and _IMAGE in usual.inputs  # texts are not answered quicker, and integers otherwise
         if self.name == "onnxruntime" or (self.name == "auto" and not (suits and _is_installed())):
             return usual

@@ -13,7 +13,7 @@ from tellapart.settings.mirror import Part
 from tellapart.training.planning import CPU_BATCH
 
 # The names of training/optimizer.py and training/schedule.py, which import torch.
-OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adagrad"]
+OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adagrad", "adadelta"]
 ScheduleName = Literal["cosine", "step", "exponential", "piecewise", "plateau", "constant"]
 
 # Checkpoints from before these could be told go on where they are not.
@@ -68,7 +68,7 @@ class LoopSettings(Part):
 
     @property
     def decay(self) -> float:
-        """The weight decay; adam, rmsprop and adagrad would add it to the gradient, and scale it with that."""
+        """The weight decay; adam, rmsprop, adagrad and adadelta would add it to the gradient, and scale it with that."""
         if self.weight_decay is not None:
             return self.weight_decay
         return _DECAY if self.optimizer in ("adamw", "sgd") else 0.0

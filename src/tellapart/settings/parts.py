@@ -6,12 +6,13 @@ None means: chosen by strategy, network or budget.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tellapart.data.augmentation import RANGES, Augmentation
 from tellapart.models.classics import Block, Dense
+from tellapart.records import MOST_WINDOW
 from tellapart.settings.mirror import Part, mirror
 
 
@@ -65,6 +66,40 @@ else:
 DetectorName = Literal["default", "faster_rcnn", "retinanet", "ssd", "yolox"]
 
 
+class TextNetworkSettings(Part):
+    """The network of `--strategy scratch` for texts."""
+
+    unit: Literal["words", "characters"] | None = None  # that a text is cut into; None: found from the training texts
+    window: int = Field(512, ge=8, le=MOST_WINDOW)  # so many of a text, the first, are looked at
+    vocabulary: int = Field(100_000, ge=10, le=1_000_000)  # known at most, the most frequent ones
+    embedding: int | None = Field(None, ge=2, le=2048)  # numbers of a word; None: the file's, or 300
+    vectors: str | None = Field(None, min_length=1)  # a .vec or .txt file of fastText or GloVe
+    # What is made of them: they learn (tuned), stay (static), or both side by side; without a file random.
+    channels: Literal["random", "static", "tuned", "both"] | None = None
+    # Words that a filter sees, for each size of filters of a text_cnn.
+    widths: tuple[Annotated[int, Field(ge=1, le=31)], ...] = Field((3, 4, 5), min_length=1, max_length=8)
+    filters: int | None = Field(None, ge=1, le=4096)  # of each width; None: 100, of dpcnn 250
+    depth: int = Field(4, ge=1, le=10)  # blocks of a dpcnn
+    max_norm: float = Field(3.0, ge=0, le=1000)  # length of a class's row of the classifier; 0: any
+
+    @field_validator("vectors", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+    @model_validator(mode="after")
+    def _vectors_are_used(self) -> TextNetworkSettings:
+        if self.vectors is None and self.channels in ("static", "tuned", "both"):
+            raise ValueError(
+                f"channels is {self.channels}, which is of vectors from a file. Give vectors too, or leave it out"
+            )
+        if self.vectors is not None and self.channels == "random":
+            raise ValueError(
+                "channels is random, and vectors names a file that nothing would be made of. Leave one of them out"
+            )
+        return self
+
+
 class NetworkSettings(Part):
     """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
 
@@ -91,6 +126,7 @@ class NetworkSettings(Part):
     drop_path: float = Field(0.0, ge=0, lt=1)
     # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
+    text: TextNetworkSettings = TextNetworkSettings()  # of texts; `name` is text_cnn or dpcnn then
 
 
 class ProbeSettings(Part):

@@ -172,6 +172,7 @@ class TrainSettings(Part):
             "network.name": network.name != plain.name and self.strategy != "scratch",
             "network.blocks": network.blocks != plain.blocks and self.strategy != "scratch",
             "network.channels": network.channels != plain.channels and self.strategy != "scratch",
+            **{f"network.text.{key}": self.strategy != "scratch" for key in _changed(network.text)},
             "network.crop": network.crop is not None and self.strategy == "scratch",
             "network.dense": bool(network.dense) and self.strategy == "probe",
             "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
@@ -203,12 +204,17 @@ class TrainSettings(Part):
             mode="json",
             exclude={
                 **dict.fromkeys(_LEARNED_WITHOUT, True),
-                "network": {"test_time_augmentation"},
+                "network": {
+                    "test_time_augmentation": True,
+                    "text": {"vectors"},
+                },  # what is in a file counts, not its name
                 "loop": {"workers"},
             },
         )
         if not _changed(self.probe):
             del found["probe"]  # checkpoints from before it could be told
+        if not _changed(self.network.text):
+            del found["network"]["text"]
         for name in LATER.difference(_changed(self.loop)):
             del found["loop"][name]
         found["loop"]["weight_decay"] = self.loop.decay

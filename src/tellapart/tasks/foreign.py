@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
 
 BOXES, MASKS, LABELS = "pictures with boxes", "pictures with masks", "pictures with classes"
+TEXTS = "texts"
 # Setting -> what it is for.
 _FOR: Mapping[str, str] = MappingProxyType(
     {
@@ -44,6 +45,9 @@ def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
         raise SettingsError(
             f"--embeddings is {settings.embeddings!r}, a network of sentences, which is for texts alone. Leave it out."
         )
+    if own != TEXTS and (text := settings.network.text) != type(text)():
+        told = next(key for key in type(text).model_fields if getattr(text, key) != getattr(type(text)(), key))
+        raise SettingsError(f"network.text.{told} is {getattr(text, told)}, which is for {TEXTS} alone. Leave it out.")
     if settings.loop.loss in _LOSSES_OF_MASKS and own != MASKS:
         raise SettingsError(
             f"loop.loss is {settings.loop.loss}, which is for {MASKS} alone. Choose cross_entropy, or leave it out."

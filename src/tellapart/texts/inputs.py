@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.texts.sequences import WordInputs
 from tellapart.texts.vocabulary import GramInputs
 
 
@@ -59,6 +60,11 @@ class TextInputs:
     def grams(self) -> GramInputs | None:
         """The part of the n-grams, where there is one."""
         return next((part for part in self.parts if isinstance(part, GramInputs)), None)
+
+    @property
+    def words(self) -> WordInputs | None:
+        """The part of the words in order, where there is one."""
+        return next((part for part in self.parts if isinstance(part, WordInputs)), None)
 
 
 def as_input(texts: Sequence[str], inputs: TextInputs) -> NDArray[np.int32]:

@@ -64,11 +64,15 @@ def train(
     with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
         with told_first(told, result):
-            return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
+            return (
+                replace(result, report=written_report(settings, result.run, cache, reporter))
+                if settings.report
+                else result
+            )
 
 
-def _report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Reporter) -> Path | None:
-    """The run is whole by now: nothing that goes wrong with its report takes it back."""
+def written_report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Reporter) -> Path | None:
+    """The report of a run, or None: the run is whole by now, and nothing that goes wrong with its report takes it back."""
     from tellapart.reporting.phrases import language_of
     from tellapart.workflows.report import write_report
 

@@ -129,7 +129,23 @@ def test_reasons_add_up_to_what_is_said(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"strategy": "finetune"}, "the strategy is finetune, and texts are learned by their n-grams"),
+        ({"strategy": "finetune"}, "the strategy is finetune, and no network of texts comes trained"),
+        (
+            {"strategy": "scratch", "network": {"name": "lenet5"}},
+            "no network of texts is called 'lenet5'. Choose text_cnn or dpcnn with --network",
+        ),
+        (
+            {"strategy": "scratch", "network": {"size": 64}},
+            "network.size is 64, which is about pictures. Leave it out.",
+        ),
+        (
+            {"strategy": "scratch", "augment": {"rotation": 9.0}},
+            "augment.rotation is 9.0, and texts are learned as they are. Leave it out.",
+        ),
+        (
+            {"strategy": "scratch", "loop": {"loss": "lovasz"}},
+            "loop.loss is lovasz, which is for pictures with masks alone",
+        ),
         ({"precision": 0.9}, "--precision is 0.9, and a text has one class"),
     ],
 )
@@ -156,7 +172,10 @@ def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path
             ["search", "--trials", "2"],
             "holds texts, whose settings a training finds by itself: there is nothing to search.",
         ),
-        (["train", "--strategy", "scratch"], "texts are learned by their n-grams: there is no network to train."),
+        (
+            ["train", "--strategy", "finetune"],
+            "no network of texts comes trained. Choose --strategy scratch, which trains one",
+        ),
     ],
 )
 def test_what_is_for_pictures_says_so(

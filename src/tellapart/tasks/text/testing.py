@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,12 @@ from tellapart.runs.writing import Feed, Tested
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.tested_classes import SCORES, figures, header, rows_of
 from tellapart.tasks.text.averaging import MeanOfTwo
+from tellapart.tasks.text.believing import believed
 from tellapart.tasks.text.candidates import TextCandidate
 from tellapart.tasks.text.probing import NgramCandidate
-from tellapart.tasks.text.telling_grams import telling_grams, worst_mistakes
+from tellapart.tasks.text.telling_grams import coloured, telling_grams, worst_mistakes
+from tellapart.tasks.text.telling_words import coloured_by_occlusion
+from tellapart.tasks.text.word_candidate import WordCandidate
 from tellapart.texts.inputs import as_input
 from tellapart.texts.vocabulary import STEPS
 
@@ -60,7 +64,7 @@ def test(settings: TrainSettings, choice: Choice[TextCandidate], dataset: Datase
             "abstention": measured,
             "temperature": calibration.temperature,
             "calibration": calibration.as_json(),
-            **_told_of_grams(candidate, dataset, rows, probabilities),
+            **_told_of_words(candidate, dataset, rows, probabilities),
         },
         columns=header(dataset.classes),
         table=lambda examples: rows_of(examples, probabilities, labels, dataset.classes),
@@ -115,10 +119,17 @@ def _abstention(
     return thresholds, measured
 
 
-def _told_of_grams(
+def _told_of_words(
     candidate: TextCandidate, dataset: Dataset, rows: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> dict[str, Any]:
-    """For metrics.json: the n-grams that speak for each class, and mistakes word by word, where n-grams are counted."""
+    """For metrics.json: mistakes word by word; the n-grams that speak for each class, where they are counted."""
+    texts, labels = [candidate.texts[row] for row in rows.tolist()], dataset.targets[rows]
+    if isinstance(candidate, WordCandidate):
+        colour = partial(coloured_by_occlusion, candidate)
+        return {
+            "mistakes": worst_mistakes(texts, probabilities, labels, dataset.classes, colour),
+            "faithfulness": believed(candidate, rows),
+        }
     parts = candidate.parts if isinstance(candidate, MeanOfTwo) else (candidate,)
     counting = next((one for one in parts if isinstance(one, NgramCandidate)), None)
     if counting is None:
@@ -126,5 +137,5 @@ def _told_of_grams(
     train = dataset.rows["train"]
     return {
         "telling": telling_grams(counting, train, dataset.targets[train], dataset.classes),
-        "mistakes": worst_mistakes(counting, rows, probabilities, dataset.targets[rows], dataset.classes),
+        "mistakes": worst_mistakes(texts, probabilities, labels, dataset.classes, partial(coloured, counting)),
     }

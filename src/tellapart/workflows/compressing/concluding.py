@@ -20,9 +20,11 @@ from typing import Any
 
 from tellapart.bundle import Manifest, open_bytes
 from tellapart.compression.counting import heavy_layers
+from tellapart.compression.float16 import halve
 from tellapart.data.examples_csv import write_examples
 from tellapart.errors import StorageError
-from tellapart.evaluation.choosing import only
+from tellapart.evaluation.choosing import Candidate, Choice, only
+from tellapart.export.assemble import sealed
 from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep
 from tellapart.record_parts import Score
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
@@ -43,6 +45,7 @@ from tellapart.workflows.rating.timing import Milliseconds, time_in_turn
 class MeasuredSide:
     """The model before or after, on the same test pictures."""
 
+    path: Path  # of the file
     name: str  # of the headline figure
     score: Score
     log_loss: float | None  # None where the task has none
@@ -54,6 +57,8 @@ class MeasuredSide:
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
         return {
+            "format": "onnx",
+            "path": str(self.path),
             "score": {"name": self.name, "value": self.score.value, "low": self.score.low, "high": self.score.high},
             "log_loss": self.log_loss,
             "calibration_error": self.calibration_error,
@@ -95,8 +100,8 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     tested = task.test(settings, choice, work.dataset)
     plain = _manifest(work, tested)
     # How good it is stands in its manifest, which its size hangs on by a few letters.
-    model = task.export(choice, tested, plain)
-    before, after, change, asked = _compared(work, model, plain)
+    model = _exported(work, choice, tested, plain)
+    before, after, change, asked = _compared(work, model, plain, out / MODEL)
     record = CompressionRecord(
         of=hashlib.sha256(work.model).hexdigest(),
         steps=work.steps,
@@ -104,7 +109,7 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
         after=_recorded(after),
     )
     manifest = plain.model_copy(update={"compression": record})
-    model = task.export(choice, tested, manifest)
+    model = _exported(work, choice, tested, manifest)
     shown = [work.dataset.examples[index] for index in work.dataset.indices[tested.rows].tolist()]
     difference = prove(model, prepared(shown[:PROOF], run.preprocessing), tested.expected)
     found = Compressed(
@@ -126,8 +131,20 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     return found
 
 
-def _compared(work: Compressible, model: bytes, manifest: Manifest) -> tuple[MeasuredSide, MeasuredSide, Change, int]:
-    """Both on the test split; timed in turn, so that what else the machine does falls on both alike."""
+def _exported(work: Compressible, choice: Choice[Candidate], tested: Tested, manifest: Manifest) -> bytes:
+    """The bytes of model.onnx; with halved weights those are halved, too, by which what is unlike all is known."""
+    model = work.task.export(choice, tested, manifest)
+    if not any(step.kind == "float16" for step in work.steps):
+        return model
+    import onnx
+
+    return sealed(onnx.load_model_from_string(halve(model, prefix="novelty.")), manifest)
+
+
+def _compared(
+    work: Compressible, model: bytes, manifest: Manifest, path: Path
+) -> tuple[MeasuredSide, MeasuredSide, Change, int]:
+    """Both on the test split; timed in turn, so that what else the machine does falls on both alike. `path`: of the new file."""
     asked = ask_split(work.run, "test", work.work, work.reporter)
     opened = open_bytes(model, source="the new model.onnx")
     sides = ((work.run.model, work.run.manifest, len(work.model)), (opened, manifest, len(model)))
@@ -152,7 +169,8 @@ def _compared(work: Compressible, model: bytes, manifest: Manifest) -> tuple[Mea
         times = time_in_turn(computes, asked.inputs)
         advance(1)
     macs = [_macs(one, work) for one in (work.model, model)]
-    before, after = (_measured(*one) for one in zip(rated, times, macs, strict=True))
+    paths = (work.run.file, path)
+    before, after = (_measured(*one) for one in zip(paths, rated, times, macs, strict=True))
     first, second = rated
     change = changed(first, second, asked, work.run.manifest, manifest_after=manifest, seed=seed)
     return before, after, change, len(asked.pictures)
@@ -162,8 +180,9 @@ def _macs(model: bytes, work: Compressible) -> int:
     return sum(layer.macs for layer in heavy_layers(model, work.sample))
 
 
-def _measured(rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
+def _measured(path: Path, rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
     return MeasuredSide(
+        path=path,
         name=rated.name,
         score=rated.score,
         log_loss=_figure(rated.metrics.get("log_loss")),

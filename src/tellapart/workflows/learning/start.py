@@ -58,16 +58,23 @@ def begin(
 
 
 def _directly(session: TrainingSession, task: Task, learn: LearnTexts, dataset: Dataset) -> Start:
-    """The answer of a task whose items need no backbone."""
-    began = time.monotonic()
+    """The answer of a task whose items need no backbone; from scratch there is none before its network."""
+    began, own = time.monotonic(), task.own
     entries = session.examined.listing.entries
     texts = [entries[index].text or "" for index in dataset.indices.tolist()]
-    chosen = learn(session.run.settings, dataset, texts, session.reporter)
-    session.seconds["classifier"] = time.monotonic() - began
 
     def prepare() -> Prepared:
-        raise SettingsError(f"the task {task.name} has no network to train. Choose --strategy probe.")
+        if own is None:
+            raise SettingsError(f"the task {task.name} has no network to train. Choose --strategy probe.")
+        with session.reporter.step("Preparing the network", 1) as advance:
+            prepared = own.prepare(session.run.settings, dataset, texts, session.reporter)
+            advance(1)
+        return prepared
 
+    if session.run.settings.strategy == "scratch":
+        return Start(prepare=prepare)
+    chosen = learn(session.run.settings, dataset, texts, session.reporter)
+    session.seconds["classifier"] = time.monotonic() - began
     return Start(prepare=prepare, first=chosen.winner, chosen=chosen, called="the first answer")
 
 
