@@ -106,11 +106,13 @@ Examples:
 )
 @click.option(
     "--unfreeze",
-    help="What fine-tuning trains: head, half, all, a share such as 0.25, or a number of stages.  [default: half]",
+    help="What fine-tuning trains: head, half, all, a share such as 0.25, a number of stages, a layer from which on upward all "
+    "train (block5_conv1 of VGG, layer4.1 of ResNet), or 'last 3 layers'.  [default: half]",
 )
 @click.option("--views", type=int, help="Augmented views a picture that the frozen stages see once; 0: none cached.")
 @click.option(
-    "--network", help="What scratch trains: a classic such as lenet5 or resnet18, or blocks.  [default: blocks]"
+    "--network",
+    help="What scratch trains: a classic such as lenet5 or resnet18, blocks, or dense (none).  [default: blocks]",
 )
 @click.option(
     "--tiles",

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tellapart.data.augmentation import RANGES, Augmentation
+from tellapart.models.catalog import LastPooling
 from tellapart.models.classics import Block, Dense
 from tellapart.settings.mirror import Part, mirror
 
 
 def _known_padding(value: int | str) -> int | str:
-    if value != "same" and not (isinstance(value, int) and 0 <= value <= 64):
-        raise ValueError('padding is "same" or a number of pixels from 0 to 64')
+    if value not in ("same", "valid") and not (isinstance(value, int) and 0 <= value <= 64):
+        raise ValueError('padding is "same", "valid" or a number of pixels from 0 to 64')
     return value
 
 
@@ -30,15 +31,24 @@ _BLOCK: dict[str, dict[str, float]] = {
     "activation": {},
     "pooling": {},
     "pool_size": {"ge": 1, "le": 32},
+    "pool_stride": {"ge": 1, "le": 32},
     "batch_norm": {},
+    "batch_norm_after": {},
     "dropout": {"ge": 0, "lt": 1},
+    "l1": {"ge": 0, "le": 1000},
+    "l2": {"ge": 0, "le": 1000},
 }
 _DENSE: dict[str, dict[str, float]] = {
     "units": {"ge": 1, "le": 65536},
     "activation": {},
     "batch_norm": {},
+    "batch_norm_after": {},
     "dropout": {"ge": 0, "lt": 1},
+    "l1": {"ge": 0, "le": 1000},
+    "l2": {"ge": 0, "le": 1000},
 }
+# Checkpoints from before these could be told go on where they are not.
+LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2"})
 # How training pictures are varied. What is left out is the preset's.
 _AUGMENT: dict[str, dict[str, float]] = {
     "preset": {},
@@ -68,7 +78,7 @@ DetectorName = Literal["default", "faster_rcnn", "retinanet", "ssd", "yolox"]
 class NetworkSettings(Part):
     """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
 
-    name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
+    name: str = Field("blocks", min_length=1)  # a classic's name, "blocks", or "dense": no block at all
     # What finds boxes on a backbone, and weights of a whole such network: coco.
     detector: DetectorName | None = None
     weights: str | None = Field(None, min_length=1)
@@ -89,8 +99,28 @@ class NetworkSettings(Part):
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
     dropout: float | None = Field(None, ge=0, lt=1)  # before the classifier
     drop_path: float = Field(0.0, ge=0, lt=1)
+    # What is put on the last maps, of pretrained networks too; None: what the network's library puts there, of blocks flatten
+    # before dense layers and else average. `flatten = true` or `false` says flatten or average.
+    pooling: LastPooling | None = None
+    # sigmoid: one number, the probability of the second of two classes, in place of one for each; the same answers come out.
+    output: Literal["softmax", "sigmoid"] | None = None
+    auxiliary: bool = False  # GoogLeNet's two further classifiers, which help to train it and are no part of the model
     # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flatten_is_a_pooling(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "flatten" not in values:
+            return values
+        told, others = values["flatten"], {key: value for key, value in values.items() if key != "flatten"}
+        if not isinstance(told, bool):
+            raise ValueError(f"flatten is {told!r}; it must be true or false")
+        if others.setdefault("pooling", "flatten" if told else "average") != ("flatten" if told else "average"):
+            raise ValueError(
+                f"flatten is {str(told).lower()} and pooling is {others['pooling']}, which differ. Leave one of them out"
+            )
+        return others
 
 
 class ProbeSettings(Part):

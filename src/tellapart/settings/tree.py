@@ -18,7 +18,16 @@ from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.models.keras_names import timm_name
 from tellapart.settings.loop import LATER, LoopSettings
 from tellapart.settings.mirror import Part
-from tellapart.settings.parts import AugmentSettings, KFoldSettings, NetworkSettings, ProbeSettings, ReadingSettings
+from tellapart.settings.parts import (
+    LATER as LATER_OF_NETWORKS,
+)
+from tellapart.settings.parts import (
+    AugmentSettings,
+    KFoldSettings,
+    NetworkSettings,
+    ProbeSettings,
+    ReadingSettings,
+)
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
@@ -40,10 +49,13 @@ _OF_FIRST = ("first_epochs", "first_views")  # of what is fine-tuned, what a fir
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+UNFREEZE_WORDS = ("head", "half", "all")
+
+
 class FineTuneSettings(Part):
     """How much of a pretrained network trains."""
 
-    unfreeze: str | None = None  # head, half, all, a share, or a number of stages
+    unfreeze: str | None = None  # head, half, all, a share, a number of stages, a layer, or last 3 layers
     views: int | None = Field(
         None, ge=0, le=64
     )  # augmented views a picture that are cached; 0: none, every view is new
@@ -172,6 +184,8 @@ class TrainSettings(Part):
             "network.channels": network.channels != plain.channels and self.strategy != "scratch",
             "network.crop": network.crop is not None and self.strategy == "scratch",
             "network.dense": bool(network.dense) and self.strategy == "probe",
+            "network.output": network.output is not None and self.strategy == "probe",
+            "network.auxiliary": network.auxiliary and self.strategy != "scratch",
             "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
             **{f"probe.{key}": self.strategy == "scratch" for key in _changed(self.probe)},
             **{
@@ -188,7 +202,9 @@ class TrainSettings(Part):
         }
         for name in (name for name, given in idle.items() if given):
             other = "scratch" if name.startswith("network.") and self.strategy != "scratch" else "finetune"
-            other = "finetune" if name in ("network.dense", "network.test_time_augmentation") else other
+            other = (
+                "finetune" if name in ("network.dense", "network.output", "network.test_time_augmentation") else other
+            )
             named = ", or name the network with --network instead" if name == "backbone" else ""
             raise ValueError(
                 f"{name} is set, which --strategy {self.strategy} does not use. Leave it out{named}, or give --strategy {other}"
@@ -209,6 +225,11 @@ class TrainSettings(Part):
             del found["probe"]  # checkpoints from before it could be told
         for name in LATER.difference(_changed(self.loop)):
             del found["loop"][name]
+        network, told = self.network, found["network"]
+        layers = [*zip(network.blocks, told["blocks"], strict=True), *zip(network.dense, told["dense"], strict=True)]
+        for part, values in [(network, told), *layers]:
+            for name in LATER_OF_NETWORKS.intersection(values).difference(_changed(part)):
+                del values[name]
         found["loop"]["weight_decay"] = self.loop.decay
         return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,7 +19,8 @@ from tellapart.errors import ModelFileError, SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.models.blocks import Dense, dense_layers
 from tellapart.models.build import build_pretrained
-from tellapart.models.freezing import freeze, parse_unfreeze
+from tellapart.models.freezing import unfreeze
+from tellapart.models.scaffold import give_single_output
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_lower
 from tellapart.runtime import Session
@@ -56,8 +58,7 @@ def _prepare(session: TrainingSession, probe: LinearCandidate) -> Prepared:
     """Build, start the classifier as the probe, freeze, and export what is frozen (once a backbone and cut)."""
     settings, backbone = session.run.settings, probe.backbone
     network = _network(settings, probe)
-    trained = parse_unfreeze(settings.finetune.unfreeze or UNFREEZE, len(network.stages))
-    freeze(network, trained)
+    trained = unfreeze(network, settings.finetune.unfreeze or UNFREEZE)
     network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
     size, start, lower = backbone.preprocessing.size, len(network.stages) - trained, None
     shape: tuple[int, ...] = (size, size, 3)
@@ -83,10 +84,24 @@ def _prepare(session: TrainingSession, probe: LinearCandidate) -> Prepared:
         lower=lower,
         shape=shape,
         # Not the probe's weights: their last digits differ from machine to machine, and checkpoints hold the classifier.
-        facts={"weights": backbone.fingerprint, "start": start, "trained": trained},
-        planned={"unfreeze": str(trained)},
+        facts={"weights": backbone.fingerprint, "start": start, "trained": trained} | still(network),
+        planned={"unfreeze": settings.finetune.unfreeze if network.still else str(trained)},
         title="Fine-tuning",
     )
+
+
+def still(network: StagedNetwork) -> dict[str, Any]:
+    """The frozen layers of stages that train, as a fact that the result depends on; none where whole stages train."""
+    return {"still": network.still} if network.still else {}
+
+
+def check_unfreeze(settings: TrainSettings) -> None:
+    """Whether the pretrained network has what is to train, before anything is computed. Raises: SettingsError, BackboneError."""
+    from tellapart.runs.network import sketch
+
+    asked = settings.finetune.unfreeze
+    if asked is not None:
+        unfreeze(sketch(settings, 2), asked)
 
 
 def _network(settings: TrainSettings, probe: LinearCandidate) -> StagedNetwork:
@@ -99,13 +114,16 @@ def _network(settings: TrainSettings, probe: LinearCandidate) -> StagedNetwork:
         class_count=len(probe.bias),
         dropout=DROPOUT if dropout is None else dropout,
         drop_path=settings.network.drop_path,
+        pooling=backbone.pooling,
     )
     if settings.network.dense:
         _add_dense(network, settings)
-        return network
-    with torch.no_grad():
-        network.classifier.weight.copy_(torch.from_numpy(probe.weight))
-        network.classifier.bias.copy_(torch.from_numpy(probe.bias))
+    else:
+        with torch.no_grad():
+            network.classifier.weight.copy_(torch.from_numpy(probe.weight))
+            network.classifier.bias.copy_(torch.from_numpy(probe.bias))
+    if settings.network.output == "sigmoid":
+        give_single_output(network)
     return network
 
 
