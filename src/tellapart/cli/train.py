@@ -41,6 +41,7 @@ Examples:
   tellapart train raccoons/ --set network.detector=faster_rcnn    boxes: Pascal VOC, COCO, YOLO, LabelMe or a table
   tellapart train aerial/ --tiles           boxes of small things in large pictures
   tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
+  tellapart train --from runs/latest --unfreeze 1 --learning-rate 1e-5    go on with a run's network
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
 )
@@ -73,6 +74,14 @@ Examples:
 )
 @click.option("--backbones", help="Several names with commas between, compared in the same way: a,b,c.")
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
+@click.option(
+    "--from",
+    "base",
+    type=click.Path(),
+    metavar="RUN",
+    help="Train a finished run's network on, on the same pictures and with its settings where nothing else is said: --from "
+    "runs/latest --unfreeze block5_conv1 --learning-rate 1e-5.",
+)
 @click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
 )
@@ -188,6 +197,7 @@ def command(
     if moved is not None and resume is None:
         raise SettingsError(f"--pictures {moved} is for --resume. Name the pictures alone: tellapart train {moved}.")
 
+    from tellapart.runs.base import told_with_base
     from tellapart.runs.run import resume_run
     from tellapart.settings.reading import check_resumed, make_settings, merge, read_recipe
     from tellapart.workflows.learning.processes import follow, is_helper
@@ -207,7 +217,7 @@ def command(
         run = resume_run(resume, pictures=moved, changes=given)
         result = train(run.settings, reporter=reporter, run=run, told=told)
     else:
-        values = merge(read_recipe(recipe) if recipe else {}, given)
+        values = told_with_base(merge(read_recipe(recipe) if recipe else {}, given))
         settings = make_settings(values)
         if values.get("backbone", settings.backbone) != settings.backbone:
             reporter.say(

@@ -44,6 +44,7 @@ _LEARNED_WITHOUT = {
     "precision",
     "kfold",
 }
+_LEARNED_WITHOUT |= {"base"}  # its weights count, not where they lie
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
 _OF_FIRST = ("first_epochs", "first_views")  # of what is fine-tuned, what a first answer alone looks at, too
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -85,6 +86,7 @@ class TrainSettings(Part):
     backbone: str = Field("tf_efficientnet_lite0", min_length=1)
     fallback_backbone: str | None = Field(None, min_length=1)  # taken where the weights of `backbone` cannot be had
     weights: str | None = None  # a .safetensors file for the backbone
+    base: str | None = Field(None, min_length=1)  # a finished run whose network is trained on; --from
     class_weights: Literal["none", "balanced"] = "none"
     seed: int = Field(0, ge=0, lt=2**32)
     precision: float | None = Field(None, gt=0, le=1)  # of each label that is named; None: the best F1 (multilabel)
@@ -175,6 +177,21 @@ class TrainSettings(Part):
         return self
 
     @model_validator(mode="after")
+    def _one_network_goes_on(self) -> TrainSettings:
+        if self.base is None:
+            return self
+        wrong = {
+            "--strategy probe": self.strategy == "probe",
+            "--kfold": self.folded,
+            "--backbones": self.compares_backbones,
+        }
+        for name in (name for name, given in wrong.items() if given):
+            raise ValueError(
+                f"base is {self.base!r}, whose network is trained on, and {name} is not for that. Leave one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _nothing_is_said_in_vain(self) -> TrainSettings:
         """A setting that the strategy would never look at is a slip: --network without --strategy scratch."""
         network, plain = self.network, NetworkSettings()
@@ -189,7 +206,8 @@ class TrainSettings(Part):
             "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
             **{f"probe.{key}": self.strategy == "scratch" for key in _changed(self.probe)},
             **{
-                f"finetune.{key}": self.strategy == "scratch" or (self.strategy == "probe" and key not in _OF_FIRST)
+                f"finetune.{key}": (self.strategy == "scratch" and self.base is None)
+                or (self.strategy == "probe" and key not in _OF_FIRST)
                 for key in _changed(self.finetune)
             },
             **{f"augment.{key}": self.strategy == "probe" for key in _changed(self.augment)},

@@ -96,7 +96,8 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
         with memory_errors():
             settings, picked = choose_backbone(settings, cache, device=device, reporter=reporter)
     _check_unfreeze(settings)
-    pending = None if settings.strategy == "scratch" or _is_direct(settings) else _prepare(settings)
+    plain = settings.strategy == "scratch" or settings.base is not None or _is_direct(settings)
+    pending = None if plain else _prepare(settings)
     early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
@@ -183,7 +184,12 @@ def _check(settings: TrainSettings) -> None:
 def _check_unfreeze(settings: TrainSettings) -> None:
     """Refuse a layer or a number of stages that the network has not before anything is computed. Raises: SettingsError."""
     asked = settings.finetune.unfreeze
-    if asked is None or asked in UNFREEZE_WORDS or settings.strategy not in ("auto", "finetune"):
+    if (
+        asked is None
+        or asked in UNFREEZE_WORDS
+        or settings.base is not None
+        or settings.strategy not in ("auto", "finetune")
+    ):
         return
     if settings.task is not None and task_of(settings.task).head is not None:
         return  # of which stages there are, that task's network says

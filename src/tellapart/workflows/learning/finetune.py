@@ -62,10 +62,10 @@ def _prepare(session: TrainingSession, probe: LinearCandidate) -> Prepared:
     network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
     size, start, lower = backbone.preprocessing.size, len(network.stages) - trained, None
     shape: tuple[int, ...] = (size, size, 3)
-    if start == 0 or not _is_cached(settings, session.join().device.type):
+    if start == 0 or not is_cached(settings, session.join().device.type):
         start = 0
     else:
-        lower, shape = _lower(network, start, size, backbone.network.parent)
+        lower, shape = lower_stages(network, start, size, backbone.network.parent)
     augment = build_augmentation(resolve(**settings.augment.model_dump()), size=size)
     _check_mixing(augment.augmentation.cutmix, backbone.name, start, shape)
     return Prepared(
@@ -127,13 +127,13 @@ def _network(settings: TrainSettings, probe: LinearCandidate) -> StagedNetwork:
     return network
 
 
-def _is_cached(settings: TrainSettings, device: str) -> bool:
-    """A GPU runs the frozen stages quicker than this machine's cores would fill a cache."""
+def is_cached(settings: TrainSettings, device: str) -> bool:
+    """Whether views are kept: a GPU runs the frozen stages quicker than this machine's cores would fill a cache."""
     views = settings.finetune.views
     return (views is None and device == "cpu") or bool(views)
 
 
-def _lower(network: StagedNetwork, start: int, size: int, folder: Path) -> tuple[Path, tuple[int, ...]]:
+def lower_stages(network: StagedNetwork, start: int, size: int, folder: Path) -> tuple[Path, tuple[int, ...]]:
     """The stages below `start` as ONNX, kept beside the backbone's, and the shape that they give."""
     below = hashlib.sha256(repr(network.stages[:start]).encode()).hexdigest()[:8]
     path = folder / f"lower-{start}-{below}.onnx"
