@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tellapart.errors import ExportError
-from tellapart.export.plain import Shape, described, folded, plain, suppresses
+from tellapart.export.graph_cuts import suppresses
+from tellapart.export.plain import Shape, described, folded, plain
 
 SIZE = 16
 

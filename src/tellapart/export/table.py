@@ -6,10 +6,11 @@ take, and who runs it. A new one is a row here and such a file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from tellapart.export.for_ncnn import for_ncnn
 from tellapart.export.plain import Shape
 
 OURS = "tellapart"  # the tool that is our own Python
@@ -44,6 +45,9 @@ class Format:
     numbered: bool = False  # whether each export is a version with the next number
     exact: bool = True  # whether it computes in float32
     page: bool = False  # whether the server's page stands around it
+    adapted: Callable[[bytes, int], bytes] | None = (
+        None  # its converter's own wording of the graph, by the picture's side
+    )
 
     def shape(self, size: int) -> Shape:
         """What its graph takes, of a model with inputs of `size` pixels."""
@@ -172,6 +176,7 @@ _ROWS = (
         planes=True,
         without=["novelty"],
         exact=False,
+        adapted=for_ncnn,
     ),
     Format(
         name="coreml",

@@ -37,7 +37,7 @@ _INTERPOLATIONS: dict[str, Interpolation] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedWeights:
-    """A backbone without its classifier, in evaluation mode, with its weights in place."""
+    """A backbone, mostly without its classifier, in evaluation mode, with its weights in place."""
 
     network: nn.Module  # float32 [B, 3, size, size] -> [B, D]
     preprocessing: Preprocessing
@@ -58,17 +58,27 @@ def lookup_key(name: str, weights: Path | None) -> str:
     return f"{name}:hub"
 
 
-def load_backbone(name: str, weights: Path | None, pooling: LastPooling = "own") -> LoadedWeights:
+def load_backbone(
+    name: str, weights: Path | None, pooling: LastPooling = "own", *, with_classifier: bool = False
+) -> LoadedWeights:
     """Build timm's network of this name and fill it; where `pooling` is told, a file needs nothing from behind the last maps.
+
+    `with_classifier` leaves the one that it was pretrained with on it.
 
     Raises: BackboneError when the name is unknown, the weights do not fit, or no network reaches the hub.
     """
     known = BACKBONES.get(name)
     if weights is not None:
-        return _from_file(name, weights, pooling)
-    if known is not None and known.embedded is not None:
-        return _from_package(name, known.embedded)
-    return _from_hub(name)
+        loaded = _from_file(name, weights, pooling)
+    elif known is not None and known.embedded is not None:
+        loaded = _from_package(name, known.embedded)
+    else:
+        loaded = _from_hub(name)
+    if not with_classifier:
+        resettable: Any = loaded.network  # to the type checker, any attribute of a module may be a tensor
+        resettable.reset_classifier(0)
+    loaded.network.eval().requires_grad_(False)
+    return loaded
 
 
 def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> nn.Module:
@@ -218,9 +228,6 @@ def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_na
 
     network.load_state_dict(state)
     settings: dict[str, Any] = resolve_data_config({}, model=network)
-    resettable: Any = network  # to the type checker, any attribute of a module may be a tensor
-    resettable.reset_classifier(0)
-    network.eval().requires_grad_(False)
     size = int(settings["input_size"][-1])
     preprocessing = Preprocessing(
         size=size,

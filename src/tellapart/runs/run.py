@@ -65,7 +65,7 @@ class Run:
         for name in SCAFFOLD:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         if not self.fold:
-            _point_latest(self.folder)
+            point_latest(self.folder)
 
     @property
     def finished(self) -> bool:
@@ -110,8 +110,11 @@ def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
         for name, value in told.items()
         if value is not None and (name == "root" or os.path.isfile(value))
     }
-    reading = settings.reading.model_copy(update=paths)
-    return settings.model_copy(update={**whole, "reading": reading})
+    reading, network = settings.reading.model_copy(update=paths), settings.network
+    if network.text.vectors is not None:
+        text = network.text.model_copy(update={"vectors": os.path.abspath(network.text.vectors)})
+        network = network.model_copy(update={"text": text})
+    return settings.model_copy(update={**whole, "reading": reading, "network": network})
 
 
 def start_run(settings: TrainSettings) -> Run:
@@ -315,7 +318,8 @@ def _safe(name: str) -> str:
     return kept.strip("._")[:60] or "pictures"
 
 
-def _point_latest(folder: Path) -> None:
+def point_latest(folder: Path) -> None:
+    """Let the link `latest` beside a run lead to it, where there can be one."""
     link = folder.parent / "latest"
     if link.exists() and not link.is_symlink():
         return  # the user's own file or folder of that name stays

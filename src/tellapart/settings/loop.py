@@ -13,7 +13,7 @@ from tellapart.settings.mirror import Part
 from tellapart.training.planning import CPU_BATCH
 
 # The names of training/optimizer.py and training/schedule.py, which import torch.
-OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adagrad"]
+OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adagrad", "adadelta"]
 # asymmetric: several classes a picture; tversky, lovasz: a class a pixel; hinge, mean_squared_error: one class a picture
 LossName = Literal[
     "cross_entropy",
@@ -78,7 +78,7 @@ class LoopSettings(Part):
 
     @property
     def decay(self) -> float:
-        """The weight decay; adam, rmsprop and adagrad would add it to the gradient, and scale it with that."""
+        """The weight decay; adam, rmsprop, adagrad and adadelta would add it to the gradient, and scale it with that."""
         if self.weight_decay is not None:
             return self.weight_decay
         return _DECAY if self.optimizer in ("adamw", "sgd") else 0.0

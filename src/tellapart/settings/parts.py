@@ -6,13 +6,14 @@ None means: chosen by strategy, network or budget.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tellapart.data.augmentation import RANGES, Augmentation
 from tellapart.models.catalog import LastPooling
 from tellapart.models.classics import Block, Dense
+from tellapart.records import MOST_WINDOW
 from tellapart.settings.mirror import Part, mirror
 
 
@@ -75,6 +76,40 @@ else:
 DetectorName = Literal["default", "faster_rcnn", "retinanet", "ssd", "yolox"]
 
 
+class TextNetworkSettings(Part):
+    """The network of `--strategy scratch` for texts."""
+
+    unit: Literal["words", "characters"] | None = None  # that a text is cut into; None: found from the training texts
+    window: int = Field(512, ge=8, le=MOST_WINDOW)  # so many of a text, the first, are looked at
+    vocabulary: int = Field(100_000, ge=10, le=1_000_000)  # known at most, the most frequent ones
+    embedding: int | None = Field(None, ge=2, le=2048)  # numbers of a word; None: the file's, or 300
+    vectors: str | None = Field(None, min_length=1)  # a .vec or .txt file of fastText or GloVe
+    # What is made of them: they learn (tuned), stay (static), or both side by side; without a file random.
+    channels: Literal["random", "static", "tuned", "both"] | None = None
+    # Words that a filter sees, for each size of filters of a text_cnn.
+    widths: tuple[Annotated[int, Field(ge=1, le=31)], ...] = Field((3, 4, 5), min_length=1, max_length=8)
+    filters: int | None = Field(None, ge=1, le=4096)  # of each width; None: 100, of dpcnn 250
+    depth: int = Field(4, ge=1, le=10)  # blocks of a dpcnn
+    max_norm: float = Field(3.0, ge=0, le=1000)  # length of a class's row of the classifier; 0: any
+
+    @field_validator("vectors", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+    @model_validator(mode="after")
+    def _vectors_are_used(self) -> TextNetworkSettings:
+        if self.vectors is None and self.channels in ("static", "tuned", "both"):
+            raise ValueError(
+                f"channels is {self.channels}, which is of vectors from a file. Give vectors too, or leave it out"
+            )
+        if self.vectors is not None and self.channels == "random":
+            raise ValueError(
+                "channels is random, and vectors names a file that nothing would be made of. Leave one of them out"
+            )
+        return self
+
+
 class NetworkSettings(Part):
     """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
 
@@ -107,6 +142,7 @@ class NetworkSettings(Part):
     auxiliary: bool = False  # GoogLeNet's two further classifiers, which help to train it and are no part of the model
     # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
+    text: TextNetworkSettings = TextNetworkSettings()  # of texts; `name` is text_cnn or dpcnn then
 
     @model_validator(mode="before")
     @classmethod
@@ -121,6 +157,28 @@ class NetworkSettings(Part):
                 f"flatten is {str(told).lower()} and pooling is {others['pooling']}, which differ. Leave one of them out"
             )
         return others
+
+
+UNFREEZE_WORDS = ("head", "half", "all")
+
+
+class FineTuneSettings(Part):
+    """How much of a pretrained network trains."""
+
+    unfreeze: str | None = None  # head, half, all, a share, a number of stages, a layer, or last 3 layers
+    views: int | None = Field(
+        None, ge=0, le=64
+    )  # augmented views a picture that are cached; 0: none, every view is new
+    # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
+    first_epochs: int | None = Field(None, ge=1, le=10_000)
+    first_views: int | None = Field(None, ge=1, le=64)
+    # The statistics of the stages that train. Those of the batch differ from those that the probe was fitted under.
+    batch_norm: Literal["train", "frozen"] = "frozen"
+
+    @field_validator("unfreeze", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class ProbeSettings(Part):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tellapart.bundle import TaskName
+from tellapart.data.augmentation import LATER as AUGMENTED_LATER
 from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
 from tellapart.data.set_cells import Separator
@@ -23,6 +24,7 @@ from tellapart.settings.parts import (
 )
 from tellapart.settings.parts import (
     AugmentSettings,
+    FineTuneSettings,
     KFoldSettings,
     NetworkSettings,
     ProbeSettings,
@@ -48,28 +50,6 @@ _LEARNED_WITHOUT |= {"base"}  # its weights count, not where they lie
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
 _OF_FIRST = ("first_epochs", "first_views")  # of what is fine-tuned, what a first answer alone looks at, too
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-UNFREEZE_WORDS = ("head", "half", "all")
-
-
-class FineTuneSettings(Part):
-    """How much of a pretrained network trains."""
-
-    unfreeze: str | None = None  # head, half, all, a share, a number of stages, a layer, or last 3 layers
-    views: int | None = Field(
-        None, ge=0, le=64
-    )  # augmented views a picture that are cached; 0: none, every view is new
-    # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
-    first_epochs: int | None = Field(None, ge=1, le=10_000)
-    first_views: int | None = Field(None, ge=1, le=64)
-    # The statistics of the stages that train. Those of the batch differ from those that the probe was fitted under.
-    batch_norm: Literal["train", "frozen"] = "frozen"
-
-    @field_validator("unfreeze", mode="before")
-    @classmethod
-    def _number_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class TrainSettings(Part):
@@ -199,6 +179,7 @@ class TrainSettings(Part):
             "network.name": network.name != plain.name and self.strategy != "scratch",
             "network.blocks": network.blocks != plain.blocks and self.strategy != "scratch",
             "network.channels": network.channels != plain.channels and self.strategy != "scratch",
+            **{f"network.text.{key}": self.strategy != "scratch" for key in _changed(network.text)},
             "network.crop": network.crop is not None and self.strategy == "scratch",
             "network.dense": bool(network.dense) and self.strategy == "probe",
             "network.output": network.output is not None and self.strategy == "probe",
@@ -235,12 +216,17 @@ class TrainSettings(Part):
             mode="json",
             exclude={
                 **dict.fromkeys(_LEARNED_WITHOUT, True),
-                "network": {"test_time_augmentation"},
+                "network": {
+                    "test_time_augmentation": True,
+                    "text": {"vectors"},
+                },  # what is in a file counts, not its name
                 "loop": {"workers"},
             },
         )
         if not _changed(self.probe):
             del found["probe"]  # checkpoints from before it could be told
+        if not _changed(self.network.text):
+            del found["network"]["text"]
         for name in LATER.difference(_changed(self.loop)):
             del found["loop"][name]
         network, told = self.network, found["network"]
@@ -248,6 +234,9 @@ class TrainSettings(Part):
         for part, values in [(network, told), *layers]:
             for name in LATER_OF_NETWORKS.intersection(values).difference(_changed(part)):
                 del values[name]
+        for name in AUGMENTED_LATER:
+            if found["augment"][name] is None:
+                del found["augment"][name]
         found["loop"]["weight_decay"] = self.loop.decay
         return found
 

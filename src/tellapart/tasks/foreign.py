@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
 
 BOXES, MASKS, LABELS = "pictures with boxes", "pictures with masks", "pictures with classes"
+TEXTS = "texts"
 # Setting -> what it is for.
 _FOR: Mapping[str, str] = MappingProxyType(
     {
@@ -44,6 +45,9 @@ def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
         if value not in (None, 0, 0.0) and kind != own:
             shown = value if isinstance(value, str) else "true" if value is True else f"{value:g}"
             raise SettingsError(f"{name} is {shown}, which is for {kind} alone. Leave it out.")
+    if own != TEXTS and (text := settings.network.text) != type(text)():
+        told = next(key for key in type(text).model_fields if getattr(text, key) != getattr(type(text)(), key))
+        raise SettingsError(f"network.text.{told} is {getattr(text, told)}, which is for {TEXTS} alone. Leave it out.")
     for losses, kind in ((_LOSSES_OF_MASKS, MASKS), (_LOSSES_OF_LABELS, LABELS)):
         if settings.loop.loss in losses and own != kind:
             raise SettingsError(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tellapart.errors import DataError, ExportError, SettingsError, StorageError, TellapartError
 from tellapart.export.begun import begun_folder
-from tellapart.export.plain import IMAGE
+from tellapart.export.graph_sizes import IMAGE
 from tellapart.export.samples import check_languages
 from tellapart.export.table import FORMATS, Format
 from tellapart.export.tools import Environment, environment
@@ -18,7 +18,7 @@ from tellapart.record_parts import Score
 from tellapart.reporter import Reporter
 from tellapart.runs.open import open_finished
 from tellapart.workflows.exporting.card import Exported
-from tellapart.workflows.exporting.job import begin
+from tellapart.workflows.exporting.job import ExportJob, begin
 from tellapart.workflows.exporting.making import export_one
 from tellapart.workflows.exporting.proof import Proof
 from tellapart.workflows.exporting.web_runtime import has_node, web_runtime
@@ -71,13 +71,12 @@ def export(
             f"the run {folder} is of the task {run.manifest.task}, whose model.onnx takes {run.manifest.record.takes}; other "
             "formats are of networks that take pictures. Use model.onnx itself."
         )
-    exports = run.folder / FOLDER
     environments, web, failed = _find_tools(wanted, tools, reporter)
     able = [_runnable(form) for form in wanted if form.name not in failed]
     if not able:
         raise next(iter(failed.values()))
-    exported: list[Exported] = []
-    with begun_folder(exports / "work") as work:
+    proof = Proof(run=run, languages=languages, made_pictures=made_pictures, web_runtime=web)
+    with begun_folder(run.folder / FOLDER / "work") as work:
         job = begin(
             run,
             environments=environments,
@@ -87,18 +86,23 @@ def export(
             web_runtime=web,
             seed=seed,
         )
-        proof = Proof(run=run, languages=languages, made_pictures=made_pictures, web_runtime=web)
-        for form in able:
-            try:
-                exported.append(
-                    export_one(
-                        job, form, exports, most_flipped=most_flipped, finish=partial(proof.add, form, work=work)
-                    )
-                )
-            except (ExportError, StorageError, DataError) as error:
-                reporter.warn(f"{form.name}: {error}")
-                failed[form.name] = error
-    return ExportResult(before=job.before, exported=tuple(exported), failed=tuple(failed.items()))
+        exported, bad = _made(job, able, proof, most_flipped)
+    return ExportResult(before=job.before, exported=tuple(exported), failed=tuple((failed | bad).items()))
+
+
+def _made(
+    job: ExportJob, able: Sequence[Format], proof: Proof, most_flipped: float | None
+) -> tuple[list[Exported], dict[str, TellapartError]]:
+    """One format after another; those that were made, and why others were not."""
+    exported: list[Exported] = []
+    failed: dict[str, TellapartError] = {}
+    for form in able:
+        finish = partial(proof.add, form, work=job.work)
+        try:
+            exported.append(export_one(job, form, job.run.folder / FOLDER, most_flipped=most_flipped, finish=finish))
+        except (ExportError, StorageError, DataError) as error:
+            failed[form.name] = error
+    return exported, failed
 
 
 def _find_tools(

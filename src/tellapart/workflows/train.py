@@ -32,7 +32,8 @@ from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult, told_first
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
 from tellapart.runtime import cores
-from tellapart.settings.tree import UNFREEZE_WORDS, TrainSettings
+from tellapart.settings.parts import UNFREEZE_WORDS
+from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
@@ -64,11 +65,15 @@ def train(
     with open_cache(reporter) as cache:
         result = _train(settings, cache, reporter, run)
         with told_first(told, result):
-            return replace(result, report=_report(settings, result.run, cache, reporter)) if settings.report else result
+            return (
+                replace(result, report=written_report(settings, result.run, cache, reporter))
+                if settings.report
+                else result
+            )
 
 
-def _report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Reporter) -> Path | None:
-    """The run is whole by now: nothing that goes wrong with its report takes it back."""
+def written_report(settings: TrainSettings, folder: Path, cache: Cache, reporter: Reporter) -> Path | None:
+    """The report of a run, or None: the run is whole by now, and nothing that goes wrong with its report takes it back."""
     from tellapart.reporting.phrases import language_of
     from tellapart.workflows.report import write_report
 

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Raises: RuntimeError where pnnx stops, ValueError for an operator that ncnn does not have."""
+    import ncnn
+
     with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
         graph = Path(folder) / "model.onnx"
         graph.write_bytes(source.read_bytes())
@@ -34,13 +36,20 @@ def convert(source: Path, target: Path, options: dict[str, Any]) -> dict[str, An
         if found.returncode or not all(path.is_file() for path in made):
             raise RuntimeError(f"pnnx ended with {found.returncode}: {(found.stderr or found.stdout)[-800:]}")
         text = made[0].read_text()
-        foreign = [line.split()[:2] for line in text.splitlines()[2:] if line.startswith(("pnnx.", "aten::", "prim::"))]
-        if foreign:
-            kind, layer = foreign[0]
-            raise ValueError(f"ncnn has no counterpart of the operator {kind}, in the layer {layer!r}")
+        check_layers(text, lambda kind: ncnn.layer_to_index(kind) >= 0)
         target.write_text(text)
         target.with_suffix(".bin").write_bytes(made[1].read_bytes())
     return {}
+
+
+def check_layers(text: str, knows: Callable[[str], bool]) -> None:
+    """Raises: ValueError for a layer of a .param that ncnn does not know, or that reduces nothing, since pnnx lost its axes."""
+    for line in text.splitlines()[2:]:
+        kind, layer, *rest = line.split()
+        if not knows(kind):
+            raise ValueError(f"ncnn has no counterpart of the operator {kind}, in the layer {layer!r}")
+        if kind == "Reduction" and "-23303=0" in rest and "1=1" not in rest:
+            raise ValueError(f"pnnx lost the axes of the operator {kind}, in the layer {layer!r}")
 
 
 def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:

@@ -17,7 +17,8 @@ import numpy as np
 from tellapart.errors import ExportError
 from tellapart.export.assemble import sealed
 from tellapart.export.begun import begun_folder, take_place
-from tellapart.export.plain import Shape, described, plain, relative_differences, suppresses
+from tellapart.export.graph_cuts import suppresses
+from tellapart.export.plain import described, plain, relative_differences
 from tellapart.export.process import tool_process
 from tellapart.export.table import ExportStep, Format
 from tellapart.export.tools import size_of
@@ -66,32 +67,18 @@ def export_one(
 def _made(job: ExportJob, form: Format, folder: Path) -> Exported:
     size = job.run.manifest.preprocessing.size
     began = time.perf_counter()
-    graph = _graph(job, form.shape(size), sealed_too=form.sealed)
-    source = _source(job, graph)
+    graph = _graph(job, form, size)
     names, shapes = described(graph)
     options = job.options | {"outputs": names, "shapes": [[1, *shape[1:]] for shape in shapes], "batch": form.batch}
     target = folder / form.file
-    notes = _notes(job, form, size)
-    with tempfile.TemporaryDirectory(dir=job.work) as work:
-        with job.reporter.step(f"Converting to {form.name}", None):
-            for number, step in enumerate(form.steps):
-                last = number == len(form.steps) - 1
-                made = target if last else Path(work) / f"step-{number}-{form.file}"
-                with tool_process(step, job.environments[step.tool], Path(work)) as process:
-                    process.convert(source, made, options)
-                source = made
+    rated: Rated | None = None
+    apart: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(dir=job.work) as name:
+        work = Path(name)
+        _convert(job, form, graph, target, options, work)
         seconds = time.perf_counter() - began
-        rated: Rated | None = None
-        apart: dict[str, float] = {}
         if form.runtime is not None:
-            rated, apart = _rated(job, form, form.runtime, target, options, Path(work), graph)
-    change = None if rated is None else changed(job.before, rated, job.asked, job.run.manifest, seed=job.seed)
-    notes += [
-        f"It computes in float32, and still {name!r} differs by {100 * share:.2g} % of its largest number: the converter has made "
-        "something else of a layer. Look at it before you use it."
-        for name, share in apart.items()
-        if form.exact and share > _FAR
-    ]
+            rated, apart = _rated(job, form, form.runtime, target, options, work, graph)
     at_once: int | str = "N" if form.batch is None else form.batch
     return Exported(
         format=form.name,
@@ -99,7 +86,7 @@ def _made(job: ExportJob, form: Format, folder: Path) -> Exported:
         folder=folder,
         rated=rated,
         before=job.before,
-        change=change,
+        change=None if rated is None else changed(job.before, rated, job.asked, job.run.manifest, seed=job.seed),
         megabytes=_megabytes(folder),
         inputs=[_input(form, at_once, size)],
         outputs=[
@@ -107,10 +94,32 @@ def _made(job: ExportJob, form: Format, folder: Path) -> Exported:
             for name, shape in zip(names, shapes, strict=True)
         ],
         versions={name: version for tool in form.tools for name, version in job.environments[tool].versions.items()},
-        notes=notes,
+        notes=[*_notes(job, form, size), *_far(form, apart)],
         model_sha256=job.digest,
         seconds=seconds,
     )
+
+
+def _convert(job: ExportJob, form: Format, graph: bytes, target: Path, options: dict[str, Any], work: Path) -> None:
+    """One step after another, each in its tool's own process. Raises: ExportError, StorageError."""
+    source = _source(job, graph)
+    with job.reporter.step(f"Converting to {form.name}", None):
+        for number, step in enumerate(form.steps):
+            last = number == len(form.steps) - 1
+            made = target if last else work / f"step-{number}-{form.file}"
+            with tool_process(step, job.environments[step.tool], work) as process:
+                process.convert(source, made, options)
+            source = made
+
+
+def _far(form: Format, apart: dict[str, float]) -> list[str]:
+    """Outputs that are further from the graph's than float32 makes them."""
+    return [
+        f"It computes in float32, and still {name!r} differs by {100 * share:.2g} % of its largest number: the converter has made "
+        "something else of a layer. Look at it before you use it."
+        for name, share in apart.items()
+        if form.exact and share > _FAR
+    ]
 
 
 def _input(form: Format, number: int | str, size: int) -> Port:
@@ -119,10 +128,12 @@ def _input(form: Format, number: int | str, size: int) -> Port:
     return Port(name="image", type="uint8", shape=(number, size, size, 3))
 
 
-def _graph(job: ExportJob, shape: Shape, *, sealed_too: bool) -> bytes:
+def _graph(job: ExportJob, form: Format, size: int) -> bytes:
     """What the first step is given; with the manifest where the format keeps it."""
-    if not sealed_too:
-        return plain(job.model, shape)
+    shape = form.shape(size)
+    if not form.sealed:
+        found = plain(job.model, shape)
+        return found if form.adapted is None else form.adapted(found, size)
     import onnx
 
     # Pictures of any size stay welcome: nothing has to be told in numbers.

@@ -30,7 +30,7 @@ from tellapart.training.planning import TooShort
 from tellapart.workflows.learning.session import TrainingSession
 
 UNFREEZE = "half"  # of the stages, where nothing else is asked for
-LEARNING_RATES = {"adamw": 4e-4, "adam": 4e-4, "sgd": 1e-2, "rmsprop": 1e-4, "adagrad": 4e-3}
+LEARNING_RATES = {"adamw": 4e-4, "adam": 4e-4, "sgd": 1e-2, "rmsprop": 1e-4, "adagrad": 4e-3, "adadelta": 0.3}
 EPOCHS = 20  # at most, where none are given
 # Dropping parts of an embedding undoes the probe, whose weights rest on all of it: the loss starts three times as high.
 DROPOUT = 0.0

@@ -15,7 +15,7 @@ from tellapart.workflows.learning.session import TrainingSession
 
 EPOCHS = 30  # where neither epochs nor a budget are given
 _MOST_EPOCHS = 1000
-LEARNING_RATES = {"adamw": 1e-3, "adam": 1e-3, "sgd": 5e-2, "rmsprop": 1e-3, "adagrad": 1e-2}
+LEARNING_RATES = {"adamw": 1e-3, "adam": 1e-3, "sgd": 5e-2, "rmsprop": 1e-3, "adagrad": 1e-2, "adadelta": 1.0}
 
 
 def prepare_scratch(session: TrainingSession, task: Task, class_count: int) -> Prepared:
