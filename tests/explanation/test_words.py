@@ -11,8 +11,7 @@ from tellapart.explanation.word_paths import has_paths, integrated_words
 from tellapart.explanation.words import in_heat, occluded, spell, word_faithfulness
 from tellapart.tasks.text.networks.making import make_network
 from tellapart.tasks.text.networks.plan import NetworkPlan
-from tellapart.texts.sequences import CHARACTERS, WORDS, learn_words
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.sequences import CHARACTERS, WORDS, WordInputs, learn_words
 
 SAID = np.array(
     [0.0, 2.0, -1.0, 0.5, 0.0, 0.0]
@@ -53,7 +52,7 @@ def test_deleting_the_words_that_say_most_is_better_than_chance() -> None:
 
 def test_a_text_is_spelled_as_it_is_read() -> None:
     known = learn_words(["a fine film", "a fine day"], WORDS, most=9)
-    found = spell("a fine, dull film!", TextInputs(rules=WORDS, known=known, window=4))
+    found = spell("a fine, dull film!", WordInputs(rules=WORDS, known=known, window=4))
     assert found.words == ("a", " fine", ",", " dull")
     assert found.rest == " film!"
     assert found.numbers.tolist()[2:] == [len(known) + 1] * 2
@@ -64,7 +63,7 @@ def test_a_text_is_spelled_as_it_is_read() -> None:
         (" dull", 3),
         (" film!", 0.0),
     ]
-    chinese = spell("电影 好", TextInputs(rules=CHARACTERS, known=known[:0], window=9))
+    chinese = spell("电影 好", WordInputs(rules=CHARACTERS, known=known[:0], window=9))
     assert "".join(chinese.words) + chinese.rest == "电影 好"
     assert len(chinese.words) == 3
 

@@ -12,11 +12,10 @@ import pytest
 
 import tellapart
 from tellapart.explanation.word_votes import MOST_LEFT_OUT, votes_by_leaving_out
-from tellapart.export.ngrams import assemble_ngrams
 from tellapart.serving.corrections import Corrections
 from tellapart.training.ngram_counts import learn_grams
 from tellapart.workflows.serving.heatmaps import make_explainer
-from tests.export.test_ngrams import RULES, manifest
+from tests.export.test_ngrams import RULES, assembled, manifest
 
 from .conftest import Running, Start
 
@@ -29,16 +28,8 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chance = np.random.default_rng(0)
     weight = chance.normal(size=(3, len(inputs.known))).astype(np.float32)
     path = tmp_path_factory.mktemp("served") / "model.onnx"
-    path.write_bytes(
-        assemble_ngrams(
-            inputs,
-            frequency=frequency,
-            weight=weight,
-            bias=np.zeros(3, np.float32),
-            novelty_scale=1.0,
-            manifest=manifest(),
-        )
-    )
+    made = {"inputs": inputs, "frequency": frequency, "weight": weight, "bias": np.zeros(3, np.float32)}
+    path.write_bytes(assembled(made, manifest()))
     return path
 
 

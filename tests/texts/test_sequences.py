@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from tellapart.texts.ngrams import find_grams
 from tellapart.texts.sequences import (
     CHARACTERS,
     WORDS,
-    as_sequence,
-    count_words,
+    WordInputs,
     learn_words,
     read_words,
     unknown_shares,
 )
-from tellapart.texts.vocabulary import TextInputs
 
 TEXTS = ["a film, a fine film", "fine , dull", "a dull thing"]
 
@@ -38,9 +35,9 @@ def test_words_of_two_texts_are_known_the_most_frequent_ones_first() -> None:
 
 def test_a_text_is_its_words_in_order_then_nothing() -> None:
     known = np.sort(np.array([number(word) for word in ("a", "fine", "film")], dtype=np.uint64))
-    inputs = TextInputs(rules=WORDS, known=known, window=4)
+    inputs = WordInputs(rules=WORDS, known=known, window=4)
     row = {word: int(np.searchsorted(known, np.uint64(number(word)))) for word in ("a", "fine", "film")}
-    found = as_sequence(["A film, a\u200b FINE film", "fine x", "\U0001f600"], inputs)
+    found = inputs.encode(["A film, a\u200b FINE film", "fine x", "\U0001f600"])
     assert found.dtype == np.int32
     nothing, unknown = 3, 4
     assert found[:, 0].tolist() == [
@@ -57,23 +54,18 @@ def test_a_text_is_its_words_in_order_then_nothing() -> None:
         [row["a"], row["film"], unknown, row["a"]],
     ]
     assert chosen.padded(np.array([2]), nothing=9).tolist() == [[row["fine"], unknown]]
-    assert count_words("a film, a fine film", WORDS) == 6
+    assert [inputs.beyond(text) for text in ("a film, a fine film", "a film, a", "extraordinary")] == [6, 0, 0]
 
 
 def test_characters_are_read_without_blanks() -> None:
     known = learn_words(["电影 好", "电影 坏"], CHARACTERS, most=10)
-    inputs = TextInputs(rules=CHARACTERS, known=known, window=9)
-    (found,) = as_sequence(["电 影好"], inputs)
+    inputs = WordInputs(rules=CHARACTERS, known=known, window=9)
+    (found,) = inputs.encode(["电 影好"])
     assert found[0].tolist()[2] == len(known) + 1, "one text alone has it"
     assert len(set(found[0].tolist())) == 3
 
 
-def test_what_is_counted_has_no_order() -> None:
-    with pytest.raises(ValueError, match="have no order"):
-        read_words(["a"], TextInputs(rules=WORDS, known=np.zeros(0, dtype=np.uint64)))
-
-
 def test_no_texts_are_no_rows() -> None:
-    inputs = TextInputs(rules=WORDS, known=np.zeros(0, dtype=np.uint64), window=4)
-    assert as_sequence([], inputs).shape == (0, 1, 1)
-    assert as_sequence(["so"], inputs).tolist() == [[[1]]]
+    inputs = WordInputs(rules=WORDS, known=np.zeros(0, dtype=np.uint64), window=4)
+    assert inputs.encode([]).shape == (0, 1, 1)
+    assert inputs.encode(["so"]).tolist() == [[[1]]]

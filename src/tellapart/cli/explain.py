@@ -89,7 +89,8 @@ def command(
     Grad-CAM at other layers cannot be had, since they need the run's weights.
 
     Of a model of texts PICTURES are tables, files or - as for `predict`: each text's words are told with what they say for its
-    class, exactly; --out FOLDER also writes a page that colours them.
+    class, exactly where n-grams are counted, of a network by leaving words out or --method integrated_gradients, with how
+    far that can be believed; --out FOLDER also writes a page that colours them.
     """
     from tellapart.cli.console import make_reporter
     from tellapart.errors import SettingsError
@@ -100,6 +101,10 @@ def command(
         from tellapart.cli.explain_texts import explain_texts
 
         return explain_texts(opened, pictures, options, as_json=as_json)
+    if opened.manifest.pictures is None and (network or list_layers):
+        from tellapart.cli.text_layers import tell_layers
+
+        return tell_layers(opened, as_json=as_json)
     if list_layers:
         _list_layers(opened, as_json)
         return 0

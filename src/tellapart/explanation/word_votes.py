@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import Model
 from tellapart.explanation.ngrams import in_words, letter_votes
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.inputs import TextInputs
+from tellapart.texts.vocabulary import GramInputs
 
 MOST_LEFT_OUT = 400  # words that are left out in turn; of a longer text several stand together
 _WORDS = re.compile(r"\s*\S+")
@@ -37,23 +38,25 @@ class TextVotes:
 
 def read_table(model: Model) -> Table | None:
     """Votes [F, K], squares [F] and biases [K] of the file of a classifier of n-grams; None where it cannot be read so."""
-    if importlib.util.find_spec("onnx") is None or not isinstance(model.inputs, TextInputs) or not model.path.is_file():
+    grams = model.inputs.grams if isinstance(model.inputs, TextInputs) else None
+    if importlib.util.find_spec("onnx") is None or grams is None or not model.path.is_file():
         return None
     import onnx
     from onnx import numpy_helper
 
-    there = {one.name: one for one in onnx.load(model.path).graph.initializer}
+    # Weights that are kept in half the bytes have a name of their own.
+    there = {one.name.removesuffix(".half"): one for one in onnx.load(model.path).graph.initializer}
     if not {"table", "classifier.bias"} <= set(there):
         return None
     table, bias = (numpy_helper.to_array(there[name]) for name in ("table", "classifier.bias"))
-    known, classes = len(model.inputs.known), len(model.manifest.classes)
-    if table.shape != (model.inputs.rows, classes + 2):
+    known, classes = len(grams.known), len(model.manifest.classes)
+    if table.shape != (grams.rows, classes + 2):
         return None
     numbers = table[:known].astype(np.float32, copy=False)
     return numbers[:, :classes], numbers[:, classes], bias.astype(np.float32, copy=False)
 
 
-def exact_votes(text: str, inputs: TextInputs, table: Table, *, chosen: int, other: int) -> TextVotes:
+def exact_votes(text: str, inputs: GramInputs, table: Table, *, chosen: int, other: int) -> TextVotes:
     """Of a cleaned text, for class `chosen` over `other`."""
     votes, squares, bias = table
     letters = letter_votes(text, inputs, votes=votes, squares=squares)

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.texts.ngrams import find_grams
-from tellapart.texts.sequences import rows_of
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.sequences import WordInputs, rows_of
 
 # Numbers of words int32 [n, L] -> logits [n, K], of each row up to a number that all its classes share.
 AskWords = Callable[[NDArray[np.int32]], NDArray[np.floating]]
@@ -32,10 +31,10 @@ class SpelledWords:
     rest: str  # what is not looked at: behind the last word, and beyond the window
 
 
-def spell(text: str, inputs: TextInputs) -> SpelledWords:
+def spell(text: str, inputs: WordInputs) -> SpelledWords:
     """The words of a cleaned text, as far as the window reaches."""
     (grams,) = find_grams([text], inputs.rules)
-    count = min(len(grams.numbers), inputs.window or 0)
+    count = min(len(grams.numbers), inputs.window)
     ends = np.clip(grams.ends[:count], 0, len(text)).tolist()
     starts = [0, *ends[:-1]]
     return SpelledWords(

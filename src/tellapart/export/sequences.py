@@ -1,181 +1,163 @@
-"""A network of texts as model.onnx. In: its weights, TextInputs, manifest. Out: bytes. Next: parity.py.
+"""A network of words as a part of model.onnx. In: its weights, WordInputs. Out: WordGraph. Next: texts.py.
 
-tokens int32 [N, 1, L] -> a row of a table each -> the network -> `embedding` -> linear layer -> `logits` -> `probabilities`.
-`novelty` is the share of words that are not known, scaled; `vocabulary` are the numbers of the known words, whatever goes in.
-Shapes: F known words, K classes, D numbers of a word in all channels, E numbers of the embedding.
+Its row of tokens, int32 [N, 1, L] -> a row of a table each -> the network -> linear layer -> logits; the share of words that are
+not known becomes the novelty. `words` are the numbers of the known words, whatever goes in.
+Shapes: F known words, K classes, D numbers of a word in all channels, C filters, E features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import Manifest
-from tellapart.export.assemble import calibration, sealed
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.export.texts import OPSET, WrittenPart
+from tellapart.texts.sequences import WordInputs
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, ValueInfoProto
+    from onnx import NodeProto
 
-_OPSET = 17
 _END = np.iinfo(np.int64).max
 Weights = Mapping[str, NDArray[np.float32]]
 NetworkName = Literal["text_cnn", "dpcnn"]
 
 
-def assemble_sequence(
-    weights: Weights, inputs: TextInputs, *, network: NetworkName, novelty_scale: float, manifest: Manifest
-) -> bytes:
-    """The bytes of model.onnx. `weights` by name: `table` [F + 2, D], `classifier.weight` [K, E] and `.bias` [K], and
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WordGraph:
+    """A TextGraph."""
 
-    of text_cnn `convolution.0.weight` [C, D, width], `.bias` [C], and so on; of dpcnn `region.weight` [C, D, 3] and
-    `block.0.0.weight` [C, C, 3], each with its `.bias`. A text is its words; behind it row F stands as often as needed.
-    """
-    from onnx import TensorProto, helper
+    inputs: WordInputs
+    network: NetworkName
+    # `table` [F + 2, D], `classifier.weight` [K, E] and `.bias` [K]; of text_cnn `convolution.0.weight` [C, D, width], `.bias` [C],
+    # and so on; of dpcnn `region.weight` [C, D, 3] and `block.0.0.weight` [C, C, 3], each with its `.bias`.
+    weights: Weights
 
-    count, classes = len(inputs.known), len(weights["classifier.bias"])
-    numbers, ending = calibration(manifest.record, part="classifier", last="probabilities")
-    nodes, parameters = _to_logits(weights, count, network)
-    parameters |= {
-        "known": inputs.known.view(np.int64),
-        "novelty_scale": np.array(novelty_scale, dtype=np.float32),
-        **numbers,
-    }
-    nodes += [*ending, *_novelty(), helper.make_node("Identity", ["known"], ["vocabulary"])]
-    outputs = [
-        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes]),
-        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", weights["classifier.weight"].shape[1]]),
-        helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"]),
-        helper.make_tensor_value_info("vocabulary", TensorProto.INT64, [count]),
-    ]
-    return sealed(_model(nodes, outputs, parameters), manifest)
+    @property
+    def known(self) -> Mapping[str, NDArray[Any]]:
+        """The numbers of the words, int64 [F]."""
+        return {"words": self.inputs.known.view(np.int64)}
 
-
-def network_alone(weights: Weights, *, known: int, network: NetworkName) -> bytes:
-    """The same without a manifest, for `known` words: from tokens to `logits`."""
-    from onnx import TensorProto, helper
-
-    nodes, parameters = _to_logits(weights, known, network)
-    classes = len(weights["classifier.bias"])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])
-    data: bytes = _model(nodes, [logits], parameters).SerializeToString()
-    return data
-
-
-def _model(nodes: list[NodeProto], outputs: list[ValueInfoProto], parameters: Mapping[str, NDArray[Any]]) -> ModelProto:
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = helper.make_graph(
-        nodes,
-        "tellapart",
-        [helper.make_tensor_value_info("tokens", TensorProto.INT32, ["N", 1, "L"])],
-        outputs,
-        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in parameters.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+    def write(self, tokens: str, name: str) -> WrittenPart:
+        """See TextGraph."""
+        writing = _Writing(tokens, name, self.weights)
+        count = len(self.inputs.known)
+        writing.numbers |= {
+            "nothing": np.array(count, dtype=np.int32),
+            "unknown": np.array(count + 1, dtype=np.int32),
+            "one": np.array(1, dtype=np.float32),
+            "channel": np.array([1], dtype=np.int64),
+        }
+        writing.begin()
+        (_text_cnn if self.network == "text_cnn" else _dpcnn)(writing)
+        writing.add("Gemm", ["embedding", "classifier.weight", "classifier.bias"], "logits", transB=1)
+        writing.tell_unknown()
+        return WrittenPart(
+            nodes=writing.nodes,
+            parameters={f"{name}{key}": np.ascontiguousarray(value) for key, value in writing.numbers.items()},
+            logits=f"{name}logits",
+            novelty=f"{name}unknown_share",
+            opsets={},
+        )
 
 
-def _to_logits(weights: Weights, known: int, network: NetworkName) -> tuple[list[NodeProto], dict[str, NDArray[Any]]]:
-    """Nodes from tokens to `logits`, with `there` [N, 1, L], 1 where a word is; and their parameters."""
-    from onnx import TensorProto, helper
+class _Writing:
+    """Nodes and numbers under a name."""
 
-    parameters: dict[str, NDArray[Any]] = {
-        **weights,
-        "nothing": np.array(known, dtype=np.int32),
-        "unknown": np.array(known + 1, dtype=np.int32),
-        "one": np.array(1, dtype=np.float32),
-        "channel": np.array([1], dtype=np.int64),
-    }
-    body = _text_cnn(weights) if network == "text_cnn" else _dpcnn(weights, parameters)
-    nodes = [
-        helper.make_node("Squeeze", ["tokens", "channel"], ["numbers"]),
-        helper.make_node("Gather", ["table", "numbers"], ["vectors"], axis=0),
-        helper.make_node("Transpose", ["vectors"], ["given"], perm=[0, 2, 1]),
-        helper.make_node("Equal", ["numbers", "nothing"], ["is_nothing"]),
-        helper.make_node("Not", ["is_nothing"], ["is_word"]),
-        helper.make_node("Cast", ["is_word"], ["words"], to=TensorProto.FLOAT),
-        helper.make_node("Unsqueeze", ["words", "channel"], ["there"]),
-        *body,
-        helper.make_node("Gemm", ["embedding", "classifier.weight", "classifier.bias"], ["logits"], transB=1),
-    ]
-    return nodes, parameters
+    def __init__(self, tokens: str, name: str, weights: Weights) -> None:
+        self._tokens, self._name = tokens, name
+        self.weights = weights
+        self.numbers: dict[str, NDArray[Any]] = dict(weights)
+        self.nodes: list[NodeProto] = []
+
+    def add(self, operator: str, given: list[str], found: str, **attributes: Any) -> str:
+        """A node; the name of what it gives."""
+        from onnx import helper
+
+        names = [one if one == self._tokens else f"{self._name}{one}" for one in given]
+        self.nodes.append(helper.make_node(operator, names, [f"{self._name}{found}"], **attributes))
+        return found
+
+    def convolve(self, layer: str, given: str, padding: int) -> str:
+        """A convolution over words."""
+        return self.add("Conv", [given, f"{layer}.weight", f"{layer}.bias"], f"{layer}.map", pads=[padding, padding])
+
+    def begin(self) -> None:
+        """`given` [N, D, L], the vectors, and `there` [N, 1, L], 1 where a word is."""
+        from onnx import TensorProto
+
+        self.add("Squeeze", [self._tokens, "channel"], "numbers")
+        self.add("Gather", ["table", "numbers"], "vectors", axis=0)
+        self.add("Transpose", ["vectors"], "given", perm=[0, 2, 1])
+        self.add("Equal", ["numbers", "nothing"], "is_nothing")
+        self.add("Not", ["is_nothing"], "is_there")
+        self.add("Cast", ["is_there"], "there_each", to=TensorProto.FLOAT)
+        self.add("Unsqueeze", ["there_each", "channel"], "there")
+
+    def tell_unknown(self) -> None:
+        """`unknown_share` [N], of the words of a text."""
+        from onnx import TensorProto
+
+        self.add("ReduceSum", ["there_each", "channel"], "count", keepdims=0)
+        self.add("Max", ["count", "one"], "count_above")
+        self.add("Equal", ["numbers", "unknown"], "is_unknown")
+        self.add("Cast", ["is_unknown"], "unknown_each", to=TensorProto.FLOAT)
+        self.add("ReduceSum", ["unknown_each", "channel"], "unknown_count", keepdims=0)
+        self.add("Div", ["unknown_count", "count_above"], "unknown_share")
 
 
-def _novelty() -> list[NodeProto]:
-    """`novelty` [N]: the share of the words that are not known, scaled."""
-    from onnx import TensorProto, helper
-
-    return [
-        helper.make_node("ReduceSum", ["words", "channel"], ["count"], keepdims=0),
-        helper.make_node("Max", ["count", "one"], ["count_above"]),
-        helper.make_node("Equal", ["numbers", "unknown"], ["is_unknown"]),
-        helper.make_node("Cast", ["is_unknown"], ["unknown_words"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceSum", ["unknown_words", "channel"], ["unknown_count"], keepdims=0),
-        helper.make_node("Div", ["unknown_count", "count_above"], ["unknown_share"]),
-        helper.make_node("Mul", ["unknown_share", "novelty_scale"], ["novelty"]),
-    ]
-
-
-def _text_cnn(weights: Weights) -> list[NodeProto]:
+def _text_cnn(writing: _Writing) -> None:
     """From `given` [N, D, L] to `embedding` [N, E]; nothing on both sides, as wide as the filter."""
-    from onnx import helper
-
-    nodes: list[NodeProto] = []
     found: list[str] = []
-    while (name := f"convolution.{len(found)}") + ".weight" in weights:
-        width = weights[f"{name}.weight"].shape[2]
-        nodes += [
-            _convolution(name, "given", f"{name}.map", width),
-            helper.make_node("ReduceMax", [f"{name}.map"], [f"{name}.largest"], axes=[2], keepdims=0),
-        ]
-        found.append(f"{name}.largest")
-    nodes.append(helper.make_node("Concat", found, ["joined"], axis=1))
-    return [*nodes, helper.make_node("Relu", ["joined"], ["embedding"])]
+    while (layer := f"convolution.{len(found)}") + ".weight" in writing.weights:
+        answers = writing.convolve(layer, "given", writing.weights[f"{layer}.weight"].shape[2])
+        found.append(writing.add("ReduceMax", [answers], f"{layer}.largest", axes=[2], keepdims=0))
+    writing.add("Concat", found, "joined", axis=1)
+    writing.add("Relu", ["joined"], "embedding")
 
 
-def _dpcnn(weights: Weights, parameters: dict[str, NDArray[Any]]) -> list[NodeProto]:
+def _dpcnn(writing: _Writing) -> None:
     """The same of a deep pyramid, whose maps are 0 behind the end of a text."""
-    from onnx import helper
-
-    parameters |= {
+    writing.numbers |= {
         "behind": np.array([0, 0, 0, 0, 0, 2], dtype=np.int64),
         "first": np.array([0], dtype=np.int64),
         "last": np.array([_END], dtype=np.int64),
         "along": np.array([2], dtype=np.int64),
     }
-    nodes = [
-        _convolution("region", "given", "region.map", 1),
-        helper.make_node("Mul", ["region.map", "there"], ["region.there"]),
-    ]
-    now, there, place = "region.there", "there", 0
-    while f"block.{place}.0.weight" in weights:
-        block = f"block.{place}"
+    now, there, place = (
+        writing.add("Mul", [writing.convolve("region", "given", 1), "there"], "region.there"),
+        "there",
+        0,
+    )
+    while (block := f"block.{place}") + ".0.weight" in writing.weights:
         if place:
-            nodes += [
-                helper.make_node("Pad", [now, "behind"], [f"{block}.padded"]),
-                helper.make_node("MaxPool", [f"{block}.padded"], [f"{block}.pooled"], kernel_shape=[3], strides=[2]),
-                helper.make_node("Slice", [there, "first", "last", "along", "along"], [f"{block}.there"]),
-            ]
-            now, there = f"{block}.pooled", f"{block}.there"
+            padded = writing.add("Pad", [now, "behind"], f"{block}.padded")
+            now = writing.add("MaxPool", [padded], f"{block}.pooled", kernel_shape=[3], strides=[2])
+            there = writing.add("Slice", [there, "first", "last", "along", "along"], f"{block}.there")
         deeper = now
-        for inner in range(2):
-            name = f"{block}.{inner}"
-            nodes += [
-                helper.make_node("Relu", [deeper], [f"{name}.above"]),
-                _convolution(name, f"{name}.above", f"{name}.map", 1),
-                helper.make_node("Mul", [f"{name}.map", there], [f"{name}.masked"]),
-            ]
-            deeper = f"{name}.masked"
-        nodes.append(helper.make_node("Add", [now, deeper], [f"{block}.sum"]))
-        now, place = f"{block}.sum", place + 1
-    nodes.append(helper.make_node("ReduceMax", [now], ["largest"], axes=[2], keepdims=0))
-    return [*nodes, helper.make_node("Relu", ["largest"], ["embedding"])]
+        for layer in (f"{block}.0", f"{block}.1"):
+            above = writing.add("Relu", [deeper], f"{layer}.above")
+            deeper = writing.add("Mul", [writing.convolve(layer, above, 1), there], f"{layer}.masked")
+        now, place = writing.add("Add", [now, deeper], f"{block}.sum"), place + 1
+    writing.add("ReduceMax", [now], "largest", axes=[2], keepdims=0)
+    writing.add("Relu", ["largest"], "embedding")
 
 
-def _convolution(name: str, given: str, made: str, padding: int) -> NodeProto:
-    from onnx import helper
+def network_alone(graph: WordGraph) -> bytes:
+    """The part without a manifest: ONNX from `tokens` [N, 1, L] to `logits` [N, K]."""
+    from onnx import TensorProto, helper, numpy_helper
 
-    return helper.make_node("Conv", [given, f"{name}.weight", f"{name}.bias"], [made], pads=[padding, padding])
+    part = graph.write("tokens", "")
+    classes = len(graph.weights["classifier.bias"])
+    whole = helper.make_graph(
+        list(part.nodes),
+        "tellapart",
+        [helper.make_tensor_value_info("tokens", TensorProto.INT32, ["N", 1, "L"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])],
+        [numpy_helper.from_array(value, name) for name, value in part.parameters.items()],
+    )
+    model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data

@@ -65,7 +65,7 @@ class Run:
         for name in SCAFFOLD:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         if not self.fold:
-            _point_latest(self.folder)
+            point_latest(self.folder)
 
     @property
     def finished(self) -> bool:
@@ -102,8 +102,10 @@ def _is_planned(folder: Path) -> bool:
 
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
-    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
+    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights, "base": settings.base}
     whole = {name: None if path is None else os.path.abspath(path) for name, path in given.items()}
+    if settings.embeddings is not None and os.path.isdir(settings.embeddings):  # else it is a name
+        whole["embeddings"] = os.path.abspath(settings.embeddings)
     told = {"root": settings.reading.root, "classes": settings.reading.classes}
     paths = {
         name: os.path.abspath(value)
@@ -318,7 +320,8 @@ def _safe(name: str) -> str:
     return kept.strip("._")[:60] or "pictures"
 
 
-def _point_latest(folder: Path) -> None:
+def point_latest(folder: Path) -> None:
+    """Let the link `latest` beside a run lead to it, where there can be one."""
     link = folder.parent / "latest"
     if link.exists() and not link.is_symlink():
         return  # the user's own file or folder of that name stays

@@ -45,7 +45,7 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
         if not where:
             raise SettingsError(f"{reason}.") from None
         if isinstance(first.get("input"), dict) and first["type"] == "value_error":
-            raise SettingsError(f"of {'.'.join(where)}: {reason}.") from None
+            raise SettingsError(f"{'.'.join(where)}: {reason}.") from None
         if isinstance(first.get("input"), dict) and first["input"] and first["type"] != "model_type":
             raise _below_a_value(where, next(iter(first["input"]))) from None
         raise SettingsError(

@@ -96,8 +96,8 @@ class LearnTexts(Protocol):
 
     def __call__(
         self, settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /
-    ) -> Candidate:
-        """A candidate; `texts` [N] in the order of the data set's rows. Raises: DataError."""
+    ) -> Choice[Any]:
+        """What is kept of the candidates; `texts` [N] in the order of the data set's rows. Raises: DataError."""
         ...
 
 

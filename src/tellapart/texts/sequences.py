@@ -1,4 +1,4 @@
-"""Texts to what a network takes: numbers of their words, in order. In: texts, TextInputs. Out: int32 [N, 1, L]. Next: vectors.py.
+"""Texts to numbers of their words, in order, a part of what a model takes. In: texts. Out: int32 [N, 1, L]. Next: vectors.py.
 
 F known words (or characters) are rows 0 to F - 1 of the network's table. Row F is nothing, and fills up behind a text; row F + 1
 is whatever word is not known.
@@ -14,12 +14,53 @@ from numpy.typing import NDArray
 
 from tellapart.texts.cleaning import clean
 from tellapart.texts.ngrams import Numbers, Places, Rules, find_grams
-from tellapart.texts.vocabulary import TextInputs
 
 WORDS = Rules(words=(1,))
 CHARACTERS = Rules(characters=(1,), across=True)
 _AT_ONCE = 20_000  # texts whose words are in memory together
 _SINGLE = 2  # texts that must have a word for the network to know it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WordInputs:
+    """How a network takes words; a TextPart of one row."""
+
+    rules: Rules  # WORDS or CHARACTERS
+    known: Numbers  # [F], sorted, all different
+    window: int  # so many of a text, the first, are read
+
+    @property
+    def height(self) -> int:
+        """One row of numbers."""
+        return 1
+
+    @property
+    def padding(self) -> int:
+        """Row F of the table, which is nothing."""
+        return len(self.known)
+
+    @property
+    def at_once(self) -> int:
+        """How many texts are best answered together."""
+        return 128
+
+    @property
+    def unit(self) -> str:
+        """What it reads, for a person."""
+        return "words" if self.rules.words else "characters"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Of N texts, cleaned or not: int32 [N, 1, L], L the words of the longest and at least 1."""
+        found = read_words([clean(text) for text in texts], self)
+        return found.padded(np.arange(len(texts)), nothing=self.padding)[:, None]
+
+    def beyond(self, text: str) -> int:
+        """How many words a cleaned text has, where that is more than the window; else 0."""
+        # No text has more words than characters.
+        if len(text) <= self.window:
+            return 0
+        count = sum(len(grams.rows) for grams in find_grams([text], self.rules))
+        return count if count > self.window else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,10 +100,8 @@ class Sequences:
         return found
 
 
-def read_words(texts: Sequence[str], inputs: TextInputs) -> Sequences:
-    """The words of cleaned texts, as far as the window reaches. Raises: ValueError for inputs without a window."""
-    if inputs.window is None:
-        raise ValueError("n-grams are counted, and have no order")
+def read_words(texts: Sequence[str], inputs: WordInputs) -> Sequences:
+    """The words of cleaned texts, as far as the window reaches."""
     words: list[NDArray[np.int32]] = []
     counts: list[Places] = []
     for start in range(0, len(texts), _AT_ONCE):
@@ -85,18 +124,7 @@ def rows_of(numbers: Numbers, known: Numbers) -> NDArray[np.int32]:
     return np.where(there, place, len(known) + 1).astype(np.int32)
 
 
-def as_sequence(texts: Sequence[str], inputs: TextInputs) -> NDArray[np.int32]:
-    """What model.onnx takes of N texts, cleaned or not: int32 [N, 1, L], L the words of the longest."""
-    found = read_words([clean(text) for text in texts], inputs)
-    return found.padded(np.arange(len(texts)), nothing=len(inputs.known))[:, None]
-
-
-def count_words(text: str, rules: Rules) -> int:
-    """How many words a cleaned text has, however long it is."""
-    return sum(len(grams.rows) for grams in find_grams([text], rules))
-
-
-def unknown_shares(sequences: Sequences, inputs: TextInputs) -> NDArray[np.float64]:
+def unknown_shares(sequences: Sequences, inputs: WordInputs) -> NDArray[np.float64]:
     """The share of the words of each text that the network does not know, [N] in [0, 1]."""
     unknown = np.concatenate([[0], np.cumsum(sequences.words == len(inputs.known) + 1)])
     counts = unknown[sequences.ends] - unknown[sequences.starts]

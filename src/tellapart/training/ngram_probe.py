@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tellapart.runtime import cores
 from tellapart.texts.ngrams import Rules
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.vocabulary import GramInputs
 from tellapart.texts.writing_systems import is_unspaced
 from tellapart.training.folds import choose_rows, deal_folds, number_groups
 from tellapart.training.ngram_counts import (
@@ -84,7 +84,7 @@ class GivenGrams:
 class NgramProbe:
     """A fitted classifier; F n-grams, K classes, N texts."""
 
-    inputs: TextInputs
+    inputs: GramInputs
     frequency: Floats  # [F]
     weight: Floats  # [K, F], of features as CountedTexts has them
     bias: Floats  # [K]

@@ -22,13 +22,13 @@ def test_n_grams_that_say_least_go_and_weights_are_halved(
     assert execute(asked) == 0
     told = json.loads(capsys.readouterr().out)
     assert [step["kind"] for step in told["steps"]] == ["pruned", "float16"]
-    before, after = (len(open_model(path).inputs.known) for path in (learned.model, out / "model.onnx"))  # type: ignore[union-attr]
+    before, after = (len(open_model(path).inputs.grams.known) for path in (learned.model, out / "model.onnx"))  # type: ignore[union-attr]
     assert after == round(0.1 * before)
     assert told["after"]["megabytes"] < told["before"]["megabytes"] / 2
     assert told["after"]["score"]["value"] > 0.9, "what tells the classes is what says most"
     manifest = read_manifest(out / "model.onnx")
     assert manifest.compression is not None
-    assert manifest.record.abstention != read_manifest(learned.model).record.abstention, "learned anew"  # type: ignore[union-attr]
+    assert manifest.record.temperature != read_manifest(learned.model).record.temperature, "learned anew"  # type: ignore[union-attr]
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "n-grams of" in page
     assert "multiply-adds" not in page

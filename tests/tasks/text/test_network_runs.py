@@ -19,6 +19,7 @@ from onnx import numpy_helper
 import tellapart
 from tellapart.bundle import TextRecord, read_manifest
 from tellapart.cli.main import execute
+from tellapart.explanation.word_reasons import check_method
 from tellapart.reporter import Silent
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import resume_run
@@ -95,7 +96,9 @@ def test_what_was_planted_is_learned_and_told(learned: TrainResult, heard: Liste
     assert learned.scores["accuracy"].value > 0.9
     manifest = read_manifest(learned.model)
     record = manifest.record_of(TextRecord)
-    assert (record.grams.words, record.grams.window) == ((1,), 12)
+    assert record.grams is None
+    assert record.words is not None
+    assert (record.words.unit, record.words.window) == ("words", 12)
     assert manifest.backbone.name == "text_cnn"
     assert any("2 of 162 texts are longer than the network's window of 12 words" in line for line in heard.told)
     assert any("texts/s" in line for line in heard.told)
@@ -153,7 +156,7 @@ def test_vectors_of_a_file_are_taken_and_kept(learned: TrainResult, tmp_path: Pa
         learn(table, tmp_path / "runs", reporter, network={"text": {"vectors": str(tmp_path / "other.vec")}})
 
 
-def test_chinese_is_read_character_by_character(tmp_path: Path) -> None:
+def test_chinese_is_read_character_by_character(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chance, reporter = np.random.default_rng(0), Listening()
     plain, own = "天地人山水火木金土石田中上下左右", {"晴": "日光", "雨": "云伞"}
     rows = [("text", "label")]
@@ -168,10 +171,16 @@ def test_chinese_is_read_character_by_character(tmp_path: Path) -> None:
     result = learn(
         tmp_path / "t.csv", tmp_path / "runs", reporter, loop={**SMALL["loop"], "epochs": 1}, network=network
     )
-    grams = read_manifest(result.model).record_of(TextRecord).grams
-    assert (grams.characters, grams.words, grams.across) == ((1,), (), True)
+    words = read_manifest(result.model).record_of(TextRecord).words
+    assert words is not None
+    assert words.unit == "characters"
     assert any("Texts are read character by character" in line for line in reporter.told)
     assert read_manifest(result.model).backbone.name == "dpcnn"
+    (tmp_path / "one.txt").write_text("天地日光", encoding="utf-8")
+    assert execute(["explain", str(result.model), str(tmp_path / "one.txt")]) == 0
+    assert "By occlusion." in capsys.readouterr().out
+    assert execute(["explain", str(result.model), str(tmp_path / "one.txt"), "--method", "integrated_gradients"]) != 0
+    assert "integrated gradients are told of a text_cnn alone" in capsys.readouterr().err
 
 
 def test_nothing_of_a_text_or_class_is_markup_in_the_report(learned: TrainResult) -> None:
@@ -197,3 +206,61 @@ def test_info_tells_of_the_words(learned: TrainResult, capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     assert "the first 12 words, in their order" in told
     assert "text_cnn" in told
+
+
+@pytest.mark.parametrize("method", [(), ("--method", "integrated_gradients")])
+def test_words_are_weighed_and_believed(
+    method: tuple[str, ...], learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.txt").write_text("w1 w2 <i>wet w3, grey w4 " + "w5 " * 9, encoding="utf-8")
+    told = ["explain", str(learned.model), str(tmp_path / "one.txt"), *method]
+    assert execute([*told, "--json", "--out", str(tmp_path / "page.html")]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["texts"]
+    assert (found["label"], found["over"]) == ("rain", "<b>sun</b>")
+    assert found["method"] == (method[-1] if method else "occlusion")
+    weights = {one["word"].strip(): one["weight"] for one in found["words"]}
+    assert "".join(one["word"] for one in found["words"]) == "w1 w2 <i>wet w3, grey w4 " + "w5 " * 8 + "w5"
+    assert min(weights["wet"], weights["grey"]) > max(abs(weights[word]) for word in ("w1", "w2", "w3", "<"))
+    assert found["faithfulness"]["deletion"] < found["faithfulness"]["chance"]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<i>" not in page
+    assert "While these words are deleted" in page
+    assert execute(told) == 0
+    assert "the class keeps on average" in capsys.readouterr().out
+
+
+def test_what_words_cannot_be_weighed_by_is_refused(
+    learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.txt").write_text("so wet", encoding="utf-8")
+    told = ["explain", str(learned.model), str(tmp_path / "one.txt")]
+    assert execute([*told, "--method", "gradcam"]) != 0
+    assert "is about pictures, and the model is of texts. Leave it out." in capsys.readouterr().err
+    assert execute([*told, "--method", "occlusion", "--method", "integrated_gradients"]) != 0
+    assert "--method is given 2 times" in capsys.readouterr().err
+    with pytest.raises(
+        tellapart.errors.SettingsError, match="there is no method 'oclusion' for texts. Did you mean occlusion?"
+    ):
+        check_method("oclusion")
+
+
+def test_layers_are_listed(learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["explain", str(learned.run), "--network"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in told[:-1]] == [
+        "table",
+        "convolution.0",
+        "convolution.1",
+        "convolution.2",
+        "classifier",
+    ]
+    layers = ("table", "convolution.", "classifier.weight", "classifier.bias")
+    count = sum(value.size for name, value in weights(learned.model).items() if name.startswith(layers))
+    assert f"{count:,} weights, " in told[-1]
+    assert execute(["explain", str(learned.run), "--layers", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["network"]
+    assert found["name"] == "text_cnn"
+    assert found["parameters"] == count
+    grams = tellapart.train(learned.run.parent.parent / "t.csv", out=tmp_path / "runs", task="text", report=False)
+    assert execute(["explain", str(grams.run), "--network"]) != 0
+    assert "this model counts n-grams: there is no network in it" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_lengths_are_read() -> None:
     with pytest.raises(SettingsError, match="probe.grams.words is 'x'; it must be a length from 1 to 9"):
         make_settings({"data": "x", "probe": {"grams": {"words": "x"}}})
     with pytest.raises(
-        SettingsError, match="^of probe.grams: words and characters are both none, and nothing would count"
+        SettingsError, match="^probe.grams: words and characters are both none, and nothing would count"
     ):
         make_settings({"data": "x", "probe": {"grams": {"words": "none", "characters": "none"}}})
 

@@ -15,9 +15,11 @@ import tellapart
 from tellapart.bundle import TextRecord, read_manifest
 from tellapart.cli.main import execute
 from tellapart.errors import ModelFileError, SettingsError
+from tellapart.reporter import Silent
 from tellapart.runs.result import TrainResult
 from tellapart.settings.reading import make_settings
 from tellapart.tasks.table import TASKS
+from tellapart.workflows.compressing.compressible import open_compressible
 
 
 def test_what_was_planted_is_learned_and_told(learned: TrainResult) -> None:
@@ -162,3 +164,10 @@ def test_what_is_for_pictures_says_so(
     where = [] if command[0] == "check" else ["--out", str(tmp_path / "out")]
     assert execute([command[0], str(table), *command[1:], *where]) != 0
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_it_is_not_made_smaller(learned: TrainResult, tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"model\.onnx takes no pictures, and only networks of pictures are made smaller"
+    ):
+        open_compressible(learned.run, tmp_path, Silent())

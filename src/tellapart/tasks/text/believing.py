@@ -22,7 +22,7 @@ def believed(candidate: WordCandidate, rows: NDArray[np.int64]) -> dict[str, Any
     Of the probabilities of the network itself, before calibration: which order is better does not depend on that.
     """
     found: dict[str, list[tuple[float, float]]] = {}
-    nothing, sequences = len(candidate.inputs.known), candidate.given.sequences
+    nothing, sequences = len(candidate.words.known), candidate.given.sequences
     for row in rows[:_TEXTS].tolist():
         numbers = sequences.padded(np.array([row]), nothing=nothing)[0][:_LONGEST]
         logits = candidate.ask(numbers[None])[0]
@@ -48,7 +48,7 @@ Weigh = Callable[[NDArray[np.int32], int, int], NDArray[np.float64]]  # numbers 
 
 
 def _methods(candidate: WordCandidate) -> dict[str, Weigh]:
-    nothing = len(candidate.inputs.known)
+    nothing = len(candidate.words.known)
     methods: dict[str, Weigh] = {
         "occlusion": lambda numbers, target, over: occluded(
             numbers, target=target, over=over, ask=candidate.ask, nothing=nothing

@@ -26,9 +26,8 @@ from tellapart.tasks.text.word_candidate import GivenTexts
 from tellapart.tasks.text.word_rows import WordRows
 from tellapart.texts.cleaning import clean
 from tellapart.texts.ngrams import Rules
-from tellapart.texts.sequences import CHARACTERS, WORDS, count_words, learn_words, read_words
+from tellapart.texts.sequences import CHARACTERS, WORDS, WordInputs, learn_words, read_words
 from tellapart.texts.vectors import WordVectors, read_vectors
-from tellapart.texts.vocabulary import TextInputs
 from tellapart.texts.writing_systems import is_unspaced
 
 LEARNING_RATES = {"adamw": 1e-3, "adam": 1e-3, "sgd": 5e-2, "rmsprop": 1e-3, "adagrad": 1e-2, "adadelta": 1.0}
@@ -47,7 +46,7 @@ def prepare(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], rep
     train = [cleaned[row] for row in dataset.rows["train"].tolist()]
     rules = _rules(told, train, reporter)
     known, read = _vocabulary(told, train, rules, reporter)
-    inputs = TextInputs(rules=rules, known=known, window=told.window)
+    inputs = WordInputs(rules=rules, known=known, window=told.window)
     plan = _plan(settings, len(dataset.classes), len(known), read)
     rows = None if read is None else np.searchsorted(known, read.words)
     network = make_network(plan, seed=settings.seed, rows=rows, vectors=None if read is None else read.vectors)
@@ -139,19 +138,17 @@ def _plan(settings: TrainSettings, classes: int, known: int, read: WordVectors |
     )
 
 
-def _tell_long(cleaned: Sequence[str], inputs: TextInputs, reporter: Reporter) -> None:
-    window = inputs.window or 0
-    # No text has more words than characters.
-    long = sum(1 for text in cleaned if len(text) > window and count_words(text, inputs.rules) > window)
+def _tell_long(cleaned: Sequence[str], inputs: WordInputs, reporter: Reporter) -> None:
+    window, unit = inputs.window, inputs.unit
+    long = sum(1 for text in cleaned if inputs.beyond(text))
     if long:
-        unit = "words" if inputs.rules.words else "characters"
         reporter.warn(
             f"{long:,} of {len(cleaned):,} texts are longer than the network's window of {window:,} {unit}: what comes after is "
             "not looked at. --set network.text.window=N looks further, and takes longer."
         )
 
 
-def _facts(inputs: TextInputs, read: WordVectors | None) -> dict[str, Any]:
+def _facts(inputs: WordInputs, read: WordVectors | None) -> dict[str, Any]:
     """What the training's result depends on beside the settings."""
     facts = {"words": hashlib.sha256(inputs.known.tobytes()).hexdigest()}
     if read is not None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
-    from tellapart.tasks.text.probing import NgramCandidate
+    from tellapart.tasks.text.candidates import TextCandidate
     from tellapart.tasks.text.word_candidate import WordCandidate
     from tellapart.tasks.text.word_rows import WordRows
     from tellapart.training.devices import Devices
@@ -79,10 +79,19 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     _prefer(settings)
 
 
-def _direct(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /) -> NgramCandidate:
+def _direct(
+    settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /
+) -> Choice[TextCandidate]:
+    from tellapart.tasks.text.candidates import validate
+    from tellapart.tasks.text.choosing import choose_texts
     from tellapart.tasks.text.probing import fit
 
-    return fit(settings, dataset, texts, reporter)
+    found = [validate(fit(settings, dataset, texts, reporter), dataset)]
+    if settings.embeddings is not None:
+        from tellapart.tasks.text.embedding import fit_sentences
+
+        found.append(validate(fit_sentences(settings, dataset, texts, settings.embeddings, reporter), dataset))
+    return choose_texts(found, dataset)
 
 
 def _doubt(texts: Sequence[str], targets: NDArray[Any], groups: Sequence[str], /, **named: Any) -> Doubted:
@@ -128,40 +137,33 @@ def _learner(lesson: Lesson, devices: Devices) -> Learner:
     return make_learner(lesson, devices)
 
 
-def _validate(candidate: Any, dataset: Dataset) -> Validated[Any]:
+def _validate(candidate: TextCandidate, dataset: Dataset) -> Validated[TextCandidate]:
     from tellapart.tasks.text.candidates import validate
 
     return validate(candidate, dataset)
 
 
-def _correct(settings: TrainSettings, choice: Choice[Any], dataset: Dataset) -> Choice[Any]:
+def _correct(settings: TrainSettings, choice: Choice[TextCandidate], dataset: Dataset) -> Choice[TextCandidate]:
     """Nothing: its maximum likelihood on the training texts names each class as often as it occurs."""
     return choice
 
 
-def _test(settings: TrainSettings, choice: Choice[Any], dataset: Dataset) -> Tested:
+def _test(settings: TrainSettings, choice: Choice[TextCandidate], dataset: Dataset) -> Tested:
     from tellapart.tasks.text.testing import test
 
     return test(settings, choice, dataset)
 
 
-def _export(choice: Choice[Any], tested: Tested, manifest: Manifest) -> bytes:
-    from tellapart.export.ngrams import assemble_ngrams
-    from tellapart.export.sequences import assemble_sequence
-    from tellapart.tasks.text.word_candidate import WordCandidate
+def _export(choice: Choice[TextCandidate], tested: Tested, manifest: Manifest) -> bytes:
+    from tellapart.export.texts import assemble_texts
+    from tellapart.tasks.text.averaging import temperatures_of
 
-    candidate, scale = choice.winner.candidate, tested.details.novelty_scale
-    if isinstance(candidate, WordCandidate):
-        return assemble_sequence(
-            candidate.weights, candidate.inputs, network=candidate.plan.name, novelty_scale=scale, manifest=manifest
-        )
-    probe = candidate.probe
-    return assemble_ngrams(
-        probe.inputs,
-        frequency=probe.frequency,
-        weight=probe.weight,
-        bias=probe.bias,
-        novelty_scale=scale,
+    candidate = choice.winner.candidate
+    return assemble_texts(
+        candidate.graphs,
+        temperatures=temperatures_of(candidate),
+        novelty_scale=tested.details.novelty_scale,
+        classes=len(manifest.classes),
         manifest=manifest,
     )
 

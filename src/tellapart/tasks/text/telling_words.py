@@ -13,8 +13,8 @@ _WORDS = 120  # of a mistake that is shown
 
 def coloured_by_occlusion(candidate: WordCandidate, text: str, answer: int, truth: int) -> list[tuple[str, float]]:
     """The words of a text, the largest that speaks for `answer` over `truth` being 1."""
-    spelled = spell(clean(text), candidate.inputs)
-    nothing = len(candidate.inputs.known)
+    spelled = spell(clean(text), candidate.words)
+    nothing = len(candidate.words.known)
     weights = occluded(spelled.numbers, target=answer, over=truth, ask=candidate.ask, nothing=nothing)
     largest = max(1e-9, float(np.abs(weights).max(initial=0.0)))
     heat = in_heat(spelled.words, weights / largest, spelled.rest)[:_WORDS]

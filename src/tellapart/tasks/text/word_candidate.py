@@ -10,20 +10,23 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import BackboneRecord
 from tellapart.evaluation.choosing import HeldOut
-from tellapart.export.sequences import Weights, network_alone
+from tellapart.export.sequences import Weights, WordGraph, network_alone
 from tellapart.features.backbone import ReadyBackbone
+from tellapart.records import WordRecord
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.tasks.text.networks.describing import layers_of
 from tellapart.tasks.text.networks.plan import NetworkPlan
-from tellapart.texts.sequences import Sequences, unknown_shares
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.inputs import TextInputs
+from tellapart.texts.sequences import Sequences, WordInputs, unknown_shares
+
+_CALLED: Mapping[str, str] = {"text_cnn": "text CNN", "dpcnn": "deep pyramid CNN"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +34,7 @@ class GivenTexts:
     """What a network of texts is trained on, and how it was planned."""
 
     plan: NetworkPlan
-    inputs: TextInputs
+    inputs: WordInputs
     sequences: Sequences  # of all N texts
     texts: Sequence[str]  # [N], as they were given
 
@@ -46,6 +49,8 @@ class WordCandidate:
     license: str
     how: Mapping[str, Any]  # the training went
     strategy: str = "scratch"
+    held_out: HeldOut | None = None  # it was not trained over and over
+    precision: float = 1e-5  # of `unknown`
 
     @property
     def plan(self) -> NetworkPlan:
@@ -53,19 +58,35 @@ class WordCandidate:
         return self.given.plan
 
     @property
-    def inputs(self) -> TextInputs:
-        """How it takes texts."""
+    def called(self) -> str:
+        """See TextCandidate."""
+        return _CALLED[self.plan.name]
+
+    @property
+    def words(self) -> WordInputs:
+        """How the network takes texts."""
         return self.given.inputs
+
+    @property
+    def inputs(self) -> TextInputs:
+        """How its file does."""
+        return TextInputs(parts=(self.words,))
+
+    @property
+    def graphs(self) -> tuple[WordGraph]:
+        """What makes its logits, in the file."""
+        return (WordGraph(inputs=self.words, network=self.plan.name, weights=self.weights),)
+
+    @property
+    def records(self) -> Mapping[str, Any]:
+        """What its file's record says of its part."""
+        unit: Literal["words", "characters"] = "words" if self.words.rules.words else "characters"
+        return {"words": WordRecord(unit=unit, window=self.words.window)}
 
     @property
     def texts(self) -> Sequence[str]:
         """[N], as they were given."""
         return self.given.texts
-
-    @property
-    def held_out(self) -> HeldOut:
-        """Nothing: it was not trained over and over."""
-        return HeldOut(rows=np.zeros(0, dtype=np.int64), logits=np.zeros((0, self.plan.classes), dtype=np.float32))
 
     @property
     def backbone(self) -> ReadyBackbone:
@@ -75,14 +96,13 @@ class WordCandidate:
     @property
     def details(self) -> Mapping[str, Any]:
         """What was trained, and how it went."""
-        plan, rules = self.plan, self.inputs.rules
-        unit = "words" if rules.words else "characters"
+        plan = self.plan
         shape = {"widths": list(plan.widths)} if plan.name == "text_cnn" else {"depth": plan.depth}
         network = {
             "name": plan.name,
-            "unit": unit,
+            "unit": self.words.unit,
             "known": plan.known,
-            "window": self.inputs.window,
+            "window": self.words.window,
             "channels": plan.channels,
             "embedding": plan.embedding,
             "filters": plan.filters,
@@ -114,6 +134,7 @@ class WordCandidate:
         """The share of the words of each text that the model does not know, [n]."""
         return self._unknown[rows]
 
+    @property
     def described(self) -> BackboneRecord:
         """What a manifest says in the place of a backbone."""
         digest = hashlib.sha256()
@@ -133,13 +154,12 @@ class WordCandidate:
         return logits
 
     def _run(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.ask(self.given.sequences.padded(rows, nothing=len(self.inputs.known)))
+        return self.ask(self.given.sequences.padded(rows, nothing=len(self.words.known)))
 
     @cached_property
     def _session(self) -> Session:
-        graph = network_alone(self.weights, known=len(self.inputs.known), network=self.plan.name)
-        return Session(graph, source="the trained network")
+        return Session(network_alone(self.graphs[0]), source="the trained network")
 
     @cached_property
     def _unknown(self) -> NDArray[np.float64]:
-        return unknown_shares(self.given.sequences, self.inputs)
+        return unknown_shares(self.given.sequences, self.words)

@@ -36,11 +36,12 @@ from tellapart.runs.writing import Tested, write_answers
 from tellapart.storage import storage_errors, write_bytes, write_json
 from tellapart.tasks.table import task_of
 from tellapart.texts.cleaning import clean
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.inputs import TextInputs
 from tellapart.training.ngram_counts import count_texts_in
 from tellapart.training.ngram_probe import NgramProbe, NgramTrial
+from tellapart.workflows.compressing.compared import Compared, measured, recorded
 from tellapart.workflows.compressing.compressible import dataset_of
-from tellapart.workflows.compressing.concluding import Compressed, measured_side, recorded_side, whole_folder
+from tellapart.workflows.compressing.concluding import Compressed, whole_folder
 from tellapart.workflows.rating.asking import ask_texts
 from tellapart.workflows.rating.changed import changed
 from tellapart.workflows.rating.rated import compute_of, rate
@@ -113,10 +114,11 @@ def _pruned(run: OpenRun, dataset: Dataset, texts: list[str], share: float) -> S
     from tellapart.tasks.text.probing import NgramCandidate
 
     table, inputs, task = read_table(run.model), run.model.inputs, task_of(run.manifest.task)
-    if table is None or not isinstance(inputs, TextInputs):
+    grams = inputs.grams if isinstance(inputs, TextInputs) and len(inputs.parts) == 1 else None
+    if table is None or grams is None:
         raise SettingsError(
-            "--prune leaves out n-grams that say least, and this model of texts learned its words in order: there are none to "
-            "leave out. --float16 halves its weights."
+            "--prune leaves out n-grams that say least, and this model of texts is not of n-grams alone. --float16 halves its "
+            "weights."
         )
     votes, squares, bias = table
     frequency = np.sqrt(squares)
@@ -124,7 +126,7 @@ def _pruned(run: OpenRun, dataset: Dataset, texts: list[str], share: float) -> S
         -frequency
     )  # e^-idf is how many texts have it
     kept = np.sort(np.argsort(-said, kind="stable")[: max(1, round((1 - share) * len(said)))])
-    smaller = replace(inputs, known=inputs.known[kept])
+    smaller = replace(grams, known=grams.known[kept])
     weight = np.ascontiguousarray((votes / np.maximum(frequency, 1e-9)[:, None])[kept].T, dtype=np.float32)
     rows = dataset.rows["train"]
     probe = NgramProbe(
@@ -196,12 +198,12 @@ def _conclude(
     ]
     times = time_in_turn(computes, asked.inputs)
     paths = (run.file, out / MODEL)
-    first, second = (measured_side(path, one, took, 0) for path, one, took in zip(paths, rated, times, strict=True))
+    first, second = (measured(path, one, took, 0) for path, one, took in zip(paths, rated, times, strict=True))
     record = CompressionRecord(
         of=hashlib.sha256(before).hexdigest(),
         steps=made.steps,
-        before=recorded_side(first),
-        after=recorded_side(second),
+        before=recorded(first),
+        after=recorded(second),
     )
     manifest = made.manifest.model_copy(
         update={
@@ -212,10 +214,13 @@ def _conclude(
     )
     found = Compressed(
         run=out,
-        before=first,
-        after=second,
-        change=changed(rated[0], rated[1], asked, run.manifest, manifest_after=made.manifest, seed=seed),
-        pictures=len(asked.pictures),
+        compared=Compared(
+            before=first,
+            after=second,
+            change=changed(rated[0], rated[1], asked, run.manifest, manifest_after=made.manifest, seed=seed),
+            pictures=len(asked.pictures),
+            by_openvino=None,
+        ),
         steps=made.steps,
         item="text",
     )

@@ -21,7 +21,7 @@ from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
 from tellapart.errors import DataError, TellapartError
-from tellapart.evaluation.choosing import LinearCandidate
+from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import Embedded, embed_dataset
@@ -81,12 +81,17 @@ class Bench:
         """The pretrained network of these settings; None from scratch. Raises: BackboneError."""
         if settings.strategy == "scratch" or self.task.direct is not None:
             return None
-        key = (settings.backbone, settings.weights, settings.network.size, settings.network.crop)
+        network = settings.network
+        key = (settings.backbone, settings.weights, network.size, network.crop, network.pooling)
         if key not in self._backbones:
             weights = Path(settings.weights) if settings.weights else None
-            network = settings.network
             pending = prepare_backbone(
-                settings.backbone, cache=cache_folder(), weights=weights, size=network.size, crop=network.crop
+                settings.backbone,
+                cache=cache_folder(),
+                weights=weights,
+                size=network.size,
+                crop=network.crop,
+                pooling=network.pooling,
             )
             with self.reporter.step("Preparing the network", 1) as advance:
                 try:
@@ -127,7 +132,7 @@ class Bench:
             return 0.0
         return _TIMED_PART * (time.monotonic() - began)
 
-    def direct(self, settings: TrainSettings, learn: LearnTexts) -> Any:
+    def direct(self, settings: TrainSettings, learn: LearnTexts) -> Choice[Any]:
         """The first answer of a task whose items need no backbone. Raises: DataError."""
         entries = self.examined.listing.entries
         texts = [entries[index].text or "" for index in self.dataset.indices.tolist()]

@@ -18,7 +18,7 @@ from tellapart.runtime import BATCH
 from tellapart.serving.opened import Version
 from tellapart.serving.service import ToExplain
 from tellapart.texts.cleaning import clean
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.inputs import TextInputs
 from tellapart.texts.writing_systems import is_unspaced
 
 MOST_WORDS = 2_000  # of a text that are told, or letters where words do not stand apart; more would drown a page
@@ -51,8 +51,9 @@ class WordColours:
 
     def _votes(self, version: Version, text: str, chances: Any, chosen: int, other: int) -> TextVotes:
         table, inputs = self._table(version), version.model.inputs
-        if table is not None and isinstance(inputs, TextInputs):
-            return exact_votes(text, inputs, table, chosen=chosen, other=other)
+        grams = inputs.grams if isinstance(inputs, TextInputs) else None
+        if table is not None and grams is not None:
+            return exact_votes(text, grams, table, chosen=chosen, other=other)
         unspaced, temperature = is_unspaced([text]), _temperature(version)
         return votes_by_leaving_out(
             text, chances, chosen=chosen, other=other, unspaced=unspaced, temperature=temperature
