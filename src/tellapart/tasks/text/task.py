@@ -16,7 +16,7 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.data.folds import assign_folds
 from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
-from tellapart.errors import SettingsError
+from tellapart.errors import DataError, SettingsError
 from tellapart.tasks.differing_classes import differ, resampled
 from tellapart.tasks.probable import probabilities_of
 from tellapart.tasks.task import OwnNetwork, Task
@@ -118,6 +118,14 @@ def _crops(*given: Any, **named: Any) -> WordRows:
     return rows_of_split(*given, **named)
 
 
+def _split(*given: Any, **named: Any) -> Any:
+    """As of pictures. Raises: DataError, of texts."""
+    try:
+        return assign_splits(*given, **named)
+    except DataError as error:
+        raise DataError(str(error).replace("the pictures were", "the texts were", 1)) from None
+
+
 def _space(strategy: Strategy) -> Space:
     from tellapart.tasks.text.space import space
 
@@ -210,7 +218,7 @@ TEXT = Task(
     kind=ClassName,
     encode=class_numbers,
     strata=_strata,
-    split=assign_splits,
+    split=_split,
     folds=assign_folds,
     check=_check,
     quick=None,
