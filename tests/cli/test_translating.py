@@ -11,11 +11,14 @@ from tellapart.cli.translating import translate
 
 TABLE = {
     "Writing the report": "写报告",
-    "there is no folder or file {0}. Check the spelling, or give the full path.": "没有文件夹或文件 {0}。检查拼写，或给出完整路径。",
+    "there is no folder or file {0}. Check the spelling, or give the full path.": (
+        "没有文件夹或文件 {0}。检查拼写，或给出完整路径。"
+    ),
     "{0} is damaged": "{0} 已损坏",
     "{0} is damaged: {1}": "{0} 已损坏：{1}",
     "{0} of {1}": "{1} 中的 {0}",
-    "{0}: {1} of {2}, about {3} left": "{0}：{1} / {2}，约剩 {3}",
+    "the {0} picture{1} of {2} left out": "{2} 的 {0} 张图片 {1} 不计",
+    "! only {0} is told here": "! 这里只说 {0}",
     "a file of the run": "运行中的一个文件",
     "\nTwo lines here:\n  the second of {0}": "\n这里有两行：\n  第二行，属于 {0}",
 }
@@ -44,12 +47,18 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "x.png 已损坏：运行中的一个文件",
         ),  # the longest that fits, and what is put in
         ("Writing the report: 3 of 5, about 4.9 s left", "写报告：3 / 5，约剩 4.9 s"),
+        ("Writing the report: 1,005 of 1,005 in 2 min 29 s", "写报告：1,005 / 1,005，用时 2 分 29 秒"),
+        ("a file of the run.", "运行中的一个文件。"),
+        ("x.png and s is damaged", "x.png and s 已损坏"),
+        ("the 3 pictures of a file of the run left out", "运行中的一个文件的 3 张图片不计"),
+        ("! only 3 is told here", "! 这里只说 3"),
         ("1,797 pictures", "1,797 张图片"),
         ("cup of tea", "cup of tea"),  # too few letters of its own to be known again
         ("Two lines here:", "这里有两行："),
         ("  the second of 12", "  第二行，属于 12"),
-        ("Writing the report. a file of the run", "Writing the report. 运行中的一个文件"),
+        ("Writing the report. a file of the run", "写报告。运行中的一个文件"),
         ("time      Writing the report", "time      写报告"),
+        ("Writing the report      12", "写报告                  12"),  # columns stay below each other
         ("nothing that is known", "nothing that is known"),
         ("只有中文", "只有中文"),
         ("", ""),

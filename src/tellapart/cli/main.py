@@ -135,7 +135,7 @@ def execute(arguments: list[str] | None = None) -> int:
         # A terminal or pipe that lacks a character shows its code instead of ending the command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    width = {}
+    width: dict[str, Any] = {}
     if language_asked(sys.argv[1:] if arguments is None else arguments) == "zh":
         speak_chinese()
         helped(main)

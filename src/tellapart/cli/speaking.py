@@ -68,7 +68,7 @@ def _said(line: str) -> str:
 def speak_chinese() -> None:
     """From now on both streams do."""
     if not isinstance(sys.stdout, ChineseStream):
-        sys.stdout, sys.stderr = ChineseStream(sys.stdout), ChineseStream(sys.stderr)  # type: ignore[assignment]
+        sys.stdout, sys.stderr = ChineseStream(sys.stdout), ChineseStream(sys.stderr)
 
 
 def plain_output() -> TextIO:

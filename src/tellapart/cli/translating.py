@@ -10,15 +10,26 @@ import functools
 import importlib.resources
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_DEPTH = 4  # sentences within sentences
-_LEAST_LETTERS = 6  # that a sentence with placeholders must have of its own
+_LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
 _LONGEST = 4_000  # characters of a line that is looked at
 _PLACE = re.compile(r"\{(\d+)\}")
 _LETTERS = re.compile(r"[A-Za-z]")
 _COUNTED = re.compile(r"([\d,]+) ([a-z-]+)")
+_BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) +(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
+# Of progress, which has few letters of its own.
+_PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(.+): ([\d,]+) of ([\d,]+) in (.+)"), "{0}：{1} / {2}，用时 {3}"),
+    (re.compile(r"(.+): ([\d,]+) of ([\d,]+), about (.+) left"), "{0}：{1} / {2}，约剩 {3}"),
+    (re.compile(r"(.+): ([\d,]+) so far"), "{0}：目前 {1}"),
+    (re.compile(r"(.+): ([\d,]+) in ([\d.]+ s|\d.* min.*)"), "{0}：{1}，用时 {2}"),
+    (re.compile(r"(\d+) min (\d+) s"), "{0} 分 {1} 秒"),
+    (re.compile(r"(\d+) h (\d+) min"), "{0} 小时 {1} 分"),
+)
 _PARTS = re.compile(r"(\s{2,}|(?<=[.?!:]) |; )")
 # After a number, and alone.
 _NOUNS: Mapping[str, str] = {
@@ -45,6 +56,14 @@ _NOUNS: Mapping[str, str] = {
     "embeddings": "个嵌入",
     "epoch": "轮",
     "epochs": "轮",
+}
+# What English puts in for one thing or several.
+_BENDING: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("s", "es", "y", "ies", "is", "are", "has", "have", "was", "were", "does", "do", "a", "an", ""), ""
+    ),
+    **dict.fromkeys(("its", "their"), "其"),
+    **dict.fromkeys(("it", "them", "they"), "它"),
 }
 
 
@@ -91,15 +110,41 @@ def _line(line: str, depth: int) -> str:
     if counted is not None and counted[2] in _NOUNS:
         return f"{counted[1]} {_NOUNS[counted[2]]}"
     for mark, chinese in (("! ", "! "), ("Error: ", "错误："), ("Warning: ", "警告：")):
-        if line.startswith(mark):
+        marked = line.startswith(mark)
+        if marked and not any(one.pieces[0].startswith(mark) and one.values(line) for one in known.sentences):
             return chinese + translate(line[len(mark) :], depth + 1)
+    for pattern, chinese in _PROGRESS:
+        if (progress := pattern.fullmatch(line)) is not None:
+            return chinese.format(*(translate(value, depth + 1) for value in progress.groups()))
     best = _best(known.sentences, line)
     if best is not None:
         sentence, values = best
-        said = {place: translate(value, depth + 1) for place, value in zip(sentence.places, values, strict=True)}
-        return _PLACE.sub(lambda match: said[int(match[1])], sentence.chinese)
+        said = {place: _put_in(value, depth) for place, value in zip(sentence.places, values, strict=True)}
+        return _BETWEEN.sub("", _PLACE.sub(lambda match: said[int(match[1])], sentence.chinese))
+    if line.endswith(".") and (exact := known.exact.get(line[:-1])) is not None:
+        return f"{exact}。"
     parts = _PARTS.split(line)
-    return "".join(translate(part, depth + 1) for part in parts) if len(parts) > 1 else line
+    return _columns(parts, [translate(part, depth + 1) for part in parts]) if len(parts) > 1 else line
+
+
+def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
+    """Parts with what stands between them; columns stay below each other as far as two blanks are left."""
+    said, wider = "", 0
+    for one, other in zip(english, chinese, strict=True):
+        if one.isspace() and len(one) > 1:
+            blanks = max(2, len(one) - wider)
+            wider -= len(one) - blanks
+            said += " " * blanks
+            continue
+        wider += sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in other) - len(one)
+        said += other
+    return _BETWEEN.sub("", said) if not re.search(r"\s{2}", said) else said
+
+
+def _put_in(value: str, depth: int) -> str:
+    """What was put into a sentence; what only bends an English word is left out."""
+    bent = _BENDING.get(value)
+    return translate(value, depth + 1) if bent is None else bent
 
 
 def _best(sentences: Sequence[Sentence], line: str) -> tuple[Sentence, tuple[str, ...]] | None:
