@@ -22,23 +22,31 @@ from tellapart.workflows.compressing.distilled import DistillTerms, to_distilled
 
 
 def main() -> None:
+    usual = DistillTerms(teacher=Path())
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="the network that learns")
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--unlabelled", action="append", default=[])
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=None)
+    parser.add_argument("--temperature", type=float, default=usual.temperature)
+    parser.add_argument("--share", type=float, default=usual.share)
+    parser.add_argument("--embedding", type=float, default=usual.embedding)
+    parser.add_argument("--mixed", type=float, default=usual.mixed)
     parser.add_argument("--alone", action="store_true", help="the same training by the labels alone")
     parser.add_argument("--out", type=Path, required=True, help="the new run")
     arguments = parser.parse_args()
     reporter, began = make_reporter(quiet=False), time.process_time()
-    told = {"share": 0.0, "embedding": 0.0} if arguments.alone else {}
+    share, embedding = (0.0, 0.0) if arguments.alone else (arguments.share, arguments.embedding)
     terms = DistillTerms(
         teacher=arguments.teacher,
         unlabelled=tuple(arguments.unlabelled),
         epochs=arguments.epochs,
         learning_rate=arguments.learning_rate,
-        **told,
+        temperature=arguments.temperature,
+        share=share,
+        embedding=embedding,
+        mixed=0.0 if arguments.alone else arguments.mixed,
     )
     with tempfile.TemporaryDirectory() as work, open_cache(reporter) as cache:
         opened = open_compressible(arguments.run, Path(work), reporter)

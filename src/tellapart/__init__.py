@@ -70,7 +70,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _PathLike = str | os.PathLike[str]
 # What `train` is told that is no line of a recipe.
 _OF_A_SEARCH = ("tries", "space", "how", "pruner", "trials", "budget")
-_NO_SETTINGS = ("recipe", "resume", "moved", "settings", "progress")
+_NO_SETTINGS = ("recipe", "resume", "moved", "settings", "progress", "small")
 
 
 def __getattr__(name: str) -> Any:
@@ -117,6 +117,8 @@ def train(
     budget: str | None = None,
     backbone: str | None = None,
     weights: _PathLike | None = None,
+    embeddings: _PathLike | None = None,
+    base: _PathLike | None = None,
     class_weights: Literal["none", "balanced"] | None = None,
     coverage: float | None = None,
     precision: float | None = None,
@@ -143,6 +145,7 @@ def train(
     resume: _PathLike | None = None,
     moved: _PathLike | None = None,
     settings: Mapping[str, Any] | None = None,
+    small: str | None = None,
     progress: bool = False,
 ) -> TrainResult:
     """Train, test and write a run, as `tellapart train` does; what is None is as `tellapart train --help` says.
@@ -155,12 +158,16 @@ def train(
     ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `backbone` is a name, "auto", or several with commas between, of which cross-validation takes one.
+    `embeddings`, of texts, is a folder with a network of sentences (model.onnx and tokenizer.json), or its name on the hub.
+    `base` is a finished run whose network is trained on, with its settings where nothing else is said.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
     table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the
     model is one more network, trained on all but a validation split, or the mean of the K.
     `recipe` is the recipe.toml of a run to repeat; what else is given wins. `resume` is the folder of a stopped run to go on with,
     `moved` where its pictures lie now; beside them only `report` and `language` may be given.
+    `small`, "5ms" for one picture on one thread or "4MB" of model.onnx: the best within that bound on this machine. The result is
+    then of the finished file, in float32 or in 8-bit integers, and `backbones` has all that was compared.
     `settings` holds further lines of a recipe, table by table or by their whole names: {"loop": {"epochs": 5},
     "augment.preset": "medium"}.
     More processes than this one read pictures only if you ask: {"loop": {"workers": 4}}, in a script that guards its main
@@ -175,7 +182,7 @@ def train(
 
     given = {"data": given.pop("pictures"), **given, "reading": None if reading is None else dict(reading)}
     paths = [None if path is None else Path(path) for path in (recipe, resume, moved)]
-    return train_as_told(given, settings or {}, *paths, reporter=make_reporter(quiet=not progress))
+    return train_as_told(given, settings or {}, *paths, reporter=make_reporter(quiet=not progress), small=small)
 
 
 def search(
@@ -232,11 +239,17 @@ def search(
 def load(model: _PathLike, *, thresholds: float | Mapping[str, float] | None = None) -> Predictor:
     """Open a model.onnx or a run's folder; `.predict(pictures)` gives what `tellapart predict` tells, by the model's task.
 
+    imagenet:NAME is a pretrained network with the 1,000 classes of ImageNet, in English and Chinese.
+
     `thresholds`, in [0, 1], take the place of the model's, where it has some: one for all classes, or those of some by name.
     Raises: ModelFileError when the file is not ours, cut short, altered, or too new; SettingsError for thresholds that cannot be.
     """
     from tellapart.answers.predictor import load_predictor
 
+    if str(model).startswith("imagenet:"):
+        from tellapart.workflows.pretrained import named_model
+
+        model = named_model(str(model))
     return load_predictor(model, thresholds)
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,11 @@ from tellapart.records import (
 )
 from tellapart.runtime import OpenedNetwork, Session
 from tellapart.storage import storage_errors
+from tellapart.texts.inputs import TextInputs, TextPart
 from tellapart.texts.ngrams import Rules
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.pieces import PieceInputs, read_pieces
+from tellapart.texts.sequences import CHARACTERS, WORDS, WordInputs
+from tellapart.texts.vocabulary import GramInputs
 
 # The door to the manifest as well: whoever opens a model wants both.
 __all__ = [
@@ -67,6 +70,8 @@ MANIFEST_KEY = "tellapart.manifest"
 DIGEST_KEY = "tellapart.sha256"
 MAX_MODEL_BYTES = 2 * 1024**3  # protobuf's own limit for one ONNX file
 _ZEROS = b"0" * 64
+
+OpenNetwork: TypeAlias = Callable[[bytes, Manifest, Path], OpenedNetwork]  # the bytes of the file at the path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +113,8 @@ def read_manifest(path: Path) -> Manifest:
     return _read(path)[1]
 
 
-def open_model(path: Path, open_network: Callable[[bytes, Path], OpenedNetwork] | None = None) -> Model:
-    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes.
+def open_model(path: Path, open_network: OpenNetwork | None = None) -> Model:
+    """Open a model for prediction, by ONNX Runtime or by what `open_network` makes of a file's bytes and manifest.
 
     Raises: ModelFileError when the file is not ours, cut short, altered, or written by a newer tellapart;
     StorageError when it cannot be read.
@@ -126,9 +131,9 @@ def _opened(
     data: bytes,
     manifest: Manifest,
     path: Path,
-    open_network: Callable[[bytes, Path], OpenedNetwork] | None = None,
+    open_network: OpenNetwork | None = None,
 ) -> Model:
-    session = open_network(data, path) if open_network is not None else Session(data, source=str(path))
+    session = open_network(data, manifest, path) if open_network is not None else Session(data, source=str(path))
     if manifest.record.takes != "image":
         return Model(path=path, manifest=manifest, inputs=_text_inputs(session, manifest, path), session=session)
     size, promised = manifest.preprocessing.size, manifest.record.promised
@@ -147,17 +152,31 @@ def _opened(
 
 
 def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> TextInputs:
-    """What the file knows of texts: its rules, and the numbers of its n-grams. Raises: ModelFileError."""
+    """What the file knows of texts, part by part: rules, and vocabularies. Raises: ModelFileError."""
     record = manifest.record_of(TextRecord)
-    rules = Rules(**record.grams.model_dump())
     shape = session.inputs.get(record.takes, ())
-    if len(shape) != 3 or shape[1] != rules.blocks or not set(record.promised) <= set(session.outputs):
+    parts: list[TextPart] = []
+    height = shape[1] if len(shape) == 3 and isinstance(shape[1], int) else 0
+    there = height > 0 and set(record.promised) <= set(session.outputs)
+    if there and record.grams is not None:
+        (known,) = session.run(np.zeros((1, height, 1), dtype=np.int32), ("vocabulary",))
+        parts.append(GramInputs(rules=Rules(**record.grams.model_dump()), known=known.view(np.uint64)))
+    if there and record.pieces is not None:
+        (written,) = session.run(np.zeros((1, height, 1), dtype=np.int32), ("pieces",))
+        told = record.pieces.model_dump(exclude={"network"})
+        parts.append(PieceInputs(pieces=read_pieces(written.tobytes()), **told))
+    if there and record.words is not None:
+        (known,) = session.run(np.zeros((1, height, 1), dtype=np.int32), ("words",))
+        rules = WORDS if record.words.unit == "words" else CHARACTERS
+        parts.append(WordInputs(rules=rules, known=known.view(np.uint64), window=record.words.window))
+    inputs = TextInputs(parts=tuple(parts))
+    if not there or inputs.height != height:
+        rows = inputs.height if there else "H"
         raise ModelFileError(
             f"{path} has inputs {session.inputs} and outputs {sorted(session.outputs)}; a tellapart model of texts takes "
-            f"{record.takes} [N, {rules.blocks}, L] and gives {' and '.join(record.promised)}. Train it again."
+            f"{record.takes} [N, {rows}, L] and gives {' and '.join(record.promised)}. Train it again."
         )
-    (known,) = session.run(np.zeros((1, rules.blocks, 1), dtype=np.int32), ("vocabulary",))
-    return TextInputs(rules=rules, known=known.view(np.uint64))
+    return inputs
 
 
 def _takes(shape: Sequence[int | str], size: int, *, free: bool) -> bool:

@@ -33,6 +33,9 @@ class BackboneRecord(RecordPart):
     embedding: int = Field(gt=0)  # D, length of the embedding
     # How many numbers of each stage the embedding begins with; the rest is the last layer. Left out where there are none.
     stages: tuple[Annotated[int, Field(gt=0)], ...] = ()
+    pooling: Literal["own", "average", "max", "flatten"] = (
+        "own"  # what is put on the last maps; left out where it is their own
+    )
     weights_source: str
     weights_license: str
     weights_fingerprint: str  # SHA-256 of the weights
@@ -49,7 +52,12 @@ class BackboneRecord(RecordPart):
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in plain(self).items() if name != "stages" or value}
+        return {name: value for name, value in plain(self).items() if _told(name, value)}
+
+
+def _told(name: str, value: Any) -> bool:
+    """Whether a manifest names it: what older versions do not know is left out where it says nothing."""
+    return bool(value) if name == "stages" else value != "own" if name == "pooling" else True
 
 
 class PreprocessingRecord(RecordPart):
@@ -126,6 +134,15 @@ class CompressedSide(RecordPart):
     macs: int = Field(ge=0)  # multiplications with an addition each, for one input
 
 
+class EngineScore(RecordPart):
+    """What a network of integers is worth through another engine, which rounds them in its own way."""
+
+    engine: str  # its name and version
+    score: Score  # of the first of the manifest's scores, on the same test pictures
+    flipped: int = Field(ge=0)  # answers that are not ONNX Runtime's
+    largest: float | None = None  # difference of a probability, in [0, 1]; None where none can be compared
+
+
 class CompressionRecord(RecordPart):
     """How a model came from a larger one."""
 
@@ -133,6 +150,7 @@ class CompressionRecord(RecordPart):
     steps: tuple[CompressionStep, ...] = Field(min_length=1)  # in the order in which they were done
     before: CompressedSide
     after: CompressedSide
+    by_openvino: EngineScore | None = None  # None where nobody looked
 
     @property
     def pruned(self) -> bool:

@@ -7,6 +7,7 @@ import onnx
 from onnx import numpy_helper
 
 from tellapart.compression.float16 import halve
+from tellapart.compression.int8 import Int8
 from tellapart.runtime import Session
 
 from .made_networks import conv_network, pictures
@@ -26,6 +27,24 @@ def test_a_network_of_rounded_weights() -> None:
     )
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
     assert len(made) < 0.62 * len(network)
+
+
+def test_scales_of_integers_stay() -> None:
+    integers = Int8(conv_network(wide=64), pictures(8)).made()
+    model = onnx.load_model_from_string(integers)
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("own") and tensor.name.endswith("_scale"):
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(1e-8), tensor.name))
+    made = onnx.load_model_from_string(halve(model.SerializeToString()))
+    kept = {one.name: numpy_helper.to_array(one) for one in made.graph.initializer}
+    assert all((kept[node.input[1]] > 0).all() for node in made.graph.node if node.op_type == "DequantizeLinear")
+
+
+def test_of_a_prefix_alone() -> None:
+    made = onnx.load_model_from_string(halve(conv_network(wide=64), prefix="de"))
+    kinds = {one.name: one.data_type for one in made.graph.initializer}
+    assert kinds["dense.half"] == onnx.TensorProto.FLOAT16
+    assert kinds["one"] == onnx.TensorProto.FLOAT
 
 
 def test_what_no_half_can_hold_stays() -> None:

@@ -263,3 +263,30 @@ def test_worker_processes_give_the_same_batches(tmp_path: Path, monkeypatch: pyt
             list(failing.epoch(number))
     failing.close()
     sys.modules.pop("numbers_source")
+
+
+def test_rows_of_a_batch_are_of_like_length_and_resume_as_they_were() -> None:
+    count, batch = 1_003, 10
+    lengths = np.random.default_rng(0).integers(1, 60, count)
+    given = {"batch_size": batch, "seed": 3, "lengths": lengths}
+    batches = TrainingBatches(Numbers(count), np.zeros(count, dtype=np.int64), **given)
+    rows = batches.rows_of(0)
+    assert rows.shape == (100, batch)
+    plain = TrainingBatches(Numbers(count), np.zeros(count, dtype=np.int64), batch_size=batch, seed=3).rows_of(0)
+    assert sorted(rows.ravel().tolist()) == sorted(plain.ravel().tolist()), "the same rows as ever"
+    padded, before = (int((lengths[one].max(axis=1) * batch - lengths[one].sum(axis=1)).sum()) for one in (rows, plain))
+    assert padded < before / 5
+    longest = lengths[rows].max(axis=1)
+    assert (np.diff(longest) > 0).any(), "the batches come in any order"
+    assert (np.diff(longest) < 0).any(), "the batches come in any order"
+    np.testing.assert_array_equal(batches.rows_of(0), rows)
+    assert not np.array_equal(batches.rows_of(1), rows)
+    resumed = [batch.rows.tolist() for batch in batches.epoch(0, 97)]
+    assert resumed == rows[97:].tolist()
+    halves = [
+        TrainingBatches(Numbers(count), np.zeros(count, dtype=np.int64), **given, rank=rank, world=2).rows_of(0)
+        for rank in (0, 1)
+    ]
+    np.testing.assert_array_equal(np.concatenate(halves, axis=1), rows)
+    with pytest.raises(ValueError, match="lengths of shape"):
+        TrainingBatches(Numbers(count), np.zeros(count, dtype=np.int64), batch_size=2, seed=0, lengths=lengths[:5])

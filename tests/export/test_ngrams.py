@@ -13,11 +13,13 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.bundle import BackboneRecord, DataRecord, Manifest, TextRecord, open_bytes, open_model
 from tellapart.errors import DataError, ModelFileError, PictureError
 from tellapart.explanation.ngrams import in_words, letter_votes
-from tellapart.export.ngrams import assemble_ngrams, table
+from tellapart.export.ngrams import GramGraph, table
+from tellapart.export.texts import assemble_texts
 from tellapart.records import GramRecord
 from tellapart.texts.cleaning import MOST_LETTERS, clean
+from tellapart.texts.inputs import TextInputs, as_input
 from tellapart.texts.ngrams import Rules
-from tellapart.texts.vocabulary import STEPS, as_input
+from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import count_texts_in, learn_grams
 
 TEXTS = ["a fine film", "a film so dull, so dull", "fine weather", "a dull day of fine rain", "a film"]
@@ -50,10 +52,13 @@ def made() -> dict[str, Any]:
     chance = np.random.default_rng(0)
     weight = chance.normal(size=(K, len(inputs.known))).astype(np.float32)
     bias = chance.normal(size=K).astype(np.float32)
-    data = assemble_ngrams(
-        inputs, frequency=frequency, weight=weight, bias=bias, novelty_scale=2.0, manifest=manifest()
-    )
-    return {"inputs": inputs, "frequency": frequency, "weight": weight, "bias": bias, "data": data}
+    made = {"inputs": inputs, "frequency": frequency, "weight": weight, "bias": bias}
+    return {**made, "data": assembled(made, manifest())}
+
+
+def assembled(made: dict[str, Any], record: Manifest) -> bytes:
+    graph = GramGraph(**{name: made[name] for name in ("inputs", "frequency", "weight", "bias")})
+    return assemble_texts([graph], temperatures=[1.0], novelty_scale=2.0, classes=K, manifest=record)
 
 
 def test_the_file_says_what_the_features_say(made: dict[str, Any], tmp_path: Path) -> None:
@@ -66,14 +71,16 @@ def test_the_file_says_what_the_features_say(made: dict[str, Any], tmp_path: Pat
     arrays = model.compute(as_input(texts, model.inputs), ("probabilities", "novelty"))
     np.testing.assert_allclose(arrays["probabilities"], wanted, atol=1e-5)
     np.testing.assert_allclose(arrays["novelty"], 2 * counted.unknown, atol=2 / STEPS)
-    np.testing.assert_array_equal(model.inputs.known, made["inputs"].known)
-    assert model.inputs.rules == RULES
+    assert isinstance(model.inputs, TextInputs)
+    assert model.inputs.grams is not None
+    np.testing.assert_array_equal(model.inputs.grams.known, made["inputs"].known)
+    assert model.inputs.grams.rules == RULES
     alone = model.compute(as_input(texts[-1:], model.inputs), ("probabilities",))["probabilities"]
     np.testing.assert_allclose(alone[0], arrays["probabilities"][0], atol=1e-6)
 
 
 def test_letters_add_up_to_the_logits(made: dict[str, Any]) -> None:
-    votes = table(made["inputs"], frequency=made["frequency"], weight=made["weight"], novelty_scale=1.0)
+    votes = table(made["inputs"], frequency=made["frequency"], weight=made["weight"])
     known = len(made["inputs"].known)
     for text in map(clean, TEXTS):
         letters = letter_votes(text, made["inputs"], votes=votes[:known, :K], squares=votes[:known, K])
@@ -118,14 +125,7 @@ def test_what_is_no_text_is_told(made: dict[str, Any]) -> None:
 
 
 def test_a_file_of_other_rules_is_refused(made: dict[str, Any]) -> None:
-    other = assemble_ngrams(
-        made["inputs"],
-        frequency=made["frequency"],
-        weight=made["weight"],
-        bias=made["bias"],
-        novelty_scale=1.0,
-        manifest=manifest(Rules(words=(1,))),
-    )
+    other = assembled(made, manifest(Rules(words=(1,))))
     with pytest.raises(ModelFileError, match=r"a tellapart model of texts takes tokens \[N, 1, L\]"):
         open_bytes(other, source="other.onnx")
     with pytest.raises(ValueError, match="lacks a preprocessing|has a preprocessing|counts neither"):

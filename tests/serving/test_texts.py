@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 
 import tellapart
-from tellapart.export.ngrams import assemble_ngrams
+from tellapart.explanation.word_votes import MOST_LEFT_OUT, votes_by_leaving_out
+from tellapart.serving.corrections import Corrections
 from tellapart.training.ngram_counts import learn_grams
-from tests.export.test_ngrams import RULES, manifest
+from tellapart.workflows.serving.heatmaps import make_explainer
+from tests.export.test_ngrams import RULES, assembled, manifest
 
 from .conftest import Running, Start
 
@@ -24,16 +28,8 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chance = np.random.default_rng(0)
     weight = chance.normal(size=(3, len(inputs.known))).astype(np.float32)
     path = tmp_path_factory.mktemp("served") / "model.onnx"
-    path.write_bytes(
-        assemble_ngrams(
-            inputs,
-            frequency=frequency,
-            weight=weight,
-            bias=np.zeros(3, np.float32),
-            novelty_scale=1.0,
-            manifest=manifest(),
-        )
-    )
+    made = {"inputs": inputs, "frequency": frequency, "weight": weight, "bias": np.zeros(3, np.float32)}
+    path.write_bytes(assembled(made, manifest()))
     return path
 
 
@@ -71,7 +67,7 @@ def test_the_input_is_called_text(server: Running) -> None:
     assert set(signatures) == {"serving_default", "decisions"}
     assert set(signatures["serving_default"]["inputs"]) == {"text"}
     (told,) = server.get("/models").json["models"]
-    assert (told["task"], told["explainable"]) == ("text", False)
+    assert (told["task"], told["explainable"]) == ("text", True)
 
 
 def test_what_is_no_text_is_refused(server: Running) -> None:
@@ -86,3 +82,42 @@ def test_what_is_no_text_is_refused(server: Running) -> None:
     assert "it must be a string, or a list of them." in wrong.body.decode()
     half = server.post("/v1/models/mood:predict", b'{"instances": ["half \\ud83d pair"]}')
     assert half.status == 200
+
+
+def test_words_are_explained(start: Start, model_file: Path) -> None:
+    server = start(f"mood={model_file}", explain=make_explainer())
+    found = server.post("/predict?explain=true&top=3", {"text": ["So dull", ""]}, Content_Type="application/json").json
+    first, second = found["predictions"]
+    assert "reason" not in second
+    told = first["reason"]
+    assert (told["label"], told["left_out"]) == (first["label"], 0)
+    assert "".join(one["word"] for one in told["words"]) == "so dull"
+    shares = {one["label"]: one["probability"] for one in first["classes"]}
+    odds = (sum(one["weight"] for one in told["words"]) + told["begins"]) / told["temperature"]
+    assert np.exp(odds) == pytest.approx(shares[told["label"]] / shares[told["over"]], rel=1e-3)
+
+
+def test_without_the_packages_that_read_files_words_are_left_out_in_turn() -> None:
+    def chances(texts: Sequence[str]) -> np.ndarray:
+        good = np.array([0.5 + 0.2 * ("fine" in text) - 0.3 * ("dull" in text) for text in texts], dtype=np.float32)
+        return np.stack([good, 1 - good], axis=1)
+
+    found = votes_by_leaving_out("a fine film", chances, chosen=0, other=1, unspaced=False)
+    assert [word for word, _ in found.words] == ["a", " fine", " film"]
+    assert [weight for _, weight in found.words] == pytest.approx([0, np.log(0.7 / 0.3), 0], abs=1e-6)
+    assert found.begins is None
+    many = votes_by_leaving_out(" ".join("abc" * 300), chances, chosen=0, other=1, unspaced=True)
+    assert len(many.words) <= MOST_LEFT_OUT
+
+
+def test_what_people_correct_is_kept_as_a_text(start: Start, model_file: Path, tmp_path: Path) -> None:
+    kept = Corrections(tmp_path / "kept", most_bytes=10**6)
+    server = start(f"mood={model_file}", corrections=kept)
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.http_port}") as client:
+        good = client.post("corrections", files={"file": ("text", b"so dull")}, data={"label": "y"})
+        bad = client.post("corrections", files={"file": ("text", b"\xff")}, data={"label": "y"})
+    assert good.status_code == 200, good.text
+    assert (tmp_path / "kept" / good.json()["path"]).read_text(encoding="utf-8") == "so dull"
+    assert good.json()["path"].endswith(".txt")
+    assert bad.status_code == 400
+    assert "the text cannot be used: not a text in UTF-8" in bad.json()["error"]

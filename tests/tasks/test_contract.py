@@ -34,6 +34,13 @@ DIGITS = (0, 1, 4)
 SIDE = 48
 SMALL = {"network": {"name": "lenet5", "channels": 1}, "loop": {"epochs": 4, "batch_size": 16, "learning_rate": 3e-3}}
 
+SCRATCH: Mapping[TaskName, Mapping[str, Any]] = {
+    "text": {
+        "network": {"text": {"embedding": 8, "filters": 6}},
+        "loop": {"epochs": 6, "batch_size": 10, "learning_rate": 0.02},
+    }
+}
+
 
 def digit(label: int, number: int) -> Image.Image:
     """One of scikit-learn's handwritten digits, 24 pixels wide."""
@@ -180,6 +187,7 @@ def test_every_task_has_pictures_here_and_an_answering() -> None:
     [
         *((name, "probe") for name in TASKS),
         ("classification", "scratch"),
+        ("text", "scratch"),
         pytest.param("multilabel", "scratch", marks=pytest.mark.long),
     ],
 )
@@ -189,7 +197,7 @@ def test_from_a_table_to_a_report(
     learn_quickly(monkeypatch, 120)  # enough for squares and discs
     probe_quickly(monkeypatch, 60)
     table = DATA[name](tmp_path)
-    settings = SMALL if strategy == "scratch" else PROBE.get(name, {})
+    settings = SCRATCH.get(name, SMALL) if strategy == "scratch" else PROBE.get(name, {})
     result = tellapart.train(table, out=tmp_path / "runs", strategy=strategy, settings=settings)
     manifest, metrics = read_manifest(result.model), json.loads((result.run / "metrics.json").read_text())
 

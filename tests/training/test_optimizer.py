@@ -10,6 +10,7 @@ from torch import nn
 
 from tellapart.errors import SettingsError
 from tellapart.settings import loop
+from tellapart.tasks.text import preparing
 from tellapart.training.optimizer import OPTIMIZERS, OptimizerName, build_optimizer, trained_parameters
 from tellapart.training.schedule import SCHEDULES
 from tellapart.workflows.learning import finetune, scratch
@@ -78,12 +79,20 @@ def test_sgd_may_look_no_further_than_its_velocity() -> None:
     assert weight.item() == pytest.approx(-0.25)  # velocities 1 and 1.5
 
 
+_FIRST = 3 * (1e-6 / (0.45 + 1e-6)) ** 0.5  # what Adadelta steps first, at a rate of 1
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("adam", [1.9, 1.8]),  # of gradients that stay, each step is the rate
         # The mean square of gradients of 3 is 0.9, then 1.71: as Keras counts it.
         ("rmsprop", [2 - 0.1 * 3 / 0.9**0.5, 2 - 0.1 * 3 / 0.9**0.5 - 0.1 * 3 / 1.71**0.5]),
+        # The mean squares of gradients of 3 are 0.45 and 0.8775, that of the first step 0.05 of its square.
+        (
+            "adadelta",
+            [2 - 0.1 * _FIRST, 2 - 0.1 * _FIRST - 0.1 * 3 * ((1e-6 + 0.05 * _FIRST**2) / (0.8775 + 1e-6)) ** 0.5],
+        ),
         ("adagrad", [2 - 0.1 * 3 / 9.1**0.5, 2 - 0.1 * 3 / 9.1**0.5 - 0.1 * 3 / 18.1**0.5]),
     ],
 )
@@ -95,13 +104,13 @@ def test_other_optimizers_step_as_by_hand(name: OptimizerName, expected: list[fl
         weight.grad = torch.full((1, 1), 3.0)
         optimizer.step()
         found.append(weight.item())
-    assert found == pytest.approx(expected, abs=1e-5)
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_recipes_know_the_same_names() -> None:
     assert get_args(loop.OptimizerName) == OPTIMIZERS
     assert get_args(loop.ScheduleName) == SCHEDULES
-    for rates in (finetune.LEARNING_RATES, scratch.LEARNING_RATES):
+    for rates in (finetune.LEARNING_RATES, scratch.LEARNING_RATES, preparing.LEARNING_RATES):
         assert set(rates) == set(OPTIMIZERS)
 
 
@@ -119,7 +128,7 @@ def test_parameters_by_name() -> None:
         (
             _groups(),
             "lion",
-            r"optimizer is 'lion'; it must be adamw, adam, sgd, rmsprop or adagrad\. Choose one of these\.",
+            r"optimizer is 'lion'; it must be adamw, adam, sgd, rmsprop, adagrad or adadelta\. Choose one of these\.",
         ),
         ([[], []], "sgd", r"0 parameters are to be trained; .* Unfreeze the head or a stage\."),
     ],

@@ -23,15 +23,15 @@ tellapart.train({pictures!r}, out={out!r}, strategy="finetune", report=False, se
 
 def test_every_flag_of_the_command_can_be_given() -> None:
     flags = {str(one.name) for one in command.params}
-    # In Python: progress, the result itself, settings, pictures, and several names as backbone; `small` trains several times.
-    screen = {"quiet", "as_json", "assignments", "data", "backbones", "small"}
+    # In Python: progress, the result itself, settings, pictures, and several names as backbone.
+    screen = {"quiet", "as_json", "assignments", "data", "backbones"}
     there = set(inspect.signature(tellapart.train).parameters)
     assert flags - screen - set(ReadingSettings.model_fields) <= there
     assert there - flags == {"pictures", "settings", "reading", "progress"}
 
 
 _SETTINGS = sorted(
-    set(inspect.signature(tellapart.train).parameters) - {"recipe", "resume", "moved", "settings", "progress"}
+    set(inspect.signature(tellapart.train).parameters) - {"recipe", "resume", "moved", "settings", "progress", "small"}
 )
 
 

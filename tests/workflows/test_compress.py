@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from tellapart.cli.compress import told
 from tellapart.cli.info import command as info
 from tellapart.compression.counting import heavy_layers
 from tellapart.compression.int8 import Int8
-from tellapart.errors import CompressionMissed, DataError, ModelFileError, SettingsError, StorageError
+from tellapart.errors import CompressionMissed, DataError, ExportError, ModelFileError, SettingsError, StorageError
 from tellapart.manifest import CompressionStep
+from tellapart.openvino_session import OpenVinoSession
 from tellapart.preprocessing import load
 from tellapart.reporter import Silent
 from tellapart.reporting.blocks import Table
@@ -96,13 +98,35 @@ def test_the_story_is_in_the_manifest(run: Path, small: Compressed) -> None:
     assert "compression" not in read_manifest(run).model_dump_json()
 
 
-def test_json_has_before_and_after(small: Compressed) -> None:
+def test_json_has_before_and_after(run: Path, small: Compressed) -> None:
     found = small.as_json()
-    for side in ("before", "after"):
-        assert {"score", "flipped", "largest_difference", "milliseconds", "megabytes", "macs"} <= found[side].keys()
+    for side, folder in (("before", run), ("after", small.run)):
+        of_export = {"format", "path", "score", "flipped", "largest_difference", "milliseconds", "megabytes"}
+        assert of_export | {"macs"} <= found[side].keys()
+        assert found[side]["format"] == "onnx"
+        assert Path(found[side]["path"]) == folder / "model.onnx"
         assert found[side]["score"]["name"] == "accuracy"
     assert found["before"]["flipped"] == 0
     assert found["after"]["megabytes"] < found["before"]["megabytes"]
+
+
+def test_integers_are_tested_by_the_other_engine_too(small: Compressed) -> None:
+    pytest.importorskip("openvino")
+    story = read_manifest(small.run).compression
+    assert story is not None
+    assert story.by_openvino is not None
+    assert re.fullmatch(r"OpenVINO [\d.]+", story.by_openvino.engine)
+    session = OpenVinoSession((small.run / "model.onnx").read_bytes(), precision="float32", threads=1)
+    opened = open_finished(small.run)
+    images = np.stack([load(path.read_bytes(), opened.preprocessing) for path in opened.predictions.paths])
+    (found,) = session.run(images, ["probabilities"])
+    usual, _ = open_model(small.run).run(images)
+    assert story.by_openvino.flipped == int((found.argmax(1) != usual.argmax(1)).sum())
+    assert story.by_openvino.largest == pytest.approx(float(np.abs(found - usual).max()), abs=1e-5)
+    assert small.as_json()["after"]["openvino"]["score"]["value"] == story.by_openvino.score.value
+    engine = story.by_openvino.engine
+    assert any(line.startswith(f"Through {engine} ") and "of the same pictures; " in line for line in told(small))
+    assert f"by {engine} " in CliRunner().invoke(info, [str(small.run)]).output
 
 
 def test_halves(run: Path, tmp_path: Path) -> None:
@@ -140,10 +164,53 @@ def test_without_a_bound_as_little_is_lost_as_can_be(
     assert step.facts["validation"]["after"] <= 1
 
 
+def test_weights_that_learn_to_be_rounded(run: Path, small: Compressed, tmp_path: Path) -> None:
+    found = compress(run, int8=True, qat=True, most_lost=20, reporter=Silent(), out=tmp_path / "a")
+    (step,) = found.steps
+    assert step.facts["aware"]["distance_after"] < step.facts["aware"]["distance_before"]
+    assert "training pictures; weights that have learned to be rounded; accuracy on validation" in step.told
+    assert read_manifest(found.run).compression.integers  # type: ignore[union-attr]
+    assert found.after.macs == small.after.macs
+    assert found.after.megabytes == pytest.approx(small.after.megabytes, abs=0.002)
+
+
+def test_weights_learn_by_themselves_where_sparing_layers_does_not_suffice(run: Path, tmp_path: Path) -> None:
+    class Heard(Silent):
+        def __init__(self) -> None:
+            self.said: list[str] = []
+
+        def say(self, message: str) -> None:
+            self.said.append(message)
+
+    work, heard = open_compressible(run, tmp_path, Silent()), Heard()
+    # More than all is asked for.
+    with pytest.raises(CompressionMissed):
+        to_int8(replace(work, reporter=heard), most_lost=-101)
+    assert any(one.startswith("distance of the integers from the float network: ") for one in heard.said)
+
+
+def test_a_network_that_torch_cannot_run_does_not_learn(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise ExportError("torch has no counterpart of the operator Odd, in the layer 'a'.")
+
+    work = open_compressible(run, tmp_path, Silent())
+    monkeypatch.setattr(integers, "_aware", unknown)
+    with pytest.raises(SettingsError, match=r"--qat cannot train this network: .*Odd.* Or leave --qat out"):
+        to_int8(work, qat=True)
+    with pytest.raises(CompressionMissed):
+        to_int8(work, most_lost=-101)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({}, r"nothing was asked for.*--int8, --float16"),
+        (
+            {"float16": True, "qat": True},
+            r"--qat teaches weights to be rounded, and --int8 was not asked for. Give it, too",
+        ),
         ({"int8": True, "most_lost": -1.0}, r"--most-lost is -1; it must be points from 0 to 100"),
         ({"int8": True, "most_lost": float("nan")}, r"--most-lost is nan"),
     ],

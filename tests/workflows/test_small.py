@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+import tellapart
+from tellapart.bundle import Score
 from tellapart.errors import CompressionMissed, SettingsError
+from tellapart.evaluation.picking import pick_network
 from tellapart.reporter import Silent
+from tellapart.runs.open import open_finished
+from tellapart.runs.result import TrainResult
 from tellapart.settings.reading import make_settings
-from tellapart.workflows.small import SIZES, Bound, SmallForm, keeping, parse_bound, train_small
+from tellapart.workflows.small import SIZES, Bound, SmallForm, SmallResult, keeping, parse_bound, train_small
+
+from .compressing.made_finished import write_finished
 
 NATIVES = {"a": 224, "b": 260}
 
@@ -74,6 +84,46 @@ def test_settings_that_do_not_go_with_it(given: dict[str, Any], message: str, tm
         train_small(settings, Bound(limit=5, unit="ms"), Silent())
 
 
+def test_python_asks_for_it_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--small is '5'; it is milliseconds"):
+        tellapart.train(tmp_path, small="5")
+    with pytest.raises(SettingsError, match=r"small='5ms' begins anew, and resume='.*' goes on with a run. Leave one"):
+        tellapart.train(resume=tmp_path, small="5ms")
+
+
+def test_the_result_is_that_of_the_finished_file(tmp_path: Path) -> None:
+    run = open_finished(write_finished(tmp_path))
+    trained = TrainResult(
+        run=tmp_path / "large",
+        model=tmp_path / "large" / "model.onnx",
+        task="classification",
+        headline="accuracy",
+        scores={"accuracy": Score(value=0.25)},
+        scores_without_leaked=None,
+        **dict.fromkeys(("n_train", "n_validation", "n_test", "unreadable", "duplicates", "leaked"), 1),
+        classes=run.classes,
+        seconds=1.0,
+        computed=0,
+        reused=0,
+        strategy="probe",
+        choice="",
+        metrics={},
+    )
+    right = np.array([1.0, 0.0, 1.0])
+    picked = pick_network({"a": right}, {"a": 5.0}, {"a": 0.0}, groups=np.arange(3), figure="accuracy", skipped={})
+    found = SmallResult(
+        trained=trained, compressed=None, picked=picked, bound=Bound(limit=4, unit="MB"), cost=3.0, report=tmp_path
+    )
+    plain = found.result
+    assert (plain.run, plain.score.value, plain.report) == (trained.run, 0.25, tmp_path)
+    assert plain.backbones is not None
+    assert plain.backbones["picked"] == "a"
+    integers = replace(found, compressed=SimpleNamespace(run=run.folder)).result  # type: ignore[arg-type]
+    assert (integers.run, integers.model) == (run.folder, run.folder / "model.onnx")
+    assert integers.score == run.manifest.scores["accuracy"]
+    assert integers.metrics == run.metrics
+
+
 @pytest.mark.long
 def test_a_run_that_keeps_megabytes(tmp_path: Path) -> None:
     from tests.walk.conftest import save_digits
@@ -86,5 +136,6 @@ def test_a_run_that_keeps_megabytes(tmp_path: Path) -> None:
     assert found.compressed is not None
     assert (found.run / "model.onnx").stat().st_size <= 5e6
     assert found.picked.picked == "tf_efficientnet_lite0, 224 px, int8"
+    assert (tmp_path / "runs" / "latest").resolve() == found.run
     with pytest.raises(CompressionMissed, match=r"no network keeps 1 MB: tf_efficientnet_lite0, 224 px, int8 needs"):
         train_small(settings, Bound(limit=1, unit="MB"), Silent())

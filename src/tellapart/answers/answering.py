@@ -128,6 +128,7 @@ class Answering(Protocol[AnyAnswer, AnyAnswers]):
 
     outputs: tuple[str, ...]  # of the network that it reads, where the file has them
     defaults: tuple[str, ...]  # of `tensors`, what one gets who asks for no more; mostly one
+    item: str  # what is answered, in a word: picture, text
     figures: str  # of `tensors`, a figure a class, [N, K], which can be ranked
     graded: bool  # whether a `row` can tell of what falls short of the model's thresholds, too
     local: bool  # whether what is said has a place in the picture; heatmaps are of what is said of it as a whole

@@ -80,6 +80,7 @@ class Detection:
     stack = staticmethod(stack_pictures)
     graded = True
     local = True
+    item = "picture"
     at_once = AT_ONCE
     pictured: tuple[str, ...] = ()
     beyond: Beyond = "colour"

@@ -24,10 +24,15 @@ def gather_texts(texts: Any) -> Iterator[GivenItem]:
     for number, text in enumerate(_several(texts)):
         if isinstance(text, str | bytes):
             yield GivenItem(data=text)
-        elif text is None or text != text:  # a missing cell
+        elif _is_missing(text):
             yield GivenItem(error="empty: there is no text")
         else:
             raise DataError(f"text {number} is {kind_of(text)}; a text is a str, or bytes in UTF-8. Give one of these.")
+
+
+def _is_missing(cell: Any) -> bool:
+    """Whether this is an empty cell of a table: None, NaN, or the NA of pandas, which is neither equal to itself nor not."""
+    return cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def _several(texts: Any) -> Iterable[Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tellapart.decoding import UNKNOWN_FORMAT
 from tellapart.errors import DataError, MissingFormat, PictureError, StorageError
-from tellapart.sources.reading import is_archive, is_picture_table, open_archive, read_bytes, split_path
+from tellapart.sources.reading import is_archive, is_array_file, is_picture_table, open_archive, read_bytes, split_path
 from tellapart.storage import is_own
 
 # Tables as text, whose bytes do not say what they are.
@@ -97,7 +97,15 @@ def _members(archive: str, folder: str = "") -> Iterator[PathItem]:
 
 
 def _rows(table: str) -> Iterator[PathItem]:
-    """The pictures that a parquet or Arrow file holds, row by row. Raises: DataError where it holds none; MissingFormat."""
+    """The pictures that a parquet or Arrow file, or one of arrays, holds, row by row.
+
+    Raises: DataError where it holds none; MissingFormat.
+    """
+    if is_array_file(table):
+        from tellapart.sources.arrays import array_picture_names
+
+        yield from (PathItem(path=os.path.join(table, name), named=False) for name in array_picture_names(table))
+        return
     try:
         from tellapart.sources.parquets import picture_names
     except ImportError:

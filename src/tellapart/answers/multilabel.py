@@ -93,6 +93,7 @@ class Multilabel:
     stack = staticmethod(stack_pictures)
     graded = False
     local = False
+    item = "picture"
     at_once = AT_ONCE
     pictured: tuple[str, ...] = ()
 

@@ -44,6 +44,7 @@ class Predictions:
     unknown: Flags | None = None  # [N], unlike anything trained on; masked where `errors` is set
     novelty: NDArray[np.float32] | None = None  # [N], about 1 or less for typical pictures; NaN where `errors` is set
     heatmaps: tuple[bytes | None, ...] | None = None  # N, PNG files, of a server that was asked for them
+    reasons: tuple[Mapping[str, Any] | None, ...] | None = None  # N, of texts in their place: what each word says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

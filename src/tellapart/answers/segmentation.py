@@ -51,6 +51,7 @@ class Segmentation:
     graded = False
     local = True
     beyond: Beyond = "mirror"
+    item = "picture"
     at_once = AT_ONCE
     pictured: tuple[str, ...] = ("mask", "certainty")
 

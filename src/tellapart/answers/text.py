@@ -1,4 +1,4 @@
-"""One class a text: numbers of n-grams, decided as a picture's class is. In: text. Out: ClassAnswer. Next: given_texts.py."""
+"""One class a text: its n-grams or words as numbers, decided as pictures' are. In: text. Out: ClassAnswer. Next: given_texts.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tellapart.answers.classification import Classification
 from tellapart.errors import PictureError
 from tellapart.preprocessing import MAX_PIXELS
 from tellapart.texts.cleaning import MOST_LETTERS, clean
-from tellapart.texts.vocabulary import as_input
+from tellapart.texts.inputs import TextInputs, as_input
 
 if TYPE_CHECKING:
     from tellapart.bundle import AbstentionRecord, TaskRecord
@@ -24,7 +24,7 @@ _CUT = f"of its letters the first {MOST_LETTERS:,} alone are looked at"
 def prepare_text(
     data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[NDArray[Any], Placement]:
-    """A text, or the bytes of one in UTF-8, as an array of one cleaned str. Raises: PictureError for no text, or an empty one."""
+    """A text, or the bytes of one in UTF-8, as an array of one str. Raises: PictureError for no text, or an empty one."""
     if isinstance(data, bytes):
         try:
             data = data.decode("utf-8-sig")
@@ -32,18 +32,23 @@ def prepare_text(
             raise PictureError(f"not a text in UTF-8: byte {data[error.start]:#04x} at {error.start:,}") from None
     if not isinstance(data, str):
         raise PictureError("pixels, and the model takes texts")
-    cleaned = clean(data)
-    if not cleaned:
+    if not data[:1].isalnum() and not clean(data):
         raise PictureError("empty: nothing is left of it without blanks and unseen characters")
     length = len(data)
-    place = Placement(
-        width=length, height=1, left=0, top=0, right=length, bottom=1, remark=_CUT * (length > MOST_LETTERS)
-    )
-    return np.array(cleaned, dtype=object), place
+    place = Placement(width=length, height=1, left=0, top=0, right=length, bottom=1, remark=_remark(data, inputs))
+    return np.array(data, dtype=object), place
+
+
+def _remark(text: str, inputs: InputRecord) -> str:
+    """What of a text is not looked at."""
+    words = inputs.words if isinstance(inputs, TextInputs) else None
+    if words is not None and len(text) > words.window and (count := words.beyond(clean(text))):
+        return f"of its {count:,} {words.unit} the first {words.window:,} alone are looked at"
+    return _CUT * (len(text) > MOST_LETTERS)
 
 
 def stack_texts(prepared: Sequence[NDArray[Any]], inputs: InputRecord) -> NDArray[Any]:
-    """Numbers of their n-grams, int32 [N, B, L]; the elements of one array of them, too."""
+    """What the model takes of them, int32 [N, H, L]; the elements of one array of them, too."""
     return as_input([str(one.item() if isinstance(one, np.ndarray) else one) for one in prepared], inputs)
 
 

@@ -60,4 +60,5 @@ def open_server(url: str, *, name: str | None, key_file: Path | None, allow_priv
             answering=remote.answering,
             classes=remote.classes,
             stream=lambda found: client.stream(found, remote, allow_private=allow_private),
+            of_texts=remote.takes_texts,
         )

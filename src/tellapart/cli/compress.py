@@ -11,7 +11,8 @@ import click
 from tellapart.reporter import counted, figure, figure_name, percent
 
 if TYPE_CHECKING:
-    from tellapart.workflows.compressing.concluding import Compressed, MeasuredSide
+    from tellapart.workflows.compressing.compared import MeasuredSide
+    from tellapart.workflows.compressing.concluding import Compressed
 
 
 @click.command(
@@ -48,6 +49,11 @@ Examples:
     metavar="POINTS",
     help="By how many points the validation figure may fall; layers that hurt most are spared until it does not fall by more.  "
     "[default: 0.2, or one validation picture, where that can be had]",
+)
+@click.option(
+    "--qat",
+    is_flag=True,
+    help="Of --int8: weights learn to be rounded first; done by itself where sparing layers does not suffice.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="The new run.  [default: RUN-int8, beside it]"
@@ -109,10 +115,20 @@ def told(found: Compressed) -> list[str]:
             f"{change.flipped:,} of {counted(change.of, 'answer')} {'is' if change.flipped == 1 else 'are'} another "
             f"({percent(change.share)}){largest}."
         ),
+        *_by_another_engine(found),
         *(f"{step.kind:<9} {step.told}" for step in found.steps),
         f"model     {found.run / 'model.onnx'}",
         f"results   {found.run}",
     ]
+
+
+def _by_another_engine(found: Compressed) -> list[str]:
+    other = found.compared.by_openvino
+    if other is None:
+        return []
+    told = figure(found.after.name, other.score.value, other.score.low, other.score.high)
+    changed = f"{counted(other.flipped, 'answer')} {'is' if other.flipped == 1 else 'are'} not ONNX Runtime's"
+    return [f"Through {other.engine} {told} of the same pictures; {changed}."]
 
 
 def _rows(before: MeasuredSide, after: MeasuredSide) -> list[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.model_argument import MODEL
 from tellapart.cli.reading import read_options, reading_options
 from tellapart.cli.tasks import MODEL_TASK_HELP, TASKS, item_of
 from tellapart.reporter import counted
@@ -25,7 +26,7 @@ Examples:
   tellapart evaluate model.onnx pictures/ --split test --json
   tellapart evaluate model.onnx pictures/ --out answers.csv     what it says of each picture; of boxes as .jsonl""",
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL)
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option(
     "--split",

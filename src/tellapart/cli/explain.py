@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.model_argument import MODEL
 from tellapart.reporter import counted
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Examples:
   tellapart explain runs/latest cat.jpg --features conv_head --out why
   tellapart explain runs/latest --network --filters --out why""",
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL)
 @click.argument("pictures", nargs=-1)
 @click.option("--method", "methods", multiple=True, help=f"{_METHODS}. May be repeated.  [default: gradcam]")
 @click.option("--layer", help="Look at this layer instead of the last map; --layers lists them.")
@@ -88,7 +89,8 @@ def command(
     Grad-CAM at other layers cannot be had, since they need the run's weights.
 
     Of a model of texts PICTURES are tables, files or - as for `predict`: each text's words are told with what they say for its
-    class, exactly; --out FOLDER also writes a page that colours them.
+    class, exactly where n-grams are counted, of a network by leaving words out or --method integrated_gradients, with how
+    far that can be believed; --out FOLDER also writes a page that colours them.
     """
     from tellapart.cli.console import make_reporter
     from tellapart.errors import SettingsError
@@ -99,6 +101,10 @@ def command(
         from tellapart.cli.explain_texts import explain_texts
 
         return explain_texts(opened, pictures, options, as_json=as_json)
+    if opened.manifest.pictures is None and (network or list_layers):
+        from tellapart.cli.text_layers import tell_layers
+
+        return tell_layers(opened, as_json=as_json)
     if list_layers:
         _list_layers(opened, as_json)
         return 0

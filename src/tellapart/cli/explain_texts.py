@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from tellapart.workflows.explain_texts import TextReason
 
 _WORDS = 8  # that a line names, for and against
-_ONLY_PICTURES = ("methods", "layer", "box")
+_ONLY_PICTURES = ("layer", "box")
 
 
 def explain_texts(opened: OpenRun, paths: tuple[str, ...], options: Mapping[str, Any], *, as_json: bool) -> int:
     """Tell why each text has its class; the exit code. Raises: SettingsError for flags about pictures, DataError, StorageError."""
     from tellapart.cli.asked_texts import text_items
     from tellapart.errors import SettingsError
+    from tellapart.explanation.word_reasons import METHODS
     from tellapart.storage import check_free
     from tellapart.workflows.explain_texts import TextReasons, write_page
 
-    for name in _ONLY_PICTURES:
+    methods = options.get("methods") or ()
+    for name in _ONLY_PICTURES if all(one in METHODS for one in methods) else ("methods", *_ONLY_PICTURES):
         if options.get(name):
             raise SettingsError(
                 f"--{name.removesuffix('s')} is about pictures, and the model is of texts. Leave it out."
@@ -33,7 +35,12 @@ def explain_texts(opened: OpenRun, paths: tuple[str, ...], options: Mapping[str,
     page = None if out is None else out if out.suffix.lower() in (".html", ".htm") else out / "explanation.html"
     if page is not None:
         check_free(page, force=options["force"])
-    found = TextReasons(opened).explain(text_items(paths, None, None), class_name=options["class_name"])
+    if len(methods) > 1:
+        raise SettingsError(
+            f"--method is given {len(methods)} times; words are weighed in one way at once. Give it once."
+        )
+    reasons = TextReasons(opened, methods[0] if methods else None)
+    found = reasons.explain(text_items(paths, None, None), class_name=options["class_name"])
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
         write_page(page, found)
@@ -45,6 +52,8 @@ def explain_texts(opened: OpenRun, paths: tuple[str, ...], options: Mapping[str,
 
 
 def _told(one: TextReason) -> str:
+    from tellapart.workflows.explain_texts import told_faithfulness
+
     if one.error:
         return f"{one.path}  ({one.error})"
     ranked = sorted(one.words, key=lambda pair: -abs(pair[1]))
@@ -53,4 +62,6 @@ def _told(one: TextReason) -> str:
     for name, pairs in zip(("for", "against"), sides, strict=True):
         if pairs:
             lines.append(f"  {name:<8} " + ", ".join(f"{word.strip()} {weight:+.2f}" for word, weight in pairs))
+    if one.believed is not None:
+        lines.append(f"  {told_faithfulness(one)}")
     return "\n".join(lines)

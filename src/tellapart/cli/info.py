@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tellapart.cli.model_argument import MODEL
 from tellapart.reporter import figure
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _VIEWS = {"flip": "the picture and its mirror image", "dihedral": "eight turned 
     "info",
     epilog="\b\nExamples:\n  tellapart info runs/latest\n  tellapart info model.onnx --json | jq .scores",
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole manifest as JSON.")
 def command(model: Path, as_json: bool) -> None:
     """Show what MODEL (a model.onnx or a run's folder) holds: classes, scores, origin, licences."""
@@ -42,10 +43,11 @@ def _origin(manifest: Manifest) -> dict[str, str]:
 
     backbone, data = manifest.backbone, manifest.data
     classes = ", ".join(manifest.classes[:NAMED]) + (" ..." if len(manifest.classes) > NAMED else "")
+    made = "trained" if manifest.scores else "put together"
     lines = {
         "task": manifest.task,
         "classes": f"{len(manifest.classes)}: {classes}",
-        "trained": f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
+        made: f"{manifest.created} by tellapart {manifest.versions.get('tellapart', '?')} ({manifest.strategy})",
         "pictures"
         if manifest.pictures
         else "texts": f"{data.name}: {data.n_train:,} train, {data.n_validation:,} validation, {data.n_test:,} test",
@@ -55,7 +57,7 @@ def _origin(manifest: Manifest) -> dict[str, str]:
         "weights": f"{backbone.weights_source}, licence {backbone.weights_license}",
     }
     if manifest.pictures is None:
-        return lines | {"input": f"{manifest.record.takes} int32 [N, blocks, L], numbers of known n-grams"}
+        return lines | {"input": f"{manifest.record.takes} int32 [N, rows, L], numbers of what is known of a text"}
     preprocessing = manifest.pictures
     lines["input"] = (
         f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "
@@ -73,13 +75,17 @@ def _made_smaller(manifest: Manifest) -> dict[str, str]:
     found = manifest.compression
     if found is None:
         return {}
-    before, after = found.before, found.after
-    score = figure(next(iter(manifest.scores), "score"), before.score.value, before.score.low, before.score.high)
-    return {
+    before, after, name = found.before, found.after, next(iter(manifest.scores), "score")
+    score = figure(name, before.score.value, before.score.low, before.score.high)
+    lines = {
         "made smaller": "; ".join(step.told for step in found.steps),
         "before that": f"{score}, {before.megabytes:.1f} MB (now {after.megabytes:.1f}), "
         f"{before.macs / 1e6:,.0f} million multiply-adds (now {after.macs / 1e6:,.0f})",
     }
+    if (other := found.by_openvino) is not None:
+        told = figure(name, other.score.value, other.score.low, other.score.high)
+        lines[f"by {other.engine}"] = f"{told}, {other.flipped:,} answers are not ONNX Runtime's"
+    return lines
 
 
 def _answer(manifest: Manifest) -> dict[str, str]:

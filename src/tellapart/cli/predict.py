@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.model_argument import PREFIX, model_path
 from tellapart.cli.predict_outputs import FORMS, ROWS, OutputWriter, check_flags, make_writer, telling
 from tellapart.reporter import counted
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tellapart.answers.items import PathItem
     from tellapart.cli.answerer import Answerer
 
+_OF_IMAGENET = 5  # classes that are shown of its 1,000
 NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
 
 
@@ -37,6 +39,7 @@ Examples:
   tellapart predict model.onnx - < cat.jpg
   tellapart predict model.onnx https://example.com/cat.jpg
   tellapart predict --server http://127.0.0.1:8501 cat.jpg holiday/
+  tellapart predict imagenet:tf_efficientnet_lite0 cat.jpg      without any training: which of ImageNet's 1,000 classes
 
 \b
 With a model that finds boxes:
@@ -55,7 +58,11 @@ With a model of texts:
   echo "what a fine film" | tellapart predict texts.onnx -""",
 )
 @click.argument("arguments", nargs=-1, metavar="[MODEL] PATH...")
-@click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="How many classes a picture.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    help="How many classes a picture: 1 if not told, of a network that knows ImageNet's 5.",
+)
 @click.option(
     "--format",
     "layout",
@@ -108,7 +115,8 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
     """Classify pictures, find boxes in them or tell each pixel's class: files, folders, archives, parquet files of pictures,
     globs, http(s) addresses, or - for standard input: a picture or a list of paths.
 
-    MODEL is a model.onnx or a run's folder; without it the newest run here is taken, runs/latest. With --server there is none,
+    MODEL is a model.onnx, a run's folder, or imagenet:NAME, a pretrained network with ImageNet's classes; without it the
+    newest run here is taken, runs/latest. With --server there is none,
     and all that is named are pictures. A picture that cannot be read gets a row with the reason; the exit code is 2 only when no
     picture could be read.
 
@@ -123,11 +131,12 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
     check_flags(flags, thresholds)
     server, name, key_file = flags["server"], flags["name"], flags["api_key_file"]
     model, paths = _paths(arguments, server, name, key_file, listed=flags["list_file"] is not None, quiet=quiet)
+    flags["top"] = flags["top"] or (_OF_IMAGENET if model.startswith(PREFIX) else 1)
     from tellapart.cli.answerer import open_model_here, open_server
 
     private = flags["allow_private"]
     opened: AbstractContextManager[Answerer] = (
-        open_model_here(model, thresholds=asked, allow_private=private)
+        open_model_here(str(model_path(model)), thresholds=asked, allow_private=private)
         if server is None
         else open_server(server, name=name, key_file=key_file, allow_private=private)
     )

@@ -124,12 +124,14 @@ def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: 
     """Serve models over HTTP and gRPC.
 
     A model is a model.onnx, a run's folder, or a folder of numbered versions (MODEL/1/model.onnx); a folder of models serves
-    them all. NAME=PATH names a model. New versions are served as they appear.
+    them all. NAME=PATH names a model; imagenet:NAME is a pretrained network with ImageNet's classes. New
+    versions are served as they appear.
 
     In a browser the address shows a page to try them. Protocols: POST /predict for people, TensorFlow Serving's REST (/v1),
     Open Inference Protocol over HTTP (/v2) and gRPC. /openapi.json describes them, /metrics counts.
     """
     from tellapart.cli.extras import require
+    from tellapart.cli.model_argument import served
 
     require("serve", "serve")
     from tellapart.workflows.serve import serve
@@ -148,5 +150,7 @@ def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: 
 
     if no_grpc:
         options["grpc_port"] = None
-    chosen = ServeOptions(models=models, access_log=not (no_access_log or quiet), quiet=quiet, **options)
+    chosen = ServeOptions(
+        models=tuple(map(served, models)), access_log=not (no_access_log or quiet), quiet=quiet, **options
+    )
     serve(chosen, say=say, ready=ready)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,11 +30,10 @@ def train_within(
 
     bound = parse_bound(small)
     found = train_small(settings, bound, reporter)
-    report = _report(settings, found.run, reporter)
     if summary is None:
         record = {
             "small": {"bound": str(bound), "cost": round(found.cost, 3), "picked": found.picked.as_json()},
-            "train": found.trained.as_json(),
+            "train": found.trained.as_json() | {"report": None if found.report is None else str(found.report)},
             "compress": None if found.compressed is None else found.compressed.as_json(),
         }
         click.echo(json.dumps(record, ensure_ascii=False))
@@ -45,17 +43,5 @@ def train_within(
     else:
         click.echo("\n".join(told(found.compressed)))
     click.echo(f"small     {found.picked.picked}: {found.cost:.2f} {bound.unit}, at most {bound} were asked for")
-    if report:
-        click.echo(f"report    {report}")
-
-
-def _report(settings: TrainSettings, run: Path, reporter: Reporter) -> str | None:
-    if not settings.report:
-        return None
-    from tellapart.features.caching import open_cache
-    from tellapart.reporting.phrases import language_of
-    from tellapart.workflows.report import write_report
-
-    with open_cache(reporter) as cache:
-        written = write_report(run, language=language_of(settings.language), cache=cache, reporter=reporter)
-    return str(written.path)
+    if found.report:
+        click.echo(f"report    {found.report}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tellapart.answers.answering import Answer, Answering, OtherClasses, Told
 from tellapart.answers.table import ANSWERINGS, BEFORE_TASKS
 from tellapart.client.connection import Connection
-from tellapart.client.pictures import Item
+from tellapart.client.pictures import MOST_PICTURES, MOST_TEXTS, Item
 from tellapart.errors import SettingsError, TellapartError
 
 if TYPE_CHECKING:
@@ -35,13 +35,23 @@ class RemoteModel:
     classes: tuple[str, ...]  # in the order of the probabilities' columns
     told: Told  # what its task records of it, thresholds among that
 
+    @property
+    def takes_texts(self) -> bool:
+        """Whether it answers texts, and no pictures."""
+        return self.answering.item == "text"
+
+    def at_once(self, *, explain: int) -> int:
+        """How much goes in one request; what is explained costs many runs of the network."""
+        return 1 if explain else MOST_TEXTS if self.takes_texts else MOST_PICTURES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteAnswer:
-    """The answer for one picture, and the heatmap if it was asked for."""
+    """The answer for one picture, and the heatmap if it was asked for; of a text, what its words say."""
 
     answer: Answer
     heatmap: bytes | None = None  # a PNG file
+    reason: Mapping[str, Any] | None = None
 
 
 def read_models(response: httpx2.Response, connection: Connection) -> list[dict[str, Any]]:
@@ -113,8 +123,10 @@ def too_large(response: httpx2.Response, item: Item, model: RemoteModel) -> Remo
 
 
 def build(answers: Sequence[RemoteAnswer], model: RemoteModel, *, explain: int) -> Any:
-    """All answers together, as `tellapart.load(...).predict` gives them, and the heatmaps if they were asked for."""
+    """All answers together, as `tellapart.load(...).predict` gives them, and the heatmaps, or reasons, if they were asked for."""
     found = model.answering.collect([one.answer for one in answers], classes=model.classes, told=model.told)
+    if explain and model.takes_texts:
+        return replace(found, reasons=tuple(one.reason for one in answers))
     return replace(found, heatmaps=tuple(one.heatmap for one in answers)) if explain else found
 
 
@@ -143,6 +155,7 @@ def _read_row(row: Mapping[str, Any], item: Item, model: RemoteModel) -> RemoteA
     return RemoteAnswer(
         answer=model.answering.read(row, path=item.name, classes=model.classes, told=model.told),
         heatmap=None if drawn is None else base64.b64decode(drawn.partition(",")[2], validate=True),
+        reason=row.get("reason"),
     )
 
 

@@ -20,7 +20,7 @@ from tellapart.client.answers import (
     unsent,
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
-from tellapart.client.pictures import MOST_PICTURES, Item, gather, group
+from tellapart.client.pictures import Item, gather, group
 from tellapart.client.proxies import with_proxy
 from tellapart.client.retries import LastAnswer, policy
 from tellapart.errors import TellapartError
@@ -55,12 +55,14 @@ class AsyncClient:
         explain: bool | int = False,
         allow_private: bool = False,
     ) -> Any:
-        """As `tellapart.Client.predict`: paths, bytes or arrays uint8 [H, W, 3], one or many, to the task's predictions.
+        """As `tellapart.Client.predict`: paths, bytes or arrays uint8 [H, W, 3], or texts, one or many, to the task's predictions.
 
         Raises: DataError, SettingsError for a model that is not there, ServerError.
         """
         model = choose(await self.models(), self._connection)
-        groups = group(gather(pictures, allow_private=allow_private), most=1 if explain else MOST_PICTURES)
+        groups = group(
+            gather(pictures, allow_private=allow_private, texts=model.takes_texts), most=model.at_once(explain=explain)
+        )
         answers: dict[int, list[RemoteAnswer]] = {}
         turn = asyncio.Lock()  # a generator serves one at a time
 
@@ -116,7 +118,9 @@ class AsyncClient:
     async def _classify(self, items: list[Item], model: RemoteModel, explain: int) -> list[RemoteAnswer]:
         if not items:
             return []
-        response = await self._send(**self._connection.request(model.name, items, explain=explain))
+        response = await self._send(
+            **self._connection.request(model.name, items, explain=explain, texts=model.takes_texts)
+        )
         if response.status_code != 413:
             return read_rows(response, items, model, self._connection)
         if len(items) == 1:

@@ -61,20 +61,26 @@ class Connection:
             "trust_env": not is_loopback(self.url),
         }
 
-    def request(self, model: str, items: Sequence[Item], *, explain: int) -> Mapping[str, Any]:
-        """What httpx2's `request` takes to classify pictures. No path of the user's leaves this machine.
+    def request(self, model: str, items: Sequence[Item], *, explain: int, texts: bool = False) -> Mapping[str, Any]:
+        """What httpx2's `request` takes to classify pictures, or `texts`. No path of the user's leaves this machine.
 
         `explain`: 0 for no heatmap; of which box else, for models that find boxes.
         """
         wanted = {"explain": "true"} if explain else {}
         if explain > 1:
             wanted["box"] = str(explain)
-        return {
-            "method": "POST",
-            "url": "predict",
-            "params": {"model": model, "top": str(_ALL), **wanted},
-            "files": [("file", ("picture", item.data, "application/octet-stream")) for item in items],
-        }
+        asked = {"method": "POST", "url": "predict", "params": {"model": model, "top": str(_ALL), **wanted}}
+        if texts and (written := _decoded(items)) is not None:
+            return {**asked, "json": {"text": written}}
+        return {**asked, "files": [("file", ("picture", item.data, "application/octet-stream")) for item in items]}
+
+
+def _decoded(items: Sequence[Item]) -> list[str] | None:
+    """Texts as JSON has them; None where one is not in UTF-8: what is wrong with it, the server says of the bytes themselves."""
+    try:
+        return [item.data.decode("utf-8") for item in items]
+    except UnicodeDecodeError:
+        return None
 
 
 def read_key(path: Path) -> str:

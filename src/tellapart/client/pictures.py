@@ -1,4 +1,4 @@
-"""Pictures become files to send. In: paths, bytes, images, arrays. Out: groups of items. Next: retries.py."""
+"""Pictures and texts become what is sent. In: paths, bytes, images, arrays, texts. Out: groups of items. Next: retries.py."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 from tellapart.answers import given
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.given import GivenItem, PictureLike, encoded
+from tellapart.answers.given_texts import gather_texts
 from tellapart.answers.items import PathItem, read_item
 from tellapart.errors import PictureError
 
 MOST_PICTURES = 8  # of one request: as many as the server runs at once
+MOST_TEXTS = 32  # of one request; those of all that a client has under way fit the server's usual queue
 MOST_BYTES = 16 * 1024 * 1024  # of one request, unless one picture alone has more; the server takes 64 MiB by default
 
 
@@ -22,14 +24,19 @@ class Item:
     """A picture on its way to the server, or why it is not."""
 
     name: str  # its path; "" where it has none
-    data: bytes = b""  # of a picture file
+    data: bytes = b""  # of a picture file, or of a text in UTF-8
     error: str = ""
     skip: bool = False  # nobody named it, and it is no picture: it gets no row
 
 
-def gather(pictures: PictureLike | Sequence[PictureLike], *, allow_private: bool = False) -> Iterator[Item]:
-    """One item a picture, in order, of all that `tellapart.load(...).predict` takes. Raises: DataError for what is no picture."""
-    for item in given.gather(pictures):
+def gather(
+    pictures: PictureLike | Sequence[PictureLike], *, allow_private: bool = False, texts: bool = False
+) -> Iterator[Item]:
+    """One item a picture, in order, of all that `tellapart.load(...).predict` takes; of `texts`, one a text.
+
+    Raises: DataError for what is none.
+    """
+    for item in gather_texts(pictures) if texts else given.gather(pictures):
         yield read(item, allow_private=allow_private)
 
 

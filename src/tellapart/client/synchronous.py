@@ -22,7 +22,7 @@ from tellapart.client.answers import (
     unsent,
 )
 from tellapart.client.connection import CONCURRENCY, Connection, failure
-from tellapart.client.pictures import MOST_PICTURES, Item, gather, group, read
+from tellapart.client.pictures import Item, gather, group, read
 from tellapart.client.proxies import with_proxy
 from tellapart.client.retries import LastAnswer, policy
 from tellapart.threads import in_order
@@ -37,6 +37,7 @@ class Client:
         with tellapart.Client("http://127.0.0.1:8501") as client:
             predictions = client.predict(["a.jpg", "b.png"])
             predictions.labels, predictions.probabilities
+        client.predict(["a fine film", "so dull"])  # of a model of texts
 
     Where the server is starting or stopping (502, 503, no connection), a request is sent again, up to `retries` times; where it is
     busy (429), after the time that it asks for, until nothing has been answered for `timeout` seconds. Other refusals raise
@@ -73,11 +74,14 @@ class Client:
         It takes the same pictures; those at an http(s) address are fetched here, not by the server, and at a private one only
         with `allow_private`. Many go in several requests. One that cannot be used has its reason in `.errors`. With `explain`,
         `.heatmaps` are PNG files, slow to draw; of a model that finds boxes, of the box with that number, the most certain first
-        (None where there is none). Predictions of a classifier, MultilabelPredictions of a multilabel model.
+        (None where there is none). A model of texts takes a str, several, or a DataFrame with a column `text`; with `explain`,
+        `.reasons` say what each word says. Predictions of a classifier, MultilabelPredictions of a multilabel model.
         Raises: DataError, SettingsError for a model that is not there, ServerError.
         """
         model = self.model()
-        answered = list(self._stream(gather(pictures, allow_private=allow_private), model, explain=explain))
+        answered = list(
+            self._stream(gather(pictures, allow_private=allow_private, texts=model.takes_texts), model, explain=explain)
+        )
         return build(answered, model, explain=explain)
 
     def stream(
@@ -123,7 +127,7 @@ class Client:
     def _stream(self, items: Iterable[Item], model: RemoteModel, *, explain: int) -> Iterator[RemoteAnswer]:
         stop = threading.Event()
         # A heatmap takes many runs of the network, so that one picture is enough for a request.
-        groups = group(items, most=1 if explain else MOST_PICTURES)
+        groups = group(items, most=model.at_once(explain=explain))
         asked = in_order(
             groups,
             lambda each: self._ask(each, model, explain, stop),
@@ -147,7 +151,9 @@ class Client:
     ) -> list[RemoteAnswer]:
         if not items:
             return []
-        response = self._send(stop, **self._connection.request(model.name, items, explain=explain))
+        response = self._send(
+            stop, **self._connection.request(model.name, items, explain=explain, texts=model.takes_texts)
+        )
         if response.status_code != 413:
             return read_rows(response, items, model, self._connection)
         if len(items) == 1:

@@ -1,4 +1,4 @@
-"""A network in 8-bit integers. In: ONNX bytes, training pictures. Out: ONNX bytes. Next: noise.py.
+"""A network in 8-bit integers. In: ONNX bytes, training pictures. Out: ONNX bytes. Next: straight_through.py.
 
 Weights are int8 with a scale for each channel, what flows between layers is uint8 with a scale for each tensor, from the least to
 the largest value that training pictures give: ONNX Runtime's QDQ form, u8s8. Percentiles and entropy were worse.
@@ -8,6 +8,7 @@ deserve their digits.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -42,8 +43,21 @@ class Int8:
         """The layers that are in integers unless they are spared."""
         return [one for one in self.layers if one.name not in self._float]
 
+    def with_weights(self, network: bytes) -> Int8:
+        """The same layers and ranges with the weights of `network`, which has the same nodes."""
+        other = copy.copy(self)
+        other._network = network
+        return other
+
     def made(self, spared: Collection[str] = ()) -> bytes:
         """The network, but for the layers of these names, in integers."""
+        return self._made(spared, {})
+
+    def learnable(self) -> bytes:
+        """The same network, whose weights are floats that are rounded where they are used."""
+        return self._made((), {"AddQDQPairToWeight": True, "QuantizeBias": False})
+
+    def _made(self, spared: Collection[str], options: Mapping[str, bool]) -> bytes:
         import onnx
         from onnxruntime.quantization import QuantType
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -59,7 +73,7 @@ class Int8:
             nodes_to_quantize=[],
             nodes_to_exclude=sorted({*self._float, *spared}),
             op_types_to_quantize=list(_OPERATORS),
-            extra_options={"MinimumRealRange": 0.0001},
+            extra_options={"MinimumRealRange": 0.0001, **options},
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from tellapart.answers.items import expand
 from tellapart.data.archive_tree import UnknownNames
+from tellapart.data.array_folders import find_array_files, refuse_pickle
 from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.file_names import NAMES_TRIED, hint, pattern_of, scan_names
@@ -60,6 +61,7 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
         raise DataError(
             f"{str(path)!r} is {lone}, which names pictures that lie around it. Give the folder that holds both."
         )
+    refuse_pickle(path)
     listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
     _check_valued(listing, options)
     return merge_names(listing) if options.merge_names else listing
@@ -93,7 +95,7 @@ def _list_table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Li
 
 def _read_folder(path: Path, options: ReadOptions) -> Listing:
     if options.label_from is None:
-        shards = find_tables(path)
+        shards = find_tables(path) or find_array_files(path)
         beside = _read_metadata(path, options) if shards is None else _read_shards(path, shards, options)
         if beside is not None:
             return beside

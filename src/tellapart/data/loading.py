@@ -23,6 +23,8 @@ from tellapart.threads import in_order
 Sampling = Literal["natural", "balanced"]
 Made: TypeAlias = "Tensor | tuple[Tensor, ...]"  # the inputs of a batch
 
+_POOLED = 50  # batches whose rows are sorted by length together
+_BY_LENGTH = 1  # beside seed and epoch: what orders batches of like length is not what orders rows
 _AHEAD = 2  # batches that are made while one is used
 
 
@@ -33,7 +35,7 @@ class RowSource(Protocol):
 
     def get(
         self, rows: NDArray[np.int64], epoch: int
-    ) -> NDArray[np.uint8] | NDArray[np.float16] | Tensor | tuple[NDArray[Any], ...]:
+    ) -> NDArray[np.uint8] | NDArray[np.float16] | NDArray[np.int32] | Tensor | tuple[NDArray[Any], ...]:
         """The rows as epoch `epoch` shows them, [B, ...]: a fresh array, which the batch keeps.
 
         Or several such, where the targets move with the pictures: the learner's `prepare` knows which is which.
@@ -85,13 +87,15 @@ class TrainingBatches:
         rows: Sequence[int] | NDArray[np.int64] | None = None,
         rank: int = 0,
         world: int = 1,
+        lengths: NDArray[np.int64] | None = None,
     ) -> None:
         """`targets` [N, ...] are those of the source's rows, of any shape and type; `rows` names the ones to use (default: all).
 
         `sampling` balanced draws the `strata` [N] of the rows equally often, and needs them. With `world` processes each
         gets its part of every batch, all of one size. `workers` 0 makes batches in a thread of this process, more in so
         many processes, which need a script that guards its main part with `if __name__ == "__main__"`.
-        With `steps` an epoch has so many batches at most, of other rows each time.
+        With `steps` an epoch has so many batches at most, of other rows each time. With `lengths` [N] of the source's rows those
+        of a batch are of like length: fifty batches at a time are drawn as ever, sorted, and cut into batches in any order.
         Raises: SettingsError; ValueError where targets or strata do not suit the source.
         """
         self._source = source
@@ -117,6 +121,7 @@ class TrainingBatches:
             self.steps = max(1, min(steps, self.steps))
         self._seed, self._sampling, self._rank, self._world = seed, sampling, rank, world
         self._workers = workers
+        self._lengths = None if lengths is None else _one_a_row(source, lengths, "lengths")
         self._loader: DataLoader[Any] | None = None
         self._plan = _Plan()
 
@@ -129,8 +134,16 @@ class TrainingBatches:
             epoch=epoch,
             strata=None if self._strata is None else self._strata[self._rows],
         )
-        whole = self._rows[order][: self.steps * self._batch].reshape(self.steps, self._world, -1)
-        return whole[:, self._rank]
+        chosen = self._rows[order][: self.steps * self._batch]
+        if self._lengths is not None:
+            chosen = self._of_like_length(chosen, self._lengths, epoch)
+        return chosen.reshape(self.steps, self._world, -1)[:, self._rank]
+
+    def _of_like_length(self, rows: NDArray[np.int64], lengths: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        pools = (rows[start : start + _POOLED * self._batch] for start in range(0, len(rows), _POOLED * self._batch))
+        ordered = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+        chance = np.random.default_rng((self._seed, epoch, _BY_LENGTH))
+        return ordered.reshape(self.steps, -1)[chance.permutation(self.steps)].ravel()
 
     def epoch(self, number: int, start_step: int = 0) -> Generator[Batch, None, None]:
         """The batches of epoch `number` from step `start_step` on. One epoch at a time: finish or close the last one.

@@ -18,14 +18,14 @@ from tellapart.data.examples import ReadOptions
 from tellapart.data.json_lines import open_json
 from tellapart.data.locating import Locator
 from tellapart.errors import DataError, MissingFormat
-from tellapart.sources.reading import exists
+from tellapart.sources.reading import exists, is_array_file
 
 _FOUND = ReadOptions()
 
 
 def is_table(path: Path) -> bool:
     """Whether the name says that the file is a table."""
-    return path.suffix.lower() in _READERS and exists(path)
+    return (path.suffix.lower() in _READERS and exists(path)) or (is_array_file(path) and path.is_file())
 
 
 def open_table(path: Path, ignored: Counter[str], options: ReadOptions = _FOUND) -> Cells:
@@ -34,7 +34,12 @@ def open_table(path: Path, ignored: Counter[str], options: ReadOptions = _FOUND)
     Blank rows are counted in `ignored`. Raises: DataError where it is no such table; StorageError if it cannot be read;
     MissingFormat for Excel, parquet and Arrow without the extra tables; SettingsError for an unknown encoding.
     """
-    cells = _READERS.get(path.suffix.lower(), _open_text)(path, ignored, options)
+    if is_array_file(path) and path.is_file():
+        from tellapart.data.array_tables import open_array_table
+
+        cells = open_array_table(path, ignored, options)
+    else:
+        cells = _READERS.get(path.suffix.lower(), _open_text)(path, ignored, options)
     cells.locator = _locator(path, options)
     return cells
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tellapart.data.columns import split_named
 from tellapart.data.metadata import Metadata
-from tellapart.sources.reading import is_picture_table
+from tellapart.sources.reading import is_column_table
 from tellapart.storage import is_own
 
 _PART = re.compile(r"[-_.]?\d+(-of-\d+)?(-[0-9a-f]{8,})?$")  # of a file's name, which numbers it: -00000-of-00004
@@ -30,8 +30,8 @@ def find_tables(folder: Path) -> TableFolder | None:
     """The tables that a folder holds, in it, in the one folder in it, or in folders called as splits; None for anything else."""
     here = folder
     for _ in range(_DEEPEST):
-        files, folders = _inside(here)
-        tables = [path for path in files if is_picture_table(path)]
+        files, folders = inside(here)
+        tables = [path for path in files if is_column_table(path)]
         if tables and not folders:
             return _by_name(tables)
         if tables or not folders:
@@ -58,15 +58,15 @@ def _by_name(tables: list[Path]) -> TableFolder:
 def _by_folder(folders: list[Path]) -> TableFolder | None:
     found = []
     for folder in folders:
-        files, inner = _inside(folder)
-        tables = [path for path in files if is_picture_table(path)]
+        files, inner = inside(folder)
+        tables = [path for path in files if is_column_table(path)]
         if inner or not tables:
             return None
         found += [Metadata(path, split_named(folder.name)) for path in tables]
     return TableFolder(tuple(found), ())
 
 
-def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
+def inside(folder: Path) -> tuple[list[Path], list[Path]]:
     """The files and the folders in one, sorted, less what is hidden and what we wrote; nothing where it cannot be listed."""
     try:
         with os.scandir(folder) as listed:

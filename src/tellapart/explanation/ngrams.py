@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.texts.ngrams import find_grams
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.vocabulary import GramInputs
 
 _LEAST = 1e-9  # of a squared length, as the model has it
 _WORDS = re.compile(r"\s*\S+")
 
 
 def letter_votes(
-    text: str, inputs: TextInputs, *, votes: NDArray[np.float32], squares: NDArray[np.float32]
+    text: str, inputs: GramInputs, *, votes: NDArray[np.float32], squares: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """What each letter of a cleaned text says, [n, K]; `votes` [F, K] and `squares` [F] are the columns of the model's table."""
     count = len(text)

@@ -6,7 +6,8 @@ to the picture's pixels, the network, views, calibration and novelty, also of co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -21,10 +22,13 @@ _SMALL = 64  # numbers of a tensor that may say a size, axes or limits
 
 
 class OnnxNetwork(nn.Module):
-    """uint8 [N, S, S, 3] to the graph's outputs, in their order. Not to be trained: batch norm is part of its convolutions."""
+    """uint8 [N, S, S, 3] to the graph's outputs, in their order. Batch norm is part of its convolutions."""
 
-    def __init__(self, model: bytes) -> None:
-        """Raises: ExportError, which names the operator and the layer, where torch has no counterpart."""
+    def __init__(self, model: bytes, more: Mapping[str, Operator] = MappingProxyType({})) -> None:
+        """`more` are operators beside the usual ones.
+
+        Raises: ExportError, which names the operator and the layer, where torch has no counterpart.
+        """
         super().__init__()
         import onnx
         from onnx import numpy_helper
@@ -41,7 +45,19 @@ class OnnxNetwork(nn.Module):
         for number, (name, array) in enumerate(arrays.items()):
             self._names[name] = f"constant_{number}"
             self.register_buffer(f"constant_{number}", torch.from_numpy(array.copy()))
-        self._steps = [_step(node) for node in graph.node if node.op_type != _CONSTANT]
+        operators = {**OPERATORS, **more}
+        self._steps = [_step(node, operators) for node in graph.node if node.op_type != _CONSTANT]
+
+    def learnable(self, names: Iterable[str]) -> dict[str, nn.Parameter]:
+        """Make parameters of the numbers of these names in the graph, and give them."""
+        found = {}
+        for name in names:
+            own = self._names[name]
+            found[name] = nn.Parameter(self.get_buffer(own))
+            del self._buffers[own]
+            self.register_parameter(own, found[name])
+            self._known.pop(name, None)
+        return found
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """The outputs, each [N, ...]."""
@@ -76,10 +92,10 @@ class _Step:
             ) from None
 
 
-def _step(node: Any) -> _Step:
+def _step(node: Any, operators: Mapping[str, Operator]) -> _Step:
     from onnx import helper
 
-    operator = OPERATORS.get(node.op_type)
+    operator = operators.get(node.op_type)
     if operator is None or node.domain not in ("", "ai.onnx"):
         raise ExportError(
             f"torch has no counterpart of the operator {node.op_type}, in the layer {node.output[0]!r}. Choose another format, or "

@@ -7,25 +7,21 @@ records, before torch's restricted reader (`weights_only`) opens it.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
-import os
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tellapart.errors import BackboneError, BackboneUnavailable, one_line
-from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, embedded_file
+from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, LastPooling, embedded_file
+from tellapart.models.hub import hub_client
 from tellapart.preprocessing import Interpolation, Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_CONNECT_SECONDS = 5.0
 _NAMED = 5  # tensors or networks that a message names
 _INTERPOLATIONS: dict[str, Interpolation] = {
     "nearest": "nearest",
@@ -37,7 +33,7 @@ _INTERPOLATIONS: dict[str, Interpolation] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedWeights:
-    """A backbone without its classifier, in evaluation mode, with its weights in place."""
+    """A backbone, mostly without its classifier, in evaluation mode, with its weights in place."""
 
     network: nn.Module  # float32 [B, 3, size, size] -> [B, D]
     preprocessing: Preprocessing
@@ -58,17 +54,27 @@ def lookup_key(name: str, weights: Path | None) -> str:
     return f"{name}:hub"
 
 
-def load_backbone(name: str, weights: Path | None) -> LoadedWeights:
-    """Build timm's network of this name and fill it.
+def load_backbone(
+    name: str, weights: Path | None, pooling: LastPooling = "own", *, with_classifier: bool = False
+) -> LoadedWeights:
+    """Build timm's network of this name and fill it; where `pooling` is told, a file needs nothing from behind the last maps.
+
+    `with_classifier` leaves the one that it was pretrained with on it.
 
     Raises: BackboneError when the name is unknown, the weights do not fit, or no network reaches the hub.
     """
     known = BACKBONES.get(name)
     if weights is not None:
-        return _from_file(name, weights)
-    if known is not None and known.embedded is not None:
-        return _from_package(name, known.embedded)
-    return _from_hub(name)
+        loaded = _from_file(name, weights, pooling)
+    elif known is not None and known.embedded is not None:
+        loaded = _from_package(name, known.embedded)
+    else:
+        loaded = _from_hub(name)
+    if not with_classifier:
+        resettable: Any = loaded.network  # to the type checker, any attribute of a module may be a tensor
+        resettable.reset_classifier(0)
+    loaded.network.eval().requires_grad_(False)
+    return loaded
 
 
 def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> nn.Module:
@@ -168,12 +174,15 @@ def _from_package(name: str, embedded: EmbeddedWeights) -> LoadedWeights:
     return _ready(network, dict(zip(own, state.values(), strict=True)), f"package {embedded.package}", embedded.license)
 
 
-def _from_file(name: str, path: Path) -> LoadedWeights:
+def _from_file(name: str, path: Path, pooling: LastPooling) -> LoadedWeights:
     network = create_network(name)
     state = read_weights(path)
     own = network.state_dict()
     classifier = getattr(network, "pretrained_cfg", {}).get("classifier") or "classifier"
-    heads = tuple(f"{head}." for head in ((classifier,) if isinstance(classifier, str) else classifier))
+    left_out = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    if pooling != "own":
+        left_out += _behind_the_maps(name)
+    heads = tuple(f"{head}." for head in left_out)
     wanted = {key: value for key, value in own.items() if not key.startswith(heads)}
     found = {key: value for key, value in state.items() if not key.startswith(heads)}
     check_fit(wanted, found, path=path, name=name)
@@ -181,9 +190,21 @@ def _from_file(name: str, path: Path) -> LoadedWeights:
     return _ready(network, {**own, **fitting}, f"file {path.name}", "as given by you")
 
 
+def _behind_the_maps(name: str) -> tuple[str, ...]:
+    """The names of the parts that do nothing for the last maps; nothing is computed."""
+    import torch
+
+    from tellapart.models.last_maps import head_parts
+
+    with torch.device("meta"):
+        network = create_network(name)
+        _, *sides = getattr(network, "pretrained_cfg", {}).get("input_size") or (3, 224, 224)
+        return head_parts(network, torch.zeros(1, 3, *sides))
+
+
 def _from_hub(name: str) -> LoadedWeights:
     try:
-        with contextlib.nullcontext() if _hub_reachable() else _hub_offline():
+        with hub_client():
             network = create_network(name, pretrained=True)
     except BackboneError:
         raise
@@ -203,9 +224,6 @@ def _ready(network: nn.Module, state: dict[str, Tensor], source: str, license_na
 
     network.load_state_dict(state)
     settings: dict[str, Any] = resolve_data_config({}, model=network)
-    resettable: Any = network  # to the type checker, any attribute of a module may be a tensor
-    resettable.reset_classifier(0)
-    network.eval().requires_grad_(False)
     size = int(settings["input_size"][-1])
     preprocessing = Preprocessing(
         size=size,
@@ -232,28 +250,3 @@ def _file_digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise BackboneError(f"the weights {path} cannot be read: {error.strerror}. Check the path.") from None
-
-
-@contextlib.contextmanager
-def _hub_offline() -> Iterator[None]:
-    """Without it the hub's client tries for most of a minute. What it has downloaded before still loads."""
-    from huggingface_hub import constants
-
-    # The client looks at HF_HUB_OFFLINE only when it is imported, and timm imports it.
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def _hub_reachable() -> bool:
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True
-    address = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
-    try:
-        with socket.create_connection((address.hostname or "", address.port or 443), timeout=_CONNECT_SECONDS):
-            return True
-    except OSError:
-        return False

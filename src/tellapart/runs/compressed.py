@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tellapart.bundle import Score
@@ -29,23 +29,40 @@ def _section(told: Mapping[str, Any], t: Phrases) -> Section:
     sides = [told["before"], told["after"]]
     names = [t("compressed_before"), t("compressed_after")]
     scores = [Score(**{name: one["score"][name] for name in ("value", "low", "high")}) for one in sides]
-    times = [float(one["milliseconds"]["one"]) for one in sides]
-    figure = t.named(sides[0]["score"]["name"])
+    steps = "; ".join(str(one["told"]) for one in told["steps"])
+    blocks: list[Block] = [
+        Paragraph(text=_lead(told, t)),
+        Charts(charts=[DrawnChart(title=t("compressed_chart"), svg=_chart(sides, names, scores, t))]),
+        Table(
+            columns=[Column(name=""), *(Column(name=name, kind="number") for name in names)],
+            rows=_rows(sides, scores, t),
+        ),
+        Paragraph(text=t("compressed_steps", steps=steps), tone="soft"),
+    ]
+    return Section(key="compressed", title=t("compressed"), blocks=blocks)
+
+
+def _rows(sides: Sequence[Mapping[str, Any]], scores: Sequence[Score], t: Phrases) -> list[tuple[str, ...]]:
+    """What is compared, before, after."""
     rows: list[tuple[str, ...]] = [
-        (figure, *(t.percent(one.value) for one in scores)),
+        (t.named(sides[0]["score"]["name"]), *(t.percent(one.value) for one in scores)),
         (t("interval"), *(t.interval(one) for one in scores)),
     ]
     for name in ("log_loss", "calibration_error"):
         if None not in (values := [one[name] for one in sides]):
             rows.append((t(f"compare_{name}"), *(f"{value:.3f}" for value in values)))
-    rows += [
+    return [
+        *rows,
         (t("compare_megabytes"), *(f"{one['megabytes']:.1f}" for one in sides)),
         (t("compressed_macs"), *(f"{one['macs'] / 1e6:,.0f}" for one in sides)),
-        (t("compare_milliseconds"), *(f"{one:.2f}" for one in times)),
+        (t("compare_milliseconds"), *(f"{float(one['milliseconds']['one']):.2f}" for one in sides)),
         (t("compressed_sixteen"), *(f"{one['milliseconds']['sixteen']:.2f}" for one in sides)),
     ]
-    after, change = sides[1], sides[1]["change"]
-    lead = t(
+
+
+def _lead(told: Mapping[str, Any], t: Phrases) -> str:
+    after, change = told["after"], told["after"]["change"]
+    return t(
         "compressed_lead",
         n=told["n_test"],
         points=f"{100 * change['value']:+.1f}",
@@ -54,17 +71,14 @@ def _section(told: Mapping[str, Any], t: Phrases) -> Section:
         flipped=after["flipped"],
         share=float(after["flipped_share"]),
     )
+
+
+def _chart(sides: Sequence[Mapping[str, Any]], names: Sequence[str], scores: Sequence[Score], t: Phrases) -> str:
+    """The figure against what a picture costs, before and after."""
+    times = [float(one["milliseconds"]["one"]) for one in sides]
     ends = [
         (one.low if one.low is not None else one.value, one.high if one.high is not None else one.value)
         for one in scores
     ]
     points = [(name, took, one.value, *own) for name, took, one, own in zip(names, times, scores, ends, strict=True)]
-    svg = draw_costs(points, picked=names[1], x=t("compare_milliseconds"), y=figure)
-    steps = "; ".join(str(one["told"]) for one in told["steps"])
-    blocks: list[Block] = [
-        Paragraph(text=lead),
-        Charts(charts=[DrawnChart(title=t("compressed_chart"), svg=svg)]),
-        Table(columns=[Column(name=""), *(Column(name=name, kind="number") for name in names)], rows=rows),
-        Paragraph(text=t("compressed_steps", steps=steps), tone="soft"),
-    ]
-    return Section(key="compressed", title=t("compressed"), blocks=blocks)
+    return draw_costs(points, picked=names[1], x=t("compare_milliseconds"), y=t.named(sides[0]["score"]["name"]))

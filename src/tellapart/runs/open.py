@@ -27,6 +27,7 @@ from tellapart.explanation.decomposition import StageMaps
 from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
+from tellapart.models.symmetry import VIEWS
 from tellapart.preprocessing import Preprocessing
 from tellapart.records import LINES, ROWS
 from tellapart.runs.answered_boxes import BoxTable, read_box_lines
@@ -89,6 +90,11 @@ class OpenRun:
         return np.asarray(np.rint(mean * 255), dtype=np.uint8)
 
     @property
+    def data_now(self) -> Path | None:
+        """Where what it was trained on lies now, if it was moved and that was told."""
+        return self._pictures
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names, in the order of the probabilities."""
         return self.manifest.classes
@@ -126,7 +132,7 @@ class OpenRun:
         if not self.lists_examples:
             raise DataError(f"{path} is not there, which lists the training pictures. Give the run's folder.")
         examples = read_examples(path, KINDS[self.manifest.task])
-        if self._pictures is None:
+        if self._pictures is None or self.manifest.pictures is None:  # texts are known by their content
             return examples
         paths = dict.fromkeys(path for one in examples for path in (one.path, *one.target.files))
         moved = find_moved(list(paths), self.recipe.get("data"), self._pictures)
@@ -138,7 +144,7 @@ class OpenRun:
     @cached_property
     def _moved(self) -> dict[str, str]:
         """Old path -> new path, of the pictures that were moved."""
-        if self._pictures is None:
+        if self._pictures is None or self.manifest.pictures is None:
             return {}
         before = read_examples(self.folder / EXAMPLES, KINDS[self.manifest.task])
         return {str(old.path): str(new.path) for old, new in zip(before, self.examples, strict=True)}
@@ -278,8 +284,15 @@ class OpenRun:
 
         size = self.preprocessing.size
         image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
-        with torch.inference_mode():
-            given = network.eval()(torch.from_numpy(image)).numpy()
+        views = [
+            np.flip(turned, axis=2) if mirrored else turned
+            for turns, mirrored in VIEWS[self.manifest.backbone.test_time_augmentation]
+            for turned in [np.rot90(image, turns, axes=(1, 2))]
+        ]
+        with (
+            torch.inference_mode()
+        ):  # the classifier is linear: of several views the file gives the mean of their logits
+            given = network.eval()(torch.from_numpy(np.concatenate(views))).numpy().mean(axis=0, keepdims=True)
         (expected,) = self.graph.open([LOGITS]).run(image, [LOGITS])
         difference = float(np.abs(given - expected).max() / max(1.0, np.abs(expected).max()))
         compression = self.manifest.compression

@@ -65,7 +65,7 @@ class Run:
         for name in SCAFFOLD:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         if not self.fold:
-            _point_latest(self.folder)
+            point_latest(self.folder)
 
     @property
     def finished(self) -> bool:
@@ -102,16 +102,21 @@ def _is_planned(folder: Path) -> bool:
 
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
-    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
+    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights, "base": settings.base}
     whole = {name: None if path is None else os.path.abspath(path) for name, path in given.items()}
+    if settings.embeddings is not None and os.path.isdir(settings.embeddings):  # else it is a name
+        whole["embeddings"] = os.path.abspath(settings.embeddings)
     told = {"root": settings.reading.root, "classes": settings.reading.classes}
     paths = {
         name: os.path.abspath(value)
         for name, value in told.items()
         if value is not None and (name == "root" or os.path.isfile(value))
     }
-    reading = settings.reading.model_copy(update=paths)
-    return settings.model_copy(update={**whole, "reading": reading})
+    reading, network = settings.reading.model_copy(update=paths), settings.network
+    if network.text.vectors is not None:
+        text = network.text.model_copy(update={"vectors": os.path.abspath(network.text.vectors)})
+        network = network.model_copy(update={"text": text})
+    return settings.model_copy(update={**whole, "reading": reading, "network": network})
 
 
 def start_run(settings: TrainSettings) -> Run:
@@ -315,7 +320,8 @@ def _safe(name: str) -> str:
     return kept.strip("._")[:60] or "pictures"
 
 
-def _point_latest(folder: Path) -> None:
+def point_latest(folder: Path) -> None:
+    """Let the link `latest` beside a run lead to it, where there can be one."""
     link = folder.parent / "latest"
     if link.exists() and not link.is_symlink():
         return  # the user's own file or folder of that name stays

@@ -44,7 +44,8 @@ _QUERY = [
     {
         "name": "explain",
         "in": "query",
-        "description": "Add a heatmap: of the most probable class, or of one box. A picture without such a box has none.",
+        "description": "Add a heatmap: of the most probable class, or of one box. A picture without such a box has none. "
+        "Of a text, what each word says: `reason`.",
         "schema": {"type": "boolean", "default": False},
     },
     {
@@ -83,8 +84,8 @@ def describe(models: Sequence[str] = ()) -> dict[str, Any]:
         "info": {
             "title": "tellapart",
             "version": importlib.metadata.version("tellapart"),
-            "description": "Pictures to classes, one or several a picture, to boxes with classes, or to a class a pixel: plain "
-            "REST, TensorFlow Serving's REST and the Open Inference Protocol (v2).",
+            "description": "Pictures to classes, one or several a picture, to boxes with classes, or to a class a pixel; texts to "
+            "a class: plain REST, TensorFlow Serving's REST and the Open Inference Protocol (v2).",
         },
         "paths": {**_plain(), **_tfserving(name), **_inference_protocol(name), **_operations()},
         "components": {"schemas": _schemas(), "securitySchemes": _security()},
@@ -98,14 +99,18 @@ def _plain() -> dict[str, Any]:
     form = {"schema": {"type": "object", "required": ["file"], "properties": {"file": many}}}
     text = {"type": "string", "minLength": 1, "description": "A picture file as base64, or a data: URI."}
     written = {"oneOf": [text, {"type": "array", "minItems": 1, "items": text}]}
-    as_json = {"schema": {"type": "object", "required": ["image"], "properties": {"image": written}}}
+    said = {"type": "string", "minLength": 1, "description": "A text, of a model that takes texts."}
+    texts = {"oneOf": [said, {"type": "array", "minItems": 1, "items": said}]}
+    both = [describe_object([name], **{name: one}) for name, one in (("image", written), ("text", texts))]
+    as_json = {"schema": {"oneOf": both}}
     content = {
         "multipart/form-data": form,
         "image/*": picture,
         "application/octet-stream": picture,
         "application/json": as_json,
+        "text/plain": {"schema": said},
     }
-    predict = _operation("What picture files show.", "Predicted", _QUERY, content)
+    predict = _operation("What picture files show, or texts say.", "Predicted", _QUERY, content)
     text = {"type": "string"}
     boxes = {**text, "description": "A JSON list of [label, left, top, right, bottom], in pixels; [] for none."}
     told = {
@@ -217,8 +222,9 @@ def _schemas() -> dict[str, Any]:
     picture = {"anyOf": [encoded, pixels]}
     named = describe_object(["image"], image=picture)
     signature = {"enum": ["serving_default", "decisions", "prepared"]}
-    several = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, named]}}
-    column = {"type": "array", "minItems": 1, "items": picture}
+    of_text = describe_object(["text"], text={"anyOf": [text, encoded]})
+    several = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, named, text, of_text]}}
+    column = {"type": "array", "minItems": 1, "items": {"anyOf": [picture, text]}}
     return {
         "Error": describe_object(["error"], error=text),
         "Corrected": describe_object(
@@ -236,12 +242,16 @@ def _schemas() -> dict[str, Any]:
                 describe_object(["instances"], instances=several, signature_name=signature),
                 describe_object(
                     ["inputs"],
-                    inputs={"anyOf": [column, describe_object(["image"], image=column)]},
+                    inputs={
+                        "anyOf": [column, *(describe_object([name], **{name: column}) for name in ("image", "text"))]
+                    },
                     signature_name=signature,
                 ),
             ]
         },
-        "TfClassify": describe_object(["examples"], examples={"type": "array", "minItems": 1, "items": named}),
+        "TfClassify": describe_object(
+            ["examples"], examples={"type": "array", "minItems": 1, "items": {"anyOf": [named, of_text]}}
+        ),
         "Infer": describe_object(
             ["inputs"], id=text, inputs={"type": "array", "minItems": 1, "maxItems": 1, "items": _tensor()}
         ),

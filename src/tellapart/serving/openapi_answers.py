@@ -22,6 +22,7 @@ def answer_schemas() -> list[dict[str, Any]]:
         "novelty": {"type": ["number", "null"]},
         "warning": warning,
         "heatmap": text,
+        "reason": _reason(),  # of a text, in the place of a heatmap
         "neighbours": {"type": "array", "items": {"type": "object"}},
     }
     one_class = describe_object(
@@ -47,6 +48,21 @@ def answer_schemas() -> list[dict[str, Any]]:
         height={"type": "integer", "minimum": 1},
     )
     return [one_class, several, boxes, _masks(common), describe_object(["file", "error"], file=text, error=text)]
+
+
+def _reason() -> dict[str, Any]:
+    """What the words of a text say for its class over the next."""
+    text, number = {"type": "string"}, {"type": "number"}
+    word = describe_object(["word", "weight"], word=text, weight=number)
+    return describe_object(
+        ["label", "over", "begins", "temperature", "words", "left_out"],
+        label=text,
+        over=text,
+        begins={"type": ["number", "null"]},
+        temperature=number,
+        words={"type": "array", "items": word},
+        left_out={"type": "integer", "minimum": 0},
+    )
 
 
 def _box() -> dict[str, Any]:

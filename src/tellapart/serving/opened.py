@@ -54,11 +54,15 @@ class Version:
 
     @property
     def explainable(self) -> bool:
-        """Whether a heatmap can be drawn: of what is said of a picture as a whole, or of a box."""
+        """Whether a heatmap can be drawn: of what is said of a picture as a whole, or of a box; of a text, its words coloured."""
         outputs = self.model.session.outputs
-        return not self.takes_texts and (
-            "boxes" in outputs or ("probabilities" in outputs and not self.answering.local)
-        )
+        return "boxes" in outputs or ("probabilities" in outputs and not self.answering.local)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether its file is still the one that it was opened from; what is read of another would be of another network."""
+        status = self.model.path.stat() if self.model.path.exists() else None
+        return status is not None and (status.st_mtime_ns, status.st_size, status.st_ino) == self.stamp
 
     @property
     def takes_texts(self) -> bool:
@@ -113,7 +117,7 @@ def open_version(
 
     Raises: ModelFileError, StorageError.
     """
-    model = open_model(found.file, lambda data, path: engine.open(data, path, say))
+    model = open_model(found.file, lambda data, manifest, path: engine.open(data, manifest, path, say))
     version = Version(
         name=name,
         number=found.number,

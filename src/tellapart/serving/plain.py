@@ -124,8 +124,11 @@ class _PlainEndpoints:
         async with self._explaining:
             for one, row, file in zip(shown, rows, files, strict=True):
                 if one is not None:
-                    png = await asyncio.to_thread(explain, version, file.data, one)
-                    row["heatmap"] = _data_address("image/png", png)
+                    found = await asyncio.to_thread(explain, version, file.data, one)
+                    if isinstance(found, bytes):
+                        row["heatmap"] = _data_address("image/png", found)
+                    else:
+                        row["reason"] = found
 
 
 def _shown(version: Version, answer: Any, row: Mapping[str, Any], box: int) -> ToExplain | None:

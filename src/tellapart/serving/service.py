@@ -29,7 +29,8 @@ class ToExplain:
     score: float | None = None  # of the box, in [0, 1]
 
 
-Explain = Callable[[Version, bytes, ToExplain], bytes]  # a version, a picture file -> a heatmap over it as PNG
+# A version, a picture file -> a heatmap over it as PNG; a version of texts, a text -> what its words say, ready for JSON.
+Explain = Callable[[Version, bytes, ToExplain], bytes | Mapping[str, Any]]
 
 
 # Compared by identity: == on arrays gives an array.

@@ -6,18 +6,20 @@ None means: chosen by strategy, network or budget.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tellapart.data.augmentation import RANGES, Augmentation
+from tellapart.models.catalog import LastPooling
 from tellapart.models.classics import Block, Dense
+from tellapart.records import MOST_WINDOW
 from tellapart.settings.mirror import Part, mirror
 
 
 def _known_padding(value: int | str) -> int | str:
-    if value != "same" and not (isinstance(value, int) and 0 <= value <= 64):
-        raise ValueError('padding is "same" or a number of pixels from 0 to 64')
+    if value not in ("same", "valid") and not (isinstance(value, int) and 0 <= value <= 64):
+        raise ValueError('padding is "same", "valid" or a number of pixels from 0 to 64')
     return value
 
 
@@ -30,15 +32,24 @@ _BLOCK: dict[str, dict[str, float]] = {
     "activation": {},
     "pooling": {},
     "pool_size": {"ge": 1, "le": 32},
+    "pool_stride": {"ge": 1, "le": 32},
     "batch_norm": {},
+    "batch_norm_after": {},
     "dropout": {"ge": 0, "lt": 1},
+    "l1": {"ge": 0, "le": 1000},
+    "l2": {"ge": 0, "le": 1000},
 }
 _DENSE: dict[str, dict[str, float]] = {
     "units": {"ge": 1, "le": 65536},
     "activation": {},
     "batch_norm": {},
+    "batch_norm_after": {},
     "dropout": {"ge": 0, "lt": 1},
+    "l1": {"ge": 0, "le": 1000},
+    "l2": {"ge": 0, "le": 1000},
 }
+# Checkpoints from before these could be told go on where they are not.
+LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2"})
 # How training pictures are varied. What is left out is the preset's.
 _AUGMENT: dict[str, dict[str, float]] = {
     "preset": {},
@@ -65,10 +76,44 @@ else:
 DetectorName = Literal["default", "faster_rcnn", "retinanet", "ssd", "yolox"]
 
 
+class TextNetworkSettings(Part):
+    """The network of `--strategy scratch` for texts."""
+
+    unit: Literal["words", "characters"] | None = None  # that a text is cut into; None: found from the training texts
+    window: int = Field(512, ge=8, le=MOST_WINDOW)  # so many of a text, the first, are looked at
+    vocabulary: int = Field(100_000, ge=10, le=1_000_000)  # known at most, the most frequent ones
+    embedding: int | None = Field(None, ge=2, le=2048)  # numbers of a word; None: the file's, or 300
+    vectors: str | None = Field(None, min_length=1)  # a .vec or .txt file of fastText or GloVe
+    # What is made of them: they learn (tuned), stay (static), or both side by side; without a file random.
+    channels: Literal["random", "static", "tuned", "both"] | None = None
+    # Words that a filter sees, for each size of filters of a text_cnn.
+    widths: tuple[Annotated[int, Field(ge=1, le=31)], ...] = Field((3, 4, 5), min_length=1, max_length=8)
+    filters: int | None = Field(None, ge=1, le=4096)  # of each width; None: 100, of dpcnn 250
+    depth: int = Field(4, ge=1, le=10)  # blocks of a dpcnn
+    max_norm: float = Field(3.0, ge=0, le=1000)  # length of a class's row of the classifier; 0: any
+
+    @field_validator("vectors", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+    @model_validator(mode="after")
+    def _vectors_are_used(self) -> TextNetworkSettings:
+        if self.vectors is None and self.channels in ("static", "tuned", "both"):
+            raise ValueError(
+                f"channels is {self.channels}, which is of vectors from a file. Give vectors too, or leave it out"
+            )
+        if self.vectors is not None and self.channels == "random":
+            raise ValueError(
+                "channels is random, and vectors names a file that nothing would be made of. Leave one of them out"
+            )
+        return self
+
+
 class NetworkSettings(Part):
     """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
 
-    name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
+    name: str = Field("blocks", min_length=1)  # a classic's name, "blocks", or "dense": no block at all
     # What finds boxes on a backbone, and weights of a whole such network: coco.
     detector: DetectorName | None = None
     weights: str | None = Field(None, min_length=1)
@@ -89,8 +134,51 @@ class NetworkSettings(Part):
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
     dropout: float | None = Field(None, ge=0, lt=1)  # before the classifier
     drop_path: float = Field(0.0, ge=0, lt=1)
+    # What is put on the last maps, of pretrained networks too; None: what the network's library puts there, of blocks flatten
+    # before dense layers and else average. `flatten = true` or `false` says flatten or average.
+    pooling: LastPooling | None = None
+    # sigmoid: one number, the probability of the second of two classes, in place of one for each; the same answers come out.
+    output: Literal["softmax", "sigmoid"] | None = None
+    auxiliary: bool = False  # GoogLeNet's two further classifiers, which help to train it and are no part of the model
     # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
+    text: TextNetworkSettings = TextNetworkSettings()  # of texts; `name` is text_cnn or dpcnn then
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flatten_is_a_pooling(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "flatten" not in values:
+            return values
+        told, others = values["flatten"], {key: value for key, value in values.items() if key != "flatten"}
+        if not isinstance(told, bool):
+            raise ValueError(f"flatten is {told!r}; it must be true or false")
+        if others.setdefault("pooling", "flatten" if told else "average") != ("flatten" if told else "average"):
+            raise ValueError(
+                f"flatten is {str(told).lower()} and pooling is {others['pooling']}, which differ. Leave one of them out"
+            )
+        return others
+
+
+UNFREEZE_WORDS = ("head", "half", "all")
+
+
+class FineTuneSettings(Part):
+    """How much of a pretrained network trains."""
+
+    unfreeze: str | None = None  # head, half, all, a share, a number of stages, a layer, or last 3 layers
+    views: int | None = Field(
+        None, ge=0, le=64
+    )  # augmented views a picture that are cached; 0: none, every view is new
+    # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
+    first_epochs: int | None = Field(None, ge=1, le=10_000)
+    first_views: int | None = Field(None, ge=1, le=64)
+    # The statistics of the stages that train. Those of the batch differ from those that the probe was fitted under.
+    batch_norm: Literal["train", "frozen"] = "frozen"
+
+    @field_validator("unfreeze", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class ProbeSettings(Part):

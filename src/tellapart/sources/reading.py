@@ -19,6 +19,7 @@ from tellapart.preprocessing import MAX_FILE_BYTES
 from tellapart.sources.members import MAX_MEMBERS, Contents
 
 TABLES = (".parquet", ".pq", ".arrow", ".feather")  # that may hold pictures
+_ARRAYS = (".npz", ".npy", "ubyte", "ubyte.gz", ".bin")  # how the names of files end that may hold arrays of pictures
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 NOT_READ = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 _MOST_OPEN = 1_000  # archives whose lists of members are kept
@@ -91,8 +92,23 @@ def is_archive(path: _PathLike) -> bool:
 
 
 def is_picture_table(path: _PathLike) -> bool:
-    """Whether a path is a file whose name says that it is a table that may hold pictures."""
+    """Whether a path is a file whose name says that it is a table, or holds arrays, in which pictures may stand."""
+    return is_column_table(path) or (is_array_file(path) and os.path.isfile(path))
+
+
+def is_column_table(path: _PathLike) -> bool:
+    """Whether a path is a file whose name says that it is parquet or Arrow."""
     return os.fspath(path).lower().endswith(TABLES) and os.path.isfile(path)
+
+
+def is_array_file(path: _PathLike) -> bool:
+    """Whether a path's name says that pictures may stand there as arrays of numbers."""
+    name = os.path.basename(os.fspath(path))
+    if not name.lower().endswith(_ARRAYS):
+        return False
+    from tellapart.sources.array_files import is_array_name
+
+    return is_array_name(name)
 
 
 def open_archive(path: _PathLike) -> Contents:
@@ -169,6 +185,10 @@ def _read_member(archive: str, name: str) -> bytes:
 
 
 def _read_row(table: str, member: str) -> bytes:
+    if is_array_file(table):
+        from tellapart.sources.arrays import read_array_picture
+
+        return read_array_picture(table, member)
     try:
         from tellapart.sources.parquets import read_picture
     except ImportError:

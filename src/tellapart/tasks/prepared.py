@@ -33,3 +33,5 @@ class Prepared:
     facts: Mapping[str, Any] = field(default_factory=dict)  # what the result depends on, beside the settings
     planned: Mapping[str, Any] = field(default_factory=dict)  # what the recipe keeps, beside the epochs
     title: str = ""
+    given: Any = None  # what the task's own source reads, where its items are no pictures; then these settings of pictures are idle
+    reading: float | None = None  # seconds that an item takes to be read when all is done; None: those of a picture

@@ -96,8 +96,27 @@ class LearnTexts(Protocol):
 
     def __call__(
         self, settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /
-    ) -> Candidate:
-        """A candidate; `texts` [N] in the order of the data set's rows. Raises: DataError."""
+    ) -> Choice[Any]:
+        """What is kept of the candidates; `texts` [N] in the order of the data set's rows. Raises: DataError."""
+        ...
+
+
+class DoubtTexts(Protocol):
+    """The label doctor of a task whose items need no backbone."""
+
+    def __call__(
+        self,
+        texts: Sequence[str],
+        targets: NDArray[Any],
+        groups: Sequence[str],
+        /,
+        *,
+        classes: Sequence[str],
+        folds: int,
+        seed: int,
+        advance: Callable[[int], object] = int,
+    ) -> Doubted:
+        """Judge each label by answers that learned without its text, nor a copy of it; `targets` as `encode` gives them."""
         ...
 
 
@@ -195,6 +214,15 @@ class LearnedHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnNetwork:
+    """How a task whose items need no backbone trains a network on them, from random weights; N rows of a data set."""
+
+    # Of the items' texts [N], in the order of the data set's rows; raises DataError, SettingsError.
+    prepare: Callable[[TrainSettings, Dataset, Sequence[str], Reporter], Prepared]
+    finish: Callable[[Prepared, Fitted], Candidate]  # of the trained network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One task, whole. N rows of a data set, K classes."""
 
@@ -218,6 +246,9 @@ class Task:
     scores: tuple[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]] | None = None
     # The answer of a task whose items need no backbone: of N texts, in the order of the data set's rows. None: they are pictures.
     direct: LearnTexts | None = None
+    doubt_texts: DoubtTexts | None = None  # the label doctor of such a task
+    # The network that such a task trains with gradients where it is asked to; None: it has none.
+    own: OwnNetwork | None = None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding
     prefer: Callable[[TrainSettings], TrainSettings] = _as_told  # what suits the task where nothing was told
     suit: Callable[[TrainSettings, Dataset], TrainSettings] = _as_it_is  # and after that what suits the data
@@ -225,9 +256,8 @@ class Task:
     source: MakeSource = _pictures_alone  # what a training with gradients reads of a split
     # What a search tries where nothing is named, by strategy.
     space: Callable[[Strategy], Space] = linear_space
-    crops: MakeCrops | None = (
-        None  # the same of a task that learns from squares of their own pixels, laid anew in every epoch
-    )
+    # The same of a task with a source of its own: squares of the pictures' own pixels, laid anew in every epoch; words of texts.
+    crops: MakeCrops | None = None
     # What it reads where pictures are made ready so: parts of them, or None for the pictures themselves.
     parts: Callable[[TrainSettings, Dataset, Preprocessing], CutPictures | None] = _wholes
     learner: Callable[[Lesson, Devices], Learner]  # in every process of a training

@@ -1,4 +1,4 @@
-"""Texts to what a model takes: numbers of known n-grams. In: texts, TextInputs. Out: int32 [N, B, L]. Next: ngrams.py.
+"""Texts to numbers of known n-grams, a part of what a model takes. In: texts, GramInputs. Out: int32 [N, B, L]. Next: inputs.py.
 
 F known n-grams are rows 0 to F - 1 of the model's table. Row F is nothing, and fills up; the rows after that say how much of a text
 the model does not know, in steps: such a number stands first in each text's first block.
@@ -19,8 +19,8 @@ STEPS = 1000  # in which the share of unknown n-grams is told, from 0 to STEPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TextInputs:
-    """How a model takes texts."""
+class GramInputs:
+    """How a model takes n-grams; a TextPart of B blocks."""
 
     rules: Rules
     known: Numbers  # [F], sorted, all different
@@ -29,6 +29,32 @@ class TextInputs:
     def rows(self) -> int:
         """Of the model's table."""
         return len(self.known) + STEPS + 2
+
+    @property
+    def height(self) -> int:
+        """B, a row of numbers for each block."""
+        return self.rules.blocks
+
+    @property
+    def padding(self) -> int:
+        """The row of the table that is nothing."""
+        return len(self.known)
+
+    @property
+    def at_once(self) -> int:
+        """How many texts are best answered together."""
+        return 128
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Of N texts, cleaned or not: int32 [N, B, L], L the most n-grams of one block of one text and 1."""
+        found = look_up([clean(text) for text in texts], self)
+        cells = found.rows * self.height + found.blocks
+        counts = np.bincount(cells, minlength=len(texts) * self.height)
+        places = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+        filled = np.full((len(texts) * self.height, int(counts.max(initial=0)) + 1), self.padding, dtype=np.int32)
+        filled[cells, places] = found.grams
+        filled[:: self.height, 0] = self.padding + 1 + np.rint(found.unknown * STEPS).astype(np.int32)
+        return filled.reshape(len(texts), self.height, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,7 +67,7 @@ class FoundGrams:
     unknown: NDArray[np.float64]  # [N], the share of all n-grams in [0, 1]; 1 where there is none
 
 
-def look_up(texts: Sequence[str], inputs: TextInputs) -> FoundGrams:
+def look_up(texts: Sequence[str], inputs: GramInputs) -> FoundGrams:
     """What of cleaned texts is known, each n-gram of a text once."""
     count, width = len(texts), max(1, len(inputs.known))
     total, known = np.zeros(count), np.zeros(count)
@@ -59,16 +85,3 @@ def look_up(texts: Sequence[str], inputs: TextInputs) -> FoundGrams:
     rows, blocks = np.divmod(cells, max(1, inputs.rules.blocks))
     unknown = np.where(total > 0, 1 - known / np.maximum(total, 1), 1.0)
     return FoundGrams(rows=rows, blocks=blocks, grams=grams_found, unknown=unknown)
-
-
-def as_input(texts: Sequence[str], inputs: TextInputs) -> NDArray[np.int32]:
-    """What model.onnx takes of N texts, cleaned or not: int32 [N, B, L], L the most n-grams of one block of one text and 1."""
-    found = look_up([clean(text) for text in texts], inputs)
-    blocks, nothing = inputs.rules.blocks, len(inputs.known)
-    cells = found.rows * blocks + found.blocks
-    counts = np.bincount(cells, minlength=len(texts) * blocks)
-    places = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-    filled = np.full((len(texts) * blocks, int(counts.max(initial=0)) + 1), nothing, dtype=np.int32)
-    filled[cells, places] = found.grams
-    filled[::blocks, 0] = nothing + 1 + np.rint(found.unknown * STEPS).astype(np.int32)
-    return filled.reshape(len(texts), blocks, -1)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.texts.ngrams import Numbers, Rules, find_grams
-from tellapart.texts.vocabulary import FoundGrams, TextInputs, look_up
+from tellapart.texts.vocabulary import FoundGrams, GramInputs, look_up
 
 MOST_GRAMS = 400_000  # the most frequent ones of all that are in two texts or more
 _AT_ONCE = 20_000  # texts whose n-grams are in memory together
@@ -27,13 +27,13 @@ Floats = NDArray[np.float32]
 class CountedTexts:
     """Texts as rows of known n-grams."""
 
-    inputs: TextInputs
+    inputs: GramInputs
     frequency: Floats  # [F], inverse document frequency: ln((1 + N) / (1 + texts with it)) + 1
     matrix: Any  # SciPy's CSR, float32 [N, F]; what of each text is known, every block of length 1
     unknown: NDArray[np.float64]  # [N], the share of n-grams that the model does not know
 
 
-def learn_grams(texts: Sequence[str], rules: Rules, *, most: int = MOST_GRAMS) -> tuple[TextInputs, Floats]:
+def learn_grams(texts: Sequence[str], rules: Rules, *, most: int = MOST_GRAMS) -> tuple[GramInputs, Floats]:
     """The n-grams to know of N cleaned texts, and the inverse document frequency of each, float32 [F]."""
     known: Numbers = np.zeros(0, dtype=np.uint64)
     counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -55,7 +55,7 @@ def learn_grams(texts: Sequence[str], rules: Rules, *, most: int = MOST_GRAMS) -
     if len(chosen) > most:
         chosen = np.sort(chosen[np.argsort(-counts[chosen], kind="stable")[:most]])
     frequency = np.log((1 + len(texts)) / (1 + counts[chosen])) + 1
-    return TextInputs(rules=rules, known=known[chosen]), frequency.astype(np.float32)
+    return GramInputs(rules=rules, known=known[chosen]), frequency.astype(np.float32)
 
 
 def _joined(
@@ -67,7 +67,7 @@ def _joined(
     return every, np.bincount(places, weights=np.concatenate([counts, times])).astype(np.int64)
 
 
-def count_texts_in(texts: Sequence[str], inputs: TextInputs, frequency: Floats) -> CountedTexts:
+def count_texts_in(texts: Sequence[str], inputs: GramInputs, frequency: Floats) -> CountedTexts:
     """N cleaned texts as rows of what is known."""
     from scipy import sparse
 

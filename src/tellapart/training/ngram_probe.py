@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tellapart.runtime import cores
 from tellapart.texts.ngrams import Rules
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.vocabulary import GramInputs
 from tellapart.texts.writing_systems import is_unspaced
 from tellapart.training.folds import choose_rows, deal_folds, number_groups
 from tellapart.training.ngram_counts import CountedTexts, class_ratios, count_texts_in, learn_grams
@@ -48,7 +48,7 @@ class NgramTrial(NamedTuple):
 class NgramProbe:
     """A fitted classifier; F n-grams, K classes, N texts."""
 
-    inputs: TextInputs
+    inputs: GramInputs
     frequency: Floats  # [F]
     weight: Floats  # [K, F], of features as CountedTexts has them
     bias: Floats  # [K]
@@ -109,6 +109,13 @@ def fit_ngrams(
         held_out=held_out,
         steps=found.steps,
     )
+
+
+def fit_trial(
+    matrix: Any, labels: NDArray[np.int64], weights: Floats, *, classes: int, chosen: NgramTrial
+) -> SparseSolution:
+    """A classifier of n rows of counted texts, `matrix` [n, F], with what was chosen before; `labels` and `weights` are [n]."""
+    return _fit(matrix, labels, weights, classes, chosen, None)
 
 
 def _count(texts: Sequence[str], rules: Rules) -> CountedTexts:

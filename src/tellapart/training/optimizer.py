@@ -10,7 +10,7 @@ from torch import nn
 
 from tellapart.errors import SettingsError
 
-OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adagrad"]
+OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adagrad", "adadelta"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 LayerGroup = Sequence[tuple[str, nn.Parameter]]
 
@@ -32,10 +32,11 @@ def build_optimizer(
     `learning_rate` x `layer_decay`^d. Weight decay spares parameters of one dimension: norms and biases.
     `momentum` is SGD's, with Nesterov's look ahead where `nesterov`, and RMSprop's, which Keras has none of. AdamW and Adam
     have betas 0.9 and 0.999; they differ in weight decay alone, which Adam adds to the gradient. RMSprop forgets a tenth at each
-    update, and Adagrad begins at 0.1, both with 1e-7 beside the root, as in Keras. Those that torch has fused are: one pass over
-    all weights.
+    update, and Adagrad begins at 0.1, both with 1e-7 beside the root, as in Keras; Adadelta has its paper's decay of 0.95, and 1e-6
+    within the roots. Those that torch has fused are: one pass over all weights.
     Sources: Loshchilov & Hutter 2019, arXiv 1711.05101 (AdamW); Kingma & Ba 2015, arXiv 1412.6980 (Adam); Duchi et al. 2011,
-    JMLR 12 (Adagrad); Clark et al. 2020, arXiv 2003.10555 (layer decay); Keras 3's defaults.
+    JMLR 12 (Adagrad); Zeiler 2012, arXiv 1212.5701 (Adadelta); Clark et al. 2020, arXiv 2003.10555 (layer decay); Keras 3's
+    defaults.
     Raises: SettingsError for an unknown name, or when nothing is to be trained.
     """
     if name not in OPTIMIZERS:
@@ -63,6 +64,7 @@ def build_optimizer(
         "adagrad": lambda: torch.optim.Adagrad(
             rated, lr=learning_rate, initial_accumulator_value=0.1, eps=1e-7, fused=True
         ),
+        "adadelta": lambda: torch.optim.Adadelta(rated, lr=learning_rate, rho=0.95, eps=1e-6),
     }
     return made[name]()
 

@@ -66,12 +66,14 @@ def measure(
     workers: int | None = None,
     test_time_augmentation: TestTimeAugmentation = "none",
     left: float | None = None,
+    reading: float | None = None,
     now: Callable[[], float] = time.perf_counter,
 ) -> Speed:
     """Time one batch of each kind on made pictures; the network is left as it was.
 
     `workers`: the processes that vary pictures (None: as many as by default). `left`: the seconds that the run has; a fifth
-    of them goes into fewer pictures where a whole batch would take longer. `now` is a clock in seconds.
+    of them goes into fewer pictures where a whole batch would take longer. `reading`: the seconds that an item takes to be
+    read (None: those of a picture). `now` is a clock in seconds.
     Raises: TrainingError when memory does not suffice.
     """
     keep_freed_memory()
@@ -86,7 +88,9 @@ def measure(
     train, validate = _step_seconds(trial, devices, batch_size, patience, now)
     if lower is None:  # pictures are varied anew in each epoch
         train = _with_varying(train, varied, devices, workers)
-    deployed = _DECODING / cores() + len(VIEWS[test_time_augmentation]) * (view + validate)
+    deployed = (_DECODING if reading is None else reading) / cores() + len(VIEWS[test_time_augmentation]) * (
+        view + validate
+    )
     return Speed(costs=Costs(view=view, train=train, validate=validate), deployed=deployed)
 
 

@@ -15,10 +15,12 @@ from typing import Any
 
 from tellapart.errors import SettingsError
 from tellapart.reporter import Reporter
+from tellapart.runs.base import told_with_base
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, resume_run
 from tellapart.settings.flags import tables
 from tellapart.settings.reading import assigned, check_resumed, make_settings, merge, read_recipe
+from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
 from tellapart.workflows.train import train
 
@@ -33,9 +35,17 @@ def train_as_told(
     moved: Path | None,
     *,
     reporter: Reporter,
+    small: str | None = None,
 ) -> TrainResult:
-    """Train with flags, those that are None left out, a recipe or a stopped run. Raises: as `workflows.train.train`."""
+    """Train with flags, those that are None left out, a recipe or a stopped run; `small`: the best within that bound.
+
+    Raises: as `workflows.train.train`, and `workflows.small.train_small`.
+    """
     given = _given(flags, settings)
+    if None not in (resume, small):
+        raise SettingsError(
+            f"small={small!r} begins anew, and resume={str(resume)!r} goes on with a run. Leave one of them out."
+        )
     if resume is not None:
         check_resumed(resume, given, recipe)
         run = _without_more_processes(resume_run(resume, pictures=moved, changes=given))
@@ -44,9 +54,17 @@ def train_as_told(
     if moved is not None:
         raise SettingsError(f"moved={str(moved)!r} is for resume. Name the pictures alone.")
     # More processes only for those who ask for them here and now: a recipe may come from the command line.
-    chosen = make_settings(merge(merge(read_recipe(recipe) if recipe else {}, {"loop": {"workers": 0}}), given))
+    told = told_with_base(merge(read_recipe(recipe) if recipe else {}, given))
+    workers = given.get("loop", {}).get("workers", 0)
+    chosen = make_settings(merge(told, {"loop": {"workers": workers}}))
     _check_guard(chosen.loop.workers)
-    return train(chosen, reporter=reporter)
+    return train(chosen, reporter=reporter) if small is None else _within(chosen, small, reporter)
+
+
+def _within(settings: TrainSettings, small: str, reporter: Reporter) -> TrainResult:
+    from tellapart.workflows.small import parse_bound, train_small
+
+    return train_small(settings, parse_bound(small), reporter).result
 
 
 def search_as_told(

@@ -28,6 +28,7 @@ def compress(
     int8: bool = False,
     float16: bool = False,
     most_lost: float | None = None,
+    qat: bool = False,
     out: Path | None = None,
     pictures: Path | None = None,
     first: Sequence[Step] = (),
@@ -39,17 +40,20 @@ def compress(
     """Make a finished run's model smaller, and write it as a run of its own, to `out` or beside it.
 
     `int8`: in 8-bit integers, so many layers spared that the validation figure falls by `most_lost` points at most (None: by 0.2 or
-    one validation picture where that can be had, else as little as can be). `float16`: what
-    stays of weights in float32 is kept in half the bytes. Before that: `prune` is the share of the multiply-adds that goes,
-    `distill` a run or model file to learn from, with `unlabelled` pictures too, for `epochs` epochs. `first` are steps before all
-    these; `pictures` is where the run's pictures lie now, if they were moved. Raises: SettingsError, DataError, CompressionMissed,
-    TrainingError, ModelFileError, StorageError.
+    one validation picture where that can be had, else as little as can be); with `qat` its weights learn to be rounded first, as
+    they do where sparing layers does not suffice. `float16`: what stays of weights in float32 is kept in half the bytes. Before
+    that: `prune` is the share of the multiply-adds that goes, `distill` a run or model file to learn from, with `unlabelled`
+    pictures too, for `epochs` epochs. `first` are steps before all these; `pictures` is where the run's pictures lie now, if they
+    were moved.
+    Raises: SettingsError, DataError, CompressionMissed, TrainingError, ModelFileError, StorageError.
     """
     if not (int8 or float16 or first or prune is not None or distill):
         raise SettingsError(
             "nothing was asked for; a network is made smaller by --int8, --float16 or --prune, and better by --distill. Give one."
         )
     _check_asked(most_lost, prune, distill, unlabelled, epochs)
+    if qat and not int8:
+        raise SettingsError("--qat teaches weights to be rounded, and --int8 was not asked for. Give it, too.")
     whole = folder.resolve()  # runs/latest is a link
     target = out or whole.with_name(
         f"{whole.name}-{'-'.join(_named(int8, float16, bool(first), prune is not None, distill is not None))}"
@@ -62,7 +66,7 @@ def compress(
         if prune is not None or distill is not None:
             opened = _learned(opened, target, prune=prune, distill=distill, unlabelled=unlabelled, epochs=epochs)
         if int8:
-            opened = with_own_classifier(to_int8(opened, most_lost=most_lost))
+            opened = with_own_classifier(to_int8(opened, most_lost=most_lost, qat=qat))
         if float16:
             opened = to_float16(opened)
         made = conclude(opened, target, pictures=pictures)

@@ -1,14 +1,16 @@
-"""Why a model says what it says of texts, exactly. In: OpenRun, texts. Out: TextReason. Next: explanation/ngrams.py.
+"""Why a model says what it says of texts. In: OpenRun, texts. Out: TextReason. Next: explanation/word_votes.py.
 
-The model adds up what each n-gram says, so nothing is estimated: what the words say for a class over the one that comes next (or
-over the most probable one), and what the classes begin with, add up to the difference of the logits.
+What n-grams say adds up, and is told exactly; what a network's words say is estimated, with how far that can be believed.
+
+What the words say for a class is told over the class that comes next, or over the most probable one where another is explained.
 """
 
 from __future__ import annotations
 
 import html
+import importlib.util
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,16 @@ from numpy.typing import NDArray
 from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor
-from tellapart.explanation.ngrams import in_words, letter_votes
+from tellapart.errors import MissingExtra, SettingsError
+from tellapart.explanation.word_reasons import WordReasons, check_method, word_inputs
+from tellapart.explanation.word_votes import Table, TextVotes, exact_votes, read_table, votes_by_leaving_out
+from tellapart.explanation.words import WordFaithfulness
 from tellapart.runs.open import OpenRun
-from tellapart.storage import storage_errors, write_bytes
+from tellapart.runtime import BATCH
+from tellapart.storage import write_bytes
 from tellapart.texts.cleaning import clean
-from tellapart.texts.vocabulary import TextInputs
+from tellapart.texts.inputs import TextInputs, as_input
+from tellapart.texts.writing_systems import is_unspaced
 
 _COLOURS = ("194,65,12", "11,98,168")  # for, against
 
@@ -42,6 +49,8 @@ class TextReason:
     temperature: float = (
         1.0  # by which the sum is divided, before it is the logarithm of how much more probable `label` is
     )
+    method: str = "exact"  # how that was found out
+    believed: WordFaithfulness | None = None  # whether deleting the words agrees; None where they add up
 
     def as_json(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -55,6 +64,8 @@ class TextReason:
             "over": self.over,
             "begins": self.begins,
             "temperature": self.temperature,
+            "method": self.method,
+            "faithfulness": None if self.believed is None else asdict(self.believed),
             "words": [{"word": word, "weight": weight} for word, weight in self.words],
         }
 
@@ -62,9 +73,16 @@ class TextReason:
 class TextReasons:
     """A model of texts whose answers are explained."""
 
-    def __init__(self, opened: OpenRun) -> None:
-        """Raises: ModelFileError, StorageError."""
+    def __init__(self, opened: OpenRun, method: str | None = None) -> None:
+        """`method`: of explanation/word_reasons.py, where a network reads words. Raises: ModelFileError, SettingsError."""
         self._opened, self._predictor = opened, Predictor(opened.model)
+        words = word_inputs(opened.model)
+        self._words = None if words is None else WordReasons(opened.model, words)
+        if method is not None and words is None:
+            raise SettingsError(
+                f"--method is {method}, and this model counts n-grams, which are told exactly. Leave --method out."
+            )
+        self._method = "occlusion" if method is None else check_method(method)
 
     def explain(self, sources: Iterable[PathItem | GivenItem], *, class_name: str | None = None) -> list[TextReason]:
         """Why each text is of the class it is of, or how far of that named. Raises: SettingsError for no such class."""
@@ -75,37 +93,55 @@ class TextReasons:
         (answer,) = self._predictor.stream([source])
         if answer.error:
             return TextReason(path=source.path, error=answer.error)
-        inputs, record = self._opened.model.inputs, self._opened.manifest.record
-        assert isinstance(inputs, TextInputs)
-        chosen = int(answer.ranking[0]) if target is None else target
-        other = next(one for one in answer.ranking.tolist() if one != chosen)
-        text = clean(_text_of(source))
-        votes, squares, bias = self._table
-        letters = letter_votes(text, inputs, votes=votes, squares=squares)
-        words = in_words(text, letters, unspaced=inputs.rules.across)
+        chosen, other = compared(answer, target)
+        found, method, believed = self._votes(clean(_text_of(source)), chosen, other)
         return TextReason(
             path=source.path,
             label=answer.classes[chosen],
             probability=float(answer.probabilities[chosen]),
             over=answer.classes[other],
-            words=[(word, float(vote[chosen] - vote[other])) for word, vote in words],
-            begins=float(bias[chosen] - bias[other]),
-            temperature=float(getattr(record, "temperature", 1.0)),
+            words=found.words,
+            begins=found.begins or 0.0,
+            temperature=self._temperature,
+            method=method,
+            believed=believed,
         )
 
-    @cached_property
-    def _table(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Votes [F, K], squares [F] and biases [K] of the file."""
-        import onnx
-        from onnx import numpy_helper
-
-        with storage_errors(self._opened.file):
-            graph = onnx.load(self._opened.file).graph
-        there = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-        inputs, table = self._opened.model.inputs, there["table"]
+    def _votes(self, text: str, chosen: int, other: int) -> tuple[TextVotes, str, WordFaithfulness | None]:
+        """What its words say, how that was found out, and how far to believe it."""
+        if self._words is not None:
+            found, believed = self._words.weigh(text, chosen=chosen, other=other, method=self._method)
+            return found, self._method, believed
+        inputs = self._opened.model.inputs
         assert isinstance(inputs, TextInputs)
-        known, classes = len(inputs.known), len(self._opened.classes)
-        return table[:known, :classes], table[:known, classes], there["classifier.bias"]
+        if self._table is not None and inputs.grams is not None:
+            return exact_votes(text, inputs.grams, self._table, chosen=chosen, other=other), "exact", None
+        if importlib.util.find_spec("onnx") is None:
+            raise MissingExtra("explain", "train", "onnx")
+        told: dict[str, Any] = {"unspaced": is_unspaced([text]), "temperature": self._temperature}
+        return votes_by_leaving_out(text, self._chances, chosen=chosen, other=other, **told), "occlusion", None
+
+    @property
+    def _temperature(self) -> float:
+        return float(getattr(self._opened.manifest.record, "temperature", 1.0))
+
+    def _chances(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Probabilities [N, K] of cleaned texts."""
+        model = self._opened.model
+        assert isinstance(model.inputs, TextInputs)
+        parts = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+        found = [model.compute(as_input(part, model.inputs), ("probabilities",))["probabilities"] for part in parts]
+        return np.concatenate(found)
+
+    @cached_property
+    def _table(self) -> Table | None:
+        return read_table(self._opened.model)
+
+
+def compared(answer: Any, target: int | None) -> tuple[int, int]:
+    """The class that is explained, the most probable one unless `target` is another, and the one it is compared with."""
+    chosen = int(answer.ranking[0]) if target is None else target
+    return chosen, next(one for one in answer.ranking.tolist() if one != chosen)
 
 
 def _text_of(source: PathItem | GivenItem) -> str:
@@ -142,4 +178,16 @@ def _article(one: TextReason) -> str:
         for word, weight in one.words
     )
     said = html.escape(f"{one.label} {100 * one.probability:.1f} %, over {one.over}")
-    return f"<article><h3>{title}</h3><p><b>{said}</b></p><p>{spans}</p></article>"
+    note = f"<p>{html.escape(told_faithfulness(one))}</p>" if one.believed is not None else ""
+    return f"<article><h3>{title}</h3><p><b>{said}</b></p><p>{spans}</p>{note}</article>"
+
+
+def told_faithfulness(one: TextReason) -> str:
+    """How far the words can be believed, in a sentence; empty where they add up."""
+    if one.believed is None:
+        return ""
+    ends = "" if one.believed.tells else ": no better than chance, do not rely on it"
+    return (
+        f"By {one.method.replace('_', ' ')}. While these words are deleted, the strongest first, the class keeps on average "
+        f"{100 * one.believed.deletion:.1f} %, in random orders {100 * one.believed.chance:.1f} %{ends}."
+    )

@@ -23,24 +23,28 @@ from tellapart.compression.int8 import Int8
 from tellapart.data.dataset import Dataset
 from tellapart.errors import CompressionMissed, SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
+from tellapart.evaluation.novelty import FIT_PICTURES, directions_for
 from tellapart.evaluation.picking import PickedNetwork, pick_network
+from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
 from tellapart.models.catalog import BACKBONES, EMBEDDED
 from tellapart.reporter import Reporter
+from tellapart.runs.open import open_finished
 from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult
+from tellapart.runs.run import point_latest
 from tellapart.runtime import Session
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import storage_errors
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.concluding import Compressed
 from tellapart.workflows.searching.bench import Bench, set_up
-from tellapart.workflows.train import train
+from tellapart.workflows.train import train, written_report
 
 SIZES = (260, 240, 224, 192, 160, 128, 96)  # pixels, sides of pictures that are tried
 _ENDS = ("embedding",)
-_HEAD_MB = 0.4  # of what stands behind a network in its file, beside the classifier
-_SURE = 0.97  # of the bound: a measurement is not taken twice alike
+_HEAD_MB = 0.02  # of what else stands behind a network in its file: the manifest, names
+_SURE = 0.97  # of a bound of time: a measurement is not taken twice alike
 _MOST_LOST = 2.0  # points that integers may lose on validation; what they lose on the test stands in the table
 _NEARLY = 1.2  # of the bound, that a side may be thought to need and still be tried
 _TIMED = 9  # calls
@@ -83,11 +87,28 @@ class SmallResult:
     picked: PickedNetwork
     bound: Bound
     cost: float  # of the finished file, in the bound's unit
+    report: Path | None = None  # None where none was asked for, or it could not be written
 
     @property
     def run(self) -> Path:
         """The folder of the result."""
         return self.trained.run if self.compressed is None else self.compressed.run
+
+    @property
+    def result(self) -> TrainResult:
+        """The result as a training's: of integers the figures are theirs. Raises: StorageError, ModelFileError, DataError."""
+        trained = replace(self.trained, report=self.report, backbones=self.picked.as_json())
+        if self.compressed is None:
+            return trained
+        made = open_finished(self.run)
+        return replace(
+            trained,
+            run=self.run,
+            model=made.file,
+            scores=made.manifest.scores,
+            scores_without_leaked=made.manifest.scores_without_leaked,
+            metrics=made.metrics,
+        )
 
 
 def parse_bound(text: str) -> Bound:
@@ -109,6 +130,7 @@ def keeping(
     megabytes do not hang on the side, so that the network's own is taken.
     """
     kept, measured = [], []
+    sure = _SURE if bound.unit == "ms" else 1.0
     for name, native in natives.items():
         sizes = [size for size in SIZES if size <= native] if bound.unit == "ms" else [native]
         for form in _FORMS:
@@ -118,7 +140,7 @@ def keeping(
                     continue
                 found = SmallForm(backbone=name, size=size, form=form, cost=measure(name, size, form))
                 measured.append(found)
-                if found.cost <= _SURE * bound.limit:
+                if found.cost <= sure * bound.limit:
                     kept.append(found)
                     break
                 # A picture's cost goes with its area, nearly: sides that are far too large are passed over.
@@ -156,7 +178,12 @@ def train_small(settings: TrainSettings, bound: Bound, reporter: Reporter) -> Sm
                 "bound, or train a small network of your own: --strategy scratch --network lenet5"
             )
         ranked, picked = _compared(settings, bench, kept, reporter)
-    return _finished(settings, bound, ranked, picked, reporter)
+    found = _finished(settings, bound, ranked, picked, reporter)
+    point_latest(found.run)  # not at the float network that integers were made of
+    if not settings.report:
+        return found
+    with open_cache(reporter) as cache:
+        return replace(found, report=written_report(settings, found.run, cache, reporter))
 
 
 def _check(settings: TrainSettings) -> None:
@@ -193,9 +220,15 @@ class _Measure:
         if form == "int8":
             network = Int8(cut_network(network, _ENDS, noise[:1], source=name), noise).made()
         if self._bound.unit == "MB":
-            return len(network) / 1e6 + _HEAD_MB + 4e-6 * ready.embedding * len(self._bench.dataset.classes)
+            return len(network) / 1e6 + self._behind(ready, 4 if form == "float32" else 2)
         session = Session(network, source=name)
         return _milliseconds(session, _ENDS, noise[:1])
+
+    def _behind(self, ready: ReadyBackbone, width: int) -> float:
+        """Megabytes of what stands behind a network: the classifier, and numbers of `width` bytes that novelty is told by."""
+        last, dataset = ready.embedding - sum(ready.stages), self._bench.dataset
+        novelty = last * directions_for(min(len(dataset.rows["train"]), FIT_PICTURES), last) * width
+        return _HEAD_MB + (novelty + 4 * ready.embedding * len(dataset.classes)) / 1e6
 
 
 def _with(settings: TrainSettings, backbone: str, size: int) -> TrainSettings:
@@ -250,7 +283,8 @@ def _finished(
         trained = train(told, reporter=reporter)
         made = None
         if one.form == "int8":
-            made = compress(trained.run, int8=True, most_lost=_MOST_LOST, reporter=reporter)
+            halved = bound.unit == "MB"  # what is not in integers
+            made = compress(trained.run, int8=True, float16=halved, most_lost=_MOST_LOST, reporter=reporter)
         run = trained.run if made is None else made.run
         cost = _whole(run, bound)
         if cost <= bound.limit:

@@ -20,15 +20,8 @@ from tellapart.reporter import Silent
 from tellapart.runs.open import OpenRun
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.compressible import open_compressible
-from tellapart.workflows.compressing.distilled import (
-    DistillTerms,
-    ask_teacher,
-    check_teacher,
-    lead_from,
-    logits_of,
-    spread_of,
-    to_distilled,
-)
+from tellapart.workflows.compressing.distilled import DistillTerms, lead_from, spread_of, to_distilled
+from tellapart.workflows.compressing.teacher import ask_teacher, check_teacher, kept_answers, logits_of
 
 
 class Telling(Silent):
@@ -89,6 +82,30 @@ def test_what_is_asked_of_the_teacher_is_what_its_file_says(small_run: Path, tmp
     np.testing.assert_array_equal(told.embeddings, embeddings)
 
 
+def test_a_mixed_picture_is_what_the_teacher_is_shown(small_run: Path, tmp_path: Path) -> None:
+    work = open_compressible(small_run, tmp_path, Silent())
+    first, second = work.dataset.pictures[:2]
+    told = ask_teacher(work, work.run, [first, (first, second, 1.0), (first, second, 0.0), second])
+    np.testing.assert_allclose(told.logits[0], told.logits[1], atol=1e-5)
+    np.testing.assert_allclose(told.logits[2], told.logits[3], atol=1e-5)
+
+
+def test_a_teacher_is_asked_once_however_often_a_training_goes_on(small_run: Path, tmp_path: Path) -> None:
+    work = open_compressible(small_run, tmp_path, Silent())
+    pictures = [*work.dataset.pictures[:2], (work.dataset.pictures[0], work.dataset.pictures[1], 0.5)]
+    told = kept_answers(work, work.run, pictures, tmp_path / "kept")
+    (file,) = (tmp_path / "kept").iterdir()
+    written = file.stat().st_mtime_ns
+    again = kept_answers(work, work.run, pictures, tmp_path / "kept")
+    np.testing.assert_array_equal(told.logits, again.logits)
+    np.testing.assert_array_equal(told.embeddings, again.embeddings)
+    assert file.stat().st_mtime_ns == written
+    file.write_bytes(b"cut short")  # damaged: asked again
+    np.testing.assert_array_equal(kept_answers(work, work.run, pictures, tmp_path / "kept").logits, told.logits)
+    kept_answers(work, work.run, pictures[:1], tmp_path / "kept")
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
 def test_logits_give_the_probabilities_back() -> None:
     chances = np.array([[0.2, 0.8], [0.5, 0.5]])
     softmax, sigmoid = logits_of(chances, "softmax"), logits_of(chances, "sigmoid")
@@ -105,6 +122,14 @@ def test_nothing_new_among_unlabelled_pictures_is_told(small_run: Path, shapes: 
         pytest.raises(DataError, match=r"of the 48 files in .* none is a picture that the run"),
     ):
         to_distilled(work, terms, tmp_path / "kept", cache)
+    nowhere = DistillTerms(teacher=small_run, unlabelled=(str(tmp_path / "nowhere"),))
+    with (
+        open_cache(Silent()) as cache,
+        pytest.raises(
+            DataError, match=r"none of the pictures of --unlabelled can be read, such as .*nowhere: .*Name others"
+        ),
+    ):
+        to_distilled(work, nowhere, tmp_path / "kept", cache)
     addresses = DistillTerms(teacher=small_run, unlabelled=("https://example.org/a.png",))
     with (
         open_cache(Silent()) as cache,
@@ -135,9 +160,11 @@ def test_a_teacher_that_has_seen_the_test_pictures_is_told_of(small_run: Path, s
     reporter = Telling()
     work = open_compressible(small_run, tmp_path, reporter)
     with open_cache(Silent()) as cache:
-        made = to_distilled(work, DistillTerms(teacher=teacher, epochs=1), tmp_path / "kept", cache)
+        made = to_distilled(work, DistillTerms(teacher=teacher, epochs=1, mixed=0.5), tmp_path / "kept", cache)
     tested = sum(one.split == "test" for one in examples)
     assert made.steps[0].facts["test_pictures_seen"] == tested > 0
+    assert made.steps[0].facts["mixed"] == round(0.5 * len(work.dataset.rows["train"]))
+    assert f"and {made.steps[0].facts['mixed']} mixed ones of two" in made.steps[0].told
     assert any(f"trained on {tested} pictures of the test split" in one for one in reporter.warnings)
 
 

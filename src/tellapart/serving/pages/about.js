@@ -1,5 +1,6 @@
 // The model card. In: a model as /models describes it. Out: the element about it. Next: camera.js
 
+import * as tasks from "./tasks.js";
 import { date, el, percent, t } from "./words.js";
 
 const NAMED = 12; // classes; more are folded away
@@ -14,29 +15,36 @@ const SCORES = {
 // The score that is told in words, the first of these that there is.
 const HEADLINES = { accuracy: "page_accuracy", mean_average_precision: "page_map", ap50: "page_ap50", iou: "page_iou" };
 
+const OF_TEXTS = {
+  page_accuracy: "page_accuracy_texts", page_trained_pictures: "page_trained_pictures_texts", page_network: "page_network_texts",
+  page_leaked: "page_leaked_texts", page_leaked_one: "page_leaked_one_texts",
+};
+
 /** Show a model, or nothing. */
 export function about(model) {
   document.getElementById("about").hidden = !model;
   if (!model) return;
   const headline = Object.keys(HEADLINES).find((name) => model.scores[name]);
+  const { written } = tasks.of(model) ?? {};
+  const of = (key) => (written && OF_TEXTS[key]) || key;
   const rows = [
     ["page_trained", date(model.created)],
-    ["page_trained_on", t("page_trained_pictures", { n: model.data.n_train, name: model.data.name })],
+    ["page_trained_on", t(of("page_trained_pictures"), { n: model.data.n_train, name: model.data.name })],
     model.record?.detector && ["page_detector", model.record.detector],
-    ["page_network", model.backbone.name],
+    [of("page_network"), model.backbone.name],
     ["page_version", String(model.version)],
     model.gallery && ["page_gallery", t("page_gallery_pictures", { n: model.gallery })],
     ["page_n_classes", classes(model.classes)],
   ];
   document.getElementById("about-body").replaceChildren(
     el("p", { class: "model-name" }, model.name),
-    ...(headline ? score(HEADLINES[headline], model.scores[headline], model.data) : []),
+    ...(headline ? score(of(HEADLINES[headline]), model.scores[headline], model.data, of) : []),
     el("dl", {}, rows.filter(Boolean).map(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)])),
     scores(model.scores),
   );
 }
 
-function score(phrase, { value, low, high }, data) {
+function score(phrase, { value, low, high }, data, of) {
   const bar = el("div", { class: "interval", "aria-hidden": "true" });
   if (low !== null && high !== null) {
     const range = el("span", { class: "range" });
@@ -51,7 +59,7 @@ function score(phrase, { value, low, high }, data) {
     el("p", { class: "accuracy" }, t(phrase, { share: percent(value), n: data.n_test })),
     bar,
     low !== null && high !== null && el("p", { class: "soft small" }, t("page_interval", { low: percent(low), high: percent(high) })),
-    data.leaked > 0 && el("p", { class: "notice small" }, data.leaked === 1 ? t("page_leaked_one") : t("page_leaked", { n: data.leaked })),
+    data.leaked > 0 && el("p", { class: "notice small" }, data.leaked === 1 ? t(of("page_leaked_one")) : t(of("page_leaked"), { n: data.leaked })),
   ].filter(Boolean);
 }
 

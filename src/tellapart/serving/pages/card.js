@@ -14,12 +14,13 @@ export class Card {
   constructor(file, model, { answered, removed }) {
     Object.assign(this, { file, model, answered, removed });
     this.name = file.name || "picture";
-    this.url = URL.createObjectURL(file);
+    this.written = file.written ?? null; // the text, where it is one
+    this.url = this.written === null ? URL.createObjectURL(file) : null;
     this.gone = new AbortController();
     this.previewFailed = false;
     this.#forget();
     this.element = el("article", { class: "card result", tabindex: "-1", "aria-label": this.name });
-    this.image = el("img", { src: this.url, alt: this.name, onerror: () => ((this.previewFailed = true), this.render()) });
+    this.image = this.url && el("img", { src: this.url, alt: this.name, onerror: () => ((this.previewFailed = true), this.render()) });
     this.render();
   }
 
@@ -33,7 +34,9 @@ export class Card {
     if (this.gone.signal.aborted) return;
     this.render();
     speak(this.sentence());
-    if (this.state === "done") this.answered(this);
+    if (this.state !== "done") return;
+    this.answered(this);
+    if (this.#explainable && this.written !== null) this.#toggleHeat(); // which costs a moment, not seconds
   }
 
   #forget() {
@@ -79,7 +82,7 @@ export class Card {
       await this.#renew();
       return this.#ask(false);
     }
-    const task = tasks.taskOf(answer);
+    const task = tasks.taskOf(answer, this.model.task);
     const named = tasks.of({ task }).classes(answer);
     const knows = (model) =>
       model.version === answer.version && model.task === task && named.every((label) => model.classes.includes(label));
@@ -125,7 +128,7 @@ export class Card {
     }, "×");
     this.element.setAttribute("aria-busy", String(["waiting", "working"].includes(this.state)));
     this.element.classList.toggle("failed", this.state === "failed");
-    this.element.classList.toggle("drawn", this.view !== null);
+    this.element.classList.toggle("drawn", this.view !== null || this.written !== null);
     this.element.replaceChildren(
       this.#picture(),
       el("div", { class: "says" }, el("div", { class: "file" }, el("span", {}, this.name, models.several() && ` · ${this.model.name}`), remove), parts[this.state]()),
@@ -137,10 +140,14 @@ export class Card {
   /** Let go: wait for nothing more, give back the memory of the picture. */
   free() {
     this.gone.abort();
-    URL.revokeObjectURL(this.url);
+    if (this.url) URL.revokeObjectURL(this.url);
   }
 
   #picture() {
+    if (this.written !== null) {
+      const reason = this.showsHeat && this.heat?.words ? this.heat : null;
+      return el("figure", { class: "picture" }, tasks.shownText(this.written, reason), reason && el("figcaption", {}, tasks.legend(reason)));
+    }
     if (this.showsHeat && this.heat) {
       const label = this.#task.shown(this.answer, this.heatOf);
       return el("figure", { class: "picture" },
@@ -165,7 +172,7 @@ export class Card {
   #done() {
     const { answer } = this;
     return [
-      answer.unknown && el("div", { class: "notice" }, el("strong", {}, t("page_unknown")), el("p", {}, t(this.#task.doubt))),
+      answer.unknown && el("div", { class: "notice" }, el("strong", {}, t(this.written === null ? "page_unknown" : "page_unknown_text")), el("p", {}, t(this.#task.doubt))),
       this.view ? this.view.parts() : this.#told(),
       smaller(this.shrunk),
       similar(answer, this.#task),
@@ -194,7 +201,7 @@ export class Card {
   }
 
   #actions() {
-    const heat = settings.heatmaps && this.model.explainable && this.#button("heat", "", () => this.#toggleHeat());
+    const heat = this.#explainable && this.#button("heat", "", () => this.#toggleHeat());
     if (heat) this.#nameHeat(heat);
     if (!settings.corrections || !this.#task.form) return el("div", { class: "buttons" }, heat);
     const { state, value } = this.correction;
@@ -249,6 +256,10 @@ export class Card {
     this.#renderAt(this.outdated ? "again" : this.correction.state === "saved" ? "wrong" : "save");
   }
 
+  get #explainable() {
+    return settings.heatmaps && this.model.explainable;
+  }
+
   /** What is asked for a heatmap now; null where there is nothing to explain. */
   get #aim() {
     return this.#task.aim ? this.#task.aim(this.view) : {};
@@ -259,8 +270,9 @@ export class Card {
     if (!button) return;
     const aim = this.#aim;
     button.hidden = !aim && !this.showsHeat;
-    if (this.heat === "working") button.textContent = t("page_heat_working");
-    else if (this.showsHeat) button.textContent = t("page_heat_hide");
+    if (this.heat === "working") button.textContent = t(this.written === null ? "page_heat_working" : "page_words_working");
+    else if (this.showsHeat) button.textContent = t(this.written === null ? "page_heat_hide" : "page_words_hide");
+    else if (this.written !== null) button.textContent = t("page_words");
     else if (aim) button.textContent = this.#task.aim ? t("page_heat_of", { label: this.#task.shown(this.answer, aim) }) : t("page_heat");
   }
 
@@ -279,9 +291,9 @@ export class Card {
     try {
       const found = await predict(this.sent, this.model.name, { version, top: 1, explain: true, ...of }, this.gone.signal);
       // Another answer to the same picture: another model stands there now under the same number.
-      if (tasks.taskOf(found) !== this.model.task || this.#task.shown(found, of) !== label) throw new Problem("page_outdated", { status: 404 });
-      Object.assign(this, { heat: found.heatmap, showsHeat: true });
-      speak(t("page_heat_alt", { name: this.name, label }));
+      if (tasks.taskOf(found, this.model.task) !== this.model.task || this.#task.shown(found, of) !== label) throw new Problem("page_outdated", { status: 404 });
+      Object.assign(this, { heat: found.heatmap ?? found.reason, showsHeat: true });
+      if (this.written === null) speak(t("page_heat_alt", { name: this.name, label }));
     } catch (problem) {
       this.outdated = problem.status === 404;
       Object.assign(this, { heat: null, heatProblem: this.outdated ? null : problem.detail || t(problem.kind) });

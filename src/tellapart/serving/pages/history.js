@@ -26,10 +26,10 @@ export function open() {
 }
 
 /** Add the answer of a card. */
-export async function add({ image, previewFailed, name, answer, model }) {
-  const thumbnail = previewFailed ? null : await shrink(image);
+export async function add({ image, previewFailed, name, answer, model, written }) {
+  const thumbnail = previewFailed || !image ? null : await shrink(image);
   const { label, probability } = tasks.of(model).brief(answer);
-  entries = [{ name, label, probability, unknown: answer.unknown, thumbnail, time: Date.now() }, ...entries].slice(0, MOST);
+  entries = [{ name, label, probability, unknown: answer.unknown, thumbnail, written: written !== null, time: Date.now() }, ...entries].slice(0, MOST);
   keep();
   render();
 }
@@ -39,7 +39,7 @@ export function render() {
   document.getElementById("history-none").hidden = entries.length > 0;
   document.getElementById("clear-history").hidden = entries.length === 0;
   document.getElementById("history-list").replaceChildren(...entries.map((entry) => el("li", {},
-    entry.thumbnail ? el("img", { src: entry.thumbnail, alt: "" }) : el("span", { class: "gone" }),
+    entry.thumbnail ? el("img", { src: entry.thumbnail, alt: "" }) : el("span", { class: entry.written ? "quote" : "gone", "aria-hidden": "true" }, entry.written && "“"),
     el("div", {},
       el("strong", {}, entry.label || t("page_none_of_them")), " ",
       el("span", { class: entry.unknown ? "warn small" : "soft small" },

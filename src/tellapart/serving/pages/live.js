@@ -55,7 +55,7 @@ async function ask(shown, signal) {
   if (!file) return pause();
   try {
     const answer = await predict(file, shown.model.name, { top: 1, ...tasks.of(shown.model).asks }, signal);
-    if (tasks.taskOf(answer) === shown.model.task && answer.version === shown.model.version) return answer;
+    if (tasks.taskOf(answer, shown.model.task) === shown.model.task && answer.version === shown.model.version) return answer;
   } catch (error) {
     if (error.kind === "page_busy") return pause();
     if (!tasks.renewable(error)) throw error;

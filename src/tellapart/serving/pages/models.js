@@ -3,6 +3,7 @@
 import { about } from "./about.js";
 import { Problem, models } from "./server.js";
 import { el } from "./words.js";
+import * as writing from "./writing.js";
 
 const FRESH = 60_000; // milliseconds after which new pictures are a reason to look again
 
@@ -17,8 +18,11 @@ export const chosen = () => named(picker.value) ?? known[0];
 export const named = (name) => known.find((model) => model.name === name);
 export const several = () => known.length > 1;
 
-/** Show the card of the chosen one. */
-export const show = () => about(chosen());
+/** Show the card of the chosen one, and what it is given. */
+export function show() {
+  about(chosen());
+  writing.show(chosen());
+}
 
 /** Ask the server what it serves, and show it: every model. */
 export function look() {

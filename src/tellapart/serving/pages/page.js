@@ -6,6 +6,7 @@ import * as history from "./history.js";
 import * as live from "./live.js";
 import * as models from "./models.js";
 import { Problem, onKeyWanted, sendable } from "./server.js";
+import * as writing from "./writing.js";
 import { el, isDark, settings, switchLanguage, switchTheme, t, translate } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -29,6 +30,7 @@ async function take(files) {
   } catch (error) {
     return complain(error, () => take(files));
   }
+  if (writing.takesTexts(models.chosen()) && files.some((file) => file.written === undefined)) files = await writing.opened(files);
   $("cards").querySelector(".complaint")?.remove();
   const fresh = files.map((file) => new Card(file, models.chosen(), { answered: history.add, removed: remove }));
   cards = [...fresh, ...cards];
@@ -44,8 +46,12 @@ function remove(card) {
   cards.splice(at, 1);
   card.element.remove();
   count();
-  (cards[Math.min(at, cards.length - 1)]?.element.querySelector('[data-key="remove"]') ?? $("choose")).focus();
+  (cards[Math.min(at, cards.length - 1)]?.element.querySelector('[data-key="remove"]') ?? entrance()).focus();
 }
+
+/** Where the next one is given. */
+const entrance = () => ($("write").hidden ? $("choose") : $("text"));
+
 
 function count() {
   $("empty").hidden = cards.length > 0 || $("cards").childElementCount > 0;
@@ -78,7 +84,7 @@ function wireFiles() {
     take([...$("files").files]); // a copy: the next line empties the list
     $("files").value = ""; // the same file may be chosen again
   });
-  document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
+  document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])])); // text is pasted into its box
   let depth = 0; // dragenter and dragleave come for every element on the way
   const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
   const veil = (change) => {
@@ -141,9 +147,10 @@ $("clear-results").addEventListener("click", () => {
   cards = [];
   $("cards").replaceChildren();
   count();
-  $("choose").focus();
+  entrance().focus();
 });
 wireFiles();
+writing.wire(take);
 wireKey();
 camera.wire((file) => take([file]));
 live.wire();

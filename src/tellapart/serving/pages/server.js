@@ -208,7 +208,14 @@ const REASONS = [
   ["damaged or truncated", "page_bad_file_damaged"],
 ];
 
+const TEXT_REASONS = [
+  ["empty: nothing is left", "page_bad_text_empty"],
+  ["not a text in UTF-8", "page_bad_text_encoding"],
+];
+
 function badPicture(detail) {
+  const [, ofText] = TEXT_REASONS.find(([reason]) => detail.startsWith(reason)) ?? [];
+  if (ofText) return new Problem("page_bad_text", { more: [ofText], detail });
   if (!/pixels.*\blimit\b/.test(detail)) {
     const [, more = "page_bad_file_more"] = REASONS.find(([reason]) => detail.startsWith(reason)) ?? [];
     return new Problem("page_bad_file", { more: [more], detail });

@@ -4,9 +4,9 @@ import * as classification from "./classification.js";
 import * as detection from "./detection.js";
 import * as multilabel from "./multilabel.js";
 import * as segmentation from "./segmentation.js";
+import * as text from "./text.js";
 
-// What is said of a text is what is said of a whole picture.
-const TASKS = { classification, multilabel, detection, segmentation, text: classification };
+const TASKS = { classification, multilabel, detection, segmentation, text };
 
 /*
  * The functions of a task:
@@ -28,15 +28,19 @@ const TASKS = { classification, multilabel, detection, segmentation, text: class
  *   agrees(answer, neighbour)      whether that is what the answer says
  *   before(answer, view)           what a correction starts from
  *   fields(value), text(value)     a correction as the server takes it, and for people
+ *   written                        true where what is asked is a text
  *   form(model, answer, value, change, disabled, view)   the element to correct it with; `change(value)` is told of every change;
  *                                  left out where nothing is corrected here
  */
 
+/** What shows a text, and what its colours mean. */
+export const { shownText, legend } = text;
+
 /** The functions for a model's answers. */
 export const of = (model) => TASKS[model.task];
 
-/** The task that an answer itself is of: its model may have been exchanged meanwhile. */
-export const taskOf = (answer) => Object.keys(TASKS).find((name) => TASKS[name].made(answer));
+/** The task that an answer itself is of: its model may have been exchanged meanwhile. Of two that answer alike, the one `asked`. */
+export const taskOf = (answer, asked) => (asked && TASKS[asked]?.made(answer) ? asked : Object.keys(TASKS).find((name) => TASKS[name].made(answer)));
 
 /** Whether a request failed since the model is another by now: it is gone, or cannot do what the one before could. */
 export const renewable = ({ status }) => [404, 409].includes(status);

@@ -42,8 +42,8 @@ export const size = (bytes) => `${Math.floor(bytes / 1048576).toLocaleString(tag
 export function translate() {
   document.documentElement.lang = tag();
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
-  for (const element of document.querySelectorAll("[data-t-aria-label]")) {
-    element.setAttribute("aria-label", t(element.getAttribute("data-t-aria-label")));
+  for (const name of ["aria-label", "placeholder"]) {
+    for (const element of document.querySelectorAll(`[data-t-${name}]`)) element.setAttribute(name, t(element.getAttribute(`data-t-${name}`)));
   }
   const other = document.getElementById("language");
   other.textContent = language === "zh" ? "English" : "中文";

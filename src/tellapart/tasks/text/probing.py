@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,12 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.bundle import BackboneRecord
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import HeldOut
+from tellapart.export.ngrams import GramGraph
 from tellapart.features.backbone import ReadyBackbone
+from tellapart.records import GramRecord
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
 from tellapart.texts.cleaning import clean
+from tellapart.texts.inputs import TextInputs
+from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import CountedTexts, count_texts_in
 from tellapart.training.ngram_probe import NgramProbe, fit_ngrams
 from tellapart.training.probe import picture_weights
@@ -29,6 +35,8 @@ class NgramCandidate:
     texts: Sequence[str]  # [N], as they were given
     held_out: HeldOut
     strategy: str = "probe"
+    called: str = "classifier of n-grams"
+    precision: float = 2 / STEPS  # of `unknown`, whose steps may be rounded either way
 
     @property
     def backbone(self) -> ReadyBackbone:
@@ -46,6 +54,35 @@ class NgramCandidate:
         told = {**_rules(chosen), "by_class": chosen.by_class, "inverse": chosen.inverse, "steps": self.probe.steps}
         return {"method": "n-grams", **told, "grams": len(self.probe.inputs.known), "trials": trials}
 
+    @property
+    def inputs(self) -> TextInputs:
+        """How its file takes texts."""
+        return TextInputs(parts=(self.probe.inputs,))
+
+    @property
+    def graphs(self) -> tuple[GramGraph]:
+        """What makes its logits, in the file."""
+        probe = self.probe
+        return (GramGraph(inputs=probe.inputs, frequency=probe.frequency, weight=probe.weight, bias=probe.bias),)
+
+    @property
+    def records(self) -> Mapping[str, Any]:
+        """What its file's record says of its parts."""
+        rules = self.probe.inputs.rules
+        return {"grams": GramRecord(words=rules.words, characters=rules.characters, across=rules.across)}
+
+    @property
+    def described(self) -> BackboneRecord:
+        """What its file says in the place of a backbone."""
+        known = self.probe.inputs.known
+        return BackboneRecord(
+            name="n-grams",
+            embedding=max(1, len(known)),
+            weights_source="the training texts themselves",
+            weights_license="that of the texts",
+            weights_fingerprint=hashlib.sha256(known.tobytes()).hexdigest(),
+        )
+
     def head(self) -> Mapping[str, NDArray[np.float32]]:
         """The weights of the n-grams, as the model's table has them."""
         return {"classifier.weight": self.probe.weight, "classifier.bias": self.probe.bias}
@@ -61,8 +98,8 @@ class NgramCandidate:
         return np.asarray(found + self.probe.bias, dtype=np.float32)
 
     def unknown(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The share of the n-grams of each text that the model does not know, [n]."""
-        return self.counted.unknown[rows]
+        """The share of the n-grams of each text that the model does not know, [n], in the steps in which the file tells it."""
+        return np.rint(self.counted.unknown[rows] * STEPS) / STEPS
 
 
 def fit(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter) -> NgramCandidate:

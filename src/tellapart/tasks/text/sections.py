@@ -17,6 +17,8 @@ from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.sections import about_section, scores_table
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part
+from tellapart.tasks.text.looking import look_again, told_sections
+from tellapart.tasks.text.network_section import network_of, network_sections
 
 _SCORES = ("accuracy", "balanced_accuracy", "top_5", "macro_f1", "auroc", "log_loss", "brier")
 _NO_SHARES = ("log_loss", "brier", "auroc", "macro_f1")  # shown as numbers, not in per cent
@@ -25,10 +27,14 @@ _MOST_ROWS = 60  # of the table of classes
 
 def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter) -> tuple[Verdict, list[Section]]:
     """Everything that the report says. Raises: DataError, StorageError."""
-    with reporter.step("Writing the report", 1) as advance:
+    with reporter.step("Writing the report", 2) as advance:
+        looked = look_again(run)
+        advance(1)
         told = [_results(run, phrases), *_telling(run, phrases), *_mistakes(run, phrases)]
+        told += told_sections(run, looked, phrases)
+        told += network_sections(run, phrases)
         if run.metrics.get("abstention"):
-            told.append(_abstention(run.metrics["abstention"], len(run.classes), phrases))
+            told.append(_abstention(run, phrases))
         told.append(about_section(about_part(run, phrases), phrases))
         advance(1)
     return _verdict(run, phrases), told
@@ -119,7 +125,8 @@ def _mistakes(run: OpenRun, phrases: Phrases) -> list[Section]:
     t, found = phrases, run.metrics.get("mistakes") or []
     if not found:
         return []
-    blocks: list[Block] = [Paragraph(text=t("texts_mistakes_lead"))]
+    lead = t("texts_mistakes_words") if network_of(run) else t("texts_mistakes_lead")
+    blocks: list[Block] = [Paragraph(text=lead)]
     for one in found:
         values = {"label": one["label"], "predicted": one["predicted"], "share": one["probability"]}
         words = [(str(word), round(3 * float(heat))) for word, heat in one["words"]]
@@ -127,7 +134,8 @@ def _mistakes(run: OpenRun, phrases: Phrases) -> list[Section]:
     return [Section(key="mistakes", title=t("texts_mistakes"), blocks=blocks)]
 
 
-def _abstention(found: dict[str, Any], classes: int, phrases: Phrases) -> Section:
+def _abstention(run: OpenRun, phrases: Phrases) -> Section:
+    found, classes = run.metrics["abstention"], len(run.classes)
     t, measured = phrases, Score.of(found["coverage"])
     ends = {"low": measured.low or 0.0, "high": measured.high or 1.0}
     lead = t("texts_abstention", wanted=found["wanted"])
@@ -138,5 +146,7 @@ def _abstention(found: dict[str, Any], classes: int, phrases: Phrases) -> Sectio
     if size > most_useful(classes):
         blocks.append(Paragraph(text=t("abstention_useless", most=f"{most_useful(classes):g}"), tone="warning"))
     if found["known"] is not None:
-        blocks.append(Paragraph(text=t("texts_novelty", share=1 - found["known"]["value"])))
+        unknown = {"share": 1 - found["known"]["value"]}
+        said = t("texts_novelty_words", **unknown) if network_of(run) else t("texts_novelty", **unknown)
+        blocks.append(Paragraph(text=said))
     return Section(key="abstention", title=t("abstention"), blocks=blocks)

@@ -19,7 +19,7 @@ from tellapart.data.targets import ClassName, class_numbers
 from tellapart.errors import SettingsError
 from tellapart.tasks.differing_classes import differ, resampled
 from tellapart.tasks.probable import probabilities_of
-from tellapart.tasks.task import Task
+from tellapart.tasks.task import OwnNetwork, Task
 from tellapart.tasks.text import telling
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.models.build import BuiltNetwork
     from tellapart.models.trainable import Trainable
     from tellapart.reporter import Reporter
@@ -35,13 +36,17 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
-    from tellapart.tasks.text.probing import NgramCandidate
+    from tellapart.tasks.prepared import Prepared
+    from tellapart.tasks.text.candidates import TextCandidate
+    from tellapart.tasks.text.word_candidate import WordCandidate
+    from tellapart.tasks.text.word_rows import WordRows
     from tellapart.training.devices import Devices
     from tellapart.training.learner import Learner
+    from tellapart.training.progress import Fitted
 
-_NO_NETWORK = (
-    "the strategy is {}, and texts are learned by their n-grams: there is no network to train. "
-    "Choose --strategy probe or auto."
+_NO_BACKBONE = (
+    "the strategy is finetune, and no network of texts comes trained. Choose --strategy scratch, which trains one, "
+    "probe or auto."
 )
 
 
@@ -50,14 +55,18 @@ def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _prefer(settings: TrainSettings) -> TrainSettings:
-    """Raises: SettingsError for what is about networks, pictures or sets of classes."""
-    if settings.strategy in ("finetune", "scratch"):
-        raise SettingsError(_NO_NETWORK.format(settings.strategy))
+    """What suits a network of texts, from scratch. Raises: SettingsError for what is about pictures or sets of classes."""
+    if settings.strategy == "finetune":
+        raise SettingsError(_NO_BACKBONE)
     if settings.precision is not None:
         raise SettingsError(
             f"--precision is {settings.precision:g}, and a text has one class, of which the most probable is named. Leave it out; "
             "`--coverage` says how often the set of likely classes must hold the true one."
         )
+    if settings.strategy == "scratch":
+        from tellapart.tasks.text.suiting import suit_network
+
+        return suit_network(settings)
     return settings
 
 
@@ -65,47 +74,85 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     _prefer(settings)
 
 
-def _direct(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /) -> NgramCandidate:
+def _direct(
+    settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter, /
+) -> Choice[TextCandidate]:
+    from tellapart.tasks.text.candidates import validate
+    from tellapart.tasks.text.choosing import choose_texts
     from tellapart.tasks.text.probing import fit
 
-    return fit(settings, dataset, texts, reporter)
+    found = [validate(fit(settings, dataset, texts, reporter), dataset)]
+    if settings.embeddings is not None:
+        from tellapart.tasks.text.embedding import fit_sentences
+
+        found.append(validate(fit_sentences(settings, dataset, texts, settings.embeddings, reporter), dataset))
+    return choose_texts(found, dataset)
+
+
+def _doubt(texts: Sequence[str], targets: NDArray[Any], groups: Sequence[str], /, **named: Any) -> Doubted:
+    from tellapart.tasks.text.doubting import doubt
+
+    return doubt(texts, np.asarray(targets, dtype=np.int64), groups, **named)
+
+
+def _prepare(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter) -> Prepared:
+    from tellapart.tasks.text.preparing import prepare
+
+    return prepare(settings, dataset, texts, reporter)
+
+
+def _finish(prepared: Prepared, fitted: Fitted) -> WordCandidate:
+    from tellapart.tasks.text.finishing import finish
+
+    return finish(prepared, fitted)
+
+
+def _crops(*given: Any, **named: Any) -> WordRows:
+    from tellapart.tasks.text.preparing import rows_of_split
+
+    return rows_of_split(*given, **named)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Trainable]:
-    raise SettingsError(_NO_NETWORK.format(settings.strategy))
+    """Raises: SettingsError: a network of texts is made of their words, by `own`."""
+    raise SettingsError(
+        "a network of texts begins with the words of its training texts. Train it with --strategy scratch."
+    )
 
 
 def _learner(lesson: Lesson, devices: Devices) -> Learner:
-    raise SettingsError(_NO_NETWORK.format("of a network"))
+    from tellapart.tasks.text.learner import make_learner
+
+    return make_learner(lesson, devices)
 
 
-def _validate(candidate: NgramCandidate, dataset: Dataset) -> Validated[NgramCandidate]:
+def _validate(candidate: TextCandidate, dataset: Dataset) -> Validated[TextCandidate]:
     from tellapart.tasks.text.candidates import validate
 
     return validate(candidate, dataset)
 
 
-def _correct(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Dataset) -> Choice[NgramCandidate]:
+def _correct(settings: TrainSettings, choice: Choice[TextCandidate], dataset: Dataset) -> Choice[TextCandidate]:
     """Nothing: its maximum likelihood on the training texts names each class as often as it occurs."""
     return choice
 
 
-def _test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Dataset) -> Tested:
+def _test(settings: TrainSettings, choice: Choice[TextCandidate], dataset: Dataset) -> Tested:
     from tellapart.tasks.text.testing import test
 
     return test(settings, choice, dataset)
 
 
-def _export(choice: Choice[NgramCandidate], tested: Tested, manifest: Manifest) -> bytes:
-    from tellapart.export.ngrams import assemble_ngrams
+def _export(choice: Choice[TextCandidate], tested: Tested, manifest: Manifest) -> bytes:
+    from tellapart.export.texts import assemble_texts
+    from tellapart.tasks.text.averaging import temperatures_of
 
-    probe = choice.winner.candidate.probe
-    return assemble_ngrams(
-        probe.inputs,
-        frequency=probe.frequency,
-        weight=probe.weight,
-        bias=probe.bias,
+    candidate = choice.winner.candidate
+    return assemble_texts(
+        candidate.graphs,
+        temperatures=temperatures_of(candidate),
         novelty_scale=tested.details.novelty_scale,
+        classes=len(manifest.classes),
         manifest=manifest,
     )
 
@@ -138,9 +185,10 @@ def _sections(*given: Any, **named: Any) -> Any:
 
 
 def _reopen(*given: Any) -> Any:
-    """Raises: SettingsError: there is no network to make smaller."""
+    """Raises: SettingsError: what is made smaller are networks that take pictures."""
     raise SettingsError(
-        "this model counts n-grams: there is no network in it to make smaller. Train with fewer of them to have a smaller file."
+        "this model is of texts, and networks that take pictures alone are made smaller. Of a network of texts the file is "
+        "smaller with fewer numbers a word (network.text.embedding) or fewer words (network.text.vocabulary)."
     )
 
 
@@ -156,6 +204,9 @@ TEXT = Task(
     check=_check,
     quick=None,
     direct=_direct,
+    doubt_texts=_doubt,
+    own=OwnNetwork(prepare=_prepare, finish=_finish),
+    crops=_crops,
     prefer=_prefer,
     build=_build,
     learner=_learner,

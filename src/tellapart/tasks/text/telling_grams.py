@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,19 +62,21 @@ def _spelt(candidate: NgramCandidate, train: NDArray[np.int64], wanted: set[int]
 
 
 def worst_mistakes(
-    candidate: NgramCandidate,
-    rows: NDArray[np.int64],
+    texts: Sequence[str],
     probabilities: NDArray[np.float32],
     labels: NDArray[np.int64],
     classes: Sequence[str],
+    colour: Callable[[str, int, int], list[tuple[str, float]]],
 ) -> list[dict[str, Any]]:
-    """The surest wrong answers to n test texts, word by word: what speaks for the answer, and against the truth, from -1 to 1."""
+    """The surest wrong answers to n test texts, word by word: what speaks for the answer, and against the truth, from -1 to 1.
+
+    `colour` says that of a text, an answer and the truth.
+    """
     best = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(best != labels)
     wrong = wrong[np.argsort(-probabilities[wrong, best[wrong]], kind="stable")][:_MISTAKES]
     told = []
     for place in wrong.tolist():
-        text = candidate.texts[int(rows[place])]
         answer, truth = int(best[place]), int(labels[place])
         told.append(
             {
@@ -82,7 +84,7 @@ def worst_mistakes(
                 "label": classes[truth],
                 "predicted": classes[answer],
                 "probability": round(float(probabilities[place, answer]), 4),
-                "words": coloured(candidate, text, answer, truth),
+                "words": colour(texts[place], answer, truth),
             }
         )
     return told

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import BackboneRecord, TextRecord
+from tellapart.bundle import TextRecord
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.abstention import Thresholds, conformal_quantile, find_thresholds, measure_abstention
 from tellapart.evaluation.calibrating import ClassCalibration
 from tellapart.evaluation.calibration import apply_in_place, surest_of
 from tellapart.evaluation.choosing import Choice
-from tellapart.records import GramRecord
 from tellapart.runs.proving import PROOF, Expected
 from tellapart.runs.writing import Feed, Tested
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.tested_classes import SCORES, figures, header, rows_of
+from tellapart.tasks.text.averaging import MeanOfTwo
+from tellapart.tasks.text.believing import believed
+from tellapart.tasks.text.candidates import TextCandidate
 from tellapart.tasks.text.probing import NgramCandidate
-from tellapart.tasks.text.telling_grams import telling_grams, worst_mistakes
-from tellapart.texts.vocabulary import STEPS, as_input
-
-_TOLERANCE = 2 / STEPS  # of novelty, whose steps may be rounded either way
+from tellapart.tasks.text.telling_grams import coloured, telling_grams, worst_mistakes
+from tellapart.tasks.text.telling_words import coloured_by_occlusion
+from tellapart.tasks.text.word_candidate import WordCandidate
+from tellapart.texts.inputs import as_input
+from tellapart.texts.vocabulary import STEPS
 
 
 class ForExport(NamedTuple):
     """What the export needs beside the classifier."""
 
-    novelty_scale: float  # of the share of unknown n-grams
+    novelty_scale: float  # of what is unknown
 
 
-def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Dataset) -> Tested:
+def test(settings: TrainSettings, choice: Choice[TextCandidate], dataset: Dataset) -> Tested:
     """Score the winner on the test split: the only time that anything looks at it."""
     winner, candidate = choice.winner, choice.winner.candidate
     calibration: ClassCalibration = winner.calibration
@@ -45,13 +48,13 @@ def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Datas
     labels, leaked = dataset.targets[rows], dataset.leaked[rows]
     novelty = _told(candidate.unknown(rows), scale)
     metrics, clean = figures(probabilities, uncalibrated, dataset, rows, seed=settings.seed)
-    texts, train = [candidate.texts[row] for row in rows.tolist()], dataset.rows["train"]
+    texts = [candidate.texts[row] for row in rows.tolist()]
     return Tested(
         rows=rows,
         record=TextRecord(
             temperature=calibration.temperature,
             abstention=thresholds.record(measured),
-            grams=_grams(candidate),
+            **candidate.records,
         ),
         metrics=metrics,
         metrics_without_leaked=clean,
@@ -61,13 +64,14 @@ def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Datas
             "abstention": measured,
             "temperature": calibration.temperature,
             "calibration": calibration.as_json(),
-            "telling": telling_grams(candidate, train, dataset.targets[train], dataset.classes),
-            "mistakes": worst_mistakes(candidate, rows, probabilities, labels, dataset.classes),
+            **_told_of_words(candidate, dataset, rows, probabilities),
         },
         columns=header(dataset.classes),
         table=lambda examples: rows_of(examples, probabilities, labels, dataset.classes),
         expected={
-            "novelty": Expected(of="novelty scores", values=lambda _: novelty[:PROOF], tolerance=_TOLERANCE * scale),
+            "novelty": Expected(
+                of="novelty scores", values=lambda _: novelty[:PROOF], tolerance=candidate.precision * scale
+            ),
             "probabilities": Expected(of="probabilities", values=lambda _: probabilities[:PROOF]),
         },
         details=ForExport(novelty_scale=scale),
@@ -77,23 +81,23 @@ def test(settings: TrainSettings, choice: Choice[NgramCandidate], dataset: Datas
             "classes": uncalibrated.classes,
             "novelty": novelty,
         },
-        feed=Feed(inputs=lambda count: as_input(texts[:count], candidate.probe.inputs), backbone=_described(candidate)),
+        feed=Feed(inputs=lambda count: as_input(texts[:count], candidate.inputs), backbone=candidate.described),
     )
 
 
 def novelty_scale(unknown: NDArray[np.float64], coverage: float) -> float:
-    """What makes the share of unknown n-grams of typical texts about 1 or less."""
+    """What makes what is unknown of typical texts about 1 or less."""
     typical = conformal_quantile(unknown, coverage)
     return 1.0 / max(1 / STEPS, float(unknown.max(initial=0.0)) if typical is None else typical)
 
 
 def _told(unknown: NDArray[np.float64], scale: float) -> NDArray[np.float32]:
-    """Novelty as the file tells it, in steps."""
-    return np.asarray(np.rint(unknown * STEPS) / STEPS * scale, dtype=np.float32)
+    """Novelty as the file tells it."""
+    return np.asarray(unknown * scale, dtype=np.float32)
 
 
 def _abstention(
-    settings: TrainSettings, candidate: NgramCandidate, calibration: ClassCalibration, dataset: Dataset, scale: float
+    settings: TrainSettings, candidate: TextCandidate, calibration: ClassCalibration, dataset: Dataset, scale: float
 ) -> tuple[Thresholds, dict[str, Any]]:
     """Thresholds of the validation split, and how they do on the test split, less what has a copy in another."""
     validation, clean = dataset.rows["validation"], dataset.clean_test
@@ -115,17 +119,23 @@ def _abstention(
     return thresholds, measured
 
 
-def _grams(candidate: NgramCandidate) -> GramRecord:
-    rules = candidate.probe.inputs.rules
-    return GramRecord(words=rules.words, characters=rules.characters, across=rules.across)
-
-
-def _described(candidate: NgramCandidate) -> BackboneRecord:
-    known = candidate.probe.inputs.known
-    return BackboneRecord(
-        name="n-grams",
-        embedding=max(1, len(known)),
-        weights_source="the training texts themselves",
-        weights_license="that of the texts",
-        weights_fingerprint=hashlib.sha256(known.tobytes()).hexdigest(),
-    )
+def _told_of_words(
+    candidate: TextCandidate, dataset: Dataset, rows: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> dict[str, Any]:
+    """For metrics.json: mistakes word by word; the n-grams that speak for each class, where they are counted."""
+    texts, labels = [candidate.texts[row] for row in rows.tolist()], dataset.targets[rows]
+    if isinstance(candidate, WordCandidate):
+        colour = partial(coloured_by_occlusion, candidate)
+        return {
+            "mistakes": worst_mistakes(texts, probabilities, labels, dataset.classes, colour),
+            "faithfulness": believed(candidate, rows),
+        }
+    parts = candidate.parts if isinstance(candidate, MeanOfTwo) else (candidate,)
+    counting = next((one for one in parts if isinstance(one, NgramCandidate)), None)
+    if counting is None:
+        return {}
+    train = dataset.rows["train"]
+    return {
+        "telling": telling_grams(counting, train, dataset.targets[train], dataset.classes),
+        "mistakes": worst_mistakes(texts, probabilities, labels, dataset.classes, partial(coloured, counting)),
+    }

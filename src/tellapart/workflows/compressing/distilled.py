@@ -6,9 +6,7 @@ many views, or several networks as one. The network that learns goes on from wha
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -25,24 +23,23 @@ from tellapart.data.inspection import inspect_all
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.cache import Cache
-from tellapart.manifest import CompressionStep, Manifest
-from tellapart.preprocessing import load
+from tellapart.features.mixed import Mixes
+from tellapart.manifest import CompressionStep
 from tellapart.reporter import counted
 from tellapart.runs.open import OpenRun
-from tellapart.runtime import BATCH, cores
-from tellapart.training.distilling import Ending, Lore
+from tellapart.runtime import cores
+from tellapart.training.distilling import Lore
 from tellapart.training.teachers import TableTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import close_network, ending_of, open_network
+from tellapart.workflows.compressing.opened import close_network, ending_of, keep_frozen, open_network
 from tellapart.workflows.compressing.taught import Course, gather_pupils, teach
+from tellapart.workflows.compressing.teacher import Mixed, digest_of, kept_answers, open_teacher, seen_tests
 from tellapart.workflows.learning.examine import InspectionMemory
 
 LEARNING_RATES = {"scratch": 1e-3}  # of networks whose first weights were drawn; of others:
 LEARNING_RATE = 2e-4
-_LEAST = 1e-6  # of a probability, before its logarithm is taken
 _LEAST_SPREAD = 0.1  # of how much the numbers of an embedding vary on the whole
 _RIDGE = 0.1  # of the mean square of an embedding's number
-_NAMED = 5  # classes that a message names
 _WHOLE_EMBEDDING = 4096  # numbers; a longer one, as several networks give together, is not learned from
 
 
@@ -57,14 +54,7 @@ class DistillTerms:
     temperature: float = 2.0
     share: float = 0.7  # of the teacher in the loss; the labels have the rest
     embedding: float = 0.3  # weight of the embedding's distance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TeacherAnswers:
-    """What the teacher says of N pictures."""
-
-    logits: NDArray[np.float32]  # [N, K], in the order of the learner's classes
-    embeddings: NDArray[np.float32]  # [N, T]
+    mixed: float = 0.0  # pictures mixed of two training pictures, for each of these
 
 
 def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: Cache) -> Compressible:
@@ -73,12 +63,13 @@ def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: C
     Raises: SettingsError for a teacher of another task or other classes; DataError where no unlabelled picture is left;
     TrainingError, ModelFileError, StorageError.
     """
-    teacher = _open_teacher(work, terms)
+    teacher = open_teacher(work, terms.teacher)
     network = open_network(work)
+    keep_frozen(work, network)
     unlabelled = _unlabelled(work, terms.unlabelled, cache) if terms.unlabelled else []
-    pupils = gather_pupils(work, network, unlabelled)
+    pupils = gather_pupils(work, network, unlabelled, terms.mixed)
     train = [work.dataset.pictures[row] for row in work.dataset.rows["train"].tolist()]
-    told = ask_teacher(work, teacher, [*train, *unlabelled])
+    told = kept_answers(work, teacher, [*train, *unlabelled, *_mixed(train, pupils.mixes)], folder)
     with_embedding = terms.embedding if told.embeddings.shape[1] <= _WHOLE_EMBEDDING else 0.0
     table = TableTeacher(outputs=torch.from_numpy(told.logits), embeddings=torch.from_numpy(told.embeddings))
     strategy = work.run.manifest.strategy
@@ -92,7 +83,7 @@ def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: C
             embedding=with_embedding,
         ),
         title=f"Learning from {terms.teacher.name}",
-        facts={"teacher": _digest(teacher), "of": work.candidate.backbone.fingerprint, "steps": len(work.steps)},
+        facts={"teacher": digest_of(teacher), "of": work.candidate.backbone.fingerprint, "steps": len(work.steps)},
     )
     lead = None
     if with_embedding:
@@ -100,26 +91,16 @@ def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: C
         lead = lead_from(own, told.embeddings[: len(train)])
     spread = torch.from_numpy(spread_of(told.embeddings))
     fitted = teach(pupils, network, table, course, folder, lead=lead, spread=spread)
-    return close_network(work, network, _step(work, teacher, terms, fitted.best_epoch, len(unlabelled)), one_view=True)
+    mixed = 0 if pupils.mixes is None else len(pupils.mixes)
+    step = _step(work, teacher, terms, fitted.best_epoch, unlabelled=len(unlabelled), mixed=mixed)
+    return close_network(work, network, step, one_view=True)
 
 
-def ask_teacher(work: Compressible, teacher: OpenRun, pictures: Sequence[PictureFile]) -> TeacherAnswers:
-    """The teacher's answers to pictures, each read as the teacher reads it. Raises: DataError where one can no longer be read."""
-    order = [teacher.classes.index(name) for name in work.run.classes]
-    ending = ending_of(teacher.manifest.record)
-    logits, embeddings = [], []
-    with (
-        work.reporter.step("Asking the teacher", len(pictures)) as advance,
-        ThreadPoolExecutor(cores(), thread_name_prefix="teacher") as pool,
-    ):
-        for start in range(0, len(pictures), 4 * BATCH):
-            part = pictures[start : start + 4 * BATCH]
-            images = np.stack(list(pool.map(lambda one: _read(one, teacher), part)))
-            probabilities, embedding = teacher.run(images)
-            logits.append(logits_of(probabilities[:, order], ending))
-            embeddings.append(embedding.astype(np.float32))
-            advance(len(part))
-    return TeacherAnswers(logits=np.concatenate(logits), embeddings=np.concatenate(embeddings))
+def _mixed(train: Sequence[PictureFile], mixes: Mixes | None) -> list[Mixed]:
+    if mixes is None:
+        return []
+    triples = zip(mixes.first.tolist(), mixes.second.tolist(), mixes.share.tolist(), strict=True)
+    return [(train[first], train[second], share) for first, second, share in triples]
 
 
 def spread_of(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -142,56 +123,6 @@ def lead_from(own: NDArray[np.floating], taught: NDArray[np.floating]) -> tuple[
     return torch.from_numpy(weight.astype(np.float32)), torch.from_numpy((aim - weight @ centre).astype(np.float32))
 
 
-def logits_of(probabilities: NDArray[np.floating], ending: Ending) -> NDArray[np.float32]:
-    """Logits [N, K] that give these probabilities [N, K]; of a softmax up to a number that all classes share."""
-    sure = np.clip(probabilities.astype(np.float64), _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(sure) if ending == "softmax" else np.log(sure / (1 - sure)), dtype=np.float32)
-
-
-def _read(picture: PictureFile, teacher: OpenRun) -> NDArray[np.uint8]:
-    from tellapart.errors import PictureError
-
-    try:
-        return load(picture.read(), teacher.preprocessing)
-    except PictureError as error:
-        raise DataError(f"{picture.path}: {error}. The teacher is asked about it; put it back as it was.") from None
-
-
-def check_teacher(teacher: Manifest, learner: Manifest, given: Path) -> None:
-    """Raises: SettingsError where `teacher`, which lies at `given`, is of another task or has other classes than the learner."""
-    if teacher.task != learner.task:
-        raise SettingsError(
-            f"{given} is of the task {teacher.task}, and the run of {learner.task}; a network learns from one of its own task. "
-            "Give another --distill."
-        )
-    only = sorted(set(teacher.classes) ^ set(learner.classes))
-    if only:
-        raise SettingsError(
-            f"{given} and the run do not know the same classes: only one of them has {', '.join(only[:_NAMED])}. Give a "
-            "teacher that was trained on the same classes."
-        )
-
-
-def _open_teacher(work: Compressible, terms: DistillTerms) -> OpenRun:
-    teacher = OpenRun(terms.teacher)
-    check_teacher(teacher.manifest, work.run.manifest, terms.teacher)
-    seen = _seen_tests(work, teacher)
-    if seen:
-        work.reporter.warn(
-            f"The teacher was trained on {counted(seen, 'picture')} of the test split, so that what is measured there flatters the "
-            "network that learns from it. Give a teacher of the same split for an honest figure."
-        )
-    return teacher
-
-
-def _seen_tests(work: Compressible, teacher: OpenRun) -> int:
-    """How many of the run's test pictures the teacher has learned from, as far as its folder says."""
-    if not teacher.lists_examples:
-        return 0
-    learned = {one.content_hash for one in teacher.examples if one.split in ("train", "validation")}
-    return sum(work.dataset.pictures[row].content_hash in learned for row in work.dataset.rows["test"].tolist())
-
-
 def _unlabelled(work: Compressible, given: Sequence[str], cache: Cache) -> list[PictureFile]:
     """The pictures that can be read, each once, without those that the run has. Raises: DataError, SettingsError."""
     found = [item.path for item in expand(given)]
@@ -208,6 +139,9 @@ def _unlabelled(work: Compressible, given: Sequence[str], cache: Cache) -> list[
             taken.add(cluster)
             kept.append(PictureFile(path=Path(path), file_hash=one.file_hash, content_hash=one.content_hash))
     if not kept:
+        wrong = [f"{path}: {one.problem}" for path, one in zip(found, seen, strict=True) if one.problem]
+        if len(wrong) == len(found) > 0:
+            raise DataError(f"none of the pictures of --unlabelled can be read, such as {wrong[0]}. Name others.")
         raise DataError(
             f"of the {counted(len(found), 'file')} in {', '.join(given)} none is a picture that the run does not have already. "
             "Name other pictures, or leave --unlabelled out."
@@ -215,28 +149,26 @@ def _unlabelled(work: Compressible, given: Sequence[str], cache: Cache) -> list[
     return kept
 
 
-def _digest(teacher: OpenRun) -> str:
-    return hashlib.sha256(teacher.file.read_bytes()).hexdigest()
-
-
 def _step(
-    work: Compressible, teacher: OpenRun, terms: DistillTerms, best_epoch: int, unlabelled: int
+    work: Compressible, teacher: OpenRun, terms: DistillTerms, best_epoch: int, *, unlabelled: int, mixed: int
 ) -> CompressionStep:
     scores = {name: score.value for name, score in teacher.manifest.scores.items()}
     more = f" and {counted(unlabelled, 'picture')} without labels" if unlabelled else ""
+    more += f" and {counted(mixed, 'mixed one')} of two" if mixed else ""
     return CompressionStep(
         kind="distilled",
         told=f"learned from {teacher.manifest.backbone.name} ({teacher.manifest.strategy}), by the training pictures{more}",
         facts={
-            "teacher": _digest(teacher),
+            "teacher": digest_of(teacher),
             "backbone": teacher.manifest.backbone.name,
             "views": teacher.manifest.backbone.test_time_augmentation,
             "scores": scores,
-            "test_pictures_seen": _seen_tests(work, teacher),
+            "test_pictures_seen": seen_tests(work, teacher),
             "epochs": terms.epochs,
             "best_epoch": best_epoch,
             "temperature": terms.temperature,
             "share": terms.share,
             "unlabelled": unlabelled,
+            "mixed": mixed,
         },
     )

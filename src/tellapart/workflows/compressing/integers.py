@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,19 @@ from numpy.typing import NDArray
 from tellapart.compression.float16 import halve
 from tellapart.compression.int8 import PICTURES, Int8
 from tellapart.compression.noise import added_noise
-from tellapart.errors import CompressionMissed
+from tellapart.errors import CompressionMissed, ExportError, SettingsError
 from tellapart.evaluation.choosing import Candidate, Validated
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import counted
 from tellapart.workflows.compressing.compressible import Compressible
 from tellapart.workflows.rating.asking import ask_split
 
+if TYPE_CHECKING:
+    from tellapart.compression.aware import Aware
+
 _LOOKED_AT = 8  # training pictures, by which layers are ranked
+_LEARNED_FROM, _FEWEST = 512, 32  # training pictures, where weights learn to be rounded; of this side at most so many:
+_USUAL_SIZE = 224  # pixels
 _MOST_SPARED = 0.5  # of the layers
 MOST_LOST = 0.2  # points of the validation figure, in per cent
 
@@ -28,32 +34,50 @@ class _Trial:
     """A network with some layers in float32, judged by the validation split."""
 
     network: bytes
+    weights: Int8  # that it was made of
     spared: tuple[str, ...]
     figure: float  # in [0, 1]
     loss: float | None
 
 
-def to_int8(work: Compressible, *, most_lost: float | None = None) -> Compressible:
+def to_int8(work: Compressible, *, most_lost: float | None = None, qat: bool = False) -> Compressible:
     """In integers, but for the layers that hurt most, so many that the validation figure falls by `most_lost` points at most.
 
     None: by 0.2 points or one validation picture, and where half the layers in float32 do not suffice, as little as can be.
-    Raises: CompressionMissed where they do not suffice for what was told; DataError.
+    With `qat`, or where sparing layers does not suffice, the weights first learn to be rounded.
+    Raises: CompressionMissed where all that does not suffice for what was told; SettingsError, where `qat` cannot be; DataError.
     """
     bound = _usual_bound(work) if most_lost is None else most_lost
-    inputs = _inputs(work)
+    inputs = _inputs(work, PICTURES)
     with work.reporter.step("Learning the ranges of values", 1) as advance:
         network = Int8(work.network, inputs)
         advance(1)
-    before = _judged(work, work.network)
-    trial = _try(work, network, ())
-    if _lost(before, trial) > bound:
-        trial = _spare(work, network, before, trial, inputs, bound)
+    before, aware = _judged(work, work.network), None
+    trial = None if qat else _within(work, network, before, inputs, bound)
+    if trial is None or _lost(before, trial) > bound:
+        try:
+            aware = _aware(work, network)
+        except ExportError as error:
+            if trial is None:
+                raise SettingsError(f"--qat cannot train this network: {error} Or leave --qat out.") from None
+    if aware is not None:
+        other = _within(work, network.with_weights(aware.network), before, inputs, bound)
+        trial = other if trial is None or other.figure > trial.figure else trial
+    assert trial is not None
     if most_lost is not None and _lost(before, trial) > bound:
         raise _missed(before, trial, len(network.candidates), bound)
+    learned = aware if aware is not None and trial.weights is not network and aware.after < aware.before else None
+    return work.with_network(trial.network, _int8_step(network, inputs, before, trial, learned))
+
+
+def _int8_step(
+    network: Int8, inputs: NDArray[np.uint8], before: Validated[Candidate], trial: _Trial, aware: Aware | None
+) -> CompressionStep:
     left = len(network.candidates) - len(trial.spared)
+    taught = "" if aware is None else "; weights that have learned to be rounded"
     told = (
         f"8-bit integers: {left} of {counted(len(network.layers), 'layer')} with weights, ranges from "
-        f"{counted(len(inputs), 'training picture')}; {before.figure_name.replace('_', ' ')} on validation "
+        f"{counted(len(inputs), 'training picture')}{taught}; {before.figure_name.replace('_', ' ')} on validation "
         f"{100 * before.figure:.2f} % before, {100 * trial.figure:.2f} % after"
     )
     facts = {
@@ -67,8 +91,26 @@ def to_int8(work: Compressible, *, most_lost: float | None = None) -> Compressib
             "after": trial.figure,
             **_losses(before, trial),
         },
+        **({} if aware is None else {"aware": {"distance_before": aware.before, "distance_after": aware.after}}),
     }
-    return work.with_network(trial.network, CompressionStep(kind="int8", told=told, facts=facts))
+    return CompressionStep(kind="int8", told=told, facts=facts)
+
+
+def _aware(work: Compressible, network: Int8) -> Aware:
+    """The network with weights that have learned to be rounded. Raises: ExportError where torch cannot run it."""
+    from tellapart.compression.aware import Aware, AwareTerms, batches_of, made_aware
+    from tellapart.export.torch_graph import OnnxNetwork
+
+    size, usual = work.run.preprocessing.size, AwareTerms()
+    less = min(1.0, (_USUAL_SIZE / size) ** 2)  # of pictures of many pixels fewer fit into memory, and take as long
+    inputs = _inputs(work, max(_FEWEST, round(less * _LEARNED_FROM)))
+    terms = replace(usual, batch=max(1, round(less * usual.batch)), seed=work.run.settings.seed)
+    if len(inputs) < 2:
+        return Aware(network=work.network, before=0.0, after=0.0)
+    with work.reporter.step("Learning to be rounded", batches_of(len(inputs), terms)) as advance:
+        found = made_aware(work.network, network, inputs, OnnxNetwork, terms, advance)
+    work.reporter.say(f"distance of the integers from the float network: {found.before:.4f}, then {found.after:.4f}")
+    return found
 
 
 def to_float16(work: Compressible) -> Compressible:
@@ -79,10 +121,10 @@ def to_float16(work: Compressible) -> Compressible:
     )
 
 
-def _inputs(work: Compressible) -> NDArray[np.uint8]:
-    """Training pictures as the network gets them, or their tiles, uint8 [n, S, S, 3], at most PICTURES."""
-    asked = ask_split(work.run, "train", work.work, work.reporter, most=PICTURES)
-    places = np.unique(np.linspace(0, len(asked.inputs) - 1, min(len(asked.inputs), PICTURES)).astype(np.int64))
+def _inputs(work: Compressible, most: int) -> NDArray[np.uint8]:
+    """Training pictures as the network gets them, or their tiles, uint8 [n, S, S, 3], at most so many."""
+    asked = ask_split(work.run, "train", work.work, work.reporter, most=most)
+    places = np.unique(np.linspace(0, len(asked.inputs) - 1, min(len(asked.inputs), most)).astype(np.int64))
     return np.asarray(asked.inputs[places])
 
 
@@ -95,7 +137,15 @@ def _try(work: Compressible, network: Int8, spared: Sequence[str]) -> _Trial:
     made = network.made(spared)
     found = _judged(work, made)
     loss = float(found.losses.mean()) if len(found.losses) else None
-    return _Trial(network=made, spared=tuple(spared), figure=found.figure, loss=loss)
+    return _Trial(network=made, weights=network, spared=tuple(spared), figure=found.figure, loss=loss)
+
+
+def _within(
+    work: Compressible, network: Int8, before: Validated[Candidate], inputs: NDArray[np.uint8], bound: float
+) -> _Trial:
+    """All layers in integers; where that loses more than `bound` points, fewer."""
+    trial = _try(work, network, ())
+    return trial if _lost(before, trial) <= bound else _spare(work, network, before, trial, inputs, bound)
 
 
 def _lost(before: Validated[Candidate], trial: _Trial) -> float:

@@ -14,7 +14,7 @@ from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.manifest import CompressionStep
 from tellapart.models.build import network_state
-from tellapart.models.freezing import freeze
+from tellapart.models.freezing import freeze, parse_unfreeze
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_embedding
 from tellapart.records import TaskRecord
@@ -35,8 +35,9 @@ def ending_of(record: TaskRecord) -> Ending:
 def open_network(work: Compressible) -> StagedNetwork:
     """The network in torch, all of it to be trained but for what follows the embedding.
 
-    Batch norms of a pretrained network keep their statistics: its embedding rests on them. Raises: SettingsError for a task whose
-    network is no classifier on an embedding, or one that is in integers by now; ModelFileError, BackboneError.
+    Batch norms of a frozen network keep their statistics: its embedding rests on them; of others they are as the run says.
+    Raises: SettingsError for a task whose network is no classifier on an embedding, or one that is in integers by now;
+    ModelFileError, BackboneError.
     """
     if work.task.head is not None:
         raise SettingsError(
@@ -49,8 +50,23 @@ def open_network(work: Compressible) -> StagedNetwork:
     freeze(network, len(network.stages))
     for layers in (network.dense, network.classifier):
         layers.requires_grad_(False)
-    network.batch_norm_frozen = work.run.manifest.strategy != "scratch"
+    network.batch_norm_frozen = norms_stay(work.run.manifest.strategy, work.run.settings.finetune.batch_norm)
     return network
+
+
+def keep_frozen(work: Compressible, network: StagedNetwork) -> None:
+    """Leave the stages as they are that a fine-tuning left so: it is shorter, and they are those of the pretrained network."""
+    settings = work.run.settings
+    if work.run.manifest.strategy == "finetune" and settings.finetune.unfreeze is not None:
+        freeze(network, parse_unfreeze(settings.finetune.unfreeze, len(network.stages)))
+
+
+def norms_stay(strategy: str, batch_norm: str) -> bool:
+    """Whether batch norms keep their statistics while a network learns on: as in the training that made it, if there was one.
+
+    `batch_norm` is the run's `finetune.batch_norm`, train or frozen.
+    """
+    return strategy == "probe" or (strategy == "finetune" and batch_norm == "frozen")
 
 
 def prepared(work: Compressible, network: StagedNetwork, *, learning_rate: float, epochs: int) -> Prepared:

@@ -17,13 +17,14 @@ from tellapart.data.examples import PictureFile
 from tellapart.data.joined_rows import JoinedRows
 from tellapart.errors import SettingsError
 from tellapart.features.caching import row_limit_bytes
+from tellapart.features.mixed import MixedPictures, Mixes, draw_mixes
 from tellapart.features.shrink import AugmentedPictures, shrink, training_square
 from tellapart.models.overheard import Overheard
 from tellapart.models.staged import StagedNetwork
 from tellapart.storage import cache_folder
 from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.prepared import Prepared
-from tellapart.tasks.source import usable_rows
+from tellapart.tasks.source import UsableRows, usable_rows
 from tellapart.training.distilling import Lore, Teacher
 from tellapart.training.progress import Fitted
 from tellapart.workflows.compressing.compressible import Compressible
@@ -32,7 +33,7 @@ from tellapart.workflows.learning.assemble import fingerprint
 from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.job import Job, Teaching
 from tellapart.workflows.learning.processes import join, world_size
-from tellapart.workflows.learning.shrunk import ShrunkSplits, shrink_splits
+from tellapart.workflows.learning.shrunk import shrink_splits
 
 _SAMPLES = 16  # training pictures that TensorBoard shows
 
@@ -57,6 +58,7 @@ class Pupils:
     strata: np.ndarray
     contents: str
     labelled: int | None  # rows below this have labels; None: all
+    mixes: Mixes | None = None  # of which the last rows are; None: there are none
 
     @property
     def rows(self) -> int:
@@ -64,8 +66,15 @@ class Pupils:
         return len(self.lesson.train)
 
 
-def gather_pupils(work: Compressible, network: StagedNetwork, unlabelled: Sequence[PictureFile] = ()) -> Pupils:
-    """The run's training and validation pictures as squares, and pictures without labels after the former.
+def gather_pupils(
+    work: Compressible,
+    network: StagedNetwork,
+    unlabelled: Sequence[PictureFile] = (),
+    mixed: float = 0.0,
+) -> Pupils:
+    """The run's training and validation pictures as squares, and after the former what has no labels: the pictures `unlabelled`,
+
+    and pictures mixed of two training pictures, `mixed` for each of these.
 
     Raises: SettingsError for several processes, or pictures that are mixed; DataError, StorageError.
     """
@@ -79,15 +88,18 @@ def gather_pupils(work: Compressible, network: StagedNetwork, unlabelled: Sequen
         )
     shrunk = shrink_splits(work.run.settings, work.task, work.dataset, ready, work.reporter)
     strata = work.task.strata(shrunk.lesson.train_targets)
-    if not unlabelled:
-        return Pupils(work=work, lesson=shrunk.lesson, strata=strata, contents=shrunk.contents, labelled=None)
-    return _with_unlabelled(work, shrunk, ready, strata, unlabelled)
+    pupils = Pupils(work=work, lesson=shrunk.lesson, strata=strata, contents=shrunk.contents, labelled=None)
+    if unlabelled:
+        contents = "".join(picture.content_hash for picture in unlabelled)
+        pupils = _with_more(pupils, _varied(work, ready, unlabelled), contents)
+    if count := round(mixed * len(shrunk.lesson.train_rows)):
+        mixes = draw_mixes(shrunk.lesson.train_rows, count, work.run.settings.seed)
+        source = MixedPictures(pictures=shrunk.train, mixes=mixes, augment=ready.augment, seed=work.run.settings.seed)
+        pupils = replace(_with_more(pupils, source, f"mixed {count}"), mixes=mixes)
+    return pupils
 
 
-def _with_unlabelled(
-    work: Compressible, shrunk: ShrunkSplits, ready: Prepared, strata: np.ndarray, unlabelled: Sequence[PictureFile]
-) -> Pupils:
-    lesson, settings = shrunk.lesson, work.run.settings
+def _varied(work: Compressible, ready: Prepared, unlabelled: Sequence[PictureFile]) -> AugmentedPictures:
     with work.reporter.step("Shrinking the unlabelled pictures", len(unlabelled)) as advance:
         squares = shrink(
             unlabelled,
@@ -96,21 +108,26 @@ def _with_unlabelled(
             limit_bytes=row_limit_bytes(),
             advance=advance,
         )
-    varied = AugmentedPictures(pictures=squares, augment=ready.augment, seed=settings.seed)
-    count, more = len(lesson.train), len(squares)
+    return AugmentedPictures(pictures=squares, augment=ready.augment, seed=work.run.settings.seed)
+
+
+def _with_more(pupils: Pupils, source: UsableRows, contents: str) -> Pupils:
+    """With the rows of `source`, which have no labels, behind all others; `contents` says what is in them."""
+    lesson, strata = pupils.lesson, pupils.strata
+    count, more = len(lesson.train), len(source)
     # Never looked at: the labels of these rows count nothing.
     targets = np.concatenate([lesson.train_targets, np.repeat(lesson.train_targets[:1], more, axis=0)])
-    return Pupils(
-        work=work,
+    return replace(
+        pupils,
         lesson=replace(
             lesson,
-            train=JoinedRows(first=lesson.train, second=varied),
+            train=JoinedRows(first=lesson.train, second=source),
             train_targets=targets,
-            train_rows=np.concatenate([lesson.train_rows, usable_rows(varied) + count]),
+            train_rows=np.concatenate([lesson.train_rows, usable_rows(source) + count]),
         ),
         strata=np.concatenate([strata, np.repeat(strata[:1], more, axis=0)]),
-        contents=shrunk.contents + "".join(picture.content_hash for picture in unlabelled),
-        labelled=count,
+        contents=pupils.contents + contents,
+        labelled=count if pupils.labelled is None else pupils.labelled,
     )
 
 

@@ -94,9 +94,10 @@ def _on_views(session: TrainingSession, shrunk: ShrunkSplits, prepared: Prepared
 
 
 def _samples(lesson: Lesson) -> NDArray[np.uint8]:
-    """The first training pictures as they are varied, [n, S, S, 3]; of a source with targets the pictures alone."""
+    """The first training pictures as they are varied, [n, S, S, 3]; of a source with targets the pictures alone, of texts none."""
     given = lesson.train.get(lesson.train_rows[:_SAMPLES], 0)
-    return np.asarray(given[0] if isinstance(given, tuple) else given, dtype=np.uint8)
+    pictures = np.asarray(given[0] if isinstance(given, tuple) else given)
+    return pictures if pictures.dtype == np.uint8 else np.zeros((0, 1, 1, 3), dtype=np.uint8)
 
 
 def fingerprint(facts: dict[str, Any], *arrays: NDArray[Any]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from tellapart.data.loading import TrainingBatches
+from tellapart.data.readers import READERS
 from tellapart.features.frozen import CachedViews
 from tellapart.reporter import Reporter
 from tellapart.runtime import cores
@@ -99,6 +100,7 @@ def _batches(job: Job, devices: Devices) -> TrainingBatches:
         steps=loop.steps_per_epoch,
         rank=devices.rank,
         world=devices.world,
+        lengths=getattr(job.lesson.train, "lengths", None),  # of items that differ in them
     )
 
 
@@ -170,7 +172,7 @@ class _Screen:
         left = f", about {_in_words(seconds_left)} left" if seconds_left else ""
         self._reporter.say(
             f"epoch {epoch.number} of {self._job.epochs}: {epoch.summary}; "
-            f"{epoch.pictures_per_second:.0f} pictures/s{left}"
+            f"{epoch.pictures_per_second:.0f} {READERS[self._job.task].words.item}s/s{left}"
         )
         if self._log is not None:
             self._log("epoch", **epoch.record())

@@ -39,6 +39,8 @@ def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepar
     fitted = run_job(job, devices, reporter, session.run.log)
     if not fitted.best_epoch:
         return TooShort(seconds=0.0, left=0.0)
+    if task.own is not None:
+        return task.own.finish(prepared, fitted)
     if task.head is not None:
         with reporter.step("Exporting the network", 1) as advance:
             finished = task.head.finish(prepared, fitted, session.run.folder / WORK / prepared.strategy)

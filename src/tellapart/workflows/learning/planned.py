@@ -76,6 +76,7 @@ def _measure(session: TrainingSession, prepared: Prepared, learner: Learner, les
         preprocessing=prepared.preprocessing,
         workers=settings.loop.workers,
         test_time_augmentation=settings.network.test_time_augmentation,
+        reading=prepared.reading,
         left=session.clock.left,
     )
 

@@ -31,6 +31,7 @@ class Start:
 
     prepare: Callable[[], Prepared]  # the network to train, which goes on from the first answer
     first: Validated[Any] | None = None  # the answer on the frozen backbone; None: the network begins at random
+    chosen: Choice[Any] | None = None  # of several first answers, that one; None where it is the only one
     called: str = ""  # that answer, in a sentence
     choose: Callable[[Validated[Any], Validated[Any]], Choice[Any]] = (
         choose  # of that answer and what the training gives
@@ -47,6 +48,10 @@ def begin(
     """
     if task.direct is not None:
         return dataset, _directly(session, task, task.direct, dataset)
+    if session.run.settings.base is not None:
+        from tellapart.workflows.learning.further import prepare_further
+
+        return dataset, Start(prepare=partial(prepare_further, session, task, dataset))
     if backbone is None:
         from tellapart.workflows.learning.scratch import prepare_scratch
 
@@ -57,17 +62,24 @@ def begin(
 
 
 def _directly(session: TrainingSession, task: Task, learn: LearnTexts, dataset: Dataset) -> Start:
-    """The answer of a task whose items need no backbone."""
-    began = time.monotonic()
+    """The answer of a task whose items need no backbone; from scratch there is none before its network."""
+    began, own = time.monotonic(), task.own
     entries = session.examined.listing.entries
     texts = [entries[index].text or "" for index in dataset.indices.tolist()]
-    candidate = learn(session.run.settings, dataset, texts, session.reporter)
-    session.seconds["classifier"] = time.monotonic() - began
 
     def prepare() -> Prepared:
-        raise SettingsError(f"the task {task.name} has no network to train. Choose --strategy probe.")
+        if own is None:
+            raise SettingsError(f"the task {task.name} has no network to train. Choose --strategy probe.")
+        with session.reporter.step("Preparing the network", 1) as advance:
+            prepared = own.prepare(session.run.settings, dataset, texts, session.reporter)
+            advance(1)
+        return prepared
 
-    return Start(prepare=prepare, first=task.validate(candidate, dataset), called="the first answer")
+    if session.run.settings.strategy == "scratch":
+        return Start(prepare=prepare)
+    chosen = learn(session.run.settings, dataset, texts, session.reporter)
+    session.seconds["classifier"] = time.monotonic() - began
+    return Start(prepare=prepare, first=chosen.winner, chosen=chosen, called="the first answer")
 
 
 def _by_head(

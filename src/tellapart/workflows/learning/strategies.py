@@ -58,7 +58,7 @@ def _go_on(session: TrainingSession, task: Task, dataset: Dataset, start: Start)
     free = settings.strategy == "auto"
     if first is not None:
         if settings.strategy == "probe" or task.direct is not None:
-            return only(first)
+            return only(first) if start.chosen is None else start.chosen
         if free and start.embedded is not None:
             why_not = _why_not(session, start.embedded, first.figure, train=len(dataset.rows["train"]))
             if why_not:

@@ -1,4 +1,4 @@
-"""A heatmap over a picture, for the server. In: a version, a picture file, what it is of. Out: PNG. Next: workflows/serve.py.
+"""A heatmap over a picture, for the server. In: a version, a picture file, what it is of. Out: PNG. Next: word_colours.py.
 
 Of a class: Grad-CAM, one run of the network, where the package that reads graphs is installed and the network has a last map;
 occlusion, with ONNX Runtime alone and some 170 runs, elsewhere. Of a box: random masks, as `tellapart explain --box` has them, on
@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH
 from tellapart.serving.opened import Version
 from tellapart.serving.service import Explain, ToExplain
+from tellapart.workflows.serving.word_colours import WordColours
 
 MOST_SECONDS = 20.0  # of masks for one box; a large network tries fewer of them
 
@@ -38,9 +40,12 @@ def make_explainer(now: Callable[[], float] = time.monotonic) -> Explain:
     """A function that draws heatmaps; it keeps what it prepared for a version as long as the version lives. `now` in seconds."""
     activations: weakref.WeakKeyDictionary[Version, ClassActivation | None] = weakref.WeakKeyDictionary()
     one_at_a_time = threading.Lock()
+    words = WordColours()
 
-    def explain(version: Version, data: bytes, shown: ToExplain) -> bytes:
+    def explain(version: Version, data: bytes, shown: ToExplain) -> bytes | Mapping[str, Any]:
         """Raises: PictureError."""
+        if version.takes_texts:
+            return words.explain(version, data, shown)
         if shown.sides is not None:
             return _with_box(version, _seen(version, data, shown.sides), shown, shown.sides, now)
         preprocessing = version.model.preprocessing
@@ -91,10 +96,7 @@ def _with_box(version: Version, seen: SeenPart, shown: ToExplain, sides: Sides, 
 
 
 def _open(version: Version) -> ClassActivation | None:
-    status = version.model.path.stat() if version.model.path.exists() else None
-    # The file may be another by now than the one that serves; its heatmap would be of another network.
-    same = status is not None and (status.st_mtime_ns, status.st_size, status.st_ino) == version.stamp
-    if not same:
+    if not version.unchanged:
         return None
     try:
         return OpenRun(version.model.path).activation

@@ -1,0 +1,113 @@
+"""Pictures that stand in arrays: .npz, .npy, IDX, CIFAR's. In: a file. Out: its arrays, a picture's bytes. Next: parquets.py.
+
+A picture's path is the file's with its array and row behind it: mnist.npz/x_train-0000012.png. There it is a PNG, made when it is
+read: the same values always give the same bytes. Nothing in such a file is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.errors import DataError, PictureError
+from tellapart.sources.array_files import open_arrays
+from tellapart.sources.array_values import Scale, as_pixels, find_scale
+
+_MEMBER = re.compile(r"(?:(.+)-)?(\d+)\.png")
+_FILES_KEPT = 16  # CIFAR-10 has six
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArrayFile:
+    """One file, open: its arrays of pictures, what else it holds, and how values become pixels."""
+
+    pictures: Mapping[str, NDArray[np.generic]]  # name -> [N, H, W], [N, H, W, 1], [N, H, W, 3] or [N, H, W, 4]
+    others: Mapping[str, NDArray[np.generic]]  # name -> labels, names of classes, and whatever else is there
+    scale: Scale  # one for all arrays of pictures in the file
+    notes: tuple[str, ...]  # how the arrays were read, in sentences
+
+    def names(self, name: str) -> list[str]:
+        """What the pictures of one array are called, row by row."""
+        prefix = f"{name}-" if name else ""
+        return [f"{prefix}{row:07d}.png" for row in range(len(self.pictures[name]))]
+
+    def picture(self, name: str, row: int) -> bytes:
+        """One picture as PNG. Raises: FileNotFoundError where there is no such row."""
+        stack = self.pictures.get(name)
+        if stack is None or not 0 <= row < len(stack):
+            raise FileNotFoundError(errno.ENOENT, "the file has no such array or row")
+        written = io.BytesIO()
+        Image.fromarray(as_pixels(np.asarray(stack[row]), self.scale)).save(written, "PNG", compress_level=1)
+        return written.getvalue()
+
+
+class _OpenFiles:
+    """The files that were read last, in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: OrderedDict[tuple[str, int, int], ArrayFile] = OrderedDict()
+
+    def get(self, path: str) -> ArrayFile:
+        """A file, opened once. Raises: DataError, OSError."""
+        status = os.stat(path)
+        key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
+        with self._lock:
+            if key not in self._open:
+                self._open[key] = _opened(path)
+                while len(self._open) > _FILES_KEPT:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(key)
+            return self._open[key]
+
+
+_OPEN_FILES = _OpenFiles()
+
+
+def open_array_file(path: str) -> ArrayFile:
+    """The arrays of a file. Raises: DataError where it holds none, pickled objects, or more than the limit; OSError."""
+    return _OPEN_FILES.get(path)
+
+
+def array_picture_names(path: str) -> list[str]:
+    """What the pictures in a file are called, array by array. Raises: DataError where there are none; OSError."""
+    file = open_array_file(path)
+    if not file.pictures:
+        found = ", ".join(f"{name} {list(array.shape)}" for name, array in file.others.items()) or "none"
+        raise DataError(
+            f"{path!r} has no array of pictures; its arrays are: {found}. Pictures are [N, height, width] or "
+            "[N, height, width, 3]: save them so with numpy.savez."
+        )
+    return [member for name in file.pictures for member in file.names(name)]
+
+
+def read_array_picture(path: str, member: str) -> bytes:
+    """The PNG of a picture in a file, by its name there. Raises: PictureError; FileNotFoundError where nothing has that name."""
+    named = _MEMBER.fullmatch(member)
+    if named is None:
+        raise FileNotFoundError(errno.ENOENT, "the file has no such picture", f"{path}/{member}")
+    try:
+        return open_array_file(path).picture(named[1] or "", int(named[2]))
+    except DataError as error:
+        raise PictureError(str(error)) from None
+
+
+def _opened(path: str) -> ArrayFile:
+    read = open_arrays(path)
+    scale = find_scale(read.pictures.values(), path)
+    return ArrayFile(
+        pictures=read.pictures,
+        others=read.others,
+        scale=scale,
+        notes=tuple(f"{path}: {note}" for note in (*read.notes, scale.note) if note),
+    )

@@ -1,0 +1,70 @@
+"""Weights that learn to be rounded. In: a small network. Out: integers that are nearer to it; ONNX Runtime is the oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from tellapart.compression.aware import Aware, AwareTerms, batches_of, made_aware
+from tellapart.compression.int8 import Int8
+from tellapart.compression.straight_through import ROUNDING
+from tellapart.export.torch_graph import OnnxNetwork
+from tellapart.runtime import Session
+
+from .made_networks import conv_network, pictures
+
+NETWORK = conv_network(wide=16)
+TERMS = AwareTerms(epochs=2, batch=8)
+
+
+@pytest.fixture(scope="module")
+def integers() -> Int8:
+    return Int8(NETWORK, pictures(24))
+
+
+@pytest.fixture(scope="module")
+def aware(integers: Int8) -> tuple[Aware, int]:
+    done: list[int] = []
+    found = made_aware(NETWORK, integers, pictures(48, seed=2), OnnxNetwork, TERMS, done.append)
+    return found, sum(done)
+
+
+def answers(network: bytes, images: np.ndarray) -> np.ndarray:
+    return Session(network, source="a network").run(images, ["embedding"])[0]
+
+
+def test_torch_rounds_as_onnx_runtime_does(integers: Int8) -> None:
+    images = pictures(8, seed=5)
+    module = OnnxNetwork(integers.learnable(), ROUNDING)
+    (found,) = module(torch.from_numpy(images))
+    step = np.abs(answers(integers.made(), images) - answers(NETWORK, images)).max()
+    assert np.abs(found.numpy() - answers(integers.made(), images)).max() < 0.02 * step
+
+
+def test_integers_are_nearer_on_pictures_that_nobody_saw(integers: Int8, aware: tuple[Aware, int]) -> None:
+    found, done = aware
+    assert found.after < found.before
+    assert done == batches_of(48, TERMS) == 2 * 5  # 38 of 48 in batches of 8
+    images = pictures(64, seed=9)
+    true = answers(NETWORK, images)
+    before, after = (
+        np.square(answers(one.made(), images) - true).mean() for one in (integers, integers.with_weights(found.network))
+    )
+    assert after < before
+
+
+def test_what_comes_out_is_a_float_network_of_the_same_kind(aware: tuple[Aware, int]) -> None:
+    before, after = (onnx.load_model_from_string(one).graph for one in (NETWORK, aware[0].network))
+    assert [node.SerializeToString() for node in before.node] == [node.SerializeToString() for node in after.node]
+    assert [tuple(one.dims) for one in before.initializer] == [tuple(one.dims) for one in after.initializer]
+    images = pictures(8, seed=5)
+    assert np.abs(answers(NETWORK, images) - answers(aware[0].network, images)).max() < 0.1
+
+
+def test_what_learns_nothing_stays_as_it_is(integers: Int8) -> None:
+    found = made_aware(NETWORK, integers, pictures(8), OnnxNetwork, AwareTerms(epochs=1, rate=10.0))
+    assert found.after == found.before
+    images = pictures(8, seed=5)
+    np.testing.assert_array_equal(answers(found.network, images), answers(NETWORK, images))
