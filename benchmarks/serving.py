@@ -187,7 +187,7 @@ def alone(model: Path, engine: str, files: Sequence[str], seconds: float) -> flo
 def run_alone(path: str, engine: EngineName, seconds: str, *files: str) -> float:
     """The best of batches of 1 and 8."""
     choice = EngineChoice(name=engine)
-    model = open_model(Path(path), lambda data, where: choice.open(data, where, lambda text: None))
+    model = open_model(Path(path), lambda data, told, where: choice.open(data, told, where, lambda text: None))
     data = [Path(file).read_bytes() for file in files]
     return max(_rate(model, data, batch, float(seconds) / 2) for batch in (1, 8))
 

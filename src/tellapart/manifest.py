@@ -126,6 +126,15 @@ class CompressedSide(RecordPart):
     macs: int = Field(ge=0)  # multiplications with an addition each, for one input
 
 
+class EngineScore(RecordPart):
+    """What a network of integers is worth through another engine, which rounds them in its own way."""
+
+    engine: str  # its name and version
+    score: Score  # of the first of the manifest's scores, on the same test pictures
+    flipped: int = Field(ge=0)  # answers that are not ONNX Runtime's
+    largest: float | None = None  # difference of a probability, in [0, 1]; None where none can be compared
+
+
 class CompressionRecord(RecordPart):
     """How a model came from a larger one."""
 
@@ -133,6 +142,7 @@ class CompressionRecord(RecordPart):
     steps: tuple[CompressionStep, ...] = Field(min_length=1)  # in the order in which they were done
     before: CompressedSide
     after: CompressedSide
+    by_openvino: EngineScore | None = None  # None where nobody looked
 
     @property
     def pruned(self) -> bool:

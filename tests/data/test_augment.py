@@ -225,7 +225,7 @@ def test_what_comes_from_outside_is_filled(fill: str) -> None:
     picture[:, 15:] = (120, 170, 60)
     found = variants(only(30, rotation=180, fill=fill), picture, 20)
     colours = {tuple(pixel) for pixel in found[:, 0, 0].tolist()}  # of the upper left corner
-    expected = {"black": (0, 0, 0), "white": (255, 255, 255), "mean": (110, 160, 50)}
+    expected = {"black": (0, 0, 0), "constant": (0, 0, 0), "white": (255, 255, 255), "mean": (110, 160, 50)}
     if fill in expected:
         assert expected[fill] in colours
         # What lies inside the picture is never filled.
@@ -256,3 +256,73 @@ def test_settings_do_not_disturb_each_other() -> None:
 def test_other_arrays_are_refused(bad: Any) -> None:
     with pytest.raises(ValueError, match=r"expected uint8 \[S, S, 3\] with S >= 8"):
         only(8)(bad, (0,))
+
+
+@pytest.mark.parametrize(("fill", "expected"), [("nearest", 10), ("wrap", 13), ("constant", 77), ("reflect", 10)])
+def test_what_a_shift_brings_in(fill: str, expected: int) -> None:
+    columns = np.tile(np.array([10, 11, 12, 13], np.uint8)[None, :, None], (4, 1, 3))  # a column a grey
+    augment = only(4, width_shift=0.5, fill=fill, fill_value=77)
+    seen = set()
+    for number in range(60):
+        pixels, geometry = augment.vary(columns, (number,))
+        if round(4 * geometry.shift[0], 1) >= 1:  # by a pixel at least: what is brought in fills the first column
+            seen.add(int(pixels[0, 0, 0]))
+    assert seen
+    assert seen <= {expected, expected - 1, 11 if fill == "reflect" else expected}
+
+
+def test_width_and_height_are_shifted_apart() -> None:
+    for name, place in (("width_shift", 0), ("height_shift", 1)):
+        shifts = np.array([only(32, **{name: 0.25}).geometry((0, number)).shift for number in range(200)])
+        assert np.abs(shifts[:, 1 - place]).max() == 0
+        assert 0.2 < np.abs(shifts[:, place]).max() <= 0.25
+
+
+def test_a_crop_of_the_padded_picture_moves_by_whole_pixels() -> None:
+    picture, augment = noise(32), only(32, crop_padding=4, fill="black")
+    padded = np.pad(picture, ((4, 4), (4, 4), (0, 0)))
+    places = set()
+    for number in range(120):
+        pixels, geometry = augment.vary(picture, (5, number))
+        right, down = (round(32 * share) for share in geometry.shift)
+        np.testing.assert_array_equal(pixels, padded[4 - down : 36 - down, 4 - right : 36 - right])
+        places.add((right, down))
+    assert max(max(map(abs, place)) for place in places) == 4
+    assert len(places) > 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "low", "high"),
+    [({"zoom_in": 0.5}, 1.0, 1.5), ({"zoom_out": 0.5}, 0.5, 1.0), ({"zoom": 0.2, "zoom_in": 0.5}, 0.8, 1.5)],
+)
+def test_zoom_in_and_out_apart(changes: dict[str, float], low: float, high: float) -> None:
+    factors = np.array([only(32, **changes).geometry((1, number)).matrix[0] for number in range(400)])
+    assert low <= factors.min() < low + 0.05 * (high - low)
+    assert high - 0.05 * (high - low) < factors.max() <= high
+
+
+@pytest.mark.parametrize(
+    ("changes", "low", "high"),
+    [({"darken": 0.5}, 50, 100), ({"brighten": 0.5}, 100, 150), ({"brightness_shift": 0.2}, 49, 151)],
+)
+def test_brightness_multiplied_and_added(changes: dict[str, float], low: int, high: int) -> None:
+    grey = np.full((8, 8, 3), 100, np.uint8)
+    found = variants(only(8, **changes), grey, 300)
+    assert (found == found[..., :1]).all()  # grey stays grey
+    assert low <= found.min() < low + 5
+    assert high - 5 < found.max() <= high
+
+
+def test_channels_are_shifted_each_by_its_own() -> None:
+    found = variants(only(8, channel_shift=0.2), np.full((8, 8, 3), 100, np.uint8), 300)[:, 0, 0].astype(int)
+    assert 49 <= found.min() < 53
+    assert 147 < found.max() <= 151
+    assert abs(np.corrcoef(found.T)[0, 1]) < 0.15
+
+
+def test_what_came_later_changes_nothing_where_it_is_off() -> None:
+    """The first varied picture of the strong preset, as it was before these settings were there."""
+    import hashlib
+
+    pixels = build_augmentation(resolve("strong"), size=32)(noise(40), (3, 1))
+    assert hashlib.sha256(pixels.tobytes()).hexdigest()[:16] == "2f9e586f423404e4"

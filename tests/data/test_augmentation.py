@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tellapart.data.augmentation import PRESETS, RANGES, Augmentation, describe, from_settings, resolve
+from tellapart.data.augmentation import FILLS, PRESETS, RANGES, Augmentation, describe, from_settings, resolve
 from tellapart.errors import SettingsError
 
 
@@ -71,7 +71,7 @@ def test_changes_win_over_the_preset_and_none_keeps_it() -> None:
         ({"quarter_turns": 1}, "quarter_turns is 1; it is a switch. Set it to true or false."),
         (
             {"fill": "pink"},
-            "fill is 'pink'; it must be one of: mean, black, white, mirror. Choose mirror, for example.",
+            f"fill is 'pink'; it must be one of: {', '.join(FILLS)}. Choose mirror, for example.",
         ),
     ],
 )
@@ -93,7 +93,7 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
     assert str(caught.value).startswith(
         "there is no augmentation setting 'rotate'. Did you mean 'rotation'? The settings are: preset, horizontal_flip, "
     )
-    assert str(caught.value).endswith(", cutmix, mosaic, elastic, quarter_turns, fill.")
+    assert str(caught.value).endswith(", cutmix, mosaic, elastic, fill_value, quarter_turns, fill.")
 
 
 def test_the_words_say_what_is_on() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tellapart.bundle import Score
 from tellapart.errors import SettingsError
-from tellapart.reporting.phrases import LANGUAGES, Phrases, language_of, table
+from tellapart.reporting.phrases import LANGUAGES, OF_TEXTS, Phrases, language_of, of_texts, table
 
 SOURCES = Path(__file__).parents[2] / "src" / "tellapart"
 
@@ -41,7 +41,7 @@ def test_every_phrase_is_used_and_every_used_one_is_there() -> None:
         if path.suffix in (".py", ".html", ".js")
     ]
     used = set(re.findall(r"""["'](\w+)["']""", "\n".join(texts)))
-    assert set(table()) <= used
+    assert {key.removesuffix(OF_TEXTS) for key in table()} <= used
     asked = set(re.findall(r"""\bt\(["'](\w+)["']""", "\n".join(texts)))
     assert asked <= set(table())
 
@@ -186,3 +186,22 @@ def test_a_language_that_no_report_is_in_is_refused() -> None:
 )
 def test_one_is_not_told_as_several(count: int, shown: str) -> None:
     assert Phrases("en")("next_labels", n=count).startswith(f"{shown}:")
+
+
+def test_of_texts_the_same_is_said_of_texts() -> None:
+    english, chinese = (Phrases(language, item="text") for language in LANGUAGES)
+    assert english("compare_about", n=1).startswith("1 text, the same for both.")
+    assert english("labels_counts", wrong=1, outliers=2, ambiguous=0).startswith(
+        "1 label is probably wrong, 2 texts are like"
+    )
+    assert "10 条测试文本" in chinese("texts_verdict", n=10, accuracy=0.5, low=0.4, high=0.6)
+    assert of_texts("在 {n} 张测试图片上、从 {all} 张图片中、{ambiguous} 张介于两类之间") == (
+        "在 {n} 条测试文本上、从 {all} 条文本中、{ambiguous} 条介于两类之间"
+    )
+    assert english("map_lead") == table()["map_lead_of_texts"]["en"]
+
+
+@pytest.mark.parametrize("key", [key for key in table() if key.endswith(OF_TEXTS)])
+def test_what_texts_have_of_their_own_stands_for_something(key: str) -> None:
+    assert key.removesuffix(OF_TEXTS) in table()
+    assert not re.search("picture|图片", " ".join(table()[key].values()))

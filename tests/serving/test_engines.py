@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from tellapart.bundle import Manifest, Score, open_model
 from tellapart.errors import ModelFileError
-from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep
+from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep, EngineScore
 from tellapart.openvino_session import OpenVinoSession, Refused
 from tellapart.runtime import Session
 from tellapart.serving import engines
@@ -118,15 +118,27 @@ def test_bfloat16_may_be_further_away_and_says_how_far(given: Any) -> None:
     assert word == "m.onnx is answered by OpenVINO 2026.4 in bfloat16: 0.02 from it on made pictures"
 
 
-def test_of_whole_numbers_another_is_taken_where_it_is_named_alone(given: Any, tiny_manifest: Manifest) -> None:
+def test_of_whole_numbers_another_is_taken_where_it_was_tested_or_is_named(given: Any, tiny_manifest: Manifest) -> None:
     side = CompressedSide(score=Score(value=0.9), megabytes=1.0, macs=1)
     story = CompressionRecord(of="0" * 64, steps=(CompressionStep(kind="int8", told="made"),), before=side, after=side)
     whole = tiny_manifest.model_copy(update={"compression": story})
     assert given("auto", manifest=whole) == (False, [])
     # Each rounds in its own way: how far they are apart is told, and no bound is kept.
-    taken, (word,) = given("openvino", manifest=whole, apart=0.02)
+    taken, (word,) = given("openvino", manifest=whole, apart=0.1)
     assert taken
-    assert word == "m.onnx is answered by OpenVINO 2026.4 in whole numbers of 8 bits: 0.02 from it on made pictures"
+    assert word == "m.onnx is answered by OpenVINO 2026.4 in whole numbers of 8 bits: 0.1 from it on made pictures"
+    # Its test by the other engine was as good, or not.
+    for value, good in ((0.9, True), (0.899, True), (0.89, False)):
+        tested = EngineScore(engine="OpenVINO 2026.4", score=Score(value=value), flipped=1)
+        known = whole.model_copy(update={"compression": story.model_copy(update={"by_openvino": tested})})
+        taken, words = given("auto", manifest=known, apart=0.02, share=0.7)
+        assert taken is good
+        assert len(words) == good
+        assert given("auto", manifest=known, apart=0.06, share=0.7) == (False, [])
+    assert (
+        "whole numbers of 8 bits (Accuracy 89.0 % on its test by OpenVINO 2026.4): 0.02"
+        in given("openvino", manifest=known, apart=0.02)[1][0]
+    )
 
 
 def test_an_engine_that_lacks_an_output_is_refused(given: Any) -> None:

@@ -6,11 +6,13 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 
 import tellapart
 from tellapart.explanation.word_votes import MOST_LEFT_OUT, votes_by_leaving_out
+from tellapart.serving.corrections import Corrections
 from tellapart.training.ngram_counts import learn_grams
 from tellapart.workflows.serving.heatmaps import make_explainer
 from tests.export.test_ngrams import RULES, assembled, manifest
@@ -106,3 +108,16 @@ def test_without_the_packages_that_read_files_words_are_left_out_in_turn() -> No
     assert found.begins is None
     many = votes_by_leaving_out(" ".join("abc" * 300), chances, chosen=0, other=1, unspaced=True)
     assert len(many.words) <= MOST_LEFT_OUT
+
+
+def test_what_people_correct_is_kept_as_a_text(start: Start, model_file: Path, tmp_path: Path) -> None:
+    kept = Corrections(tmp_path / "kept", most_bytes=10**6)
+    server = start(f"mood={model_file}", corrections=kept)
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.http_port}") as client:
+        good = client.post("corrections", files={"file": ("text", b"so dull")}, data={"label": "y"})
+        bad = client.post("corrections", files={"file": ("text", b"\xff")}, data={"label": "y"})
+    assert good.status_code == 200, good.text
+    assert (tmp_path / "kept" / good.json()["path"]).read_text(encoding="utf-8") == "so dull"
+    assert good.json()["path"].endswith(".txt")
+    assert bad.status_code == 400
+    assert "the text cannot be used: not a text in UTF-8" in bad.json()["error"]

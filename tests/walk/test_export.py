@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 
 import tellapart
 from tellapart.cli.main import execute
-from tellapart.export.table import FORMATS
 
 from .conftest import TrainedRun
 
@@ -45,17 +43,3 @@ def test_a_run_is_exported_tested_and_reported(run: Path, tmp_path: Path, capsys
     assert tellapart.load(row["path"]).predict(picture).labels == tellapart.load(run).predict(picture).labels
     assert execute(["report", str(run), "--lang", "en", "--quiet"]) == 0
     assert "Other formats" in (run / "report.html").read_text()
-
-
-@pytest.mark.export
-@pytest.mark.parametrize("name", FORMATS)
-def test_every_format_answers_as_the_model_does(run: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    tools = os.environ.get("TELLAPART_TOOLS")
-    asked = ["export", str(run), "--to", name, "--json", "--quiet", "--most-flipped", "5%"]
-    assert execute([*asked, *(["--tools", tools] if tools else [])]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    if FORMATS[name].runtime is None:
-        assert row["score"] is None
-        return
-    assert row["flipped"] <= 1
-    assert row["largest_difference"] < (1e-4 if FORMATS[name].exact else 0.5)

@@ -17,6 +17,7 @@ from tellapart.compression.counting import heavy_layers
 from tellapart.compression.int8 import Int8
 from tellapart.errors import CompressionMissed, DataError, ExportError, ModelFileError, SettingsError, StorageError
 from tellapart.manifest import CompressionStep
+from tellapart.openvino_session import OpenVinoSession
 from tellapart.preprocessing import load
 from tellapart.reporter import Silent
 from tellapart.reporting.blocks import Table
@@ -106,6 +107,25 @@ def test_json_has_before_and_after(run: Path, small: Compressed) -> None:
         assert found[side]["score"]["name"] == "accuracy"
     assert found["before"]["flipped"] == 0
     assert found["after"]["megabytes"] < found["before"]["megabytes"]
+
+
+def test_integers_are_tested_by_the_other_engine_too(small: Compressed) -> None:
+    pytest.importorskip("openvino")
+    story = read_manifest(small.run).compression
+    assert story is not None
+    assert story.by_openvino is not None
+    assert story.by_openvino.engine.startswith("OpenVINO ")
+    session = OpenVinoSession((small.run / "model.onnx").read_bytes(), precision="float32", threads=1)
+    opened = open_finished(small.run)
+    images = np.stack([load(path.read_bytes(), opened.preprocessing) for path in opened.predictions.paths])
+    (found,) = session.run(images, ["probabilities"])
+    usual, _ = open_model(small.run).run(images)
+    assert story.by_openvino.flipped == int((found.argmax(1) != usual.argmax(1)).sum())
+    assert story.by_openvino.largest == pytest.approx(float(np.abs(found - usual).max()), abs=1e-5)
+    assert small.as_json()["after"]["openvino"]["score"]["value"] == story.by_openvino.score.value
+    engine = story.by_openvino.engine
+    assert any(line.startswith(f"Through {engine} ") and "of the same pictures; " in line for line in told(small))
+    assert f"by {engine} " in CliRunner().invoke(info, [str(small.run)]).output
 
 
 def test_halves(run: Path, tmp_path: Path) -> None:

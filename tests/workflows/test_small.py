@@ -136,5 +136,6 @@ def test_a_run_that_keeps_megabytes(tmp_path: Path) -> None:
     assert found.compressed is not None
     assert (found.run / "model.onnx").stat().st_size <= 5e6
     assert found.picked.picked == "tf_efficientnet_lite0, 224 px, int8"
+    assert (tmp_path / "runs" / "latest").resolve() == found.run
     with pytest.raises(CompressionMissed, match=r"no network keeps 1 MB: tf_efficientnet_lite0, 224 px, int8 needs"):
         train_small(settings, Bound(limit=1, unit="MB"), Silent())

@@ -21,10 +21,19 @@ _FLAGS = {
     "vertical_flip": "Probability.",
     "rotation": "Degrees at most, either way, up to 180.",
     "shift": "Share of the side at most, up to 0.5.",
+    "width_shift": "Share of the width at most, right and left alone.",
+    "height_shift": "Share of the height at most, up and down alone.",
+    "crop_padding": "Pixels: a crop of its own size at a random place of the padded picture.",
     "shear": "Degrees at most, either way, up to 45.",
     "zoom": "Share at most: 0.2 is 0.8 to 1.2 times as large.",
+    "zoom_in": "Share at most that it is larger.",
+    "zoom_out": "Share at most that it is smaller, up to 0.9.",
     "crop": "Least share of the area that a random crop keeps; 1 is no crop.",
     "brightness": "Share at most: 0.2 is 0.8 to 1.2 times as bright.",
+    "brighten": "Share at most that it is brighter.",
+    "darken": "Share at most that it is darker.",
+    "brightness_shift": "Share of white at most that is added or taken away.",
+    "channel_shift": "The same, for red, green and blue each its own.",
     "contrast": "Share at most.",
     "saturation": "Share at most.",
     "hue": "Share of the colour circle at most, either way, up to 0.5.",
@@ -33,6 +42,7 @@ _FLAGS = {
     "cutmix": "Alpha; 0 is off. Pastes a piece of one picture into another.",
     "mosaic": "For pictures with boxes alone; none of them is drawn here.",
     "elastic": "For pictures with masks alone: how far points move, a share of the side, up to 0.2.",
+    "fill_value": "Of --fill constant, 0 (black) to 255.",
 }
 
 
@@ -48,7 +58,9 @@ def _settings(command: Any) -> Any:
 Examples:
   tellapart augment cats_and_dogs/ --out sheet.png
   tellapart augment digits/ --out sheet.png --preset strong --horizontal-flip 0
-  tellapart augment pictures.csv --out sheet.png --recipe runs/latest/recipe.toml""",
+  tellapart augment pictures.csv --out sheet.png --recipe runs/latest/recipe.toml
+  tellapart augment cat.jpg --grid 3x3 --out nine.png         one picture, nine variants
+  tellapart augment cats_and_dogs/ --grid 3x3 --out nine.png  nine pictures with their labels""",
 )
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The contact sheet to write, a .png file.")
@@ -58,13 +70,22 @@ Examples:
 @click.option("--preset", help="none, light, medium, strong, trivial or randaugment.  [default: medium]")
 @_settings
 @click.option("--quarter-turns/--no-quarter-turns", default=None, help="Turn by 0, 90, 180 or 270 degrees.")
-@click.option("--fill", help="What a rotation or shift brings in: mirror, mean, black or white.")
+@click.option(
+    "--fill",
+    help="What a rotation or shift brings in: mirror (reflect), nearest, wrap, mean, black, white or constant.",
+)
 @click.option("--recipe", type=click.Path(path_type=Path), help="Take the settings of a recipe.toml; flags win.")
 @click.option("--size", type=int, help="Side of the network's input in pixels.  [default: the recipe's, or 224]")
 @click.option("--rows", type=int, default=8, show_default=True, help="Pictures, spread over the classes.")
 @click.option("--columns", type=int, default=6, show_default=True, help="Variants of each picture.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample and the variants."
+)
+@click.option(
+    "--grid",
+    metavar="ROWSxCOLUMNS",
+    help="Instead of the sheet: of one picture so many variants, of a data set so many pictures with their labels (varied only "
+    "where --preset, a setting or --recipe says how).",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -81,9 +102,11 @@ def command(
     as_json: bool,
     quiet: bool,
     task: TaskName | None,
+    grid: str | None,
     **flags: Any,
 ) -> None:
-    """Draw what training will see of PICTURES (a folder with one folder a class, an archive of it, or a table) under augmentation.
+    """Draw what training will see of PICTURES (a folder with one folder a class, an archive of it, a table, or one picture with
+    --grid) under augmentation.
 
     Each row shows a picture, how validation and test see it, and what training draws from it; boxes move along.
     """
@@ -96,10 +119,27 @@ def command(
     from tellapart.workflows.augment import recipe_options, told_view, write_sheet
 
     told = read_options(flags, task=task)
+    reporter = make_reporter(quiet=quiet)
+    if grid is not None:
+        from tellapart.cli.augment_grid import write_grid
+
+        write_grid(
+            pictures,
+            grid,
+            flags,
+            recipe,
+            told,
+            size,
+            out=out,
+            seed=seed,
+            force=force,
+            as_json=as_json,
+            reporter=reporter,
+        )
+        return
     listing = read_listing(pictures, recipe_options(recipe, told) if recipe else told)
     values, view, options = told_view(recipe, told, size, listing.task)
     augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
-    reporter = make_reporter(quiet=quiet)
     written = write_sheet(
         pictures,
         out=out,

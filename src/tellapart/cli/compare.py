@@ -95,7 +95,7 @@ def _write_page(out: Path, found: Comparison | FigureComparison, language: str |
     from tellapart.workflows.compare_figures_page import write_figures_page
     from tellapart.workflows.compare_page import write_page
 
-    phrases = Phrases(language_of(language))
+    phrases = Phrases(language_of(language), item=getattr(found, "item", "picture"))
     if isinstance(found, Comparison):
         write_page(out, found, phrases)
     else:
@@ -130,26 +130,33 @@ def _figure_lines(record: Mapping[str, Any], out: Path | None) -> list[str]:
 def _lines(record: Mapping[str, Any], out: Path | None) -> list[str]:
     sides = record["a"], record["b"]
     lines = [f"{'':<{_NAME}}{_cut('A ' + sides[0]['name']):<{_WIDTH}}{_cut('B ' + sides[1]['name'])}"]
-    lines += [_row(name, *(said(side) for side in sides)) for name, said in _ROWS]
+    lines += [_row(name.replace("picture", _item(record)), *(said(side) for side in sides)) for name, said in _ROWS]
     if record["corrections"] is not None:
         told = record["corrections"]
         lines.append(_row(f"of {told['n']:,} corrections", f"{told['a']:,}", f"{told['b']:,}"))
     lines += ["", *_verdict(record), ""]
-    lines += _classes(record["per_class"])
+    lines += _classes(record["per_class"], _item(record))
     for key, title in (("won_pictures", "Only B gets"), ("lost_pictures", "Only A gets")):
         if record[key]:
             lines += ["", f"{title} ({len(record[key]):,}):"]
             lines += [
-                f"  {one['path']}: {one['label']}, A says {one['a']}, B {one['b']}" for one in record[key][:_SHOWN]
+                f"  {one['path']}: {one['label']}, A says {one['a']}, B {one['b']}{_quoted(one)}"
+                for one in record[key][:_SHOWN]
             ]
             lines += ["  ..."] * (len(record[key]) > _SHOWN)
     lines += _left_out(record)
     return [*lines, "", f"page      {out}"] if out is not None else lines
 
 
+def _quoted(one: Mapping[str, Any]) -> str:
+    """A text, in a line of its own."""
+    text = " ".join(str(one.get("text", ""))[:400].split())
+    return f"\n    {text if len(text) <= 110 else text[:107] + '...'}" if text else ""
+
+
 def _verdict(record: Mapping[str, Any]) -> list[str]:
     counts = f"Only B gets {record['won']:,}, only A {record['lost']:,}; mid-p McNemar {record['p_value']:.3f}."
-    difference = f"{_difference(record['difference'])} on {record['common']:,} pictures"
+    difference = f"{_difference(record['difference'])} on {record['common']:,} {_item(record)}s"
     return [f"{_LEADS[record['verdict']]}: {difference}. {counts}", *_more(record)]
 
 
@@ -159,37 +166,43 @@ def _difference(told: Mapping[str, float]) -> str:
 
 def _more(record: Mapping[str, Any]) -> list[str]:
     more = record["more_pictures"]
-    pictures = "picture" if more == 1 else "pictures"
-    return [] if more is None else [f"If it stays so, about {more:,} more test {pictures} would decide."]
+    items = _item(record) if more == 1 else f"{_item(record)}s"
+    return [] if more is None else [f"If it stays so, about {more:,} more test {items} would decide."]
 
 
-def _classes(per_class: Mapping[str, Any]) -> list[str]:
+def _item(record: Mapping[str, Any]) -> str:
+    """What is compared on, in a word."""
+    return str(record.get("item", "picture"))
+
+
+def _classes(per_class: Mapping[str, Any], item: str) -> list[str]:
     """The classes where the two differ most."""
     ranked = sorted(per_class.items(), key=lambda item: -abs(item[1]["won"] - item[1]["lost"]))
     moved = [(name, one) for name, one in ranked if one["won"] != one["lost"]][:_SHOWN]
-    return [f"  {_cut(name, 30):<32}{_moved(one)}" for name, one in moved]
+    return [f"  {_cut(name, 30):<32}{_moved(one, item)}" for name, one in moved]
 
 
-def _moved(one: Mapping[str, Any]) -> str:
+def _moved(one: Mapping[str, Any], item: str) -> str:
     points = _points(one["difference"]["value"])
-    return f"{points} points on {one['common']:,} pictures (+{one['won']:,}, -{one['lost']:,})"
+    return f"{points} points on {one['common']:,} {item}s (+{one['won']:,}, -{one['lost']:,})"
 
 
 def _left_out(record: Mapping[str, Any]) -> list[str]:
+    item = _item(record)
     lines = (
-        ["What the networks of the folds said: each of pictures that it had not seen."]
+        [f"What the networks of the folds said: each of {item}s that it had not seen."]
         if record.get("out_of_fold")
         else []
     )
     lines += [
-        f"Left out, since {name} has learned from them: {n:,} pictures."
+        f"Left out, since {name} has learned from them: {n:,} {item}s."
         for name, n in record["left_out"]["learned"].items()
         if n
     ]
     if record["left_out"]["unanswered"]:
-        lines.append(f"! Left out, since one side says nothing of them: {record['left_out']['unanswered']:,} pictures.")
+        lines.append(f"! Left out, since one side says nothing of them: {record['left_out']['unanswered']:,} {item}s.")
     for name in record["unknown_training"]:
-        lines.append(f"! Nobody knows what {name} has learned from: pictures among those would flatter it.")
+        lines.append(f"! Nobody knows what {name} has learned from: {item}s among those would flatter it.")
     return ["", *lines] if lines else []
 
 

@@ -11,7 +11,8 @@ import click
 from tellapart.reporter import counted, figure, figure_name, percent
 
 if TYPE_CHECKING:
-    from tellapart.workflows.compressing.concluding import Compressed, MeasuredSide
+    from tellapart.workflows.compressing.compared import MeasuredSide
+    from tellapart.workflows.compressing.concluding import Compressed
 
 
 @click.command(
@@ -114,10 +115,20 @@ def told(found: Compressed) -> list[str]:
             f"{change.flipped:,} of {counted(change.of, 'answer')} {'is' if change.flipped == 1 else 'are'} another "
             f"({percent(change.share)}){largest}."
         ),
+        *_by_another_engine(found),
         *(f"{step.kind:<9} {step.told}" for step in found.steps),
         f"model     {found.run / 'model.onnx'}",
         f"results   {found.run}",
     ]
+
+
+def _by_another_engine(found: Compressed) -> list[str]:
+    other = found.compared.by_openvino
+    if other is None:
+        return []
+    told = figure(found.after.name, other.score.value, other.score.low, other.score.high)
+    changed = f"{counted(other.flipped, 'answer')} {'is' if other.flipped == 1 else 'are'} not ONNX Runtime's"
+    return [f"Through {other.engine} {told} of the same pictures; {changed}."]
 
 
 def _rows(before: MeasuredSide, after: MeasuredSide) -> list[tuple[str, str, str]]:

@@ -27,10 +27,10 @@ def doubt_lines(
         )
     for key, title in (
         ("wrong", f"Probably wrong {words.several}"),
-        ("outliers", "Outliers, unlike all other pictures"),
+        ("outliers", f"Outliers, unlike all other {words.item}s"),
         ("ambiguous", "Ambiguous, two classes nearly equally probable"),
     ):
-        lines += _table(record[key], title, out)
+        lines += _table(record[key], title, out, words.item)
     if not any(record[key] for key in ("wrong", "outliers", "ambiguous")):
         return [*lines, f"No {words.one} is doubtful."]
     if out is None:
@@ -57,12 +57,12 @@ def _judged(record: dict[str, Any], several: str) -> str:
     return f"{said}."
 
 
-def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str]:
+def _table(rows: list[dict[str, Any]], title: str, out: Path | None, item: str) -> list[str]:
     if not rows:
         return []
     shown = rows[:_SHOWN]
     if "told" in shown[0]:
-        lines = ["", f"{title} (in {len(rows):,}):", f"  {'picture':<44}{'what may be wrong':<60}{'score':>7}"]
+        lines = ["", f"{title} (in {len(rows):,}):", f"  {item:<44}{'what may be wrong':<60}{'score':>7}"]
         lines += [
             f"  {_cut(row['path'], 43, end=True):<44}{_cut(row['told'], 59):<60}{row['score']:>7.3f}" for row in shown
         ]
@@ -70,10 +70,12 @@ def _table(rows: list[dict[str, Any]], title: str, out: Path | None) -> list[str
     # A set of classes is longer than a class, and what is wrong with it may stand at its end.
     label, suggested = (min(_WIDEST, max(20, *(len(row[key]) + 1 for row in shown))) for key in ("label", "suggested"))
     lines = ["", f"{title} ({len(rows):,}):"]
-    lines.append(f"  {'picture':<44}{'label':<{label}}{'looks like':<{suggested}}{'score':>7}")
+    lines.append(f"  {item:<44}{'label':<{label}}{'looks like':<{suggested}}{'score':>7}")
     for row in shown:
         cells = (_cut(row["path"], 43, end=True), _cut(row["label"], label - 1), _cut(row["suggested"], suggested - 1))
         lines.append(f"  {cells[0]:<44}{cells[1]:<{label}}{cells[2]:<{suggested}}{row['score']:>7.3f}")
+        if row.get("text"):
+            lines.append(f"    {_cut(row['text'], 110)}")
     return [*lines, *_more(rows, out)]
 
 

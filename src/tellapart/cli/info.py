@@ -75,13 +75,17 @@ def _made_smaller(manifest: Manifest) -> dict[str, str]:
     found = manifest.compression
     if found is None:
         return {}
-    before, after = found.before, found.after
-    score = figure(next(iter(manifest.scores), "score"), before.score.value, before.score.low, before.score.high)
-    return {
+    before, after, name = found.before, found.after, next(iter(manifest.scores), "score")
+    score = figure(name, before.score.value, before.score.low, before.score.high)
+    lines = {
         "made smaller": "; ".join(step.told for step in found.steps),
         "before that": f"{score}, {before.megabytes:.1f} MB (now {after.megabytes:.1f}), "
         f"{before.macs / 1e6:,.0f} million multiply-adds (now {after.macs / 1e6:,.0f})",
     }
+    if (other := found.by_openvino) is not None:
+        told = figure(name, other.score.value, other.score.low, other.score.high)
+        lines[f"by {other.engine}"] = f"{told}, {other.flipped:,} answers are not ONNX Runtime's"
+    return lines
 
 
 def _answer(manifest: Manifest) -> dict[str, str]:

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("tellapart.cli.serve", "Serve models over HTTP and gRPC."),
     "gallery": ("tellapart.cli.gallery", "Ship training pictures with a model, to show beside answers."),
     "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),
+    "recipe": ("tellapart.cli.recipe", "Write a recipe from what a Keras program says of augmentation."),
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
     "compare": ("tellapart.cli.compare", "Tell which of two models is better, and whether that is sure."),
     "next": ("tellapart.cli.next", "Tell what more pictures would bring."),
@@ -40,7 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "info": ("tellapart.cli.info", "Show what a model file holds."),
     "models": ("tellapart.cli.models", "List the pretrained networks to choose from."),
     "cache": ("tellapart.cli.cache", "Show or clear what is kept to save time."),
-    "demo": ("tellapart.cli.demo", "Train and predict on real solar cells."),
+    "demo": ("tellapart.cli.demo", "Train and predict on a known data set."),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from tellapart.data.transforms import (
 _ASPECT = 4 / 3  # of a random crop, either way; as torchvision's RandomResizedCrop
 _ERASED_AREA, _ERASED_RATIO = (0.02, 0.33), (0.3, 3.3)  # as torchvision's RandomErasing
 # Uniform numbers a picture, drawn at once: each setting has its own, so that changing one does not disturb the others.
-_DRAWS = 27
+_DRAWS = 33
 
 
 def build_augmentation(augmentation: Augmentation, *, size: int) -> Augment:
@@ -60,19 +60,19 @@ class Augment:
         settings, size = self.augmentation, self.size
         if picture.dtype != np.uint8 or picture.shape != (len(picture), len(picture), 3) or len(picture) < size:
             raise ValueError(f"expected uint8 [S, S, 3] with S >= {size}, got {picture.dtype} {picture.shape}")
-        drawn = _draw(settings, seed)
-        image = reshape(picture, drawn.geometry, size=size, fill=settings.fill)
-        image = recolour(image, **drawn.colours)
+        drawn = _draw(settings, size, seed)
+        image = reshape(picture, drawn.geometry, size=size, fill=settings.fill, value=settings.fill_value)
+        image = recolour(image, **drawn.colours, added=drawn.added)
         for name, strength in drawn.operations:
             image = PIXEL_OPERATIONS[name](image, strength)
         pixels = np.array(image)
         if drawn.chance < settings.erasing:
-            erase(pixels, fill=settings.fill, **drawn.eraser)
+            erase(pixels, fill=settings.fill, value=settings.fill_value, **drawn.eraser)
         return pixels, drawn.geometry
 
     def geometry(self, seed: tuple[int, ...]) -> Geometry:
         """What `vary` does to a picture's shape with that `seed`, without the pixels."""
-        return _draw(self.augmentation, seed).geometry
+        return _draw(self.augmentation, self.size, seed).geometry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +81,25 @@ class _Drawn:
 
     geometry: Geometry
     colours: dict[str, float]
+    added: tuple[float, float, float]  # to red, green and blue
     operations: list[tuple[str, float]]  # on pixels, and how strong
     chance: float  # a rectangle is filled where it is below `erasing`
     eraser: dict[str, float]
 
 
-def _draw(settings: Augmentation, seed: tuple[int, ...]) -> _Drawn:
+def _draw(settings: Augmentation, size: int, seed: tuple[int, ...]) -> _Drawn:
     draws = iter(np.random.default_rng(seed).random(_DRAWS).tolist())
     geometry, colours, eraser = _draw_geometry(settings, draws), _draw_colours(settings, draws), _draw_eraser(draws)
     geometry, operations = draw_policy(settings.policy, geometry, draws)
     chance = eraser.pop("chance")
-    return _Drawn(geometry=geometry, colours=colours, operations=operations, chance=chance, eraser=eraser)
+    return _Drawn(
+        geometry=_by_pixels(geometry, settings, size, draws),
+        colours=colours,
+        added=_draw_added(settings, draws),
+        operations=operations,
+        chance=chance,
+        eraser=eraser,
+    )
 
 
 def _either_way(most: float, draw: float) -> float:
@@ -110,13 +118,16 @@ def _draw_geometry(settings: Augmentation, draws: Iterator[float]) -> Geometry:
         matrix = (1.0, math.tan(math.radians(_either_way(settings.shear, shear))), 0.0, 1.0)
     if settings.rotation:
         matrix = multiply(rotation(_either_way(settings.rotation, angle)), matrix)
-    if settings.zoom:
-        factor = 1 + _either_way(settings.zoom, scale)
+    factor = _factor(settings.zoom, settings.zoom_out, settings.zoom_in, scale)
+    if factor != 1:
         matrix = multiply((factor, 0.0, 0.0, factor), matrix)
     return Geometry(
         box=_box(_between(settings.crop, 1, area), aspect, across, below) if settings.crop < 1 else None,
         matrix=matrix,
-        shift=(_either_way(settings.shift, right), _either_way(settings.shift, down)) if settings.shift else (0.0, 0.0),
+        shift=(
+            _either_way(max(settings.shift, settings.width_shift), right),
+            _either_way(max(settings.shift, settings.height_shift), down),
+        ),
         mirrored=mirrored,
         flipped=flipped,
         quarter_turns=int(4 * turns) if settings.quarter_turns else 0,
@@ -132,10 +143,36 @@ def _box(area: float, aspect: float, across: float, down: float) -> tuple[float,
 
 
 def _draw_colours(settings: Augmentation, draws: Iterator[float]) -> dict[str, float]:
-    factors = {
-        name: 1 + _either_way(getattr(settings, name), next(draws)) for name in ("brightness", "contrast", "saturation")
+    return {
+        "brightness": _factor(settings.brightness, settings.darken, settings.brighten, next(draws)),
+        "contrast": 1 + _either_way(settings.contrast, next(draws)),
+        "saturation": 1 + _either_way(settings.saturation, next(draws)),
+        "hue": _either_way(settings.hue, next(draws)),
     }
-    return {**factors, "hue": _either_way(settings.hue, next(draws))}
+
+
+def _factor(both: float, down: float, up: float, draw: float) -> float:
+    """From 1 - the larger of `both` and `down` to 1 + the larger of `both` and `up`."""
+    if not down and not up:
+        return 1 + _either_way(both, draw)
+    return _between(1 - max(both, down), 1 + max(both, up), draw)
+
+
+def _draw_added(settings: Augmentation, draws: Iterator[float]) -> tuple[float, float, float]:
+    """What is added to red, green and blue, in values of 0 to 255."""
+    every, red, green, blue = (next(draws) for _ in range(4))
+    shift = _either_way(settings.brightness_shift, every)
+    red, green, blue = (255 * (shift + _either_way(settings.channel_shift, one)) for one in (red, green, blue))
+    return red, green, blue
+
+
+def _by_pixels(geometry: Geometry, settings: Augmentation, size: int, draws: Iterator[float]) -> Geometry:
+    """Shifted by whole pixels more, as a crop of the padded picture at a random place is."""
+    across, down = (round(_either_way(settings.crop_padding, next(draws))) / size for _ in range(2))
+    if not settings.crop_padding:
+        return geometry
+    right, below = geometry.shift
+    return replace(geometry, shift=(right + across, below + down))
 
 
 def _draw_eraser(draws: Iterator[float]) -> dict[str, float]:

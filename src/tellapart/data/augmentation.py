@@ -25,15 +25,25 @@ class Augmentation:
     quarter_turns: bool = False  # by 0, 90, 180 or 270 degrees, all as likely
     rotation: float = 0.0  # degrees, at most, either way
     shift: float = 0.0  # share of the side, at most, in each direction
+    width_shift: float = 0.0  # the same, right and left alone; beside `shift` the larger counts
+    height_shift: float = 0.0  # up and down alone
+    crop_padding: float = 0.0  # pixels of the input: a crop of its own size out of the padded picture, by whole pixels
     shear: float = 0.0  # degrees, at most, either way, along x
     zoom: float = 0.0  # share, at most: 0.2 is 0.8 to 1.2 times as large
+    zoom_in: float = 0.0  # share, at most, that it is larger: 0.5 is up to 1.5 times; beside `zoom` the larger counts
+    zoom_out: float = 0.0  # share, at most, that it is smaller: 0.3 is down to 0.7 times
     crop: float = 1.0  # least share of the picture's area that a random crop keeps; 1 is the centre, as in validation
     brightness: float = 0.0  # share, at most: 0.2 is 0.8 to 1.2 times as bright
+    brighten: float = 0.0  # share, at most, that it is brighter; beside `brightness` the larger counts
+    darken: float = 0.0  # share, at most, that it is darker
+    brightness_shift: float = 0.0  # share of white, at most, that is added to all values, or taken away
+    channel_shift: float = 0.0  # the same, for red, green and blue each its own
     contrast: float = 0.0  # share, at most
     saturation: float = 0.0  # share, at most
     hue: float = 0.0  # share of the colour circle, at most, either way
     erasing: float = 0.0  # probability that a rectangle is filled
     fill: Fill = "mirror"  # of what a rotation or shift brings in from outside the picture
+    fill_value: float = 0.0  # of the fill "constant": 0 is black, 255 white
     mixup: float = 0.0  # alpha of the Beta distribution; 0 is off
     cutmix: float = 0.0  # alpha; with both, each batch gets one of the two
     mosaic: float = 0.0  # probability that a picture with boxes is one of four in one
@@ -57,10 +67,19 @@ RANGES: Mapping[str, Range] = {
     "vertical_flip": _PROBABILITY,
     "rotation": Range(0, 180, "degrees", 15),
     "shift": Range(0, 0.5, "a share of the side", 0.1),
+    "width_shift": Range(0, 0.5, "a share of the width", 0.1),
+    "height_shift": Range(0, 0.5, "a share of the height", 0.1),
+    "crop_padding": Range(0, 512, "pixels", 4),
     "shear": Range(0, 45, "degrees", 5),
     "zoom": Range(0, 0.9, "a share", 0.1),
+    "zoom_in": Range(0, 9, "a share", 0.2),
+    "zoom_out": Range(0, 0.9, "a share", 0.2),
     "crop": Range(0.01, 1, "a share of the area", 0.7, off=1),
     "brightness": Range(0, 1, "a share", 0.2),
+    "brighten": Range(0, 9, "a share", 0.2),
+    "darken": Range(0, 1, "a share", 0.2),
+    "brightness_shift": Range(0, 1, "a share of white", 0.1),
+    "channel_shift": Range(0, 1, "a share of white", 0.1),
     "contrast": Range(0, 1, "a share", 0.2),
     "saturation": Range(0, 1, "a share", 0.2),
     "hue": Range(0, 0.5, "a share of the colour circle", 0.05),
@@ -69,13 +88,28 @@ RANGES: Mapping[str, Range] = {
     "cutmix": Range(0.01, 10, "an alpha", 1),
     "mosaic": _PROBABILITY,
     "elastic": Range(0, 0.2, "a share of the side", 0.03),
+    "fill_value": Range(0, 255, "a value", 128),
 }
-_FILLED = ("rotation", "shift", "shear", "zoom", "erasing")  # what brings in something from outside the picture
+# What came later: where it is not told, checkpoints from before it stay those of the same training.
+LATER = (
+    "width_shift",
+    "height_shift",
+    "crop_padding",
+    "zoom_in",
+    "zoom_out",
+    "brighten",
+    "darken",
+    "brightness_shift",
+    "channel_shift",
+    "fill_value",
+)
+_MOVED = ("rotation", "shift", "width_shift", "height_shift", "crop_padding", "shear", "zoom", "zoom_in", "zoom_out")
+_FILLED = (*_MOVED, "erasing")  # what brings in something from outside the picture
 _POLICIES: Mapping[Policy, str] = {
     "trivial": "one operation of TrivialAugment",
     "randaugment": "two operations of RandAugment",
 }
-FILLS: tuple[Fill, ...] = ("mean", "black", "white", "mirror")
+FILLS: tuple[Fill, ...] = ("mean", "black", "white", "constant", "mirror", "nearest", "wrap", "reflect")
 
 _LIGHT: Mapping[str, Any] = {"horizontal_flip": 0.5, "shift": 0.05, "zoom": 0.1, "brightness": 0.1}
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
@@ -134,14 +168,15 @@ def describe(augmentation: Augmentation) -> str:
     """What is switched on, in words: `rotation 15, crop 0.7, fill mirror`; "" where nothing is."""
     off = Augmentation()
     shown = []
-    for name in (*RANGES, "quarter_turns"):
+    for name in (*(one for one in RANGES if one != "fill_value"), "quarter_turns"):
         value = getattr(augmentation, name)
         if value != getattr(off, name):
             shown.append(name.replace("_", " ") + ("" if value is True else f" {value:g}"))
     if augmentation.policy != "none":
         shown.append(_POLICIES[augmentation.policy])
     if augmentation.policy != "none" or any(getattr(augmentation, name) for name in _FILLED):
-        shown.append(f"fill {augmentation.fill}")
+        value = f" {augmentation.fill_value:g}" if augmentation.fill == "constant" else ""
+        shown.append(f"fill {augmentation.fill}{value}")
     return ", ".join(shown)
 
 

@@ -29,12 +29,13 @@ def _conflicts(
     return label_conflicts(entries, inspections, joined, disagree=_differ)
 
 
-def _corrected_rows(cells: Cells, separator: str | None) -> Sequence[TableRow]:
+def corrected_rows(cells: Cells, separator: str | None) -> Sequence[TableRow]:
+    """The rows of a table with path,label."""
     return rows_with(cells, "label")
 
 
-def _corrected(rows: Sequence[TableRow], listing: Listing) -> list[Target | None]:
-    """What each row says; None: leave the picture out."""
+def corrected(rows: Sequence[TableRow], listing: Listing) -> list[Target | None]:
+    """What each row says; None: leave it out."""
     # Cells come without the spaces at their ends, which a folder's name may have.
     named = {**listing.merged, **{label.strip(): label for label in reversed(listing.classes)}}
     return [ClassName(named.get(row.label, row.label)) if row.label else None for row in rows]
@@ -56,8 +57,8 @@ CLASS_READER = TaskReader(
         rare_class=", or train with --class-weights balanced.",
     ),
     corrections=CorrectionCells(
-        rows=_corrected_rows,
-        targets=_corrected,
+        rows=corrected_rows,
+        targets=corrected,
         added=_added,
         leave_out="An empty label leaves the picture out.",
         hint="empty leaves the picture out",

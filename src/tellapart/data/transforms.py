@@ -14,11 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Fill = Literal["mean", "black", "white", "mirror"]
+# Keras calls "mirror" reflect. "nearest" goes on with the border's pixels, "wrap" with those of the other side.
+Fill = Literal["mean", "black", "white", "constant", "mirror", "reflect", "nearest", "wrap"]
 Matrix = tuple[float, float, float, float]  # a, b, c, d: x' = a x + b y, y' = c x + d y
 Colour = tuple[int, int, int]
 
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0)
+_CONTINUED: dict[str, Literal["symmetric", "edge", "wrap"]] = {
+    "mirror": "symmetric",
+    "reflect": "symmetric",
+    "nearest": "edge",
+    "wrap": "wrap",
+}
 _ALIASING = 1.5  # source pixels from one output pixel to the next; beyond, bilinear sampling would skip some of them
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's mode L
 # FCC NTSC: rows Y, I, Q. Turning I and Q turns the hue and keeps the luma.
@@ -60,16 +67,19 @@ def centre(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return picture[top : top + size, left : left + size]
 
 
-def reshape(picture: NDArray[np.uint8], geometry: Geometry, *, size: int, fill: Fill) -> Image.Image:
+def reshape(
+    picture: NDArray[np.uint8], geometry: Geometry, *, size: int, fill: Fill, value: float = 0.0
+) -> Image.Image:
     """Sample a square picture uint8 [S', S', 3] once, bilinearly, to an RGB picture of side `size`.
 
-    What lies outside the picture is filled; what lies outside the centre square only is taken from the picture.
+    What lies outside the picture is filled, by "constant" with `value`, 0 to 255; what lies outside the centre square only is
+    taken from the picture.
     Where the picture shrinks, it is smoothed first.
     """
     if geometry.box is None and geometry.matrix == IDENTITY and geometry.shift == (0.0, 0.0):
         image = Image.fromarray(centre(picture, size))
     else:
-        image = _sample(picture, sampled_from(geometry, picture.shape[0], size), size, fill)
+        image = _sample(picture, sampled_from(geometry, picture.shape[0], size), size, fill, value)
     if geometry.mirrored:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if geometry.flipped:
@@ -79,14 +89,22 @@ def reshape(picture: NDArray[np.uint8], geometry: Geometry, *, size: int, fill: 
 
 
 def recolour(
-    image: Image.Image, *, brightness: float = 1.0, contrast: float = 1.0, saturation: float = 1.0, hue: float = 0.0
+    image: Image.Image,
+    *,
+    brightness: float = 1.0,
+    contrast: float = 1.0,
+    saturation: float = 1.0,
+    hue: float = 0.0,
+    added: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Image.Image:
     """Change colours in one pass; factors of 1 and a hue of 0 (in turns of the colour circle) leave them alone.
+
+    `added` is what red, green and blue get at the end, in values of 0 to 255.
 
     Brightness scales, contrast moves away from the picture's mean grey, saturation from each pixel's grey (all as
     torchvision's functions, but clipped once, at the end); hue turns the colours in YIQ, which keeps their luma.
     """
-    if brightness == contrast == saturation == 1.0 and hue == 0.0:
+    if brightness == contrast == saturation == 1.0 and hue == 0.0 and not any(added):
         return image
     offset = 0.0
     if contrast != 1.0:
@@ -96,7 +114,7 @@ def recolour(
     if hue != 0.0:
         matrix = _hue_matrix(hue) @ matrix
     # Grey stays grey under saturation and hue, so the offset passes through both.
-    rows = (value for row in matrix.tolist() for value in (*row, offset))
+    rows = (value for row, more in zip(matrix.tolist(), added, strict=True) for value in (*row, offset + more))
     return image.convert("RGB", tuple(rows))
 
 
@@ -107,17 +125,24 @@ def mean_colour(image: Image.Image) -> Colour:
 
 
 def erase(
-    pixels: NDArray[np.uint8], *, area: float, ratio: float, across: float, down: float, fill: Fill
+    pixels: NDArray[np.uint8],
+    *,
+    area: float,
+    ratio: float,
+    across: float,
+    down: float,
+    fill: Fill,
+    value: float = 0.0,
 ) -> NDArray[np.uint8]:
     """Fill a rectangle of [S, S, 3] in place: `area` a share, `ratio` height by width, `across` and `down` its place, 0 to 1.
 
-    Source: Zhong et al. 2017, arXiv 1708.04896. There is nothing to mirror inside a picture: "mirror" fills with the mean.
+    Source: Zhong et al. 2017, arXiv 1708.04896. Inside a picture nothing goes on: what is no colour fills with the mean.
     """
     size = pixels.shape[0]
     height = min(size, max(1, round(size * math.sqrt(area * ratio))))
     width = min(size, max(1, round(size * math.sqrt(area / ratio))))
     top, left = round(down * (size - height)), round(across * (size - width))
-    pixels[top : top + height, left : left + width] = _colour(Image.fromarray(pixels), fill)
+    pixels[top : top + height, left : left + width] = _colour(Image.fromarray(pixels), fill, value)
     return pixels
 
 
@@ -147,7 +172,11 @@ def sampled_from(geometry: Geometry, side: int, size: int) -> tuple[float, float
 
 
 def _sample(
-    picture: NDArray[np.uint8], affine: tuple[float, float, float, float, float, float], size: int, fill: Fill
+    picture: NDArray[np.uint8],
+    affine: tuple[float, float, float, float, float, float],
+    size: int,
+    fill: Fill,
+    value: float,
 ) -> Image.Image:
     a, b, c, d, e, f = affine
     side = picture.shape[0]
@@ -164,9 +193,9 @@ def _sample(
         picture = np.asarray(Image.fromarray(picture).resize((smaller, smaller), Image.Resampling.BILINEAR))
         ratio = smaller / side
         a, b, c, d, e, f, outside = (value * ratio for value in (a, b, c, d, e, f, outside))
-    if outside > 0 and fill == "mirror":
+    if outside > 0 and fill in _CONTINUED:
         margin = math.ceil(outside)
-        picture = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
+        picture = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode=_CONTINUED[fill])
         c, f = c + margin, f + margin
     image = Image.fromarray(picture)
     return image.transform(
@@ -174,13 +203,14 @@ def _sample(
         Image.Transform.AFFINE,
         (a, b, c, d, e, f),
         Image.Resampling.BILINEAR,
-        fillcolor=_colour(image, fill) if outside > 0 and fill != "mirror" else None,
+        fillcolor=_colour(image, fill, value) if outside > 0 and fill not in _CONTINUED else None,
     )
 
 
-def _colour(image: Image.Image, fill: Fill) -> Colour:
-    if fill in ("black", "white"):
-        return (0, 0, 0) if fill == "black" else (255, 255, 255)
+def _colour(image: Image.Image, fill: Fill, value: float) -> Colour:
+    told = {"black": 0, "white": 255, "constant": round(value)}.get(fill)
+    if told is not None:
+        return told, told, told
     return mean_colour(image)
 
 

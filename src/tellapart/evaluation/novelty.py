@@ -88,7 +88,7 @@ def _fit(exact: NDArray[np.float64], labels: NDArray[np.integer]) -> Novelty:
     centre = scaled.mean(axis=0)
     centred = scaled - centre
     total = float(np.square(centred).sum()) / max(count - 1, 1)
-    wanted = max(1, min(_DIRECTIONS, length - 1, count // _PICTURES_A_DIRECTION))
+    wanted = directions_for(count, length)
     directions, variances = _leading(centred, wanted)
     left = total - float(variances.sum())
     beside = max(left / max(length - wanted, 1), _LEAST_SHARE * total / length, _LEAST_TOTAL / length)
@@ -101,6 +101,11 @@ def _fit(exact: NDArray[np.float64], labels: NDArray[np.integer]) -> Novelty:
         means=(means / deviations).astype(np.float32),
         residual_scale=1 / (beside * length),
     )
+
+
+def directions_for(pictures: int, length: int) -> int:
+    """How many directions are told apart in embeddings of `length` numbers, from so many pictures."""
+    return max(1, min(_DIRECTIONS, length - 1, pictures // _PICTURES_A_DIRECTION))
 
 
 def _leading(centred: NDArray[np.float64], wanted: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

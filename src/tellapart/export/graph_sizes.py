@@ -1,4 +1,4 @@
-"""Sizes that a graph works out, told in numbers. In: an ONNX model. Out: it, without them. Next: graph_wording.py.
+"""Sizes that a graph works out, told in numbers. In: an ONNX model. Out: it, without them. Next: graph_detours.py.
 
 Shapes: N pictures, S side of the picture.
 """

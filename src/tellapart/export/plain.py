@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import ExportError
 from tellapart.export.graph_cuts import leave_out, without_suppression
+from tellapart.export.graph_detours import leave_out_detours
 from tellapart.export.graph_sizes import IMAGE, fix_sizes, shapes_of
 from tellapart.export.graph_wording import say_simply, take_planes
 from tellapart.storage import storage_errors
@@ -57,6 +58,8 @@ def plain(model: bytes, shape: Shape) -> bytes:
         take_planes(graph, shape.size)
     if shape.batch is None and shape.size is not None:
         fix_sizes(graph, shape.size)
+    if shape.size is not None:
+        leave_out_detours(graph, shape.size, shape.batch)
     return folded(graph)
 
 

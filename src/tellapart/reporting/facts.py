@@ -148,9 +148,9 @@ class MapPart:
     n: int
     n_all: int
     points: Sequence[tuple[int, int, int, int]]  # x and y from 0 to 1000, class, split
-    names: Sequence[str]
+    names: Sequence[str]  # of the pictures' files, or the texts
     classes: Sequence[str]
-    sprites: Sprites
+    sprites: Sprites | None  # None of texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import functools
 import importlib.resources
 import locale
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -38,6 +39,25 @@ _SHARES = (
 )
 
 
+OF_TEXTS = "_of_texts"  # how keys end of phrases that texts have of their own
+_TEXT = "text"
+_INSTEAD = (
+    (re.compile(r"\bpicture"), "text"),
+    (re.compile(r"\bPicture"), "Text"),
+    (re.compile(r"\bPICTURE"), "TEXT"),
+    (re.compile(r"张(?=[\u4e00-\u9fff]{0,6}图片)"), "条"),
+    (re.compile(r"(?<=\}) ?张(?![\u4e00-\u9fff]{0,6}图片)"), " 条"),
+    (re.compile("图片"), "文本"),
+)
+
+
+def of_texts(phrase: str) -> str:
+    """A phrase about pictures, said of texts."""
+    for pattern, instead in _INSTEAD:
+        phrase = pattern.sub(instead, phrase)
+    return phrase
+
+
 class _Count(int):
     """A whole number in a phrase."""
 
@@ -48,11 +68,13 @@ class _Count(int):
 
 
 class Phrases:
-    """The phrases of one language."""
+    """The phrases of one language, about pictures or about texts."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, *, item: str = "picture") -> None:
+        """`item`: what is classified, in a word: picture or text."""
         self.language: Language = language
         self._table = table()
+        self._of_texts = item == _TEXT
 
     def __call__(self, key: str, **values: Any) -> str:
         """The phrase with its values filled in. Raises: KeyError for an unknown key.
@@ -61,7 +83,14 @@ class Phrases:
         stand in a row. `{n:label is|labels are}` is the number with what stands beside one, or beside any other.
         """
         shown = {name: self._shown(name, value) for name, value in values.items()}
-        return self._table[key][self.language].format(**shown)
+        return self._phrase(key).format(**shown)
+
+    def _phrase(self, key: str) -> str:
+        """A phrase of its own for texts, where there is one; else that for pictures, with texts in their place."""
+        if not self._of_texts:
+            return self._table[key][self.language]
+        own = self._table.get(key + OF_TEXTS)
+        return of_texts(self._table[key][self.language]) if own is None else own[self.language]
 
     def named(self, key: str) -> str:
         """What a figure is called; one that has no phrase has the words of its key."""

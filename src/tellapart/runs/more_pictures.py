@@ -41,8 +41,11 @@ def draw_curve(
         seed=seed,
         advance=advance,
     )
-    if grown is None:
-        return None
+    return None if grown is None else curve_of(grown, classes, seed=seed)
+
+
+def curve_of(grown: Grown, classes: Sequence[str], *, seed: int) -> PictureCurve:
+    """The laws that the errors follow, of all classes and of each."""
     return PictureCurve(
         grown=grown,
         law=fit_power_law(grown.sizes, grown.errors, judged=sum(grown.judged), seed=seed),

@@ -89,6 +89,11 @@ class OpenRun:
         return np.asarray(np.rint(mean * 255), dtype=np.uint8)
 
     @property
+    def data_now(self) -> Path | None:
+        """Where what it was trained on lies now, if it was moved and that was told."""
+        return self._pictures
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names, in the order of the probabilities."""
         return self.manifest.classes
@@ -126,7 +131,7 @@ class OpenRun:
         if not self.lists_examples:
             raise DataError(f"{path} is not there, which lists the training pictures. Give the run's folder.")
         examples = read_examples(path, KINDS[self.manifest.task])
-        if self._pictures is None:
+        if self._pictures is None or self.manifest.pictures is None:  # texts are known by their content
             return examples
         paths = dict.fromkeys(path for one in examples for path in (one.path, *one.target.files))
         moved = find_moved(list(paths), self.recipe.get("data"), self._pictures)
@@ -138,7 +143,7 @@ class OpenRun:
     @cached_property
     def _moved(self) -> dict[str, str]:
         """Old path -> new path, of the pictures that were moved."""
-        if self._pictures is None:
+        if self._pictures is None or self.manifest.pictures is None:
             return {}
         before = read_examples(self.folder / EXAMPLES, KINDS[self.manifest.task])
         return {str(old.path): str(new.path) for old, new in zip(before, self.examples, strict=True)}

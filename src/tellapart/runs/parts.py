@@ -18,7 +18,7 @@ from tellapart.reporting.album import Album
 from tellapart.reporting.facts import AboutPart, Chart, DataPart, FoldsPart, LearningPart, MapPart, Shown
 from tellapart.reporting.figures import Line, draw_lines
 from tellapart.reporting.phrases import Phrases
-from tellapart.reporting.pictures import sprites, thumbnails
+from tellapart.reporting.pictures import Sprites, sprites, thumbnails
 from tellapart.runs.open import OpenRun
 
 DOT_SIDE = 40  # pixels
@@ -179,8 +179,12 @@ def map_part(
     own: bool,
     colour_of: Callable[[Target], str] = its_text,
     classes: Sequence[str] | None = None,
+    texts: Sequence[str] | None = None,
 ) -> MapPart:
-    """Dots for at most 2,000 of N `examples`, with embeddings `vectors` [N, D]; their colours are those of `classes`."""
+    """Dots for at most 2,000 of N `examples`, with embeddings `vectors` [N, D]; their colours are those of `classes`.
+
+    With `texts` [N], these are shown, and no pictures.
+    """
     chosen = np.arange(len(examples))
     if len(examples) > MAP_PICTURES:
         chosen = np.sort(np.random.default_rng(run.settings.seed).choice(len(examples), MAP_PICTURES, replace=False))
@@ -196,12 +200,14 @@ def map_part(
             (int(x), int(y), number[colour_of(example.target)], SPLITS.index(example.split or "train"))
             for (x, y), example in zip(places.tolist(), kept, strict=True)
         ],
-        names=[example.path.name for example in kept],
+        names=[example.path.name for example in kept] if texts is None else [texts[row] for row in chosen.tolist()],
         classes=names,
-        sprites=sprites(
-            thumbnails([example.path for example in kept], side=DOT_SIDE, read_as=run.preprocessing), side=DOT_SIDE
-        ),
+        sprites=_dots(run, [example.path for example in kept]) if texts is None else None,
     )
+
+
+def _dots(run: OpenRun, paths: Sequence[Path]) -> Sprites:
+    return sprites(thumbnails(paths, side=DOT_SIDE, read_as=run.preprocessing), side=DOT_SIDE)
 
 
 def about_part(run: OpenRun, phrases: Phrases) -> AboutPart:

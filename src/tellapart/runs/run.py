@@ -65,7 +65,7 @@ class Run:
         for name in SCAFFOLD:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         if not self.fold:
-            _point_latest(self.folder)
+            point_latest(self.folder)
 
     @property
     def finished(self) -> bool:
@@ -318,7 +318,8 @@ def _safe(name: str) -> str:
     return kept.strip("._")[:60] or "pictures"
 
 
-def _point_latest(folder: Path) -> None:
+def point_latest(folder: Path) -> None:
+    """Let the link `latest` beside a run lead to it, where there can be one."""
     link = folder.parent / "latest"
     if link.exists() and not link.is_symlink():
         return  # the user's own file or folder of that name stays

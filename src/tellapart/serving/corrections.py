@@ -1,4 +1,4 @@
-"""Pictures that people say are something else. In: a picture file, its right class. Out: a folder to train on. Next: hosts.py.
+"""Pictures and texts that people say are something else. In: a file, its right class. Out: a folder to train on. Next: hosts.py.
 
 FOLDER/MODEL/labels.csv has one row a picture, path,label (path,labels for a model that names several, path,boxes for one that finds
 boxes) and where it came from; the pictures lie beside it, named by the SHA-256 of their bytes, so that the same picture is there
@@ -31,6 +31,7 @@ from tellapart.errors import PictureError, SettingsError, StorageError
 from tellapart.preprocessing import decode
 from tellapart.serving.bodies import Limits, read_body, read_form
 from tellapart.serving.opened import Version
+from tellapart.serving.pictures import Encoded
 from tellapart.serving.plain import choose_version
 from tellapart.serving.refusals import Full, NotAllowed, Refusal
 from tellapart.serving.service import Service
@@ -75,11 +76,7 @@ class Corrections:
         """
         for name in truth.names:
             _check_label(name, version)
-        try:
-            found = decode(data, target=_LOOKED_AT, max_pixels=version.max_pixels)
-        except PictureError as error:
-            raise Refusal(f"the picture cannot be used: {error}.") from None
-        name = f"{hashlib.sha256(data).hexdigest()}.{_EXTENSIONS.get(found.format, found.format.lower())}"
+        name = f"{hashlib.sha256(data).hexdigest()}.{_extension(data, version)}"
         row = {
             "path": name,
             truth.column: truth.cell,
@@ -198,6 +195,18 @@ def _read(own: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 def _write(own: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
     write_bytes(own / TABLE, csv_text(columns, rows, line_end="\n").encode())
+
+
+def _extension(data: bytes, version: Version) -> str:
+    """How the file's name is to end. Raises: Refusal for what is no picture, or no text where the model takes texts."""
+    try:
+        if version.takes_texts:
+            version.prepare(Encoded(data))
+            return "txt"
+        found = decode(data, target=_LOOKED_AT, max_pixels=version.max_pixels)
+    except PictureError as error:
+        raise Refusal(f"the {version.answering.item} cannot be used: {error}.") from None
+    return _EXTENSIONS.get(found.format, found.format.lower())
 
 
 def _check_label(label: str, version: Version) -> None:

@@ -2,7 +2,7 @@
 
 ONNX Runtime in float32 is what `tellapart predict` answers by, and what the test was made with. Another engine is held against it
 on made pictures when a model is opened, and must be within BOUNDS. Networks of whole numbers are rounded by each in its own way:
-how far they are apart is told.
+`auto` takes another for them where their test was taken through it, too, and is as good.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tellapart.bundle import Manifest
 from tellapart.errors import ModelFileError
 from tellapart.openvino_session import OpenVinoSession, Precision, Refused
+from tellapart.reporter import figure_name
 from tellapart.runtime import OpenedNetwork, Session
 
 EngineName = Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"]
@@ -30,6 +31,7 @@ EngineName = Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"]
 # probability or the like is concerned, that being all that its digits suffice for.
 BOUNDS: Mapping[Precision, float] = {"float32": 1e-4, "bfloat16": 0.05}
 _PROBABLE = ("probabilities", "scores")
+MOST_LOST = 0.002  # of the test's figure, that whole numbers may lose through another engine for `auto` to take it
 QUICKER = 0.9  # of ONNX Runtime's time, from which on `auto` takes another engine
 _ROUNDS = 5  # pictures that both are timed on, in turn
 _MADE = 6  # pictures that both are compared on
@@ -52,13 +54,12 @@ class EngineChoice:
     def open(self, data: bytes, manifest: Manifest, path: Path, say: Callable[[str], None]) -> OpenedNetwork:
         """The network in the bytes of the model at `path`; `say` is told of an engine other than ONNX Runtime.
 
-        Whether it is one of whole numbers its manifest says.
-
+        Of whole numbers the manifest says what they are worth through OpenVINO, where that was looked at.
         Raises: ModelFileError where ONNX Runtime cannot load it, or where the engine that was named cannot answer in its place.
         """
         usual = Session(data, source=str(path))
         whole = manifest.compression is not None and manifest.compression.integers
-        suits = not whole and _IMAGE in usual.inputs  # texts are not answered quicker, and integers otherwise
+        suits = _IMAGE in usual.inputs and (not whole or _as_good(manifest))  # texts are not answered quicker
         if self.name == "onnxruntime" or (self.name == "auto" and not (suits and _is_installed())):
             return usual
         precision = _PRECISIONS[self.name]
@@ -67,15 +68,16 @@ class EngineChoice:
             apart = _difference(usual, other, precision)
         except Refused as reason:
             return self._stay(usual, f"it cannot be run by --engine {self.name}: {reason}", path)
-        if not whole and not apart < BOUNDS[precision]:
-            rule = f"the rule is under {BOUNDS[precision]:g}"
+        bound = BOUNDS["bfloat16" if whole else precision]
+        if not apart < bound and not (whole and self.name != "auto"):
+            rule = f"the rule is under {bound:g}"
             return self._stay(
                 usual, f"{other.called} is {apart:.1g} away from ONNX Runtime in {precision}, and {rule}", path
             )
         if self.name == "auto" and (share := _share_of_time(usual, other)) > QUICKER:
             return usual
         gain = f"{share:.2f} times ONNX Runtime's time, " if self.name == "auto" else ""
-        digits = "whole numbers of 8 bits" if whole else precision
+        digits = f"whole numbers of 8 bits{_told(manifest)}" if whole else precision
         say(f"{path} is answered by {other.called} in {digits}: {gain}{apart:.1g} from it on made pictures")
         return other
 
@@ -83,6 +85,23 @@ class EngineChoice:
         if self.name == "auto":
             return usual
         raise ModelFileError(f"{path} is not served: {reason}. Serve it with --engine onnxruntime.")
+
+
+def _as_good(manifest: Manifest) -> bool:
+    """Whether whole numbers were tested by OpenVINO, too, and did as well but for MOST_LOST."""
+    story = manifest.compression
+    if story is None or story.by_openvino is None:
+        return False
+    return story.by_openvino.score.value >= story.after.score.value - MOST_LOST
+
+
+def _told(manifest: Manifest) -> str:
+    """What they are worth by it."""
+    if manifest.compression is None or manifest.compression.by_openvino is None:
+        return ""
+    tested = manifest.compression.by_openvino
+    of = figure_name(next(iter(manifest.scores), "score"))
+    return f" ({of} {100 * tested.score.value:.1f} % on its test by {tested.engine})"
 
 
 def _is_installed() -> bool:

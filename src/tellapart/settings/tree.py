@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tellapart.bundle import TaskName
+from tellapart.data.augmentation import LATER as AUGMENTED_LATER
 from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
 from tellapart.data.set_cells import Separator
@@ -215,6 +216,9 @@ class TrainSettings(Part):
             del found["network"]["text"]
         for name in LATER.difference(_changed(self.loop)):
             del found["loop"][name]
+        for name in AUGMENTED_LATER:
+            if found["augment"][name] is None:
+                del found["augment"][name]
         found["loop"]["weight_decay"] = self.loop.decay
         return found
 

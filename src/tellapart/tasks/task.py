@@ -101,6 +101,25 @@ class LearnTexts(Protocol):
         ...
 
 
+class DoubtTexts(Protocol):
+    """The label doctor of a task whose items need no backbone."""
+
+    def __call__(
+        self,
+        texts: Sequence[str],
+        targets: NDArray[Any],
+        groups: Sequence[str],
+        /,
+        *,
+        classes: Sequence[str],
+        folds: int,
+        seed: int,
+        advance: Callable[[int], object] = int,
+    ) -> Doubted:
+        """Judge each label by answers that learned without its text, nor a copy of it; `targets` as `encode` gives them."""
+        ...
+
+
 class DoubtByTraining(Protocol):
     """The label doctor of a task whose first answer is a head of its own."""
 
@@ -227,6 +246,7 @@ class Task:
     scores: tuple[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]] | None = None
     # The answer of a task whose items need no backbone: of N texts, in the order of the data set's rows. None: they are pictures.
     direct: LearnTexts | None = None
+    doubt_texts: DoubtTexts | None = None  # the label doctor of such a task
     # The network that such a task trains with gradients where it is asked to; None: it has none.
     own: OwnNetwork | None = None
     head: LearnedHead | None = None  # None: the network ends with a linear layer on the embedding

@@ -25,6 +25,9 @@ _LEAST = 2  # pictures of a class, in the smallest part
 FEWEST = next(number for number in itertools.count(1) if (number - round(_JUDGED * number)) * min(SHARES) >= _LEAST)
 
 
+Learn = Callable[[Integers, Integers, float], Integers]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Grown:
     """Shares of wrong answers by number of training pictures."""
@@ -48,14 +51,51 @@ def grow(
 ) -> Grown | None:
     """Fit probes on nested parts of `vectors` [N, D]; None where a class is too small for the smallest.
 
+    The strength of the penalty is found once, of all, and is stronger for fewer pictures, as the square root of their number.
+    """
+    targets: Integers = np.asarray(labels, dtype=np.int64)
+    numbers = number_groups(groups, len(targets))
+    strength: float | None = None
+
+    def learn(rows: Integers, judged: Integers, share: float) -> Integers:
+        nonlocal strength
+        probe = fit_probe(
+            vectors[rows],
+            targets[rows],
+            groups=numbers[rows],
+            class_count=class_count,
+            strengths=_STRENGTHS if strength is None else (strength * share**-0.5,),
+            seed=seed,
+        )
+        strength = probe.strength if strength is None else strength
+        answers: Integers = (vectors[judged] @ probe.weight.T + probe.bias).argmax(axis=1)
+        return answers
+
+    return grow_by(
+        learn, targets, groups, class_count=class_count, repeats=repeats, shares=shares, seed=seed, advance=advance
+    )
+
+
+def grow_by(
+    learn: Learn,
+    labels: NDArray[np.integer],
+    groups: Sequence[str],
+    *,
+    class_count: int,
+    repeats: int = 4,
+    shares: Sequence[float] = SHARES,
+    seed: int,
+    advance: Callable[[int], None] | None = None,
+) -> Grown | None:
+    """The same of any classifier. `learn` is given the rows to learn from, the n rows to judge and the share of all that the
+    former are, the largest share first, and answers classes [n].
+
     In each repeat a fifth of the groups of each class is set aside to judge by, and the others are put in an order by chance;
-    a part is the first of each class. The strength of the penalty is found once, of all, and is stronger for fewer pictures, as the
-    square root of their number.
+    a part is the first of each class.
     """
     targets: Integers = np.asarray(labels, dtype=np.int64)
     numbers = number_groups(groups, len(targets))
     random = np.random.default_rng(seed)
-    strength: float | None = None
     errors = np.full((len(shares), repeats), np.nan)
     missed = np.full((len(shares), repeats, class_count), np.nan)
     sizes = np.zeros((len(shares), repeats))
@@ -67,16 +107,7 @@ def grow(
         asked.update(zip(targets[judged].tolist(), numbers[judged].tolist(), strict=True))
         for place in reversed(range(len(shares))):
             rows = np.concatenate([own[: max(_LEAST, round(shares[place] * len(own)))] for own in taught])
-            probe = fit_probe(
-                vectors[rows],
-                targets[rows],
-                groups=numbers[rows],
-                class_count=class_count,
-                strengths=_STRENGTHS if strength is None else (strength * shares[place] ** -0.5,),
-                seed=seed,
-            )
-            strength = probe.strength if strength is None else strength
-            wrong = (vectors[judged] @ probe.weight.T + probe.bias).argmax(axis=1) != targets[judged]
+            wrong = learn(rows, judged, shares[place]) != targets[judged]
             sizes[place, repeat], errors[place, repeat] = len(rows), wrong.mean()
             for label in np.unique(targets[judged]):
                 missed[place, repeat, label] = wrong[targets[judged] == label].mean()

@@ -111,6 +111,13 @@ def fit_ngrams(
     )
 
 
+def fit_trial(
+    matrix: Any, labels: NDArray[np.int64], weights: Floats, *, classes: int, chosen: NgramTrial
+) -> SparseSolution:
+    """A classifier of n rows of counted texts, `matrix` [n, F], with what was chosen before; `labels` and `weights` are [n]."""
+    return _fit(matrix, labels, weights, classes, chosen, None)
+
+
 def _count(texts: Sequence[str], rules: Rules) -> CountedTexts:
     inputs, frequency = learn_grams(texts, rules)
     return count_texts_in(texts, inputs, frequency)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,20 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import TaskName
 from tellapart.data.augmentation import Augmentation, describe, resolve
-from tellapart.data.examples import Entry, Listing, ReadOptions
+from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.listing import read_listing
-from tellapart.decoding import Decoded
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.png import write_png
-from tellapart.errors import DataError, PictureError, SettingsError, StorageError
+from tellapart.errors import DataError, SettingsError
 from tellapart.models.classics import BLOCKS_SIZE, classic
-from tellapart.preprocessing import MAX_PIXELS, decode
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
-from tellapart.sources.reading import read_bytes
 from tellapart.tasks.table import TASKS
-from tellapart.workflows.augment_rows import View, settled, sheet_row
+from tellapart.workflows.augment_rows import settled, sheet_row
+from tellapart.workflows.augment_sample import LARGEST, View, check_out, sampled_pictures, tell_deep
 
 _FOUND = ReadOptions()
-_LIMITS = {"size": (8, 1024, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
+_LIMITS = {"size": (8, LARGEST, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
 _MIXED = 1  # keeps the seeds of mixing apart from those of single pictures
 
 
@@ -118,13 +115,13 @@ def write_sheet(
             f"mosaic is {augmentation.mosaic:g}; a mosaic takes boxes along, which a contact sheet does not show. Set it to 0."
         )
     _check_limits(size=view.size, rows=rows, columns=columns)
-    _check_out(out, pictures, force=force)
+    check_out(out, pictures, force=force)
     listing = listing or read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)
-    sampled, unreadable = _sample(listing, rows, seed, view)
+    sampled, unreadable = sampled_pictures(listing, rows, seed, view)
     if view.value_range is None:
-        _tell_deep(sampled, reporter)
+        tell_deep(sampled, reporter)
     sampled = settled(listing, sampled)
     if not sampled:
         path, reason = unreadable[0]
@@ -162,68 +159,6 @@ def _check_limits(**asked: int) -> None:
             raise SettingsError(
                 f"{name} is {value}; it must be from {least} to {most}. Set it to {example}, for example."
             )
-
-
-def _check_out(out: Path, pictures: Path, *, force: bool) -> None:
-    if out.suffix.lower() != ".png":
-        raise SettingsError(
-            f"the sheet would be written to {out}, which does not end in .png. Name it sheet.png, for example."
-        )
-    if out.is_dir():
-        raise StorageError(f"{out} is a folder, not a file. Choose another name.")
-    if pictures.is_dir() and pictures.resolve() in out.resolve().parent.parents:
-        raise SettingsError(
-            f"{out} lies inside {pictures}, where it would become one of the pictures. Choose another folder."
-        )
-    if out.exists() and not force:
-        raise StorageError(f"{out} exists already. Choose another name, or give --force to replace it.")
-
-
-def _tell_deep(sampled: list[tuple[Entry, Decoded]], reporter: Reporter) -> None:
-    """A word where a training would find a range that the sheet does not know."""
-    deep = [entry for entry, decoded in sampled if decoded.deep is not None and not decoded.deep.windowed]
-    if deep:
-        reporter.warn(
-            f"{deep[0].path} has more than 8 bits a pixel, and is shown by the range of its kind of numbers. A training finds one "
-            "over all pictures: `tellapart check` tells it, --range LOW:HIGH shows them so."
-        )
-
-
-def _sample(
-    listing: Listing, count: int, seed: int, view: View
-) -> tuple[list[tuple[Entry, Decoded]], list[tuple[Path, str]]]:
-    """One readable picture of each class in turn, until there are enough; only of the train split where one is given."""
-    entries = [entry for entry in listing.entries if entry.split in (None, "train")] or list(listing.entries)
-    random = np.random.default_rng(seed)
-    unreadable: list[tuple[Path, str]] = []
-    by_class: dict[str, list[Entry]] = {}
-    for index in random.permutation(len(entries)).tolist():
-        by_class.setdefault(entries[index].target.said, []).append(entries[index])
-    waiting = [_readable(members, unreadable, view) for members in by_class.values()]  # in random order
-    found: list[tuple[Entry, Decoded]] = []
-    while waiting and len(found) < count:
-        readers = waiting[: count - len(found)]
-        taken = [(reader, next(reader, None)) for reader in readers]
-        found += [picture for _, picture in taken if picture is not None]
-        spent = [reader for reader, picture in taken if picture is None]
-        waiting = [reader for reader in waiting if reader not in spent]
-    return sorted(found, key=lambda item: (item[0].target.said, item[0].path)), unreadable
-
-
-def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]], view: View) -> Iterator[tuple[Entry, Decoded]]:
-    target = MAX_PIXELS if view.fit == "tile" else _LIMITS["size"][1]  # of what is cut nothing is read smaller
-    for entry in entries:
-        try:
-            yield entry, decode(_read(entry.path), target=target, span=view.value_range)
-        except PictureError as error:
-            unreadable.append((entry.path, str(error)))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_bytes(path)
-    except OSError as error:
-        raise PictureError(f"cannot be read: {error.strerror}") from None
 
 
 def _mixed(rows: list[SheetRow], augmentation: Augmentation, seed: int) -> list[SheetRow]:

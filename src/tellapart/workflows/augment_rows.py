@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +17,11 @@ from tellapart.data.examples import Entry, Inspection, Listing
 from tellapart.data.motion import into_square, motion_of, move_boxes
 from tellapart.data.readers import READERS
 from tellapart.decoding import Decoded
-from tellapart.deep_values import Span
 from tellapart.drawing.boxes import DrawnBox, draw_boxes
 from tellapart.drawing.contact_sheet import SheetRow
-from tellapart.preprocessing import Fit, Preprocessing, prepare
+from tellapart.preprocessing import Preprocessing, prepare
 from tellapart.tiling import cut_part, part_around
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What a training's network is shown."""
-
-    size: int = 224  # pixels, side of its input
-    fit: Fit = "crop"  # how pictures that are not square fit
-    value_range: Span | None = None  # of pictures of more than 8 bits; None: each by what its file says
-    crop: float = 0.875  # share of a picture's shorter side
-    grey: bool = False
-    scale: float = 1.0  # pixels of the input for one of the picture, in tiles
+from tellapart.workflows.augment_sample import View
 
 
 def settled(listing: Listing, sampled: list[tuple[Entry, Decoded]]) -> list[tuple[Entry, Decoded]]:

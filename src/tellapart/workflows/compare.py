@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor
 from tellapart.bundle import Score, TaskName
 from tellapart.data.additions import TABLE
 from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
-from tellapart.data.targets import ONE_CLASS
+from tellapart.data.targets import ONE_CLASS, class_numbers
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.intervals import wilson
 from tellapart.evaluation.paired import Paired, compare_pairs
@@ -74,6 +73,7 @@ class Comparison:
     unanswered: int  # pictures left out since a side says nothing of them
     unknown: Sequence[str]  # sides of which nobody knows what they have learned from
     corrections: tuple[int, int, int] | None  # how many there are, and how many each side gets
+    item: str = "picture"  # what they are, in a word
     folds: bool = False  # what is compared are the answers of K folds' networks, each to what it had not seen
 
     @property
@@ -93,6 +93,7 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
         return {
+            "item": self.item,
             "a": self._side(self.first),
             "b": self._side(self.second),
             **self.paired.as_json(),
@@ -120,7 +121,8 @@ class Comparison:
 
     def _row(self, row: int) -> dict[str, Any]:
         item = self.items[row]
-        return {"path": str(item.path), "label": item.label, "a": self.first.said[row], "b": self.second.said[row]}
+        told = {"path": str(item.path), "label": item.label, "a": self.first.said[row], "b": self.second.said[row]}
+        return told if item.text is None else {**told, "text": item.text}
 
 
 def told_figures(figures: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -166,10 +168,11 @@ def compare(
         return compare_figures(sides, items, task, times=times, seen=seen, seed=seed, reporter=reporter)
     said = [_ask(side, items, reporter) for side in found.sides]
     kept = [row for row in range(len(items)) if all(answers[row] is not None for answers in said)]
+    item = READERS[task.name].words.item
     if not kept:
         raise DataError(
-            f"of {counted(len(items), 'picture')} there is none of which both sides say something. A table's paths must be those "
-            "of the pictures, or their files' names."
+            f"of {counted(len(items), item)} there is none of which both sides say something. A table's paths must be those "
+            f"of the {item}s, or their files' names."
         )
     asked = [items[row] for row in kept]
     times = _time(found.sides, asked)
@@ -189,6 +192,7 @@ def compare(
         unanswered=len(items) - len(kept),
         unknown=[side.name for side in found.sides if side.learned is None],
         corrections=None if corrections is None else _corrected(sides, corrections, reporter),
+        item=item,
         folds=found.folds,
     )
 
@@ -198,7 +202,11 @@ def task_for(sides: Sequence[Side]) -> TaskName:
 
     Raises: SettingsError where it is not the same.
     """
-    first, second = (ONE_CLASS if side.predictor is None else side.predictor.manifest.task for side in sides)
+    told_tasks = [None if side.predictor is None else side.predictor.manifest.task for side in sides]
+    known = [task for task in told_tasks if task is not None]
+    of_classes = known[:1] if known and task_of(known[0]).encode is class_numbers else []
+    usual: TaskName = next(iter(of_classes), ONE_CLASS)
+    first, second = (task or usual for task in told_tasks)
     if first != second:
         told = [
             f"{side.name} is {'a table, of one class a picture' if side.predictor is None else f'a model of {task}'}"
@@ -214,7 +222,7 @@ def _ask(side: Side, items: Sequence[Question], reporter: Reporter) -> list[Any]
         return list(answers_of(side.table, items))
     found: list[Any] = []
     with reporter.step(f"Asking {side.name}", len(items)) as advance:
-        for answer in side.predictor.stream(PathItem(path=str(item.path), named=True) for item in items):
+        for answer in side.predictor.stream(item.source for item in items):
             found.append(None if answer.error else answer)
             advance(1)
     return found
@@ -256,7 +264,7 @@ def _time(sides: Sequence[Side], items: Sequence[Question]) -> list[float | None
         for own, side in zip(taken, sides, strict=True):
             if side.predictor is not None:
                 started = time.perf_counter()
-                list(side.predictor.stream([PathItem(path=str(item.path), named=True)]))
+                list(side.predictor.stream([item.source]))
                 own.append(1000 * (time.perf_counter() - started))
     return [min(own, default=None) for own in taken]
 
@@ -282,7 +290,9 @@ def _corrected(sides: Sequence[Side], folder: Path, reporter: Reporter) -> tuple
             f"{folder} holds no {TABLE} with corrections. Give the folder of a model that `tellapart serve --corrections` filled."
         )
     entries = cells.added(table, None).entries
-    items = [Question(path=entry.path, target=entry.target, group="", content_hash="") for entry in entries]
+    items = [
+        Question(path=entry.path, target=entry.target, group="", content_hash="", text=entry.text) for entry in entries
+    ]
     gets = []
     for side in sides:
         answers = _ask(side, items, reporter)

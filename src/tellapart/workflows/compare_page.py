@@ -31,6 +31,7 @@ from tellapart.workflows.compare import Comparison, SideAnswers, told_figures
 
 _MOST = 12  # pictures of a kind
 _CLASSES = 40  # rows
+_LETTERS = 240  # of a text
 _FIGURES = {
     "log_loss": "compare_log_loss",
     "brier": "compare_brier",
@@ -104,6 +105,8 @@ def _pictures(key: str, found: Comparison, rows: Sequence[int], t: Phrases) -> S
     if not chosen:
         return Section(key=key, title=title, blocks=[Paragraph(text=t("compare_none"))])
     blocks: list[Block] = [Paragraph(text=t("compare_some", n=len(rows), shown=len(chosen)), tone="soft")]
+    if found.items[chosen[0]].text is not None:
+        return Section(key=key, title=title, blocks=[*blocks, _texts(found, chosen, t)])
     album = Album()
     shown = [_with_answers(one, found, chosen, album, t) for one in (found.first, found.second)]
     groups = [
@@ -111,6 +114,27 @@ def _pictures(key: str, found: Comparison, rows: Sequence[int], t: Phrases) -> S
         for row, pair in zip(chosen, zip(*shown, strict=True), strict=True)
     ]
     return Section(key=key, title=title, blocks=[*blocks, Pictures(layout="rows", groups=groups, large=True)])
+
+
+def _texts(found: Comparison, rows: Sequence[int], t: Phrases) -> Table:
+    """The texts, what they are and what each side says of them."""
+    columns = [
+        Column(name=t("texts_read")),
+        Column(name=t("truth"), kind="name"),
+        *(Column(name=t(key), kind="name") for key in ("compare_a", "compare_b")),
+    ]
+    told = []
+    for row in rows:
+        item = found.items[row]
+        text = " ".join((item.text or "")[: 4 * _LETTERS].split())
+        shown = text if len(text) <= _LETTERS else f"{text[:_LETTERS]}…"
+        told.append((shown, item.label, *(_said(one, row, t) for one in (found.first, found.second))))
+    return Table(columns=columns, rows=told)
+
+
+def _said(one: SideAnswers, row: int, t: Phrases) -> str:
+    sure = one.sure[row]
+    return one.said[row] if sure is None else f"{one.said[row]} {t.percent(sure, 0)}"
 
 
 def _with_answers(one: SideAnswers, found: Comparison, rows: Sequence[int], album: Album, t: Phrases) -> list[Shown]:

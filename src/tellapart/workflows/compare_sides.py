@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tellapart.answers.formulas import SafeReader
+from tellapart.answers.given import GivenItem
+from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
 from tellapart.data.examples import Example, ReadOptions
+from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
 from tellapart.data.targets import Target
-from tellapart.errors import DataError
+from tellapart.errors import DataError, TellapartError
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.open import OpenRun
+from tellapart.runs.run_texts import texts_by_content
 from tellapart.storage import storage_errors
 from tellapart.workflows.learning.examine import examine
 
@@ -27,12 +32,20 @@ _ANSWERS = ("predicted", "prediction", "pred", "predicted_label", "class", "labe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One picture that both are asked."""
+    """One picture, or text, that both are asked."""
 
     path: Path
     target: Target  # the truth
     group: str
     content_hash: str  # "" where it is not known
+    text: str | None = None  # None of a picture
+
+    @property
+    def source(self) -> PathItem | GivenItem:
+        """What a model is asked."""
+        if self.text is None:
+            return PathItem(path=str(self.path), named=True)
+        return GivenItem(data=self.text, path=str(self.path))
 
     @property
     def label(self) -> str:
@@ -123,13 +136,30 @@ def items_of(sides: Sequence[Side], pictures: Path | None, options: ReadOptions,
     if pictures is not None:
         with open_cache(reporter) as cache:
             return _examined_items(examine(pictures, cache=cache, reporter=reporter, options=options))
-    runs = [side.run for side in sides if side.run is not None and side.run.lists_examples]
+    runs, item = [side.run for side in sides if side.run is not None and side.run.lists_examples], item_of(sides)
     if not runs:
         raise DataError(
-            "neither side is a run with its list of pictures, so there is no test split to compare on. Give labelled pictures: "
-            "tellapart compare A B PICTURES"
+            f"neither side is a run with its list of {item}s, so there is no test split to compare on. Give labelled {item}s: "
+            f"tellapart compare A B {item.upper()}S"
         )
-    return _once(example for run in runs for example in run.examples if example.split == "test" and not example.problem)
+    found = _once(
+        example for run in runs for example in run.examples if example.split == "test" and not example.problem
+    )
+    return _with_texts(found, runs) if runs[0].manifest.pictures is None else found
+
+
+def _with_texts(items: Sequence[Question], runs: Sequence[OpenRun]) -> list[Question]:
+    """Those whose texts are where a run has them from. Raises: DataError where none is, and what reading them raises."""
+    there: dict[str, str] = {}
+    for run in runs:
+        there |= texts_by_content(run)
+    found = [replace(item, text=there[item.content_hash]) for item in items if item.content_hash in there]
+    if items and not found:
+        raise DataError(
+            f"of {counted(len(items), 'test text')} none stands any more where the runs have them from, such as {items[0].path}. "
+            "Give labelled texts: tellapart compare A B TEXTS"
+        )
+    return found
 
 
 def of_folds(sides: Sequence[Side]) -> tuple[list[Side], list[Question]] | None:
@@ -153,8 +183,8 @@ def of_folds(sides: Sequence[Side]) -> tuple[list[Side], list[Question]] | None:
     both = [key for key, (item, _) in first.items() if key in second and second[key][0].target == item.target]
     if not both:
         raise DataError(
-            f"of {counted(len(first), 'picture')} that the folds of {sides[0].name} tested, those of {sides[1].name} tested none "
-            "with the same label. Give pictures that are new to both."
+            f"of {counted(len(first), item_of(sides))} that the folds of {sides[0].name} tested, those of {sides[1].name} tested "
+            f"none with the same label. Give {item_of(sides)}s that are new to both."
         )
     items = [first[key][0] for key in both]
     tables = [{str(first[key][0].path): own[key][1] for key in both} for own in told]
@@ -174,9 +204,26 @@ def questions(
     """
     found = of_folds(sides) if folds and pictures is None else None
     if found is not None:
-        return CommonPicture(sides=found[0], items=found[1], seen={side.name: 0 for side in sides}, folds=True)
+        items = _quoted(sides, found[1]) if item_of(sides) != "picture" else found[1]
+        return CommonPicture(sides=found[0], items=items, seen={side.name: 0 for side in sides}, folds=True)
     items, seen = without_learned(sides, items_of(sides, pictures, options, reporter))
     return CommonPicture(sides=sides, items=items, seen=seen)
+
+
+def item_of(sides: Sequence[Side]) -> str:
+    """What is compared on, in a word."""
+    models = [side.predictor for side in sides if side.predictor is not None]
+    return READERS[models[0].manifest.task].words.item if models else "picture"
+
+
+def _quoted(sides: Sequence[Side], items: Sequence[Question]) -> list[Question]:
+    """With their texts, as far as these can be read again; they are shown, and nobody is asked."""
+    there: dict[str, str] = {}
+    for side in sides:
+        if side.run is not None:
+            with contextlib.suppress(TellapartError):
+                there |= texts_by_content(side.run)
+    return [replace(item, text=there.get(item.content_hash, "")) for item in items]
 
 
 def _of_fold(run: OpenRun) -> dict[str, tuple[Question, str]]:
@@ -202,12 +249,19 @@ def _once(examples: Iterable[Example]) -> list[Question]:
 def _examined_items(examined: Examined) -> list[Question]:
     rows = zip(examined.listing.entries, examined.inspections, examined.audit.groups, strict=True)
     items = [
-        Question(path=entry.path, target=entry.target, group=group, content_hash=inspection.content_hash)
+        Question(
+            path=entry.path,
+            target=entry.target,
+            group=group,
+            content_hash=inspection.content_hash,
+            text=entry.text,
+        )
         for entry, inspection, group in rows
         if not inspection.problem
     ]
     if not items:
-        raise DataError(f"{examined.listing.source} holds no picture that can be read. `tellapart check` says why.")
+        item = READERS[examined.listing.task].words.item
+        raise DataError(f"{examined.listing.source} holds no {item} that can be read. `tellapart check` says why.")
     return items
 
 
@@ -215,15 +269,16 @@ def without_learned(sides: Sequence[Side], items: Sequence[Question]) -> tuple[l
     """Those that no side was trained or tuned on, and how many each side was. Raises: DataError where none is left."""
     seen = {side.name: sum(map(side.saw, items)) for side in sides}
     left = [item for item in items if not any(side.saw(item) for side in sides)]
+    item = item_of(sides)
     if not items:
         raise DataError(
-            "the runs keep no test pictures to compare on: after K folds every picture is learned from. Compare two runs with K "
-            "folds of one class a picture, or give labelled pictures that are new to both."
+            f"the runs keep no test {item}s to compare on: after K folds every {item} is learned from. Compare two runs with K "
+            f"folds of one class a {item}, or give labelled {item}s that are new to both."
         )
     if not left:
         first = max(seen, key=lambda name: seen[name])
         raise DataError(
-            f"of {counted(len(items), 'picture')} none is left that neither side has learned from ({first} has from "
-            f"{seen[first]:,}). Give pictures that are new to both."
+            f"of {counted(len(items), item)} none is left that neither side has learned from ({first} has from "
+            f"{seen[first]:,}). Give {item}s that are new to both."
         )
     return left, seen

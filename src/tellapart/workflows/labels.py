@@ -23,6 +23,7 @@ from tellapart.answers.formulas import csv_text
 from tellapart.data.corrections import path_in
 from tellapart.data.dataset import unsplit
 from tellapart.data.examples import ReadOptions, known_classes, picture_file
+from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.evaluation.doubts import Doubted, NamedDoubt
@@ -36,13 +37,16 @@ from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings
 from tellapart.storage import cache_folder, write_bytes
 from tellapart.tasks.table import TASKS, task_of
-from tellapart.tasks.task import DoubtByTraining, Task
+from tellapart.tasks.task import DoubtByTraining, DoubtTexts, Task
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.value_range import cropped_backbone
 
+_TEXT = "text"  # a further column, where what is judged are texts
+_SHOWN_LETTERS = 300  # of one
 COLUMNS = ("path", "label", "suggested", "probability of label", "probability of suggested", "kind", "score")
 
+_BACKBONE = "tf_efficientnet_lite0"
 _FOLDS = 5
 _FOUND = ReadOptions()
 
@@ -68,7 +72,15 @@ class DoubtfulLabels:
             doubt.kind,
             _number(doubt.score),
         )
-        return dict(zip(COLUMNS, values, strict=True))
+        record = dict(zip(COLUMNS, values, strict=True))
+        text = listing.entries[self.indices[doubt.row]].text
+        return record if text is None else {**record, _TEXT: " ".join(text[:_SHOWN_LETTERS].split())}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of what `record` tells."""
+        texts = any(self.examined.listing.entries[index].text is not None for index in self.indices[:1])
+        return (*COLUMNS, _TEXT) if texts else COLUMNS
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -95,7 +107,7 @@ def doubt_labels(
     pictures: Path,
     *,
     corrections: Path | None = None,
-    backbone: str = "tf_efficientnet_lite0",
+    backbone: str = _BACKBONE,
     weights: Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     seed: int = 0,
@@ -119,6 +131,9 @@ def doubt_labels(
             )
             usable = [index for index, inspection in enumerate(examined.inspections) if not inspection.problem]
             task = _check(examined, usable, tiles=tiles)
+            if task.doubt_texts is not None:
+                _check_no_network(backbone=backbone, weights=weights, device=device)
+                return _judge_texts(task.doubt_texts, task, examined, usable, seed=seed, reporter=reporter)
             if task.head is not None and task.head.doubt is not None:
                 how: dict[str, Any] = {"device": chosen, "seed": seed, "tiles": tiles, "reporter": reporter}
                 return _judge_by_training(task, task.head.doubt, examined, pending, **how)
@@ -138,7 +153,7 @@ def write_doubts(path: Path, doubtful: DoubtfulLabels, *, force: bool) -> None:
     Raises: StorageError when the file exists and `force` is not set, or the folder refuses.
     """
     check_out(path, force=force)
-    text = csv_text(COLUMNS, map(doubtful.record, doubtful.report.doubts))
+    text = csv_text(doubtful.columns, map(doubtful.record, doubtful.report.doubts))
     # With a byte order mark: this file is made to be opened in a spreadsheet, and Excel takes it for Latin without one.
     write_bytes(path, b"\xef\xbb\xbf" + text.encode("utf-8", "surrogateescape"))
 
@@ -153,21 +168,57 @@ def check_out(path: Path, *, force: bool) -> None:
 
 def _check(examined: Examined, usable: Sequence[int], *, tiles: bool) -> Task:
     task = TASKS.get(examined.listing.task)
-    if task is None or (task.doubt is None and (task.head is None or task.head.doubt is None)):
+    if task is None or (
+        task.doubt is None and task.doubt_texts is None and (task.head is None or task.head.doubt is None)
+    ):
         raise SettingsError(f"labels of the task {examined.listing.task} cannot be doubted. Leave --labels out.")
-    if task.doubt is None:
+    if task.doubt is None and task.doubt_texts is None:
         return task
     if tiles:
         raise SettingsError(
             f"--tiles is given, which is for boxes in large pictures, and these are of the task {task.name}. Leave --tiles out."
         )
+    item = READERS[task.name].words.item
     labels = {examined.listing.entries[index].target.text for index in usable}
     if len(labels) < 2:
         raise DataError(
-            f"{examined.listing.source} has {len(labels)} class{'' if len(labels) == 1 else 'es'} with a picture that can be "
-            "read; a label can only be doubted beside another one. Add pictures of a second class, or leave --labels out."
+            f"{examined.listing.source} has {len(labels)} class{'' if len(labels) == 1 else 'es'} with a {item} that can be "
+            f"read; a label can only be doubted beside another one. Add {item}s of a second class, or leave --labels out."
         )
     return task
+
+
+def _check_no_network(*, backbone: str, weights: Path | None, device: str) -> None:
+    """Raises: SettingsError for what is about a network, where there is none."""
+    for flag, given in (
+        ("--weights", weights),
+        ("--backbone", None if backbone == _BACKBONE else backbone),
+        ("--device", None if device == "auto" else device),
+    ):
+        if given is not None:
+            raise SettingsError(
+                f"{flag} is {str(given)!r}, which is about a network that looks at pictures, and these are texts, judged by their "
+                "n-grams. Leave it out."
+            )
+
+
+def _judge_texts(
+    doubt: DoubtTexts, task: Task, examined: Examined, usable: Sequence[int], *, seed: int, reporter: Reporter
+) -> DoubtfulLabels:
+    """Of a task whose items need no backbone."""
+    entries = [examined.listing.entries[index] for index in usable]
+    classes = tuple(sorted(known_classes(entry.target for entry in entries)))
+    with reporter.step("Judging labels", _FOLDS) as advance:
+        report = doubt(
+            [entry.text or "" for entry in entries],
+            task.encode([entry.target for entry in entries], classes),
+            [examined.audit.groups[index] for index in usable],
+            classes=classes,
+            folds=_FOLDS,
+            seed=seed,
+            advance=advance,
+        )
+    return DoubtfulLabels(examined=examined, indices=tuple(usable), report=report, backbone="n-grams")
 
 
 def _judge_by_training(

@@ -41,7 +41,7 @@ from tellapart.workflows.learning.examine import InspectionMemory
 COLUMNS = ("path", "suggested", "probability", "why")
 _FIGURES = "probabilities"  # of the network
 _OF_CLASSES, _OF_OTHERS = "badge", "typiclust"  # what is taken unless a strategy is named; see docs/results.md
-_WHY: Mapping[str, str] = {
+WHY: Mapping[str, str] = {
     "margin": "the model wavers",
     "entropy": "the model is unsure",
     "badge": "would change the model most",
@@ -82,7 +82,7 @@ class NextPictures:
     @property
     def why(self) -> str:
         """Why these, in words."""
-        return _WHY[self.strategy]
+        return WHY[self.strategy]
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""

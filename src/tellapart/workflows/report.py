@@ -13,6 +13,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from tellapart.data.readers import READERS
 from tellapart.errors import StorageError
 from tellapart.features.cache import Cache
 from tellapart.reporter import Reporter
@@ -60,7 +61,8 @@ def write_report(
     Raises: SettingsError, DataError, ModelFileError, StorageError.
     """
     let_waiting_threads_sleep()
-    run, phrases = open_finished(folder, pictures=pictures), Phrases(language)
+    run = open_finished(folder, pictures=pictures)
+    phrases = Phrases(language, item=READERS[run.manifest.task].words.item)
     target = out or folder / NAME
     if out is not None and out.exists():
         raise StorageError(

@@ -23,13 +23,16 @@ from tellapart.compression.int8 import Int8
 from tellapart.data.dataset import Dataset
 from tellapart.errors import CompressionMissed, SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
+from tellapart.evaluation.novelty import FIT_PICTURES, directions_for
 from tellapart.evaluation.picking import PickedNetwork, pick_network
+from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
 from tellapart.models.catalog import BACKBONES, EMBEDDED
 from tellapart.reporter import Reporter
 from tellapart.runs.open import open_finished
 from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult
+from tellapart.runs.run import point_latest
 from tellapart.runtime import Session
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import storage_errors
@@ -40,8 +43,7 @@ from tellapart.workflows.train import train, written_report
 
 SIZES = (260, 240, 224, 192, 160, 128, 96)  # pixels, sides of pictures that are tried
 _ENDS = ("embedding",)
-_HEAD_MB = 0.4  # of what stands behind a network in its file, beside the classifier
-_HALVED_HEAD_MB = 0.2
+_HEAD_MB = 0.02  # of what else stands behind a network in its file: the manifest, names
 _SURE = 0.97  # of a bound of time: a measurement is not taken twice alike
 _MOST_LOST = 2.0  # points that integers may lose on validation; what they lose on the test stands in the table
 _NEARLY = 1.2  # of the bound, that a side may be thought to need and still be tried
@@ -177,6 +179,7 @@ def train_small(settings: TrainSettings, bound: Bound, reporter: Reporter) -> Sm
             )
         ranked, picked = _compared(settings, bench, kept, reporter)
     found = _finished(settings, bound, ranked, picked, reporter)
+    point_latest(found.run)  # not at the float network that integers were made of
     if not settings.report:
         return found
     with open_cache(reporter) as cache:
@@ -217,10 +220,15 @@ class _Measure:
         if form == "int8":
             network = Int8(cut_network(network, _ENDS, noise[:1], source=name), noise).made()
         if self._bound.unit == "MB":
-            head = _HEAD_MB if form == "float32" else _HALVED_HEAD_MB
-            return len(network) / 1e6 + head + 4e-6 * ready.embedding * len(self._bench.dataset.classes)
+            return len(network) / 1e6 + self._behind(ready, 4 if form == "float32" else 2)
         session = Session(network, source=name)
         return _milliseconds(session, _ENDS, noise[:1])
+
+    def _behind(self, ready: ReadyBackbone, width: int) -> float:
+        """Megabytes of what stands behind a network: the classifier, and numbers of `width` bytes that novelty is told by."""
+        last, dataset = ready.embedding - sum(ready.stages), self._bench.dataset
+        novelty = last * directions_for(min(len(dataset.rows["train"]), FIT_PICTURES), last) * width
+        return _HEAD_MB + (novelty + 4 * ready.embedding * len(dataset.classes)) / 1e6
 
 
 def _with(settings: TrainSettings, backbone: str, size: int) -> TrainSettings:

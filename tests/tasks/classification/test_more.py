@@ -1,4 +1,4 @@
-"""tasks/classification/more.py: what the report says of more pictures, and when it says nothing."""
+"""tasks/more_classes.py: what the report says of more pictures, and when it says nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tellapart.reporting.blocks import Charts, Paragraph, Table
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.embeddings import EmbeddedExamples
 from tellapart.runs.more_pictures import PictureCurve
-from tellapart.tasks.classification.more import MOST, more_advice, more_part, more_section
+from tellapart.tasks.more_classes import MOST, more_advice, more_part, more_section
 
 RUN: Any = SimpleNamespace(classes=("ant", "bee", "cat"), settings=SimpleNamespace(seed=0))
 

@@ -15,27 +15,11 @@ import tellapart
 from tellapart.bundle import TextRecord, read_manifest
 from tellapart.cli.main import execute
 from tellapart.errors import ModelFileError, SettingsError
+from tellapart.reporter import Silent
 from tellapart.runs.result import TrainResult
 from tellapart.settings.reading import make_settings
 from tellapart.tasks.table import TASKS
-
-OWN = {"<b>sun</b>": ["warm", "<script>alert(1)</script>"], "rain": ["wet", "grey"]}
-
-
-def sentence(chance: np.random.Generator, label: str) -> str:
-    words = [*(f"w{number}" for number in chance.integers(0, 40, 6)), str(chance.choice(OWN[label]))]
-    return " ".join(chance.permutation(words))
-
-
-@pytest.fixture(scope="module")
-def learned(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    folder, chance = tmp_path_factory.mktemp("texts"), np.random.default_rng(0)
-    labels = [list(OWN)[number % 2] for number in range(160)]
-    rows = [(sentence(chance, label), label) for label in labels]
-    rows += [("w1 w2 wet w3 <img src=x onerror=alert(2)>", "<b>sun</b>"), ("", "rain")]
-    with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *rows])
-    return tellapart.train(folder / "t.csv", out=folder / "runs", task="text")
+from tellapart.workflows.compressing.compressible import open_compressible
 
 
 def test_what_was_planted_is_learned_and_told(learned: TrainResult) -> None:
@@ -167,7 +151,6 @@ def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path
     ("command", "message"),
     [
         (["check", "--shortcuts"], "--shortcuts looks at what pictures show besides the object, and these are texts."),
-        (["check", "--labels"], "labels of the task text cannot be doubted."),
         (
             ["search", "--trials", "2"],
             "holds texts, whose settings a training finds by itself: there is nothing to search.",
@@ -185,3 +168,10 @@ def test_what_is_for_pictures_says_so(
     where = [] if command[0] == "check" else ["--out", str(tmp_path / "out")]
     assert execute([command[0], str(table), *command[1:], *where]) != 0
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_it_is_not_made_smaller(learned: TrainResult, tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"model\.onnx takes no pictures, and only networks of pictures are made smaller"
+    ):
+        open_compressible(learned.run, tmp_path, Silent())

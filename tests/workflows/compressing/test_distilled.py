@@ -122,6 +122,14 @@ def test_nothing_new_among_unlabelled_pictures_is_told(small_run: Path, shapes: 
         pytest.raises(DataError, match=r"of the 48 files in .* none is a picture that the run"),
     ):
         to_distilled(work, terms, tmp_path / "kept", cache)
+    nowhere = DistillTerms(teacher=small_run, unlabelled=(str(tmp_path / "nowhere"),))
+    with (
+        open_cache(Silent()) as cache,
+        pytest.raises(
+            DataError, match=r"none of the pictures of --unlabelled can be read, such as .*nowhere: .*Name others"
+        ),
+    ):
+        to_distilled(work, nowhere, tmp_path / "kept", cache)
     addresses = DistillTerms(teacher=small_run, unlabelled=("https://example.org/a.png",))
     with (
         open_cache(Silent()) as cache,

@@ -37,7 +37,9 @@ def quantise(source: Path, target: Path, options: dict[str, Any]) -> dict[str, A
     from ai_edge_quantizer import qtyping, quantizer
 
     pictures = np.load(options["pictures"], allow_pickle=False)
-    maker = quantizer.Quantizer(str(source))
+    flat = source.with_name(f"flat-{source.name}")
+    flat.write_bytes(_with_flat_biases(source.read_bytes()))
+    maker = quantizer.Quantizer(str(flat))
     for name in _LAYERS:
         operation = getattr(qtyping.TFLOperationName, name)
         maker.add_static_config(regex=".*", operation_name=operation, activation_num_bits=8, weight_num_bits=8)
@@ -46,6 +48,24 @@ def quantise(source: Path, target: Path, options: dict[str, Any]) -> dict[str, A
     found = maker.quantize(maker.calibrate(samples))
     target.write_bytes(bytes(found.quantized_model))
     return {}
+
+
+def _with_flat_biases(model: bytes) -> bytes:
+    """The same with biases [K] where they are [1, K], of which the quantiser makes files that LiteRT cannot open."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    told = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    kinds = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in told.operatorCodes]
+    for part in told.subgraphs:
+        for operator in part.operators:
+            if kinds[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED and len(operator.inputs) > 2:
+                bias = part.tensors[operator.inputs[2]]
+                if operator.inputs[2] >= 0 and len(bias.shape) == 2 and bias.shape[0] == 1:
+                    bias.shape = bias.shape[1:]
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(told.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
 
 
 def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:

@@ -72,30 +72,48 @@ def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[s
 
 
 def _converted(source: Path) -> Path:
-    """What onnx2tf makes of a graph, in a folder beside it: a SavedModel and LiteRT files. Made once for all who ask."""
+    """What onnx2tf makes of a graph, as a SavedModel in a folder beside it. Made once for all who ask."""
     folder = source.with_name(f"{source.name}-tensorflow")
     if folder.is_dir():
         return folder
     import onnx2tf
+    import tensorflow as tf
 
-    begun = source.with_name(f"{source.name}-begun")
-    begun.mkdir()
     # It compares operator by operator on pictures, which it would fetch from the web; any pictures will do.
     os.chdir(source.parent)
     pictures = np.random.default_rng(0).random((20, 128, 128, 3), dtype=np.float32)
     np.save("calibration_image_sample_data_20x128x128x3_float32.npy", pictures, allow_pickle=False)
-    onnx2tf.convert(
+    begun = source.with_name(f"{source.name}-begun")
+    # Left to itself it would write its network in three ways, each in half a minute.
+    network = onnx2tf.convert(
         input_onnx_file_path=str(source),
         output_folder_path=str(begun),
         keep_shape_absolutely_input_names=["image"],
-        output_signaturedefs=True,
-        copy_onnx_input_output_names_to_tflite=True,
         not_use_onnxsim=True,
+        disable_model_save=True,
         non_verbose=True,
         verbosity="error",
     )
+    module = tf.Module()
+    module.answer = _frozen(network)
+    tf.saved_model.save(module, str(begun))
     begun.rename(folder)
     return folder
+
+
+def _frozen(network: Any) -> Any:
+    """A Keras network as a function whose weights are constants: images to a tuple of outputs, in the graph's order."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    (taken,) = network.inputs
+
+    @tf.function(input_signature=[tf.TensorSpec(taken.shape, taken.dtype, name="image")], autograph=False)  # type: ignore[untyped-decorator]
+    def answer(image: Any) -> Any:
+        found = network(image)
+        return tuple(found) if isinstance(found, (list, tuple)) else (found,)
+
+    return convert_variables_to_constants_v2(answer.get_concrete_function(), lower_control_flow=False)
 
 
 def _wrapped(network: Any, options: dict[str, Any]) -> Any:
@@ -103,8 +121,6 @@ def _wrapped(network: Any, options: dict[str, Any]) -> Any:
     import tensorflow as tf
 
     size, names = options["size"], options["outputs"]
-    inner = network.signatures["serving_default"]
-    (taken,) = inner.structured_input_signature[1]
 
     class Module(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -113,8 +129,8 @@ def _wrapped(network: Any, options: dict[str, Any]) -> Any:
 
         @tf.function(input_signature=[tf.TensorSpec([options["batch"], size, size, 3], tf.uint8, name="image")])  # type: ignore[untyped-decorator]
         def answer(self, image: Any) -> Any:
-            found = inner(**{taken: image})
-            return {name: tf.identity(one, name=name) for name, one in zip(names, _in_order(found, names), strict=True)}
+            found = network.answer(image)
+            return {name: tf.identity(one, name=name) for name, one in zip(names, found, strict=True)}
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])  # type: ignore[untyped-decorator]
         def answer_encoded(self, image_bytes: Any) -> Any:
@@ -122,16 +138,6 @@ def _wrapped(network: Any, options: dict[str, Any]) -> Any:
             return self.answer(tf.ensure_shape(ready, [None, size, size, 3]))
 
     return Module()
-
-
-def _in_order(found: dict[str, Any], names: list[str]) -> list[Any]:
-    """The outputs in the graph's order: the converter calls them by their own names or by their number, output_0 and so on."""
-    if all(name in found for name in names):
-        return [found[name] for name in names]
-    numbered = sorted(found, key=lambda name: int(name.rpartition("_")[2]))
-    if len(numbered) != len(names):
-        raise ValueError(f"the converter gives {len(numbered)} outputs for the {len(names)} of the graph")
-    return [found[name] for name in numbered]
 
 
 def _prepared(data: Any, options: dict[str, Any]) -> Any:

@@ -60,10 +60,12 @@
     card.hidden = index < 0;
     if (index < 0) return;
     const side = plane.side, scale = 2;
-    picture.style.width = picture.style.height = `${side * scale}px`;
-    picture.style.backgroundImage = `url(${sheet.src})`;
-    picture.style.backgroundSize = `${plane.columns * side * scale}px auto`;
-    picture.style.backgroundPosition = `-${index % plane.columns * side * scale}px -${Math.floor(index / plane.columns) * side * scale}px`;
+    if (side) {
+      picture.style.width = picture.style.height = `${side * scale}px`;
+      picture.style.backgroundImage = `url(${sheet.src})`;
+      picture.style.backgroundSize = `${plane.columns * side * scale}px auto`;
+      picture.style.backgroundPosition = `-${index % plane.columns * side * scale}px -${Math.floor(index / plane.columns) * side * scale}px`;
+    }
     text.textContent = `${plane.classes[labels[index]]} · ${plane.splits[splits[index]]} · ${plane.names[index]}`;
     const [px, py] = place(index);
     card.style.left = `${Math.max(4, px > width / 2 ? px - 16 - card.offsetWidth : px + 16)}px`;

@@ -2,7 +2,7 @@
 
 import { el, t } from "./words.js";
 
-export { agrees, bars, before, below, brief, classes, doubt, made, named, sentence, shown, text, title } from "./classification.js";
+export { agrees, bars, before, below, brief, classes, doubt, fields, form, made, named, sentence, shown, text, title } from "./classification.js";
 
 /** The model takes texts, and no pictures: its cards show the text, with its words in colour once that is known. */
 export const written = true;

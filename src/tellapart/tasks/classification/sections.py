@@ -39,10 +39,10 @@ from tellapart.runs.more_pictures import PictureCurve
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part, data_part, learning_part, map_part
 from tellapart.tasks.classification.facts import AbstentionPart, ResultsPart, VerdictPart
-from tellapart.tasks.classification.more import more_advice, more_part, more_section
 from tellapart.tasks.classification.pictures import doubt_labels, labels_part, sampled, worst_mistakes
 from tellapart.tasks.classification.results import abstention_part, class_rows, results_part, verdict
 from tellapart.tasks.classification.shortcuts import FileTold, file_told, shortcut_section
+from tellapart.tasks.more_classes import more_advice, more_part, more_section
 
 _NO_SHARES = ("log_loss", "brier", "auroc", "macro_f1")  # shown as numbers, not in per cent
 

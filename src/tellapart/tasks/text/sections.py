@@ -17,6 +17,7 @@ from tellapart.reporting.phrases import Phrases
 from tellapart.reporting.sections import about_section, scores_table
 from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import about_part
+from tellapart.tasks.text.looking import look_again, told_sections
 from tellapart.tasks.text.network_section import network_of, network_sections
 
 _SCORES = ("accuracy", "balanced_accuracy", "top_5", "macro_f1", "auroc", "log_loss", "brier")
@@ -26,8 +27,11 @@ _MOST_ROWS = 60  # of the table of classes
 
 def sections(run: OpenRun, phrases: Phrases, *, cache: Cache, reporter: Reporter) -> tuple[Verdict, list[Section]]:
     """Everything that the report says. Raises: DataError, StorageError."""
-    with reporter.step("Writing the report", 1) as advance:
+    with reporter.step("Writing the report", 2) as advance:
+        looked = look_again(run)
+        advance(1)
         told = [_results(run, phrases), *_telling(run, phrases), *_mistakes(run, phrases)]
+        told += told_sections(run, looked, phrases)
         told += network_sections(run, phrases)
         if run.metrics.get("abstention"):
             told.append(_abstention(run, phrases))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tellapart.data.examples import Entry
     from tellapart.data.targets import Target
     from tellapart.evaluation.choosing import Choice, Validated
+    from tellapart.evaluation.doubts import Doubted
     from tellapart.models.build import BuiltNetwork
     from tellapart.models.trainable import Trainable
     from tellapart.reporter import Reporter
@@ -81,6 +82,12 @@ def _direct(
     from tellapart.tasks.text.probing import fit
 
     return choose_texts([validate(fit(settings, dataset, texts, reporter), dataset)], dataset)
+
+
+def _doubt(texts: Sequence[str], targets: NDArray[Any], groups: Sequence[str], /, **named: Any) -> Doubted:
+    from tellapart.tasks.text.doubting import doubt
+
+    return doubt(texts, np.asarray(targets, dtype=np.int64), groups, **named)
 
 
 def _prepare(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter) -> Prepared:
@@ -192,6 +199,7 @@ TEXT = Task(
     check=_check,
     quick=None,
     direct=_direct,
+    doubt_texts=_doubt,
     own=OwnNetwork(prepare=_prepare, finish=_finish),
     crops=_crops,
     prefer=_prefer,

@@ -71,13 +71,18 @@ class Compressible:
 def open_compressible(folder: Path, work: Path, reporter: Reporter, *, pictures: Path | None = None) -> Compressible:
     """A finished run with all its pictures; `pictures` is where they lie now, if they were moved.
 
-    Raises: SettingsError where it is no finished run, or is in integers already; DataError where pictures are gone, or it has no
-    test split; ModelFileError, StorageError.
+    Raises: SettingsError where it is no finished run, takes no pictures, or is in integers already; DataError where pictures
+    are gone, or it has no test split; ModelFileError, StorageError.
     """
     run = open_finished(folder, pictures=pictures)
     if run.manifest.compression is not None and run.manifest.compression.integers:
         raise SettingsError(
             f"{run.file} computes in 8-bit integers already, and integers are not made of integers. Give the run that it came from."
+        )
+    if run.manifest.pictures is None:
+        raise SettingsError(
+            f"{run.file} takes no pictures, and only networks of pictures are made smaller. Train it with fewer features, or give "
+            "another run."
         )
     task = task_of(run.manifest.task)
     dataset = dataset_of(run, task)

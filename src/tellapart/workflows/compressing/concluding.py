@@ -12,60 +12,28 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tellapart.bundle import Manifest, open_bytes
-from tellapart.compression.counting import heavy_layers
+from tellapart.bundle import Manifest
 from tellapart.compression.float16 import halve
 from tellapart.data.examples_csv import write_examples
 from tellapart.errors import StorageError
 from tellapart.evaluation.choosing import Candidate, Choice, only
 from tellapart.export.assemble import sealed
-from tellapart.manifest import CompressedSide, CompressionRecord, CompressionStep
-from tellapart.record_parts import Score
+from tellapart.manifest import CompressionRecord, CompressionStep
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
 from tellapart.runs.proving import PROOF, prepared, prove
 from tellapart.runs.recipe import recipe_text, versions
 from tellapart.runs.run import moved_data
 from tellapart.runs.writing import Tested, weights_of, write_answers
-from tellapart.runtime import cores
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
+from tellapart.workflows.compressing.compared import Compared, MeasuredSide, compare_sides, recorded
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.rating.asking import ask_split
-from tellapart.workflows.rating.changed import Change, changed
-from tellapart.workflows.rating.rated import Rated, compute_of, rate
-from tellapart.workflows.rating.timing import Milliseconds, time_in_turn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredSide:
-    """The model before or after, on the same test pictures."""
-
-    path: Path  # of the file
-    name: str  # of the headline figure
-    score: Score
-    log_loss: float | None  # None where the task has none
-    calibration_error: float | None
-    megabytes: float
-    macs: int
-    milliseconds: Milliseconds  # both timed in turn
-
-    def as_json(self) -> dict[str, Any]:
-        """One JSON-ready object."""
-        return {
-            "format": "onnx",
-            "path": str(self.path),
-            "score": {"name": self.name, "value": self.score.value, "low": self.score.low, "high": self.score.high},
-            "log_loss": self.log_loss,
-            "calibration_error": self.calibration_error,
-            "milliseconds": self.milliseconds.as_json(),
-            "megabytes": round(self.megabytes, 3),
-            "macs": self.macs,
-        }
+from tellapart.workflows.rating.changed import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +41,29 @@ class Compressed:
     """A model made smaller."""
 
     run: Path  # its folder
-    before: MeasuredSide
-    after: MeasuredSide
-    change: Change
-    pictures: int  # of the test split, that both were asked
+    compared: Compared
     steps: tuple[CompressionStep, ...]
     warning: str = ""  # what a person should know of how it decides
+
+    @property
+    def before(self) -> MeasuredSide:
+        """The run's model."""
+        return self.compared.before
+
+    @property
+    def after(self) -> MeasuredSide:
+        """The new one."""
+        return self.compared.after
+
+    @property
+    def change(self) -> Change:
+        """From one to the other."""
+        return self.compared.change
+
+    @property
+    def pictures(self) -> int:
+        """Of the test split, that both were asked."""
+        return self.compared.pictures
 
     def as_json(self) -> dict[str, Any]:
         """One JSON-ready object."""
@@ -88,9 +73,13 @@ class Compressed:
             "model": str(self.run / MODEL),
             "n_test": self.pictures,
             "before": self.before.as_json() | same,
-            "after": self.after.as_json() | self.change.as_json(),
+            "after": self.after.as_json() | self.change.as_json() | self._by_openvino(),
             "steps": [step.model_dump() for step in self.steps],
         }
+
+    def _by_openvino(self) -> dict[str, Any]:
+        found = self.compared.by_openvino
+        return {} if found is None else {"openvino": found.model_dump()}
 
 
 def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> Compressed:
@@ -101,20 +90,19 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     plain = _manifest(work, tested)
     # How good it is stands in its manifest, which its size hangs on by a few letters.
     model = _exported(work, choice, tested, plain)
-    before, after, change, asked = _compared(work, model, plain, out / MODEL)
+    compared = compare_sides(work, model, plain, out / MODEL)
     record = CompressionRecord(
         of=hashlib.sha256(work.model).hexdigest(),
         steps=work.steps,
-        before=_recorded(before),
-        after=_recorded(after),
+        before=recorded(compared.before),
+        after=recorded(compared.after),
+        by_openvino=compared.by_openvino,
     )
     manifest = plain.model_copy(update={"compression": record})
     model = _exported(work, choice, tested, manifest)
     shown = [work.dataset.examples[index] for index in work.dataset.indices[tested.rows].tolist()]
     difference = prove(model, prepared(shown[:PROOF], run.preprocessing), tested.expected)
-    found = Compressed(
-        run=out, before=before, after=after, change=change, pictures=asked, steps=work.steps, warning=tested.warning
-    )
+    found = Compressed(run=out, compared=compared, steps=work.steps, warning=tested.warning)
     with _whole_folder(out) as folder:
         write_examples(folder / EXAMPLES, work.dataset.examples)
         write_json(folder / "audit.json", run.audit)
@@ -139,70 +127,6 @@ def _exported(work: Compressible, choice: Choice[Candidate], tested: Tested, man
     import onnx
 
     return sealed(onnx.load_model_from_string(halve(model, prefix="novelty.")), manifest)
-
-
-def _compared(
-    work: Compressible, model: bytes, manifest: Manifest, path: Path
-) -> tuple[MeasuredSide, MeasuredSide, Change, int]:
-    """Both on the test split; timed in turn, so that what else the machine does falls on both alike. `path`: of the new file."""
-    asked = ask_split(work.run, "test", work.work, work.reporter)
-    opened = open_bytes(model, source="the new model.onnx")
-    sides = ((work.run.model, work.run.manifest, len(work.model)), (opened, manifest, len(model)))
-    seed, computes = work.run.settings.seed, [compute_of(one) for one, _, _ in sides]
-    rated = [
-        rate(
-            compute,
-            asked,
-            told,
-            megabytes=size / 1e6,
-            timed=False,
-            workers=cores(),
-            seed=seed,
-            reporter=work.reporter,
-            said=said,
-        )
-        for compute, (_, told, size), said in zip(
-            computes, sides, ("Testing it before", "Testing it after"), strict=True
-        )
-    ]
-    with work.reporter.step("Timing both in turn", 1) as advance:
-        times = time_in_turn(computes, asked.inputs)
-        advance(1)
-    macs = [_macs(one, work) for one in (work.model, model)]
-    paths = (work.run.file, path)
-    before, after = (_measured(*one) for one in zip(paths, rated, times, macs, strict=True))
-    first, second = rated
-    change = changed(first, second, asked, work.run.manifest, manifest_after=manifest, seed=seed)
-    return before, after, change, len(asked.pictures)
-
-
-def _macs(model: bytes, work: Compressible) -> int:
-    return sum(layer.macs for layer in heavy_layers(model, work.sample))
-
-
-def _measured(path: Path, rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
-    return MeasuredSide(
-        path=path,
-        name=rated.name,
-        score=rated.score,
-        log_loss=_figure(rated.metrics.get("log_loss")),
-        calibration_error=_figure(rated.metrics.get("calibration_error")),
-        megabytes=rated.megabytes,
-        macs=macs,
-        milliseconds=milliseconds,
-    )
-
-
-def _figure(found: Any) -> float | None:
-    """A figure of metrics.json, whether it has an interval, was taken before and after calibration, or stands alone."""
-    if isinstance(found, Mapping):
-        found = found.get("value", found.get("after"))
-    return None if found is None else float(found)
-
-
-def _recorded(side: MeasuredSide) -> CompressedSide:
-    score = Score(value=side.score.value, low=side.score.low, high=side.score.high)
-    return CompressedSide(score=score, megabytes=side.megabytes, macs=side.macs)
 
 
 def _manifest(work: Compressible, tested: Tested) -> Manifest:

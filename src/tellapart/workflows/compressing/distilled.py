@@ -139,6 +139,9 @@ def _unlabelled(work: Compressible, given: Sequence[str], cache: Cache) -> list[
             taken.add(cluster)
             kept.append(PictureFile(path=Path(path), file_hash=one.file_hash, content_hash=one.content_hash))
     if not kept:
+        wrong = [f"{path}: {one.problem}" for path, one in zip(found, seen, strict=True) if one.problem]
+        if len(wrong) == len(found) > 0:
+            raise DataError(f"none of the pictures of --unlabelled can be read, such as {wrong[0]}. Name others.")
         raise DataError(
             f"of the {counted(len(found), 'file')} in {', '.join(given)} none is a picture that the run does not have already. "
             "Name other pictures, or leave --unlabelled out."

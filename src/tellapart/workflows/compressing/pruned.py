@@ -45,6 +45,8 @@ class PruneTerms:
     step_epochs: int = 1
     last_epochs: int = 3
     learning_rate: float = LEARNING_RATE
+    last_rate: float = LEARNING_RATE  # of the training that ends it
+    mixed: float = 0.0  # pictures mixed of two training pictures in that, for each of these
     step: float = 0.15
 
 
@@ -108,24 +110,34 @@ class _Pruning:
             self.work.reporter.say(f"step {step.number}: {percent(step.saved)} of the multiply-adds saved")
             self._keep(steps, learned=False)
             self._learn(steps)
-        self._teach("last", self.terms.last_epochs, f"Learning from what it was, after {len(steps)} steps")
+        self._last(len(steps))
         return steps
 
+    def _last(self, steps: int) -> None:
+        """The training that ends it, the longest, with pictures that are mixed of two."""
+        if self.terms.last_epochs:
+            pupils = gather_pupils(self.work, self.network, mixed=self.terms.mixed) if self.terms.mixed else self.pupils
+            title = f"Learning from what it was, after {steps} steps"
+            self._teach("last", self.terms.last_epochs, title, pupils=pupils, rate=self.terms.last_rate)
+
     def _learn(self, steps: list[PruningStep]) -> None:
-        self._teach(f"step-{len(steps)}", self.terms.step_epochs, f"Learning from what it was, step {len(steps)}")
+        title = f"Learning from what it was, step {len(steps)}"
+        self._teach(
+            f"step-{len(steps)}", self.terms.step_epochs, title, pupils=self.pupils, rate=self.terms.learning_rate
+        )
         self._keep(steps, learned=True)
 
-    def _teach(self, name: str, epochs: int, title: str) -> None:
+    def _teach(self, name: str, epochs: int, title: str, *, pupils: Pupils, rate: float) -> None:
         if epochs:
             course = Course(
                 epochs=epochs,
-                learning_rate=self.terms.learning_rate,
+                learning_rate=rate,
                 lore=Lore(ending=self.ending, share=0.9, embedding=1.0),
                 title=title,
                 facts={"pruned": name, "share": self.terms.share, "of": self.work.candidate.backbone.fingerprint},
             )
             before = self.subject.harm(self.network), copy.deepcopy(self.network.state_dict())
-            teach(self.pupils, self.network, self.teacher, course, self.folder / name, spread=self.spread)
+            teach(pupils, self.network, self.teacher, course, self.folder / name, spread=self.spread)
             after = self.subject.harm(self.network)
             self.work.reporter.say(f"distance from what it was: {before[0]:.3f}, after learning {after:.3f}")
             if not after < before[0]:  # what was worked out is better than what was learned

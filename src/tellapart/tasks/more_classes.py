@@ -1,4 +1,4 @@
-"""What more pictures would bring, in the report. In: embeddings of pictures. Out: PictureCurve, a section. Next: sections.py.
+"""What more pictures would bring, in the report. In: embeddings. Out: PictureCurve, a section. Next: tasks/text/looking.py.
 
 The same curve as `tellapart next` draws, of fewer pictures and repeats, so that nobody waits for it.
 """
