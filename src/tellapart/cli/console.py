@@ -47,8 +47,11 @@ class PlainReporter:
                 self.say(f"{title}: {done:,} of {total:,}, about {duration(left)} left")
 
         yield advance
-        whole = "" if total is None else f" of {total:,}"
-        self.say(f"{title}: {done:,}{whole} in {duration(time.monotonic() - started)}")
+        took = duration(time.monotonic() - started)
+        if total is None:
+            self.say(f"{title}: {done:,} in {took}" if done else f"{title}: {took}")
+        else:
+            self.say(f"{title}: {done:,} of {total:,} in {took}")
 
 
 class BarReporter:
@@ -90,6 +93,9 @@ class BarReporter:
         with Progress(*columns, console=self._console) as progress:
             task = progress.add_task(title, total=total)
             yield lambda count: progress.advance(task, count)
+            if total is None:
+                done = progress.tasks[task].completed or 1  # what counts nothing is one thing
+                progress.update(task, total=done, completed=done)
 
 
 def discard_output() -> None:

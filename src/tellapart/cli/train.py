@@ -74,6 +74,12 @@ Examples:
 @click.option("--backbones", help="Several names with commas between, compared in the same way: a,b,c.")
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
 @click.option(
+    "--embeddings",
+    metavar="FOLDER|NAME",
+    help="Of texts: a network of sentences beside the n-grams, a folder with model.onnx and tokenizer.json or a name on the "
+    "Hugging Face hub; alone or as the mean with them, whichever wins on validation.  [default: n-grams alone]",
+)
+@click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
 )
 @click.option(

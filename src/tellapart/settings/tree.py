@@ -37,6 +37,7 @@ _LEARNED_WITHOUT = {
     "kfold",
 }
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
+_LEARNED_WITHOUT |= {"embeddings"}  # of texts, which are no part of a network that trains
 _OF_FIRST = ("first_epochs", "first_views")  # of what is fine-tuned, what a first answer alone looks at, too
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -74,6 +75,7 @@ class TrainSettings(Part):
     backbone: str = Field("tf_efficientnet_lite0", min_length=1)
     fallback_backbone: str | None = Field(None, min_length=1)  # taken where the weights of `backbone` cannot be had
     weights: str | None = None  # a .safetensors file for the backbone
+    embeddings: str | None = Field(None, min_length=1)  # of texts: a folder or a name of a network of sentences
     class_weights: Literal["none", "balanced"] = "none"
     seed: int = Field(0, ge=0, lt=2**32)
     precision: float | None = Field(None, gt=0, le=1)  # of each label that is named; None: the best F1 (multilabel)

@@ -30,6 +30,11 @@ class TextPart(Protocol):
         """The number that fills its rows up."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many texts are best answered together."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """The numbers of N texts as they were given, int32 [N, height, L]; L is at least 1, and any."""
         ...
@@ -45,6 +50,11 @@ class TextInputs:
     def height(self) -> int:
         """H, the rows of all parts."""
         return sum(part.height for part in self.parts)
+
+    @property
+    def at_once(self) -> int:
+        """How many texts are best answered together: as the part wants it that wants the fewest."""
+        return min(part.at_once for part in self.parts)
 
     @property
     def grams(self) -> GramInputs | None:
