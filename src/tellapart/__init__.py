@@ -118,6 +118,7 @@ def train(
     backbone: str | None = None,
     weights: _PathLike | None = None,
     embeddings: _PathLike | None = None,
+    base: _PathLike | None = None,
     class_weights: Literal["none", "balanced"] | None = None,
     coverage: float | None = None,
     precision: float | None = None,
@@ -158,6 +159,7 @@ def train(
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `backbone` is a name, "auto", or several with commas between, of which cross-validation takes one.
     `embeddings`, of texts, is a folder with a network of sentences (model.onnx and tokenizer.json), or its name on the hub.
+    `base` is a finished run whose network is trained on, with its settings where nothing else is said.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
     table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "next": ("tellapart.cli.next", "Tell what more pictures would bring."),
     "label": ("tellapart.cli.label", "Label pictures in the browser, one key each."),
     "info": ("tellapart.cli.info", "Show what a model file holds."),
+    "network": ("tellapart.cli.network", "Show the layers of a network before it is trained."),
     "models": ("tellapart.cli.models", "List the pretrained networks to choose from."),
     "cache": ("tellapart.cli.cache", "Show or clear what is kept to save time."),
     "demo": ("tellapart.cli.demo", "Train and predict on a known data set."),

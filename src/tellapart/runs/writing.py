@@ -223,6 +223,7 @@ def _backbone(learned: Learned) -> tuple[PreprocessingRecord, BackboneRecord]:
         name=backbone.name,
         embedding=backbone.embedding,
         stages=backbone.stages,
+        pooling=backbone.pooling,
         weights_source=backbone.weights_source,
         weights_license=backbone.weights_license,
         weights_fingerprint=backbone.fingerprint,

@@ -44,6 +44,8 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
         where = [_RANGE] if where == ["value_range"] else where
         if not where:
             raise SettingsError(f"{reason}.") from None
+        if isinstance(first.get("input"), dict) and first["type"] == "value_error":
+            raise SettingsError(f"{'.'.join(where)}: {reason}.") from None
         if isinstance(first.get("input"), dict) and first["input"] and first["type"] != "model_type":
             raise _below_a_value(where, next(iter(first["input"]))) from None
         raise SettingsError(

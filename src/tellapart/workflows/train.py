@@ -32,6 +32,7 @@ from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult, told_first
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
 from tellapart.runtime import cores
+from tellapart.settings.parts import UNFREEZE_WORDS
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
@@ -99,7 +100,9 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     if settings.compares_backbones:
         with memory_errors():
             settings, picked = choose_backbone(settings, cache, device=device, reporter=reporter)
-    pending = None if settings.strategy == "scratch" or _is_direct(settings) else _prepare(settings)
+    _check_unfreeze(settings)
+    plain = settings.strategy == "scratch" or settings.base is not None or _is_direct(settings)
+    pending = None if plain else _prepare(settings)
     early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
@@ -183,6 +186,23 @@ def _check(settings: TrainSettings) -> None:
         )
 
 
+def _check_unfreeze(settings: TrainSettings) -> None:
+    """Refuse a layer or a number of stages that the network has not before anything is computed. Raises: SettingsError."""
+    asked = settings.finetune.unfreeze
+    if (
+        asked is None
+        or asked in UNFREEZE_WORDS
+        or settings.base is not None
+        or settings.strategy not in ("auto", "finetune")
+    ):
+        return
+    if settings.task is not None and task_of(settings.task).head is not None:
+        return  # of which stages there are, that task's network says
+    from tellapart.workflows.learning.finetune import check_unfreeze
+
+    check_unfreeze(settings)
+
+
 def _look(
     settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, early: Early | None, reporter: Reporter
 ) -> tuple[Examined, Task]:
@@ -219,7 +239,12 @@ def _prepare(settings: TrainSettings) -> PendingBackbone:
     network = settings.network
     weights = Path(settings.weights) if settings.weights else None
     return prepare_backbone(
-        settings.backbone, cache=cache_folder(), weights=weights, size=network.size, crop=network.crop
+        settings.backbone,
+        cache=cache_folder(),
+        weights=weights,
+        size=network.size,
+        crop=network.crop,
+        pooling=network.pooling,
     )
 
 

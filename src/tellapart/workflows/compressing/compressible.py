@@ -173,6 +173,7 @@ def _backbone(run: OpenRun, network: Path) -> ReadyBackbone:
         seconds=0.0,
         test_time_augmentation=told.test_time_augmentation,
         stages=told.stages,
+        pooling=told.pooling,
     )
 
 

@@ -169,7 +169,9 @@ def _prepared(
         skipped[name] = "no hub can be reached"
         return None
     network = settings.network
-    pending = prepare_backbone(name, cache=cache_folder(), weights=None, size=network.size, crop=network.crop)
+    pending = prepare_backbone(
+        name, cache=cache_folder(), weights=None, size=network.size, crop=network.crop, pooling=network.pooling
+    )
     try:
         with reporter.step(f"Preparing {name}", 1) as advance:
             ready = pending.wait()

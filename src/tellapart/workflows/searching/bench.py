@@ -81,12 +81,17 @@ class Bench:
         """The pretrained network of these settings; None from scratch. Raises: BackboneError."""
         if settings.strategy == "scratch":
             return None
-        key = (settings.backbone, settings.weights, settings.network.size, settings.network.crop)
+        network = settings.network
+        key = (settings.backbone, settings.weights, network.size, network.crop, network.pooling)
         if key not in self._backbones:
             weights = Path(settings.weights) if settings.weights else None
-            network = settings.network
             pending = prepare_backbone(
-                settings.backbone, cache=cache_folder(), weights=weights, size=network.size, crop=network.crop
+                settings.backbone,
+                cache=cache_folder(),
+                weights=weights,
+                size=network.size,
+                crop=network.crop,
+                pooling=network.pooling,
             )
             with self.reporter.step("Preparing the network", 1) as advance:
                 try:
