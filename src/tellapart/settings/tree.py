@@ -29,6 +29,7 @@ from tellapart.settings.parts import (
     NetworkSettings,
     ProbeSettings,
     ReadingSettings,
+    SplitSettings,
 )
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
@@ -46,6 +47,7 @@ _LEARNED_WITHOUT = {
     "precision",
     "kfold",
 }
+_LEARNED_WITHOUT |= {"split"}  # who is in which split counts, not how that was told
 _LEARNED_WITHOUT |= {"base"}  # its weights count, not where they lie
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
 _OF_FIRST = ("first_epochs", "first_views")  # of what is fine-tuned, what a first answer alone looks at, too
@@ -82,6 +84,7 @@ class TrainSettings(Part):
     value_range: str | None = None
     kfold: KFoldSettings = KFoldSettings()
     reading: ReadingSettings = ReadingSettings()
+    split: SplitSettings = SplitSettings()
     probe: ProbeSettings = ProbeSettings()
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
@@ -149,6 +152,11 @@ class TrainSettings(Part):
             raise ValueError(
                 f"kfold.repeats is {self.kfold.repeats}, and the column {column!r} gives the same folds each time. Leave one of "
                 "them out"
+            )
+        told = [name for name in _changed(self.split) if name != "limit"]
+        if self.folded and told:
+            raise ValueError(
+                f"split.{told[0]} is set, and of K folds every picture is tested. Leave it out, or leave out --kfold"
             )
         if not self.folded and _changed(self.kfold):
             raise ValueError(
@@ -243,7 +251,15 @@ class TrainSettings(Part):
     @property
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
-        return ReadOptions(task=self.task, separator=self.label_separator, span=self.span, **self.reading.model_dump())
+        seed = self.seed if self.split.seed is None else self.split.seed
+        return ReadOptions(
+            task=self.task,
+            separator=self.label_separator,
+            span=self.span,
+            limit=self.split.limit,
+            seed=0 if self.split.limit is None else seed,
+            **self.reading.model_dump(),
+        )
 
     @property
     def folded(self) -> bool:
