@@ -51,7 +51,7 @@ _DENSE: dict[str, dict[str, float]] = {
     "l2": {"ge": 0, "le": 1000},
 }
 # Checkpoints from before these could be told go on where they are not.
-LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2"})
+LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2", "head"})
 # How training pictures are varied. What is left out is the preset's.
 _AUGMENT: dict[str, dict[str, float]] = {
     "preset": {},
@@ -171,6 +171,8 @@ class FineTuneSettings(Part):
     views: int | None = Field(
         None, ge=0, le=64
     )  # augmented views a picture that are cached; 0: none, every view is new
+    # Where the classifier begins: as the one on the frozen network, or at random, as in tutorials.
+    head: Literal["probe", "random"] = "probe"
     # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
     first_epochs: int | None = Field(None, ge=1, le=10_000)
     first_views: int | None = Field(None, ge=1, le=64)

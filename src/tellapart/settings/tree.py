@@ -239,7 +239,7 @@ class TrainSettings(Part):
             del found["loop"][name]
         network, told = self.network, found["network"]
         layers = [*zip(network.blocks, told["blocks"], strict=True), *zip(network.dense, told["dense"], strict=True)]
-        for part, values in [(network, told), *layers]:
+        for part, values in [(network, told), (self.finetune, found["finetune"]), *layers]:
             for name in LATER_OF_NETWORKS.intersection(values).difference(_changed(part)):
                 del values[name]
         for name in AUGMENTED_LATER:
