@@ -275,6 +275,8 @@ def test_layers_are_listed(learned: TrainResult, tmp_path: Path, capsys: pytest.
     found = json.loads(capsys.readouterr().out)["network"]
     assert found["name"] == "text_cnn"
     assert found["parameters"] == count
+    assert execute(["network", "recipes/headlines_text_cnn.toml"]) != 0
+    assert "whose network is made of what its training data hold" in capsys.readouterr().err
     grams = tellapart.train(learned.run.parent.parent / "t.csv", out=tmp_path / "runs", task="text", report=False)
     assert execute(["explain", str(grams.run), "--network"]) != 0
     assert "this model counts n-grams: there is no network in it" in capsys.readouterr().err

@@ -58,6 +58,10 @@ def _prefer(settings: TrainSettings) -> TrainSettings:
     """What suits a network of texts, from scratch. Raises: SettingsError for what is about pictures or sets of classes."""
     if settings.strategy == "finetune":
         raise SettingsError(_NO_BACKBONE)
+    if settings.base is not None:
+        raise SettingsError(
+            f"--from {settings.base} trains a network on that takes pictures, and these are texts. Leave it out."
+        )
     if settings.precision is not None:
         raise SettingsError(
             f"--precision is {settings.precision:g}, and a text has one class, of which the most probable is named. Leave it out; "
