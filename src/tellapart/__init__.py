@@ -117,6 +117,7 @@ def train(
     budget: str | None = None,
     backbone: str | None = None,
     weights: _PathLike | None = None,
+    embeddings: _PathLike | None = None,
     base: _PathLike | None = None,
     class_weights: Literal["none", "balanced"] | None = None,
     coverage: float | None = None,
@@ -161,6 +162,7 @@ def train(
     ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `backbone` is a name, "auto", or several with commas between, of which cross-validation takes one.
+    `embeddings`, of texts, is a folder with a network of sentences (model.onnx and tokenizer.json), or its name on the hub.
     `base` is a finished run whose network is trained on, with its settings where nothing else is said.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
     `split` is (0.8, 0.1, 0.1) or "80/10/10", `validation` a share of what is train, `test_from` "validation" where that split was

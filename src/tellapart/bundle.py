@@ -34,6 +34,7 @@ from tellapart.runtime import OpenedNetwork, Session
 from tellapart.storage import storage_errors
 from tellapart.texts.inputs import TextInputs, TextPart
 from tellapart.texts.ngrams import Rules
+from tellapart.texts.pieces import PieceInputs, read_pieces
 from tellapart.texts.sequences import CHARACTERS, WORDS, WordInputs
 from tellapart.texts.vocabulary import GramInputs
 
@@ -160,6 +161,10 @@ def _text_inputs(session: OpenedNetwork, manifest: Manifest, path: Path) -> Text
     if there and record.grams is not None:
         (known,) = session.run(np.zeros((1, height, 1), dtype=np.int32), ("vocabulary",))
         parts.append(GramInputs(rules=Rules(**record.grams.model_dump()), known=known.view(np.uint64)))
+    if there and record.pieces is not None:
+        (written,) = session.run(np.zeros((1, height, 1), dtype=np.int32), ("pieces",))
+        told = record.pieces.model_dump(exclude={"network"})
+        parts.append(PieceInputs(pieces=read_pieces(written.tobytes()), **told))
     if there and record.words is not None:
         (known,) = session.run(np.zeros((1, height, 1), dtype=np.int32), ("words",))
         rules = WORDS if record.words.unit == "words" else CHARACTERS

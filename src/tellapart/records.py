@@ -85,6 +85,25 @@ class GramRecord(RecordPart):
         return f"n-grams of {' and of '.join(counted)}"
 
 
+class PieceRecord(RecordPart):
+    """How texts become word pieces; see texts/pieces.py."""
+
+    network: str  # what a person calls the network that takes them
+    lowercase: bool
+    unmarked: bool
+    apart: bool
+    first: int = Field(ge=0)
+    last: int = Field(ge=0)
+    unknown: int = Field(ge=0)
+    padding: int = Field(ge=0)
+    most: int = Field(gt=2)
+
+    @property
+    def in_words(self) -> str:
+        """For a person."""
+        return f"the sentence embedding of {self.network} (its first {self.most} word pieces)"
+
+
 class WordRecord(RecordPart):
     """Which words of a text are read in their order; see texts/sequences.py."""
 
@@ -109,12 +128,13 @@ class TextRecord(RecordPart):
     abstention: AbstentionRecord | None = None
     # The parts of its input, in the order of their rows; None where there is no such part.
     grams: GramRecord | None = None
+    pieces: PieceRecord | None = None
     words: WordRecord | None = None
 
     @property
     def promised(self) -> tuple[str, ...]:
         """The outputs that the network must have."""
-        known = {"vocabulary": self.grams, "words": self.words}
+        known = {"vocabulary": self.grams, "pieces": self.pieces, "words": self.words}
         return ("probabilities", "novelty", *(name for name, part in known.items() if part is not None))
 
     @property
@@ -126,7 +146,7 @@ class TextRecord(RecordPart):
         """Raises: ValueError for fewer than two classes, no parts, or no n-grams."""
         if classes < 2:
             raise ValueError("there is one class; a classifier chooses among two or more")
-        if self.grams is None and self.words is None:
+        if self.grams is None and self.pieces is None and self.words is None:
             raise ValueError("it looks at nothing of a text")
         if self.grams is not None and not self.grams.words and not self.grams.characters:
             raise ValueError("it counts neither words nor characters")
@@ -138,7 +158,7 @@ class TextRecord(RecordPart):
 
     def decided(self, classes: Sequence[str]) -> dict[str, str]:
         """For a person: what of a text counts, and when it says "one of these" or "none of these"."""
-        parts = [part.in_words for part in (self.grams, self.words) if part is not None]
+        parts = [part.in_words for part in (self.grams, self.pieces, self.words) if part is not None]
         return {"counts": "; the mean with ".join(parts), **told_abstention(self.abstention, "text")}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tellapart.data.augmentation import PRESETS, RANGES, Augmentation, describe, from_settings, resolve
+from tellapart.data.augmentation import FILLS, PRESETS, RANGES, Augmentation, describe, from_settings, resolve
 from tellapart.errors import SettingsError
 
 
@@ -71,8 +71,7 @@ def test_changes_win_over_the_preset_and_none_keeps_it() -> None:
         ({"quarter_turns": 1}, "quarter_turns is 1; it is a switch. Set it to true or false."),
         (
             {"fill": "pink"},
-            "fill is 'pink'; it must be one of: mean, black, white, constant, mirror, nearest, wrap, reflect. Choose mirror, for "
-            "example.",
+            f"fill is 'pink'; it must be one of: {', '.join(FILLS)}. Choose mirror, for example.",
         ),
     ],
 )

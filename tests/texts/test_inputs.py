@@ -15,6 +15,7 @@ class Lengths:
 
     def __init__(self, height: int, padding: int, most: int) -> None:
         self.height, self.padding, self._most = height, padding, most
+        self.at_once = 8 * height
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.int32]:
         width = min(self._most, max(map(len, texts)))
@@ -25,6 +26,7 @@ class Lengths:
 def test_each_part_has_rows_of_its_own_filled_up_by_its_own_number() -> None:
     inputs = TextInputs(parts=(Lengths(2, 7, 2), Lengths(1, 0, 9)))
     assert inputs.height == 3
+    assert inputs.at_once == 8
     assert inputs.grams is None
     found = as_input(["abcd", "a"], inputs)
     assert found.dtype == np.int32

@@ -28,6 +28,7 @@ from tellapart.answers.tiling import Check, cut_picture, in_tiles, merged, mergi
 from tellapart.bundle import Manifest, Model, TaskRecord, open_model
 from tellapart.errors import PictureError
 from tellapart.runtime import cores
+from tellapart.texts.inputs import TextInputs
 from tellapart.threads import in_order
 
 
@@ -87,7 +88,9 @@ class Predictor:
     def stream(self, sources: Iterable[PathItem | GivenItem], *, allow_private: bool = False) -> Iterator[Any]:
         """The task's answers in the order of `sources`, a few batches ahead of the reader and no more."""
         waiting, stop = iter(sources), threading.Event()
-        at_once = 1 if self._tiled else self.answering.at_once  # a picture in tiles fills batches of its own
+        inputs = self._model.inputs
+        at_once = inputs.at_once if isinstance(inputs, TextInputs) else self.answering.at_once
+        at_once = 1 if self._tiled else at_once  # a picture in tiles fills batches of its own
         batches = iter(lambda: list(islice(waiting, at_once)), [])
         # Those who put tiles together wait for those who look at them: a thread a core looks, however many pictures are open.
         with ThreadPoolExecutor(cores(), thread_name_prefix="tiles") as pool:

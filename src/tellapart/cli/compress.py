@@ -11,7 +11,8 @@ import click
 from tellapart.reporter import counted, figure, figure_name, percent
 
 if TYPE_CHECKING:
-    from tellapart.workflows.compressing.concluding import Compressed, MeasuredSide
+    from tellapart.workflows.compressing.compared import MeasuredSide
+    from tellapart.workflows.compressing.concluding import Compressed
 
 
 @click.command(

@@ -75,6 +75,12 @@ Examples:
 @click.option("--backbones", help="Several names with commas between, compared in the same way: a,b,c.")
 @click.option("--weights", type=click.Path(), help="A .safetensors file for the backbone, where no hub can be reached.")
 @click.option(
+    "--embeddings",
+    metavar="FOLDER|NAME",
+    help="Of texts: a network of sentences beside the n-grams, a folder with model.onnx and tokenizer.json or a name on the "
+    "Hugging Face hub; alone or as the mean with them, whichever wins on validation.  [default: n-grams alone]",
+)
+@click.option(
     "--from",
     "base",
     type=click.Path(),
@@ -136,7 +142,8 @@ Examples:
 @click.option("--views", type=int, help="Augmented views a picture that the frozen stages see once; 0: none cached.")
 @click.option(
     "--network",
-    help="What scratch trains: a classic such as lenet5 or resnet18, blocks, or dense (none).  [default: blocks]",
+    help="What scratch trains: a classic such as lenet5 or resnet18, blocks, or dense (none); of texts text_cnn or dpcnn. "
+    " [default: blocks; of texts text_cnn]",
 )
 @click.option(
     "--tiles",

@@ -119,28 +119,29 @@ def add_novelty(model: ModelProto, arrays: Mapping[str, NDArray[np.float32]], le
         )
         names = ["embedding", "novelty.first", "novelty.end", "novelty.axis"]
         model.graph.node.append(helper.make_node("Slice", names, ["novelty.last_layer"]))
-    nodes = _novelty_nodes(opset)
-    for node in nodes if first else ():
-        node.input[:] = ["novelty.last_layer" if name == "embedding" else name for name in node.input]
+    nodes, _ = novelty_nodes(opset, "novelty.last_layer" if first else "embedding", "novelty.")
+    nodes[-1].output[:] = ["novelty"]
     model.graph.node.extend(nodes)
     model.graph.output.append(helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"]))
 
 
-def _novelty_nodes(opset: int) -> list[NodeProto]:
-    """`Novelty.score` of evaluation/novelty.py, step by step, under the names that it uses."""
+def novelty_nodes(opset: int, embedding: str, own: str) -> tuple[list[NodeProto], str]:
+    """`Novelty.score` of evaluation/novelty.py, step by step, under the names that it uses, which begin with `own`; its output.
+
+    From opset 18 on there must be `axes`, [1] int64, too.
+    """
     from onnx import helper
 
     def node(operator: str, inputs: list[str], output: str, **attributes: Any) -> NodeProto:
-        names = [name if name == "embedding" else f"novelty.{name}" for name in inputs]
-        output = output if output == "novelty" else f"novelty.{output}"
-        return helper.make_node(operator, names, [output], **attributes)
+        names = [embedding if name == "embedding" else f"{own}{name}" for name in inputs]
+        return helper.make_node(operator, names, [f"{own}{output}"], **attributes)
 
     def reduce(operator: str, name: str, output: str, *, keepdims: int = 0) -> NodeProto:
         if opset >= _AXES_ARE_AN_INPUT:
             return node(operator, [name, "axes"], output, keepdims=keepdims)
         return node(operator, [name], output, keepdims=keepdims, axes=[1])
 
-    return [
+    nodes = [
         reduce("ReduceL2", "embedding", "length", keepdims=1),
         node("Max", ["length", "least_length"], "divisor"),
         node("Div", ["embedding", "divisor"], "unit"),
@@ -159,5 +160,6 @@ def _novelty_nodes(opset: int) -> list[NodeProto]:
         node("Add", ["scaled_square", "to_nearest"], "distance_raw"),
         node("Relu", ["distance_raw"], "distance"),
         node("Mul", ["beside", "residual_scale"], "beside_scaled"),
-        node("Add", ["distance", "beside_scaled"], "novelty"),
+        node("Add", ["distance", "beside_scaled"], "score"),
     ]
+    return nodes, f"{own}score"

@@ -69,7 +69,6 @@ class GramGraph:
             parameters={f"{name}{key}": value for key, value in numbers.items()},
             logits=f"{name}logits",
             novelty=f"{name}unknown_share",
-            opsets={},
         )
 
 

@@ -8,7 +8,7 @@ Shapes: K classes; part p has rows [N, H_p, L].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,7 +19,7 @@ from tellapart.export.assemble import calibration, sealed
 from tellapart.texts.inputs import TextPart
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import NodeProto, TensorProto
 
 OPSET = 17
 LEAST_PROBABILITY = 1e-12  # of a mean, before its logarithm
@@ -33,8 +33,9 @@ class WrittenPart:
     parameters: Mapping[str, NDArray[Any]]
     logits: str  # float32 [N, K]; the name, and "logits"
     novelty: str  # float32 [N], before the scale; not "novelty" itself
-    opsets: Mapping[str, int]  # of other domains than ONNX's own, by domain
+    opsets: Mapping[str, int] = field(default_factory=dict)  # of other domains than ONNX's own, by domain
     opset: int = OPSET
+    tensors: Sequence[TensorProto] = ()  # more numbers, as another file has them
 
 
 class TextGraph(Protocol):
@@ -98,7 +99,10 @@ def assemble_texts(
                 for name, value in known.items()
             ),
         ],
-        [numpy_helper.from_array(value, name) for name, value in parameters.items()],
+        [
+            *(numpy_helper.from_array(value, name) for name, value in parameters.items()),
+            *(tensor for part in parts for tensor in part.tensors),
+        ],
     )
     imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(*one) for one in opsets.items())]
     return sealed(helper.make_model(graph, opset_imports=imports, ir_version=8), manifest)

@@ -7,25 +7,21 @@ records, before torch's restricted reader (`weights_only`) opens it.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
-import os
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tellapart.errors import BackboneError, BackboneUnavailable, one_line
 from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, LastPooling, embedded_file
+from tellapart.models.hub import hub_client
 from tellapart.preprocessing import Interpolation, Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_CONNECT_SECONDS = 5.0
 _NAMED = 5  # tensors or networks that a message names
 _INTERPOLATIONS: dict[str, Interpolation] = {
     "nearest": "nearest",
@@ -208,7 +204,7 @@ def _behind_the_maps(name: str) -> tuple[str, ...]:
 
 def _from_hub(name: str) -> LoadedWeights:
     try:
-        with contextlib.nullcontext() if _hub_reachable() else _hub_offline():
+        with hub_client():
             network = create_network(name, pretrained=True)
     except BackboneError:
         raise
@@ -254,28 +250,3 @@ def _file_digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise BackboneError(f"the weights {path} cannot be read: {error.strerror}. Check the path.") from None
-
-
-@contextlib.contextmanager
-def _hub_offline() -> Iterator[None]:
-    """Without it the hub's client tries for most of a minute. What it has downloaded before still loads."""
-    from huggingface_hub import constants
-
-    # The client looks at HF_HUB_OFFLINE only when it is imported, and timm imports it.
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def _hub_reachable() -> bool:
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True
-    address = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
-    try:
-        with socket.create_connection((address.hostname or "", address.port or 443), timeout=_CONNECT_SECONDS):
-            return True
-    except OSError:
-        return False

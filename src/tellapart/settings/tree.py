@@ -50,6 +50,7 @@ _LEARNED_WITHOUT = {
 _LEARNED_WITHOUT |= {"split"}  # who is in which split counts, not how that was told
 _LEARNED_WITHOUT |= {"base"}  # its weights count, not where they lie
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
+_LEARNED_WITHOUT |= {"embeddings"}  # of texts, which are no part of a network that trains
 _OF_FIRST = ("first_epochs", "first_views")  # of what is fine-tuned, what a first answer alone looks at, too
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -68,6 +69,7 @@ class TrainSettings(Part):
     backbone: str = Field("tf_efficientnet_lite0", min_length=1)
     fallback_backbone: str | None = Field(None, min_length=1)  # taken where the weights of `backbone` cannot be had
     weights: str | None = None  # a .safetensors file for the backbone
+    embeddings: str | None = Field(None, min_length=1)  # of texts: a folder or a name of a network of sentences
     base: str | None = Field(None, min_length=1)  # a finished run whose network is trained on; --from
     class_weights: Literal["none", "balanced"] = "none"
     seed: int = Field(0, ge=0, lt=2**32)

@@ -45,6 +45,10 @@ def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
         if value not in (None, 0, 0.0) and kind != own:
             shown = value if isinstance(value, str) else "true" if value is True else f"{value:g}"
             raise SettingsError(f"{name} is {shown}, which is for {kind} alone. Leave it out.")
+    if settings.embeddings is not None:
+        raise SettingsError(
+            f"--embeddings is {settings.embeddings!r}, a network of sentences, which is for texts alone. Leave it out."
+        )
     if own != TEXTS and (text := settings.network.text) != type(text)():
         told = next(key for key in type(text).model_fields if getattr(text, key) != getattr(type(text)(), key))
         raise SettingsError(f"network.text.{told} is {getattr(text, told)}, which is for {TEXTS} alone. Leave it out.")

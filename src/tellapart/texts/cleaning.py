@@ -9,6 +9,7 @@ MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is 
 
 # Zero-width, bidirectional marks, soft hyphens, byte order marks, selectors of how an emoji is drawn.
 _UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_SELECTORS = re.compile("[\ufe00-\ufe0f]")  # of these, the printable ones
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\s+")
@@ -21,6 +22,10 @@ def clean(text: str) -> str:
     Control characters (a NUL too) are blanks, half a surrogate pair becomes U+FFFD, and what is never seen is left out.
     """
     text = text[:MOST_LETTERS]
+    if text.isprintable():  # most are: then there is little to look for
+        if not text.isascii():
+            text = unicodedata.normalize("NFKC", _SELECTORS.sub("", text))
+        return " ".join(text.casefold().split())
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _UNSEEN.sub("", _SURROGATES.sub(REPLACED, text)))
     return _BLANKS.sub(" ", _CONTROLS.sub(" ", text).casefold()).strip()

@@ -40,6 +40,11 @@ class GramInputs:
         """The row of the table that is nothing."""
         return len(self.known)
 
+    @property
+    def at_once(self) -> int:
+        """How many texts are best answered together."""
+        return 128
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Of N texts, cleaned or not: int32 [N, B, L], L the most n-grams of one block of one text and 1."""
         found = look_up([clean(text) for text in texts], self)

@@ -205,7 +205,8 @@ def task_for(sides: Sequence[Side]) -> TaskName:
     told_tasks = [None if side.predictor is None else side.predictor.manifest.task for side in sides]
     known = [task for task in told_tasks if task is not None]
     of_classes = known[:1] if known and task_of(known[0]).encode is class_numbers else []
-    first, second = (task or next(iter(of_classes), ONE_CLASS) for task in told_tasks)
+    usual: TaskName = next(iter(of_classes), ONE_CLASS)
+    first, second = (task or usual for task in told_tasks)
     if first != second:
         told = [
             f"{side.name} is {'a table, of one class a picture' if side.predictor is None else f'a model of {task}'}"

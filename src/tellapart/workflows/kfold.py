@@ -16,6 +16,7 @@ import numpy as np
 from tellapart.bundle import read_manifest
 from tellapart.data.dataset import Dataset
 from tellapart.data.folding import FoldPlan, plan_folds, validated_twice, without_those
+from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
 from tellapart.errors import ForeignCheckpoint, SettingsError
 from tellapart.features.backbone import ReadyBackbone
@@ -157,10 +158,11 @@ def _tell(session: TrainingSession, task: Task, plan: FoldPlan, trained: Sequenc
     score = fold_score(last.metrics, task.headline)
     seconds = sum(one.metrics["seconds"]["whole"] for one in trained) / len(trained) * (left + 1)
     again = f" of repeat {last.repeat}" if len(plan.folds) > 1 else ""
+    item = READERS[task.name].words.item
     shown = figure(task.headline, score.value, score.low, score.high)
     rest = "trained before" if last.computed is None else f"about {duration(seconds)} left"
     session.reporter.say(
-        f"Fold {last.name}{again}: {figure_name(task.headline)} {shown} on {counted(len(last.places), 'picture')}; {rest}."
+        f"Fold {last.name}{again}: {figure_name(task.headline)} {shown} on {counted(len(last.places), item)}; {rest}."
     )
     if last.computed is None:
         return

@@ -20,7 +20,7 @@ from tellapart.texts.inputs import TextInputs
 class MadePart:
     """A TextPart and TextGraph of K classes: its row of tokens holds the logits' hundredths, in turn."""
 
-    height, padding = 1, 0
+    height, padding, at_once = 1, 0, 8
 
     def __init__(self, classes: int, called: str) -> None:
         self._classes, self.known = classes, {called: np.arange(3, dtype=np.int64)}
@@ -45,7 +45,7 @@ class MadePart:
             helper.make_node("Div", [f"{name}cut", f"{name}hundred"], [f"{name}logits"]),
             helper.make_node("ReduceSum", [f"{name}cut", f"{name}along"], [f"{name}sum"], keepdims=0),
         ]
-        return WrittenPart(nodes=nodes, parameters=numbers, logits=f"{name}logits", novelty=f"{name}sum", opsets={})
+        return WrittenPart(nodes=nodes, parameters=numbers, logits=f"{name}logits", novelty=f"{name}sum")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ Whatever learns texts gives a TextCandidate: by that door it is validated, compa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,21 +73,35 @@ class TextCandidate(Candidate, Protocol):
         ...
 
 
+class JudgedTexts(NamedTuple):
+    """What a candidate says of n texts that it had not learned from."""
+
+    rows: NDArray[np.int64]  # [n], of the data set
+    logits: NDArray[np.float32]  # [n, K]
+
+
+def judged_rows(candidate: TextCandidate, dataset: Dataset) -> JudgedTexts:
+    """The validation texts, and then the training texts that were held out."""
+    rows = dataset.rows["validation"]
+    own, held_out = candidate.logits(rows), candidate.held_out
+    if held_out is None:
+        return JudgedTexts(rows, own)
+    there = np.isfinite(held_out.logits).all(axis=1)
+    logits = np.concatenate([own, held_out.logits[there].astype(own.dtype)])
+    return JudgedTexts(np.concatenate([rows, held_out.rows[there]]), logits)
+
+
 def validate(candidate: TextCandidate, dataset: Dataset) -> Validated[TextCandidate]:
     """Calibrate by the validation rows and what was held out of the training; score the validation rows."""
-    rows = dataset.rows["validation"]
-    own = candidate.logits(rows)
-    labels, every, logits = dataset.targets[rows], rows, own
-    if candidate.held_out is not None:
-        judged = np.isfinite(candidate.held_out.logits).all(axis=1)
-        every = np.concatenate([rows, candidate.held_out.rows[judged]])
-        logits = np.concatenate([own, candidate.held_out.logits[judged].astype(own.dtype)])
-    calibration = choose_calibration(logits, dataset.targets[every], dataset.groups[every], with_biases=False)
+    count = len(dataset.rows["validation"])
+    rows, logits = judged_rows(candidate, dataset)
+    labels = dataset.targets[rows]
+    calibration = choose_calibration(logits, labels, dataset.groups[rows], with_biases=False)
     return Validated(
         candidate=candidate,
-        losses=calibration.losses[: len(rows)],
+        losses=calibration.losses[:count],
         figure_name=FIGURE,
-        figure=float((own.argmax(axis=1) == labels).mean()),
+        figure=float((logits[:count].argmax(axis=1) == labels[:count]).mean()),
         calibration=calibration,
         facts={
             "temperature": calibration.temperature,

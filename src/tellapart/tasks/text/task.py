@@ -81,7 +81,12 @@ def _direct(
     from tellapart.tasks.text.choosing import choose_texts
     from tellapart.tasks.text.probing import fit
 
-    return choose_texts([validate(fit(settings, dataset, texts, reporter), dataset)], dataset)
+    found = [validate(fit(settings, dataset, texts, reporter), dataset)]
+    if settings.embeddings is not None:
+        from tellapart.tasks.text.embedding import fit_sentences
+
+        found.append(validate(fit_sentences(settings, dataset, texts, settings.embeddings, reporter), dataset))
+    return choose_texts(found, dataset)
 
 
 def _doubt(texts: Sequence[str], targets: NDArray[Any], groups: Sequence[str], /, **named: Any) -> Doubted:

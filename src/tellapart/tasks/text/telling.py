@@ -8,7 +8,7 @@ from typing import Any
 from tellapart.tasks import told_classes
 
 KEPT: Mapping[str, str] = {
-    "probe": "a classifier of n-grams",
+    "probe": "a classifier of n-grams, of a frozen network's vectors, or both",
     "scratch": "a network of words, trained from random weights",
 }
 
