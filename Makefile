@@ -77,6 +77,9 @@ protocols: $(CLIENTS)/.installed ## Describe the .proto files again for the serv
 graphs: $(VENV)/.installed-dev ## Keep the embedded networks' graphs anew; after a change of what an export writes.
 	$(IN_VENV) tellapart.models.keeping
 
+figures: $(VENV)/.installed-dev ## Work out anew what the listed networks cost; after a change of which are listed.
+	$(IN_VENV) tellapart.models.measuring
+
 clean: ## Remove the environment and everything that the tools keep; runs/ stays.
 	rm -rf $(VENV) $(CLIENTS) $(MUTANTS) .npm mutants build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
